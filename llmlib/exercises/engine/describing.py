@@ -27,7 +27,7 @@ def describe(value: Any, length: int = 70) -> str:
         return _short(value)
     if is_dataclass(value) and "__str__" in vars(type(value)):  # one that says itself what there is to see
         return str(value)
-    if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, type(None))):
+    if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, set, type(None))):
         try:
             text = repr(value)
         except Exception:  # somebody's own __repr__ somewhere inside

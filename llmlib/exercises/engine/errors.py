@@ -89,8 +89,33 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (r"TypeError: .*NoneType", "Something is None: a missing `return`, or an optional argument that was left out."),
     (r"TypeError: can't convert .* tensor to numpy|TypeError: .*ndarray", "You mix torch and numpy in one step."),
     (
+        r"TypeError: string indices must be integers",
+        "A text is asked for a name, as only a dictionary can be. `json.loads` makes a dictionary of a text in JSON; a "
+        "loop over a dictionary gives its names, and those are texts, too.",
+    ),
+    (
         r"TypeError: .*(str|bytes).*",
         "You mix text with bytes (or numbers): `text.encode()` gives bytes, and the items of bytes are numbers.",
+    ),
+    (
+        r"AttributeError: '(str|bytes)' object has no attribute 'read'",
+        "`json.load` reads an open file, and here it gets the text itself: `json.loads` reads that.",
+    ),
+    (
+        r"AttributeError: 'dict' object has no attribute",
+        'The entries of a dictionary are asked for in square brackets: `d["name"]`.',
+    ),
+    (
+        r"FileNotFoundError:|OSError: .*File name too long",
+        "`open` takes the name of a file. Does a name come here, or what the file holds?",
+    ),
+    (
+        r"ValueError: invalid literal for int\(\) .*(b'|\\x0)",
+        "These bytes are a number in binary, not its digits: `int.from_bytes` makes a number of them.",
+    ),
+    (
+        r"loading state_dict",
+        "The names or the shapes of your weights are not those of the module. `module.state_dict()` shows both.",
     ),
     (
         r"AttributeError: 'str' object has no attribute",
@@ -104,6 +129,10 @@ CAUSES: tuple[tuple[str, str], ...] = (
         r"UnboundLocalError:",
         "You read a name before the line that sets it has run; perhaps that line is inside "
         "an `if` or a loop that was skipped.",
+    ),
+    (
+        r"NameError: name '(true|false|null)'",
+        "`true`, `false` and `null` are words of JSON, which is not Python: `json.loads` reads them.",
     ),
     (
         r"NameError:",
@@ -142,7 +171,11 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "You read a position beyond the end. In a loop over neighbours, the last one has no right neighbour; "
         "and lists can be empty.",
     ),
-    (r"KeyError:", "This key is not in the dictionary. `d.get(key, default)` or `key in d` lets you ask first."),
+    (
+        r"KeyError:",
+        "This key is not in the dictionary. Is it spelt otherwise there, or is this a case of its own? "
+        "`d.get(key, default)` is for a key that may be missing.",
+    ),
     (r"ZeroDivisionError:", "A count or a sum is zero in this case."),
     (
         r"UnicodeDecodeError:",
@@ -219,7 +252,8 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"RuntimeError: .*(dtype|scalar type)",
-        "You combine two dtypes that do not mix. Make new tensors with `dtype=x.dtype`, and masks with `bool`.",
+        "You combine two dtypes that do not mix. Make new tensors with `dtype=x.dtype`, and masks with `bool`. "
+        "A module's own weights are float32.",
     ),
     (r"RuntimeError: .*requires grad", "`numpy()` needs a tensor without gradients: `x.detach().numpy()`."),
     (r"RecursionError:", "The function calls itself forever; which case should stop it?"),

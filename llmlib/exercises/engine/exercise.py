@@ -87,6 +87,7 @@ class Exercise:
     arguments: tuple[str, ...] = ()  # default: the parameters of the reference that have no default
     probes: tuple[Probe, ...] = ()
     helpers: tuple[Callable[..., Any], ...] = ()  # functions that the solution shows too
+    makes_module: bool = False  # whether a right solution makes a torch module, which draws its first weights
     double: bool = True  # whether to call with float64 too, and expect the reference's dtype
     blueprint: Blueprint | None = None  # if the reader writes a torch module, not a function
 

@@ -44,7 +44,10 @@ def gradients_flow(names: Sequence[str], *arguments: int, needed_for: str = "") 
         without = f"No gradient flows back to {cut}, so nothing can learn through this function. "
         if needed_for:
             without = f"Your values are right, but no gradient flows back to {cut}, so {needed_for}. "
-        return without + "numpy, `.item()`, `.tolist()` and `torch.tensor(...)` cut the path."
+        return (
+            without
+            + "numpy, `.item()`, `.tolist()`, `torch.tensor(...)`, `nn.Parameter(...)` and `no_grad()` cut the path."
+        )
 
     return Probe("Gradients flow back to the inputs.", broken, remark=not needed_for)
 

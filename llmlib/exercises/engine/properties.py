@@ -1,6 +1,8 @@
 """Rules that every right solution keeps: it leaves inputs alone, leaves nothing to chance, and passes the probes."""
 
+import inspect
 import random
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,7 +49,8 @@ def explained(e: Examination) -> Broken | None:
 
 def remarks(e: Examination) -> Iterator[str]:
     """Yield what the exercise's probes remark about a right solution."""
-    if drawn := next((t.outcome.disturbed for t in e.trials if t.outcome.disturbed), None):
+    drawn = next((t.outcome.disturbed for t in e.trials if t.outcome.disturbed), None)
+    if drawn and not e.exercise.makes_module:
         yield (
             f"Your function draws from the global random state of {' and '.join(drawn)}, though the draws do not "
             "change its result. After it, any other code that draws gets different numbers than without it."
@@ -90,7 +93,22 @@ def _unchanged(e: Examination, trial: Trial) -> str | None:
             )
             says = GRADIENTS_LEFT if same_numbers(before[i], after[i]) else WRITTEN_INTO
             return says.format(name, copied.format(name))
+    own = (e.exercise.argument_names[i] for i in changed)
+    if added := next((name for name in own if _in_place(e, name)), None):
+        return (
+            f"Your function changes its input {' and '.join(names)}: with a tensor, `+=` writes into it, and whoever "
+            f"called your function has it changed, too. `{added} = {added} + …` makes a new one."
+        )
     return f"Your function changes its input {' and '.join(names)}; work on a copy." if names else None
+
+
+def _in_place(e: Examination, name: str) -> bool:
+    """Whether the code has `name += …`."""
+    try:
+        source = inspect.getsource(e.attempt)
+    except (OSError, TypeError):
+        return False
+    return re.search(rf"^\s*{name} \+= ", source, re.MULTILINE) is not None
 
 
 def _undisturbed(e: Examination, trial: Trial) -> str | None:

@@ -179,6 +179,8 @@ def _only_adds_axes(index: ast.expr) -> bool:
 def of_subscript(node: ast.Subscript) -> Iterator[Alternative]:
     if isinstance(node.slice, (ast.Slice, ast.Tuple)):
         says = f"`{shown(node)}` takes only a part, but you need all of `{shown(node.value, 30)}`."
+        if isinstance(node.slice, ast.Slice) and node.slice.step and shown(node.slice.step) == "-1":
+            says = f"`{shown(node)}` turns `{shown(node.value, 30)}` round, but you need it as it is."
         if _only_adds_axes(node.slice):
             says = f"`{shown(node)}` has one more axis than `{shown(node.value, 30)}`: what does it meet there?"
         yield "a slice too many", says, node.value

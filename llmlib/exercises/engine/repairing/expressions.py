@@ -92,9 +92,12 @@ def alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
     elif isinstance(node, ast.Subscript):
         yield from of_subscript(node)
     elif isinstance(node, ast.IfExp):
+        for kept, holds in ((node.orelse, "does not hold"), (node.body, "holds")):
+            says = f"You do not need the condition `{shown(node.test)}`: what you do where it {holds} is needed"
+            yield "condition too many", f"{says} everywhere.", kept
         says = f"In `{shown(node)}` the two cases are swapped."
         yield "cases exchanged", says, ast.IfExp(node.test, node.orelse, node.body)
-    if isinstance(node, (ast.Compare, ast.Name, ast.Call)) and slot.field == "test":
+    if isinstance(node, (ast.Compare, ast.Name, ast.Call, ast.BoolOp)) and slot.field == "test":
         yield (
             "condition negated",
             f"The condition `{shown(node)}` has the opposite sense.",

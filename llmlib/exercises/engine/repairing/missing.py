@@ -100,6 +100,14 @@ def _beside_zero(slot: Slot) -> bool:
     return any(isinstance(node, ast.Constant) and node.value == 0 for node in beside)
 
 
+def _decides(slot: Slot) -> bool:
+    """Whether this is True or False, or a size that is asked to be equal to another."""
+    node, parent = slot.get(), slot.parent
+    equality = isinstance(parent, ast.Compare) and isinstance(parent.ops[0], (ast.Eq, ast.NotEq))
+    negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    return isinstance(node, (ast.Compare, ast.BoolOp)) or negated or (equality and ".shape" in shown(node))
+
+
 SEQUENCES = ("tuple({0})", "list({0})")
 
 
@@ -144,6 +152,8 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
                 continue  # the keys of a dictionary, instead of its values, may be right by chance
             if template in SEQUENCES and not _asks_for_a_type(slot):
                 continue
+            if name in ("a one missing", "a sign missing") and _decides(slot):
+                continue  # it only makes a condition true, or false, in all cases
             if name == "a one missing" and not _counts(slot, parameters):
                 continue
             sentence = says.format(shown(node))

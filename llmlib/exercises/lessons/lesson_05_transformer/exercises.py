@@ -238,7 +238,23 @@ def cases_logits(seed):
         case(2, 4, 2, 1, "all heads share their keys and values"),
         case(1, 3, 1, 2, "4 heads of 8 channels", d_model=32),
         case(1, 4, 2, 1, "3 heads of 8 channels", n_heads=3, d_model=24),
+        case(1, 2, 11, 1, "eleven blocks", n_heads=2, d_model=8),
     ]
+
+
+def weights_without_influence(call, case):
+    """The weights of the last block that can be changed without changing any logit."""
+    ids, weights, config = case.args
+    logits = call(*case.args)
+
+    def unused(name):
+        return equal(logits, call(ids, weights | {name: 1.5 * weights[name] + 0.5}, config))
+
+    names = [name for name in weights if name.startswith(f"blocks.{config.n_layers - 1}.") and unused(name)]
+    return 0 < len(names) < 9 and (
+        f"You never use {' and '.join(f'`{name}`' for name in names)}: with other numbers in there your logits are the "
+        "same. What do you use in its place?"
+    )
 
 
 LLAMA_LOGITS = Exercise(
@@ -248,6 +264,7 @@ LLAMA_LOGITS = Exercise(
     cases=cases_logits,
     faulty=faulty_logits,
     axes=("batch", "seq", "vocab"),
+    probes=(Probe("All weights of a block are used.", weights_without_influence, explains=True),),
     double=False,
 )
 

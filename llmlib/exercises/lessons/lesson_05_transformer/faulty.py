@@ -154,7 +154,7 @@ def faulty_logits(
     ids: Tensor,
     weights: Any,
     config: Any,
-    blocks: Literal["each", "none", "first", "first again", "last missing", "reversed"] = "each",
+    blocks: Literal["each", "none", "first", "first again", "last missing", "reversed", "alphabetical"] = "each",
     norms: LogitsNorms = "before",
     which: Literal["own", "exchanged", "up for gate", "first twice"] = "own",
     attends: Literal["yes", "none"] = "yes",
@@ -167,6 +167,7 @@ def faulty_logits(
     own_eps: float | None = None,
     heads: Literal["n_heads", "d_head"] = "n_heads",
     order: Literal["attention first", "MLP first", "all attentions first"] = "attention first",
+    stale: Literal["nothing", "attention reads", "mlp reads", "attention adds", "mlp adds"] = "nothing",
 ) -> object:
     c, length = config, ids.shape[1]
     eps = c.norm_eps if own_eps is None else own_eps
@@ -176,11 +177,12 @@ def faulty_logits(
     residual = weights["embed.weight"][ids] * (c.d_model**0.5 if embedding == "scaled" else 1)
     chosen = {"each": list(range(c.n_layers)), "reversed": list(range(c.n_layers))[::-1], "first": [0]}
     chosen |= {"first again": [0] * c.n_layers, "last missing": list(range(c.n_layers - 1)), "none": []}
+    chosen["alphabetical"] = sorted(range(c.n_layers), key=str)
     parts = ("mlp", "attention") if order == "MLP first" else ("attention", "mlp")
     steps = [(n, part) for n in chosen[blocks] for part in parts]
     if order == "all attentions first":
         steps = [(n, part) for part in parts for n in chosen[blocks]]
-    start = residual
+    embedded = start = residual
     for n, part in steps:
         block = {name.removeprefix(f"blocks.{n}."): weight for name, weight in weights.items()}
         own = {"exchanged": parts[1 - parts.index(part)], "first twice": "attention"}.get(which, part)
@@ -192,6 +194,7 @@ def faulty_logits(
         if norms == "on the stream":
             residual = norm(residual)
         read = start if part == "mlp" and mlp == "beside attention" else residual
+        read = embedded if stale == f"{part} reads" else read
         x = read if norms in ("after", "on the stream") else norm(read)
         if part == "attention":
             q, k, v, out = (block[f"attention.{name}.weight"] for name in ("query", "key", "value", "output"))
@@ -201,7 +204,7 @@ def faulty_logits(
             gate, up, down = (block[f"mlp.{name}.weight"] for name in ("gate", "up", "down"))
             said = faulty_swiglu(x, up, gate, down) if which == "up for gate" else faulty_swiglu(x, gate, up, down)
         replaces = adds in ("replaced", "attention replaces" if part == "attention" else "MLP replaces")
-        residual = said if replaces else residual + said
+        residual = said if replaces else (embedded if stale == f"{part} adds" else residual) + said
         if norms == "after":
             residual = norm(residual)
     if final == "norm":

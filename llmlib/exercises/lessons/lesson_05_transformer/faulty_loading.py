@@ -36,11 +36,17 @@ def faulty_split_fused(
     return parts[0] if give == "first" else tuple(parts)
 
 
+NamePrefix = (
+    Literal["left out", "kept", "first left out", "begins with", "part begins with", "six letters", "letters"]
+    | Literal["everywhere", "again and again", "after renaming", "as renamed", "looked up first"]
+)
+
+
 def faulty_our_name(
     name: Any,
     names: Any,
     parts: Literal["whole", "as text", "one", "a list", "underscores", "nothing between", "but the last"] = "whole",
-    prefix: Literal["left out", "kept", "first left out", "begins with", "letters", "everywhere"] = "left out",
+    prefix: NamePrefix = "left out",
     unknown: Literal["kept", "dropped"] = "kept",
     way: Literal["there", "back"] = "there",
 ) -> object:
@@ -53,12 +59,18 @@ def faulty_our_name(
         return name
     if prefix == "begins with" and name.startswith("model"):
         name = name[5:].lstrip(".")
+    if prefix == "six letters" and name.startswith("model"):
+        name = name[6:]
     if prefix == "letters":
         name = name.lstrip("model.")
     pieces = name.split(".")
     if prefix == "left out" and pieces[0] == "model":
         pieces = pieces[1:]
-    if prefix == "first left out":
+    if prefix == "first left out" or (prefix == "part begins with" and pieces[0].startswith("model")):
+        pieces = pieces[1:]
+    if prefix == "looked up first" and pieces[0] == "model" and "model" not in names:
+        pieces = pieces[1:]
+    while prefix == "again and again" and pieces and pieces[0] == "model":
         pieces = pieces[1:]
     if prefix == "everywhere":
         pieces = [piece for piece in pieces if piece != "model"]
@@ -69,6 +81,9 @@ def faulty_our_name(
         pieces = [names[piece] for piece in pieces if piece in names]
     else:
         pieces = [names.get(piece, piece) for piece in pieces]
+    gone = {"after renaming": "model", "as renamed": names.get("model", "model")}.get(prefix)
+    if pieces and pieces[0] == gone:
+        pieces = pieces[1:]
     if parts == "but the last":
         pieces = pieces[:-1]
     return pieces if parts == "a list" else {"underscores": "_", "nothing between": ""}.get(parts, ".").join(pieces)
@@ -78,7 +93,7 @@ def faulty_read_tensor(
     data: Any,
     name: Any,
     begin: Literal["header", "file", "after eight", "without eight", "last brace"] = "header",
-    kind: Literal["own", "bfloat16 as float16", "always float32"] = "own",
+    kind: Literal["own", "bfloat16 as float16", "float16 as bfloat16", "always float32", "whole numbers"] = "own",
     shape: Literal["own", "none", "reversed", "turned"] = "own",
     give: Literal["float32", "as it is"] = "float32",
     which: Literal["named", "first"] = "named",
@@ -98,6 +113,8 @@ def faulty_read_tensor(
         end = start + end
     kinds = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
     kinds |= {"BF16": torch.float16} if kind == "bfloat16 as float16" else {}
+    kinds |= {"F16": torch.bfloat16} if kind == "float16 as bfloat16" else {}
+    kinds |= {"BF16": torch.uint16} if kind == "whole numbers" else {}
     kinds = dict.fromkeys(kinds, torch.float32) if kind == "always float32" else kinds
     numbers = torch.frombuffer(bytearray(data[first + start : first + end]), dtype=kinds[about["dtype"]])
     if offsets == "start, length, cut":

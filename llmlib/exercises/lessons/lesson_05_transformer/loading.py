@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
+from llmlib.exercises.engine.exercise import Case, Exercise, NoValue, Probe, texts_of
 from llmlib.exercises.engine.probes import randn
 from llmlib.exercises.lessons.lesson_05_transformer.faulty_loading import (
     faulty_our_name,
@@ -47,6 +47,7 @@ OURS = {
 
 def cases_our_name(seed):
     block = 10 + seed % 80
+    gpt = {"transformer": "model", "h": "blocks"}
     swapped = {"query": "key", "key": "query", "attn": "attention"}
     return [
         Case(("model.layers.3.self_attn.q_proj.weight", OURS)),
@@ -62,6 +63,9 @@ def cases_our_name(seed):
             (f"model.Layers.{block}.self_attn.Q_proj.weight", OURS | {"Q_proj": "Query"}), "names with capital letters"
         ),
         Case((f"layers.{block}.attn.query.weight", swapped), "another table, where two names are swapped"),
+        Case(("model.model.norm.weight", OURS), "`model` twice"),
+        Case((f"transformer.h.{block}.weight", gpt), "a table in which another part is called `model`"),
+        Case((f"model.h.{block}.weight", gpt | {"model": "inner"}), "a table in which `model` has another name"),
     ]
 
 
@@ -119,6 +123,20 @@ def cases_read_tensor(seed):
     ]
 
 
+def numbers_of_bytes(call, case):
+    """Whether the numbers are too many for the shape, just as many as there are bytes."""
+    data, name = case.args
+    start, end = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])[name]["data_offsets"]
+    try:
+        call(*case.args)
+    except NoValue as error:
+        return f"for input of size {end - start}" in str(error) and (
+            f"You make a number of each byte: {end - start} of them. A number in F32 takes four bytes, and one in F16 "
+            "or BF16 takes two. What reads bytes as numbers of a given dtype?"
+        )
+    return None
+
+
 def in_another_dtype(call, case):
     dtype = getattr(call(*case.args), "dtype", torch.float32)
     return dtype != torch.float32 and (
@@ -128,7 +146,10 @@ def in_another_dtype(call, case):
 
 READ_TENSOR = Exercise(
     **TEXTS["read_tensor"],
-    probes=(Probe("The numbers come in float32.", in_another_dtype),),
+    probes=(
+        Probe("The numbers come in float32.", in_another_dtype),
+        Probe("Each number takes as many bytes as its dtype has.", numbers_of_bytes, explains=True),
+    ),
     reference=read_tensor,
     cases=cases_read_tensor,
     faulty=faulty_read_tensor,

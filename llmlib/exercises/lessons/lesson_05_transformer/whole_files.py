@@ -1,7 +1,9 @@
 """Exercises of lesson 05 that load a whole model: its attention from four matrices, its weights, its sizes."""
 
+import contextlib
 import json
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch.func import functional_call
@@ -31,14 +33,43 @@ def attention_part(x, query, key, value, output, n_heads, cos, sin):
 
 
 def weights_of_its_own(call, case):
-    x, query, key, value, output, *rest = case.args
-    added = call(x, query, key, value, torch.zeros_like(output), *rest)
-    if not torch.equal(added, call(x, -query, key, -value, torch.zeros_like(output), *rest)):
-        return None  # some of them are used
+    """Which matrices have no influence; in float32, since a module's own weights are in that precision."""
+    args = [arg.float() if isinstance(arg, torch.Tensor) else arg for arg in cases_multi_head(1)[1].args]
+    added, x = call(*args), args[0]
+    matrices = dict(enumerate(("query", "key", "value", "output"), start=1))
+    turned = {i: [-arg if i == place else arg for place, arg in enumerate(args)] for i in matrices}
+    unused = [f"`{name}`" for i, name in matrices.items() if torch.equal(added, call(*turned[i]))]
+    if 0 < len(unused) < len(matrices):
+        has, own = ("have", "random matrices") if len(unused) > 1 else ("has", "a random matrix")
+        return (
+            f"{' and '.join(unused)} {has} no influence on your result: your module uses {own} of its own there. "
+            "Which names does your dictionary need?"
+        )
+    added = call(*args[:4], torch.zeros_like(args[4]), *args[5:]) if unused else x
     return min(added.abs().max(), (added - x).abs().max()) > 1e-3 and (
         "With zeros as `output` the result should be zero, but it is not: your module does not use the matrices "
         "that it should. Does your dictionary have exactly the names in `module.state_dict()`? And is it "
         "`functional_call` that runs the module?"
+    )
+
+
+def rows_of_the_module(call, case):
+    """How many rows the module's own matrices for keys and values have, if it makes four linear maps."""
+    _, query, key, *_, n_heads, _, _ = case.args
+    made, begin = list[int](), torch.nn.Linear.__init__
+
+    def noted(linear, n_in, n_out, *args, **options):
+        made.append(n_out)
+        begin(linear, n_in, n_out, *args, **options)
+
+    with patch.object(torch.nn.Linear, "__init__", noted), contextlib.suppress(NoValue):
+        call(*case.args)
+    if len(made) != 4 or made[1] != made[2] or made[1] == len(key):
+        return None
+    d_head = len(query) // n_heads
+    return (
+        f"Your module has {made[1]} rows for keys, and `key` has {len(key)}. So the number of key-value heads that you "
+        f"give to it is wrong. One head has {d_head} rows here: how many heads are the {len(key)} rows of `key`?"
     )
 
 
@@ -56,17 +87,21 @@ def too_many_key_value_heads(call, case):
     )
 
 
+ROOM = "There are as many key-value heads as `key` has room for."
+
 ATTENTION_PART = Exercise(
     **TEXTS["attention_part"],
     reference=attention_part,
     helpers=(MultiHeadAttention,),
     cases=cases_multi_head,
     faulty=faulty_attention_part,
+    makes_module=True,
     axes=("batch", "seq", "d_model"),
     probes=(
         batch_permuted(0),
         gradients_flow(("x", "query", "key", "value", "output"), 0, 1, 2, 3, 4),
-        Probe("There are as many key-value heads as `key` has room for.", too_many_key_value_heads, explains=True),
+        Probe(ROOM, rows_of_the_module, explains=True),
+        Probe(ROOM, too_many_key_value_heads, explains=True),
         Probe("The matrices that are given are used.", weights_of_its_own, explains=True),
     ),
 )
@@ -157,9 +192,12 @@ def asked_for_what_is_not_there(call, case):
     try:
         call(*case.args)
     except NoValue as error:
-        key = str(error).removeprefix("KeyError: ").strip("'")
-        if "head" not in key or key in json.loads(*case.args):
-            return None
+        kind, _, key = str(error).partition(": ")
+        key = key.strip("'")
+        if kind != "KeyError" or key.startswith("rope_") or key in json.loads(*case.args):
+            return None  # another error, or one that has its own answer
+        if "head" not in key:
+            return f"There is no “{key}” in this file. The task lists the names that are."
         return (
             f"There is no “{key}” in this file. The width of a head follows from two numbers that are there: all "
             "heads, side by side, are as wide as the stream."

@@ -17,11 +17,13 @@ def faulty_windows(
     shift: Literal["next", "none", "two", "back", "round", "padded", "last only", "window", "ids"] = "next",
     cut: Literal["whole", "short"] = "whole",
     order: Literal["own", "exchanged"] = "own",
-    where: Literal["starts", "in a row"] = "starts",
+    where: Literal["starts", "in a row", "numbers of windows"] = "starts",
     give: Literal["tuple", "stacked", "inputs"] = "tuple",
 ) -> Any:
     if where == "in a row":
         starts = [i * seq_len for i in range(len(starts))]
+    if where == "numbers of windows":
+        starts = [int(start) * seq_len for start in starts]
     ahead = {"none": 0, "two": 2, "window": seq_len}.get(shift, 1)
     xs, ys = [], []
     for start in starts:
@@ -129,6 +131,9 @@ def slope(weight: Tensor, x: Tensor, targets: Tensor, reduction: Literal["mean",
     return total if reduction == "sum" else total / counts.sum()
 
 
+DescendOptimizer = Literal["none", "AdamW", "Adam", "momentum", "average", "full average", "normalised", "sign"]
+
+
 def faulty_descend(
     weight: Tensor,
     batches: Any,
@@ -136,24 +141,31 @@ def faulty_descend(
     zero: Literal["each", "never", "too early"] = "each",
     sign: Literal["down", "up"] = "down",
     at: Literal["new", "start"] = "new",
-    which: Literal["all", "first", "last", "but last"] = "all",
+    which: Literal["all", "first", "last", "but last", "all in each step", "all in each step, added"] = "all",
     loss: Literal["mean", "sum"] = "mean",
     rate: Literal["own", "none", "shared"] = "own",
     give: Literal["weight", "gradient", "change"] = "weight",
-    optimizer: Literal["none", "AdamW", "Adam"] = "none",
+    optimizer: DescendOptimizer = "none",
 ) -> Any:
     start, grad = weight, torch.zeros_like(weight)
     adam, decay = optimizer in ("Adam", "AdamW"), 0.01 if optimizer == "AdamW" else 0.0
     m, v = torch.zeros_like(weight), torch.zeros_like(weight)
-    batches = {"all": batches, "first": batches[:1], "last": batches[-1:], "but last": batches[:-1]}[which]
+    given, together = batches, which.startswith("all in each step")
+    batches = {"first": batches[:1], "last": batches[-1:], "but last": batches[:-1]}.get(which, batches)
     rate_of = {"own": learning_rate, "none": 1.0, "shared": learning_rate / max(len(batches), 1)}[rate]
     for t, (x, targets) in enumerate(batches, start=1):
         new = slope(start if at == "start" else weight, x, targets, loss)
+        if together:
+            new = sum(slope(weight, *batch, loss) for batch in given) / (1 if which.endswith("added") else len(given))
         grad = grad + new if zero == "never" else new
         step = torch.zeros_like(grad) if zero == "too early" else grad
         if adam:  # as torch's, with its usual settings
             m, v = 0.9 * m + 0.1 * step, 0.999 * v + 0.001 * step**2
             step = decay * weight + m / (1 - 0.9**t) / ((v / (1 - 0.999**t)).sqrt() + 1e-8)
+        if optimizer in ("momentum", "average", "full average"):
+            m = 0.9 * m + (1.0 if optimizer == "momentum" else 0.1) * step
+            step = m / (1 - 0.9**t) if optimizer == "full average" else m
+        step = {"normalised": lambda g: g / g.norm(), "sign": torch.sign}.get(optimizer, lambda g: g)(step)
         weight = weight + rate_of * step if sign == "up" else weight - rate_of * step
     return {"weight": weight, "gradient": grad, "change": weight - start}[give]
 
@@ -231,7 +243,7 @@ def faulty_learning_rate(
 
 AccumulatedScale = (
     Literal["counted", "none", "equal", "equal where any counts", "rows", "rows by counted", "all rows", "twice"]
-    | Literal["sum", "sum by parts", "so far", "last part"]
+    | Literal["sum", "sum by parts", "so far", "last part", "means by targets"]
 )
 
 
@@ -270,6 +282,7 @@ def share_of_part(summed: Any, targets: Tensor, n: Any, scale: Any, empty: Any) 
         "rows": mean * len(targets) / n["rows"],
         "rows by counted": mean * len(targets) / n["counted"],
         "all rows": summed / n["rows"],
+        "means by targets": mean / n["counted"],
         "twice": summed / n["counted"] / n["parts"],
         "sum": summed,
         "so far": summed / n["counted so far"],

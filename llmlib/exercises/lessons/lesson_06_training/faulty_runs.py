@@ -51,9 +51,14 @@ def faulty_first_weight(name, shape, n_layers, draw, norms="ones", spread="small
     by = {
         "root of twice": (2 * n_layers) ** 0.5, "root": n_layers**0.5, "twice": 2 * n_layers, "never": 1,
         "layers": n_layers, "times": 1 / (2 * n_layers) ** 0.5, "twice the root": 2 * n_layers**0.5,
+        "of its own block": (2 * (int(name.split(".")[1]) + 1)) ** 0.5 if name.startswith("blocks") else 1,
         "root of two": 2**0.5 * n_layers, "the other way": n_layers**-0.5 * 2,
     }[smaller]  # fmt: skip
     writes = adds == "all" or any(part in name for part in adds.split())
+    if adds == "the others":
+        writes = not any(part in name for part in (".output.", ".down."))
+    if adds == "in block 0":
+        writes = name.startswith("blocks.0.") and any(part in name for part in (".output.", ".down."))
     small = {"small": 0.02, "as drawn": 1, "variance": 0.02**0.5, "table as drawn": 1 if "embed" in name else 0.02}
     return small[spread] * draw(shape) / (by if writes else 1)
 

@@ -18,7 +18,9 @@ def faulty_clip(
     norm: ClipNorm = "together",
     when: Literal["above", "always", "never", "each above", "none is 0"] = "above",
     to: Literal["limit", "one"] = "limit",
-    how: Literal["scaled", "values", "inverted", "joined", "joined if scaled"] = "scaled",
+    how: Literal[
+        "scaled", "values", "inverted", "joined", "joined if scaled", "share taken away", "less limit"
+    ] = "scaled",
 ) -> Any:
     if how == "values":
         return [gradient.clamp(-limit, limit) for gradient in gradients]
@@ -50,9 +52,11 @@ def faulty_clip(
     for gradient, own in zip(gradients, norms):
         length = own if norm == "each" else size
         scale = length / goal if how == "inverted" else goal / length
+        scale = 1 - scale if how == "share taken away" else scale
         acts = {"always": True, "never": False}.get(when, length > limit)
         acts = acts and (own > limit or when != "each above") and (bool(norms.all()) or when != "none is 0")
-        clipped.append(gradient * scale if acts else gradient)
+        changed = gradient - goal if how == "less limit" else gradient * scale
+        clipped.append(changed if acts else gradient)
     joined = how == "joined" or (how == "joined if scaled" and bool(flat.norm() > limit))
     return torch.cat([gradient.flatten() for gradient in clipped]) if joined else clipped
 
@@ -129,7 +133,7 @@ def faulty_fit(
     rates: Any,
     limit: Any,
     zero: Literal["each", "never", "never, clipped in place"] = "each",
-    rate: Literal["own", "first", "last", "one late", "one early", "last first"] = "own",
+    rate: Literal["own", "first", "last", "one late", "one early", "one early, at most last", "last first"] = "own",
     clip: Literal["before", "never", "each", "numbers", "weights", "first step", "own limit"] = "before",
     averages: Literal["kept", "new", "exchanged", "shared", "one list"] = "kept",
     count: Literal["from 1", "one", "from 0"] = "from 1",
@@ -156,6 +160,7 @@ def faulty_fit(
         piled = gradients if zero == "never" else _clipped(gradients, limit, clip)  # or clipped in place, in `.grad`
         gradients = _clipped(gradients, limit, "before" if clip == "first step" and t == 0 else clip)
         now = {"first": rates[0], "last": rates[-1], "one late": rates[max(0, t - 1)],
+               "one early, at most last": rates[min(t + 1, len(rates) - 1)],
                "one early": rates[(t + 1) % len(rates)], "last first": rates[t - 1]}.get(rate, own)  # fmt: skip
         at = {"one": 1, "from 0": t}.get(count, t + 1)
         stepped: list[Any] = []
@@ -189,17 +194,25 @@ def _clipped(gradients: Any, limit: Any, clip: Any) -> Any:
     }.get(clip, lambda: list(gradients))()
 
 
+OrthogonalPower = (
+    Literal["right", "numbers", "no fifth", "fourth", "third for first", "first alone", "no first", "one more"]
+    | Literal["in turn", "in turn, all", "last two exchanged", "first two exchanged", "opposite order"]
+)
+
+
 def faulty_orthogonalise(
     gradient: Tensor,
     steps: Any,
     scaled: Literal["length", "no", "largest", "rows", "rows first", "columns first", "singular"] = "length",
     side: Literal["short", "turned"] = "short",
-    power: Literal["right", "numbers", "no fifth", "fourth", "third for first", "first alone", "no first"] = "right",
+    power: OrthogonalPower = "right",
     repeat: Literal["all", "once"] = "all",
     give: Literal["own", "turned", "reshaped", "reshaped both ways"] = "own",
     signs: Literal["right", "plus"] = "right",
 ) -> Any:
     a, b, c = 3.4445, -4.7750, 2.0315
+    a, b, c = {"last two exchanged": (a, c, b), "first two exchanged": (b, a, c),
+               "opposite order": (c, b, a)}.get(power, (a, b, c))  # fmt: skip
     if signs == "plus":
         b = -b
     a = {"no first": 0.0, "first alone": 1.0}.get(power, a)
@@ -216,6 +229,13 @@ def faulty_orthogonalise(
             x = a * x + b * x**3 + c * x**5
             continue
         square = x @ x.T
+        if power in ("in turn", "in turn, all"):  # each term from what the line before has made
+            third = square @ x
+            x = a * x + b * third
+            x = x + c * x @ x.T @ (third if power == "in turn" else x @ x.T @ x)
+            continue
+        if power == "one more":
+            x = square @ x
         fourth = {"no fifth": torch.zeros_like(square), "fourth": square}.get(power, square @ square)
         if power == "third for first":  # each power one step too low
             fourth, square = square, torch.eye(len(square), dtype=x.dtype)

@@ -133,17 +133,25 @@ def cases_constrained(seed):
     letters = [{97: 1}, {97: 0, 98: 1}]  # state 0 may end, and comes back
 
     def case(automaton, tokens, end, note, wanted, most=12, patience=2.0, level=0.0):
-        """Find the first model, from this seed on, whose text has what we want."""
-        for number in range(seed, seed + 3000):
+        """Find the first model, from this seed's number on, whose text has what we want."""
+        for number in range(3000 * seed + 1, 3000 * (seed + 1)):
             model = LogitsAfter(len(tokens), end, number, patience, level)
             args = (model, *automaton, tokens, end, most)
-            if wanted(b"".join(tokens[id] for id in constrained(*args)), args):
+            if apart(args) and wanted(b"".join(tokens[id] for id in constrained(*args)), args):
                 return Case(args, note)
         raise AssertionError(note)
 
+    def apart(args):
+        """Whether no two logits are ever equal: the task does not say which token comes first then."""
+        model, ids = args[0], constrained(*args)
+        asked = [model(ids[:n]).sort().values for n in range(len(ids) + 1)]
+        return all(float(logits.diff().min()) > 1e-3 for logits in asked)
+
     def limited(text, args):
         model, moves, ends, tokens, end, most = args
-        return len(constrained(*args)) == most < len(constrained(model, moves, ends, tokens, end, 40))
+        longer = constrained(model, moves, ends, tokens, end, 40)
+        wants = [int(model(longer[:n]).argmax()) for n in range(most + 1)]  # also for who stops at a forbidden token
+        return len(constrained(*args)) == most < len(longer) and wants == longer[: most + 1]
 
     def forbidden(args):
         """Whether at first neither the likeliest of all tokens nor the end is allowed."""
@@ -164,6 +172,8 @@ def cases_constrained(seed):
              patience=-1.0),
         case(ab, [b"a", b"b", b"", b"ab", b"ba", b"aa"], 2, "a state that comes back", lambda text, args: len(text) > 5,
              patience=5.0),
+        case(ab, [b"a", b"b", b"", b"ab", b"ba", b"aa"], 2, "the end is likely, and a token is likelier",
+             lambda text, args: bool(text) and bool(args[0]([])[2] > 0.5), patience=-1.0),
         case(numbers, parts, 0, "it wants to end at once", lambda text, args: len(text) > 1, patience=-4.0, level=-9.0),
     ]  # fmt: skip
 

@@ -83,7 +83,7 @@ def faulty_draw(
 
 TemperatureScale = (
     Literal["divided", "multiplied", "root", "squared", "of the probabilities", "after", "not normalised", "power"]
-    | Literal["one more", "ignored"]
+    | Literal["power of T", "one more", "ignored"]
 )
 TemperatureSmall = (
     Literal["safe", "overflows", "overflows in float64", "largest of the batch", "largest of all"]
@@ -148,6 +148,8 @@ def faulty_temperature(
                 p = logits.softmax(axis) ** (1 / temperature)
             case "power":
                 p = _normalised(logits.softmax(axis) ** (1 / temperature), axis)
+            case "power of T":
+                p = _normalised(logits.softmax(axis) ** temperature, axis)
             case "one more":
                 p = (logits / (1 + temperature)).softmax(axis)
             case "ignored":

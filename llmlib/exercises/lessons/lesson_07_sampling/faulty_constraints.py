@@ -19,6 +19,7 @@ def _as_far_as_it_goes(moves: Any, at: Any, token: Any, skips: Any) -> Any:
 AllowedWalk = (
     Literal["all", "first", "last", "stays", "next by number", "some", "no key", "broken off", "broken off, all"]
     | Literal["skips", "the last byte decides", "single", "zero is none", "zero is none at the end", "backwards"]
+    | Literal["later bytes anywhere", "anywhere"]
 )
 
 
@@ -57,6 +58,9 @@ def faulty_allowed(
         if walk == "some":
             ok = bool(token) and token[0] in moves[at_start]
             ok = ok or any(byte in moves[at_start] for byte in token)
+        if walk in ("later bytes anywhere", "anywhere"):
+            ok = all(any(byte in ways for ways in moves) for byte in token)
+            ok = ok and (walk == "anywhere" or (bool(token) and token[0] in moves[at_start]))
         if walk == "last":
             ok = token[-1:] != b"" and token[-1] in moves[at_start]
         if walk == "next by number":
@@ -107,8 +111,9 @@ def _moved(moves: Any, state: Any, data: Any, walk: Any) -> Any:
 
 
 ConstrainedStop = Literal[
-    "in ends", "always", "nothing follows", "as soon as it may", "not at once", "of the state before"
-]
+    "in ends", "always", "nothing follows", "as soon as it may", "not at once", "of the state before",
+    "above 0", "above 0 as well", "above a half",
+]  # fmt: skip
 
 
 def faulty_constrained(
@@ -137,7 +142,12 @@ def faulty_constrained(
         logits = {"all": logits_after, "last": lambda ids: logits_after(ids[-1:]), "nothing": lambda ids: before}[sees](
             ids
         )
-        may_end = {"always": True, "nothing follows": not moves[state], "not at once": state in ends and bool(ids),
+        if stop.startswith("above") and state in ends:
+            wants = logits.softmax(-1)[end] > 0.5 if stop == "above a half" else logits[end] > 0
+            if wants:
+                break
+        may_end = {"above 0": False, "above a half": False,
+                   "always": True, "nothing follows": not moves[state], "not at once": state in ends and bool(ids),
                    "of the state before": last in ends}.get(stop, state in ends)  # fmt: skip
         allowed = [id for id, data in enumerate(tokens) if data and _reached(moves, state, data) is not None]
         if empty == "yes":

@@ -4,6 +4,10 @@ from typing import Any, Literal
 
 import torch
 
+ContinuationReads = Literal[
+    "new", "all", "no cache", "stale cache", "last twice", "last of the prompt", "prompt", "nothing"
+]
+
 
 def faulty_continuation(
     read: Any,
@@ -11,17 +15,17 @@ def faulty_continuation(
     ids: list[int],
     us: Any,
     end: Any,
-    reads: Literal["new", "all", "no cache", "stale cache", "last twice", "prompt", "nothing"] = "new",
+    reads: ContinuationReads = "new",
     sees: Literal["all", "prompt", "new", "new first", "all backwards", "backwards", "sorted", "last"] = "all",
-    us_as: Literal["in order", "first", "one less"] = "in order",
-    at_end: Literal["stops", "kept", "ignored"] = "stops",
+    us_as: Literal["in order", "first", "one less", "backwards"] = "in order",
+    at_end: Literal["stops", "kept", "ignored", "left out", "nothing"] = "stops",
     give: Literal["new", "all"] = "new",
 ) -> Any:
-    logits, cache = read(ids, None)
+    logits, cache = read(ids[-1:] if reads == "last of the prompt" else ids, None)
     if reads == "last twice":
         logits, cache = read(ids[-1:], cache)
     new: list[int] = []
-    for number, u in enumerate(us):
+    for number, u in enumerate(us[::-1] if us_as == "backwards" else us):
         seen = {
             "all": ids + new,
             "prompt": ids,
@@ -33,8 +37,12 @@ def faulty_continuation(
             "sorted": sorted(ids + new),
         }[sees]
         token = choose(logits, seen, us[0] if us_as == "first" else u)
-        if token == end and at_end == "stops":
+        if token == end and at_end in ("stops", "nothing"):
+            if at_end == "nothing":
+                return None
             break
+        if token == end and at_end == "left out":
+            continue
         new.append(token)
         if (token == end and at_end == "kept") or (us_as == "one less" and number == len(us) - 2):
             break

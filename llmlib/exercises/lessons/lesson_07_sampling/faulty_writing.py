@@ -9,15 +9,20 @@ from llmlib.sampling.logits import keep_top_p
 
 def faulty_write(logits_of, ids, us, end, temperature, top_p, penalty, order="penalty heat cut", sees="all",
                  place="last", reads="all", at_end="stops", give="new", us_as="in order", cuts="top-p",
-                 sums="to 1", past=None):  # fmt: skip
+                 sums="to 1", past=None, by="own"):  # fmt: skip
     """`order` lists the rules in the order of their use; `past` is the result of a draw beyond the last token."""
+    penalty = 1 / penalty if by == "turned round" else penalty
 
     def read(new, text):
-        text = (text or []) + new
-        seen = {"all": text, "new": new, "prompt": ids}[reads]
+        late = text or new
+        text = new + (text or []) if reads == "in front" else (text or []) + new
+        seen = {"new": new, "last": text[-1:], "prompt": ids, "backwards": text[::-1], "one late": late,
+                "without the first": text[1:] or text,
+                "without the first of several": text[len(ids) > 1 :]}.get(reads, text)  # fmt: skip
         return logits_of(torch.tensor([seen]))[:, {"last": -1, "first": 0, "last but one": -2}.get(place, -1)], text
 
     def choose(logits, text, u):
+        raw = logits
         for rule in order.split():
             if rule == "penalty":
                 penalised = {"all": text, "prompt": ids, "new": text[len(ids) :], "last": text[-1:]}[sees]
@@ -32,6 +37,11 @@ def faulty_write(logits_of, ids, us, end, temperature, top_p, penalty, order="pe
                 logits = keep_top_p(logits.exp(), top_p)
             if rule == "cut_by_shares":
                 logits = logits.masked_fill(keep_top_p(logits.exp(), top_p) == -torch.inf, -torch.inf)
+            if rule == "cut_by_raw":
+                logits = logits.masked_fill(keep_top_p(raw, top_p) == -torch.inf, -torch.inf)
+            if rule == "penalty_of_shares":
+                shares = logits.softmax(dim=-1)
+                logits = penalise_repetition(shares, torch.tensor([text]), penalty).log()
             if rule == "likeliest":
                 return int(logits.argmax())
         if sums == "below 1":

@@ -68,9 +68,15 @@ def cases_continuation(seed):
         for _ in range(200):
             one = case(ids, n, vocab_size=9)
             text = continuation(*one.args)
-            if text[at] not in text[:at] and text[at] not in ids:
+            if text[at] not in text[:at] and text[at] not in ids and goes_on(one.args, text[:at], text[at]):
                 return Case((*one.args[:4], text[at]), note)
         raise AssertionError("no text with an end")
+
+    def goes_on(args, new, end):
+        """Whether a later number would draw another token: leaving out the end alone must not be enough."""
+        read, choose, ids, us, _ = args
+        logits, _ = read(ids + new, None)
+        return any(choose(logits, ids + new, u) != end for u in us[len(new) + 1 :])
 
     def unended(ids, n, note):
         """Choose as the end the prompt's last token, with numbers that do not draw it again."""
