@@ -23,7 +23,7 @@ class Guess:
 
 
 def agree(mine: Any, theirs: Any) -> bool:
-    """As `equal`, but another dtype of the same sort is no matter here."""
+    """As `equal`, but another dtype of the same sort does not matter here."""
     if isinstance(mine, Tensor) and isinstance(theirs, Tensor):
         if mine.shape != theirs.shape or mine.is_floating_point() != theirs.is_floating_point():
             return False

@@ -1,4 +1,4 @@
-"""−∞ where a finite number stands, and NaN from 0 · ∞: both are told before any idea, for they look like many."""
+"""Find finite numbers in place of −∞, and NaN from 0 · ∞; both come before any idea: they look like many."""
 
 from collections.abc import Iterator
 

@@ -117,7 +117,7 @@ def always_the_same(e: Examination) -> bool:
 
 
 def given_back(e: Examination) -> Iterator[Guess]:
-    """The result is an argument as it was."""
+    """Say that the result is an argument, unchanged."""
     for i, name in enumerate(e.exercise.argument_names):
         says = f"Your result is `{name}` itself, as it came in."
         look = "Is what you compute the thing that you return?"
@@ -142,7 +142,7 @@ def _is_among_others(trial: Trial, base: Any) -> bool:
 
 def another_type() -> Guess:
     """The right values: numbers as a list or an array and not as a tensor, in another dtype, a list and not a tuple."""
-    says = "Your values are the right ones; only their type is another."
+    says = "Your values are right, but their type is not."
     return Guess(Finding(ANOTHER_TYPE, says), _is_same_in_another_type)
 
 

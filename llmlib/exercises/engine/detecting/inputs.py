@@ -56,7 +56,7 @@ FACTORS = ("twice as large", "half as large")
 
 
 def _decides(trial: Trial) -> bool:
-    """Whether the result is yes or no, which moves with any number, and so by chance with a factor of 2 as well."""
+    """Check whether the result is yes or no, which any number can change, so a factor of 2 does it by chance, too."""
     return isinstance(trial.expected, Tensor) and trial.expected.dtype == torch.bool
 
 

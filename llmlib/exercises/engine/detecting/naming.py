@@ -53,7 +53,7 @@ def sizes(exercise: Exercise, trial: Trial) -> dict[str, int]:
 
 
 def argument_axes(exercise: Exercise, trial: Trial) -> Iterator[tuple[str, list[str]]]:
-    """For each argument its name and the names of its axes; none for what is no tensor."""
+    """For each argument its name and the names of its axes; none for what is not a tensor."""
     parameters = list(inspect.signature(inspect.unwrap(exercise.reference)).parameters.values())
     for name, parameter, arg in zip(exercise.argument_names, parameters, trial.case.args):
         axes = str(getattr(parameter.annotation, "dim_str", "")).replace("#", "").split()

@@ -89,7 +89,7 @@ def when(e: Examination) -> Finding | None:
             found.append(Finding(f"wrong where {name} is more than {limit}", says, "What is different then?"))
     for one, other in itertools.combinations(names, 2):
         if all((s[one] != s[other]) == wrong for s, wrong in measured):
-            says = f"It is right whenever {one} and {other} have the same size, and wrong whenever they have not."
-            look = "Which of the two is meant in each place of your code?"
+            says = f"It is right whenever {one} and {other} have the same size, and wrong whenever they do not."
+            look = "Which of the two does each line of your code need?"
             found.append(Finding(f"wrong where {one} and {other} differ", says, look))
     return found[0] if len(found) == 1 else None

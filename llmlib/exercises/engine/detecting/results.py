@@ -51,7 +51,7 @@ def _arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
     yield Guess(
         Finding(
             "right values in another order",
-            "The numbers themselves are right; they stand in other places.",
+            "The numbers themselves are right, but they are in the wrong positions.",
             "Follow one of them by hand: where should it go?",
             strength="sign",
         ),
@@ -89,7 +89,7 @@ def _moved_apart_from_the_end(axis: int, name: str, step: int) -> Guess:
 
 
 def _moved(base: Tensor, got: Tensor, step: int, axis: int) -> bool:
-    """Whether all but the end agree after a move by one place; what stands at the end is no matter."""
+    """Whether all but the end agree after a move by one place; what is at the end does not matter."""
     n = base.shape[axis] - 1
     if n < 2 or base.shape != got.shape or agree(base, got):
         raise ValueError("too short")
@@ -100,7 +100,7 @@ def _moved(base: Tensor, got: Tensor, step: int, axis: int) -> bool:
 def _of_other_lengths(axis: int, name: str) -> Guess:
     finding = Finding(
         f"factor of its own along {name}",
-        f"All directions along {name} are right, and the lengths are not: each has a factor of its own.",
+        f"All directions along {name} are right, but the lengths are not: each has a factor of its own.",
         "By what should each be divided?",
         "sign",
     )
