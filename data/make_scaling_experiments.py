@@ -1,12 +1,13 @@
 """The experiments of lesson 10: a grid of small models, what spoils a law, and a prediction that is tested.
 
-    python data/make_scaling_experiments.py        (half an hour on one quiet core; stopped, it goes on where it was)
+    python data/make_scaling_experiments.py   (about 45 minutes on one quiet core; stopped, it goes on where it was)
 
 Every run of the grid has its own schedule, which ends where its training ends, and the learning rate that was best for
 its size on validation stories ("rates"). What is reported are losses on held-out stories. "prediction" is fitted to
-the grid and written to the file before "target" is trained. A line of scaling_experiments.csv is one number: the
-experiment, its arm (a size, and thousands of tokens), the seed, the step, what was measured, its value, and of how many
-if it is a count.
+the grid and written to the file before "target" is trained. "width" carries a learning rate to wider models, and
+"names" asks what the model of "target" has learned about the village. A line of scaling_experiments.csv is one number:
+the experiment, its arm (a size, and thousands of tokens), the seed, the step, what was measured, its value, and of how
+many if it is a count.
 """
 
 import csv
@@ -19,12 +20,13 @@ from pathlib import Path
 
 import torch
 from experiments import Experiment, Rows, run_missing
+from scaling_names import names_or_kinds
 
 from llmlib import BPETokenizer, TrainConfig, Transformer, TransformerConfig, tinytales_text, train
 from llmlib.corpora import tiny_shakespeare, world_facts
 from llmlib.corpora.datasets import TokenDataset
 from llmlib.scaling import Fit, fit
-from llmlib.training import TrainingDiverged
+from llmlib.training import TrainingDiverged, maximal_update, widened
 
 FILE = Path(__file__).parent / "scaling_experiments.csv"
 VOCABULARY, WINDOW, BATCH = 512, 64, 8
@@ -57,7 +59,10 @@ SWEEP = {"3XS": 200, "XXS": 164, "XS": 130, "S": 104, "M": 80, "L": 60, "XL": 60
 
 
 def config_of(size: str) -> TransformerConfig:
-    width, layers, heads, mlp = SIZES[size]
+    return shaped(*SIZES[size])
+
+
+def shaped(width: int, layers: int, heads: int, mlp: int) -> TransformerConfig:
     return TransformerConfig(
         VOCABULARY, WINDOW, d_model=width, n_layers=layers, n_heads=heads, d_mlp=mlp,
         positions="rotary", norm="rmsnorm", mlp="swiglu", tied_embeddings=True,
@@ -254,6 +259,55 @@ def facts(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float,
     ]
 
 
+def names(arm: str, seed: int) -> Rows:
+    """The model of "target" again, with more seeds: what it knows about names, and what about kinds."""
+    size, thousands = arm.split()
+    tokenizer, data = tales()
+    model, steps, _ = run(size, float(thousands), best_rate(size), seed, data["train"], data["heldout"])
+    if model:
+        yield from ((steps, *row) for row in names_or_kinds(model, tokenizer))
+    yield steps, "loss", loss_on(model, data["heldout"]) if model else math.inf, ""
+
+
+def width(arm: str, seed: int) -> Rows:
+    """One rate, which is that of the narrowest model, carried to a model that is so many times as wide.
+
+    "standard": as everywhere in the course, one rate and the same first weights at any width. "muP": see
+    `maximal_update`. "rates alone": as standard, with the rates of muP. "tuned muP": muP from a narrow model with two
+    other choices that suit it, which are carried along: a last norm that starts at 4, and slower tables.
+    """
+    named, rate = arm.split(" @ ")
+    way, times = named.rsplit(" ", 1)
+    _, data = tales()
+    model = Transformer(widened(NARROW, int(times)), seed=seed)
+    if tuned := way == "tuned muP":
+        torch.nn.init.constant_(model.final_norm.weight, 4.0)
+    if tuned or way == "muP":
+        maximal_update(model, NARROW)
+    plan = TrainConfig(
+        WIDTH_STEPS, BATCH, WINDOW, seed=seed, dtype="float32", warmup=WIDTH_STEPS // 6, weight_decay=0.0,
+        learning_rate=(2.5 if tuned else 5) * float(rate),
+        matrix_learning_rate=float(rate) / (1 if way == "standard" else int(times)),
+    )  # fmt: skip
+    broken = False
+    try:
+        for _ in train(model, data["train"], plan):
+            pass
+    except TrainingDiverged:
+        broken = True
+    for split in ("validation", "heldout"):
+        yield WIDTH_STEPS, split, math.inf if broken else loss_on(model, data[split], EVALUATION // 4), ""
+
+
+# "width": its narrowest model and its steps; and for each way and width, as a multiple, the rates.
+NARROW, WIDTH_STEPS = shaped(24, 2, 2, 64), 64
+WIDTHS = {
+    "standard 1": (6e-3, 1.2e-2, 2.4e-2, 4.8e-2, 9.6e-2), "standard 2": (6e-3, 1.2e-2, 2.4e-2, 4.8e-2),
+    "standard 4": (3e-3, 6e-3, 1.2e-2, 2.4e-2, 4.8e-2), "muP 2": (1.2e-2, 2.4e-2, 4.8e-2),
+    "muP 4": (1.2e-2, 2.4e-2, 4.8e-2, 9.6e-2), "rates alone 4": (1.2e-2, 2.4e-2, 4.8e-2),
+    **dict.fromkeys(("tuned muP 1", "tuned muP 4"), (1.2e-2, 2.4e-2)),
+}  # fmt: skip
+WIDTH_ARMS = tuple(f"{way} @ {rate}" for way, rates in WIDTHS.items() for rate in rates)
 RATE_ARMS = tuple(f"{size} {k} @ {rate}" for size, k in SWEEP.items() for rate in RATES[size])
 PLAYS = tuple(
     f"{size} {k}"
@@ -283,3 +337,7 @@ if __name__ == "__main__":
         for arm in (AIM_OF_TALES, AIM_OF_PLAYS):
             run_missing(FILE, [(prediction, (arm,), 1)])  # first the prediction,
             run_missing(FILE, [(target, (arm,), 2)])  # and only then the model
+    if not wanted or "width" in wanted:
+        run_missing(FILE, [(width, WIDTH_ARMS, 3)])
+    if not wanted or "names" in wanted:
+        run_missing(FILE, [(names, (AIM_OF_TALES,), 3)])

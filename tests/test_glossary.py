@@ -75,6 +75,7 @@ TERMS = {
     "REINFORCE": "It is called REINFORCE [2]",
     "DPO": "Direct preference optimisation (DPO) [5]",
     "sycophancy": "a model may learn to agree: sycophancy",
+    "muP": "This is the maximal update parametrisation, or muP",
 }
 
 

@@ -47,9 +47,11 @@ def test_the_code_runs_and_knows_the_capital(capsys):
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_the_map_shows_each_lesson_with_its_picture_and_its_minutes(lesson):
     """A lesson without a line gets one in the README, and a picture by a line in docs/make_pictures.py."""
-    cell = re.search(rf'<a href="notebooks/{lesson}.ipynb"><img src="docs/pictures/{lesson}.png"[^|]* \|', README)
-    assert cell, f"{lesson} is not in the README's map"
-    said = [int(number) for number in re.search(r"([\d+ ]+) min \|", cell[0])[1].split(" + ")]
+    linked = f'<a href="notebooks/{lesson}.ipynb">'
+    picture = rf'{linked}<img src="docs/pictures/{lesson}.png"[^|]*</a> \| '
+    cells = re.search(rf"{picture}{linked}<b>[^|]*</b></a>, ([\d+ ]+) min<br>[^|]+ \|", README)
+    assert cells, f"{lesson} is not in the README's map"
+    said = [int(number) for number in cells[1].split(" + ")]
     notebook = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", as_version=4)
     main, side = the_way(notebook)
     if main:

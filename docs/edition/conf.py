@@ -38,6 +38,7 @@ html_show_sourcelink = False
 html_show_sphinx = False
 html_show_copyright = False
 html_use_index = True
+html_domain_indices = False  # the reference has a list of modules, with a sentence on each
 html_sidebars = {
     "**": [
         "sidebar/brand.html",

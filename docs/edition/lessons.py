@@ -23,6 +23,7 @@ STYLE = re.compile(r"<style>(.*?)</style>", re.S)
 PICTURE = re.compile(
     r'<img (?P<before>[^>]*?)src="data:image/(?P<kind>[a-z+]+);base64,(?P<data>[^"]*)"(?P<after>[^>]*)>'
 )
+LINK = re.compile(r'<a href="(?P<name>[\w-]+)\.ipynb">(?P<words>.*?)</a>', re.S)  # in an output, to a lesson
 BARE_ADDRESS = re.compile(r"(?<![\w(<\[\"'=`])(https?://[^\s<>)\]`]*[\w/])")
 CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.S)
 CHECKED = re.compile(r"^check\(\s*\"([\w.]+)\"", re.M)
@@ -219,11 +220,15 @@ class Staging:
     def _to_lesson(self, found: re.Match[str]) -> str:
         return found[0] if found[2] in self.names else found[1]
 
+    def _to_page(self, found: re.Match[str]) -> str:
+        return f'<a href="{found["name"]}.html">{found["words"]}</a>' if found["name"] in self.names else found["words"]
+
     def _output(self, output: NotebookNode) -> NotebookNode:
         if "html" not in (data := output.get("data", {})) and "text/html" not in data:
             return output
         source = "".join(data["text/html"])
         self.sheets.update(dict.fromkeys(STYLE.findall(source)))
+        source = LINK.sub(self._to_page, source)
         return _html_output(self.pictures.moved_out(STYLE.sub("", source)))
 
     def _enliven(self, outputs: list[NotebookNode], pages: Sequence[str], where: str) -> None:

@@ -22,8 +22,9 @@ from edition.lessons import Lesson, is_run, is_view
 LIBRARY = Path(__file__).parents[2] / "llmlib"
 SHOWN, PAGE, UNSAVED = (f"application/x.llmlib-view-{what}" for what in ("shown", "page", "unsaved"))
 STILLS = "Or build the site with still pictures: make site VIEWS=no"
-# What a lesson's kernel runs first. The questions of `predict` and `quiz` are views too, but the site has its own.
-PROBE = f"""
+# What a lesson's kernel runs first, among names of its own: a lesson may well call a token's number `id`. The questions
+# of `predict` and `quiz` are views too, but the site has its own.
+OBSERVER = f"""
 def _keep_the_pages_of_views():
     from IPython import get_ipython
     from IPython.display import display
@@ -56,6 +57,7 @@ def _keep_the_pages_of_views():
 
 _keep_the_pages_of_views()
 """
+PROBE = f"exec({OBSERVER!r}, {{}})"
 
 
 def library_key() -> str:
@@ -124,14 +126,16 @@ def pages_of_a_run(lesson: Lesson) -> dict[int, list[str]]:
             "PYTHONPATH": os.pathsep.join(filter(None, (str(LIBRARY.parent), path))),
         }
         client = NotebookClient(
-            notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(lesson.path.parent)}}
-        )
+            notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(lesson.path.parent)}},
+            extra_arguments=["--log-level=ERROR"],  # else each kernel says that it speaks over TCP
+        )  # fmt: skip
         try:
             client.execute(env=environment)
         except CellExecutionError as error:
-            last = str(error).strip().splitlines()[-1]
+            number = sum(cell.get("execution_count") is not None for cell in notebook.cells[1:])
             raise SiteError(
-                f"{lesson.path.name} cannot be run, so its views cannot be saved: {last}\n"
+                f"{lesson.path.name} cannot be run, so its views cannot be saved. In [{number}]: "
+                f"{error.ename}: {error.evalue}\n"
                 f"Run it in JupyterLab to see where it fails. {STILLS}"
             ) from None
         except Exception as error:  # no kernel, a kernel that died, a cell that took too long

@@ -49,7 +49,7 @@ def build(target: Path, adapter: Path | None = None) -> None:
         link = HOME if (target.parent / "index.html").exists() else ""
         page = (HERE / "index.html").read_text(encoding="utf-8").replace("__HOME__", link)
         (new / "index.html").write_text(page, encoding="utf-8")
-        for name in ("page.mjs", "worker.mjs"):
+        for name in ("page.mjs", "theme.mjs", "worker.mjs"):
             (new / name).write_text(javascript(HERE / name), encoding="utf-8")
         for name, view in VIEWS.items():
             (new / name).write_text(view._esm, encoding="utf-8")

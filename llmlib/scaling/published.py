@@ -7,7 +7,7 @@ from llmlib.scaling.laws import KaplanLaw, Law, training_flops
 KAPLAN = KaplanLaw(
     alpha_n=0.076, alpha_d=0.103, n_c=6.4e13, d_c=1.8e13, best_size=1.3e9, size_exponent=0.73,
     name="Kaplan 2020", source="Kaplan et al. (2020), Scaling Laws for Neural Language Models, arXiv:2001.08361",
-    fitted_parameters=(768, 1.5e9), fitted_tokens=(22e6, 23e9),  # section 1.2
+    fitted_parameters=(768, 1.5e9), fitted_tokens=(22e6, 23e9),  # section 3
 )  # fmt: skip
 HOFFMANN = Law(
     E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28, name="Hoffmann 2022",

@@ -2,8 +2,9 @@
 
 `loss` is what training minimises, `optimizers` (AdamW, Muon) turn gradients into steps, `config` has every setting and
 the learning-rate schedules, `statistics` looks inside the model while it learns, `checkpoints` saves a run so that it
-can continue exactly, and `loop` puts them together; `cli` is the command `llmlib train`. If you write your own loop,
-with any `nn.Module` and any optimizer, use `save_checkpoint`, `latest_checkpoint` and `load_checkpoint`.
+can continue exactly, `width` carries a learning rate to wider models, and `loop` puts them together; `cli` is the
+command `llmlib train`. If you write your own loop, with any `nn.Module` and any optimizer, use `save_checkpoint`,
+`latest_checkpoint` and `load_checkpoint`.
 """
 
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from llmlib.training.own_loop import save_checkpoint as save_checkpoint
     from llmlib.training.sharding import clip_gradients as clip_gradients
     from llmlib.training.statistics import Statistics as Statistics
+    from llmlib.training.width import maximal_update as maximal_update
+    from llmlib.training.width import widened as widened
 
 __all__, __getattr__, __dir__ = lazy(
     __name__,
@@ -42,5 +45,6 @@ __all__, __getattr__, __dir__ = lazy(
         "clip_gradients": "llmlib.training.sharding",
         **dict.fromkeys(("Muon", "decay_groups", "make_optimizers", "orthogonalise"), "llmlib.training.optimizers"),
         "Statistics": "llmlib.training.statistics",
+        **dict.fromkeys(("maximal_update", "widened"), "llmlib.training.width"),
     },
 )

@@ -1,6 +1,7 @@
 """A real Chromium, for all tests that need one: Playwright can be started only once in a process."""
 
 import shutil
+from contextlib import contextmanager
 from urllib.parse import urlparse
 
 import pytest
@@ -16,14 +17,20 @@ def chromium():
 
     expect.set_options(timeout=60_000)  # on a machine that does much else, twenty seconds are soon over
 
+    with sync_playwright() as playwright, launched(playwright) as browser:
+        yield browser
+
+
+@contextmanager
+def launched(playwright):
+    """The system's Chromium for one `with`; skips or fails without one."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         skip_or_fail("no Chromium; on Debian and Ubuntu: sudo apt install chromium")
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*quiet, "--disable-sync", "--no-first-run"])
-        yield browser
-        browser.close()
+    browser = playwright.chromium.launch(executable_path=path, args=[*quiet, "--disable-sync", "--no-first-run"])
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
 """A small site of two lessons, built once: one with a view and a question, one with an exercise and a side path."""
 
-import functools
-import http.server
 import importlib.util
 import sys
-import threading
 from pathlib import Path
 
 import nbformat
@@ -14,7 +11,11 @@ from needs import skip_or_fail
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
-VIEW = 'from llmlib import attention_view\n\nattention_view(["one", "two"], [[[[1.0, 0.0], [0.3, 0.7]]]])'
+# A lesson may call its own things what Python calls some of its functions, and is run all the same.
+VIEW = """from llmlib import attention_view
+
+id = len = str = 3
+attention_view(["one", "two"], [[[[1.0, 0.0], [0.3, 0.7]]]])"""
 CHECK = 'def causal_mask(n_query, n_key):\n    ...\n\n\ncheck("attention.causal_mask", causal_mask)'
 
 
@@ -50,7 +51,10 @@ def lessons(folder):
             **html_of(predict("attention.no_scaling")._repr_html_()),
         ),
         markdown("## In your own notebook\n\nTry it:"),
-        code("mine = attention_view"),
+        code(
+            "mine = attention_view",
+            **html_of('<p><a href="02_two.ipynb">Go on</a>, not <a href="03_three.ipynb">far</a>.</p>'),
+        ),
         markdown(
             "## Summary\n\nOn to [Two](02_two.ipynb), not to [Three](03_three.ipynb). See https://example.org/paper."
         ),
@@ -92,21 +96,10 @@ def site(two_lessons, tmp_path_factory):
     return folder / "site"
 
 
-class _Under(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder under a path, as a site that is not at the root of its host."""
-
-    def translate_path(self, path):
-        return super().translate_path(path.removeprefix("/any/where"))
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="session")
 def address(site):
     """Where a web server serves the site."""
-    handler = functools.partial(_Under, directory=str(site))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/any/where/"
-    server.shutdown()
+    from edition.looking import served
+
+    with served(site) as address:
+        yield address

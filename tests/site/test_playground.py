@@ -224,6 +224,26 @@ def test_the_page_by_axe_in_both_themes_and_on_a_telephone(opened):
     assert opened.complaints == []
 
 
+def test_the_colours_are_those_that_the_reader_has_chosen_in_the_course(opened):
+    paper = "colour => getComputedStyle(document.querySelector('.llm')).backgroundColor === colour"
+    light, dark = "rgb(255, 255, 255)", "rgb(20, 24, 29)"
+    switch = opened.locator("#theme")
+    opened.emulate_media(color_scheme="light")
+    for words, colour in (("dark", dark), ("light", light), ("as the system", light)):
+        switch.press("Enter")
+        expect(switch).to_have_text(f"Colours: {words}")
+        opened.wait_for_function(paper, arg=colour)
+    opened.emulate_media(color_scheme="dark")
+    opened.wait_for_function(paper, arg=dark)  # the system's change comes with the next frame
+    lesson = opened.context.new_page()
+    lesson.goto(f"{opened.url.rpartition('/')[0]}/config.json")
+    lesson.evaluate("() => localStorage.setItem('theme', 'light')")
+    expect(switch).to_have_text("Colours: light")
+    opened.wait_for_function(paper, arg=light)
+    lesson.close()
+    opened.evaluate("() => localStorage.removeItem('theme')")
+
+
 def test_a_build_that_fails_leaves_the_page_as_it_was(builder, folder):
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     with pytest.raises(FileNotFoundError):

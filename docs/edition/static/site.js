@@ -1,6 +1,8 @@
 // Runs a page of the web edition: views come alive when you reach them, answers are remembered, paths unfold.
 // It is a module whose functions are tested without a page; the name ends in .js because not every server knows .mjs.
 
+import { darkRules, dress, followTheme, theme } from "./theme.js";
+
 const KEPT = "llmlib-answers"; // in this browser's storage: for each question, the choice that was opened first
 const ROOM = "(min-width: 640px)"; // below this, a view stays a picture
 
@@ -52,36 +54,21 @@ function element(tag, properties, ...children) {
   return node;
 }
 
-/** Which theme the page shows, "light" or "dark", whether the reader or the system has chosen it. */
-function theme() {
-  const chosen = document.body.dataset.theme;
-  if (chosen === "light" || chosen === "dark") return chosen;
-  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-}
-
 /** Tell outputs and views which theme it is, now and whenever it changes. */
-function followTheme() {
-  const tell = () => {
-    const now = theme();
-    document.body.dataset.jpThemeLight = String(now === "light");
-    document.documentElement.dataset.shown = now;
-    for (const frame of document.querySelectorAll(".live-view iframe")) dress(frame);
-  };
-  new MutationObserver(tell).observe(document.body, { attributes: true, attributeFilter: ["data-theme"] });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
-  tell();
+function tellTheme() {
+  const now = theme();
+  document.body.dataset.jpThemeLight = String(now === "light");
+  document.documentElement.dataset.shown = now;
+  for (const frame of document.querySelectorAll(".live-view iframe")) dressView(frame);
 }
 
-const darkRules = new WeakMap(); // for each frame, its page's rules for a dark system
+const rulesOf = new WeakMap(); // for each frame, its page's rules for a dark system
 
-/** Show a view in the theme of this page, whatever the system's is. */
-function dress(frame) {
-  const now = theme();
-  for (const rule of darkRules.get(frame) ?? []) rule.media.mediaText = now === "dark" ? "all" : "not all";
-  const inside = frame.contentDocument;
-  if (!inside?.body) return;
-  inside.documentElement.style.colorScheme = now;
-  inside.body.dataset.theme = now; // the view is drawn again
+/** Show a view in the theme of this page. */
+function dressView(frame) {
+  if (!frame.contentDocument?.body) return;
+  dress(frame.contentDocument, rulesOf.get(frame) ?? [], theme());
+  frame.contentDocument.body.dataset.theme = theme(); // the view is drawn again
 }
 
 /** Put the page of a view in the place of its picture. */
@@ -93,12 +80,8 @@ function enliven(figure) {
   frame.addEventListener("load", () => {
     const inside = frame.contentDocument;
     if (!inside?.querySelector(".llm-standalone")) return; // not found: the picture stays
-    const rules = [...inside.styleSheets].flatMap((sheet) => [...sheet.cssRules]);
-    darkRules.set(
-      frame,
-      rules.filter((rule) => rule.media?.mediaText.includes("prefers-color-scheme: dark")),
-    );
-    dress(frame);
+    rulesOf.set(frame, darkRules(inside));
+    dressView(frame);
     const view = inside.querySelector("main");
     const fit = () => {
       const { paddingTop, paddingBottom } = frame.contentWindow.getComputedStyle(inside.body);
@@ -224,7 +207,7 @@ function reachWhatScrolls() {
 }
 
 if (globalThis.document) {
-  followTheme();
+  followTheme(tellTheme);
   rememberAnswers();
   watchViews();
   reachWhatScrolls();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { readAnswers, standing, withAnswer } from "../../../docs/edition/static/site.js";
+import { nextTheme } from "../../../docs/playground/theme.mjs";
 
 test("only the first choice of a question counts", () => {
   const once = withAnswer({}, "What?", 2);
@@ -25,4 +26,11 @@ test("how a reader stands", () => {
 test("what is kept may be anything", () => {
   assert.deepEqual(readAnswers('{"a": 1, "b": "x", "c": null}'), { a: 1 });
   for (const odd of ["", "null", "7", "not JSON", "[]"]) assert.deepEqual(readAnswers(odd), {});
+});
+
+test("the playground's switch leads through all themes, first to the one that is seen to differ", () => {
+  const way = (system) => ["auto", nextTheme("auto", system), nextTheme(nextTheme("auto", system), system)];
+  assert.deepEqual(way("light"), ["auto", "dark", "light"]);
+  assert.deepEqual(way("dark"), ["auto", "light", "dark"]);
+  for (const system of ["light", "dark"]) assert.equal(nextTheme(system, system), "auto");
 });

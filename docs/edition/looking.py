@@ -1,0 +1,162 @@
+"""What has to hold for a built site in a browser: quiet, alone, whole in each width, sound for axe, used by keyboard.
+
+`axe` is the module of the tests that brings axe-core. A page is checked as a reader finds it: in light and in dark, on
+a desk and on a telephone, with all that is folded opened, and with its views alive.
+"""
+
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from browser import axe
+from playwright.sync_api import Page
+
+DESK, TELEPHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 800}
+FIRST_PAGE = 300_000  # bytes that it may take, with all that it asks for
+STOPS = 25  # of the keyboard, that are looked at on each page
+# On a telephone it is not the window that scrolls sideways but what Furo calls the content.
+STICKS_OUT = """() => Math.max(...[document.scrollingElement, ...document.querySelectorAll(".content")].map(
+  (node) => node.scrollWidth - node.clientWidth))"""
+READY = "() => !document.querySelector('#status') || 'ready' in document.body.dataset"  # the playground has its model
+OPEN = "() => { for (const one of document.querySelectorAll('details')) one.open = true; }"
+DARK = "() => { document.body.dataset.theme = 'dark'; }"
+# Calls each view into sight, and waits for it to come alive; which of them did not.
+ENLIVEN = """async () => {
+  const dead = [];
+  for (const figure of document.querySelectorAll(".live-view")) {
+    figure.scrollIntoView();
+    const until = performance.now() + 20000;
+    while (!figure.classList.contains("is-alive") && performance.now() < until)
+      await new Promise((done) => setTimeout(done, 50));
+    if (!figure.classList.contains("is-alive")) dead.push(figure.dataset.page);
+  }
+  scrollTo(0, 0);
+  return dead;
+}"""
+# Where the keyboard is: whether that can be seen, and whether it comes after the place before.
+STOP = """async () => {
+  const node = document.activeElement, before = globalThis.lastStop;
+  globalThis.lastStop = node;
+  if (node === document.body) return null;
+  if (node.tagName === "IFRAME") return { name: "a view", seen: true, after: true };
+  const { outlineStyle, boxShadow } = getComputedStyle(node);
+  const isThere = () => {
+    const { left, right, width, height } = node.getBoundingClientRect();
+    return node.checkVisibility({ visibilityProperty: true }) && width * height > 0 && left < innerWidth && right > 0;
+  };
+  for (let k = 0; k < 20 && !isThere(); k++) await new Promise((done) => setTimeout(done, 50)); // a side bar slides in
+  return {
+    name: `${node.tagName} “${(node.getAttribute("aria-label") ?? node.textContent).trim().slice(0, 30)}”`,
+    seen: isThere() && (outlineStyle !== "none" || boxShadow !== "none"),
+    after: !before || Boolean(before.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING),
+  };
+}"""
+
+
+@contextmanager
+def served(site: Path, below: str = "/any/where") -> Iterator[str]:
+    """Serve a site below a path, as one that is not at the root of its host; gives its address."""
+
+    class Below(http.server.SimpleHTTPRequestHandler):
+        def translate_path(self, path: str) -> str:
+            return super().translate_path(path.removeprefix(below) if path.startswith(f"{below}/") else "/nowhere")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Below, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}{below}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Reader:
+    """Opens pages, and hears what the console and the network complain about."""
+
+    def __init__(self, page: Page, address: str):
+        self.page, self.address = page, address
+        self.complaints: list[str] = []
+        self.weight = 0  # bytes of all that a page has asked for
+        page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("response", lambda got: got.status >= 400 and self.complaints.append(f"{got.status} {got.url}"))
+        page.on("request", lambda request: self._hear(request.url))
+        page.on("requestfinished", self._weigh)
+
+    def _hear(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != urlsplit(self.address).hostname:
+            self.complaints.append(f"it asks another host: {url}")
+
+    def _weigh(self, request) -> None:
+        self.weight += max(0, request.sizes()["responseBodySize"])  # less than nothing: the browser had it already
+
+    def open(self, name: str) -> Page:
+        """Open a page of the site, and wait for all that it asks for."""
+        self.weight = 0
+        self.page.goto("about:blank")  # else an address with a place on the same page loads nothing
+        self.page.goto(self.address + name, wait_until="networkidle")
+        self.page.wait_for_function(READY)
+        return self.page
+
+    def faults(self, name: str) -> Iterator[str]:
+        """What is wrong with a page, a line each."""
+        self.complaints.clear()
+        page = self.page
+        page.set_viewport_size(TELEPHONE)
+        self.open(name)
+        if name == "index.html" and self.weight > FIRST_PAGE:
+            yield f"the first page takes {self.weight:,} bytes, and may take {FIRST_PAGE:,}"
+        yield from self._on_a_telephone()
+        page.set_viewport_size(DESK)
+        self.open(name)
+        yield from by_keyboard(page)
+        page.evaluate(OPEN)
+        yield from (f"{view} did not come alive" for view in page.evaluate(ENLIVEN))
+        yield from self._seen("on a desk", axe.violations)
+        page.evaluate(DARK)
+        yield from self._seen("on a desk in the dark", axe.faults_of_colour)
+        yield from dict.fromkeys(self.complaints)
+
+    def _on_a_telephone(self) -> Iterator[str]:
+        self.page.evaluate(OPEN)
+        for view in self.page.locator(".live-view").all():
+            if not view.locator(".needs-room").is_visible():
+                yield "a view does not say that a larger screen shows more"
+        yield from self._seen("on a telephone", axe.faults_of_form)
+
+    def _seen(self, where: str, by_axe) -> Iterator[str]:
+        self.page.wait_for_timeout(150)  # what is drawn in pixels is drawn anew
+        if (out := self.page.evaluate(STICKS_OUT)) > 0:
+            yield f"{where}: {out} pixels are outside of the window"
+        frames = [self.page.locator(":root")]
+        frames += [frame.locator(":root") for frame in self.page.frames[1:]]
+        for shown in frames:
+            yield from (f"{where}: {fault}" for fault in by_axe(shown))
+
+
+def by_keyboard(page: Page) -> Iterator[str]:
+    """The first press of Tab leads to a link that skips to the content; later ones go down the page, and are seen."""
+    if page.locator("[tabindex]:not([tabindex='0'], [tabindex='-1'])").count():
+        yield "an order of its own for the keyboard: a tabindex above 0"
+    skips = page.locator(".skip-to-content")
+    page.evaluate("() => { globalThis.lastStop = null; }")
+    for number in range(STOPS):
+        page.keyboard.press("Tab")
+        page.wait_for_timeout(20)
+        stop = page.evaluate(STOP)
+        if stop is None:
+            return  # it has left the page
+        if number == 0 and skips.count() and not skips.evaluate("node => node === document.activeElement"):
+            yield f"the keyboard begins at {stop['name']}, not at the link to the content"
+        if not stop["seen"]:
+            yield f"the keyboard stops at {stop['name']}, and that is not seen"
+        if not stop["after"]:
+            yield f"the keyboard jumps back to {stop['name']}"
