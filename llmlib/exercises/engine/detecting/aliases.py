@@ -1,4 +1,4 @@
-"""A second name for one list, dictionary or tensor, taken for a copy."""
+"""Find a second name for one list, dictionary or tensor that is taken for a copy."""
 
 import ast
 import copy
@@ -92,7 +92,7 @@ def _aliases(tree: ast.AST) -> Iterator[Alias]:
 
 
 def _two_names(tree: ast.AST) -> Iterator[ast.Assign]:
-    """`a = b = value`, where the value is not a number, a text, True, False or None."""
+    """Yield each `a = b = value` where the value is not a number, a text, True, False or None."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and [type(target) for target in node.targets] == [ast.Name, ast.Name]:
             yield from [] if isinstance(node.value, ast.Constant) else [node]

@@ -20,7 +20,7 @@ from llmlib.exercises.engine.trials import Trial
 
 @dataclass(frozen=True)
 class Change:
-    """A transformation, and what is said where it is the whole difference.
+    """A transformation, and what to say if it is the whole difference.
 
     `done`: it was done to the result. `lacking`: done to the result, it would make it right. `argument`: it was done
     to an argument; a name, and words that follow the argument's own.
@@ -54,7 +54,7 @@ def _lacks(do: Callable[[Any], Any], trial: Trial, base: Any) -> bool:
 
 
 def of_tensors(x: Tensor) -> Iterator[Change]:
-    """For each number alone."""
+    """Yield what can happen to each number by itself."""
     if x.dtype == torch.bool:
         yield from BOOLEANS
     elif x.is_floating_point():
@@ -152,7 +152,7 @@ FLOATS = (
 
 
 def along(axis: int, name: str, floating: bool) -> Iterator[Change]:
-    """For one axis, which is called `name` ("the axis key", "its axis 0 (counted from 0)")."""
+    """Yield what can happen along one axis, which is called `name` ("the axis key", "its axis 0 (counted from 0)")."""
     where, at = f"along {name}", f"along axis {axis}"
     yield Change(
         lambda x: x.flip(axis),

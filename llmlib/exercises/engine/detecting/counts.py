@@ -1,4 +1,4 @@
-"""A whole number that is too large, or too small, by something that has a name: a part too many, or missing."""
+"""Explain a whole number that is too large, or too small, by something with a name: an extra part, or a missing one."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ CASES = 3  # that have to agree
 
 
 def parts(e: Examination) -> Iterator[Guess]:
-    """The simplest product of sizes that is the whole difference, in every case."""
+    """Yield the simplest product of sizes that is the whole difference, in every case."""
     ran = [t for t in e.trials if type(t.got) is int and type(t.expected) is int]
     if len(ran) < max(CASES, len(e.trials)) or sum(t.wrong for t in ran) < CASES:
         return

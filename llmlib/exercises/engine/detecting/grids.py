@@ -33,7 +33,7 @@ def coarse(e: Examination) -> Reason | None:
 
 
 def _grids(tree: ast.AST) -> Iterator[ast.Call]:
-    """Calls that make a grid whose number of points, or whose step, no argument decides."""
+    """Yield calls that make a grid whose number of points, or whose step, no argument decides."""
     for call in ast.walk(tree):
         makes_one = isinstance(call, ast.Call) and called(call) in (*COUNTED, "arange") and len(call.args) == 3
         if makes_one and isinstance(call.args[2], ast.Constant):
@@ -41,7 +41,7 @@ def _grids(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def _matters(source: Source | None, slot: Slot, operator: ast.operator, wrong: list[Trial]) -> bool:
-    """Whether another number at this place gives another result in a case that is wrong."""
+    """Check whether another number here gives another result in a case that is wrong."""
     node = slot.get()
     slot.set(ast.BinOp(node, operator, ast.Constant(FINER)))
     try:

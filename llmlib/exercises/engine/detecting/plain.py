@@ -13,7 +13,7 @@ from llmlib.exercises.engine.trials import Trial
 
 
 def guesses(expected: Any) -> Iterator[Guess]:
-    """What may have happened to the expected result."""
+    """Yield what may have happened to the expected result."""
     if isinstance(expected, float):
         yield from OF_NUMBERS
     else:
@@ -22,7 +22,7 @@ def guesses(expected: Any) -> Iterator[Guess]:
 
 
 def changes(value: Any) -> tuple[Change, ...]:
-    """What may happen to a value of this kind."""
+    """Return what may happen to a value of this kind."""
     return next((changes for kind, changes in CHANGES.items() if isinstance(value, kind)), ())
 
 
@@ -239,7 +239,7 @@ CHANGES: dict[type, tuple[Change, ...]] = {
 def _shown(
     name: str, says: str, fits: Callable[[Any, Any], bool], look: str = "", strength: Strength = "sure"
 ) -> Guess:
-    """A guess at what wrong results look like, beside what is expected; right ones say nothing of it."""
+    """Guess what wrong results look like, beside what is expected; right ones say nothing about it."""
     return Guess(Finding(name, says, look, strength), partial(_if_wrong, fits))
 
 
@@ -355,7 +355,7 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
 
 
 def _of_number(name: str, says: str, do: Callable[[Any], Any]) -> Guess:
-    """Cases in which the change makes no difference say nothing, nor do right ones of 0 or 1, often treated apart."""
+    """Ignore cases where the change makes no difference, and right ones of 0 or 1, often treated separately."""
 
     def fits(trial: Trial, base: float) -> bool:
         if equal(base, do(base)) or (not trial.wrong and base in (0, 1)):
