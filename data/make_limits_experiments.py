@@ -4,7 +4,7 @@
 
 A line of limits_experiments.csv is one number: the experiment, its arm, the seed, the step (the number of examples, the
 position, the length, or 0), what was measured, its value, and of how many questions it is a count, if it is one.
-limits_answers.json holds what the model says about people.
+limits_answers.json holds what the model says about people, and each capital that it writes, with how sure it is.
 
 The seed chooses the examples and their order, the wrong choices, the texts, and the heads of a control.
 """
@@ -22,16 +22,17 @@ from typing import Any
 import numpy as np
 import torch
 from experiments import Experiment, Rows, run_missing
+from limits_adders import COURSE, GROUPED, course_adder, grouped
+from limits_agents import EXAMPLES, agents
 from limits_documents import INJECTIONS, by_year, cutoff, injection, like_needles, untold
-from limits_sums import AT_ONCE, LONGER, TOOL, by_calculator, in_steps
+from limits_retrieval import BELIEVED, RETRIEVAL, SEARCHES, believed, retrieval, wordings
+from limits_sums import AT_ONCE, IN_STEPS, TOOL, by_calculator, in_steps
 from limits_tasks import (
     HOW,
     LETTER_SHOTS,
     MATERIALS,
     TASKS,
     Shared,
-    about_villagers,
-    alone,
     answered,
     capitals,
     letters,
@@ -39,7 +40,6 @@ from limits_tasks import (
     smollm2,
     sums,
     task,
-    villagers,
 )
 
 from llmlib import load_pretrained
@@ -59,7 +59,6 @@ from llmlib.evaluation.multiple_choice import ChoiceScores
 from llmlib.finetuning.scores import answer_all
 from llmlib.interpret import ablate, trace
 from llmlib.interpret.head_scores import induction_score
-from llmlib.retrieval import BM25, EmbeddingIndex, search
 from llmlib.training.loss import cross_entropy
 from llmlib.transformer import with_longer_context
 
@@ -67,6 +66,7 @@ FILE = Path(__file__).parent / "limits_experiments.csv"
 ANSWERS = FILE.with_name("limits_answers.json")
 TRAINED = 384  # tokens: what the course's own model has been trained on, though it takes 512
 LENGTH = 3 * TRAINED
+RATES = ("1e-3", "3e-3", "3e-4")  # at which the course's own model is tuned for longer texts
 
 # --- from examples in the prompt ---
 
@@ -182,9 +182,15 @@ def invented(arm: str, seed: int) -> Rows:
     if arm == "famous":
         hits = [re.search(word, text, re.I) for word, text in zip(MATERIALS["famous"].values(), given)]
         yield 0, "names what they are famous for", sum(map(bool, hits)), len(given)
+    keep(arm, dict(zip(names, given)))
+
+
+def keep(name: str, answers: Any) -> None:
     kept = json.loads(ANSWERS.read_text(encoding="utf-8")) if ANSWERS.exists() else {}
-    kept[arm] = dict(zip(names, given))
-    ANSWERS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    kept[name] = answers
+    text = json.dumps(kept, indent=1, ensure_ascii=False)
+    text = re.sub(r"\[[^][{}]*\]", lambda found: " ".join(found[0].split()), text)  # a list is one line
+    ANSWERS.write_text(text + "\n", encoding="utf-8")
 
 
 SAMPLES = 8
@@ -198,7 +204,7 @@ def self_consistency(arm: str, seed: int) -> Rows:
     countries = random.Random(seed).sample(sorted(known), 44)
     shared = Shared("".join(f"Country: {each}\nCapital: {known[each]}\n\n" for each in countries[:4]))
     generator = torch.Generator().manual_seed(seed)
-    agreement, confidence, length, right = [], [], [], []
+    agreement, confidence, length, right, written = [], [], [], [], []
     for country in countries[4:]:
         begin = tokenizer.encode(f"{shared.space}Country: {country}\nCapital:")
         memory = shared.copied(SAMPLES + 1, len(begin) + 8)  # the first row is the most likely answer
@@ -209,72 +215,22 @@ def self_consistency(arm: str, seed: int) -> Rows:
             drawn[0] = logits[0].argmax()
             rows.append(drawn)
             sure += logits[0].log_softmax(-1).max().item() if "\n" not in tokenizer.decode([r[0] for r in rows]) else 0
+            if all("\n" in tokenizer.decode([row[n] for row in rows]) for n in range(SAMPLES + 1)):
+                break
             logits = model(drawn[:, None], cache=memory)[:, -1]
         texts = [tokenizer.decode(row).partition("\n")[0].strip() for row in torch.stack(rows, dim=1)]
         agreement.append(sum(text == texts[0] for text in texts[1:]) / SAMPLES)
         confidence.append(sure)
         length.append(-len(texts[0]))
         right.append(texts[0] == known[country])
+        written.append(f"{country}: {texts[0]}")
+    answers = zip(written, agreement, (round(each, 4) for each in confidence), right)
+    keep(f"capitals, seed {seed}: answer, agreement, ln p, right", [list(answer) for answer in answers])
     yield 0, "right", sum(right), len(right)
     yield 0, "mean agreement", float(np.mean(agreement)), ""
     if 0 < sum(right) < len(right):
         for name, score in (("agreement", agreement), ("log-probability", confidence), ("shortness", length)):
             yield 0, f"area under the curve: {name}", auc(score, right), ""
-
-
-# --- documents ---
-
-
-def retrieval(arm: str, seed: int) -> Rows:
-    """Questions about invented people: without a document, with one that was found, the right one, a wrong one."""
-    asked = about_villagers(seed)
-    documents = [each.document() for each in villagers(seed)]
-    known = {each.name: document for each, document in zip(villagers(seed), documents)}
-    index: Any = None
-    if arm == "BM25":
-        index = BM25(documents)
-    elif arm == "embeddings":
-        index = EmbeddingIndex(*smollm2(), documents)
-    texts, found = [], 0
-    for number, (villager, what, question, item) in enumerate(asked):
-        bare = question.partition("?")[0] + "?"
-        if index:
-            document = search(index, bare, k=1)[0].text
-            found += document == known[villager.name]
-        elif arm == "changed document":  # the right one, with another answer in it
-            document = known[villager.name].replace(getattr(villager, what), item.choices[(item.right + 1) % 4])
-        else:
-            other = asked[(number + 7) % len(asked)][0].name
-            document = {"none": "", "right document": known[villager.name], "other document": known[other]}[arm]
-        texts.append((f"{document}\n\n{question}".lstrip(), item))
-    scored = alone(texts)
-    if index:
-        yield 0, "found", found, len(asked)
-    yield 0, "right", sum(each.is_right() for each in scored), len(scored)
-    if arm == "changed document":
-        said = [each.chosen() == (each.right + 1) % 4 for each in scored]
-        yield 0, "says what the document says", sum(said), len(said)
-
-
-def believed(arm: str, seed: int) -> Rows:
-    """Capitals after a sentence: true, false (also in other words), denied, or about another country."""
-    known: dict[str, str] = MATERIALS["capitals"]
-    texts = []
-    for question, item in capitals(seed, 40):
-        country, false = item.asked, item.choices[(item.right + 1) % 4]
-        other = next(each for each in known if each != country and known[each] not in item.choices)
-        sentence = {
-            "none": "",
-            "true": f"The capital of {country} is {item.answer}. ",
-            "false": f"The capital of {country} is {false}. ",
-            "other country": f"The capital of {other} is {known[other]}. ",
-            "other words": f"{false} is the capital of {country}. ",
-            "denied": f"The capital of {country} is not {false}. ",
-        }[arm]
-        texts.append((f"{sentence}Question: What is the capital of {country}? Answer: {question}", item))
-    scored = alone(texts)
-    yield 0, "right", sum(each.is_right() for each in scored), len(scored)
-    yield 0, "says the false one", sum(each.chosen() == (each.right + 1) % 4 for each in scored), len(scored)
 
 
 # --- long texts ---
@@ -343,12 +299,20 @@ def needle(arm: str, seed: int) -> Rows:
 
 
 def spelling(arm: str, seed: int) -> Rows:
-    """Which letter is the first, the second, … of a word? Four letters of the word to choose from."""
+    """Which letter is the first, the second, … of a word? Four letters of the word to choose from.
+
+    And how often is the first letter said when a later one is asked for?
+    """
     asked = list(letters(seed))
     scored = Shared(LETTER_SHOTS).ask([(text, item) for _, text, item in asked])
     for place in range(1, 6):
-        right = [each.is_right() for (at, _, _), each in zip(asked, scored) if at == place]
-        yield place, "right", sum(right), len(right)
+        here = [(item, each) for (at, _, item), each in zip(asked, scored) if at == place]
+        yield place, "right", sum(each.is_right() for _, each in here), len(here)
+        if place > 1:  # among the choices that are wrong, where it is one of them
+            first = [(item.asked[0], item, each) for item, each in here if item.asked[0] in item.choices]
+            first = [(letter, item, each) for letter, item, each in first if letter != item.answer]
+            said = sum(item.choices[each.chosen()] == letter for letter, item, each in first)
+            yield place, "says the first letter", said, len(first)
 
 
 def digits(arm: str, seed: int) -> Rows:
@@ -370,9 +334,10 @@ def digits(arm: str, seed: int) -> Rows:
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     (positions, ("none", "linear", "ntk", "ntk 6", "window"), 3),
-    (tuned, tuple(f"{how} @ {rate}" for how in ("none", "linear", "ntk") for rate in ("3e-4", "1e-3")), 3),
-    (retrieval, ("none", "right document", "other document", "changed document", "BM25", "embeddings"), 3),
-    (believed, ("none", "true", "false", "other country", "other words", "denied"), 3),
+    (tuned, tuple(f"{how} @ {rate}" for how in ("none", "linear", "ntk") for rate in RATES), 3),
+    (retrieval, RETRIEVAL, 3),
+    (believed, BELIEVED, 3),
+    (wordings, SEARCHES, 1),
     (calibration, ("capitals", "sums"), 3),
     (spelling, ("SmolLM2",), 3),
     (digits, ("together", "spaced"), 3),
@@ -383,12 +348,15 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     (heads_off, ("20 induction heads", "20 other heads"), 3),  # none switched off: few_shot, "right labels"
     (self_consistency, ("capitals",), 3),
     (needle, ("256 tokens", "512 tokens", "1024 tokens", "2048 tokens"), 3),
-    (in_steps, (AT_ONCE, LONGER, "steps", "dots", "steps in any order", "another sum's steps"), 3),
+    (in_steps, IN_STEPS, 3),
+    (course_adder, COURSE, 3),
+    (grouped, GROUPED, 3),
     (by_calculator, (AT_ONCE, TOOL), 3),
     (injection, INJECTIONS, 3),
     (cutoff, tuple(by_year()), 1),
     (like_needles, ("512 tokens", "1024 tokens", "2048 tokens"), 3),
     (untold, ("without", "with"), 3),
+    (agents, tuple(EXAMPLES), 1),
 )
 
 if __name__ == "__main__":

@@ -81,7 +81,8 @@ STEPS = (
     ("direction", "`{0}` runs in the wrong direction", "({0}).flip(-1)"),
     ("form", "`{0}` should be a tuple", "tuple({0})"),
     ("form", "`{0}` should be a list", "list({0})"),
-    ("form", "`{0}` should be converted to booleans", "({0}).bool()"),
+    # It fails for floats: nobody means these as booleans.
+    ("form", "`{0}` should be converted to booleans", "[({0}).bool()][({0}).is_floating_point()]"),
     ("form", "`{0}` should be converted to `float32`", "({0}).float()"),
     ("form", "`{0}` is a text, but you need its bytes", "({0}).encode()"),
     ("order", "`{0}` should be sorted first", "sorted({0})"),

@@ -145,6 +145,8 @@ def cases_targets(seed):
         Case((torch.tensor([[7, 8], [9, 10], [5, 6]]), torch.tensor([[False, True], [True, False], [True, True]])),
              "rows of two tokens"),
         case([[(2, 5)], [(3, 9)], [(1, 2), (6, 9)], [(8, 9)]]),
+        Case((torch.tensor([[0, 12, 13, 0], [14, 0, 15, 0]]), torch.tensor([[False, False, True, True]] * 2)),
+             "a token with id 0, in an answer and outside"),
     ]  # fmt: skip
 
 

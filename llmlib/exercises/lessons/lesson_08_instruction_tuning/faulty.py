@@ -179,7 +179,7 @@ def faulty_targets(
     mask: Tensor,
     mask_of: Literal["targets", "inputs", "two on", "both", "either", "none"] = "targets",
     shift: TargetsShift = "one",
-    fill: Literal["subtracted"] | int = IGNORED,
+    fill: Literal["subtracted", "zeros too"] | int = IGNORED,
     inputs: Literal["whole", "through a view", "answers only", "as the targets", "questions only"] = "whole",
     keep: Literal["answers", "questions"] = "answers",
     order: Literal["x y", "y x"] = "x y",
@@ -224,7 +224,9 @@ def faulty_targets(
     elif shift == "filled":
         last = torch.zeros_like(mask[:, :1])
         x, y, m = ids, torch.cat((y, torch.zeros_like(ids[:, :1])), 1), torch.cat((m, last), 1)
-    ignored = 0 if fill == "subtracted" else fill
+    ignored = 0 if fill == "subtracted" else IGNORED if fill == "zeros too" else fill
+    if fill == "zeros too":
+        m = m & (y != 0)
     y = y * m - 100 if fill == "subtracted" else y.masked_fill(~m, ignored)
     if inputs == "answers only":
         x = x.masked_fill(~mask[:, : x.shape[1]], ignored)

@@ -92,7 +92,8 @@ def faulty_lowest_point(sizes, losses, axis="log", vertex="half", gives="size", 
         return float(np.exp(low) if axis == "log of both" else low)
     if gives == "logarithm":
         return float(at)
-    return float(at if axis == "plain" else np.exp(at) if gives == "e" or axis != "log10" else 10**at)
+    tens = gives == "10" or (axis == "log10" and gives != "e")
+    return float(at if axis == "plain" else 10**at if tens else np.exp(at))
 
 
 def faulty_best_size(A, B, alpha, beta, compute, flops="6", share="beta", balance="slopes", root="sum", gives="size"):
