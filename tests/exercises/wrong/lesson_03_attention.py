@@ -108,7 +108,7 @@ def _(n_tokens, d_head, theta):
     return angles.cos(), angles.sin()
 
 
-LAST = "property: The last place with the same token"
+LAST = "property: The last position with the same token"
 
 
 @wrong("attention.previous_occurrence", LAST)
