@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from exercises.wrong import wrong
 
 
-@wrong("alignment.preference_loss", "property: The surprise is not held down")
+@wrong("alignment.preference_loss", "property: The surprise has no limit")
 def _(chosen, rejected):
     return -torch.log(torch.sigmoid(chosen - rejected) + 1e-8).mean()
 
@@ -23,7 +23,7 @@ def _(chosen, rejected):
     return (-F.logsigmoid(chosen) + F.logsigmoid(rejected)).mean()
 
 
-@wrong("alignment.preference_loss", "property: The surprise is not held down")
+@wrong("alignment.preference_loss", "property: The surprise has no limit")
 def _(chosen, rejected):
     p = torch.sigmoid(chosen - rejected)
     return F.binary_cross_entropy(p, torch.ones_like(p))
@@ -221,7 +221,7 @@ def _(said, right):
     return sum(a in right for a in set(said)) / len(said)
 
 
-@wrong("alignment.dpo_loss", "property: The surprise is not held down")
+@wrong("alignment.dpo_loss", "property: The surprise has no limit")
 def _(chosen, rejected, reference_chosen, reference_rejected, beta):
     margin = beta * ((chosen - reference_chosen) - (rejected - reference_rejected))
     return -torch.sigmoid(margin.clamp(-20, 20)).log().mean()
