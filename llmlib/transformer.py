@@ -157,7 +157,7 @@ class Transformer(Observed):
         (or 1) at real tokens and False at padding (on the left, so that texts of different lengths end together).
         Raises `ValueError` for no ids, ids outside the vocabulary (on a CPU), more ids than fit into the context,
         wrong shapes, or tensors that are not on the model's device. `torch.compile`, `torch.export` and
-        `torch.onnx.export` take the model as it is; a graph cannot look at ids, so there nobody checks their range.
+        `torch.onnx.export` take the model as it is; a graph cannot look at ids, so it does not check their range.
         """
         start = cache.length if cache else 0
         if not isinstance(ids, Tensor):

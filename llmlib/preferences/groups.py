@@ -34,7 +34,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Sampled:
-    """Answers to prompts, each prompt's one after the other."""
+    """Answers to prompts; all answers to one prompt come together."""
 
     ids: Int[Tensor, "answer target"]  # with the end token, and then padding
     mask: Bool[Tensor, "answer target"]  # False at padding

@@ -50,7 +50,7 @@ def test_somebody_elses_hooks_must_stay():
 
     report = examine(find("interpret.ablate_heads"), clearing)
     assert report.kind == "property"
-    assert "is gone that was not yours" in " ".join(repr(report).split())
+    assert "that was not yours is gone" in " ".join(repr(report).split())
 
 
 def test_a_list_where_a_tuple_is_asked_for():

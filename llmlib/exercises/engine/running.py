@@ -346,7 +346,7 @@ def change_of_model(before: Any, after: Any, task: str = "") -> str:
                 "Remove it, whatever happens."
             )
         if more < 0:
-            return f"Afterwards a hook on `{name}` is gone that was not yours: remove only your own."
+            return f"Afterwards a hook on `{name}` that was not yours is gone: remove only your own."
     names = [dict(model.named_parameters()).keys() for model in (before, after)]
     if names[0] != names[1]:
         change = "fewer parts than" if names[1] < names[0] else "different parts from"

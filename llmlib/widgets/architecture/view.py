@@ -21,7 +21,7 @@ class ArchitectureView(View):
     numbers. `sizes` are the six sizes that the reader wants, and `problem` says why there is no such model; `model` is
     then still the last one that worked. `place` is where the reader looks: `box`, `layer`, `tensor`, `token`, and how.
 
-    The owner of a model answers the acts "model" (`name`), "size" (`name`, `value`), "text" (`text`), "open" (`box`,
+    The owner of a model handles the acts "model" (`name`), "size" (`name`, `value`), "text" (`text`), "open" (`box`,
     `layer`, `tensor`), "follow" and "tour" by setting the traits (see `llmlib.explore.explore_architecture`).
     """
 

@@ -32,7 +32,7 @@ class AttentionView(View):
     For a long text the bytes are thumbnails (`put_thumbnails`): the description has their `side`, and after the heads
     of each layer come their mean and their maximum. `opened` is then the head that the reader has opened, whole.
 
-    The owner of a model answers the acts "text" (`which`, `text`), "switch" (`layer`, `head`, `off`), "all on", "how"
+    The owner of a model handles the acts "text" (`which`, `text`), "switch" (`layer`, `head`, `off`), "all on", "how"
     (`how`), "continuation" (`text`) and "open" (`layer`, `head`) by setting the traits (see
     `llmlib.explore.explore_attention`).
     """

@@ -44,7 +44,7 @@ class BPEStepsView(View):
 
     `pieces` are the parts of a text that never merge with each other. `merges` are pairs of ids (0 to 255 are the
     bytes, 256 + i is what merge i makes), `word_pieces` are the parts of the text to encode. Steps are replayed from
-    these, here for pictures and in the browser for people. The owner of a tokenizer answers the acts "train" and
+    these, here for pictures and in the browser for people. The owner of a tokenizer handles the acts "train" and
     "encode", each with a `text`, by setting the traits (see `llmlib.explore.explore_bpe_steps`). With `predict`, the
     reader says which pair comes next before it is shown; `guesses` keeps each step's first prediction.
 

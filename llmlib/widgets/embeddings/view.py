@@ -24,7 +24,7 @@ class EmbeddingsView(View):
     `points` are the coordinates of each row (see `pack_points`), `labels` all tokens' bytes joined, `ends` where each
     label ends, and `kinds` the number of each row's kind. `chosen` is the row that the reader keeps, or -1. `place` is
     how the reader looks: `{"dims": 3, "by": "dot", "hidden": [1], "camera": [...]}`, each part missing if it has not
-    changed. The owner of the table answers the acts "neighbours", with a `row`, and "analogy", with three `rows` (or
+    changed. The owner of the table handles the acts "neighbours", with a `row`, and "analogy", with three `rows` (or
     none), by setting the traits of these names, and "map" with `set_near` (see `llmlib.explore.explore_embeddings`).
     The map shows either neighbours or an analogy (`place["overlay"]`).
     """

@@ -22,7 +22,7 @@ class LogitLensView(View):
     and `words`: what the ids of the cells mean) and the bytes of `Cells`. Row 0 is the embedding, the last row the
     model's answer. `place` is where the reader looks: `{"side": "a", "layer": 3, "position": 5}`, and how.
 
-    The owner of a model answers the acts "text" (`which`, `text`), "pin" (`token`, a text, or `id`; neither: unpin)
+    The owner of a model handles the acts "text" (`which`, `text`), "pin" (`token`, a text, or `id`; neither: unpin)
     and "who" (`side`, `position`) by setting the traits (see `llmlib.explore.explore_logit_lens`).
     """
 

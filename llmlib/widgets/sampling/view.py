@@ -24,7 +24,7 @@ class SamplingView(View):
     model's own distribution and what each setting made of the one before (see `compare`). `tree` holds the bytes of
     `Branches`, `at` is the node where the text ends, and `words` are the texts of all ids in them.
 
-    The owner of a model answers the acts "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`), "set"
+    The owner of a model handles the acts "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`), "set"
     (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`), "again", and for
     texts side by side "add", "drop" (`lane`), "use" (`lane`), "race", "clear", "follow" (`lane`, `length`), by setting
     the traits (see `llmlib.explore.explore_sampling`). A view that writes by itself, with one act "step" or "race"

@@ -69,7 +69,7 @@ class Scores:
         return Counts(*(int(side.sum()) for side in sides))
 
     def threshold_for(self, kept: float | int) -> float:
-        """Find the threshold on the axis that lets through as nearly so many answers as can be; of several, the middle.
+        """Find the threshold that lets through as close to `kept` answers as possible; of several, the middle one.
 
         >>> Scores("p", np.array([0.2, 0.5, 0.9]), np.array([True, False, True])).threshold_for(1)
         0.705

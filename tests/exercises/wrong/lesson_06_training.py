@@ -83,7 +83,7 @@ def _(weights, loss_of, batches, rates, limit):
     return weights, losses
 
 
-wrong("training.fit", "property: A step keeps only")(numbers_alone(fit_with(asking, lambda new: new)))
+wrong("training.fit", "property: A step keeps only numbers")(numbers_alone(fit_with(asking, lambda new: new)))
 wrong("training.fit", "property: What comes back is numbers")(fit_with(asking, cut))
 wrong("training.fit", "property: What comes back is numbers")(numbers_alone(fit_with(asking, cut, note=lambda x: x)))
 wrong("training.fit", "property: The inputs stay")(numbers_alone(fit_with(asking_themselves, cut)))

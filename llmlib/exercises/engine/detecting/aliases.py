@@ -1,4 +1,4 @@
-"""A second name for one list, dictionary or tensor, taken for a copy."""
+"""Find a second name for one list, dictionary or tensor that is taken for a copy."""
 
 import ast
 import copy
@@ -25,9 +25,9 @@ class Alias:
 
 
 def no_copy(e: Examination) -> Reason | None:
-    """`text = ids`, and then `text` is changed: told only if all is right with a copy.
+    """Find `text = ids` where `text` changes later; report it only if everything is right with a copy.
 
-    Or `new = all = []`: told only if all is right with two lists.
+    Or `new = all = []`, reported only if everything is right with two lists.
     """
     if not e.wrong or (source := source_of(e.attempt)) is None:
         return None
@@ -45,15 +45,15 @@ def no_copy(e: Examination) -> Reason | None:
 
 
 def changed_input(e: Examination) -> Reason | None:
-    """An argument that is changed on the way, in each wrong case: nothing that is computed from it is what it seems."""
+    """Find an argument that is changed on the way, in each wrong case: nothing computed from it is what it seems."""
     wrong = [t for t in e.wrong if not t.outcome.error]
     changed = {i for t in wrong for i in t.outcome.changed}
     if not wrong or len(changed) != 1 or not all(t.outcome.changed for t in wrong):
         return None
     name = f"`{e.exercise.argument_names[changed.pop()]}`"
     says = (
-        f"Your function changes its input {name} on the way. What you read of it afterwards, its length as well, "
-        "is what is left; and whoever called your function has a changed one, too. Work on a copy."
+        f"Your function changes its input {name} on the way. Whatever you read from it afterwards, even its "
+        "length, is no longer the original; and whoever called your function has a changed one, too. Work on a copy."
     )
     return Reason(
         finding=Finding("changes its input", says, f"What does {name} hold when you use it for the last time?")
@@ -70,7 +70,7 @@ def _says(alias: Alias, source: Source) -> str:
 
 
 def _changes(tree: ast.AST, name: str) -> bool:
-    """Whether `name += …` stands somewhere, or `name` is appended to."""
+    """Check whether `name += …` occurs anywhere, or `name` is appended to."""
     sums = (node.target for node in ast.walk(tree) if isinstance(node, ast.AugAssign))
     return _grows(tree, name) or any(ast.unparse(target) == name for target in sums)
 
@@ -92,7 +92,7 @@ def _aliases(tree: ast.AST) -> Iterator[Alias]:
 
 
 def _two_names(tree: ast.AST) -> Iterator[ast.Assign]:
-    """`a = b = value`, where the value is no number, text, True, False or None."""
+    """Yield each `a = b = value` where the value is not a number, a text, True, False or None."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and [type(target) for target in node.targets] == [ast.Name, ast.Name]:
             yield from [] if isinstance(node.value, ast.Constant) else [node]

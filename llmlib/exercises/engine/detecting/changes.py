@@ -20,7 +20,7 @@ from llmlib.exercises.engine.trials import Trial
 
 @dataclass(frozen=True)
 class Change:
-    """A transformation, and what is said where it is the whole difference.
+    """A transformation, and what to say if it is the whole difference.
 
     `done`: it was done to the result. `lacking`: done to the result, it would make it right. `argument`: it was done
     to an argument; a name, and words that follow the argument's own.
@@ -54,7 +54,7 @@ def _lacks(do: Callable[[Any], Any], trial: Trial, base: Any) -> bool:
 
 
 def of_tensors(x: Tensor) -> Iterator[Change]:
-    """For each number alone."""
+    """Yield what can happen to each number by itself."""
     if x.dtype == torch.bool:
         yield from BOOLEANS
     elif x.is_floating_point():
@@ -80,7 +80,7 @@ WHOLE_NUMBERS = (
     Change(lambda x: x - 1, argument=("one smaller", "has each number one smaller")),
     Change(
         lambda x: torch.arange(x.shape[-1]).expand_as(x),
-        argument=("replaced by places", "holds the places 0, 1, 2, … and not its own numbers"),
+        argument=("replaced by places", "holds the positions 0, 1, 2, … and not its own numbers"),
     ),
     Change(lambda x: x.sort(-1).values, argument=("sorted", "is sorted")),
     Change(torch.zeros_like, argument=("all 0", "is 0 everywhere")),
@@ -88,7 +88,7 @@ WHOLE_NUMBERS = (
 
 
 def _scaled(words: str, factor: Callable[[Tensor], float]) -> Change:
-    """A result that is scaled is told by any number that has a name; see `multiples`."""
+    """`multiples` explains a result that is scaled, by any number that has a name."""
     return Change(lambda x: x * factor(x), argument=(words, f"is {words}"))
 
 
@@ -152,7 +152,7 @@ FLOATS = (
 
 
 def along(axis: int, name: str, floating: bool) -> Iterator[Change]:
-    """For one axis, which is called `name` ("the axis key", "its axis 0 (counted from 0)")."""
+    """Yield what can happen along one axis, which is called `name` ("the axis key", "its axis 0 (counted from 0)")."""
     where, at = f"along {name}", f"along axis {axis}"
     yield Change(
         lambda x: x.flip(axis),
@@ -160,7 +160,7 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Change]:
         argument=(f"turned around {at}", f"is turned around {where}"),
     )
     for step in (1, -1):
-        by_one = (f"shifted {at}", f"is shifted by one place {where}")
+        by_one = (f"shifted {at}", f"is shifted by one position {where}")
         yield Change(partial(torch.roll, shifts=step, dims=axis), moved_by(step, where), argument=by_one)
         yield Change(partial(_shifted, step=step, axis=axis), moved_by(step, where))
     yield Change(
@@ -168,8 +168,8 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Change]:
         Finding(f"halves exchanged {where}", f"The two halves are swapped {where}."),
     )
     interleaved = (
-        f"The two halves are interleaved {where}: they alternate, where they should lie one after the other.",
-        f"Along {name} the two halves lie one after the other, where they should alternate.",
+        f"The two halves are interleaved {where}: they alternate, but they should come one after the other.",
+        f"Along {name} the two halves come one after the other, but they should alternate.",
     )
     yield Change(
         lambda x: _interleaved(x, axis),
@@ -187,7 +187,7 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Change]:
             partial(_all_but_one, start=start, axis=axis),
             Finding(f"{which} lost {where}", f"The {which} one {where} is missing; the others are right."),
             Finding(f"one too many {where}", f"There is an extra one at the {end} {where}; the others are right."),
-            argument=(f"{which} left out {at}", f"is without its {which} entry {where}"),
+            argument=(f"{which} left out {at}", f"lacks its {which} entry {where}"),
         )
     yield Change(
         lambda x: x.cumsum(axis),
@@ -220,7 +220,7 @@ def _one_alone(axis: int, name: str, which: str, at: int) -> Iterator[Change]:
 def _reduced(axis: int, name: str) -> Iterator[Change]:
     def gone(short: str, what: str) -> Finding:
         return Finding(
-            f"{short} {name}", f"You {what} over {name}, which is gone then; the result should still have it."
+            f"{short} {name}", f"You {what} over {name}, and then that axis is gone; the result should still have it."
         )
 
     averaged = (f"averaged along axis {axis}", f"is averaged along {name}, before anything else")
@@ -264,7 +264,7 @@ def _normalised(axis: int, where: str) -> Iterator[Change]:
         lambda x: x / x.norm(dim=axis, keepdim=True),
         Finding(
             f"scaled to length 1 {where}",
-            f"Your result has been scaled to length 1 {where}, which nobody asked for.",
+            f"Your result has been scaled to length 1 {where}, which the task does not ask for.",
         ),
         Finding(f"not scaled to length 1 {where}", f"Your result has not been scaled to length 1 {where}."),
         argument=(f"length 1 {at}", f"is scaled to length 1 {where}"),

@@ -1,4 +1,4 @@
-"""A whole number that is too large, or too small, by something that has a name: a part too many, or missing."""
+"""Explain a whole number that is too large, or too small, by something with a name: an extra part, or a missing one."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ CASES = 3  # that have to agree
 
 
 def parts(e: Examination) -> Iterator[Guess]:
-    """The simplest product of sizes that is the whole difference, in every case."""
+    """Yield the simplest product of sizes that is the whole difference, in every case."""
     ran = [t for t in e.trials if type(t.got) is int and type(t.expected) is int]
     if len(ran) < max(CASES, len(e.trials)) or sum(t.wrong for t in ran) < CASES:
         return
@@ -39,6 +39,6 @@ def _finding(product: tuple[str, ...], times: int) -> Finding:
     way, look = (
         ("large", "Which part of your formula is counted once too often, or does not belong there?")
         if times > 0
-        else ("small", "Which part is missing in your formula, or counted too seldom?")
+        else ("small", "Which part is missing in your formula, or counted too rarely?")
     )
     return Finding(f"{amount} too {way}", f"In every case your number is too {way} by {amount}.", look)

@@ -1,4 +1,4 @@
-"""A search among the points of a grid, where the exact place is asked for."""
+"""Find a search among the points of a grid where the task asks for the exact number."""
 
 import ast
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ FINER = 3  # times as many points
 SECONDS = 0.5  # for one call
 FEW = 3  # wrong cases that are tried again
 COUNTED = ("linspace", "logspace", "geomspace")  # their third argument is how many points there are
-BETWEEN = "With three times as many points your result is another one: the exact place is between them."
-BEYOND = "With another end your result is another one: the exact place is beyond the ends of the grid."
+BETWEEN = "With three times as many points you get another result: the exact number is between them."
+BEYOND = "With another end you get another result: the exact number is beyond the ends of the grid."
 
 
 def coarse(e: Examination) -> Reason | None:
-    """A number that is another one with more points, or other ends: told only if it changes where it is wrong."""
+    """Find a number that changes with more points, or other ends; report it only if it changes where it is wrong."""
     source = source_of(e.attempt) if isinstance(e.example, float) else None
     wrong = [t for t in e.wrong if isinstance(t.got, float)][:FEW]
     for call in _grids(source.tree) if source else ():
@@ -33,7 +33,7 @@ def coarse(e: Examination) -> Reason | None:
 
 
 def _grids(tree: ast.AST) -> Iterator[ast.Call]:
-    """Calls that make a grid whose number of points, or whose step, no argument decides."""
+    """Yield calls that make a grid whose number of points, or whose step, no argument decides."""
     for call in ast.walk(tree):
         makes_one = isinstance(call, ast.Call) and called(call) in (*COUNTED, "arange") and len(call.args) == 3
         if makes_one and isinstance(call.args[2], ast.Constant):
@@ -41,7 +41,7 @@ def _grids(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def _matters(source: Source | None, slot: Slot, operator: ast.operator, wrong: list[Trial]) -> bool:
-    """Whether another number at this place gives another result in a case that is wrong."""
+    """Check whether another number here gives another result in a case that is wrong."""
     node = slot.get()
     slot.set(ast.BinOp(node, operator, ast.Constant(FINER)))
     try:

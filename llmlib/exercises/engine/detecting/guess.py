@@ -16,14 +16,14 @@ FEW = 4  # values: fewer in a single wrong case may agree by chance
 
 @dataclass(frozen=True)
 class Guess:
-    """`fits(trial, base)` says whether the attempt's value comes from `base`, the expected value, so."""
+    """`fits(trial, base)` says whether the attempt's value comes from `base`, the expected value, in this way."""
 
     finding: Finding
     fits: Callable[[Trial, Any], bool]
 
 
 def agree(mine: Any, theirs: Any) -> bool:
-    """As `equal`, but another dtype of the same sort is no matter here."""
+    """Compare like `equal`, but another dtype of the same sort does not matter here."""
     if isinstance(mine, Tensor) and isinstance(theirs, Tensor):
         if mine.shape != theirs.shape or mine.is_floating_point() != theirs.is_floating_point():
             return False
@@ -32,14 +32,14 @@ def agree(mine: Any, theirs: Any) -> bool:
 
 
 def first(guesses: Iterable[Guess], e: Examination, strength: Strength = "sure") -> Finding | None:
-    """The first finding of this strength that holds."""
+    """Return the first finding of this strength that holds."""
     if not any(map(_can_tell, e.trials)):
         return None
     return next((g.finding for g in guesses if g.finding.strength == strength and holds(g, e)), None)
 
 
 def holds(guess: Guess, e: Examination) -> bool:
-    """Whether the guess explains each wrong case and is in agreement with each right one.
+    """Whether the guess explains each wrong case and agrees with each right one.
 
     Cases in which the attempt raised, or gave NaN, cannot speak for it, and a few of them do not speak against it.
     """
@@ -64,7 +64,7 @@ def _can_tell(trial: Trial) -> bool:
 
 
 def holds_everywhere(guess: Guess, e: Examination) -> bool:
-    """Whether the guess explains each case without exception; of right cases it may say nothing."""
+    """Whether the guess explains each case without exception; it may say nothing about right ones."""
     for trial in sorted(e.trials, key=lambda t: not t.wrong):
         agrees = None if trial.outcome.error else fits(guess, trial)
         if agrees is False or (agrees is None and trial.wrong):
@@ -73,7 +73,7 @@ def holds_everywhere(guess: Guess, e: Examination) -> bool:
 
 
 def fits(guess: Guess, trial: Trial) -> bool | None:
-    """None if the guess says nothing on this case."""
+    """Return None if the guess says nothing about this case."""
     try:
         return bool(guess.fits(trial, trial.expected))
     except Exception:  # shapes that do not fit, indices that are not there

@@ -1,4 +1,4 @@
-"""−∞ where a finite number stands, and NaN from 0 · ∞: both are told before any idea, for they look like many."""
+"""Find finite numbers in place of −∞, and NaN from 0 · ∞; both come before any idea: they look like many."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ PRODUCT = Finding(
 
 
 def infinities(e: Examination) -> Reason | None:
-    """What is wrong with an attempt's infinities, if that explains every case that came to a value."""
+    """Find what is wrong with an attempt's infinities, if that explains every case that came to a value."""
     ran = e.with_values.trials
     if not all(map(_comparable, ran)):
         return None
@@ -37,7 +37,7 @@ def infinities(e: Examination) -> Reason | None:
 
 
 def fillings(e: Examination) -> Iterator[Guess]:
-    """The same on top of an idea: all is as the idea has it, but for −∞, if there is any."""
+    """Yield the same on top of an idea: everything is as the idea has it, except for −∞, if there is any."""
     if any(isinstance(t.expected, Tensor) and bool((t.expected == -torch.inf).any()) for t in e.trials):
         yield Guess(FINITE, is_filled)
 
@@ -50,14 +50,14 @@ def _comparable(trial: Trial) -> bool:
 
 
 def _is_product(trial: Trial) -> bool:
-    """NaN for every finite number, and nothing else wrong."""
+    """Check for NaN in place of every finite number, with nothing else wrong."""
     finite = trial.expected.isfinite()
     others = trial.got[~finite].detach().to(trial.expected.dtype)
     return bool(trial.got[finite].isnan().all()) and bool((others == trial.expected[~finite]).all())
 
 
 def is_filled(trial: Trial, base: Tensor) -> bool:
-    """One number below 0 for every −∞ of the base, and nothing else different."""
+    """Check for one number below 0 in place of every −∞ of the base, with nothing else different."""
     lowest = base == -torch.inf
     filling, kept = trial.got.detach()[lowest], base[~lowest]
     if not filling.numel():

@@ -1,4 +1,4 @@
-"""Arguments that make no difference, found by changing them and running the attempt again; and inputs given back."""
+"""Find arguments that make no difference, by changing them and running the attempt again, and inputs given back."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -23,7 +23,7 @@ SAME = Finding(
 
 
 def ignored(e: Examination) -> Finding | None:
-    """Arguments that change what the reference gives, and never what the attempt gives."""
+    """Find arguments that change what the reference gives, but never what the attempt gives."""
     names = e.exercise.argument_names
     deaf = [name for i, name in enumerate(names) if _is_ignored(e, i)]
     if not deaf:
@@ -57,7 +57,7 @@ def _same(a: Outcome, b: Outcome) -> bool:
 
 
 def _others(value: Any) -> Iterator[Any]:
-    """Other values of the same kind, which the exercise can be asked for."""
+    """Yield other values of the same kind, which the exercise can supply."""
     if isinstance(value, Tensor):
         if value.dtype == torch.bool:
             yield torch.ones_like(value)
@@ -117,7 +117,7 @@ def always_the_same(e: Examination) -> bool:
 
 
 def given_back(e: Examination) -> Iterator[Guess]:
-    """The result is an argument as it was."""
+    """Say that the result is an argument, unchanged."""
     for i, name in enumerate(e.exercise.argument_names):
         says = f"Your result is `{name}` itself, as it came in."
         look = "Is what you compute the thing that you return?"
@@ -129,7 +129,7 @@ def _is_argument(i: int, trial: Trial, _base: Any) -> bool:
 
 
 def wrapped() -> Guess:
-    """The right result, in a list or tuple with something else."""
+    """Guess that the right result is in a list or tuple with something else."""
     says = "The expected result is there, but you return it together with something else, or in a list."
     return Guess(Finding("together with something else", says, "What exactly should come back?"), _is_among_others)
 
@@ -141,8 +141,8 @@ def _is_among_others(trial: Trial, base: Any) -> bool:
 
 
 def another_type() -> Guess:
-    """The right values: numbers as a list or an array and not as a tensor, in another dtype, a list and not a tuple."""
-    says = "Your values are the right ones; only their type is another."
+    """Guess that the values are right: a list or an array, not a tensor; another dtype; a list, not a tuple."""
+    says = "Your values are right, but their type is not."
     return Guess(Finding(ANOTHER_TYPE, says), _is_same_in_another_type)
 
 
@@ -162,14 +162,14 @@ def _is_same_in_another_type(trial: Trial, base: Any) -> bool:
 
 
 def _same_numbers(base: Tensor, got: Tensor) -> bool:
-    """Equal as numbers, too: counts are not the mask that `bool` makes of them."""
+    """Check that they are equal as numbers, too: counts are not the mask that `bool` makes of them."""
     if base.shape != got.shape or not equal(base, got.detach().to(base.dtype)):
         return False
     return base.is_floating_point() or bool((got.double() == base.double()).all())
 
 
 def untouched_model(e: Examination) -> Iterator[Guess]:
-    """The result is what a model among the arguments gives for the ids, with nothing done to it."""
+    """Guess that the result is what a model among the arguments gives for the ids, with nothing done to it."""
     args = e.trials[0].case.args
     at = next((i for i, arg in enumerate(args) if isinstance(arg, nn.Module)), None)
     ids = next((i for i, arg in enumerate(args) if isinstance(arg, Tensor)), None)

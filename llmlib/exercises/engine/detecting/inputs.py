@@ -1,4 +1,4 @@
-"""Guesses made by running the reference on changed arguments: exchanged, shifted, one larger, left out."""
+"""Make guesses by running the reference on changed arguments: exchanged, shifted, one larger, left out."""
 
 import inspect
 import itertools
@@ -24,7 +24,7 @@ Args = list[Any]
 
 
 def as_if(e: Examination) -> Iterator[Guess]:
-    """Guesses for the exercise's arguments, by the kinds that they have in the cases."""
+    """Yield guesses for the exercise's arguments, by the kinds that they have in the cases."""
     names, reference = e.exercise.argument_names, inspect.unwrap(e.exercise.reference)
     example = max(e.wrong, key=lambda t: sum(map(_extent, t.case.args)))
 
@@ -56,7 +56,7 @@ FACTORS = ("twice as large", "half as large")
 
 
 def _decides(trial: Trial) -> bool:
-    """Whether the result is yes or no, which moves with any number, and so by chance with a factor of 2 as well."""
+    """Check whether the result is yes or no, which any number can change, so a factor of 2 does it by chance, too."""
     return isinstance(trial.expected, Tensor) and trial.expected.dtype == torch.bool
 
 
@@ -79,7 +79,7 @@ def _with_changed(reference: Callable[..., Any], change: Callable[[Args], Any], 
 
 
 def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
-    """The result holds the numbers of an argument, joined or cut in another order of its axes."""
+    """Guess that the result holds the numbers of an argument, joined or cut in another order of its axes."""
     for i, (name, axes) in enumerate(argument_axes(exercise, example)):
         right = _order_of(example, i, example.expected) if axes else None
         if right is None:
@@ -103,7 +103,7 @@ def _is_permuted(i: int, order: tuple[int, ...], trial: Trial, _base: Any) -> bo
 
 
 def _order_of(trial: Trial, i: int, wanted: Any) -> tuple[int, ...] | None:
-    """The order of the argument's axes in which its numbers are those of `wanted`, if there is one."""
+    """Return the order of the argument's axes in which it has the numbers of `wanted`, if there is one."""
     arg = trial.case.args[i]
     if not isinstance(wanted, Tensor) or arg.numel() != wanted.numel() or arg.dtype != wanted.dtype:
         return None
@@ -115,7 +115,7 @@ CONSTANT = ("taken for 0", "taken for 1", "all True", "all False", "all 0", "all
 
 
 def _changes(arg: Any) -> Iterator[Change]:
-    """What may have happened to an argument of this kind."""
+    """Yield what may have happened to an argument of this kind."""
     if not isinstance(arg, Tensor):
         yield from plain.changes(arg)
         return

@@ -33,7 +33,7 @@ CONSTANTS = {
 
 
 def sizes(exercise: Exercise, trial: Trial) -> dict[str, int]:
-    """The sizes of axes, by the names that the reference gives them, and whole numbers among the arguments."""
+    """Return the sizes of axes, by the reference's names for them, and whole numbers among the arguments."""
     found: dict[str, int] = {}
     parameters = list(inspect.signature(inspect.unwrap(exercise.reference)).parameters.values())
     for name, parameter, arg in zip(exercise.argument_names, parameters, trial.case.args):
@@ -53,7 +53,7 @@ def sizes(exercise: Exercise, trial: Trial) -> dict[str, int]:
 
 
 def argument_axes(exercise: Exercise, trial: Trial) -> Iterator[tuple[str, list[str]]]:
-    """For each argument its name and the names of its axes; none for what is no tensor."""
+    """Yield each argument's name and the names of its axes; none for what is not a tensor."""
     parameters = list(inspect.signature(inspect.unwrap(exercise.reference)).parameters.values())
     for name, parameter, arg in zip(exercise.argument_names, parameters, trial.case.args):
         axes = str(getattr(parameter.annotation, "dim_str", "")).replace("#", "").split()
@@ -64,7 +64,7 @@ def argument_axes(exercise: Exercise, trial: Trial) -> Iterator[tuple[str, list[
 
 
 def factors(sizes: dict[str, int]) -> Iterator[tuple[str, float]]:
-    """Numbers that a result could be too large by, the likely ones first."""
+    """Yield numbers that a result could be too large by, the likely ones first."""
     for name, n in sizes.items():
         if n > 0:
             yield from (

@@ -1,4 +1,4 @@
-"""Where, and in which cases, a result is wrong: no reason yet, but the way to it."""
+"""Find where, and in which cases, a result is wrong: not a reason yet, but the way to one."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -18,14 +18,14 @@ PARTS = 3  # wrong cases of which a part is tried
 
 
 def _wrong(trial: Trial, base: Tensor) -> Tensor:
-    """True where the values differ; of the same shape, or an error."""
+    """Return True where the values differ; raise an error if the shapes do."""
     if trial.got.shape != base.shape:
         raise ValueError("another shape")
     return ~values_agree(base, trial.got.detach().to(base.dtype))
 
 
 def places(names: Sequence[str]) -> Iterator[Guess]:
-    """Guesses at where the wrong values are, for tensors."""
+    """Guess where the wrong values are, for tensors."""
     for axis, name in enumerate(names):
         yield from _at(axis, name, "first", 0)
         yield from _at(axis, name, "last", -1)
@@ -76,7 +76,7 @@ def _right_in_part(e: Examination, axis: str, most: int) -> bool:
 
 
 def when(e: Examination) -> Finding | None:
-    """What all the wrong cases have in common, and none of the right ones; said only if nothing else would fit too."""
+    """Find what all wrong cases have in common, and no right one; say it only if nothing else would fit too."""
     measured = [(sizes(e.exercise, t), t.wrong) for t in e.trials]
     if all(wrong for _, wrong in measured) or sum(wrong for _, wrong in measured) < 2:
         return None
@@ -89,7 +89,7 @@ def when(e: Examination) -> Finding | None:
             found.append(Finding(f"wrong where {name} is more than {limit}", says, "What is different then?"))
     for one, other in itertools.combinations(names, 2):
         if all((s[one] != s[other]) == wrong for s, wrong in measured):
-            says = f"It is right whenever {one} and {other} have the same size, and wrong whenever they have not."
-            look = "Which of the two is meant in each place of your code?"
+            says = f"It is right whenever {one} and {other} have the same size, and wrong whenever they do not."
+            look = "Which of the two does each line of your code need?"
             found.append(Finding(f"wrong where {one} and {other} differ", says, look))
     return found[0] if len(found) == 1 else None

@@ -13,7 +13,7 @@ from llmlib.exercises.engine.trials import Trial
 
 
 def guesses(expected: Any) -> Iterator[Guess]:
-    """What may have happened to the expected result."""
+    """Yield what may have happened to the expected result."""
     if isinstance(expected, float):
         yield from OF_NUMBERS
     else:
@@ -22,7 +22,7 @@ def guesses(expected: Any) -> Iterator[Guess]:
 
 
 def changes(value: Any) -> tuple[Change, ...]:
-    """What may happen to a value of this kind."""
+    """Return what may happen to a value of this kind."""
     return next((changes for kind, changes in CHANGES.items() if isinstance(value, kind)), ())
 
 
@@ -61,7 +61,7 @@ LIST = (
             "There is one item too many at the end; the others are right.",
             "When does your loop stop?",
         ),
-        ("last item left out", "is without its last item"),
+        ("last item left out", "lacks its last item"),
     ),
     Change(
         lambda x: x[1:],
@@ -70,7 +70,7 @@ LIST = (
             "one item too many at the beginning",
             "There is one item too many at the beginning; the others are right.",
         ),
-        ("first item left out", "is without its first item"),
+        ("first item left out", "lacks its first item"),
     ),
     Change(
         lambda x: x[:1],
@@ -79,17 +79,17 @@ LIST = (
             "There is only the first item of the expected list.",
             "Is `return` inside the loop?",
         ),
-        argument=("first item only", "has its first item only"),
+        argument=("first item only", "has only its first item"),
     ),
     Change(
         lambda x: x[-1:],
         Finding("only the last item", "There is only the last item of the expected list."),
-        argument=("last item only", "has its last item only"),
+        argument=("last item only", "has only its last item"),
     ),
     Change(
         lambda x: type(x)(dict.fromkeys(x)),
-        Finding("repeated items lost", "Items that come again are missing."),
-        Finding("repeated items", "Items stand in your list more than once."),
+        Finding("repeated items lost", "Items that come more than once are missing."),
+        Finding("repeated items", "Your list has some items more than once."),
         ("distinct items only", "holds each item only once"),
     ),
     Change(
@@ -103,12 +103,12 @@ LIST = (
         Finding(
             "items with something else",
             "Each of your items holds the expected one together with something else.",
-            "What exactly should stand in the list?",
+            "What exactly should be in the list?",
         ),
     ),
     Change(
         lambda x: [p for i in x for p in i],
-        Finding("flattened", "The items' parts stand one after the other, without being grouped."),
+        Finding("flattened", "The items' parts come one after the other, without being grouped."),
     ),
     Change(len, Finding("their number", "You return how many items there are.")),
     Change(lambda x: type(x)(i + 1 for i in x), argument=("one larger in each item", "has each item one larger")),
@@ -128,9 +128,9 @@ TUPLE = (
         lambda x: x[::-1],
         Finding("turned around", "The items of your result are swapped.", "Which one does the task name first?"),
     ),
-    Change(lambda x: x[0], Finding("first alone", "You return the first of the two results alone.")),
+    Change(lambda x: x[0], Finding("first alone", "You return only the first of the two results.")),
     Change(lambda x: (_number(x[0]) + 1, *x[1:]), Finding("first one larger", "The first number is one too large.")),
-    Change(lambda x: x[1], Finding("second alone", "You return the second of the two results alone.")),
+    Change(lambda x: x[1], Finding("second alone", "You return only the second of the two results.")),
     Change(
         lambda x: (x[0], _number(x[1]) + 1, *x[2:]), Finding("second one larger", "The second number is one too large.")
     ),
@@ -145,8 +145,8 @@ TEXT = (
     ),
     Change(
         str.lower,
-        Finding("small letters", "Your text is in small letters."),
-        argument=("in small letters", "is in small letters"),
+        Finding("small letters", "Your text is in lower case."),
+        argument=("in small letters", "is in lower case"),
     ),
     Change(str.upper, argument=("in capitals", "is in capitals")),
     Change(
@@ -163,25 +163,27 @@ TEXT = (
     Change(
         lambda x: x[:-1],
         Finding("last character lost", "The last character is missing."),
-        argument=("last character left out", "is without its last character"),
+        argument=("last character left out", "lacks its last character"),
     ),
     Change(
         lambda x: x[1:],
         Finding("first character lost", "The first character is missing."),
-        argument=("first character left out", "is without its first character"),
+        argument=("first character left out", "lacks its first character"),
     ),
     Change(
         lambda x: x.replace("�", ""),
         Finding(
             "� lost",
-            "The replacement characters � are missing; all else is right.",
-            "What should become of bytes that are no text?",
+            "The replacement characters � are missing; everything else is right.",
+            "What should become of bytes that are not text?",
         ),
     ),
     Change(lambda x: x.replace("�", "?"), Finding("? for �", "You have “?” where � is expected.")),
     Change(
         str.encode,
-        Finding("bytes returned", "Your result is the right bytes, not yet a text.", "`.decode` makes text of bytes."),
+        Finding(
+            "bytes returned", "Your result is the right bytes, not yet a text.", "`.decode` turns bytes into text."
+        ),
     ),
     Change(repr, Finding("written out", "Your text is the right one as Python writes it, with its quotes.")),
     Change(
@@ -213,20 +215,20 @@ MAPPING = (
     ),
     Change(
         lambda x: {k: v - 1 for k, v in x.items()},
-        Finding("counts off by one", "Every count is one too small.", "What does a key that is new begin with?"),
+        Finding("counts off by one", "Every count is one too small.", "What does a new key begin with?"),
     ),
     Change(
         lambda x: list(x.items()),
         Finding(
-            "items returned", "You return a list of keys with their counts.", "`dict(...)` makes a dictionary of it."
+            "items returned", "You return a list of keys with their counts.", "`dict(...)` turns it into a dictionary."
         ),
     ),
     Change(list, Finding("keys alone", "You return the keys without their counts.")),
     Change(lambda x: list(x.values()), Finding("counts alone", "You return the counts without their keys.")),
     Change(lambda x: sum(x.values()), Finding("their sum", "You return one number, the sum of all counts.")),
-    Change(lambda x: dict(list(x.items())[:1]), argument=("first entry only", "has its first entry only")),
-    Change(lambda x: dict(list(x.items())[1:]), argument=("first entry left out", "is without its first entry")),
-    Change(lambda x: dict(list(x.items())[:-1]), argument=("last entry left out", "is without its last entry")),
+    Change(lambda x: dict(list(x.items())[:1]), argument=("first entry only", "has only its first entry")),
+    Change(lambda x: dict(list(x.items())[1:]), argument=("first entry left out", "lacks its first entry")),
+    Change(lambda x: dict(list(x.items())[:-1]), argument=("last entry left out", "lacks its last entry")),
 )
 
 CHANGES: dict[type, tuple[Change, ...]] = {
@@ -237,7 +239,7 @@ CHANGES: dict[type, tuple[Change, ...]] = {
 def _shown(
     name: str, says: str, fits: Callable[[Any, Any], bool], look: str = "", strength: Strength = "sure"
 ) -> Guess:
-    """A guess at what wrong results look like, beside what is expected; right ones say nothing of it."""
+    """Guess what wrong results look like, beside what is expected; right ones say nothing about it."""
     return Guess(Finding(name, says, look, strength), partial(_if_wrong, fits))
 
 
@@ -273,20 +275,20 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
     list: (
         _shown(
             "right items in another order",
-            "The items are right, and their order is not.",
+            "The items are right, but their order is not.",
             lambda got, base: len(got) == len(base) and sorted(got) == sorted(base),
             strength="sign",
         ),
         _shown(
             "cut short",
-            "Your list begins rightly and ends too early.",
+            "Your list begins correctly, but ends too early.",
             lambda got, base: len(got) < len(base) and base[: len(got)] == got,
             "What stops your loop?",
             "sign",
         ),
         _shown(
             "goes on too long",
-            "Your list begins rightly and goes on for too long.",
+            "Your list begins correctly, but goes on for too long.",
             lambda got, base: len(got) > len(base) and got[: len(base)] == base,
             "What should stop your loop?",
             "sign",
@@ -295,7 +297,7 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
             "numbers off by one",
             "Some numbers are off by one: all others are right.",
             _off_by_one,
-            "Is something counted from 1 that begins at 0, or the reverse?",
+            "Do you count something from 1 that begins at 0, or the reverse?",
         ),
     ),
     str: (
@@ -303,11 +305,11 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
             "bytes written out",
             "Your text is what Python writes for bytes, with b'…' around it: `str(...)` does not decode.",
             _is_bytes_written_out,
-            "`.decode` makes text of bytes.",
+            "`.decode` turns bytes into text.",
         ),
         _shown(
             "spaces between",
-            "Apart from spaces your text is the right one.",
+            "Apart from the spaces your text is right.",
             lambda got, base: got.replace(" ", "") == base.replace(" ", ""),
             "Where do spaces come from in this task?",
             "sign",
@@ -332,11 +334,11 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
             "keys of another kind",
             "Your keys are of the wrong kind; the counts are right.",
             _have_other_keys,
-            "Of which type is a pair, and what do you make of it before you count?",
+            "What type does a pair have, and what do you turn it into before you count?",
         ),
         _shown(
             "keys missing",
-            "Keys are missing; all that is there is right.",
+            "Some keys are missing; the others are right.",
             lambda got, base: got.items() < base.items(),
             "Which of them does your code never reach?",
             "sign",
@@ -353,7 +355,7 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
 
 
 def _of_number(name: str, says: str, do: Callable[[Any], Any]) -> Guess:
-    """Cases in which the change makes no difference say nothing, nor do right ones of 0 or 1, often treated apart."""
+    """Ignore cases where the change makes no difference, and right ones of 0 or 1, often treated separately."""
 
     def fits(trial: Trial, base: float) -> bool:
         if equal(base, do(base)) or (not trial.wrong and base in (0, 1)):

@@ -1,4 +1,4 @@
-"""Guesses about tensors, made from the expected result: changed, in other places, of other lengths."""
+"""Make guesses about tensors from the expected result: changed, in other positions, of other lengths."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from llmlib.exercises.engine.reasons import Finding
 
 
 def guesses(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
-    """All guesses for a tensor like this one."""
+    """Yield all guesses for a tensor like this one."""
     floating = expected.is_floating_point()
     yield from of_the_result(of_tensors(expected))
     yield from _arrangements(expected, names)
@@ -24,7 +24,7 @@ def guesses(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
 
 
 def _arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
-    """The right numbers in other places."""
+    """Guess that the right numbers are in other positions."""
     short = [name.removeprefix("the axis ") for name in names]
     orders = list(itertools.permutations(range(expected.ndim)))
     for order in orders[1:]:
@@ -51,7 +51,7 @@ def _arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
     yield Guess(
         Finding(
             "right values in another order",
-            "The numbers themselves are right; they stand in other places.",
+            "The numbers themselves are right, but they are in the wrong positions.",
             "Follow one of them by hand: where should it go?",
             strength="sign",
         ),
@@ -78,7 +78,7 @@ def _rejoined(order: tuple[int, ...], names: Sequence[str]) -> Guess:
 
 
 def _distinct(x: Tensor) -> Tensor:
-    """Raises for a tensor whose values say nothing of their order."""
+    """Raise an error for a tensor whose values say nothing about their order."""
     if x.numel() > 1 and bool((x == x.flatten()[0]).all()):
         raise ValueError("all equal")
     return x
@@ -89,7 +89,7 @@ def _moved_apart_from_the_end(axis: int, name: str, step: int) -> Guess:
 
 
 def _moved(base: Tensor, got: Tensor, step: int, axis: int) -> bool:
-    """Whether all but the end agree after a move by one place; what stands at the end is no matter."""
+    """Whether all but the end agree after a move by one position; what is at the end does not matter."""
     n = base.shape[axis] - 1
     if n < 2 or base.shape != got.shape or agree(base, got):
         raise ValueError("too short")
@@ -100,7 +100,7 @@ def _moved(base: Tensor, got: Tensor, step: int, axis: int) -> bool:
 def _of_other_lengths(axis: int, name: str) -> Guess:
     finding = Finding(
         f"factor of its own along {name}",
-        f"All directions along {name} are right, and the lengths are not: each has a factor of its own.",
+        f"All directions along {name} are right, but the lengths are not: each has a factor of its own.",
         "By what should each be divided?",
         "sign",
     )

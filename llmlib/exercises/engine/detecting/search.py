@@ -1,4 +1,4 @@
-"""What computing on an attempt's results shows: the steps of the ladder that know no list of ideas."""
+"""Find what computing on an attempt's results shows: the steps of the ladder that need no list of ideas."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +22,7 @@ def _told(finding: Finding | None) -> Reason | None:
 
 
 def one_step(e: Examination) -> Reason | None:
-    """A single step that turns the expected result into the attempt's, in every case without exception."""
+    """Find a single step that turns the expected result into the attempt's, in every case without exception."""
     example = e.example
     guesses: Iterator[Guess] = iter(())
     if isinstance(example, Tensor) and all(isinstance(t.got, Tensor) for t in e.trials):
@@ -34,7 +34,7 @@ def one_step(e: Examination) -> Reason | None:
 
 
 def _varied(e: Examination) -> Examination:
-    """Its results; none if they never vary, since a result that knows nothing of the input can look like anything."""
+    """Its results; none if they never vary, since a result that ignores the input can look like anything."""
     return e.of(()) if influence.always_the_same(e.with_values) else e.with_values
 
 
@@ -44,13 +44,13 @@ def step_from_the_result(e: Examination) -> Reason | None:
 
 
 def changed_argument(e: Examination) -> Reason | None:
-    """The reference gives the attempt's results if an argument is changed first."""
+    """Find a changed argument for which the reference gives the attempt's results."""
     finding = _argument(_varied(e))
     return _told(finding) if finding and finding.strength == "sure" else None
 
 
 def _argument(ran: Examination) -> Finding | None:
-    """The finding that an argument looks changed; a likely one, if it has no influence at all.
+    """Return the finding that an argument looks changed; it is only likely if the argument has no influence at all.
 
     Equal probabilities, or sums that all exceed 1, are what the reference makes of one that is averaged or
     exponentiated; the same comes from code that never looks at it.
@@ -71,7 +71,7 @@ def step_from_one_of_the_results(e: Examination) -> Reason | None:
 
 
 def likely_finding(e: Examination) -> Reason | None:
-    """The result never varies, an argument is ignored (and so looks changed), an input is given back, and the like."""
+    """Find a result that never varies, an argument without influence (so it looks changed), an input given back."""
     ran = e.with_values
     if influence.always_the_same(ran):
         return Reason(finding=influence.SAME)
@@ -82,7 +82,7 @@ def likely_finding(e: Examination) -> Reason | None:
 
 
 def idea_and_step(e: Examination) -> Reason | None:
-    """A sure guess that explains all cases on top of a misconception: two things at once.
+    """Find a sure guess that explains all cases on top of a misconception: two things at once.
 
     No guess is needed where the misconception alone gives these numbers, in another dtype.
     """
@@ -117,13 +117,13 @@ def _speaks_against(trial: Trial, beyond: Trial) -> bool:
 
 
 def _other_sizes(trial: Trial, beyond: Trial) -> bool:
-    """Whether the idea gives axes of other sizes than expected: the task's names are not theirs, nor is their order."""
+    """Whether the idea gives axes of other sizes than expected: the task's names and order do not fit them."""
     shapes = [sorted(getattr(value, "shape", ())) for value in (trial.expected, beyond.expected)]
     return shapes[0] != shapes[1]
 
 
 def _is_shaped_right(trial: Trial, beyond: Trial) -> bool:
-    """Whether the attempt's result has the right shape, and the idea's has not: its words would be untrue."""
+    """Whether the attempt's result has the right shape, and the idea's does not: its words would be untrue."""
     shapes = [getattr(value, "shape", None) for value in (trial.got, trial.expected, beyond.expected)]
     return trial.wrong and shapes[0] == shapes[1] != shapes[2]
 
@@ -131,7 +131,7 @@ def _is_shaped_right(trial: Trial, beyond: Trial) -> bool:
 def _undone(guess: Guess, beyond: Examination, e: Examination) -> bool:
     """Whether the guess takes the idea back: the two together would explain right results as well.
 
-    Probabilities returned, but a softmax missing: that is nobody's mistake.
+    Nobody returns probabilities and also forgets the softmax.
     """
     right = [replace(b, outcome=Outcome(t.expected)) for b, t in zip(beyond.trials, e.trials) if t.wrong]
     return all(fits(guess, trial) for trial in right)
@@ -142,7 +142,7 @@ def _same_numbers(a: Any, b: Any) -> bool:
 
 
 def sign(e: Examination) -> Reason | None:
-    """What is true of the results, and no reason yet."""
+    """Find what is true of the results, without a reason yet."""
     ran = e.with_values
     if not ran.wrong:
         return None
@@ -150,7 +150,7 @@ def sign(e: Examination) -> Reason | None:
 
 
 def where(e: Examination) -> Reason | None:
-    """Where or when it is wrong, if nothing is known of the reason."""
+    """Find where or when it is wrong, if we know nothing about the reason."""
     ran = e.of(t for t in e.trials if not t.outcome.error)
     example = ran.example
     guesses = places.places(axis_names(e.exercise, example)) if isinstance(example, Tensor) else iter(())
@@ -179,7 +179,7 @@ def _of_values(e: Examination) -> Iterator[Guess]:
 
 
 def _multiples(e: Examination) -> Iterator[Guess]:
-    """The result is a multiple of what it should be, by a number that has a name."""
+    """Guess that the result is a multiple of what it should be, by a number that has a name."""
     ratios = []
     for trial in e.trials:
         ratio = _ratio(trial.expected, trial.got)
@@ -246,7 +246,7 @@ def _is_multiple_of_several(trial: Trial, base: Any) -> bool:
 
 
 def _item(e: Examination, strength: Strength) -> Finding | None:
-    """For results of several tensors: the first one that is wrong, by itself."""
+    """Explain the first wrong tensor by itself, for results of several tensors."""
     example = e.example
     if not isinstance(example, tuple) or not any(isinstance(item, Tensor) for item in example):
         return None

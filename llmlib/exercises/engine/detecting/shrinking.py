@@ -1,4 +1,4 @@
-"""A list that gets shorter inside a loop that counts to its old length."""
+"""Find a list that gets shorter inside a loop that counts to its old length."""
 
 import ast
 from collections.abc import Callable
@@ -13,7 +13,7 @@ SAYS = (
 
 
 def shrinking(function: Callable[..., Any]) -> str:
-    """What there is to say of such a loop, or an empty text."""
+    """Return what to say about such a loop, or an empty text."""
     source = source_of(function)
     loops = [node for node in ast.walk(source.tree) if isinstance(node, ast.For)] if source else []
     for loop in loops:
@@ -24,7 +24,7 @@ def shrinking(function: Callable[..., Any]) -> str:
 
 
 def _measured(counted: ast.expr) -> list[str]:
-    """The names whose length a range goes up to."""
+    """Return the names whose length a range goes up to."""
     if not (isinstance(counted, ast.Call) and isinstance(counted.func, ast.Name) and counted.func.id == "range"):
         return []
     lengths = [n for n in ast.walk(counted) if isinstance(n, ast.Call) and ast.unparse(n.func) == "len" and n.args]

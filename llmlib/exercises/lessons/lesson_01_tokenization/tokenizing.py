@@ -75,7 +75,7 @@ def cases_tokenize(seed):
         Case(("the hat in<|end|>the cat on a hat, the banana", a_tokenizer(seed, CHAT, LINES)), "lines as pieces"),
         Case(("on the\ncat\n\n<|user|>in\nthe hat", a_tokenizer(seed, CHAT, LINES, 20)), "line breaks"),
         Case(("end <|end|", some), "nearly a special token"),
-        Case(("the (cat.hat) [in] the+", signs), "signs that mean something to `re`"),
+        Case(("the (cat.hat) [in] the+", signs), "characters that mean something to `re`"),
     ]
 
 

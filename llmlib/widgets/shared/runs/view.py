@@ -26,7 +26,7 @@ class RunsView(View):
     steps, and of what is drawn dashed. `place` is where the reader looks. All of it is in the kernel, so a page that is
     opened again finds the run still going on.
 
-    The owner of the runs answers the acts "resume", "pause" and "stop", each with the number of a `run` (see
+    The owner of the runs handles the acts "resume", "pause" and "stop", each with the number of a `run` (see
     `llmlib.explore.shared.live_runs`).
     """
 
