@@ -63,6 +63,7 @@ def cases_our_name(seed):
             (f"model.Layers.{block}.self_attn.Q_proj.weight", OURS | {"Q_proj": "Query"}), "names with capital letters"
         ),
         Case((f"layers.{block}.attn.query.weight", swapped), "another table, where two names are swapped"),
+        Case((f"query.{block}.attn.key.weight", swapped), "a name with both of them"),
         Case(("model.model.norm.weight", OURS), "`model` twice"),
         Case((f"transformer.h.{block}.weight", gpt), "a table in which another part is called `model`"),
         Case((f"model.h.{block}.weight", gpt | {"model": "inner"}), "a table in which `model` has another name"),

@@ -68,8 +68,8 @@ def rows_of_the_module(call, case):
         return None
     d_head = len(query) // n_heads
     return (
-        f"Your module has {made[1]} rows for keys, and `key` has {len(key)}. So the number of key-value heads that you "
-        f"give to it is wrong. One head has {d_head} rows here: how many heads are the {len(key)} rows of `key`?"
+        f"Your module has {made[1]} rows for keys, and the `key` that you were given has {len(key)}. So the module has "
+        f"another number of key-value heads. One head has {d_head} rows here: how many heads are {len(key)} rows?"
     )
 
 

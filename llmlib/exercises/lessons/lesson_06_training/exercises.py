@@ -168,20 +168,35 @@ def cases_fit(seed):
     ]
 
 
+def steps_behind(weights):
+    """Count the operations that autograd keeps behind these weights."""
+    seen, ahead = set(), [w.grad_fn for w in weights]
+    while ahead:
+        node = ahead.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            ahead += [before for before, _ in node.next_functions]
+    return len(seen)
+
+
 def hangs_together(call, case):
-    """Whether a step's weights still depend on the step before: then autograd keeps all steps."""
+    """Whether a step's weights still depend on the step before: then autograd keeps more with each step."""
     weights, loss_of, batches, rates, limit = case.args
-    computed = []
+    kept = []
 
     def watched(weights, batch):
-        computed.append(any(w.grad_fn is not None for w in weights))
+        kept.append(steps_behind(weights))
         return loss_of(weights, batch)
 
     call(weights, watched, batches, rates, limit)
-    return any(computed[1:]) and (
-        "From the second step on, the weights that you pass to `loss_of` still depend on the step before, and that "
-        "step on the one before it. So autograd keeps everything that you ever computed, and a long run fills the "
-        "memory. `.detach()` cuts the new weights off, in each step; then they have to require a gradient again."
+    return (
+        kept[1:]
+        and kept[-1] > kept[0]
+        and (
+            "From the second step on, the weights that you pass to `loss_of` still depend on the step before, and that "
+            "step on the one before it. So autograd keeps everything that you ever computed, and a long run fills the "
+            "memory. `.detach()` cuts the new weights off, in each step; then they have to require a gradient again."
+        )
     )
 
 

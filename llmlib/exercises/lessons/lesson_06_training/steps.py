@@ -240,6 +240,7 @@ def cases_clip(seed):
 
     return [
         Case(([number(3.0), number(4.0)], 1.0)),
+        Case(([number(3.0), number(4.0)], 10.0), "a length of 5, and a limit of 10"),
         case([(2, 3), (3,)], 1.5, scale=3.0),
         case([(4, 2), (2,), (3, 3)], 0.5, "three gradients"),
         case([(2, 2), (2,)], 50.0, "all are small enough"),
