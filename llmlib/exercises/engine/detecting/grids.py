@@ -34,9 +34,10 @@ def coarse(e: Examination) -> Reason | None:
 
 def _grids(tree: ast.AST) -> Iterator[ast.Call]:
     """Yield calls that make a grid whose number of points, or whose step, no argument decides."""
-    for call in ast.walk(tree):
-        makes_one = isinstance(call, ast.Call) and called(call) in (*COUNTED, "arange") and len(call.args) == 3
-        if makes_one and isinstance(call.args[2], ast.Constant):
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    for call in calls:
+        counted = called(call) in (*COUNTED, "arange") and len(call.args) == 3
+        if counted and isinstance(call.args[2], ast.Constant):
             yield call
 
 

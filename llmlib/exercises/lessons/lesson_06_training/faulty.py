@@ -156,7 +156,9 @@ def faulty_descend(
     for t, (x, targets) in enumerate(batches, start=1):
         new = slope(start if at == "start" else weight, x, targets, loss)
         if together:
-            new = sum(slope(weight, *batch, loss) for batch in given) / (1 if which.endswith("added") else len(given))
+            new = sum(slope(weight, inputs, answers, loss) for inputs, answers in given) / (
+                1 if which.endswith("added") else len(given)
+            )
         grad = grad + new if zero == "never" else new
         step = torch.zeros_like(grad) if zero == "too early" else grad
         if adam:  # as torch's, with its usual settings
