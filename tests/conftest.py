@@ -34,8 +34,8 @@ def _one_thread_per_process():
         torch.set_num_threads(1)  # the workers share the cores already
 
 
-def pytest_runtest_setup():
-    shape_checks.seen.clear()
+def pytest_runtest_setup(item):
+    shape_checks.begin(item.path)
 
 
 def pytest_configure(config):

@@ -1,8 +1,8 @@
-"""Shape annotations are checked once a test for each combination of what a function is given, not at every call.
+"""Shape annotations are checked once per file of tests for each combination of arguments, not at every call.
 
 jaxtyping's import hook wraps each function of llmlib (`addopts` in pyproject.toml), and a check costs more than a small
 layer does. Whether an annotation holds depends on types, dtypes and shapes alone. So the hundredth step of a training
-run, which is given what the first one was, needs no check; a step with another shape, or in the next test, does. Where
+run, which is given what the first one was, needs no check; a step with another shape, or in the next file, does. Where
 no annotation of a function has a shape, types alone count.
 """
 
@@ -16,7 +16,16 @@ __name__ = "jaxtyping.shape_checks"  # to a notice, which names the reader's lin
 
 SIMPLE = (bool, int, str, type(None), torch.dtype)  # the value itself counts: think of Literal["gelu", "relu"]
 EVERY_CALL = jaxtyping.jaxtyped
-seen: set[tuple] = set()  # in the test that is under way
+seen: set[tuple] = set()  # in the file of tests that is under way
+under_way = None
+
+
+def begin(file):
+    """Before each test: in another file, everything is checked again."""
+    global under_way
+    if file != under_way:
+        under_way = file
+        seen.clear()
 
 
 def known_by(value):

@@ -108,6 +108,7 @@ def test_any_text_in_any_template(name, data, contents):
     assert sum(id == ends and counts for id, counts in zip(ids, mask)) == len(given_texts)
 
 
+@pytest.mark.slow
 @given(st.lists(texts, min_size=2, max_size=6).filter(lambda c: len(c) % 2 == 0))
 def test_markers_and_prefixes_agree(contents):
     marked, found = TOKENIZERS["chatml, marked"], TOKENIZERS["chatml"]

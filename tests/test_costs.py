@@ -39,6 +39,7 @@ def test_parameters_are_those_of_transformers(family, tmp_path):
     assert count(load(tmp_path).config).parameters == sum(p.numel() for p in theirs.parameters())
 
 
+@pytest.mark.slow
 @every_kind
 @pytest.mark.parametrize("seq_len", [2, 7, 24])
 def test_flops_equal_torchs_counter(kind, seq_len):

@@ -60,6 +60,7 @@ def test_without_a_terminal_it_only_says_what_is_missing(shelf):
     assert (shelf, result.exit_code) == (["here"], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are Unix's")
 @pytest.mark.parametrize(("answer", "brought"), [(b"\n", True), (b"n\n", False)])
 def test_at_a_terminal_it_asks(tmp_path, answer, brought):

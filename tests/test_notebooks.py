@@ -118,6 +118,7 @@ def test_outputs_that_differ_between_machines_are_marked_by_a_tag_and_not_in_the
             assert "nbval-ignore-output" in cell.metadata.get("tags", []), cell.source
 
 
+@pytest.mark.slow
 def test_no_line_of_code_has_to_be_scrolled(lesson):
     for cell in code_cells(lesson):
         assert [line for line in cell.source.splitlines() if columns(line) > LONGEST_LINE] == []

@@ -43,6 +43,7 @@ def test_the_distribution_is_called_what_we_say():
     assert of_ours == [f"{DISTRIBUTION}[course,site]"]
 
 
+@pytest.mark.slow
 def test_no_text_of_ours_tells_anybody_to_install_a_name_that_is_not_ours():
     """`llmlib` on the package index is another project: pip would fetch that one, and replace this library by it."""
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split("\n")

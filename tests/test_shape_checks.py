@@ -31,8 +31,14 @@ def test_what_was_right_is_no_excuse_for_what_is_new():
         doubled(torch.ones(2, 3), kind="cut")
 
 
-def test_known_is_what_this_test_has_seen():
+def test_in_another_file_nothing_is_known():
+    doubled(torch.ones(2, 2))
+    assert len(shape_checks.seen) > 1
+    shape_checks.begin("this one")
+    shape_checks.begin("another")
     doubled(torch.ones(2, 3))
+    doubled(torch.ones(2, 3))
+    shape_checks.begin("another")
     ((function, *_),) = shape_checks.seen
     assert function is doubled.__wrapped__
 

@@ -53,6 +53,7 @@ def shown(monkeypatch):
     return bundles
 
 
+@pytest.mark.slow
 def test_a_plot_is_shown_once_on_white_with_its_description(shown):
     import matplotlib.pyplot as plt
     from PIL import Image

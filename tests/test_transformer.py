@@ -26,6 +26,7 @@ def test_no_position_sees_a_later_one(kind):
     assert (difference[:, 8] > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("chunks", [[24], [23, 1], [10, 1, 1, 5, 7], [1] * 24])
 def test_with_a_cache_the_logits_are_the_same(kind, chunks):
@@ -121,6 +122,7 @@ def test_untrained_models_predict_nearly_uniformly():
     assert abs(loss.item() - torch.tensor(31.0).log().item()) < 0.1
 
 
+@pytest.mark.slow
 def test_it_learns():
     model, ids = Transformer(KINDS["llama"]), random_ids(1, 12)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)

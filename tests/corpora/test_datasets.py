@@ -64,6 +64,7 @@ def test_texts_are_taken_one_at_a_time(tmp_path):
     assert data.tokens.tolist() == list(range(500))
 
 
+@pytest.mark.slow
 @given(step=st.integers(0, 2**40), batch=st.integers(1, 5), length=st.integers(1, 20), seed=st.integers(0, 2**64))
 def test_windows_are_runs_of_the_file_shifted_by_one(tmp_path_factory, step, batch, length, seed):
     path = tmp_path_factory.getbasetemp() / "counting.npy"

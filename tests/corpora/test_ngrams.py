@@ -35,6 +35,7 @@ def test_numbers_worked_out_by_hand():
     np.testing.assert_allclose(p, [first, second])
 
 
+@pytest.mark.slow
 @given(
     learned=st.lists(st.integers(0, 3), min_size=1, max_size=30),
     row=st.lists(st.integers(0, 3), min_size=1, max_size=8),

@@ -22,6 +22,7 @@ def book(tokenizer) -> ReadingBook:
     return ReadingBook(tokenizer, end_id=tokenizer.special_tokens[END])
 
 
+@pytest.mark.slow
 def test_the_answers_are_those_of_the_questions():
     for story in tinytales(seed=4, n_stories=100):
         assert answers(story) == {q.text: q.answer for q in story.questions if q.kind != "unanswerable"}

@@ -16,6 +16,7 @@ from llmlib.files.downloads import DownloadError
 ROOT = Path(__file__).parent.parent.parent
 
 
+@pytest.mark.slow
 def test_corpora_come_without_torch():
     code = "import sys; from llmlib.corpora import tinytales_text as t; t(1000); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
@@ -74,6 +75,7 @@ def test_missing_empty_and_unreadable_files(tmp_path):
 # --- Python and Shakespeare -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_python_stdlib_is_code_in_order_without_tests():
     text = python_stdlib(300_000)
     names = re.findall(r"^# file: (.*)$", text, re.M)

@@ -34,6 +34,7 @@ def test_the_text_of_a_seed_never_changes(split):
     assert hashlib.sha256(text.encode("utf-8")).hexdigest() == FIRST_100_000[split]
 
 
+@pytest.mark.slow
 def test_the_text_does_not_depend_on_the_process():
     code = (
         "import sys; from llmlib.corpora import tinytales_text as text; "
@@ -90,6 +91,7 @@ def test_seeds_and_splits_differ():
     assert len(set(texts)) == 9
 
 
+@pytest.mark.slow
 def test_held_out_compositions_occur_nowhere_else():
     told = {split: [tell(0, split, i).composition for i in range(n)] for split, n in zip(tt.SPLITS, (1500, 500, 500))}
     assert all(tt.is_held_out(*composition) for composition in told["heldout"])

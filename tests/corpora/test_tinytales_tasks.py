@@ -26,6 +26,7 @@ OTHER_WORDS = words(
 ) | {"s"}
 
 
+@pytest.mark.slow
 @given(numbers)
 def test_questions_are_answered_by_the_story(number):
     story = tell(*number)
@@ -51,6 +52,7 @@ def test_questions_are_answered_by_the_story(number):
             assert not unknown - OTHER_WORDS, question
 
 
+@pytest.mark.slow
 @given(numbers)
 def test_false_names_and_things_are_not_what_happened(number):
     story = tell(*number)

@@ -42,6 +42,7 @@ def test_every_wording_is_answered_by_some_stories_and_left_open_by_others():
     assert min(left_open.values()) > 40
 
 
+@pytest.mark.slow
 @given(stories, st.integers(0, 100))
 def test_an_open_question_is_about_those_who_are_there_and_has_no_answer(story, seed):
     for wording, question in open_questions(story, Dice(seed)).items():

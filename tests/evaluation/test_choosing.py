@@ -175,6 +175,7 @@ def test_all_kinds_of_questions_in_a_file(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_report_counts_by_measure_and_by_group(model, tokenizer):
     asked = [Question(f"x{n}", ("a", "bcd"), "a" if n % 2 else "bcd", group=f"g{n // 2}") for n in range(12)]
     report = evaluate(model, tokenizer, [*asked, Question("y", (), ("?",))], max_new_tokens=3)

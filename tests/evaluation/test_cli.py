@@ -61,6 +61,7 @@ def test_it_asks_compares_and_writes(workshop):
     assert {row["answer"] for row in rows if row["measure"] == "raw"} <= {"Paris", "Rome", "Lima", "Cusco"}
 
 
+@pytest.mark.slow
 def test_in_the_chat_template_and_without_a_baseline(workshop):
     result = run(workshop, SETTINGS + 'chat = true\nbaseline = ""\n')
     assert result.exit_code == 0, result.output

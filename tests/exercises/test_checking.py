@@ -132,6 +132,7 @@ def test_a_batch_that_is_mixed_up_breaks_a_property():
     assert "batch" in repr(report)
 
 
+@pytest.mark.slow
 def test_a_difference_is_shown_where_it_is_first_and_how_large_it_is():
     def edit(z):
         z = z.clone()
@@ -275,6 +276,7 @@ def test_an_unknown_name_offers_close_ones():
             check(wrong, None)
 
 
+@pytest.mark.slow
 def test_reports_are_the_same_at_each_call():
     class Odd:
         def __init__(self):
@@ -290,6 +292,7 @@ def test_reports_are_the_same_at_each_call():
         assert "0x7" not in repr(first)
 
 
+@pytest.mark.slow
 def test_a_tensor_of_ones_own_in_float32_is_a_remark():
     def rotate(x, cos, sin):
         half = x.shape[-1] // 2

@@ -77,6 +77,7 @@ def test_an_instance_or_a_function_is_no_class(attempt):
     assert "needs your class itself" in repr(report)
 
 
+@pytest.mark.slow
 def test_a_module_is_kept_and_serves_in_the_readers_model():
     solved = dict(solutions_in("plain", "lesson_03_attention"))
     assert check(NAME, solved[NAME]).correct

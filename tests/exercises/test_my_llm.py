@@ -91,6 +91,7 @@ def test_a_file_of_parts_in_other_styles_computes_what_the_library_does(number):
     assert all(finding.ok for finding in findings), findings
 
 
+@pytest.mark.slow
 def test_names_that_clash_are_changed_and_a_part_that_calls_itself_through_llmlib_is_left_out():
     cell = """
 import math as F

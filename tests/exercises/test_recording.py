@@ -58,6 +58,7 @@ def here():
     return marked, report.parts[0].text
 
 
+@pytest.mark.slow
 def test_progress_says_where_to_go_on():
     assert here()[0] == "00 Welcome"
     for one in quiz("welcome").questions:

@@ -56,6 +56,7 @@ def test_an_endless_loop_ends(attempt):
     assert "0.2 seconds" in repr(report)
 
 
+@pytest.mark.slow
 @by_name
 def test_an_endless_loop_ends_in_every_exercise(exercise):
     assert examine(exercise, endless, seconds=0.02).kind == "timeout"

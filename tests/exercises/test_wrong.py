@@ -53,6 +53,7 @@ def test_slips_with_four_axes_have_their_own_cause(scores, says):
     assert says in said_to("attention.scaled_dot_product", lambda q, k, v, mask: scores(q, k, mask) @ v)
 
 
+@pytest.mark.slow
 def test_the_sum_that_is_not_1_is_shown():
     def attempt(zeros, logits, temperature):
         p = hot(safe)(logits, temperature)
@@ -65,6 +66,7 @@ def test_the_sum_that_is_not_1_is_shown():
     assert "distributions sum to 1." not in said
 
 
+@pytest.mark.slow
 def test_an_index_beside_another_one_is_told():
     def attempt(logits, temperature):
         if temperature:
@@ -130,6 +132,7 @@ def by_one_hot_of_the_largest_id(ids, table):
     return F.one_hot(ids).to(table.dtype) @ table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "attempt", "says"),
     [
@@ -213,6 +216,7 @@ def test_python_own_minimum_has_no_axis():
     assert "axis" not in said_to("interpret.copying_share", attempt).partition("The task")[0]
 
 
+@pytest.mark.slow
 def test_a_variable_is_quoted_as_it_is_written():
     def attempt(patterns):
         flow, after = torch.eye(patterns.shape[-1]), []
@@ -224,6 +228,7 @@ def test_a_variable_is_quoted_as_it_is_written():
     assert "In `len(patterns)` `patterns` is the wrong variable" in said_to("interpret.rollout", attempt)
 
 
+@pytest.mark.slow
 def test_a_list_of_keys_is_no_repair():
     def attempt(text, merges):
         table = {i: bytes([i]) for i in range(256)}

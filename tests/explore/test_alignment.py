@@ -53,6 +53,7 @@ def test_the_dashboard_shows_each_step_and_changes_nothing():
     assert "finished after 4 steps" in dashboard.still["html"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reward", "words"),
     [(lambda prompts, answers: [float("nan")] * len(answers), "nan"), (lambda prompts, answers: [1.0], "1")],

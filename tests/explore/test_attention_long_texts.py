@@ -202,6 +202,7 @@ def test_pictures_of_a_long_text(long):
     assert len({grid, coarse, view.svg()}) == 3
 
 
+@pytest.mark.slow
 def test_a_model_of_transformers_over_a_long_text(monkeypatch):
     monkeypatch.setattr("llmlib.explore.attention.long_texts.WHOLE", 1000)
     config = transformers.GPT2Config(vocab_size=100, n_positions=128, n_embd=16, n_layer=2, n_head=4)

@@ -28,6 +28,7 @@ def two(live):
     return [Speaker("base model", model, tokenizer), Speaker("tuned model", other, tokenizer)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", [True, False])
 def test_each_goes_on_from_its_own_answers(two, asked, together):
     view = compare_chats(two, max_new_tokens=5, sampler=WARM, seed=3)
@@ -131,6 +132,7 @@ def test_stop_ends_all_of_them(two):
     }
 
 
+@pytest.mark.slow
 def test_a_blind_comparison_hides_names_until_the_vote(two):
     view = compare_chats(two, max_new_tokens=4, sampler=ENDLESS, blind=True, seed=1)
     orders = set()

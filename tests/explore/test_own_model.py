@@ -119,6 +119,7 @@ def test_a_view_and_a_cell_do_not_see_each_other(pair, name):
         assert getattr(view, trait) == getattr(alone, trait)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["attention", "lens", "architecture", "next token"])
 def test_training_meanwhile_is_told(pair, name, monkeypatch):
     make, kinds, _ = VIEWS[name]

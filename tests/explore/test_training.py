@@ -46,6 +46,7 @@ def endless():
     dashboard.stop()
 
 
+@pytest.mark.slow
 def test_the_dashboard_changes_nothing_of_a_run():
     dashboard = explore_training(run_of(sample_every=10, validate_every=5))
     dashboard.wait()

@@ -73,6 +73,7 @@ def test_it_tunes_and_the_folder_opens(workshop):
     assert float(rows[-1]["loss"]) < 0.1 < float(rows[0]["loss"])
 
 
+@pytest.mark.slow
 def test_a_second_run_replaces_nothing_and_a_finished_one_goes_on(workshop):
     assert run(workshop).exit_code == 0
     weights = (workshop / "tuned" / "model.safetensors").read_bytes()

@@ -253,6 +253,7 @@ def peft_of(theirs, config, targets, seed=0):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["llama", "llama, biases", "smollm2", "qwen3", "mistral, window"])
 @pytest.mark.parametrize("config", [LoRAConfig(4, 8), LoRAConfig(3, 5, ("query", "down"), rslora=True)])
 def test_it_computes_what_peft_computes(tmp_path, family, config):
@@ -347,6 +348,7 @@ def test_training_one_that_does_not_count_is_refused():
     assert len(list(train(model, DATA, TrainConfig(1, 2, 8)))) == 1
 
 
+@pytest.mark.slow
 def test_a_run_with_a_lora_goes_on_from_its_checkpoint(tmp_path):
     config = TrainConfig(4, 4, 8, learning_rate=0.02, save_every=2, dtype="float32")
 

@@ -17,6 +17,7 @@ def some():
     return minimal_pairs(24, wordings=[wording for wording in TAUGHT if wording != GIVING])
 
 
+@pytest.mark.slow
 def test_a_pair_is_one_question_about_two_stories(some):
     for pair in some:
         (told_story, question), (untold_story, same) = split_prompt(pair.told), split_prompt(pair.untold)

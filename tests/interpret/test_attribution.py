@@ -29,6 +29,7 @@ def random_model(config, seed=0):
     return model.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MORE)
 @pytest.mark.parametrize("against", [None, 7])
 @pytest.mark.parametrize("position", [-1, 0, 4])
@@ -42,6 +43,7 @@ def test_the_parts_add_up_to_the_logit(kind, against, position):
     assert found.heads.shape == (3, model.config.n_layers, model.config.n_heads)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_parts_add_up_in_every_family(family, tmp_path):
     theirs = their_model(family)

@@ -72,6 +72,7 @@ def test_all_ways_to_write_a_prompt(tokenizer):
     assert encoded == [encoded[0]] * 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over", ["sequence", "batch", "constant"])
 def test_the_parts_of_a_batch_have_the_gradients_of_the_whole(tokenizer, model, over):
     """Also for the KL, and for the second update, whose ratio is not 1."""
@@ -99,6 +100,7 @@ def test_the_parts_of_a_batch_have_the_gradients_of_the_whole(tokenizer, model, 
             torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_run_that_continues_is_bit_by_bit_the_run_that_did_not_stop(tokenizer, tmp_path):
     config = quick(steps=4, save_every=1, updates=2, kl_weight=0.1)
     base = small_model(tokenizer.vocab_size)
@@ -130,6 +132,7 @@ def test_another_run_is_not_continued(tokenizer, tmp_path, change, message):
         align(small_model(259), tokenizer, reward=letters, **{**how, "resume": True, **change})
 
 
+@pytest.mark.slow
 def test_an_interrupt_in_the_reward_leaves_a_run_that_goes_on(tokenizer):
     base, calls = small_model(tokenizer.vocab_size), []
 

@@ -60,6 +60,7 @@ def run(folder, text=SMALL, *options):
     return CliRunner().invoke(app, ["align", str(path), *options])
 
 
+@pytest.mark.slow
 def test_it_aligns_logs_goes_on_and_the_folder_opens(workshop):
     result = run(workshop)
     assert result.exit_code == 0, result.output

@@ -104,6 +104,7 @@ def test_a_reward_is_read_at_the_end_of_the_answer(tokenizer, tied):
     )
 
 
+@pytest.mark.slow
 def test_a_reward_model_learns_which_is_preferred_and_leaves_the_policy_alone(tokenizer, model):
     before = copy.deepcopy(model.state_dict())
     reward_model = RewardModel.of(model)

@@ -22,6 +22,7 @@ from llmlib.tokenization import CharTokenizer
 from pretrained import smollm2_logits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("max_shard_size", ["5GB", "20KB"])
 def test_logits_equal_transformers(family, max_shard_size, tmp_path):

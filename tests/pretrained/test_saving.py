@@ -22,6 +22,7 @@ TOKENIZER = with_chat_template(BPETokenizer.train("", 258, special_tokens=["<|im
 IDS = torch.randint(67, (2, 40), generator=torch.Generator().manual_seed(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family != "llama 3"])
 def test_saved_and_loaded_it_says_the_same_here_and_there(family, tmp_path):
     theirs = their_model(family)

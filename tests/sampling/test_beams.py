@@ -20,6 +20,7 @@ def both(tmp_path_factory):
     return load(folder), theirs.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_beams", [1, 3, 5])
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0, 2.0])
 @pytest.mark.parametrize("n_ends", [0, 1, 9])

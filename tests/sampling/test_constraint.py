@@ -58,6 +58,7 @@ def test_what_is_generated_matches(seed, temperature, model):
     assert writing.ended_by == "max_new_tokens" or (writing.ended_by == "constraint") == text.startswith("2")
 
 
+@pytest.mark.slow
 def test_json_comes_out_as_json(model):
     schema = {
         "type": "object",

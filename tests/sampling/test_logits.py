@@ -22,6 +22,7 @@ PAIRS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAIRS)
 @given(data=st.data(), seed=st.integers(0, 999), vocab=st.integers(1, 40))
 def test_equals_transformers(name, data, seed, vocab):

@@ -54,6 +54,7 @@ def test_self_bleu_of_copies_is_1_and_does_not_depend_on_order():
     assert self_bleu(WORDS) == pytest.approx(self_bleu(WORDS[::-1]))
 
 
+@pytest.mark.slow
 @given(texts, st.integers(1, 3))
 def test_distinct_n_counts_what_a_search_finds(group, n):
     seen, new, total = [], 0, 0

@@ -102,6 +102,7 @@ def test_a_site_that_cannot_be_moved_leaves_the_old_one(tmp_path):
     assert (tmp_path / "site" / "index.html").read_text() == "the old one"
 
 
+@pytest.mark.slow
 def test_a_lesson_without_stored_outputs_says_how_to_store_them(two_lessons, tmp_path):
     notebook = nbformat.read(two_lessons[0], as_version=4)
     for cell in notebook.cells:

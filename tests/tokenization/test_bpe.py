@@ -77,6 +77,7 @@ def test_every_token_has_tiktokens_bytes(name):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.network
 def test_well_known_ids():
     assert _once("gpt2").encode("Hello world") == [15496, 995]
@@ -84,6 +85,7 @@ def test_well_known_ids():
     assert _once("cl100k_base").encode("tiktoken is great!") == [83, 1609, 5963, 374, 2294, 0]
 
 
+@pytest.mark.slow
 @given(st.lists(texts, min_size=1, max_size=5))
 def test_trained_tokenizers_equal_tiktoken(corpus):
     ours = BPETokenizer.train(corpus, 280, special_tokens=["<|endoftext|>"])
@@ -110,6 +112,7 @@ def encode_by_definition(tokenizer, text):
     return ids
 
 
+@pytest.mark.slow
 @given(corpus=texts, text=texts)
 def test_encoding_is_what_the_merges_define(corpus, text):
     tokenizer = BPETokenizer.train(corpus + text * 2, 300)

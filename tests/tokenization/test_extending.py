@@ -26,6 +26,7 @@ def test_further_special_tokens(small):
     assert more.to_tiktoken().encode("<|end|>low", allowed_special="all") == more.encode("<|end|>low", "all")
 
 
+@pytest.mark.slow
 @given(text=texts)
 def test_ordinary_text_has_the_ids_it_had(text):
     small = BPETokenizer.train("low lower lowest", 260, special_tokens=["<s>"])
@@ -87,6 +88,7 @@ def test_one_text_is_no_list_of_tokens(small):
         small.with_special_tokens("<x>")
 
 
+@pytest.mark.slow
 @given(text=texts, other=texts)
 def test_pairs_of_ids_and_pairs_of_bytes_make_the_same(text, other):
     pairs = simple_bpe.train(text, 20)

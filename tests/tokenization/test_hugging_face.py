@@ -84,6 +84,7 @@ def test_ids_and_texts_equal_hugging_face(family):
     assert ours.adds_bos == (family in ("llama3", *LLAMA2_LAYOUTS))
 
 
+@pytest.mark.slow
 @given(sample=st.lists(texts, min_size=1, max_size=3))
 @settings(max_examples=20)
 def test_ids_equal_hugging_face_on_shrinking_examples(sample):

@@ -40,6 +40,7 @@ def test_damage_beside_the_tokenizer(name, tmp_path):
         load_tokenizer(tmp_path)
 
 
+@pytest.mark.slow
 def test_no_tokenizer_needs_torch(tmp_path):
     gguf = write_gguf(tmp_path / "model.gguf", model="gpt2", pre="gpt-2", **gguf_fields("gpt2"))
     ours_of("gpt2").save(tmp_path / "own.json")

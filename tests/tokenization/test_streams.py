@@ -72,6 +72,7 @@ def test_ids_come_while_the_text_is_read():
     assert read <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["GPT2_PATTERN", "O200K_PATTERN"])
 def test_memory_does_not_grow_with_the_text(name):
     def peak(n_lines):

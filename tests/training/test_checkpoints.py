@@ -142,6 +142,7 @@ def test_a_write_that_the_system_refuses(tmp_path, file):
     assert run_in(tmp_path, resume=True).step == 3
 
 
+@pytest.mark.slow
 def test_the_last_ones_and_the_best_are_kept(tmp_path, monkeypatch):
     run = run_in(tmp_path, save_every=1, validate_every=1, keep=2)
     losses = iter([5.0, 1.0, *map(float, range(6, 16))])
@@ -161,6 +162,7 @@ def test_a_run_that_is_there_is_not_overwritten(ended, tmp_path):
     assert run_in(tmp_path / "new", resume=True).step == 0  # nothing to resume
 
 
+@pytest.mark.slow
 def test_another_config_or_architecture_is_named(ended):
     with pytest.raises(RunError, match=r"had another config: learning_rate was 0.01 and is 0.1; betas was"):
         run_in(ended, resume=True, steps=20, learning_rate=0.1, betas=(0.5, 0.5))

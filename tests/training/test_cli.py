@@ -67,6 +67,7 @@ def test_it_trains_and_leaves_everything_in_the_folder(tmp_path):
     assert [path.name for path in checkpoints.checkpoints(tmp_path / "run")][-1] == "step-00000012"
 
 
+@pytest.mark.slow
 def test_what_it_made_opens_with_its_tokenizer_here_and_elsewhere(tmp_path, capsys):
     result = run(settings(tmp_path))
     folder = tmp_path / "run"
@@ -96,6 +97,7 @@ def test_a_run_of_a_known_family_opens_with_transformers(tmp_path):
     torch.testing.assert_close(theirs(ids).logits, ours(ids), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_that_has_ended_goes_on_to_more_steps(tmp_path, capsys):
     assert run(settings(tmp_path, steps=6)).exit_code == 0
     longer = settings(tmp_path, steps=12)

@@ -30,6 +30,7 @@ def same(a, b):
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
+@pytest.mark.slow
 def test_it_is_the_plain_loop():
     """AdamW over two groups, gradients clipped together, the schedule; written out with torch alone."""
     config = TrainConfig(**SMALL, warmup=3, weight_decay=0.1, clip_norm=0.5)
@@ -114,6 +115,7 @@ def test_a_batch_in_which_no_target_counts_is_told(accumulate):
         next(train(model(), Nothing(), TrainConfig(**SMALL, accumulate=accumulate)))
 
 
+@pytest.mark.slow
 def test_stop_look_and_go_on():
     whole = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
     run = train(model(), DATA, TrainConfig(**SMALL))
@@ -231,6 +233,7 @@ class InterruptedAt:
         self.inner.step()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_the_middle_of_a_step_waits_for_its_end():
     expected = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
@@ -246,6 +249,7 @@ def test_ctrl_c_in_the_middle_of_a_step_waits_for_its_end():
     assert [s.loss for s in run] == expected[4:]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_while_gradients_are_computed_takes_no_step(monkeypatch):
     expected = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
@@ -258,6 +262,7 @@ def test_ctrl_c_while_gradients_are_computed_takes_no_step(monkeypatch):
     assert [s.loss for s in run] == expected[1:]
 
 
+@pytest.mark.slow
 def test_it_trains_in_another_thread_too():
     losses = []
     thread = threading.Thread(target=lambda: losses.extend(s.loss for s in train(model(), DATA, TrainConfig(**SMALL))))
@@ -266,6 +271,7 @@ def test_it_trains_in_another_thread_too():
     assert losses == [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
 
 
+@pytest.mark.slow
 def test_bfloat16_follows_float32():
     expected = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
     made = model()

@@ -53,6 +53,7 @@ def test_a_picture_shows_the_strongest_of_each_square():
     assert strongest(np.array([[[1.0, -3.0, 2.0, 2.5]]]), 2, axis=2).tolist() == [[[-3.0, 2.5]]]
 
 
+@pytest.mark.slow
 def test_many_heads_stay_small():
     picture = picture_of(np.ones((64, 500, 500)))
     assert picture.meta["panels"] * picture.meta["rows"] * picture.meta["columns"] == len(picture.codes) <= 64_000

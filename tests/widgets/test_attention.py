@@ -101,6 +101,7 @@ def test_attentions_of_transformers():
     np.testing.assert_allclose(view.pattern(1, 3), attentions[1][0, 3].detach(), atol=0.005)
 
 
+@pytest.mark.slow
 def test_a_view_needs_no_torch():
     code = "import sys, numpy as np; from llmlib.widgets import attention_view; attention_view(['a'], np.ones((1, 1)))"
     done = subprocess.run(
@@ -144,6 +145,7 @@ def test_one_token():
     assert view.fallback_html()
 
 
+@pytest.mark.slow
 def test_nan_is_remarked_and_survives():
     patterns = softmax(2, 2, 3, 3)
     patterns[1, 0, 2, 1] = np.nan
@@ -241,6 +243,7 @@ def test_the_static_picture_is_the_same_each_time_and_has_words(place):
     assert "0x" not in repr(make())
 
 
+@pytest.mark.slow
 def test_pictures_have_titles():
     def texts(**place):
         view = attention_view([" The", " <b>", "\n", " 漢"], softmax(2, 3, 4, 4), **place)
@@ -253,6 +256,7 @@ def test_pictures_have_titles():
     assert {"key: where it looks", "query: the token that looks"} <= set(head)
 
 
+@pytest.mark.slow
 def test_the_picture_shows_the_head():
     from PIL import Image
 

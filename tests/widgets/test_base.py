@@ -10,6 +10,7 @@ from llmlib.widgets import ChatView, NextTokenView
 from llmlib.widgets.shared.token_text import joined_text, token_text
 
 
+@pytest.mark.slow
 @given(text=st.text(max_size=60))
 def test_static_fallbacks_hold_any_text(text):
     import xml.dom.minidom

@@ -66,6 +66,7 @@ def test_the_picture_of_a_long_message_holds_its_question():
     assert len(words) <= MOST_LINES + 1
 
 
+@pytest.mark.slow
 def test_a_book_is_drawn_quickly_and_briefly():
     view = ChatView(messages=[{"role": "user", "content": "one two three " * 20_000}] * 30)
     assert len(view.svg()) < 30_000

@@ -36,6 +36,7 @@ def awkward():
 # --- what it carries ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(arrays.arrays(np.float64, st.tuples(st.integers(1, 30), st.integers(2, 3)), elements=st.floats(-1e6, 1e6)))
 def test_places_survive_the_journey_up_to_scale(points):
     view = embeddings_view(["x"] * len(points), points)
@@ -75,6 +76,7 @@ def test_points_are_never_cut_off():
     assert (pack_points(np.full((3, 3), 7.0)) == 32_768).all(), "equal points are in the middle"
 
 
+@pytest.mark.slow
 def test_a_view_needs_no_torch():
     code = (
         "import sys, numpy as np; from llmlib.widgets import embeddings_view; embeddings_view(['a'], np.ones((1, 2)))"
@@ -252,6 +254,7 @@ def test_the_static_picture_is_the_same_each_time_and_has_words():
     assert repr(embeddings_view([" a"], cloud(1))) == "<EmbeddingsView: A map of 1 token.>"
 
 
+@pytest.mark.slow
 def test_the_picture_shows_the_kinds_in_their_colours():
     from PIL import Image
 
@@ -305,6 +308,7 @@ def test_the_view_forgets_everything_when_it_closes(explored):
     assert view.comm is None
 
 
+@pytest.mark.slow
 def test_the_second_map_is_drawn_and_said(explored):
     _, view = explored
     first = view.svg()

@@ -28,6 +28,7 @@ def test_javascript(file):
     assert int(re.search(r"^# pass (\d+)", done.stdout, flags=re.M)[1]) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", sorted(WIDGETS.glob("*/view.mjs")), ids=lambda path: path.parent.name)
 def test_a_view_and_all_that_it_imports_are_one_module(view, tmp_path):
     """In one file no two modules may give something the same name, which none of them shows alone."""

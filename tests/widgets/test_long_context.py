@@ -89,6 +89,7 @@ def test_pictures_hold_and_are_the_same_each_time():
     assert not re.search(r"https?://(?!www\.w3\.org/)", first.to_html())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "view",
     [

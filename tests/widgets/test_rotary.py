@@ -13,6 +13,7 @@ from llmlib.explore.rotary import explore_rotary
 from llmlib.widgets import RotaryView
 
 
+@pytest.mark.slow
 @given(key_at=st.integers(0, 100), distance=st.integers(0, 100), seed=st.integers(0, 9))
 def test_the_score_is_the_dot_product_of_the_librarys_rotation(key_at, distance, seed):
     generator = torch.Generator().manual_seed(seed)

@@ -15,6 +15,7 @@ ODD = ("👩‍👩‍👧‍👦 é", "<b>x</b>\x00", "مرحبا بالعال�
 answers = st.lists(st.tuples(st.integers(0, 20).map(lambda k: k / 20), st.booleans()), min_size=1, max_size=40)
 
 
+@pytest.mark.slow
 @given(answers, st.floats(-0.1, 1.1))
 def test_the_numbers_are_those_of_evaluation(rows, threshold):
     sure, right = (np.array(column) for column in zip(*rows))

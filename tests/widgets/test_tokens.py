@@ -32,6 +32,7 @@ def tokens_of(row):
     return [bytes.fromhex(token) for token in row["tokens"]]
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40))
 def test_the_tokens_are_the_text(text):
     view = explore_tokens(BPETokenizer.train("aa ab é🙂", vocab_size=258), text)
