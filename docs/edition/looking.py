@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from browser import axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Request
 
 DESK, TELEPHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 800}
 FIRST_PAGE = 300_000  # bytes that it may take, with all that it asks for
@@ -83,24 +83,26 @@ class Reader:
     def __init__(self, page: Page, address: str):
         self.page, self.address = page, address
         self.complaints: list[str] = []
-        self.weight = 0  # bytes of all that a page has asked for
+        self.answered: list[Request] = []
         page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("response", lambda got: got.status >= 400 and self.complaints.append(f"{got.status} {got.url}"))
         page.on("request", lambda request: self._hear(request.url))
-        page.on("requestfinished", self._weigh)
+        page.on("requestfinished", lambda request: self.answered.append(request))
 
     def _hear(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != urlsplit(self.address).hostname:
             self.complaints.append(f"it asks another host: {url}")
 
-    def _weigh(self, request) -> None:
-        self.weight += max(0, request.sizes()["responseBodySize"])  # less than nothing: the browser had it already
+    @property
+    def weight(self) -> int:
+        """Bytes of all that the page has asked for; what the browser had already has less than nothing."""
+        return sum(max(0, request.sizes()["responseBodySize"]) for request in self.answered)
 
     def open(self, name: str) -> Page:
         """Open a page of the site, and wait for all that it asks for."""
-        self.weight = 0
+        self.answered.clear()
         self.page.goto("about:blank")  # else an address with a place on the same page loads nothing
         self.page.goto(self.address + name, wait_until="networkidle")
         self.page.wait_for_function(READY)
