@@ -168,7 +168,7 @@ def cases_fit(seed):
     ]
 
 
-def steps_behind(weights):
+def operations_behind(weights):
     """Count the operations that autograd keeps behind these weights."""
     seen, ahead = set(), [w.grad_fn for w in weights]
     while ahead:
@@ -185,7 +185,7 @@ def hangs_together(call, case):
     kept = []
 
     def watched(weights, batch):
-        kept.append(steps_behind(weights))
+        kept.append(operations_behind(weights))
         return loss_of(weights, batch)
 
     call(weights, watched, batches, rates, limit)
