@@ -174,9 +174,19 @@ def small_model(vocab_size: int):
     from llmlib import Transformer, TransformerConfig
 
     config = TransformerConfig(
-        vocab_size=vocab_size, max_seq_len=SEQ_LEN, d_model=160, n_layers=2, n_heads=8, d_head=32, d_mlp=192,
-        positions="rotary", norm="rmsnorm", mlp="swiglu", qk_norm=True, tied_embeddings=False,
-    )  # fmt: skip
+        vocab_size=vocab_size,
+        max_seq_len=SEQ_LEN,
+        d_model=160,
+        n_layers=2,
+        n_heads=8,
+        d_head=32,
+        d_mlp=192,
+        positions="rotary",
+        norm="rmsnorm",
+        mlp="swiglu",
+        qk_norm=True,
+        tied_embeddings=False,
+    )
     model = Transformer(config)
     with torch.no_grad():
         model.embed.weight *= 10

@@ -150,8 +150,10 @@ class Heads(nn.Module):
         z = scores.softmax(-1) @ v
         return self.output(z.transpose(1, 2).reshape(b, s, d))
 """
-UNTURNED = (("s, self.n_heads, -1).transpose(1, 2)", "self.n_heads, s, -1)"),
-            ("s, self.n_kv_heads, -1).transpose(1, 2)", "self.n_kv_heads, s, -1)"))  # fmt: skip
+UNTURNED = (
+    ("s, self.n_heads, -1).transpose(1, 2)", "self.n_heads, s, -1)"),
+    ("s, self.n_kv_heads, -1).transpose(1, 2)", "self.n_kv_heads, s, -1)"),
+)
 
 
 @pytest.mark.parametrize(

@@ -137,8 +137,11 @@ def tokenize_sign_by_sign(text, tokenizer):
     if found:
         start, name = min(found)
         before, after = text[:start], text[start + len(name) :]
-        return [*tokenize_sign_by_sign(before, tokenizer), tokenizer.special[name],
-                *tokenize_sign_by_sign(after, tokenizer)]  # fmt: skip
+        return [
+            *tokenize_sign_by_sign(before, tokenizer),
+            tokenizer.special[name],
+            *tokenize_sign_by_sign(after, tokenizer),
+        ]
     pieces = [match.group() for match in re.finditer(tokenizer.pattern, text)]
     ids = itertools.chain.from_iterable(simple_bpe.encode(piece, tokenizer.merges) for piece in pieces)
     return [*map(tokenizer.numbers.__getitem__, ids)]

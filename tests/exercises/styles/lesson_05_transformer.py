@@ -138,9 +138,17 @@ def counted_by_building_it(vocab_size, d_model, n_layers, n_heads, n_kv_heads, d
     from llmlib import Transformer, TransformerConfig
 
     config = TransformerConfig(
-        vocab_size, 8, d_model, n_layers, n_heads, n_kv_heads, d_mlp=d_mlp, positions="none", norm="rmsnorm",
+        vocab_size,
+        8,
+        d_model,
+        n_layers,
+        n_heads,
+        n_kv_heads,
+        d_mlp=d_mlp,
+        positions="none",
+        norm="rmsnorm",
         mlp="swiglu",
-    )  # fmt: skip
+    )
     return sum(p.numel() for p in Transformer(config, device="meta").parameters())
 
 

@@ -5,8 +5,17 @@ import re
 from llmlib.tokenization.simple_bpe import decode, encode
 
 
-def faulty_tokenize(text, tokenizer, special="numbers", pieces="cut", numbers="theirs", spaces="kept", places="own",
-                    times="all", none="not split"):  # fmt: skip
+def faulty_tokenize(
+    text,
+    tokenizer,
+    special="numbers",
+    pieces="cut",
+    numbers="theirs",
+    spaces="kept",
+    places="own",
+    times="all",
+    none="not split",
+):
     def encoded(part):
         part = part.strip() if spaces == "stripped" else part
         found = [part] if pieces == "whole" else re.findall(tokenizer.pattern, part)
@@ -58,8 +67,9 @@ def faulty_tokenize(text, tokenizer, special="numbers", pieces="cut", numbers="t
     return found + ids if places == "first" else ids + found
 
 
-def faulty_detokenize(ids, tokenizer, special="names", each="run", run="emptied", last="kept", numbers="mapped",
-                      between="nothing"):  # fmt: skip
+def faulty_detokenize(
+    ids, tokenizer, special="names", each="run", run="emptied", last="kept", numbers="mapped", between="nothing"
+):
     names = {number: name for name, number in tokenizer.special.items()}
     ours = {number: id for id, number in enumerate(tokenizer.numbers)}
     merges = tokenizer.merges
@@ -92,8 +102,17 @@ def faulty_detokenize(ids, tokenizer, special="names", each="run", run="emptied"
     return (" " if between == "space" else "").join(parts + at_the_end)
 
 
-def faulty_read_vocabulary(vocab, merges, hidden="in order", order="bytes", gives="both", first=256, soft="hidden",
-                           tokens="merges", missing="is 0"):  # fmt: skip
+def faulty_read_vocabulary(
+    vocab,
+    merges,
+    hidden="in order",
+    order="bytes",
+    gives="both",
+    first=256,
+    soft="hidden",
+    tokens="merges",
+    missing="is 0",
+):
     """`missing` says what happens if half of a merge is not known: it counts as 0, or raises."""
     shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
     if hidden == "space alone":
