@@ -120,7 +120,7 @@ def gives(exercise, faults, cases, outcomes):
 
 @by_name
 def test_every_fault_is_a_value_that_its_keyword_names(exercise):
-    """Where the keywords have types; in the other lessons they have none yet."""
+    """Where the keywords have types; in a few modules they have none yet."""
     takes = get_type_hints(exercise.faulty)
     for idea in exercise.misconceptions if takes else ():
         for form in idea.all_forms:

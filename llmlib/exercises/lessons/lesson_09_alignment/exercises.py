@@ -11,11 +11,10 @@ from llmlib.exercises.engine.probes import gradients_flow, randn
 from llmlib.exercises.lessons.lesson_09_alignment.faulty import (
     faulty_answer_log_probs,
     faulty_best_of_n,
-    faulty_dpo_loss,
     faulty_list_reward,
-    faulty_preference_loss,
     faulty_worth_answering,
 )
+from llmlib.exercises.lessons.lesson_09_alignment.faulty_pairs import faulty_dpo_loss, faulty_preference_loss
 from llmlib.exercises.lessons.lesson_09_alignment.policy import CLIPPED_LOSS, GROUP_ADVANTAGES, K3, REINFORCE_LOSS
 from llmlib.exercises.lessons.lesson_09_alignment.probes import no_ceiling
 

@@ -7,7 +7,7 @@ import torch
 
 from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
 from llmlib.exercises.engine.probes import gradients_flow, randn
-from llmlib.exercises.lessons.lesson_09_alignment.faulty import (
+from llmlib.exercises.lessons.lesson_09_alignment.faulty_policy import (
     faulty_clipped_loss,
     faulty_group_advantages,
     faulty_k3,
