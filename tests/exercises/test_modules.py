@@ -79,7 +79,7 @@ def test_an_instance_or_a_function_is_no_class(attempt):
 
 @pytest.mark.slow
 def test_a_module_is_kept_and_serves_in_the_readers_model():
-    solved = dict(solutions_in("plain", "lesson_03_attention"))
+    solved = dict(solutions_in("lesson_03_attention", "plain"))
     assert check(NAME, solved[NAME]).correct
     remembering.checked.clear()  # the next session
     again = mine(NAME)

@@ -7,17 +7,17 @@ from collections import Counter
 
 import pytest
 
-from exercises import plain
+from exercises import right
 from exercises.mutants import compiled, mutants
-from exercises.plain import PLAIN
+from exercises.right import PLAIN
 from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.engine.comparing import find_difference
 from llmlib.exercises.engine.running import run
 from llmlib.exercises.engine.trials import expected_of, kept_cases
-from llmlib.exercises.registry import all_exercises, find
+from llmlib.exercises.registry import find
 
-for module in pkgutil.iter_modules(plain.__path__):
-    importlib.import_module(f"exercises.plain.{module.name}")
+for module in pkgutil.iter_modules(right.__path__):
+    importlib.import_module(f"exercises.right.{module.name}")
 
 pytestmark = pytest.mark.usefixtures("as_learners_have_it")
 
@@ -214,13 +214,6 @@ def answers(name):
         mutant = compiled(source, function.__name__, vars(sys.modules[function.__module__]))
         if number % 9 == 0 or not wrong_at_once(exercise, mutant):
             yield change, examine(exercise, mutant, seconds=SECONDS)
-
-
-@pytest.mark.slow
-def test_the_plain_solutions_are_right():
-    assert PLAIN.keys() == {exercise.name for exercise in all_exercises()}
-    for name, function in PLAIN.items():
-        assert examine(find(name), function).correct, name
 
 
 @pytest.mark.slow
