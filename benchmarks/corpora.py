@@ -275,7 +275,7 @@ def baseline(seconds: float) -> None:
         n_parameters = sum(p.numel() for p in model.parameters())
         print(f"\n== {corpus}: {n_parameters:,} parameters, {seconds:.0f} s on 2 cores")
         print(f"{len(losses)} steps of {BATCH} x {SEQ_LEN} tokens")
-        print(f"loss {losses[0]:.2f} {sparkline(losses)} {statistics.mean(losses[-20:]):.2f} nats a token")
+        print(f"loss {losses[0]:.2f} {sparkline(losses)} {statistics.mean(losses[-20:]):.2f} nats per token")
         samples = sample(model, tokenizer, "\n\n")
         length = int(statistics.mean(map(len, samples)))
         places = [m.end() for m in re.finditer("\n\n", unseen[:-length])]

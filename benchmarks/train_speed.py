@@ -177,7 +177,7 @@ def quality() -> None:
     text = tiny_shakespeare()
     ids = torch.tensor(CharTokenizer.train(text).encode(text))
     seen, unseen = ids[: len(ids) * 9 // 10], ids[len(ids) * 9 // 10 :]
-    print(f"Tiny Shakespeare: loss on {len(unseen):,} unseen characters, nats a character")
+    print(f"Tiny Shakespeare: loss on {len(unseen):,} unseen characters, nats per character")
     runs = [("published recipe", PUBLISHED_RUN.steps, published(seen))]
     runs += [(f"ours, seed {seed}", STEPS, race(seen, seed)) for seed in range(3)]
     ends = {}

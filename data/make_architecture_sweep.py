@@ -89,7 +89,7 @@ def trained(config, learn_from, seed, table_rate, matrix_rate, table_start, posi
 
 
 def loss_on(model, ids):
-    """Nats a token over windows of 64 tokens."""
+    """Nats per token over windows of 64 tokens."""
     windows = ids[: len(ids) // 65 * 65].reshape(-1, 65)
     with torch.inference_mode():
         return F.cross_entropy(model(windows[:, :-1]).flatten(0, 1), windows[:, 1:].flatten()).item()

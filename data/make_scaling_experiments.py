@@ -109,7 +109,7 @@ def plays() -> dict[str, TokenDataset]:
 
 @torch.inference_mode()
 def loss_on(model: Transformer, data: TokenDataset, batches: int = EVALUATION) -> float:
-    """Nats a token, always over the same windows."""
+    """Nats per token, always over the same windows."""
     total = 0.0
     for number in range(batches):
         x, y = data.batch(number, batch_size=BATCH, seq_len=WINDOW)

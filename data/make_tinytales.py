@@ -237,7 +237,7 @@ comes twice. Questions that a story does not answer are left out: the model has 
 {tokens:,} tokens. On two cores that is {minutes:.0f} minutes at the speed that the quickest quarter of the steps had,
 and {busy_minutes:.0f} at their median speed (the machine had other work).
 
-| step | loss of its batch, nats a token | loss on unseen stories |
+| step | loss of its batch, nats per token | loss on unseen stories |
 | ---: | ---: | ---: |
 {curve}
 
