@@ -108,7 +108,7 @@ def hub_config(config: TransformerConfig) -> dict[str, Any]:
     c = config
     shared = {"vocab_size": c.vocab_size, "tie_word_embeddings": c.tied_embeddings}
     if _is_gpt2(c):
-        own = {
+        own: dict[str, Any] = {
             "n_positions": c.max_seq_len,
             "n_embd": c.d_model,
             "n_layer": c.n_layers,
