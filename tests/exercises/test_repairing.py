@@ -67,6 +67,14 @@ def test_one_more_is_no_algebra():
     assert any("`n - 2`" in says for says in ones("return x[n - 2]"))
 
 
+def test_no_list_is_put_into_itself():
+    """From such a list, `torch.tensor` never comes back: the process ends."""
+    for line in ("x.append({})", "x.insert(0, {})", "x.append([1, {}])", "x[0] = {}"):
+        assert told(missing.names, line.format("n"), line.format("x")) == set()
+    for line in ("x.append(len({}))", "x[0] = {}[1]", "y.append({})"):
+        assert told(missing.names, line.format("n"), line.format("x"))
+
+
 def test_a_second_name_in_a_dictionary_is_no_copy():
     def attempt(ids, table):
         rows = {0: table.clone()}

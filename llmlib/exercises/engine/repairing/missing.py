@@ -18,14 +18,36 @@ def names(tree: ast.AST) -> Iterator[Edit]:
         for n in ast.walk(tree)
         if isinstance(n, ast.Attribute) and n.attr == "encode" and isinstance(n.value, ast.Name)
     }
+    holders = dict(_held(tree))
     for slot in slots(tree):
         node = slot.get()
         if isinstance(node, ast.Name) and node.id in known:
             says = _of_name(slot, node, encoded)  # in the words of the code as it is
-            for other in sorted(known - {node.id} - function_names):
+            for other in sorted(known - {node.id, holders.get(id(node), "")} - function_names):
                 slot.set(ast.Name(other, ast.Load()))
                 yield Edit("another variable", node.lineno, says)
                 slot.set(node)
+
+
+def _held(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield each name that is put into a list as it is, by its `id`, and the list's name.
+
+    No list is to be put into itself: from such a list `torch.tensor` never comes back, and the process ends.
+    """
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(ast.Attribute(ast.Name(into), "append" | "insert"), values):
+                waiting: list[ast.AST] = list(values)
+            case ast.Assign([ast.Subscript(ast.Name(into))], value):
+                waiting = [value]
+            case _:
+                continue
+        while waiting:
+            held = waiting.pop()
+            if isinstance(held, ast.Name):
+                yield id(held), into
+            elif isinstance(held, (ast.List, ast.Tuple)):
+                waiting += held.elts
 
 
 def _of_name(slot: Slot, node: ast.Name, encoded: set[str]) -> str:
