@@ -62,7 +62,7 @@ def is_from_solution(name: str, source: Source) -> bool:
 
 
 def as_it_was(name: str) -> Callable[..., Any]:
-    """Return what `check` found right in this session, with what it used then: the notebook may use those names anew."""
+    """Return what `check` found right in this session, with what it used then; the notebook may differ now."""
     attempt, source = checked[name]
     if source is None:
         return attempt
