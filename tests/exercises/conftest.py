@@ -3,7 +3,8 @@
 import jaxtyping
 import pytest
 
-from llmlib.exercises.engine import running
+from llmlib.exercises.engine import examination, recognising, running
+from llmlib.exercises.engine.repairing import search
 from llmlib.exercises.my_llm import picture, remembering, verb
 
 
@@ -17,6 +18,14 @@ def private_progress(tmp_path, monkeypatch):
 def _one_thread():
     with running.one_thread():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch):
+    """Let the search for a reason take longer than a reader would wait, so that no test needs a quiet machine."""
+    monkeypatch.setattr(examination, "SEARCH", 6.0)
+    monkeypatch.setattr(recognising, "PAIRS", 4.0)
+    monkeypatch.setattr(search, "SECONDS", 0.8)
 
 
 @pytest.fixture

@@ -1,7 +1,11 @@
 """When a wrong idea is named, although a few odd cases stay open, and when there is too little to name it."""
 
+from dataclasses import replace
+
 import pytest
 
+from llmlib.exercises.engine import examination
+from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.engine.comparing import find_difference
 from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.exercise import Case, Exercise, Misconception
@@ -64,3 +68,15 @@ def test_an_idea_that_is_shown_twice_is_named_with_what_it_leaves_open(trials, o
 )
 def test_an_idea_is_not_named_on_too_little(trials):
     assert one_apart_from_odd(examined(trials)) is None
+
+
+def test_an_attempt_without_a_known_reason_is_answered_when_the_time_is_over(monkeypatch):
+    """No idea is looked for any longer, and the reader still gets the cases and the task."""
+    assert examine(EXERCISE, in_order).correct
+    two_cases = replace(EXERCISE, cases=lambda seed: (Case(([1, 2],)), Case(([3, 1, 2],))))
+    assert examine(two_cases, lambda values: in_order(values, reverse=True)).kind == "misconception"
+    monkeypatch.setattr(examination, "SEARCH", -1.0)
+    report = examine(two_cases, lambda values: in_order(values, reverse=True))
+    assert report.kind in ("differs", "reason"), "what is cheap may still be said"
+    assert not report.correct
+    assert "[1, 2]" in repr(report)

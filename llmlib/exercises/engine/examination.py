@@ -1,9 +1,11 @@
 """An attempt at an exercise and its results: everything that a step of the ladder in `checking` gets to see."""
 
 import dis
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from time import thread_time
 from types import CodeType
 from typing import Any
 
@@ -15,13 +17,15 @@ from llmlib.exercises.engine.running import Outcome, run
 from llmlib.exercises.engine.trials import Trial, expected_of, kept_cases
 
 QUICK = 0.5  # seconds for a call that is only made to find the reason
+SEARCH = 0.6  # seconds of computing for all steps that look for the reason: nobody should wait longer for a sentence
 
 
 @dataclass(frozen=True, eq=False)
 class Examination:
     """An attempt, and the cases tried so far.
 
-    `stopped` is the last call, if there is no point in another one: it did not end, or nothing is written yet.
+    `stopped` is the last call, if there is no point in another one: it did not end, or nothing is written yet. Steps
+    that compute much stop at the time `until`, of this thread.
     """
 
     exercise: Exercise
@@ -30,6 +34,7 @@ class Examination:
     seed: int = 0
     seconds: float = QUICK  # for one call
     stopped: Trial | None = None
+    until: float = math.inf
 
     def tried(self) -> "Examination":
         """Examine the attempt on the cases of its seed, small ones first."""
@@ -46,7 +51,15 @@ class Examination:
     def tried_again(self) -> "Examination":
         """Examine it on other numbers as well: a reason that holds for only one draw is chance."""
         other = replace(self, seed=self.seed + 1, seconds=QUICK).tried()
-        return replace(other, trials=(*self.trials, *other.trials))
+        return replace(other, trials=(*self.trials, *other.trials), until=thread_time() + SEARCH)
+
+    def within(self, seconds: float) -> "Examination":
+        """Return the same examination for a step that should take no more than these seconds of computing."""
+        return replace(self, until=min(self.until, thread_time() + seconds))
+
+    @property
+    def out_of_time(self) -> bool:
+        return thread_time() > self.until
 
     def of(self, trials: Iterable[Trial]) -> "Examination":
         return replace(self, trials=tuple(trials))

@@ -28,6 +28,7 @@ MORE_SHOW = 0.7  # where within one case some places show it and others do not, 
 SHOWN_IN = 4  # cases, of two draws
 LEFT = 4  # wrong cases that it may leave open
 OPEN = 4  # of so many wrong cases, fewer than one
+PAIRS = 0.2  # seconds of computing: a small model runs a few hundred times in it, and there are more pairs than that
 ENOUGH = 2  # wrong cases that speak for an idea, before odd ones are forgiven or two ideas are named
 
 
@@ -40,7 +41,7 @@ def two_exactly(e: Examination) -> Reason | None:
     """Find two misconceptions that together do so, if there are enough results to tell."""
     ordered = _telling_first(e)
     says_enough = len(e.wrong) >= ENOUGH and not _mostly_raises(ordered)
-    return _exact(e, e.exercise.pair_hypotheses, ordered) if says_enough else None
+    return _exact(e.within(PAIRS), e.exercise.pair_hypotheses, ordered) if says_enough else None
 
 
 def one_apart_from_odd(e: Examination) -> Reason | None:
@@ -61,6 +62,8 @@ def one_guarded(e: Examination) -> Reason | None:
     best, share = None, 0.0
     ordered = _telling_first(e)
     for hypothesis in e.exercise.single_hypotheses if ordered else ():
+        if e.out_of_time:
+            break
         shown, hidden, cases, mixed, left = 0.0, 0.0, 0, False, []
         for trial in ordered:
             both = _shown_and_hidden(_faulty(e, hypothesis, trial), trial)
@@ -111,6 +114,8 @@ def _mostly_raises(trials: Sequence[Trial]) -> bool:
 
 def _exact(e: Examination, hypotheses: Sequence[Hypothesis], ordered: Sequence[Trial]) -> Reason | None:
     for hypothesis in hypotheses if ordered else ():
+        if e.out_of_time:
+            return None
         if all(same_outcome(_faulty(e, hypothesis, trial), trial.outcome) for trial in ordered):
             return Reason(hypothesis.ideas)
     return None
@@ -123,6 +128,8 @@ def _apart_from_odd(e: Examination, hypotheses: Sequence[Hypothesis]) -> Reason 
         return None
     found = []
     for hypothesis in hypotheses:
+        if e.out_of_time:
+            break
         left = _left_open(e, hypothesis, ordered)
         if left is not None:
             found.append(Reason(hypothesis.ideas, open=left))
@@ -164,6 +171,8 @@ def on_top_of_each(e: Examination, worth: Callable[[Examination], bool]) -> Iter
     """
     clear = next((trial for trial in e.trials if trial.wrong and not trial.odd), None)
     for hypothesis in e.exercise.single_hypotheses:
+        if e.out_of_time:
+            return
         first = _as_if_expected(e, hypothesis, [clear]) if clear else e
         if first and (not clear or worth(first)) and (beyond := _as_if_expected(e, hypothesis, e.trials)):
             yield hypothesis.ideas[0], beyond

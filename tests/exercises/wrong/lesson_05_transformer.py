@@ -8,6 +8,7 @@ from torch.func import functional_call
 from exercises.wrong import wrong
 from llmlib.exercises.lessons.lesson_03_attention.module import MultiHeadAttention
 from llmlib.exercises.registry import find
+from llmlib.interpret import trace
 
 KINDS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -95,3 +96,23 @@ def _(text):
 @wrong("transformer.read_sizes", "property: What is not in the file")
 def _(text):
     return find("transformer.read_sizes").reference(text) | {"d_head": json.loads(text)["head_dim"]}
+
+
+@wrong("transformer.after_layer", "one half of the blocks")
+def _(model, ids, layer):
+    with trace(model, names=("residual", "mlp_out")) as seen:
+        model(ids)
+    return model.final_norm(seen.residual[0] + sum(seen.mlp_out[:layer])) @ model.unembedding.T
+
+
+@wrong("transformer.after_layer", "the norm's weight alone")
+def _(model, ids, layer):
+    with trace(model, names=("residual",)) as seen:
+        model(ids)
+    return (seen.residual[layer] * model.final_norm.weight) @ model.unembedding.T
+
+
+@wrong("transformer.count_parameters", "values as wide as queries")
+def _(vocab_size, d_model, n_layers, n_heads, n_kv_heads, d_mlp):
+    attention = 3 * d_model * d_model + d_model * n_kv_heads * (d_model // n_heads)
+    return vocab_size * d_model + n_layers * (attention + 3 * d_model * d_mlp + 2 * d_model) + d_model

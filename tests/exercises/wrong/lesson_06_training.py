@@ -194,3 +194,42 @@ def _(weights, loss_of, batches, rates, limit):
 def _(logits, targets):
     counts = targets != -100
     return -logits.log_softmax(-1)[counts][:, targets[counts]].mean()
+
+
+@wrong("training.windows", "last target filled up")
+def _(ids, starts, seq_len):
+    x = torch.stack([ids[start : start + seq_len] for start in starts])
+    y = torch.full_like(x, -100)
+    y[:, :-1] = x[:, 1:]
+    return x, y
+
+
+@wrong("training.backward", "the targets of all rows")
+def _(x, w1, w2, targets):
+    a = torch.tanh(x @ w1)
+    d_logits = torch.softmax(a @ w2, dim=-1)
+    d_logits[:, targets] -= 1
+    d_logits = d_logits / len(x)
+    return x.T @ ((d_logits @ w2.T) * (1 - a * a)), a.T @ d_logits
+
+
+@wrong("training.clip_together", "the norm so far")
+def _(gradients, limit):
+    clipped, squares = [], 0.0
+    for gradient in gradients:
+        squares = squares + (gradient**2).sum()
+        norm = squares**0.5
+        clipped.append(gradient * limit / norm if norm > limit else gradient)
+    return clipped
+
+
+@wrong("training.orthogonalise", "one term after the other")
+def _(gradient, steps):
+    x = gradient / gradient.norm()
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
+    for _ in range(steps):
+        x = 3.4445 * x
+        x = x - 4.7750 * x @ x.T @ x
+        x = x + 2.0315 * x @ x.T @ x @ x.T @ x
+    return x.T if tall else x

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from time import monotonic, process_time
+from time import monotonic, thread_time
 from typing import Any
 
 from torch import nn
@@ -26,7 +26,7 @@ PATIENCE = 0.03, 0.5  # the shortest and the longest time limit of one call, in 
 SLOWER = 4  # how many times slower than the attempt itself, whose time shows how busy the machine is
 LONGEST = 30  # how many calls may run into that limit
 ROOM = 1 << 30  # the most bytes that the changed attempts may take
-SECONDS = 0.7  # seconds of computing, for all of them
+SECONDS = 0.4  # seconds of computing, for all of them
 FEW = 6  # the number of cases for which we check the properties
 
 
@@ -36,27 +36,26 @@ def repair(e: Examination) -> Repair | None:
     if source is None:
         return None
     with _bounded_memory():
-        return _search(e, source)
+        return _search(e.within(SECONDS), source)
 
 
 def _search(e: Examination, source: Source) -> Repair | None:
     ordered = sorted(e.trials, key=lambda trial: (not trial.wrong, trial.odd))
     bench = _Bench(ordered[0].case.args)
-    bound = process_time() + SECONDS
     patience = _patience(e.attempt, bench)
     late = 0
     numbers = all(isinstance(arg, (int, float)) for arg in ordered[0].case.args)
     last = missing.factors(source.tree) if numbers else iter(())  # with tensors, many a product fits by broadcasting
     for number, edit in enumerate(chain(_edits(source.tree), last)):
-        if number >= MOST or late >= LONGEST or process_time() > bound:
+        if number >= MOST or late >= LONGEST or e.out_of_time:
             return None
         try:
             changed = source.compiled()
         except Exception:  # not a program: `break` outside a loop, a missing name
             continue
-        began = process_time()
+        began = thread_time()
         outcome, ended = _call(changed, bench, patience)
-        if not ended and process_time() - began < patience / 2:  # the machine was busy with something else
+        if not ended and thread_time() - began < patience / 2:  # the machine was busy with something else
             outcome, ended = _call(changed, bench, patience)
         late += not ended
         right = not outcome.error and equal_safely(ordered[0].expected, outcome.value)

@@ -1,6 +1,6 @@
 """Wrong solutions to the exercises of lesson 05: each reference again, with keywords for its faults."""
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import torch
@@ -239,7 +239,7 @@ def faulty_count(
     n_kv_heads: int,
     d_mlp: int,
     kv: Literal[
-        "shared", "as queries", "one head", "heads only", "width", "n_heads", "one of two", "square"
+        "shared", "as queries", "one head", "heads only", "width", "n_heads", "one of two", "square", "keys alone"
     ] = "shared",
     matrices: int = 3,
     tables: int = 1,
@@ -269,6 +269,8 @@ def faulty_count(
     attention = (output + per_head) * d_model * d_model + both * (d_kv if kv == "square" else d_model) * d_kv
     width = 4 * d_model if wide == "four times" else d_mlp
     mlp = matrices * d_model * width
+    if kv == "keys alone":
+        attention += d_model * (d_model - d_kv)
     if biases == "all":
         attention += 2 * d_model + 2 * d_kv
         mlp += 2 * width + d_model
@@ -287,7 +289,7 @@ def faulty_count(
 
 AfterLayerWhat = (
     Literal["residual", "last", "written", "mean", "sum", "middle", "skipped", "counted from the end"]
-    | Literal["no positions"]
+    | Literal["no positions", "MLPs alone", "attention alone"]
 )
 
 
@@ -295,7 +297,7 @@ def faulty_after_layer(
     model: Any,
     ids: Tensor,
     layer: int,
-    norm: Literal["final", "none", "twice", "next block's", "unweighted", "of the table"] = "final",
+    norm: Literal["final", "none", "twice", "next block's", "unweighted", "of the table", "weight alone"] = "final",
     off_by: int = 0,
     table: Literal["unembedding", "embedding"] = "unembedding",
     give: Literal["logits", "probabilities", "log-probabilities", "last", "best", "vectors", "difference"] = "logits",
@@ -303,7 +305,7 @@ def faulty_after_layer(
 ) -> object:
     n_layers = len(model.blocks)
     with torch.no_grad():
-        streams = _streams(model, ids)
+        streams = _streams(model, tuple(map(tuple, ids.tolist())))
         at = min(max(layer + off_by, 0), n_layers)
         if what == "last":
             at = n_layers
@@ -318,6 +320,12 @@ def faulty_after_layer(
             residual = torch.stack(streams["residual"][: at + 1]).mean(0)
         elif what == "sum":
             residual = torch.stack(streams["residual"][: at + 1]).sum(0)
+        elif what in ("MLPs alone", "attention alone"):
+            ends = ("middle", "residual") if what == "MLPs alone" else ("residual", "middle")
+            later = 1 if what == "MLPs alone" else 0
+            residual = streams["residual"][0] + sum(
+                streams[ends[1]][n + later] - streams[ends[0]][n] for n in range(at)
+            )
         elif what == "counted from the end":
             residual = streams["residual"][n_layers - at]
         elif what == "no positions":
@@ -332,6 +340,8 @@ def faulty_after_layer(
             residual = model.final_norm(model.final_norm(residual))
         elif norm == "next block's":
             residual = model.blocks[min(at, n_layers - 1)].attention_norm(residual)
+        elif norm == "weight alone":
+            residual = residual * model.final_norm.weight
         elif norm == "unweighted":
             residual = residual * (residual.pow(2).mean(-1, keepdim=True) + 1e-5).rsqrt()
         rows = model.embed.weight if table == "embedding" else model.unembedding
@@ -353,7 +363,8 @@ def faulty_after_layer(
                 return model(ids) - logits
 
 
-def _streams(model: Any, ids: Tensor) -> dict[str, list[Tensor]]:
+@lru_cache(maxsize=16)  # dozens of ideas start from the same streams
+def _streams(model: Any, ids: tuple[tuple[int, ...], ...]) -> dict[str, list[Tensor]]:
     """Collect the residual stream: before and after each block, and between its two halves."""
     passed: dict[str, list[Tensor]] = {"residual": [], "middle": []}
     points = [(block.hook_residual_pre, "residual") for block in model.blocks]
@@ -361,7 +372,7 @@ def _streams(model: Any, ids: Tensor) -> dict[str, list[Tensor]]:
     points += [(block.hook_residual_mid, "middle") for block in model.blocks]
     handles = [point.add_hook(lambda value, name=name: passed[name].append(value)) for point, name in points]
     try:
-        model(ids)
+        model(torch.tensor(ids))
     finally:
         for handle in handles:
             handle.remove()

@@ -57,7 +57,7 @@ def faulty_read_sizes(text, theta="found", head="query heads", kv="own", mlp="ow
         "d_model": width,
         "n_layers": theirs["num_hidden_layers"],
         "n_heads": n_kv if swap else n_heads,
-        "n_kv_heads": n_heads if swap or kv == "all" else n_kv,
+        "n_kv_heads": n_heads if swap or kv == "all" else n_heads // n_kv if kv == "group" else n_kv,
         "d_mlp": {"own": theirs["intermediate_size"], "four": 4 * width, "width": width}[mlp],
         "d_head": {
             "query heads": width // n_heads,

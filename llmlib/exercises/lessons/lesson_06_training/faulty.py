@@ -14,7 +14,7 @@ def faulty_windows(
     ids: Tensor,
     starts: Any,
     seq_len: Any,
-    shift: Literal["next", "none", "two", "back", "round", "padded", "last only", "window", "ids"] = "next",
+    shift: Literal["next", "none", "two", "back", "round", "padded", "ignored", "last only", "window", "ids"] = "next",
     cut: Literal["whole", "short"] = "whole",
     order: Literal["own", "exchanged"] = "own",
     where: Literal["starts", "in a row", "numbers of windows"] = "starts",
@@ -38,6 +38,8 @@ def faulty_windows(
             y = x + 1
         elif shift == "padded":
             y = torch.cat([x[1:], torch.zeros_like(x[:1])])
+        elif shift == "ignored":
+            y = torch.cat([x[1:], torch.full_like(x[:1], -100)])
         elif shift == "last only":
             y = ids[start + length]
         xs.append(x)

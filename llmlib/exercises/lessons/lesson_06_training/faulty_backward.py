@@ -16,7 +16,7 @@ def faulty_backward(
     w1: Tensor,
     w2: Tensor,
     targets: Tensor,
-    logits: Literal["right", "sign", "no target", "no softmax"] = "right",
+    logits: Literal["right", "sign", "no target", "no softmax", "all rows"] = "right",
     mean: Literal["rows", "none", "numbers", "classes"] = "rows",
     tanh: BackwardTanh = "right",
     way_back: Literal["through w2", "new w2"] = "through w2",
@@ -27,7 +27,13 @@ def faulty_backward(
     h = x @ w1
     a = h.tanh() if forward == "tanh" else h
     p, y = (a @ w2).softmax(dim=-1), F.one_hot(targets, w2.shape[1])
-    slope = {"right": p - y, "sign": y - p, "no target": p, "no softmax": a @ w2 - y}[logits]
+    slope = {
+        "right": p - y,
+        "sign": y - p,
+        "no target": p,
+        "no softmax": a @ w2 - y,
+        "all rows": p - y.amax(dim=0),
+    }[logits]
     slope = slope / {"rows": len(x), "none": 1, "numbers": y.numel(), "classes": y.shape[1]}[mean]
     d_w2 = (h if weights == "h for a" else a).T @ slope
     back = slope @ w2.T

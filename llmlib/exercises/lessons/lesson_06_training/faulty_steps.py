@@ -8,7 +8,7 @@ from torch import Tensor
 
 ClipNorm = (
     Literal["together", "each", "sum", "largest", "mean", "squared", "absolute", "largest value"]
-    | Literal["root mean square", "sums squared"]
+    | Literal["root mean square", "sums squared", "so far"]
 )
 
 
@@ -45,12 +45,12 @@ def faulty_clip(
             size = flat.abs().max()
         case "root mean square":
             size = flat.pow(2).mean().sqrt()
-        case "each":
+        case "each" | "so far":
             size = None
     goal = 1.0 if to == "one" else limit
     clipped = []
-    for gradient, own in zip(gradients, norms):
-        length = own if norm == "each" else size
+    for gradient, own, so_far in zip(gradients, norms, norms.pow(2).cumsum(0).sqrt()):
+        length = own if norm == "each" else so_far if norm == "so far" else size
         scale = length / goal if how == "inverted" else goal / length
         scale = 1 - scale if how == "share taken away" else scale
         acts = {"always": True, "never": False}.get(when, length > limit)
@@ -196,7 +196,14 @@ def _clipped(gradients: Any, limit: Any, clip: Any) -> Any:
 
 OrthogonalPower = (
     Literal["right", "numbers", "no fifth", "fourth", "third for first", "first alone", "no first", "one more"]
-    | Literal["in turn", "in turn, all", "last two exchanged", "first two exchanged", "opposite order"]
+    | Literal[
+        "in turn",
+        "in turn, all",
+        "in turn from the first",
+        "last two exchanged",
+        "first two exchanged",
+        "opposite order",
+    ]
 )
 
 
@@ -233,6 +240,11 @@ def faulty_orthogonalise(
             third = square @ x
             x = a * x + b * third
             x = x + c * x @ x.T @ (third if power == "in turn" else x @ x.T @ x)
+            continue
+        if power == "in turn from the first":
+            x = a * x
+            x = x + b * x @ x.T @ x
+            x = x + c * x @ x.T @ x @ x.T @ x
             continue
         if power == "one more":
             x = square @ x
