@@ -121,7 +121,7 @@ def first_astray(ids, scores):
         if row.softmax(dim=0)[last] > CLEAR:
             continue
         others = [place for place in range(query, -1, -1) if place != last]  # its own position first
-        return query, last, max(others, key=lambda place, row=row: row[place].item())
+        return query, last, max(others, key=row.tolist().__getitem__)
     return None
 
 
