@@ -37,7 +37,7 @@ def slip(e: Examination, trial: Trial) -> str:
     name, line = name_of(error), (their_line(error, e.attempt) or (0, ""))[1]
     if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
         return _unknown_name(e, str(error.name))
-    if "'NoneType'" in name:
+    if "NoneType" in name:
         blank = next(_unwritten(e.attempt), None)
         return UNWRITTEN.format(blank) if blank else ""
     if "'Linear'" in name and (layer := re.search(r"(self\.\w+) *[@*]|[@*] *(self\.\w+)", line)):
