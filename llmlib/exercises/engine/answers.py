@@ -17,7 +17,7 @@ from llmlib.exercises.engine.detecting.search import where
 from llmlib.exercises.engine.errors import has_loop, name_of, their_line
 from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.modules import BLANK, OnWeights
-from llmlib.exercises.engine.properties import broken_property, explained, remarks
+from llmlib.exercises.engine.properties import GENERAL, broken_property, explained, remarks
 from llmlib.exercises.engine.reasons import Reason
 from llmlib.exercises.engine.report import Part, Prose, Report
 from llmlib.exercises.engine.running import quietly, run_our_own
@@ -146,8 +146,10 @@ def another_form(e: Examination, reason: Reason) -> Report | None:
     trial = next((t for t in other if _shows_all(e, reason, t)), next(iter(other), None))
     if trial is None or trial.difference is None:
         return None
+    known = bool(reason) and ANOTHER_TYPE not in reason.findings
     heading = "Not yet: the result has the wrong type, shape or dtype."
-    advice = () if reason and ANOTHER_TYPE not in reason.findings else trial.difference.advice
+    heading = "Not yet, and here is the reason." if known else heading
+    advice = () if known else trial.difference.advice
     parts = (*trial.difference.parts, *reason.parts, *advice, *around(e, trial))
     return Report("form", e.exercise.name, heading, parts, reason.names, reason.findings)
 
@@ -176,7 +178,9 @@ def a_property(e: Examination, _reason: Reason | None = None) -> Report | None:
     broken = broken_property(e)
     if broken is None:
         return None
-    parts = (Prose(broken.says, "Should hold:"), Prose(broken.found), *around(e, broken.trial))
+    beside = broken.says not in GENERAL and not broken.trial.wrong  # what is said has numbers of its own
+    caption = "A case in which your result is right" if beside else "The case"
+    parts = (Prose(broken.says, "Should hold:"), Prose(broken.found), *around(e, broken.trial, caption))
     name = f"property: {broken.says}"
     return Report("property", e.exercise.name, "Not yet: a property is broken.", parts, (), (name,))
 

@@ -115,8 +115,8 @@ def _undisturbed(e: Examination, trial: Trial) -> str | None:
     if not trial.outcome.disturbed or _whatever_is_drawn(e, trial):
         return None
     names = " and ".join(trial.outcome.disturbed)
-    wanted = " `draw` gives the ones that it wants." if "draw" in e.exercise.argument_names else ""
-    return f"Your function draws random numbers, from the global random state of {names}. The task wants none.{wanted}"
+    drawn = f"Your function draws random numbers, from the global random state of {names}."
+    return f"{drawn} {'Use those of `draw`.' if 'draw' in e.exercise.argument_names else 'The task needs none.'}"
 
 
 def _repeatable(e: Examination, trial: Trial) -> str | None:

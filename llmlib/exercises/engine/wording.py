@@ -66,10 +66,10 @@ def of_yours(diagnosis: str) -> str:
     return f"In your function {diagnosis if is_name else diagnosis[0].lower() + diagnosis[1:]}"
 
 
-def around(e: Examination, trial: Trial) -> list[Part]:
+def around(e: Examination, trial: Trial, caption: str = "The case") -> list[Part]:
     """End every reply to a wrong attempt: the case, the printed text, and the task again."""
     rows = tuple((name, _whole(value)) for name, value in zip(e.exercise.argument_names, trial.case.args))
-    caption = f"The case: {trial.case.note}" if trial.case.note else "The case"
+    caption = f"{caption}: {trial.case.note}" if trial.case.note else caption
     case = Table(("argument", "in this case"), rows, caption=caption)
     return [case, *_printed(trial.outcome), Prose(e.exercise.task, "The task:")]
 
