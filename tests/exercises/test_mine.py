@@ -85,7 +85,7 @@ def test_a_lambda_is_kept_under_the_exercises_name():
         ("from llmlib.attention import causal_mask as f", "a function of a library"),
         ("import functools\nf = functools.partial(lambda n, m: torch.ones(n, m).tril(m - n).bool())", "def or lambda"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_stand_alone_is_not_kept_and_this_is_said(text, why):
     report = check(MASK, run_cell(text, torch=torch)["f"])
     assert report.correct
@@ -362,8 +362,7 @@ def test_the_picture_says_in_words_what_it_shows(next_session):
     drawn = xml.dom.minidom.parseString(shown.svg())
     said = [node.firstChild.data for node in drawn.getElementsByTagName("text")]
     assert "✓ causal_mask" in said
-    assert all(f"○ {part.name}".replace("_attention", "") in said or part.exercise == MASK
-               for part in PARTS)  # fmt: skip
+    assert all(f"○ {part.name}".replace("_attention", "") in said or part.exercise == MASK for part in PARTS)
     assert set(GROUPS) <= set(said)
     assert "you are here" not in said
     here = mine(here="Attention")

@@ -23,8 +23,19 @@ def faulty_previous_occurrence(attend, vocab_size, n_positions, same=20.0, later
     return attend(w_q, w_k)
 
 
-def faulty_turns(n_tokens, d_head, theta, first=0, power="2i", falls=True, laid="halves", unit="radians", axes="four",
-                 gives="cos sin", places="kept"):  # fmt: skip
+def faulty_turns(
+    n_tokens,
+    d_head,
+    theta,
+    first=0,
+    power="2i",
+    falls=True,
+    laid="halves",
+    unit="radians",
+    axes="four",
+    gives="cos sin",
+    places="kept",
+):
     pair = torch.arange(d_head if laid == "each its own" else d_head // 2, dtype=torch.float32)
     exponent = {"2i": 2 * pair / d_head, "i": pair / d_head, "of pairs": 4 * pair / d_head}[power]
     speeds = theta ** (-exponent if falls else exponent)
