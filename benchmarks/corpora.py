@@ -174,9 +174,19 @@ def small_model(vocab_size: int):
     from llmlib import Transformer, TransformerConfig
 
     config = TransformerConfig(
-        vocab_size=vocab_size, max_seq_len=SEQ_LEN, d_model=160, n_layers=2, n_heads=8, d_head=32, d_mlp=192,
-        positions="rotary", norm="rmsnorm", mlp="swiglu", qk_norm=True, tied_embeddings=False,
-    )  # fmt: skip
+        vocab_size=vocab_size,
+        max_seq_len=SEQ_LEN,
+        d_model=160,
+        n_layers=2,
+        n_heads=8,
+        d_head=32,
+        d_mlp=192,
+        positions="rotary",
+        norm="rmsnorm",
+        mlp="swiglu",
+        qk_norm=True,
+        tied_embeddings=False,
+    )
     model = Transformer(config)
     with torch.no_grad():
         model.embed.weight *= 10
@@ -265,7 +275,7 @@ def baseline(seconds: float) -> None:
         n_parameters = sum(p.numel() for p in model.parameters())
         print(f"\n== {corpus}: {n_parameters:,} parameters, {seconds:.0f} s on 2 cores")
         print(f"{len(losses)} steps of {BATCH} x {SEQ_LEN} tokens")
-        print(f"loss {losses[0]:.2f} {sparkline(losses)} {statistics.mean(losses[-20:]):.2f} nats a token")
+        print(f"loss {losses[0]:.2f} {sparkline(losses)} {statistics.mean(losses[-20:]):.2f} nats per token")
         samples = sample(model, tokenizer, "\n\n")
         length = int(statistics.mean(map(len, samples)))
         places = [m.end() for m in re.finditer("\n\n", unseen[:-length])]

@@ -42,9 +42,15 @@ def main() -> None:
     def reference():
         with torch.inference_mode():
             return theirs.generate(
-                ids, max_new_tokens=NEW_TOKENS, min_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=0,
-                attention_mask=torch.ones_like(ids), eos_token_id=[], repetition_penalty=1.0,
-            )  # fmt: skip
+                ids,
+                max_new_tokens=NEW_TOKENS,
+                min_new_tokens=NEW_TOKENS,
+                do_sample=False,
+                pad_token_id=0,
+                attention_mask=torch.ones_like(ids),
+                eos_token_id=[],
+                repetition_penalty=1.0,
+            )
 
     same = ours(model)() == reference()[0, ids.shape[1] :].tolist()
     runs = {"transformers fp32": reference, "llmlib fp32": ours(model), "llmlib bf16": ours(half)}

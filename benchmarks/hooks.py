@@ -15,9 +15,17 @@ from llmlib import Transformer, TransformerConfig, attention, layers, transforme
 from llmlib.hooks import HookPoint
 
 SMOLLM2 = TransformerConfig(
-    vocab_size=49152, max_seq_len=512, d_model=576, n_layers=30, n_heads=9, n_kv_heads=3, d_mlp=1536,
-    positions="rotary", norm="rmsnorm", mlp="swiglu",
-)  # fmt: skip
+    vocab_size=49152,
+    max_seq_len=512,
+    d_model=576,
+    n_layers=30,
+    n_heads=9,
+    n_kv_heads=3,
+    d_mlp=1536,
+    positions="rotary",
+    norm="rmsnorm",
+    mlp="swiglu",
+)
 SMALL = TransformerConfig(vocab_size=1000, max_seq_len=512, d_model=128, n_layers=4, n_heads=4)
 
 

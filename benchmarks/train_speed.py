@@ -51,9 +51,16 @@ from llmlib.training.precision import WorkingCopy
 CONTEXT, GOAL = 64, 1.88
 PUBLISHED = TransformerConfig(vocab_size=65, max_seq_len=CONTEXT, d_model=128, n_layers=4, n_heads=4)
 PUBLISHED_RUN = TrainConfig(
-    steps=2000, batch_size=12, seq_len=CONTEXT, learning_rate=1e-3, betas=(0.9, 0.99), weight_decay=0.1, warmup=100,
-    final_share=0.1, dtype="float32",
-)  # fmt: skip
+    2000,
+    12,
+    CONTEXT,
+    warmup=100,
+    learning_rate=1e-3,
+    betas=(0.9, 0.99),
+    weight_decay=0.1,
+    final_share=0.1,
+    dtype="float32",
+)
 
 
 # --- time to quality ------------------------------------------------------------------------------------------------
@@ -161,9 +168,8 @@ def loss_on(ids: Tensor, model: nn.Module) -> float:
     """The mean loss over all of the text, in windows of CONTEXT side by side."""
     n = (len(ids) - 1) // CONTEXT * CONTEXT
     pieces = zip(ids[:n].view(-1, CONTEXT).split(256), ids[1 : n + 1].view(-1, CONTEXT).split(256))
-    return (
-        sum(F.cross_entropy(model(x).float().flatten(0, 1), y.flatten(), reduction="sum").item() for x, y in pieces) / n
-    )
+    sums = (F.cross_entropy(model(x).float().flatten(0, 1), y.flatten(), reduction="sum").item() for x, y in pieces)
+    return sum(sums) / n
 
 
 def quality() -> None:
@@ -171,7 +177,7 @@ def quality() -> None:
     text = tiny_shakespeare()
     ids = torch.tensor(CharTokenizer.train(text).encode(text))
     seen, unseen = ids[: len(ids) * 9 // 10], ids[len(ids) * 9 // 10 :]
-    print(f"Tiny Shakespeare: loss on {len(unseen):,} unseen characters, nats a character")
+    print(f"Tiny Shakespeare: loss on {len(unseen):,} unseen characters, nats per character")
     runs = [("published recipe", PUBLISHED_RUN.steps, published(seen))]
     runs += [(f"ours, seed {seed}", STEPS, race(seen, seed)) for seed in range(3)]
     ends = {}
@@ -200,9 +206,8 @@ ROUNDS, STEPS_A_ROUND = 12, {"0.8 M": 20, "10.7 M": 3}
 def gpt2_style(name: str) -> TransformerConfig:
     layers, heads, width, context, _ = SHAPES[name]
     return TransformerConfig(
-        vocab_size=65, max_seq_len=context, d_model=width, n_layers=layers, n_heads=heads, mlp="gelu_tanh",
-        qkv_bias=True, output_bias=True, mlp_bias=True,
-    )  # fmt: skip
+        65, context, width, layers, heads, mlp="gelu_tanh", qkv_bias=True, output_bias=True, mlp_bias=True
+    )
 
 
 def our_rounds(name: str, data: TokenDataset, dtype: str, compile: bool) -> Iterator[float]:
@@ -221,10 +226,9 @@ def their_rounds(name: str, data: TokenDataset, dtype: str) -> Iterator[float]:
 
     layers, heads, width, context, batch = SHAPES[name]
     torch.manual_seed(0)
-    config = GPT2Config(
-        vocab_size=65, n_positions=context, n_embd=width, n_layer=layers, n_head=heads,
-        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0, eos_token_id=0,
-    )  # fmt: skip
+    no_dropout = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
+    shape = {"vocab_size": 65, "n_positions": context, "n_embd": width, "n_layer": layers, "n_head": heads}
+    config = GPT2Config(**shape, **no_dropout, bos_token_id=0, eos_token_id=0)
     model = GPT2LMHeadModel(config).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     precision = torch.autocast("cpu", torch.bfloat16) if dtype == "bfloat16" else contextlib.nullcontext()
@@ -330,9 +334,8 @@ def scale() -> None:
 def measure(width: int, layers: int, context: int) -> None:
     """Print a row of the table."""
     config = TransformerConfig(
-        vocab_size=2048, max_seq_len=context, d_model=width, n_layers=layers, n_heads=width // 32, positions="rotary",
-        norm="rmsnorm", mlp="swiglu",
-    )  # fmt: skip
+        2048, context, width, layers, width // 32, positions="rotary", norm="rmsnorm", mlp="swiglu"
+    )
     model, batch = Transformer(config), max(1, 2048 // context)
     data = TokenDataset(torch.randint(2048, (10_000,), generator=torch.Generator().manual_seed(0)))
     run = train(model, data, TrainConfig(steps=4, batch_size=batch, seq_len=context))
@@ -371,9 +374,8 @@ def distributed_rate(processes: int) -> float:
         settings.write_text(SETTINGS.format(folder=f"{folder}/run"), encoding="utf-8")
         call = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        subprocess.run(
-            [*call, "-m", "llmlib", "train", str(settings)], check=True, capture_output=True, env=environment
-        )
+        call += ["-m", "llmlib", "train", str(settings)]
+        subprocess.run(call, check=True, capture_output=True, env=environment)
         with open(f"{folder}/run/log.csv", encoding="utf-8") as file:
             return statistics.median(float(row["tokens_per_second"]) for row in csv.DictReader(file))
 

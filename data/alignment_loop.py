@@ -19,9 +19,14 @@ from llmlib.finetuning.tales import Prompt
 from llmlib.transformer import Cache
 
 MUON = {
-    "seq_len": 512, "optimizer": "muon", "learning_rate": 3e-3, "matrix_learning_rate": 6e-3,
-    "betas": (0.9, 0.98), "weight_decay": 0.0, "schedule": "linear",
-}  # fmt: skip
+    "seq_len": 512,
+    "optimizer": "muon",
+    "learning_rate": 3e-3,
+    "matrix_learning_rate": 6e-3,
+    "betas": (0.9, 0.98),
+    "weight_decay": 0.0,
+    "schedule": "linear",
+}
 PROMPTS, GROUP = 8, 8  # prompts a step, and answers drawn for each
 
 Reward = Callable[[str, Prompt], float]
@@ -68,9 +73,13 @@ def padded(prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def draw(
-    model: Transformer, prompts: Sequence[Prompt], generator: torch.Generator, longest: int = 24, group: int = GROUP,
+    model: Transformer,
+    prompts: Sequence[Prompt],
+    generator: torch.Generator,
+    longest: int = 24,
+    group: int = GROUP,
     temperature: float = 1.0,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+) -> tuple[Tensor, Tensor]:
     """Return drawn answers [prompt·group, token], and a mask that is True up to their end tokens."""
     ids, real = padded(prompts)
     memory = model.new_cache(len(ids), ids.shape[1] + longest)
@@ -136,11 +145,22 @@ def advantages(rewards: Tensor, how: str) -> Tensor:
 
 
 def policy_gradient(
-    model: Transformer, prompts: Sequence[Prompt], reward: Callable[[list[str], list[Prompt]], Tensor], *,
-    how: str = "minus the group's mean", rate: float = 2e-4, steps: int = 30, seed: int = 0, updates: int = 1,
-    ratio: bool = True, clip: float = math.inf, beta: float = 0.0, reference: Transformer | None = None,
-    longest: int = 24, judge: Reward = truth,
-) -> Iterator[dict[str, float]]:  # fmt: skip
+    model: Transformer,
+    prompts: Sequence[Prompt],
+    reward: Callable[[list[str], list[Prompt]], Tensor],
+    *,
+    how: str = "minus the group's mean",
+    rate: float = 2e-4,
+    steps: int = 30,
+    seed: int = 0,
+    updates: int = 1,
+    ratio: bool = True,
+    clip: float = math.inf,
+    beta: float = 0.0,
+    reference: Transformer | None = None,
+    longest: int = 24,
+    judge: Reward = truth,
+) -> Iterator[dict[str, float]]:
     """Train in place; yield what a step's answers were like; their KL to the reference, if there is one."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
     generator = torch.Generator().manual_seed(seed)
@@ -177,10 +197,14 @@ def policy_gradient(
             optimizer.step()
         ended = (answers == END).any(1) if answers.shape[1] == longest else torch.ones(1)
         yield kl | {
-            "reward": rewards.mean().item(), "entropy": entropy, "length": mask.sum().item() / len(mask),
-            "equal groups": (rewards.std(dim=1) < 1e-6).sum().item(), "cut off": 1 - ended.float().mean().item(),
-            "norm": norm, "truth": sum(map(judge, texts, asked)) / len(texts),
-        }  # fmt: skip
+            "reward": rewards.mean().item(),
+            "entropy": entropy,
+            "length": mask.sum().item() / len(mask),
+            "equal groups": (rewards.std(dim=1) < 1e-6).sum().item(),
+            "cut off": 1 - ended.float().mean().item(),
+            "norm": norm,
+            "truth": sum(map(judge, texts, asked)) / len(texts),
+        }
 
 
 @torch.no_grad()

@@ -161,9 +161,16 @@ def believed(arm: str, seed: int) -> Rows:
         yield step, "KL", kl_of(model, reference, tests, answers, mask).mean().item(), ""
 
     run = policy_gradient(
-        model, mixed(70, "train", 300_000, seed), proxy, how="and by its deviation", rate=float(rate.split()[1]),
-        seed=seed, steps=32, beta=float(beta.split()[1]), reference=reference if beta != "beta 0" else None,
-    )  # fmt: skip
+        model,
+        mixed(70, "train", 300_000, seed),
+        proxy,
+        how="and by its deviation",
+        rate=float(rate.split()[1]),
+        seed=seed,
+        steps=32,
+        beta=float(beta.split()[1]),
+        reference=reference if beta != "beta 0" else None,
+    )
     yield from watched(0)
     for step, found in enumerate(run, 1):
         yield from ((step, f"step: {measure}", value, "") for measure, value in found.items())

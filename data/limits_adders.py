@@ -18,9 +18,14 @@ RATES = ("3e-3", "1e-2", "3e-2")  # of the matrices; the other parameters get th
 
 def trained(model: Transformer, data: Any, batch_size: int, steps: int, rate: str) -> None:
     plan = TrainConfig(
-        steps, batch_size, 64, warmup=steps // 10, learning_rate=0.3 * float(rate), matrix_learning_rate=float(rate),
+        steps,
+        batch_size,
+        64,
+        warmup=steps // 10,
+        learning_rate=0.3 * float(rate),
+        matrix_learning_rate=float(rate),
         **MUON,
-    )  # fmt: skip
+    )
     torch.set_float32_matmul_precision("medium")  # products in bfloat16, where the CPU is faster at them
     for _ in train(model, data, plan):
         pass
@@ -110,11 +115,18 @@ def grouped(arm: str, seed: int) -> Rows:
     tokenizer = Groups(how)
     model = Transformer(
         TransformerConfig(
-            len(tokenizer.tokens), 64, d_model=96, n_layers=3, n_heads=4, d_mlp=256, positions="rotary",
-            norm="rmsnorm", mlp="swiglu",
+            len(tokenizer.tokens),
+            64,
+            d_model=96,
+            n_layers=3,
+            n_heads=4,
+            d_mlp=256,
+            positions="rotary",
+            norm="rmsnorm",
+            mlp="swiglu",
         ),
         seed=seed,
-    )  # fmt: skip
+    )
     tested = random.Random(f"test {seed}")
     tests = {digits: [numbers(digits, tested) for _ in range(100)] for digits in range(1, LONGEST + 1)}
 

@@ -130,9 +130,15 @@ def outcome(task: Task, transcript: list, said: str | None) -> str:
 
 
 OUTCOMES = (
-    "right", "right by luck", "no call at all", "the wrong tool", "the wrong argument", "the result misread", "a loop",
+    "right",
+    "right by luck",
+    "no call at all",
+    "the wrong tool",
+    "the wrong argument",
+    "the result misread",
+    "a loop",
     "no answer",
-)  # fmt: skip
+)
 
 
 def agents(arm: str, seed: int) -> Rows:

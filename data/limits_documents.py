@@ -143,9 +143,19 @@ def untold(arm: str, seed: int) -> Rows:
     kinds = tales.ANSWERABLE if arm == "without" else tales.KINDS
     talks = tales.training_conversations(160, kinds=kinds, start=10_000 * seed)
     plan = TrainConfig(
-        40, 4, 512, warmup=8, optimizer="muon", learning_rate=3e-3, matrix_learning_rate=6e-3, betas=(0.9, 0.98),
-        weight_decay=0.0, schedule="linear", seed=seed, dtype="float32",
-    )  # fmt: skip
+        40,
+        4,
+        512,
+        warmup=8,
+        optimizer="muon",
+        learning_rate=3e-3,
+        matrix_learning_rate=6e-3,
+        betas=(0.9, 0.98),
+        weight_decay=0.0,
+        schedule="linear",
+        seed=seed,
+        dtype="float32",
+    )
     for _ in tune(model, tokenizer, talks, plan):
         pass
     test = pairs.minimal_pairs(40, split="validation", start=70_000 + 1000 * seed)

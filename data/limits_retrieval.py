@@ -56,9 +56,15 @@ def retrieval(arm: str, seed: int) -> Rows:
 
 
 RETRIEVAL = (
-    "none", "right document", "other document", "changed document", "BM25", "embeddings",
-    "right document in other words", "changed document in other words",
-)  # fmt: skip
+    "none",
+    "right document",
+    "other document",
+    "changed document",
+    "BM25",
+    "embeddings",
+    "right document in other words",
+    "changed document in other words",
+)
 
 
 def believed(arm: str, seed: int) -> Rows:

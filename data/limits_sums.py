@@ -13,8 +13,12 @@ from llmlib import Sampler, TrainConfig, Transformer, TransformerConfig, generat
 from llmlib.training.loss import IGNORED
 
 MUON: dict[str, Any] = {
-    "optimizer": "muon", "betas": (0.9, 0.98), "weight_decay": 0.0, "schedule": "linear", "dtype": "float32",
-}  # fmt: skip
+    "optimizer": "muon",
+    "betas": (0.9, 0.98),
+    "weight_decay": 0.0,
+    "schedule": "linear",
+    "dtype": "float32",
+}
 
 
 class Characters:

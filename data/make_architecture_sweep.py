@@ -23,8 +23,9 @@ from llmlib import BPETokenizer, Transformer, TransformerConfig, tinytales_text
 STEPS, TRIES, NEAR, FINALISTS, SEEDS = 80, 24, 12, 3, (10, 11, 12, 13, 14)
 OUT = Path(__file__).with_name("architecture_sweep.csv")
 SHARED = {"table_rate": 3e-3, "matrix_rate": 3e-3, "table_start": 1, "position_start": 1, "matrix_start": 1}
-BASE = TransformerConfig(512, 64, d_model=64, n_layers=2, n_heads=4, mlp="gelu_tanh",
-                         qkv_bias=True, output_bias=True, mlp_bias=True)  # fmt: skip
+BASE = TransformerConfig(
+    512, 64, d_model=64, n_layers=2, n_heads=4, mlp="gelu_tanh", qkv_bias=True, output_bias=True, mlp_bias=True
+)
 NO_BIASES = {"qkv_bias": False, "output_bias": False, "mlp_bias": False}
 CHANGES = {
     "GPT-2": {},
@@ -88,7 +89,7 @@ def trained(config, learn_from, seed, table_rate, matrix_rate, table_start, posi
 
 
 def loss_on(model, ids):
-    """Nats a token over windows of 64 tokens."""
+    """Nats per token over windows of 64 tokens."""
     windows = ids[: len(ids) // 65 * 65].reshape(-1, 65)
     with torch.inference_mode():
         return F.cross_entropy(model(windows[:, :-1]).flatten(0, 1), windows[:, 1:].flatten()).item()

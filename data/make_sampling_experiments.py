@@ -32,27 +32,38 @@ Mongolia, Iran, Iraq, Syria, Lebanon, Jordan, Israel, Australia, Canada, Mexico,
 Colombia, Venezuela, Ecuador, Bolivia, Uruguay, Paraguay, Romania, Bulgaria, Serbia, Croatia, Slovenia, Slovakia,
 Estonia, Latvia, Lithuania, Belarus, Georgia, Armenia""".replace("\n", " ").split(", ")
 PROMPTS = (
-    "Once upon a time there was a", "The best thing about living in a small town is",
-    "In the year 2050, most people will", "My grandmother always told me that",
-    "The scientists were surprised to find that", "To make a good soup, you first",
-    "The old house at the end of the street", "I have never understood why",
-    "When the train finally arrived,", "The first thing I do in the morning is",
-    "Nobody in the village knew that", "If I could travel anywhere, I would",
-    "The main reason why bees are important is", "At the bottom of the lake there was",
-    "A good teacher is someone who", "The letter began with the words",
-    "On the last day of the holidays, we", "Most people believe that money",
-    "The king had three daughters, and", "To learn a new language, you should",
-    "Every winter, the birds", "The problem with modern music is that",
-    "She opened the door and saw", "The history of this city begins with",
-)  # fmt: skip
+    "Once upon a time there was a",
+    "The best thing about living in a small town is",
+    "In the year 2050, most people will",
+    "My grandmother always told me that",
+    "The scientists were surprised to find that",
+    "To make a good soup, you first",
+    "The old house at the end of the street",
+    "I have never understood why",
+    "When the train finally arrived,",
+    "The first thing I do in the morning is",
+    "Nobody in the village knew that",
+    "If I could travel anywhere, I would",
+    "The main reason why bees are important is",
+    "At the bottom of the lake there was",
+    "A good teacher is someone who",
+    "The letter began with the words",
+    "On the last day of the holidays, we",
+    "Most people believe that money",
+    "The king had three daughters, and",
+    "To learn a new language, you should",
+    "Every winter, the birds",
+    "The problem with modern music is that",
+    "She opened the door and saw",
+    "The history of this city begins with",
+)
 TEMPERATURES, TEXTS, SHORT = (0.4, 1.0, 1.5), 3, 20  # texts after one prompt, and tokens of each
-RULES = {
-    "temperature alone": {}, "top-k 40": {"top_k": 40}, "top-p 0.9": {"top_p": 0.9}, "min-p 0.1": {"min_p": 0.1},
-}  # fmt: skip
+RULES = {"temperature alone": {}, "top-k 40": {"top_k": 40}, "top-p 0.9": {"top_p": 0.9}, "min-p 0.1": {"min_p": 0.1}}
 PENALTIES = {
-    "repetition 1.2": {"repetition_penalty": 1.2}, "frequency 0.5": {"frequency_penalty": 0.5},
+    "repetition 1.2": {"repetition_penalty": 1.2},
+    "frequency 0.5": {"frequency_penalty": 0.5},
     "presence 1": {"presence_penalty": 1.0},
-}  # fmt: skip
+}
 
 Rows = Iterator[tuple[int, str, float]]  # prompt, measure, value
 smol, tokenizer = load_pretrained("smollm2-135m-instruct", device="cpu", dtype="float32")
@@ -111,9 +122,11 @@ SENTENCES = (
     " Bread is made of flour, water, salt and a little yeast.",
     " She had never seen such a large bird in the garden before.",
     " My sister plays the piano every evening after school.",
-    " The train was late again, as on most days.", " Cats sleep for more than half of the day.",
-    " He bought two kilos of apples and a jar of honey.", " No one knows who built the tower on the hill.",
-)  # fmt: skip
+    " The train was late again, as on most days.",
+    " Cats sleep for more than half of the day.",
+    " He bought two kilos of apples and a jar of honey.",
+    " No one knows who built the tower on the hill.",
+)
 
 
 def contagion(arm: str) -> Rows:
@@ -197,11 +210,15 @@ SCHEMA = {
     "required": ["name", "age", "city", "student", "colour"],
 }
 PEOPLE = (
-    ("Mary", 24, "Boston", True, "green"), ("Ahmed", 41, "Cairo", False, "blue"),
-    ("Yuki", 19, "Osaka", True, "red"), ("Olga", 67, "Riga", False, "green"),
-    ("Tom", 33, "London", False, "red"), ("Ana", 21, "Lisbon", True, "blue"),
-    ("Chen", 58, "Beijing", False, "blue"), ("Lea", 20, "Paris", True, "green"),
-)  # fmt: skip
+    ("Mary", 24, "Boston", True, "green"),
+    ("Ahmed", 41, "Cairo", False, "blue"),
+    ("Yuki", 19, "Osaka", True, "red"),
+    ("Olga", 67, "Riga", False, "green"),
+    ("Tom", 33, "London", False, "red"),
+    ("Ana", 21, "Lisbon", True, "blue"),
+    ("Chen", 58, "Beijing", False, "blue"),
+    ("Lea", 20, "Paris", True, "green"),
+)
 
 
 def descriptions() -> Iterator[tuple[object, ...]]:

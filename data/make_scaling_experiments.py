@@ -34,15 +34,28 @@ EVALUATION = 64  # batches of windows that a loss is the mean of
 
 # name: width, layers, heads, width of the MLP
 SIZES = {
-    "3XS": (12, 2, 2, 32), "XXS": (20, 2, 2, 56), "XS": (32, 2, 2, 88), "S": (48, 2, 3, 128), "M": (64, 3, 4, 168),
-    "L": (96, 3, 4, 256), "XL": (128, 4, 4, 344), "2XL": (160, 5, 5, 424), "3XL": (224, 5, 4, 600),
-}  # fmt: skip
+    "3XS": (12, 2, 2, 32),
+    "XXS": (20, 2, 2, 56),
+    "XS": (32, 2, 2, 88),
+    "S": (48, 2, 3, 128),
+    "M": (64, 3, 4, 168),
+    "L": (96, 3, 4, 256),
+    "XL": (128, 4, 4, 344),
+    "2XL": (160, 5, 5, 424),
+    "3XL": (224, 5, 4, 600),
+}
 # Rates of matrices to begin with, by size, and further ones while the best is at an end; tables get five times as much.
 RATES = {
-    "3XS": (6e-3, 1.2e-2, 2.4e-2), "XXS": (6e-3, 1.2e-2, 2.4e-2), "XS": (6e-3, 1.2e-2, 2.4e-2),
-    "S": (3e-3, 6e-3, 1.2e-2), "M": (3e-3, 6e-3, 1.2e-2), "L": (3e-3, 6e-3, 1.2e-2),
-    "XL": (1.5e-3, 3e-3, 6e-3), "2XL": (1.5e-3, 3e-3, 6e-3), "3XL": (7.5e-4, 1.5e-3, 3e-3),
-}  # fmt: skip
+    "3XS": (6e-3, 1.2e-2, 2.4e-2),
+    "XXS": (6e-3, 1.2e-2, 2.4e-2),
+    "XS": (6e-3, 1.2e-2, 2.4e-2),
+    "S": (3e-3, 6e-3, 1.2e-2),
+    "M": (3e-3, 6e-3, 1.2e-2),
+    "L": (3e-3, 6e-3, 1.2e-2),
+    "XL": (1.5e-3, 3e-3, 6e-3),
+    "2XL": (1.5e-3, 3e-3, 6e-3),
+    "3XL": (7.5e-4, 1.5e-3, 3e-3),
+}
 
 # Thousands of tokens, by size: along a line of the table, sizes get about the same compute.
 GRID = {
@@ -64,9 +77,17 @@ def config_of(size: str) -> TransformerConfig:
 
 def shaped(width: int, layers: int, heads: int, mlp: int) -> TransformerConfig:
     return TransformerConfig(
-        VOCABULARY, WINDOW, d_model=width, n_layers=layers, n_heads=heads, d_mlp=mlp,
-        positions="rotary", norm="rmsnorm", mlp="swiglu", tied_embeddings=True,
-    )  # fmt: skip
+        VOCABULARY,
+        WINDOW,
+        d_model=width,
+        n_layers=layers,
+        n_heads=heads,
+        d_mlp=mlp,
+        positions="rotary",
+        norm="rmsnorm",
+        mlp="swiglu",
+        tied_embeddings=True,
+    )
 
 
 @cache
@@ -88,7 +109,7 @@ def plays() -> dict[str, TokenDataset]:
 
 @torch.inference_mode()
 def loss_on(model: Transformer, data: TokenDataset, batches: int = EVALUATION) -> float:
-    """Nats a token, always over the same windows."""
+    """Nats per token, always over the same windows."""
     total = 0.0
     for number in range(batches):
         x, y = data.batch(number, batch_size=BATCH, seq_len=WINDOW)
@@ -97,15 +118,28 @@ def loss_on(model: Transformer, data: TokenDataset, batches: int = EVALUATION) -
 
 
 def run(
-    size: str, thousands: float, rate: float, seed: int, data: TokenDataset, validation: TokenDataset,
-    look: Sequence[int] = (), schedule: str = "cosine",
-) -> tuple[Transformer | None, int, dict[int, float]]:  # fmt: skip
+    size: str,
+    thousands: float,
+    rate: float,
+    seed: int,
+    data: TokenDataset,
+    validation: TokenDataset,
+    look: Sequence[int] = (),
+    schedule: str = "cosine",
+) -> tuple[Transformer | None, int, dict[int, float]]:
     """Train one model; return it (None: training broke down), its steps, and its loss at the steps to look at."""
     steps = round(1000 * thousands / (BATCH * WINDOW))
     plan = TrainConfig(
-        steps=steps, batch_size=BATCH, seq_len=WINDOW, seed=seed, dtype="float32", warmup=max(25, steps // 10),
-        schedule=schedule, learning_rate=5 * rate, matrix_learning_rate=rate,
-    )  # fmt: skip
+        steps=steps,
+        batch_size=BATCH,
+        seq_len=WINDOW,
+        seed=seed,
+        dtype="float32",
+        warmup=max(25, steps // 10),
+        schedule=schedule,
+        learning_rate=5 * rate,
+        matrix_learning_rate=rate,
+    )
     model, seen = Transformer(config_of(size), seed=seed), {}
     try:
         for step in train(model, data, plan):
@@ -285,10 +319,16 @@ def width(arm: str, seed: int) -> Rows:
     if tuned or way == "muP":
         maximal_update(model, NARROW)
     plan = TrainConfig(
-        WIDTH_STEPS, BATCH, WINDOW, seed=seed, dtype="float32", warmup=WIDTH_STEPS // 6, weight_decay=0.0,
+        WIDTH_STEPS,
+        BATCH,
+        WINDOW,
+        seed=seed,
+        dtype="float32",
+        warmup=WIDTH_STEPS // 6,
+        weight_decay=0.0,
         learning_rate=(2.5 if tuned else 5) * float(rate),
         matrix_learning_rate=float(rate) / (1 if way == "standard" else int(times)),
-    )  # fmt: skip
+    )
     broken = False
     try:
         for _ in train(model, data["train"], plan):
@@ -302,11 +342,14 @@ def width(arm: str, seed: int) -> Rows:
 # "width": its narrowest model and its steps; and for each way and width, as a multiple, the rates.
 NARROW, WIDTH_STEPS = shaped(24, 2, 2, 64), 64
 WIDTHS = {
-    "standard 1": (6e-3, 1.2e-2, 2.4e-2, 4.8e-2, 9.6e-2), "standard 2": (6e-3, 1.2e-2, 2.4e-2, 4.8e-2),
-    "standard 4": (3e-3, 6e-3, 1.2e-2, 2.4e-2, 4.8e-2), "muP 2": (1.2e-2, 2.4e-2, 4.8e-2),
-    "muP 4": (1.2e-2, 2.4e-2, 4.8e-2, 9.6e-2), "rates alone 4": (1.2e-2, 2.4e-2, 4.8e-2),
+    "standard 1": (6e-3, 1.2e-2, 2.4e-2, 4.8e-2, 9.6e-2),
+    "standard 2": (6e-3, 1.2e-2, 2.4e-2, 4.8e-2),
+    "standard 4": (3e-3, 6e-3, 1.2e-2, 2.4e-2, 4.8e-2),
+    "muP 2": (1.2e-2, 2.4e-2, 4.8e-2),
+    "muP 4": (1.2e-2, 2.4e-2, 4.8e-2, 9.6e-2),
+    "rates alone 4": (1.2e-2, 2.4e-2, 4.8e-2),
     **dict.fromkeys(("tuned muP 1", "tuned muP 4"), (1.2e-2, 2.4e-2)),
-}  # fmt: skip
+}
 WIDTH_ARMS = tuple(f"{way} @ {rate}" for way, rates in WIDTHS.items() for rate in rates)
 RATE_ARMS = tuple(f"{size} {k} @ {rate}" for size, k in SWEEP.items() for rate in RATES[size])
 PLAYS = tuple(
@@ -321,8 +364,11 @@ WITH_ONE_RATE = tuple(
     f"{size} {k}" for compute in (5e10, 1.25e11, 3.1e11) for size, k in GRID[compute].items() if k < 800
 )
 EXPERIMENTS: list[Experiment] = [
-    (grid, SMALL, 3), (grid, LARGE, 1), (one_rate, WITH_ONE_RATE, 1), (shakespeare, PLAYS, 2)
-]  # fmt: skip
+    (grid, SMALL, 3),
+    (grid, LARGE, 1),
+    (one_rate, WITH_ONE_RATE, 1),
+    (shakespeare, PLAYS, 2),
+]
 
 
 if __name__ == "__main__":

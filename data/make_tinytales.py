@@ -31,10 +31,23 @@ STORIES_TO_SCORE = 100
 SPECIAL_TOKENS = ("<|endoftext|>", "<|user|>", "<|assistant|>")  # the last two wait for instruction tuning
 VOCAB_SIZE, PAGES_FOR_TOKENIZER, MAX_SEQ_LEN = 2048, 4000, 512
 RUN = TrainConfig(
-    steps=4500, batch_size=8, seq_len=384, optimizer="muon", learning_rate=4e-3, matrix_learning_rate=1e-2,
-    betas=(0.9, 0.98), weight_decay=0.05, warmup=50, schedule="wsd", decay_share=0.6, dtype="bfloat16", seed=0,
-    validate_every=500, validation_batches=16, save_every=500,
-)  # fmt: skip
+    steps=4500,
+    batch_size=8,
+    seq_len=384,
+    optimizer="muon",
+    learning_rate=4e-3,
+    matrix_learning_rate=1e-2,
+    betas=(0.9, 0.98),
+    weight_decay=0.05,
+    warmup=50,
+    schedule="wsd",
+    decay_share=0.6,
+    dtype="bfloat16",
+    seed=0,
+    validate_every=500,
+    validation_batches=16,
+    save_every=500,
+)
 
 
 def make_tokenizer() -> BPETokenizer:
@@ -52,9 +65,19 @@ def make_model(tokenizer: BPETokenizer) -> Transformer:
     """
     end_id = tokenizer.special_tokens["<|endoftext|>"]
     config = TransformerConfig(
-        vocab_size=VOCAB_SIZE, max_seq_len=MAX_SEQ_LEN, d_model=256, n_layers=4, n_heads=8, d_mlp=672,
-        positions="rotary", norm="rmsnorm", mlp="swiglu", qk_norm=True, tied_embeddings=False, end_ids=(end_id,),
-    )  # fmt: skip
+        vocab_size=VOCAB_SIZE,
+        max_seq_len=MAX_SEQ_LEN,
+        d_model=256,
+        n_layers=4,
+        n_heads=8,
+        d_mlp=672,
+        positions="rotary",
+        norm="rmsnorm",
+        mlp="swiglu",
+        qk_norm=True,
+        tied_embeddings=False,
+        end_ids=(end_id,),
+    )
     model = Transformer(config, seed=0)
     with torch.no_grad():
         model.embed.weight *= 10
@@ -141,8 +164,11 @@ def write(model: Transformer, tokenizer: BPETokenizer, folder: Path) -> None:
 
 def chosen(config: Any) -> str:
     """A config with the fields in which it differs from the defaults."""
-    fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)
-              if getattr(config, field.name) != field.default}  # fmt: skip
+    fields = {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if getattr(config, field.name) != field.default
+    }
     return f"{type(config).__name__}({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
 
@@ -161,17 +187,29 @@ def card(model: Transformer, log: list[dict[str, str]]) -> str:
             right, control, of = (sum(column) for column in zip(*some))
             cells += [f"{right / max(of, 1):.0%} of {of}", f"{control / max(of, 1):.0%}"]
         rows.append(f"| {kind} | {' | '.join(cells)} |")
-    curve = [f"| {row['step']} | {float(row['loss']):.3f} | {float(row['validation_loss']):.3f} |"
-             for row in log if row["validation_loss"]]  # fmt: skip
+    curve = [
+        f"| {row['step']} | {float(row['loss']):.3f} | {float(row['validation_loss']):.3f} |"
+        for row in log
+        if row["validation_loss"]
+    ]
     tokens = RUN.steps * RUN.batch_size * RUN.seq_len
     _, median, quick = statistics.quantiles((float(row["tokens_per_second"]) for row in log), n=4)
     size = (FOLDER / "model.safetensors").stat().st_size
     return CARD.format(
-        parameters=sum(p.numel() for p in model.parameters()), megabytes=size / 1e6, config=chosen(model.config),
-        run=chosen(RUN), seed=RUN.seed, seq_len=RUN.seq_len, max_seq_len=MAX_SEQ_LEN, tokens=tokens,
-        minutes=tokens / quick / 60, busy_minutes=tokens / median / 60, curve="\n".join(curve),
-        scores="\n".join(rows), stories=STORIES_TO_SCORE,
-    )  # fmt: skip
+        parameters=sum(p.numel() for p in model.parameters()),
+        megabytes=size / 1e6,
+        config=chosen(model.config),
+        run=chosen(RUN),
+        seed=RUN.seed,
+        seq_len=RUN.seq_len,
+        max_seq_len=MAX_SEQ_LEN,
+        tokens=tokens,
+        minutes=tokens / quick / 60,
+        busy_minutes=tokens / median / 60,
+        curve="\n".join(curve),
+        scores="\n".join(rows),
+        stories=STORIES_TO_SCORE,
+    )
 
 
 CARD = """# TinyTales base
@@ -199,7 +237,7 @@ comes twice. Questions that a story does not answer are left out: the model has 
 {tokens:,} tokens. On two cores that is {minutes:.0f} minutes at the speed that the quickest quarter of the steps had,
 and {busy_minutes:.0f} at their median speed (the machine had other work).
 
-| step | loss of its batch, nats a token | loss on unseen stories |
+| step | loss of its batch, nats per token | loss on unseen stories |
 | ---: | ---: | ---: |
 {curve}
 

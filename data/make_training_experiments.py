@@ -22,9 +22,17 @@ CHOOSING_SEED, SEEDS = 100, range(5)
 TABLES = (3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 MATRICES = {"adamw": (5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2), "muon": (2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1)}
 SMALL = TransformerConfig(
-    vocab_size=1024, max_seq_len=64, d_model=64, n_layers=2, n_heads=4, d_mlp=168,
-    positions="rotary", norm="rmsnorm", mlp="swiglu", tied_embeddings=False,
-)  # fmt: skip
+    vocab_size=1024,
+    max_seq_len=64,
+    d_model=64,
+    n_layers=2,
+    n_heads=4,
+    d_mlp=168,
+    positions="rotary",
+    norm="rmsnorm",
+    mlp="swiglu",
+    tied_embeddings=False,
+)
 
 
 class Laboratory:
@@ -50,9 +58,14 @@ class Laboratory:
             model = scaled(Transformer(SMALL, seed=seed), *first_weights)
             settings = {"batch_size": 8, "warmup": 10, "schedule": "linear", **choices}
             plan = TrainConfig(
-                **settings, seq_len=64, seed=seed, dtype="float32", validation_batches=128 // settings["batch_size"],
-                learning_rate=rates[0], matrix_learning_rate=rates[1],
-            )  # fmt: skip
+                **settings,
+                seq_len=64,
+                seed=seed,
+                dtype="float32",
+                validation_batches=128 // settings["batch_size"],
+                learning_rate=rates[0],
+                matrix_learning_rate=rates[1],
+            )
             try:
                 *_, last = train(model, self.learn_from, plan, validation=self.held_back[role])
                 loss = round(last.validation_loss, 4)

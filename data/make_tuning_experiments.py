@@ -27,9 +27,14 @@ from llmlib.training import cross_entropy
 
 FILE = Path(__file__).parent / "tuning_experiments.csv"
 MUON = {
-    "seq_len": 512, "optimizer": "muon", "learning_rate": 3e-3, "matrix_learning_rate": 6e-3,
-    "betas": (0.9, 0.98), "weight_decay": 0.0, "schedule": "linear",
-}  # fmt: skip
+    "seq_len": 512,
+    "optimizer": "muon",
+    "learning_rate": 3e-3,
+    "matrix_learning_rate": 6e-3,
+    "betas": (0.9, 0.98),
+    "weight_decay": 0.0,
+    "schedule": "linear",
+}
 
 base, plain = load_pretrained("tinytales", device="cpu", dtype="float32")
 tokenizer = with_chat_template(plain, TALES)

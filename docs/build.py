@@ -16,9 +16,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build the web edition of the course.")
     parser.add_argument("lessons", nargs="*", metavar="LESSON", help="such as 03_attention; default: the whole course")
     parser.add_argument(
-        "--views", choices=("yes", "no", "kept"), default="yes",
+        "--views",
+        choices=("yes", "no", "kept"),
+        default="yes",
         help="yes: run each lesson whose views are not stored yet; kept: only use stored ones; no: still pictures",
-    )  # fmt: skip
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "site", help="the folder (default: build/site)")
     asked = parser.parse_args()
 

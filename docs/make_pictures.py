@@ -141,9 +141,19 @@ def training_frames(page: Page, folder: Path) -> Iterator[Frame]:
 
     moments = {round(1 + (STEPS - 1) * (k / (SHOWN - 1)) ** 2) for k in range(SHOWN)}  # denser where it learns fastest
     recipe = TrainConfig(
-        STEPS, 12, 96, warmup=10, schedule="linear", dtype="float32", optimizer="muon", learning_rate=0.03,
-        matrix_learning_rate=0.01, validate_every=20, validation_batches=4, sample_every=20,
-    )  # fmt: skip
+        STEPS,
+        12,
+        96,
+        warmup=10,
+        schedule="linear",
+        dtype="float32",
+        optimizer="muon",
+        learning_rate=0.03,
+        matrix_learning_rate=0.01,
+        validate_every=20,
+        validation_batches=4,
+        sample_every=20,
+    )
     view = explore_training()
     for step in view.watch(llmlib.train(model, data, recipe, validation=held_back, sample=story)):
         if step.step in moments:

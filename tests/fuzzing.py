@@ -70,9 +70,14 @@ packed = true
 """
 LINES = [
     {"prompt": "Hi", "response": "Hello!"},
-    {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Où?"},
-                  {"role": "assistant", "content": "Là."}]},
-]  # fmt: skip
+    {
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Où?"},
+            {"role": "assistant", "content": "Là."},
+        ]
+    },
+]
 
 
 def tokenizer_of():

@@ -29,9 +29,11 @@ def start(place):
     inline = "module://matplotlib_inline.backend_inline"  # as a kernel has it when it imports matplotlib
     return subprocess.Popen(
         [sys.executable, "-P", __file__, "serve", str(place)],
-        cwd=Path(__file__).parent.parent, env={"OMP_NUM_THREADS": "1", **os.environ, "MPLBACKEND": inline},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        cwd=Path(__file__).parent.parent,
+        env={"OMP_NUM_THREADS": "1", **os.environ, "MPLBACKEND": inline},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def name(kernel, place, folder):
@@ -71,10 +73,21 @@ def serve(place):
 
 
 IMPORTED = (
-    "ipykernel.kernelapp", "torch._dynamo", "matplotlib", "llmlib", "llmlib.corpora", "llmlib.exercises",
-    "llmlib.explore", "llmlib.finetuning", "llmlib.interpret", "llmlib.preferences", "llmlib.pretrained",
-    "llmlib.sampling", "llmlib.training", "llmlib.widgets",
-)  # fmt: skip
+    "ipykernel.kernelapp",
+    "torch._dynamo",
+    "matplotlib",
+    "llmlib",
+    "llmlib.corpora",
+    "llmlib.exercises",
+    "llmlib.explore",
+    "llmlib.finetuning",
+    "llmlib.interpret",
+    "llmlib.preferences",
+    "llmlib.pretrained",
+    "llmlib.sampling",
+    "llmlib.training",
+    "llmlib.widgets",
+)
 
 
 def _import():

@@ -10,9 +10,14 @@ from llmlib.pretrained import fill
 from llmlib.pretrained.hub_folder import HubFolder
 
 SMALL = dict(  # noqa: C408
-    vocab_size=67, hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4,
-    num_key_value_heads=2, max_position_embeddings=48,
-)  # fmt: skip
+    vocab_size=67,
+    hidden_size=32,
+    intermediate_size=40,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=48,
+)
 LLAMA3 = {
     "rope_type": "llama3",
     "rope_theta": 5e5,
@@ -34,13 +39,14 @@ FAMILIES = {
     "llama, biases": lambda: transformers.LlamaConfig(**SMALL, attention_bias=True, mlp_bias=True, head_dim=10),
     "smollm2": lambda: transformers.LlamaConfig(
         **{**SMALL, "hidden_size": 36, "num_attention_heads": 3, "num_key_value_heads": 1},
-        tie_word_embeddings=True, rope_parameters={"rope_type": "default", "rope_theta": 1e5},
+        tie_word_embeddings=True,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e5},
     ),
     "mistral": lambda: transformers.MistralConfig(**SMALL, sliding_window=None),
     "mistral, window": lambda: transformers.MistralConfig(**SMALL, sliding_window=7, attn_implementation="eager"),
     "qwen2": lambda: transformers.Qwen2Config(**SMALL),
     "qwen3": lambda: transformers.Qwen3Config(**SMALL, head_dim=12, tie_word_embeddings=True),
-}  # fmt: skip
+}
 
 
 def their_model(family, seed=0):

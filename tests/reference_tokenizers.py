@@ -198,9 +198,18 @@ def gguf_fields(family):
 
 
 STATE = (
-    "vocabulary", "pattern", "special_tokens", "merge_order", "whole_pieces", "unk_id", "normalization", "bos_id",
-    "adds_bos", "eos_ids", "chat_template",
-)  # fmt: skip
+    "vocabulary",
+    "pattern",
+    "special_tokens",
+    "merge_order",
+    "whole_pieces",
+    "unk_id",
+    "normalization",
+    "bos_id",
+    "adds_bos",
+    "eos_ids",
+    "chat_template",
+)
 
 
 def state(tokenizer):

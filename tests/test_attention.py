@@ -52,9 +52,14 @@ def test_causal_mask_is_its_definition(n_query, extra, window):
 
 
 @given(
-    batch=st.integers(1, 3), head=st.integers(1, 3), n_query=st.integers(1, 6), extra=st.integers(0, 5),
-    d_head=st.integers(1, 9), seed=st.integers(0, 999), masked=st.booleans(),
-)  # fmt: skip
+    batch=st.integers(1, 3),
+    head=st.integers(1, 3),
+    n_query=st.integers(1, 6),
+    extra=st.integers(0, 5),
+    d_head=st.integers(1, 9),
+    seed=st.integers(0, 999),
+    masked=st.booleans(),
+)
 def test_scaled_dot_product_attention_equals_torch(batch, head, n_query, extra, d_head, seed, masked):
     n_key = n_query + extra
     q = randn(batch, head, n_query, d_head, seed=seed)

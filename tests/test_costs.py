@@ -92,9 +92,18 @@ def test_a_step_of_training_needs_all_of_it():
 def test_published_models():
     """As their makers count them: GPT-2 small has 124 million parameters, Llama 3 8B 8.03 billion."""
     llama = TransformerConfig(
-        128256, 8192, 4096, n_layers=32, n_heads=32, n_kv_heads=8, d_mlp=14336, positions="rotary", norm="rmsnorm",
-        mlp="swiglu", tied_embeddings=False,
-    )  # fmt: skip
+        128256,
+        8192,
+        4096,
+        n_layers=32,
+        n_heads=32,
+        n_kv_heads=8,
+        d_mlp=14336,
+        positions="rotary",
+        norm="rmsnorm",
+        mlp="swiglu",
+        tied_embeddings=False,
+    )
     assert count(llama).parameters == 8_030_261_248
     assert count(llama, dtype=torch.bfloat16).cache_bytes == 8192 * 131072  # 128 KiB a token
 

@@ -95,9 +95,11 @@ def test_factors_for_a_longer_context_equal_transformers(kind, factor, length):
     from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
     config = LlamaConfig(
-        hidden_size=128, num_attention_heads=2, max_position_embeddings=512,
+        hidden_size=128,
+        num_attention_heads=2,
+        max_position_embeddings=512,
         rope_parameters={"rope_type": kind, "rope_theta": 10_000.0, "factor": factor},
-    )  # fmt: skip
+    )
     if kind == "linear":
         inverse, ours = LlamaRotaryEmbedding(config).inv_freq, linear_rope_factors(64, factor)
     else:  # the stretch depends on how long the text is; as long as the original context, it is 1

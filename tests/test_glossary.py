@@ -13,10 +13,19 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 LESSONS = (  # in the order in which they are read; the Primer may be left out
-    "00_welcome", "01_tokenization", "02_embeddings", "03_attention", "04_attention_visualised", "05_transformer",
-    "06_training", "07_sampling", "08_instruction_tuning",
-    "09_alignment", "10_scaling_laws", "11_capabilities_and_limits",
-)  # fmt: skip
+    "00_welcome",
+    "01_tokenization",
+    "02_embeddings",
+    "03_attention",
+    "04_attention_visualised",
+    "05_transformer",
+    "06_training",
+    "07_sampling",
+    "08_instruction_tuning",
+    "09_alignment",
+    "10_scaling_laws",
+    "11_capabilities_and_limits",
+)
 # Each term, and words of the sentence that explains it, without their emphasis.
 TERMS = {
     "token": "A token is a piece of text",

@@ -107,8 +107,10 @@ def test_a_prediction_says_where_it_is_outside():
     assert found.predict(1e5, 1e5).outside == ()
     assert found.predict(6e6, 1e6).outside == ("2 times the most parameters",)
     assert found.predict(1e4, 2e4).outside == (
-        "0.5 times the fewest parameters", "0.5 times the fewest tokens", "0.25 times the least compute",
-    )  # fmt: skip
+        "0.5 times the fewest parameters",
+        "0.5 times the fewest tokens",
+        "0.25 times the least compute",
+    )
     assert "outside the data: 2 times the most parameters" in str(found.predict(6e6, 1e6))
     assert str(found.predict(1e5, 1e5)).endswith("; inside the data")
 

@@ -80,9 +80,19 @@ def test_hook_points_name_every_stage_of_a_block():
     block = Transformer(BASE).blocks[0]
     names = {name.split(".")[-1] for name, _ in block.named_modules() if "hook_" in name}
     assert names == {
-        "hook_residual_pre", "hook_attention_out", "hook_residual_mid", "hook_mlp_out", "hook_residual_post",
-        "hook_q", "hook_k", "hook_v", "hook_scores", "hook_pattern", "hook_z", "hook_activation",
-    }  # fmt: skip
+        "hook_residual_pre",
+        "hook_attention_out",
+        "hook_residual_mid",
+        "hook_mlp_out",
+        "hook_residual_post",
+        "hook_q",
+        "hook_k",
+        "hook_v",
+        "hook_scores",
+        "hook_pattern",
+        "hook_z",
+        "hook_activation",
+    }
 
 
 def test_the_residual_is_a_sum_of_what_the_layers_write():

@@ -9,9 +9,14 @@ from bs4 import BeautifulSoup
 
 # Where a page has addresses, and whether the page itself asks for what is there.
 ADDRESSES = (
-    ("a", "href", False), ("figure", "data-page", True), ("img", "src", True), ("source", "srcset", True),
-    ("iframe", "src", True), ("link", "href", True), ("script", "src", True),
-)  # fmt: skip
+    ("a", "href", False),
+    ("figure", "data-page", True),
+    ("img", "src", True),
+    ("source", "srcset", True),
+    ("iframe", "src", True),
+    ("link", "href", True),
+    ("script", "src", True),
+)
 LEAST = 20  # letters of a picture's description
 
 

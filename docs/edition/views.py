@@ -126,9 +126,12 @@ def pages_of_a_run(lesson: Lesson) -> dict[int, list[str]]:
             "PYTHONPATH": os.pathsep.join(filter(None, (str(LIBRARY.parent), path))),
         }
         client = NotebookClient(
-            notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(lesson.path.parent)}},
+            notebook,
+            timeout=900,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(lesson.path.parent)}},
             extra_arguments=["--log-level=ERROR"],  # else each kernel says that it speaks over TCP
-        )  # fmt: skip
+        )
         try:
             client.execute(env=environment)
         except CellExecutionError as error:

@@ -27,9 +27,18 @@ ABOUT = "llmlib_adapter"  # in the weights' metadata: a copy of the other file
 PREFIX = "base_model.model."  # peft wraps the model twice
 ORIGINAL_BASE = (True, False, "gaussian", "orthogonal", "eva")  # initialisations that do not change the base
 NO_MATTER = {  # settings that do not change what a trained adapter computes
-    "auto_mapping", "base_model_name_or_path", "exclude_modules", "inference_mode", "layers_pattern", "lora_dropout",
-    "megatron_core", "peft_version", "qalora_group_size", "revision", "task_type",
-}  # fmt: skip
+    "auto_mapping",
+    "base_model_name_or_path",
+    "exclude_modules",
+    "inference_mode",
+    "layers_pattern",
+    "lora_dropout",
+    "megatron_core",
+    "peft_version",
+    "qalora_group_size",
+    "revision",
+    "task_type",
+}
 READ = {"peft_type", "r", "lora_alpha", "target_modules", "use_rslora", "init_lora_weights", "bias"}
 
 

@@ -138,9 +138,15 @@ def _run(path: Path, resume: bool) -> None:
         lora = apply_lora(model, of_lora)
     with warnings_once(ranks.writes):
         run = tune(
-            model, tokenizer, conversations[:cut], config, packed=data.packed,
-            validation=conversations[cut:] or None, folder=folder, resume=resume,
-        )  # fmt: skip
+            model,
+            tokenizer,
+            conversations[:cut],
+            config,
+            packed=data.packed,
+            validation=conversations[cut:] or None,
+            folder=folder,
+            resume=resume,
+        )
         if ranks.writes and lora is None:
             write_tokenizer(tokenizer, folder)  # so that you can open a checkpoint too
     with following(run, folder, ranks, f"llmlib tune {path} --resume"):

@@ -68,9 +68,14 @@ def tune_on_preferences(
     held_out = None if validation is None else PreferenceData(tokenizer, validation)
     objective = DPO(fixed_reference(model, reference, config.dtype), beta)
     return train(
-        model, PreferenceData(tokenizer, preferences), config,
-        validation=held_out, objective=objective, folder=folder, resume=resume,
-    )  # fmt: skip
+        model,
+        PreferenceData(tokenizer, preferences),
+        config,
+        validation=held_out,
+        objective=objective,
+        folder=folder,
+        resume=resume,
+    )
 
 
 class DPO:

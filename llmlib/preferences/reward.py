@@ -135,9 +135,14 @@ def train_reward_model(
     """
     held_out = None if validation is None else PreferenceData(tokenizer, validation)
     return train(
-        model, PreferenceData(tokenizer, preferences), config,
-        validation=held_out, objective=BradleyTerry(model.config), folder=folder, resume=resume,
-    )  # fmt: skip
+        model,
+        PreferenceData(tokenizer, preferences),
+        config,
+        validation=held_out,
+        objective=BradleyTerry(model.config),
+        folder=folder,
+        resume=resume,
+    )
 
 
 class BradleyTerry:

@@ -108,11 +108,16 @@ def hub_config(config: TransformerConfig) -> dict[str, Any]:
     c = config
     shared = {"vocab_size": c.vocab_size, "tie_word_embeddings": c.tied_embeddings}
     if _is_gpt2(c):
-        return _named("gpt2") | shared | {
-            "n_positions": c.max_seq_len, "n_embd": c.d_model, "n_layer": c.n_layers, "n_head": c.n_heads,
-            "n_inner": c.d_mlp, "layer_norm_epsilon": c.norm_eps,
+        own: dict[str, Any] = {
+            "n_positions": c.max_seq_len,
+            "n_embd": c.d_model,
+            "n_layer": c.n_layers,
+            "n_head": c.n_heads,
+            "n_inner": c.d_mlp,
+            "layer_norm_epsilon": c.norm_eps,
             "activation_function": "gelu" if c.mlp == "gelu" else "gelu_new",
-        }  # fmt: skip
+        }
+        return _named("gpt2") | shared | own
     family = _llama_family(c)
     if family is None:
         raise ValueError(
@@ -122,12 +127,21 @@ def hub_config(config: TransformerConfig) -> dict[str, Any]:
     rope: dict[str, Any] = {"rope_theta": c.rope_theta}
     if c.rope_factors is not None:
         rope["rope_scaling"] = {"rope_type": "linear", "factor": c.rope_factors[0]}
-    return _named(family) | shared | rope | {
-        "max_position_embeddings": c.max_seq_len, "hidden_size": c.d_model, "intermediate_size": c.d_mlp,
-        "num_hidden_layers": c.n_layers, "num_attention_heads": c.n_heads, "num_key_value_heads": c.n_kv_heads,
-        "head_dim": c.d_head, "hidden_act": "silu", "rms_norm_eps": c.norm_eps, "sliding_window": c.sliding_window,
-        "attention_bias": c.qkv_bias and c.output_bias, "mlp_bias": c.mlp_bias,
-    }  # fmt: skip
+    own = {
+        "max_position_embeddings": c.max_seq_len,
+        "hidden_size": c.d_model,
+        "intermediate_size": c.d_mlp,
+        "num_hidden_layers": c.n_layers,
+        "num_attention_heads": c.n_heads,
+        "num_key_value_heads": c.n_kv_heads,
+        "head_dim": c.d_head,
+        "hidden_act": "silu",
+        "rms_norm_eps": c.norm_eps,
+        "sliding_window": c.sliding_window,
+        "attention_bias": c.qkv_bias and c.output_bias,
+        "mlp_bias": c.mlp_bias,
+    }
+    return _named(family) | shared | rope | own
 
 
 def _named(family: str) -> dict[str, Any]:

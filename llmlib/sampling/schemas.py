@@ -33,8 +33,20 @@ CODE = read_regex(r"\\u([0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})")
 CHARACTER = OneOf((PLAIN, read_regex(r'\\["\\/bfnrt]'), CODE))
 INTEGER = read_regex(r"-?(0|[1-9]\d*)")
 NUMBER = read_regex(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
-SAYS_NOTHING = {"$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated", "$defs",
-                "definitions", "readOnly", "writeOnly"}  # fmt: skip
+SAYS_NOTHING = {
+    "$schema",
+    "$id",
+    "$comment",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
+    "$defs",
+    "definitions",
+    "readOnly",
+    "writeOnly",
+}
 KEYWORDS = {
     "object": {"properties", "required", "additionalProperties"},
     "array": {"items", "minItems", "maxItems"},

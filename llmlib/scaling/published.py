@@ -5,20 +5,39 @@ from dataclasses import dataclass
 from llmlib.scaling.laws import KaplanLaw, Law, training_flops
 
 KAPLAN = KaplanLaw(
-    alpha_n=0.076, alpha_d=0.103, n_c=6.4e13, d_c=1.8e13, best_size=1.3e9, size_exponent=0.73,
-    name="Kaplan 2020", source="Kaplan et al. (2020), Scaling Laws for Neural Language Models, arXiv:2001.08361",
-    fitted_parameters=(768, 1.5e9), fitted_tokens=(22e6, 23e9),  # section 3
-)  # fmt: skip
+    alpha_n=0.076,
+    alpha_d=0.103,
+    n_c=6.4e13,
+    d_c=1.8e13,
+    best_size=1.3e9,
+    size_exponent=0.73,
+    name="Kaplan 2020",
+    source="Kaplan et al. (2020), Scaling Laws for Neural Language Models, arXiv:2001.08361",
+    fitted_parameters=(768, 1.5e9),
+    fitted_tokens=(22e6, 23e9),  # section 3
+)
 HOFFMANN = Law(
-    E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28, name="Hoffmann 2022",
+    E=1.69,
+    A=406.4,
+    B=410.7,
+    alpha=0.34,
+    beta=0.28,
+    name="Hoffmann 2022",
     source="Hoffmann et al. (2022), Training Compute-Optimal Large Language Models, arXiv:2203.15556, section D.3",
-    fitted_parameters=(70e6, 16e9), fitted_tokens=(5e9, 500e9),  # abstract
-)  # fmt: skip
+    fitted_parameters=(70e6, 16e9),
+    fitted_tokens=(5e9, 500e9),  # abstract
+)
 BESIROGLU = Law(
-    E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658, name="Besiroglu 2024",
+    E=1.8172,
+    A=482.01,
+    B=2085.43,
+    alpha=0.3478,
+    beta=0.3658,
+    name="Besiroglu 2024",
     source="Besiroglu et al. (2024), Chinchilla Scaling: A Replication Attempt, arXiv:2404.10102",
-    fitted_parameters=(70e6, 16e9), fitted_tokens=(5e9, 500e9),  # runs read off a figure of Hoffmann et al.
-)  # fmt: skip
+    fitted_parameters=(70e6, 16e9),
+    fitted_tokens=(5e9, 500e9),  # runs read off a figure of Hoffmann et al.
+)
 
 
 @dataclass(frozen=True)

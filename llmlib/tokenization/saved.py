@@ -16,9 +16,21 @@ from llmlib.files.checked_json import FormatError, field, integers, read_json, s
 
 FORMAT, VERSION = "llmlib.BPETokenizer", 1
 FIELDS = (
-    "format", "version", "checksum", "vocabulary", "pattern", "special_tokens", "merge_order", "whole_pieces", "unk_id",
-    "normalization", "bos_id", "adds_bos", "eos_ids", "chat_template",
-)  # fmt: skip
+    "format",
+    "version",
+    "checksum",
+    "vocabulary",
+    "pattern",
+    "special_tokens",
+    "merge_order",
+    "whole_pieces",
+    "unk_id",
+    "normalization",
+    "bos_id",
+    "adds_bos",
+    "eos_ids",
+    "chat_template",
+)
 
 
 def write_record(record: Mapping[str, Any], path: Path | str) -> None:

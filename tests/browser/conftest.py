@@ -66,13 +66,22 @@ def lab(tmp_path_factory, chromium):
     settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}))
     server = subprocess.Popen(
         [
-            sys.executable, "-P", "-c", LAB, "--no-browser", "--allow-root", f"--port={port}",
-            f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}",
+            sys.executable,
+            "-P",
+            "-c",
+            LAB,
+            "--no-browser",
+            "--allow-root",
+            f"--port={port}",
+            f"--IdentityProvider.token={token}",
+            f"--ServerApp.root_dir={folder}",
             "--LabApp.expose_app_in_browser=True",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ],
-        env={**os.environ, **private}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        env={**os.environ, **private},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     base = f"http://127.0.0.1:{port}"
     until = time.monotonic() + 300  # on a machine that does much else, its imports alone take a minute
     while not _answers(f"{base}/api/status?token={token}"):

@@ -83,11 +83,14 @@ def test_from_grid_to_head_to_token_with_the_mouse(opened, compared):
     for text, score in zip(
         shown,
         [
-            head_scores.previous_token_score(pattern), head_scores.first_token_score(pattern),
-            head_scores.duplicate_token_score(pattern, ids), head_scores.induction_score(pattern, ids),
-            head_scores.entropy(pattern), head_scores.distance(pattern),
+            head_scores.previous_token_score(pattern),
+            head_scores.first_token_score(pattern),
+            head_scores.duplicate_token_score(pattern, ids),
+            head_scores.induction_score(pattern, ids),
+            head_scores.entropy(pattern),
+            head_scores.distance(pattern),
         ],
-    ):  # fmt: skip
+    ):
         number = float(re.match(r"[\d.]+", text)[0]) / (100 if "%" in text else 1)
         assert number == pytest.approx(score.item(), abs=0.011), shown
 

@@ -183,19 +183,38 @@ def conversation():
     tokens = [reading(k, -3.0 * k, [(j, -0.5 - j) for j in range(5)]) for k in range(6)]
     answer = lambda text, k: {"role": "assistant", "content": text, "speaker": k}  # noqa: E731
     messages = [
-        {"role": "user", "content": "word " * 90}, answer("", 0), answer("<i> 🙂 " * 40, 1), answer("مرحبا", 2),
-        {"role": "user", "content": "🙂"}, answer("one", 0), answer("two", 1), answer("three", 2),
-    ]  # fmt: skip
+        {"role": "user", "content": "word " * 90},
+        answer("", 0),
+        answer("<i> 🙂 " * 40, 1),
+        answer("مرحبا", 2),
+        {"role": "user", "content": "🙂"},
+        answer("one", 0),
+        answer("two", 1),
+        answer("three", 2),
+    ]
     notes = [
-        {}, {"problem": "This model has no template."}, {"tokens": 6, "ended": "Cut after 6 tokens."}, {"tokens": 6},
-        {"order": [2, 0, 1], "vote": None}, {}, {}, {},
-    ]  # fmt: skip
+        {},
+        {"problem": "This model has no template."},
+        {"tokens": 6, "ended": "Cut after 6 tokens."},
+        {"tokens": 6},
+        {"order": [2, 0, 1], "vote": None},
+        {},
+        {},
+        {},
+    ]
     neutral = {"temperature": 0.2, "top_p": 0.9}
     return ChatView(
-        messages=messages, notes=notes, names=["base", "tuned", "x" * 60], words=words, readings=pack(tokens * 2),
-        system="Be brief.", system_problems=["base takes no system prompt. Why?"], settings=neutral, blind=True,
+        messages=messages,
+        notes=notes,
+        names=["base", "tuned", "x" * 60],
+        words=words,
+        readings=pack(tokens * 2),
+        system="Be brief.",
+        system_problems=["base takes no system prompt. Why?"],
+        settings=neutral,
+        blind=True,
         tally={"wins": [1, 2, 0], "tie": 0, "bad": 3},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.timeout(300)

@@ -137,9 +137,11 @@ def test_training(page, opened):
             told = {"validation_loss": loss + 0.5, "sample": f"{name} at {step}"} if due else {}
             if step % 500 == 0:
                 told["statistics"] = {
-                    "groups": ["embedding", "block 0", "output"], "updates": np.outer([1, 2, 3], QUANTILES) / speed,
-                    "gradients": np.full((3, 5), 1e-5), "activations": np.full((3, 5), np.nan),
-                }  # fmt: skip
+                    "groups": ["embedding", "block 0", "output"],
+                    "updates": np.outer([1, 2, 3], QUANTILES) / speed,
+                    "gradients": np.full((3, 5), 1e-5),
+                    "activations": np.full((3, 5), np.nan),
+                }
             view.log(run, step, loss=loss, **numbers, **told)
         view.mark(run, "finished" if speed == 3 else "failed", "" if speed == 3 else "The loss is <i>nan</i>.")
     board = opened(view, ".llm-training")
@@ -212,9 +214,18 @@ def test_alignment(page, opened):
             one = {"prompt": "When?", "answers": ["a"], "rewards": [0.5], "advantages": [0.0]}
             groups = [equal, {**mixed, "advantages": [0.5, -0.5, math.nan, 0.5]}, one]
             view.log(
-                run, step, reward=step / 1000, kl=step / 100, entropy=1.0, length=9.0, seconds=0.1,
-                measures={"true reward": 0.4}, cut_off=0.0, equal_groups=1, groups=groups,
-            )  # fmt: skip
+                run,
+                step,
+                reward=step / 1000,
+                kl=step / 100,
+                entropy=1.0,
+                length=9.0,
+                seconds=0.1,
+                measures={"true reward": 0.4},
+                cut_off=0.0,
+                equal_groups=1,
+                groups=groups,
+            )
         view.mark(run, "finished")
     view.compare([f"{story}Who?", "Where?"], {"base": odd[1:3], "tuned": odd[:2]}, {"tuned": [1.0, -0.5]})
     board = opened(view, ".llm-alignment")

@@ -129,9 +129,12 @@ def test_a_page_without_python(page, tmp_path):
     page.on("pageerror", lambda error: problems.append(str(error)))
     logits = 3 * np.random.default_rng(0).normal(size=60)
     words = [*(f" t{k}" for k in range(55)), "<b>", "🙂", "\n", "مرحبا", "漢字" * 9]
-    view = sampling_view("a " * 300, {
-        "model": logits, "temperature": logits / 2, "top_k": np.where(logits > 2, logits / 2, -np.inf)
-    }, words, settings={"temperature": 2.0, "top_k": 9})  # fmt: skip
+    view = sampling_view(
+        "a " * 300,
+        {"model": logits, "temperature": logits / 2, "top_k": np.where(logits > 2, logits / 2, -np.inf)},
+        words,
+        settings={"temperature": 2.0, "top_k": 9},
+    )
     tree, at = Branches(), 0
     for k in range(60):
         at = tree.add(at if k % 13 else at // 2, k, -k / 9, 0.5, "chance")

@@ -155,13 +155,18 @@ VIEWS = (
         keyboard=keyboard_acts.threshold, works_alone="Save", widest=acts.threshold_other),
     Row("LongContextView", ".llm-long-context", "far = explore_far()",
         acts.long_context_clicks, acts.long_context_odd, NOT_TYPED, NOT_TYPED, keyboard=keyboard_acts.long_context),
-)  # fmt: skip
+)  # fmt: skip  # a table: a row takes two to five lines, not ten
 # What `predict`, `quiz` and `warm_up` show where a kernel runs. It has no picture of its own for a saved notebook.
 QUESTIONS = Row(
-    "QuestionsView", ".llm-questions",
+    "QuestionsView",
+    ".llm-questions",
     "asked = QuestionsView(title='Quiz', questions=questions, choose=lambda **choice: told.append(choice))",
-    acts.questions_clicks, NOTHING_TYPED, NOTHING_TYPED, NOTHING_TYPED, keyboard=keyboard_acts.questions,
-)  # fmt: skip
+    acts.questions_clicks,
+    NOTHING_TYPED,
+    NOTHING_TYPED,
+    NOTHING_TYPED,
+    keyboard=keyboard_acts.questions,
+)
 TABLE = (*VIEWS, QUESTIONS)
 
 

@@ -116,7 +116,7 @@ def test_a_conversation_is_answered_in_the_template(model, tokenizer):
         ({"prompt": "x"}, "There is no right answer"),
         ({"prompt": said("a", "b"), "right": "c"}, "should be from 'user'"),
     ],
-)  # fmt: skip
+)
 def test_questions_that_cannot_be_asked(fields, message):
     with pytest.raises(ValueError, match=message):
         Question(**fields)

@@ -13,33 +13,40 @@ _numbers = itertools.count(1)
 
 def run_cell(text, **names):
     """Run a cell in a notebook where `names` are known; returns all names afterwards."""
-    place = f"<a cell of the tests: {next(_numbers)}>"
-    linecache.cache[place] = (len(text), None, text.splitlines(keepends=True), place)
     notebook = {"__name__": "__main__", **names}
-    exec(compile(text, place, "exec"), notebook)
+    run_in(notebook, text)
     return notebook
 
 
-def solutions_in(folder, lesson):
-    """The names of the exercises, and a solution of each, from a module of `plain` or `styles`, as from a cell."""
-    module = importlib.import_module(f"exercises.{folder}.{lesson}")
+def run_in(notebook, text):
+    """Run one more cell in a notebook, the dictionary of its names."""
+    place = f"<a cell of the tests: {next(_numbers)}>"
+    linecache.cache[place] = (len(text), None, text.splitlines(keepends=True), place)
+    exec(compile(text, place, "exec"), notebook)
+
+
+def solutions_in(lesson, kind):
+    """The names of the exercises, and a solution of each, from a module of `right`, as from a cell.
+
+    `kind` is "plain" or "solves".
+    """
+    module = importlib.import_module(f"exercises.right.{lesson}")
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     solved = []
     for node in tree.body:
         for decorator in getattr(node, "decorator_list", []):
             if isinstance(decorator, ast.Call) and decorator.func.id in ("plain", "solves"):
-                solved.append((decorator.args[0].value, node.name))
+                solved += [(decorator.args[0].value, node.name)] if decorator.func.id == kind else []
                 node.decorator_list = []
     tree.body = [node for node in tree.body if not ast.unparse(node).startswith("from exercises.")]
     notebook = run_cell(ast.unparse(tree))
     return [(exercise, notebook[name]) for exercise, name in solved]
 
 
-def all_solutions(folder):
+def all_solutions(kind):
     """From all lessons."""
-    package = importlib.import_module(f"exercises.{folder}")
-    modules = sorted(Path(package.__file__).parent.glob("lesson_*.py"))
-    return [solution for path in modules for solution in solutions_in(folder, path.stem)]
+    modules = sorted(Path(__file__).parent.glob("right/lesson_*.py"))
+    return [solution for path in modules for solution in solutions_in(path.stem, kind)]
 
 
 MASK = "attention.causal_mask"

@@ -283,9 +283,16 @@ def test_reports_are_the_same_at_each_call():
             self.kept = [object()]
 
     for attempt in (
-        lambda z: z, lambda z: Odd(), lambda z: [Odd()], lambda z: 1 / 0, lambda z: object, lambda z: {object()},
-        lambda z: (_ for _ in z), lambda z: Odd().missing, lambda z: z.view(Odd()),
-    ):  # fmt: skip
+        lambda z: z,
+        lambda z: Odd(),
+        lambda z: [Odd()],
+        lambda z: 1 / 0,
+        lambda z: object,
+        lambda z: {object()},
+        lambda z: (_ for _ in z),
+        lambda z: Odd().missing,
+        lambda z: z.view(Odd()),
+    ):
         first, second = check("attention.merge_heads", attempt), check("attention.merge_heads", attempt)
         assert repr(first) == repr(second)
         assert first._repr_html_() == second._repr_html_()

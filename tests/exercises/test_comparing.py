@@ -33,10 +33,25 @@ def test_a_single_changed_value_is_found_where_it_is(sizes, seed, dtype):
 
 @pytest.mark.parametrize(
     ("expected", "got"),
-    [([1, 2, 3], [1, 2]), ([1, 2], [1, 2, 3]), ([], [1]), ([1], []), ("abc", "abd"), ("ab", ""), (b"a", b"b"), (3, 4),
-     (2.5, 2.6), ((1, 2), (2, 1)), ({(1, 2): 3}, {}), ({}, {(1, 2): 3}), ({1: 2}, {1: 3}), ([(1, 2)], [(1, 3)]),
-     (float("inf"), 3.0), (None, 3)],
-)  # fmt: skip
+    [
+        ([1, 2, 3], [1, 2]),
+        ([1, 2], [1, 2, 3]),
+        ([], [1]),
+        ([1], []),
+        ("abc", "abd"),
+        ("ab", ""),
+        (b"a", b"b"),
+        (3, 4),
+        (2.5, 2.6),
+        ((1, 2), (2, 1)),
+        ({(1, 2): 3}, {}),
+        ({}, {(1, 2): 3}),
+        ({1: 2}, {1: 3}),
+        ([(1, 2)], [(1, 3)]),
+        (float("inf"), 3.0),
+        (None, 3),
+    ],
+)
 def test_plain_values_that_differ(expected, got):
     assert find_difference(expected, expected) is None
     difference = find_difference(expected, got)
@@ -100,7 +115,7 @@ def test_the_table_of_a_large_tensor_is_a_window_around_the_first_difference():
 
 def test_the_tables_of_lists_and_dictionaries_show_the_places_that_differ():
     assert shown([1, 2, 3, 4, 5], [1, 2, 3, 9]) == textwrap.dedent("""\
-        place  expected  yours
+        index  expected  yours
         ─────  ────────  ────────────
         1      2         2
         2      3         3

@@ -85,7 +85,7 @@ def test_a_lambda_is_kept_under_the_exercises_name():
         ("from llmlib.attention import causal_mask as f", "a function of a library"),
         ("import functools\nf = functools.partial(lambda n, m: torch.ones(n, m).tril(m - n).bool())", "def or lambda"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_stand_alone_is_not_kept_and_this_is_said(text, why):
     report = check(MASK, run_cell(text, torch=torch)["f"])
     assert report.correct
@@ -208,6 +208,16 @@ def test_a_kept_part_and_the_notebook_may_share_a_module_a_constant_and_a_helper
     assert torch.equal(space["attend"](q, q, q, attention.causal_mask(3, 3)), q)
     with pytest.raises(NoSource, match="`SCALE` has two meanings"):
         source_of(run_cell(WHOLE, **again | {"my_mask": mine(MASK), "SCALE": 3})["attend"])
+
+
+def test_it_comes_back_as_it_was_when_a_name_that_it_uses_has_changed():
+    """A reader who goes back to an earlier exercise, and begins it anew, breaks nothing that was right."""
+    notebook = run_cell(RIGHT + "def mask(n_query, n_key): return my_mask(n_query, n_key)")
+    assert check(MASK, notebook["mask"]).correct
+    exec("def my_mask(n_query, n_key): ...", notebook)
+    assert notebook["mask"](2, 4) is None
+    assert torch.equal(mine(MASK)(2, 4), attention.causal_mask(2, 4))
+    assert mine(MASK) is mine(MASK)
 
 
 def test_a_huge_solution_is_not_kept():
@@ -352,8 +362,7 @@ def test_the_picture_says_in_words_what_it_shows(next_session):
     drawn = xml.dom.minidom.parseString(shown.svg())
     said = [node.firstChild.data for node in drawn.getElementsByTagName("text")]
     assert "✓ causal_mask" in said
-    assert all(f"○ {part.name}".replace("_attention", "") in said or part.exercise == MASK
-               for part in PARTS)  # fmt: skip
+    assert all(f"○ {part.name}".replace("_attention", "") in said or part.exercise == MASK for part in PARTS)
     assert set(GROUPS) <= set(said)
     assert "you are here" not in said
     here = mine(here="Attention")

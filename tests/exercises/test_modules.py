@@ -79,7 +79,7 @@ def test_an_instance_or_a_function_is_no_class(attempt):
 
 @pytest.mark.slow
 def test_a_module_is_kept_and_serves_in_the_readers_model():
-    solved = dict(solutions_in("plain", "lesson_03_attention"))
+    solved = dict(solutions_in("lesson_03_attention", "plain"))
     assert check(NAME, solved[NAME]).correct
     remembering.checked.clear()  # the next session
     again = mine(NAME)
@@ -150,8 +150,10 @@ class Heads(nn.Module):
         z = scores.softmax(-1) @ v
         return self.output(z.transpose(1, 2).reshape(b, s, d))
 """
-UNTURNED = (("s, self.n_heads, -1).transpose(1, 2)", "self.n_heads, s, -1)"),
-            ("s, self.n_kv_heads, -1).transpose(1, 2)", "self.n_kv_heads, s, -1)"))  # fmt: skip
+UNTURNED = (
+    ("s, self.n_heads, -1).transpose(1, 2)", "self.n_heads, s, -1)"),
+    ("s, self.n_kv_heads, -1).transpose(1, 2)", "self.n_kv_heads, s, -1)"),
+)
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,17 @@ from collections import Counter
 
 import pytest
 
-from exercises import plain
+from exercises import right
 from exercises.mutants import compiled, mutants
-from exercises.plain import PLAIN
+from exercises.right import PLAIN
 from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.engine.comparing import find_difference
 from llmlib.exercises.engine.running import run
 from llmlib.exercises.engine.trials import expected_of, kept_cases
-from llmlib.exercises.registry import all_exercises, find
+from llmlib.exercises.registry import find
 
-for module in pkgutil.iter_modules(plain.__path__):
-    importlib.import_module(f"exercises.plain.{module.name}")
+for module in pkgutil.iter_modules(right.__path__):
+    importlib.import_module(f"exercises.right.{module.name}")
 
 pytestmark = pytest.mark.usefixtures("as_learners_have_it")
 
@@ -32,12 +32,16 @@ SHIFTED = "every count is changed alike, and only their order matters"
 # The changes that change nothing an exercise asks for: (before, after), and why the two are equal.
 EQUAL = {
     "tokenization.most_common_pair": {
-        ("1", "2"): SHIFTED, ("0", "-1"): SHIFTED, ("0", "1"): SHIFTED, ("best is None", "None is best"): MIRRORED,
+        ("1", "2"): SHIFTED,
+        ("0", "-1"): SHIFTED,
+        ("0", "1"): SHIFTED,
+        ("best is None", "None is best"): MIRRORED,
         ("pair < best", "pair <= best"): "a pair is not compared with itself: it is a key once",
         ("for i in range(len(ids) - 1):", "(after the next)"): INDEPENDENT,
     },
     "tokenization.merge": {
-        ("merged = []", "(after the next)"): INDEPENDENT, ("merged.append(new_id)", "(after the next)"): INDEPENDENT,
+        ("merged = []", "(after the next)"): INDEPENDENT,
+        ("merged.append(new_id)", "(after the next)"): INDEPENDENT,
     },
     "tokenization.detokenize": {
         ("for name in tokenizer.special:", "(after the next)"): INDEPENDENT,
@@ -45,7 +49,9 @@ EQUAL = {
     },
     "tokenization.read_vocabulary": {("numbers = []", "(after the next)"): INDEPENDENT},
     "attention.previous_occurrence": {
-        ("10", "9"): STRONG, ("20", "40"): STRONG, ("40", "80"): STRONG,
+        ("10", "9"): STRONG,
+        ("20", "40"): STRONG,
+        ("40", "80"): STRONG,
         ("w_q[token, token] = 20 * n_positions", "(after the next)"): INDEPENDENT,
         ("w_k[row, row] = 1", "(after the next)"): INDEPENDENT,
     },
@@ -53,8 +59,10 @@ EQUAL = {
     "transformer.read_sizes": {
         (f"sizes['{ours}'] = {theirs}", "(after the next)"): INDEPENDENT
         for ours, theirs in (
-            ("vocab_size", "theirs['vocab_size']"), ("n_heads", "theirs['num_attention_heads']"),
-            ("d_head", "sizes['d_model'] // sizes['n_heads']"), ("rope_theta", "theirs['rope_theta']"),
+            ("vocab_size", "theirs['vocab_size']"),
+            ("n_heads", "theirs['num_attention_heads']"),
+            ("d_head", "sizes['d_model'] // sizes['n_heads']"),
+            ("rope_theta", "theirs['rope_theta']"),
         )
     },
     "training.weight_shapes": {
@@ -64,14 +72,16 @@ EQUAL = {
     "training.first_weight": {("if len(shape) == 1:", "(after the next)"): INDEPENDENT},
     "training.learn": {("names = list(weights)", "(after the next)"): INDEPENDENT},
     "sampling.write": {
-        ("text is None", "None is text"): MIRRORED, ("def read(new_ids, text):", "(after the next)"): INDEPENDENT,
+        ("text is None", "None is text"): MIRRORED,
+        ("def read(new_ids, text):", "(after the next)"): INDEPENDENT,
     },
     "instruction_tuning.learn_answers": {
-        ("detours[name + '.a'] = draw((4, d_in)) / d_in ** 0.5", "(after the next)"): INDEPENDENT,
+        ("detours[name + '.a'] = draw((4, d_in)) / d_in ** 0.5", "(after the next)"): INDEPENDENT
     },
     "tokenization.train": {
         ("list(text.encode())", "text.encode()"): "bytes are a sequence of the same numbers",
-        ("pair is None", "None is pair"): MIRRORED, ("ids = list(text.encode())", "(after the next)"): INDEPENDENT,
+        ("pair is None", "None is pair"): MIRRORED,
+        ("ids = list(text.encode())", "(after the next)"): INDEPENDENT,
         ("if pair is None:", "(after the next)"): "merging None changes nothing, and then the loop ends all the same",
         ("ids = merge(ids, pair, 256 + number)", "(after the next)"): INDEPENDENT,
     },
@@ -80,14 +90,15 @@ EQUAL = {
         ("x = x / x.norm(dim=1, keepdim=True).clamp(min=1e-12)", "(after the next)"): INDEPENDENT,
     },
     "embeddings.nearest": {
-        ("0", "-1"): "there is one row, the first and the last", ("min(k, len(table))", "min(len(table), k)"): MIRRORED,
+        ("0", "-1"): "there is one row, the first and the last",
+        ("min(k, len(table))", "min(len(table), k)"): MIRRORED,
     },
     "embeddings.analogy": {
         ("0", "-1"): "there is one row, the first and the last",
         ("min(k, len(table) - len({a, b, c}))", "min(len(table) - len({a, b, c}), k)"): MIRRORED,
     },
     "attention.causal_mask": {
-        ("query = torch.arange(n_key - n_query, n_key)[:, None]", "(after the next)"): INDEPENDENT,
+        ("query = torch.arange(n_key - n_query, n_key)[:, None]", "(after the next)"): INDEPENDENT
     },
     "attention.scaled_dot_product": {("k.transpose(2, 3)", "k.transpose(3, 2)"): MIRRORED},
     "attention.split_heads": {(f"{CUT}.transpose(1, 2)", f"{CUT}.transpose(2, 1)"): MIRRORED},
@@ -120,14 +131,18 @@ EQUAL = {
         ("def __init__(self, d_model, n_heads, n_kv_heads):", "(after the next)"): INDEPENDENT,
         ("self.n_kv_heads = n_kv_heads", "(after the next)"): INDEPENDENT,
         ("self.key = nn.Linear(d_model, n_kv_heads * d_head, bias=False)", "(after the next)"): INDEPENDENT,
-        ("k = embeddings.rotate(attention.split_heads(self.key(x), self.n_kv_heads), cos, sin)",
-         "(after the next)"): INDEPENDENT,
+        (
+            "k = embeddings.rotate(attention.split_heads(self.key(x), self.n_kv_heads), cos, sin)",
+            "(after the next)",
+        ): INDEPENDENT,
         ("v = attention.share_heads(v, self.n_heads)", "(after the next)"): INDEPENDENT,
     },
     "transformer.llama_logits": {
         ("value = weights[f'{block}.attention.value.weight']", "(after the next)"): INDEPENDENT,
-        ("residual = residual + attention_part(x, query, key, value, output, config.n_heads, cos, sin)",
-         "(after the next)"): INDEPENDENT,
+        (
+            "residual = residual + attention_part(x, query, key, value, output, config.n_heads, cos, sin)",
+            "(after the next)",
+        ): INDEPENDENT,
         ("down = weights[f'{block}.mlp.down.weight']", "(after the next)"): INDEPENDENT,
     },
     "training.clip_together": {("norm <= limit", "norm < limit"): "at the limit the factor is 1"},
@@ -141,16 +156,14 @@ EQUAL = {
         ("gradient.shape[0] > gradient.shape[1]", "gradient.shape[1] > gradient.shape[0]"): MIRRORED,
         ("0", "-1"): "a matrix has two axes: the last but one is the first",
     },
-    "training.accumulated_gradient": {
-        ("weight = weight.clone().requires_grad_()", "(after the next)"): INDEPENDENT,
-    },
+    "training.accumulated_gradient": {("weight = weight.clone().requires_grad_()", "(after the next)"): INDEPENDENT},
     "sampling.keep_top_p": {("1", "2"): "p = 1 differs only where a sum is rounded to 1 before the last token"},
     "sampling.penalise_repetition": {
         ("1.0", "2.0"): "whatever is above 0 marks a token as seen",
         ("seen = torch.zeros_like(logits).scatter(1, ids, 1.0) > 0", "(after the next)"): INDEPENDENT,
     },
     "instruction_tuning.answer_mask": {
-        ("if ids[i] == assistant:", "(after the next)"): "no id is the start of an answer and its end at once",
+        ("if ids[i] == assistant:", "(after the next)"): "no id is the start of an answer and its end at once"
     },
     "instruction_tuning.best_by_wording": {
         ("max(told[wording], untold[wording])", "max(untold[wording], told[wording])"): MIRRORED,
@@ -158,19 +171,22 @@ EQUAL = {
     },
     "instruction_tuning.adapted": {("def detour(a, b):", "(after the next)"): INDEPENDENT},
     "sampling.constrained": {
-        ("best is None", "None is best"): MIRRORED, ("reached = state", "(after the next)"): INDEPENDENT,
+        ("best is None", "None is best"): MIRRORED,
+        ("reached = state", "(after the next)"): INDEPENDENT,
     },
     "sampling.allowed_tokens": {("at is not None", "None is not at"): MIRRORED},
     "limits.choose": {("0", "-1"): "the first choice always takes its place"},
     "limits.p_value": {
-        ("zip(first, second)", "zip(second, first)"): MIRRORED, ("min(better, worse)", "min(worse, better)"): MIRRORED,
+        ("zip(first, second)", "zip(second, first)"): MIRRORED,
+        ("min(better, worse)", "min(worse, better)"): MIRRORED,
         ("min(1.0, 2 * ways / 2 ** n)", "min(2 * ways / 2 ** n, 1.0)"): MIRRORED,
     },
     "alignment.clipped_loss": {("gain = advantages[:, None] * ratio", "(after the next)"): INDEPENDENT},
     "alignment.list_reward": {
-        ("named = set()", "(after the next)"): INDEPENDENT, ("named.add(animal)", "(after the next)"): INDEPENDENT,
+        ("named = set()", "(after the next)"): INDEPENDENT,
+        ("named.add(animal)", "(after the next)"): INDEPENDENT,
     },
-}  # fmt: skip
+}
 
 
 SECONDS = 0.3
@@ -198,13 +214,6 @@ def answers(name):
         mutant = compiled(source, function.__name__, vars(sys.modules[function.__module__]))
         if number % 9 == 0 or not wrong_at_once(exercise, mutant):
             yield change, examine(exercise, mutant, seconds=SECONDS)
-
-
-@pytest.mark.slow
-def test_the_plain_solutions_are_right():
-    assert PLAIN.keys() == {exercise.name for exercise in all_exercises()}
-    for name, function in PLAIN.items():
-        assert examine(find(name), function).correct, name
 
 
 @pytest.mark.slow

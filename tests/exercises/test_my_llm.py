@@ -48,9 +48,9 @@ def test_the_borrowed_file_computes_what_the_library_does_and_needs_torch_alone(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", ["plain", pytest.param("styles", marks=pytest.mark.slow)])
-def test_all_ways_to_write_a_part_can_be_kept_and_loaded(folder):
-    for exercise, function in all_solutions(folder):
+@pytest.mark.parametrize("kind", ["plain", "solves"])
+def test_all_ways_to_write_a_part_can_be_kept_and_loaded(kind):
+    for exercise, function in all_solutions(kind):
         source = source_of(function, exercise.partition(".")[2])
         space = {"__name__": "later"}
         exec(source.whole, space)
@@ -80,7 +80,7 @@ def test_a_file_of_the_readers_own_parts_computes_what_the_library_does():
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_file_of_parts_in_other_styles_computes_what_the_library_does(number):
     seen = {}
-    for exercise, function in all_solutions("styles"):
+    for exercise, function in all_solutions("solves"):
         seen[exercise] = seen.get(exercise, -1) + 1
         if exercise in OF_EXERCISE and seen[exercise] == number:
             keeping.keep(exercise, source_of(function, exercise.partition(".")[2]))

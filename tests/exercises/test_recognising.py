@@ -20,9 +20,17 @@ def in_order(values, reverse=False):
 
 BACKWARDS = Misconception("backwards", {"reverse": True}, "sorted downwards", "", "")
 EXERCISE = Exercise(
-    name="lists.in_order", task="", reference=sorted, cases=lambda seed: (), faulty=in_order,
-    misconceptions=(BACKWARDS,), hints=("", "", ""), deepens="", minutes=1, difficulty=1,
-)  # fmt: skip
+    name="lists.in_order",
+    task="",
+    reference=sorted,
+    cases=lambda seed: (),
+    faulty=in_order,
+    misconceptions=(BACKWARDS,),
+    hints=("", "", ""),
+    deepens="",
+    minutes=1,
+    difficulty=1,
+)
 
 
 def tried(values, got):

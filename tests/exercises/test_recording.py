@@ -92,9 +92,19 @@ def test_the_map_leads_to_the_lessons():
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"version": 1}', b'{"version": 99, "exercises": {}}', b"[" * 100_000,
-     b'{"version": 1, "exercises": []}', b'{"version": 1, "exercises": {"a": 3}}'],
-)  # fmt: skip
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b'{"version": 1}',
+        b'{"version": 99, "exercises": {}}',
+        b"[" * 100_000,
+        b'{"version": 1, "exercises": []}',
+        b'{"version": 1, "exercises": {"a": 3}}',
+    ],
+)
 def test_a_damaged_progress_file_is_set_aside(content, private_progress, capsys):
     progress_file().write_bytes(content)
     report = check("attention.merge_heads", lambda z: z)

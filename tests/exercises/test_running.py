@@ -131,10 +131,19 @@ def raises(error):
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("x"), SystemExit(3), KeyboardInterrupt(), GeneratorExit(), EvilError(), BaseException("b"),
-     StopIteration(), RecursionError("deep"), MemoryError()],
+    [
+        ValueError("x"),
+        SystemExit(3),
+        KeyboardInterrupt(),
+        GeneratorExit(),
+        EvilError(),
+        BaseException("b"),
+        StopIteration(),
+        RecursionError("deep"),
+        MemoryError(),
+    ],
     ids=lambda error: type(error).__name__,
-)  # fmt: skip
+)
 def test_any_exception_is_caught(error):
     assert kind_of(raises(error)) == "raised"
 
@@ -158,7 +167,7 @@ GARBAGE = [
     torch.ones(1, 2).bool(), np.zeros(3), np.float32(1), np.array(None), range(3), iter([1]), slice(1), Ellipsis,
     [torch.zeros(2)], (torch.zeros(2), torch.zeros(2)), (torch.zeros(2, dtype=torch.long), None), 10**400, -0.0,
     "\ud800", "\x00", [float("inf")], (1, 2), (1.0, 2.0), [(1, 2)], [(1, 2, 3)], {(1, 2): "x"}, {(1, 2): Evil()},
-]  # fmt: skip
+]  # fmt: skip  # fifty small values: one a line would say no more
 
 garbage = st.integers(0, len(GARBAGE) - 1).map(lambda i: GARBAGE[i])
 

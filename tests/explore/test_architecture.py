@@ -79,10 +79,18 @@ def test_values_are_those_that_pass():
     with torch.inference_mode(), trace(model) as t:
         logits = model(torch.tensor([ids]))
     wanted = {
-        "query": t.q[1], "key": t.k[1], "value": t.v[1], "pattern": t.pattern[1], "mix": t.z[1],
-        "output": t.attention_out[1], "add_attention": t.residual_mid[1], "activation": t.mlp[1], "down": t.mlp_out[1],
-        "add_mlp": t.residual[2], "unembed": logits,
-    }  # fmt: skip
+        "query": t.q[1],
+        "key": t.k[1],
+        "value": t.v[1],
+        "pattern": t.pattern[1],
+        "mix": t.z[1],
+        "output": t.attention_out[1],
+        "add_attention": t.residual_mid[1],
+        "activation": t.mlp[1],
+        "down": t.mlp_out[1],
+        "add_mlp": t.residual[2],
+        "unembed": logits,
+    }
     for (box, expected), value in zip(wanted.items(), values_in(model, ids, [(box, 1) for box in wanted])):
         torch.testing.assert_close(value.squeeze(0), expected[0].squeeze(0), msg=box)
     assert set(VALUES) >= set(wanted)

@@ -211,8 +211,14 @@ def test_speakers_need_names(two):
 
 def test_what_each_speaker_knows():
     said = [
-        Said("assistant", "Hello"), Said("user", "one"), Said("assistant", "a", 0), Said("assistant", "", 1),
-        Said("user", "two"), Said("assistant", "", 0), Said("assistant", "b", 1), Said("user", "three"),
-    ]  # fmt: skip
+        Said("assistant", "Hello"),
+        Said("user", "one"),
+        Said("assistant", "a", 0),
+        Said("assistant", "", 1),
+        Said("user", "two"),
+        Said("assistant", "", 0),
+        Said("assistant", "b", 1),
+        Said("user", "three"),
+    ]
     assert [m["content"] for m in known_to(0, "", said)] == ["Hello", "one", "a", "three"]
     assert [m["content"] for m in known_to(1, "Be brief.", said)] == ["Be brief.", "Hello", "two", "b", "three"]

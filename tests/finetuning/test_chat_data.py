@@ -132,8 +132,15 @@ def test_a_conversation_that_fills_the_row_to_the_last_token_is_whole(tokenizer)
 
 
 def test_what_a_cut_costs_is_told_once_for_each_length(tokenizer):
-    data = ChatData(tokenizer, [said("q" * 30, "lost"), said("a", "kept"), said("b", "kept", "c" * 20, "lost"),
-                                said("d", "cut here and no more")])  # fmt: skip
+    data = ChatData(
+        tokenizer,
+        [
+            said("q" * 30, "lost"),
+            said("a", "kept"),
+            said("b", "kept", "c" * 20, "lost"),
+            said("d", "cut here and no more"),
+        ],
+    )
     told = (
         r"3 of 4 conversations have more tokens than seq_len=20 .*Of 5 answers, 1 lose their end and 2 are lost "
         r"entirely; 1 conversations have no answer left and are dropped\. Choose a larger seq_len"

@@ -32,9 +32,14 @@ def taught(lora, seed=0):
 
 
 @given(
-    d_in=st.integers(1, 40), d_out=st.integers(1, 40), rank=st.integers(1, 50), alpha=st.floats(0.1, 64),
-    rslora=st.booleans(), bias=st.booleans(), seed=st.integers(0, 99),
-)  # fmt: skip
+    d_in=st.integers(1, 40),
+    d_out=st.integers(1, 40),
+    rank=st.integers(1, 50),
+    alpha=st.floats(0.1, 64),
+    rslora=st.booleans(),
+    bias=st.booleans(),
+    seed=st.integers(0, 99),
+)
 def test_the_map_is_the_formula(d_in, d_out, rank, alpha, rslora, bias, seed):
     generator = torch.Generator().manual_seed(seed)
     base = Linear(d_in, d_out, bias=bias)
@@ -113,9 +118,15 @@ def test_only_a_and_b_get_gradients_and_what_could_learn_before_can_again():
 
 @pytest.mark.parametrize(
     ("targets", "kinds"),
-    [("all", ATTENTION + MLP), ("attention", ATTENTION), ("mlp", MLP), (("query", "down"), ("query", "down")),
-     ("value", ("value",)), (["up"], ("up",))],
-)  # fmt: skip
+    [
+        ("all", ATTENTION + MLP),
+        ("attention", ATTENTION),
+        ("mlp", MLP),
+        (("query", "down"), ("query", "down")),
+        ("value", ("value",)),
+        (["up"], ("up",)),
+    ],
+)
 def test_which_maps(targets, kinds):
     model = make("llama")
     lora = apply_lora(model, LoRAConfig(rank=2, targets=targets))

@@ -17,7 +17,7 @@ from llmlib.preferences import (
     policy_gradient_loss,
     preference_accuracy,
     reward_loss,
-)  # fmt: skip
+)
 from llmlib.preferences.policy_gradient import equal_groups
 
 
@@ -78,16 +78,25 @@ def test_with_the_same_policy_the_ratio_has_the_gradient_of_reinforce():
 
 @pytest.mark.parametrize(
     ("ratio", "advantage", "loss", "moves"),
-    [(1.1, 1, -1.1, True), (1.5, 1, -1.2, False), (0.5, 1, -0.5, True),
-     (1.1, -1, 1.1, True), (1.5, -1, 1.5, True), (0.5, -1, 0.8, False)],
-)  # fmt: skip
+    [
+        (1.1, 1, -1.1, True),
+        (1.5, 1, -1.2, False),
+        (0.5, 1, -0.5, True),
+        (1.1, -1, 1.1, True),
+        (1.5, -1, 1.5, True),
+        (0.5, -1, 0.8, False),
+    ],
+)
 def test_the_clip_worked_out_by_hand(ratio, advantage, loss, moves):
     """It only holds back what would go further in the direction of the advantage."""
     log_probs = torch.tensor([[math.log(ratio) - 3.0]], requires_grad=True)
     found = policy_gradient_loss(
-        log_probs, torch.tensor([float(advantage)]), torch.tensor([[True]]),
-        old_log_probs=torch.tensor([[-3.0]]), clip=0.2,
-    )  # fmt: skip
+        log_probs,
+        torch.tensor([float(advantage)]),
+        torch.tensor([[True]]),
+        old_log_probs=torch.tensor([[-3.0]]),
+        clip=0.2,
+    )
     found.backward()
     assert found.item() == pytest.approx(loss)
     assert (log_probs.grad != 0).item() == moves

@@ -81,8 +81,10 @@ def test_a_batch_of_pairs_gives_its_prompts_and_answers_back(tokenizer):
     data = PreferenceData(tokenizer, PAIRS)
     x, y = data.batch(0, batch_size=3, seq_len=40)
     prompts, answers = prompts_and_answers(x, y)
-    found = {tokenizer.decode(prompt): [tokenizer.decode(row[row != IGNORED].tolist()) for row in two]
-             for prompt, two in zip(prompts, answers.unflatten(0, (-1, 2)))}  # fmt: skip
+    found = {
+        tokenizer.decode(prompt): [tokenizer.decode(row[row != IGNORED].tolist()) for row in two]
+        for prompt, two in zip(prompts, answers.unflatten(0, (-1, 2)))
+    }
     expected = {}
     for pair in PAIRS:
         (prompt, chosen), (_, rejected) = (

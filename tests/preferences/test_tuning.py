@@ -19,15 +19,17 @@ from llmlib.preferences import (
     reward_loss,
     train_reward_model,
     tune_on_preferences,
-)  # fmt: skip
+)
 from llmlib.preferences.dpo import DPO
 from llmlib.preferences.reward import BradleyTerry
 from llmlib.training import RunError, TrainConfig
 
 PAIRS = [
-    Preference("a", "yes", "no", ""), Preference("bcd e", "yes sir", "not", ""), Preference("f", "yo", "nope", ""),
+    Preference("a", "yes", "no", ""),
+    Preference("bcd e", "yes sir", "not", ""),
+    Preference("f", "yo", "nope", ""),
     Preference("g hi", "yet", "now", ""),
-]  # fmt: skip
+]
 QUICK = TrainConfig(30, 4, 40, learning_rate=1e-2, dtype="float32")
 
 

@@ -37,10 +37,13 @@ def main():
     for prompt in PROMPTS:
         with torch.no_grad():
             logits = model(torch.tensor([tokenizer.encode(prompt)])).logits[0]
-        made.append({
-            "prompt": prompt, "likeliest": logits.argmax(-1).tolist(),
-            "logits": [[round(each, 4) for each in row] for row in kept(logits).tolist()],
-        })  # fmt: skip
+        made.append(
+            {
+                "prompt": prompt,
+                "likeliest": logits.argmax(-1).tolist(),
+                "logits": [[round(each, 4) for each in row] for row in kept(logits).tolist()],
+            }
+        )
     lines = ",\n".join(json.dumps(each, ensure_ascii=False) for each in made)
     FILE.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 

@@ -42,11 +42,17 @@ def test_logits_equal_transformers_for_random_shapes(seed, tmp_path):
     chance = np.random.default_rng(seed)
     kv_heads, group = (int(chance.integers(1, 4)) for _ in range(2))
     config = transformers.Qwen3Config(
-        vocab_size=int(chance.integers(5, 200)), hidden_size=int(chance.integers(4, 40)),
-        intermediate_size=int(chance.integers(3, 60)), num_hidden_layers=int(chance.integers(1, 5)),
-        num_attention_heads=kv_heads * group, num_key_value_heads=kv_heads, head_dim=2 * int(chance.integers(1, 9)),
-        max_position_embeddings=20, tie_word_embeddings=bool(chance.integers(2)), rms_norm_eps=1e-6,
-    )  # fmt: skip
+        vocab_size=int(chance.integers(5, 200)),
+        hidden_size=int(chance.integers(4, 40)),
+        intermediate_size=int(chance.integers(3, 60)),
+        num_hidden_layers=int(chance.integers(1, 5)),
+        num_attention_heads=kv_heads * group,
+        num_key_value_heads=kv_heads,
+        head_dim=2 * int(chance.integers(1, 9)),
+        max_position_embeddings=20,
+        tie_word_embeddings=bool(chance.integers(2)),
+        rms_norm_eps=1e-6,
+    )
     torch.manual_seed(seed)
     theirs = transformers.AutoModelForCausalLM.from_config(config).eval()
     theirs.save_pretrained(tmp_path)

@@ -60,11 +60,17 @@ def test_end_tokens_and_precision_are_kept(tmp_path):
 @pytest.mark.parametrize(
     "choices",
     [
-        {"positions": "none"}, {"norm": "layernorm"}, {"mlp": "gelu"}, {"mlp": "none"},
-        {"qk_norm": True, "sliding_window": 4}, {"output_bias": True}, {"qkv_bias": True, "mlp_bias": True},
-        {"rope_factors": (1.0, 1.0, 2.0, 8.0)}, {"positions": "sinusoidal", "tied_embeddings": False},
+        {"positions": "none"},
+        {"norm": "layernorm"},
+        {"mlp": "gelu"},
+        {"mlp": "none"},
+        {"qk_norm": True, "sliding_window": 4},
+        {"output_bias": True},
+        {"qkv_bias": True, "mlp_bias": True},
+        {"rope_factors": (1.0, 1.0, 2.0, 8.0)},
+        {"positions": "sinusoidal", "tied_embeddings": False},
     ],
-)  # fmt: skip
+)
 def test_a_model_of_no_known_family_is_kept_in_our_own_form_and_said_so(choices, tmp_path):
     config = llama(**choices)
     with pytest.raises(ValueError, match="has no family for a model like this"):

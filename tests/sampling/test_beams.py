@@ -29,10 +29,18 @@ def test_equals_transformers(both, n_beams, length_penalty, n_ends):
     ids, ends = [5, 3, 8], list(range(7, 7 + n_ends))
     found = beam_search(ours, ids, n_beams, 10, length_penalty, end_ids=ends)
     expected = theirs.generate(
-        torch.tensor([ids]), num_beams=n_beams, num_return_sequences=n_beams, max_new_tokens=10, do_sample=False,
-        length_penalty=length_penalty, eos_token_id=ends or None, pad_token_id=0, early_stopping=False,
-        output_scores=True, return_dict_in_generate=True,
-    )  # fmt: skip
+        torch.tensor([ids]),
+        num_beams=n_beams,
+        num_return_sequences=n_beams,
+        max_new_tokens=10,
+        do_sample=False,
+        length_penalty=length_penalty,
+        eos_token_id=ends or None,
+        pad_token_id=0,
+        early_stopping=False,
+        output_scores=True,
+        return_dict_in_generate=True,
+    )
     texts = [row[3:].tolist() for row in expected.sequences]
     assert [list(beam.ids) for beam in found] == [
         text[: next((i + 1 for i, token in enumerate(text) if token in ends), len(text))] for text in texts

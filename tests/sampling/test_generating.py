@@ -12,9 +12,17 @@ from llmlib.sampling import GenerationWarning, Sampler, generate
 from llmlib.transformer import Transformer, TransformerConfig
 
 CONFIG = TransformerConfig(
-    vocab_size=23, max_seq_len=32, d_model=32, n_layers=2, n_heads=4, n_kv_heads=2, positions="rotary",
-    norm="rmsnorm", mlp="swiglu", end_ids=(7,),
-)  # fmt: skip
+    vocab_size=23,
+    max_seq_len=32,
+    d_model=32,
+    n_layers=2,
+    n_heads=4,
+    n_kv_heads=2,
+    positions="rotary",
+    norm="rmsnorm",
+    mlp="swiglu",
+    end_ids=(7,),
+)
 GREEDY = Sampler(temperature=0)
 
 

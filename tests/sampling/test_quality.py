@@ -27,11 +27,16 @@ texts = st.lists(st.text("abc", min_size=3, max_size=12), min_size=2, max_size=5
 @pytest.mark.parametrize(
     ("group", "n", "by_nltk"),
     [
-        (SENTENCES, 1, 0.4076745339620091), (SENTENCES, 2, 0.31983715192077994), (SENTENCES, 4, 0.10590507431000279),
-        (["ababab", "baba"], 1, 0.6365986631896501), (["ababab", "baba"], 4, 0.5573317039336241),
-        (WORDS, 1, 0.601904929802611), (WORDS, 2, 0.5658437535109384), (WORDS, 4, 0.48983246670666425),
+        (SENTENCES, 1, 0.4076745339620091),
+        (SENTENCES, 2, 0.31983715192077994),
+        (SENTENCES, 4, 0.10590507431000279),
+        (["ababab", "baba"], 1, 0.6365986631896501),
+        (["ababab", "baba"], 4, 0.5573317039336241),
+        (WORDS, 1, 0.601904929802611),
+        (WORDS, 2, 0.5658437535109384),
+        (WORDS, 4, 0.48983246670666425),
     ],
-)  # fmt: skip
+)
 def test_self_bleu_equals_nltks(group, n, by_nltk):
     assert self_bleu(group, n) == pytest.approx(by_nltk, rel=1e-12)
 

@@ -11,12 +11,37 @@ from llmlib.sampling.automaton import LAST, Chars, build, utf8_ranges
 from llmlib.sampling.regexes import read_regex
 
 PATTERNS = [
-    "", "abc", "a|b|", "(ab|a)(c|bcd)", "a*", "(a|b)*abb", "x{2,4}y{0,2}z{3}", "a{,2}b", "a{2,}", "(?:ab)+?c", "[a-c]+",
-    "[^a-c\\d]x?", "\\d{4}-\\d\\d", "\\w+@\\w+\\.(com|org)", "a.c", "\\s\\S", "[]a]+", "[a\\]-]", "é+[α-ω]*",
+    "",
+    "abc",
+    "a|b|",
+    "(ab|a)(c|bcd)",
+    "a*",
+    "(a|b)*abb",
+    "x{2,4}y{0,2}z{3}",
+    "a{,2}b",
+    "a{2,}",
+    "(?:ab)+?c",
+    "[a-c]+",
+    "[^a-c\\d]x?",
+    "\\d{4}-\\d\\d",
+    "\\w+@\\w+\\.(com|org)",
+    "a.c",
+    "\\s\\S",
+    "[]a]+",
+    "[a\\]-]",
+    "é+[α-ω]*",
     "(?P<year>1|2)0",
-    "[^\\x00-\\x7f]+", "\\u00e9|\\t", "(aa?)?b", "^ab$", "[\\w-]+", "-?(0|[1-9]\\d*)(\\.\\d+)?", "{",
-    "a{b", "[+-]{1}", "😀|👩",
-]  # fmt: skip
+    "[^\\x00-\\x7f]+",
+    "\\u00e9|\\t",
+    "(aa?)?b",
+    "^ab$",
+    "[\\w-]+",
+    "-?(0|[1-9]\\d*)(\\.\\d+)?",
+    "{",
+    "a{b",
+    "[+-]{1}",
+    "😀|👩",
+]
 
 
 @pytest.mark.slow

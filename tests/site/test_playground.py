@@ -29,10 +29,21 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 STORIES = [tell(0, "heldout", number).text for number in range(36)]
 ODD = [
-    "a", "🙂", "👩\u200d👩\u200d👧 family", "مرحبا بالعالم", "नमस्ते दुनिया", "漢字とかな", "<|endoftext|><|user|>hi",
-    "I'll don't 'S we've o'clock", "12 345 3.14²", "\u0085 \ufeff\u00a0\u2028x", "e\u0301 é", " \n\n \t x  ",
-    "\x00\x1f!?", "\t",
-]  # fmt: skip
+    "a",
+    "🙂",
+    "👩\u200d👩\u200d👧 family",
+    "مرحبا بالعالم",
+    "नमस्ते दुनिया",
+    "漢字とかな",
+    "<|endoftext|><|user|>hi",
+    "I'll don't 'S we've o'clock",
+    "12 345 3.14²",
+    "\u0085 \ufeff\u00a0\u2028x",
+    "e\u0301 é",
+    " \n\n \t x  ",
+    "\x00\x1f!?",
+    "\t",
+]
 SOME = "A frog called Vera woke up at the inn, where the beds are short."
 # Asks the page's own engine, and packs what it says.
 LOGITS = """async ([texts, tuned]) => {

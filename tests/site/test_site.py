@@ -202,9 +202,14 @@ def test_what_is_wrong_with_a_page_is_found(page, site, tmp_path):
     with served(tmp_path / "site") as address:
         found = "\n".join(Reader(page, address).faults("lessons/01_one.html"))
     for fault in (
-        "on a telephone: 16", "on a desk: 10", "color-contrast", "button-name", "did not come alive",
-        "it asks another host", "404",
-    ):  # fmt: skip
+        "on a telephone: 16",
+        "on a desk: 10",
+        "color-contrast",
+        "button-name",
+        "did not come alive",
+        "it asks another host",
+        "404",
+    ):
         assert fault in found, found
 
 

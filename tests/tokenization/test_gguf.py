@@ -17,9 +17,15 @@ from llmlib.tokenization.sentencepiece import SentencePieceTokenizer
 )
 def test_byte_level_gguf(family, pre, tmp_path):
     path = write_gguf(
-        tmp_path / "model.gguf", model="gpt2", pre=pre, bos_token_id=0, eos_token_id=1, eot_token_id=0,
-        chat_template="hi", **gguf_fields(family),
-    )  # fmt: skip
+        tmp_path / "model.gguf",
+        model="gpt2",
+        pre=pre,
+        bos_token_id=0,
+        eos_token_id=1,
+        eot_token_id=0,
+        chat_template="hi",
+        **gguf_fields(family),
+    )
     ours, same = load_tokenizer(path), ours_of(family)
     for text in many_texts(1000):
         assert ours.encode(text, "all") == same.encode(text, "all")

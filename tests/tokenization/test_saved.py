@@ -41,9 +41,18 @@ def test_other_families_saved_and_loaded(family, tmp_path):
 def test_every_field_survives(tmp_path):
     vocabulary = {b"a": 9, b"\xff": 3, b"ab": 4, b"b": 5, b"\xffa": 1, b"ba": 6}
     made = BPETokenizer(
-        vocabulary, r"\w+|.", {"<s>": 7, "</s>": 0}, merge_order=[b"ab", b"\xffa"], whole_pieces=True, unk_id=5,
-        normalization="NFC", bos_id=7, adds_bos=True, eos_ids=[0, 7], chat_template="{{ 'hi' }}",
-    )  # fmt: skip
+        vocabulary,
+        r"\w+|.",
+        {"<s>": 7, "</s>": 0},
+        merge_order=[b"ab", b"\xffa"],
+        whole_pieces=True,
+        unk_id=5,
+        normalization="NFC",
+        bos_id=7,
+        adds_bos=True,
+        eos_ids=[0, 7],
+        chat_template="{{ 'hi' }}",
+    )
     made.save(tmp_path / "saved.json")
     assert state(BPETokenizer.load(tmp_path / "saved.json")) == state(made)
 
@@ -59,10 +68,20 @@ def test_people_can_read_it(tmp_path):
 def own(change):
     vocabulary = [[byte, [byte]] for byte in range(256)]
     record = {
-        "format": "llmlib.BPETokenizer", "version": 1, "pattern": ".", "normalization": None, "whole_pieces": False,
-        "unk_id": None, "bos_id": None, "adds_bos": False, "eos_ids": [], "chat_template": None, "special_tokens": {},
-        "merge_order": None, "vocabulary": vocabulary,
-    }  # fmt: skip
+        "format": "llmlib.BPETokenizer",
+        "version": 1,
+        "pattern": ".",
+        "normalization": None,
+        "whole_pieces": False,
+        "unk_id": None,
+        "bos_id": None,
+        "adds_bos": False,
+        "eos_ids": [],
+        "chat_template": None,
+        "special_tokens": {},
+        "merge_order": None,
+        "vocabulary": vocabulary,
+    }
     change(record)
     return record
 

@@ -15,9 +15,17 @@ from llmlib.transformer import Transformer
 
 DATA = TokenDataset([(7 * i * i + i // 5) % 31 for i in range(2000)], vocab_size=31)
 BASE = {
-    "steps": 6, "batch_size": 8, "seq_len": 16, "learning_rate": 0.01, "clip_norm": 0.5, "validate_every": 2,
-    "sample_every": 3, "save_every": 3, "dtype": "float32", "keep": 9,
-}  # fmt: skip
+    "steps": 6,
+    "batch_size": 8,
+    "seq_len": 16,
+    "learning_rate": 0.01,
+    "clip_norm": 0.5,
+    "validate_every": 2,
+    "sample_every": 3,
+    "save_every": 3,
+    "dtype": "float32",
+    "keep": 9,
+}
 CASES = {
     "adamw": ("gpt2", {"parallel": "fsdp"}),
     "parts": ("qwen3", {"parallel": "fsdp", "optimizer": "muon", "accumulate": 2}),

@@ -68,9 +68,15 @@ def test_a_run_moves_from_one_process_to_two_which_die_and_back_to_one(tmp_path,
         if int(path.name[5:]) > 10:  # as if it had been stopped there
             shutil.rmtree(path)
     process = torchrun(
-        2, "training.signalled", "train", settings(tmp_path, SHARED, steps=STEPS), "--resume",
-        restarts=1, SIGNAL=str(int(signal.SIGKILL)), AFTER="12 17",
-    )  # fmt: skip
+        2,
+        "training.signalled",
+        "train",
+        settings(tmp_path, SHARED, steps=STEPS),
+        "--resume",
+        restarts=1,
+        SIGNAL=str(int(signal.SIGKILL)),
+        AFTER="12 17",
+    )
     output = process.communicate(timeout=120)[0]
     assert process.returncode != 0, output
     assert "exitcode: -9" in output  # the first end

@@ -12,9 +12,16 @@ from llmlib.training import TrainConfig, maximal_update, train, widened
 from llmlib.transformer import Transformer, TransformerConfig
 
 BASE = TransformerConfig(
-    vocab_size=64, max_seq_len=32, d_model=16, n_layers=2, n_heads=2, d_mlp=48,
-    positions="rotary", norm="rmsnorm", mlp="swiglu",
-)  # fmt: skip
+    vocab_size=64,
+    max_seq_len=32,
+    d_model=16,
+    n_layers=2,
+    n_heads=2,
+    d_mlp=48,
+    positions="rotary",
+    norm="rmsnorm",
+    mlp="swiglu",
+)
 DATA = TokenDataset(torch.randint(64, (4000,), generator=torch.Generator().manual_seed(0)))
 IDS, _ = DATA.batch(0, batch_size=8, seq_len=32)
 

@@ -29,10 +29,18 @@ def aligned(steps=20):
         run = view.add_run(name, steps=steps)
         for step in range(1, steps + 1):
             view.log(
-                run, step, reward=step / steps, kl=0.1 * step, entropy=1 / step, length=9.0, cut_off=0.25,
-                measures={"true reward": 0.5 - step / 100}, equal_groups=1, seconds=2.0,
+                run,
+                step,
+                reward=step / steps,
+                kl=0.1 * step,
+                entropy=1 / step,
+                length=9.0,
+                cut_off=0.25,
+                measures={"true reward": 0.5 - step / 100},
+                equal_groups=1,
+                seconds=2.0,
                 groups=[group([0.0, 0.0]), group([1.0, 0.0, -0.5, 0.0, 1.0], list(ODD), f"{name} at {step}")],
-            )  # fmt: skip
+            )
         view.mark(run, "finished" if run == 0 else "failed", "" if run == 0 else "All prompts get the same answer.")
     questions, answers = ["Who?", "Where?"], {"base": ["a", ""], "tuned": ["<b>b</b>", "c"], "aligned": ["d", "e"]}
     view.compare(questions, answers, {"aligned": [1.0, math.nan]})

@@ -80,9 +80,14 @@ def test_every_usual_form_of_patterns_gives_the_same_view():
     patterns = softmax(3, 2, 5, 5)
     tensor = torch.tensor(patterns, requires_grad=True)
     forms = [
-        patterns, patterns.astype(np.float64), patterns.tolist(), tensor, list(patterns), tuple(tensor),
+        patterns,
+        patterns.astype(np.float64),
+        patterns.tolist(),
+        tensor,
+        list(patterns),
+        tuple(tensor),
         tuple(layer[None] for layer in tensor),  # as `transformers` gives them
-    ]  # fmt: skip
+    ]
     codes = {attention_view(letters(5), form).a_codes for form in forms}
     assert len(codes) == 1
     half = attention_view(letters(5), tuple(layer[None].bfloat16() for layer in tensor))

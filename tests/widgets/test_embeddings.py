@@ -50,8 +50,16 @@ def test_places_survive_the_journey_up_to_scale(points):
 def test_labels_and_kinds_survive_the_journey():
     view = awkward()
     assert [view.label(row) for row in range(9)] == [
-        "<b>", "·$x_1$", "⏎", "🙂", "漢", "⟨U+0000⟩", "</script>", "⟨F0 9F⟩", "∅",
-    ]  # fmt: skip
+        "<b>",
+        "·$x_1$",
+        "⏎",
+        "🙂",
+        "漢",
+        "⟨U+0000⟩",
+        "</script>",
+        "⟨F0 9F⟩",
+        "∅",
+    ]
     assert [view.kind_names[kind] for kind in view.kind_numbers()] == ["a", "b", "c"] * 3
     assert len(view) == 9
     assert view, "a view is there, whatever it shows"
@@ -210,14 +218,28 @@ def test_special_tokens_are_a_kind():
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        (" cat", "word with its space"), ("\tcat", "word with its space"), (" (the", "word with its space"),
-        ("cat", "letters without a space"), ("'s", "letters without a space"), (".com", "letters without a space"),
-        ("é", "letters without a space"), (" É", "with a capital"), ("iPhone", "with a capital"),
-        ("7", "number"), (" 1984", "number"), ("½", "number"), ("();", "punctuation or space"),
-        ("\n\n", "punctuation or space"), ("🙂", "punctuation or space"), ("\x00", "punctuation or space"),
-        ("мир", "other script"), (" Ωmega", "other script"), ("漢", "other script"), ("\u0301", "other script"),
+        (" cat", "word with its space"),
+        ("\tcat", "word with its space"),
+        (" (the", "word with its space"),
+        ("cat", "letters without a space"),
+        ("'s", "letters without a space"),
+        (".com", "letters without a space"),
+        ("é", "letters without a space"),
+        (" É", "with a capital"),
+        ("iPhone", "with a capital"),
+        ("7", "number"),
+        (" 1984", "number"),
+        ("½", "number"),
+        ("();", "punctuation or space"),
+        ("\n\n", "punctuation or space"),
+        ("🙂", "punctuation or space"),
+        ("\x00", "punctuation or space"),
+        ("мир", "other script"),
+        (" Ωmega", "other script"),
+        ("漢", "other script"),
+        ("\u0301", "other script"),
     ],
-)  # fmt: skip
+)
 def test_kinds_of_tokens(text, kind):
     assert token_kind(text.encode()) == kind
 

@@ -99,10 +99,12 @@ def test_pictures_hold_and_are_the_same_each_time():
         lambda: long_context_view(grids={"one": [[1.0]]}, lengths=[8], depths=[0]),
         lambda: long_context_view(
             grids={f"arm {k}": np.full((12, 11), 0.5) for k in range(7)},
-            lengths=range(1000, 13_000, 1000), depths=np.linspace(0, 1, 11), trained=500,
+            lengths=range(1000, 13_000, 1000),
+            depths=np.linspace(0, 1, 11),
+            trained=500,
         ),
     ],
-)  # fmt: skip
+)
 def test_one_value_many_values_many_grids(view):
     ET.fromstring(view().svg())
     assert len(view().alt) >= 20

@@ -124,8 +124,14 @@ def test_without_a_setting_the_picture_has_one_bar_a_token():
 def test_branches_can_be_written_to_a_file():
     tree = json.loads(json.dumps(grown().branches()))
     assert tree[0] == {
-        "node": 0, "parent": None, "id": None, "token": "a <b>", "log_prob": 0.0, "chance": 1.0, "way": "prompt",
-    }  # fmt: skip
+        "node": 0,
+        "parent": None,
+        "id": None,
+        "token": "a <b>",
+        "log_prob": 0.0,
+        "chance": 1.0,
+        "way": "prompt",
+    }
     assert [(node["parent"], node["token"]) for node in tree[1:3]] == [(0, "<i>The</i>"), (1, " 🙂")]
 
 

@@ -22,9 +22,11 @@ def test_the_numbers_are_those_of_evaluation(rows, threshold):
     view = threshold_view({"p": sure}, right, threshold=threshold)
     about, one = view.about["scores"][0], view.looked_at()
     assert one.counts(threshold) == (
-        sum((sure >= threshold) & right), sum((sure >= threshold) & ~right),
-        sum((sure < threshold) & right), sum((sure < threshold) & ~right),
-    )  # fmt: skip
+        sum((sure >= threshold) & right),
+        sum((sure >= threshold) & ~right),
+        sum((sure < threshold) & right),
+        sum((sure < threshold) & ~right),
+    )
     assert view.let_through.tolist() == (sure >= threshold).tolist()
     assert about["error"] == pytest.approx(calibration_error(sure, right))
     assert [tuple(each.values()) for each in about["bins"]] == [

@@ -117,10 +117,16 @@ def trained(steps=50):
             loss = 3 / step + len(name) / 10
             due = step % 10 == 0
             view.log(
-                run, step, loss=loss, learning_rate=0.1, gradient_norm=1.0, tokens_per_second=1000.0,
-                validation_loss=loss + 0.5 if due else None, sample=f"{step} <b>\x00 tales" if due else None,
+                run,
+                step,
+                loss=loss,
+                learning_rate=0.1,
+                gradient_norm=1.0,
+                tokens_per_second=1000.0,
+                validation_loss=loss + 0.5 if due else None,
+                sample=f"{step} <b>\x00 tales" if due else None,
                 seconds=0.5,
-            )  # fmt: skip
+            )
     view.mark(0, "finished")
     view.mark(1, "failed", "The loss is nan. Try a lower learning rate.")
     return view

@@ -17,12 +17,16 @@ FAULTS = ("off_topic", "contradicts", "rambles", "rude", "invents")
 GLAD = ("happy", "proud", "glad", "delighted", "curious", "peaceful", "cheerful")
 GLAD_TOO = ("merry", "overjoyed", "so happy", "thankful")
 SORRY = ("sad", "afraid", "bored", "jealous", "angry", "lonely", "tired")
-KINDS = {
-    "who": "who", "whose": "who", "whom": "who", "for": "who", "what": "what", "where": "where", "when": "when",
-    "on": "when", "why": "why", "how": "how",
-    "did": "yes_no", "was": "yes_no", "were": "yes_no", "could": "yes_no", "does": "yes_no",
-    "had": "yes_no",
-}  # fmt: skip
+FIRST_WORDS = {
+    "who": "who whose whom for",
+    "what": "what",
+    "where": "where",
+    "when": "when on",
+    "why": "why",
+    "how": "how",
+    "yes_no": "did was were could does had",
+}
+KINDS = {word: kind for kind, words in FIRST_WORDS.items() for word in words.split()}
 
 # Things that no story ever tells: questions without an answer in the text, and answers that somebody might invent.
 NEVER_TOLD = (

@@ -91,9 +91,16 @@ class Examination:
 
 
 IDLE = {
-    "RESUME", "LOAD_CONST", "MAKE_FUNCTION", "COPY_FREE_VARS", "RETURN_VALUE", "RETURN_CONST", "NOP", "POP_TOP",
+    "RESUME",
+    "LOAD_CONST",
+    "MAKE_FUNCTION",
+    "COPY_FREE_VARS",
+    "RETURN_VALUE",
+    "RETURN_CONST",
+    "NOP",
+    "POP_TOP",
     "CACHE",
-}  # fmt: skip
+}
 
 
 def _does_nothing(attempt: Callable[..., Any], outcome: Outcome) -> bool:

@@ -37,10 +37,10 @@ def broken_property(e: Examination) -> Broken | None:
     return next(broken_probes(e), None)
 
 
-def explained(e: Examination) -> Broken | None:
-    """Find a probe that explains what is wrong, in each wrong case that we look at."""
+def explained(e: Examination, beside: bool = False) -> Broken | None:
+    """Find a probe that explains each wrong case that we look at; with `beside`, one that is told beside ideas."""
     for probe in e.exercise.probes if e.wrong else ():
-        if probe.explains:
+        if probe.explains and probe.beside >= beside:
             found = [_asked(probe, e, trial.case) for trial in e.wrong[:LOOKED_AT]]
             if all(found):
                 return Broken(probe.says, str(found[0]), e.wrong[0])

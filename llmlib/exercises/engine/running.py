@@ -112,6 +112,10 @@ def no_decomposition_of_nan() -> Iterator[None]:
 
     With some builds of torch, eigenvalues of NaN or ∞ end the process, and the library below prints messages.
     """
+    # The messages alone could go to a file in place of descriptors 1 and 2. But those belong to the whole process: what
+    # other threads print, such as a view's, would be lost; a time limit that strikes between the exchanges leaves the
+    # kernel mute; on Windows a library may have a C runtime, and so descriptors, of its own. And torch's process would
+    # still end.
 
     def checked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(matrix: torch.Tensor, *args: Any, **options: Any) -> Any:

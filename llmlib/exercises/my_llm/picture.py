@@ -16,9 +16,13 @@ DIM, LIT = "#f6f8fa", "#fff1e5"  # of a group's box
 INK, FAINT, LINE, FOCUS = "#1f2328", "#57606a", "#8c959f", "#d55e00"
 
 PLACES = {  # of the upper left corners; rows of boxes in the order in which text goes through the model
-    "Tokenizer": (0, 0), "Model": (1, 0), "Sampling": (2, 0),
-    "Training": (0, 1), "Attention": (1, 1), "Tuning": (2, 1),
-}  # fmt: skip
+    "Tokenizer": (0, 0),
+    "Model": (1, 0),
+    "Sampling": (2, 0),
+    "Training": (0, 1),
+    "Attention": (1, 1),
+    "Tuning": (2, 1),
+}
 WIDTH, GAP, ROW, HEAD = 270, 45, 27, 48
 
 

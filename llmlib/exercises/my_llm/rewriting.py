@@ -18,9 +18,13 @@ from llmlib.exercises.engine.sources import Source
 from llmlib.exercises.my_llm.parts import PARTS, Part
 
 SPARE = (  # what the file has from llmlib besides the parts, for parts that use it
-    embeddings.rotary_frequencies, embeddings.rotary_cos_sin, layers.silu, layers.swiglu,
-    attention.attention_scores, attention.attention_pattern,
-)  # fmt: skip
+    embeddings.rotary_frequencies,
+    embeddings.rotary_cos_sin,
+    layers.silu,
+    layers.swiglu,
+    attention.attention_scores,
+    attention.attention_pattern,
+)
 
 
 Definition = ast.FunctionDef | ast.ClassDef

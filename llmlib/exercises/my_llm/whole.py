@@ -42,13 +42,16 @@ def check_small(module: ModuleType) -> Iterator[Finding]:
         except Exception as error:
             yield Finding(False, f"a small model's folder: raised {name_of(error)}")
             return
-    yield from _all_of(module, [
-        ("ids of a small model's tokenizer", lambda: same_ids(module, own, tokenizer, TEXTS)),
-        ("logits of a small model", lambda: same_logits(module, weights, config, model, tokenizer)),
-        (f"a training run of {STEPS} steps", lambda: same_training(module, model, tokenizer, text)),
-        ("tuning on answers", lambda: tuning_learns(module)),
-        ("aligning on rewards", lambda: rewards_rise(module)),
-    ])  # fmt: skip
+    yield from _all_of(
+        module,
+        [
+            ("ids of a small model's tokenizer", lambda: same_ids(module, own, tokenizer, TEXTS)),
+            ("logits of a small model", lambda: same_logits(module, weights, config, model, tokenizer)),
+            (f"a training run of {STEPS} steps", lambda: same_training(module, model, tokenizer, text)),
+            ("tuning on answers", lambda: tuning_learns(module)),
+            ("aligning on rewards", lambda: rewards_rise(module)),
+        ],
+    )
 
 
 def check_real(module: ModuleType, model: Transformer, tokenizer: Any) -> Iterator[Finding]:
@@ -57,11 +60,14 @@ def check_real(module: ModuleType, model: Transformer, tokenizer: Any) -> Iterat
     with tempfile.TemporaryDirectory() as folder:
         write_tokenizer(tokenizer, Path(folder))
         own = module.read_tokenizer(Path(folder) / "tokenizer.json")
-    yield from _all_of(module, [
-        ("ids of SmolLM2's tokenizer", lambda: same_ids(module, own, tokenizer, TEXTS)),
-        ("logits with SmolLM2's weights", lambda: same_logits(module, weights, config, model, tokenizer)),
-        ("what SmolLM2 says next", lambda: same_continuation(module, weights, config, model, tokenizer)),
-    ])  # fmt: skip
+    yield from _all_of(
+        module,
+        [
+            ("ids of SmolLM2's tokenizer", lambda: same_ids(module, own, tokenizer, TEXTS)),
+            ("logits with SmolLM2's weights", lambda: same_logits(module, weights, config, model, tokenizer)),
+            ("what SmolLM2 says next", lambda: same_continuation(module, weights, config, model, tokenizer)),
+        ],
+    )
 
 
 def weights_of(model: Transformer) -> dict[str, torch.Tensor]:
@@ -184,7 +190,15 @@ def small_model() -> tuple[Transformer, Any, str]:
     special = ("<|endoftext|>", "<|user|>", "<|assistant|>")
     tokenizer = BPETokenizer.train(text, 320, pattern=SMOLLM2_PATTERN, special_tokens=special)
     config = TransformerConfig(
-        tokenizer.vocab_size, 128, d_model=48, n_layers=2, n_heads=4, n_kv_heads=2, d_mlp=96, positions="rotary",
-        norm="rmsnorm", mlp="swiglu",
-    )  # fmt: skip
+        tokenizer.vocab_size,
+        128,
+        d_model=48,
+        n_layers=2,
+        n_heads=4,
+        n_kv_heads=2,
+        d_mlp=96,
+        positions="rotary",
+        norm="rmsnorm",
+        mlp="swiglu",
+    )
     return Transformer(config, seed=1), tokenizer, text

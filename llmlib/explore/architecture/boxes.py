@@ -2,10 +2,12 @@
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 from torch import nn
 
 from llmlib.explore.architecture.source_lines import line_that_uses
+from llmlib.explore.architecture.wording import TITLES, WORDS
 from llmlib.interpret.points import POINTS
 from llmlib.transformer import Transformer, TransformerConfig
 from llmlib.widgets.architecture.boxes import Axis, Box, BoxTensor, SourceLine
@@ -101,122 +103,104 @@ class _Builder:
         self.skeleton = Transformer(dataclasses.replace(config, n_layers=1), device="meta")  # no memory
         c = config
         self.sizes = {
-            "seq": seq_len, "query": seq_len, "key": seq_len, "head": c.n_heads, "kv_head": c.n_kv_heads,
-            "d_head": c.d_head, "d_model": c.d_model, "d_mlp": c.d_mlp, "vocab": c.vocab_size,
-        }  # fmt: skip
+            "seq": seq_len,
+            "query": seq_len,
+            "key": seq_len,
+            "head": c.n_heads,
+            "kv_head": c.n_kv_heads,
+            "d_head": c.d_head,
+            "d_model": c.d_model,
+            "d_mlp": c.d_mlp,
+            "vocab": c.vocab_size,
+        }
 
     def model(self) -> Box:
         c = self.config
+        table = 2 * c.vocab_size * c.d_model
+        embed = self.box("embed", uses="embed", rows=1)
         positions = {
-            "learned": [self.box("positions", "Position table", "embedding", before="embed", uses="position_embed",
-                words="Adds the vector of each token’s position, so that the order of words counts.", rows=1)],
-            "sinusoidal": [self.box("positions", "Sinusoidal positions", "embedding", before="embed",
-                uses="sinusoidal_positions",
-                words="Adds sines and cosines of each token’s position; nothing is learned.")],
-        }.get(c.positions, [])  # fmt: skip
-        first = positions[-1].id if positions else "embed"
-        tied = " It is the token table again: the two are tied." if c.tied_embeddings else ""
-        return Box("model", "Model", "Reads token ids and gives a score to each possible next token.", "group", boxes=(
-            self.box("embed", "Token table", "embedding", uses="embed", rows=1,
-                     words="Looks up one row for each token id: the vector with which the residual stream begins."),
-            *positions,
-            self.layer(first),
-            self.box("final_norm", "Final norm", "norm", uses="final_norm", before="add_mlp",
-                     words="Scales the last vectors to one length, so that the scores have a comparable size."),
-            self.box("unembed", "Output table" + ", tied to the token table" * c.tied_embeddings, "output",
-                     uses="unembedding", before="final_norm", value="seq vocab",
-                     flops=2 * c.vocab_size * c.d_model, read=c.vocab_size * c.d_model,
-                     words=f"Compares each final vector with the row of every token: the logits.{tied}"),
-        ))  # fmt: skip
+            "learned": [self.box("positions", "learned", uses="position_embed", before="embed", rows=1)],
+            "sinusoidal": [self.box("positions", "sinusoidal", uses="sinusoidal_positions", before="embed")],
+        }.get(c.positions, [])
+        layer = self.layer(before=positions[-1].id if positions else "embed")
+        norm = self.box("final_norm", uses="final_norm", before="add_mlp")
+        says = "tied" if c.tied_embeddings else "unembed"
+        unembed = self.box(
+            "unembed", says, uses="unembedding", before="final_norm", value="seq vocab", flops=table, read=table // 2
+        )
+        return self.group("model", (embed, *positions, layer, norm, unembed))
 
     def layer(self, before: str) -> Box:
-        c = self.config
-        adds_attention = self.box(
-            "add_attention", "+ attention", "stream", before=before, uses="hook_residual_mid", value="seq d_model",
-            words="The residual stream: what attention wrote is added, and nothing is overwritten.",
-        )  # fmt: skip
-        mlp = [] if c.mlp == "none" else [self.mlp()]
-        adds_mlp = self.box(
-            "add_mlp", "+ MLP" if mlp else "Stream", "stream", before="add_attention", uses="hook_residual_post",
-            value="seq d_model", words="The residual stream, as the next layer reads it"
-            + (": what the MLP wrote is added." if mlp else "; there is no MLP to add to it."),
-        )  # fmt: skip
-        words = "One layer: attention moves information between tokens, the MLP works on each; both add to the stream."
-        return Box(
-            "layer",
-            "Layer",
-            words,
-            "group",
-            repeat=c.n_layers,
-            boxes=(self.attention(before), adds_attention, *mlp, adds_mlp),
-        )
+        attends = self.box("add_attention", uses="hook_residual_mid", before=before, value="seq d_model")
+        mlp = [] if self.config.mlp == "none" else [self.mlp()]
+        says = "add_mlp" if mlp else "no_mlp"
+        thinks = self.box("add_mlp", says, uses="hook_residual_post", before="add_attention", value="seq d_model")
+        return self.group("layer", (self.attention(before), attends, *mlp, thinks), repeat=self.config.n_layers)
 
     def attention(self, before: str) -> Box:
         c = self.config
-        d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
+        queries, keys = 2 * c.d_model * c.n_heads * c.d_head, 2 * c.d_model * c.n_kv_heads * c.d_head
+        product = 2 * self.seq_len * c.n_heads * c.d_head
         turned = " and are turned by the token’s position" if c.positions == "rotary" else ""
         rotate = ("rotate",) if c.positions == "rotary" else ()
         shared = f" Each serves {c.n_heads // c.n_kv_heads} query heads." if c.n_kv_heads < c.n_heads else ""
-        product = 2 * self.seq_len * d_q
         window = f", at most {c.sliding_window:,} back" if c.sliding_window else ""
-        return Box("attention", "Attention", "Each token looks at those before it, and takes in what it finds.",
-            "attention", lines=self.lines("attention", "attention"), boxes=(
-            self.box("attention_norm", "Norm", "norm", uses="attention_norm", before=before,
-                     words="Scales each vector to one length. Attention reads this copy; the stream stays as it is."),
-            self.box("query", "Queries", "attention", uses="query", more=rotate, before="attention_norm",
-                     flops=2 * c.d_model * d_q,
-                     words=f"What each token looks for, one vector per head; they come from a matrix{turned}."),
-            self.box("key", "Keys", "attention", uses="key", more=rotate, before="attention_norm",
-                     flops=2 * c.d_model * d_kv,
-                     words=f"What each token can be found by.{shared} They stay in the KV cache."),
-            self.box("value", "Values", "attention", uses="value", before="attention_norm",
-                     flops=2 * c.d_model * d_kv,
-                     words=f"What each token hands over when it is found.{shared} They stay in the KV cache."),
-            self.box("scores", "Scores", "attention", uses="hook_scores", before="query", flops=product,
-                     words="How well each query matches each key, later ones too: q·k / √d_head."),
-            self.box("pattern", "Pattern", "attention", uses="hook_pattern", before="scores",
-                     words=f"Softmax over the keys up to the token itself{window}: shares that sum to 1."),
-            self.box("mix", "Mixed values", "attention", uses="_explicit", more=("einsum",), before="value",
-                     flops=product, words="Each head’s sum of the values, weighted by its pattern."),
-            self.box("output", "Output", "attention", uses="output", before="mix", flops=2 * d_q * c.d_model,
-                     words="Brings what all heads found back to the width of the residual stream."),
-        ))  # fmt: skip
+        norm = "attention_norm"
+        boxes = (
+            self.box(norm, uses=norm, before=before),
+            self.box("query", uses="query", more=rotate, before=norm, flops=queries, turned=turned),
+            self.box("key", uses="key", more=rotate, before=norm, flops=keys, shared=shared),
+            self.box("value", uses="value", before=norm, flops=keys, shared=shared),
+            self.box("scores", uses="hook_scores", before="query", flops=product),
+            self.box("pattern", uses="hook_pattern", before="scores", window=window),
+            self.box("mix", uses="_explicit", more=("einsum",), before="value", flops=product),
+            self.box("output", uses="output", before="mix", flops=queries),
+        )
+        return self.group("attention", boxes, self.lines("attention", "attention"))
 
     def mlp(self) -> Box:
         c = self.config
         a_matrix = 2 * c.d_model * c.d_mlp
-        gated = c.mlp == "swiglu"
-        up = self.box("up", "Up", "mlp", uses="up", before="mlp_norm", flops=a_matrix, value="seq d_mlp",
-                      words=f"Asks {c.d_mlp:,} questions of each vector, one for each hidden unit.")  # fmt: skip
-        gate = self.box("gate", "Gate", "mlp", uses="gate", before="mlp_norm", flops=a_matrix, value="seq d_mlp",
-                        words="Decides for each hidden unit how much gets through.") if gated else None  # fmt: skip
-        activation = self.box(
-            "activation", "SwiGLU" if gated else "GELU", "mlp", uses="swiglu" if gated else "gelu", before="up",
-            words="SiLU(gate) × up: units whose gate is shut say nothing." if gated
-            else "The nonlinearity: negative numbers are nearly shut out.",
-        )  # fmt: skip
-        down = self.box("down", "Down", "mlp", uses="down", before="activation", flops=a_matrix,
-                        words="Each active unit adds its own direction to the residual stream.")  # fmt: skip
-        norm = self.box("mlp_norm", "Norm", "norm", uses="mlp_norm", before="add_attention",
-                        words="Scales each vector to one length. The MLP reads this copy.")  # fmt: skip
-        words = "Works on each token alone: recognises patterns, and writes what it knows about them."
-        boxes = (norm, *([gate] if gate else []), up, activation, down)
-        return Box("mlp", "MLP", words, "mlp", lines=self.lines("mlp", "mlp"), boxes=boxes)
+        norm = self.box("mlp_norm", uses="mlp_norm", before="add_attention")
+        gate = self.box("gate", uses="gate", before="mlp_norm", flops=a_matrix, value="seq d_mlp")
+        up = self.box("up", uses="up", before="mlp_norm", flops=a_matrix, value="seq d_mlp", d_mlp=c.d_mlp)
+        kind = "swiglu" if c.mlp == "swiglu" else "gelu"
+        activation = self.box("activation", kind, uses=kind, before="up")
+        down = self.box("down", uses="down", before="activation", flops=a_matrix)
+        boxes = (norm, *([gate] if kind == "swiglu" else []), up, activation, down)
+        return self.group("mlp", boxes, self.lines("mlp", "mlp"))
+
+    def group(self, id: str, boxes: tuple[Box, ...], lines: tuple[SourceLine, ...] = (), repeat: int = 1) -> Box:
+        """Build a box that has others inside, and no costs of its own."""
+        title, kind = TITLES[id]
+        return Box(id, title, WORDS[id], kind, lines=lines, repeat=repeat, boxes=boxes)
 
     def box(
-        self, id: str, title: str, kind: str, *, words: str, uses: str, more: Iterable[str] = (), before: str = "",
-        flops: int = 0, read: int | None = None, rows: int | None = None, value: str = "",
-    ) -> Box:  # fmt: skip
-        """Build a box with the tensors that the skeleton has there, and the lines that use `uses` (and `more`)."""
+        self,
+        id: str,
+        says: str = "",
+        *,
+        uses: str,
+        more: Iterable[str] = (),
+        before: str = "",
+        flops: int = 0,
+        read: int | None = None,
+        rows: int | None = None,
+        value: str = "",
+        **facts: Any,
+    ) -> Box:
+        """Build a box with the tensors that the skeleton has there, and the lines that use `uses` (and `more`).
+
+        `says` names its title and words, where they are not those of `id`; `facts` are put into the words.
+        """
         weights = list(self.weights(id))
         numbers = sum(tensor.parameters for tensor in weights)
         if rows is not None and weights:  # of a table only a row is needed
             numbers = rows * self.config.d_model
         passes = BoxTensor("result", self.axes(value or self.axes_of_value(id)), is_weight=False)
-        return Box(
-            id, title, words, kind, (*weights, passes), self.lines(id, uses, *more), flops,
-            numbers if read is None else read, before,
-        )  # fmt: skip
+        title, kind = TITLES[says or id]
+        words, lines = WORDS[says or id].format(**facts), self.lines(id, uses, *more)
+        return Box(id, title, words, kind, (*weights, passes), lines, flops, numbers if read is None else read, before)
 
     def weights(self, box: str) -> Iterable[BoxTensor]:
         for name, path in weight_paths(box).items():

@@ -182,8 +182,13 @@ class _Controller:
         ids = torch.tensor([self.ids[side][: position + 1]], device=model.device)  # later tokens do not matter
         told = direct_logit_attribution(own_model(model, self.view.check), ids, id)
         of = {
-            "side": side, "position": position, "id": id, "token": token_texts(self.tokenizer, [id])[0],
-            "logit": told.logit.item(), "embedding": told.embedding.item(), "norm_bias": told.norm_bias.item(),
-        }  # fmt: skip
+            "side": side,
+            "position": position,
+            "id": id,
+            "token": token_texts(self.tokenizer, [id])[0],
+            "logit": told.logit.item(),
+            "embedding": told.embedding.item(),
+            "norm_bias": told.norm_bias.item(),
+        }
         parts = (part[0].float().cpu().numpy() for part in (told.heads, told.mlps, told.biases))
         self.view.put_who(of, *parts)

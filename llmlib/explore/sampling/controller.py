@@ -363,7 +363,12 @@ class _Controller:
                     [*(id for lane in lanes for id in lane.ids), *(b for lane in lanes for b in lane.rules.banned)]
                 )
             )
-            view.lanes = [{
-                **lane.rules.shown(), "ids": list(lane.ids), "ended": lane.ended,
-                "log_probs": [round(log_prob, 4) for log_prob in lane.log_probs],
-            } for lane in lanes]  # fmt: skip
+            view.lanes = [
+                {
+                    **lane.rules.shown(),
+                    "ids": list(lane.ids),
+                    "ended": lane.ended,
+                    "log_probs": [round(log_prob, 4) for log_prob in lane.log_probs],
+                }
+                for lane in lanes
+            ]

@@ -4,18 +4,44 @@ from llmlib.transformer import TransformerConfig
 
 KNOWN_MODELS = {
     "GPT-2 small": TransformerConfig(
-        vocab_size=50_257, max_seq_len=1024, d_model=768, n_layers=12, n_heads=12, mlp="gelu_tanh",
-        qkv_bias=True, output_bias=True, mlp_bias=True,
+        vocab_size=50_257,
+        max_seq_len=1024,
+        d_model=768,
+        n_layers=12,
+        n_heads=12,
+        mlp="gelu_tanh",
+        qkv_bias=True,
+        output_bias=True,
+        mlp_bias=True,
     ),
     "SmolLM2-135M": TransformerConfig(
-        vocab_size=49_152, max_seq_len=8192, d_model=576, n_layers=30, n_heads=9, n_kv_heads=3, d_mlp=1536,
-        positions="rotary", rope_theta=100_000.0, norm="rmsnorm", mlp="swiglu",
+        vocab_size=49_152,
+        max_seq_len=8192,
+        d_model=576,
+        n_layers=30,
+        n_heads=9,
+        n_kv_heads=3,
+        d_mlp=1536,
+        positions="rotary",
+        rope_theta=100_000.0,
+        norm="rmsnorm",
+        mlp="swiglu",
     ),
     "Llama-3-8B": TransformerConfig(
-        vocab_size=128_256, max_seq_len=8192, d_model=4096, n_layers=32, n_heads=32, n_kv_heads=8, d_mlp=14_336,
-        positions="rotary", rope_theta=500_000.0, norm="rmsnorm", mlp="swiglu", tied_embeddings=False,
+        vocab_size=128_256,
+        max_seq_len=8192,
+        d_model=4096,
+        n_layers=32,
+        n_heads=32,
+        n_kv_heads=8,
+        d_mlp=14_336,
+        positions="rotary",
+        rope_theta=500_000.0,
+        norm="rmsnorm",
+        mlp="swiglu",
+        tied_embeddings=False,
     ),
-}  # fmt: skip
+}
 
 
 def name_of(config: TransformerConfig) -> str | None:

@@ -11,7 +11,7 @@ from llmlib.widgets.shared.still import FAINT, INK
 from llmlib.widgets.shared.token_text import picture
 
 WIDTH = 860
-TITLES = ("Reward", "KL (nats an answer)", "Entropy (nats a token)", "Length (tokens)")
+TITLES = ("Reward", "KL (nats per answer)", "Entropy (nats per token)", "Length (tokens)")
 BETTER, WORSE = "#0b5cad", "#9a4f00"  # as in the light theme of shared.css
 BAR = 60.0  # pixels: half the width of an advantage's bar
 TEXT = 260.0  # x of the answers

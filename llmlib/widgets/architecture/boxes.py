@@ -78,14 +78,26 @@ class Box:
         """The boxes for the browser, with totals; a number takes `width` bytes."""
         costs = {what: self.total(what) // self.repeat for what in ("parameters", "flops", "read", "written")}
         return {
-            "id": self.id, "title": self.title, "words": self.words, "kind": self.kind, "before": self.before,
-            "repeat": self.repeat, "lines": [asdict(line) for line in self.lines],
-            "parameters": costs["parameters"], "flops": costs["flops"],
-            "read": costs["read"] * width, "written": costs["written"] * width,
+            "id": self.id,
+            "title": self.title,
+            "words": self.words,
+            "kind": self.kind,
+            "before": self.before,
+            "repeat": self.repeat,
+            "lines": [asdict(line) for line in self.lines],
+            "parameters": costs["parameters"],
+            "flops": costs["flops"],
+            "read": costs["read"] * width,
+            "written": costs["written"] * width,
             "tensors": [
-                {"name": t.name, "axes": [list(axis) for axis in t.axes], "weight": t.is_weight,
-                 "parameters": t.parameters, "bytes": (t.parameters or t.numbers_a_token) * width}
+                {
+                    "name": t.name,
+                    "axes": [list(axis) for axis in t.axes],
+                    "weight": t.is_weight,
+                    "parameters": t.parameters,
+                    "bytes": (t.parameters or t.numbers_a_token) * width,
+                }
                 for t in self.tensors
             ],
             "boxes": [box.as_json(width) for box in self.boxes],
-        }  # fmt: skip
+        }

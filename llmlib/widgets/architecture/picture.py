@@ -8,9 +8,14 @@ from llmlib.widgets.shared.still import FAINT
 from llmlib.widgets.shared.token_text import picture
 
 FILLS = {  # as --llm-hue-… of the light theme
-    "embedding": "#e0d9f6", "output": "#e0d9f6", "norm": "#eef0f2", "attention": "#cfe3f7", "mlp": "#fbe0ae",
-    "stream": "#ffffff", "group": "#ffffff",
-}  # fmt: skip
+    "embedding": "#e0d9f6",
+    "output": "#e0d9f6",
+    "norm": "#eef0f2",
+    "attention": "#cfe3f7",
+    "mlp": "#fbe0ae",
+    "stream": "#ffffff",
+    "group": "#ffffff",
+}
 WIDTH, ROW = 720, 34
 LINE = "#8a929b"
 

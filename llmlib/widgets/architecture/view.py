@@ -27,9 +27,20 @@ class ArchitectureView(View):
 
     folder = Path(__file__).parent
     shown = (
-        "model", "sizes", "problem", "models", "chosen", "tokens", "opened", "opened_codes", "opened_tokens",
-        "followed", "followed_values", "tour", "place",
-    )  # fmt: skip
+        "model",
+        "sizes",
+        "problem",
+        "models",
+        "chosen",
+        "tokens",
+        "opened",
+        "opened_codes",
+        "opened_tokens",
+        "followed",
+        "followed_values",
+        "tour",
+        "place",
+    )
 
     model = traitlets.Dict().tag(sync=True)
     sizes = traitlets.Dict().tag(sync=True)  # n_layers, d_model, n_heads, n_kv_heads, vocab_size, max_seq_len

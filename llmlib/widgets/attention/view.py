@@ -39,9 +39,23 @@ class AttentionView(View):
 
     folder = Path(__file__).parent
     shown = (
-        "a", "a_codes", "a_scores", "b", "b_codes", "b_scores", "place", "notes",
-        "ablated", "how", "predictions", "continuation", "logprobs", "kept", "kept_codes", "source",
-    )  # fmt: skip
+        "a",
+        "a_codes",
+        "a_scores",
+        "b",
+        "b_codes",
+        "b_scores",
+        "place",
+        "notes",
+        "ablated",
+        "how",
+        "predictions",
+        "continuation",
+        "logprobs",
+        "kept",
+        "kept_codes",
+        "source",
+    )
 
     a = traitlets.Dict().tag(sync=True)
     a_codes = traitlets.Bytes(b"").tag(sync=True)
@@ -110,9 +124,14 @@ class AttentionView(View):
         self._check_sizes(side, heads)
         coded = encode(thumbnails)
         meta = {
-            "tokens": list(tokens), "layers": heads.shape[0], "heads": heads.shape[1], "side": thumbnails.shape[-1],
-            "causal": coded.causal, "scale": coded.scale, "title": title or side.upper(),
-        }  # fmt: skip
+            "tokens": list(tokens),
+            "layers": heads.shape[0],
+            "heads": heads.shape[1],
+            "side": thumbnails.shape[-1],
+            "causal": coded.causal,
+            "scale": coded.scale,
+            "title": title or side.upper(),
+        }
         with self.hold_sync():
             setattr(self, side, meta)
             setattr(self, f"{side}_codes", coded.codes)

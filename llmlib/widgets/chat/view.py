@@ -33,9 +33,22 @@ class ChatView(View):
 
     folder = Path(__file__).parent
     shown = (
-        "messages", "notes", "answering", "names", "readings", "words", "system", "system_problems", "settings",
-        "limit", "seed", "vocabulary", "together", "blind", "tally",
-    )  # fmt: skip
+        "messages",
+        "notes",
+        "answering",
+        "names",
+        "readings",
+        "words",
+        "system",
+        "system_problems",
+        "settings",
+        "limit",
+        "seed",
+        "vocabulary",
+        "together",
+        "blind",
+        "tally",
+    )
 
     messages: Any = traitlets.List(traitlets.Dict()).tag(sync=True)
     notes: Any = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -85,9 +85,15 @@ def _draw_cloud(axes: Any, view: Cloud) -> None:
             continue
         rows = drawn_rows & (kinds == kind)
         axes.scatter(
-            points[rows, 0], points[rows, 1], s=size, color=COLOURS[kind], alpha=0.55, linewidths=0,
-            rasterized=True, label=f"{view.kind_names[kind]} ({counts[kind]:,})",
-        )  # fmt: skip
+            points[rows, 0],
+            points[rows, 1],
+            s=size,
+            color=COLOURS[kind],
+            alpha=0.55,
+            linewidths=0,
+            rasterized=True,
+            label=f"{view.kind_names[kind]} ({counts[kind]:,})",
+        )
     if len(view.kind_names) > 1 and len(hidden) < len(view.kind_names):
         axes.figure.legend(
             loc="outside lower center", ncols=3, frameon=False, scatterpoints=1, markerscale=(30 / size) ** 0.5
@@ -150,9 +156,16 @@ def _draw_marks(axes: Any, view: Cloud) -> None:
                 taken.append(box)
                 far = {"arrowprops": {"arrowstyle": "-", "color": FAINT, "lw": 0.6}} if abs(dx) + abs(dy) > 12 else {}
                 text = axes.annotate(
-                    label, points[row], (0.72 * dx, 0.72 * dy), textcoords="offset points", ha=side, va="center",
-                    color=INK, parse_math=False, **far,
-                )  # fmt: skip
+                    label,
+                    points[row],
+                    (0.72 * dx, 0.72 * dy),
+                    textcoords="offset points",
+                    ha=side,
+                    va="center",
+                    color=INK,
+                    parse_math=False,
+                    **far,
+                )
                 text.set_path_effects([withStroke(linewidth=2.5, foreground=PAPER)])
                 break
 

@@ -31,9 +31,20 @@ class EmbeddingsView(View):
 
     folder = Path(__file__).parent
     shown = (
-        "points", "labels", "ends", "kinds", "kind_names", "dims", "shares", "place", "chosen", "neighbours", "analogy",
-        "near", "n_near",
-    )  # fmt: skip
+        "points",
+        "labels",
+        "ends",
+        "kinds",
+        "kind_names",
+        "dims",
+        "shares",
+        "place",
+        "chosen",
+        "neighbours",
+        "analogy",
+        "near",
+        "n_near",
+    )
 
     points = traitlets.Bytes(b"").tag(sync=True)  # uint16 (row, 3), little-endian
     labels = traitlets.Bytes(b"").tag(sync=True)

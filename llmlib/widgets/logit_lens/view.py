@@ -58,11 +58,16 @@ class LogitLensView(View):
             raise ValueError(
                 f"There are {len(tokens)} tokens, but logits at {seq} positions; both must be for one text."
             )
+        meta = {
+            "tokens": list(tokens),
+            "layers": n_layers,
+            "shown": k,
+            "most": math.log(vocab_size),
+            "words": {str(id): text for id, text in words.items()},
+            "title": title or side.upper(),
+        }
         with self.hold_sync():
-            setattr(self, side, {
-                "tokens": list(tokens), "layers": n_layers, "shown": k, "most": math.log(vocab_size),
-                "words": {str(id): text for id, text in words.items()}, "title": title or side.upper(),
-            })  # fmt: skip
+            setattr(self, side, meta)
             setattr(self, f"{side}_cells", cells.pack())
 
     def put_pinned(

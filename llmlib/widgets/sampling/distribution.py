@@ -33,12 +33,17 @@ def compare(stages: Stages, always: Sequence[int] = ()) -> tuple[list[dict[str, 
         tokens.append({"id": int(id), "cut": cut})
     told = []
     for k, (name, p, kept) in enumerate(zip(names, probabilities, possible)):
-        told.append({
-            "name": name, "entropy": max(0.0, float(-(p[p > 0] * np.log(p[p > 0])).sum())), "kept": int(kept.sum()),
-            "mass": float(probabilities[max(0, k - 1)][kept].sum()),
-            "mass_of_first": float(probabilities[0][kept].sum()),
-            "p": [float(share) for share in p[shown]], "rest": max(0.0, float(p.sum() - p[shown].sum())),
-        })  # fmt: skip
+        told.append(
+            {
+                "name": name,
+                "entropy": max(0.0, float(-(p[p > 0] * np.log(p[p > 0])).sum())),
+                "kept": int(kept.sum()),
+                "mass": float(probabilities[max(0, k - 1)][kept].sum()),
+                "mass_of_first": float(probabilities[0][kept].sum()),
+                "p": [float(share) for share in p[shown]],
+                "rest": max(0.0, float(p.sum() - p[shown].sum())),
+            }
+        )
     return tokens, told
 
 

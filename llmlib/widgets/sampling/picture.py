@@ -8,6 +8,7 @@ from llmlib.widgets.shared.base import escape_xml
 from llmlib.widgets.shared.still import FAINT, INK, blend, ink_on
 from llmlib.widgets.shared.token_text import joined_text, percent, picture, visible_token, width_of
 
+EXPLAINED = "The model gives each token a probability; settings change them; chance picks one."
 SURPRISE = ("#ffffff", "#fbe3c6", "#e39b4b", "#9a4f00", "#4a2600")  # from sure to a thousand to one
 MOST_SURPRISE = math.log(1000)
 WIDTH, ROW, BARS, LEFT, RIGHT = 760, 26, 118, 176, 640
@@ -37,9 +38,8 @@ def draw(view: Lab) -> str:
     used = [_setting(view, stage["name"]) for stage in view.stages[1:]]
     parts = [
         _words(8, 22, f"Which token comes next{', before and after the settings' if used else ''}", weight=600),
-        _words(8, 42, "The model gives each token a probability; settings change them; chance picks one. "
-               "Run this cell to use the view.", FAINT, 12),
-    ]  # fmt: skip
+        _words(8, 42, f"{EXPLAINED} Run this cell to use the view.", FAINT, 12),
+    ]
     tree = Branches.unpack(view.tree)
     text, y = _text(view, tree)
     parts.append(text)
@@ -147,9 +147,16 @@ def _short(text: str, length: int) -> str:
 
 
 def _words(
-    x: Number, y: Number, words: str, fill: str = INK, size: int = 14, *, weight: int = 400, mono: bool = False,
+    x: Number,
+    y: Number,
+    words: str,
+    fill: str = INK,
+    size: int = 14,
+    *,
+    weight: int = 400,
+    mono: bool = False,
     anchor: str = "start",
-) -> str:  # fmt: skip
+) -> str:
     family = ' font-family="monospace"' if mono else ""
     bold = f' font-weight="{weight}"' if weight != 400 else ""
     return (

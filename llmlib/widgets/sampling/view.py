@@ -33,9 +33,25 @@ class SamplingView(View):
 
     folder = Path(__file__).parent
     shown = (
-        "prompt", "prompt_tokens", "context", "tree", "words", "at", "ended", "problem", "settings", "seed", "banned",
-        "pattern", "tokens", "stages", "draws", "lanes", "place", "vocabulary",
-    )  # fmt: skip
+        "prompt",
+        "prompt_tokens",
+        "context",
+        "tree",
+        "words",
+        "at",
+        "ended",
+        "problem",
+        "settings",
+        "seed",
+        "banned",
+        "pattern",
+        "tokens",
+        "stages",
+        "draws",
+        "lanes",
+        "place",
+        "vocabulary",
+    )
 
     prompt = traitlets.Unicode("").tag(sync=True)
     prompt_tokens = traitlets.Int(0).tag(sync=True)  # how many the prompt has
@@ -77,10 +93,18 @@ class SamplingView(View):
     def branches(self) -> list[dict[str, Any]]:
         """List everything that was written, a dict per node; the prompt is first, and children follow parents."""
         nodes = Branches.unpack(self.tree).nodes
-        known = [{
-            "node": number, "parent": node.parent, "id": node.id, "token": self.word(node.id),
-            "log_prob": node.log_prob, "chance": node.chance, "way": WAYS[node.way],
-        } for number, node in enumerate(nodes)]  # fmt: skip
+        known = [
+            {
+                "node": number,
+                "parent": node.parent,
+                "id": node.id,
+                "token": self.word(node.id),
+                "log_prob": node.log_prob,
+                "chance": node.chance,
+                "way": WAYS[node.way],
+            }
+            for number, node in enumerate(nodes)
+        ]
         prompt = {"node": PROMPT, "parent": None, "id": None, "token": self.prompt, "log_prob": 0.0, "chance": 1.0}
         return [{**prompt, "way": WAYS[0]}, *known[1:]]
 

@@ -124,8 +124,12 @@ class _Plane:
         parts = []
         for row, (x, y), own in zip(models, places, list(taken)):
             long = 7.0 * len(row["name"])
-            for anchor, left, down in (("start", 11.0, 4.0), ("end", -11.0 - long, 4.0), ("middle", -long / 2, -10.0),
-                                       ("middle", -long / 2, 20.0)):  # fmt: skip
+            for anchor, left, down in (
+                ("start", 11.0, 4.0),
+                ("end", -11.0 - long, 4.0),
+                ("middle", -long / 2, -10.0),
+                ("middle", -long / 2, 20.0),
+            ):
                 box = (x + left, y + down - 10, x + left + long, y + down + 3)
                 if box[0] > LEFT and box[2] < WIDTH and not any(_meet(box, other) for other in taken if other != own):
                     at = {"start": x + 11, "end": x - 11, "middle": x}[anchor]

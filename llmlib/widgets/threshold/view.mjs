@@ -61,8 +61,8 @@ export default widget("llm-threshold", ({ model, hub, el }) => {
   const lead = element(
     "p",
     { class: "llm-note llm-lead" },
-    "Drag the line. What scores at least so much is let through, and the rest is withheld. A higher threshold lets " +
-      "fewer mistakes through, and loses more of what is good.",
+    "Drag the line. Answers whose score reaches it are let through, and the others are withheld. A higher threshold " +
+      "lets fewer mistakes through, but it also loses more good answers.",
   );
   el.append(element("div", { class: "llm-row llm-head" }, lead, menu), hub.line, ways, headline, scene, texts);
 

@@ -133,9 +133,16 @@ def _scale(scale: float, y: Number) -> str:
 
 
 def _words(
-    x: Number, y: Number, words: str, fill: str = INK, *, weight: int = 400, mono: bool = False, anchor: str = "start",
+    x: Number,
+    y: Number,
+    words: str,
+    fill: str = INK,
+    *,
+    weight: int = 400,
+    mono: bool = False,
+    anchor: str = "start",
     size: int = 12,
-) -> str:  # fmt: skip
+) -> str:
     family = ' font-family="monospace"' if mono else ""
     bold = f' font-weight="{weight}"' if weight != 400 else ""
     return (

@@ -205,9 +205,12 @@ def follow(moves, state, data):
 def _(logits_after, moves, ends, tokens, end, most):
     """The loop of the lesson."""
     return written(
-        logits_after, moves, tokens, most,
+        logits_after,
+        moves,
+        tokens,
+        most,
         lambda state, ids, allowed, logits: max(allowed, key=lambda id: logits[id]) if moves[state] else None,
-    )  # fmt: skip
+    )
 
 
 @wrong("sampling.constrained", "ends as soon as it may")

@@ -231,9 +231,7 @@ MAPPING = (
     Change(lambda x: dict(list(x.items())[:-1]), argument=("last entry left out", "lacks its last entry")),
 )
 
-CHANGES: dict[type, tuple[Change, ...]] = {
-    bool: BOOL, int: INT, list: LIST, tuple: TUPLE, str: TEXT, dict: MAPPING,
-}  # fmt: skip
+CHANGES: dict[type, tuple[Change, ...]] = {bool: BOOL, int: INT, list: LIST, tuple: TUPLE, str: TEXT, dict: MAPPING}
 
 
 def _shown(

@@ -9,9 +9,29 @@ from llmlib.exercises.engine.repairing.edit import Edit, shown, slots
 
 # They work number by number, or normalise: the result has the shape of the input.
 MOVABLE = {
-    "gelu", "silu", "relu", "tanh", "sigmoid", "softplus", "exp", "log", "log2", "sqrt", "rsqrt", "square", "abs",
-    "neg", "softmax", "log_softmax", "normalize", "rms_norm", "layer_norm", "clamp", "erf", "log1p",
-}  # fmt: skip
+    "gelu",
+    "silu",
+    "relu",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "exp",
+    "log",
+    "log2",
+    "sqrt",
+    "rsqrt",
+    "square",
+    "abs",
+    "neg",
+    "softmax",
+    "log_softmax",
+    "normalize",
+    "rms_norm",
+    "layer_norm",
+    "clamp",
+    "erf",
+    "log1p",
+}
 
 
 def edits(tree: ast.AST) -> Iterator[Edit]:

@@ -4,14 +4,11 @@ import random
 from pathlib import Path
 
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
-from llmlib.exercises.lessons.lesson_01_tokenization.faulty import (
-    faulty_count_pairs,
-    faulty_encode,
-    faulty_merge,
-    faulty_most_common_pair,
-    faulty_train,
-)
+from llmlib.exercises.lessons.lesson_01_tokenization.faulty import faulty_count_pairs, faulty_most_common_pair
 from llmlib.exercises.lessons.lesson_01_tokenization.faulty_decoding import faulty_decode
+from llmlib.exercises.lessons.lesson_01_tokenization.faulty_encoding import faulty_encode
+from llmlib.exercises.lessons.lesson_01_tokenization.faulty_merging import faulty_merge
+from llmlib.exercises.lessons.lesson_01_tokenization.faulty_training import faulty_train
 from llmlib.exercises.lessons.lesson_01_tokenization.tokenizing import DETOKENIZE, READ_VOCABULARY, TOKENIZE
 from llmlib.tokenization import simple_bpe
 
@@ -296,6 +293,4 @@ DECODE = Exercise(
     faulty=faulty_decode,
 )
 
-EXERCISES = (
-    MOST_COMMON_PAIR, MERGE, COUNT_PAIRS, TRAIN, ENCODE, DECODE, TOKENIZE, DETOKENIZE, READ_VOCABULARY,
-)  # fmt: skip
+EXERCISES = (MOST_COMMON_PAIR, MERGE, COUNT_PAIRS, TRAIN, ENCODE, DECODE, TOKENIZE, DETOKENIZE, READ_VOCABULARY)

@@ -1,49 +1,47 @@
 """Wrong solutions to the exercises of `tokenizing`: each reference again, with keywords for its faults."""
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from llmlib.tokenization.simple_bpe import decode, encode
 
+TokenizeSpecial = (
+    Literal["numbers", "text", "digits", "dropped", "as patterns", "pieces", "one pattern"]
+    | Literal["looked up twice", "counted on"]
+)
+TokenizePieces = Literal["cut", "whole", "split", "letters", "between"]
+TokenizeNumbers = Literal["theirs", "ours", "back", "back by a dictionary"]
 
-def faulty_tokenize(text, tokenizer, special="numbers", pieces="cut", numbers="theirs", spaces="kept", places="own",
-                    times="all", none="not split"):  # fmt: skip
-    def encoded(part):
+
+def faulty_tokenize(
+    text: str,
+    tokenizer: Any,
+    special: TokenizeSpecial = "numbers",
+    pieces: TokenizePieces = "cut",
+    numbers: TokenizeNumbers = "theirs",
+    spaces: Literal["kept", "stripped"] = "kept",
+    places: Literal["own", "first", "last"] = "own",
+    times: Literal["all", "first"] = "all",
+    none: Literal["not split", "split"] = "not split",
+) -> list[int]:
+    def encoded(part: str) -> list[int]:
         part = part.strip() if spaces == "stripped" else part
-        found = [part] if pieces == "whole" else re.findall(tokenizer.pattern, part)
-        if pieces == "split":
-            found = part.split()
-        if pieces == "between":
-            found = re.split(tokenizer.pattern, part)
-        ids = [id for piece in found for id in encode(piece, tokenizer.merges)]
-        if pieces == "letters":
-            ids = list(part.encode())
-        if numbers == "back":
-            return [tokenizer.numbers.index(id) for id in ids]
-        if numbers == "back by a dictionary":
-            back = {number: id for id, number in enumerate(tokenizer.numbers)}
-            return [back[id] for id in ids]
-        return [tokenizer.numbers[id] for id in ids] if numbers == "theirs" else ids
+        return _numbered(_encoded(part, tokenizer, pieces), tokenizer, numbers)
 
     if special == "digits":
         for name, number in tokenizer.special.items():
             text = text.replace(name, str(number))
-    signs = "|".join(tokenizer.special if special == "as patterns" else map(re.escape, tokenizer.special))
-    if special in ("text", "digits"):
-        signs = ""
-    parts = re.split(f"({signs})", text, maxsplit=1 if times == "first" else 0) if signs else [text]
-    if not signs and none == "split":
-        parts = re.split("()", text)
     if special == "pieces":
         return [
             id
             for piece in re.findall(tokenizer.pattern, text)
             for id in ([tokenizer.special[piece]] if piece in tokenizer.special else encoded(piece))
         ]
-    if special == "one pattern":
-        parts = re.findall("|".join([*map(re.escape, tokenizer.special), tokenizer.pattern]), text)
-    ids, found = [], []
-    for part in parts:
-        if part in tokenizer.special and special not in ("text", "digits"):
+    ids: list[int] = []
+    found: list[int] = []
+    for part in _parts(text, tokenizer, special, times, none):
+        if part in tokenizer.special and special != "text" and special != "digits":
             number = tokenizer.special[part]
             if special == "counted on":
                 number = len(tokenizer.numbers) + list(tokenizer.special).index(part)
@@ -58,25 +56,80 @@ def faulty_tokenize(text, tokenizer, special="numbers", pieces="cut", numbers="t
     return found + ids if places == "first" else ids + found
 
 
-def faulty_detokenize(ids, tokenizer, special="names", each="run", run="emptied", last="kept", numbers="mapped",
-                      between="nothing"):  # fmt: skip
+def _parts(
+    text: str,
+    tokenizer: Any,
+    special: TokenizeSpecial,
+    times: Literal["all", "first"],
+    none: Literal["not split", "split"],
+) -> list[str]:
+    """Cut the text at its special tokens, which are parts too."""
+    if special == "one pattern":
+        return re.findall("|".join([*map(re.escape, tokenizer.special), tokenizer.pattern]), text)
+    signs = "|".join(tokenizer.special if special == "as patterns" else map(re.escape, tokenizer.special))
+    if signs and special != "text" and special != "digits":
+        return re.split(f"({signs})", text, maxsplit=1 if times == "first" else 0)
+    return re.split("()", text) if none == "split" else [text]
+
+
+def _encoded(part: str, tokenizer: Any, pieces: TokenizePieces) -> list[int]:
+    """Cut a part into pieces, and encode each."""
+    match pieces:
+        case "cut":
+            found = re.findall(tokenizer.pattern, part)
+        case "between":
+            found = re.split(tokenizer.pattern, part)
+        case "split":
+            found = part.split()
+        case "whole":
+            found = [part]
+        case "letters":
+            return list(part.encode())
+    return [id for piece in found for id in encode(piece, tokenizer.merges)]
+
+
+def _numbered(ids: list[int], tokenizer: Any, numbers: TokenizeNumbers) -> list[int]:
+    """Turn our ids into the model's numbers."""
+    match numbers:
+        case "theirs":
+            return [tokenizer.numbers[id] for id in ids]
+        case "ours":
+            return ids
+        case "back":
+            return [tokenizer.numbers.index(id) for id in ids]
+        case "back by a dictionary":
+            back = {number: id for id, number in enumerate(tokenizer.numbers)}
+            return [back[id] for id in ids]
+
+
+def faulty_detokenize(
+    ids: Sequence[int],
+    tokenizer: Any,
+    special: Literal["names", "dropped", "as numbers", "not found", "not found, in the list", "last"] = "names",
+    each: Literal["run", "token"] = "run",
+    run: Literal["emptied", "kept"] = "emptied",
+    last: Literal["kept", "lost", "lost after another", "run lost"] = "kept",
+    numbers: Literal["mapped", "raw", "forwards"] = "mapped",
+    between: Literal["nothing", "space"] = "nothing",
+) -> str:
     names = {number: name for name, number in tokenizer.special.items()}
     ours = {number: id for id, number in enumerate(tokenizer.numbers)}
-    merges = tokenizer.merges
-    if special.startswith("not found"):
+    if special == "not found" or special == "not found, in the list":
         names = {}
     parts: list[str] = []
     at_the_end: list[str] = []
     waiting: list[int] = []
 
-    def decoded():
-        return "".join(decode([id], merges) for id in waiting) if each == "token" else decode(waiting, merges)
+    def decoded() -> str:
+        if each == "token":
+            return "".join(decode([id], tokenizer.merges) for id in waiting)
+        return decode(waiting, tokenizer.merges)
 
     for id in ids:
         if id in names and special == "last":
             at_the_end.append(names[id])
         elif id in names:
-            parts += [] if last in ("specials alone", "run lost") else [decoded()]
+            parts += [] if last == "run lost" else [decoded()]
             if special != "dropped":
                 parts.append(str(id) if special == "as numbers" else names[id])
             if run == "emptied":
@@ -92,28 +145,35 @@ def faulty_detokenize(ids, tokenizer, special="names", each="run", run="emptied"
     return (" " if between == "space" else "").join(parts + at_the_end)
 
 
-def faulty_read_vocabulary(vocab, merges, hidden="in order", order="bytes", gives="both", first=256, soft="hidden",
-                           tokens="merges", missing="is 0"):  # fmt: skip
+ReadVocabularyHidden = Literal["in order", "by the byte", "as they are", "code points", "space alone"]
+ReadVocabularySoft = Literal["hidden", "shown", "ascii", "space shown"]
+
+
+def faulty_read_vocabulary(
+    vocab: Mapping[str, int],
+    merges: Sequence[tuple[str, str]],
+    hidden: ReadVocabularyHidden = "in order",
+    order: Literal["bytes", "characters", "as found", "of the file"] = "bytes",
+    gives: Literal["both", "exchanged", "pairs", "their pairs"] = "both",
+    first: Literal[256, 257, "theirs"] = 256,
+    soft: ReadVocabularySoft = "hidden",
+    tokens: Literal["merges", "bytes", "unknown left out", "our ids", "not entered"] = "merges",
+    missing: Literal["is 0", "raises"] = "is 0",
+) -> Any:
     """`missing` says what happens if half of a merge is not known: it counts as 0, or raises."""
-    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    if hidden == "space alone":
-        shown = [byte for byte in range(256) if byte != 32]
-    if soft == "space shown":
-        shown = [32, *shown]
-    if hidden in ("as they are", "code points"):
-        shown = list(range(256))
-    if soft == "shown":
-        shown = [*range(33, 127), *range(161, 256)]
-    if soft == "ascii":
-        shown = list(range(33, 127))
+    shown = _shown(hidden, soft)
     away = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown}
-    ours |= {chr(256 + (byte if hidden in ("by the byte", "space alone") else i)): byte for i, byte in enumerate(away)}
-    characters = sorted(ours) if order == "characters" else sorted(ours, key=ours.__getitem__)
-    if order == "as found":
-        characters = list(ours)
-    if order == "characters":
-        ours = {character: id for id, character in enumerate(characters)}
+    by_the_byte = hidden == "by the byte" or hidden == "space alone"
+    ours |= {chr(256 + (byte if by_the_byte else i)): byte for i, byte in enumerate(away)}
+    match order:
+        case "characters":
+            characters = sorted(ours)
+            ours = {character: id for id, character in enumerate(characters)}
+        case "as found":
+            characters = list(ours)
+        case "bytes" | "of the file":
+            characters = sorted(ours, key=ours.__getitem__)
     if hidden == "code points":
         ours |= {chr(point): point for point in range(256, 512)}
     numbers, pairs = [vocab.get(character, 0) for character in characters], []
@@ -128,4 +188,29 @@ def faulty_read_vocabulary(vocab, merges, hidden="in order", order="bytes", give
         numbers = [number for number in numbers if number]
     if order == "of the file":
         numbers = list(vocab.values())
-    return {"both": (pairs, numbers), "exchanged": (numbers, pairs), "pairs": pairs}.get(gives, (pairs, numbers))
+    match gives:
+        case "both" | "their pairs":
+            return pairs, numbers
+        case "exchanged":
+            return numbers, pairs
+        case "pairs":
+            return pairs
+
+
+def _shown(hidden: ReadVocabularyHidden, soft: ReadVocabularySoft) -> list[int]:
+    """List the bytes that are written as the character with their own number."""
+    match soft:
+        case "shown":
+            return [*range(33, 127), *range(161, 256)]
+        case "ascii":
+            return list(range(33, 127))
+        case "hidden" | "space shown":
+            pass
+    match hidden:
+        case "as they are" | "code points":
+            return list(range(256))
+        case "space alone":
+            shown = [byte for byte in range(256) if byte != 32]
+        case "in order" | "by the byte":
+            shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return [32, *shown] if soft == "space shown" else shown

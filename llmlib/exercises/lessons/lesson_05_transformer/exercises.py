@@ -225,9 +225,20 @@ def cases_logits(seed):
     generator = torch.Generator().manual_seed(seed)
 
     def case(batch, seq, n_layers, n_kv_heads, note="", n_heads=4, d_model=16):
-        config = TransformerConfig(11, 16, d_model, n_layers, n_heads, n_kv_heads=n_kv_heads, d_mlp=24,
-                                   positions="rotary", norm="rmsnorm", mlp="swiglu", rope_theta=20.0,
-                                   norm_eps=0.02)  # fmt: skip
+        config = TransformerConfig(
+            11,
+            16,
+            d_model,
+            n_layers,
+            n_heads,
+            n_kv_heads=n_kv_heads,
+            d_mlp=24,
+            positions="rotary",
+            norm="rmsnorm",
+            mlp="swiglu",
+            rope_theta=20.0,
+            norm_eps=0.02,
+        )
         weights = {name: weight.clone() for name, weight in spread(Transformer(config, seed=seed), seed).items()}
         return Case((torch.randint(0, 11, (batch, seq), generator=generator), weights, config), note)
 

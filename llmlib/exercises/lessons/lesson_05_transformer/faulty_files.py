@@ -41,8 +41,9 @@ def faulty_tensor_names(data, metadata="left out", table="left out", order="sort
     return sorted(names) if order == "sorted" else sorted(names)[::-1] if order == "backwards" else names
 
 
-def faulty_read_sizes(text, theta="found", head="query heads", kv="own", mlp="own", eps="own", longest="own",
-                      swap=False, names="ours"):  # fmt: skip
+def faulty_read_sizes(
+    text, theta="found", head="query heads", kv="own", mlp="own", eps="own", longest="own", swap=False, names="ours"
+):
     theirs = json.loads(text)
     width, n_heads, n_kv = theirs["hidden_size"], theirs["num_attention_heads"], theirs["num_key_value_heads"]
     if theta == "asked for in any case":

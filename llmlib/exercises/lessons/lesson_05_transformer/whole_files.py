@@ -133,11 +133,17 @@ def cases_tensor_names(seed):
         case("model.norm.weight", "lm_head.weight", "model.embed_tokens.weight", note="the table twice"),
         case("model.norm.weight", "lm_head.bias", note="another name that begins like the second table's"),
         case("model.norm.weight", "model.embed_tokens.weight", note="with __metadata__", metadata=some),
-        case(f"{block}.mlp.up_proj.weight", f"{block}.mlp.down_proj.weight", f"{block}.self_attn.q_proj.weight",
-             "lm_head.weight", note="a block", metadata=some),
+        case(
+            f"{block}.mlp.up_proj.weight",
+            f"{block}.mlp.down_proj.weight",
+            f"{block}.self_attn.q_proj.weight",
+            "lm_head.weight",
+            note="a block",
+            metadata=some,
+        ),
         case(*(f"model.layers.{n}.self_attn.q_proj.bias" for n in range(12 + seed % 5)), "norm.weight", note="biases"),
         case(*(f"{'long_' * 50}{n}" for n in range(3)), "lm_head.weight", note="a long header", metadata=some),
-    ]  # fmt: skip
+    ]
 
 
 TENSOR_NAMES = Exercise(
@@ -174,10 +180,18 @@ def cases_read_sizes(seed):
     def case(heads, kv, d_head, layers, mlp, theta, note="", eps=1e-5, inside=False, longest=2048, **more):
         rotary = {"rope_parameters": {"rope_theta": theta, "rope_type": "default"}} if inside else {"rope_theta": theta}
         said = {
-            "model_type": "llama", "hidden_size": heads * d_head, "num_attention_heads": heads,
-            "num_key_value_heads": kv, "num_hidden_layers": layers, "intermediate_size": mlp, "rms_norm_eps": eps,
-            "vocab_size": 500 + seed, "max_position_embeddings": longest, **rotary, **more,
-        }  # fmt: skip
+            "model_type": "llama",
+            "hidden_size": heads * d_head,
+            "num_attention_heads": heads,
+            "num_key_value_heads": kv,
+            "num_hidden_layers": layers,
+            "intermediate_size": mlp,
+            "rms_norm_eps": eps,
+            "vocab_size": 500 + seed,
+            "max_position_embeddings": longest,
+            **rotary,
+            **more,
+        }
         return Case((json.dumps(said),), note)
 
     return [

@@ -8,7 +8,6 @@ import torch
 import torch._dynamo  # torch.optim imports it at its first use: seconds that should not count against an attempt
 import torch.nn.functional as F
 from torch import nn
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.engine.probes import gradients_flow, randn
@@ -21,6 +20,11 @@ from llmlib.exercises.lessons.lesson_06_training.faulty import (
     faulty_windows,
 )
 from llmlib.exercises.lessons.lesson_06_training.faulty_steps import faulty_fit
+from llmlib.exercises.lessons.lesson_06_training.probes import (
+    hangs_together,
+    lets_an_optimizer_do_it,
+    returns_gradients,
+)
 from llmlib.exercises.lessons.lesson_06_training.steps import (
     ADAMW_STEP,
     BACKWARD,
@@ -60,9 +64,13 @@ def cases_windows(seed):
 
 
 WINDOWS = Exercise(
-    **TEXTS["windows"], reference=windows, cases=cases_windows, faulty=faulty_windows, axes=("batch", "seq"),
+    **TEXTS["windows"],
+    reference=windows,
+    cases=cases_windows,
+    faulty=faulty_windows,
+    axes=("batch", "seq"),
     double=False,
-)  # fmt: skip
+)
 
 
 # --- training.next_token_loss ---
@@ -166,60 +174,6 @@ def cases_fit(seed):
         case([0.05, 0.4, 0.2, 0.3, 0.1], 0.2, "a rate that rises and falls, and a low limit", hidden=2),
         case([0.2, 0.1, 0.3, 0.2, 0.1, 0.4, 0.1, 0.2], 1e6, "a limit that is never reached"),
     ]
-
-
-def operations_behind(weights):
-    """Count the operations that autograd keeps behind these weights."""
-    seen, ahead = set(), [w.grad_fn for w in weights]
-    while ahead:
-        node = ahead.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            ahead += [before for before, _ in node.next_functions]
-    return len(seen)
-
-
-def hangs_together(call, case):
-    """Whether a step's weights still depend on the step before: then autograd keeps more with each step."""
-    weights, loss_of, batches, rates, limit = case.args
-    kept = []
-
-    def watched(weights, batch):
-        kept.append(operations_behind(weights))
-        return loss_of(weights, batch)
-
-    call(weights, watched, batches, rates, limit)
-    return (
-        kept[1:]
-        and kept[-1] > kept[0]
-        and (
-            "From the second step on, the weights that you pass to `loss_of` still depend on the step before, and that "
-            "step on the one before it. So autograd keeps everything that you ever computed, and a long run fills the "
-            "memory. `.detach()` cuts the new weights off, in each step; then they have to require a gradient again."
-        )
-    )
-
-
-def returns_gradients(call, case):
-    weights, losses = call(*case.args)
-    if any(isinstance(loss, torch.Tensor) for loss in losses):
-        return "Your losses are tensors, and each may keep everything it was computed from. `.item()` gives the number."
-    return any(w.requires_grad for w in weights) and (
-        "The weights that you return carry a gradient, or still require one. `.detach()` gives only the numbers."
-    )
-
-
-def lets_an_optimizer_do_it(call, case):
-    taken: list[bool] = []
-    handle = register_optimizer_step_pre_hook(lambda *_: taken.append(True))
-    try:
-        call(*case.args)
-    finally:
-        handle.remove()
-    return bool(taken) and (
-        "Right, but an optimizer of PyTorch took your steps. Try it with your own `adamw_step`: then no line of the "
-        "loop is hidden."
-    )
 
 
 FIT = Exercise(

@@ -8,12 +8,26 @@ import torch.nn.functional as F
 from llmlib.exercises.lessons.lesson_06_training.faulty_steps import faulty_fit
 
 
-def faulty_weight_shapes(config, kv="shared", way="out, in", norms="all", end="one table", down="turned", mlp="wide",
-                         blocks="all", called="in full"):  # fmt: skip
+def faulty_weight_shapes(
+    config,
+    kv="shared",
+    way="out, in",
+    norms="all",
+    end="one table",
+    down="turned",
+    mlp="wide",
+    blocks="all",
+    called="in full",
+):
     width = config.d_model
     d_mlp = {"as the stream": width, "four times": 4 * width}.get(mlp, config.d_mlp)
-    d_kv = {"shared": config.n_kv_heads * config.d_head, "all": width, "one head": config.d_head,
-            "heads": config.n_kv_heads, "by groups": width // config.n_kv_heads}[kv]  # fmt: skip
+    d_kv = {
+        "shared": config.n_kv_heads * config.d_head,
+        "all": width,
+        "one head": config.d_head,
+        "heads": config.n_kv_heads,
+        "by groups": width // config.n_kv_heads,
+    }[kv]
     in_block: dict[str, tuple[Any, ...]] = {f"{norm}_norm": (width,) for norm in ("attention", "mlp")}
     in_block |= {f"attention.{part}": (width, width) for part in ("query", "output")}
     in_block |= {f"attention.{part}": (d_kv, width) for part in ("key", "value")}
@@ -44,16 +58,23 @@ def faulty_weight_shapes(config, kv="shared", way="out, in", norms="all", end="o
     return shapes
 
 
-def faulty_first_weight(name, shape, n_layers, draw, norms="ones", spread="small", smaller="root of twice",
-                        adds=".output. .down."):  # fmt: skip
+def faulty_first_weight(
+    name, shape, n_layers, draw, norms="ones", spread="small", smaller="root of twice", adds=".output. .down."
+):
     if len(shape) == 1 and norms != "drawn":
         return {"zeros": 0.0, "small": 0.02}.get(norms, 1.0) * torch.ones(shape)
     by = {
-        "root of twice": (2 * n_layers) ** 0.5, "root": n_layers**0.5, "twice": 2 * n_layers, "never": 1,
-        "layers": n_layers, "times": 1 / (2 * n_layers) ** 0.5, "twice the root": 2 * n_layers**0.5,
+        "root of twice": (2 * n_layers) ** 0.5,
+        "root": n_layers**0.5,
+        "twice": 2 * n_layers,
+        "never": 1,
+        "layers": n_layers,
+        "times": 1 / (2 * n_layers) ** 0.5,
+        "twice the root": 2 * n_layers**0.5,
         "of its own block": (2 * (int(name.split(".")[1]) + 1)) ** 0.5 if name.startswith("blocks") else 1,
-        "root of two": 2**0.5 * n_layers, "the other way": n_layers**-0.5 * 2,
-    }[smaller]  # fmt: skip
+        "root of two": 2**0.5 * n_layers,
+        "the other way": n_layers**-0.5 * 2,
+    }[smaller]
     writes = adds == "all" or any(part in name for part in adds.split())
     if adds == "the others":
         writes = not any(part in name for part in (".output.", ".down."))
@@ -63,8 +84,20 @@ def faulty_first_weight(name, shape, n_layers, draw, norms="ones", spread="small
     return small[spread] * draw(shape) / (by if writes else 1)
 
 
-def faulty_learn(weights, logits_of, batches, rates, names="kept", asks="next", limit=1.0, gives="both", rate="own",
-                 which="own", loss="counted", runs="one"):  # fmt: skip
+def faulty_learn(
+    weights,
+    logits_of,
+    batches,
+    rates,
+    names="kept",
+    asks="next",
+    limit=1.0,
+    gives="both",
+    rate="own",
+    which="own",
+    loss="counted",
+    runs="one",
+):
     order = sorted(weights) if names == "sorted" else list(weights)[::-1] if names == "backwards" else list(weights)
     if names != "kept":
         order = [name for name in order if weights[name].ndim == 2]
@@ -93,6 +126,9 @@ def faulty_learn(weights, logits_of, batches, rates, names="kept", asks="next", 
     if gives == "by name":
         return dict(zip(order, learned)), losses
     return {
-        "both": (learned, losses), "old": (list(weights.values()), losses), "weights": learned,
-        "last loss": (learned, losses[-1]), "exchanged": (losses, learned),
-    }[gives]  # fmt: skip
+        "both": (learned, losses),
+        "old": (list(weights.values()), losses),
+        "weights": learned,
+        "last loss": (learned, losses[-1]),
+        "exchanged": (losses, learned),
+    }[gives]

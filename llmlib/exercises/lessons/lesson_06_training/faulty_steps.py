@@ -159,9 +159,14 @@ def faulty_fit(
             gradients = [old + new for old, new in zip(piled, gradients)]
         piled = gradients if zero == "never" else _clipped(gradients, limit, clip)  # or clipped in place, in `.grad`
         gradients = _clipped(gradients, limit, "before" if clip == "first step" and t == 0 else clip)
-        now = {"first": rates[0], "last": rates[-1], "one late": rates[max(0, t - 1)],
-               "one early, at most last": rates[min(t + 1, len(rates) - 1)],
-               "one early": rates[(t + 1) % len(rates)], "last first": rates[t - 1]}.get(rate, own)  # fmt: skip
+        now = {
+            "first": rates[0],
+            "last": rates[-1],
+            "one late": rates[max(0, t - 1)],
+            "one early, at most last": rates[min(t + 1, len(rates) - 1)],
+            "one early": rates[(t + 1) % len(rates)],
+            "last first": rates[t - 1],
+        }.get(rate, own)
         at = {"one": 1, "from 0": t}.get(count, t + 1)
         stepped: list[Any] = []
         for w, g, (m, v) in zip(weights, gradients, moments):
@@ -218,8 +223,8 @@ def faulty_orthogonalise(
     signs: Literal["right", "plus"] = "right",
 ) -> Any:
     a, b, c = 3.4445, -4.7750, 2.0315
-    a, b, c = {"last two exchanged": (a, c, b), "first two exchanged": (b, a, c),
-               "opposite order": (c, b, a)}.get(power, (a, b, c))  # fmt: skip
+    turned = {"last two exchanged": (a, c, b), "first two exchanged": (b, a, c), "opposite order": (c, b, a)}
+    a, b, c = turned.get(power, (a, b, c))
     if signs == "plus":
         b = -b
     a = {"no first": 0.0, "first alone": 1.0}.get(power, a)
@@ -229,8 +234,13 @@ def faulty_orthogonalise(
     x = gradient.reshape(gradient.shape[::-1]) if turns and give == "reshaped both ways" else gradient
     x = x.T if turns and give != "reshaped both ways" else x
     if scaled != "no":
-        x = x / {"length": x.norm(), "largest": x.abs().max(), "rows": x.norm(dim=1, keepdim=True),
-                 "singular": torch.linalg.matrix_norm(x, 2)}[scaled]  # fmt: skip
+        size = {
+            "length": x.norm(),
+            "largest": x.abs().max(),
+            "rows": x.norm(dim=1, keepdim=True),
+            "singular": torch.linalg.matrix_norm(x, 2),
+        }[scaled]
+        x = x / size
     for _ in range(1 if repeat == "once" else steps):
         if power == "numbers":
             x = a * x + b * x**3 + c * x**5

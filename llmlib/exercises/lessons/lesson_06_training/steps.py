@@ -252,9 +252,7 @@ def cases_clip(seed):
     ]
 
 
-CLIP_TOGETHER = Exercise(
-    **TEXTS["clip_together"], reference=clip_together, cases=cases_clip, faulty=faulty_clip
-)  # fmt: skip
+CLIP_TOGETHER = Exercise(**TEXTS["clip_together"], reference=clip_together, cases=cases_clip, faulty=faulty_clip)
 
 
 # --- the parts of the loop; its exercises are in `exercises` and `whole_runs` ---

@@ -36,8 +36,18 @@ def weight_shapes(config):
 
 def cases_weight_shapes(seed):
     def case(d_model, n_layers, n_heads, n_kv_heads, note="", vocab_size=11, d_mlp=10):
-        sizes = TransformerConfig(vocab_size, 16, d_model, n_layers, n_heads, n_kv_heads=n_kv_heads, d_mlp=d_mlp,
-                                  positions="rotary", norm="rmsnorm", mlp="swiglu")  # fmt: skip
+        sizes = TransformerConfig(
+            vocab_size,
+            16,
+            d_model,
+            n_layers,
+            n_heads,
+            n_kv_heads=n_kv_heads,
+            d_mlp=d_mlp,
+            positions="rotary",
+            norm="rmsnorm",
+            mlp="swiglu",
+        )
         return Case((sizes,), note)
 
     return [

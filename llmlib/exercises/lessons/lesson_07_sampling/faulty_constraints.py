@@ -111,9 +111,16 @@ def _moved(moves: Any, state: Any, data: Any, walk: Any) -> Any:
 
 
 ConstrainedStop = Literal[
-    "in ends", "always", "nothing follows", "as soon as it may", "not at once", "of the state before",
-    "above 0", "above 0 as well", "above a half",
-]  # fmt: skip
+    "in ends",
+    "always",
+    "nothing follows",
+    "as soon as it may",
+    "not at once",
+    "of the state before",
+    "above 0",
+    "above 0 as well",
+    "above a half",
+]
 
 
 def faulty_constrained(
@@ -146,9 +153,14 @@ def faulty_constrained(
             wants = logits.softmax(-1)[end] > 0.5 if stop == "above a half" else logits[end] > 0
             if wants:
                 break
-        may_end = {"above 0": False, "above a half": False,
-                   "always": True, "nothing follows": not moves[state], "not at once": state in ends and bool(ids),
-                   "of the state before": last in ends}.get(stop, state in ends)  # fmt: skip
+        may_end = {
+            "above 0": False,
+            "above a half": False,
+            "always": True,
+            "nothing follows": not moves[state],
+            "not at once": state in ends and bool(ids),
+            "of the state before": last in ends,
+        }.get(stop, state in ends)
         allowed = [id for id, data in enumerate(tokens) if data and _reached(moves, state, data) is not None]
         if empty == "yes":
             allowed += [id for id, data in enumerate(tokens) if not data]

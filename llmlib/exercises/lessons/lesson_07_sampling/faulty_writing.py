@@ -7,18 +7,41 @@ from llmlib.exercises.lessons.lesson_07_sampling.faulty_loops import faulty_cont
 from llmlib.sampling.logits import keep_top_p
 
 
-def faulty_write(logits_of, ids, us, end, temperature, top_p, penalty, order="penalty heat cut", sees="all",
-                 place="last", reads="all", at_end="stops", give="new", us_as="in order", cuts="top-p",
-                 sums="to 1", past=None, by="own"):  # fmt: skip
+def faulty_write(
+    logits_of,
+    ids,
+    us,
+    end,
+    temperature,
+    top_p,
+    penalty,
+    order="penalty heat cut",
+    sees="all",
+    place="last",
+    reads="all",
+    at_end="stops",
+    give="new",
+    us_as="in order",
+    cuts="top-p",
+    sums="to 1",
+    past=None,
+    by="own",
+):
     """`order` lists the rules in the order of their use; `past` is the result of a draw beyond the last token."""
     penalty = 1 / penalty if by == "turned round" else penalty
 
     def read(new, text):
         late = text or new
         text = new + (text or []) if reads == "in front" else (text or []) + new
-        seen = {"new": new, "last": text[-1:], "prompt": ids, "backwards": text[::-1], "one late": late,
-                "without the first": text[1:] or text,
-                "without the first of several": text[len(ids) > 1 :]}.get(reads, text)  # fmt: skip
+        seen = {
+            "new": new,
+            "last": text[-1:],
+            "prompt": ids,
+            "backwards": text[::-1],
+            "one late": late,
+            "without the first": text[1:] or text,
+            "without the first of several": text[len(ids) > 1 :],
+        }.get(reads, text)
         return logits_of(torch.tensor([seen]))[:, {"last": -1, "first": 0, "last but one": -2}.get(place, -1)], text
 
     def choose(logits, text, u):

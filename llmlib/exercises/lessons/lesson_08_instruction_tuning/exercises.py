@@ -116,9 +116,14 @@ def end_without_an_answer(call, case):
 
 
 ANSWER_MASK = Exercise(
-    **TEXTS["answer_mask"], reference=answer_mask, cases=cases_answer_mask, faulty=faulty_answer_mask, axes=("seq",),
-    probes=(Probe("Only what comes after `assistant` is an answer.", end_without_an_answer),), double=False,
-)  # fmt: skip
+    **TEXTS["answer_mask"],
+    reference=answer_mask,
+    cases=cases_answer_mask,
+    faulty=faulty_answer_mask,
+    axes=("seq",),
+    probes=(Probe("Only what comes after `assistant` is an answer.", end_without_an_answer),),
+    double=False,
+)
 
 
 # --- instruction_tuning.targets ---
@@ -142,18 +147,26 @@ def cases_targets(seed):
         case([[(2, 4), (6, 8)], [(1, 3), (5, 6), (8, 9)], [(4, 7)]], "several answers in one row"),
         case([[(0, 9)], [(0, 2)]], "the answer begins with the row"),
         case([[], [(5, 9)]], "a row without an answer"),
-        Case((torch.tensor([[7, 8], [9, 10], [5, 6]]), torch.tensor([[False, True], [True, False], [True, True]])),
-             "rows of two tokens"),
+        Case(
+            (torch.tensor([[7, 8], [9, 10], [5, 6]]), torch.tensor([[False, True], [True, False], [True, True]])),
+            "rows of two tokens",
+        ),
         case([[(2, 5)], [(3, 9)], [(1, 2), (6, 9)], [(8, 9)]]),
-        Case((torch.tensor([[0, 12, 13, 0], [14, 0, 15, 0]]), torch.tensor([[False, False, True, True]] * 2)),
-             "a token with id 0, in an answer and outside"),
-    ]  # fmt: skip
+        Case(
+            (torch.tensor([[0, 12, 13, 0], [14, 0, 15, 0]]), torch.tensor([[False, False, True, True]] * 2)),
+            "a token with id 0, in an answer and outside",
+        ),
+    ]
 
 
 TARGETS = Exercise(
-    **TEXTS["targets"], reference=targets, cases=cases_targets, faulty=faulty_targets, axes=("batch", "seq"),
+    **TEXTS["targets"],
+    reference=targets,
+    cases=cases_targets,
+    faulty=faulty_targets,
+    axes=("batch", "seq"),
     double=False,
-)  # fmt: skip
+)
 
 
 # --- instruction_tuning.pack ---
@@ -302,6 +315,15 @@ BEST_BY_WORDING = Exercise(
 
 
 EXERCISES = (
-    CHAT_TEXT, ANSWER_MASK, TARGETS, PACK, INTERVAL, BEST_BY_WORDING, LORA_LINEAR, MERGED, LEARN_ANSWERS, ADAPTED,
+    CHAT_TEXT,
+    ANSWER_MASK,
+    TARGETS,
+    PACK,
+    INTERVAL,
+    BEST_BY_WORDING,
+    LORA_LINEAR,
+    MERGED,
+    LEARN_ANSWERS,
+    ADAPTED,
     KEPT_BY_RANK,
-)  # fmt: skip
+)

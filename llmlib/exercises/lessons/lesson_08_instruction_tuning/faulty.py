@@ -28,10 +28,13 @@ def faulty_chat_text(
     give: Literal["text", "pieces"] = "text",
 ) -> Any:
     chosen = {
-        "all": messages, "last": messages[-1:], "first": messages[:1],
+        "all": messages,
+        "last": messages[-1:],
+        "first": messages[:1],
         "questions": [m for m in messages if m["role"] == "user"],
-        "answers": [m for m in messages if m["role"] != "user"], "not the last": messages[:-1],
-    }[which]  # fmt: skip
+        "answers": [m for m in messages if m["role"] != "user"],
+        "not the last": messages[:-1],
+    }[which]
     parts = []
     if prompt == "by place":
         messages = [{"role": "user" if i % 2 == 0 else "assistant"} for i in range(len(messages))]
@@ -42,12 +45,19 @@ def faulty_chat_text(
         parts.append(turn + ASSISTANT * (prompt == "after each question" and user and i < len(chosen) - 1))
     asked = messages[-1]["role"] == "user"
     opened = {
-        "after a question": ASSISTANT * asked, "by place": ASSISTANT * asked, "never": "", "always": ASSISTANT,
-        "after an answer": ASSISTANT * (not asked), "spaced": f"{ASSISTANT} " * asked,
-        "the next one's": ASSISTANT if asked else USER, "ended": (ASSISTANT + END) * asked, "user's": USER * asked,
-        "spaced and ended": f"{ASSISTANT} {END}" * asked, "after each question": ASSISTANT * asked,
+        "after a question": ASSISTANT * asked,
+        "by place": ASSISTANT * asked,
+        "never": "",
+        "always": ASSISTANT,
+        "after an answer": ASSISTANT * (not asked),
+        "spaced": f"{ASSISTANT} " * asked,
+        "the next one's": ASSISTANT if asked else USER,
+        "ended": (ASSISTANT + END) * asked,
+        "user's": USER * asked,
+        "spaced and ended": f"{ASSISTANT} {END}" * asked,
+        "after each question": ASSISTANT * asked,
         "odd": ASSISTANT * (len(messages) % 2),
-    }[prompt]  # fmt: skip
+    }[prompt]
     if space == "lines" and opened:
         opened += "\n"
     if give == "pieces":
@@ -63,16 +73,32 @@ def faulty_chat_text(
 def _turn(user: Any, says: Any, end: Any, head: Any, space: Any, last: Any) -> Any:
     """One turn: who speaks, what is said, and its end."""
     header = {
-        "both": (USER, ASSISTANT), "assistant": ("", ASSISTANT), "user": (USER, ""), "none": ("", ""),
-        "exchanged": (ASSISTANT, USER), "same": (USER, USER), "names": ("user: ", "assistant: "),
+        "both": (USER, ASSISTANT),
+        "assistant": ("", ASSISTANT),
+        "user": (USER, ""),
+        "none": ("", ""),
+        "exchanged": (ASSISTANT, USER),
+        "same": (USER, USER),
+        "names": ("user: ", "assistant: "),
         "<user>": ("<user>", "<assistant>"),
-    }[head][0 if user else 1]  # fmt: skip
-    spaced = {"assistant": not user, "none": False, "both": True, "user": user, "before the end": not user,
-              "lines": False}[space]  # fmt: skip
+    }[head][0 if user else 1]
+    spaced = {
+        "assistant": not user,
+        "none": False,
+        "both": True,
+        "user": user,
+        "before the end": not user,
+        "lines": False,
+    }[space]
     closed = {
-        "assistant": not user, "none": False, "both": True, "user": user, "last": last and not user,
-        "of the text": False, "before": False,
-    }[end]  # fmt: skip
+        "assistant": not user,
+        "none": False,
+        "both": True,
+        "user": user,
+        "last": last and not user,
+        "of the text": False,
+        "before": False,
+    }[end]
     gap = " " if space == "before the end" and not user else ""
     if space == "lines":
         return f"{header}\n{says}{END * closed}\n"

@@ -244,8 +244,14 @@ def faulty_kept_by_rank(
     if zero == "raises":
         top / total
     share = top / total if total else float("nan")
-    return {"share": share, "square": share**2, "root": share**0.5, "percent": 100 * share,
-            "tensor": torch.tensor(share), "rounded": round(share, 2)}[give]  # fmt: skip
+    return {
+        "share": share,
+        "square": share**2,
+        "root": share**0.5,
+        "percent": 100 * share,
+        "tensor": torch.tensor(share),
+        "rounded": round(share, 2),
+    }[give]
 
 
 AdaptedScale = (

@@ -41,13 +41,17 @@ def faulty_interval(
     if formula == "wilson":
         grown = 1 + z**power / m
         spread = p * (1 - p) / (n - 1 if inner == "n − 1" else m)
-        under = {"n²": p * (1 - p) / m + z**power / (4 * m**2), "n": p * (1 - p) / m + z**power / (4 * m),
-                 "left out": p * (1 - p) / m, "no 4": p * (1 - p) / m + z**power / m**2,
-                 "4 squared": p * (1 - p) / m + z**power / (4 * m) ** 2,
-                 "brackets missing": p * 1 - p / m + z**power / (4 * m**2),
-                 "times n²": p * (1 - p) / m + z**power / 4 * m**2,
-                 "not by n": p * (1 - p) + z**power / (4 * m**2),
-                 "n − 1": spread + z**power / (4 * m**2)}[inner]  # fmt: skip
+        under = {
+            "n²": p * (1 - p) / m + z**power / (4 * m**2),
+            "n": p * (1 - p) / m + z**power / (4 * m),
+            "left out": p * (1 - p) / m,
+            "no 4": p * (1 - p) / m + z**power / m**2,
+            "4 squared": p * (1 - p) / m + z**power / (4 * m) ** 2,
+            "brackets missing": p * 1 - p / m + z**power / (4 * m**2),
+            "times n²": p * (1 - p) / m + z**power / 4 * m**2,
+            "not by n": p * (1 - p) + z**power / (4 * m**2),
+            "n − 1": spread + z**power / (4 * m**2),
+        }[inner]
         centre = {
             "moved": p + z**power / (2 * m),
             "at p": p,
@@ -135,16 +139,26 @@ def faulty_best_by_wording(
     rights = []
     for some in told.values():
         yes, no = sum(some), len(some) - sum(some)
-        rights.append({
-            "majority": max(yes, no), "first word": max(yes, no), "one for all": max(yes, no),
-            "minority": min(yes, no), "answers all": yes,
-            "refuses all": no, "answers if ever told": yes or no, "refuses if ever untold": no or yes,
+        right = {
+            "majority": max(yes, no),
+            "first word": max(yes, no),
+            "one for all": max(yes, no),
+            "minority": min(yes, no),
+            "answers all": yes,
+            "refuses all": no,
+            "answers if ever told": yes or no,
+            "refuses if ever untold": no or yes,
             "answers alone": yes if yes > no else 0,
-            "pure only": 0 if yes and no else yes + no, "half of the mixed": (yes + no) / 2 if yes and no else yes + no,
-            "as the first": yes if some[0] else no, "as the last": yes if some[-1] else no,
-            "at random as often": (yes**2 + no**2) / (yes + no), "ties lost": max(yes, no) if yes != no else 0,
-            "so far, answers": _one_by_one(some, at_first=True), "so far, refuses": _one_by_one(some, at_first=False),
-        }[decide])  # fmt: skip
+            "pure only": 0 if yes and no else yes + no,
+            "half of the mixed": (yes + no) / 2 if yes and no else yes + no,
+            "as the first": yes if some[0] else no,
+            "as the last": yes if some[-1] else no,
+            "at random as often": (yes**2 + no**2) / (yes + no),
+            "ties lost": max(yes, no) if yes != no else 0,
+            "so far, answers": _one_by_one(some, at_first=True),
+            "so far, refuses": _one_by_one(some, at_first=False),
+        }[decide]
+        rights.append(right)
     n = len(asked)
     shares = [right / len(some) for right, some in zip(rights, told.values())]
     share = {

@@ -7,15 +7,35 @@ from llmlib.exercises.lessons.lesson_08_instruction_tuning.lora import merged
 from llmlib.exercises.lessons.lesson_08_instruction_tuning.masks import answer_mask, targets
 
 
-def faulty_learn_answers(weights, logits_of, conversations, signs, names, draw, rates, mask="answers",
-                         again="from start", b="zero", a="small", rank=4, alpha=16.0, gives="matrices", which="named",
-                         base="there", runs="one"):  # fmt: skip
+def faulty_learn_answers(
+    weights,
+    logits_of,
+    conversations,
+    signs,
+    names,
+    draw,
+    rates,
+    mask="answers",
+    again="from start",
+    b="zero",
+    a="small",
+    rank=4,
+    alpha=16.0,
+    gives="matrices",
+    which="named",
+    base="there",
+    runs="one",
+):
     def row(ids):
         counts = answer_mask(ids, *(signs[::-1] if mask == "signs exchanged" else signs))
         counts = {
-            "answers": counts, "signs exchanged": counts, "all": torch.ones_like(counts), "questions": ~counts,
-            "one early": torch.cat((counts[1:], counts[-1:])), "no end": counts & (ids != signs[1]),
-        }[mask]  # fmt: skip
+            "answers": counts,
+            "signs exchanged": counts,
+            "all": torch.ones_like(counts),
+            "questions": ~counts,
+            "one early": torch.cat((counts[1:], counts[-1:])),
+            "no end": counts & (ids != signs[1]),
+        }[mask]
         return targets(ids[None], counts[None])
 
     rows = [row(ids) for ids in conversations]
@@ -65,8 +85,10 @@ def faulty_learn_answers(weights, logits_of, conversations, signs, names, draw, 
     learned, losses = faulty_learn(detours, logits, batches, rates, runs=run)
     found = with_detours(dict(zip(detours, learned)))
     return {
-        "matrices": ([found[name] for name in names], losses), "detours": (learned, losses),
+        "matrices": ([found[name] for name in names], losses),
+        "detours": (learned, losses),
         "updates": ([found[name] - weights[name] for name in names], losses),
-        "old": ([weights[name] for name in names], losses), "matrices alone": [found[name] for name in names],
+        "old": ([weights[name] for name in names], losses),
+        "matrices alone": [found[name] for name in names],
         "last loss": ([found[name] for name in names], losses[-1]),
-    }[gives]  # fmt: skip
+    }[gives]

@@ -172,6 +172,10 @@ def cases_adapted(seed):
 
 
 ADAPTED = Exercise(
-    **TEXTS["adapted"], reference=adapted, cases=cases_adapted, faulty=faulty_adapted, axes=("batch", "seq", "vocab"),
+    **TEXTS["adapted"],
+    reference=adapted,
+    cases=cases_adapted,
+    faulty=faulty_adapted,
+    axes=("batch", "seq", "vocab"),
     double=False,
-)  # fmt: skip
+)

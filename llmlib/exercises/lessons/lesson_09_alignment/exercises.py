@@ -1,4 +1,4 @@
-"""Exercises of lesson 09: a reward from preferences, the policy gradient, DPO, rewards that can be cheated."""
+"""Exercises of lesson 09: a reward from preferences, DPO, rewards that can be cheated; `policy` has more."""
 
 import random
 from pathlib import Path
@@ -11,31 +11,17 @@ from llmlib.exercises.engine.probes import gradients_flow, randn
 from llmlib.exercises.lessons.lesson_09_alignment.faulty import (
     faulty_answer_log_probs,
     faulty_best_of_n,
-    faulty_clipped_loss,
-    faulty_dpo_loss,
-    faulty_group_advantages,
-    faulty_k3,
     faulty_list_reward,
-    faulty_preference_loss,
-    faulty_reinforce_loss,
     faulty_worth_answering,
 )
+from llmlib.exercises.lessons.lesson_09_alignment.faulty_pairs import faulty_dpo_loss, faulty_preference_loss
+from llmlib.exercises.lessons.lesson_09_alignment.policy import CLIPPED_LOSS, GROUP_ADVANTAGES, K3, REINFORCE_LOSS
 from llmlib.exercises.lessons.lesson_09_alignment.probes import no_ceiling
 
 TEXTS = texts_of(Path(__file__).parent)
 
 APART = (40.0, 80.0)  # nats: e^-80 is still a number in float32
 FAR_APART = (400.0, 800.0)
-
-
-def lengths_to_mask(lengths, width):
-    """Make a mask that is True for the tokens of each answer."""
-    return torch.arange(width)[None] < torch.tensor(lengths)[:, None]
-
-
-def log_probs(seed, *shape):
-    """Draw log-probabilities of tokens, none of them 0."""
-    return -randn(seed, *shape).abs() - 0.05
 
 
 # --- alignment.answer_log_probs ---
@@ -75,10 +61,13 @@ def unlikely_token(case, distance):
 
 
 ANSWER_LOG_PROBS = Exercise(
-    **TEXTS["answer_log_probs"], reference=answer_log_probs, cases=cases_answer_log_probs,
-    faulty=faulty_answer_log_probs, axes=("answer",),
+    **TEXTS["answer_log_probs"],
+    reference=answer_log_probs,
+    cases=cases_answer_log_probs,
+    faulty=faulty_answer_log_probs,
+    axes=("answer",),
     probes=(gradients_flow(("logits",), 0), no_ceiling(APART, unlikely_token, "large logits")),
-)  # fmt: skip
+)
 
 
 # --- alignment.preference_loss ---
@@ -96,10 +85,12 @@ def cases_preference_loss(seed):
         Case((randn(seed + 2, 1), randn(seed + 3, 1)), "a single pair"),
         Case((randn(seed + 4, 4) + 3, randn(seed + 5, 4)), "mostly right"),
         Case((randn(seed + 6, 4) * 2 - 1, randn(seed + 7, 4) * 2 + 1), "mostly wrong"),
-        Case((torch.tensor([2000.0, -1000.0], dtype=torch.float64), torch.tensor([0.0, 500.0], dtype=torch.float64)),
-             "rewards that are far apart"),
+        Case(
+            (torch.tensor([2000.0, -1000.0], dtype=torch.float64), torch.tensor([0.0, 500.0], dtype=torch.float64)),
+            "rewards that are far apart",
+        ),
         Case((randn(seed + 8, 3), randn(seed + 9, 3) - 2)),
-    ]  # fmt: skip
+    ]
 
 
 def wrong_pair(case, distance):
@@ -107,10 +98,12 @@ def wrong_pair(case, distance):
 
 
 PREFERENCE_LOSS = Exercise(
-    **TEXTS["preference_loss"], reference=preference_loss, cases=cases_preference_loss,
+    **TEXTS["preference_loss"],
+    reference=preference_loss,
+    cases=cases_preference_loss,
     faulty=faulty_preference_loss,
     probes=(gradients_flow(("chosen", "rejected"), 0, 1), no_ceiling(FAR_APART, wrong_pair, "rewards that are far")),
-)  # fmt: skip
+)
 
 
 # --- alignment.best_of_n ---
@@ -138,146 +131,7 @@ def cases_best_of_n(seed):
     ]
 
 
-BEST_OF_N = Exercise(
-    **TEXTS["best_of_n"], reference=best_of_n, cases=cases_best_of_n, faulty=faulty_best_of_n
-)  # fmt: skip
-
-
-# --- alignment.reinforce_loss ---
-
-
-def reinforce_loss(log_probs, mask, rewards):
-    """Compute a loss whose gradient makes each whole answer likelier in proportion to its reward."""
-    return -(rewards * (log_probs * mask).sum(1)).mean()
-
-
-def cases_reinforce_loss(seed):
-    def case(lengths, width, note="", shift=0.0):
-        n = len(lengths)
-        return Case(
-            (log_probs(seed + n + width, n, width), lengths_to_mask(lengths, width), randn(seed + 3 * n, n) + shift),
-            note,
-        )
-
-    return [
-        case([2], 2),
-        case([3, 1, 2], 4, "answers of 3, 1 and 2 tokens"),
-        case([5, 5], 5, "no padding"),
-        case([1, 4, 2, 3], 4, "four answers, four tokens", shift=2.0),
-        case([2, 6], 6, "all rewards below 0", shift=-4.0),
-        case([150, 2], 160, "a long answer"),
-        case([4, 2, 1, 3, 5], 7),
-    ]
-
-
-REINFORCE_LOSS = Exercise(
-    **TEXTS["reinforce_loss"], reference=reinforce_loss, cases=cases_reinforce_loss, faulty=faulty_reinforce_loss,
-    probes=(gradients_flow(("log_probs",), 0),),
-)  # fmt: skip
-
-
-# --- alignment.group_advantages ---
-
-
-def group_advantages(rewards):
-    """Say how much better each answer is than the others to its prompt, in standard deviations."""
-    centred = rewards - rewards.mean(dim=1, keepdim=True)
-    return centred / (rewards.std(dim=1, keepdim=True) + 1e-4)
-
-
-def cases_group_advantages(seed):
-    chance = random.Random(seed)
-
-    def drawn(prompts, answers):
-        rows = [[chance.choice([1.0, 0.0, -0.5]) for _ in range(answers)] for _ in range(prompts)]
-        return torch.tensor(rows, dtype=torch.float64)
-
-    equal = drawn(3, 4)
-    equal[1] = 0.25  # exact in binary, so that their mean is exact too
-    return [
-        Case((torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, -0.5, 0.5, 1.0]], dtype=torch.float64),)),
-        Case((randn(seed, 3, 5),), "three prompts, five answers each"),
-        Case((randn(seed + 1, 4, 4) + 5,), "as many prompts as answers"),
-        Case((randn(seed + 2, 1, 6),), "a single prompt"),
-        Case((randn(seed + 3, 3, 2) - 3,), "groups of two"),
-        Case((equal,), "a group whose rewards are all equal"),
-        Case((torch.cat((randn(seed + 4, 2, 4) * 10, randn(seed + 5, 2, 4) / 10)),), "wide and narrow groups"),
-        Case((randn(seed + 6, 5, 8),)),
-    ]
-
-
-GROUP_ADVANTAGES = Exercise(
-    **TEXTS["group_advantages"], reference=group_advantages, cases=cases_group_advantages,
-    faulty=faulty_group_advantages, axes=("prompt", "answer"),
-)  # fmt: skip
-
-
-# --- alignment.clipped_loss ---
-
-
-def clipped_loss(log_probs, old_log_probs, advantages, mask, clip):
-    """Compute PPO's loss: an answer gains nothing more once a token's ratio is better by `clip`."""
-    ratio = (log_probs - old_log_probs).exp()
-    gain = advantages[:, None] * ratio
-    held = advantages[:, None] * ratio.clamp(1 - clip, 1 + clip)
-    return -(torch.minimum(gain, held) * mask).sum() / len(mask)
-
-
-def cases_clipped_loss(seed):
-    def case(lengths, width, clip, moved, note="", sign=None):
-        n = len(lengths)
-        now = log_probs(seed + 5 * n + width, n, width)
-        advantages = randn(seed + 7 * n, n)
-        advantages = advantages if sign is None else sign * advantages.abs()
-        return Case(
-            (now, now - moved * randn(seed + n + 1, n, width), advantages, lengths_to_mask(lengths, width), clip), note
-        )
-
-    return [
-        case([2], 2, 0.2, 0.5),
-        case([3, 1, 2], 4, 0.2, 0.0, "nothing has moved yet"),
-        case([3, 2, 4], 4, 0.2, 0.8, "all are better than expected", sign=1),
-        case([2, 4, 3], 4, 0.2, 0.8, "all are worse than expected", sign=-1),
-        case([4, 4, 1, 2], 4, 0.1, 0.4, "four answers, four tokens"),
-        case([5, 3], 6, 0.3, 1.5, "they have moved far"),
-        case([1, 4, 2, 3, 5], 6, 0.2, 0.3),
-    ]
-
-
-CLIPPED_LOSS = Exercise(
-    **TEXTS["clipped_loss"], reference=clipped_loss, cases=cases_clipped_loss, faulty=faulty_clipped_loss,
-    probes=(gradients_flow(("log_probs",), 0),),
-)  # fmt: skip
-
-
-# --- alignment.k3 ---
-
-
-def k3(log_probs, reference_log_probs):
-    """Estimate the KL to the reference from each drawn token: never negative, and right on average."""
-    log_ratio = reference_log_probs - log_probs
-    return log_ratio.exp() - 1 - log_ratio
-
-
-def cases_k3(seed):
-    def case(shape, moved, note=""):
-        now = log_probs(seed + sum(shape), *shape)
-        return Case((now, now + moved * randn(seed + 9 + sum(shape), *shape)), note)
-
-    return [
-        case((1, 2), 0.7),
-        case((2, 3), 0.0, "policy and reference agree"),
-        case((3, 4), 0.5, "three answers"),
-        case((2, 5), 2.0, "they differ a lot"),
-        case((4, 4), 0.1, "they differ a little"),
-        case((2, 6), 1.0),
-    ]
-
-
-K3 = Exercise(
-    **TEXTS["k3"], reference=k3, cases=cases_k3, faulty=faulty_k3, axes=("answer", "token"),
-    probes=(gradients_flow(("log_probs",), 0),),
-)  # fmt: skip
+BEST_OF_N = Exercise(**TEXTS["best_of_n"], reference=best_of_n, cases=cases_best_of_n, faulty=faulty_best_of_n)
 
 
 # --- alignment.dpo_loss ---
@@ -312,12 +166,15 @@ def wrong_pair_of_answers(case, distance):
 
 
 DPO_LOSS = Exercise(
-    **TEXTS["dpo_loss"], reference=dpo_loss, cases=cases_dpo_loss, faulty=faulty_dpo_loss,
+    **TEXTS["dpo_loss"],
+    reference=dpo_loss,
+    cases=cases_dpo_loss,
+    faulty=faulty_dpo_loss,
     probes=(
         gradients_flow(("chosen", "rejected"), 0, 1),
         no_ceiling(FAR_APART, wrong_pair_of_answers, "answers that are far"),
     ),
-)  # fmt: skip
+)
 
 
 # --- alignment.list_reward ---
@@ -349,7 +206,7 @@ def cases_list_reward(seed):
 
 LIST_REWARD = Exercise(
     **TEXTS["list_reward"], reference=list_reward, cases=cases_list_reward, faulty=faulty_list_reward, double=False
-)  # fmt: skip
+)
 
 
 # --- alignment.worth_answering ---
@@ -378,12 +235,23 @@ def cases_worth_answering(seed):
 
 
 WORTH_ANSWERING = Exercise(
-    **TEXTS["worth_answering"], reference=worth_answering, cases=cases_worth_answering, faulty=faulty_worth_answering,
+    **TEXTS["worth_answering"],
+    reference=worth_answering,
+    cases=cases_worth_answering,
+    faulty=faulty_worth_answering,
     axes=("question",),
-)  # fmt: skip
+)
 
 
 EXERCISES = (
-    PREFERENCE_LOSS, BEST_OF_N, ANSWER_LOG_PROBS, REINFORCE_LOSS, GROUP_ADVANTAGES, CLIPPED_LOSS, K3, WORTH_ANSWERING,
-    LIST_REWARD, DPO_LOSS,
-)  # fmt: skip
+    PREFERENCE_LOSS,
+    BEST_OF_N,
+    ANSWER_LOG_PROBS,
+    REINFORCE_LOSS,
+    GROUP_ADVANTAGES,
+    CLIPPED_LOSS,
+    K3,
+    WORTH_ANSWERING,
+    LIST_REWARD,
+    DPO_LOSS,
+)

@@ -55,9 +55,12 @@ def cases_training_cost(seed):
 
 
 TRAINING_COST = Exercise(
-    **TEXTS["training_cost"], reference=training_cost, cases=cases_training_cost, faulty=faulty_training_cost,
+    **TEXTS["training_cost"],
+    reference=training_cost,
+    cases=cases_training_cost,
+    faulty=faulty_training_cost,
     double=False,
-)  # fmt: skip
+)
 
 
 # --- scaling.huber ---
@@ -83,9 +86,13 @@ def cases_huber(seed):
 
 
 HUBER = Exercise(
-    **TEXTS["huber"], reference=huber, cases=cases_huber, faulty=faulty_huber, axes=("run",),
+    **TEXTS["huber"],
+    reference=huber,
+    cases=cases_huber,
+    faulty=faulty_huber,
+    axes=("run",),
     probes=(gradients_flow(("deviations",), 0),),
-)  # fmt: skip
+)
 
 
 # --- scaling.lowest_point ---
@@ -119,7 +126,7 @@ def cases_lowest_point(seed):
 
 LOWEST_POINT = Exercise(
     **TEXTS["lowest_point"], reference=lowest_point, cases=cases_lowest_point, faulty=faulty_lowest_point, double=False
-)  # fmt: skip
+)
 
 
 # --- scaling.best_size ---
@@ -156,7 +163,7 @@ def cases_best_size(seed):
 
 BEST_SIZE = Exercise(
     **TEXTS["best_size"], reference=best_size, cases=cases_best_size, faulty=faulty_best_size, double=False
-)  # fmt: skip
+)
 
 
 # --- scaling.tokens_for ---
@@ -215,7 +222,7 @@ TOKENS_FOR = Exercise(
     faulty=faulty_tokens_for,
     probes=(Probe("Where no number is enough, it is infinity.", a_number_where_there_is_none, explains=True),),
     double=False,
-)  # fmt: skip
+)
 
 
 EXERCISES = (TRAINING_COST, LOWEST_POINT, HUBER, BEST_SIZE, TOKENS_FOR)

@@ -1,13 +1,30 @@
 """Wrong solutions to the exercises of lesson 10: each reference again, with keywords for its faults."""
 
 import math
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 
-def faulty_training_cost(n_layers, d_model, d_mlp, vocab_size, tokens, passes=6, tables="output", attention=4, mlp=3,
-                         layers="all", of="run", sides="both", norms=0, numbers="whole"):  # fmt: skip
+def faulty_training_cost(
+    n_layers: int,
+    d_model: int,
+    d_mlp: int,
+    vocab_size: int,
+    tokens: int,
+    passes: Literal[6, 2, 3, 4] = 6,
+    tables: Literal["output", "both", "none", "output and a row"] = "output",
+    attention: Literal[4, 3] = 4,
+    mlp: Literal[3, 2] = 3,
+    layers: Literal["all", "one", "tables too", "of the MLP", "of attention"] = "all",
+    of: Literal["run", "token", "weights", "layers alone"] = "run",
+    sides: Literal["both", "d_mlp"] = "both",
+    norms: Literal[0, 1] = 0,
+    numbers: Literal["whole", "floats", "floats, the other way"] = "whole",
+) -> Any:
     in_attention = attention * d_model**2
     in_mlp = mlp * d_mlp * (d_mlp if sides == "d_mlp" else d_model)
     if layers in ("all", "of the MLP"):
@@ -27,34 +44,82 @@ def faulty_training_cost(n_layers, d_model, d_mlp, vocab_size, tokens, passes=6,
     return {"run": passes * weights * tokens, "token": passes * weights, "weights": weights}[of]
 
 
-def faulty_huber(deviations, delta, inside="half", outside="line", side="size", mean="each", swapped=False,
-                 whole="huber"):  # fmt: skip
+HuberOutside = (
+    Literal["line", "no offset", "half of delta", "whole delta", "flat", "zero", "plain"]
+    | Literal["slope of 1", "slope of 1, no jump", "of 1", "twice as steep", "twice as steep, from the square"]
+)
+
+
+def faulty_huber(
+    deviations: Tensor,
+    delta: float,
+    inside: Literal["half", "square"] = "half",
+    outside: HuberOutside = "line",
+    side: Literal["size", "signed", "line alone"] = "size",
+    mean: Literal["each", "mean", "sum"] = "each",
+    swapped: bool = False,
+    whole: Literal["huber", "over delta", "smooth", "line", "parabola"] = "huber",
+) -> Any:
     if whole == "smooth":
         return delta**2 * ((1 + (deviations / delta) ** 2).sqrt() - 1)
-    size = deviations.abs() if side in ("size", "line alone") else deviations
+    size = deviations if side == "signed" else deviations.abs()
     square = size**2 / {"half": 2, "square": 1}[inside]
-    line = {
-        "line": lambda: delta * (size - delta / 2), "no offset": lambda: delta * size,
-        "half of delta": lambda: delta * size - delta / 2, "slope of 1": lambda: size - delta / 2,
-        "slope of 1, no jump": lambda: delta**2 / 2 + size - delta,
-        "flat": lambda: torch.full_like(size, delta**2 / 2), "of 1": lambda: size - 0.5,
-        "twice as steep": lambda: delta**2 / 2 + 2 * delta * (size - delta),
-        "twice as steep, from the square": lambda: 2 * delta * size - delta**2,
-        "whole delta": lambda: delta * (size - delta), "zero": lambda: torch.zeros_like(size), "plain": lambda: size,
-    }[outside]()  # fmt: skip
-    if side == "line alone":
-        line = delta * (deviations - delta / 2)
-    if whole in ("parabola", "line"):
-        return square if whole == "parabola" else line
+    line = delta * (deviations - delta / 2) if side == "line alone" else _line(size, delta, outside)
+    if whole == "parabola":
+        return square
+    if whole == "line":
+        return line
     small = size > delta if swapped else size <= delta
     each = torch.where(small, square, line) / (delta if whole == "over delta" else 1)
-    return {"each": lambda: each, "mean": lambda: each.mean(), "sum": lambda: each.sum()}[mean]()
+    match mean:
+        case "each":
+            return each
+        case "mean":
+            return each.mean()
+        case "sum":
+            return each.sum()
 
 
-VERTEX = {"half": -0.5, "whole": -1, "sign": 0.5, "whole, from 0": -1, "sign, from 0": 0.5, "back to front": -0.5}
+def _line(size: Tensor, delta: float, outside: HuberOutside) -> Tensor:
+    match outside:
+        case "line":
+            return delta * (size - delta / 2)
+        case "no offset":
+            return delta * size
+        case "half of delta":
+            return delta * size - delta / 2
+        case "whole delta":
+            return delta * (size - delta)
+        case "slope of 1":
+            return size - delta / 2
+        case "slope of 1, no jump":
+            return delta**2 / 2 + size - delta
+        case "of 1":
+            return size - 0.5
+        case "twice as steep":
+            return delta**2 / 2 + 2 * delta * (size - delta)
+        case "twice as steep, from the square":
+            return 2 * delta * size - delta**2
+        case "plain":
+            return size
+        case "flat":
+            return torch.full_like(size, delta**2 / 2)
+        case "zero":
+            return torch.zeros_like(size)
 
 
-def _vertex(x, y, vertex):
+Vertex = Literal["half", "whole", "sign", "whole, from 0", "sign, from 0", "back to front"]
+FACTORS: dict[Vertex, float] = {
+    "half": -0.5,
+    "whole": -1,
+    "sign": 0.5,
+    "whole, from 0": -1,
+    "sign, from 0": 0.5,
+    "back to front": -0.5,
+}
+
+
+def _vertex(x: np.ndarray, y: np.ndarray, vertex: Vertex) -> tuple[float, float]:
     """Where a parabola through the points is lowest, and how low; x is counted from the middle, or from 0."""
     middle, scale = x.mean(), np.abs(x).max()
     bend, slope, height = np.polyfit((x - middle) / scale, y, 2)
@@ -66,22 +131,30 @@ def _vertex(x, y, vertex):
     if vertex == "back to front":
         bend, height = height, bend
         scale = 1 / scale
-    down = VERTEX[vertex] * slope / bend
+    down = FACTORS[vertex] * slope / bend
     return start + scale * down, height + slope * down + bend * down**2
 
 
-def faulty_lowest_point(sizes, losses, axis="log", vertex="half", gives="size", chooses="parabola"):
-    s, y = np.asarray(sizes, dtype=float), np.asarray(losses, dtype=float)
-    x = {"log": np.log, "plain": lambda s: s, "log10": np.log10, "log of both": np.log}[axis](s)
-    if axis == "log of both":
-        y = np.log(y)
+LowestPointAxis = Literal["log", "plain", "log10", "log of both"]
+
+
+def faulty_lowest_point(
+    sizes: Sequence[float],
+    losses: Sequence[float],
+    axis: LowestPointAxis = "log",
+    vertex: Vertex = "half",
+    gives: Literal["size", "e", "10", "logarithm", "loss"] = "size",
+    chooses: Literal[
+        "parabola", "smallest", "between", "of the parabola", "three around the lowest", "three of all"
+    ] = "parabola",
+) -> Any:
+    x, y = _on_axes(np.asarray(sizes, dtype=float), np.asarray(losses, dtype=float), axis)
     if chooses in ("three around the lowest", "three of all"):
         middle = min(max(int(y.argmin()), 1), len(y) - 2)
         few = [middle - 1, middle, middle + 1] if chooses == "three around the lowest" else [0, len(y) // 2, -1]
         x, y = x[few], y[few]
     if chooses == "smallest":
-        at = x[y.argmin()]
-        low = y.min()
+        at, low = x[y.argmin()], y.min()
     else:
         at, low = _vertex(x, y, vertex)
         if chooses == "between":
@@ -96,25 +169,85 @@ def faulty_lowest_point(sizes, losses, axis="log", vertex="half", gives="size", 
     return float(at if axis == "plain" else 10**at if tens else np.exp(at))
 
 
-def faulty_best_size(A, B, alpha, beta, compute, flops="6", share="beta", balance="slopes", root="sum", gives="size"):
+def _on_axes(sizes: np.ndarray, losses: np.ndarray, axis: LowestPointAxis) -> tuple[np.ndarray, np.ndarray]:
+    match axis:
+        case "log":
+            return np.log(sizes), losses
+        case "log10":
+            return np.log10(sizes), losses
+        case "log of both":
+            return np.log(sizes), np.log(losses)
+        case "plain":
+            return sizes, losses
+
+
+def faulty_best_size(
+    A: float,
+    B: float,
+    alpha: float,
+    beta: float,
+    compute: float,
+    flops: Literal["6", "1", "2", "times"] = "6",
+    share: Literal["beta", "alpha", "half", "beta alone", "root alone"] = "beta",
+    balance: Literal["slopes", "terms", "upside down", "none", "crossed", "twenty"] = "slopes",
+    root: Literal["sum", "none", "alpha"] = "sum",
+    gives: Literal["size", "tokens", "both"] = "size",
+) -> Any:
     budget = compute / {"6": 6, "1": 1, "2": 2, "times": 1 / 6}[flops]
     power = {
-        "beta": beta / (alpha + beta), "alpha": alpha / (alpha + beta), "half": 0.5, "beta alone": beta,
+        "beta": beta / (alpha + beta),
+        "alpha": alpha / (alpha + beta),
+        "half": 0.5,
+        "beta alone": beta,
         "root alone": 1 / (alpha + beta),
-    }[share]  # fmt: skip
-    ratio = {
-        "slopes": alpha * A / (beta * B), "terms": A / B, "upside down": beta * B / (alpha * A), "none": 1.0,
-        "crossed": beta * A / (alpha * B), "twenty": 1.0,
-    }[balance]  # fmt: skip
-    if balance == "twenty":
-        power, root, ratio = 0.5, "none", 20**-0.5
+    }[share]
     exponent = {"sum": 1 / (alpha + beta), "none": 1.0, "alpha": 1 / alpha}[root]
+    match balance:
+        case "slopes":
+            ratio = alpha * A / (beta * B)
+        case "terms":
+            ratio = A / B
+        case "upside down":
+            ratio = beta * B / (alpha * A)
+        case "crossed":
+            ratio = beta * A / (alpha * B)
+        case "none":
+            ratio = 1.0
+        case "twenty":  # tokens for each parameter, whatever the law says
+            ratio, exponent, power = 20**-0.5, 1.0, 0.5
     size = ratio**exponent * budget**power
     return {"size": size, "tokens": budget / size, "both": (size, budget / size)}[gives]
 
 
-def faulty_tokens_for(parameters, loss, E, A, B, alpha, beta, takes="both", root="root", exponents="own", never="inf",
-                      ratio="B above"):  # fmt: skip
+TokensForNever = (
+    Literal["inf", "absolute", "a formula alone", "E alone", "E alone, without a sign"]
+    | Literal["zero", "none", "no number", "minus one"]
+)
+ANSWERS: dict[TokensForNever, float | None] = {  # to a loss that no number of tokens reaches
+    "inf": math.inf,
+    "E alone": math.inf,
+    "E alone, without a sign": math.inf,
+    "zero": 0.0,
+    "none": None,
+    "no number": math.nan,
+    "minus one": -1.0,
+}
+
+
+def faulty_tokens_for(
+    parameters: float,
+    loss: float,
+    E: float,
+    A: float,
+    B: float,
+    alpha: float,
+    beta: float,
+    takes: Literal["both", "E", "size", "none"] = "both",
+    root: Literal["root", "power", "minus", "below alone"] = "root",
+    exponents: Literal["own", "swapped"] = "own",
+    never: TokensForNever = "inf",
+    ratio: Literal["B above", "left above", "no alpha"] = "B above",
+) -> Any:
     if exponents == "swapped":
         alpha, beta = beta, alpha
     small = A / (parameters if ratio == "no alpha" else parameters**alpha)
@@ -126,12 +259,12 @@ def faulty_tokens_for(parameters, loss, E, A, B, alpha, beta, takes="both", root
     if never == "E alone, without a sign":
         left = abs(left)
     quotient = B / left if ratio != "left above" else left / B  # of a number below 0, Python's root is complex
-    if root == "below alone":
-        return B / left ** (1 / beta)
-    return quotient ** {"root": 1 / beta, "power": beta, "minus": -1 / beta}[root]
-
-
-ANSWERS = {
-    "inf": math.inf, "E alone": math.inf, "E alone, without a sign": math.inf, "zero": 0.0, "none": None,
-    "no number": math.nan, "minus one": -1.0,
-}  # fmt: skip
+    match root:
+        case "root":
+            return quotient ** (1 / beta)
+        case "power":
+            return quotient**beta
+        case "minus":
+            return quotient ** (-1 / beta)
+        case "below alone":
+            return B / left ** (1 / beta)

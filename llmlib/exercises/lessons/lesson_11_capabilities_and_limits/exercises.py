@@ -5,10 +5,9 @@ import random
 from pathlib import Path
 
 from llmlib.exercises.engine.exercise import Case, Exercise, texts_of
-from llmlib.exercises.lessons.lesson_11_capabilities_and_limits.faulty import (
+from llmlib.exercises.lessons.lesson_11_capabilities_and_limits.faulty import faulty_choose, faulty_p_value
+from llmlib.exercises.lessons.lesson_11_capabilities_and_limits.faulty_confidence import (
     faulty_calibration_error,
-    faulty_choose,
-    faulty_p_value,
     faulty_threshold,
 )
 from llmlib.exercises.lessons.lesson_11_capabilities_and_limits.remedies import AGENT, BM25, LONGER_THETA
@@ -55,9 +54,7 @@ def cases_choose(seed):
     ]
 
 
-CHOOSE = Exercise(
-    **TEXTS["choose"], reference=choose, cases=cases_choose, faulty=faulty_choose, double=False
-)  # fmt: skip
+CHOOSE = Exercise(**TEXTS["choose"], reference=choose, cases=cases_choose, faulty=faulty_choose, double=False)
 
 
 # --- limits.p_value ---
@@ -96,9 +93,7 @@ def cases_p_value(seed):
     ]
 
 
-P_VALUE = Exercise(
-    **TEXTS["p_value"], reference=p_value, cases=cases_p_value, faulty=faulty_p_value, double=False
-)  # fmt: skip
+P_VALUE = Exercise(**TEXTS["p_value"], reference=p_value, cases=cases_p_value, faulty=faulty_p_value, double=False)
 
 
 # --- limits.calibration_error ---
@@ -142,9 +137,12 @@ def cases_calibration_error(seed):
 
 
 CALIBRATION_ERROR = Exercise(
-    **TEXTS["calibration_error"], reference=calibration_error, cases=cases_calibration_error,
-    faulty=faulty_calibration_error, double=False,
-)  # fmt: skip
+    **TEXTS["calibration_error"],
+    reference=calibration_error,
+    cases=cases_calibration_error,
+    faulty=faulty_calibration_error,
+    double=False,
+)
 
 
 # --- limits.threshold ---
@@ -190,7 +188,7 @@ def cases_threshold(seed):
 
 THRESHOLD = Exercise(
     **TEXTS["threshold"], reference=threshold, cases=cases_threshold, faulty=faulty_threshold, double=False
-)  # fmt: skip
+)
 
 
 EXERCISES = (CHOOSE, P_VALUE, CALIBRATION_ERROR, THRESHOLD, BM25, LONGER_THETA, AGENT)

@@ -4,15 +4,32 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 Sees = Literal[
-    "all", "without the task", "the last", "the task", "results", "no name", "flat", "newest first",
-    "lists", "texts", "no result", "arguments",
-]  # fmt: skip
+    "all",
+    "without the task",
+    "the last",
+    "the task",
+    "results",
+    "no name",
+    "flat",
+    "newest first",
+    "lists",
+    "texts",
+    "no result",
+    "arguments",
+]
 
 
 Raising = Literal[
-    "told", "raises", "only ValueError", "only KeyError", "only ZeroDivisionError", "ends", "ends with the error",
-    "empty", "silent",
-]  # fmt: skip
+    "told",
+    "raises",
+    "only ValueError",
+    "only KeyError",
+    "only ZeroDivisionError",
+    "ends",
+    "ends with the error",
+    "empty",
+    "silent",
+]
 
 
 def faulty_agent(
@@ -35,9 +52,13 @@ def faulty_agent(
 ) -> Any:
     made: list[tuple[Any, Any, Any]] = []
     most = {
-        "allowed": max_calls, "not heard": max_calls, "one too many": max_calls + 1, "without end": 10**9,
-        "one less": max_calls - 1, "one": 1,
-    }[calls]  # fmt: skip
+        "allowed": max_calls,
+        "not heard": max_calls,
+        "one too many": max_calls + 1,
+        "without end": 10**9,
+        "one less": max_calls - 1,
+        "one": 1,
+    }[calls]
     counted = 0
     name: str | None = "answer"
     argument = None
@@ -55,9 +76,7 @@ def faulty_agent(
             return result
         if failed == "skip":  # so the model is asked the same again
             continue
-        counted += {
-            "every call": True, "those without errors": not failed, "tools that exist": name in tools,
-        }[counts]  # fmt: skip
+        counted += {"every call": True, "those without errors": not failed, "tools that exist": name in tools}[counts]
         if result_as == "text":
             result = str(result)
         if not result and empty != "kept":
@@ -126,10 +145,12 @@ def _result(
     """What a call came to, and what happens then: "" (it goes on), "error", "skip" or "end"."""
     if name not in tools:
         text = {
-            "named": f"error: no tool {name}", "capital": f"Error: no tool {name}",
-            "quoted": f"error: no tool '{name}'", "no name": "error: no tool",
+            "named": f"error: no tool {name}",
+            "capital": f"Error: no tool {name}",
+            "quoted": f"error: no tool '{name}'",
+            "no name": "error: no tool",
             "no prefix": f"no tool {name}",
-        }[no_tool]  # fmt: skip
+        }[no_tool]
         match missing:
             case "told":
                 return text, "error"
@@ -166,7 +187,12 @@ def _result(
 
 def _words(error: Exception, words: str) -> Any:
     return {
-        "text": f"error: {error}", "repr": f"error: {error!r}", "type": f"error: {type(error).__name__}",
-        "type and text": f"error: {type(error).__name__}: {error}", "no prefix": str(error), "exception": error,
-        "capital": f"Error: {error}", "no colon": f"error {error}",
-    }[words]  # fmt: skip
+        "text": f"error: {error}",
+        "repr": f"error: {error!r}",
+        "type": f"error: {type(error).__name__}",
+        "type and text": f"error: {type(error).__name__}: {error}",
+        "no prefix": str(error),
+        "exception": error,
+        "capital": f"Error: {error}",
+        "no colon": f"error {error}",
+    }[words]

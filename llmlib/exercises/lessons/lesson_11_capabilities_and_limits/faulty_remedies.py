@@ -6,17 +6,50 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 Rarity = Literal[
-    "never negative", "negative", "plain", "plain and 1", "1 outside", "upside down", "none", "share",
-    "occurrences", "occurrences, from 0 on", "bracket below",
-    "bracket above", "base 2", "base 10", "no logarithm", "without the word", "document",
-    "negative, from 0 on", "no half above", "no half below", "all over n", "smoothed", "of known words",
-]  # fmt: skip
+    "never negative",
+    "negative",
+    "plain",
+    "plain and 1",
+    "1 outside",
+    "upside down",
+    "none",
+    "share",
+    "occurrences",
+    "occurrences, from 0 on",
+    "bracket below",
+    "bracket above",
+    "base 2",
+    "base 10",
+    "no logarithm",
+    "without the word",
+    "document",
+    "negative, from 0 on",
+    "no half above",
+    "no half below",
+    "all over n",
+    "smoothed",
+    "of known words",
+]
 Slowed = Literal[
-    "by length", "not at all", "upside down", "b exchanged", "plain length", "brackets missing", "k1 at the 1",
-    "different words", "sum of lengths", "without k1", "by the longest", "median",
-    "times the fraction", "under the fraction", "characters", "different words everywhere", "whole mean",
+    "by length",
+    "not at all",
+    "upside down",
+    "b exchanged",
+    "plain length",
+    "brackets missing",
+    "k1 at the 1",
+    "different words",
+    "sum of lengths",
+    "without k1",
+    "by the longest",
+    "median",
+    "times the fraction",
+    "under the fraction",
+    "characters",
+    "different words everywhere",
+    "whole mean",
     "mean of those with it",
-]  # fmt: skip
+]
 
 
 Repeated = Literal["counts", "once", "squared", "by the document"]
@@ -53,7 +86,7 @@ def faulty_bm25(
     size: Callable[[list[str]], int] = {
         "characters": lambda document: len("".join(document)),
         "different words everywhere": lambda document: len(set(document)),
-    }.get(slowed, len)  # fmt: skip
+    }.get(slowed, len)
     mean = sum(map(size, documents)) / n
     found = []
     for document in documents:
@@ -232,15 +265,29 @@ def _slowed(how: Slowed, document: list[str], k1: float, b: float, mean: float, 
 
 
 Exponent = Literal[
-    "d / (d − 2)", "1", "(d − 2) / d", "d / (d − 1)", "d / (2d − 2)",
-    "−i / d", "d", "d − 2", "d / 2", "2 / d", "−2 / d", "2 / (d − 2)",
-    "d / 2 − 1", "1 / (d − 2)", "1 / d", "d / (d + 2)", "d / (d − 4)", "d / (d − 4), unguarded", "rounded",
-]  # fmt: skip
+    "d / (d − 2)",
+    "1",
+    "(d − 2) / d",
+    "d / (d − 1)",
+    "d / (2d − 2)",
+    "−i / d",
+    "d",
+    "d − 2",
+    "d / 2",
+    "2 / d",
+    "−2 / d",
+    "2 / (d − 2)",
+    "d / 2 − 1",
+    "1 / (d − 2)",
+    "1 / d",
+    "d / (d + 2)",
+    "d / (d − 4)",
+    "d / (d − 4), unguarded",
+    "rounded",
+]
 
 
-Raised = Literal[
-    "factor", "both", "theta", "nothing", "product", "without brackets", "without inner brackets"
-]  # fmt: skip
+Raised = Literal["factor", "both", "theta", "nothing", "product", "without brackets", "without inner brackets"]
 
 
 def faulty_longer_theta(
@@ -256,12 +303,25 @@ def faulty_longer_theta(
     if exponent == "d / (d − 4), unguarded":
         return theta * factor ** (d / 2 / (d / 2 - 2))
     power = {
-        "d / (d − 2)": d / (d - 2), "1": 1, "(d − 2) / d": (d - 2) / d, "d / (d − 1)": d / (d - 1),
+        "d / (d − 2)": d / (d - 2),
+        "1": 1,
+        "(d − 2) / d": (d - 2) / d,
+        "d / (d − 1)": d / (d - 1),
         "d / (2d − 2)": d / (2 * d - 2),
-        "−i / d": 2 * d / (d - 2), "d": d, "d − 2": d - 2, "d / 2": d / 2, "2 / d": 2 / d, "−2 / d": -2 / d,
-        "2 / (d − 2)": 2 / (d - 2), "d / 2 − 1": d / 2 - 1, "1 / (d − 2)": 1 / (d - 2), "rounded": d // (d - 2),
-        "1 / d": 1 / d, "d / (d + 2)": d / (d + 2), "d / (d − 4)": d / (d - 4) if d != 4 else 1.0,
-    }[exponent]  # fmt: skip
+        "−i / d": 2 * d / (d - 2),
+        "d": d,
+        "d − 2": d - 2,
+        "d / 2": d / 2,
+        "2 / d": 2 / d,
+        "−2 / d": -2 / d,
+        "2 / (d − 2)": 2 / (d - 2),
+        "d / 2 − 1": d / 2 - 1,
+        "1 / (d − 2)": 1 / (d - 2),
+        "rounded": d // (d - 2),
+        "1 / d": 1 / d,
+        "d / (d + 2)": d / (d + 2),
+        "d / (d − 4)": d / (d - 4) if d != 4 else 1.0,
+    }[exponent]
     match raised:
         case "factor":
             by = factor**power

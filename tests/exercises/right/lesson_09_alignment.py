@@ -1,4 +1,4 @@
-"""Right solutions of lesson 09 in other styles."""
+"""Right solutions of lesson 09: a plain one of each exercise, and others in other styles."""
 
 import math
 from collections import Counter
@@ -8,7 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch.distributions import Categorical
 
-from exercises.styles import solves
+from exercises.right import plain, solves
+
+
+@plain("alignment.answer_log_probs")
+def answer_log_probs(logits, ids, mask):
+    log_probs = logits.log_softmax(-1)
+    total = torch.zeros(len(ids), dtype=logits.dtype)
+    for row in range(len(ids)):
+        for place in range(1, ids.shape[1]):
+            if mask[row, place]:
+                total[row] = total[row] + log_probs[row, place - 1, ids[row, place]]
+    return total
 
 
 @solves("alignment.answer_log_probs")
@@ -31,6 +42,11 @@ def log_probs_without_softmax(logits, ids, mask):
     return torch.stack([row[real].sum() for row, real in zip(each, mask[:, 1:])])
 
 
+@plain("alignment.preference_loss")
+def preference_loss(chosen, rejected):
+    return -F.logsigmoid(chosen - rejected).mean()
+
+
 @solves("alignment.preference_loss")
 def loss_by_softplus(chosen, rejected):
     return F.softplus(rejected - chosen).mean()
@@ -47,6 +63,14 @@ def loss_by_logaddexp(chosen, rejected):
     return torch.logaddexp(zero, rejected - chosen).sum() / len(chosen)
 
 
+@plain("alignment.best_of_n")
+def best_of_n(rewards, values):
+    total = 0
+    for row in range(len(rewards)):
+        total = total + values[row, rewards[row].argmax()]
+    return total / len(rewards)
+
+
 @solves("alignment.best_of_n")
 def best_by_max(rewards, values):
     _, places = rewards.max(dim=1)
@@ -57,6 +81,12 @@ def best_by_max(rewards, values):
 def best_in_a_loop(rewards, values):
     kept = [value[max(range(len(reward)), key=lambda i: reward[i])] for reward, value in zip(rewards, values)]
     return sum(kept) / len(kept)
+
+
+@plain("alignment.reinforce_loss")
+def reinforce_loss(log_probs, mask, rewards):
+    answers = (log_probs * mask).sum(1)
+    return -(rewards * answers).mean()
 
 
 @solves("alignment.reinforce_loss")
@@ -78,6 +108,12 @@ def reinforce_in_a_loop(log_probs, mask, rewards):
     return loss / len(rewards)
 
 
+@plain("alignment.group_advantages")
+def group_advantages(rewards):
+    centred = rewards - rewards.mean(dim=1, keepdim=True)
+    return centred / (rewards.std(dim=1, keepdim=True) + 1e-4)
+
+
 @solves("alignment.group_advantages")
 def advantages_row_by_row(rewards):
     return torch.stack([(row - row.mean()) / (row.std() + 0.0001) for row in rewards])
@@ -94,6 +130,14 @@ def advantages_by_hand(rewards):
     n = rewards.shape[1]
     centred = rewards - rewards.sum(1, keepdim=True) / n
     return centred / ((centred**2).sum(1, keepdim=True).div(n - 1).sqrt() + 1e-4)
+
+
+@plain("alignment.clipped_loss")
+def clipped_loss(log_probs, old_log_probs, advantages, mask, clip):
+    ratio = (log_probs - old_log_probs).exp()
+    gain = advantages[:, None] * ratio
+    held = advantages[:, None] * ratio.clamp(1 - clip, 1 + clip)
+    return -(torch.minimum(gain, held) * mask).sum() / len(mask)
 
 
 @solves("alignment.clipped_loss")
@@ -114,6 +158,12 @@ def clipped_by_cases(log_probs, old_log_probs, advantages, mask, clip):
     return -torch.where(mask, gain, 0.0).sum(1).mean()
 
 
+@plain("alignment.k3")
+def k3(log_probs, reference_log_probs):
+    log_ratio = reference_log_probs - log_probs
+    return log_ratio.exp() - 1 - log_ratio
+
+
 @solves("alignment.k3")
 def k3_by_expm1(log_probs, reference_log_probs):
     r = reference_log_probs - log_probs
@@ -126,6 +176,13 @@ def k3_by_division(log_probs, reference_log_probs):
     return (ratio - 1) + (log_probs - reference_log_probs)
 
 
+@plain("alignment.dpo_loss")
+def dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta):
+    better = beta * (chosen - reference_chosen)
+    worse = beta * (rejected - reference_rejected)
+    return -F.logsigmoid(better - worse).mean()
+
+
 @solves("alignment.dpo_loss")
 def dpo_by_softplus(chosen, rejected, reference_chosen, reference_rejected, beta):
     ours, theirs = chosen - rejected, reference_chosen - reference_rejected
@@ -136,6 +193,19 @@ def dpo_by_softplus(chosen, rejected, reference_chosen, reference_rejected, beta
 def dpo_as_two_classes(chosen, rejected, reference_chosen, reference_rejected, beta):
     rewards = beta * torch.stack((chosen - reference_chosen, rejected - reference_rejected))
     return -rewards.log_softmax(dim=0)[0].mean()
+
+
+@plain("alignment.list_reward")
+def list_reward(said, right):
+    named = set()
+    balance = 0
+    for animal in said:
+        if animal in right and animal not in named:
+            named.add(animal)
+            balance = balance + 1
+        else:
+            balance = balance - 1
+    return balance / len(right)
 
 
 @solves("alignment.list_reward")
@@ -161,6 +231,11 @@ def reward_by_crossing_out(said, right):
 def reward_by_numpy(said, right):
     first = np.array([animal in right and said.index(animal) == i for i, animal in enumerate(said)], dtype=bool)
     return float(first.sum() - (~first).sum()) / len(right)
+
+
+@plain("alignment.worth_answering")
+def worth_answering(chance, wrong):
+    return chance > (1 - chance) * wrong
 
 
 @solves("alignment.worth_answering")

@@ -1,4 +1,4 @@
-"""Right solutions of lesson 01 in other styles."""
+"""Right solutions of lesson 01: a plain one of each exercise, and others in other styles."""
 
 import itertools
 import math
@@ -8,8 +8,21 @@ from itertools import pairwise
 
 import numpy as np
 
-from exercises.styles import solves
+from exercises.right import plain, solves
 from llmlib.tokenization import simple_bpe
+
+
+@plain("tokenization.most_common_pair")
+def most_common_pair(ids):
+    counts = {}
+    for i in range(len(ids) - 1):
+        pair = (ids[i], ids[i + 1])
+        counts[pair] = counts.get(pair, 0) + 1
+    best = None
+    for pair in counts:
+        if best is None or counts[pair] > counts[best] or (counts[pair] == counts[best] and pair < best):
+            best = pair
+    return best
 
 
 @solves("tokenization.most_common_pair")
@@ -32,6 +45,20 @@ def counted_with_numpy(ids):
     return tuple(pairs[counts.argmax()])
 
 
+@plain("tokenization.merge")
+def merge(ids, pair, new_id):
+    merged = []
+    i = 0
+    while i < len(ids):
+        if i + 1 < len(ids) and ids[i] == pair[0] and ids[i + 1] == pair[1]:
+            merged.append(new_id)
+            i += 2
+        else:
+            merged.append(ids[i])
+            i += 1
+    return merged
+
+
 @solves("tokenization.merge")
 def merged_backwards_into_a_stack(ids, pair, new_id):
     waiting, out = list(reversed(ids)), []
@@ -52,6 +79,15 @@ def merged_recursively_and_as_numpy(ids, pair, new_id):
     return list(ids)
 
 
+@plain("tokenization.count_pairs")
+def count_pairs(pieces):
+    counts = {}
+    for piece, times in pieces.items():
+        for pair in itertools.pairwise(piece):
+            counts[pair] = counts.get(pair, 0) + times
+    return counts
+
+
 @solves("tokenization.count_pairs")
 def counted_in_a_plain_dictionary(pieces):
     counts = defaultdict(int)
@@ -64,6 +100,19 @@ def counted_in_a_plain_dictionary(pieces):
 @solves("tokenization.count_pairs")
 def counted_from_a_long_list(pieces):
     return Counter(pair for piece, n in pieces.items() for _ in range(n) for pair in pairwise(piece))
+
+
+@plain("tokenization.train")
+def train(text, n_merges):
+    ids = list(text.encode())
+    merges = []
+    for number in range(n_merges):
+        pair = most_common_pair(ids)
+        if pair is None:
+            break
+        ids = merge(ids, pair, 256 + number)
+        merges.append(pair)
+    return merges
 
 
 @solves("tokenization.train")
@@ -90,6 +139,14 @@ def trained_on_strings(text, n_merges):
     return merges
 
 
+@plain("tokenization.encode")
+def encode(text, merges):
+    ids = list(text.encode())
+    for number, pair in enumerate(merges):
+        ids = merge(ids, pair, 256 + number)
+    return ids
+
+
 @solves("tokenization.encode")
 def encoded_by_the_lowest_rank(text, merges):
     ids, rank = list(text.encode()), {pair: i for i, pair in enumerate(merges)}
@@ -108,6 +165,14 @@ def encoded_one_merge_at_a_time(text, merges):
         number, i = found[0]
         ids[i : i + 2] = [256 + number]
     return ids
+
+
+@plain("tokenization.decode")
+def decode(ids, merges):
+    table = [bytes([number]) for number in range(256)]
+    for left, right in merges:
+        table.append(table[left] + table[right])
+    return b"".join(table[id] for id in ids).decode("utf-8", "replace")
 
 
 @solves("tokenization.decode")
@@ -131,14 +196,34 @@ def decoded_recursively(ids, merges):
     return b"".join(map(parts, ids)).decode("utf-8", errors="replace")
 
 
+@plain("tokenization.tokenize")
+def tokenize(text, tokenizer):
+    parts = [text]
+    if tokenizer.special:
+        signs = "|".join(re.escape(name) for name in tokenizer.special)
+        parts = re.split("(" + signs + ")", text)
+    ids = []
+    for part in parts:
+        if part in tokenizer.special:
+            ids.append(tokenizer.special[part])
+        else:
+            for piece in re.findall(tokenizer.pattern, part):
+                for id in encode(piece, tokenizer.merges):
+                    ids.append(tokenizer.numbers[id])
+    return ids
+
+
 @solves("tokenization.tokenize")
 def tokenize_sign_by_sign(text, tokenizer):
     found = [(text.find(name), name) for name in tokenizer.special if name in text]
     if found:
         start, name = min(found)
         before, after = text[:start], text[start + len(name) :]
-        return [*tokenize_sign_by_sign(before, tokenizer), tokenizer.special[name],
-                *tokenize_sign_by_sign(after, tokenizer)]  # fmt: skip
+        return [
+            *tokenize_sign_by_sign(before, tokenizer),
+            tokenizer.special[name],
+            *tokenize_sign_by_sign(after, tokenizer),
+        ]
     pieces = [match.group() for match in re.finditer(tokenizer.pattern, text)]
     ids = itertools.chain.from_iterable(simple_bpe.encode(piece, tokenizer.merges) for piece in pieces)
     return [*map(tokenizer.numbers.__getitem__, ids)]
@@ -165,6 +250,25 @@ def tokenize_with_a_memory(text, tokenizer):
     return ids
 
 
+@plain("tokenization.detokenize")
+def detokenize(ids, tokenizer):
+    names = {}
+    for name in tokenizer.special:
+        names[tokenizer.special[name]] = name
+    ours = {}
+    for id, number in enumerate(tokenizer.numbers):
+        ours[number] = id
+    text = ""
+    run = []
+    for number in ids:
+        if number in names:
+            text += decode(run, tokenizer.merges) + names[number]
+            run = []
+        else:
+            run.append(ours[number])
+    return text + decode(run, tokenizer.merges)
+
+
 @solves("tokenization.detokenize")
 def detokenize_by_groups(ids, tokenizer):
     names = dict(zip(tokenizer.special.values(), tokenizer.special))
@@ -186,6 +290,26 @@ def detokenize_by_bytes(ids, tokenizer):
     data = {number: table[id] for id, number in enumerate(tokenizer.numbers)}
     data |= {number: name.encode() for name, number in tokenizer.special.items()}
     return b"".join(data[id] for id in ids).decode("utf-8", "replace")
+
+
+@plain("tokenization.read_vocabulary")
+def read_vocabulary(vocab, merges):
+    ours = {}
+    numbers = []
+    hidden = 0
+    for byte in range(256):
+        character = chr(byte)
+        if not character.isprintable() or character == " ":
+            character = chr(256 + hidden)
+            hidden += 1
+        ours[character] = byte
+        numbers.append(vocab.get(character, 0))
+    pairs = []
+    for left, right in merges:
+        pairs.append((ours[left], ours[right]))
+        ours[left + right] = len(numbers)
+        numbers.append(vocab[left + right])
+    return pairs, numbers
 
 
 @solves("tokenization.read_vocabulary")

@@ -1,12 +1,21 @@
-"""Right solutions of lesson 03 in other styles."""
+"""Right solutions of lesson 03: a plain one of each exercise, and others in other styles."""
 
 import math
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from exercises.styles import solves
+from exercises.right import plain, solves
+from llmlib import attention, embeddings
+
+
+@plain("attention.causal_mask")
+def causal_mask(n_query, n_key):
+    query = torch.arange(n_key - n_query, n_key)[:, None]
+    key = torch.arange(n_key)[None, :]
+    return key <= query
 
 
 @solves("attention.causal_mask")
@@ -22,6 +31,13 @@ def mask_in_loops(n_query, n_key):
 @solves("attention.causal_mask")
 def mask_of_numpy(n_query, n_key):
     return torch.from_numpy(np.tri(n_query, n_key, n_key - n_query, dtype=bool))
+
+
+@plain("attention.scaled_dot_product")
+def scaled_dot_product_attention(q, k, v, mask):
+    scores = q @ k.transpose(2, 3) / q.shape[3] ** 0.5
+    scores = scores.masked_fill(~mask, -torch.inf)
+    return scores.softmax(dim=3) @ v
 
 
 @solves("attention.scaled_dot_product")
@@ -55,6 +71,12 @@ def attention_in_numpy(q, k, v, mask):
     return torch.from_numpy((weights / weights.sum(-1, keepdims=True) @ v).astype(q.dtype))
 
 
+@plain("attention.split_heads")
+def split_heads(x, n_heads):
+    batch, seq, width = x.shape
+    return x.reshape(batch, seq, n_heads, width // n_heads).transpose(1, 2)
+
+
 @solves("attention.split_heads")
 def split_by_chunks(x, n_heads):
     return torch.stack(x.chunk(n_heads, dim=-1), dim=1)
@@ -64,6 +86,12 @@ def split_by_chunks(x, n_heads):
 def split_in_numpy(x, n_heads):
     batch, seq, _ = x.shape
     return torch.from_numpy(x.numpy().reshape(batch, seq, n_heads, -1).transpose(0, 2, 1, 3).copy())
+
+
+@plain("attention.merge_heads")
+def merge_heads(z):
+    batch, head, seq, d_head = z.shape
+    return z.transpose(1, 2).reshape(batch, seq, head * d_head)
 
 
 @solves("attention.merge_heads")
@@ -79,6 +107,13 @@ def merged_by_einsum(z):
 @solves("attention.merge_heads")
 def merged_in_numpy(z):
     return torch.from_numpy(np.concatenate(list(z.numpy().swapaxes(0, 1)), axis=-1))
+
+
+@plain("attention.rotate")
+def rotate(x, cos, sin):
+    half = x.shape[3] // 2
+    first, second = x[..., :half], x[..., half:]
+    return x * cos + torch.cat((-second, first), dim=3) * sin
 
 
 @solves("attention.rotate")
@@ -99,6 +134,11 @@ def rotated_in_loops_of_numpy(x, cos, sin):
     return torch.from_numpy(out)
 
 
+@plain("attention.grouped_queries")
+def share_heads(kv, n_heads):
+    return kv.repeat_interleave(n_heads // kv.shape[1], dim=1)
+
+
 @solves("attention.grouped_queries")
 def shared_in_a_loop(kv, n_heads):
     return torch.stack([kv[:, h * kv.shape[1] // n_heads] for h in range(n_heads)], dim=1)
@@ -112,6 +152,23 @@ def shared_by_expanding(kv, n_heads):
 @solves("attention.grouped_queries")
 def shared_in_numpy(kv, n_heads):
     return torch.from_numpy(np.repeat(kv.numpy(), n_heads // kv.shape[1], axis=1))
+
+
+@plain("attention.online_softmax")
+def online_softmax(blocks):
+    largest = total = weighted = None
+    for scores, values in blocks:
+        peak = scores.max(dim=1, keepdim=True).values
+        new = peak if largest is None else torch.maximum(largest, peak)
+        weights = (scores - new).exp()
+        if largest is None:
+            total, weighted = weights.sum(dim=1, keepdim=True), weights @ values
+        else:
+            shrink = (largest - new).exp()
+            total = total * shrink + weights.sum(dim=1, keepdim=True)
+            weighted = weighted * shrink + weights @ values
+        largest = new
+    return weighted / total
 
 
 @solves("attention.online_softmax")
@@ -141,6 +198,29 @@ def one_key_at_a_time_in_numpy(blocks):
                 total, weighted = total + np.exp(score - peak), weighted + np.exp(score - peak) * value
         rows.append(weighted / total)
     return torch.from_numpy(np.stack(rows)).to(blocks[0][0].dtype)
+
+
+@plain("attention.multi_head")
+class MultiHeadAttention(nn.Module):
+    def __init__(self, d_model, n_heads, n_kv_heads):
+        super().__init__()
+        self.n_heads = n_heads
+        self.n_kv_heads = n_kv_heads
+        d_head = d_model // n_heads
+        self.query = nn.Linear(d_model, n_heads * d_head, bias=False)
+        self.key = nn.Linear(d_model, n_kv_heads * d_head, bias=False)
+        self.value = nn.Linear(d_model, n_kv_heads * d_head, bias=False)
+        self.output = nn.Linear(n_heads * d_head, d_model, bias=False)
+
+    def forward(self, x, cos, sin):
+        q = embeddings.rotate(attention.split_heads(self.query(x), self.n_heads), cos, sin)
+        k = embeddings.rotate(attention.split_heads(self.key(x), self.n_kv_heads), cos, sin)
+        v = attention.split_heads(self.value(x), self.n_kv_heads)
+        k = attention.share_heads(k, self.n_heads)
+        v = attention.share_heads(v, self.n_heads)
+        mask = attention.causal_mask(x.shape[1], x.shape[1])
+        z = attention.scaled_dot_product_attention(q, k, v, mask)
+        return self.output(attention.merge_heads(z))
 
 
 @solves("attention.multi_head")
@@ -191,6 +271,23 @@ class AttentionHeadByHead(HeadByHead):
         return self.output(torch.cat(result, -1))
 
 
+@plain("attention.previous_occurrence")
+def previous_occurrence(attend, vocab_size, n_positions):
+    width = vocab_size + n_positions
+    w_q = torch.zeros(width, width + 1)
+    w_k = torch.zeros(width, width + 1)
+    for token in range(vocab_size):
+        w_q[token, token] = 20 * n_positions
+        w_k[token, token] = 1
+    for position in range(n_positions):
+        row = vocab_size + position
+        w_q[row, row] = -40 * n_positions
+        w_k[row, row] = 1
+        w_q[row, width] = 10
+        w_k[row, width] = position
+    return attend(w_q, w_k)
+
+
 @solves("attention.previous_occurrence")
 def a_table_of_all_scores(attend, vocab_size, n_positions):
     place = torch.arange(n_positions).float()
@@ -208,6 +305,14 @@ def wishes_side_by_side(attend, vocab_size, n_positions):
     w_q = np.concatenate([start[:, :vocab_size] * 30 * n, -start[:, vocab_size:] * 60 * n, np.full_like(count, 3.0)], 1)
     w_k = np.concatenate([start, 2 * count], 1)
     return attend(torch.from_numpy(w_q), torch.from_numpy(w_k))
+
+
+@plain("attention.turns")
+def turns(n_tokens, d_head, theta):
+    speeds = theta ** (-torch.arange(0, d_head, 2) / d_head)
+    angles = torch.arange(n_tokens)[:, None] * speeds
+    angles = torch.cat((angles, angles), dim=1)[None, None]
+    return angles.cos(), angles.sin()
 
 
 @solves("attention.turns")

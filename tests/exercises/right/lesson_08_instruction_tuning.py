@@ -1,4 +1,4 @@
-"""Right solutions of lesson 08 in other styles."""
+"""Right solutions of lesson 08: a plain one of each exercise, and others in other styles."""
 
 import contextlib
 import copy
@@ -11,8 +11,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from exercises.styles import solves
+from exercises.right import plain, solves
+from llmlib.exercises.lessons.lesson_06_training.whole_runs import learn
 from llmlib.exercises.registry import find
+
+
+@plain("instruction_tuning.chat_text")
+def chat_text(messages):
+    text = ""
+    for message in messages:
+        if message["role"] == "user":
+            text += "<|user|>" + message["content"]
+        else:
+            text += "<|assistant|> " + message["content"] + "<|endoftext|>"
+    if messages[-1]["role"] == "user":
+        text += "<|assistant|>"
+    return text
 
 
 @solves("instruction_tuning.chat_text")
@@ -29,6 +43,19 @@ def chat_with_an_open_end(messages):
         waiting = role == "user"
         text += f"<|user|>{content}" if waiting else f"<|assistant|> {content}<|endoftext|>"
     return text + "<|assistant|>" * waiting
+
+
+@plain("instruction_tuning.answer_mask")
+def answer_mask(ids, assistant, end):
+    mask = torch.zeros(len(ids), dtype=torch.bool)
+    speaking = False
+    for i in range(len(ids)):
+        mask[i] = speaking
+        if ids[i] == assistant:
+            speaking = True
+        if ids[i] == end:
+            speaking = False
+    return mask
 
 
 @solves("instruction_tuning.answer_mask")
@@ -50,6 +77,12 @@ def mask_by_index(ids, assistant, end):
     return torch.tensor(mask)
 
 
+@plain("instruction_tuning.targets")
+def targets(ids, mask):
+    x, y = ids[:, :-1], ids[:, 1:]
+    return x, torch.where(mask[:, 1:], y, -100)
+
+
 @solves("instruction_tuning.targets")
 def targets_row_by_row(ids, mask):
     x = [row[:-1] for row in ids.tolist()]
@@ -65,6 +98,18 @@ def targets_of_a_copy(ids, mask):
     labels = ids.clone()
     labels[~mask] = -100
     return ids[:, :-1], labels[:, 1:]
+
+
+@plain("instruction_tuning.pack")
+def pack(conversations, length):
+    rows = [[]]
+    for ids in conversations:
+        ids = ids[:length]
+        if len(rows[-1]) + len(ids) <= length:
+            rows[-1] = rows[-1] + ids
+        else:
+            rows.append(ids)
+    return torch.tensor([row + [-1] * (length - len(row)) for row in rows])
 
 
 @solves("instruction_tuning.pack")
@@ -95,6 +140,12 @@ def pack_by_padding(conversations, length):
     return torch.stack([F.pad(row, (0, length - len(row)), value=-1) for row in [*rows, current]])
 
 
+@plain("instruction_tuning.lora_linear")
+def lora_linear(x, w, a, b, alpha):
+    r = a.shape[0]
+    return x @ w.T + alpha / r * (x @ a.T @ b.T)
+
+
 @solves("instruction_tuning.lora_linear")
 def lora_by_linear(x, w, a, b, alpha):
     return F.linear(x, w) + F.linear(F.linear(x, a), b) * (alpha / b.shape[1])
@@ -111,6 +162,11 @@ def lora_by_merging(x, w, a, b, alpha):
     return x @ (w + b @ a * alpha / len(a)).transpose(0, 1)
 
 
+@plain("instruction_tuning.merged")
+def merged(w, a, b, alpha):
+    return w + alpha / len(a) * (b @ a)
+
+
 @solves("instruction_tuning.merged")
 def merged_by_directions(w, a, b, alpha):
     total = w.clone()
@@ -122,6 +178,15 @@ def merged_by_directions(w, a, b, alpha):
 @solves("instruction_tuning.merged")
 def merged_by_addmm(w, a, b, alpha):
     return torch.addmm(w, b, a, alpha=alpha / a.shape[0])
+
+
+@plain("instruction_tuning.kept_by_rank")
+def kept_by_rank(update, r):
+    squares = torch.linalg.svdvals(update) ** 2
+    total = squares.sum()
+    if total == 0:
+        return 1.0
+    return (squares[:r].sum() / total).item()
 
 
 @solves("instruction_tuning.kept_by_rank")
@@ -141,6 +206,16 @@ def rank_by_numpy(update, r):
     return float(eigenvalues[:r].sum() / np.square(matrix).sum())
 
 
+@plain("instruction_tuning.interval")
+def interval(right, n):
+    p = right / n
+    z = 1.96
+    below = 1 + z**2 / n
+    middle = (p + z**2 / (2 * n)) / below
+    half = z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5 / below
+    return middle - half, middle + half
+
+
 @solves("instruction_tuning.interval")
 def interval_by_roots(right, n):
     """The two p at which |share − p| = z √(p (1 − p) / n): the roots of a quadratic equation."""
@@ -158,6 +233,24 @@ def interval_in_counts(right, n):
     return (middle - half) / (n + z * z), (middle + half) / (n + z * z)
 
 
+@plain("instruction_tuning.best_by_wording")
+def best_by_wording(asked):
+    told = {}
+    untold = {}
+    for wording, is_told in asked:
+        if wording not in told:
+            told[wording] = 0
+            untold[wording] = 0
+        if is_told:
+            told[wording] += 1
+        else:
+            untold[wording] += 1
+    right = 0
+    for wording in told:
+        right += max(told[wording], untold[wording])
+    return right / len(asked)
+
+
 @solves("instruction_tuning.best_by_wording")
 def best_with_counters(asked):
     questions = Counter(wording for wording, _ in asked)
@@ -170,6 +263,25 @@ def best_by_sorting(asked):
     groups = itertools.groupby(sorted(asked), key=lambda pair: pair[0])
     best = [max(Counter(is_told for _, is_told in group).values()) for _, group in groups]
     return sum(best) / len(asked)
+
+
+@plain("instruction_tuning.adapted")
+def adapted(model, ids, adapters, alpha):
+    def detour(a, b):
+        def hook(layer, inputs, y):
+            return y + alpha / a.shape[0] * (inputs[0] @ a.T @ b.T)
+
+        return hook
+
+    handles = []
+    for name, a, b in adapters:
+        layer = model.get_submodule(name)
+        handles.append(layer.register_forward_hook(detour(a, b)))
+    with torch.no_grad():
+        logits = model(ids)
+    for handle in handles:
+        handle.remove()
+    return logits
 
 
 @solves("instruction_tuning.adapted")
@@ -203,6 +315,33 @@ def adapted_with_partial(model, ids, adapters, alpha):
         for name, a, b in adapters:
             stack.enter_context(model.get_submodule(name).register_forward_hook(partial(hook, a=a, b=b)))
         return model(ids)
+
+
+@plain("instruction_tuning.learn_answers")
+def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
+    batches = []
+    for step in range(len(rates)):
+        ids = conversations[step % len(conversations)]
+        mask = answer_mask(ids, signs[0], signs[1])
+        batches.append(targets(ids[None], mask[None]))
+    detours = {}
+    for name in names:
+        d_out, d_in = weights[name].shape
+        detours[name + ".a"] = draw((4, d_in)) / d_in**0.5
+        detours[name + ".b"] = torch.zeros(d_out, 4)
+
+    def with_detours(detours):
+        changed = dict(weights)
+        for name in names:
+            changed[name] = merged(weights[name], detours[name + ".a"], detours[name + ".b"], 16)
+        return changed
+
+    def logits_with(ids, detours):
+        return logits_of(ids, with_detours(detours))
+
+    learned, losses = learn(detours, logits_with, batches, rates)
+    changed = with_detours(dict(zip(detours, learned)))
+    return [changed[name] for name in names], losses
 
 
 @solves("instruction_tuning.learn_answers")

@@ -1,4 +1,4 @@
-"""Right solutions of lesson 02 in other styles."""
+"""Right solutions of lesson 02: a plain one of each exercise, and others in other styles."""
 
 import math
 
@@ -6,7 +6,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from exercises.styles import solves
+from exercises.right import plain, solves
+
+
+@plain("embeddings.lookup")
+def embed(ids, table):
+    return table[ids]
 
 
 @solves("embeddings.lookup")
@@ -22,6 +27,13 @@ def looked_up_as_one_hot(ids, table):
 @solves("embeddings.lookup")
 def looked_up_in_numpy(ids, table):
     return torch.from_numpy(table.numpy()[ids.numpy()])
+
+
+@plain("embeddings.cosine_similarity")
+def cosine_similarity(x, y):
+    x = x / x.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    y = y / y.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    return x @ y.T
 
 
 @solves("embeddings.cosine_similarity")
@@ -47,6 +59,13 @@ def cosines_in_numpy(x, y):
     return torch.from_numpy(np.divide(a @ b.T, lengths, out=np.zeros_like(lengths), where=lengths > 0))
 
 
+@plain("embeddings.nearest")
+def nearest(query, table, k):
+    cosines = cosine_similarity(query[None], table)[0]
+    best = cosines.topk(min(k, len(table)))
+    return best.indices, best.values
+
+
 @solves("embeddings.nearest")
 def nearest_by_sorting(query, table, k):
     cosines = F.cosine_similarity(table, query[None])
@@ -60,6 +79,16 @@ def nearest_in_numpy(query, table, k):
     cosines = t @ q / np.maximum(np.linalg.norm(t, axis=1), 1e-12) / np.linalg.norm(q)
     order = np.argsort(-cosines)[:k]
     return torch.from_numpy(order.copy()), torch.from_numpy(cosines[order])
+
+
+@plain("embeddings.analogy")
+def analogy(a, b, c, table, k):
+    unit = F.normalize(table, dim=1)
+    cosines = cosine_similarity((unit[b] - unit[a] + unit[c])[None], unit)[0]
+    for id in (a, b, c):
+        cosines[id] = -torch.inf
+    best = cosines.topk(min(k, len(table) - len({a, b, c})))
+    return best.indices, best.values
 
 
 @solves("embeddings.analogy")
@@ -80,6 +109,13 @@ def analogy_in_numpy(a, b, c, table, k):
     return torch.tensor(order), torch.tensor(cosines[order])
 
 
+@plain("embeddings.sinusoidal")
+def sinusoidal_positions(positions, d_model):
+    frequencies = 10_000.0 ** -(torch.arange(0, d_model, 2) / d_model)
+    angles = positions[..., None] * frequencies
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
+
+
 @solves("embeddings.sinusoidal")
 def sinusoids_in_loops(positions, d_model):
     rows = [
@@ -95,6 +131,18 @@ def sinusoids_by_filling(positions, d_model):
     out = torch.empty(*positions.shape, d_model)
     out[..., 0::2], out[..., 1::2] = angles.sin(), angles.cos()
     return out
+
+
+@plain("embeddings.move")
+def move(vectors, k):
+    d_model = vectors.shape[-1]
+    frequencies = 10_000.0 ** -(torch.arange(0, d_model, 2) / d_model)
+    angles = k * frequencies.to(vectors.dtype)
+    sin = vectors[..., 0::2]
+    cos = vectors[..., 1::2]
+    moved_sin = sin * angles.cos() + cos * angles.sin()
+    moved_cos = cos * angles.cos() - sin * angles.sin()
+    return torch.stack((moved_sin, moved_cos), dim=-1).flatten(-2)
 
 
 @solves("embeddings.move")

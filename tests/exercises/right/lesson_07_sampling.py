@@ -1,13 +1,19 @@
-"""Right solutions of lesson 07 in other styles."""
+"""Right solutions of lesson 07: a plain one of each exercise, and others in other styles."""
 
 import math
 
 import torch
 import torch.nn.functional as F
 
-from exercises.styles import solves
+from exercises.right import plain, solves
 from llmlib.exercises.registry import find
 from llmlib.sampling import logits as rules
+
+
+@plain("sampling.draw")
+def draw(probabilities, u):
+    sums = probabilities.cumsum(dim=1)
+    return (sums <= u[:, None]).sum(dim=1)
 
 
 @solves("sampling.draw")
@@ -36,6 +42,14 @@ def draw_as_int32(probabilities, u):
 @solves("sampling.draw")
 def draw_the_first_true(probabilities, u):
     return (probabilities.cumsum(1) > u.reshape(-1, 1)).long().argmax(dim=1)
+
+
+@plain("sampling.probabilities_at")
+def probabilities_at(logits, temperature):
+    if temperature == 0:
+        return F.one_hot(logits.argmax(dim=-1), logits.shape[-1]).to(logits.dtype)
+    logits = logits - logits.amax(dim=-1, keepdim=True)
+    return (logits / temperature).softmax(dim=-1)
 
 
 @solves("sampling.probabilities_at")
@@ -78,6 +92,14 @@ def heat_ratios_by_a_power(logits, temperature):
     return ratios / ratios.sum(-1, keepdim=True)
 
 
+@plain("sampling.keep_top_p")
+def keep_top_p(logits, p):
+    shares, order = logits.softmax(dim=1).sort(dim=1, descending=True)
+    cut = (shares.cumsum(dim=1) - shares >= p) & torch.tensor(p < 1)
+    cut[:, 0] = False
+    return logits.masked_fill(torch.zeros_like(cut).scatter(1, order, cut), -torch.inf)
+
+
 @solves("sampling.keep_top_p")
 def nucleus_row_by_row(logits, p):
     out = torch.full_like(logits, -math.inf)
@@ -111,6 +133,12 @@ def nucleus_by_inverse_sort(logits, p):
     return logits.masked_fill(cut.gather(-1, places.argsort(-1)), -torch.inf)
 
 
+@plain("sampling.keep_min_p")
+def keep_min_p(logits, p):
+    shares = logits.softmax(dim=1)
+    return logits.masked_fill(shares < p * shares.amax(dim=1, keepdim=True), -torch.inf)
+
+
 @solves("sampling.keep_min_p")
 def min_p_as_a_distance(logits, p):
     return torch.where(logits >= logits.amax(-1, keepdim=True) + math.log(p), logits, -math.inf)
@@ -123,6 +151,13 @@ def min_p_row_by_row(logits, p):
         shares = torch.exp(row - row.logsumexp(0))
         rows.append(torch.stack([x if s >= p * shares.max() else x * 0 - math.inf for x, s in zip(row, shares)]))
     return torch.stack(rows)
+
+
+@plain("sampling.penalise_repetition")
+def penalise_repetition(logits, ids, penalty):
+    seen = torch.zeros_like(logits).scatter(1, ids, 1.0) > 0
+    smaller = torch.where(logits > 0, logits / penalty, logits * penalty)
+    return torch.where(seen, smaller, logits)
 
 
 @solves("sampling.penalise_repetition")
@@ -140,47 +175,19 @@ def penalty_in_loops(logits, ids, penalty):
     return out
 
 
-@solves("sampling.distinct_n")
-def distinct_by_dictionary(texts, n):
-    counts = {}
-    for text in texts:
-        for gram in zip(*(text[i:] for i in range(n))):
-            counts[gram] = counts.get(gram, 0) + 1
-    return len(counts) / sum(counts.values())
-
-
-@solves("sampling.distinct_n")
-def distinct_by_a_list(texts, n):
-    seen, total = [], 0
-    for text in texts:
-        for i in range(max(0, len(text) - n + 1)):
-            total += 1
-            if text[i : i + n] not in seen:
-                seen.append(text[i : i + n])
-    return len(seen) / total
-
-
-@solves("sampling.allowed_tokens")
-def allowed_by_a_walk(moves, state, tokens):
-    def arrives(at, token):
-        return not token or (token[0] in moves[at] and arrives(moves[at][token[0]], token[1:]))
-
-    return [id for id, token in enumerate(tokens) if token and arrives(state, token)]
-
-
-@solves("sampling.allowed_tokens")
-def allowed_by_else(moves, state, tokens):
-    ids = []
-    for id, token in enumerate(tokens):
-        here = state
-        for byte in token:
-            if byte not in moves[here]:
-                break
-            here = moves[here][byte]
-        else:
-            if len(token) > 0:
-                ids.append(id)
-    return ids
+@plain("sampling.continuation")
+def continuation(read, choose, ids, us, end):
+    logits, cache = read(ids, None)
+    text = list(ids)
+    new = []
+    for u in us:
+        token = choose(logits, text, u)
+        if token == end:
+            return new
+        new.append(token)
+        text.append(token)
+        logits, cache = read([token], cache)
+    return new
 
 
 @solves("sampling.continuation")
@@ -207,67 +214,22 @@ def token_by_token(read, choose, ids, us, end):
     return new
 
 
-@solves("sampling.beam_step")
-def with_a_heap(found, log_p, n_beams):
-    import heapq
+@plain("sampling.write")
+def write(logits_of, ids, us, end, temperature, top_p, penalty):
+    def read(new_ids, text):
+        if text is None:
+            text = []
+        text = text + new_ids
+        logits = logits_of(torch.tensor([text]))
+        return logits[:, -1], text
 
-    everything = (
-        (total + more, [*ids, token])
-        for (total, ids), row in zip(found, log_p.tolist())
-        for token, more in enumerate(row)
-    )
-    return heapq.nlargest(n_beams, everything)
+    def choose(logits, text, u):
+        logits = penalise_repetition(logits, torch.tensor([text]), penalty)
+        log_p = probabilities_at(logits, temperature).log()
+        p = keep_top_p(log_p, top_p).softmax(dim=1)
+        return draw(p, torch.tensor([u])).item()
 
-
-@solves("sampling.beam_step")
-def best_of_the_best_of_each(found, log_p, n_beams):
-    kept = []
-    for beam, (total, ids) in enumerate(found):
-        values, tokens = log_p[beam].sort(descending=True)
-        kept += [(total + float(v), [*ids, int(t)]) for v, t in zip(values[:n_beams], tokens[:n_beams])]
-    return sorted(kept, reverse=True)[:n_beams]
-
-
-@solves("sampling.constrained")
-def constrained_by_a_mask(logits_after, moves, ends, tokens, end, most):
-    def after(state, data):
-        for byte in data:
-            state = moves[state].get(byte) if state is not None else None
-        return state
-
-    at, written = 0, []
-    for _ in range(most):
-        mask = torch.full((len(tokens),), -torch.inf)
-        for id, data in enumerate(tokens):
-            if (data and after(at, data) is not None) or (id == end and at in ends):
-                mask[id] = 0
-        best = (logits_after(written) + mask).argmax().item()
-        if best == end:
-            return written
-        written.append(best)
-        at = after(at, tokens[best])
-    return written
-
-
-@solves("sampling.constrained")
-def constrained_by_sorting(logits_after, moves, ends, tokens, end, most):
-    def state_of(data):
-        here = 0
-        for byte in data:
-            if byte not in moves[here]:
-                return None
-            here = moves[here][byte]
-        return here
-
-    ids, text = [], b""
-    while len(ids) < most:
-        for id in logits_after(ids).argsort(descending=True).tolist():
-            if id == end and state_of(text) in ends:
-                return ids
-            if tokens[id] and state_of(text + tokens[id]) is not None:
-                ids, text = [*ids, id], text + tokens[id]
-                break
-    return ids
+    return continuation(read, choose, ids, us, end)
 
 
 @solves("sampling.write")

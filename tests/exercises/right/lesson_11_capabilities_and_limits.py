@@ -1,4 +1,4 @@
-"""Right solutions of lesson 11 in styles other than the library's."""
+"""Right solutions of lesson 11: a plain one of each exercise, and others in other styles."""
 
 import math
 from collections import Counter
@@ -6,7 +6,17 @@ from collections import Counter
 import numpy as np
 import torch
 
-from exercises.styles import solves
+from exercises.right import plain, solves
+
+
+@plain("limits.choose")
+def choose(choices, log_probs):
+    best, highest = 0, -math.inf
+    for i in range(len(choices)):
+        score = log_probs[i] / len(choices[i].encode())
+        if score > highest:
+            best, highest = i, score
+    return best
 
 
 @solves("limits.choose")
@@ -26,6 +36,19 @@ def by_surprise_in_numpy(choices, log_probs):
 def with_torch(choices, log_probs):
     sizes = torch.tensor([len(c.encode()) for c in choices], dtype=torch.float64)
     return (torch.tensor(log_probs, dtype=torch.float64) / sizes).argmax().item()
+
+
+@plain("limits.p_value")
+def p_value(first, second):
+    better = worse = 0
+    for a, b in zip(first, second):
+        if a and not b:
+            better += 1
+        if b and not a:
+            worse += 1
+    n = better + worse
+    ways = sum(math.comb(n, k) for k in range(min(better, worse) + 1))
+    return min(1.0, 2 * ways / 2**n)
 
 
 @solves("limits.p_value")
@@ -59,6 +82,19 @@ def less_the_middle(first, second):
     return 1 - sum(math.comb(n, k) for k in between) / 2**n
 
 
+@plain("limits.calibration_error")
+def calibration_error(confidences, right, bins):
+    total = 0.0
+    for b in range(bins):
+        low, high = b / bins, (b + 1) / bins
+        here = [i for i, c in enumerate(confidences) if low < c <= high or (b == 0 and c == 0)]
+        if here:
+            sure = sum(confidences[i] for i in here) / len(here)
+            share = sum(right[i] for i in here) / len(here)
+            total += len(here) * abs(sure - share)
+    return total / len(confidences)
+
+
 @solves("limits.calibration_error")
 def sums_of_differences(confidences, right, bins):
     sums = [0.0] * bins
@@ -73,6 +109,16 @@ def with_numpy(confidences, right, bins):
     places = np.digitize(c, np.linspace(0, 1, bins + 1)[1:-1], right=True)
     gaps = [abs(c[places == b].mean() - r[places == b].mean()) * (places == b).mean() for b in set(places)]
     return float(sum(gaps))
+
+
+@plain("limits.threshold")
+def threshold(scores, right, wanted):
+    best = math.inf
+    for bar in scores:
+        shown = [right[i] for i in range(len(scores)) if scores[i] >= bar]
+        if sum(shown) / len(shown) >= wanted:
+            best = min(best, bar)
+    return best
 
 
 @solves("limits.threshold")
@@ -103,6 +149,21 @@ def by_sorting_with_ties(scores, right, wanted):
     return best
 
 
+@plain("limits.bm25")
+def bm25(query, documents, k1, b):
+    mean = sum(len(document) for document in documents) / len(documents)
+    scores = []
+    for document in documents:
+        score = 0.0
+        for word in query:
+            n = sum(1 for other in documents if word in other)
+            rarity = math.log(1 + (len(documents) - n + 0.5) / (n + 0.5))
+            f = document.count(word)
+            score += rarity * f * (k1 + 1) / (f + k1 * (1 - b + b * len(document) / mean))
+        scores.append(score)
+    return scores
+
+
 @solves("limits.bm25")
 def with_counters(query, documents, k1, b):
     counts = [Counter(document) for document in documents]
@@ -129,6 +190,12 @@ def in_arrays(query, documents, k1, b):
     return (rarity * f * (k1 + 1) / (f + slowed[:, None])).sum(1).tolist()
 
 
+@plain("limits.longer_theta")
+def longer_theta(theta, d_head, factor):
+    last = (d_head - 2) / d_head
+    return theta * factor ** (1 / last)
+
+
 @solves("limits.longer_theta")
 def by_the_speed_of_the_last_pair(theta, d_head, factor):
     i = d_head // 2 - 1
@@ -149,6 +216,25 @@ def by_halving(theta, d_head, factor):
         middle = (low + high) / 2
         low, high = (middle, high) if middle**exponent > theta**exponent / factor else (low, middle)
     return low
+
+
+@plain("limits.agent")
+def agent(model, tools, task, max_calls):
+    transcript = [task]
+    while True:
+        name, argument = model(transcript)
+        if name == "answer":
+            return argument
+        if len(transcript) > max_calls:
+            return None
+        if name in tools:
+            try:
+                result = tools[name](argument)
+            except Exception as error:
+                result = f"error: {error}"
+        else:
+            result = f"error: no tool {name}"
+        transcript.append((name, argument, result))
 
 
 @solves("limits.agent")

@@ -1,4 +1,4 @@
-"""Right solutions of lesson 04 in other styles."""
+"""Right solutions of lesson 04: a plain one of each exercise, and others in other styles."""
 
 import math
 
@@ -6,7 +6,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from exercises.styles import solves
+from exercises.right import plain, solves
+
+
+@plain("interpret.entropy")
+def entropy(pattern):
+    logs = torch.where(pattern > 0, pattern, 1.0).log()
+    return -(pattern * logs).sum(dim=2).mean(dim=1)
 
 
 @solves("interpret.entropy")
@@ -22,6 +28,18 @@ def entropy_in_loops(pattern):
     return torch.tensor(heads)
 
 
+@plain("interpret.previous_token_score")
+def previous_token_score(pattern):
+    head, n_query, n_key = pattern.shape
+    total, count = torch.zeros(head), 0
+    for i in range(n_query):
+        position = n_key - n_query + i
+        if position > 0:
+            total = total + pattern[:, i, position - 1]
+            count += 1
+    return total / count if count > 0 else total
+
+
 @solves("interpret.previous_token_score")
 def previous_by_diagonal(pattern):
     n_query, n_key = pattern.shape[-2:]
@@ -35,6 +53,19 @@ def previous_in_loops(pattern):
     positions = [(q, n_key - n_query + q - 1) for q in range(n_query) if n_key - n_query + q > 0]
     means = [np.mean([p[q, k].item() for q, k in positions]) if positions else 0.0 for p in pattern]
     return torch.tensor(means, dtype=torch.float32)
+
+
+@plain("interpret.induction_score")
+def induction_score(pattern, ids):
+    head, n_query, n_key = pattern.shape
+    total, count = torch.zeros(head), 0
+    for i in range(n_query):
+        position = n_key - n_query + i
+        keys = [key for key in range(1, position) if ids[key - 1] == ids[position]]
+        if keys:
+            total = total + pattern[:, i, keys].sum(dim=1)
+            count += 1
+    return total / count if count > 0 else total
 
 
 @solves("interpret.induction_score")
@@ -61,6 +92,16 @@ def induction_by_einsum(pattern, ids):
     return torch.einsum("hqk,qk->h", pattern, there.float()) / there.any(1).sum().clamp(min=1)
 
 
+@plain("interpret.rollout")
+def rollout(patterns):
+    eye = torch.eye(patterns.shape[3])
+    flow, after = eye, []
+    for pattern in patterns:
+        flow = (0.5 * eye + 0.5 * pattern.mean(dim=0)) @ flow
+        after.append(flow)
+    return torch.stack(after)
+
+
 @solves("interpret.rollout")
 def rollout_by_chaining(patterns):
     layers = [(torch.eye(p.shape[-1]) + p.mean(0)) / 2 for p in patterns]
@@ -74,6 +115,20 @@ def rollout_in_numpy(patterns):
         flow = 0.5 * flow + 0.5 * np.einsum("qk,kj->qj", mean, flow)
         out.append(flow)
     return torch.from_numpy(np.stack(out))
+
+
+@plain("interpret.ablate_heads")
+def ablate_heads(model, ids, layer, head):
+    def edit(z):
+        z = z.clone()
+        z[:, head] = 0
+        return z
+
+    handle = model.blocks[layer].attention.hook_z.add_hook(edit)
+    with torch.no_grad():
+        logits = model(ids)
+    handle.remove()
+    return logits
 
 
 @solves("interpret.ablate_heads")
@@ -102,6 +157,17 @@ def ablated_by_the_weights(model, ids, layer, head):
     return logits
 
 
+@plain("interpret.head_contributions")
+def head_contributions(z, output, direction):
+    batch, head, d_head = z.shape
+    found = torch.zeros(batch, head)
+    for h in range(head):
+        own = output[:, h * d_head : (h + 1) * d_head]
+        written = z[:, h] @ own.T
+        found[:, h] = (written * direction).sum(dim=1)
+    return found
+
+
 @solves("interpret.head_contributions")
 def contributions_by_einsum(z, output, direction):
     return torch.einsum("bhd,mhd,bm->bh", z, output.unflatten(1, z.shape[1:]), direction)
@@ -110,6 +176,18 @@ def contributions_by_einsum(z, output, direction):
 @solves("interpret.head_contributions")
 def contributions_pulled_back(z, output, direction):
     return ((direction @ output).view(z.shape) * z).sum(-1)
+
+
+@plain("interpret.copying_share")
+def copying_share(read, w_v, w_o, unembed):
+    written = read @ w_v @ w_o
+    logits = written @ unembed.T
+    n = 0
+    for i in range(len(read)):
+        best = logits[i].argmax().item()
+        if best == i:
+            n += 1
+    return n / len(read)
 
 
 @solves("interpret.copying_share")

@@ -1,4 +1,4 @@
-"""Right solutions of lesson 10 in other styles."""
+"""Right solutions of lesson 10: a plain one of each exercise, and others in other styles."""
 
 import math
 
@@ -6,7 +6,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from exercises.styles import solves
+from exercises.right import plain, solves
+
+
+@plain("scaling.training_cost")
+def training_cost(n_layers, d_model, d_mlp, vocab_size, tokens):
+    attention = 4 * d_model * d_model
+    mlp = 3 * d_model * d_mlp
+    weights = n_layers * (attention + mlp) + vocab_size * d_model
+    return 6 * weights * tokens
 
 
 @solves("scaling.training_cost")
@@ -20,6 +28,12 @@ def cost_layer_by_layer(n_layers, d_model, d_mlp, vocab_size, tokens):
 @solves("scaling.training_cost")
 def cost_in_one_line(n_layers, d_model, d_mlp, vocab_size, tokens):
     return 6 * tokens * d_model * (n_layers * (4 * d_model + 3 * d_mlp) + vocab_size)
+
+
+@plain("scaling.lowest_point")
+def lowest_point(sizes, losses):
+    a, b, _ = np.polyfit(np.log(sizes), losses, 2)
+    return float(np.exp(-b / (2 * a)))
 
 
 @solves("scaling.lowest_point")
@@ -42,6 +56,13 @@ def lowest_in_powers_of_ten(sizes, losses):
     return 10 ** float(-b / (2 * a))
 
 
+@plain("scaling.huber")
+def huber(deviations, delta):
+    size = deviations.abs()
+    line = delta**2 / 2 + delta * (size - delta)
+    return (size <= delta) * size**2 / 2 + (size > delta) * line
+
+
 @solves("scaling.huber")
 def huber_of_torch(deviations, delta):
     return F.huber_loss(deviations, torch.zeros_like(deviations), reduction="none", delta=delta)
@@ -57,6 +78,12 @@ def huber_by_clamping(deviations, delta):
 def huber_one_by_one(deviations, delta):
     each = [r**2 / 2 if -delta <= r <= delta else delta * (abs(r) - delta / 2) for r in deviations]
     return torch.stack(each)
+
+
+@plain("scaling.best_size")
+def best_size(A, B, alpha, beta, compute):
+    power_of_n = alpha * A / (beta * B) * (compute / 6) ** beta
+    return power_of_n ** (1 / (alpha + beta))
 
 
 @solves("scaling.best_size")
@@ -76,6 +103,14 @@ def size_by_bisection(A, B, alpha, beta, compute):
         middle = (low + high) / 2
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)
     return math.exp(low)
+
+
+@plain("scaling.tokens_for")
+def tokens_for(parameters, loss, E, A, B, alpha, beta):
+    left = loss - E - A / parameters**alpha
+    if left <= 0:
+        return math.inf
+    return (B / left) ** (1 / beta)
 
 
 @solves("scaling.tokens_for")

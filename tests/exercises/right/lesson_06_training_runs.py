@@ -1,4 +1,4 @@
-"""Right solutions of lesson 06 in other styles."""
+"""Right solutions of lesson 06: a run, and what each of its steps needs."""
 
 import math
 
@@ -6,22 +6,15 @@ import torch
 import torch._dynamo  # an optimizer imports it when the first is made, which can take longer than an attempt may
 import torch.nn.functional as F
 
-from exercises.styles import solves
-from llmlib.training import TrainConfig, schedule_at
+from exercises.right import plain, solves
 from llmlib.transformer import Transformer
 
 
-@solves("training.windows")
-def windows_by_places(ids, starts, seq_len):
-    places = torch.tensor(starts)[:, None] + torch.arange(seq_len)
-    return ids[places], ids[places + 1]
-
-
-@solves("training.windows")
-def windows_one_by_one(ids, starts, seq_len):
-    x = [ids[start : start + seq_len] for start in starts]
-    y = [ids[start + 1 : start + 1 + seq_len] for start in starts]
-    return torch.stack(x), torch.stack(y)
+@plain("training.next_token_loss")
+def next_token_loss(logits, targets):
+    counts = targets != -100
+    log_p = logits.log_softmax(dim=2)[counts]
+    return -log_p.gather(1, targets[counts][:, None]).mean()
 
 
 @solves("training.next_token_loss")
@@ -47,44 +40,15 @@ def loss_by_one_hot(logits, targets):
     return (surprise * counts).sum() / counts.sum()
 
 
-@solves("training.descend")
-def by_sgd(weight, batches, learning_rate):
-    w = torch.nn.Parameter(weight.clone())
-    optimizer = torch.optim.SGD([w], lr=learning_rate)
-    for x, targets in batches:
-        optimizer.zero_grad()
-        F.cross_entropy(x @ w, targets).backward()
-        optimizer.step()
-    return w.detach()
-
-
-@solves("training.descend")
-def by_formula(weight, batches, learning_rate):
-    for x, targets in batches:
-        off = (x @ weight).softmax(-1) - F.one_hot(targets, weight.shape[1])
-        weight = weight - learning_rate * x.T @ off / len(x)
-    return weight
-
-
-@solves("training.descend")
-def by_grad(weight, batches, learning_rate):
-    for x, targets in batches:
-        weight = weight.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(x @ weight, targets), weight)
-        weight = weight - learning_rate * slope
-    return weight.detach()
-
-
-@solves("training.learning_rate_at")
-def by_the_library(step, steps, warmup, peak):
-    return peak * schedule_at(step, TrainConfig(steps=steps, warmup=warmup, schedule="cosine"))
-
-
-@solves("training.learning_rate_at")
-def by_half_angle(step, steps, warmup, peak):
-    if step + 1 <= warmup:
-        return (step + 1) * peak / warmup
-    return peak * math.cos(math.pi / 2 * (step - warmup) / (steps - warmup)) ** 2
+@plain("training.clip_together")
+def clip_together(gradients, limit):
+    squares = 0
+    for gradient in gradients:
+        squares = squares + (gradient**2).sum()
+    norm = squares**0.5
+    if norm <= limit:
+        return gradients
+    return [gradient * limit / norm for gradient in gradients]
 
 
 @solves("training.clip_together")
@@ -103,69 +67,14 @@ def clipped_by_torch(gradients, limit):
     return [parameter.grad for parameter in parameters]
 
 
-@solves("training.accumulated_gradient")
-def all_at_once(weight, parts):
-    w = weight.clone().requires_grad_()
-    x, targets = torch.cat([x for x, _ in parts]), torch.cat([targets for _, targets in parts])
-    F.cross_entropy(x @ w, targets).backward()
-    return w.grad
-
-
-@solves("training.accumulated_gradient")
-def sums_by_formula(weight, parts):
-    total, n = torch.zeros_like(weight), 0
-    for x, targets in parts:
-        x, targets = x[targets >= 0], targets[targets >= 0]
-        total += x.T @ ((x @ weight).softmax(-1) - F.one_hot(targets, weight.shape[1]))
-        n += len(targets)
-    return total / n
-
-
-@solves("training.validation_loss")
-def all_surprises_at_once(model, train_batches, validation_batches):
-    was = model.training
-    model.eval()
-    with torch.no_grad():
-        pairs = [(model(x), y) for x, y in validation_batches]
-    model.train(was)
-    surprises = [F.cross_entropy(logits.transpose(1, 2), y, reduction="none").flatten() for logits, y in pairs]
-    return torch.cat(surprises).mean().item()
-
-
-@solves("training.validation_loss")
-def means_weighed(model, train_batches, validation_batches):
-    was = model.training
-    model.eval()
-    total = n = 0
-    with torch.inference_mode():
-        for x, y in validation_batches:
-            log_p = model(x).log_softmax(-1)
-            mean = -log_p.gather(-1, y.unsqueeze(-1)).mean().item()
-            total, n = total + mean * y.numel(), n + y.numel()
-    if was:
-        model.train()
-    return total / n
-
-
-@solves("training.backward")
-def gradients_row_by_row(x, w1, w2, targets):
-    d_w1, d_w2 = torch.zeros_like(w1), torch.zeros_like(w2)
-    for row, target in zip(x, targets):
-        a = torch.tanh(row @ w1)
-        slope = torch.softmax(a @ w2, 0)
-        slope[target] -= 1
-        d_w2 += torch.outer(a, slope) / len(x)
-        d_w1 += torch.outer(row, (w2 @ slope) * (1 - a * a)) / len(x)
-    return d_w1, d_w2
-
-
-@solves("training.backward")
-def gradients_by_einsum(x, w1, w2, targets):
-    hidden = (x @ w1).tanh()
-    share = F.softmax(hidden.mm(w2), dim=-1) / x.shape[0]
-    share[torch.arange(x.shape[0]), targets] -= 1 / x.shape[0]
-    to_hidden = torch.einsum("bc,hc->bh", share, w2) * (1 - hidden.square())
-    return torch.einsum("bd,bh->dh", x, to_hidden), torch.einsum("bh,bc->hc", hidden, share)
+@plain("training.adamw_step")
+def adamw_step(w, gradient, m, v, t, lr):
+    m = 0.9 * m + 0.1 * gradient
+    v = 0.95 * v + 0.05 * gradient**2
+    m_full = m / (1 - 0.9**t)
+    v_full = v / (1 - 0.95**t)
+    w = w - lr * 0.1 * w - lr * m_full / (v_full.sqrt() + 1e-8)
+    return w, m, v
 
 
 @solves("training.adamw_step")
@@ -183,6 +92,28 @@ def step_by_torch(w, gradient, m, v, t, lr):
     optimizer.state[weight] = {"step": torch.tensor(float(t - 1)), "exp_avg": m.clone(), "exp_avg_sq": v.clone()}
     optimizer.step()
     return weight.detach(), optimizer.state[weight]["exp_avg"], optimizer.state[weight]["exp_avg_sq"]
+
+
+@plain("training.fit")
+def fit(weights, loss_of, batches, rates, limit):
+    averages = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights]
+    losses = []
+    t = 0
+    for batch, rate in zip(batches, rates):
+        t = t + 1
+        weights = [w.detach().requires_grad_() for w in weights]
+        loss = loss_of(weights, batch)
+        gradients = torch.autograd.grad(loss, weights)
+        gradients = clip_together(gradients, limit)
+        new_weights = []
+        for i in range(len(weights)):
+            m, v = averages[i]
+            w, m, v = adamw_step(weights[i].detach(), gradients[i], m, v, t, rate)
+            new_weights.append(w)
+            averages[i] = (m, v)
+        weights = new_weights
+        losses.append(loss.item())
+    return weights, losses
 
 
 @solves("training.fit")
@@ -236,32 +167,24 @@ def fit_by_a_transform(weights, loss_of, batches, rates, limit):
     return list(weights), losses
 
 
-@solves("training.bits_per_byte")
-def by_perplexity(loss, n_tokens, text):
-    return math.log2(math.exp(loss)) * n_tokens / len(bytes(text, "utf-8"))
-
-
-@solves("training.bits_per_byte")
-def tokens_a_byte_first(loss, n_tokens, text):
-    return (n_tokens / len(text.encode())) * (loss / math.log(2.0))
-
-
-@solves("training.orthogonalise")
-def by_singular_values(gradient, steps):
-    u, s, v = torch.linalg.svd(gradient / gradient.norm(), full_matrices=False)
-    for _ in range(steps):
-        s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
-    return (u * s) @ v
-
-
-@solves("training.orthogonalise")
-def without_turning(gradient, steps):
-    x = gradient / gradient.pow(2).sum().sqrt()
-    for _ in range(steps):
-        small = x.T @ x if x.shape[0] > x.shape[1] else x @ x.T
-        factor = -4.7750 * small + 2.0315 * small @ small
-        x = 3.4445 * x + (x @ factor if x.shape[0] > x.shape[1] else factor @ x)
-    return x
+@plain("training.weight_shapes")
+def weight_shapes(config):
+    d_model, d_mlp = config.d_model, config.d_mlp
+    d_kv = config.n_kv_heads * config.d_head
+    shapes = {"embed.weight": (config.vocab_size, d_model)}
+    for n in range(config.n_layers):
+        block = f"blocks.{n}"
+        shapes[f"{block}.attention_norm.weight"] = (d_model,)
+        shapes[f"{block}.attention.query.weight"] = (d_model, d_model)
+        shapes[f"{block}.attention.key.weight"] = (d_kv, d_model)
+        shapes[f"{block}.attention.value.weight"] = (d_kv, d_model)
+        shapes[f"{block}.attention.output.weight"] = (d_model, d_model)
+        shapes[f"{block}.mlp_norm.weight"] = (d_model,)
+        shapes[f"{block}.mlp.gate.weight"] = (d_mlp, d_model)
+        shapes[f"{block}.mlp.up.weight"] = (d_mlp, d_model)
+        shapes[f"{block}.mlp.down.weight"] = (d_model, d_mlp)
+    shapes["final_norm.weight"] = (d_model,)
+    return shapes
 
 
 @solves("training.weight_shapes")
@@ -281,6 +204,16 @@ def shapes_from_a_table(config):
     return {**found, "embed.weight": (config.vocab_size, d)}
 
 
+@plain("training.first_weight")
+def first_weight(name, shape, n_layers, draw):
+    if len(shape) == 1:
+        return torch.ones(shape)
+    weight = 0.02 * draw(shape)
+    if "attention.output" in name or "mlp.down" in name:
+        weight = weight / (2 * n_layers) ** 0.5
+    return weight
+
+
 @solves("training.first_weight")
 def first_weight_by_a_standard_deviation(name, shape, n_layers, draw):
     is_writing = name.rsplit(".", 2)[1] in {"output", "down"}
@@ -297,6 +230,18 @@ def first_weight_in_cases(name, shape, n_layers, draw):
             return torch.zeros(*shape) + 1
         case _:
             return draw(shape) / 50
+
+
+@plain("training.learn")
+def learn(weights, logits_of, batches, rates):
+    names = list(weights)
+
+    def loss_of(values, batch):
+        inputs, targets = batch
+        logits = logits_of(inputs, dict(zip(names, values)))
+        return next_token_loss(logits, targets)
+
+    return fit(list(weights.values()), loss_of, batches, rates, 1.0)
 
 
 @solves("training.learn")

@@ -1,0 +1,58 @@
+"""Looks at what a training loop keeps for autograd, returns, and leaves to PyTorch's own optimizers."""
+
+import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+
+def operations_behind(weights):
+    """Count the operations that autograd keeps behind these weights."""
+    seen, ahead = set(), [w.grad_fn for w in weights]
+    while ahead:
+        node = ahead.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            ahead += [before for before, _ in node.next_functions]
+    return len(seen)
+
+
+def hangs_together(call, case):
+    """Whether a step's weights still depend on the step before: then autograd keeps more with each step."""
+    weights, loss_of, batches, rates, limit = case.args
+    kept = []
+
+    def watched(weights, batch):
+        kept.append(operations_behind(weights))
+        return loss_of(weights, batch)
+
+    call(weights, watched, batches, rates, limit)
+    return (
+        kept[1:]
+        and kept[-1] > kept[0]
+        and (
+            "From the second step on, the weights that you pass to `loss_of` still depend on the step before, and that "
+            "step on the one before it. So autograd keeps everything that you ever computed, and a long run fills the "
+            "memory. `.detach()` cuts the new weights off, in each step; then they have to require a gradient again."
+        )
+    )
+
+
+def returns_gradients(call, case):
+    weights, losses = call(*case.args)
+    if any(isinstance(loss, torch.Tensor) for loss in losses):
+        return "Your losses are tensors, and each may keep everything it was computed from. `.item()` gives the number."
+    return any(w.requires_grad for w in weights) and (
+        "The weights that you return carry a gradient, or still require one. `.detach()` gives only the numbers."
+    )
+
+
+def lets_an_optimizer_do_it(call, case):
+    taken: list[bool] = []
+    handle = register_optimizer_step_pre_hook(lambda *_: taken.append(True))
+    try:
+        call(*case.args)
+    finally:
+        handle.remove()
+    return bool(taken) and (
+        "Right, but an optimizer of PyTorch took your steps. Try it with your own `adamw_step`: then no line of the "
+        "loop is hidden."
+    )
