@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -41,8 +42,8 @@ def explained(e: Examination, beside: bool = False) -> Broken | None:
     """Find a probe that explains each wrong case that we look at; with `beside`, one that is told beside ideas."""
     for probe in e.exercise.probes if e.wrong else ():
         if probe.explains and probe.beside >= beside:
-            found = [_asked(probe, e, trial.case) for trial in e.wrong[:LOOKED_AT]]
-            if all(found):
+            found = list(takewhile(bool, (_asked(probe, e, trial.case) for trial in e.wrong[:LOOKED_AT])))
+            if len(found) == len(e.wrong[:LOOKED_AT]):
                 return Broken(probe.says, str(found[0]), e.wrong[0])
     return None
 
