@@ -80,6 +80,21 @@ def changed_behind_side_paths(notebook):
     return found
 
 
+def taken_and_defined_anew(notebook):
+    """Names that a cell takes from `mine`, and that an exercise further down defines.
+
+    As long as that exercise is not solved, it would break what was right, and uses the name.
+    """
+    taken, found = set(), set()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            if re.search(r"\bmine\([^)]*\w", cell.source):
+                taken |= names_of(cell.source)[0]
+            elif re.search(r"^check\(", cell.source, re.M):
+                found |= taken & names_of(cell.source)[0]
+    return found
+
+
 def the_way(notebook):
     """The tables at the head of a lesson: minutes of the parts of its main road, and of its side paths."""
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lesson_pages import LONGEST_LINE, borrowed_from_side_paths, changed_behind_side_paths, columns, the_way
+from lesson_pages import (
+    LONGEST_LINE,
+    borrowed_from_side_paths,
+    changed_behind_side_paths,
+    columns,
+    taken_and_defined_anew,
+    the_way,
+)
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 LESSONS = sorted(FOLDER.glob("*.ipynb"))
@@ -158,6 +165,19 @@ def test_the_main_road_needs_no_side_path(lesson):
 @pytest.mark.slow
 def test_a_side_path_can_be_opened_in_the_end(lesson):
     assert not changed_behind_side_paths(lesson)
+
+
+def test_an_exercise_defines_nothing_anew_that_was_taken_from_mine(lesson):
+    assert taken_and_defined_anew(lesson) == set()
+
+
+def test_what_an_exercise_defines_anew_is_found():
+    cells = [
+        nbformat.v4.new_code_cell('def f(): ...\ncheck("a.f", f)'),
+        nbformat.v4.new_code_cell('f, g = (mine(f"a.{name}") for name in "fg")'),
+        nbformat.v4.new_code_cell('def g(): ...\n\n\ncheck("a.g", g)'),
+    ]
+    assert taken_and_defined_anew(nbformat.v4.new_notebook(cells=cells)) == {"g"}
 
 
 def test_what_changes_behind_a_side_path_is_found():

@@ -34,9 +34,9 @@ def opened(page, tmp_path):
         node.locator(".llm-scene").wait_for()
         for width in (1000, 620):
             page.set_viewport_size({"width": width, "height": 900})
-            page.evaluate(TWO_FRAMES)  # what is drawn in pixels is drawn anew
             for scheme in ("dark", "light"):
                 page.emulate_media(color_scheme=scheme)
+                page.evaluate(TWO_FRAMES)  # what has colours by script, or is drawn in pixels, follows now
                 assert node.evaluate(UNREADABLE) == []
                 assert node.evaluate(STICKS_OUT) <= 1
         page.set_viewport_size({"width": 1000, "height": 900})

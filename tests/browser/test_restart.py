@@ -146,7 +146,8 @@ def test_a_page_that_is_loaded_again_finds_its_views_alive(restarted):
     view = restarted.page.locator(".llm-next-token")
     click(view, "Let chance pick", 2)
     expect(view.locator(".llm-picked")).to_have_count(2)
-    assert restarted.problems == []
+    # Of a view that JupyterLab draws before the kernel has told it of its models, it says so, and draws it once more.
+    assert [problem for problem in restarted.problems if "widget model not found" not in problem] == []
 
 
 @pytest.mark.timeout(300)

@@ -13,11 +13,16 @@ _numbers = itertools.count(1)
 
 def run_cell(text, **names):
     """Run a cell in a notebook where `names` are known; returns all names afterwards."""
+    notebook = {"__name__": "__main__", **names}
+    run_in(notebook, text)
+    return notebook
+
+
+def run_in(notebook, text):
+    """Run one more cell in a notebook, the dictionary of its names."""
     place = f"<a cell of the tests: {next(_numbers)}>"
     linecache.cache[place] = (len(text), None, text.splitlines(keepends=True), place)
-    notebook = {"__name__": "__main__", **names}
     exec(compile(text, place, "exec"), notebook)
-    return notebook
 
 
 def solutions_in(lesson, kind):

@@ -115,7 +115,7 @@ def test_the_table_of_a_large_tensor_is_a_window_around_the_first_difference():
 
 def test_the_tables_of_lists_and_dictionaries_show_the_places_that_differ():
     assert shown([1, 2, 3, 4, 5], [1, 2, 3, 9]) == textwrap.dedent("""\
-        place  expected  yours
+        index  expected  yours
         ─────  ────────  ────────────
         1      2         2
         2      3         3

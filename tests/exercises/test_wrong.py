@@ -95,7 +95,7 @@ def test_a_guarded_idea_is_said_to_be_likely():
     def attempt(n_query, n_key):
         return torch.ones(n_query, n_key, dtype=torch.bool).tril(n_key - 1 if n_query == 1 else 0)
 
-    assert "elsewhere you may guard against it" in said_to("attention.causal_mask", attempt)
+    assert "Probably this." in said_to("attention.causal_mask", attempt)
 
 
 def by_one_gradient_after_the_other(weight, batches, learning_rate):

@@ -6,6 +6,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -16,11 +17,11 @@ from llmlib.exercises.engine.detecting.search import where
 from llmlib.exercises.engine.errors import has_loop, name_of, their_line
 from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.modules import BLANK, OnWeights
-from llmlib.exercises.engine.properties import broken_property, remarks
+from llmlib.exercises.engine.properties import GENERAL, broken_property, explained, remarks
 from llmlib.exercises.engine.reasons import Reason
 from llmlib.exercises.engine.report import Part, Prose, Report
-from llmlib.exercises.engine.running import quietly
-from llmlib.exercises.engine.trials import Trial, kept_cases
+from llmlib.exercises.engine.running import quietly, run_our_own
+from llmlib.exercises.engine.trials import Trial, kept_cases, same_outcome
 from llmlib.exercises.engine.wording import around, error_parts, line_of
 
 PARTS_ARE_RIGHT = "Its parts are right. `forward` comes next."
@@ -141,13 +142,23 @@ def _zeros(e: Examination, trial: Trial) -> list[Part]:
 
 
 def another_form(e: Examination, reason: Reason) -> Report | None:
-    trial = next((t for t in e.trials if t.difference and t.difference.what == "form"), None)
+    other = [t for t in e.trials if t.difference and t.difference.what == "form"]
+    trial = next((t for t in other if _shows_all(e, reason, t)), next(iter(other), None))
     if trial is None or trial.difference is None:
         return None
+    known = bool(reason) and ANOTHER_TYPE not in reason.findings
     heading = "Not yet: the result has the wrong type, shape or dtype."
-    advice = () if reason and ANOTHER_TYPE not in reason.findings else trial.difference.advice
+    heading = "Not yet, and here is the reason." if known else heading
+    advice = () if known else trial.difference.advice
     parts = (*trial.difference.parts, *reason.parts, *advice, *around(e, trial))
     return Report("form", e.exercise.name, heading, parts, reason.names, reason.findings)
+
+
+def _shows_all(e: Examination, reason: Reason, trial: Trial) -> bool:
+    """Whether each of the ideas alone goes wrong in this case, so that one can see them all."""
+    right = run_our_own(e.exercise.reference, trial.case.args)
+    alone = [partial(e.exercise.faulty, **idea.faults) for idea in reason.ideas]
+    return all(not same_outcome(right, run_our_own(faulty, trial.case.args)) for faulty in alone)
 
 
 def the_reason(e: Examination, reason: Reason) -> Report | None:
@@ -156,7 +167,9 @@ def the_reason(e: Examination, reason: Reason) -> Report | None:
     heading = "Not yet, and close: this looks familiar." if reason.names else "Not yet, and here is the reason."
     if len(reason.names) + len(reason.findings) > 1:
         heading = "Not yet: two things at once."
-    parts = (*reason.parts, *_difference(e.wrong[0]), *around(e, e.wrong[0]))
+    seen = explained(e, beside=True) if reason.names else None
+    looks = (Prose(seen.found),) if seen else ()
+    parts = (*reason.parts, *looks, *_difference(e.wrong[0]), *around(e, e.wrong[0]))
     kind = "misconception" if reason.names else "reason"
     return Report(kind, e.exercise.name, heading, parts, reason.names, reason.findings)
 
@@ -165,7 +178,9 @@ def a_property(e: Examination, _reason: Reason | None = None) -> Report | None:
     broken = broken_property(e)
     if broken is None:
         return None
-    parts = (Prose(broken.says, "Should hold:"), Prose(broken.found), *around(e, broken.trial))
+    beside = broken.says not in GENERAL and not broken.trial.wrong  # what is said has numbers of its own
+    caption = "A case in which your result is right" if beside else "The case"
+    parts = (Prose(broken.says, "Should hold:"), Prose(broken.found), *around(e, broken.trial, caption))
     name = f"property: {broken.says}"
     return Report("property", e.exercise.name, "Not yet: a property is broken.", parts, (), (name,))
 

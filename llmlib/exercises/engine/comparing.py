@@ -338,7 +338,7 @@ def _wrong_items(expected: Any, right: list[Any], items: list[Any], place: str) 
         if differ:
             marked.add((len(rows), 2))
         rows.append((str(j), a, b + ("  ≠" if differ else "")))
-    return Prose(sentence), Table(("place", "expected", "yours"), tuple(rows), frozenset(marked))
+    return Prose(sentence), Table(("index", "expected", "yours"), tuple(rows), frozenset(marked))
 
 
 def _of_several_tensors(expected: Any, got: Any, axes: Sequence[str], place: str) -> Difference | None:

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -37,12 +38,12 @@ def broken_property(e: Examination) -> Broken | None:
     return next(broken_probes(e), None)
 
 
-def explained(e: Examination) -> Broken | None:
-    """Find a probe that explains what is wrong, in each wrong case that we look at."""
+def explained(e: Examination, beside: bool = False) -> Broken | None:
+    """Find a probe that explains each wrong case that we look at; with `beside`, one that is told beside ideas."""
     for probe in e.exercise.probes if e.wrong else ():
-        if probe.explains:
-            found = [_asked(probe, e, trial.case) for trial in e.wrong[:LOOKED_AT]]
-            if all(found):
+        if probe.explains and probe.beside >= beside:
+            found = list(takewhile(bool, (_asked(probe, e, trial.case) for trial in e.wrong[:LOOKED_AT])))
+            if len(found) == len(e.wrong[:LOOKED_AT]):
                 return Broken(probe.says, str(found[0]), e.wrong[0])
     return None
 
@@ -115,8 +116,8 @@ def _undisturbed(e: Examination, trial: Trial) -> str | None:
     if not trial.outcome.disturbed or _whatever_is_drawn(e, trial):
         return None
     names = " and ".join(trial.outcome.disturbed)
-    wanted = " `draw` gives the ones that it wants." if "draw" in e.exercise.argument_names else ""
-    return f"Your function draws random numbers, from the global random state of {names}. The task wants none.{wanted}"
+    drawn = f"Your function draws random numbers, from the global random state of {names}."
+    return f"{drawn} {'Use those of `draw`.' if 'draw' in e.exercise.argument_names else 'The task needs none.'}"
 
 
 def _repeatable(e: Examination, trial: Trial) -> str | None:

@@ -52,9 +52,7 @@ class Reason:
         if len(self.ideas) > 1:
             parts.insert(0, Prose("Your results are exactly what these two would give together:"))
         if self.guarded:
-            parts.insert(
-                0, Prose("Where your result is wrong, this idea gives the same; elsewhere you may guard against it:")
-            )
+            parts.insert(0, Prose("Probably this. It gives exactly your values wherever yours are wrong:"))
         lead = f"{len(self.ideas) + 1}." if several else ""
         if self.finding:
             parts.append(Prose(self.finding.says, lead))
@@ -65,8 +63,8 @@ class Reason:
             parts += [Code(self.repair.code)] if self.repair.code else []
             parts.append(Prose(self.repair.edit.says))
         if self.open and (note := self.open[0].case.note):
-            what = "your function raises an exception" if self.open[0].outcome.error else "it is wrong as well"
-            parts.append(Prose(f"In the case “{note}” {what}, perhaps for another reason: look at it separately."))
+            what = "raises an exception" if self.open[0].outcome.error else "is wrong"
+            parts.append(Prose(f"In the case “{note}” your function {what}, too. Mend this first, then look at that."))
         return tuple(parts)
 
 

@@ -11,6 +11,7 @@ from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.exercise import Misconception
 from llmlib.exercises.engine.report import Code, Part, Prose, Table
 from llmlib.exercises.engine.running import Outcome
+from llmlib.exercises.engine.slips import axis_gone, slip
 from llmlib.exercises.engine.trials import Trial
 
 
@@ -28,6 +29,10 @@ def error_parts(e: Examination, trial: Trial, known: bool) -> list[Part]:
     place = their_line(error, e.attempt)
     inside = came_from_inside(error, e.attempt)
     shrunk = shrinking(e.attempt) if isinstance(error, IndexError) else ""
+    if told := slip(e, trial):
+        return [*parts, Prose(told)]
+    if not known and (gone := axis_gone(e, trial)):
+        return [*parts, Prose(gone)]
     if not known and (cause := shrunk or usual_cause(error, place[1] if place else "", inside)):
         parts.append(Prose(cause, "" if shrunk else "The usual cause:"))
     if isinstance(error, TypeError) and "argument" in str(error) and not inside:
@@ -61,10 +66,10 @@ def of_yours(diagnosis: str) -> str:
     return f"In your function {diagnosis if is_name else diagnosis[0].lower() + diagnosis[1:]}"
 
 
-def around(e: Examination, trial: Trial) -> list[Part]:
+def around(e: Examination, trial: Trial, caption: str = "The case") -> list[Part]:
     """End every reply to a wrong attempt: the case, the printed text, and the task again."""
     rows = tuple((name, _whole(value)) for name, value in zip(e.exercise.argument_names, trial.case.args))
-    caption = f"The case: {trial.case.note}" if trial.case.note else "The case"
+    caption = f"{caption}: {trial.case.note}" if trial.case.note else caption
     case = Table(("argument", "in this case"), rows, caption=caption)
     return [case, *_printed(trial.outcome), Prose(e.exercise.task, "The task:")]
 

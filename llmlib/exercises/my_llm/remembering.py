@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import linecache
 import platform
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,8 @@ from llmlib.exercises.registry import find
 
 LONGEST = 5.0  # seconds for running definitions, which needs hardly any time
 
-checked: dict[str, Callable[..., Any]] = {}  # in this session, by exercise
+# In this session, by exercise: what was right, and its source if that can stand alone.
+checked: dict[str, tuple[Callable[..., Any], Source | None]] = {}
 _loaded: dict[str, tuple[Source, Callable[..., Any]]] = {}
 
 
@@ -29,9 +31,10 @@ class Unfit(Exception):
 
 def remember(name: str, attempt: Callable[..., Any]) -> str:
     """Keep a right attempt. Returns a sentence that says whether that worked."""
-    checked[name] = attempt
+    checked[name] = attempt, None
     try:
         source = source_of(attempt, name.partition(".")[2])
+        checked[name] = attempt, source
         keeping.keep(name, source, is_from_solution(name, source))
     except NoSource as error:
         return f"Not kept for `mine`: {error}."
@@ -58,13 +61,41 @@ def is_from_solution(name: str, source: Source) -> bool:
     return is_copied(source, [inspect.getsource(inspect.unwrap(f)) for f in (exercise.own, *exercise.helpers)])
 
 
+def as_it_was(name: str) -> Callable[..., Any]:
+    """Return what `check` found right in this session, with what it used then; the notebook may differ now."""
+    attempt, source = checked[name]
+    if source is None:
+        return attempt
+    try:
+        function = _loaded_from(name, source) or _define(name, Kept(source))
+    except Unfit:
+        return attempt
+    _loaded[name] = source, function
+    return function
+
+
 def load(name: str, kept: Kept) -> Callable[..., Any]:
     """Load the function of a kept part: run its source, and `check`'s cases on it. Raises `Unfit` if it fails."""
+    if known := _loaded_from(name, kept.source):
+        return known
+    function = _define(name, kept)
+    with one_thread():
+        report = examine(find(name), function)
+    if not report.correct:
+        raise Unfit(f"It is no longer right: {report.heading}")
+    _loaded[name] = kept.source, function
+    return function
+
+
+def _loaded_from(name: str, source: Source) -> Callable[..., Any] | None:
     known = _loaded.get(name)
-    if known and known[0] == kept.source:
-        return known[1]
+    return known[1] if known and known[0] == source else None
+
+
+def _define(name: str, kept: Kept) -> Callable[..., Any]:
+    """Run the source of a part, which makes its function. Raises `Unfit` if it makes none that could be called."""
     exercise, code = find(name), kept.source.whole
-    place = f"<mine: {name}>"
+    place = f"<mine: {name}, {zlib.crc32(code.encode()):08x}>"  # an earlier version may still be in use
     space: dict[str, Any] = {"__name__": f"mine.{name}"}
     try:
         compiled = compile(code, place, "exec")
@@ -84,9 +115,4 @@ def load(name: str, kept: Kept) -> Callable[..., Any]:
     except BaseException as error:
         raise Unfit(f"{name_of(error).rstrip('.')}.") from None
     linecache.cache[place] = (len(code), None, code.splitlines(keepends=True), place)  # for errors, and for `check`
-    with one_thread():
-        report = examine(exercise, function)
-    if not report.correct:
-        raise Unfit(f"It is no longer right: {report.heading}")
-    _loaded[name] = kept.source, function
     return function

@@ -6,7 +6,7 @@ from typing import Any, overload
 from llmlib.exercises.engine import keeping
 from llmlib.exercises.my_llm.parts import PARTS
 from llmlib.exercises.my_llm.picture import Whole, whole_now
-from llmlib.exercises.my_llm.remembering import Unfit, checked, load
+from llmlib.exercises.my_llm.remembering import Unfit, as_it_was, checked, load
 from llmlib.exercises.registry import find
 
 
@@ -21,10 +21,11 @@ def mine(name: str, *, trust: bool = False, earlier: int = 0) -> Callable[..., A
 def mine(name: str | None = None, *, here: str = "", trust: bool = False, earlier: int = 0) -> Any:
     """Return your own function for an exercise, if `check` has found one right; else the library's. It says which.
 
-    A function that you checked in this session comes back as it is. For one from an earlier session, `mine` runs its
-    source and tries it on the cases of `check`; if it no longer fits, you get the library's, and yours stays kept.
-    Only `trust=True` runs source that you did not keep here, or that has been changed since. `earlier=1` asks
-    for the version before the last, if there is one. Raises `KeyError` for an unknown exercise.
+    A function that you checked in this session comes back as it was then, even if a name that it uses means something
+    else in your notebook by now. For one from an earlier session, `mine` runs its source and tries it on the cases of
+    `check`; if it no longer fits, you get the library's, and yours stays kept. Only `trust=True` runs source that you
+    did not keep here, or that has been changed since. `earlier=1` asks for the version before the last, if there is
+    one. Raises `KeyError` for an unknown exercise.
 
     Without a name, it shows which parts of `my_llm.py` are yours, and what comes next; `here` lights up one group, as
     in `mine(here="Attention")`, and raises `ValueError` for an unknown one. `llmlib mine` writes that file. After you
@@ -47,7 +48,7 @@ def mine(name: str | None = None, *, here: str = "", trust: bool = False, earlie
 def _of(name: str, trust: bool, earlier: int) -> tuple[Callable[..., Any], str]:
     exercise = find(name)
     if name in checked and not earlier:
-        return checked[name], "your function, checked in this session."
+        return as_it_was(name), "your function, checked in this session."
     versions = keeping.kept_versions(name)
     kept = versions[earlier] if 0 <= earlier < len(versions) else None
     if kept is None and earlier:

@@ -3,8 +3,10 @@
 import math
 
 import torch
+from torch import nn
 
 from exercises.wrong import wrong
+from llmlib import attention, embeddings
 
 d_head = 2  # as a cell of the lesson leaves it
 
@@ -87,20 +89,6 @@ def _(blocks):
     return mixed / total
 
 
-@wrong("attention.previous_occurrence", "all occurrences alike")
-def _(attend, vocab_size, n_positions):
-    w = torch.eye(vocab_size + n_positions)
-    signs = torch.cat((torch.full((vocab_size,), 50.0), torch.full((n_positions,), -100.0)))
-    return attend(signs[:, None] * w, w)
-
-
-@wrong("attention.previous_occurrence", "itself not left out")
-def _(attend, vocab_size, n_positions):
-    w = torch.eye(vocab_size + n_positions)[:, :vocab_size]
-    place = torch.cat((torch.zeros(vocab_size), torch.arange(n_positions)))[:, None]
-    return attend(torch.cat((500 * w, torch.full_like(place, 9.0)), 1), torch.cat((w, place), 1))
-
-
 @wrong("attention.turns", "half the power")
 def _(n_tokens, d_head, theta):
     angles = torch.arange(n_tokens)[:, None] * theta ** (-torch.arange(d_head // 2) / d_head)
@@ -141,3 +129,82 @@ def _(q, k, v, mask):
 def _(x, cos, sin):
     u, v = x.chunk(2, dim=-1)
     return x * torch.cos(cos) + torch.cat([-v, u], dim=-1) * torch.sin(sin)
+
+
+@wrong("attention.scaled_dot_product", "in the code: brackets")
+def _(q, k, v, mask):
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 1 / 2
+    return scores.masked_fill(~mask, -torch.inf).softmax(-1) @ v
+
+
+@wrong("attention.scaled_dot_product", "in the code: brackets")
+def _(q, k, v, mask):
+    scores = q @ k.transpose(-2, -1) / (q.shape[-1] ** 1 / 2)
+    return scores.masked_fill(~mask, -torch.inf).softmax(-1) @ v
+
+
+@wrong("transformer.rms_norm", "in the code: brackets")
+def _(x, weight, eps):
+    return x / (x.pow(2).mean(-1, keepdim=True) + eps) ** 1 / 2 * weight
+
+
+@wrong("attention.rotate", "cosines too wide for a half")
+def _(x, cos, sin):
+    half = x.shape[-1] // 2
+    u, v = x[..., :half], x[..., half:]
+    return torch.cat((u * cos - v * sin, v * cos + u * sin), dim=-1)
+
+
+# --- a head by hand: what its scores say ---
+
+
+def _by_hand(same, own_q, own_k=1.0, later_q=0.0, later_k=1.0):
+    """Entries of the two matrices: for the same token, for the same position, and in the column that rises with it."""
+
+    def attempt(attend, vocab_size, n_positions):
+        tokens, width = torch.arange(vocab_size), vocab_size + n_positions
+        places = torch.arange(vocab_size, width)
+        w_q, w_k = torch.zeros(2, width, width + 1)
+        w_q[tokens, tokens], w_k[tokens, tokens] = same, 1.0
+        w_q[places, places], w_k[places, places] = own_q, own_k
+        w_q[places, width], w_k[places, width] = later_q, later_k * torch.arange(n_positions).float()
+        return attend(w_q, w_k)
+
+    return attempt
+
+
+BY_HAND = {  # a wrong head, and what it is told
+    "infinity": (_by_hand(10.0, -math.inf), "`w_q` holds −∞"),
+    "minus times minus": (_by_hand(10.0, -10.0, -10.0), "and 110 with the key at its own position. Your columns for"),
+    "zeros in the other matrix": (
+        _by_hand(1000.0, -2000.0), "1000 with the key at position 0, where the same token is. Column 12 of `w_k`"
+    ),
+    "no ramp": (_by_hand(1000.0, -2000.0, later_k=0.0), "What could make a later key a little better?"),
+    "ramp too flat": (_by_hand(1000.0, -2000.0, later_q=0.1), "how much larger must the one be"),
+    "nothing about its own": (_by_hand(200.0, 0.0, later_q=10.0), "How can the score know that a key is at"),
+    "too little about its own": (
+        _by_hand(200.0, -20.0, later_q=10.0), "200 with the key at position 0, where it should look, and 210 with"
+    ),
+}  # fmt: skip
+for head, _told in BY_HAND.values():
+    wrong("attention.previous_occurrence", "property: The last position with the same token")(head)
+
+
+# --- the module ---
+
+
+@wrong("attention.multi_head", "mask inverted")
+class _(nn.Module):
+    def __init__(self, d_model, n_heads, n_kv_heads):
+        super().__init__()
+        self.n_heads, self.n_kv_heads, d_head = n_heads, n_kv_heads, d_model // n_heads
+        self.query, self.output = (nn.Linear(d_model, d_model, bias=False) for _ in range(2))
+        self.key, self.value = (nn.Linear(d_model, n_kv_heads * d_head, bias=False) for _ in range(2))
+
+    def forward(self, x, cos, sin):
+        q = embeddings.rotate(attention.split_heads(self.query(x), self.n_heads), cos, sin)
+        k = embeddings.rotate(attention.split_heads(self.key(x), self.n_kv_heads), cos, sin)
+        v = attention.split_heads(self.value(x), self.n_kv_heads)
+        k, v = attention.share_heads(k, self.n_heads), attention.share_heads(v, self.n_heads)
+        hidden = ~attention.causal_mask(x.shape[1], x.shape[1])
+        return self.output(attention.merge_heads(attention.scaled_dot_product_attention(q, k, v, hidden)))

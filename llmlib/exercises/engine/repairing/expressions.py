@@ -233,16 +233,17 @@ def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
     if not isinstance(left, ast.BinOp):
         return
     if isinstance(left.op, ast.Pow):
-        says = f"{missing} takes the power first, so `{shown(left, 30)}` is computed by itself."
+        says = f"{missing} takes the power first, so `{shown(left, 30)}` is computed by itself.{_a_root(left, right)}"
         yield name, says, ast.BinOp(left.left, ast.Pow(), ast.BinOp(left.right, node.op, right))
         yield name, too_short(left), ast.BinOp(ast.BinOp(left.left, node.op, right), ast.Pow(), left.right)
     last = left.right
     if isinstance(left.op, ast.Mult) and isinstance(last, ast.BinOp) and isinstance(last.op, ast.Pow):
         power = ast.BinOp(ast.BinOp(last.left, node.op, right), ast.Pow(), last.right)
         yield name, too_short(last), ast.BinOp(left.left, ast.Mult(), power)
-        says = f"{missing} takes the power first, so `{shown(last, 30)}` is computed by itself."
+    if isinstance(left.op, (ast.Mult, ast.Div)) and isinstance(last, ast.BinOp) and isinstance(last.op, ast.Pow):
+        says = f"{missing} takes the power first, so `{shown(last, 30)}` is computed by itself.{_a_root(last, right)}"
         exponent = ast.BinOp(last.right, node.op, right)
-        yield name, says, ast.BinOp(left.left, ast.Mult(), ast.BinOp(last.left, ast.Pow(), exponent))
+        yield name, says, ast.BinOp(left.left, left.op, ast.BinOp(last.left, ast.Pow(), exponent))
     if isinstance(left.op, ast.Div) and isinstance(node.op, ast.Mult):
         says = f"{missing} goes from left to right, so `{shown(right, 30)}` is not below the line."
         yield name, says, ast.BinOp(left.left, ast.Div(), ast.BinOp(last, ast.Mult(), right))
@@ -261,6 +262,11 @@ def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
         ):
             says = f"In `{shown(node)}` the `{part}` is for the whole bracket; it belongs to `{shown(here, 40)}` alone."
             yield name, says, ast.BinOp(both[0], sign, both[1])
+
+
+def _a_root(power: ast.BinOp, divisor: ast.expr) -> str:
+    whole = [getattr(part, "value", None) for part in (power.right, divisor)]
+    return " A root is `** 0.5`, or `** (1 / 2)`." if whole == [1, 2] else ""
 
 
 def _of_comparison(node: ast.Compare) -> Iterator[Alternative]:

@@ -79,33 +79,85 @@ def cases_previous_occurrence(seed):
     ]
 
 
+NOT_A_NUMBER = (
+    "`{0}` holds {1}. Most numbers of a vector are 0, and 0 · {1} is NaN, not a number, so the scores are lost. A "
+    "finite number that is large enough does the same, and 0 times it is 0."
+)
+NOT_ENOUGH = "That is less, but not enough: how much larger must the one be, to get 0.9 of the attention?"
+
+
 def where_it_looks(call, case):
     """Explain by its scores why the first wrong token does not look where it should."""
     head, *sizes = case.args
-    scores = call(head.scores, *sizes)
-    if isinstance(scores, tuple):
+    seen = call(lambda w_q, w_k: (head.scores(w_q, w_k), w_q.double(), w_k.double()), *sizes)
+    if isinstance(seen, tuple) and len(seen) == 2:
         return "You return your two matrices. The task asks for the result of `attend`."
-    ids = head.ids
-    for query in range(len(ids)):
-        before = [place for place in range(query) if ids[place] == ids[query]]
+    scores, w_q, w_k = seen
+    for name, matrix in (("w_q", w_q), ("w_k", w_k)):
+        if not matrix.isfinite().all():
+            return NOT_A_NUMBER.format(name, number(matrix[~matrix.isfinite()][0].item()))
+    if (found := first_astray(head.ids, scores)) is None:
+        return None
+    query, last, rival = found
+    mine, theirs = scores[query, last].item(), scores[query, rival].item()
+    right, other = distinctly(mine, theirs) if mine != theirs else [number(mine)] * 2
+    says = f"In the text {list(head.ids)}, the query at position {query} scores {right} with the key at position "
+    says += f"{last}, where it should look, and {other} with the key at "
+    if rival == query:
+        return f"{says}its own position. {about_its_own(w_q, w_k, head.vocab_size, query)}"
+    if head.ids[rival] == head.ids[query]:
+        return f"{says}position {rival}, where the same token is. {about_the_latest(w_q, w_k, mine - theirs)}"
+    asks = NOT_ENOUGH if theirs < mine else "How much does each of your columns add to either score?"
+    return f"{says}position {rival}, where another token is. {asks}"
+
+
+def first_astray(ids, scores):
+    """Find the first query that looks elsewhere: its position, where it should look, and the strongest rival."""
+    for query, token in enumerate(ids):
         row = scores[query, : query + 1]
-        if not before or row.softmax(dim=0)[before[-1]] > CLEAR:
+        if token not in ids[:query]:
             continue
-        last, mine = before[-1], row[before[-1]].item()
+        last = max(place for place in range(query) if ids[place] == token)
+        if row.softmax(dim=0)[last] > CLEAR:
+            continue
         others = [place for place in range(query, -1, -1) if place != last]  # its own position first
-        rival = max(others, key=lambda place: row[place].item())
-        theirs = row[rival].item()
-        right, other = distinctly(mine, theirs) if mine != theirs else [number(mine)] * 2
-        says = f"In the text {list(ids)}, the query at position {query} scores {right} with the key at position {last}"
-        says += f", where it should look, and {other} with the key at "
-        if rival == query:
-            return says + "its own position. How can the score know that a key is at the query's own position?"
-        whose = "the same token" if ids[rival] == ids[query] else "another token"
-        says += f"position {rival}, where {whose} is. "
-        if theirs < mine:
-            return says + "That is less, but not enough: how much larger must the one be, to get 0.9 of the attention?"
-        return says + "How much does each of your columns add to either score?"
+        return query, last, max(others, key=row.tolist().__getitem__)
     return None
+
+
+def about_its_own(w_q, w_k, vocab_size, query):
+    """Say how much the positions change the score at the query's own one, apart from what grows from key to key."""
+    by_place = w_q[vocab_size + query] @ w_k[vocab_size:].T  # (key,)
+    as_before = 2 * by_place[query - 1] - by_place[query - 2] if query > 1 else by_place[0]
+    own = (by_place[query] - as_before).item()
+    if abs(own) < 1e-6:
+        return "How can the score know that a key is at the query's own position?"
+    if own > 0:
+        return (
+            f"Your columns for positions add {number(own)} where both are the same, and should take something away. A "
+            "minus in both matrices makes a plus."
+        )
+    return (
+        f"Your columns for positions take {number(-own)} away there. That is the right idea, but too small: what does "
+        "the token's own position get for the same token, and for being later?"
+    )
+
+
+def about_the_latest(w_q, w_k, ahead):
+    """Say what keeps the later one of two equal tokens from getting more."""
+    if ahead > 0:
+        return NOT_ENOUGH
+    for name, matrix, other, zeros in (("w_q", w_q, "w_k", w_k), ("w_k", w_k, "w_q", w_q)):
+        columns = (matrix != 0).any(dim=0) & (zeros == 0).all(dim=0)
+        if columns.any():
+            column = int(columns.nonzero()[0])
+            return (
+                f"Column {column} of `{name}` (counted from 0) adds 0 to every score, since the same column of "
+                f"`{other}` is all 0. A score gets the product of the two."
+            )
+    if ahead < 0:
+        return "So the earlier of two equal tokens gets more. Which sign makes a score grow with the key's position?"
+    return "What could make a later key a little better?"
 
 
 PREVIOUS_OCCURRENCE = Exercise(
@@ -113,7 +165,9 @@ PREVIOUS_OCCURRENCE = Exercise(
     reference=previous_occurrence,
     cases=cases_previous_occurrence,
     faulty=faulty_previous_occurrence,
-    probes=(Probe("The last position with the same token gets nearly all.", where_it_looks, explains=True),),
+    probes=(
+        Probe("The last position with the same token gets nearly all.", where_it_looks, explains=True, beside=True),
+    ),
     double=False,
 )
 

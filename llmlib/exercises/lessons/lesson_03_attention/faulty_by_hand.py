@@ -5,15 +5,15 @@ import math
 import torch
 
 
-def faulty_previous_occurrence(attend, vocab_size, n_positions, same=20.0, itself=-40.0, later=10.0, by="both"):
-    """`same`, `itself` and `later` are added for the same token, the same position, and each later position."""
+def faulty_previous_occurrence(attend, vocab_size, n_positions, same=20.0, later=10.0, by="both"):
+    """`same` and `later` are added for the same token, and for each later position."""
     width = vocab_size + n_positions
     tokens, places = torch.arange(vocab_size), torch.arange(vocab_size, width)
     w_q, w_k = torch.zeros(2, width, width + 1)
     if by in ("both", "token"):
         w_q[tokens, tokens], w_k[tokens, tokens] = same * n_positions, 1.0
     if by in ("both", "place"):
-        w_q[places, places], w_k[places, places] = itself * n_positions, 1.0
+        w_q[places, places], w_k[places, places] = -40.0 * n_positions, 1.0
         w_q[places, width], w_k[places, width] = later, torch.arange(n_positions).float()
     if by == "the place before":
         w_q[places[1:], places[:-1]], w_k[places, places] = 100.0, 1.0

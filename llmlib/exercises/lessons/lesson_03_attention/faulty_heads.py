@@ -116,6 +116,11 @@ RotateMix = (
 )
 
 
+RotateAngles = Literal[
+    "own", "taken again", "every other, twice", "every other", "of neighbours", "too wide for a half"
+]
+
+
 def faulty_rotate(
     x: Tensor,
     cos: Tensor,
@@ -126,7 +131,7 @@ def faulty_rotate(
     swap: Literal["no", "yes"] = "no",
     axis: int = -1,
     part: Literal["all", "first half", "first", "own", "own, less", "no"] = "all",
-    angles: Literal["own", "taken again", "every other, twice", "every other", "of neighbours"] = "own",
+    angles: RotateAngles = "own",
     mix: RotateMix = "turned",
     lay: Literal["blocks", "alternate"] = "blocks",
     cut: Literal["above", "below"] = "above",
@@ -142,6 +147,9 @@ def faulty_rotate(
     elif angles == "of neighbours":
         cos, sin = (t[..., : t.shape[-1] // 2].repeat_interleave(2, -1) for t in (cos, sin))
     size = x.shape[-1] // 2
+    if angles == "too wide for a half":
+        u, v = x[..., :size], x[..., size:]
+        return torch.cat((u * cos - v * sin, v * cos + u * sin), dim=-1)
     if mix == "added":
         halves = torch.cat((cos[..., :size], sin[..., :size]), dim=-1).expand_as(x)
         return {"all": x + cos + sin, "first half": x + cos, "first": x + halves}[part]

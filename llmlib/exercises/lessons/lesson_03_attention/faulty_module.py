@@ -24,7 +24,7 @@ def faulty_multi_head(
     cos: Tensor,
     sin: Tensor,
     turned: Turned = "qk",
-    mask: Literal["causal", "none", "later"] = "causal",
+    mask: Literal["causal", "none", "later", "inverted", "inverted, 0 for the last"] = "causal",
     shared: Literal["in a row", "in turns"] = "in a row",
     scale: Literal["root", "none", "width", "stream"] = "root",
     merged: Literal["by token", "channel by channel", "last head first", "as it lies"] = "by token",
@@ -59,8 +59,9 @@ def faulty_multi_head(
     divisor = {"root": d_head**0.5, "none": 1, "width": d_head, "stream": x.shape[-1] ** 0.5}[scale]
     scores = q @ k.transpose(-1, -2) / divisor
     ones = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool)
-    allowed = {"causal": ones.tril(), "none": ones, "later": ones.triu()}[mask]
+    allowed = {"causal": ones.tril(), "none": ones, "later": ones.triu()}.get(mask, ones.triu(1))
     z = scores.masked_fill(~allowed, float("-inf")).softmax(-1) @ v
+    z = z.nan_to_num(0.0) if mask == "inverted, 0 for the last" else z  # as the library's attention gives it
     match merged:
         case "by token":
             z = z.transpose(1, 2).flatten(2)

@@ -272,6 +272,7 @@ LLAMA_LOGITS = Exercise(
     **TEXTS["llama_logits"],
     reference=llama_logits,
     helpers=(attention_part, swiglu_mlp, MultiHeadAttention),
+    makes_module=True,  # the reader's own attention_part may
     cases=cases_logits,
     faulty=faulty_logits,
     axes=("batch", "seq", "vocab"),

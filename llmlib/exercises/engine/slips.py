@@ -1,0 +1,85 @@
+"""Slips that an exception and the code around it give away, so that we can say what to write instead."""
+
+import dis
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from types import FunctionType
+from typing import Any
+
+from llmlib.exercises.engine.errors import all_code, code_of, name_of, their_line
+from llmlib.exercises.engine.examination import Examination
+from llmlib.exercises.engine.modules import OnWeights
+from llmlib.exercises.engine.trials import Trial
+
+AXES_OF = r"`?(\w+)`? (?:has the axes |\()(\w+(?:, \w+)+)"  # "`x` (batch, seq)", "q has the axes batch, head"
+KEPT = "`{0}` is an argument of `__init__`, and `forward` does not see it. What `__init__` has kept is `self.{0}`."
+AXIS = "`{0}` is the name of an axis. Its size is `{1}.shape[{2}]`."
+LAYER = "`{0}` is a layer, and a layer is called like a function: `{0}(x)` multiplies x by its matrix."
+PAIR = "`{0}` with an axis returns a pair of tensors, the values and their indices. `.values` takes the first{1}."
+AXIS_GONE = (
+    "`{0}` takes an axis away, and then the axes of the two sides no longer match. With "
+    "`keepdim=True` it stays, with length 1."
+)
+UNWRITTEN = (
+    "`{0}` is a function of your notebook that is not written yet, and returns None. If it worked before, an exercise "
+    "has defined it anew: run the cell again that takes it from `mine`."
+)
+REDUCED = r"\b(?:sum|mean|amax|amin|max|min)\((?:dim=|axis=)?-?\d\)"
+BLANK = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
+
+
+def slip(e: Examination, trial: Trial) -> str:
+    """Say which slip this is; empty for any other error."""
+    error = trial.outcome.error
+    if error is None:
+        return ""
+    name, line = name_of(error), (their_line(error, e.attempt) or (0, ""))[1]
+    if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
+        return _unknown_name(e, str(error.name))
+    if "NoneType" in name:
+        blank = next(_unwritten(e.attempt), None)
+        return UNWRITTEN.format(blank) if blank else ""
+    if "'Linear'" in name and (layer := re.search(r"(self\.\w+) *[@*]|[@*] *(self\.\w+)", line)):
+        return LAYER.format(layer[1] or layer[2])
+    if pair := re.search(r"torch\.return_types\.(\w+)", name):
+        alone = f", and `a{pair[1]}` gives the values alone" if pair[1] in ("max", "min") else ""
+        return PAIR.format(pair[1], alone)
+    return ""
+
+
+def axis_gone(e: Examination, trial: Trial) -> str:
+    """Say that an axis was summed away, if sizes do not match and the code does that."""
+    if not re.search(r"The size of tensor|must match", str(trial.outcome.error)):
+        return ""
+    try:
+        source = inspect.getsource(e.attempt)
+    except (OSError, TypeError):
+        return ""
+    taken = re.search(REDUCED, source)
+    return AXIS_GONE.format(taken[0]) if taken else ""
+
+
+def _unknown_name(e: Examination, name: str) -> str:
+    if isinstance(e.attempt, OnWeights):
+        made = getattr(e.attempt.written.__init__, "__code__", None)
+        if made is not None and name in made.co_varnames[: made.co_argcount]:
+            return KEPT.format(name)
+    for argument, axes in re.findall(AXES_OF, e.exercise.task):
+        if argument in e.exercise.argument_names and name in axes.split(", "):
+            return AXIS.format(name, argument, axes.split(", ").index(name))
+    return ""
+
+
+def _unwritten(attempt: Callable[..., Any]) -> Iterator[str]:
+    """Yield the names of blank functions that the attempt can call."""
+    code = code_of(attempt)
+    function = attempt.written.forward if isinstance(attempt, OnWeights) else attempt
+    known = getattr(function, "__globals__", {})
+    for name in (name for part in all_code(code) for name in part.co_names) if code else ():
+        if isinstance(value := known.get(name), FunctionType) and _is_blank(value):
+            yield name
+
+
+def _is_blank(function: FunctionType) -> bool:
+    return {step.opname for step in dis.get_instructions(function)} <= BLANK and not function.__code__.co_names

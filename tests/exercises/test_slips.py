@@ -1,0 +1,125 @@
+"""What an exception and the code around it give away: the slip that people make there."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from torch import nn
+
+from exercises.cells import run_cell, run_in
+from exercises.wrong.lesson_03_attention import BY_HAND
+from llmlib import attention, embeddings
+from llmlib.exercises import check, mine
+from llmlib.exercises.engine.checking import examine
+from llmlib.exercises.registry import find
+
+pytestmark = pytest.mark.usefixtures("as_learners_have_it")
+
+LESSON = Path(__file__).parents[2] / "notebooks" / "03_attention.ipynb"
+NAME = "attention.multi_head"
+MODULE = """
+class MultiHeadAttention(nn.Module):
+    def __init__(self, d_model, n_heads, n_kv_heads):
+        super().__init__()
+        self.n_heads, self.n_kv_heads, d_head = n_heads, n_kv_heads, d_model // n_heads
+        self.query = nn.Linear(d_model, d_model, bias=False)
+        self.key = nn.Linear(d_model, n_kv_heads * d_head, bias=False)
+        self.value = nn.Linear(d_model, n_kv_heads * d_head, bias=False)
+        self.output = nn.Linear(d_model, d_model, bias=False)
+
+    def forward(self, x, cos, sin):
+        q = rotate(split_heads(self.query(x), self.n_heads), cos, sin)
+        k = rotate(split_heads(self.key(x), self.n_kv_heads), cos, sin)
+        v = split_heads(self.value(x), self.n_kv_heads)
+        k, v = share_heads(k, self.n_heads), share_heads(v, self.n_heads)
+        z = scaled_dot_product_attention(q, k, v, causal_mask(x.shape[1], x.shape[1]))
+        return self.output(merge_heads(z))
+"""
+OURS = {"torch": torch, "nn": nn, "rotate": embeddings.rotate} | vars(attention)
+
+
+def told(name, attempt):
+    return " ".join(repr(examine(find(name), attempt)).partition("The case")[0].split())
+
+
+@pytest.mark.parametrize(
+    ("right", "slip", "says"),
+    [
+        ("x), self.n_heads), cos", "x), n_heads), cos", "What `__init__` has kept is `self.n_heads`."),
+        ("causal_mask(x.shape[1], ", "causal_mask(seq, ", "`seq` is the name of an axis. Its size is `x.shape[1]`."),
+        ("self.query(x)", "self.query @ x", "`self.query` is a layer, and a layer is called like a function"),
+        ("self.key(x), self.n_kv_heads", "self.key(x), self.n_heads", "does `self.key(x)` have side by side?"),
+    ],
+)
+def test_slips_in_a_module(right, slip, says):
+    assert MODULE.count(right) == 1
+    assert says in told(NAME, run_cell(MODULE.replace(right, slip), **OURS)["MultiHeadAttention"])
+
+
+ONE_PASS = """
+def online_softmax(blocks):
+    largest, total, weighted = torch.tensor(-torch.inf), 0.0, 0.0
+    for scores, values in blocks:
+        new = torch.maximum(largest, scores.PEAK)
+        shrink, weights = (largest - new).exp(), (scores - new).exp()
+        total = total * shrink + weights.SUM
+        weighted = weighted * shrink + weights @ values
+        largest = new
+    return weighted / total
+"""
+
+
+@pytest.mark.parametrize(
+    ("peak", "total", "says"),
+    [
+        ("max(dim=-1)", "sum(dim=-1)", "`max` with an axis returns a pair of tensors, the values and their indices."),
+        ("amax(dim=-1)", "sum(dim=-1)", "With `keepdim=True` it stays, with length 1."),
+        ("amax(dim=-1, keepdim=True)", "sum(dim=-1)", "needs one more axis (of length 1) here."),
+    ],
+)
+def test_slips_with_an_axis_that_is_summed_away(peak, total, says):
+    cell = ONE_PASS.replace("PEAK", peak).replace("SUM", total)
+    assert says in told("attention.online_softmax", run_cell(cell, torch=torch)["online_softmax"])
+
+
+@pytest.mark.parametrize(("head", "says"), BY_HAND.values(), ids=BY_HAND)
+def test_a_head_by_hand_is_told_the_two_scores(head, says):
+    assert says in told("attention.previous_occurrence", head)
+
+
+def test_an_idea_about_a_head_by_hand_comes_with_the_two_scores():
+    exercise = find("attention.previous_occurrence")
+    for idea in exercise.misconceptions:
+        said = told(exercise.name, lambda *args, faults=idea.faults: exercise.faulty(*args, **faults))
+        assert " with the key at position " in said, idea.name
+
+
+def test_both_ideas_about_a_mask_can_be_seen_in_the_case():
+    said = " ".join(repr(examine(find("attention.causal_mask"), lambda n, m: torch.ones(n, m).tril())).split())
+    assert "two in the cache argument" in said
+
+
+def exercises_of(lesson):
+    """The cells that check something, or take something from `mine` for an exercise, in their order."""
+    sources = [cell.source for cell in nbformat.read(lesson, as_version=4).cells if cell.cell_type == "code"]
+    return [source for source in sources if "\ncheck(" in source or 'mine(f"' in source]
+
+
+def test_a_right_module_stays_right_beside_exercises_that_are_not_solved():
+    kinds = []
+    notebook = {"__name__": "__main__", "mine": mine, "torch": torch, "nn": nn}
+    notebook["check"] = lambda name, attempt: kinds.append(check(name, attempt).kind)
+    cells = exercises_of(LESSON)
+    for source in cells:
+        is_solved = f'check("{NAME}"' in source
+        run_in(notebook, MODULE if is_solved else source)
+        if is_solved:
+            assert check(NAME, notebook["MultiHeadAttention"]).correct
+    assert kinds == ["not attempted"] * 9
+    assert check(NAME, notebook["MultiHeadAttention"]).correct
+    for name in ("share_heads", "rotate"):  # the reader goes back to a side path
+        run_in(notebook, f"def {name}(*args): ...")
+        said = told(NAME, notebook["MultiHeadAttention"])
+        assert f"`{name}` is a function of your notebook that is not written yet" in said
+    assert check(NAME, mine(NAME)).correct
