@@ -177,15 +177,17 @@ BY_HAND = {  # a wrong head, and what it is told
     "infinity": (_by_hand(10.0, -math.inf), "`w_q` holds −∞"),
     "minus times minus": (_by_hand(10.0, -10.0, -10.0), "and 110 with the key at its own position. Your columns for"),
     "zeros in the other matrix": (
-        _by_hand(1000.0, -2000.0), "1000 with the key at position 0, where the same token is. Column 12 of `w_k`"
+        _by_hand(1000.0, -2000.0),
+        "1000 with the key at position 0, where the same token is. Column 12 of `w_k`",
     ),
     "no ramp": (_by_hand(1000.0, -2000.0, later_k=0.0), "What could make a later key a little better?"),
     "ramp too flat": (_by_hand(1000.0, -2000.0, later_q=0.1), "how much larger must the one be"),
     "nothing about its own": (_by_hand(200.0, 0.0, later_q=10.0), "How can the score know that a key is at"),
     "too little about its own": (
-        _by_hand(200.0, -20.0, later_q=10.0), "200 with the key at position 0, where it should look, and 210 with"
+        _by_hand(200.0, -20.0, later_q=10.0),
+        "200 with the key at position 0, where it should look, and 210 with",
     ),
-}  # fmt: skip
+}
 for head, _told in BY_HAND.values():
     wrong("attention.previous_occurrence", "property: The last position with the same token")(head)
 
