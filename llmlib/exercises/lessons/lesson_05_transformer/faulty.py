@@ -150,11 +150,16 @@ def faulty_block(
 LogitsNorms = Literal["before", "none", "not before attention", "not before mlp", "after", "on the stream"]
 
 
+LogitsBlocks = Literal[
+    "each", "none", "first", "first again", "first missing", "last missing", "reversed", "alphabetical"
+]
+
+
 def faulty_logits(
     ids: Tensor,
     weights: Any,
     config: Any,
-    blocks: Literal["each", "none", "first", "first again", "last missing", "reversed", "alphabetical"] = "each",
+    blocks: LogitsBlocks = "each",
     norms: LogitsNorms = "before",
     which: Literal["own", "exchanged", "up for gate", "first twice"] = "own",
     attends: Literal["yes", "none"] = "yes",
@@ -162,7 +167,7 @@ def faulty_logits(
     adds: Literal["added", "replaced", "attention replaces", "MLP replaces"] = "added",
     theta: Literal["config", "default", "nowhere"] = "config",
     embedding: Literal["row", "scaled"] = "row",
-    final: Literal["norm", "none", "unweighted"] = "norm",
+    final: Literal["norm", "none", "unweighted", "each block"] = "norm",
     give: Literal["logits", "probabilities", "last", "best", "vectors"] = "logits",
     own_eps: float | None = None,
     heads: Literal["n_heads", "d_head"] = "n_heads",
@@ -177,6 +182,7 @@ def faulty_logits(
     residual = weights["embed.weight"][ids] * (c.d_model**0.5 if embedding == "scaled" else 1)
     chosen = {"each": list(range(c.n_layers)), "reversed": list(range(c.n_layers))[::-1], "first": [0]}
     chosen |= {"first again": [0] * c.n_layers, "last missing": list(range(c.n_layers - 1)), "none": []}
+    chosen["first missing"] = list(range(1, c.n_layers))
     chosen["alphabetical"] = sorted(range(c.n_layers), key=str)
     parts = ("mlp", "attention") if order == "MLP first" else ("attention", "mlp")
     steps = [(n, part) for n in chosen[blocks] for part in parts]
@@ -207,6 +213,8 @@ def faulty_logits(
         residual = said if replaces else (embedded if stale == f"{part} adds" else residual) + said
         if norms == "after":
             residual = norm(residual)
+        if final == "each block" and part == parts[-1]:
+            residual = rms_norm(residual, weights["final_norm.weight"], eps)
     if final == "norm":
         residual = rms_norm(residual, weights["final_norm.weight"], eps)
     elif final == "unweighted":
