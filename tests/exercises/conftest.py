@@ -25,7 +25,8 @@ def _unhurried(monkeypatch):
     """Let the search for a reason take longer than a reader would wait, so that no test needs a quiet machine."""
     monkeypatch.setattr(examination, "SEARCH", 6.0)
     monkeypatch.setattr(recognising, "PAIRS", 4.0)
-    monkeypatch.setattr(search, "SECONDS", 0.8)
+    monkeypatch.setattr(search, "SECONDS", 1.0)
+    monkeypatch.setattr(search, "PATIENCE", (0.1, 1.0))
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Slips that an exception and the code around it give away, so that we can say what to write instead."""
 
+import ast
 import dis
 import inspect
 import re
@@ -26,6 +27,7 @@ UNWRITTEN = (
     "has defined it anew: run the cell again that takes it from `mine`."
 )
 REDUCED = r"\b(?:sum|mean|amax|amin|max|min)\((?:dim=|axis=)?-?\d\)"
+REDUCED_LAST = re.compile(f"{REDUCED}$")
 BLANK = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
 
 
@@ -49,15 +51,21 @@ def slip(e: Examination, trial: Trial) -> str:
 
 
 def axis_gone(e: Examination, trial: Trial) -> str:
-    """Say that an axis was summed away, if sizes do not match and the code does that."""
-    if not re.search(r"The size of tensor|must match", str(trial.outcome.error)):
+    """Say that an axis was summed away, if sizes do not match where such a sum is one of the two sides."""
+    place = their_line(trial.outcome.error, e.attempt) if trial.outcome.error else None
+    if place is None or not re.search(r"The size of tensor|must match", str(trial.outcome.error)):
         return ""
     try:
         source = inspect.getsource(e.attempt)
-    except (OSError, TypeError):
+        products = [node for node in ast.walk(ast.parse(place[1].strip())) if isinstance(node, ast.BinOp)]
+    except (OSError, TypeError, SyntaxError):
         return ""
-    taken = re.search(REDUCED, source)
-    return AXIS_GONE.format(taken[0]) if taken else ""
+    for side in (ast.unparse(side) for node in products for side in (node.left, node.right)):
+        made = re.search(rf"^\s*{re.escape(side)} = .*", source, re.MULTILINE)
+        taken = re.search(REDUCED, side if REDUCED_LAST.search(side) else made[0] if made else "")
+        if taken:
+            return AXIS_GONE.format(taken[0])
+    return ""
 
 
 def _unknown_name(e: Examination, name: str) -> str:

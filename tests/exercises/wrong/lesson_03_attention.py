@@ -173,6 +173,20 @@ def _by_hand(same, own_q, own_k=1.0, later_q=0.0, later_k=1.0):
     return attempt
 
 
+def _just_before(same, before):
+    """A head in which a query's position adds something at the position before it."""
+
+    def attempt(attend, vocab_size, n_positions):
+        tokens, width = torch.arange(vocab_size), vocab_size + n_positions
+        places = torch.arange(vocab_size + 1, width)
+        w_q, w_k = torch.zeros(2, width, width)
+        w_q[tokens, tokens], w_k[tokens, tokens] = same, 1.0
+        w_q[places, places], w_k[places - 1, places] = before, 1.0
+        return attend(w_q, w_k)
+
+    return attempt
+
+
 BY_HAND = {  # a wrong head, and what it is told
     "infinity": (_by_hand(10.0, -math.inf), "`w_q` holds −∞"),
     "minus times minus": (_by_hand(10.0, -10.0, -10.0), "and 110 with the key at its own position. Your columns for"),
@@ -182,7 +196,13 @@ BY_HAND = {  # a wrong head, and what it is told
     ),
     "no ramp": (_by_hand(1000.0, -2000.0, later_k=0.0), "What could make a later key a little better?"),
     "ramp too flat": (_by_hand(1000.0, -2000.0, later_q=0.1), "how much larger must the one be"),
-    "nothing about its own": (_by_hand(200.0, 0.0, later_q=10.0), "How can the score know that a key is at"),
+    "nothing about its own": (_by_hand(200.0, 0.0, 0.0, later_q=10.0), "How can the score know that a key is at"),
+    "its own in one matrix": (
+        _by_hand(200.0, 0.0, later_q=10.0),
+        "adds 0 to every score, since the same column of `w_q`",
+    ),
+    "the one just before": (_just_before(10.0, 10.0), "add 10 at the position just before."),
+    "away from the one just before": (_just_before(10.0, -10.0), "take 10 away at the position just before."),
     "too little about its own": (
         _by_hand(200.0, -20.0, later_q=10.0),
         "200 with the key at position 0, where it should look, and 210 with",

@@ -38,17 +38,17 @@ def as_if(e: Examination) -> Iterator[Guess]:
     pairs = list(itertools.combinations(range(len(names)), 2))
     for i, j in pairs:
         if _of_one_kind(example.case.args[i], example.case.args[j]):
-            says = f"It is what comes out when `{names[i]}` and `{names[j]}` are swapped."
+            says = f"Your result is what comes out when `{names[i]}` and `{names[j]}` are swapped."
             yield guess(f"{names[i]} and {names[j]} exchanged", says, partial(_swap, i=i, j=j), "Which is which?")
     for i, j in itertools.permutations(range(len(names)), 2):
         if _of_one_kind(example.case.args[i], example.case.args[j]):
-            says = f"It is what comes out when `{names[j]}` is used in place of `{names[i]}`."
+            says = f"Your result is what comes out when `{names[j]}` is used in place of `{names[i]}`."
             yield guess(f"{names[j]} for {names[i]}", says, partial(_copy, i=i, j=j))
     for i, arg in enumerate(example.case.args):
         for change in _changes(arg):
             if change.argument and not (_decides(example) and change.argument[0] in FACTORS):
                 name, words = change.argument
-                says = f"It is what comes out when `{names[i]}` {words}."
+                says = f"Your result is what comes out when `{names[i]}` {words}."
                 yield guess(f"{names[i]} {name}", says, partial(_change, i=i, do=change.do), "Where does that happen?")
 
 

@@ -128,10 +128,18 @@ def first_astray(ids, scores):
 def about_its_own(w_q, w_k, vocab_size, query):
     """Say how much the positions change the score at the query's own one, apart from what grows from key to key."""
     by_place = w_q[vocab_size + query] @ w_k[vocab_size:].T  # (key,)
-    as_before = 2 * by_place[query - 1] - by_place[query - 2] if query > 1 else by_place[0]
-    own = (by_place[query] - as_before).item()
+    before = by_place[:query]
+    steps = sorted(before.diff().tolist(), key=abs)
+    slope = steps[(len(steps) - 1) // 2] if steps else 0.0
+    level = (
+        before + slope * torch.arange(query, 0, -1)
+    ).median()  # what the own position gets if it is like the others
+    own, just_before = (by_place[query] - level).item(), (before[-1] + slope - level).item()
+    if abs(own) < 1e-6 < abs(just_before):
+        does = f"add {number(just_before)}" if just_before > 0 else f"take {number(-just_before)} away"
+        return f"Your columns for positions {does} at the position just before. What do they do at its own?"
     if abs(own) < 1e-6:
-        return "How can the score know that a key is at the query's own position?"
+        return idle_column(w_q, w_k) or "How can the score know that a key is at the query's own position?"
     if own > 0:
         return (
             f"Your columns for positions add {number(own)} where both are the same, and should take something away. A "
@@ -147,6 +155,15 @@ def about_the_latest(w_q, w_k, ahead):
     """Say what keeps the later one of two equal tokens from getting more."""
     if ahead > 0:
         return NOT_ENOUGH
+    if idle := idle_column(w_q, w_k):
+        return idle
+    if ahead < 0:
+        return "So the earlier of two equal tokens gets more. Which sign makes a score grow with the key's position?"
+    return "What could make a later key a little better?"
+
+
+def idle_column(w_q, w_k):
+    """Name a column that one matrix has and the other does not; empty if there is none."""
     for name, matrix, other, zeros in (("w_q", w_q, "w_k", w_k), ("w_k", w_k, "w_q", w_q)):
         columns = (matrix != 0).any(dim=0) & (zeros == 0).all(dim=0)
         if columns.any():
@@ -155,9 +172,7 @@ def about_the_latest(w_q, w_k, ahead):
                 f"Column {column} of `{name}` (counted from 0) adds 0 to every score, since the same column of "
                 f"`{other}` is all 0. A score gets the product of the two."
             )
-    if ahead < 0:
-        return "So the earlier of two equal tokens gets more. Which sign makes a score grow with the key's position?"
-    return "What could make a later key a little better?"
+    return ""
 
 
 PREVIOUS_OCCURRENCE = Exercise(
