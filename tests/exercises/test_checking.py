@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from llmlib.exercises import check
 from llmlib.exercises.engine.checking import examine
+from llmlib.exercises.engine.errors import their_line
 from llmlib.exercises.engine.running import run
 from llmlib.exercises.registry import find
 from llmlib.tokenization import simple_bpe
@@ -338,3 +339,18 @@ def test_the_meta_device_is_loaded_before_the_time_is_counted(monkeypatch):
     assert made == []
     examine(find("transformer.count_parameters"), attempt)
     assert made == ["meta"]
+
+
+def test_an_unbound_variable_is_shown_in_the_line_that_reads_it():
+    def attempt(ids, table):
+        for id in ids:
+            row = table[id]
+        rows = table[ids]
+        row.sum()
+        return rows
+
+    for _ in range(50):  # then Python 3.11 has joined the storing of `rows` with the loading of `row`
+        attempt([1], torch.ones(2, 2))
+    error = run(attempt, ([], torch.ones(2, 2))).error
+    assert isinstance(error, UnboundLocalError)
+    assert their_line(error, attempt)[1] == "row.sum()"

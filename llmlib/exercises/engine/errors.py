@@ -5,7 +5,7 @@ import linecache
 import re
 import traceback
 from collections.abc import Callable, Iterator
-from types import CodeType
+from types import CodeType, TracebackType
 from typing import Any
 
 # First match wins: a pattern for "ErrorType: message", and its usual cause.
@@ -161,7 +161,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
         r"IndexError: tensors used as indices",
         "A tensor of this kind cannot be an index: indices are whole numbers (`long`) or booleans.",
     ),
-    (r"IndexError: .*pop from empty", "There is nothing left to take. Check for this case first."),
+    (r"IndexError: .*pop from empty", "There is nothing left to take. Should this case come up? If so, check for it first."),
     (
         r"IndexError: Dimension|IndexError: too many|IndexError: Dimension out of range",
         "The tensor does not have this axis. Axes count from 0; from the end, -1 is the last.",
@@ -217,7 +217,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"ValueError: .*(empty|arg is an empty)",
-        "You take the largest or smallest of nothing. Check for this case first.",
+        "You take the largest or smallest of nothing. Should this case come up? If so, check for it first.",
     ),
     (r"ValueError: .*unpack", "There are more, or fewer, values than names on the left of `=`."),
     (r"EinopsError|einops", "The einops pattern does not fit the tensor: count the axes and compare the sizes."),
@@ -374,8 +374,23 @@ def came_from_inside(error: BaseException, function: Callable[..., Any]) -> bool
 def their_line(error: BaseException, function: Callable[..., Any]) -> tuple[int, str] | None:
     """Find the learner's last line that was running: its number (within its cell or file) and its text."""
     home = getattr(code_of(function), "co_filename", None)
-    lines = [number for frame, number in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == home]
-    if not lines or home is None:
+    steps, step = [], error.__traceback__
+    while step:
+        steps += [step] * (step.tb_frame.f_code.co_filename == home)
+        step = step.tb_next
+    if not steps or home is None:
         return None
-    text = linecache.getline(home, lines[-1]).strip()
-    return (lines[-1], text) if text else None
+    number = _line_that_reads(error, steps[-1]) if isinstance(error, UnboundLocalError) else steps[-1].tb_lineno
+    text = linecache.getline(home, number).strip()
+    return (number, text) if text else None
+
+
+def _line_that_reads(error: UnboundLocalError, step: TracebackType) -> int:
+    """Find the line with the unbound variable: Python 3.11 names the one before, once it has run some times.
+
+    It then stores one variable and loads the next one in a single instruction.
+    """
+    for read in [i for i in dis.get_instructions(step.tb_frame.f_code) if i.offset >= step.tb_lasti][:2]:
+        if f"'{read.argval}'" in str(error) and read.opname.startswith("LOAD") and read.positions:
+            return read.positions.lineno or step.tb_lineno
+    return step.tb_lineno
