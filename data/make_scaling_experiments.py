@@ -1,13 +1,13 @@
 """The experiments of lesson 10: a grid of small models, what spoils a law, and a prediction that is tested.
 
-    python data/make_scaling_experiments.py   (about 45 minutes on one quiet core; stopped, it goes on where it was)
+    python data/make_scaling_experiments.py   (about 55 minutes on one quiet core; stopped, it goes on where it was)
 
 Every run of the grid has its own schedule, which ends where its training ends, and the learning rate that was best for
 its size on validation stories ("rates"). What is reported are losses on held-out stories. "prediction" is fitted to
-the grid and written to the file before "target" is trained. "width" carries a learning rate to wider models, and
-"names" asks what the model of "target" has learned about the village. A line of scaling_experiments.csv is one number:
-the experiment, its arm (a size, and thousands of tokens), the seed, the step, what was measured, its value, and of how
-many if it is a count.
+the grid and written to the file before "target" is trained. "width" carries a learning rate to wider models, "wider"
+with more steps, and "names" and "kinds" ask what models have learned about the village. A line of
+scaling_experiments.csv is one number: the experiment, its arm (a size, and thousands of tokens), the seed, the step,
+what was measured, its value, and of how many if it is a count.
 """
 
 import csv
@@ -20,10 +20,10 @@ from pathlib import Path
 
 import torch
 from experiments import Experiment, Rows, run_missing
-from scaling_names import names_or_kinds
+from scaling_names import facts, kinds_of_homes, names_or_kinds
 
 from llmlib import BPETokenizer, TrainConfig, Transformer, TransformerConfig, tinytales_text, train
-from llmlib.corpora import tiny_shakespeare, world_facts
+from llmlib.corpora import tiny_shakespeare
 from llmlib.corpora.datasets import TokenDataset
 from llmlib.scaling import Fit, fit
 from llmlib.training import TrainingDiverged, maximal_update, widened
@@ -254,45 +254,6 @@ def shakespeare(arm: str, seed: int) -> Rows:
     yield steps, "loss", loss_on(model, data["heldout"]) if model else math.inf, ""
 
 
-@torch.inference_mode()
-def facts(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float, int | str]]:
-    """Where does each villager live, asked as the stories tell it: "Pip the rabbit lived in the burrow …".
-
-    Exact: every token of the right answer is the likeliest one, so that greedy generation says it whole. Choice: it is
-    likelier than the homes of all others. "Shuffled" is for the home of somebody else: what one knows without the name.
-    """
-    by_name: dict[str, dict[str, str]] = {}
-    for fact in world_facts():
-        by_name.setdefault(fact.name, {})[fact.relation] = fact.value
-    names = list(by_name)
-    answers = [" " + by_name[name]["home"] for name in names]
-    scores, found = torch.empty(len(names), len(names)), []
-    for row, name in enumerate(names):
-        prompt = f"\n\n{name} the {by_name[name]['kind'].split(' ', 1)[1]} lived"
-        head = tokenizer.encode(prompt)
-        texts = [head + tokenizer.encode(answer) for answer in answers]
-        longest = max(map(len, texts))
-        ids = torch.tensor([each + [0] * (longest - len(each)) for each in texts])
-        logits = model(ids)[:, len(head) - 1 : -1]
-        right = ids[:, len(head) :]
-        inside = torch.arange(right.shape[1])[None] < torch.tensor([len(t) - len(head) for t in texts])[:, None]
-        each = logits.log_softmax(-1).gather(-1, right[..., None])[..., 0] * inside
-        scores[row] = each.sum(1)
-        hit = (logits[row].argmax(-1) == right[row])[inside[row]]
-        found.append((hit.all().item(), hit.float().mean().item(), inside[row].sum().item()))
-    own = scores.diagonal()
-    shuffled = scores.roll(1, dims=1).diagonal()
-    n = len(names)
-    return [
-        ("exact", sum(all_right for all_right, _, _ in found), n),
-        ("tokens right", sum(share for _, share, _ in found) / n, ""),
-        ("log-likelihood", own.mean().item(), ""),
-        ("log-likelihood, shuffled", shuffled.mean().item(), ""),
-        ("answer tokens", sum(length for _, _, length in found) / n, ""),
-        ("choice", int((scores.argmax(1) == torch.arange(n)).sum()), n),
-    ]
-
-
 def names(arm: str, seed: int) -> Rows:
     """The model of "target" again, with more seeds: what it knows about names, and what about kinds."""
     size, thousands = arm.split()
@@ -303,7 +264,17 @@ def names(arm: str, seed: int) -> Rows:
     yield steps, "loss", loss_on(model, data["heldout"]) if model else math.inf, ""
 
 
-def width(arm: str, seed: int) -> Rows:
+def kinds(arm: str, seed: int) -> Rows:
+    """Models of the grid again, with one measure more: whether they know what kind lives where."""
+    size, thousands = arm.split()
+    tokenizer, data = tales()
+    model, steps, _ = run(size, float(thousands), best_rate(size), seed, data["train"], data["heldout"])
+    if model:
+        yield from ((steps, *row) for row in kinds_of_homes(model, tokenizer))
+    yield steps, "loss", loss_on(model, data["heldout"]) if model else math.inf, ""
+
+
+def width(arm: str, seed: int, steps: int = 64) -> Rows:
     """One rate, which is that of the narrowest model, carried to a model that is so many times as wide.
 
     "standard": as everywhere in the course, one rate and the same first weights at any width. "muP": see
@@ -319,12 +290,12 @@ def width(arm: str, seed: int) -> Rows:
     if tuned or way == "muP":
         maximal_update(model, NARROW)
     plan = TrainConfig(
-        WIDTH_STEPS,
+        steps,
         BATCH,
         WINDOW,
         seed=seed,
         dtype="float32",
-        warmup=WIDTH_STEPS // 6,
+        warmup=steps // 6,
         weight_decay=0.0,
         learning_rate=(2.5 if tuned else 5) * float(rate),
         matrix_learning_rate=float(rate) / (1 if way == "standard" else int(times)),
@@ -336,11 +307,16 @@ def width(arm: str, seed: int) -> Rows:
     except TrainingDiverged:
         broken = True
     for split in ("validation", "heldout"):
-        yield WIDTH_STEPS, split, math.inf if broken else loss_on(model, data[split], EVALUATION // 4), ""
+        yield steps, split, math.inf if broken else loss_on(model, data[split], EVALUATION // 4), ""
 
 
-# "width": its narrowest model and its steps; and for each way and width, as a multiple, the rates.
-NARROW, WIDTH_STEPS = shaped(24, 2, 2, 64), 64
+def wider(arm: str, seed: int) -> Rows:
+    """As `width`, with four times the steps."""
+    yield from width(arm, seed, 256)
+
+
+# "width": its narrowest model; and for each way and width, as a multiple, the rates.
+NARROW = shaped(24, 2, 2, 64)
 WIDTHS = {
     "standard 1": (6e-3, 1.2e-2, 2.4e-2, 4.8e-2, 9.6e-2),
     "standard 2": (6e-3, 1.2e-2, 2.4e-2, 4.8e-2),
@@ -351,6 +327,12 @@ WIDTHS = {
     **dict.fromkeys(("tuned muP 1", "tuned muP 4"), (1.2e-2, 2.4e-2)),
 }
 WIDTH_ARMS = tuple(f"{way} @ {rate}" for way, rates in WIDTHS.items() for rate in rates)
+WIDER = {
+    **dict.fromkeys(("standard 1", "muP 4"), (1.2e-2, 2.4e-2, 4.8e-2)),
+    "standard 4": (6e-3,),
+    **dict.fromkeys(("rates alone 4", "tuned muP 4"), (2.4e-2,)),
+}
+WIDER_ARMS = tuple(f"{way} @ {rate}" for way, rates in WIDER.items() for rate in rates)
 RATE_ARMS = tuple(f"{size} {k} @ {rate}" for size, k in SWEEP.items() for rate in RATES[size])
 PLAYS = tuple(
     f"{size} {k}"
@@ -363,6 +345,8 @@ AIM_OF_TALES, AIM_OF_PLAYS = "L 1485", "L 230"
 WITH_ONE_RATE = tuple(
     f"{size} {k}" for compute in (5e10, 1.25e11, 3.1e11) for size, k in GRID[compute].items() if k < 800
 )
+# The two models of the grid with the lowest losses, and some with higher ones.
+KINDS_BEGIN, KINDS_AROUND = ("S 1626", "M 726"), ("L 341", "M 288", "S 260", "S 104")
 EXPERIMENTS: list[Experiment] = [
     (grid, SMALL, 3),
     (grid, LARGE, 1),
@@ -385,5 +369,10 @@ if __name__ == "__main__":
             run_missing(FILE, [(target, (arm,), 2)])  # and only then the model
     if not wanted or "width" in wanted:
         run_missing(FILE, [(width, WIDTH_ARMS, 3)])
+    if not wanted or "wider" in wanted:
+        run_missing(FILE, [(wider, WIDER_ARMS, 3)])
     if not wanted or "names" in wanted:
         run_missing(FILE, [(names, (AIM_OF_TALES,), 3)])
+    if not wanted or "kinds" in wanted:
+        run_missing(FILE, [(kinds, KINDS_BEGIN, 3)])
+        run_missing(FILE, [(kinds, (*KINDS_AROUND, AIM_OF_TALES), 1)])

@@ -1,4 +1,4 @@
-"""Does a model know where Pip lives, or only where rabbits live? Asked in pairs that differ in nothing but the name."""
+"""Does a model know where Pip lives, or only where rabbits live, or only how stories talk about homes?"""
 
 import torch
 
@@ -27,6 +27,77 @@ def score(model: Transformer, tokenizer: BPETokenizer, prompt: str, answers: lis
     each = logprobs.gather(-1, ids[:, len(head) :, None])[..., 0]
     inside = torch.arange(each.shape[1]) < torch.tensor([len(text) - len(head) for text in texts])[:, None]
     return (each * inside).sum(1)
+
+
+@torch.inference_mode()
+def facts(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float, int | str]]:
+    """Where does each villager live, asked as the stories tell it: "Pip the rabbit lived in the burrow …".
+
+    Exact: every token of the right answer is the likeliest one, so that greedy generation says it whole. Choice: it is
+    likelier than the homes of all others. "Shuffled" is for the home of the villager before. For every second one that
+    is somebody of the same kind, so about half of what a model knows of kinds cancels out: see `kinds_of_homes`.
+    """
+    by_name: dict[str, dict[str, str]] = {}
+    for fact in world_facts():
+        by_name.setdefault(fact.name, {})[fact.relation] = fact.value
+    names = list(by_name)
+    answers = [" " + by_name[name]["home"] for name in names]
+    scores, found = torch.empty(len(names), len(names)), []
+    for row, name in enumerate(names):
+        prompt = f"\n\n{name} the {by_name[name]['kind'].split(' ', 1)[1]} lived"
+        head = tokenizer.encode(prompt)
+        texts = [head + tokenizer.encode(answer) for answer in answers]
+        longest = max(map(len, texts))
+        ids = torch.tensor([each + [0] * (longest - len(each)) for each in texts])
+        logits = model(ids)[:, len(head) - 1 : -1]
+        right = ids[:, len(head) :]
+        inside = torch.arange(right.shape[1])[None] < torch.tensor([len(t) - len(head) for t in texts])[:, None]
+        each = logits.log_softmax(-1).gather(-1, right[..., None])[..., 0] * inside
+        scores[row] = each.sum(1)
+        hit = (logits[row].argmax(-1) == right[row])[inside[row]]
+        found.append((hit.all().item(), hit.float().mean().item(), inside[row].sum().item()))
+    own = scores.diagonal()
+    shuffled = scores.roll(1, dims=1).diagonal()
+    n = len(names)
+    return [
+        ("exact", sum(all_right for all_right, _, _ in found), n),
+        ("tokens right", sum(share for _, share, _ in found) / n, ""),
+        ("log-likelihood", own.mean().item(), ""),
+        ("log-likelihood, shuffled", shuffled.mean().item(), ""),
+        ("answer tokens", sum(length for _, _, length in found) / n, ""),
+        ("choice", int((scores.argmax(1) == torch.arange(n)).sum()), n),
+    ]
+
+
+@torch.inference_mode()
+def kinds_of_homes(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float, int | str]]:
+    """How many nats likelier the two homes of a kind are than all other homes, each against its mean over all prompts.
+
+    Some homes are likely whoever is asked for, and hide in raw choices what a model knows; the mean takes that away.
+    """
+    names, kinds, homes = (list(column) for column in zip(*villagers()))
+    n = len(names)
+    answers = [f" {home}" for home in homes]
+    prompts = [f"\n\n{name} the {kind} lived" for name, kind in zip(names, kinds)]
+    scores = torch.stack([score(model, tokenizer, prompt, answers) for prompt in prompts])  # (prompt, home)
+    against_mean = scores - scores.mean(0)
+    pair = torch.arange(n) // 2
+    same = pair[:, None] == pair
+    gain = against_mean[same].view(n, 2).mean(1) - against_mean[~same].view(n, n - 2).mean(1)
+    by_kind = gain.view(-1, 2).mean(1)
+    other = against_mean[torch.arange(n), torch.arange(n) ^ 1] - against_mean[~same].view(n, n - 2).mean(1)
+    rows: list[tuple[str, float, int | str]] = [
+        ("homes of the kind", by_kind.mean().item(), ""),
+        ("homes of the kind, standard error", (by_kind.std() / len(by_kind) ** 0.5).item(), ""),
+        ("the other home of the kind", other.mean().item(), ""),  # a name would not make this one likelier
+        ("homes of the kind above 0", int((by_kind > 0).sum()), len(by_kind)),
+    ]
+    for name, table in (("", scores), (", against the mean", against_mean)):
+        rows.append((f"choice of a home of the kind{name}", int((table.argmax(1) // 2 == pair).sum()), n))
+    # One before is the other of the kind for every second villager; two before is always another kind.
+    for name, shift in (("the one before", 1), ("the one two before", 2)):
+        rows.append((f"own home against {name}", (scores - scores.roll(shift, 1)).diagonal().mean().item(), ""))
+    return rows
 
 
 def names_or_kinds(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float, int | str]]:
