@@ -166,7 +166,7 @@ def measure_speed() -> None:
 def small_model(vocab_size: int):
     """Two wide layers, which learn more in two minutes than four narrow ones, with more attention than MLP.
 
-    It starts from larger weights than GPT-2's: from embeddings that differ little, names that stand in the same places
+    It starts from larger weights than GPT-2's: with embeddings that differ little, names that occur in the same places
     become almost one vector before the model begins to carry them along, and then it never does.
     """
     import torch

@@ -60,7 +60,7 @@ def make_tokenizer() -> BPETokenizer:
 def make_model(tokenizer: BPETokenizer) -> Transformer:
     """Four layers of 256, 4.2 million weights.
 
-    It starts from larger weights than GPT-2's: from embeddings that differ little, names that stand in the same places
+    It starts from larger weights than GPT-2's: with embeddings that differ little, names that occur in the same places
     become almost one vector before the model begins to carry them along.
     """
     end_id = tokenizer.special_tokens["<|endoftext|>"]

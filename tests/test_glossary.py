@@ -49,7 +49,7 @@ TERMS = {
     "d_head": "How many numbers a query has is called d_head",
     "entropy": "The entropy tells how widely the weights are spread",
     "cache": "That store is called the cache",
-    "residual stream": "to which each attention and each MLP adds, is called the residual stream",
+    "residual stream": "with each attention and each MLP adding to it, is called the residual stream",
     "AdamW": "`AdamW` changes the weights a little at each step",
     "induction head": "An induction head looks at the token that came after",
     "patching": "Patching [6] asks a sharper question: what if",

@@ -13,7 +13,7 @@ SCREENSHOTS = Path(__file__).parent / "screenshots"
 def keep_picture(shown, name):
     """A screenshot for people to look at; git ignores the folder. In a run of several workers (`make test`) none is.
 
-    Either way the page has been painted: a view takes its colours anew after the theme has changed.
+    Either way the page has been painted: a view reads its colours again after the theme has changed.
     """
     if "PYTEST_XDIST_WORKER" not in os.environ:
         SCREENSHOTS.mkdir(exist_ok=True)
@@ -108,7 +108,7 @@ def cut(view):
 def widen(page, width):
     """Give the window another width."""
     page.set_viewport_size({"width": width, "height": 900})
-    page.wait_for_timeout(150)  # what is drawn in pixels is drawn anew
+    page.wait_for_timeout(150)  # what is drawn in pixels is drawn again
 
 
 # Where the words of a view are, in pixels from its left upper corner; controls that are switched off may be faint, and

@@ -53,7 +53,7 @@ def test_what_is_freed_is_kept_until_it_is_given_back():
     touched = {choice: (int(five), int(after)) for choice, five, after in map(str.split, done.stdout.splitlines())}
     kept, after = touched["keep"]  # pages that five steps touched for the first time, and one after all was given back
     handed_back, _ = touched["leave"]
-    assert handed_back > 100_000  # the control: each step fetches its 25,000 pages anew
+    assert handed_back > 100_000  # the control: each step fetches its 25,000 pages again
     assert kept < 1000
     assert after > 20_000
 

@@ -54,7 +54,7 @@ class Examination:
         return replace(other, trials=(*self.trials, *other.trials), until=thread_time() + SEARCH)
 
     def within(self, seconds: float) -> "Examination":
-        """Return the same examination for a step that should take no more than these seconds of computing."""
+        """Return the same examination for a step that should compute for at most this many seconds."""
         return replace(self, until=min(self.until, thread_time() + seconds))
 
     @property
