@@ -302,9 +302,7 @@ def _of_texts(expected: str | bytes, got: Any, place: str) -> Difference | None:
 
 
 def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> Difference | None:
-    if not isinstance(got, (list, tuple)):
-        return _wrong_type(expected, got, place)
-    if isinstance(got, list) != isinstance(expected, list):
+    if not isinstance(got, (list, tuple)) or isinstance(got, list) != isinstance(expected, list):
         return _wrong_type(expected, got, place)
     if any(map(holds_tensors, expected)):
         return _of_several_tensors(expected, got, axes, place)
@@ -330,7 +328,7 @@ def _wrong_items(expected: Any, right: list[Any], items: list[Any], place: str) 
     marked = set()
     for j in range(max(0, i - 2), min(max(len(right), len(items)), i + 4)):
         pair = [values[j] if j < len(values) else NOTHING for values in (right, items)]
-        a, b = (NOTHING if value is NOTHING else describe(value, 40) for value in pair)
+        a, b = _side_by_side(pair[0], pair[1])
         differ = not _items_equal(*pair)
         if a == b and differ and isinstance(pair[0], tuple):  # the difference is beyond what is shown
             at = _first_difference(*pair)
@@ -339,6 +337,12 @@ def _wrong_items(expected: Any, right: list[Any], items: list[Any], place: str) 
             marked.add((len(rows), 2))
         rows.append((str(j), a, b + ("  ≠" if differ else "")))
     return Prose(sentence), Table(("index", "expected", "yours"), tuple(rows), frozenset(marked))
+
+
+def _side_by_side(one: Any, other: Any, length: int = 40) -> Sequence[str]:
+    if isinstance(one, float) and isinstance(other, float):
+        return distinctly(one, other)
+    return [NOTHING if value is NOTHING else describe(value, length) for value in (one, other)]
 
 
 def _of_several_tensors(expected: Any, got: Any, axes: Sequence[str], place: str) -> Difference | None:
@@ -365,9 +369,10 @@ def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
         )
     keys = [*expected, *(key for key in found if key not in expected)]
     rows = [
-        (describe(key), _entry(expected, key), _entry(found, key) + "  ≠")
+        (describe(key), right, f"{yours}  ≠")
         for key in keys
         if key not in found or expected.get(key) != found[key]
+        for right, yours in [_side_by_side(expected.get(key, NOTHING), found.get(key, NOTHING), 70)]
     ]
     sentence = (
         f"{len(rows)} of {len(keys)} entries {'differs' if len(rows) == 1 else 'differ'}; the first is {rows[0][0]}."
@@ -381,10 +386,6 @@ def _of_kinds(expected: Any, got: Any, place: str) -> Difference | None:
     if type(expected) is int:
         return _of_numbers(expected, got, place)
     return _wrong_type(expected, got, place) if isinstance(expected, tuple) and isinstance(got, list) else None
-
-
-def _entry(mapping: dict[Any, Any], key: Any) -> str:
-    return describe(mapping[key]) if key in mapping else NOTHING
 
 
 def _items_equal(a: Any, b: Any) -> bool:

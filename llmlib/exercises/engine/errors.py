@@ -161,7 +161,10 @@ CAUSES: tuple[tuple[str, str], ...] = (
         r"IndexError: tensors used as indices",
         "A tensor of this kind cannot be an index: indices are whole numbers (`long`) or booleans.",
     ),
-    (r"IndexError: .*pop from empty", "There is nothing left to take. Should this case come up? If so, check for it first."),
+    (
+        r"IndexError: .*pop from empty",
+        "There is nothing left to take. Should this case come up? If so, check for it first.",
+    ),
     (
         r"IndexError: Dimension|IndexError: too many|IndexError: Dimension out of range",
         "The tensor does not have this axis. Axes count from 0; from the end, -1 is the last.",
