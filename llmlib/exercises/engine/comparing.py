@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from llmlib.exercises.engine.axes import aligned, plain_axes
 from llmlib.exercises.engine.describing import (
     by_how_much,
     describe,
@@ -184,7 +185,7 @@ def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str)
     if len(axes) == expected.ndim:
         rows = [
             (name, str(size), str(found) + ("" if size == found else "  ≠"))
-            for name, size, found in zip(axes, expected.shape, [*got.shape, *["missing"] * expected.ndim])
+            for name, size, found in zip(axes, expected.shape, aligned(expected.shape, got.shape))
         ]
         rows += [("(one too many)", "none", f"{size}  ≠") for size in got.shape[expected.ndim :]]
         marked = {(i, 2) for i, row in enumerate(rows) if row[2].endswith("≠")}
@@ -223,7 +224,7 @@ def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
 
 def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[str], place: str) -> tuple[Part, ...]:
     first = tuple(wrong.nonzero()[0].tolist())
-    names = axes if len(axes) == len(first) else _plain_axes(len(first))
+    names = axes if len(axes) == len(first) else plain_axes(len(first))
     at = ", ".join(f"{name} {i}" for name, i in zip(names, first))
     mine, theirs = expected[first].item(), got[first].item()
     count = int(wrong.sum())
@@ -237,11 +238,6 @@ def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[s
     if wrong.ndim:
         parts.append(_grid(expected, got, wrong, first, names))
     return tuple(parts)
-
-
-def _plain_axes(number: int) -> list[str]:
-    """Make names for axes that have none, to be read before an index."""
-    return {1: ["place"], 2: ["row", "column"]}.get(number, [f"axis {i}: index" for i in range(number)])
 
 
 def _grid(expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], names: Sequence[str]) -> Table:
