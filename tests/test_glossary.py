@@ -46,7 +46,7 @@ TERMS = {
     "tanh": "`torch.tanh` squeezes each number",
     "SVD": "singular value decomposition (SVD) writes it as a sum",
     "channel": "Each number of the vector is also called a channel",
-    "d_head": "How many numbers a query has is called d_head",
+    "d_head": "d_head numbers, and a key as many",
     "entropy": "The entropy tells how widely the weights are spread",
     "cache": "That store is called the cache",
     "residual stream": "with each attention and each MLP adding to it, is called the residual stream",

@@ -35,7 +35,7 @@ def draw(view: Board) -> str:
     parts, y = [], 28.0
     if view.about["arms"]:
         limit = f" The model was trained on {trained:,} positions: beyond them, the ground is grey." if trained else ""
-        parts.append(_line(8, y, "Loss by position (nats a token)", "600"))
+        parts.append(_line(8, y, "Loss by position (nats per token)", "600"))
         parts.append(f'<text x="8" y="{y + 20:g}" font-size="12" fill="{FAINT}">{limit.strip()}</text>')
         parts += _losses(view, y + 34)
         y += 34 + TALL + 62

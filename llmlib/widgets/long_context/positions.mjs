@@ -27,7 +27,7 @@ export function positionsPanel(ctx) {
     element(
       "div",
       { class: "llm-row" },
-      element("span", { class: "llm-title", "data-text": true }, "Loss by position (nats a token)"),
+      element("span", { class: "llm-title", "data-text": true }, "Loss by position (nats per token)"),
       ways,
     ),
     picture,
