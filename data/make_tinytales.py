@@ -5,7 +5,7 @@ Two cores with matrix units for bfloat16 (10 thousand tokens a second) need 24 m
     python data/make_tinytales.py
 
 trains it (a run that was stopped goes on), scores it, and writes the model and its card. Everything that decides the
-result stands in this file.
+result is in this file.
 """
 
 import argparse
@@ -158,7 +158,7 @@ def scores(model: Transformer, tokenizer: BPETokenizer, split: str) -> dict[str,
 
 
 def write(model: Transformer, tokenizer: BPETokenizer, folder: Path) -> None:
-    """The model in the format of the Hugging Face hub, in bfloat16: its architecture is that of Qwen3."""
+    """The model in the format of the Hugging Face hub, in bfloat16: its architecture is Qwen3's."""
     save_pretrained(copy.deepcopy(model).bfloat16(), tokenizer, folder)
 
 

@@ -46,7 +46,7 @@ TERMS = {
     "tanh": "`torch.tanh` squeezes each number",
     "SVD": "singular value decomposition (SVD) writes it as a sum",
     "channel": "Each number of the vector is also called a channel",
-    "d_head": "d_head numbers, and a key as many",
+    "d_head": "A query and a key have d_head numbers each",
     "entropy": "The entropy tells how widely the weights are spread",
     "cache": "That store is called the cache",
     "residual stream": "with each attention and each MLP adding to it, is called the residual stream",

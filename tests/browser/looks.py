@@ -67,7 +67,7 @@ STICKS_OUT = """view => {
   return Math.max(0, view.scrollWidth - view.clientWidth, ...ends.map((end) => end - right));
 }"""
 # Words in a view that are cut off, with no ellipsis and no way to scroll to the rest: by a box that hides what is
-# outside of it, or by the edge of a drawing. Of a line's height, the few pixels without ink may be hidden.
+# outside of it, or by the edge of a drawing. The few pixels of a line's height that have no ink may be hidden.
 CUT_OFF = """view => {
   const hides = (overflow) => /hidden|clip/.test(overflow), scrolls = (overflow) => /auto|scroll/.test(overflow);
   const words = (node) => [...node.childNodes].filter((one) => one.nodeType === 3 && one.data.trim()).flatMap((one) => {

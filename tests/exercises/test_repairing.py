@@ -18,7 +18,7 @@ from llmlib.exercises.registry import find
 
 
 def told(edits, line, wanted):
-    """What is said of the changes of this line after which it reads as wanted."""
+    """What we say about the changes that turn this line into the wanted one."""
     tree = ast.parse(f"def f(x, n):\n    {line}")
     changed = ast.unparse(ast.parse(wanted))
     return {edit.says for edit in edits(tree) if changed == ast.unparse(tree).splitlines()[1].strip()}

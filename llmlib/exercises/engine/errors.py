@@ -115,7 +115,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"loading state_dict",
-        "The names or the shapes of your weights are not those of the module. `module.state_dict()` shows both.",
+        "The names or the shapes of your weights differ from the module's. `module.state_dict()` shows both.",
     ),
     (
         r"AttributeError: 'str' object has no attribute",

@@ -35,7 +35,7 @@ def faulty_best_of_n(
 
 
 def _judged_by(rewards: Tensor, values: Tensor, chooses: BestOfNChooses, which: BestOfNWhich) -> Tensor:
-    """Return the numbers of which the largest is chosen."""
+    """Return the numbers; the largest one is chosen."""
     match chooses:
         case "rewards":
             by = rewards
