@@ -1,4 +1,4 @@
-"""Make the course's own base model, `load_pretrained("tinytales")`, from nothing.
+"""Make the course's own base model, `load_pretrained("tinytales")`, from scratch.
 
 Two cores with matrix units for bfloat16 (10 thousand tokens a second) need 24 minutes in all, others (6 thousand) 40.
 
@@ -215,7 +215,7 @@ def card(model: Transformer, log: list[dict[str, str]]) -> str:
 CARD = """# TinyTales base
 
 The base model of this course: {parameters:,} weights, {megabytes:.1f} MB in bfloat16; `load_pretrained("tinytales")`.
-It is made from nothing by `python data/make_tinytales.py`, which also writes this card.
+It is made from scratch by `python data/make_tinytales.py`, which also writes this card.
 
 ## What it is for
 
