@@ -6,7 +6,7 @@ MISSING = "missing"
 
 
 def aligned(expected: Sequence[int], got: Sequence[int]) -> list[int | str]:
-    """Return the sizes that belong to the expected axes: if one axis is missing, the one that the others leave over.
+    """Return the sizes that belong to the expected axes: a missing axis is found from the others.
 
     >>> aligned((2, 5, 7), (2, 7)), aligned((2, 5, 5), (5, 5)), aligned((2, 5), (5, 2))
     ([2, 'missing', 7], ['missing', 5, 5], [5, 2])

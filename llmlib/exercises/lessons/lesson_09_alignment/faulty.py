@@ -251,7 +251,7 @@ def faulty_worth_answering(
 
 
 def _gain(chance: Tensor, wrong: float, weighs: WorthAnsweringWeighs) -> Tensor:
-    """Weigh what an answer may bring against what it may cost."""
+    """Weigh what an answer may gain against what it may cost."""
     match weighs:
         case "chances":
             return chance - (1 - chance) * wrong
