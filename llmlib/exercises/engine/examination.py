@@ -24,8 +24,8 @@ SEARCH = 0.7  # seconds of computing for all steps that look for the reason: nob
 class Examination:
     """An attempt, and the cases tried so far.
 
-    `stopped` is the last call, if there is no point in another one: it did not end, or nothing is written yet. Steps
-    that compute much stop at the time `until`, of this thread.
+    `stopped` is the last call, if there is no point in another one: it did not end, or nothing is written yet. Costly
+    steps stop when this thread has computed until the time `until`.
     """
 
     exercise: Exercise
