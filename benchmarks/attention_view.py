@@ -196,7 +196,7 @@ def long_text(page) -> None:
     ended = page.evaluate(ASK, "ended[-1]")
     print(
         f"SmolLM2, 30 × 9 heads, {tokens} tokens: the grid is on screen {1000 * (shown - ended):.0f} ms after the "
-        f"forward pass (claim: 1000); in all {took / 1000:.1f} s, of which a plain forward pass takes "
+        f"forward pass (claim: 1000); in all {took / 1000:.1f} s; a plain forward pass takes "
         f"{statistics.median(alone):.1f} s; "
         f"a sign of work after {sign:.0f} ms"
     )

@@ -1,5 +1,5 @@
 """Claim: training takes at most twice the time of Hugging Face's trainer (in Rust, on all cores) at 1 MB, and ours is
-plain Python on one core. The naive way, counting all pairs anew for each merge, takes at least 50 times as long.
+plain Python on one core. The naive way, counting all pairs again for each merge, takes at least 50 times as long.
 
 The text is real: the source of Python's standard library and its tests, cut into pieces as GPT-2 does. Both start from
 the same files in memory and take their turns in one process; medians of the rounds. The naive trainer runs to its end

@@ -11,7 +11,7 @@ because even Shakespeare does not score 100 %:
 
 * names kept: of the names that the second half of a sample speaks of, the share that was there before: in the first
   half, or introduced since ("Ada the robin", "a bear called Ada", and in Shakespeare "ROMEO:", the line that says who
-  speaks). Names are those of the villagers and visitors, or of Shakespeare's speakers without words that are not only
+  speaks). Names are the villagers' and visitors', or those of Shakespeare's speakers without words that are not only
   names ("First", "KING"). By chance: the same with the first half of another sample.
 * words spelled: the share of words that occur in the corpus.
 * grammatical: the share of sentences of five words or more whose words all occur in the corpus, and which a real
@@ -120,7 +120,7 @@ def corpora_of_same_size() -> dict[str, str]:
 
 
 def datasheet_table() -> str:
-    """The statistics as a Markdown table, as it stands in data/README.md."""
+    """The statistics as a Markdown table, the one in data/README.md."""
     heading, *rows = statistics_rows(corpora_of_same_size())
     lines = [heading, ["---", *("---:" for _ in heading[1:])], *rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in lines)
@@ -157,7 +157,7 @@ def measure_speed() -> None:
         rates.append(time.perf_counter() - started)
     print(f"10 MB of TinyTales: {', '.join(f'{s:.1f}' for s in rates)} s on one core   (claim: at most 10 s)")
     stories = text.split("\n\n")[:-1]
-    print(f"stories in them: {len(stories):,}, of which different: {len(set(stories)):,}")
+    print(f"stories in them: {len(stories):,}, different ones: {len(set(stories)):,}")
 
 
 # --- baseline -------------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def measure_speed() -> None:
 def small_model(vocab_size: int):
     """Two wide layers, which learn more in two minutes than four narrow ones, with more attention than MLP.
 
-    It starts from larger weights than GPT-2's: from embeddings that differ little, names that stand in the same places
+    It starts from larger weights than GPT-2's: with embeddings that differ little, names that occur in the same places
     become almost one vector before the model begins to carry them along, and then it never does.
     """
     import torch

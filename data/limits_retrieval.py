@@ -67,6 +67,36 @@ RETRIEVAL = (
 )
 
 
+DENIED = {
+    "town": "{} is not the birthplace of {}.",
+    "job": "The {} of the place, for thirty years, was never {}.",
+    "plays": "The {} that the neighbours hear on Sundays does not belong to {}.",
+}
+DOOR = "On the door of the house somebody has written {} in large letters."
+FIRST, LAST = "somebody else's first, own last", "own first, somebody else's last"
+PLANTED = ("denied", "somebody else", "on a door", LAST, FIRST)
+
+
+def planted(arm: str, seed: int) -> Rows:
+    """A wrong choice in what the model reads: denied, said of somebody else, or of nobody; or beside the right one."""
+    asked, texts = about_villagers(seed), []
+    for number, (villager, what, question, item) in enumerate(asked):
+        word = item.choices[(item.right + 1) % 4]
+        someone = asked[(number + 7) % len(asked)][0]._replace(**{what: word})
+        own, other = in_other_words(villager), in_other_words(someone)
+        document = {
+            "denied": DENIED[what].format(word, villager.name),
+            "somebody else": other,
+            "on a door": DOOR.format(word),
+            LAST: f"{own} {other}",
+            FIRST: f"{other} {own}",
+        }[arm]
+        texts.append((f"{document}\n\n{question}", item))
+    scored = alone(texts)
+    yield 0, "right", sum(each.is_right() for each in scored), len(scored)
+    yield 0, "says the planted word", sum(each.chosen() == (each.right + 1) % 4 for each in scored), len(scored)
+
+
 def believed(arm: str, seed: int) -> Rows:
     """Capitals after a sentence: true, false (also in other words), denied, or about another country."""
     known: dict[str, str] = MATERIALS["capitals"]

@@ -25,7 +25,7 @@ from experiments import Experiment, Rows, run_missing
 from limits_adders import COURSE, GROUPED, course_adder, grouped
 from limits_agents import EXAMPLES, agents
 from limits_documents import INJECTIONS, by_year, cutoff, injection, like_needles, untold
-from limits_retrieval import BELIEVED, RETRIEVAL, SEARCHES, believed, retrieval, wordings
+from limits_retrieval import BELIEVED, PLANTED, RETRIEVAL, SEARCHES, believed, planted, retrieval, wordings
 from limits_sums import AT_ONCE, IN_STEPS, TOOL, by_calculator, in_steps
 from limits_tasks import (
     HOW,
@@ -336,6 +336,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     (positions, ("none", "linear", "ntk", "ntk 6", "window"), 3),
     (tuned, tuple(f"{how} @ {rate}" for how in ("none", "linear", "ntk") for rate in RATES), 3),
     (retrieval, RETRIEVAL, 3),
+    (planted, PLANTED, 3),
     (believed, BELIEVED, 3),
     (wordings, SEARCHES, 1),
     (calibration, ("capitals", "sums"), 3),

@@ -275,7 +275,7 @@ def kinds(arm: str, seed: int) -> Rows:
 
 
 def width(arm: str, seed: int, steps: int = 64) -> Rows:
-    """One rate, which is that of the narrowest model, carried to a model that is so many times as wide.
+    """One rate, the narrowest model's, carried to a model that is so many times as wide.
 
     "standard": as everywhere in the course, one rate and the same first weights at any width. "muP": see
     `maximal_update`. "rates alone": as standard, with the rates of muP. "tuned muP": muP from a narrow model with two

@@ -1,11 +1,11 @@
-"""Make the course's own base model, `load_pretrained("tinytales")`, from nothing.
+"""Make the course's own base model, `load_pretrained("tinytales")`, from scratch.
 
 Two cores with matrix units for bfloat16 (10 thousand tokens a second) need 24 minutes in all, others (6 thousand) 40.
 
     python data/make_tinytales.py
 
 trains it (a run that was stopped goes on), scores it, and writes the model and its card. Everything that decides the
-result stands in this file.
+result is in this file.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def make_tokenizer() -> BPETokenizer:
 def make_model(tokenizer: BPETokenizer) -> Transformer:
     """Four layers of 256, 4.2 million weights.
 
-    It starts from larger weights than GPT-2's: from embeddings that differ little, names that stand in the same places
+    It starts from larger weights than GPT-2's: with embeddings that differ little, names that occur in the same places
     become almost one vector before the model begins to carry them along.
     """
     end_id = tokenizer.special_tokens["<|endoftext|>"]
@@ -158,7 +158,7 @@ def scores(model: Transformer, tokenizer: BPETokenizer, split: str) -> dict[str,
 
 
 def write(model: Transformer, tokenizer: BPETokenizer, folder: Path) -> None:
-    """The model in the format of the Hugging Face hub, in bfloat16: its architecture is that of Qwen3."""
+    """The model in the format of the Hugging Face hub, in bfloat16: its architecture is Qwen3's."""
     save_pretrained(copy.deepcopy(model).bfloat16(), tokenizer, folder)
 
 
@@ -215,7 +215,7 @@ def card(model: Transformer, log: list[dict[str, str]]) -> str:
 CARD = """# TinyTales base
 
 The base model of this course: {parameters:,} weights, {megabytes:.1f} MB in bfloat16; `load_pretrained("tinytales")`.
-It is made from nothing by `python data/make_tinytales.py`, which also writes this card.
+It is made from scratch by `python data/make_tinytales.py`, which also writes this card.
 
 ## What it is for
 

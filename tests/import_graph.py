@@ -16,7 +16,7 @@ def module_name(path: Path, root: Path) -> str:
 
 
 def import_graph(root: Path = ROOT, package: str = "llmlib") -> dict[str, set[str]]:
-    """For each module the modules that it imports, wherever in the file the import stands."""
+    """For each module the modules that it imports, wherever in the file the import is."""
     files = {module_name(path, root): path for path in (root / package).rglob("*.py")}
     trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in files.items()}
     return {name: _imports(trees[name], files.keys()) - {name} for name in files}

@@ -91,7 +91,7 @@ IMPORTED = (
 
 
 def _import():
-    """Nothing that looks for its kernel when it is imported; what does so is told of it here, or later."""
+    """Nothing that looks for its kernel when it is imported; what does so gets it here, or later."""
     import tqdm.autonotebook
     import tqdm.notebook
 

@@ -66,7 +66,7 @@ PAIRS = [{"prompt": f"What is {n}?", "response": f"It is {n * n}."} for n in ran
 
 
 def start(path, *options):
-    """A process of its own that runs the command; everything is imported already, so its time is that of the run."""
+    """A process of its own that runs the command; everything is imported already, so its time is the run's."""
     process = os.fork()
     if process:
         return process

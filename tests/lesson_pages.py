@@ -80,10 +80,10 @@ def changed_behind_side_paths(notebook):
     return found
 
 
-def taken_and_defined_anew(notebook):
-    """Names that a cell takes from `mine`, and that an exercise further down defines.
+def taken_and_defined_again(notebook):
+    """Return the names that a cell takes from `mine` and a later exercise defines again.
 
-    As long as that exercise is not solved, it would break what was right, and uses the name.
+    Until it is solved, such an exercise would break what uses the name and was right before.
     """
     taken, found = set(), set()
     for cell in notebook.cells:

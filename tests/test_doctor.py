@@ -73,7 +73,7 @@ def test_a_look_that_fails_is_a_finding(monkeypatch):
 
 
 def found(what):
-    """The findings of that name: whether each is ok, and what stands there."""
+    """The findings of that name: whether each is ok, and what it says."""
     return [(finding.ok, finding.found) for finding in doctor.examine() if finding.what == what]
 
 

@@ -14,7 +14,7 @@ from lesson_pages import (
     borrowed_from_side_paths,
     changed_behind_side_paths,
     columns,
-    taken_and_defined_anew,
+    taken_and_defined_again,
     the_way,
 )
 
@@ -167,17 +167,17 @@ def test_a_side_path_can_be_opened_in_the_end(lesson):
     assert not changed_behind_side_paths(lesson)
 
 
-def test_an_exercise_defines_nothing_anew_that_was_taken_from_mine(lesson):
-    assert taken_and_defined_anew(lesson) == set()
+def test_no_exercise_defines_again_what_was_taken_from_mine(lesson):
+    assert taken_and_defined_again(lesson) == set()
 
 
-def test_what_an_exercise_defines_anew_is_found():
+def test_what_an_exercise_defines_again_is_found():
     cells = [
         nbformat.v4.new_code_cell('def f(): ...\ncheck("a.f", f)'),
         nbformat.v4.new_code_cell('f, g = (mine(f"a.{name}") for name in "fg")'),
         nbformat.v4.new_code_cell('def g(): ...\n\n\ncheck("a.g", g)'),
     ]
-    assert taken_and_defined_anew(nbformat.v4.new_notebook(cells=cells)) == {"g"}
+    assert taken_and_defined_again(nbformat.v4.new_notebook(cells=cells)) == {"g"}
 
 
 def test_what_changes_behind_a_side_path_is_found():

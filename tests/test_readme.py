@@ -1,4 +1,4 @@
-"""What the README shows is so: its code runs as it stands there, and its map is that of the lessons."""
+"""What the README shows is true: its code runs as printed, and its map matches the lessons."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ SMALLER = (("1000", "300"), ("steps=500", "steps=3, batch_size=2"), ("d_model=12
 
 @pytest.mark.slow
 def test_a_model_of_one_s_own_text_in_ten_lines(tmp_path, monkeypatch):
-    """At its own size it would take minutes: smaller here, and otherwise as it stands there."""
+    """At its own size it would take minutes: smaller here, and otherwise as printed."""
     ten, keep = BLOCKS[:2]
     assert len([line for line in ten.splitlines() if line and not line.startswith(("from ", "    "))]) <= 10
     assert all(large in ten for large, _ in SMALLER)

@@ -155,7 +155,7 @@ def _tell(target: Path, seconds: float) -> None:
     views = [path for path in files if "views" in path.relative_to(target).parts[:1]]
     of_views = sum(path.stat().st_size for path in views)
     print(
-        f"{target}: {size / 1e6:.1f} MB in {len(files)} files, of which {of_views / 1e6:.1f} MB are "
+        f"{target}: {size / 1e6:.1f} MB in {len(files)} files; {of_views / 1e6:.1f} MB of that are "
         f"{len(views)} views; built in {seconds:.0f} s."
     )
     print(f"To look at it: {Path(sys.executable).name} -m http.server --directory {target}")

@@ -1,4 +1,4 @@
-"""What Sphinx is told. `building` calls it; the folder of the sources is made by `lessons`, `reference` and `front`."""
+"""Sphinx's settings. `building` calls it; the folder of the sources is made by `lessons`, `reference` and `front`."""
 
 import json
 import os

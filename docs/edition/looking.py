@@ -135,7 +135,7 @@ class Reader:
         yield from self._seen("on a telephone", axe.faults_of_form)
 
     def _seen(self, where: str, by_axe) -> Iterator[str]:
-        self.page.wait_for_timeout(150)  # what is drawn in pixels is drawn anew
+        self.page.wait_for_timeout(150)  # what is drawn in pixels is drawn again
         if (out := self.page.evaluate(STICKS_OUT)) > 0:
             yield f"{where}: {out} pixels are outside of the window"
         frames = [self.page.locator(":root")]

@@ -112,7 +112,7 @@ def pages_in(folder: Path) -> dict[int, list[Path]]:
 
 
 def pages_of_a_run(lesson: Lesson) -> dict[int, list[str]]:
-    """Run a lesson from top to bottom, and return of each cell the pages of the views that it showed."""
+    """Run a lesson from top to bottom, and return the pages of the views that each cell showed."""
     notebook = nbformat.from_dict(lesson.notebook)
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(PROBE), *(_without_outputs(cell) for cell in notebook.cells)],
@@ -156,11 +156,11 @@ def _without_outputs(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def collected(cells: list[nbformat.NotebookNode], name: str) -> dict[int, list[str]]:
-    """Of each cell that has been run, the pages of its views.
+    """Return the pages of the views of each cell that has been run.
 
     A cell may show a view that only a later cell finishes (a training run): then the page is the later one.
     """
-    places: dict[int, list[str]] = {}  # of a cell, the numbers of the views that it shows
+    places: dict[int, list[str]] = {}  # for each cell, the numbers of the views that it shows
     pages: dict[tuple[int, str], str] = {}  # by the cell that shows the view, and its number
     for cell, outputs in ((i, cell.get("outputs", ())) for i, cell in enumerate(cells)):
         shown = [output.data for output in outputs if SHOWN in output.get("data", {})]

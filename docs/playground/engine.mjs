@@ -133,7 +133,7 @@ export class Engine {
   }
 
   /**
-   * The next token of the tuned model's answer to `words`, of which it has said `said`; null: it has finished. The base
+   * The next token of the tuned model's answer to `words`, after it has said `said`; null: it has finished. The base
    * model goes on with the words as with a page of a book.
    */
   async answer({ words, said, tuned = true }) {

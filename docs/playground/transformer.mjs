@@ -101,7 +101,7 @@ export class Cache {
     this.patterns = Array.from({ length: nLayers * nHeads }, triangle);
   }
 
-  /** Forget everything after what two texts have in common. One token is always read anew: its logits are wanted. */
+  /** Forget everything after what two texts have in common. One token is always read again: its logits are wanted. */
   keep(ids) {
     let common = 0;
     while (common < Math.min(this.ids.length, ids.length - 1) && this.ids[common] === ids[common]) common += 1;

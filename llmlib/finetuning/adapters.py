@@ -1,7 +1,7 @@
 """Read and write LoRAs in the format of `peft`: a folder of a few megabytes that goes on top of its base model.
 
 `adapter_model.safetensors` has each A and B under the map's name in `transformers`, and `adapter_config.json` says how
-they are scaled. We read what `peft` writes, and it reads what we write. The names are those of the Llama family (Llama,
+they are scaled. We read what `peft` writes, and it reads what we write. The names are the Llama family's (Llama,
 Mistral, Qwen2, Qwen3, SmolLM2, and the course's own model).
 """
 

@@ -91,7 +91,7 @@ class Alignment(Run[AlignStep]):
         advantages = self._advantages(rewards)
         equal = self._equal_groups(rewards)
         updating = Updating(encoded, sampled, advantages, self.reference, c, self.ranks)
-        results: list[tuple[float, float]] = []  # of each update, its loss and the norm of its gradients
+        results: list[tuple[float, float]] = []  # for each update, its loss and the norm of its gradients
         with uninterrupted():
             for _ in range(c.updates):
                 results.append(self._gradients(updating))

@@ -75,7 +75,7 @@ def masked_mean(
 def token_weights(mask: Bool[Tensor, "batch target"], over: Over = "sequence") -> Float[Tensor, "batch target"]:
     """Return how much each token counts in `masked_mean`: a sum of weight times value is that mean.
 
-    So the parts of a batch can be summed up one after the other, and their gradients are those of the whole batch.
+    So the parts of a batch can be summed up one after the other, and their gradients are the whole batch's.
 
     >>> token_weights(torch.tensor([[True, True], [True, False]]), over="sequence")
     tensor([[0.2500, 0.2500],

@@ -88,7 +88,7 @@ class Constraint:
         return cls(OneOf(tuple(map(literal, texts))), tokenizer)
 
     def fits(self, tokenizer: Tokenizer) -> bool:
-        """Return whether this tokenizer's ids mean the same as those of the constraint's own tokenizer."""
+        """Return whether this tokenizer's ids mean the same as the ids of the constraint's own tokenizer."""
         mine, theirs = self._tree, _tree_of(tokenizer)
         return mine is theirs or all(
             one == other for one, other in zip_longest(mine.bytes_of, theirs.bytes_of, fillvalue=b"")

@@ -25,7 +25,7 @@ MACHINES = (
 
 @dataclass(frozen=True)
 class Bill:
-    """What a computation takes on some machines; energy is that of the accelerators alone."""
+    """What a computation takes on some machines; the energy is for the accelerators alone."""
 
     days: float
     machine_hours: float

@@ -31,7 +31,7 @@ def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A loss, where it will lie with the probability `level`, and in which ways this is outside the fitted runs."""
+    """A loss, where it will be with the probability `level`, and in which ways this is outside the fitted runs."""
 
     loss: float
     low: float
@@ -72,7 +72,7 @@ class Fit:
     def predict(self, parameters: float, tokens: float, level: float = 0.9, seed: int = 0) -> Prediction:
         """Return the loss of one new run, with an interval, and say if it is outside the fitted runs.
 
-        The interval has two parts: the law might be another one (the bootstrap), and a single run lies off its law (a
+        The interval has two parts: the law might be another one (the bootstrap), and a single run is off its law (a
         deviation drawn from the fitted runs). It knows nothing of a bend that no fitted run shows.
         """
         _check_level(level)

@@ -113,7 +113,7 @@ def _pattern(splitters: list[Any]) -> str:
                 return known
             raise TokenizerError(
                 f"The pre-tokenizer's pattern {expression!r} is unknown, so it might mean something else here; "
-                "the known ones are those of GPT-2, Llama 3, Qwen2, o200k and Mistral Nemo."
+                "the known ones come from GPT-2, Llama 3, Qwen2, o200k and Mistral Nemo."
             )
     raise TokenizerError(f"The pre-tokenizer {splitters!r} is not supported.")
 

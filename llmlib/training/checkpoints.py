@@ -163,9 +163,7 @@ def load(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimize
         weights = read_sealed_weights(path, about)
         _check_weights(weights, learning(model), path)
         if about["frozen"] != checksum(model):
-            raise RunError(
-                f"The frozen weights differ from those of the run in {path}. Load the model that it began with."
-            )
+            raise RunError(f"The frozen weights differ from the run's in {path}. Load the model that it began with.")
         if file_checksum(path / OPTIMIZERS) != about["optimizers"]:
             raise CheckpointError(f"{path / OPTIMIZERS} is not what was written")
         states = torch.load(path / OPTIMIZERS, map_location="cpu", weights_only=True)

@@ -1,6 +1,7 @@
 """Checkpoints for your own training loop, with any `nn.Module`, any torch optimizers, and anything else to remember.
 
-They are folders like those of `train`: each is complete or not there at all, and is checked before anything changes.
+They are folders like the ones that `train` makes: each is complete or not there at all, and is checked before anything
+changes.
 """
 
 import json

@@ -17,7 +17,7 @@ OF_COLOURS = ("color-contrast", "link-in-text-block")
 
 
 def violations(nodes):
-    """What axe finds in a locator's nodes, one line a rule; of a whole page, ask for `page.locator(":root")`."""
+    """What axe finds in a locator's nodes, one line per rule; for a whole page, use `page.locator(":root")`."""
     return nodes.evaluate_all(RUN, [AXE_SCRIPT, None, []])
 
 

@@ -40,7 +40,7 @@ def press(page, *keys):
 
 
 def go(view, target):
-    """To a control at which Tab halts. `tab_through` shows that it leads there, so nobody has to walk the way again."""
+    """Go to a control where Tab stops. `tab_through` has shown that Tab gets there, so we jump."""
     expect(target).to_be_enabled()
     assert view.evaluate(HALTS_AT, target.element_handle()), f"Tab does not lead to {target}"
     target.focus()

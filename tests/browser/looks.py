@@ -13,7 +13,7 @@ SCREENSHOTS = Path(__file__).parent / "screenshots"
 def keep_picture(shown, name):
     """A screenshot for people to look at; git ignores the folder. In a run of several workers (`make test`) none is.
 
-    Either way the page has been painted: a view takes its colours anew after the theme has changed.
+    Either way the page has been painted: a view reads its colours again after the theme has changed.
     """
     if "PYTEST_XDIST_WORKER" not in os.environ:
         SCREENSHOTS.mkdir(exist_ok=True)
@@ -67,7 +67,7 @@ STICKS_OUT = """view => {
   return Math.max(0, view.scrollWidth - view.clientWidth, ...ends.map((end) => end - right));
 }"""
 # Words in a view that are cut off, with no ellipsis and no way to scroll to the rest: by a box that hides what is
-# outside of it, or by the edge of a drawing. Of a line's height, the few pixels without ink may be hidden.
+# outside of it, or by the edge of a drawing. The few pixels of a line's height that have no ink may be hidden.
 CUT_OFF = """view => {
   const hides = (overflow) => /hidden|clip/.test(overflow), scrolls = (overflow) => /auto|scroll/.test(overflow);
   const words = (node) => [...node.childNodes].filter((one) => one.nodeType === 3 && one.data.trim()).flatMap((one) => {
@@ -108,7 +108,7 @@ def cut(view):
 def widen(page, width):
     """Give the window another width."""
     page.set_viewport_size({"width": width, "height": 900})
-    page.wait_for_timeout(150)  # what is drawn in pixels is drawn anew
+    page.wait_for_timeout(150)  # what is drawn in pixels is drawn again
 
 
 # Where the words of a view are, in pixels from its left upper corner; controls that are switched off may be faint, and

@@ -147,7 +147,7 @@ def test_differences_can_be_seen_and_ordered(view):
     shares = [float(re.search(r"difference <?([\d.]+)%", label)[1]) for label in labels]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 0
-    assert min(layers[:20]) > 20, "what lies before a head that is off stays as it was"
+    assert min(layers[:20]) > 20, "what comes before a head that is off stays as it was"
     expect(view.locator(".llm-legend")).to_contain_text("change in points, scaled to all heads")
     view.locator(".llm-thumb").nth(40).click()
     expect(view.locator(".llm-legend")).to_contain_text("change in points, scaled to this head")

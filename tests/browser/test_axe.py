@@ -29,7 +29,7 @@ def found(page, view, path):
     seen = {}
     for scheme, by_axe in (("light", violations), ("dark", faults_of_colour)):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        page.wait_for_timeout(100)  # what is drawn in pixels is drawn anew
+        page.wait_for_timeout(100)  # what is drawn in pixels is drawn again
         seen[scheme] = by_axe(page.locator(":root"))
     return seen
 

@@ -36,7 +36,7 @@ def opened(page, tmp_path):
             page.set_viewport_size({"width": width, "height": 900})
             for scheme in ("dark", "light"):
                 page.emulate_media(color_scheme=scheme)
-                page.evaluate(TWO_FRAMES)  # what has colours by script, or is drawn in pixels, follows now
+                page.evaluate(TWO_FRAMES)  # until colours set by scripts, and pixels, have followed
                 assert node.evaluate(UNREADABLE) == []
                 assert node.evaluate(STICKS_OUT) <= 1
         page.set_viewport_size({"width": 1000, "height": 900})

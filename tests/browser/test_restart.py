@@ -146,7 +146,7 @@ def test_a_page_that_is_loaded_again_finds_its_views_alive(restarted):
     view = restarted.page.locator(".llm-next-token")
     click(view, "Let chance pick", 2)
     expect(view.locator(".llm-picked")).to_have_count(2)
-    # Of a view that JupyterLab draws before the kernel has told it of its models, it says so, and draws it once more.
+    # JupyterLab says so when it draws a view before the kernel has sent its models, and then draws it again.
     assert [problem for problem in restarted.problems if "widget model not found" not in problem] == []
 
 

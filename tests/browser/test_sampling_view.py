@@ -17,7 +17,7 @@ from llmlib.widgets.sampling.branches import Branches
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SETTINGS = "{'temperature': 0.8, 'top_k': 20}"
-# By how many pixels a column of the bars lies elsewhere than its head; one list a row: bar, before, after.
+# By how many pixels a column of the bars is off its head; one list per row: bar, before, after.
 ASKEW = """view => {
   const edges = (line, names) => names.map((name) => line.querySelector(name).getBoundingClientRect().right);
   const heads = [".llm-ticks", ":scope > :nth-child(3)", ":scope > :nth-child(4)"];
@@ -203,7 +203,7 @@ def test_no_click_is_lost_while_texts_are_written(alive):
     word = press(bench, view.locator(".llm-next li > .llm-line code").first)
     expect(view.get_by_role("button", name="Keep writing")).to_be_visible()
     bench.expect("lab.branches()[lab.at]['way']", "'reader'")
-    expect(written(view).last).to_have_text(word)  # not what came to stand there meanwhile
+    expect(written(view).last).to_have_text(word)  # not what has moved there meanwhile
     tab(view, "Side by side")
     cards = view.locator(".llm-card")
     tokens = cards.first.locator(".llm-token")

@@ -16,7 +16,7 @@ use_style()
 plt.plot([1, 2, 3], [1, 4, 9])
 show_plot("A curve that rises from 1 to 9, ever more steeply.")
 """
-# A model's run takes a minute in which it can be ended twenty times a second, as that of a long text.
+# A model's run takes a minute in which it can be ended twenty times a second, like a long text's.
 SLOW = """
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the tests of the table do in the views of runs: the training dashboard, and that of alignment."""
+"""What the tests of the table do in the views of runs: the training and the alignment dashboard."""
 
 from playwright.sync_api import expect
 
@@ -11,7 +11,7 @@ PAUSE = "view => [...view.querySelectorAll('button')].find((node) => node.textCo
 
 
 def of(view, expression):
-    """What `expression` says of the training dashboard, said of this view."""
+    """What `expression` says about the training dashboard, changed to fit this view."""
     return expression.replace("training", "alignment") if "llm-alignment" in view.get_attribute("class") else expression
 
 

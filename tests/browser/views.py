@@ -46,7 +46,7 @@ questions = [{"text": f"What is {n}?", "lead": "From lesson 03:", "choices": cho
 law = Law(E=2.97, A=280, B=265, alpha=0.7, beta=0.51)
 own_runs = {"own": [(1e4, 1e5, 4.0), (1e5, 1e6, 3.0)]}
 told = []  # which choices were told to Python
-class Rewarded:  # the made-up steps of an alignment run; its answers are those of the pupil
+class Rewarded:  # the made-up steps of an alignment run; its answers are the pupil's
     config, step = SimpleNamespace(steps=100_000), 0
     def __iter__(self):
         return self

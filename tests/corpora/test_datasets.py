@@ -1,4 +1,4 @@
-"""Token files: windows are what stands in the file, batches depend on seed and step alone, damage is noticed."""
+"""Token files: windows hold what is in the file, batches depend on seed and step alone, damage is noticed."""
 
 import pickle
 

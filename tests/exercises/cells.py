@@ -19,14 +19,14 @@ def run_cell(text, **names):
 
 
 def run_in(notebook, text):
-    """Run one more cell in a notebook, the dictionary of its names."""
+    """Run one more cell in a notebook, which is the dictionary of its names."""
     place = f"<a cell of the tests: {next(_numbers)}>"
     linecache.cache[place] = (len(text), None, text.splitlines(keepends=True), place)
     exec(compile(text, place, "exec"), notebook)
 
 
 def solutions_in(lesson, kind):
-    """The names of the exercises, and a solution of each, from a module of `right`, as from a cell.
+    """The exercises' names and a solution of each, from a module of `right`, run like a cell.
 
     `kind` is "plain" or "solves".
     """

@@ -137,3 +137,8 @@ def test_the_table_of_a_shape_names_the_axes():
         key             3         4  ≠
         (one too many)  none      1  ≠""")
     assert difference.parts[1].marked == {(1, 2), (2, 2)}
+
+
+def test_numbers_side_by_side_have_no_more_digits_than_it_takes_to_tell_them_apart():
+    parts = find_difference((0.39677321997956516, 0.5), (0.42569152104864094, 0.5)).parts
+    assert parts[1].rows == (("0", "0.3968", "0.4257  ≠"), ("1", "0.5", "0.5"))

@@ -73,7 +73,7 @@ def test_every_misconception_is_named_in_each_precision_alone(exercise):
 def test_two_misconceptions_at_once_are_named(exercise):
     """Both by name, unless the two give together, whatever the input, what fewer or others would give.
 
-    What is told instead is proved on cases of another seed: what was named gives the same; or most cases raise; or
+    What is said instead is proved on cases of another seed: what was named gives the same; or most cases raise; or
     nothing came of the two; or one step makes of each expected result what the two have given; or the exercise looks
     into what they do. Every ninth pair is tried.
     """

@@ -211,7 +211,7 @@ def test_a_kept_part_and_the_notebook_may_share_a_module_a_constant_and_a_helper
 
 
 def test_it_comes_back_as_it_was_when_a_name_that_it_uses_has_changed():
-    """A reader who goes back to an earlier exercise, and begins it anew, breaks nothing that was right."""
+    """A reader who goes back to an earlier exercise and starts it again breaks nothing that was right."""
     notebook = run_cell(RIGHT + "def mask(n_query, n_key): return my_mask(n_query, n_key)")
     assert check(MASK, notebook["mask"]).correct
     exec("def my_mask(n_query, n_key): ...", notebook)

@@ -1,4 +1,4 @@
-"""Mechanically made faulty versions: none is accepted that is not equal, and most are told a reason."""
+"""Mechanically made faulty versions: an unequal one is never accepted, and most get a reason."""
 
 import importlib
 import pkgutil

@@ -18,7 +18,7 @@ from llmlib.exercises.registry import find
 
 
 def told(edits, line, wanted):
-    """What is said of the changes of this line after which it reads as wanted."""
+    """What we say about the changes that turn this line into the wanted one."""
     tree = ast.parse(f"def f(x, n):\n    {line}")
     changed = ast.unparse(ast.parse(wanted))
     return {edit.says for edit in edits(tree) if changed == ast.unparse(tree).splitlines()[1].strip()}
@@ -68,7 +68,7 @@ def test_one_more_is_no_algebra():
 
 
 def test_no_list_is_put_into_itself():
-    """From such a list, `torch.tensor` never comes back: the process ends."""
+    """`torch.tensor` never returns from such a list: the process dies."""
     for line in ("x.append({})", "x.insert(0, {})", "x.append([1, {}])", "x[0] = {}"):
         assert told(missing.names, line.format("n"), line.format("x")) == set()
     for line in ("x.append(len({}))", "x[0] = {}[1]", "y.append({})"):

@@ -46,7 +46,7 @@ def told(name, attempt):
 @pytest.mark.parametrize(
     ("right", "slip", "says"),
     [
-        ("x), self.n_heads), cos", "x), n_heads), cos", "What `__init__` has kept is `self.n_heads`."),
+        ("x), self.n_heads), cos", "x), n_heads), cos", "`__init__` keeps it as `self.n_heads`."),
         ("causal_mask(x.shape[1], ", "causal_mask(seq, ", "`seq` is the name of an axis. Its size is `x.shape[1]`."),
         ("self.query(x)", "self.query @ x", "`self.query` is a layer, and a layer is called like a function"),
         ("self.key(x), self.n_kv_heads", "self.key(x), self.n_heads", "does `self.key(x)` have side by side?"),
@@ -121,5 +121,5 @@ def test_a_right_module_stays_right_beside_exercises_that_are_not_solved():
     for name in ("share_heads", "rotate"):  # the reader goes back to a side path
         run_in(notebook, f"def {name}(*args): ...")
         said = told(NAME, notebook["MultiHeadAttention"])
-        assert f"`{name}` is a function of your notebook that is not written yet" in said
+        assert f"`{name}` is a function in your notebook that is not written yet" in said
     assert check(NAME, mine(NAME)).correct

@@ -1,4 +1,4 @@
-"""Wrong solutions as people write them: none is right, and each is told its own reason and no other."""
+"""Wrong solutions as people write them: none is right, and each gets its own reason and no other."""
 
 import importlib
 import math

@@ -1,4 +1,4 @@
-"""Patterns of long texts: thumbnails, scores and single heads are those of the whole patterns, which are never kept."""
+"""Patterns of long texts: thumbnails, scores and single heads equal the whole patterns', which are never kept."""
 
 import json
 import re

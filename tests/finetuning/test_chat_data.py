@@ -1,4 +1,4 @@
-"""Batches of conversations: every answer once an epoch, nothing else a target, and what a cut costs is told."""
+"""Batches of conversations: every answer once an epoch, nothing else a target, and what a cut costs is reported."""
 
 import warnings
 

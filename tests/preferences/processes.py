@@ -23,7 +23,7 @@ TOKENIZER = with_chat_template(BPETokenizer.train("", 256 + len(SPECIAL), specia
 
 
 def distance(ranks, over):
-    """The largest difference of a gradient from that of one process with the whole batch."""
+    """The largest difference between a gradient and the one from a single process with the whole batch."""
     model, encoded = small_model(TOKENIZER.vocab_size), encode_prompts(TOKENIZER, PROMPTS)
     sampled = sample(model, TOKENIZER, encoded, 4, 12, seed=1)
     sampled.mask[:4, 2:] = False  # so that the processes have different numbers of tokens

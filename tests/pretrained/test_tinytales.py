@@ -1,4 +1,4 @@
-"""The course's own base model: it lies beside the code, is small, and has learned to answer."""
+"""The course's own base model: it comes with the code, is small, and has learned to answer."""
 
 import sys
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_it_needs_no_network_and_no_mirror(monkeypatch):
 
 
 def test_transformers_reads_the_same_model(loaded):
-    """Its format is that of the hub, so people can use it elsewhere."""
+    """It has the hub's format, so people can use it elsewhere."""
     import transformers
 
     theirs = transformers.AutoModelForCausalLM.from_pretrained(TINYTALES, dtype=torch.float32).eval()

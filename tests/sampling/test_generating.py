@@ -1,4 +1,4 @@
-"""Writing against the slow way; what ends a text, and what is said of it."""
+"""Writing, checked against the slow way; what ends a text, and how that is reported."""
 
 import warnings
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Numbers that judge texts: against a published implementation, brute force, and what `generate` says itself."""
+"""Numbers that judge texts, checked against a published implementation, brute force, and what `generate` reports."""
 
 import math
 

@@ -223,7 +223,7 @@ def test_the_page_by_axe_in_both_themes_and_on_a_telephone(opened):
     for width, scheme in ((1000, "light"), (1000, "dark"), (390, "dark"), (390, "light")):
         opened.set_viewport_size({"width": width, "height": 800})
         opened.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        opened.wait_for_timeout(200)  # what is drawn in pixels is drawn anew
+        opened.wait_for_timeout(200)  # what is drawn in pixels is drawn again
         keep_picture(opened, f"playground-{width}-{scheme}")
         whole = opened.locator(":root")
         by_axe = violations if scheme == "light" else faults_of_colour

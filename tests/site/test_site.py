@@ -1,4 +1,4 @@
-"""The web edition: built of two small lessons, all links there, and used in a browser."""
+"""The web edition: built from two small lessons, with no broken link, and used in a browser."""
 
 import doctest
 import importlib

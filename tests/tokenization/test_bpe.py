@@ -1,4 +1,4 @@
-"""Ids equal tiktoken's, texts survive the way to ids and back, wrong input is told so."""
+"""Ids equal tiktoken's, texts survive the way to ids and back, wrong input gets a clear error."""
 
 import copy
 import pickle

@@ -20,7 +20,7 @@ from llmlib.tokenization.byte_level import bytes_of_tokens
 
 
 def merges_by_definition(pieces, n_merges, ties="first"):
-    """Count all pairs anew for each merge; also returns how often each chosen pair occurred, and its rivals."""
+    """Count all pairs again for each merge; also returns how often each chosen pair occurred, and its rivals."""
     words = [(list(piece.encode()), count) for piece, count in pieces.items()]
     tokens = [bytes([byte]) for byte in range(256)]
     merges, rivals = [], []

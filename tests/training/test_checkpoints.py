@@ -255,7 +255,7 @@ def test_a_second_process_is_told(tmp_path):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", CLAIMS, str(tmp_path)], **pipes) as other:
         assert "Another process is training in" in other.stdout.readline()
-        again = run_in(tmp_path)  # the same process may begin anew
+        again = run_in(tmp_path)  # the same process may start again
         del run, again
         other.stdin.write("\n")
         other.stdin.flush()

@@ -61,7 +61,7 @@ def test_several_processes_follow_the_curve_of_one(tmp_path, whole):
 
 
 def test_a_run_moves_from_one_process_to_two_which_die_and_back_to_one(tmp_path, whole):
-    """What torchrun does: it starts all anew once, as often as it was allowed to, and then it tells of the end."""
+    """What torchrun does: it restarts everything once, as often as it may, and then reports the end."""
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
     for path in checkpoints.checkpoints(folder):

@@ -119,9 +119,7 @@ def test_a_checkpoint_goes_on_beside_the_same_frozen_weights_only(tmp_path):
     with torch.no_grad():
         other.embed.weight[3, 5] += 1e-3
     before = weights(other)
-    with pytest.raises(
-        RunError, match=r"The frozen weights differ from those of the run in .*Load the model that it began"
-    ):
+    with pytest.raises(RunError, match=r"The frozen weights differ from the run's in .*Load the model that it began"):
         train(other, DATA, config, folder=tmp_path, resume=True)
     assert not changed(before, other)
     with pytest.raises(RunError, match=r"a run that trained other weights: .*Freeze the same"):

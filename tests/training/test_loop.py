@@ -80,7 +80,7 @@ def test_a_batch_in_parts_is_the_same_step(accumulate):
 
 @pytest.mark.parametrize("accumulate", [1, 2, 4, 8])
 def test_parts_count_as_much_as_their_targets(accumulate):
-    """The mean is over all targets that count, wherever they lie; here rows have 16, 1 or none."""
+    """The mean is over all targets that count, wherever they are; here rows have 16, 1 or none."""
 
     class Uneven:
         def batch(self, step, *, batch_size, seq_len, seed=0, device=None):

@@ -18,7 +18,7 @@ from llmlib.training import memory
 libc = ctypes.CDLL(None)
 libc.prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: pages of one size, whatever the machine prefers
 # Pieces of 128 KB and more go back when they are freed. By itself glibc moves this limit as it sees what is freed, and
-# what lies above a piece in the heap then decides whether it can go back.
+# what is above a piece in the heap then decides whether it can go back.
 assert libc.mallopt(memory.M_MMAP_THRESHOLD, 128 << 10)
 
 choice = "keep" if os.fork() else "leave"  # two processes, and one import of torch
@@ -53,7 +53,7 @@ def test_what_is_freed_is_kept_until_it_is_given_back():
     touched = {choice: (int(five), int(after)) for choice, five, after in map(str.split, done.stdout.splitlines())}
     kept, after = touched["keep"]  # pages that five steps touched for the first time, and one after all was given back
     handed_back, _ = touched["leave"]
-    assert handed_back > 100_000  # the control: each step fetches its 25,000 pages anew
+    assert handed_back > 100_000  # the control: each step fetches its 25,000 pages again
     assert kept < 1000
     assert after > 20_000
 

@@ -105,7 +105,7 @@ def test_a_loop_that_begins_again_does_not_mix_with_the_one_before(tmp_path):
 
 
 def others():
-    """Other models and optimizers than those of a checkpoint, and what is said of them."""
+    """Models and optimizers that differ from a checkpoint's, and what the error says about them."""
     yield "kinds .*SGD.* there and .*AdamW.* here", lambda: made("adamw")[:2]
     yield r"kinds \['SGD'\] there and \[\] here", lambda: (made()[0], [])
     yield (

@@ -1,4 +1,4 @@
-"""The view of BPE's steps: its steps are those of real training and encoding, in Python and in JavaScript."""
+"""The view of BPE's steps: it takes the steps of real training and encoding, in Python and in JavaScript."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The rotary view: its numbers are those of the library's rotation, and its pictures hold."""
+"""The rotary view: its numbers come from the library's rotation, and its pictures hold."""
 
 import re
 import xml.etree.ElementTree as ET

@@ -1,4 +1,4 @@
-"""The scaling view: its numbers, in Python and in the browser's JavaScript, are those of `llmlib.scaling`."""
+"""The scaling view: its numbers, in Python and in the browser's JavaScript, agree with `llmlib.scaling`."""
 
 import json
 import re
@@ -101,7 +101,7 @@ def test_the_picture_computes_it_too(law):
 
 
 def test_without_answers_the_cheapest_model_is_the_best_for_its_compute(in_the_browser):
-    """What the view says of the two must agree, or one of them is wrong."""
+    """What the view says about the two must agree, or one of them is wrong."""
     chinchilla = in_the_browser[2][1]
     law = LAWS[2]
     same = law.cheapest(chinchilla["loss"])

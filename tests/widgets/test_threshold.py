@@ -1,4 +1,4 @@
-"""The threshold view: its numbers are those of `llmlib.evaluation`, its pictures hold, and bad input is told."""
+"""The threshold view: its numbers agree with `llmlib.evaluation`, its pictures hold, and bad input is refused."""
 
 import re
 import xml.etree.ElementTree as ET

@@ -75,7 +75,7 @@ def _not_attempted(e: Examination, done: str = "") -> Report:
 def no_end(e: Examination) -> Report | None:
     if e.stopped is None:
         return None
-    ends = "Does the condition of each loop become false at some point? Does each turn change something?"
+    ends = "Does the condition of each loop become false at some point? Does each pass change something?"
     no_end = "Your function has no loop. Does it call itself, or something that takes long? If not, run it again."
     parts = [*line_of(e, e.stopped), Prose(ends if has_loop(e.attempt) else no_end)]
     heading = f"Stopped: no result after {e.seconds:g} seconds."
@@ -155,7 +155,7 @@ def another_form(e: Examination, reason: Reason) -> Report | None:
 
 
 def _shows_all(e: Examination, reason: Reason, trial: Trial) -> bool:
-    """Whether each of the ideas alone goes wrong in this case, so that one can see them all."""
+    """Whether each of the ideas alone goes wrong in this case, so that the reader can see them all."""
     right = run_our_own(e.exercise.reference, trial.case.args)
     alone = [partial(e.exercise.faulty, **idea.faults) for idea in reason.ideas]
     return all(not same_outcome(right, run_our_own(faulty, trial.case.args)) for faulty in alone)
@@ -178,7 +178,7 @@ def a_property(e: Examination, _reason: Reason | None = None) -> Report | None:
     broken = broken_property(e)
     if broken is None:
         return None
-    beside = broken.says not in GENERAL and not broken.trial.wrong  # what is said has numbers of its own
+    beside = broken.says not in GENERAL and not broken.trial.wrong  # the sentence already gives numbers
     caption = "A case in which your result is right" if beside else "The case"
     parts = (Prose(broken.says, "Should hold:"), Prose(broken.found), *around(e, broken.trial, caption))
     name = f"property: {broken.says}"

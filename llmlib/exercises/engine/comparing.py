@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from llmlib.exercises.engine.axes import aligned, plain_axes
 from llmlib.exercises.engine.describing import (
     by_how_much,
     describe,
@@ -184,7 +185,7 @@ def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str)
     if len(axes) == expected.ndim:
         rows = [
             (name, str(size), str(found) + ("" if size == found else "  ≠"))
-            for name, size, found in zip(axes, expected.shape, [*got.shape, *["missing"] * expected.ndim])
+            for name, size, found in zip(axes, expected.shape, aligned(expected.shape, got.shape))
         ]
         rows += [("(one too many)", "none", f"{size}  ≠") for size in got.shape[expected.ndim :]]
         marked = {(i, 2) for i, row in enumerate(rows) if row[2].endswith("≠")}
@@ -223,7 +224,7 @@ def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
 
 def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[str], place: str) -> tuple[Part, ...]:
     first = tuple(wrong.nonzero()[0].tolist())
-    names = axes if len(axes) == len(first) else _plain_axes(len(first))
+    names = axes if len(axes) == len(first) else plain_axes(len(first))
     at = ", ".join(f"{name} {i}" for name, i in zip(names, first))
     mine, theirs = expected[first].item(), got[first].item()
     count = int(wrong.sum())
@@ -237,11 +238,6 @@ def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[s
     if wrong.ndim:
         parts.append(_grid(expected, got, wrong, first, names))
     return tuple(parts)
-
-
-def _plain_axes(number: int) -> list[str]:
-    """Make names for axes that have none, to be read before an index."""
-    return {1: ["place"], 2: ["row", "column"]}.get(number, [f"axis {i}: index" for i in range(number)])
 
 
 def _grid(expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], names: Sequence[str]) -> Table:
@@ -302,9 +298,7 @@ def _of_texts(expected: str | bytes, got: Any, place: str) -> Difference | None:
 
 
 def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> Difference | None:
-    if not isinstance(got, (list, tuple)):
-        return _wrong_type(expected, got, place)
-    if isinstance(got, list) != isinstance(expected, list):
+    if not isinstance(got, (list, tuple)) or isinstance(got, list) != isinstance(expected, list):
         return _wrong_type(expected, got, place)
     if any(map(holds_tensors, expected)):
         return _of_several_tensors(expected, got, axes, place)
@@ -330,7 +324,7 @@ def _wrong_items(expected: Any, right: list[Any], items: list[Any], place: str) 
     marked = set()
     for j in range(max(0, i - 2), min(max(len(right), len(items)), i + 4)):
         pair = [values[j] if j < len(values) else NOTHING for values in (right, items)]
-        a, b = (NOTHING if value is NOTHING else describe(value, 40) for value in pair)
+        a, b = _side_by_side(pair[0], pair[1])
         differ = not _items_equal(*pair)
         if a == b and differ and isinstance(pair[0], tuple):  # the difference is beyond what is shown
             at = _first_difference(*pair)
@@ -339,6 +333,12 @@ def _wrong_items(expected: Any, right: list[Any], items: list[Any], place: str) 
             marked.add((len(rows), 2))
         rows.append((str(j), a, b + ("  ≠" if differ else "")))
     return Prose(sentence), Table(("index", "expected", "yours"), tuple(rows), frozenset(marked))
+
+
+def _side_by_side(one: Any, other: Any, length: int = 40) -> Sequence[str]:
+    if isinstance(one, float) and isinstance(other, float):
+        return distinctly(one, other)
+    return [NOTHING if value is NOTHING else describe(value, length) for value in (one, other)]
 
 
 def _of_several_tensors(expected: Any, got: Any, axes: Sequence[str], place: str) -> Difference | None:
@@ -365,9 +365,10 @@ def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
         )
     keys = [*expected, *(key for key in found if key not in expected)]
     rows = [
-        (describe(key), _entry(expected, key), _entry(found, key) + "  ≠")
+        (describe(key), right, f"{yours}  ≠")
         for key in keys
         if key not in found or expected.get(key) != found[key]
+        for right, yours in [_side_by_side(expected.get(key, NOTHING), found.get(key, NOTHING), 70)]
     ]
     sentence = (
         f"{len(rows)} of {len(keys)} entries {'differs' if len(rows) == 1 else 'differ'}; the first is {rows[0][0]}."
@@ -381,10 +382,6 @@ def _of_kinds(expected: Any, got: Any, place: str) -> Difference | None:
     if type(expected) is int:
         return _of_numbers(expected, got, place)
     return _wrong_type(expected, got, place) if isinstance(expected, tuple) and isinstance(got, list) else None
-
-
-def _entry(mapping: dict[Any, Any], key: Any) -> str:
-    return describe(mapping[key]) if key in mapping else NOTHING
 
 
 def _items_equal(a: Any, b: Any) -> bool:

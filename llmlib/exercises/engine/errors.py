@@ -73,7 +73,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (
         r"backward through the graph a second time",
         "After the first `backward()`, what it needs is gone. You use something again that was computed before it: "
-        "compute the loss again in each turn, and `detach()` what you carry over.",
+        "compute the loss again on each pass, and `detach()` what you carry over.",
     ),
     (
         r"index -100 is out of bounds",
@@ -115,7 +115,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"loading state_dict",
-        "The names or the shapes of your weights are not those of the module. `module.state_dict()` shows both.",
+        "The names or the shapes of your weights differ from the module's. `module.state_dict()` shows both.",
     ),
     (
         r"AttributeError: 'str' object has no attribute",
@@ -161,7 +161,10 @@ CAUSES: tuple[tuple[str, str], ...] = (
         r"IndexError: tensors used as indices",
         "A tensor of this kind cannot be an index: indices are whole numbers (`long`) or booleans.",
     ),
-    (r"IndexError: .*pop from empty", "There is nothing left to take. Should this case come up? If so, check for it first."),
+    (
+        r"IndexError: .*pop from empty",
+        "There is nothing left to take. Should this case come up? If so, check for it first.",
+    ),
     (
         r"IndexError: Dimension|IndexError: too many|IndexError: Dimension out of range",
         "The tensor does not have this axis. Axes count from 0; from the end, -1 is the last.",
@@ -386,9 +389,9 @@ def their_line(error: BaseException, function: Callable[..., Any]) -> tuple[int,
 
 
 def _line_that_reads(error: UnboundLocalError, step: TracebackType) -> int:
-    """Find the line with the unbound variable: Python 3.11 names the one before, once it has run some times.
+    """Find the line with the unbound variable: after a few runs, Python 3.11 names the line before it.
 
-    It then stores one variable and loads the next one in a single instruction.
+    By then, a single instruction stores one variable and loads the next.
     """
     for read in [i for i in dis.get_instructions(step.tb_frame.f_code) if i.offset >= step.tb_lasti][:2]:
         if f"'{read.argval}'" in str(error) and read.opname.startswith("LOAD") and read.positions:

@@ -24,8 +24,8 @@ SEARCH = 0.7  # seconds of computing for all steps that look for the reason: nob
 class Examination:
     """An attempt, and the cases tried so far.
 
-    `stopped` is the last call, if there is no point in another one: it did not end, or nothing is written yet. Steps
-    that compute much stop at the time `until`, of this thread.
+    `stopped` is the last call, if there is no point in another one: it did not end, or nothing is written yet. Costly
+    steps stop when this thread has computed until the time `until`.
     """
 
     exercise: Exercise
@@ -54,7 +54,7 @@ class Examination:
         return replace(other, trials=(*self.trials, *other.trials), until=thread_time() + SEARCH)
 
     def within(self, seconds: float) -> "Examination":
-        """Return the same examination for a step that should take no more than these seconds of computing."""
+        """Return the same examination for a step that should compute for at most this many seconds."""
         return replace(self, until=min(self.until, thread_time() + seconds))
 
     @property

@@ -60,7 +60,7 @@ class Probe:
     `broken(call, case)` calls the attempt through `call` and returns a sentence that says how the property
     is broken, or None. The learner reads a `remark`, but it does not make a solution wrong. A probe that
     `explains` looks only at wrong cases, and it gives the reason: it looks into what the attempt does,
-    not only at its results. With `beside`, a listed idea is told with what it has found.
+    not only at its results. With `beside`, what it finds is also shown beside a listed idea.
     """
 
     says: str

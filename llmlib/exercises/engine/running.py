@@ -317,7 +317,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def _same_part(a: torch.nn.Module, b: torch.nn.Module) -> bool:
-    """Whether two parts of models agree in hooks, mode and own weights; a thousand edits of an attempt ask for it."""
+    """Whether two parts of models agree in hooks, mode and own weights; called for each of a thousand edits."""
     if list(a._forward_hooks) != list(b._forward_hooks) or a.training != b.training:
         return False
     mine, theirs = _weights(a), _weights(b)
@@ -326,7 +326,7 @@ def _same_part(a: torch.nn.Module, b: torch.nn.Module) -> bool:
 
 
 def _weights(part: torch.nn.Module) -> list[torch.Tensor]:
-    """Return what a model's part itself holds and would be saved with."""
+    """Return the weights and saved buffers of a model's part itself, without the parts inside it."""
     buffers = [b for name, b in part._buffers.items() if name not in part._non_persistent_buffers_set]
     return [weight for weight in (*part._parameters.values(), *buffers) if weight is not None]
 

@@ -14,7 +14,7 @@ from llmlib.exercises.engine.modules import OnWeights
 from llmlib.exercises.engine.trials import Trial
 
 AXES_OF = r"`?(\w+)`? (?:has the axes |\()(\w+(?:, \w+)+)"  # "`x` (batch, seq)", "q has the axes batch, head"
-KEPT = "`{0}` is an argument of `__init__`, and `forward` does not see it. What `__init__` has kept is `self.{0}`."
+KEPT = "`{0}` is an argument of `__init__`, and `forward` does not see it. `__init__` keeps it as `self.{0}`."
 AXIS = "`{0}` is the name of an axis. Its size is `{1}.shape[{2}]`."
 LAYER = "`{0}` is a layer, and a layer is called like a function: `{0}(x)` multiplies x by its matrix."
 PAIR = "`{0}` with an axis returns a pair of tensors, the values and their indices. `.values` takes the first{1}."
@@ -23,8 +23,8 @@ AXIS_GONE = (
     "`keepdim=True` it stays, with length 1."
 )
 UNWRITTEN = (
-    "`{0}` is a function of your notebook that is not written yet, and returns None. If it worked before, an exercise "
-    "has defined it anew: run the cell again that takes it from `mine`."
+    "`{0}` is a function in your notebook that is not written yet, so it returns None. If it worked before, an "
+    "exercise has defined it again: rerun the cell that takes it from `mine`."
 )
 REDUCED = r"\b(?:sum|mean|amax|amin|max|min)\((?:dim=|axis=)?-?\d\)"
 REDUCED_LAST = re.compile(f"{REDUCED}$")

@@ -93,7 +93,7 @@ def _loaded_from(name: str, source: Source) -> Callable[..., Any] | None:
 
 
 def _define(name: str, kept: Kept) -> Callable[..., Any]:
-    """Run the source of a part, which makes its function. Raises `Unfit` if it makes none that could be called."""
+    """Run the source of a part, which makes its function. Raises `Unfit` if it makes nothing that can be called."""
     exercise, code = find(name), kept.source.whole
     place = f"<mine: {name}, {zlib.crc32(code.encode()):08x}>"  # an earlier version may still be in use
     space: dict[str, Any] = {"__name__": f"mine.{name}"}

@@ -191,11 +191,11 @@ class _Builder:
     ) -> Box:
         """Build a box with the tensors that the skeleton has there, and the lines that use `uses` (and `more`).
 
-        `says` names its title and words, where they are not those of `id`; `facts` are put into the words.
+        `says` is the key of its title and words, if that is not `id`; `facts` are put into the words.
         """
         weights = list(self.weights(id))
         numbers = sum(tensor.parameters for tensor in weights)
-        if rows is not None and weights:  # of a table only a row is needed
+        if rows is not None and weights:  # only one row of a table is needed
             numbers = rows * self.config.d_model
         passes = BoxTensor("result", self.axes(value or self.axes_of_value(id)), is_weight=False)
         title, kind = TITLES[says or id]

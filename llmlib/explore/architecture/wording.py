@@ -1,6 +1,6 @@
 """What the boxes of an architecture are called, and one sentence on what each does."""
 
-TITLES = {  # and the kind, on which the colour depends
+TITLES = {  # and the kind, which sets the colour
     "model": ("Model", "group"),
     "embed": ("Token table", "embedding"),
     "learned": ("Position table", "embedding"),

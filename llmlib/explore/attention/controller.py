@@ -87,7 +87,7 @@ def _name(model: Any) -> str:
 
 
 class Wish(NamedTuple):
-    """What the reader wants to see; the names are those of the view's traits."""
+    """What the reader wants to see, under the same names as the view's traits."""
 
     text: str
     text_b: str

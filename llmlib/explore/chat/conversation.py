@@ -1,4 +1,4 @@
-"""What was said in a conversation with several speakers, and what each of them knows of it."""
+"""What was said in a conversation with several speakers, and what each of them knows about it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -123,7 +123,7 @@ class _Controller:
         self.shown_length = 1  # of the tree
         self.texts: dict[str, _Text] = {}  # by prompt, as they were left, the newest last
         self.interrupted = threading.Event()
-        self.unwatch: Callable[[], None] = lambda: None  # ends the listening for an interrupt
+        self.unwatch: Callable[[], None] = lambda: None  # stops listening for an interrupt
         self.shown_rules: Rules | None = None
         self.followed: Followed | None = None
         self.counts: Tensor | None = None  # draws of each token, when draws are counted

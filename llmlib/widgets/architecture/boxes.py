@@ -39,7 +39,7 @@ class BoxTensor:
 
 @dataclass(frozen=True)
 class Box:
-    """A part of a model. Its own costs are those of one copy, without the boxes inside; bytes are numbers × width."""
+    """A part of a model. Its own costs are for one copy, without the boxes inside; bytes are numbers × width."""
 
     id: str
     title: str

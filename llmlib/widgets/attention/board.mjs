@@ -115,7 +115,7 @@ export function boardPanel(ctx, hub, model, redraw) {
     typed.follow();
     score.textContent = logprobInWords(model.get("logprobs"), changed);
     table.setAttribute("aria-busy", String(turned.size > 0)); // the switches are ahead of the numbers
-    fill(changed); // the numbers are those of what Python has switched
+    fill(changed); // the numbers belong to what Python has switched
     if (hub.live) drawSwitch(presses, ctx, toggle);
   }
   return { node, draw, toggle, off };

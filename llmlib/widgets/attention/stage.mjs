@@ -10,8 +10,7 @@ import { detailPanel, stripPanel } from "./panels.mjs";
 
 /**
  *  Parts that are always there (`look`, `legend`, `board`, and the lines `ordered`, `reading`, `away`) find their
- *  places; panels are made anew only when the reader goes to another level, so that the keyboard's focus stays where it
- *  is.
+ *  places; panels are made again only when the reader goes to another level, so that the keyboard's focus stays put.
  */
 export function stagePanel(ctx, { look, legend, board, ordered, reading, away }) {
   const node = element("div", { class: "llm-stage" });

@@ -113,7 +113,7 @@ def _pieces(text: str, width: Number) -> Sequence[str]:
 
 
 def _width(text: str) -> Number:
-    return 0.84 * width_of(text)  # the letters here are narrower than those of code
+    return 0.84 * width_of(text)  # the letters here are narrower than code's
 
 
 def _words(x: Number, y: Number, words: str, fill: str = INK, size: int = 14) -> str:

@@ -357,7 +357,7 @@ export function arrowPath(x1, y1, x2, y2, gap = 7, head = 10) {
 export const typedText = (typed) => typed.replaceAll("·", " ").replaceAll("⏎", "\n").replaceAll("⇥", "\t");
 
 /**
- * Rows whose text holds what was typed, at most `most`, and how many there are. Upper and lower case are alike. The
+ * Rows whose text contains what was typed, at most `most`, and how many there are. Case does not matter. The
  * whole token comes first, then tokens that begin with it, then the others, each by number. `whole`: the exact token
  * only.
  */

@@ -113,8 +113,9 @@ def long_context_view(
     several: their mean is drawn, and a band from the lowest row to the highest (two standard errors if there are more
     than 8). An arm may end before the others. `grids` has for each arm the share of needles found, `[length, depth]`;
     NaN is not measured yet, and `view.put(arm, length, depth, share)` fills it. `trained` is the length that the model
-    was trained for, and `needles` says of how many each share is. Sources: Kamradt (2023), "Needle in a Haystack"; Liu
-    et al. (2023), "Lost in the Middle". Raises `ValueError` if there is nothing to show, and for what does not fit.
+    was trained for, and `needles` how many there are behind each share. Sources: Kamradt (2023), "Needle in a
+    Haystack"; Liu et al. (2023), "Lost in the Middle". Raises `ValueError` if there is nothing to show, and for what
+    does not fit.
 
     >>> long_context_view({"as trained": [3.0, 1.0, 5.0]}, trained=2)
     <LongContextView: Mean loss up to position 2, as trained: as trained 2.00, 5.00 beyond.>

@@ -94,7 +94,7 @@ def threshold_view(
     Scores that are all between 0 and 1 get a reliability diagram with so many `bins`. The reader's choice is in
     `view.score`, `view.threshold` and `view.let_through`. Sources: Fawcett (2006), "An introduction to ROC analysis";
     Geifman and El-Yaniv (2017), "Selective Classification for Deep Neural Networks"; Guo et al. (2017), "On Calibration
-    of Modern Neural Networks". Raises `ValueError` for lengths that differ, no answer, NaN, and names that are alike.
+    of Modern Neural Networks". Raises `ValueError` for lengths that differ, no answer, NaN, and names that occur twice.
 
     >>> threshold_view({"confidence": [0.9, 0.8, 0.6, 0.3]}, [1, 1, 0, 1], threshold=0.5)
     <ThresholdView: confidence at least 0.5: 3 of 4 let through: 2 right, 1 wrong. 1 withheld: 1 right, 0 wrong.

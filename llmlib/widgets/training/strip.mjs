@@ -14,7 +14,7 @@ const FAN_TALL = 190;
 const ROW_LEAST = 10;
 const ROW_MOST = 24;
 const ROW_NAMED = 14;
-const DECADES = { strip: 3, fan: 5 }; // powers of ten that colours tell apart, at most
+const DECADES = { strip: 3, fan: 5 }; // at most so many powers of ten get colours of their own
 
 function word(palette, text, attributes) {
   return svg("text", { "font-size": 11, fill: palette.faint, ...attributes }, text);

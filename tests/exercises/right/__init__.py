@@ -1,4 +1,4 @@
-"""Right solutions, a module a lesson: of each exercise a plain one, and some in styles other than the library's."""
+"""Right solutions, one module per lesson: a plain one for each exercise, and some in styles unlike the library's."""
 
 from collections import defaultdict
 

@@ -1,4 +1,4 @@
-"""Right solutions of lesson 09: a plain one of each exercise, and others in other styles."""
+"""Right solutions of lesson 09: a plain one for each exercise, and others in other styles."""
 
 import math
 from collections import Counter

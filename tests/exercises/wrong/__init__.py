@@ -1,4 +1,4 @@
-"""Wrong solutions as people write them, a module a lesson: each is to be told its own reason."""
+"""Wrong solutions as people write them, one module per lesson: `check` should name the reason for each."""
 
 from collections.abc import Callable
 from typing import Any

@@ -200,7 +200,7 @@ def _(pieces):
     return counts
 
 
-# --- ideas that other words were said of ---
+# --- ideas that were given the wrong words ---
 
 
 @wrong("interpret.rollout", "as much as one head")

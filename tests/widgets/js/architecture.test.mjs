@@ -86,7 +86,7 @@ test("opened values come back from their codes", () => {
   assert.equal(span(3, 8, 8), "3");
 });
 
-test("what is told of each token", () => {
+test("what is said about each token", () => {
   assert.equal(unpackTokens(view(new Uint8Array(0))), null);
   assert.deepEqual(unpackTokens(view(Float32Array.from([1, 2, 3, 4, 5, 6, 7, 8])))(1), {
     norm: 2,

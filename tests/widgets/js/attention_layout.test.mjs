@@ -144,7 +144,7 @@ test("what stands side by side fits", () => {
   assert.ok(laptop.side && laptop.heat <= 360, "the board stands beside a head that fits the screen");
 });
 
-test("the board stands where all of it ends higher up", () => {
+test("the board goes where all of it ends higher up", () => {
   assert.equal(d.boardUnder({ width: 484, height: 240 }, 840), true, "under a short grid");
   assert.equal(d.boardUnder({ width: 300, height: 560 }, 840), false, "beside a tall one");
   assert.equal(d.boardUnder({ width: 300, height: 240 }, 560), false, "in one column it follows the head");

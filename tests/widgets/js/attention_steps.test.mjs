@@ -148,7 +148,7 @@ test("a segment meets a box or it does not", () => {
   assert.ok(!crosses([0, 25], [30, 25], box));
 });
 
-test("names lie under no arrow and on no other name, and stay inside", () => {
+test("names overlap no arrow and no other name, and stay inside", () => {
   const size = 340;
   const vectors = [
     [-1.5, 0.5],

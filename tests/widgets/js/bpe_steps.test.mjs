@@ -206,7 +206,7 @@ test("a verdict says why, and ties are explained by their ids", () => {
   assert.match(verdict(encoding, [98, 99], table), /was never learned/);
 });
 
-test("an open question keeps the next merge out of the story, a tie is told", () => {
+test("an open question keeps the next merge out of the story, a tie is reported", () => {
   const states = replay([SEEN], learned, true);
   assert.equal(story(states, 0, learned, "train", true), "Start: 12 bytes, each a token of its own.");
   assert.match(

@@ -55,7 +55,7 @@ test("from which layer on an answer stays", () => {
   assert.equal(settledAt(side, 1), 0);
 });
 
-test("each measure says how strong a cell is and what stands in it", () => {
+test("each measure says how strong a cell is and what it says", () => {
   assert.ok(Math.abs(MEASURES.probability.shade(side, 2) - 0.8) < 1e-4);
   assert.equal(MEASURES.rank.label(side, 0), "6");
   assert.equal(MEASURES.entropy.shade(side, 0), 0.75);

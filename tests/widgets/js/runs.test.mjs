@@ -205,12 +205,12 @@ test("a long run is drawn with a point a pixel, and its spikes stay", () => {
   );
 });
 
-test("labels do not lie on each other", () => {
+test("labels do not overlap", () => {
   assert.deepEqual(spread([10, 11, 50], 14, 0, 100), [10, 24, 50]);
   assert.deepEqual(spread([98, 99], 14, 0, 100), [86, 100]);
 });
 
-test("a run is told in words", () => {
+test("a run is described in words", () => {
   const run = {
     name: "a",
     state: "running",

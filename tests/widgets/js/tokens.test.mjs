@@ -33,7 +33,7 @@ test("bytes travel as hexadecimal digits", () => {
   assert.equal(hex([0, 255]), "00 FF");
 });
 
-test("the direction is that of the first letter", () => {
+test("the first letter decides the direction", () => {
   assert.equal(direction("1. שלום abc"), "rtl");
   assert.equal(direction("مرحبا"), "rtl");
   assert.equal(direction("abc שלום"), "ltr");

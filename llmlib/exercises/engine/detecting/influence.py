@@ -14,7 +14,7 @@ from llmlib.exercises.engine.reasons import Finding
 from llmlib.exercises.engine.running import Outcome, duplicate, run, run_our_own
 from llmlib.exercises.engine.trials import Trial, equal_safely
 
-ANOTHER_TYPE = "right values in another type"  # how to convert them is told along with the difference
+ANOTHER_TYPE = "right values in another type"  # the difference comes with how to convert them
 TRIES = 3  # cases in which an argument is changed
 
 SAME = Finding(

@@ -14,7 +14,7 @@ from llmlib.exercises.engine.reasons import Finding
 from llmlib.exercises.engine.running import run, run_our_own
 from llmlib.exercises.engine.trials import Trial, equal_safely
 
-PARTS = 3  # wrong cases of which a part is tried
+PARTS = 3  # how many wrong cases are tried in part
 
 
 def _wrong(trial: Trial, base: Tensor) -> Tensor:

@@ -30,9 +30,9 @@ def names(tree: ast.AST) -> Iterator[Edit]:
 
 
 def _held(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield each name that is put into a list as it is, by its `id`, and the list's name.
+    """Yield the `id` of each name that is put into a list just as it is, and the list's name.
 
-    No list is to be put into itself: from such a list `torch.tensor` never comes back, and the process ends.
+    No list may be put into itself: `torch.tensor` never returns from such a list, and the process dies.
     """
     for node in ast.walk(tree):
         match node:

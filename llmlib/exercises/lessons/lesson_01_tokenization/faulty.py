@@ -56,7 +56,7 @@ def faulty_most_common_pair(
 
 
 def _one_of(best: list[Pair], known: set[Pair], tie: Tie) -> Pair:
-    """Choose among equally common pairs, which are given in the order of their first places."""
+    """Choose among equally common pairs, which come in the order in which they first occur."""
     match tie:
         case "smaller":
             return min(best)

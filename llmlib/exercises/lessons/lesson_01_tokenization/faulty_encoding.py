@@ -84,7 +84,7 @@ def _encode_each(parts: Sequence[str], merges: Sequence[Pair]) -> list[int]:
 
 
 def _merge_one_by_one(ids: list[int], rank: Mapping[Pair, int], first_id: int, order: Next) -> list[int]:
-    """Choose the next pair anew after each merge."""
+    """Choose the next pair again after each merge."""
     while possible := [pair for pair in pairwise(ids) if pair in rank]:
         pair = _next_pair(ids, possible, rank, order)
         if pair not in rank:

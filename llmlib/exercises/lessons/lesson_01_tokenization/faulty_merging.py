@@ -111,5 +111,5 @@ FAULTS_OF_MERGE: dict[Merging | None, dict[str, Any]] = {
 
 
 def merge_with(merging: Merging | None, ids: Sequence[int], pair: Pair, new_id: int) -> list[int]:
-    """Merge as a reader does whose `merge` has this fault."""
+    """Merge with this fault, like a reader's own `merge` that has it."""
     return faulty_merge(ids, pair, new_id, **FAULTS_OF_MERGE[merging])

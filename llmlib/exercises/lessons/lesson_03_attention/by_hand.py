@@ -126,14 +126,14 @@ def first_astray(ids, scores):
 
 
 def about_its_own(w_q, w_k, vocab_size, query):
-    """Say how much the positions change the score at the query's own one, apart from what grows from key to key."""
+    """Say how much the positions change a query's score with its own key, leaving out what grows from key to key."""
     by_place = w_q[vocab_size + query] @ w_k[vocab_size:].T  # (key,)
     before = by_place[:query]
     steps = sorted(before.diff().tolist(), key=abs)
     slope = steps[(len(steps) - 1) // 2] if steps else 0.0
     level = (
         before + slope * torch.arange(query, 0, -1)
-    ).median()  # what the own position gets if it is like the others
+    ).median()  # what its own position would get if it were like the others
     own, just_before = (by_place[query] - level).item(), (before[-1] + slope - level).item()
     if abs(own) < 1e-6 < abs(just_before):
         does = f"add {number(just_before)}" if just_before > 0 else f"take {number(-just_before)} away"
@@ -146,8 +146,8 @@ def about_its_own(w_q, w_k, vocab_size, query):
             "minus in both matrices makes a plus."
         )
     return (
-        f"Your columns for positions take {number(-own)} away there. That is the right idea, but too small: what does "
-        "the token's own position get for the same token, and for being later?"
+        f"Your columns for positions take {number(-own)} away there. That is the right idea, but not enough: what does "
+        "the token's own position get for being the same token, and for coming later?"
     )
 
 

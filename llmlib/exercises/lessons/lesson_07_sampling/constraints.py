@@ -161,19 +161,19 @@ def cases_constrained(seed):
         best = int(model([]).argmax())
         return best != end and best not in allowed_tokens(moves, 0, tokens)
 
-    def ends_although(text, args):
-        """Whether at its end a token that is not allowed is likelier than the end."""
+    def ends_at_an_unlikely_end(text, args):
+        """Whether a forbidden token is likelier than the end when the text ends."""
         model, _, _, _, end, _ = args
         return text == b"no" and int(model(constrained(*args)).argmax()) != end
 
-    def goes_on_although(text, args):
+    def goes_on_at_a_likely_end(text, args):
         """Whether it goes on although the end is likely from the start."""
         return bool(text) and bool(args[0]([])[2] > 0.5)
 
     answers, numbers, ab = (moves, ends), (number, {1}), (letters, {0})
     small, pairs = [b"no", b"yes", b"body", b"terday", b""], [b"a", b"b", b"", b"ab", b"ba", b"aa"]
     return [
-        case(answers, small, 4, "it ends, and could go on", ends_although, patience=0.0),
+        case(answers, small, 4, "it ends, and could go on", ends_at_an_unlikely_end, patience=0.0),
         case(answers, small, 4, "it goes on, and could end", lambda text, args: text == b"nobody"),
         case(answers, words, 14, "several ways to write a text", lambda text, args: text == b"yes" and forbidden(args)),
         case(answers, words, 14, "nothing can follow", lambda text, args: text == b"yesterday", patience=6.0),
@@ -181,7 +181,7 @@ def cases_constrained(seed):
         case(numbers, parts, 0, "the limit comes before the end", limited, most=3, patience=9.0, level=9.0),
         case(ab, pairs, 2, "the empty text may end", lambda text, args: not text, patience=-1.0),
         case(ab, pairs, 2, "a state that comes back", lambda text, args: len(text) > 5, patience=5.0),
-        case(ab, pairs, 2, "the end is likely, and a token is likelier", goes_on_although, patience=-1.0),
+        case(ab, pairs, 2, "the end is likely, and a token is likelier", goes_on_at_a_likely_end, patience=-1.0),
         case(numbers, parts, 0, "it wants to end at once", lambda text, args: len(text) > 1, patience=-4.0, level=-9.0),
     ]
 

@@ -27,7 +27,7 @@ def faulty_write(
     past=None,
     by="own",
 ):
-    """`order` lists the rules in the order of their use; `past` is the result of a draw beyond the last token."""
+    """`order` lists the rules in the order they apply; `past` is the result of a draw beyond the last token."""
     penalty = 1 / penalty if by == "turned round" else penalty
 
     def read(new, text):

@@ -35,7 +35,7 @@ def faulty_best_of_n(
 
 
 def _judged_by(rewards: Tensor, values: Tensor, chooses: BestOfNChooses, which: BestOfNWhich) -> Tensor:
-    """Return the numbers of which the largest is chosen."""
+    """Return the numbers; the largest one is chosen."""
     match chooses:
         case "rewards":
             by = rewards
@@ -251,7 +251,7 @@ def faulty_worth_answering(
 
 
 def _gain(chance: Tensor, wrong: float, weighs: WorthAnsweringWeighs) -> Tensor:
-    """Weigh what an answer may bring against what it may cost."""
+    """Weigh what an answer may gain against what it may cost."""
     match weighs:
         case "chances":
             return chance - (1 - chance) * wrong

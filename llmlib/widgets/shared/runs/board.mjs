@@ -31,7 +31,7 @@ const FEWEST = 4; // runs that can be told apart; the fewest steps visible at on
  * - `metrics`: what is measured at each step: { name, title, unit, write }; `fromZero`: its scale begins there; `logs`:
  *   it can have a logarithmic one; `caps`: a run that diverges does not flatten the others; `steady`: not smoothed
  * - `solid`: what the line of the first metric is, where there are dashed ones
- * - `runOf(about, number)`: what the panels know of a run beside its curves; `dashed`: the names of its dashed curves
+ * - `runOf(about, number)`: what panels know about a run besides its curves; `dashed`: the names of its dashed curves
  * - `numbersOf(about)`: the numbers of a run's last step in words; `rule(shown)`: a value to compare with
  * - `state`: where the reader looks at first; `traits`: what else comes from Python
  * - `panels(ctx)`: { inside, below }: panels { node, draw(width, beside), point? }, in the picture and below it
