@@ -232,7 +232,7 @@ def test_an_interrupt_of_the_kernel_pauses_what_is_written(alive):
     for _ in range(4):  # between two acts, or in the midst of one
         write(view, "Keep writing", written(view))
         bench.interrupt()
-        expect(view.get_by_role("button", name="Keep writing")).to_be_visible(timeout=3_000)
+        expect(view.get_by_role("button", name="Keep writing")).to_be_visible()
         expect(view.locator(".llm-notice")).to_contain_text("You interrupted the kernel")
         click(view, "To the prompt")
         expect(written(view)).to_have_count(0)

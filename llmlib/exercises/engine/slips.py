@@ -53,7 +53,7 @@ def slip(e: Examination, trial: Trial) -> str:
 def axis_gone(e: Examination, trial: Trial) -> str:
     """Say that an axis was summed away, if sizes do not match where such a sum is one of the two sides."""
     place = their_line(trial.outcome.error, e.attempt) if trial.outcome.error else None
-    if place is None or not re.search(r"The size of tensor|must match", str(trial.outcome.error)):
+    if place is None or not re.search(r"The size of tensor|must match", name_of(trial.outcome.error)):
         return ""
     try:
         source = inspect.getsource(e.attempt)
