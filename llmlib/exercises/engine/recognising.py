@@ -28,7 +28,7 @@ MORE_SHOW = 0.7  # where within one case some places show it and others do not, 
 SHOWN_IN = 4  # cases, of two draws
 LEFT = 4  # wrong cases that it may leave open
 OPEN = 4  # of so many wrong cases, fewer than one
-PAIRS = 0.2  # seconds of computing: a small model runs a few hundred times in it, and there are more pairs than that
+PAIRS = 0.15  # seconds of computing: a small model runs a few hundred times in it, and there are more pairs than that
 ENOUGH = 2  # wrong cases that speak for an idea, before odd ones are forgiven or two ideas are named
 
 

@@ -26,7 +26,7 @@ PATIENCE = 0.03, 0.5  # the shortest and the longest time limit of one call, in 
 SLOWER = 4  # how many times slower than the attempt itself, whose time shows how busy the machine is
 LONGEST = 30  # how many calls may run into that limit
 ROOM = 1 << 30  # the most bytes that the changed attempts may take
-SECONDS = 0.4  # seconds of computing, for all of them
+SECONDS = 0.3  # seconds of computing, for all of them
 FEW = 6  # the number of cases for which we check the properties
 
 
