@@ -17,7 +17,7 @@ from llmlib.exercises.engine.running import Outcome, run
 from llmlib.exercises.engine.trials import Trial, expected_of, kept_cases
 
 QUICK = 0.5  # seconds for a call that is only made to find the reason
-SEARCH = 0.6  # seconds of computing for all steps that look for the reason: nobody should wait longer for a sentence
+SEARCH = 0.5  # seconds of computing for all steps that look for the reason: nobody should wait longer for a sentence
 
 
 @dataclass(frozen=True, eq=False)
