@@ -20,7 +20,7 @@ from llmlib.exercises.engine.modules import BLANK, OnWeights
 from llmlib.exercises.engine.properties import GENERAL, broken_property, explained, remarks
 from llmlib.exercises.engine.reasons import Reason
 from llmlib.exercises.engine.report import Part, Prose, Report
-from llmlib.exercises.engine.running import quietly, run_our_own
+from llmlib.exercises.engine.running import Outcome, quietly, run_our_own
 from llmlib.exercises.engine.trials import Trial, kept_cases, same_outcome
 from llmlib.exercises.engine.wording import around, error_parts, line_of
 
@@ -147,8 +147,7 @@ def another_form(e: Examination, reason: Reason) -> Report | None:
     if trial is None or trial.difference is None:
         return None
     known = bool(reason) and ANOTHER_TYPE not in reason.findings
-    heading = "Not yet: the result has the wrong type, shape or dtype."
-    heading = "Not yet, and here is the reason." if known else heading
+    heading = f"Not yet{', and here is the reason' if known else ': the result has the wrong type, shape or dtype'}."
     advice = () if known else trial.difference.advice
     parts = (*trial.difference.parts, *reason.parts, *advice, *around(e, trial))
     return Report("form", e.exercise.name, heading, parts, reason.names, reason.findings)
@@ -156,7 +155,7 @@ def another_form(e: Examination, reason: Reason) -> Report | None:
 
 def _shows_all(e: Examination, reason: Reason, trial: Trial) -> bool:
     """Whether each of the ideas alone goes wrong in this case, so that the reader can see them all."""
-    right = run_our_own(e.exercise.reference, trial.case.args)
+    right = Outcome(trial.expected)
     alone = [partial(e.exercise.faulty, **idea.faults) for idea in reason.ideas]
     return all(not same_outcome(right, run_our_own(faulty, trial.case.args)) for faulty in alone)
 
