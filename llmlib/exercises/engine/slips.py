@@ -52,8 +52,11 @@ def slip(e: Examination, trial: Trial) -> str:
 
 def axis_gone(e: Examination, trial: Trial) -> str:
     """Say that an axis was summed away, if sizes do not match where such a sum is one of the two sides."""
-    place = their_line(trial.outcome.error, e.attempt) if trial.outcome.error else None
-    if place is None or not re.search(r"The size of tensor|must match", name_of(trial.outcome.error)):
+    error = trial.outcome.error
+    if error is None or not re.search(r"The size of tensor|must match", name_of(error)):
+        return ""
+    place = their_line(error, e.attempt)
+    if place is None:
         return ""
     try:
         source = inspect.getsource(e.attempt)
