@@ -284,6 +284,8 @@ def duplicate(value: Any) -> Any:
         return value
     if type(value) in (list, tuple):
         return type(value)(map(duplicate, value))
+    if type(value) is dict:
+        return {key: duplicate(inside) for key, inside in value.items()}
     return copy.deepcopy(value)
 
 

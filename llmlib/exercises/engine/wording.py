@@ -68,15 +68,11 @@ def of_yours(diagnosis: str) -> str:
 
 def around(e: Examination, trial: Trial, caption: str = "The case") -> list[Part]:
     """End every reply to a wrong attempt: the case, the printed text, and the task again."""
-    rows = tuple((name, _whole(value)) for name, value in zip(e.exercise.argument_names, trial.case.args))
+    # 400 characters: the whole value, ready to copy, if it is not of tensors
+    rows = tuple((name, describe(value, 400)) for name, value in zip(e.exercise.argument_names, trial.case.args))
     caption = f"{caption}: {trial.case.note}" if trial.case.note else caption
     case = Table(("argument", "in this case"), rows, caption=caption)
     return [case, *_printed(trial.outcome), Prose(e.exercise.task, "The task:")]
-
-
-def _whole(value: Any) -> str:
-    """Show the whole value, ready to copy, if it fits on a line."""
-    return describe(value, 150) if "tensor(" in repr(value) else describe(value, 400)
 
 
 def _printed(outcome: Outcome) -> list[Part]:
