@@ -14,6 +14,7 @@ from lesson_pages import (
     borrowed_from_side_paths,
     changed_behind_side_paths,
     columns,
+    roads,
     taken_and_defined_again,
     the_way,
 )
@@ -156,6 +157,14 @@ def test_side_paths_are_folded_and_say_how_long_they_take(lesson):
         if cell.cell_type == "markdown" and "Side path:" in cell.source.splitlines()[0]:
             assert re.fullmatch(r"### Side path: .+ \(\d+ minutes\)", cell.source.splitlines()[0])
             assert cell.metadata.get("jp-MarkdownHeadingCollapsed") is True
+
+
+def test_the_main_road_never_begins_inside_a_cell_of_a_side_path(lesson):
+    """JupyterLab folds whole cells: one with a higher heading further down stays in sight, side path and all."""
+    for cell, is_aside in roads(lesson):
+        if is_aside and cell.cell_type == "markdown":
+            _, *others = re.sub(r"```.*?```", "", cell.source, flags=re.S).splitlines()
+            assert not [line for line in others if re.match(r"#{1,3} ", line)], cell.source
 
 
 def test_the_main_road_needs_no_side_path(lesson):
