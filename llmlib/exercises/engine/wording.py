@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from llmlib.exercises.engine.describing import describe
 from llmlib.exercises.engine.detecting.shrinking import shrinking
