@@ -123,3 +123,45 @@ def test_a_right_module_stays_right_beside_exercises_that_are_not_solved():
         said = told(NAME, notebook["MultiHeadAttention"])
         assert f"`{name}` is a function in your notebook that is not written yet" in said
     assert check(NAME, mine(NAME)).correct
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("blocks.{n}.mlp.up.weight", "`{n}` is in the key as it is written. With an `f` before the string"),
+        ("blocks.0.mlp.up", "The nearest one that there is: `blocks.0.mlp.up.weight`."),
+        ("nothing of the kind", "This key is not in the dictionary."),
+    ],
+)
+def test_a_key_that_is_not_there_is_told_with_the_nearest_one(key, says):
+    report = examine(find("transformer.llama_logits"), lambda ids, weights, config: weights[key])
+    assert says in " ".join(repr(report).split())
+
+
+def test_a_function_that_torch_has_is_told_with_its_place():
+    def attempt(x, gate, up, down):
+        return (silu(x @ gate.T) * (x @ up.T)) @ down.T
+
+    report = examine(find("transformer.swiglu_mlp"), attempt)
+    assert "PyTorch has it as `torch.nn.functional.silu`." in " ".join(repr(report).split())
+
+
+def test_two_sizes_that_do_not_match_tell_two_ideas_apart():
+    def attempt(ids, weights, config):
+        cos, sin = turns(ids.shape[1], config.n_heads, config.rope_theta)
+        stream = weights["embed.weight"][ids]
+        for n in range(config.n_layers):
+            x = rms_norm(stream, weights[f"blocks.{n}.attention_norm.weight"], config.norm_eps)
+            names = ("query", "key", "value", "output")
+            matrices = [weights[f"blocks.{n}.attention.{name}.weight"] for name in names]
+            stream = stream + attention_part(x, *matrices, config.n_heads, cos, sin)
+            x = rms_norm(stream, weights[f"blocks.{n}.mlp_norm.weight"], config.norm_eps)
+            stream = stream + swiglu_mlp(
+                x, *(weights[f"blocks.{n}.mlp.{name}.weight"] for name in ("gate", "up", "down"))
+            )
+        return rms_norm(stream, weights["final_norm.weight"], config.norm_eps) @ weights["embed.weight"].T
+
+    turns, rms_norm = find("attention.turns").reference, find("transformer.rms_norm").reference
+    attention_part, swiglu_mlp = (find(f"transformer.{name}").reference for name in ("attention_part", "swiglu_mlp"))
+    report = examine(find("transformer.llama_logits"), attempt)
+    assert report.misconceptions == ("angles for n_heads numbers",)

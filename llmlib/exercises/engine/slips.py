@@ -5,8 +5,12 @@ import dis
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from types import FunctionType
 from typing import Any
+
+import torch
+import torch.nn.functional as F
 
 from llmlib.exercises.engine.errors import all_code, code_of, name_of, their_line
 from llmlib.exercises.engine.examination import Examination
@@ -26,6 +30,9 @@ UNWRITTEN = (
     "`{0}` is a function in your notebook that is not written yet, so it returns None. If it worked before, an "
     "exercise has defined it again: rerun the cell that takes it from `mine`."
 )
+BRACES = "`{0}` is in the key as it is written. With an `f` before the string, Python puts the value there."
+NEAREST = "There is no key `{0}`. The nearest one that there is: `{1}`."
+IN_TORCH = "Python does not know `{0}` alone. PyTorch has it as `{1}.{0}`."
 REDUCED = r"\b(?:sum|mean|amax|amin|max|min)\((?:dim=|axis=)?-?\d\)"
 REDUCED_LAST = re.compile(f"{REDUCED}$")
 BLANK = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
@@ -39,6 +46,8 @@ def slip(e: Examination, trial: Trial) -> str:
     name, line = name_of(error), (their_line(error, e.attempt) or (0, ""))[1]
     if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
         return _unknown_name(e, str(error.name))
+    if isinstance(error, KeyError) and isinstance(key := next(iter(error.args), None), str):
+        return _unknown_key(trial, key)
     if "NoneType" in name:
         blank = next(_unwritten(e.attempt), None)
         return UNWRITTEN.format(blank) if blank else ""
@@ -79,7 +88,16 @@ def _unknown_name(e: Examination, name: str) -> str:
     for argument, axes in re.findall(AXES_OF, e.exercise.task):
         if argument in e.exercise.argument_names and name in axes.split(", "):
             return AXIS.format(name, argument, axes.split(", ").index(name))
-    return ""
+    home = next((home for home in (torch, F) if callable(getattr(home, name, None))), None)
+    return IN_TORCH.format(name, "torch.nn.functional" if home is F else "torch") if home else ""
+
+
+def _unknown_key(trial: Trial, key: str) -> str:
+    if "{" in key:
+        return BRACES.format(key[key.index("{") : key.find("}") + 1])
+    keys = [name for value in trial.case.args if isinstance(value, dict) for name in value if isinstance(name, str)]
+    nearest = get_close_matches(key, keys, 1)
+    return NEAREST.format(key, nearest[0]) if nearest else ""
 
 
 def _unwritten(attempt: Callable[..., Any]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """One case, tried: the expected result, the attempt's result, and when two outcomes count as the same."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -92,8 +93,14 @@ def equal_safely(expected: Any, got: Any) -> bool:
 def same_outcome(a: Outcome, b: Outcome) -> bool:
     """Whether both gave the same value, or both failed in the same way."""
     if a.error or b.error:
-        return type(a.error) is type(b.error) and str(a.error)[:12] == str(b.error)[:12]
+        return type(a.error) is type(b.error) and _failure(a.error) == _failure(b.error)
     return equal(a.value, b.value)
+
+
+def _failure(error: BaseException | None) -> tuple[str, list[str]]:
+    """Give what tells one exception of a type from another: how it begins, and which two sizes did not match."""
+    text = str(error)
+    return text[:12], sorted(re.findall(r"\((\d+)\)", text)) if text.startswith("The size of tensor") else []
 
 
 def alike(predicted: Outcome, trial: Trial) -> bool | None:

@@ -171,12 +171,13 @@ def faulty_logits(
     give: Literal["logits", "probabilities", "last", "best", "vectors"] = "logits",
     own_eps: float | None = None,
     heads: Literal["n_heads", "d_head"] = "n_heads",
+    turned: Literal["d_head", "n_heads"] = "d_head",
     order: Literal["attention first", "MLP first", "all attentions first"] = "attention first",
     stale: Literal["nothing", "attention reads", "mlp reads", "attention adds", "mlp adds"] = "nothing",
 ) -> object:
     c, length = config, ids.shape[1]
     eps = c.norm_eps if own_eps is None else own_eps
-    frequencies = rotary_frequencies(c.d_head, 10_000.0 if theta == "default" else c.rope_theta)
+    frequencies = rotary_frequencies(getattr(c, turned), 10_000.0 if theta == "default" else c.rope_theta)
     positions = torch.zeros(length) if theta == "nowhere" else torch.arange(length)
     cos, sin = (part[None, None] for part in rotary_cos_sin(positions, frequencies))
     residual = weights["embed.weight"][ids] * (c.d_model**0.5 if embedding == "scaled" else 1)
