@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterator
 from types import CodeType, TracebackType
 from typing import Any
 
+FITS = (
+    "In a product with `@`, the last axis of the left side and the second-to-last of the right side must have the same "
+    "size."
+)
 # First match wins: a pattern for "ErrorType: message", and its usual cause.
 CAUSES: tuple[tuple[str, str], ...] = (
     (
@@ -231,13 +235,12 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"RuntimeError: .*batch[12]",
-        "For `a @ b`, the last axis of a and the second-to-last of b must have the same size; `transpose(-2, -1)` "
-        "swaps two axes.",
+        f"{FITS} `transpose(-2, -1)` swaps two axes.",
     ),
     (
         r"RuntimeError: mat1 and mat2|RuntimeError: size mismatch|must match.*bmm",
-        "For `a @ b`, the last axis of a and the second-to-last of b must have the same size. Write both shapes down, "
-        "with the names of their axes: is one in the wrong position, or is its size not what you thought?",
+        f"{FITS} Write both shapes down, with the names of their axes: is one in the wrong position, or is its size "
+        "not what you thought?",
     ),
     (
         r"RuntimeError: .*view size is not compatible",
@@ -261,6 +264,10 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (r"RuntimeError: .*requires grad", "`numpy()` needs a tensor without gradients: `x.detach().numpy()`."),
     (r"RecursionError:", "The function calls itself forever; which case should stop it?"),
     (r"MemoryError|out of memory|RuntimeError: .*allocate", "A list or tensor grows far beyond what the task needs."),
+    (
+        r"TypeError: .*(tuple of ints|float' object cannot be interpreted)",
+        "A size or a number of things is a float here. `/` always makes a float, `//` a whole number.",
+    ),
     (r"TypeError:", "An operation got a type of value that it does not work on. Print `type(...)` of what goes in."),
     (r"AssertionError:", "One of your `assert`s fails in this case."),
     (r"KeyboardInterrupt", "You, or somebody, stopped the run."),
@@ -272,10 +279,7 @@ NO_GRADIENT = (
     "computed ones: after `{0} = {0} - …` the name `{0}` means a new tensor. Change the old one in place, "
     "under `torch.no_grad()`, or make the new one a starting point again: `{0} = (…).detach().requires_grad_()`."
 )
-TRANSPOSED = (
-    "For `a @ b`, the last axis of a and the second-to-last of b must have the same size. Here the last axes of both "
-    "have {0}. Should the second matrix be transposed (`.T`)?"
-)
+TRANSPOSED = f"{FITS} Here the last axes of both have {{0}}. Should the second matrix be transposed (`.T`)?"
 AXES = "There are {1} names on the left of `=`, and the tensor has {0} axes. Which axes does the task give it?"
 PIECES = (
     "There are {1} names on the left of `=`, and `{2}` gives another number of pieces: {0}. Is it along the axis that "
@@ -286,9 +290,8 @@ IDS_MULTIPLIED = (
     "rows."
 )
 ONE_HOT = (
-    "For `a @ b`, the last axis of a and the second-to-last of b must have the same size. `F.one_hot` makes as many "
-    "columns as the largest id + 1, unless you say how many there should be, with its second argument, "
-    "`num_classes`."
+    f"{FITS} `F.one_hot` makes as many columns as the largest id + 1, unless you say how many there should be, with "
+    "its second argument, `num_classes`."
 )
 
 
