@@ -9,14 +9,16 @@ import re
 import textwrap
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, zip_longest
 from pathlib import Path
 
 WIDTH = 88  # columns of the text form
+STRESSED = re.compile(r"(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])")
 
 
 @dataclass(frozen=True)
 class Prose:
-    """A paragraph; `back-ticks` mark code. `lead` is a word or two set in bold before it, a link if there is `href`."""
+    """A paragraph; `back-ticks` mark code, *asterisks* what is stressed. `lead` is a word or two set in bold before it, a link if there is `href`."""
 
     text: str
     lead: str = ""
@@ -125,12 +127,15 @@ MARKS = {
 
 
 def marked_up(text: str) -> str:
-    """Escape a text for HTML, and mark up the `code` between back-ticks.
+    """Escape a text for HTML; mark up the `code` between back-ticks, and *stressed* words outside of it.
 
-    >>> marked_up("`a < b` holds")
-    '<code>a &lt; b</code> holds'
+    >>> marked_up("`a < b` *always* holds, and 2 * 3 * 4 is 24")
+    '<code>a &lt; b</code> <em>always</em> holds, and 2 * 3 * 4 is 24'
     """
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+    parts = re.split(r"`([^`]+)`", html.escape(text, quote=False))
+    stressed = (STRESSED.sub(r"<em>\1</em>", part) for part in parts[::2])
+    code = (f"<code>{part}</code>" for part in parts[1::2])
+    return "".join(chain.from_iterable(zip_longest(stressed, code, fillvalue="")))
 
 
 def linked(words: str, href: str) -> str:

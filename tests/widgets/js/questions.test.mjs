@@ -74,6 +74,7 @@ test("the score comes at the end, and says what happens with what was missed", (
 });
 
 test("code between back-ticks is marked", () => {
-  assert.deepEqual(marked("`a < b` holds"), [{ text: "a < b", code: true }, { text: " holds" }]);
+  assert.deepEqual(marked("`a < b` holds"), [{ text: "a < b", tag: "code" }, { text: " holds" }]);
+  assert.deepEqual(marked("*all* of 2 * 3 * 4"), [{ text: "all", tag: "em" }, { text: " of 2 * 3 * 4" }]);
   assert.deepEqual(marked("plain"), [{ text: "plain" }]);
 });

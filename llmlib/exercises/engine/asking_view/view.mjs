@@ -21,15 +21,20 @@ export function score(questions, opened, comesBack) {
   return `${right} of ${n} right on the first try.${right === n ? " Well done!" : later}`;
 }
 
-/** "a `b` c" -> [{text: "a "}, {text: "b", code: true}, {text: " c"}]. */
+/** "a `b` *c*" -> [{text: "a "}, {text: "b", tag: "code"}, {text: " "}, {text: "c", tag: "em"}]. */
 export function marked(text) {
   return text
     .split(/`([^`]+)`/)
-    .map((part, k) => (k % 2 ? { text: part, code: true } : { text: part }))
+    .flatMap((part, k) => (k % 2 ? { text: part, tag: "code" } : stressed(part)))
     .filter((part) => part.text);
 }
 
-const prose = (text) => marked(text).map((part) => (part.code ? element("code", {}, part.text) : part.text));
+const stressed = (text) =>
+  text
+    .split(/(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])/)
+    .map((part, k) => (k % 2 ? { text: part, tag: "em" } : { text: part }));
+
+const prose = (text) => marked(text).map(({ text, tag }) => (tag ? element(tag, {}, text) : text));
 
 export default widget("llm-questions", ({ model, hub, el }) => {
   const questions = model.get("questions");
