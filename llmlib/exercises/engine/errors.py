@@ -8,10 +8,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType, TracebackType
 from typing import Any
 
-FITS = (
-    "In a product with `@`, the last axis of the left side and the second-to-last of the right side must have the same "
-    "size."
-)
+FITS = "In a product with `@`, the last axis on the left and the second-to-last on the right must have the same size."
 # First match wins: a pattern for "ErrorType: message", and its usual cause.
 CAUSES: tuple[tuple[str, str], ...] = (
     (
@@ -264,10 +261,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (r"RuntimeError: .*requires grad", "`numpy()` needs a tensor without gradients: `x.detach().numpy()`."),
     (r"RecursionError:", "The function calls itself forever; which case should stop it?"),
     (r"MemoryError|out of memory|RuntimeError: .*allocate", "A list or tensor grows far beyond what the task needs."),
-    (
-        r"TypeError: .*(tuple of ints|float' object cannot be interpreted)",
-        "A size or a number of things is a float here. `/` always makes a float, `//` a whole number.",
-    ),
+    (r"TypeError: .*(tuple of ints|float' object cannot)", "A size is a float here: `/` makes one, and `//` does not."),
     (r"TypeError:", "An operation got a type of value that it does not work on. Print `type(...)` of what goes in."),
     (r"AssertionError:", "One of your `assert`s fails in this case."),
     (r"KeyboardInterrupt", "You, or somebody, stopped the run."),
