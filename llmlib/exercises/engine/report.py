@@ -18,7 +18,10 @@ STRESSED = re.compile(r"(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])")
 
 @dataclass(frozen=True)
 class Prose:
-    """A paragraph; `back-ticks` mark code, *asterisks* what is stressed. `lead` is a word or two set in bold before it, a link if there is `href`."""
+    """A paragraph; `back-ticks` mark code, *asterisks* what is stressed.
+
+    `lead` is a word or two set in bold before it, a link if there is `href`.
+    """
 
     text: str
     lead: str = ""
