@@ -165,3 +165,12 @@ def test_two_sizes_that_do_not_match_tell_two_ideas_apart():
     attention_part, swiglu_mlp = (find(f"transformer.{name}").reference for name in ("attention_part", "swiglu_mlp"))
     report = examine(find("transformer.llama_logits"), attempt)
     assert report.misconceptions == ("angles for n_heads numbers",)
+
+
+def test_what_raises_in_some_cases_is_not_said_to_give_the_same_in_all():
+    made = {}  # without a source, as nothing can be repaired then
+    exec("import torch\nf = lambda q, k: torch.arange(k) <= torch.arange(k - q, k)", made)
+    report = examine(find("attention.causal_mask"), made["f"])
+    assert report.kind == "raised"
+    assert not report.misconceptions
+    assert "Two sizes should be the same" in " ".join(repr(report).split())

@@ -73,8 +73,8 @@ def step_from_one_of_the_results(e: Examination) -> Reason | None:
 def likely_finding(e: Examination) -> Reason | None:
     """Find a result that never varies, an argument without influence (so it looks changed), an input given back."""
     ran = e.with_values
-    if influence.always_the_same(ran):
-        return Reason(finding=influence.SAME)
+    if influence.always_the_same(ran):  # not where it also raises: then it depends on what it is given
+        return Reason(finding=influence.SAME) if len(ran.trials) == len(e.trials) else None
     finding = _argument(ran)
     if finding and finding.strength == "likely":
         return Reason(finding=finding)
@@ -87,7 +87,7 @@ def idea_and_step(e: Examination) -> Reason | None:
     No guess is needed where the misconception alone gives these numbers, in another dtype.
     """
     ran = e.with_values
-    if not ran.wrong or not e.of_the_right_kind:
+    if not ran.wrong or not e.of_the_right_kind or influence.always_the_same(ran):
         return None
     for idea, beyond in on_top_of_each(ran, _is_explained):
         if any(map(_is_shaped_right, ran.trials, beyond.trials)) or any(
