@@ -40,6 +40,18 @@ def test_a_right_solution_is_kept_with_its_comments_and_helpers_and_comes_back(n
     assert capsys.readouterr().out == f"{MASK}: your function, kept earlier.\n"
 
 
+def test_an_infinity_of_the_notebook_is_kept(next_session):
+    report = written(
+        "import torch\nINF, LIMITS = float('inf'), (-float('inf'), 1)\n\n"
+        "def my_mask(n_query, n_key):\n    assert LIMITS[0] < 0\n"
+        "    later = torch.full((n_query, n_key), INF).triu(1 + n_key - n_query)\n    return later != INF\n"
+    )
+    assert "Kept: `mine(" in repr(report)
+    assert "INF = float('inf')" in keeping.last_kept(MASK).source.text
+    next_session()
+    assert torch.equal(mine(MASK)(2, 4), attention.causal_mask(2, 4))
+
+
 def test_what_is_borrowed_from_llmlib_is_told_at_once():
     rate = (
         "def rate(step, steps, warmup, peak):\n    return peak * schedule_at(step, TrainConfig(steps, warmup=warmup))"

@@ -6,6 +6,7 @@ The result can be written to a file and run in another session. Nothing is run h
 import ast
 import inspect
 import linecache
+import math
 import re
 import sys
 import textwrap
@@ -94,7 +95,7 @@ class _Collected:
         elif line := _import_from(name, value):
             self.imports[line] = None
         elif _is_plain(value):
-            self.parts.append(f"{name} = {value!r}")
+            self.parts.append(f"{name} = {_written(value)}")
         else:
             self._add_helper(name, value)
 
@@ -178,9 +179,24 @@ def _is_plain(value: Any) -> bool:
         return len(value) <= 1000 and all(map(_is_plain, value))
     if type(value) is dict:
         return len(value) <= 1000 and all(_is_plain(key) and _is_plain(item) for key, item in value.items())
-    if type(value) is float:
-        return value - value == 0  # not ∞, not NaN
-    return value is None or type(value) in (bool, int, str, bytes)
+    return value is None or type(value) in (bool, int, float, str, bytes)
+
+
+def _written(value: Any) -> str:
+    """Write a plain value as code.
+
+    >>> _written({"low": (-math.inf, 0.5), "names": ["a"]})
+    "{'low': (float('-inf'), 0.5,), 'names': ['a']}"
+    """
+    if type(value) is float and not math.isfinite(value):
+        return f"float('{value}')"
+    if type(value) is list:
+        return f"[{', '.join(map(_written, value))}]"
+    if type(value) is tuple:
+        return f"({''.join(f'{_written(item)}, ' for item in value).rstrip()})"
+    if type(value) is dict:
+        return f"{{{', '.join(f'{_written(key)}: {_written(item)}' for key, item in value.items())}}}"
+    return repr(value)
 
 
 def _text_of_helper(name: str, value: Any) -> str:
