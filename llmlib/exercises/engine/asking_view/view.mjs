@@ -34,7 +34,7 @@ const stressed = (text) =>
     .split(/(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])/)
     .map((part, k) => (k % 2 ? { text: part, tag: "em" } : { text: part }));
 
-const prose = (text) => marked(text).map(({ text, tag }) => (tag ? element(tag, {}, text) : text));
+const prose = (words) => marked(words).map(({ text, tag }) => (tag ? element(tag, {}, text) : text));
 
 export default widget("llm-questions", ({ model, hub, el }) => {
   const questions = model.get("questions");
