@@ -144,6 +144,8 @@ def test_a_function_that_torch_has_is_told_with_its_place():
 
     report = examine(find("transformer.swiglu_mlp"), attempt)
     assert "PyTorch has it as `torch.nn.functional.silu`." in " ".join(repr(report).split())
+    variable = examine(find("transformer.swiglu_mlp"), lambda x, gate, up, down: x @ angle)
+    assert "PyTorch has it" not in repr(variable)
 
 
 def test_two_sizes_that_do_not_match_tell_two_ideas_apart():

@@ -261,7 +261,10 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (r"RuntimeError: .*requires grad", "`numpy()` needs a tensor without gradients: `x.detach().numpy()`."),
     (r"RecursionError:", "The function calls itself forever; which case should stop it?"),
     (r"MemoryError|out of memory|RuntimeError: .*allocate", "A list or tensor grows far beyond what the task needs."),
-    (r"TypeError: .*(tuple of ints|float' object cannot)", "A size is a float here: `/` makes one, and `//` does not."),
+    (
+        r"TypeError: .*(tuple of ints|float' object cannot)",
+        "A size is a float. `/` makes one even of whole numbers, `//` does not.",
+    ),
     (r"TypeError:", "An operation got a type of value that it does not work on. Print `type(...)` of what goes in."),
     (r"AssertionError:", "One of your `assert`s fails in this case."),
     (r"KeyboardInterrupt", "You, or somebody, stopped the run."),

@@ -45,7 +45,7 @@ def slip(e: Examination, trial: Trial) -> str:
         return ""
     name, line = name_of(error), (their_line(error, e.attempt) or (0, ""))[1]
     if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
-        return _unknown_name(e, str(error.name))
+        return _unknown_name(e, str(error.name), line)
     if isinstance(error, KeyError) and isinstance(key := next(iter(error.args), None), str):
         return _unknown_key(trial, key)
     if "NoneType" in name:
@@ -80,7 +80,7 @@ def axis_gone(e: Examination, trial: Trial) -> str:
     return ""
 
 
-def _unknown_name(e: Examination, name: str) -> str:
+def _unknown_name(e: Examination, name: str, line: str) -> str:
     if isinstance(e.attempt, OnWeights):
         made = getattr(e.attempt.written.__init__, "__code__", None)
         if made is not None and name in made.co_varnames[: made.co_argcount]:
@@ -88,13 +88,16 @@ def _unknown_name(e: Examination, name: str) -> str:
     for argument, axes in re.findall(AXES_OF, e.exercise.task):
         if argument in e.exercise.argument_names and name in axes.split(", "):
             return AXIS.format(name, argument, axes.split(", ").index(name))
-    home = next((home for home in (torch, F) if callable(getattr(home, name, None))), None)
+    is_called = re.search(
+        rf"(?<![\w.]){name}\(", line
+    )  # else it may be a variable: `angle` is also a function of torch
+    home = next((home for home in (torch, F) if is_called and callable(getattr(home, name, None))), None)
     return IN_TORCH.format(name, "torch.nn.functional" if home is F else "torch") if home else ""
 
 
 def _unknown_key(trial: Trial, key: str) -> str:
-    if "{" in key:
-        return BRACES.format(key[key.index("{") : key.find("}") + 1])
+    if braces := re.search(r"\{[^}]*\}", key):
+        return BRACES.format(braces[0])
     keys = [name for value in trial.case.args if isinstance(value, dict) for name in value if isinstance(name, str)]
     nearest = get_close_matches(key, keys, 1)
     return NEAREST.format(key, nearest[0]) if nearest else ""

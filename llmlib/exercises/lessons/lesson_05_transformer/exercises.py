@@ -262,9 +262,7 @@ def weights_without_influence(call, case):
         return equal(logits, call(ids, weights | {name: 1.5 * weights[name] + 0.5}, config))
 
     names = [name for name in weights if name.startswith(f"blocks.{config.n_layers - 1}.") and unused(name)]
-    others = {1: "", 2: " and one more weight of this block"}.get(
-        len(names), f" and {len(names) - 1} more of this block"
-    )
+    others = f" and {len(names) - 1} more of this block" if len(names) > 1 else ""
     return 0 < len(names) < 9 and (
         f"You never use `{names[0]}`{others}: with other numbers in there your logits are the same."
     )
