@@ -40,7 +40,11 @@ def press(page, *keys):
 
 
 def go(view, target):
-    """Go to a control where Tab stops. `tab_through` has shown that Tab gets there, so we jump."""
+    """Go to a control where Tab stops. `tab_through` has shown that Tab gets there, so we jump.
+
+    What the kernel still computes may be hidden until it is there: we wait for it, as a person would.
+    """
+    expect(target).to_be_visible()
     expect(target).to_be_enabled()
     assert view.evaluate(HALTS_AT, target.element_handle()), f"Tab does not lead to {target}"
     target.focus()
