@@ -15,7 +15,7 @@ def chromium():
     """The system's Chromium, headless."""
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=60_000)  # on a machine that does much else, twenty seconds are soon over
+    expect.set_options(timeout=120_000)  # on a machine that does much else, a minute is soon over
 
     with sync_playwright() as playwright, launched(playwright) as browser:
         yield browser
@@ -46,7 +46,7 @@ def new_page(chromium):
 
     context = chromium.new_context(viewport=VIEWPORT, accept_downloads=True)
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     page.foreign = []
     page.on("request", lambda request: _is_foreign(request.url) and page.foreign.append(request.url))
     return page

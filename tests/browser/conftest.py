@@ -24,7 +24,7 @@ LAB = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyterlab.labapp 
 def desk(chromium, lab):
     """One page for all tests with JupyterLab, since a second one would load everything again."""
     page = new_page(chromium)
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     yield Bench(page, lab)
     page.context.close()
 
