@@ -176,3 +176,16 @@ def test_what_raises_in_some_cases_is_not_said_to_give_the_same_in_all():
     assert report.kind == "raised"
     assert not report.misconceptions
     assert "Two sizes should be the same" in " ".join(repr(report).split())
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("x @ y.T / (x.norm(dim=-1) * y.norm(dim=-1))", "`norm(dim=-1)` takes an axis away"),
+        ("(x / x.norm(dim=-1).clamp(min=1e-12)) @ y.T", "`norm(dim=-1)` takes an axis away"),
+        ("x @ y.T / (x.norm(dim=-1) * y.norm(dim=-1)).clamp(min=1e-12)", "`[..., None]` adds it at the end."),
+    ],
+)
+def test_a_length_without_its_axis_is_told_how_to_get_it_back(line, says):
+    cell = f"\ndef cosine_similarity(x, y):\n    return {line}\n"
+    assert says in told("embeddings.cosine_similarity", run_cell(cell)["cosine_similarity"])

@@ -24,7 +24,7 @@ LAYER = "`{0}` is a layer, and a layer is called like a function: `{0}(x)` multi
 PAIR = "`{0}` with an axis returns a pair of tensors, the values and their indices. `.values` takes the first{1}."
 AXIS_GONE = (
     "`{0}` takes an axis away, and then the axes of the two sides no longer match. With "
-    "`keepdim=True` it stays, with length 1; `[..., None]` puts it back at the end."
+    "`keepdim=True` it stays, with length 1. `[..., None]` puts it back at the end."
 )
 UNWRITTEN = (
     "`{0}` is a function in your notebook that is not written yet, so it returns None. If it worked before, an "
