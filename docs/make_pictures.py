@@ -50,7 +50,7 @@ THUMBNAILS = {
     "06_training": ("The loss of each batch over 400 steps", (0, 0, 1, 1)),
     "07_sampling": ("Eight small plots of probability by rank", (0, 0, 0.51, 1)),
     "08_instruction_tuning": ("Right answers by kind of request", (0, 0, 1, 1)),
-    "09_alignment": ("Two plots. Best of n against the KL", (0, 0, 0.5, 1)),
+    "09_alignment": ("Two plots. The best of n", (0, 0, 0.535, 1)),
     "10_scaling_laws": ("Five curves that bend upwards", (0, 0, 1, 1)),
     "11_capabilities_and_limits": ("Three tasks against the number of examples", (0, 0, 0.37, 1)),
 }
