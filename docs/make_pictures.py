@@ -44,7 +44,7 @@ THUMBNAILS = {
     "01_tokenization": ("Encoding “the thatched hat”", (0, 0, 0.55, 1)),
     "01b_primer": ("A curve that falls from nearly 6 nats", (0, 0, 1, 1)),
     "02_embeddings": ("A map of words", (0, 0, 1, 1)),
-    "03_attention": ("Query at position 6, key at 4", (0, 0, 1, 1)),
+    "03_attention": ("Query at position 20, key at 14", (0, 0, 0.62, 1)),
     "04_attention_visualised": ("Attention of layer 1, head ", (0, 0.07, 0.52, 0.9)),
     "05_transformer": ("A thick line, the residual stream", (0, 0, 0.68, 1)),
     "06_training": ("The loss of each batch over 400 steps", (0, 0, 1, 1)),
