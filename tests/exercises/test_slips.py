@@ -148,6 +148,21 @@ def test_a_function_that_torch_has_is_told_with_its_place():
     assert "PyTorch has it" not in repr(variable)
 
 
+FIRST_PAST = """
+def draw(probabilities, u):
+    past = probabilities.cumsum(-1) > u[:, None]
+    return PLACE
+"""
+
+
+@pytest.mark.parametrize("place", ["past.argmax(-1)", "torch.argmax(past, dim=-1)", "(probabilities > 1).argmax(-1)"])
+def test_truth_values_become_numbers_and_no_other_change_is_named(place):
+    said = told("sampling.draw", run_cell(FIRST_PAST.replace("PLACE", place), torch=torch)["draw"])
+    assert "`.int()` makes 1 and 0 of them, and `argmax` finds the first of the largest." in said
+    assert "would make it right" not in said
+    assert check("sampling.draw", run_cell(FIRST_PAST.replace("PLACE", "past.int().argmax(-1)"))["draw"]).correct
+
+
 def test_two_sizes_that_do_not_match_tell_two_ideas_apart():
     def attempt(ids, weights, config):
         cos, sin = turns(ids.shape[1], config.n_heads, config.rope_theta)
@@ -176,3 +191,16 @@ def test_what_raises_in_some_cases_is_not_said_to_give_the_same_in_all():
     assert report.kind == "raised"
     assert not report.misconceptions
     assert "Two sizes should be the same" in " ".join(repr(report).split())
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("x @ y.T / (x.norm(dim=-1) * y.norm(dim=-1))", "`norm(dim=-1)` takes an axis away"),
+        ("(x / x.norm(dim=-1).clamp(min=1e-12)) @ y.T", "`norm(dim=-1)` takes an axis away"),
+        ("x @ y.T / (x.norm(dim=-1) * y.norm(dim=-1)).clamp(min=1e-12)", "`[..., None]` adds it at the end."),
+    ],
+)
+def test_a_length_without_its_axis_is_told_how_to_get_it_back(line, says):
+    cell = f"\ndef cosine_similarity(x, y):\n    return {line}\n"
+    assert says in told("embeddings.cosine_similarity", run_cell(cell)["cosine_similarity"])

@@ -25,6 +25,7 @@ from llmlib.exercises.engine.recognising import (
 from llmlib.exercises.engine.repairing.search import repair
 from llmlib.exercises.engine.report import Report
 from llmlib.exercises.engine.running import load_meta, quietly
+from llmlib.exercises.engine.slips import slip
 
 Said = TypeVar("Said", Report, Reason)
 
@@ -69,7 +70,8 @@ def edit(e: Examination) -> Reason | None:
 
 
 def edit_where_it_raises(e: Examination) -> Reason | None:
-    return edit(e) if e.raised else None
+    first = next((trial for trial in e.trials if trial.outcome.error), None)
+    return None if first is None or slip(e, first) else edit(e)  # the cure that an exception gives away comes first
 
 
 def edit_where_it_runs(e: Examination) -> Reason | None:

@@ -361,7 +361,7 @@ def change_of_model(before: Any, after: Any, task: str = "") -> str:
         if more > 0:
             return (
                 f"One of your hooks is still on `{name}` afterwards: it will act whenever the model runs. "
-                "Remove it, whatever happens."
+                "Remove it before you return."
             )
         if more < 0:
             return f"Afterwards a hook on `{name}` that was not yours is gone: remove only your own."

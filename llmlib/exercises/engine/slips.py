@@ -24,7 +24,7 @@ LAYER = "`{0}` is a layer, and a layer is called like a function: `{0}(x)` multi
 PAIR = "`{0}` with an axis returns a pair of tensors, the values and their indices. `.values` takes the first{1}."
 AXIS_GONE = (
     "`{0}` takes an axis away, and then the axes of the two sides no longer match. With "
-    "`keepdim=True` it stays, with length 1."
+    "`keepdim=True` it stays, with length 1. `[..., None]` puts it back at the end."
 )
 UNWRITTEN = (
     "`{0}` is a function in your notebook that is not written yet, so it returns None. If it worked before, an "
@@ -32,9 +32,13 @@ UNWRITTEN = (
 )
 BRACES = "`{0}` is in the key as it is written. With an `f` before the string, Python puts the value there."
 NEAREST = "There is no key `{0}`. The nearest one that there is: `{1}`."
+TRUTH_VALUES = (
+    "`{0}` wants numbers, and a comparison gives True and False. `.int()` makes 1 and 0 of them, and `{0}` finds the "
+    "first of the {1}."
+)
 IN_TORCH = "Python does not know `{0}` alone. PyTorch has it as `{1}.{0}`."
-REDUCED = r"\b(?:sum|mean|amax|amin|max|min)\((?:dim=|axis=)?-?\d\)"
-REDUCED_LAST = re.compile(f"{REDUCED}$")
+REDUCED = r"\b(?:(?:sum|mean|amax|amin|max|min)\((?:dim=|axis=)?|norm\((?:[^()]*, )?(?:dim|axis)=)-?\d\)"
+REDUCED_LAST = re.compile(rf"{REDUCED}(?:\.clamp\([^()]*\))?$")
 BLANK = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
 
 
@@ -51,6 +55,8 @@ def slip(e: Examination, trial: Trial) -> str:
     if "NoneType" in name:
         blank = next(_unwritten(e.attempt), None)
         return UNWRITTEN.format(blank) if blank else ""
+    if truth := re.search(r"\b(argmax|argmin).*\bbool\b", name, re.I):
+        return TRUTH_VALUES.format(truth[1], "largest" if truth[1] == "argmax" else "smallest")
     if "'Linear'" in name and (layer := re.search(r"(self\.\w+) *[@*]|[@*] *(self\.\w+)", line)):
         return LAYER.format(layer[1] or layer[2])
     if pair := re.search(r"torch\.return_types\.(\w+)", name):

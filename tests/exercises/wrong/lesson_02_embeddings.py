@@ -27,6 +27,21 @@ def _(vectors, k):
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
 
 
+@wrong("embeddings.move", "half the circle")
+def _(vectors, k):
+    out, angle = vectors.clone(), k * rotary_frequencies(vectors.shape[-1])
+    out[..., 0::2] = torch.sin(torch.asin(vectors[..., 0::2]) + angle)
+    out[..., 1::2] = torch.cos(torch.acos(vectors[..., 1::2]) + angle)
+    return out
+
+
+@wrong("embeddings.move", "half the circle")
+def _(vectors, k):
+    d = vectors.shape[-1]
+    angles = torch.acos(vectors[..., 1::2]) + k / 10000 ** (torch.arange(0, d, 2) / d)
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
+
+
 @wrong("embeddings.move", "vector of k added")
 def _(vectors, k):
     at_0, at_k = sinusoidal_positions(torch.tensor([0, k]), vectors.shape[-1])

@@ -67,6 +67,12 @@ def _(rewards, values):
     return values.max(dim=1).values.mean()
 
 
+@wrong("alignment.best_of_n", "an answer's number as a prompt's")
+def _(rewards, values):
+    best = rewards.argmax(dim=1)
+    return values[best].mean()
+
+
 @wrong("alignment.reinforce_loss", "minus forgotten")
 def _(log_probs, mask, rewards):
     return (rewards[:, None] * log_probs * mask).sum() / len(rewards)

@@ -85,8 +85,16 @@ STEPS = (
     ("a mean missing", "a mean over an axis of `{0}` is missing", "({0}).mean(0)"),
     ("a mean missing", "a mean over an axis of `{0}` is missing", "({0}).mean(-1)"),
     ("a sum missing", "a sum over an axis of `{0}` is missing", "({0}).sum(-1)"),
-    ("an axis missing", "`{0}` needs one more axis (of length 1) here", "({0}).unsqueeze(-1)"),
-    ("an axis missing", "`{0}` needs one more axis (of length 1) here", "({0}).unsqueeze(0)"),
+    (
+        "an axis missing",
+        "`{0}` needs one more axis (of length 1) here. `[..., None]` adds it at the end",
+        "({0}).unsqueeze(-1)",
+    ),
+    (
+        "an axis missing",
+        "`{0}` needs one more axis (of length 1) here. `[None]` adds it in front",
+        "({0}).unsqueeze(0)",
+    ),
     (
         "not divided by the sum",
         "you do not divide `{0}` by its sum",

@@ -278,7 +278,7 @@ MoveHow = (
     Literal["turned", "step by step", "number by number", "both signs", "sine alone", "sines added", "overwritten"]
     | Literal["overwritten, cosine first", "channels rolled", "rows rolled", "added", "added, less 0", "first hand"]
     | Literal["slowest hand", "slowest hand, single", "searched among 100", "searched among 1000"]
-    | Literal["searched among 5000", "number added", "tangent"]
+    | Literal["searched among 5000", "number added", "tangent", "cosine alone", "each alone"]
 )
 
 
@@ -339,6 +339,10 @@ def faulty_move(
             turned = ((sin / cos).atan() + angles).sin(), ((sin / cos).atan() + angles).cos()
         case "sine alone":
             turned = ((sin.asin() + angles).sin(), (sin.asin() + angles).cos())
+        case "cosine alone":
+            turned = ((cos.acos() + angles).sin(), (cos.acos() + angles).cos())
+        case "each alone":
+            turned = ((sin.asin() + angles).sin(), (cos.acos() + angles).cos())
         case "number by number":
             turned = (sin * angles.sin(), cos * angles.cos())
         case "sines added":

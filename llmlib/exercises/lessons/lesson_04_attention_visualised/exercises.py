@@ -1,5 +1,6 @@
 """Exercises of lesson 04: scores for what a head does, attention through the layers, and intervention."""
 
+import contextlib
 import copy
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +9,7 @@ import torch
 
 from llmlib import interpret
 from llmlib.attention import causal_mask
-from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
+from llmlib.exercises.engine.exercise import Case, Exercise, NoValue, Probe, texts_of
 from llmlib.exercises.engine.probes import randn
 from llmlib.exercises.lessons.lesson_04_attention_visualised.faulty import (
     faulty_entropy,
@@ -219,6 +220,25 @@ def small_model(seed, n_kv_heads):
     return copy.deepcopy(small_weights(seed, n_kv_heads))
 
 
+def hook_that_an_error_leaves(call, case):
+    """Let the model raise, and look for a hook that is still there."""
+    model, ids, layer, head = case.args
+    watched, ran = copy.deepcopy(model), []
+    watched.register_forward_pre_hook(lambda module, _args: ran.append(module))  # the attempt gets a copy
+    with contextlib.suppress(NoValue):
+        call(watched, torch.full_like(ids, model.config.vocab_size), layer, head)
+    if ran and _hooks(ran[-1]) > _hooks(model):
+        return (
+            "If the model raises an error, your function never comes to `handle.remove()`: the hook stays, and acts in "
+            "every later run. After `try: …`, the lines of `finally: …` run whatever happens."
+        )
+    return None
+
+
+def _hooks(model):
+    return sum(len(part._forward_hooks) for part in model.modules())
+
+
 ABLATE_HEADS = Exercise(
     **TEXTS["ablate_heads"],
     reference=ablate_heads,
@@ -226,6 +246,7 @@ ABLATE_HEADS = Exercise(
     cases=cases_ablate_heads,
     faulty=faulty_ablate_heads,
     axes=("batch", "seq", "vocab"),
+    probes=(Probe("The hook goes, even if the model raises an error.", hook_that_an_error_leaves, remark=True),),
     double=False,
 )
 

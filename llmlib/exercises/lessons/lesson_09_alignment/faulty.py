@@ -11,7 +11,7 @@ BestOfNWhich = (
     Literal["largest", "smallest", "first", "last", "all", "weighted", "equals together"]
     | Literal["last of equals", "mean of equals", "sum of equals", "best of equals"]
 )
-BestOfNAxis = Literal["answers", "prompts", "everything", "crossed"]
+BestOfNAxis = Literal["answers", "prompts", "everything", "crossed", "rows"]
 
 
 def faulty_best_of_n(
@@ -68,6 +68,8 @@ def _chosen(worth: Tensor, by: Tensor, which: BestOfNWhich, axis: BestOfNAxis) -
     match axis:
         case "crossed":
             return worth[:, by.argmax(1)]
+        case "rows":
+            return worth[by.argmax(1)]  # raises where an answer's number is beyond the last prompt
         case "prompts":
             return worth.gather(0, by.argmax(0, keepdim=True))
         case "everything":
