@@ -168,6 +168,16 @@ def test_what_comes_next_is_kept_secret_until_it_is_predicted():
     assert "Pairs, commonest first" in view.svg()
 
 
+def test_a_picture_of_encoding_says_when_each_pair_was_learned():
+    view = explore_bpe_steps("cdab ab", 258, encode="xxx ab")
+    view.mode, asked = "encode", re.compile(r"as number \d|never")
+    assert [list(pair) for pair in view.merges] == [[97, 98], [32, 256]]
+    assert asked.findall(view.svg()) == ["as number 1", "never", "never"]
+    view.word_step = 1
+    assert asked.findall(view.svg()) == ["as number 2", "never"]
+    assert "commonest first" not in view.svg()
+
+
 @given(texts, texts, st.integers(0, 5))
 def test_the_score_counts_predictions_that_are_true(corpus, text, wrong):
     view = explore_bpe_steps(corpus, 266, encode=text, predict=True)

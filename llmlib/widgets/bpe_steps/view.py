@@ -157,6 +157,10 @@ class BPEStepsView(View):
             coming += " Predicted: {} of {} right.".format(*self.score)
         return f"{doing} “{text}”, after {done} of {len(steps)} merges: {shown}.{coming}"
 
+    def _ranks(self) -> dict[Pair, int]:
+        """The number of each learned pair, from 0."""
+        return {(left, right): number for number, (left, right) in enumerate(self.merges)}
+
     def _written(self, number: int) -> str:
         left, right = (token_label(self.tokens[id]) for id in self.merges[number])
         return f"“{left}” + “{right}”"
@@ -172,8 +176,12 @@ class BPEStepsView(View):
         drawn, y = boxes(self._labels(), fills, 10, 40.0, width - 10)
         parts = [f'<text x="10" y="26" font-weight="bold">{head}</text>', drawn]
         top = y + 24
-        is_open, pairs = self._is_open(done), pair_counts(words)[:6]
-        title = "Which pair is joined next?" if is_open else "Pairs, commonest first"
+        is_open, pairs, rank = self._is_open(done), pair_counts(words), self._ranks()
+        if self.mode == "encode":  # counts do not matter: what was learned first comes first
+            pairs.sort(key=lambda entry: rank.get(entry[0], len(rank)))
+        pairs = pairs[:6]
+        order = "when they were learned" if self.mode == "encode" else "commonest first"
+        title = "Which pair is joined next?" if is_open else f"Pairs, {order}"
         parts.append(f'<text x="10" y="{top:.0f}" fill="#57606a">{title}</text>')
         parts.append(f'<text x="430" y="{top:.0f}" fill="#57606a">Newest tokens</text>')
         if is_open:  # in the order of reading, which gives nothing away
@@ -187,6 +195,10 @@ class BPEStepsView(View):
                 f'<text x="150" y="{y + 15:.0f}" text-anchor="end" font-family="monospace">{escape_xml(label)}</text>'
             )
             if is_open:
+                continue
+            if self.mode == "encode":
+                when = f"as number {rank[pair] + 1}" if pair in rank else "never"
+                parts.append(f'<text x="160" y="{y + 15:.0f}" fill="{colour}">{when}</text>')
                 continue
             parts.append(
                 f'<rect x="160" y="{y:.0f}" width="{length:.0f}" height="18" fill="{colour}"/>'
