@@ -172,8 +172,8 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"IndexError:",
-        "You read a position beyond the end. In a loop over neighbours, the last one has no right neighbour; "
-        "and lists can be empty.",
+        "You read a position that is not there. A list that is empty in this case has no first entry; "
+        "and in a loop over neighbours, the last one has no right neighbour.",
     ),
     (
         r"KeyError:",
