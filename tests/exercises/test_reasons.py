@@ -56,6 +56,13 @@ def test_somebody_elses_hooks_must_stay():
     assert "that was not yours is gone" in " ".join(repr(report).split())
 
 
+def test_a_diagonal_from_query_0_is_shown_where_it_reads_wrong_places():
+    """Not on a single token, where it is NaN: that is the smaller of its two faults."""
+    report = examine(find("interpret.previous_token_score"), lambda pattern: pattern.diagonal(-1, -2, -1).mean(-1))
+    assert report.misconceptions == ("cache forgotten", "NaN for a single token")
+    assert "The case: two queries, with three more tokens in the cache" in repr(report)
+
+
 def test_a_list_where_a_tuple_is_asked_for():
     report = examine(
         find("tokenization.most_common_pair"),

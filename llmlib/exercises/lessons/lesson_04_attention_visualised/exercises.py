@@ -84,10 +84,10 @@ ENTROPY = Exercise(
 def cases_previous(seed):
     return [
         Case((torch.tensor([[[1.0, 0.0], [0.75, 0.25]]]),)),
-        Case((torch.ones(2, 1, 1),), "a single token, which has none before it"),
         Case((random_pattern(seed, 3, 4, 4),)),
         Case((random_pattern(seed + 1, 2, 7, 7),)),
         Case((random_pattern(seed + 2, 2, 2, 5),), "two queries, with three more tokens in the cache"),
+        Case((torch.ones(2, 1, 1),), "a single token, which has none before it"),
         Case((random_pattern(seed + 3, 3, 4, 6).flip(-1),), "a pattern that is not causal"),
     ]
 
