@@ -64,7 +64,7 @@ def break_the_small_circuit(bench, page):
     view = explorer(page, 1)
     expect(view.locator(".llm-thumb")).to_have_count(8)
     board = view.get_by_label("Ablation board")
-    expect(board.locator(".llm-predictions tbody tr").first).to_contain_text("z")
+    expect(board.locator(".llm-predictions tbody tr").first).to_contain_text("u")
     for head in range(4):
         view.get_by_label(f"Layer 1, head {head}", exact=True).press(" ")
         expect(view.get_by_label(f"Layer 1, head {head}, switched off")).to_be_visible()
