@@ -80,7 +80,7 @@ def compare_before_and_after(bench, page):
     page.evaluate(UNFOLD)  # it is on a side path
     view = explorer(page, 2)
     view.get_by_text("helpers off − all heads on").click()
-    expect(view.get_by_label("Where you are")).to_contain_text("Layer 1, head ")
+    expect(view.get_by_label("Where you are")).to_contain_text(f"Layer 1, head {bench.python('most')}")
     heat = view.locator(".llm-heat canvas").first
     heat.focus()
     page.keyboard.press("ArrowUp")
