@@ -344,3 +344,17 @@ def test_emoji_and_broken_characters(live):
     assert view.written() == ["⟨F0⟩"]
     assert "⟨F0⟩" in view.svg()
     assert np.isfinite([stage["entropy"] for stage in view.stages]).all()
+
+
+@pytest.mark.parametrize("kind", ["step", "race"])
+def test_an_interrupt_between_two_acts_ends_a_run_of_writing_and_no_other(live, monkeypatch, kind):
+    view = explore_sampling(*live, "one", side_by_side=[{"top_k": 2}])
+    heard = 3
+    monkeypatch.setattr("llmlib.explore.sampling.controller.interrupts", lambda: heard)
+    assert act(view, kind, run="first")
+    heard += 1
+    assert not act(view, kind, run="first")
+    assert "You interrupted the kernel" in view.notice
+    assert act(view, kind)  # a single token, which the reader asks for
+    assert act(view, kind, run="second")
+    assert act(view, kind, run="second")

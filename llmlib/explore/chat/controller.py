@@ -105,7 +105,7 @@ class _Controller:
         self.stop = threading.Event()
         self.thread: threading.Thread | None = None
         self.showing = threading.RLock()  # the thread shows what is said, the kernel what the reader does
-        self.unwatch: Callable[[], None] = lambda: None
+        self.unwatch: Callable[[], object] = lambda: None
 
     # --- what the reader does ---
 

@@ -1,7 +1,6 @@
 """The sampling view on a live model: what settings do to the next token, and every branch that has been written."""
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -24,7 +23,7 @@ from llmlib.transformer import Transformer
 from llmlib.widgets.sampling.branches import PROMPT, Branches
 from llmlib.widgets.sampling.distribution import compare
 from llmlib.widgets.sampling.view import SamplingView
-from llmlib.widgets.shared.interrupts import on_interrupt
+from llmlib.widgets.shared.interrupts import interrupts
 
 LANES: tuple[Settings, ...] = ({"temperature": 0.0}, {}, {"top_p": 0.9}, {"temperature": 1.5})
 MOST_DRAWS = 1_000_000
@@ -77,7 +76,6 @@ def explore_sampling(
     view.on_act("draws", controller.draws)
     for kind in ("add", "drop", "race", "clear"):
         view.on_act(kind, getattr(controller, kind), then=controller.show_lanes)
-    view.observe(controller.watch, "writing")
     return view
 
 
@@ -122,8 +120,7 @@ class _Controller:
         self.text = self.shown = self.lanes_after = _Text()  # the last: what the lanes continue
         self.shown_length = 1  # of the tree
         self.texts: dict[str, _Text] = {}  # by prompt, as they were left, the newest last
-        self.interrupted = threading.Event()
-        self.unwatch: Callable[[], None] = lambda: None  # stops listening for an interrupt
+        self.run, self.interrupts_before = "", 0  # which run of writing this is, and how many came before it
         self.shown_rules: Rules | None = None
         self.followed: Followed | None = None
         self.counts: Tensor | None = None  # draws of each token, when draws are counted
@@ -151,9 +148,9 @@ class _Controller:
             known = self._add(id, self._expected(), "reader")
         self.text = replace(self.text, at=known)
 
-    def step(self) -> None:
-        """Let chance choose the next token."""
-        self._check_interrupt()
+    def step(self, run: str = "") -> None:
+        """Let chance choose the next token. A view that writes by itself names its run."""
+        self._check_interrupt(run)
         text, rules = self.text, self.rules
         comes = self._comes()
         if comes.ended:
@@ -300,14 +297,11 @@ class _Controller:
 
     # --- interrupts of the kernel ---
 
-    def watch(self, change: Any) -> None:
-        """Watch for an interrupt while a view writes by itself: then its next act is refused."""
-        self.unwatch()
-        self.interrupted.clear()
-        self.unwatch = on_interrupt(self.interrupted.set) if change.new else lambda: None
-
-    def _check_interrupt(self) -> None:
-        if self.interrupted.is_set():
+    def _check_interrupt(self, run: str) -> None:
+        """Refuse to write on by itself if the kernel was interrupted after the first token of this run."""
+        if run != self.run:
+            self.run, self.interrupts_before = run, interrupts()
+        elif run and interrupts() > self.interrupts_before:
             raise ValueError("You interrupted the kernel, so nothing more was written.")
 
     # --- side by side ---
@@ -329,9 +323,9 @@ class _Controller:
     def clear(self) -> None:
         self.lanes = Lanes(self.model, [lane.rules for lane in self.lanes.lanes], self.view.check)
 
-    def race(self) -> None:
+    def race(self, run: str = "") -> None:
         """Write one more token in each lane, after the text as it is now."""
-        self._check_interrupt()
+        self._check_interrupt(run)
         if not self.lanes.lanes:
             raise ValueError("There are no settings to compare yet. Add the ones in use.")
         text, lanes = self.text, self.lanes

@@ -52,7 +52,7 @@ class LiveRuns(RunsView, Generic[StepT]):
         self._tracked: list[Tracked[StepT]] = []
         self._changed = threading.Condition(threading.RLock())  # held for each change of what is shown
         self._thread: threading.Thread | None = None
-        self._unwatch: Callable[[], None] = lambda: None
+        self._unwatch: Callable[[], object] = lambda: None
         self._display: Any = None
         super().__init__(**traits)
         self.on_act("resume", self.resume)

@@ -80,7 +80,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
       const by = `${page} ${Math.random()}`;
       const mine = () => model.get("writing").by === by;
       hub.look({ writing: { kind, by } });
-      while (mine() && (await hub.act(kind))) {
+      while (mine() && (await hub.act(kind, { run: by }))) {
         /* the next */
       }
       if (mine()) ctx.stop();

@@ -84,6 +84,7 @@ import traitlets
 from llmlib.files.atomic import atomic_write
 from llmlib.style import picture_html
 from llmlib.widgets.shared.acts import Acts, Handler
+from llmlib.widgets.shared.interrupts import hear_interrupts
 from llmlib.widgets.shared.worker import Worker
 
 SHARED = Path(__file__).parent
@@ -165,6 +166,7 @@ class View(anywidget.AnyWidget):
         """
         self._acts.on(kind, function, then)
         self.live = True
+        hear_interrupts()
 
     def check(self) -> None:
         """End the work on an act here if the reader has cancelled it, or has done something that needs it done again.

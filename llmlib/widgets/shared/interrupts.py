@@ -7,66 +7,66 @@ from collections.abc import Callable
 from typing import Any
 
 SOON = 0.1  # seconds
-_listeners: dict[object, Callable[[], object]] = {}  # only the main thread touches it
-_before: list[Any] = []  # the handler that was there before ours
+_listeners: dict[object, Callable[[], object]] = {}
+_installing = threading.Event()
+_interrupts = 0
 
 
-def on_interrupt(function: Callable[[], object]) -> Callable[[], None]:
+def on_interrupt(function: Callable[[], object]) -> Callable[[], object]:
     """Call `function` when the kernel is interrupted between two cells; return a function that ends this.
 
-    An idle kernel ignores the signal, since there is no cell to end. It sets its own handlers around each message and
-    puts the old ones back afterwards. So the loop that waits for messages sets ours once that has happened; a cell may
-    give way to that loop before it ends. Outside a kernel there is nobody to interrupt, and nothing happens. A signal
-    handler calls `function` in the middle of anything, so it should only set a flag. Several functions can be
-    registered, and all are called.
+    A signal handler calls `function` in the middle of anything, so it should only set a flag. Several functions can be
+    registered, and all are called. Outside a kernel there is nobody to interrupt, and nothing happens.
+    """
+    key = object()
+    _listeners[key] = function
+    hear_interrupts()
+    return lambda: _listeners.pop(key, None)
+
+
+def interrupts() -> int:
+    """How often the kernel was interrupted between two cells, since `hear_interrupts` was first called."""
+    return _interrupts
+
+
+def hear_interrupts() -> None:
+    """Notice every interrupt from now on.
+
+    An idle kernel ignores the signal, since there is no cell to end. It sets its own handler around each message and
+    puts the old one back afterwards. So the loop that waits for messages sets ours once that has happened; a cell may
+    give way to that loop before it ends. Ours then stays: if it came and went with each piece of work, an interrupt
+    between two pieces would be lost.
     """
     loop = _main_loop()
-    if loop is None:
-        return lambda: None
-    key = object()
-    loop.call_soon_threadsafe(_listen, loop, key, function)
-
-    def stop() -> None:
-        loop.call_soon_threadsafe(_forget, loop, key)
-
-    return stop
+    if loop is not None and not _installing.is_set() and signal.getsignal(signal.SIGINT) is not _heard:
+        _installing.set()
+        loop.call_soon_threadsafe(_install, loop)
 
 
-def _listen(loop: asyncio.AbstractEventLoop, key: object, function: Callable[[], object]) -> None:
-    _listeners[key] = function
-    _settle(loop)
-
-
-def _forget(loop: asyncio.AbstractEventLoop, key: object) -> None:
-    del _listeners[key]
-    _settle(loop)
-
-
-def _settle(loop: asyncio.AbstractEventLoop) -> None:
-    """Install our handler while somebody listens, and only then."""
-    now = signal.getsignal(signal.SIGINT)
-    if bool(_listeners) == (now is _heard):
-        return
-    if now not in (signal.SIG_IGN, _heard):  # the kernel is handling a message
-        loop.call_later(SOON, _settle, loop)
-    elif _listeners:
-        _before[:] = [signal.signal(signal.SIGINT, _heard)]
-    else:
-        signal.signal(signal.SIGINT, _before.pop())
+def _install(loop: asyncio.AbstractEventLoop) -> None:
+    if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, _heard):
+        signal.signal(signal.SIGINT, _heard)
+        _installing.clear()
+    else:  # the kernel is handling a message
+        loop.call_later(SOON, _install, loop)
 
 
 def _heard(*_: object) -> None:
+    global _interrupts
+    _interrupts += 1
     for function in list(_listeners.values()):
         function()
 
 
 def _main_loop() -> asyncio.AbstractEventLoop | None:
-    """The main thread's event loop, or None. Only the main thread can handle signals.
+    """The event loop of the kernel's main thread, or None without a kernel. Only the main thread can handle signals.
 
     Readers' acts are handled in other threads, see `Worker`.
     """
+    if (serving := kernel()) is None:
+        return None
     if threading.current_thread() is not threading.main_thread():
-        return getattr(getattr(kernel(), "io_loop", None), "asyncio_loop", None)
+        return getattr(getattr(serving, "io_loop", None), "asyncio_loop", None)
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
