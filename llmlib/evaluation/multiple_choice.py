@@ -1,5 +1,6 @@
 """Let a model choose among answers by how likely it finds each one."""
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,12 +11,14 @@ import torch
 from llmlib.evaluation.questions import Prompt, Question, QuestionError
 from llmlib.preferences.responses import encode_apart
 from llmlib.sampling.logits import log_prob
+from llmlib.sampling.prefix_cache import PrefixCache
 from llmlib.tokenization.base import Tokenizer
-from llmlib.transformer import Transformer
+from llmlib.transformer import Cache, Transformer
 
 By = Literal["raw", "per token", "per byte", "against baseline"]
 WAYS: tuple[By, ...] = ("raw", "per token", "per byte", "against baseline")
 BASELINE = "Answer:"
+ROOM = 256  # tokens by which a prompt may be longer than the first, before a larger cache is made
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,41 @@ def choice_scores(
     >>> found[0].is_right()
     True
     """
-    return [_scores_of(model, tokenizer, question, baseline) for question in questions]
+    chooser = Chooser(model, tokenizer, baseline)
+    return [chooser.scores(question) for question in questions]
+
+
+class Chooser:
+    """Scores the choices of one question after the other, and reads what several prompts begin with only once."""
+
+    def __init__(self, model: Transformer, tokenizer: Tokenizer, baseline: str | None = BASELINE):
+        self.model, self.tokenizer, self.baseline = model, tokenizer, baseline
+        self._prompts, self._baselines = PrefixCache(model, ROOM), PrefixCache(model, ROOM)
+
+    def scores(self, question: Question) -> ChoiceScores:
+        """Score a question's choices. Raises as `choice_scores` does."""
+        if not question.choices:
+            raise QuestionError(f"The question {question.prompt!r} has no choices; it has to be answered in writing.")
+        prompt, choices = encode_choices(self.tokenizer, question.prompt, question.choices)
+        refuse_beginnings(question.choices, choices)
+        log_probs, _ = log_likelihoods(self.model, prompt, choices, self._prompts)
+        unconditional = np.full(len(choices), np.nan)
+        if self.baseline is not None:
+            instead = _in_place_of(question.prompt, self.baseline)
+            without, same = encode_choices(self.tokenizer, instead, question.choices)
+            unconditional, _ = log_likelihoods(self.model, without, same, self._baselines)
+        n_tokens = np.array(list(map(len, choices)))
+        n_bytes = np.array([len(choice.encode()) for choice in question.choices])
+        return ChoiceScores(log_probs, n_tokens, n_bytes, unconditional, question.right_number)
 
 
 def log_likelihoods(
-    model: Transformer, prompt: Sequence[int], choices: Sequence[Sequence[int]]
+    model: Transformer, prompt: Sequence[int], choices: Sequence[Sequence[int]], read: PrefixCache | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return ln p of each choice after the prompt (all as ids), and whether it is what the model would write greedily.
 
-    The prompt is read once for all choices. Raises `ValueError` for a prompt or a choice without ids.
+    The prompt is read once for all choices. `read` holds the prompt before, and then this one; a model with hooks reads
+    each whole, since a hook may want to see it. Raises `ValueError` for a prompt or a choice without ids.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -95,30 +124,26 @@ def log_likelihoods(
     width = max(map(len, choices))
     ids = torch.tensor([[*choice, *[0] * (width - len(choice))] for choice in choices], device=model.device)
     real = torch.arange(width) < torch.tensor(list(map(len, choices)))[:, None]  # Bool[Tensor, "choice token"]
+    if read is None or any(module._forward_hooks or module._forward_pre_hooks for module in model.modules()):
+        read = PrefixCache(model, room=0)
     with torch.inference_mode():
-        cache = model.new_cache(1, len(prompt) + width - 1)
-        logits = model(torch.tensor([list(prompt)], device=model.device), cache=cache, last_only=True)
+        known = read.keep([*prompt, *[0] * (width - 1)], len(prompt) - 1)
+        logits = model(torch.tensor([list(prompt[known:])], device=model.device), cache=read.cache, last_only=True)
+        read.ids = tuple(prompt)
         logits = logits.expand(len(ids), -1, -1)
         if width > 1:
-            cache.reorder(torch.zeros(len(ids), dtype=torch.long, device=model.device))
-            logits = torch.cat((logits, model(ids[:, :-1], cache=cache)), dim=1)
+            logits = torch.cat((logits, model(ids[:, :-1], cache=_repeated(read.cache, len(ids)))), dim=1)
         log_probs = log_prob(logits, ids).cpu().where(real, 0.0).double().sum(dim=1)
         greedy = ((logits.argmax(dim=-1) == ids).cpu() | ~real).all(dim=1)
     return log_probs.numpy(), greedy.numpy()
 
 
-def _scores_of(model: Transformer, tokenizer: Tokenizer, question: Question, baseline: str | None) -> ChoiceScores:
-    if not question.choices:
-        raise QuestionError(f"The question {question.prompt!r} has no choices; it has to be answered in writing.")
-    prompt, choices = encode_choices(tokenizer, question.prompt, question.choices)
-    refuse_beginnings(question.choices, choices)
-    log_probs, _ = log_likelihoods(model, prompt, choices)
-    unconditional = np.full(len(choices), np.nan)
-    if baseline is not None:
-        without, same = encode_choices(tokenizer, _in_place_of(question.prompt, baseline), question.choices)
-        unconditional, _ = log_likelihoods(model, without, same)
-    n_bytes = np.array([len(choice.encode()) for choice in question.choices])
-    return ChoiceScores(log_probs, np.array(list(map(len, choices))), n_bytes, unconditional, question.right_number)
+def _repeated(cache: Cache, times: int) -> Cache:
+    """Return a cache with the same text in each row; the first stays as it is."""
+    several = copy.copy(cache)
+    several.layers = [copy.copy(layer) for layer in cache.layers]
+    several.reorder(torch.zeros(times, dtype=torch.long, device=cache.real.device))
+    return several
 
 
 def encode_choices(tokenizer: Tokenizer, prompt: Prompt, choices: Sequence[str]) -> tuple[list[int], list[list[int]]]:

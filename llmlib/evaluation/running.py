@@ -8,7 +8,7 @@ import numpy as np
 from llmlib.evaluation.comparing import Comparison, compare
 from llmlib.evaluation.exact_match import exact_match
 from llmlib.evaluation.intervals import bootstrap_interval
-from llmlib.evaluation.multiple_choice import BASELINE, WAYS, choice_scores
+from llmlib.evaluation.multiple_choice import BASELINE, WAYS, Chooser
 from llmlib.evaluation.questions import Question, QuestionError
 from llmlib.finetuning.scores import answer_all, wilson_interval
 from llmlib.sampling import Sampler, generate_text
@@ -97,10 +97,11 @@ def each_result(
 ) -> Iterator[Result]:
     """Yield one result after the other, as `evaluate` collects them."""
     ways = [way for way in WAYS if baseline is not None or way != "against baseline"]
+    chooser = Chooser(model, tokenizer, baseline)
     for number, question in enumerate(questions, start=1):
         try:
             if question.choices:
-                (scores,) = choice_scores(model, tokenizer, [question], baseline)
+                scores = chooser.scores(question)
                 answer = question.choices[scores.chosen()]
                 yield Result(question, answer, {way: scores.is_right(way) for way in ways})
             else:

@@ -52,6 +52,37 @@ def test_log_likelihoods_are_sums_over_tokens(kind):
     assert found == pytest.approx([by_hand(model, prompt, choice) for choice in choices], rel=1e-4)
 
 
+def test_prompts_that_begin_alike_are_scored_as_if_each_came_alone(tokenizer):
+    begin = "The cat sat. The dog ran. "
+    prompts = [begin + "The cow", begin + "The hen", begin + "The hen", begin, "The", begin * 3, "A cow"]
+    questions = [Question(prompt, ("Paris", "Rome, é", "X"), "X") for prompt in prompts]
+    model = Transformer(TransformerConfig(tokenizer.vocab_size, 128, 16, 2, 2, positions="rotary"))
+    read = []
+    handle = model.embed.register_forward_hook(lambda _, args, __: read.append(args[0].shape[1]))
+    alone = [choice_scores(model, tokenizer, [question])[0] for question in questions]
+    whole = [*read]
+    read.clear()
+    hooked = choice_scores(model, tokenizer, questions)
+    assert read == whole, "a hook sees every prompt from its first token on"
+    handle.remove()
+    for scores in (hooked, choice_scores(model, tokenizer, questions)):
+        for one, other in zip(scores, alone, strict=True):
+            np.testing.assert_allclose(one.log_probs, other.log_probs, rtol=1e-4)
+            np.testing.assert_allclose(one.baseline, other.baseline, rtol=1e-4)
+
+
+def test_what_prompts_have_in_common_is_read_once(tokenizer, monkeypatch):
+    model, read = small_model(tokenizer.vocab_size), []
+    forward = Transformer.forward
+    monkeypatch.setattr(
+        Transformer, "forward", lambda self, ids, **how: read.append(ids.shape[1]) or forward(self, ids, **how)
+    )
+    questions = [Question(f"The capital of {x} is", ("P", "X"), "X") for x in "abb"]
+    choice_scores(model, tokenizer, questions, baseline=None)
+    first, different, same = read[::2]
+    assert (first, different, same) == (len(tokenizer.encode(questions[0].prompt)), len(tokenizer.encode("a is")), 1)
+
+
 def test_greedy_is_what_the_model_would_write():
     model, prompt = make("llama"), [3, 1, 4]
     ids = list(prompt)

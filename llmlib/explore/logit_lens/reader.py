@@ -14,7 +14,7 @@ from torch import Tensor
 
 from llmlib.devices import choose
 from llmlib.explore.shared.own_model import own_model, versions
-from llmlib.explore.shared.prefix_cache import PrefixCache, common_length
+from llmlib.sampling.prefix_cache import PrefixCache, common_length
 from llmlib.hooks import hooked
 from llmlib.interpret.points import point_at
 from llmlib.interpret.tracing import trace

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from llmlib.explore.shared.own_model import own_model, versions
-from llmlib.explore.shared.prefix_cache import PrefixCache
+from llmlib.sampling.prefix_cache import PrefixCache
 from llmlib.transformer import Transformer
 
 ROOM = 256  # tokens that fit in a cache after the text with which it began
