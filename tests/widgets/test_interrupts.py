@@ -1,4 +1,4 @@
-"""Interrupts that come between two cells, in a loop that handles messages as a kernel's does."""
+"""Interrupts that come between two cells, with a kernel's loop that turns by hand."""
 
 import asyncio
 import os
@@ -11,13 +11,30 @@ from llmlib.widgets.shared import interrupts as under_test
 from llmlib.widgets.shared.interrupts import hear_interrupts, interrupts, on_interrupt
 
 
+class Loop(asyncio.AbstractEventLoop):
+    def __init__(self):
+        self.due = []
+
+    def call_soon_threadsafe(self, function, *arguments):
+        self.due.append((function, arguments))
+
+    def call_later(self, _seconds, function, *arguments):
+        self.due.append((function, arguments))
+
+    def turn(self):
+        due, self.due = self.due, []
+        for function, arguments in due:
+            function(*arguments)
+
+
 @pytest.fixture
-def in_kernel(monkeypatch):
-    """Run an async function where a kernel would: its idle state ignores interrupts."""
+def loop(monkeypatch):
+    """What waits for messages, in a kernel that is idle and therefore ignores interrupts."""
+    loop = Loop()
     monkeypatch.setattr(under_test, "kernel", SimpleNamespace)
-    monkeypatch.setattr(under_test, "SOON", 0.01)
+    monkeypatch.setattr(under_test.asyncio, "get_running_loop", lambda: loop)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    yield asyncio.run
+    yield loop
     signal.signal(signal.SIGINT, before)
 
 
@@ -25,46 +42,38 @@ def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_an_interrupt_between_two_pieces_of_work_is_counted(in_kernel):
-    async def kernel():
-        hear_interrupts()
-        await asyncio.sleep(0.05)
-        before, heard = interrupts(), []
-        forget = on_interrupt(lambda: heard.append("first"))
+def test_an_interrupt_between_two_pieces_of_work_is_counted(loop):
+    hear_interrupts()
+    loop.turn()
+    before, heard = interrupts(), []
+    forget = on_interrupt(lambda: heard.append("first"))
+    interrupt()
+    forget()
+    interrupt()  # nobody listens
+    on_interrupt(lambda: heard.append("second"))()
+    assert (interrupts() - before, heard) == (2, ["first"])
+    assert loop.due == []
+
+
+def test_the_kernels_own_handler_stays_while_it_handles_a_message(loop):
+    idle = signal.signal(signal.SIGINT, signal.default_int_handler)
+    heard = []
+    forget = on_interrupt(lambda: heard.append("idle"))
+    hear_interrupts()
+    for _ in range(3):
+        loop.turn()
+        assert len(loop.due) == 1
+    with pytest.raises(KeyboardInterrupt):
         interrupt()
-        forget()
-        interrupt()  # nobody listens
-        on_interrupt(lambda: heard.append("second"))()
-        assert (interrupts() - before, heard) == (2, ["first"])
-
-    in_kernel(kernel())
-
-
-def test_during_a_message_the_kernels_own_handler_is_left_alone(in_kernel):
-    async def kernel():
-        idle = signal.signal(signal.SIGINT, signal.default_int_handler)
-        heard = []
-        forget = on_interrupt(lambda: heard.append("idle"))
-        await asyncio.sleep(0.05)
-        with pytest.raises(KeyboardInterrupt):
-            interrupt()
-        signal.signal(signal.SIGINT, idle)
-        await asyncio.sleep(0.05)
-        assert heard == []
-        interrupt()
-        assert heard == ["idle"]
-        forget()
-
-    in_kernel(kernel())
+    signal.signal(signal.SIGINT, idle)
+    loop.turn()
+    assert (heard, loop.due) == ([], [])
+    interrupt()
+    assert heard == ["idle"]
+    forget()
 
 
-def test_without_a_kernel_nothing_is_installed():
-    before = signal.getsignal(signal.SIGINT)
-
-    async def script():
-        on_interrupt(lambda: None)()
-        await asyncio.sleep(0.01)
-        assert signal.getsignal(signal.SIGINT) is not under_test._heard
-
-    asyncio.run(script())
-    assert signal.getsignal(signal.SIGINT) is before
+def test_without_a_kernel_nothing_is_installed(loop, monkeypatch):
+    monkeypatch.setattr(under_test, "kernel", lambda: None)
+    on_interrupt(lambda: None)()
+    assert loop.due == []
