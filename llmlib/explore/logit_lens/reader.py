@@ -14,11 +14,11 @@ from torch import Tensor
 
 from llmlib.devices import choose
 from llmlib.explore.shared.own_model import own_model, versions
-from llmlib.sampling.prefix_cache import PrefixCache, common_length
 from llmlib.hooks import hooked
 from llmlib.interpret.points import point_at
 from llmlib.interpret.tracing import trace
 from llmlib.linear import linear
+from llmlib.sampling.prefix_cache import PrefixCache, common_length
 from llmlib.transformer import Transformer
 from llmlib.widgets.logit_lens.cells import PENDING, SHOWN, Cells
 
