@@ -18,7 +18,7 @@ from llmlib.transformer import Cache, Transformer
 By = Literal["raw", "per token", "per byte", "against baseline"]
 WAYS: tuple[By, ...] = ("raw", "per token", "per byte", "against baseline")
 BASELINE = "Answer:"
-ROOM = 256  # tokens by which a prompt may be longer than the first, before a larger cache is made
+ROOM = 64  # tokens by which a prompt may be longer than the first, before a larger cache is made
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,13 @@ GO_ASIDE = """async () => {
   const { subshell_id } = (await kernel.requestCreateSubshell({}).done).content;
   window.llmAside = kernel.clone({ handleComms: false, subshellId: subshell_id });
 }"""
+BEGIN = """async (code) => {
+  const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  const future = kernel.requestExecute({ code });
+  await new Promise((begun) => {
+    future.onIOPub = ({ header }) => { if (header.msg_type === "execute_input") begun(); };
+  });
+}"""
 COME_BACK = "() => { window.llmAside.dispose(); delete window.llmAside; }"
 CLICK = """(node, [label, times]) => {
   const button = () => [...node.querySelectorAll("button")].find((one) => (one.ariaLabel ?? one.textContent) === label);
@@ -209,15 +216,12 @@ class Bench:
         finally:
             self.page.evaluate(COME_BACK)
 
-    def execute(self, code, wait=True):
-        """Run code in the kernel as a cell does; without waiting, it may still run afterwards."""
-        asked = "jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code })"
-        self.page.evaluate(
-            f"async (code) => {{ const future = {asked}; {'await future.done;' if wait else ''} }}", code
-        )
+    def begin(self, code):
+        """Run code in the kernel as a cell does, and wait until it has begun."""
+        self.page.evaluate(BEGIN, code)
 
     def expect(self, expression, written):
-        """The same, once what the page has to tell has arrived there."""
+        """What an expression is worth in the kernel, once what the page has to tell has arrived there."""
         for _ in range(200):
             if (now := self.python(expression)) == written:
                 return
@@ -225,14 +229,15 @@ class Bench:
         raise AssertionError(f"{expression} is {now}, not {written}")
 
     def keep_busy(self, seconds, deaf=False):
-        """Let the kernel run a long cell that leaves no thread a turn, without waiting for it.
+        """Let the kernel run a long cell that leaves no thread a turn, and wait until it has begun, not until its end.
 
-        A deaf one is not ended by an interrupt either.
+        Else an act that comes at once could be begun before it. A deaf one is not ended by an interrupt either.
         """
-        code = f"import ctypes, signal; ctypes.PyDLL(None).sleep({seconds})"  # it keeps the interpreter's lock
+        code = f"import ctypes, signal, time; time.sleep(1); ctypes.PyDLL(None).sleep({seconds})"
         if deaf:
-            code = code.replace("ctypes.Py", "signal.signal(signal.SIGINT, signal.SIG_IGN); ctypes.Py")
-        self.execute(code, wait=False)
+            code = code.replace("time.sleep(1)", "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(1)")
+        self.begin(code)  # in its first second a thread can say so; then it keeps the interpreter's lock
+        self.page.wait_for_timeout(1300)
 
     def restart(self):
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")

@@ -25,14 +25,21 @@ view
 """
 
 
+# Scrolls a view to the top, until it is found to have stayed there while the page was laid out again.
+AT_THE_TOP = """(node) => {
+  const top = () => node.getBoundingClientRect().y, before = top();
+  node.scrollIntoView();
+  return Math.abs(top() - before) < 1;
+}"""
+
+
 def switch_off_on_a_laptop(bench, view, board):
     """All of what becomes of the prediction is in sight beside the head, and nothing moves while it is computed."""
     page = bench.page
     view.get_by_label("Layer 0, head 3", exact=True).click()
     bench.look("attention_lab_head", view)
     page.set_viewport_size({"width": 1280, "height": 800})
-    view.evaluate("node => node.scrollIntoView()")
-    page.wait_for_timeout(300)
+    page.wait_for_function(AT_THE_TOP, arg=view.element_handle(), polling=300)
     button, table = view.get_by_role("button", name="Switch this head off"), board.locator(".llm-predictions")
     heat, here = view.locator(".llm-heat canvas"), (button, table, view.locator(".llm-heat canvas"))
     places = [one.bounding_box() for one in here]

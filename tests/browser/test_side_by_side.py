@@ -153,7 +153,7 @@ def test_long_work_can_be_ended(slow, name):
 def looping(quiet):
     """A cell works the model of the views as long as the test lasts, and nothing happens to it."""
     quiet.python("Path('enough').unlink(missing_ok=True)")
-    quiet.execute(LOOP, wait=False)
+    quiet.begin(LOOP)
     try:
         with quiet.aside():
             quiet.expect("runs > 1", "True")

@@ -356,5 +356,6 @@ def test_an_interrupt_between_two_acts_ends_a_run_of_writing_and_no_other(live, 
     assert not act(view, kind, run="first")
     assert "You interrupted the kernel" in view.notice
     assert act(view, kind)  # a single token, which the reader asks for
+    assert not act(view, kind, run="first"), "which makes no new run of the old one"
     assert act(view, kind, run="second")
     assert act(view, kind, run="second")

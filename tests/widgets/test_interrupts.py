@@ -73,6 +73,19 @@ def test_the_kernels_own_handler_stays_while_it_handles_a_message(loop):
     forget()
 
 
+def test_somebody_elses_handler_is_left_alone(loop):
+    signal.signal(signal.SIGINT, theirs := lambda *_: None)
+    hear_interrupts()
+    loop.turn()
+    assert (signal.getsignal(signal.SIGINT), loop.due) == (theirs, [])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    on_interrupt(lambda: None)()  # the next work tries again
+    loop.turn()
+    before = interrupts()
+    interrupt()
+    assert interrupts() == before + 1
+
+
 def test_without_a_kernel_nothing_is_installed(loop, monkeypatch):
     monkeypatch.setattr(under_test, "kernel", lambda: None)
     on_interrupt(lambda: None)()

@@ -120,7 +120,7 @@ class _Controller:
         self.text = self.shown = self.lanes_after = _Text()  # the last: what the lanes continue
         self.shown_length = 1  # of the tree
         self.texts: dict[str, _Text] = {}  # by prompt, as they were left, the newest last
-        self.run, self.interrupts_before = "", 0  # which run of writing this is, and how many came before it
+        self.run, self.interrupts_before = "", 0  # the latest run of writing, and the interrupts before it
         self.shown_rules: Rules | None = None
         self.followed: Followed | None = None
         self.counts: Tensor | None = None  # draws of each token, when draws are counted
@@ -299,9 +299,11 @@ class _Controller:
 
     def _check_interrupt(self, run: str) -> None:
         """Refuse to write on by itself if the kernel was interrupted after the first token of this run."""
+        if not run:  # a single token, for which the reader has asked
+            return
         if run != self.run:
             self.run, self.interrupts_before = run, interrupts()
-        elif run and interrupts() > self.interrupts_before:
+        elif interrupts() > self.interrupts_before:
             raise ValueError("You interrupted the kernel, so nothing more was written.")
 
     # --- side by side ---

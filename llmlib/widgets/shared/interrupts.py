@@ -44,11 +44,13 @@ def hear_interrupts() -> None:
 
 
 def _install(loop: asyncio.AbstractEventLoop) -> None:
-    if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, _heard):
-        signal.signal(signal.SIGINT, _heard)
-        _installing.clear()
-    else:  # the kernel is handling a message
+    now = signal.getsignal(signal.SIGINT)
+    if now is signal.default_int_handler:  # the kernel is handling a message
         loop.call_later(SOON, _install, loop)
+        return
+    if now is signal.SIG_IGN:  # else it is ours, or somebody's who wants it
+        signal.signal(signal.SIGINT, _heard)
+    _installing.clear()
 
 
 def _heard(*_: object) -> None:
