@@ -282,7 +282,7 @@ def test_an_answer_to_an_earlier_choice_takes_back_no_later_one(opened):
     title, press = view.locator("h3"), bench.page.keyboard.press
     choices = view.get_by_role("radiogroup", name="Model", exact=True).get_by_role("radio")
     expect(title).to_have_text("Your model")
-    bench.execute(IN_TURN)
+    bench.begin(IN_TURN)
     choices.first.focus()
     press("ArrowRight")
     press("ArrowRight")
@@ -292,6 +292,6 @@ def test_an_answer_to_an_earlier_choice_takes_back_no_later_one(opened):
     bench.python("turn.release(9)")
     expect(title).to_have_text("Llama-3-8B")
     expect(choices.nth(3)).to_be_focused()
-    bench.execute("kind.put = put")
+    bench.begin("kind.put = put")
     choices.first.check(force=True)
     expect(title).to_have_text("Your model")
