@@ -1,4 +1,5 @@
-"""Which cells of a lesson its views need: in a browser only these are run, since nbval runs all of them."""
+"""Which cells of a lesson its views need: in a browser only these are shown and run, since nbval runs all of them, and
+test_pages shows all."""
 
 import dis
 from types import CodeType

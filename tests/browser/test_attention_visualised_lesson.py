@@ -5,8 +5,6 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-IN_SIGHT = "node => { const { y, height } = node.getBoundingClientRect(); return y + height > 0 && y < innerHeight; }"
-UNFOLD = "() => window.jupyterapp.commands.execute('notebook:expand-all-headings')"
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
@@ -19,7 +17,6 @@ def test_look_and_intervene(bench):
     switch_off_the_handful(bench, page)
     break_the_small_circuit(bench, page)
     compare_before_and_after(bench, page)
-    look_at_the_plots(bench, page)
 
 
 def explorer(page, number):
@@ -77,7 +74,6 @@ def break_the_small_circuit(bench, page):
 
 
 def compare_before_and_after(bench, page):
-    page.evaluate(UNFOLD)  # it is on a side path
     view = explorer(page, 2)
     view.get_by_text("helpers off − all heads on").click()
     expect(view.get_by_label("Where you are")).to_contain_text(f"Layer 1, head {bench.python('most')}")
@@ -89,15 +85,3 @@ def compare_before_and_after(bench, page):
     expect(view.locator(".llm-heat")).to_have_count(3)
     bench.look("lesson_04_before_and_after", view)
 
-
-def look_at_the_plots(bench, page):
-    plots = page.locator(".jp-OutputArea-output img")
-    for number, plot in enumerate(plots.all()):
-        for _ in range(20):  # JupyterLab draws far cells only when they are near, which moves those below
-            plot.evaluate("node => node.scrollIntoView({ block: 'center' })")
-            page.wait_for_timeout(150)
-            if plot.evaluate(IN_SIGHT):
-                break
-        expect(plot).to_be_in_viewport()
-        if number in (3, 6, 7):
-            bench.look(f"lesson_04_plot_{number}")
