@@ -5,7 +5,6 @@ doubled, a loop's body cut, a condition decided) have no counterpart there.
 """
 
 import ast
-import copy
 import inspect
 import linecache
 import textwrap
@@ -87,52 +86,36 @@ def mutants(functions):
     """(code before, code after, source) of each version with one change; the first function comes last in it."""
     trees = trees_of(functions)
     nodes = [node for tree in trees for node in ast.walk(tree)]
-    for number, node in enumerate(nodes):
+    for node in nodes:
         for field, value in ast.iter_fields(node):
-            places = (
-                [(None, value)]
-                if isinstance(value, ast.AST)
-                else list(enumerate(value))
-                if isinstance(value, list)
-                else []
-            )
-            for index, child in places:
+            for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
                 if not isinstance(child, ast.AST):
                     continue
+                before = _first_line(child)
                 for other in _replacements(child):
-                    yield _written(trees, number, field, index, other, child)
-                if (
-                    isinstance(child, ast.stmt)
-                    and index is not None
-                    and len(value) > 1
-                    and not isinstance(child, ast.Return)
-                ):
-                    yield _written(trees, number, field, index, None, child)
-    for number, node in enumerate(nodes):
-        for i in range(len(getattr(node, "body", [])) - 1 if isinstance(getattr(node, "body", None), list) else 0):
-            yield _written(trees, number, "body", i, "exchange", node.body[i])
+                    changed = other if index is None else [*value[:index], other, *value[index + 1 :]]
+                    yield before, ast.unparse(other), _written(trees, node, field, changed)
+                is_one_of_several = isinstance(child, ast.stmt) and index is not None and len(value) > 1
+                if is_one_of_several and not isinstance(child, ast.Return):
+                    yield before, "(left out)", _written(trees, node, field, [*value[:index], *value[index + 1 :]])
+    for node in nodes:
+        body = getattr(node, "body", None)
+        for i in range(len(body) - 1 if isinstance(body, list) else 0):
+            exchanged = [*body[:i], body[i + 1], body[i], *body[i + 2 :]]
+            yield _first_line(body[i]), "(after the next)", _written(trees, node, "body", exchanged)
 
 
-def _written(trees, number, field, index, other, child):
-    changed = copy.deepcopy(trees)
-    parent = [node for tree in changed for node in ast.walk(tree)][number]
-    if other == "exchange":
-        body = parent.body
-        body[index], body[index + 1] = body[index + 1], body[index]
-    elif other is None:
-        del getattr(parent, field)[index]
-    elif index is None:
-        setattr(parent, field, other)
-    else:
-        getattr(parent, field)[index] = other
-    before = ast.unparse(child).split("\n")[0]
-    after = (
-        {None: "(left out)", "exchange": "(after the next)"}.get(other)
-        if other in (None, "exchange")
-        else ast.unparse(other)
-    )
-    source = "\n\n".join(ast.unparse(ast.fix_missing_locations(tree)) for tree in reversed(changed))
-    return before, after, source
+def _first_line(node):
+    return ast.unparse(node).split("\n")[0]
+
+
+def _written(trees, node, field, changed):
+    """The source with another value in one field of a node; the tree stays as it was."""
+    value = getattr(node, field)
+    setattr(node, field, changed)
+    source = "\n\n".join(map(ast.unparse, reversed(trees)))
+    setattr(node, field, value)
+    return source
 
 
 def compiled(source, name, scope, known=True):

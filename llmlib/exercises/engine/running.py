@@ -66,7 +66,8 @@ def run(function: Callable[..., Any], args: tuple[Any, ...], seconds: float = 5.
     except BaseException as caught:
         error = caught
     disturbed = tuple(name for name, state in random_states().items() if not _as_before(before.get(name), state))
-    restore(before)
+    if disturbed:
+        restore(before)
     changed = tuple(i for i, (mine, theirs) in enumerate(zip(args, copies)) if not same(mine, theirs))
     return Outcome(value, error, printed.getvalue(), changed, copies if changed else (), disturbed)
 

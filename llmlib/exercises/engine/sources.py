@@ -12,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -220,7 +221,7 @@ def _text_of_function(function: FunctionType, name: str) -> str:
     start = next((p for p in code.co_positions() if p[0] is not None and p[2] is not None and p[3]), None)
     found = [
         node
-        for node in ast.walk(_parsed(lines))
+        for node in _definitions("".join(lines))
         if isinstance(node, ast.Lambda)
         and node.lineno == code.co_firstlineno
         and (start is None or _holds(node, start))
@@ -246,7 +247,7 @@ def _begins_at(node: ast.AST, line: int, name: str) -> bool:
 def _text_at(filename: str, is_it: Callable[[ast.AST], bool]) -> str:
     """Return the lines of a definition, with its decorators and the comments right above it."""
     lines = _lines(filename)
-    found = [node for node in ast.walk(_parsed(lines)) if is_it(node)]
+    found = [node for node in _definitions("".join(lines)) if is_it(node)]
     if len(found) != 1:
         raise NoSource("its source has changed in the meantime; run its cell again")
     (node,) = found
@@ -266,12 +267,16 @@ def _lines(filename: str) -> list[str]:
     return lines
 
 
-def _parsed(lines: list[str]) -> ast.AST:
+@lru_cache(maxsize=16)
+def _definitions(text: str) -> list[ast.AST]:
+    """List the functions, lambdas and classes in a file or a cell."""
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     try:
-        return compile("".join(lines), "a cell", "exec", flags)
+        tree = compile(text, "a cell", "exec", flags)
     except (SyntaxError, ValueError):
         raise NoSource("its source has changed in the meantime; run its cell again") from None
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+    return [node for node in ast.walk(tree) if isinstance(node, kinds)]
 
 
 def _assigned_name(text: str) -> str:
