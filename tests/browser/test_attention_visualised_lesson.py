@@ -84,4 +84,3 @@ def compare_before_and_after(bench, page):
     view.get_by_text("side by side").click()
     expect(view.locator(".llm-heat")).to_have_count(3)
     bench.look("lesson_04_before_and_after", view)
-
