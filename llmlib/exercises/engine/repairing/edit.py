@@ -58,6 +58,7 @@ class Slot:
         return value if self.index is None else value[self.index]
 
     def set(self, node: ast.AST) -> None:
+        ast.fix_missing_locations(node)
         if self.index is None:
             setattr(self.parent, self.field, node)
         else:

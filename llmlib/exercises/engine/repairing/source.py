@@ -19,7 +19,10 @@ class Source:
 
     def compiled(self) -> Callable[..., Any]:
         """Make the function from the current tree; raises for a tree that is not a program."""
-        code = compile(ast.fix_missing_locations(self.tree), "<repair>", "exec")
+        try:
+            code = compile(self.tree, "<repair>", "exec")
+        except TypeError:  # a new node has no line yet; to look at all nodes takes longer than to compile them
+            code = compile(ast.fix_missing_locations(self.tree), "<repair>", "exec")
         scope = dict(self.scope)
         exec(code, scope)
         return scope[self.name]
@@ -45,7 +48,8 @@ def source_of(function: Any) -> Source | None:
         if part := _definition(helper):
             body.append(part[0])
             lines |= part[1]
-    return Source(ast.Module([*body, definition], []), definition.name, scope, lines)
+    tree = ast.fix_missing_locations(ast.Module([*body, definition], []))
+    return Source(tree, definition.name, scope, lines)
 
 
 def _helpers(function: Callable[..., Any], scope: dict[str, Any]) -> list[Callable[..., Any]]:
