@@ -58,7 +58,7 @@ class Slot:
         return value if self.index is None else value[self.index]
 
     def set(self, node: ast.AST) -> None:
-        ast.fix_missing_locations(node)
+        ast.fix_missing_locations(node)  # a new node has no line yet
         if self.index is None:
             setattr(self.parent, self.field, node)
         else:

@@ -21,7 +21,7 @@ class Source:
         """Make the function from the current tree; raises for a tree that is not a program."""
         try:
             code = compile(self.tree, "<repair>", "exec")
-        except TypeError:  # a new node has no line yet; to look at all nodes takes longer than to compile them
+        except TypeError:  # a new statement has no line yet; looking at all nodes takes longer than compiling them
             code = compile(ast.fix_missing_locations(self.tree), "<repair>", "exec")
         scope = dict(self.scope)
         exec(code, scope)
