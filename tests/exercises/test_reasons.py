@@ -10,7 +10,7 @@ from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.engine.comparing import find_difference
 from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.recognising import one_exactly
-from llmlib.exercises.engine.running import run_our_own
+from llmlib.exercises.engine.running import quietly, run_our_own
 from llmlib.exercises.engine.trials import Trial, expected_of, kept_cases
 from llmlib.exercises.registry import all_exercises, find
 from llmlib.tokenization import simple_bpe
@@ -47,7 +47,8 @@ def test_each_two_ideas_are_told_apart_by_a_case_that_no_seed_draws_away(exercis
     cases = kept_cases(exercise, 11)
     for hypothesis in exercise.single_hypotheses:
         attempt = partial(exercise.faulty, **hypothesis.faults)
-        trials = tuple(trial(exercise, case, hypothesis.key, attempt) for case in cases)
+        with quietly():
+            trials = tuple(trial(exercise, case, hypothesis.key, attempt) for case in cases)
         reason = one_exactly(Examination(exercise, attempt, trials))
         assert reason is not None, hypothesis.faults
         assert reason.ideas == hypothesis.ideas, hypothesis.faults
