@@ -143,7 +143,7 @@ class Bench:
         self.page.wait_for_function(OPEN)
 
     def read(self, path):
-        """Open a lesson as it is stored, all but its code rendered and, as in `make lab`, trusted; no kernel is started."""
+        """Open a lesson as it is stored and, as in `make lab`, trusted; all but its code is shown, without a kernel."""
         content = nbformat.read(path, 4)
         for cell in content.cells:
             if cell.cell_type == "code":
