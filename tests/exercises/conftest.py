@@ -29,8 +29,8 @@ def _unhurried(monkeypatch):
     monkeypatch.setattr(search, "PATIENCE", (0.1, 1.0))
 
 
-@pytest.fixture
-def as_learners_have_it(monkeypatch):
+@pytest.fixture(autouse=True)
+def _as_learners_have_it(monkeypatch):
     """Without the runtime type checker of the tests, which is slow and draws from `random`."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 

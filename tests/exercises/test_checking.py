@@ -98,6 +98,7 @@ def test_another_precision_is_a_remark():
     assert "For float32 inputs your result is float64" in repr(report)
 
 
+@pytest.mark.slow
 def test_a_missing_return_is_not_a_stub():
     def attempt(q, k, v, mask):
         pattern = q @ k.transpose(-2, -1)

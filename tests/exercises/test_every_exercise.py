@@ -21,8 +21,6 @@ from llmlib.exercises.engine.trials import Trial, both_precisions, expected_of, 
 from llmlib.exercises.engine.wording import of_yours
 from llmlib.exercises.registry import LESSONS, all_exercises, of_lesson
 
-pytestmark = pytest.mark.usefixtures("as_learners_have_it")
-
 EXERCISES = all_exercises()
 NUMBERS = BeartypeConf(is_pep484_tower=True)  # where a float is asked for, 2 is one
 

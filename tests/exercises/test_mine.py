@@ -18,8 +18,6 @@ from llmlib.exercises.engine.sources import NoSource, Source, source_of
 from llmlib.exercises.my_llm import remembering, writing
 from llmlib.exercises.my_llm.parts import GROUPS, PARTS
 
-pytestmark = pytest.mark.usefixtures("as_learners_have_it")
-
 # --- what is kept ---
 
 

@@ -8,8 +8,6 @@ from llmlib.exercises import check, mine
 from llmlib.exercises.lessons.lesson_03_attention.module import MultiHeadAttention
 from llmlib.exercises.my_llm import remembering, writing
 
-pytestmark = pytest.mark.usefixtures("as_learners_have_it")
-
 NAME = "attention.multi_head"
 CLASS = """
 from torch import nn

@@ -20,8 +20,6 @@ from llmlib.exercises.registry import find
 for module in pkgutil.iter_modules(right.__path__):
     importlib.import_module(f"exercises.right.{module.name}")
 
-pytestmark = pytest.mark.usefixtures("as_learners_have_it")
-
 MORE_THAN_DIFFERS = 0.8
 MIRRORED = "the two sides mean the same in either order"
 INDEPENDENT = "neither of the two lines reads what the other one writes"

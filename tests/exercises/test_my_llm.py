@@ -20,8 +20,6 @@ from llmlib.exercises.my_llm.parts import OF_EXERCISE, PARTS
 from llmlib.exercises.my_llm.rewriting import imports_of
 from llmlib.exercises.registry import find
 
-pytestmark = pytest.mark.usefixtures("as_learners_have_it")
-
 
 @pytest.mark.slow
 def test_the_borrowed_parts_solve_their_exercises():

@@ -39,7 +39,7 @@ def test_a_failed_report_repeats_the_task(exercise):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.name)
-def test_each_two_ideas_are_told_apart_by_a_case_that_no_seed_draws_away(exercise, as_learners_have_it):
+def test_each_two_ideas_are_told_apart_by_a_case_that_no_seed_draws_away(exercise):
     """On other cases than those that learners get, an idea in any of its forms is named, and never another one.
 
     How an attempt is run, and what is said of it, is tried elsewhere: here its results are asked for, and recognised.

@@ -18,7 +18,7 @@ RIGHT = [*PLAIN.items(), *((name, function) for name, functions in STYLES.items(
 
 @pytest.mark.slow  # all of them together
 @pytest.mark.parametrize(("name", "solution"), [pytest.param(n, f, id=f"{n}-{f.__name__}") for n, f in RIGHT])
-def test_a_right_solution_passes(name, solution, as_learners_have_it):
+def test_a_right_solution_passes(name, solution):
     report = examine(find(name), solution, seed=3)
     assert report.kind == "correct", report
 

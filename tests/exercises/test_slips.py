@@ -14,8 +14,6 @@ from llmlib.exercises import check, mine
 from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.registry import find
 
-pytestmark = pytest.mark.usefixtures("as_learners_have_it")
-
 LESSON = Path(__file__).parents[2] / "notebooks" / "03_attention.ipynb"
 NAME = "attention.multi_head"
 MODULE = """

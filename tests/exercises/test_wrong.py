@@ -24,8 +24,6 @@ from llmlib.tokenization.simple_bpe import encode, merge
 for module in pkgutil.iter_modules(wrong.__path__):
     importlib.import_module(f"exercises.wrong.{module.name}")
 
-pytestmark = pytest.mark.usefixtures("as_learners_have_it")
-
 
 @pytest.mark.slow  # all of them together
 @pytest.mark.parametrize(("name", "reason", "function"), [pytest.param(*one, id="-".join(one[:2])) for one in WRONG])
