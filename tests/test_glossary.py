@@ -53,7 +53,7 @@ TERMS = {
     "AdamW": "`AdamW` changes the weights a little at each step",
     "induction head": "An induction head looks at the token that came after",
     "patching": "Patching [6] asks a sharper question: what if",
-    "unembed": "its `unembed` (vocab, d_model) has one row for each token",
+    "unembed": "one row for each token",
     "final norm": "final norm scales it (before the output layer it divides",
     "last_only": "of the last position, and no others",
     "gather": "from each row the logit of its right capital",

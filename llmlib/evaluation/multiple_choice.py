@@ -3,15 +3,18 @@
 import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from llmlib.evaluation.questions import Prompt, Question, QuestionError
 from llmlib.preferences.responses import encode_apart
 from llmlib.sampling.logits import log_prob
-from llmlib.sampling.prefix_cache import PrefixCache
+from llmlib.sampling.prefix_cache import PrefixCache, common_length
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Cache, Transformer
 
@@ -19,6 +22,11 @@ By = Literal["raw", "per token", "per byte", "against baseline"]
 WAYS: tuple[By, ...] = ("raw", "per token", "per byte", "against baseline")
 BASELINE = "Answer:"
 ROOM = 64  # tokens by which a prompt may be longer than the first, before a larger cache is made
+# What one pass through the model reads together, at most:
+SHORT = 64  # tokens in which prompts differ; with more, there is nothing to gain
+ROWS, PLACES = 64, 4096  # choices, and tokens with all that is before them: a bound on memory
+
+Asked = tuple[Sequence[int], Sequence[Sequence[int]]]  # a prompt and its choices, as ids
 
 
 @dataclass(frozen=True)
@@ -78,72 +86,173 @@ def choice_scores(
     >>> found[0].is_right()
     True
     """
-    chooser = Chooser(model, tokenizer, baseline)
-    return [chooser.scores(question) for question in questions]
+    return Chooser(model, tokenizer, baseline).all_scores(questions)
 
 
 class Chooser:
-    """Scores the choices of one question after the other, and reads what several prompts begin with only once."""
+    """Scores the choices of questions, and reads what prompts begin with only once, also from one call to the next."""
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, baseline: str | None = BASELINE):
         self.model, self.tokenizer, self.baseline = model, tokenizer, baseline
-        self._prompts, self._baselines = PrefixCache(model, ROOM), PrefixCache(model, ROOM)
+        self._prompts, self._instead = PrefixCache(model, ROOM), PrefixCache(model, ROOM)
 
     def scores(self, question: Question) -> ChoiceScores:
         """Score a question's choices. Raises as `choice_scores` does."""
+        return self.all_scores([question])[0]
+
+    def all_scores(self, questions: Iterable[Question]) -> list[ChoiceScores]:
+        """Score the choices of several questions, many in one pass of the model. Raises as `choice_scores` does."""
+        questions = list(questions)
+        remaining = iter(questions)
+        return [
+            scores
+            for group in in_groups(self.model, [self._encoded(question) for question in questions])
+            for scores in self._group_scores(list(islice(remaining, len(group))), group)
+        ]
+
+    def _group_scores(self, questions: Sequence[Question], group: Sequence[Asked]) -> Iterable[ChoiceScores]:
+        found = group_log_likelihoods(self.model, group, self._prompts)
+        baselines = self._baselines_of(questions)
+        for question, (_, choices), (log_probs, _), baseline in zip(questions, group, found, baselines):
+            n_tokens = np.array(list(map(len, choices)))
+            n_bytes = np.array([len(choice.encode()) for choice in question.choices])
+            yield ChoiceScores(log_probs, n_tokens, n_bytes, baseline, question.right_number)
+
+    def _baselines_of(self, questions: Sequence[Question]) -> list[np.ndarray]:
+        if self.baseline is None:
+            return [np.full(len(question.choices), np.nan) for question in questions]
+        prompts = [_in_place_of(question.prompt, self.baseline) for question in questions]
+        asked = [encode_choices(self.tokenizer, prompt, each.choices) for prompt, each in zip(prompts, questions)]
+        groups = in_groups(self.model, asked)
+        return [found for group in groups for found, _ in group_log_likelihoods(self.model, group, self._instead)]
+
+    def _encoded(self, question: Question) -> Asked:
         if not question.choices:
             raise QuestionError(f"The question {question.prompt!r} has no choices; it has to be answered in writing.")
         prompt, choices = encode_choices(self.tokenizer, question.prompt, question.choices)
         refuse_beginnings(question.choices, choices)
-        log_probs, _ = log_likelihoods(self.model, prompt, choices, self._prompts)
-        unconditional = np.full(len(choices), np.nan)
-        if self.baseline is not None:
-            instead = _in_place_of(question.prompt, self.baseline)
-            without, same = encode_choices(self.tokenizer, instead, question.choices)
-            unconditional, _ = log_likelihoods(self.model, without, same, self._baselines)
-        n_tokens = np.array(list(map(len, choices)))
-        n_bytes = np.array([len(choice.encode()) for choice in question.choices])
-        return ChoiceScores(log_probs, n_tokens, n_bytes, unconditional, question.right_number)
+        return prompt, choices
 
 
 def log_likelihoods(
-    model: Transformer, prompt: Sequence[int], choices: Sequence[Sequence[int]], read: PrefixCache | None = None
+    model: Transformer, prompt: Sequence[int], choices: Sequence[Sequence[int]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return ln p of each choice after the prompt (all as ids), and whether it is what the model would write greedily.
 
-    The prompt is read once for all choices. `read` holds the prompt before, and then this one; a model with hooks reads
-    each whole, since a hook may want to see it. Raises `ValueError` for a prompt or a choice without ids.
+    The prompt is read once for all choices. Raises `ValueError` for a prompt or a choice without ids.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
     >>> log_likelihoods(model, [1, 2], [[3], [4, 5]])[0].shape
     (2,)
     """
-    if not len(prompt) or not len(choices) or not all(map(len, choices)):
+    return group_log_likelihoods(model, [(prompt, choices)], PrefixCache(model, room=0))[0]
+
+
+def in_groups(model: Transformer, asked: Sequence[Asked]) -> list[list[Asked]]:
+    """Cut a list of prompts into groups that are quicker to read together.
+
+    A pass through the model reads all its weights, however few tokens it has. So neighbours go together if they differ
+    only in a few tokens at their ends. A model with hooks reads each alone, since a hook may want to see it; so does
+    one with a sliding window, because padding would take up places in the window.
+    """
+    groups: list[list[Asked]] = []
+    alone = bool(model.config.sliding_window) or _has_hooks(model)
+    for each in asked:
+        if groups and not alone and _fits([*groups[-1], each], model.config.max_seq_len):
+            groups[-1].append(each)
+        else:
+            groups.append([each])
+    return groups
+
+
+def _fits(group: Sequence[Asked], context: int) -> bool:
+    """Whether a group is small enough to be read together: in memory, and in what has to be padded."""
+    longest, width = max(len(prompt) for prompt, _ in group), _longest_choice(group)
+    rows = sum(len(choices) for _, choices in group)
+    differ = longest - _begin_alike([prompt for prompt, _ in group])
+    places = longest + width - 1
+    return differ <= SHORT and rows <= ROWS and rows * places <= PLACES and places <= context
+
+
+def _begin_alike(prompts: Sequence[Sequence[int]]) -> int:
+    """How many tokens all prompts begin with, at most all but the last of each, which predicts the choices."""
+    return min(min(common_length(prompts[0], prompt), len(prompt) - 1) for prompt in prompts)
+
+
+def _longest_choice(group: Sequence[Asked]) -> int:
+    return max(len(choice) for _, choices in group for choice in choices)
+
+
+@torch.inference_mode()
+def group_log_likelihoods(
+    model: Transformer, group: Sequence[Asked], read: PrefixCache
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each prompt and its choices what `log_likelihoods` does, in the same passes through the model.
+
+    `read` holds a prompt before, and then what all of these begin with. Raises `ValueError` as `log_likelihoods` does.
+    """
+    if not all(len(prompt) and len(choices) and all(map(len, choices)) for prompt, choices in group):
         raise ValueError("A prompt and each of its choices need at least one token.")
-    width = max(map(len, choices))
+    width, counts = _longest_choice(group), [len(choices) for _, choices in group]
+    choices = [choice for _, several in group for choice in several]
     ids = torch.tensor([[*choice, *[0] * (width - len(choice))] for choice in choices], device=model.device)
     real = torch.arange(width) < torch.tensor(list(map(len, choices)))[:, None]  # Bool[Tensor, "choice token"]
-    if read is None or any(module._forward_hooks or module._forward_pre_hooks for module in model.modules()):
+    of = torch.arange(len(group)).repeat_interleave(torch.tensor(counts))  # Int[Tensor, "choice"]: its prompt
+    logits, cache = _read_prompts(model, [prompt for prompt, _ in group], width - 1, read)
+    log_probs, greedy = _judged(logits[of], ids[:, :1], real[:, :1])
+    longer = real.sum(dim=1).gt(1).nonzero()[:, 0]  # the choices of several tokens, each predicted by those before
+    if len(longer):
+        logits = model(ids[longer, :-1], cache=_with_rows(cache, of[longer], cache.length + width - 1))
+        further, too = _judged(logits, ids[longer, 1:], real[longer, 1:])
+        log_probs[longer] += further
+        greedy[longer] &= too
+    return [(ln_p.numpy(), written.numpy()) for ln_p, written in zip(log_probs.split(counts), greedy.split(counts))]
+
+
+def _judged(
+    logits: Float[Tensor, "choice token vocab"], ids: Int[Tensor, "choice token"], real: Bool[Tensor, "choice token"]
+) -> tuple[Float[Tensor, " choice"], Bool[Tensor, " choice"]]:
+    """Return each choice's ln p, summed over its real tokens, and whether each of these is the most likely one."""
+    log_probs = log_prob(logits, ids).cpu().where(real, 0.0).double().sum(dim=1)
+    return log_probs, ((logits.argmax(dim=-1) == ids).cpu() | ~real).all(dim=1)
+
+
+def _read_prompts(
+    model: Transformer, prompts: Sequence[Sequence[int]], room: int, read: PrefixCache
+) -> tuple[Float[Tensor, "prompt 1 vocab"], Cache]:
+    """Return the logits after each prompt, and a cache with a row for each and room for so many tokens more."""
+    if _has_hooks(model):
         read = PrefixCache(model, room=0)
-    with torch.inference_mode():
-        known = read.keep([*prompt, *[0] * (width - 1)], len(prompt) - 1)
-        logits = model(torch.tensor([list(prompt[known:])], device=model.device), cache=read.cache, last_only=True)
-        read.ids = tuple(prompt)
-        logits = logits.expand(len(ids), -1, -1)
-        if width > 1:
-            logits = torch.cat((logits, model(ids[:, :-1], cache=_repeated(read.cache, len(ids)))), dim=1)
-        log_probs = log_prob(logits, ids).cpu().where(real, 0.0).double().sum(dim=1)
-        greedy = ((logits.argmax(dim=-1) == ids).cpu() | ~real).all(dim=1)
-    return log_probs.numpy(), greedy.numpy()
+    first, longest, begin = prompts[0], max(map(len, prompts)), _begin_alike(prompts)
+    known = read.keep([*first[:begin], *[0] * (longest - begin + room)], begin)
+    if len(prompts) == 1:
+        logits = model(torch.tensor([list(first[known:])], device=model.device), cache=read.cache, last_only=True)
+        read.ids = tuple(first)
+        return logits, read.cache
+    if known < begin:
+        model(torch.tensor([list(first[known:begin])], device=model.device), cache=read.cache, last_only=True)
+        read.ids = tuple(first[:begin])
+    pad = [longest - len(prompt) for prompt in prompts]  # on the left, so that all end together
+    ids = torch.tensor([[*[0] * n, *prompt[begin:]] for n, prompt in zip(pad, prompts)], device=model.device)
+    real = torch.arange(longest - begin) >= torch.tensor(pad)[:, None]
+    cache = _with_rows(read.cache, torch.zeros(len(prompts), dtype=torch.long), longest + room)
+    return model(ids, cache=cache, attention_mask=real.to(model.device), last_only=True), cache
 
 
-def _repeated(cache: Cache, times: int) -> Cache:
-    """Return a cache with the same text in each row; the first stays as it is."""
-    several = copy.copy(cache)
-    several.layers = [copy.copy(layer) for layer in cache.layers]
-    several.reorder(torch.zeros(times, dtype=torch.long, device=cache.real.device))
-    return several
+def _with_rows(cache: Cache, rows: Int[Tensor, " row"], places: int) -> Cache:
+    """Return a cache with these rows of another one, which stays as it is, and room for so many tokens in all."""
+    taken = copy.copy(cache)
+    taken.max_seq_len, taken.real = places, cache.real[:, :places]
+    taken.layers = [copy.copy(layer) for layer in cache.layers]
+    for layer in taken.layers:
+        layer.keys, layer.values = layer.keys[:, :, :places], layer.values[:, :, :places]
+    taken.reorder(rows.to(cache.real.device))
+    return taken
+
+
+def _has_hooks(model: Transformer) -> bool:
+    return any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
 def encode_choices(tokenizer: Tokenizer, prompt: Prompt, choices: Sequence[str]) -> tuple[list[int], list[list[int]]]:

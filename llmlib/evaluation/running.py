@@ -8,7 +8,7 @@ import numpy as np
 from llmlib.evaluation.comparing import Comparison, compare
 from llmlib.evaluation.exact_match import exact_match
 from llmlib.evaluation.intervals import bootstrap_interval
-from llmlib.evaluation.multiple_choice import BASELINE, WAYS, Chooser
+from llmlib.evaluation.multiple_choice import BASELINE, WAYS, ChoiceScores, Chooser
 from llmlib.evaluation.questions import Question, QuestionError
 from llmlib.finetuning.scores import answer_all, wilson_interval
 from llmlib.sampling import Sampler, generate_text
@@ -17,6 +17,7 @@ from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 
 WRITTEN = "written"  # the measure for questions without choices
+AT_A_TIME = 16  # questions with choices, between one report of progress and the next
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,11 @@ def each_result(
 ) -> Iterator[Result]:
     """Yield one result after the other, as `evaluate` collects them."""
     ways = [way for way in WAYS if baseline is not None or way != "against baseline"]
-    chooser = Chooser(model, tokenizer, baseline)
+    scored = _each_scores(Chooser(model, tokenizer, baseline), [question for question in questions if question.choices])
     for number, question in enumerate(questions, start=1):
         try:
             if question.choices:
-                scores = chooser.scores(question)
+                scores = next(scored)
                 answer = question.choices[scores.chosen()]
                 yield Result(question, answer, {way: scores.is_right(way) for way in ways})
             else:
@@ -109,6 +110,17 @@ def each_result(
                 yield Result(question, answer, {WRITTEN: exact_match(answer, question.right, ignore)})
         except ValueError as error:
             raise QuestionError(f"Question {number}: {error}") from None
+
+
+def _each_scores(chooser: Chooser, questions: Sequence[Question]) -> Iterator[ChoiceScores]:
+    """Yield the scores of one question after the other, measured a few at a time."""
+    for begin in range(0, len(questions), AT_A_TIME):
+        several = questions[begin : begin + AT_A_TIME]
+        try:
+            scores: Iterable[ChoiceScores] = chooser.all_scores(several)
+        except ValueError:  # of which question?
+            scores = map(chooser.scores, several)
+        yield from scores
 
 
 def _write(model: Transformer, tokenizer: Tokenizer, question: Question, max_new_tokens: int) -> str:

@@ -20,8 +20,16 @@ from llmlib.evaluation import (
     read_questions,
 )
 from llmlib.evaluation.bits import surprise, windows
-from llmlib.evaluation.multiple_choice import WAYS, encode_choices, log_likelihoods
-from llmlib.evaluation.running import WRITTEN, evaluate
+from llmlib.evaluation.multiple_choice import (
+    WAYS,
+    Chooser,
+    encode_choices,
+    group_log_likelihoods,
+    in_groups,
+    log_likelihoods,
+)
+from llmlib.evaluation.running import WRITTEN, each_result, evaluate
+from llmlib.sampling.prefix_cache import PrefixCache
 from llmlib.tokenization import CharTokenizer, load_tokenizer
 from llmlib.transformer import Transformer, TransformerConfig
 
@@ -75,12 +83,60 @@ def test_what_prompts_have_in_common_is_read_once(tokenizer, monkeypatch):
     model, read = small_model(tokenizer.vocab_size), []
     forward = Transformer.forward
     monkeypatch.setattr(
-        Transformer, "forward", lambda self, ids, **how: read.append(ids.shape[1]) or forward(self, ids, **how)
+        Transformer, "forward", lambda self, ids, **how: read.append([*ids.shape]) or forward(self, ids, **how)
     )
-    questions = [Question(f"The capital of {x} is", ("P", "X"), "X") for x in "abb"]
-    choice_scores(model, tokenizer, questions, baseline=None)
-    first, different, same = read[::2]
-    assert (first, different, same) == (len(tokenizer.encode(questions[0].prompt)), len(tokenizer.encode("a is")), 1)
+    prompts = [f"The capital of {x} is" for x in ("a", "b", "bc")]
+    choices = ("P", "X")
+    choice_scores(model, tokenizer, [Question(prompt, choices, "X") for prompt in prompts], baseline=None)
+    begin, choice = len(tokenizer.encode("The capital of ")), len(tokenizer.encode(" P"))
+    assert read == [[1, begin], [3, len("bc is")], [6, choice - 1]], (
+        "once what all have in common, then the rest of each"
+    )
+    read.clear()
+    chooser = Chooser(model, tokenizer, None)
+    for prompt in (prompts[0], prompts[2], prompts[2]):
+        chooser.scores(Question(prompt, choices, "X"))
+    first, different, same = (shape for shape in read if shape[0] == 1)
+    assert (first[1], different[1], same[1]) == (len(tokenizer.encode(prompts[0])), len("bc is"), 1)
+
+
+def like_alone(model, group):
+    """Whether a group of prompts and choices has the log-likelihoods that each prompt has alone."""
+    together = [
+        found for part in in_groups(model, group) for found in group_log_likelihoods(model, part, PrefixCache(model, 8))
+    ]
+    for (prompt, choices), (found, greedy) in zip(group, together, strict=True):
+        expected, written = log_likelihoods(model, prompt, choices)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(found, [by_hand(model, prompt, choice) for choice in choices], rtol=0, atol=1e-4)
+        assert greedy.tolist() == written.tolist()
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "mistral", "no positions"])
+@pytest.mark.parametrize(
+    ("group", "groups"),
+    [
+        ([([5, 6, 7, 8], [[1], [2, 3, 4]]), ([5, 6, 9], [[4], [3]]), ([5, 6, 7, 1, 2], [[9, 9]])], 1),
+        ([([5, 6], [[1], [2]]), ([5, 6, 7], [[2, 1], [3]]), ([5], [[4, 4, 4]])], 1),  # one begins the other
+        ([([5, 6, 7], [[1], [2, 2]]), ([5, 6, 7], [[3], [2, 2]])], 1),  # the same prompt twice
+        ([([1, 2, 3], [[4], [5]]), ([7], [[4, 6], [5]]), ([8, 9], [[6, 6, 6]])], 1),  # nothing in common
+        ([([1, 2], [[4]]), ([3] * 20, [[5], [6, 6]]), ([3], [[5] * 22]), ([1], [[5] * 4])], 2),  # up to the context
+    ],
+)
+def test_a_group_has_the_log_likelihoods_of_each_prompt_alone(kind, group, groups):
+    model = make(kind)
+    assert model.config.max_seq_len == 24
+    like_alone(model, group)
+    assert len(in_groups(model, group)) == (len(group) if model.config.sliding_window else groups)
+
+
+def test_groups_have_a_largest_size():
+    model = Transformer(TransformerConfig(31, 4096, 16, 1, 2))
+    few = [([1] * 10, [[2], [3]])] * 100
+    assert [len(group) for group in in_groups(model, few)] == [32, 32, 32, 4], "64 choices"
+    assert {len(group) for group in in_groups(model, [([1] * 1000, [[2], [3]])] * 4)} == {2}, "4096 tokens"
+    different = [([number] * 70, [[2], [3]]) for number in range(3)]
+    assert {len(group) for group in in_groups(model, different)} == {1}, "they differ in more than 64 tokens"
 
 
 def test_greedy_is_what_the_model_would_write():
@@ -204,6 +260,19 @@ def test_all_kinds_of_questions_in_a_file(tmp_path):
         Question("x", ("a", "b"), "b", "7", "letters"),
         Question(said("Hi"), (), ("a", "b")),
     ]
+
+
+def test_an_evaluation_reads_a_few_questions_at_a_time_and_knows_the_number_of_a_bad_one(tokenizer):
+    model = small_model(tokenizer.vocab_size)
+    asked = [Question(f"x{number}", ("a", "bcd"), "a") for number in range(20)]
+    bad = Question("x", ("Paris", "Paris, France"), "Paris")
+    mixed = [*asked[:2], Question("y", (), ("?",)), *asked[2:]]
+    expected = [choice_scores(model, tokenizer, [question])[0].is_right("per byte") for question in asked]
+    assert evaluate(model, tokenizer, mixed, max_new_tokens=1).of("per byte")[0].tolist() == expected
+    results = each_result(model, tokenizer, [*mixed, bad, *asked], None, (), 1)
+    assert [next(results).question for _ in mixed] == mixed
+    with pytest.raises(QuestionError, match="Question 22: The choices 'Paris'"):
+        next(results)
 
 
 @pytest.mark.slow
