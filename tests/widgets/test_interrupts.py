@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -21,6 +23,9 @@ class Loop(asyncio.AbstractEventLoop):
     def call_later(self, _seconds, function, *arguments):
         self.due.append((function, arguments))
 
+    def add_reader(self, *_):
+        """Nothing ever waits here."""
+
     def turn(self):
         due, self.due = self.due, []
         for function, arguments in due:
@@ -34,8 +39,11 @@ def loop(monkeypatch):
     monkeypatch.setattr(under_test, "kernel", SimpleNamespace)
     monkeypatch.setattr(under_test.asyncio, "get_running_loop", lambda: loop)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    monkeypatch.setattr(under_test, "_woken_by", [])
     yield loop
     signal.signal(signal.SIGINT, before)
+    if under_test._woken_by:
+        signal.set_wakeup_fd(-1)
 
 
 def interrupt():
@@ -90,3 +98,26 @@ def test_without_a_kernel_nothing_is_installed(loop, monkeypatch):
     monkeypatch.setattr(under_test, "kernel", lambda: None)
     on_interrupt(lambda: None)()
     assert loop.due == []
+
+
+IN_ANOTHER_THREAD = """
+import asyncio, signal, threading
+from types import SimpleNamespace
+from llmlib.widgets.shared import interrupts
+interrupts.kernel = SimpleNamespace
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+async def idle():
+    loop, heard = asyncio.get_running_loop(), asyncio.Event()
+    interrupts.on_interrupt(lambda: loop.call_soon_threadsafe(heard.set))
+    threading.Timer(0.3, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()
+    await heard.wait()
+
+asyncio.run(idle())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there no signal goes to a thread")
+def test_an_interrupt_that_reaches_another_thread_is_heard_at_once():
+    subprocess.run([sys.executable, "-c", IN_ANOTHER_THREAD], check=True, timeout=60)

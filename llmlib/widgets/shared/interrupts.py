@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 SOON = 0.1  # seconds
 _listeners: dict[object, Callable[[], object]] = {}
 _installing = threading.Event()
+_woken_by: list[socket.socket] = []
 _interrupts = 0
 
 
@@ -50,7 +53,26 @@ def _install(loop: asyncio.AbstractEventLoop) -> None:
         return
     if now is signal.SIG_IGN:  # else it is ours, or somebody's who wants it
         signal.signal(signal.SIGINT, _heard)
+        _let_signals_end_the_wait(loop)
     _installing.clear()
+
+
+def _let_signals_end_the_wait(loop: asyncio.AbstractEventLoop) -> None:
+    """Wake the loop by every signal, also by one that reaches another thread, or comes just before the wait begins.
+
+    Python calls handlers in the main thread alone. There such a signal would only be noticed when the next message to
+    the kernel ends the wait, and what readers do in a view sends none to this thread.
+    """
+    if _woken_by or sys.platform == "win32":  # there the loop looks for interrupts by itself
+        return
+    ends = socket.socketpair()
+    for end in ends:
+        end.setblocking(False)
+    if (others := signal.set_wakeup_fd(ends[1].fileno(), warn_on_full_buffer=False)) != -1:
+        signal.set_wakeup_fd(others)  # somebody does this already
+        return
+    _woken_by.extend(ends)
+    loop.add_reader(ends[0], ends[0].recv, 4096)
 
 
 def _heard(*_: object) -> None:
