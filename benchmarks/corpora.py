@@ -80,9 +80,10 @@ def entropy_of_ngrams(tokens: Sequence[str], n: int = 5) -> float:
         p = 1 / (len(known) + 1)
         for order in range(1, n + 1):
             gram = tuple(seen[i - order + 1 : i + 1])
-            if context_count := totals[gram[:-1]]:
-                kinds = successors[gram[:-1]]
-                p = (counts[gram] + kinds * p) / (context_count + kinds)
+            if gram[:-1] not in totals:
+                break  # nor was a longer context seen
+            kinds = successors[gram[:-1]]
+            p = (counts[gram] + kinds * p) / (totals[gram[:-1]] + kinds)
         bits -= math.log2(p)
     return bits / (len(seen) - cut)
 

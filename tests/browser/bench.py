@@ -18,6 +18,7 @@ OPEN = """() => {
   const context = window.jupyterapp?.shell.currentWidget?.sessionContext, kernel = context?.session?.kernel;
   return context?.isReady && kernel?.connectionStatus === "connected" && kernel.status === "idle";
 }"""
+NO_CODE = {"source_hidden": True}  # the editors of a page's cells take a quarter of its time, and no view needs them
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # else JupyterLab asks for one
 VIEWPORT = {"width": 1280, "height": 1000}
 RUN = "async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
@@ -65,6 +66,12 @@ ALL_SHOWN = """() => {
   return !others.length && panel?.content.widgets?.every((cell) => cell.model.type === "markdown"
     ? cell.node.querySelector(".jp-MarkdownOutput")?.childElementCount
     : cell.node.querySelectorAll(".jp-OutputArea-output").length === cell.model.outputs.length);
+}"""
+# A view in sight; alone, without the other cells: a page has twice the work with eighteen views as with one.
+SHOW = """(view, alone) => {
+  const own = view.closest(".jp-Cell");
+  for (const cell of own.parentElement.children) cell.style.display = alone && cell !== own ? "none" : "";
+  view.scrollIntoView();
 }"""
 ERRORS = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
   .flatMap((cell) => (cell.outputs ?? []).filter((output) => output.output_type === "error"))
@@ -115,11 +122,11 @@ class Bench:
         if message.type == "error" and re.search(r"(Type|Range|Reference|Syntax)?Error:", message.text):
             self.problems.append(message.text)
 
-    def open(self, name, sources=None):
+    def open(self, name, sources=None, code=False):
         """Open a notebook, made from these cells if they are given; without loading JupyterLab, if it is there."""
         self.name = name
         if sources is not None:
-            self.put(name, sources)
+            self.put(name, sources, code)
         if self.page.evaluate(IS_UP):
             self.page.evaluate(OPEN_HERE, f"notebooks/{name}")
             self.ready()
@@ -136,11 +143,12 @@ class Bench:
         self.page.wait_for_function(OPEN)
 
     def read(self, path):
-        """Open a lesson as it is stored, all of it rendered and, as in `make lab`, trusted; no kernel is started."""
+        """Open a lesson as it is stored and, as in `make lab`, trusted; all but its code is shown, without a kernel."""
         content = nbformat.read(path, 4)
         for cell in content.cells:
             if cell.cell_type == "code":
                 cell.metadata.trusted = True  # what is stored with this mark, the server signs
+                cell.metadata.jupyter = NO_CODE
         self.store(f"stored_{path.name}", content)
         if not self.page.evaluate(IS_UP):
             self.page.goto(self.lab(""))
@@ -151,8 +159,9 @@ class Bench:
         self.page.wait_for_function(ALL_SHOWN)
         return self.page.locator(".jp-Notebook")
 
-    def put(self, name, sources):
-        cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]
+    def put(self, name, sources, code=False):
+        look = {} if code else {"jupyter": NO_CODE}
+        cells = [nbformat.v4.new_code_cell(source.strip(), metadata=look) for source in sources]
         self.store(name, nbformat.v4.new_notebook(cells=cells, metadata=KERNEL))
 
     def store(self, name, content):
@@ -183,15 +192,17 @@ class Bench:
         """Open a lesson's views, with the cells that these need, and run them: the whole takes a page far longer."""
         lesson = nbformat.read(NOTEBOOKS / name, 4)
         lesson.cells = [lesson.cells[number] for number in cells_of_views(NOTEBOOKS / name)]
+        for cell in lesson.cells:
+            cell.metadata.jupyter = NO_CODE
         self.store(f"views_of_{name}", lesson)
         self.open(f"views_of_{name}")
         self.run()
         return self.page
 
-    def shown(self, selector):
+    def shown(self, selector, alone=False):
         """A view, scrolled into sight."""
         view = self.page.locator(f":light({selector})")  # no shadow roots: quicker
-        view.evaluate("node => node.scrollIntoView()")
+        view.evaluate(SHOW, alone)
         return view
 
     def python(self, expression):

@@ -23,7 +23,8 @@ CELLS = [
     "#" * LONGEST_LINE,
 ]
 OURS = ".jp-MarkdownOutput, .jp-OutputArea-output"
-# By how many pixels code is wider than the room for it: in a cell, or quoted in Markdown.
+# By how many pixels code is wider than the room for it: in a cell, or quoted in Markdown. (In a lesson, whose columns
+# are counted in another test, its cells are folded.)
 TOO_WIDE = """() => [...document.querySelectorAll(".jp-CodeCell .cm-scroller, .jp-MarkdownOutput pre")]
   .map((code) => code.scrollWidth - code.clientWidth).filter((pixels) => pixels > 0)"""
 # axe does not measure the contrast of what is scrolled out of sight.
@@ -37,7 +38,7 @@ MUTE = "nodes => nodes.filter((image) => image.alt.trim().length < 20).map((imag
 
 
 def test_a_plot_keeps_its_description_and_follows_the_theme_and_the_longest_line_needs_no_scrolling(bench):
-    bench.open("pages.ipynb", CELLS)
+    bench.open("pages.ipynb", CELLS, code=True)
     bench.run()
     plot = bench.page.locator(".jp-OutputArea-output img")
     assert plot.get_attribute("alt") == "A line that rises from 1 to 3 and falls to 2."

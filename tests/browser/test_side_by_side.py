@@ -42,7 +42,7 @@ with torch.no_grad():
         with ablate(model, [(0, 1)]):
             model(ids)
         runs += 1
-        time.sleep(0.01)  # on a machine with much else to do, a thread that never rests leaves others no turn
+        time.sleep(0.03)  # on a machine with much else to do, a thread that never rests leaves others no turn
 ended = True
 """
 MOVES = """view => {
@@ -79,7 +79,7 @@ def test_all_words_can_be_read_as_they_are_painted(quiet, theme):
     quiet.page.set_viewport_size({"width": 1280, "height": 2200})  # JupyterLab cuts what is outside of its window
     faint = {}
     for row in TABLE:
-        view = quiet.shown(row.selector)
+        view = quiet.shown(row.selector, alone=True)
         view.page.wait_for_timeout(300)
         faint[row.name] = faint_words(view)
         keep_picture(view, f"together_{row.name}_{theme.lower()}")

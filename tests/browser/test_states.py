@@ -37,7 +37,7 @@ def test_each_state_in_both_themes_and_widths(states, row):
         for theme in ("Light", "Dark"):
             bench.theme(theme)
             for state in row.states:
-                view = bench.shown(row.selector)
+                view = bench.shown(row.selector, alone=True)
                 state(bench, view)
                 by_axe = violations if theme == "Light" else faults_of_colour
                 faults = [*by_axe(view), *view.evaluate(UNREADABLE)]

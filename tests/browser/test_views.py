@@ -1,5 +1,5 @@
-"""All views in one JupyterLab: as many clicks as a machine can make, odd, empty and long texts, another theme,
-the keyboard alone, narrow windows, no motion, the same view twice."""
+"""All views in one JupyterLab, one of them in sight: as many clicks as a machine can make, odd, empty and long texts,
+another theme, the keyboard alone, narrow windows, no motion, the same view twice."""
 
 import pytest
 from playwright.sync_api import expect
@@ -47,7 +47,7 @@ def all_views(bench):
 @pytest.fixture
 def opened(all_views):
     """The bench, and a function from a row to its view on the page; nothing may go wrong behind the scenes."""
-    yield all_views, lambda row: all_views.shown(row.selector)
+    yield all_views, lambda row: all_views.shown(row.selector, alone=True)
     assert all_views.problems == []
 
 
@@ -112,13 +112,13 @@ def themed(all_views):
     bench = all_views
     seen, found = {}, {}
     for row in TABLE:
-        view = bench.shown(row.selector)
+        view = bench.shown(row.selector, alone=True)
         row.widest(bench, view)
         seen[row.name] = [settled(view)]
     for theme in ("Dark", "Light"):
         bench.theme(theme)
         for row in TABLE:
-            view = bench.shown(row.selector)
+            view = bench.shown(row.selector, alone=True)
             seen[row.name].append(settled(view, wanted=seen[row.name][0]))
             if theme == "Dark":
                 found[row.name] = faults_of_form(view)
@@ -163,7 +163,7 @@ def narrow(all_views):
         for width in WIDTHS:
             widen(bench.page, width)
             for row in TABLE:
-                view = bench.shown(row.selector)
+                view = bench.shown(row.selector, alone=True)
                 row.widest(bench, view)
                 settled(view)
                 if faults := cut(view):
@@ -278,7 +278,7 @@ kind.put = lambda view, *of: (turn.acquire(), put(view, *of))
 def test_an_answer_to_an_earlier_choice_takes_back_no_later_one(opened):
     """From model to model with the arrow keys, while Python is still busy with the first of them."""
     bench, _ = opened
-    view = bench.shown(".llm-architecture")
+    view = bench.shown(".llm-architecture", alone=True)
     title, press = view.locator("h3"), bench.page.keyboard.press
     choices = view.get_by_role("radiogroup", name="Model", exact=True).get_by_role("radio")
     expect(title).to_have_text("Your model")

@@ -122,6 +122,8 @@ def float_dtypes(expected: Any, got: Any) -> set[tuple[torch.dtype, torch.dtype]
 
 def values_agree(expected: Tensor, got: Tensor) -> Tensor:
     """True where two tensors of the same shape agree, up to rounding from a different order of summation."""
+    if expected.dtype == got.dtype and torch.equal(expected, got):  # a tenth of the time of what is below
+        return torch.ones_like(expected, dtype=torch.bool)
     if not expected.is_floating_point():
         return expected == got
     relative, absolute = max(TOLERANCES.get(t.dtype, LOOSE) for t in (expected, got))

@@ -44,6 +44,7 @@ def cases_choose(seed):
         Case((["abc", "abcdef"], [-5.0, -4.0]), "the longer one is the likelier, too"),
         Case((["abcdef", "abcde"], [-9.0, -2.0]), "one byte more, and much less likely"),
         Case((["undecided", "maybe"], [-3.0, -3.4]), "the longer one is a little likelier"),
+        Case((["no", "yes"], [-9.0, -1.0]), "the shortest one is by far the least likely"),
         Case((["maybe"], [-7.0]), "a single choice"),
         Case(([" a", "abc"], [-3.0, -4.6]), "a choice that begins with a space"),
         Case((["a\n", "abc"], [-3.0, -4.6]), "a choice that ends with a line break"),
