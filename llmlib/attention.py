@@ -294,18 +294,25 @@ class Attention(Observed):
             return rearrange(z, "batch head group d_head -> batch (head group) 1 d_head")
         if mask is None and n_query < n_key:
             mask = causal_mask(n_query, n_key, device=q.device)
-        if mask is None and _trains_on_cpu(q) and n_key <= SHORT:
-            return self._two_products(q, k, v)
+        if _trains_on_cpu(q) and n_key <= SHORT:
+            return self._two_products(q, k, v, mask)
         shared = self.n_kv_heads < self.n_heads
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=shared)
 
-    def _two_products(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def _two_products(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """Attend by the plain formula: in bfloat16 on a CPU the fused kernel's backward pass takes far longer."""
         k, v = share_heads(k, self.n_heads), share_heads(v, self.n_heads)
-        n = q.shape[2]
-        hidden = torch.zeros(n, n, dtype=q.dtype).masked_fill(~causal_mask(n, n), float("-inf"))
-        scores = (q * self.d_head**-0.5) @ k.mT + hidden  # adding is quicker than filling, in both directions
-        return scores.softmax(dim=-1) @ v
+        scores = (q * self.d_head**-0.5) @ k.mT
+        if mask is None:
+            return (scores + _hiding(causal_mask(q.shape[2], k.shape[2]), q.dtype)).softmax(dim=-1) @ v
+        attends = mask.any(dim=-1, keepdim=True)  # a query that may attend to nothing gets zeros, as from the kernel
+        z = (scores + _hiding(mask | ~attends, q.dtype)).softmax(dim=-1) @ v
+        return z.where(attends, 0.0)
+
+
+def _hiding(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return 0 where the mask is True, -inf elsewhere: adding is quicker than filling, in both directions."""
+    return torch.zeros(mask.shape, dtype=dtype).masked_fill(~mask, float("-inf"))
 
 
 def _trains_on_cpu(q: Tensor) -> bool:

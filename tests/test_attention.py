@@ -219,6 +219,32 @@ def test_training_in_bfloat16_gives_the_gradients_of_float32(n_kv_heads, n_token
         assert (exact - rounded).norm() < 0.04 * exact.norm()
 
 
+MASKS = {
+    "padding after": lambda n, m: torch.arange(m) < torch.tensor([m, m - 3])[:, None],
+    "padding before": lambda n, m: torch.arange(m) >= torch.tensor([0, m - n + 2])[:, None],
+}
+
+
+@pytest.mark.parametrize("n_kv_heads", [1, 4])
+@pytest.mark.parametrize(("n_query", "n_key"), [(9, 40), (40, 40), (33, 512), (33, 513)])
+@pytest.mark.parametrize("kind", ["none", *MASKS])
+def test_training_in_bfloat16_with_a_mask_gives_the_gradients_of_float32(kind, n_kv_heads, n_query, n_key):
+    """A query that is padding itself may attend to nothing; its gradients are 0, not NaN."""
+    layer = attention(n_kv_heads=n_kv_heads, max_seq_len=600)
+    mask = None if kind == "none" else causal_mask(n_query, n_key) & MASKS[kind](n_query, n_key)[:, None, None]
+    assert (kind == "padding before") == (mask is not None and not mask.any(-1).all())
+    q = randn(2, 4, n_query, 6, seed=1)
+    k, v = randn(2, 2, n_kv_heads, n_key, 6, seed=2)
+    towards, found = randn(2, 4, n_query, 6, seed=3), []
+    for dtype, attend in ((torch.float32, layer._explicit), (torch.bfloat16, layer._fast)):
+        leaves = [x.to(dtype).requires_grad_() for x in (q, k, v)]
+        z = attend(*leaves, mask)
+        found.append([z.detach().float(), *(g.float() for g in torch.autograd.grad(z, leaves, towards.to(dtype)))])
+    for exact, rounded in zip(*found):
+        assert (exact - rounded).norm() < 0.02 * exact.norm()
+        assert torch.equal(exact.abs().amax(-1) == 0, rounded.abs().amax(-1) == 0)
+
+
 def test_bfloat16_stays_bfloat16_and_close():
     layer = attention(n_kv_heads=2)
     x = randn(1, 6, 24, seed=7)
