@@ -23,13 +23,14 @@ def keep_picture(shown, name):
 
 
 def contrast(one, other):
-    """By how much two colours (red, green, blue up to 255) stand out from each other (WCAG)."""
+    """By how much two colours (red, green, blue up to 255) stand out from each other (WCAG); there may be many."""
 
-    def light(colour):
-        parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in colour)]
-        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+    def light(colours):
+        parts = np.asarray(colours) / 255
+        parts = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return parts @ (0.2126, 0.7152, 0.0722)
 
-    dark, bright = sorted((light(one), light(other)))
+    dark, bright = np.sort(np.broadcast_arrays(light(one), light(other)), axis=0)
     return (bright + 0.05) / (dark + 0.05)
 
 
@@ -150,7 +151,7 @@ def faint_words(view, least=3.0):
         if len(box) < 20:  # outside of what is to be seen
             continue
         colours, counts = np.unique(box, axis=0, return_counts=True)
-        strongest = max(contrast(colours[counts.argmax()].tolist(), colour) for colour in colours.tolist())
+        strongest = contrast(colours[counts.argmax()], colours).max()
         if strongest < least:
             faint.append(f"{strongest:.2f} {text}")
     return faint
