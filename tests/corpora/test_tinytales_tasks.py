@@ -75,6 +75,7 @@ def test_unanswerable_questions_speak_of_what_the_story_does_not(number):
     assert not re.search("dentist|middle name|cousins|weigh", story.text)
 
 
+@pytest.mark.slow
 @given(numbers)
 def test_instructions_have_right_responses(number):
     story = tell(*number)
@@ -106,6 +107,7 @@ def test_instructions_have_right_responses(number):
         assert re.fullmatch(r"\w+", by_kind["one_word"].response)
 
 
+@pytest.mark.slow
 @given(numbers)
 def test_the_list_of_animals_holds_those_of_the_text_in_order(number):
     story = tell(*number)

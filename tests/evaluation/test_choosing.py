@@ -112,6 +112,7 @@ def like_alone(model, group):
         assert greedy.tolist() == written.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "mistral", "no positions"])
 @pytest.mark.parametrize(
     ("group", "groups"),

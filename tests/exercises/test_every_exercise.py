@@ -34,6 +34,7 @@ def test_the_reference_passes(exercise):
     assert exercise.deepens in repr(report).replace("\n", " ")
 
 
+@pytest.mark.slow
 @by_name
 def test_the_faulty_function_without_a_fault_is_right(exercise):
     assert examine(exercise, lambda *args: exercise.faulty(*args), seed=1).kind == "correct"

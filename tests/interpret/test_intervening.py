@@ -192,6 +192,7 @@ def test_an_interrupt_at_any_registration_leaves_no_mark(model, which, after, mo
     assert strike_at > 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers on this system")
 def test_a_real_interrupt_leaves_no_mark(model):
     def interrupt(*_):

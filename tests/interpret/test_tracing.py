@@ -13,6 +13,7 @@ from llmlib.interpret import POINTS, MemoryWarning, trace, trace_bytes, tracing
 from llmlib.sampling import Sampler, generate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_patterns_and_residuals_equal_transformers(family, tmp_path):
     torch.manual_seed(0)

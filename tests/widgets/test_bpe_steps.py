@@ -36,6 +36,7 @@ def test_training_ends_where_the_trained_tokenizer_encodes(text, n_merges):
     assert view.tokens == [tokenizer.token_bytes(id) for id in range(tokenizer.vocab_size)]
 
 
+@pytest.mark.slow
 @given(texts)
 def test_each_merge_is_the_first_of_the_pairs_counted_before_it(text):
     view = explore_bpe_steps(text, 266)
