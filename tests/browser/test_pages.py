@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from lesson_pages import LONGEST_LINE
 
-from browser.axe import violations
+from browser.axe import faults_of_form
 from browser.bench import NOTEBOOKS
 from browser.looks import UNREADABLE
 
@@ -27,7 +27,7 @@ OURS = ".jp-MarkdownOutput, .jp-OutputArea-output"
 # are counted in another test, its cells are folded.)
 TOO_WIDE = """() => [...document.querySelectorAll(".jp-CodeCell .cm-scroller, .jp-MarkdownOutput pre")]
   .map((code) => code.scrollWidth - code.clientWidth).filter((pixels) => pixels > 0)"""
-# axe does not measure the contrast of what is scrolled out of sight.
+# axe, which takes longest for colours, does not measure the contrast of what is scrolled out of sight.
 PALE = f"(nodes) => nodes.flatMap({UNREADABLE})"
 FILTERS = "nodes => nodes.map((node) => getComputedStyle(node).filter)"
 TURNED = {"light": "none", "dark": "invert(0.933) hue-rotate(180deg)"}
@@ -58,7 +58,7 @@ def test_a_lesson_as_it_is_stored(bench, lesson):
             bench.theme("Dark" if bench.is_light else "Light")
         theme = "light" if bench.is_light else "dark"
         if not number:  # in the other theme only colours differ
-            assert violations(notebook.locator(OURS)) == [], theme
+            assert faults_of_form(notebook.locator(OURS)) == []
         assert notebook.locator(OURS).evaluate_all(PALE) == [], theme
         assert set(pictures.evaluate_all(FILTERS)) == {TURNED[theme]}
     assert pictures.evaluate_all(MUTE) == []
