@@ -163,12 +163,26 @@ def pair_scores(
 
     Raises `ValueError` as `chat` does, or if there are no pairs.
     """
-    if not pairs:
-        raise ValueError("There is no pair to score.")
     prompts = [pair.told for pair in pairs] + [pair.untold for pair in pairs]
-    given = answer_all(model, tokenizer, [prompt.messages for prompt in prompts], max_new_tokens)
-    right = [answer == prompt.answer for answer, prompt in zip(given, prompts)]
+    if not prompts:
+        raise ValueError("There is no pair to score.")
+    return score_answers(pairs, answer_all(model, tokenizer, [prompt.messages for prompt in prompts], max_new_tokens))
+
+
+def score_answers(pairs: Sequence[Pair], given: Sequence[str]) -> dict[str, Score]:
+    """Score answers that were given to pairs, as `pair_scores` does: first to all told questions, then to all others.
+
+    Raises `ValueError` if there are not two answers for each pair.
+
+    >>> (pair,) = minimal_pairs(1, wordings=[GIVING])
+    >>> score_answers([pair], [pair.told.answer, NOT_TOLD])["both"].right
+    1
+    """
     n = len(pairs)
+    if len(given) != 2 * n:
+        raise ValueError(f"{n} pairs need {2 * n} answers, got {len(given)}.")
+    prompts = [pair.told for pair in pairs] + [pair.untold for pair in pairs]
+    right = [answer == prompt.answer for answer, prompt in zip(given, prompts)]
     return {
         "told: right": Score(sum(right[:n]), n),
         "told: refused": Score(sum(answer == NOT_TOLD for answer in given[:n]), n),

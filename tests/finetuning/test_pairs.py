@@ -7,7 +7,7 @@ import pytest
 from llmlib.corpora.tinytales.tasks import NOT_TOLD
 from llmlib.corpora.tinytales.untold import OTHER_WORDS, TAUGHT
 from llmlib.finetuning import pairs
-from llmlib.finetuning.pairs import GIVING, in_other_words, minimal_pairs, pair_scores, wrong_way_round
+from llmlib.finetuning.pairs import GIVING, in_other_words, minimal_pairs, pair_scores, score_answers, wrong_way_round
 from llmlib.finetuning.scores import Score
 from llmlib.finetuning.tales import split_prompt
 
@@ -110,3 +110,8 @@ def test_what_cannot_be_asked_for(make, message):
 def test_no_pairs_to_score(model, tokenizer):
     with pytest.raises(ValueError, match="no pair to score"):
         pair_scores(model, tokenizer, [])
+
+
+def test_an_answer_is_missing(some):
+    with pytest.raises(ValueError, match=f"{len(some)} pairs need {2 * len(some)} answers, got 1"):
+        score_answers(some, ["A red cap."])

@@ -63,7 +63,7 @@ def _let_signals_end_the_wait(loop: asyncio.AbstractEventLoop) -> None:
     Python calls handlers in the main thread alone. There such a signal would only be noticed when the next message to
     the kernel ends the wait, and what readers do in a view sends none to this thread.
     """
-    if _woken_by or sys.platform == "win32":  # there the loop looks for interrupts by itself
+    if _woken_by or sys.platform == "win32":  # whose loops may refuse a reader
         return
     ends = socket.socketpair()
     for end in ends:
