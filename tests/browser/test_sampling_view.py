@@ -229,6 +229,7 @@ def test_an_interrupt_of_the_kernel_pauses_what_is_written(alive):
     bench, view = alive
     tab(view, "Next token")
     use(view, "one")
+    expect(written(view)).to_have_count(0)
     for _ in range(4):  # between two acts, or in the midst of one
         write(view, "Keep writing", written(view))
         bench.interrupt()

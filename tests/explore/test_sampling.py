@@ -359,3 +359,10 @@ def test_an_interrupt_between_two_acts_ends_a_run_of_writing_and_no_other(live, 
     assert not act(view, kind, run="first"), "which makes no new run of the old one"
     assert act(view, kind, run="second")
     assert act(view, kind, run="second")
+    view.writing = {"kind": kind, "by": "third"}  # whose first act still waits
+    heard += 1
+    assert not act(view, kind, run="third")
+    view.writing = {}
+    assert not act(view, kind, run="third")
+    view.writing = {"kind": kind, "by": "fourth"}
+    assert act(view, kind, run="fourth")

@@ -125,6 +125,8 @@ class _Controller:
         self.followed: Followed | None = None
         self.counts: Tensor | None = None  # draws of each token, when draws are counted
         self.seed(view.seed)
+        # The page says this at once, while its first act may have to wait for a long one, which an interrupt ends.
+        view.observe(lambda change: self._begin_run(change.new.get("by", "")), "writing")
 
     def _neutral(self) -> Rules:
         return Rules(end_ids=self.rules.end_ids)
@@ -298,13 +300,16 @@ class _Controller:
     # --- interrupts of the kernel ---
 
     def _check_interrupt(self, run: str) -> None:
-        """Refuse to write on by itself if the kernel was interrupted after the first token of this run."""
+        """Refuse to write on by itself if the kernel was interrupted after this run began."""
         if not run:  # a single token, for which the reader has asked
             return
-        if run != self.run:
-            self.run, self.interrupts_before = run, interrupts()
-        elif interrupts() > self.interrupts_before:
+        self._begin_run(run)
+        if interrupts() > self.interrupts_before:
             raise ValueError("You interrupted the kernel, so nothing more was written.")
+
+    def _begin_run(self, run: str) -> None:
+        if run and run != self.run:
+            self.run, self.interrupts_before = run, interrupts()
 
     # --- side by side ---
 
