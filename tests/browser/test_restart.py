@@ -156,6 +156,7 @@ def test_a_message_that_is_being_changed_outlives_a_restart(alive):
     chat.evaluate("view => view.scrollIntoView()")
     chat.get_by_label("Your message").fill("three")
     click(chat, "Send")
+    expect(chat.get_by_role("button", name="Stop")).to_be_enabled()  # before, what follows would be of earlier messages
     click(chat, "Stop")
     expect(chat.get_by_role("button", name="Edit this message").last).to_be_enabled()
     click(chat, "Edit this message")

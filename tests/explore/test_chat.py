@@ -12,6 +12,7 @@ from acting import act, acts
 from explore.chatting import ENDLESS, GREEDY, STRICT, answer_with, contents, say, tokenizer_with, wait_for
 from llmlib.chat import encode_chat
 from llmlib.explore import explore_chat
+from llmlib.explore.chat import controller
 from llmlib.explore.chat import speakers as speaking
 from llmlib.sampling import Sampler, generate
 from llmlib.widgets.chat.readings import TOKEN
@@ -83,6 +84,15 @@ def test_stop_ends_an_answer_and_keeps_what_was_said(live):
     assert view.notes[1]["ended"] == "Stopped."
     say(view, "two")  # and it goes on
     assert contents(view, "user") == ["one", "two"]
+
+
+def test_an_answer_that_ends_takes_no_interrupt_from_the_next(live, monkeypatch):
+    listening = []
+    monkeypatch.setattr(controller, "on_interrupt", lambda f: listening.append(f) or (lambda: listening.remove(f)))
+    view, still = explore_chat(*live, max_new_tokens=2), []
+    view.observe(lambda change: still.append((change.new, len(listening))), "answering")
+    say(view, "one")
+    assert still == [(True, 0), (False, 0)], "the next message may be sent as soon as nobody answers"
 
 
 def test_a_conversation_that_is_too_long_gets_told_so(live, monkeypatch):

@@ -228,8 +228,8 @@ class _Controller:
         try:
             self.settle(turn)
         finally:  # whatever happens, the reader can go on
+            self.unwatch()  # before the next message, which watches for itself
             self.view.answering = False
-            self.unwatch()
 
     def settle(self, turn: Asked) -> None:
         """Show the outcome. A question that nobody has answered is taken out again, and what it replaced comes back."""
