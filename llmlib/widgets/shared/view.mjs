@@ -135,7 +135,7 @@ export function following(box, used) {
   box.addEventListener("input", () => {
     own = null;
   }); // even if it happens to equal the text from before
-  return {
+  const field = {
     box,
     follow() {
       if (box.value === own && !sameText(own, used())) box.value = used();
@@ -149,6 +149,8 @@ export function following(box, used) {
       return before;
     },
   };
+  field.follow(); // not only when the view is drawn: then somebody could already be typing here
+  return field;
 }
 
 /** Whether two texts are the same; a text area has its own line endings. */
