@@ -75,7 +75,7 @@ def restarted(alive):
         if row.box:
             view = alive.page.locator(row.selector)
             if row.name == "BPEStepsView":
-                view.get_by_role("tab", name="Learn merges").click()
+                click(view, "Learn merges")
             view.get_by_label(row.box, exact=True).fill(f"typed into {row.name}")
     alive.page.wait_for_timeout(1000)
     alive.keep_busy(60, deaf=True)
