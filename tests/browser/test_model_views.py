@@ -40,6 +40,7 @@ def opened(page, tmp_path):
                 assert node.evaluate(UNREADABLE) == []
                 assert node.evaluate(STICKS_OUT) <= 1
         page.set_viewport_size({"width": 1000, "height": 900})
+        page.evaluate(TWO_FRAMES)  # until the view is as wide as that: tests point at places in it
         return node
 
     yield open
