@@ -11,26 +11,14 @@ import shutil
 from pathlib import Path
 
 import torch
-from alignment_loop import base, tokenizer
+from alignment_loop import MUON, base, tokenizer
 
 from llmlib import TrainConfig, save_pretrained
 from llmlib.finetuning import tales, tune
 
 FOLDER = Path(__file__).parent / "cautious"
 CONVERSATIONS = 160
-RUN = TrainConfig(
-    steps=40,
-    batch_size=4,
-    seq_len=432,
-    warmup=8,
-    optimizer="muon",
-    learning_rate=3e-3,
-    matrix_learning_rate=6e-3,
-    betas=(0.9, 0.98),
-    weight_decay=0.0,
-    schedule="linear",
-    dtype="bfloat16",
-)
+RUN = TrainConfig(40, 4, warmup=8, dtype="bfloat16", **(MUON | {"seq_len": 432}))
 
 if __name__ == "__main__":
     model = copy.deepcopy(base)
