@@ -25,9 +25,10 @@ from alignment_measures import CHOOSE, LEARN, REPORT, about, counted, distance, 
 from experiments import Rows
 from torch import Tensor
 
-from llmlib import Transformer
+from llmlib import Transformer, load_pretrained
 from llmlib.finetuning import pairs, scores
 from llmlib.finetuning.tales import Prompt
+from llmlib.preferences import AlignConfig, align
 
 ANSWERS = Path(__file__).parent / "alignment_answers.json"
 
@@ -77,6 +78,17 @@ def start(arm: str, seed: int) -> Rows:
     yield from skill(cautious(seed), 0)
     yield from other_kinds(cautious(seed), 0)
     yield from ((0, name, value, "") for name, value in distance(cautious(seed), cautious(seed), seed).items())
+
+
+def short(arm: str, seed: int) -> Rows:
+    """The lesson's own run, from the model with which it begins; the seed is of the order and the draws."""
+    model, _ = load_pretrained(Path(__file__).parent / "cautious", device="cpu", dtype="float32")
+    yield from skill(model, 0)
+    prompts, reward = giving(64, "train", 100_000)[1], each(truth)
+    config = AlignConfig(steps=14, max_new_tokens=24, seed=seed)
+    for _ in align(model, tokenizer, prompts, lambda asked, answers: reward(answers, asked).tolist(), config):
+        pass
+    yield from skill(model, 14)
 
 
 def ladder(arm: str, seed: int) -> Rows:

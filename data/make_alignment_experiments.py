@@ -25,6 +25,7 @@ from alignment_policy import (
     rates,
     reads,
     reuse,
+    short,
     start,
     variance,
     when,
@@ -36,6 +37,7 @@ FILE = Path(__file__).parent / "alignment_experiments.csv"
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     (start, ("cautious",), 3),
+    (short, ("as in the lesson",), 3),
     (reads, ("gifts", "days"), 3),
     (judged, tuple(EXTRA), 3),
     (many, ("temperature 1.5",), 3),
