@@ -9,6 +9,7 @@ do.
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -102,6 +103,7 @@ def _import():
     from llmlib.exercises.registry import all_exercises
 
     all_exercises()
+    gc.freeze()  # no kernel has to look for garbage in what was imported
     assert "matplotlib.pyplot" not in sys.modules
 
 
