@@ -106,12 +106,43 @@ def numbers(digits: int, chance: random.Random) -> tuple[int, int]:
     return chance.randrange(10 ** (digits - 1), 10**digits), chance.randrange(10 ** (digits - 1), 10**digits)
 
 
-RATE = "1e-2"
+STEPS, RATE = 200, 1e-2
 AT_A_RATE = ("steps", "steps from the left", "steps in any order", "dots", AT_ONCE, LONGER)
 IN_STEPS = (
     *(AT_ONCE, LONGER, "steps", "dots", "steps in any order", "another sum's steps", "steps from the left"),
     *(f"{how} @ {rate}" for rate in ("3e-3", "3e-2") for how in AT_A_RATE),
 )
+
+
+def new_adder(seed: int) -> Transformer:
+    return Transformer(
+        TransformerConfig(
+            16, 64, d_model=96, n_layers=3, n_heads=4, d_mlp=256, positions="rotary", norm="rmsnorm", mlp="swiglu"
+        ),
+        seed=seed,
+    )
+
+
+def tested_sums(seed: int) -> dict[int, list[tuple[int, int]]]:
+    chance = random.Random(f"test {seed}")
+    return {digits: [numbers(digits, chance) for _ in range(100)] for digits in (1, 2, 3, 4)}
+
+
+def sums_to_learn(how: str, seed: int) -> Examples:
+    """Sums of one to three digits; of two and three, none that is tested."""
+    tests = tested_sums(seed)
+    held_out = {each for digits in (2, 3) for each in tests[digits]}
+
+    def made(chance: random.Random) -> tuple[str, str]:
+        while (each := numbers(chance.choice((1, 2, 3, 3)), chance)) in held_out:
+            pass
+        return f"{each[0]}+{each[1]}:", worked(*each, how, chance)
+
+    return Examples(made, Characters(), seed)
+
+
+def adder_plan(steps: int, rate: float) -> TrainConfig:
+    return TrainConfig(steps, 64, 64, warmup=20, learning_rate=0.3 * rate, matrix_learning_rate=rate, **MUON)
 
 
 def in_steps(arm: str, seed: int) -> Rows:
@@ -120,27 +151,9 @@ def in_steps(arm: str, seed: int) -> Rows:
     The rate of the matrices is 1e-2 where no other one is named; the other parameters get three tenths of it.
     """
     how, _, rate = arm.partition(" @ ")
-    matrix_rate = float(rate or RATE)
-    model = Transformer(
-        TransformerConfig(
-            16, 64, d_model=96, n_layers=3, n_heads=4, d_mlp=256, positions="rotary", norm="rmsnorm", mlp="swiglu"
-        ),
-        seed=seed,
-    )
-    tokenizer, tested = Characters(), random.Random(f"test {seed}")
-    tests = {digits: [numbers(digits, tested) for _ in range(100)] for digits in (1, 2, 3, 4)}
-    held_out = {each for digits in (2, 3) for each in tests[digits]}
-
-    def made(chance: random.Random) -> tuple[str, str]:
-        while (each := numbers(chance.choice((1, 2, 3, 3)), chance)) in held_out:
-            pass
-        return f"{each[0]}+{each[1]}:", worked(*each, how, chance)
-
-    steps = 600 if how == LONGER else 200
-    plan = TrainConfig(
-        steps, 64, 64, warmup=20, learning_rate=0.3 * matrix_rate, matrix_learning_rate=matrix_rate, **MUON
-    )
-    for step in train(model, Examples(made, tokenizer, seed), plan):
+    model, tokenizer, tests = new_adder(seed), Characters(), tested_sums(seed)
+    steps = 600 if how == LONGER else STEPS
+    for step in train(model, sums_to_learn(how, seed), adder_plan(steps, float(rate or RATE))):
         if step.step in (100, 200, 400, 600):
             for digits, asked in tests.items():
                 texts = continued(model, tokenizer, [f"{a}+{b}:" for a, b in asked], 40)
