@@ -129,7 +129,7 @@ def tested_sums(seed: int) -> dict[int, list[tuple[int, int]]]:
 
 
 def sums_to_learn(how: str, seed: int) -> Examples:
-    """Sums of one to three digits; of two and three, none that is tested."""
+    """Return sums of one to three digits; those of two and three digits that are tested are left out."""
     tests = tested_sums(seed)
     held_out = {each for digits in (2, 3) for each in tests[digits]}
 
