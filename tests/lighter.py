@@ -4,8 +4,8 @@ jsonschema, which nbval and JupyterLab import, checks addresses in all alphabets
 it is there. Building that grammar takes 1.7 s of CPU, in each worker and in each server.
 
 Python looks for garbage in all objects that there are, again and again. A worker has a million of them once it has
-collected all tests, nearly all for good: looking through them takes 8% of its time. So what is there before the first
-test is not looked at, and what comes later less often.
+collected all tests, nearly all for good: looking through them takes a sixth of its time. So what is there before the
+first test is not looked at, and what comes later less often.
 
 A worker that opens a browser loads JupyterLab once, whatever it tests there. So one of the workers gets other tests.
 """
