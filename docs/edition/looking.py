@@ -25,11 +25,11 @@ READY = "() => !document.querySelector('#status') || 'ready' in document.body.da
 OPEN = "() => { for (const one of document.querySelectorAll('details')) one.open = true; }"
 DARK = "() => { document.body.dataset.theme = 'dark'; }"
 # Calls each view into sight, and waits for it to come alive; which of them did not.
-ENLIVEN = """async () => {
+ENLIVEN = """async (patience) => {
   const dead = [];
   for (const figure of document.querySelectorAll(".live-view")) {
     figure.scrollIntoView();
-    const until = performance.now() + 20000;
+    const until = performance.now() + 1000 * patience;
     while (!figure.classList.contains("is-alive") && performance.now() < until)
       await new Promise((done) => setTimeout(done, 50));
     if (!figure.classList.contains("is-alive")) dead.push(figure.dataset.page);
@@ -78,10 +78,13 @@ def served(site: Path, below: str = "/any/where") -> Iterator[str]:
 
 
 class Reader:
-    """Opens pages, and hears what the console and the network complain about."""
+    """Opens pages, and hears what the console and the network complain about.
 
-    def __init__(self, page: Page, address: str):
-        self.page, self.address = page, address
+    `patience` is how many seconds a view may take to come alive.
+    """
+
+    def __init__(self, page: Page, address: str, patience: float = 20):
+        self.page, self.address, self.patience = page, address, patience
         self.complaints: list[str] = []
         self.answered: list[Request] = []
         page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
@@ -121,7 +124,7 @@ class Reader:
         self.open(name)
         yield from by_keyboard(page)
         page.evaluate(OPEN)
-        yield from (f"{view} did not come alive" for view in page.evaluate(ENLIVEN))
+        yield from (f"{view} did not come alive" for view in page.evaluate(ENLIVEN, self.patience))
         yield from self._seen("on a desk", axe.violations)
         page.evaluate(DARK)
         yield from self._seen("on a desk in the dark", axe.faults_of_colour)

@@ -224,10 +224,10 @@ class Bench:
 
     def expect(self, expression, written):
         """What an expression is worth in the kernel, once what the page has to tell has arrived there."""
-        for _ in range(200):
+        for _ in range(800):
             if (now := self.python(expression)) == written:
                 return
-            self.page.wait_for_timeout(100)
+            self.page.wait_for_timeout(25)
         raise AssertionError(f"{expression} is {now}, not {written}")
 
     def keep_busy(self, seconds, deaf=False):

@@ -200,7 +200,7 @@ def test_what_is_wrong_with_a_page_is_found(page, site, tmp_path):
     (tmp_path / "site" / "lessons" / "01_one.html").write_text(lesson.replace("</article>", spoilt))
     shutil.rmtree(tmp_path / "site" / "views")
     with served(tmp_path / "site") as address:
-        found = "\n".join(Reader(page, address).faults("lessons/01_one.html"))
+        found = "\n".join(Reader(page, address, patience=1).faults("lessons/01_one.html"))
     for fault in (
         "on a telephone: 16",
         "on a desk: 10",
