@@ -9,10 +9,11 @@ LAB_ARGS ?=
 PYTEST_ARGS ?=
 # The views of the web edition: yes (lessons whose views are not kept yet are run), no, or kept.
 VIEWS ?= yes
-# A worker more than there are cores, since a browser's tests mostly wait; at most four. All tests of a file, and all
-# cells of a notebook, go to one worker. Files are taken in the order in which they are named: the lessons first, since
-# the longest takes minutes, and would run alone at the end.
-WORKERS ?= $(shell n=$$($(PYTHON) -c 'import os; print(os.cpu_count() or 1)'); [ $$n -ge 4 ] && echo 4 || echo $$((n + 1)))
+# A worker for each core, at most four. A worker more would take the others' turns: that costs a tenth more processor time
+# (measured), as much as a browser leaves while it waits. All tests of a file, and all cells of a notebook, go to one
+# worker. Files are taken in the order in which they are named, the browser's first of all (see tests/lighter.py), then
+# the lessons: what takes minutes would run alone at the end.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 SOURCES = llmlib tests benchmarks data docs notebooks/execute.py notebooks/first_cell.py
 SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs" "docs/**/*.js" "docs/**/*.mjs" "docs/**/*.css"
 # A run starts some hundred Python processes: bytecode is kept, whatever the environment says, so that not each of them
@@ -51,7 +52,6 @@ may-open: # said before the set-up, since JupyterLab would say it minutes later,
 test: $(VENV)/dev.stamp ## Run all tests: library, documentation examples, notebooks, widgets in a browser
 	$(PYTEST) --nbval notebooks tests llmlib $(PYTEST_ARGS)
 
-test-fast: WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))') # none of these tests waits
 test-fast: $(VENV)/dev.stamp ## The inner loop, a minute and a half: no slow tests, no notebooks, no browser
 	$(PYTEST) tests llmlib -m "not slow and not browser" $(PYTEST_ARGS)
 

@@ -7,7 +7,8 @@ Python looks for garbage in all objects that there are, again and again. A worke
 collected all tests, nearly all for good: looking through them takes a sixth of its time. So what is there before the
 first test is not looked at, and what comes later less often.
 
-A worker that opens a browser loads JupyterLab once, whatever it tests there. So one of the workers gets other tests.
+A worker that opens a browser loads JupyterLab once, whatever it tests there. So one of the workers gets other tests,
+and the browser's begin first: they are the longest piece of work.
 """
 
 import gc
@@ -16,8 +17,15 @@ import sys
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+BROWSER = "tests/browser/"
 sys.modules["rfc3987_syntax"] = None
 gc.disable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Put the browser's tests first, in the order that they have."""
+    items.sort(key=lambda item: not item.nodeid.startswith(BROWSER))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -37,7 +45,7 @@ class FewLabs(LoadFileScheduling):
 
     def _split_scope(self, nodeid):
         file = super()._split_scope(nodeid)
-        if not file.startswith("tests/browser/"):
+        if not file.startswith(BROWSER):
             return file
         return self.labs.setdefault(file, f"lab {len(self.labs) % max(1, self.numnodes - 1)}")
 
