@@ -194,15 +194,15 @@ def test_a_reader_writes_and_asks(opened, ours):
     box.fill(SOME)
     box.press("Enter")
     page.get_by_label("Temperature").fill("0")
-    page.get_by_role("button", name="Pick 10").click()
+    page.get_by_role("button", name="Pick 10", exact=True).click()
     expect(page.locator("#next .llm-picked")).to_have_count(10)
     ids = tokenizer.encode(SOME)
     written = tokenizer.decode([*ids, *generate(model, ids, 10, Sampler(temperature=0))])
     expect(page.get_by_label("Text", exact=True)).to_have_value(written)  # of the attention view, which has followed
-    page.get_by_role("button", name="Write on").press("Enter")  # by the keyboard
+    page.get_by_role("button", name="Write on", exact=True).press("Enter")  # by the keyboard
     expect(page.locator("#next .llm-picked").nth(14)).to_be_visible()
-    page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_role("button", name="Write on")).to_be_enabled()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_role("button", name="Write on", exact=True)).to_be_enabled()
     assert page.locator("#writer [role=status]").first.inner_text().endswith("a second")
     question = page.get_by_role("textbox", name="Your question")
     question.fill("Who woke up?")
