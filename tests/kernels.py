@@ -104,6 +104,7 @@ def _import():
 
     all_exercises()
     gc.freeze()  # no kernel has to look for garbage in what was imported
+    gc.set_threshold(5000, 10, 50)  # nor as often in what comes later: see lighter.py
     assert "matplotlib.pyplot" not in sys.modules
 
 
