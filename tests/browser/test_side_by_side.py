@@ -80,7 +80,7 @@ def test_all_words_can_be_read_as_they_are_painted(quiet, theme):
     faint = {}
     for row in TABLE:
         view = quiet.shown(row.selector, alone=True)
-        view.page.wait_for_timeout(150)  # what is drawn in pixels is drawn again
+        view.page.wait_for_timeout(300)
         faint[row.name] = faint_words(view)
         keep_picture(view, f"together_{row.name}_{theme.lower()}")
     quiet.page.set_viewport_size(VIEWPORT)
