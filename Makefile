@@ -9,16 +9,15 @@ LAB_ARGS ?=
 PYTEST_ARGS ?=
 # The views of the web edition: yes (lessons whose views are not kept yet are run), no, or kept.
 VIEWS ?= yes
-# A worker for each core, at most four. A worker more would take the others' turns: that costs a tenth more processor time
-# (measured), as much as a browser leaves while it waits. All tests of a file, and all cells of a notebook, go to one
-# worker. Files are taken in the order in which they are named, the browser's first of all (see tests/lighter.py), then
-# the lessons: what takes minutes would run alone at the end.
+# A worker for each core, at most four; with lessons one more, behind the others (see tests/sharing.py). All tests of a
+# file, and all cells of a notebook, go to one worker. Files are taken in the order in which they are named, apart from
+# those that take minutes: at the end they would run alone.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 SOURCES = llmlib tests benchmarks data docs notebooks/execute.py notebooks/first_cell.py
 SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs" "docs/**/*.js" "docs/**/*.mjs" "docs/**/*.css"
 # A run starts some hundred Python processes: bytecode is kept, whatever the environment says, so that not each of them
 # compiles the library anew, and each worker all tests.
-PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -p tests.lighter -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -p tests.lighter -p tests.sharing -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 # Set up, with all packages of this kind. pip says what it does; its last step says nothing for a minute or two, so a
 # clock goes with it, for as long as this shell lives (its `sleep` must not hold the pipe of `make lab | tee` open).
@@ -50,7 +49,7 @@ may-open: # said before the set-up, since JupyterLab would say it minutes later,
 	  exit 1;; esac
 
 test: $(VENV)/dev.stamp ## Run all tests: library, documentation examples, notebooks, widgets in a browser
-	$(PYTEST) --nbval notebooks tests llmlib $(PYTEST_ARGS)
+	$(PYTEST) -n $$(($(WORKERS) + 1)) --nbval notebooks tests llmlib $(PYTEST_ARGS)
 
 test-fast: $(VENV)/dev.stamp ## The inner loop, a minute and a half: no slow tests, no notebooks, no browser
 	$(PYTEST) tests llmlib -m "not slow and not browser" $(PYTEST_ARGS)

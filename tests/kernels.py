@@ -117,6 +117,7 @@ def _be_a_kernel(asked, connections):
             connection.close()
         os.setsid()
         os.chdir(asked["folder"])
+        os.setpriority(os.PRIO_PROCESS, 0, asked["priority"])
         os.environ.clear()
         os.environ.update(asked["variables"])
         os.environ.pop("JPY_PARENT_PID", None)  # it would look whether this is its parent
@@ -133,6 +134,7 @@ def ask(place, connection):
     with socket.socket(socket.AF_UNIX) as asking:
         _connect(asking, place)
         asked = {"folder": os.getcwd(), "variables": dict(os.environ), "connection": connection}
+        asked["priority"] = os.getpriority(os.PRIO_PROCESS, 0)
         asking.sendall(json.dumps(asked).encode() + b"\n")
         answers = asking.makefile()
         kernel = int(answers.readline())

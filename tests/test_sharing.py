@@ -1,0 +1,78 @@
+"""Which worker of `make test` gets what; workers are pretended here."""
+
+from types import SimpleNamespace
+
+import pytest
+import sharing
+from xdist.remote import Producer
+
+
+class Worker:
+    """Knows what it was given, and how much of it is finished."""
+
+    def __init__(self, number, tests):
+        self.gateway, self.tests, self.shutting_down = SimpleNamespace(id=f"gw{number}"), tests, False
+        self.given, self.finished = [], 0
+
+    def send_runtest_some(self, numbers):
+        self.given += [self.tests[number] for number in numbers]
+
+    def shutdown(self):
+        self.shutting_down = True
+
+    @property
+    def files(self):
+        return [*dict.fromkeys(test.partition("::")[0] for test in self.given)]
+
+
+def run(files, workers, nbval=True):
+    """What each worker gets, if they take turns; the one that is behind reports first what it has collected."""
+    tests = [f"{file}::test_{number}" for file in files for number in range(3)]
+    options = SimpleNamespace(nbval=nbval, loadscopereorder=False)
+    config = SimpleNamespace(option=options, args=["notebooks", "tests"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xdist.scheduler.loadscope.parse_tx_spec_config", lambda _: [None] * workers)
+        scheduler = sharing.FewLabs(config, log=Producer("", enabled=False))
+    lessons = [test for test in tests if test.startswith("notebooks/")]
+    nodes = [Worker(n, lessons if f"gw{n}" == sharing.behind(config, workers) else tests) for n in range(workers)]
+    for node in reversed(nodes):
+        scheduler.add_node(node)
+    for node in reversed(nodes):
+        scheduler.add_node_collection(node, node.tests)
+    scheduler.schedule()
+    for _ in tests:
+        for node in nodes:
+            if node.finished < len(node.given):
+                node.finished += 1
+                scheduler.mark_test_complete(node, node.tests.index(node.given[node.finished - 1]))
+    assert all(node.shutting_down for node in nodes)
+    return [node.files for node in nodes]
+
+
+LABS = ["tests/browser/test_a.py", "tests/browser/test_b.py", "tests/browser/test_c.py"]
+NOTEBOOKS = ["notebooks/01.ipynb", "notebooks/02.ipynb", "notebooks/03.ipynb"]
+OTHERS = ["tests/test_a.py", "tests/test_b.py", "tests/test_c.py"]
+
+
+def test_one_worker_opens_the_browser_one_does_not_and_one_runs_lessons_alone():
+    first, second, last = run([*LABS, *NOTEBOOKS, *OTHERS], workers=3)
+    everything = {*LABS, *NOTEBOOKS, *OTHERS}
+    assert {*first, *second, *last} == everything
+    assert sum(map(len, (first, second, last))) == len(everything)
+    assert last
+    assert {*last} <= {*NOTEBOOKS}
+    assert {*LABS} <= {*first} or {*LABS} <= {*second}
+
+
+def test_without_lessons_all_workers_are_alike():
+    first, second, last = run([*LABS, *OTHERS], workers=3, nbval=False)
+    assert first
+    assert second
+    assert last
+    assert sum(bool({*files} & {*LABS}) for files in (first, second, last)) == 2
+
+
+@pytest.mark.parametrize("file", [OTHERS[0], NOTEBOOKS[0], LABS[0]])
+@pytest.mark.parametrize("workers", [2, 3])
+def test_one_file_is_not_left_to_the_worker_that_may_not_have_it(file, workers):
+    assert [files for files in run([file], workers) if files] == [[file]]
