@@ -1,4 +1,4 @@
-"""The config of an architecture, from which a model and each of its parts are built."""
+"""Define the config of an architecture: a model and each of its parts are built from it."""
 
 import math
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class TransformerConfig:
     output_bias: bool = False  # bias of attention's output (GPT-2)
     mlp_bias: bool = False  # biases of the MLP (GPT-2)
     qk_norm: bool = False  # RMSNorm on each query and key head (Qwen3)
-    # how many positions each one may attend to, itself included (Mistral). None: all
+    # how many positions each position may attend to, itself included (Mistral). None: all
     sliding_window: Annotated[int | None, AT_LEAST_1] = None
     tied_embeddings: bool = True  # use one table for tokens in and logits out
     end_ids: tuple[Annotated[int, AT_LEAST_0], ...] = ()  # ids that end a text; `generate` stops there
@@ -47,7 +47,7 @@ class TransformerConfig:
         if not self.d_head and self.d_model % self.n_heads:
             raise ValueError(
                 f"d_model={self.d_model} does not divide into n_heads={self.n_heads} heads of equal width. "
-                "Choose a multiple, or give d_head."
+                "Choose a multiple, or set d_head."
             )
         defaults = {"n_kv_heads": self.n_heads, "d_head": self.d_model // self.n_heads, "d_mlp": 4 * self.d_model}
         for name, value in defaults.items():

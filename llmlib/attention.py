@@ -15,7 +15,7 @@ from llmlib.layers import RMSNorm, materialise
 from llmlib.linear import Linear
 
 CosSin = tuple[Tensor, Tensor]  # each Float[Tensor, "#batch 1 seq d_head"]
-SHORT = 512  # tokens; up to here a bfloat16 training step on a CPU is quicker without torch's fused kernel
+SHORT = 512  # tokens; up to this length a bfloat16 training step on a CPU is quicker without torch's fused kernel
 
 
 def causal_mask(
@@ -111,7 +111,7 @@ def split_heads(x: Float[Tensor, "batch seq width"], n_heads: int) -> Float[Tens
 
 
 def _check_whole(n_heads: int) -> None:
-    """Refuse 2.0 for 2: einops caches them as one pattern, and would then fail for everybody who passes 2."""
+    """Refuse 2.0 in place of 2: einops caches both as one pattern, and would then fail for everybody who passes 2."""
     if not isinstance(n_heads, int):
         raise TypeError(f"n_heads must be a whole number, got {n_heads!r}. Did you divide with / instead of //?")
 
@@ -143,9 +143,9 @@ def online_softmax(
 ) -> Float[Tensor, "query d_head"]:
     """Compute softmax(scores) · values in one pass over blocks of (scores, values), one block in memory at a time.
 
-    The largest score so far is subtracted in every exponential. When a larger one comes, the sums so far are scaled
-    down to match it. This is the heart of FlashAttention. A score may be -inf
-    (masked), as long as each query has a finite one in the first block. Raises `ValueError` if there are no blocks.
+    The largest score so far is subtracted in every exponential. When a larger score comes up, the sums so far are
+    scaled down to match it. This is the heart of FlashAttention. A score may be -inf (masked), as long as each query
+    has a finite score in the first block. Raises `ValueError` if there are no blocks.
     Sources: Milakov and Gimelshein (2018), "Online normalizer calculation for softmax", algorithm 3; with values:
     Dao et al. (2022), "FlashAttention", section 3.1.
 
@@ -217,8 +217,8 @@ class Attention(Observed):
     Sources: Vaswani et al. (2017); Ainslie et al. (2023), "GQA", for groups; Dehghani et al. (2023),
     "Scaling Vision Transformers to 22 Billion Parameters", for the norm of queries and keys.
 
-    `seed` and `device` as in `Transformer`. Hook points: `hook_q`, `hook_k` (after rotation), `hook_v`, `hook_scores`,
-    `hook_pattern`, `hook_z`.
+    `seed` and `device` are as in `Transformer`. Hook points: `hook_q`, `hook_k` (after rotation), `hook_v`,
+    `hook_scores`, `hook_pattern`, `hook_z`.
 
     >>> config = TransformerConfig.for_part(d_model=16, n_heads=4, n_kv_heads=2, positions="rotary")
     >>> Attention(config, seed=0)(torch.zeros(1, 3, 16)).shape
@@ -252,8 +252,8 @@ class Attention(Observed):
         """Attend. With a cache, each query sees the keys stored before `start` as well as the new ones.
 
         Without a `mask`, each position attends to itself and to earlier ones, as far back as the config's window
-        reaches. Without a `rotation`, positions count from `start`, and a rotary config rotates by them. (A model
-        makes both once and passes them to all its layers.)
+        reaches. Without a `rotation`, the positions run from `start` on, and with a rotary config, the rotation is made
+        from them. (A model makes both once and passes them to all its layers.)
         """
         if rotation is None:
             positions = torch.arange(start, start + x.shape[1], device=x.device)[None]
@@ -311,10 +311,10 @@ class Attention(Observed):
 
 
 def _hiding(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return 0 where the mask is True, -inf elsewhere: adding is quicker than filling, in both directions."""
+    """Return 0 where the mask is True, -inf elsewhere: adding is quicker than filling, forwards and backwards."""
     return torch.zeros(mask.shape, dtype=dtype).masked_fill(~mask, float("-inf"))
 
 
 def _trains_on_cpu(q: Tensor) -> bool:
-    """Return whether gradients are on. We do not ask whether `q` needs one: freezing must not change results."""
+    """Return whether gradients are on. Whether `q` needs one does not matter: freezing must not change results."""
     return torch.is_grad_enabled() and q.dtype == torch.bfloat16 and q.device.type == "cpu"

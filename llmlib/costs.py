@@ -8,7 +8,7 @@ import torch
 from llmlib.transformer import TransformerConfig
 
 FLOPS_OF_A_PRODUCT = 2  # a multiplication and an addition
-TRAINING = 3  # a backward pass takes two products for each one of the forward pass
+TRAINING = 3  # a backward pass takes two products for each product of the forward pass
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def parameters_of(config: TransformerConfig) -> dict[str, int]:
 
 
 def forward_flops(config: TransformerConfig, seq_len: int) -> int:
-    """Return the FLOPs of the matrix products for one token in a text of `seq_len` tokens, with the output layer."""
+    """Return the FLOPs of the matrix products for one token in a text of `seq_len` tokens, output layer included."""
     c = config
     d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
     maps = c.d_model * (2 * d_q + 2 * d_kv) + {"none": 0, "swiglu": 3}.get(c.mlp, 2) * c.d_model * c.d_mlp

@@ -81,6 +81,6 @@ def _choose_dtype(dtype: str | torch.dtype, device: torch.device) -> tuple[torch
 
 
 def _cpu_multiplies_bfloat16() -> bool:
-    # torch has no public function for this; in a release without these the answer is "no", which is safe.
+    # torch has no public function for this; in a release without these private ones the answer is "no", which is safe.
     checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(check is not None and check() for check in checks)

@@ -125,7 +125,7 @@ def rotary_frequencies(
 ) -> Float[Tensor, " pair"]:
     """Return how many radians each of the `d_head / 2` pairs of channels turns per position: theta^(-2i / d_head).
 
-    `factors` divide single frequencies, to slow them down for a longer context (see `linear_rope_factors`,
+    `factors` divide the individual frequencies, to slow them down for a longer context (see `linear_rope_factors`,
     `ntk_rope_factors` and `llama3_rope_factors`).
     Source: Su et al. (2021), "RoFormer", equation 15. Raises `ValueError` for an odd `d_head`.
 
@@ -245,7 +245,7 @@ def linear_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
 
 
 def ntk_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
-    """Return divisors that slow down the slowest rotation by `factor`, the fastest not at all, and the others between.
+    """Return divisors that slow down the slowest rotation by `factor`, the fastest not at all, and the rest in between.
 
     Fast rotations tell neighbours apart, so they stay as they are; slow ones tell where in a long text a position is,
     and only these would reach angles that the model has never seen. It is the same as raising the base theta to theta ·

@@ -53,8 +53,8 @@ class HookPoint(nn.Module):
 class Observed(nn.Module):
     """A module with hook points that cost almost nothing to reach.
 
-    torch looks for a child module only after everything else has failed, which takes ten times as long as an attribute.
-    A model goes through hundreds of hook points per token, so here they are attributes as well.
+    torch looks for a child module only after everything else has failed, which takes ten times as long as finding an
+    attribute. A model goes through hundreds of hook points per token, so here they are attributes as well.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -87,7 +87,7 @@ def hooked(hooks: Sequence[tuple[HookPoint, HookFunction]]) -> Iterator[None]:
     """
     try:
         for point, function in hooks:
-            point.add_hook(function)  # we keep no handle, which an interrupt right here could lose
+            point.add_hook(function)  # we keep no handle: an interrupt right here could lose it
         yield
     finally:
         for point, function in hooks:
@@ -98,7 +98,7 @@ def unhooked(module: Module) -> Module:
     """Return a second module that shares all weights and buffers with the first, but has no hooks.
 
     A hook on one does nothing in the other, so two threads can look into one model at once. If you train one, you train
-    both. If you exchange a submodule in one later, the other keeps the old one.
+    both. If you replace a submodule in one later, the other keeps the old one.
 
     >>> import torch
     >>> block = nn.Sequential(nn.Linear(2, 2), HookPoint())

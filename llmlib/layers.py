@@ -1,4 +1,4 @@
-"""The parts of a block other than attention: nonlinearities, norms and the MLP; and initial weights.
+"""Build the parts of a block other than attention (nonlinearities, norms, the MLP), and draw initial weights.
 
 You can use the functions on their own, on tensors with any axes in front. Where torch has a fused kernel, they call
 it: it goes over memory once, and its gradients are exact.
@@ -70,7 +70,7 @@ class RMSNorm(nn.Module):
 
 
 class Embedding(nn.Embedding):
-    """`nn.Embedding` with zeros until `initialise` draws the weights; see `llmlib.linear.Linear`."""
+    """`nn.Embedding`, filled with zeros until `initialise` draws the weights; see `llmlib.linear.Linear`."""
 
     def reset_parameters(self) -> None:
         nn.init.zeros_(self.weight)
@@ -87,7 +87,7 @@ class MLP(Observed):
 
     With `mlp="none"` it has no hidden units and adds nothing: use it to study an attention-only Transformer.
 
-    `seed` and `device` as in `Transformer`.
+    `seed` and `device` are as in `Transformer`.
 
     Sources: Vaswani et al. (2017), section 3.3; Shazeer (2020), "GLU Variants Improve Transformer"; without an MLP:
     Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits".
@@ -129,7 +129,7 @@ def materialise(module: nn.Module, n_layers: int, seed: int | None, device: torc
     no module draws from torch's global random state.
     """
     if str(device) != "meta":
-        for part in module.modules():  # as `to_empty` does, which first loads hundreds of modules: half a second
+        for part in module.modules():  # like `to_empty`, which would first load hundreds of modules: half a second
             for name, weight in part.named_parameters(recurse=False):
                 setattr(part, name, nn.Parameter(torch.empty(weight.shape, dtype=weight.dtype, device=device or "cpu")))
         if seed is not None:

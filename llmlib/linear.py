@@ -18,7 +18,7 @@ def linear(
 
     Generation sends one row at a time through every weight matrix, and most of the time goes into reading the weights.
     torch multiplies a float32 row by a matrix on one core. If we cut the matrix into as many pieces as there are
-    threads, it becomes a batch of smaller matrices, and all cores read a batch. A bfloat16 or float16 row goes to
+    threads, it becomes a batch of smaller matrices, which all cores read at once. A bfloat16 or float16 row goes to
     oneDNN, which rearranges all the weights before each product; torch's own kernel reads them as they are.
 
     >>> linear(torch.ones(1, 3), torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]]))
@@ -38,7 +38,7 @@ def linear(
 
 
 class Linear(nn.Linear):
-    """`nn.Linear` on top of `linear`, with zeros until `llmlib.layers.initialise` draws the weights."""
+    """`nn.Linear` that computes with `linear`, filled with zeros until `llmlib.layers.initialise` draws the weights."""
 
     def reset_parameters(self) -> None:
         """Set zeros: torch would draw from its global random state, and take a second to set up on the meta device."""

@@ -1,7 +1,8 @@
 """Check settings: a frozen dataclass with annotations that say what its fields may hold.
 
-Call `check_fields` from `__post_init__`, so that Python, TOML and other files get the same answers; `from_mapping`
-makes a dataclass from names and values. Limits go next to the type: `steps: Annotated[int, AT_LEAST_1] = 1000`.
+Call `check_fields` from `__post_init__`, so that settings from Python, TOML and other files are checked alike;
+`from_mapping` makes a dataclass from names and values. Limits go next to the type:
+`steps: Annotated[int, AT_LEAST_1] = 1000`.
 """
 
 import dataclasses
@@ -101,10 +102,10 @@ def expected(kind: Any) -> str:
 
 
 def from_mapping(cls: type[Settings], values: Any, where: str, given: Mapping[str, Any] | None = None) -> Settings:
-    """Build a dataclass from names and values in a TOML or JSON file; `given` has fields from elsewhere.
+    """Build a dataclass from names and values in a TOML or JSON file; `given` holds fields from elsewhere.
 
     Raises a `SettingsError` that begins with `where` for an unknown name (it suggests the right one), for a missing
-    one, and whenever the dataclass itself does.
+    name, and for whatever the dataclass itself refuses.
 
     >>> @dataclass(frozen=True)
     ... class Walk:

@@ -95,7 +95,7 @@ def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
 
 
 def label_points(axes: "Axes", points: Any, labels: Sequence[str], fontsize: float = 9) -> None:
-    """Write a label next to each point, clear of other labels and points; a label further away gets a thin line.
+    """Write a label next to each point, clear of other labels and points; one that is further away gets a thin line.
 
     `points` are rows of x and y. Call this last: if limits change afterwards, the points move under the labels. A label
     is left out if there is no room for it inside the axes within 100 pixels.

@@ -1,4 +1,4 @@
-"""One decoder-only Transformer, which can be GPT-2 or any model of the Llama line."""
+"""Build a decoder-only Transformer, which can be GPT-2 or any model of the Llama family."""
 
 import dataclasses
 import math
@@ -78,7 +78,7 @@ class Cache:
         ]
 
     def reorder(self, rows: Int[Tensor, " beam"]) -> None:
-        """Keep these rows, in this order; a row may come several times, or not at all."""
+        """Keep these rows, in this order; a row may occur several times, or not at all."""
         self.real = self.real[rows]
         for layer in self.layers:
             layer.keys, layer.values = layer.keys[rows], layer.values[rows]
@@ -95,7 +95,7 @@ def _check_room(c: TransformerConfig, device: torch.device | str | None) -> None
     if 4 * weights > have:
         raise ValueError(
             f"This model has more than {weights:,} weights, which take {4 * weights / 1e9:,.0f} GB in float32, but "
-            f"there are only {have / 1e9:,.0f} GB of memory. Choose a smaller one."
+            f"there are only {have / 1e9:,.0f} GB of memory. Choose a smaller model."
         )
 
 
@@ -234,7 +234,7 @@ class Transformer(Observed):
     def _positions_and_mask(
         self, ids: Tensor, start: int, cache: Cache | None, attention_mask: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Return positions, which count real tokens only, and a mask, or None if plain causal attention will do."""
+        """Return positions, which count real tokens only, and a mask (None if plain causal attention will do)."""
         end = start + ids.shape[1]
         real = None  # Bool[Tensor, "batch key"], or None if nothing is padding
         if cache:
@@ -258,7 +258,7 @@ class Transformer(Observed):
 
 
 def _may_have_padding(attention_mask: Bool[Tensor, "batch seq"]) -> bool:
-    """Whether to use a mask at all. A graph has to serve every mask, so it cannot leave out the work."""
+    """Return whether to use a mask at all. A compiled graph has to serve every mask, so it cannot skip the work."""
     return torch.compiler.is_compiling() or not bool(attention_mask.all())
 
 
@@ -268,7 +268,7 @@ def with_longer_context(
     """Return a model with the same weights (not copied) and a context `factor` times as long, without any training.
 
     "linear" is position interpolation, "ntk" slows down only the slow rotations (see `linear_rope_factors` and
-    `ntk_rope_factors`), and "none" goes on to positions that the model has not been trained on. Raises `ValueError` for
+    `ntk_rope_factors`), and "none" just uses positions that the model has not been trained on. Raises `ValueError` for
     a model without rotary positions, or a factor below 1.
 
     >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2, positions="rotary")

@@ -118,11 +118,11 @@ def test_a_prediction_says_where_it_is_outside():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda n, d, loss: (n[:6], d[:6], loss[:6]), "6 different runs are too few"),
-        (lambda n, d, loss: (np.tile(n[:5], 4), np.tile(d[:5], 4), np.tile(loss[:5], 4)), "another seed is no"),
+        (lambda n, d, loss: (n[:6], d[:6], loss[:6]), "6 distinct runs are too few"),
+        (lambda n, d, loss: (np.tile(n[:5], 4), np.tile(d[:5], 4), np.tile(loss[:5], 4)), "another seed is not"),
         (lambda n, d, loss: (n[:0], d[:0], loss[:0]), "There are no runs"),
-        (lambda n, d, loss: (0 * n + 1e5, np.geomspace(1e4, 1e6, 30), loss), "have 1 different sizes, and 3"),
-        (lambda n, d, loss: (np.geomspace(1e4, 1e6, 30), 0 * d + 1e5, loss), "1 different numbers of tokens"),
+        (lambda n, d, loss: (0 * n + 1e5, np.geomspace(1e4, 1e6, 30), loss), "have 1 distinct sizes, but 3"),
+        (lambda n, d, loss: (np.geomspace(1e4, 1e6, 30), 0 * d + 1e5, loss), "1 distinct numbers of tokens"),
         (lambda n, d, loss: (n, d, np.where(n == n[0], np.inf, loss)), "Leave out runs that broke down"),
         (lambda n, d, loss: (n, -d, loss), "positive, finite"),
         (lambda n, d, loss: (n, d[:-1], loss), "Each run needs its parameters, tokens and loss"),
@@ -208,7 +208,7 @@ def test_the_bottom_of_a_parabola_is_found(best, loss, bend):
 
 def test_a_curve_without_a_bottom_is_refused_and_one_outside_is_told():
     assert not isoflop_minimum([1e5, 1e6, 1e7], [3.0, 2.5, 2.2]).inside
-    with pytest.raises(ScalingError, match="do not bend upwards"):
+    with pytest.raises(ScalingError, match="does not bend upwards"):
         isoflop_minimum([1e5, 1e6, 1e7], [3.0, 3.1, 3.0])
     with pytest.raises(ScalingError, match="needs 3 sizes or more; got 2"):
         isoflop_minimum([1e5, 1e6, 1e6], [3.0, 3.1, 3.0])

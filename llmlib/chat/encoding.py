@@ -13,7 +13,7 @@ from typing import Any
 from llmlib.chat.templates import Message, render
 from llmlib.tokenization.base import Tokenizer, any_of, without_surrogates
 
-UNLIKELY = (*range(0xFDD0, 0xFDF0), *range(0xF0000, 0xFFFFE))  # Unicode says these are never text; then private use
+UNLIKELY = (*range(0xFDD0, 0xFDF0), *range(0xF0000, 0xFFFFE))  # never text, says Unicode; then for private use
 MARKED = re.compile(r"\{%[-+]?\s*generation\b")
 NOTHING = re.compile(r"(?!)")
 
@@ -190,7 +190,7 @@ def _marked_by_prefixes(tokenizer: Tokenizer, messages: list[dict[str, str]], be
 def _end_of_answer(tokenizer: Tokenizer, text: str, start: int, limit: int, whole: bool) -> int:
     """Return where an answer ends: at the first end token, if there is one.
 
-    Otherwise, if the `whole` turn is known, at its last special token or at its end; and -1 if it is not known.
+    Otherwise it ends at the last special token of the turn or at the turn's end; -1 if the `whole` turn is not known.
     """
     found = list(_specials(tokenizer).finditer(text, start, limit))
     ends = [match for match in found if tokenizer.special_tokens[match[0]] in tokenizer.eos_ids]

@@ -25,7 +25,7 @@ LLAMA3 = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
 )
-# The course's own: a question and its answer are on one line, as in the reading book that its base model knows. The
+# The course's own: a question and its answer are on one line, as in the reading book that the base model has read. The
 # model writes the space before an answer itself, because words in its vocabulary begin with one.
 TALES = (
     "{% for message in messages %}"

@@ -1,4 +1,4 @@
-"""Provide texts to learn from (TinyTales, which code makes, and real ones), tokens on disk, and batches of them.
+"""Provide texts to learn from (TinyTales, which code makes, and real texts), tokens on disk, and batches of tokens.
 
 `tinytales` is the course's own little world. `texts` loads Shakespeare, Python's source and your own files. `datasets`
 turns texts into training batches, `reading` makes endless batches of stories with exercises, and `measures` scores how

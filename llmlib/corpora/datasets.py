@@ -74,7 +74,7 @@ class TokenDataset:
         return TokenDataset, (self.path or np.asarray(self.tokens), self.vocab_size)
 
     def fingerprint(self) -> str:
-        """Return the number of tokens and a checksum (of a million, if there are more), to notice other data.
+        """Return the number of tokens and a checksum (of a million, if there are more), to detect other data.
 
         >>> TokenDataset([1, 2, 3]).fingerprint()
         '3 tokens, 2bcb8d87'

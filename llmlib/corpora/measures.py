@@ -29,7 +29,7 @@ def tale_names() -> set[str]:
 
 
 def mentions(text: str) -> list[tuple[bool, set[str]]]:
-    """Return, for each capitalised word or line that says who speaks, whether it introduces somebody, and its words."""
+    """List capitalised words and lines that say who speaks: for each, whether it introduces somebody, and its words."""
     everybody = (*villagers(), *newcomers())
     is_what = "|".join(sorted({each.known_as.removeprefix(f"{each.name} the ") for each in everybody}))
     pattern = rf"(^[A-Z][A-Za-z ]+(?=:$)|\b[A-Z]\w+(?= the (?:{is_what})\b)|(?<=\bcalled )[A-Z]\w+)|\b[A-Z]\w*"
@@ -37,10 +37,10 @@ def mentions(text: str) -> list[tuple[bool, set[str]]]:
 
 
 def names_kept(texts: Sequence[str], names: Collection[str], others: Sequence[str] | None = None) -> float:
-    """Return the share of names in second halves that came up before, in the first half or introduced since.
+    """Return the share of names in second halves that are not new: they were in the first half or introduced since.
 
     `names` are in lower case. `others` are texts whose first halves count instead; if you pass unrelated texts, you get
-    the share that is kept by chance. Raises `ValueError` if there are not as many of them.
+    the share that is kept by chance. Raises `ValueError` if there are not as many `others` as `texts`.
 
     >>> names_kept(["Pip saw Luna there. Luna saw Odo there"], {"pip", "luna", "odo"})
     0.5
@@ -69,7 +69,7 @@ def spelled(texts: Sequence[str], known: Collection[str]) -> float:
 
 
 def sentences_of(text: str) -> list[str]:
-    """Return whole sentences, each on one line, without the cut end of a text and lines that say who speaks.
+    """Return whole sentences, each on one line, without a text's cut-off end and lines that say who speaks.
 
     >>> sentences_of("Pip ran. Luna sang! And th")
     ['Pip ran.', 'Luna sang!']
@@ -99,21 +99,22 @@ def share_known(texts: Sequence[str], known: Sequence[str]) -> float:
 class Judge:
     """Judges sentences with a real language model: their mean surprise per token, given what came before.
 
-    `model` maps ids (batch, seq) to logits (batch, seq, vocab), as `load_pretrained("smollm2-135m-instruct")` does.
-    A sentence counts as grammatical if the judge finds it no stranger than nine tenths of real ones: see `limit`.
+    `model` maps ids (batch, seq) to logits (batch, seq, vocab), as `load_pretrained("smollm2-135m-instruct")` does. A
+    sentence counts as grammatical if the judge finds it no stranger than `limit`: a tenth of real sentences are
+    stranger.
     """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self.model, self.tokenizer = model, tokenizer
 
     def strangeness(self, texts: Sequence[str], known: Collection[str]) -> list[float]:
-        """Return nats per token for sentences of five words or more, except first ones; infinite for non-words."""
+        """Return nats per token for each sentence of five words or more but the first; infinite with a non-word."""
         found = []
         words = set(known)
         for text in texts:
             sentences = sentences_of(text)
             if len(sentences) < 2:
-                continue  # no sentence has another one before it
+                continue  # only a sentence that follows another one is judged
             pieces = [self.tokenizer.encode((" " if i else "") + sentence) for i, sentence in enumerate(sentences)]
             ids = torch.tensor([[token for piece in pieces for token in piece]])
             with torch.inference_mode():

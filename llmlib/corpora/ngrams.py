@@ -10,8 +10,8 @@ def witten_bell(
     """Return the surprise, −ln p in nats, of each token in the rows under an n-gram model that has counted `learned`.
 
     The model predicts a token from up to `order` − 1 tokens before it in its row (order 1 uses none, order 2 is a
-    bigram model). Each order is mixed with the next lower one; the lower one gets as much weight as the context has had
-    different successors. Below single tokens, every token is equally likely. Raises `ValueError` for an order below 1,
+    bigram model). Each order is mixed with the next lower one, whose weight is the number of distinct tokens that have
+    followed the context. Below single tokens, every token is equally likely. Raises `ValueError` for an order below 1,
     or for one so high that the n-grams of this vocabulary cannot be numbered in 63 bits.
 
     Source: Witten and Bell (1991), "The zero-frequency problem", method C; mixed as in Chen and Goodman (1998).

@@ -1,4 +1,4 @@
-"""An endless reading book of TinyTales: exercises follow each story.
+"""Make an endless reading book of TinyTales, where exercises follow each story.
 
 A model that has only seen stories learns to write stories. If it also reads questions with answers, it learns
 to find an answer in the text above. (The web has pages like this too: exams, forums, interviews.)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-SEARCHED = 1e4  # the temperature is looked for between 1 / SEARCHED and SEARCHED
+SEARCHED = 1e4  # the temperature is searched for between 1 / SEARCHED and SEARCHED
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Bin:
 def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> list[Bin]:
     """Sort answers into bins of equal width by their confidence, from 0 to 1; empty bins are left out.
 
-    Confidence against the share of right answers, bin by bin, is the reliability diagram: a calibrated model is on the
-    diagonal. Source: Guo et al. (2017), "On Calibration of Modern Neural Networks", section 2. Raises `ValueError`
-    for confidences outside 0 to 1, lengths that differ, or no answer at all.
+    The share of right answers, plotted against confidence bin by bin, is the reliability diagram: a calibrated model is
+    on the diagonal. Source: Guo et al. (2017), "On Calibration of Modern Neural Networks", section 2. Raises
+    `ValueError` for confidences outside 0 to 1, lengths that differ, or no answer at all.
 
     >>> reliability([0.8, 0.9], [0, 1], bins=2)
     [Bin(low=0.5, high=1.0, confidence=0.85..., right=0.5, count=2)]
@@ -36,7 +36,7 @@ def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> lis
             f"Expected a confidence and a 0 or 1 for each answer, got {list(sure.shape)} and {list(hits.shape)}."
         )
     if not ((sure >= 0) & (sure <= 1)).all():
-        raise ValueError(f"Confidences are probabilities, between 0 and 1, got {sure.min():.4g} to {sure.max():.4g}.")
+        raise ValueError(f"Confidences must be between 0 and 1, got {sure.min():.4g} to {sure.max():.4g}.")
     if bins < 1:
         raise ValueError(f"bins must be 1 or more, got {bins}.")
     edges = np.linspace(0, 1, bins + 1)
@@ -51,8 +51,8 @@ def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> lis
 def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> float:
     """Return the expected calibration error (ECE): how far confidence and share of right answers are apart on average.
 
-    Each bin of `reliability` counts as often as it has answers. A perfectly calibrated model has more than 0 on a small
-    sample, because chance alone moves each bin off the diagonal; compare with `chance_calibration_error`.
+    Each bin of `reliability` is weighted by its number of answers. Even a perfectly calibrated model has an error on a
+    small sample, because chance alone moves each bin off the diagonal; compare with `chance_calibration_error`.
     Source: Guo et al. (2017), equation 3. Raises `ValueError` as `reliability` does.
 
     >>> calibration_error([0.1, 0.9, 0.95], [0, 1, 0], bins=2)  # (1 · 0.1 + 2 · 0.425) / 3
@@ -63,9 +63,9 @@ def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) 
 
 
 def chance_calibration_error(confidences: ArrayLike, bins: int = 10, draws: int = 200, seed: int = 0) -> float:
-    """Return the mean calibration error of a model with these confidences that is perfectly calibrated.
+    """Return the mean calibration error of a perfectly calibrated model with these confidences.
 
-    Whether an answer is right is drawn with its confidence as the probability, `draws` times.
+    Whether each answer is right is drawn at random, with its confidence as the probability, `draws` times.
 
     >>> round(chance_calibration_error([0.5] * 100), 2)  # a hundred coins: half are heads, give or take 4
     0.04
@@ -77,21 +77,21 @@ def chance_calibration_error(confidences: ArrayLike, bins: int = 10, draws: int 
 def fit_temperature(logits: ArrayLike, right: ArrayLike) -> float:
     """Return the temperature that makes the right choices most likely: divide the logits by it.
 
-    `logits` is `[question, choice]` (log-probabilities do as well), and `right` is the number of each right choice. A
-    temperature above 1 says that the model was too sure. It never changes which choice is the most likely. Find it on
-    other questions than those you report. Source: Guo et al. (2017), section 4.2.
+    `logits` is `[question, choice]` (log-probabilities do as well), and `right` has the number of the right choice for
+    each question. A temperature above 1 means that the model was too sure. It never changes which choice is the most
+    likely. Fit it on questions other than those you report on. Source: Guo et al. (2017), section 4.2.
 
     Raises `ValueError` if there is no best temperature: if every right choice is the most likely one, the
     lower the better; if right choices are no more likely than others, the higher the better.
 
     >>> scores = np.log([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1]])
-    >>> round(fit_temperature(scores, [0, 0, 1]), 2)  # sure to 90%, and right two times in three: ln 9 / ln 2
+    >>> round(fit_temperature(scores, [0, 0, 1]), 2)  # 90% sure, and right two times in three: ln 9 / ln 2
     3.17
     """
     z, target = np.asarray(logits, dtype=float), np.asarray(right)
     if z.ndim != 2 or target.shape != z.shape[:1] or not len(z):
         raise ValueError(
-            f"Expected logits [question, choice] and one right choice each, got {list(z.shape)} and "
+            f"Expected logits [question, choice] and one right choice for each question, got {list(z.shape)} and "
             f"{list(target.shape)}."
         )
     if not np.isfinite(z).all():
@@ -99,7 +99,7 @@ def fit_temperature(logits: ArrayLike, right: ArrayLike) -> float:
     chosen = z[np.arange(len(z)), target]
 
     def slope(inverse: float) -> float:
-        """The derivative of the loss by 1/T: how much larger the mean logit is than the right one. It only grows."""
+        """Return the loss's derivative with respect to 1/T: the mean logit minus the right one. It only grows."""
         scaled = z * inverse
         p = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return float(((p * z).sum(axis=1) / p.sum(axis=1) - chosen).sum())

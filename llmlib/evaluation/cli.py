@@ -1,4 +1,4 @@
-"""`llmlib eval`: ask a model one's own questions, from a JSONL file and a settings file."""
+"""`llmlib eval`: ask a model your own questions, from a JSONL file and a settings file."""
 
 import csv
 import io
@@ -14,14 +14,14 @@ from llmlib.training.cli import SOME, read_toml, with_example
 from llmlib.training.following import reporting, warnings_once
 
 EXAMPLE = """\
-model = "smollm2-135m-instruct"  # or a folder of llmlib train, tune or align, a GGUF file, a Hugging Face id
+model = "smollm2-135m-instruct"  # or a folder from llmlib train, tune or align, a GGUF file, a Hugging Face id
 questions = "questions.jsonl"    # one question per line; see below
 against = "gpt2"                 # compare with this model on the same questions; optional
 results = "results.csv"          # write each question's result here; optional
 chat = false                     # true: ask in the model's chat template, instead of continuing the prompt
-baseline = "Answer:"             # what choices are compared with where nothing is asked; "" leaves that out
-max_new_tokens = 32              # of an answer in writing
-ignore = ["case", "punctuation"] # where an answer in writing may differ; also "articles" and "space"
+baseline = "Answer:"             # a prompt that asks nothing, to compare choices with; "" leaves that out
+max_new_tokens = 32              # of a written answer
+ignore = ["case", "punctuation"] # what a written answer may differ in; also "articles" and "space"
 """
 QUESTIONS = """\
 Questions have choices, or are answered in writing. "group" names what a question shares with others, such as its text:
@@ -125,7 +125,7 @@ def table(report: Any) -> str:
 
 
 def _write(path: Path, reports: dict[str, Any]) -> None:
-    """Write one line per model, question and measure, whole or not at all."""
+    """Write one line per model, question and measure; the file is written whole or not at all."""
     from llmlib.files.atomic import atomic_write
 
     text = io.StringIO()

@@ -58,7 +58,7 @@ def compare(
 
 
 def mcnemar_test(first: ArrayLike, second: ArrayLike) -> float:
-    """Return how often two equally good models would differ this much or more in how many answers are right.
+    """Return how often two equally good models would differ this much or more in their number of right answers.
 
     Only questions that one model gets right and the other wrong count. If the models are equally good, each of those is
     a fair coin, so the p-value comes from the binomial distribution, two-sided and exact. Source: McNemar (1947), "Note
@@ -79,12 +79,12 @@ def mcnemar_test(first: ArrayLike, second: ArrayLike) -> float:
 def permutation_test(
     differences: ArrayLike, groups: Sequence[Hashable] | None = None, draws: int = 2000, seed: int = 0
 ) -> float:
-    """Return how often a mean difference is at least as far from 0 if chance decides which model is the first.
+    """Return how often the mean difference would be at least this far from 0 if chance decided which model is first.
 
-    Swapping the two models on a question turns the sign of its difference around. A group's questions are swapped
-    together. With at most `draws` ways to swap, all are tried; otherwise as many are drawn, and the real one
-    counts as one of them, so that the p-value is never 0. Source: Fisher (1935), "The Design of Experiments", section
-    21. Raises `ValueError` if there is no difference to test.
+    Swapping the two models on a question flips the sign of its difference. A group's questions are swapped together.
+    With at most `draws` ways to swap, all are tried; otherwise `draws` of them are drawn at random, and the real order
+    counts as one more, so that the p-value is never 0. Source: Fisher (1935), "The Design of Experiments", section 21.
+    Raises `ValueError` if there is no difference to test.
 
     >>> permutation_test([0.5, 0.2, 0.4])  # of 8 ways to choose the signs, 2 are as far from 0: all plus and all minus
     0.25
@@ -107,5 +107,5 @@ def _paired(first: ArrayLike, second: ArrayLike) -> tuple[np.ndarray, np.ndarray
             f"{list(other.shape)}."
         )
     if not len(one):
-        raise ValueError("There is no question to compare on.")
+        raise ValueError("There are no questions to compare on.")
     return one, other

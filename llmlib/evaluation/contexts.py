@@ -16,10 +16,10 @@ from llmlib.transformer import Transformer
 def loss_by_position(
     model: Transformer, ids: Int[Tensor, "batch seq"], batch_size: int = 1
 ) -> Float[Tensor, "batch seq-1"]:
-    """Return −ln p of each id except the first, in nats: row by row the loss at positions 1, 2, ….
+    """Return −ln p of each id except the first, in nats: row by row, the loss at positions 1, 2, ….
 
     Average over rows of different texts. The texts of all rows should be equally difficult at all positions, so cut
-    them from the middle of longer ones. Raises `ValueError` for rows of one token, and as the model does.
+    them from the middle of longer ones. Raises `ValueError` for rows of one token, and wherever the model does.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -42,11 +42,12 @@ def needle_grid(
 ) -> Float[Tensor, "length depth"]:
     """Return how often a model finds a needle in a haystack, for each length of the text and depth of the needle.
 
-    A needle is a sentence to hide, a question to ask at the end, and the answer. The text has `lengths` tokens in
-    all, from the beginning of `haystack`, and the needle is after the share `depths` of it, between two sentences. It
-    is found if the model's most likely continuation is the answer. Source: Kamradt (2023), "Needle in a Haystack"; for
-    the depths, Liu et al. (2023), "Lost in the Middle". Raises `ValueError` for a depth that is not between 0 and 1, a
-    haystack that is too short, or a length that leaves no room for the needle.
+    A needle is a sentence to hide, a question to ask at the end, and the answer. Each text has one of the `lengths`, in
+    tokens, and comes from the beginning of `haystack`. One of the `depths` says after what share of it the needle is
+    put in, between two sentences. The needle is found if the model's most likely continuation is the answer. Source:
+    Kamradt (2023), "Needle in a Haystack"; for the depths, Liu et al. (2023), "Lost in the Middle". Raises `ValueError`
+    for a depth that is not between 0 and 1, a haystack that is too short, or a length that leaves no room for the
+    needle.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
@@ -55,9 +56,11 @@ def needle_grid(
     torch.Size([1, 1])
     """
     if not all(0 <= depth <= 1 for depth in depths):
-        raise ValueError(f"A depth is a share of the text, from 0 (its beginning) to 1 (its end), got {list(depths)}.")
+        raise ValueError(
+            f"A depth must be a share of the text, from 0 (its beginning) to 1 (its end), got {list(depths)}."
+        )
     if not needles:
-        raise ValueError("There is no needle to look for.")
+        raise ValueError("There are no needles to look for.")
     hay = tokenizer.encode(haystack)
     ends = [place for place, id in enumerate(hay, start=1) if tokenizer.decode([id]).rstrip()[-1:] in {*".!?"}]
     grid = torch.zeros(len(lengths), len(depths))
@@ -72,7 +75,7 @@ def needle_grid(
 def _with_needle(
     tokenizer: Tokenizer, hay: list[int], ends: list[int], needle: tuple[str, str, str], length: int, depth: float | int
 ) -> tuple[list[int], list[int]]:
-    """Return the ids of a text of `length` tokens, up to the end of the question, and those of the answer."""
+    """Return the ids of a text of `length` tokens in two parts: up to the end of the question, and the answer."""
     hidden, question, answer = map(tokenizer.encode, needle)
     begin = [tokenizer.bos_id] if tokenizer.adds_bos and tokenizer.bos_id is not None else []
     room = length - len(begin) - len(hidden) - len(question) - len(answer)

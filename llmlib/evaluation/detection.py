@@ -7,11 +7,11 @@ from numpy.typing import ArrayLike
 
 
 class ROC(NamedTuple):
-    """The curve of a detector (receiver operating characteristic), from the strictest threshold to the mildest."""
+    """The curve of a detector (receiver operating characteristic), from the strictest threshold to the most lenient."""
 
     false_alarms: np.ndarray  # share of the negatives that score at least the threshold
     found: np.ndarray  # share of the positives that do
-    thresholds: np.ndarray  # the first is infinite: nothing scores that much
+    thresholds: np.ndarray  # the first is infinite: nothing scores that high
 
 
 def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:

@@ -1,4 +1,4 @@
-"""Say how far a measured number could be off, by measuring again on questions drawn from the same ones."""
+"""Say how far a measured number could be off, by measuring it again on samples of the same questions."""
 
 from collections.abc import Callable, Hashable, Sequence
 
@@ -17,8 +17,8 @@ def bootstrap_interval(
     """Return an interval for a statistic: compute it on `draws` new samples, and keep the middle `level` of the values.
 
     Each column has one number per question, and a new sample has as many questions as the old one, drawn with
-    replacement; `statistic` gets the columns of a sample. Questions with the same name in `groups`, such as all that
-    are about one story, are drawn together: they are right or wrong for the same reasons, so there is less evidence
+    replacement; `statistic` gets the columns of a sample. Questions with the same name in `groups`, such as all those
+    about one story, are drawn together: they are right or wrong for the same reasons, so there is less evidence
     than their number suggests. Sources: Efron (1979), "Bootstrap Methods: Another Look at the Jackknife"; Field and
     Welsh (2007), "Bootstrapping clustered data", for groups. Raises `ValueError` for columns that are empty or have
     different lengths, and for fewer than two groups.
@@ -47,17 +47,17 @@ def bootstrap_interval(
 
 
 def group_members(n: int, groups: Sequence[Hashable] | None) -> list[np.ndarray]:
-    """Return the places of each group's questions, or of each question alone if there are no groups.
+    """Return the positions of each group's questions; without groups, each question is a group of its own.
 
     >>> group_members(3, ["a", "b", "a"])
     [array([0, 2]), array([1])]
     """
     if n < 1:
-        raise ValueError("There is no question to measure.")
+        raise ValueError("There are no questions to measure.")
     if groups is None:
         return list(np.arange(n)[:, None])
     if len(groups) != n:
-        raise ValueError(f"There are {n} questions and {len(groups)} names of groups: pass one for each.")
+        raise ValueError(f"There are {n} questions, but {len(groups)} group names: pass one for each question.")
     places: dict[Hashable, list[int]] = {}
     for place, group in enumerate(groups):
         places.setdefault(group, []).append(place)

@@ -22,32 +22,32 @@ By = Literal["raw", "per token", "per byte", "against baseline"]
 WAYS: tuple[By, ...] = ("raw", "per token", "per byte", "against baseline")
 BASELINE = "Answer:"
 ROOM = 64  # tokens by which a prompt may be longer than the first, before a larger cache is made
-# What one pass through the model reads together, at most:
-SHORT = 64  # tokens in which prompts differ; with more, there is nothing to gain
-ROWS, PLACES = 64, 4096  # choices, and tokens with all that is before them: a bound on memory
+# Limits on what one pass through the model reads together:
+SHORT = 64  # tokens in which prompts may differ; with more, there is nothing to gain
+ROWS, PLACES = 64, 4096  # choices, and positions in all their rows together: a bound on memory
 
 Asked = tuple[Sequence[int], Sequence[Sequence[int]]]  # a prompt and its choices, as ids
 
 
 @dataclass(frozen=True)
 class ChoiceScores:
-    """How likely a model finds each choice of a question: ln p of the whole choice, in nats, and what to divide by."""
+    """How likely a model finds a question's choices: ln p of each whole choice, in nats, and what to divide it by."""
 
     log_probs: np.ndarray  # Float[choice]: ln p(choice | prompt), summed over its tokens
     tokens: np.ndarray  # Int[choice]
     n_bytes: np.ndarray  # Int[choice]: of the choice alone, without the space before it
     baseline: np.ndarray  # Float[choice]: ln p(choice | baseline), or NaN if there was no baseline
-    right: int  # the place of the right choice
+    right: int  # the index of the right choice
 
     def by(self, way: By = "raw") -> np.ndarray:
         """Return one score per choice.
 
         "raw": ln p, which prefers short choices. "per token" and "per byte" divide by the length, which makes up for
         that, and sometimes overdoes it. "against baseline" subtracts ln p(choice | baseline), the choice's log-
-        probability where nothing was asked: how much more likely does the question make it? That removes a liking for
-        common words (Holtzman et al., 2021, "Surface Form Competition"). lm-eval calls these acc, (no name), acc_norm
-        (it divides by characters; the same for ASCII) and acc_mutual_info. Raises `ValueError` for another way, and for
-        a baseline that was not measured.
+        probability where nothing was asked: how much more likely does the question make it? That removes the model's
+        liking for common words (Holtzman et al., 2021, "Surface Form Competition"). lm-eval calls these acc, (no name),
+        acc_norm (it divides by characters; the same for ASCII) and acc_mutual_info. Raises `ValueError` for any other
+        way, and for a baseline that was not measured.
         """
         if way not in WAYS:
             raise ValueError(f"by must be one of {', '.join(map(repr, WAYS))}, got {way!r}.")
@@ -58,7 +58,7 @@ class ChoiceScores:
         return self.log_probs / {"raw": 1, "per token": self.tokens, "per byte": self.n_bytes}[way]
 
     def chosen(self, way: By = "raw") -> int:
-        """Return the place of the choice with the highest score (the first, if several are equal)."""
+        """Return the index of the choice with the highest score (the first, if several are equal)."""
         return int(self.by(way).argmax())
 
     def is_right(self, way: By = "raw") -> bool:
@@ -75,10 +75,11 @@ def choice_scores(
 ) -> list[ChoiceScores]:
     """Score each question's choices by their log-likelihood after its prompt.
 
-    A choice follows its prompt after a space (the prompt's own white space at the end, if it has some); if the prompt
-    is a conversation, the choice is the assistant's whole answer, with the token that ends it. `baseline` is the text
-    in the prompt's place to compare with; None saves that time. Raises `QuestionError` for a question without choices,
-    and where one choice's tokens begin another's: the longer one could never be more likely.
+    A choice follows its prompt after a space (the prompt's own white space at the end, if it has any); if the prompt
+    is a conversation, the choice is the assistant's whole answer, with the token that ends it. `baseline` is a text
+    to put in the prompt's place, for comparison; with None, there is no comparison, which saves time. Raises
+    `QuestionError` for a question without choices, and if the tokens of one choice are the beginning of another's: the
+    longer choice could never be more likely.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
@@ -90,7 +91,7 @@ def choice_scores(
 
 
 class Chooser:
-    """Scores the choices of questions, and reads what prompts begin with only once, also from one call to the next."""
+    """Scores the choices of questions; reads what successive prompts begin with only once, even across calls."""
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, baseline: str | None = BASELINE):
         self.model, self.tokenizer, self.baseline = model, tokenizer, baseline
@@ -137,7 +138,7 @@ class Chooser:
 def log_likelihoods(
     model: Transformer, prompt: Sequence[int], choices: Sequence[Sequence[int]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return ln p of each choice after the prompt (all as ids), and whether it is what the model would write greedily.
+    """Return ln p of each choice after the prompt (all as ids), and whether the model would write it greedily.
 
     The prompt is read once for all choices. Raises `ValueError` for a prompt or a choice without ids.
 
@@ -153,8 +154,8 @@ def in_groups(model: Transformer, asked: Sequence[Asked]) -> list[list[Asked]]:
     """Cut a list of prompts into groups that are quicker to read together.
 
     A pass through the model reads all its weights, however few tokens it has. So neighbours go together if they differ
-    only in a few tokens at their ends. A model with hooks reads each alone, since a hook may want to see it; so does
-    one with a sliding window, because padding would take up places in the window.
+    only in a few tokens at their ends. A model with hooks reads each prompt alone, since a hook may want to see it; so
+    does a model with a sliding window, because padding would take up part of the window.
     """
     groups: list[list[Asked]] = []
     alone = bool(model.config.sliding_window) or _has_hooks(model)
@@ -167,7 +168,7 @@ def in_groups(model: Transformer, asked: Sequence[Asked]) -> list[list[Asked]]:
 
 
 def _fits(group: Sequence[Asked], context: int) -> bool:
-    """Whether a group is small enough to be read together: in memory, and in what has to be padded."""
+    """Return whether a group is small enough to be read together, in memory and in padding."""
     longest, width = max(len(prompt) for prompt, _ in group), _longest_choice(group)
     rows = sum(len(choices) for _, choices in group)
     differ = longest - _begin_alike([prompt for prompt, _ in group])
@@ -176,7 +177,7 @@ def _fits(group: Sequence[Asked], context: int) -> bool:
 
 
 def _begin_alike(prompts: Sequence[Sequence[int]]) -> int:
-    """How many tokens all prompts begin with, at most all but the last of each, which predicts the choices."""
+    """Return the length of the prompts' common beginning, without any prompt's last token: it predicts the choices."""
     return min(min(common_length(prompts[0], prompt), len(prompt) - 1) for prompt in prompts)
 
 
@@ -188,9 +189,10 @@ def _longest_choice(group: Sequence[Asked]) -> int:
 def group_log_likelihoods(
     model: Transformer, group: Sequence[Asked], read: PrefixCache
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return for each prompt and its choices what `log_likelihoods` does, in the same passes through the model.
+    """Return the results of `log_likelihoods` for each prompt and its choices, from shared passes through the model.
 
-    `read` holds a prompt before, and then what all of these begin with. Raises `ValueError` as `log_likelihoods` does.
+    `read` is a cache. It comes in with an earlier prompt, and afterwards holds the prefix that these prompts share
+    (if there is only one prompt, all of it). Raises `ValueError` as `log_likelihoods` does.
     """
     if not all(len(prompt) and len(choices) and all(map(len, choices)) for prompt, choices in group):
         raise ValueError("A prompt and each of its choices need at least one token.")
@@ -201,7 +203,7 @@ def group_log_likelihoods(
     of = torch.arange(len(group)).repeat_interleave(torch.tensor(counts))  # Int[Tensor, "choice"]: its prompt
     logits, cache = _read_prompts(model, [prompt for prompt, _ in group], width - 1, read)
     log_probs, greedy = _judged(logits[of], ids[:, :1], real[:, :1])
-    longer = real.sum(dim=1).gt(1).nonzero()[:, 0]  # the choices of several tokens, each predicted by those before
+    longer = real.sum(dim=1).gt(1).nonzero()[:, 0]  # choices of several tokens, each predicted from those before it
     if len(longer):
         logits = model(ids[longer, :-1], cache=_with_rows(cache, of[longer], cache.length + width - 1))
         further, too = _judged(logits, ids[longer, 1:], real[longer, 1:])
@@ -213,7 +215,7 @@ def group_log_likelihoods(
 def _judged(
     logits: Float[Tensor, "choice token vocab"], ids: Int[Tensor, "choice token"], real: Bool[Tensor, "choice token"]
 ) -> tuple[Float[Tensor, " choice"], Bool[Tensor, " choice"]]:
-    """Return each choice's ln p, summed over its real tokens, and whether each of these is the most likely one."""
+    """Return each choice's ln p, summed over its real tokens, and whether every real token is the most likely one."""
     log_probs = log_prob(logits, ids).cpu().where(real, 0.0).double().sum(dim=1)
     return log_probs, ((logits.argmax(dim=-1) == ids).cpu() | ~real).all(dim=1)
 
@@ -221,7 +223,7 @@ def _judged(
 def _read_prompts(
     model: Transformer, prompts: Sequence[Sequence[int]], room: int, read: PrefixCache
 ) -> tuple[Float[Tensor, "prompt 1 vocab"], Cache]:
-    """Return the logits after each prompt, and a cache with a row for each and room for so many tokens more."""
+    """Return the logits after each prompt, and a cache with a row for each prompt and room for `room` more tokens."""
     if _has_hooks(model):
         read = PrefixCache(model, room=0)
     first, longest, begin = prompts[0], max(map(len, prompts)), _begin_alike(prompts)
@@ -241,7 +243,7 @@ def _read_prompts(
 
 
 def _with_rows(cache: Cache, rows: Int[Tensor, " row"], places: int) -> Cache:
-    """Return a cache with these rows of another one, which stays as it is, and room for so many tokens in all."""
+    """Return a cache with these rows of another, which stays as it is, and room for `places` tokens in all."""
     taken = copy.copy(cache)
     taken.max_seq_len, taken.real = places, cache.real[:, :places]
     taken.layers = [copy.copy(layer) for layer in cache.layers]
@@ -256,10 +258,10 @@ def _has_hooks(model: Transformer) -> bool:
 
 
 def encode_choices(tokenizer: Tokenizer, prompt: Prompt, choices: Sequence[str]) -> tuple[list[int], list[list[int]]]:
-    """Return the ids of a prompt, and those of each choice after it.
+    """Return the ids of a prompt, and the ids of each choice after it.
 
-    White space at the end of a prompt moves to the choice, because tokens usually begin with their space; without any,
-    there is one space between. (lm-eval does the same.)
+    White space at the end of a prompt moves to the choice, because tokens usually begin with their space; if there is
+    none, one space goes in between. (lm-eval does the same.)
     """
     if not isinstance(prompt, str):
         both = [encode_apart(tokenizer, prompt, choice) for choice in choices]
@@ -272,7 +274,7 @@ def encode_choices(tokenizer: Tokenizer, prompt: Prompt, choices: Sequence[str])
 
 
 def refuse_beginnings(texts: Sequence[str], choices: Sequence[Sequence[int]]) -> None:
-    """Raise `QuestionError` if one choice's ids begin another's: its log-likelihood could then never be the lower."""
+    """Raise `QuestionError` if one choice's ids are the beginning of another's: that one could never be more likely."""
     for short, ids in zip(texts, choices):
         for long, others in zip(texts, choices):
             if short is not long and list(others[: len(ids)]) == list(ids):

@@ -1,4 +1,4 @@
-"""Questions with known answers, of one's own or from a JSONL file, checked before any model sees them."""
+"""Hold questions with known answers, your own or from a JSONL file, checked before any model sees them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,17 +60,17 @@ class Question:
 
     @property
     def right_number(self) -> int:
-        """The place of the right choice."""
+        """The index of the right choice."""
         return self.choices.index(str(self.right))
 
 
 def read_questions(path: Path | str) -> list[Question]:
     """Read the questions in a JSONL file, one per line; empty lines are skipped.
 
-    A line is an object with "prompt", a text, or "messages", a conversation that ends with the user; with "answer", and
-    perhaps with "choices", "group" and "kind". With "choices", the answer is one of them, or its number from 0;
-    without, it is a text, or a list of texts that are all right. Raises `QuestionError`, with the line, for anything
-    else, and for a file that has no questions or cannot be read.
+    A line is an object. It has "prompt", a string, or "messages", a conversation that ends with the user; it has
+    "answer", and may have "choices", "group" and "kind". If there are choices, the answer is one of them, or its number
+    from 0; otherwise it is a string, or a list of strings that are all right. Raises `QuestionError`, with the line,
+    for anything else, and for a file that has no questions or cannot be read.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "questions.jsonl"
@@ -95,7 +95,7 @@ def read_questions(path: Path | str) -> list[Question]:
 def _question(record: dict[str, Any]) -> Question:
     names = ("prompt", "messages", "choices", "answer", "group", "kind")
     if unknown := sorted(set(record) - set(names)):
-        raise FormatError(f"there is no field {unknown[0]!r}; a question has {', '.join(names)}.")
+        raise FormatError(f"unknown field {unknown[0]!r}; a question may have {', '.join(names)}.")
     prompt: Prompt = messages_in(record) if "messages" in record else field(record, "prompt", str, "the question")
     choices = _texts(record, "choices") if "choices" in record else ()
     answer = field(record, "answer", (str, int) if choices else (str, list), "the question")
@@ -115,7 +115,7 @@ def _question(record: dict[str, Any]) -> Question:
 def _texts(record: dict[str, Any], name: str) -> tuple[str, ...]:
     texts = field(record, name, list, "the question")
     if not texts or not all(isinstance(text, str) for text in texts):
-        raise FormatError(f"{name!r} is {short(texts)}, expected a list of strings.")
+        raise FormatError(f"{name!r} must be a list of strings, got {short(texts)}.")
     return tuple(texts)
 
 

@@ -39,14 +39,14 @@ class Report:
         return list(dict.fromkeys(measure for result in self.results for measure in result.right))
 
     def of(self, measure: str) -> tuple[np.ndarray, list[str] | None]:
-        """Return 1 or 0 for each question that has the measure, and their groups, or None if none has one."""
+        """Return 1 or 0 for each question that has the measure, and the groups, or None if no question has one."""
         asked = [(number, result) for number, result in enumerate(self.results) if measure in result.right]
         groups = [result.question.group or f"question {number}" for number, result in asked]
         has_groups = any(result.question.group is not None for _, result in asked)
         return np.array([float(result.right[measure]) for _, result in asked]), groups if has_groups else None
 
     def score(self, measure: str) -> tuple[float, tuple[float, float]]:
-        """Return the share of right answers and its 95% interval: `wilson_interval`, or by groups if there are some."""
+        """Return the share of right answers and its 95% interval: `wilson_interval`, or by groups if there are any."""
         right, groups = self.of(measure)
         if groups is None or len(set(groups)) < 2:
             return float(right.mean()), wilson_interval(int(right.sum()), len(right))
@@ -72,10 +72,11 @@ def evaluate(
     ignore: Iterable[str] = (),
     max_new_tokens: int = 32,
 ) -> Report:
-    """Ask all questions: those with choices by log-likelihood, in all ways at once, the others in writing.
+    """Ask all questions: those with choices by log-likelihood, in all ways at once, and the others in writing.
 
     An answer in writing is the most likely one, up to the first line end if the prompt is a text; `ignore` is as in
-    `exact_match`. Raises `QuestionError` if there is no question, or one cannot be asked, with its number from 1.
+    `exact_match`. Raises `QuestionError` if there are no questions, or if one cannot be asked (with its number, from
+    1).
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
@@ -84,7 +85,7 @@ def evaluate(
     (1.0, 0.5)
     """
     if not questions:
-        raise QuestionError("There is no question to ask.")
+        raise QuestionError("There are no questions to ask.")
     return Report(list(each_result(model, tokenizer, questions, baseline, tuple(ignore), max_new_tokens)))
 
 
@@ -96,7 +97,7 @@ def each_result(
     ignore: Sequence[str],
     max_new_tokens: int,
 ) -> Iterator[Result]:
-    """Yield one result after the other, as `evaluate` collects them."""
+    """Yield the results that `evaluate` collects, one by one."""
     ways = [way for way in WAYS if baseline is not None or way != "against baseline"]
     scored = _each_scores(Chooser(model, tokenizer, baseline), [question for question in questions if question.choices])
     for number, question in enumerate(questions, start=1):
@@ -113,7 +114,7 @@ def each_result(
 
 
 def _each_scores(chooser: Chooser, questions: Sequence[Question]) -> Iterator[ChoiceScores]:
-    """Yield the scores of one question after the other, measured a few at a time."""
+    """Yield the scores of each question; a few questions are measured at a time."""
     for begin in range(0, len(questions), AT_A_TIME):
         several = questions[begin : begin + AT_A_TIME]
         try:

@@ -1,4 +1,4 @@
-"""Which exercises and questions there are. A lesson's exercises are imported when the first of them is asked for."""
+"""Find exercises and questions by name. A lesson's exercises are imported only when one of them is asked for."""
 
 import difflib
 import hashlib
@@ -31,7 +31,7 @@ FOLDER = Path(__file__).parent / "lessons"
 
 @lru_cache
 def of_lesson(lesson: str) -> tuple[Exercise, ...]:
-    """The exercises of one lesson, in the order in which it sets them; a lesson may have none."""
+    """Return the exercises of one lesson, in the lesson's order; there may be none."""
     if not (FOLDER / LESSONS[lesson] / "exercises.py").is_file():
         return ()
     return importlib.import_module(f"llmlib.exercises.lessons.{LESSONS[lesson]}.exercises").EXERCISES
@@ -42,7 +42,7 @@ def all_exercises() -> tuple[Exercise, ...]:
 
 
 def find(name: str) -> Exercise:
-    """The exercise of that name. Raises `KeyError`, with the names that come close, if there is none."""
+    """Return the exercise of that name. Raises `KeyError`, with the names that come close, if there is none."""
     lesson = name.partition(".")[0] if isinstance(name, str) else ""
     if lesson in LESSONS:
         for exercise in of_lesson(lesson):
@@ -53,21 +53,21 @@ def find(name: str) -> Exercise:
 
 @lru_cache
 def questions_of(lesson: str) -> dict[str, Any]:
-    """What a lesson asks: `predict`, by name, and `quiz`, a list. Raises `KeyError` for an unknown lesson."""
+    """Return what a lesson asks: `predict`, by name, and `quiz`, a list. Raises `KeyError` for an unknown lesson."""
     if lesson not in LESSONS:
         raise UnknownQuestions(lesson, list(LESSONS))
     return tomllib.loads((FOLDER / LESSONS[lesson] / "questions.toml").read_text(encoding="utf-8"))
 
 
 def asked_in(lesson: str) -> dict[str, dict[str, Any]]:
-    """All questions of a lesson by the names under which answers are kept; a quiz names its own by their text."""
+    """Return a lesson's questions by the names under which answers are kept; for a quiz, the text makes the name."""
     entries = questions_of(lesson)
     predictions = {f"{lesson}.{key}": entry for key, entry in entries.get("predict", {}).items()}
     return predictions | {quiz_name(lesson, entry): entry for entry in entries.get("quiz", [])}
 
 
 def quiz_name(lesson: str, entry: dict[str, Any]) -> str:
-    """A name that stays when other questions are added or change their places.
+    """Make a name that stays the same when other questions are added or moved.
 
     >>> quiz_name("attention", {"question": "What?"})
     'attention.quiz.a4949e2c'
@@ -76,7 +76,7 @@ def quiz_name(lesson: str, entry: dict[str, Any]) -> str:
 
 
 def number_of(lesson: str) -> str:
-    """The number in the name of its notebook.
+    """Return the number in the name of a lesson's notebook.
 
     >>> number_of("primer")
     '01b'
@@ -85,7 +85,7 @@ def number_of(lesson: str) -> str:
 
 
 def title_of(lesson: str) -> str:
-    """The number of a lesson, and its title.
+    """Return the number of a lesson, and its title.
 
     >>> title_of("interpret")
     '04 Attention visualised'
@@ -95,7 +95,7 @@ def title_of(lesson: str) -> str:
 
 
 def notebook_of(lesson: str) -> str:
-    """The name of its notebook.
+    """Return the name of a lesson's notebook.
 
     >>> notebook_of("primer")
     '01b_primer.ipynb'
@@ -106,7 +106,7 @@ def notebook_of(lesson: str) -> str:
 class Unknown(KeyError):
     """There is nothing of this name; the message says what there is, and what may have been meant."""
 
-    what = "nothing called"
+    what = "is nothing called"
     all_of_them = "There are"
 
     def __init__(self, name: object, names: list[str]):

@@ -1,4 +1,4 @@
-"""Where the reader is in the course: the map of its lessons, what is done in each, and the place to go on."""
+"""Where the reader is in the course: the map of its lessons, what is done in each, and where to continue."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ Known = dict[str, dict[str, Any]]  # what is kept of each exercise, or of each q
 
 
 def progress(lesson: str | None = None) -> Report:
-    """The map of the course: what is done in each lesson, and where to go on; or all exercises of one lesson.
+    """Show a map of the course: what is done in each lesson, and where to continue; or all exercises of one lesson.
 
     In Jupyter the titles of the lessons are links. Raises `KeyError` for an unknown lesson.
 
@@ -42,7 +42,7 @@ MORE = Prose('`progress("attention")` shows each exercise of a lesson, and the h
 
 
 def _map(known: Known, answers: Known) -> Table:
-    """A row for each lesson."""
+    """Make a table with a row for each lesson."""
     here, _ = place(known, answers)
     rows = []
     for lesson in LESSONS:
@@ -59,7 +59,7 @@ def _map(known: Known, answers: Known) -> Table:
 
 
 def _answers(lesson: str, answers: Known) -> str:
-    """What was answered in a lesson, if anything was."""
+    """Say what was answered in a lesson, if anything was."""
     asked = asked_in(lesson)
     entries = [answers[name] for name in asked if name in answers]
     if not entries:
@@ -70,9 +70,9 @@ def _answers(lesson: str, answers: Known) -> str:
 
 
 def place(known: Known, answers: Known) -> tuple[str | None, Exercise | None]:
-    """The lesson to go on in, and the exercise; without one, the lesson is to be read. Both are None at the end.
+    """Return the lesson and the exercise to continue with; no exercise: read the lesson. Both are None at the end.
 
-    It is after the last exercise that was tried, in the order of the course. What was left out before that is only
+    We continue after the last exercise that was tried, in the order of the course. What was left out before is only
     proposed when nothing comes after it.
     """
     lessons = {one.name: lesson for lesson in LESSONS for one in of_lesson(lesson)}
@@ -97,7 +97,7 @@ def _go_on(known: Known, answers: Known) -> Prose:
 
 
 def _table(exercises: tuple[Exercise, ...], known: Known) -> Table:
-    """Each exercise: whether it is solved, how often it was tried, which help was used."""
+    """Make a table of exercises: whether each is solved, how often it was tried, which help was used."""
     rows = []
     for exercise in exercises:
         entry = known.get(exercise.name, {})

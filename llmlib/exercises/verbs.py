@@ -1,4 +1,4 @@
-"""What a learner calls, with an exercise or a question by its name: the engine does the work."""
+"""The functions that a learner calls with the name of an exercise or of a question; the engine does the work."""
 
 import inspect
 from collections.abc import Callable
@@ -36,7 +36,7 @@ _next_hint: dict[str, int] = {}  # of this session alone, so a notebook that run
 def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Report:
     """Run `attempt` on the exercise's hidden cases; returns a report that Jupyter and terminals show well.
 
-    A right one is kept with its source, for `mine`. `seed` draws other cases; `seconds` is the limit for each call.
+    The source of a right attempt is kept, for `mine`. Each `seed` draws other cases; `seconds` limits each call.
     Never raises for anything that `attempt` is or does; raises `KeyError` for an unknown exercise.
 
     >>> check("attention.causal_mask", lambda n_query, n_key: ...).kind
@@ -52,7 +52,7 @@ def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Re
         report = Report("form", name, text, (expected,))
     if exercise.blueprint and not isinstance(attempt, type) and report.kind != "not attempted":
         call = Prose(f'Give it without brackets: `check("{name}", {exercise.own.__name__})`.')
-        report = Report("form", name, f"`check` needs your class itself, and got {describe(attempt)}.", (call,))
+        report = Report("form", name, f"`check` needs your class itself, but got {describe(attempt)}.", (call,))
     if report.kind != "not attempted":
         recording.record_attempt(name, report.correct)
     if report.correct:
@@ -61,7 +61,7 @@ def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Re
 
 
 def task(name: str) -> Report:
-    """What the exercise asks for, and one example. Raises `KeyError` for an unknown exercise."""
+    """Show what the exercise asks for, and one example. Raises `KeyError` for an unknown exercise."""
     exercise = find(name)
     stars = "●" * exercise.difficulty + "○" * (3 - exercise.difficulty)
     example = both_precisions(exercise.cases(0)[:1], double=False)[0]
@@ -73,13 +73,13 @@ def task(name: str) -> Report:
 
 
 def hint(name: str, number: int | None = None) -> Report:
-    """The first hint, at the next call the second, then the third; or hint `number` (1 to 3).
+    """Show the first hint, at the next call the second, then the third; or hint `number` (1 to 3).
 
     Raises `KeyError` for an unknown exercise, `ValueError` for another number.
     """
     exercise = find(name)
     if number is not None and number not in (1, 2, 3):
-        raise ValueError(f"There are hints 1, 2 and 3, not {number}.")
+        raise ValueError(f"number must be 1, 2 or 3; got {number}.")
     number = number or min(_next_hint.get(name, 1), 3)
     _next_hint[name] = number + 1
     recording.record_hint(name, number)
@@ -88,7 +88,7 @@ def hint(name: str, number: int | None = None) -> Report:
 
 
 def solution(name: str) -> Report:
-    """The library's own source for this exercise. Raises `KeyError` for an unknown exercise."""
+    """Show the library's own source for this exercise. Raises `KeyError` for an unknown exercise."""
     exercise = find(name)
     what = "class" if exercise.blueprint else "function"
     parts: list[Part] = [Prose(f"This is the library's own code, the very {what} that your attempt is compared with.")]
@@ -99,7 +99,7 @@ def solution(name: str) -> Report:
 
 
 def predict(name: str) -> Questions:
-    """The question "lesson.name" that is asked before its idea. Raises `KeyError`, with close names, if unknown.
+    """Ask the question "lesson.name", which comes before its idea. Raises `KeyError`, with close names, if unknown.
 
     >>> predict("attention.order")
     Predict first: choose before you read on
@@ -114,7 +114,7 @@ def predict(name: str) -> Questions:
 
 
 def quiz(lesson: str) -> Questions:
-    """The questions at the end of a lesson, such as "attention". Raises `KeyError` for an unknown lesson."""
+    """Ask the questions at the end of a lesson, such as "attention". Raises `KeyError` for an unknown lesson."""
     entries = questions_of(lesson).get("quiz", [])
     if not entries:
         raise UnknownQuestions(lesson, list(LESSONS))
@@ -127,9 +127,9 @@ def _keeper(lesson: str, warm_up: bool = False) -> Callable[[str, bool], None]:
 
 
 def warm_up(lesson: str | None = None) -> Questions | Report:
-    """Up to three questions of earlier lessons that were answered wrongly and are due again in this lesson.
+    """Ask up to three questions of earlier lessons that were answered wrongly and are due again in this lesson.
 
-    A wrong answer brings a question back one lesson later; a right one in a warm-up two lessons later, and the next one
+    A wrong answer brings a question back one lesson later, a right one in a warm-up two lessons later, and the next one
     four. Without a lesson: whatever is still to be repeated. Raises `KeyError` for an unknown lesson.
 
     >>> warm_up("welcome")

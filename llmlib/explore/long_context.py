@@ -26,7 +26,7 @@ def explore_long_context(
     """Show a grid of needles for one model or several, with a button that measures cell by cell.
 
     `needles` and `haystack` are as in `llmlib.evaluation.needle_grid`, `losses` and `trained` as in
-    `llmlib.widgets.long_context_view`. Cancel ends the measuring, and the button goes on with what is missing. Raises
+    `llmlib.widgets.long_context_view`. Cancel ends the measuring, and the button then measures what is missing. Raises
     `ValueError` for longer texts than a model takes.
 
     >>> from llmlib.pretrained import load_pretrained

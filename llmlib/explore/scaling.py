@@ -12,8 +12,8 @@ from llmlib.widgets.scaling.view import ScalingView
 
 NOTES = {
     KAPLAN.name: "It counts parameters without embeddings, and it is about training on D tokens, again and again, "
-    "until that helps no more. Its best sizes come from other curves of the paper, so here they do not have the lowest "
-    "loss",
+    "until that no longer helps. Its best sizes come from other curves of the paper, so here they do not have the "
+    "lowest loss",
     HOFFMANN.name: "These rounded constants do not agree with the paper’s own rule of 20 tokens for each parameter",
     BESIROGLU.name: "The runs of Hoffmann et al., read off a figure and fitted again",
 }
@@ -26,9 +26,9 @@ def explore_scaling(
     law: str = BESIROGLU.name,
     **place: Any,
 ) -> ScalingView:
-    """Show what sizes and tokens give by a scaling law, where known models are, and what training and use cost.
+    """Show what loss a scaling law predicts, where known models are, and what training and use cost.
 
-    Beside the three published laws there are your own `fits` by name; a `Fit` brings its runs along. More `runs` by
+    Besides the three published laws there are your own `fits` by name; a `Fit` brings its runs along. More `runs` by
     name are (parameters, tokens, loss) each. `law` is the one to begin with, and `place` any setting of the view: for
     example `parameters=8e9, tokens=15e12, answers=1e10`. Raises `ValueError` for a law or setting that is not there,
     and for numbers that are not positive.

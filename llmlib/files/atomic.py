@@ -49,7 +49,7 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def write_together(folder: Path, key: str) -> Iterator[Path]:
-    """Give a new folder to write several files into, and then move them all into `folder`, or none.
+    """Yield a new folder to write several files into; then move all of them into `folder`, or none.
 
     A file system renames only one file at a time. So the file `key`, which every reader looks for first, is missing
     while they move: if the process dies at that moment, nobody mistakes the mixture for the old files or the new ones.

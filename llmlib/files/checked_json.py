@@ -1,4 +1,4 @@
-"""Read JSON that may come from a stranger: the type of every value is checked before it is used."""
+"""Read untrusted JSON: the type of every value is checked before it is used."""
 
 import contextlib
 import json
@@ -32,12 +32,12 @@ def read_json(path: Path) -> dict[str, Any]:
             f"{path} is damaged or not a tokenizer file: {error}. Expected JSON; copy or download the file again."
         ) from None
     if not isinstance(record, dict):
-        raise FormatError(f"{path} holds {short(record)}, expected a JSON object.")
+        raise FormatError(f"{path} must hold a JSON object, got {short(record)}.")
     return record
 
 
 def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Serve `json.loads` as its `object_pairs_hook`, and raise `ValueError` for a key that occurs twice."""
+    """Return the pairs as a dict, as an `object_pairs_hook` does; raise `ValueError` for a key that occurs twice."""
     record = dict(pairs)
     if len(record) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -53,7 +53,7 @@ def field(record: Any, key: str, kinds: Any, where: str, default: Any = _REQUIRE
     >>> field({"bos_id": True}, "bos_id", (int, None), "file.json")
     Traceback (most recent call last):
         ...
-    llmlib.files.checked_json.FormatError: file.json: 'bos_id' is True, expected a whole number or null.
+    llmlib.files.checked_json.FormatError: file.json: 'bos_id' must be a whole number or null, got True.
     """
     kinds = kinds if isinstance(kinds, tuple) else (kinds,)
     if not isinstance(record, dict):
@@ -62,7 +62,7 @@ def field(record: Any, key: str, kinds: Any, where: str, default: Any = _REQUIRE
     if value is _REQUIRED:
         raise FormatError(f"{where}: {key!r} is missing.")
     if key in record and not any(value is None if kind is None else type(value) is kind for kind in kinds):
-        raise FormatError(f"{where}: {key!r} is {short(value)}, expected {' or '.join(_WORDS[k] for k in kinds)}.")
+        raise FormatError(f"{where}: {key!r} must be {' or '.join(_WORDS[k] for k in kinds)}, got {short(value)}.")
     return value
 
 
@@ -70,7 +70,7 @@ def integers(record: Mapping[Any, Any], where: str) -> dict[Any, int]:
     """Return the mapping as a dict, after checking that all its values are whole numbers."""
     for key, value in record.items():
         if type(value) is not int:
-            raise FormatError(f"{where}: {key!r} has the id {short(value)}, expected a whole number.")
+            raise FormatError(f"{where}: the id of {key!r} must be a whole number, got {short(value)}.")
     return dict(record)
 
 

@@ -116,7 +116,7 @@ def read_gguf(path: Path | str) -> GGUFFile:
     """Read the header, the metadata and the table of tensors.
 
     Strings become `str`, arrays of strings `list[str]`, arrays of numbers numpy arrays.
-    Raises `GGUFError` if the file is truncated, gives a false length, or has an unknown version.
+    Raises `GGUFError` if the file is truncated, states a false length, or has an unknown version.
     """
     path = Path(path)
     with open(path, "rb") as file:
@@ -177,7 +177,7 @@ class _Cursor:
 
         alignment = metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or alignment <= 0:
-            raise GGUFError(f"{self.path}: general.alignment is {alignment!r}, expected a positive number.")
+            raise GGUFError(f"{self.path}: general.alignment must be a positive number, got {alignment!r}.")
         start = -(-self.position // alignment) * alignment
         tensors = {t.name: TensorInfo(t.name, t.shape, t.kind, start + t.offset) for t in relative}
         if len(tensors) < len(relative):
@@ -187,6 +187,6 @@ class _Cursor:
     def tensor_info(self) -> TensorInfo:
         name, n_dimensions = self.string(), self.number("I")
         if not 1 <= n_dimensions <= MAX_DIMENSIONS:
-            raise GGUFError(f"{self.path}: tensor {name!r} claims {n_dimensions} dimensions, expected 1 to 4.")
+            raise GGUFError(f"{self.path}: tensor {name!r} claims {n_dimensions} dimensions; expected 1 to 4.")
         shape = tuple(self.number("Q") for _ in range(n_dimensions))[::-1]  # ggml counts the fastest axis first
         return TensorInfo(name, shape, kind=self.number("I"), offset=self.number("Q"))

@@ -106,7 +106,7 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
     if not (folder / CONFIG).is_file():
         if written is None:
             raise AdapterError(f"There is no LoRA in {folder}: {CONFIG} is missing. Pass the folder that contains it.")
-        with atomic_write(folder / CONFIG) as file:  # whoever saved it died before this file
+        with atomic_write(folder / CONFIG) as file:  # the process that saved it died before it wrote this file
             file.write(written.encode())
     with naming(folder / CONFIG, AdapterError):
         config = _read_config(_record(folder / CONFIG))
@@ -184,7 +184,7 @@ def _read_config(record: dict[str, Any]) -> LoRAConfig:
 def _positive(record: dict[str, Any], name: str, kinds: Any) -> Any:
     value = field(record, name, kinds, CONFIG)
     if not 0 < value < float("inf"):
-        raise AdapterError(f"{name} is {value}, expected a number greater than 0.")
+        raise AdapterError(f"{name} must be greater than 0, got {value}.")
     return value
 
 
@@ -239,11 +239,11 @@ def _check(tensors: dict[str, Tensor], model: Transformer, config: LoRAConfig) -
     layers = model.config.n_layers
     if missing := [name for name in expected if name not in tensors]:
         raise AdapterError(
-            f"the LoRA is for another model, or incomplete: {len(missing)} of {len(expected)} matrices are missing, "
+            f"the LoRA is for another model, or incomplete: {len(missing)} of {len(expected)} matrices are missing; "
             f"the first is {missing[0]} (this model has {layers} layers)."
         )
     if others := sorted(tensors.keys() - expected.keys()):
         raise AdapterError(
-            f"the LoRA is for another model: this one has no use for {len(others)} of its matrices, "
+            f"the LoRA is for another model: this one has no use for {len(others)} of its matrices; "
             f"the first is {others[0]} (this model has {layers} layers)."
         )

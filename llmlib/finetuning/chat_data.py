@@ -38,8 +38,8 @@ class ChatData:
     A conversation with more than seq_len + 1 tokens is cut there, and one without an answer before the cut is left
     out: a `TruncationWarning` says how many answers that costs.
 
-    Raises `ValueError` for an invalid conversation (it gives its number, from 0) and, when you ask for a batch, if no
-    row would have an answer.
+    Raises `ValueError` for an invalid conversation (the message gives its number, from 0) and, when you ask for a
+    batch, if no row would have an answer.
 
     >>> from llmlib.chat import CHATML, with_chat_template
     >>> from llmlib.tokenization import BPETokenizer
@@ -62,7 +62,7 @@ class ChatData:
                 raise ValueError(f"Conversation {number}: {error}") from None
             self._encoded.append((np.array(ids, dtype=np.int32), np.array(mask, dtype=bool)))
         if not self._encoded:
-            raise ValueError("There is no conversation to learn from.")
+            raise ValueError("There are no conversations to learn from.")
         self._usable: dict[int, list[int]] = {}  # by seq_len: the numbers of usable conversations
         self._first_rows: dict[tuple[int, int], list[int]] = {}  # by seed and seq_len: the first row of each epoch
         self._epochs: dict[tuple[int, int, int], list[list[int]]] = {}  # the last few epochs that were used
@@ -77,7 +77,7 @@ class ChatData:
         return f"ChatData({len(self):,} conversations: {tokens:,} tokens, {counted:,} of them the assistant's)"
 
     def fingerprint(self) -> str:
-        """Return the number of conversations and a checksum, to notice other data."""
+        """Return the number of conversations and a checksum, to detect other data."""
         running = 0
         for ids, mask in self._encoded:
             running = zlib.crc32(mask.data, zlib.crc32(ids.data, running))

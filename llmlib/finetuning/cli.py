@@ -170,7 +170,7 @@ def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool, lora: Any, base:
 
 
 def _base(name: str, unchanged: bool, folder: Path) -> Any:
-    """Return the name of an adapter's base, so that others find it: an id on the hub or a folder, or else a copy.
+    """Return a name by which others find an adapter's base: an id on the hub, a folder, or else a copy of the base.
 
     An adapter only works with the base that it was trained on, and that base may have new rows for new tokens.
     """

@@ -131,7 +131,7 @@ class LoRA:
 
     @property
     def share(self) -> float:
-        """The share of `n_weights` in the number of the model's own weights."""
+        """`n_weights` as a share of the number of the model's own weights."""
         return self.n_weights / (sum(p.numel() for p in self.model.parameters()) - self.n_weights)
 
     @property
@@ -175,7 +175,7 @@ class LoRA:
         return all(module.merged for module in self.maps.values()) and bool(self.maps)
 
     def merge(self) -> None:
-        """Turn W + scale · B A into the weights, so that the model has no detour and is as fast as the base.
+        """Make W + scale · B A the weights, so that the model has no detours and is as fast as the base.
 
         The base's own matrices stay in memory, so `unmerge` restores them bit for bit. The sum is computed in float32
         and rounded to the model's dtype. Raises `ValueError` if the LoRA is off, or was removed.
@@ -233,8 +233,8 @@ class LoRA:
 def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
     """Freeze a model, and add a trainable detour of low rank to each of its maps that the config names.
 
-    The model is changed in place: its maps are replaced by ones with a detour that use the same weights. It computes
-    exactly the same until you train it; `train(model, …)` then only trains A and B. Raises `ValueError` for a
+    The model is changed in place: each map that gets a detour is replaced by one that uses the same weights. The model
+    computes exactly the same until you train it; `train(model, …)` then only trains A and B. Raises `ValueError` for a
     model that already has a LoRA, or that has no map of a given name.
 
     >>> from llmlib import TransformerConfig

@@ -1,8 +1,8 @@
 """Minimal pairs: ask the same question, word for word, about a story that answers it and a story that does not.
 
-Does a tuned model look in the story, or has it learned which questions to refuse? A model that goes by the wording
+Does a tuned model look at the story, or has it learned which questions to refuse? A model that goes by the wording
 answers both halves of a pair in the same way, and gets at most one of them right. So look at the score "both": no rule
-about wordings can get it.
+about wordings can raise it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -96,7 +96,7 @@ def _silent_question(story: Story, wording: str, request: Request, dice: Dice) -
 
 
 def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
-    """Ask the pairs in other words, which no conversation uses: those whose wording is in `OTHER_WORDS`."""
+    """Return the pairs whose wording is in `OTHER_WORDS`, in those other words, which no conversation uses."""
 
     def said(prompt: Prompt, wording: str) -> Prompt:
         _, question = split_prompt(prompt)
@@ -149,7 +149,7 @@ def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
     0.75
     """
     if not asked:
-        raise ValueError("There is no question to decide about.")
+        raise ValueError("There are no questions to decide about.")
     by_wording: dict[str, list[bool]] = {}
     for wording, tells in asked:
         by_wording.setdefault(wording, []).append(tells)
@@ -159,18 +159,18 @@ def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
 def pair_scores(
     model: Transformer, tokenizer: Tokenizer, pairs: Sequence[Pair], max_new_tokens: int = 32
 ) -> dict[str, Score]:
-    """Score pairs: right answers and refusals if the story tells, "does not say" if it does not, and both right.
+    """Score right answers and refusals if the story tells, "does not say" if it does not, and pairs with both right.
 
     Raises `ValueError` as `chat` does, or if there are no pairs.
     """
     prompts = [pair.told for pair in pairs] + [pair.untold for pair in pairs]
     if not prompts:
-        raise ValueError("There is no pair to score.")
+        raise ValueError("There are no pairs to score.")
     return score_answers(pairs, answer_all(model, tokenizer, [prompt.messages for prompt in prompts], max_new_tokens))
 
 
 def score_answers(pairs: Sequence[Pair], given: Sequence[str]) -> dict[str, Score]:
-    """Score answers that were given to pairs, as `pair_scores` does: first to all told questions, then to all others.
+    """Score answers to pairs as `pair_scores` does: first the answers to all `told` prompts, then to all `untold` ones.
 
     Raises `ValueError` if there are not two answers for each pair.
 

@@ -40,7 +40,7 @@ class Score:
 def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
     """Return a confidence interval for a share: 95 times in 100 such an interval contains the true share.
 
-    It has all shares p for which the observed share is at most z standard deviations, z · √(p (1 − p) / of), away.
+    It contains all shares p for which the observed share is at most z standard deviations, z · √(p (1 − p) / of), away.
     Unlike an interval of that width around the observed share, it stays between 0 and 1, and it does not take 10 right
     out of 10 as proof of perfection. Source: Wilson (1927), "Probable inference, the law of succession, and statistical
     inference". Raises `ValueError` unless 0 ≤ right ≤ of and of ≥ 1.
@@ -61,7 +61,7 @@ def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]
 def score(kinds: Iterable[str], answers: Iterable[str], right: Iterable[str]) -> dict[str, Score]:
     """Count the answers of each kind, and of "all", that equal the right one, apart from white space at the ends.
 
-    Raises `ValueError` if there is nothing to score, or if the three do not have the same length.
+    Raises `ValueError` if there is nothing to score, or if the three arguments differ in length.
 
     >>> score(["who", "who", "where"], ["Pip.", "Mabel.", "Here."], ["Pip.", "Rusty.", "Here."])
     {'where': Score(100% of 1, 21% to 100%), 'who': Score(50% of 2, 9% to 91%), 'all': Score(67% of 3, 21% to 94%)}
@@ -70,7 +70,7 @@ def score(kinds: Iterable[str], answers: Iterable[str], right: Iterable[str]) ->
     for kind, answer, expected in zip(kinds, answers, right, strict=True):
         counts.setdefault(kind, []).append(answer.strip() == expected.strip())
     if not counts:
-        raise ValueError("There is no answer to score.")
+        raise ValueError("There are no answers to score.")
     everything = [hit for hits in counts.values() for hit in hits]
     return {kind: Score(sum(hits), len(hits)) for kind, hits in [*sorted(counts.items()), ("all", everything)]}
 

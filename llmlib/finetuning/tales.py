@@ -3,7 +3,7 @@
 For training, there is a story and several requests about it, one after the other. For tests, there are single requests
 about stories with a combination of hero, thing and shape that does not occur in training. (The words are still the
 same: more than half of the eight-word sequences in a held-out story occur in training stories.) `pairs` has the test
-that asks the same question about two stories, and only one of them answers it.
+that asks the same question about two stories, only one of which answers it.
 """
 
 import re
@@ -100,7 +100,7 @@ def training_conversations(
     Add "unanswerable" to `kinds` for questions where the right answer is that the story does not say. With `balanced`,
     each of eight frequent wordings (`llmlib.corpora.tinytales.untold.TAUGHT`) comes up about as often when the story
     does not say as when it does, so the wording gives nothing away. Without `balanced`, these questions are of a few
-    sorts that hardly any story answers, and a model can learn to refuse the sort. Raises `ValueError` for an unknown
+    sorts that hardly any story answers, and a model can learn to refuse those sorts. Raises `ValueError` for an unknown
     kind, a size below 1, or only unanswerable questions, which cannot be balanced.
 
     >>> (conversation,) = training_conversations(1, turns=2)
@@ -128,7 +128,7 @@ def training_conversations(
 
 
 class Balance:
-    """Keeps count of each wording: for each question with an answer, it owes one where the story does not say."""
+    """Keeps count of each wording: for each question with an answer, it owes one that a story leaves open."""
 
     def __init__(self) -> None:
         self.owed = dict.fromkeys(TAUGHT, 0)
@@ -262,7 +262,7 @@ def scores(
 
 
 def shares_not_told(prompts: Sequence[Prompt], given: Sequence[str]) -> dict[str, Score]:
-    """Count how often the answer is "The story does not say.", separately for when that is right and when wrong."""
+    """Count how often the answer is "The story does not say.", separately for when this is right and when it is not."""
     counts: dict[str, list[bool]] = {}
     for prompt, answer in zip(prompts, given, strict=True):
         name = "says so" if prompt.kind == "unanswerable" else "says so wrongly"

@@ -1,7 +1,7 @@
 """Measure what tuning changed: the singular values of each matrix's update.
 
 LoRA bets that an update of low rank is enough. Here we look at full tuning, which could use every rank, and ask how
-many it used: which share of the squared norm of W_tuned − W_base is in its first r directions? No matrix of rank r
+many it used: what share of the squared norm of W_tuned − W_base is in its first r directions? No matrix of rank r
 can have more (Eckart and Young, 1936). Source of the question: Aghajanyan et al. (2020), "Intrinsic Dimensionality
 Explains the Effectiveness of Language Model Fine-Tuning"; Hu et al. (2021), "LoRA".
 """
@@ -15,7 +15,7 @@ from llmlib.transformer import Transformer
 
 
 def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Tensor, " directions"]]:
-    """Return the singular values of tuned − base, the largest first, for each linear map in the blocks, by its name.
+    """Return the singular values of tuned − base for each linear map in the blocks, by name, the largest first.
 
     Raises `ValueError` if the two models have different shapes.
 
@@ -37,7 +37,7 @@ def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Ten
 
 
 def share_of_rank(singular_values: Float[Tensor, " directions"], rank: int) -> float:
-    """Return how much the best update of a rank would keep: the share of Σ σ² that is in the first `rank` values.
+    """Return how much the best update of this rank would keep: the share of Σ σ² that is in the first `rank` values.
 
     Returns 0.0 for an update of zeros.
 

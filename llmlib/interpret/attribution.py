@@ -112,7 +112,7 @@ def head_contributions(
     output: Float[Tensor, "d_model width"],
     direction: Float[Tensor, "batch d_model"],
 ) -> Float[Tensor, "batch head"]:
-    """Return how far each head of a layer writes in a direction. If that is a token's row, it is part of its logit.
+    """Return how far each head of a layer writes in a direction: for a token's row, this is its part of the logit.
 
     `z` is the heads' output at one position, `output` the weight of attention's output layer. Source: Elhage et al.
     (2021), "A Mathematical Framework for Transformer Circuits".

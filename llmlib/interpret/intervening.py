@@ -24,11 +24,11 @@ def ablate(
 ) -> Iterator[None]:
     """Switch off heads, given as `(layer, head)`, while the `with` block runs.
 
-    The head's output z becomes zero, or with `how="mean"` its mean over all positions of the `reference` ids. Without
-    a reference, it is the mean over the text that is running; that lets a little of later tokens through, and does not
-    work with padding or a KV cache, which raise `ValueError`. The rest of the model may never have met a zero; the mean
-    removes what the head says about this text, but keeps what it says about every text. Raises `ValueError` for a head
-    that does not exist.
+    The head's output z becomes zero, or with `how="mean"` its mean over all positions of the `reference` ids. Without a
+    reference, it is the mean over the text that is running; that lets a little of the later tokens' information
+    through, and does not work with padding or a KV cache, which raise `ValueError`. The rest of the model may never
+    have met a zero; the mean removes what the head says about this text, but keeps what it says about every text.
+    Raises `ValueError` for a head that does not exist.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))

@@ -80,7 +80,7 @@ def neurons(
                     for column, unit in enumerate(which.tolist()):
                         _note(best[layer, unit], seen[layer][:, column], text, part, k)
     if not read:
-        raise ValueError("There is no text to read.")
+        raise ValueError("There are no texts to read.")
     return {unit: sorted(kept, reverse=True) for unit, kept in best.items()}
 
 

@@ -26,7 +26,7 @@ from llmlib.training.checkpoints import checksum_of
 from llmlib.training.run import Run, RunWarning, TrainingDiverged, begin, uninterrupted
 from llmlib.transformer import Transformer
 
-COLLAPSED = 5  # steps in a row with a single answer to everything, and we stop
+COLLAPSED = 5  # stop after this many steps in a row with a single answer to everything
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class AlignStep:
     length: float  # mean tokens per answer, with the end token
     cut_off: float  # share of answers that reached max_new_tokens without an end
     equal_groups: int  # groups whose rewards are all equal; a group that is its own baseline teaches nothing then
-    loss: float  # of the first update, as is the next
+    loss: float  # of the first update, as is the gradient norm
     gradient_norm: float  # of all gradients together, before clipping
     learning_rate: float
     seconds: float
@@ -49,7 +49,7 @@ class AlignStep:
 
     @property
     def shown(self) -> dict[str, str]:
-        """What a line of progress says."""
+        """What a progress line shows."""
         return {"reward": f"{self.reward:.3f}", "KL": f"{self.kl:.2f}", "entropy": f"{self.entropy:.2f}"}
 
 
@@ -78,7 +78,7 @@ class Alignment(Run[AlignStep]):
         self.tokenizer, self.prompts, self.reward, self.measures = tokenizer, list(prompts), reward, dict(measures)
         self.reference, self.encoded = reference, encode_prompts(tokenizer, prompts)
         self.collapsed = 0  # steps in a row with a single answer to everything
-        self._said = False  # that a step had nothing to learn from
+        self._said = False  # whether we have warned that a step had nothing to learn from
 
     def _take(self) -> AlignStep:
         started, c, rate = time.perf_counter(), self.settings, self._rate
@@ -127,7 +127,7 @@ class Alignment(Run[AlignStep]):
         return loss, self._clip()
 
     def _which(self) -> list[int]:
-        """Return the numbers of this step's prompts, those of this process."""
+        """Return the numbers of this process's prompts in this step."""
         c, size = self.settings, len(self.prompts)
         places = [divmod(place, size) for place in range(self.step * c.prompts, (self.step + 1) * c.prompts)]
         orders = {epoch: shuffled(size, c.seed, epoch) for epoch, _ in places}
@@ -155,17 +155,17 @@ class Alignment(Run[AlignStep]):
         return equal
 
     def _collapsed(self, encoded: list[list[int]], sampled: Sampled) -> int:
-        """Return for how many steps all answers have been the same, whatever the prompt; stop if for too many."""
+        """Return how many steps in a row gave a single answer to every prompt; raise if there were too many."""
         same = len(set(map(tuple, encoded))) > 1 and len(set(sampled.texts)) == 1
         steps = self.collapsed + 1 if self.ranks.mean(float(same)) == 1 else 0
         if steps < COLLAPSED:
             return steps
         raise PolicyCollapsed(
             f"In each of the last {COLLAPSED} steps, all answers were the same, now {sampled.texts[0][:60]!r}, "
-            "whatever the prompt: no answer can be better than another any more. Likely cause: the reward gives as "
-            "much for this one answer as for any other: change the reward; or nothing keeps the model near the "
-            f"reference: set kl_weight, such as 0.1; or the learning rate ({self._rate:.2g} here) is too high: try a "
-            f"third of it. {self._kept()}."
+            "whatever the prompt, so no answer can be better than another. Likely cause: the reward is no lower for "
+            "this one answer than for any other, so change the reward; or nothing keeps the model near the reference, "
+            f"so set kl_weight to 0.1, for example; or the learning rate ({self._rate:.2g} here) is too high, so try "
+            f"a third of it. {self._kept()}."
         )
 
     def _fingerprints(self) -> dict[str, str | None]:
@@ -199,20 +199,20 @@ def align(
     """Train a model to give answers with a higher reward; return an iterator of `AlignStep`, like `train`.
 
     Each step takes the next prompts (in random order, all once before any comes again), samples answers to each,
-    asks for their rewards, and makes the answers with a higher reward than expected more likely. `reward(prompts,
+    asks for their rewards, and makes answers more likely if their reward was higher than expected. `reward(prompts,
     answers)` gets two lists of the same length and returns a number for each answer. A prompt is a string, messages, or
-    has them in `.messages`, `["messages"]` or `["prompt"]`; the reward gets it as you passed it, with all it knows,
-    such as the right answer. `measures` are other rewards by name, which are only measured. `reference` is the model to
-    measure the KL to, and to stay near with `kl_weight`: by default a copy of the model as it is now.
+    an object with `.messages`, `["messages"]` or `["prompt"]`; the reward gets it as you passed it, with everything in
+    it, such as the right answer. `measures` are other rewards by name, which are only measured. `reference` is the
+    model to measure the KL to, and to stay near with `kl_weight`: by default a copy of the model as it is now.
 
     The model is changed in place. With a `folder`, checkpoints are saved there; with `resume`, the run continues from
     the last one and takes exactly the steps that it would have taken. Under `torchrun` every process makes the same
     call and samples its share of the prompts.
 
-    Raises `ValueError` for prompts that are too long, a reference of another vocabulary, and a reward that returns NaN,
-    an infinite number or the wrong number of values; `RunError` if the folder has another run; and, while training,
-    `TrainingDiverged` before a step that would spoil the weights, or `PolicyCollapsed` if all prompts get the same
-    answer. An error that the reward raises comes through as it is, with a note.
+    Raises `ValueError` for prompts that are too long, a reference with another vocabulary, and a reward that returns
+    NaN, an infinite number or the wrong number of values; `RunError` if the folder has another run; and, while
+    training, `TrainingDiverged` before a step that would spoil the weights, or `PolicyCollapsed` if all prompts get the
+    same answer. An error that the reward raises comes through as it is, with a note.
     """
     config = config or AlignConfig()
     if not isinstance(config, AlignConfig):

@@ -15,7 +15,7 @@ def best_of_n(
     `values` are what the answers are really worth, such as the true reward when `rewards` come from a reward model;
     by default they are the rewards themselves. This is the mean over *all* ways to choose n of the m answers, so it is
     unbiased and much less noisy than a single choice: of the sorted answers, the i-th is the best of n in
-    C(i − 1, n − 1) of C(m, n) choices. Of answers with equal rewards each is as likely as the other. With rewards of 0
+    C(i − 1, n − 1) of C(m, n) choices. Answers with equal rewards are equally likely to be chosen. With rewards of 0
     and 1 it is pass@n (Chen et al., 2021, "Evaluating Large Language Models Trained on Code").
     Source: Nakano et al. (2021), "WebGPT", appendix I. Raises `ValueError` unless 1 ≤ n ≤ m.
 
@@ -39,8 +39,8 @@ def best_of_n(
 def best_of_n_kl(n: int) -> float:
     """Return the KL divergence in nats between the best of n answers and a single one: ln n − (n − 1) / n.
 
-    Exact if no two answers of a prompt ever have the same reward; with ties it is an upper bound (Beirami et al.,
-    2024, "Theoretical guarantees on the best-of-n alignment policy"). Source: Stiennon et al. (2020), "Learning to
+    This is exact if no two answers to a prompt ever have the same reward; with ties it is an upper bound (Beirami et
+    al., 2024, "Theoretical guarantees on the best-of-n alignment policy"). Source: Stiennon et al. (2020), "Learning to
     summarize from human feedback", appendix G.3. Raises `ValueError` for n below 1.
 
     >>> best_of_n_kl(1), round(best_of_n_kl(16), 3)

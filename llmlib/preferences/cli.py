@@ -31,7 +31,8 @@ learning_rate = 2e-4
 kl_weight = 0.01
 """
 REWARD = """\
-A reward gets the lines of the file, as dictionaries, and an answer to each; it returns a number for each. rewards.py:
+A reward gets the lines of the file, as dictionaries, and an answer to each; it returns one number per answer.
+For example, rewards.py:
 
 def exact(prompts, answers):
     return [float(answer == prompt["answer"]) for prompt, answer in zip(prompts, answers)]

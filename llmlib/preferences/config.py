@@ -29,18 +29,18 @@ class AlignConfig:
     baseline: Literal["none", "batch", "group"] = "group"
     divide: bool = True  # with "group": divide by the group's standard deviation
     updates: Annotated[int, AT_LEAST_1] = 1  # optimizer steps on the same answers
-    # How far p / p_old may move from 1; None: any. With a single update both are the same, and it does nothing.
+    # How far p / p_old may move from 1; None: no limit. With a single update the ratio is 1, so this does nothing.
     clip: Annotated[int | float | None, MORE_THAN_0] = 0.2
     over: Literal["sequence", "batch", "constant"] = "sequence"  # see `masked_mean`; constant: max_new_tokens
     kl_weight: Annotated[int | float, AT_LEAST_0] = 0.0  # of the KL to the reference, added to the loss
     kl_estimate: Literal["k2", "k3"] = "k3"  # in the loss; k1 is missing because its gradient is 0 on average
-    accumulate: Annotated[int, AT_LEAST_1] = 1  # compute a batch in this many parts, to save memory; same step
+    accumulate: Annotated[int, AT_LEAST_1] = 1  # compute a batch in this many parts, to save memory
     learning_rate: Annotated[int | float, MORE_THAN_0] = 2e-4
     betas: Annotated[tuple[int | float, int | float], TWO_BELOW_1] = (0.9, 0.95)
     weight_decay: Annotated[int | float, AT_LEAST_0] = 0.0
     warmup: Annotated[int, AT_LEAST_0] = 0
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # largest norm of all gradients together; None: any
+    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # largest joint norm of all gradients; None: no limit
     dtype: str = "auto"  # for the matrix products: "float32" or "bfloat16"; weights stay float32
     seed: Annotated[int, AT_LEAST_0] = 0  # for the order of the prompts, and for the answers
     save_every: Annotated[int, AT_LEAST_0] = 10  # steps between checkpoints, if there is a folder; 0: only at the end
@@ -57,7 +57,7 @@ class AlignConfig:
 
     @property
     def training(self) -> TrainConfig:
-        """The settings of the updates, as `train` has them."""
+        """The settings of the updates, as a config for `train`."""
         shared = {field.name for field in fields(TrainConfig)} & {field.name for field in fields(self)}
         return TrainConfig(batch_size=self.prompts, **{name: getattr(self, name) for name in shared})
 

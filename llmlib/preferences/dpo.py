@@ -31,10 +31,10 @@ def dpo_loss(
 ) -> Float[Tensor, ""]:
     """Return −ln σ(β · (Δ_policy − Δ_reference)), the mean over pairs, where Δ = ln p(chosen) − ln p(rejected).
 
-    All four are log-probabilities of whole answers, that is sums over their tokens. The policy that maximises reward
+    All four are log-probabilities of whole answers: sums over their tokens. The policy that maximises reward
     minus β · KL to the reference has the reward β · ln(p / p_reference), up to a number for each prompt that cancels
-    between two answers; put this into the Bradley–Terry loss (`reward_loss`), and you have the DPO loss. It only sees
-    the difference, so both likelihoods may fall. Source: Rafailov et al. (2023), "Direct Preference Optimization".
+    between two answers; put this into the Bradley–Terry loss (`reward_loss`), and you have the DPO loss. The loss only
+    sees the difference, so both likelihoods may fall. Source: Rafailov et al. (2023), "Direct Preference Optimization".
 
     >>> import torch
     >>> dpo_loss(*(torch.tensor([x]) for x in (-4.0, -6.0, -5.0, -5.0)), beta=0.5)  # −ln σ(0.5 · 2)
@@ -59,7 +59,7 @@ def tune_on_preferences(
     """Tune a model on pairs with DPO; return an iterator of steps, like `train`. `batch_size` counts pairs.
 
     `reference` is the model to stay near, by default a copy of the model as it is now. Everything else is as
-    in `train`. Raises as `PreferenceData` and `train` do, and `ValueError` for a reference of another vocabulary.
+    in `train`. Raises as `PreferenceData` and `train` do, and `ValueError` for a reference with another vocabulary.
 
         for step in tune_on_preferences(model, tokenizer, pairs, TrainConfig(steps=50, batch_size=8, seq_len=512)):
             print(step.loss)

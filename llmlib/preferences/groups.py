@@ -43,14 +43,14 @@ class Sampled:
 
 
 def messages_of(prompt: Any) -> Any:
-    """Return the messages of a prompt: a string, messages, or what has them (see `align`)."""
+    """Return the messages of a prompt, which is a string, messages, or an object that has messages (see `align`)."""
     if isinstance(prompt, Mapping):
         return prompt["messages"] if "messages" in prompt else prompt.get("prompt", prompt)
     return getattr(prompt, "messages", prompt)
 
 
 def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[Any]) -> list[list[int]]:
-    """Return the ids of each prompt, ready for an answer. Raises `ValueError` with its number for an invalid one."""
+    """Return the ids of each prompt, ready for an answer. Raises `ValueError` with the number of an invalid prompt."""
     encoded = []
     for number, prompt in enumerate(prompts):
         try:
@@ -72,7 +72,7 @@ def sample(
     real = torch.tensor([[False] * (width - len(prompt)) + [True] * len(prompt) for prompt in prompts])
     writing = generate(
         model, ids, max_new_tokens, Sampler(), seed, attention_mask=real, end_ids=ends, samples=n
-    )  # one prompt, and a batch of one, give the same
+    )  # a prompt alone and a batch of one prompt give the same answers
     written = torch.stack(list(writing), dim=1)
     is_end = torch.isin(written, torch.tensor(ends, dtype=torch.long, device=written.device))
     before = is_end.cumsum(dim=1) - is_end.long()  # how many end tokens came before
@@ -92,10 +92,10 @@ def sample_answers(
     seed: int = 0,
     batch_size: int = 8,
 ) -> list[list[str]]:
-    """Return n sampled answers to each prompt, without white space at the ends; `batch_size` prompts at once.
+    """Return n sampled answers to each prompt, without white space at the ends; it reads `batch_size` prompts at once.
 
-    A prompt is a string, messages, or has them in `.messages` (such as `llmlib.finetuning.tales.Prompt`), in
-    `["messages"]` or in `["prompt"]`. It is read only once for its n answers. Raises `ValueError` as `chat` does.
+    A prompt is a string, messages, or an object with `.messages` (such as `llmlib.finetuning.tales.Prompt`),
+    `["messages"]` or `["prompt"]`. It is read only once for its n answers. Raises `ValueError` as `chat` does.
     """
     encoded = encode_prompts(tokenizer, prompts)
     answers: list[list[str]] = []
@@ -109,10 +109,10 @@ def sample_answers(
 def rewards_of(
     reward: Reward, prompts: Sequence[Any], texts: Sequence[str], name: str = "The reward"
 ) -> Float[Tensor, "prompt sample"]:
-    """Ask for the reward of each answer; every prompt has the same number of them, one after the other.
+    """Ask for the reward of each answer; every prompt has the same number of answers, one after the other.
 
-    Raises `RewardError` unless there is a finite number for each answer. An error in the reward itself comes through
-    with a note that says where it came from.
+    Raises `RewardError` unless the reward returns one finite number per answer. An error in the reward itself comes
+    through with a note that says where it came from.
     """
     n = len(texts) // len(prompts)
     repeated = [prompt for prompt in prompts for _ in range(n)]

@@ -23,9 +23,9 @@ def kl_estimates(log_probs: Float[Tensor, "*axes"], reference_log_probs: Float[T
 
     With r = p_reference / p_policy: k1 = −ln r is unbiased, but varies a lot and is negative for about half of the
     tokens. k2 = (ln r)² / 2 is never negative and varies little, but is biased. k3 = (r − 1) − ln r is never negative
-    and unbiased: r − 1 has the mean 0, and falls where −ln r rises. That holds for values. In a loss, the gradient of
-    the mean of k1 is 0 on average, and the mean of k2 is the KL's own. Source: Schulman (2020), "Approximating KL
-    Divergence", joschu.net/blog/kl-approx.html.
+    and unbiased: r − 1 has the mean 0, and falls where −ln r rises. All this holds for values. In a loss, the
+    gradient of k1's mean is 0 on average, and the gradient of k2's mean is that of the KL itself. Source: Schulman
+    (2020), "Approximating KL Divergence", joschu.net/blog/kl-approx.html.
 
     >>> import torch
     >>> kl_estimates(torch.tensor(0.5).log(), torch.tensor(0.25).log())  # r = 1/2
@@ -36,10 +36,10 @@ def kl_estimates(log_probs: Float[Tensor, "*axes"], reference_log_probs: Float[T
 
 
 def fixed_reference(model: Transformer, reference: Transformer | None, dtype: str = "auto") -> Transformer:
-    """Return a copy of the reference, or of the model as it is now, that computes in the dtype of training.
+    """Return a copy of the reference, or of the model as it is now, that computes in the training dtype.
 
-    With the model's own rounding, KL(model ‖ its own copy) is exactly 0. Raises `ValueError` for a reference of another
-    vocabulary, whose ids mean other tokens.
+    With the model's own rounding, KL(model ‖ its own copy) is exactly 0. Raises `ValueError` for a reference with
+    another vocabulary, whose ids mean other tokens.
     """
     if reference is not None and reference.config.vocab_size != model.config.vocab_size:
         raise ValueError(

@@ -24,9 +24,9 @@ def log_probs_of(
     ids: Int[Tensor, "batch seq"],
     attention_mask: Bool[Tensor, "batch seq"] | None = None,
 ) -> TokenScores:
-    """Return the log-probability of each token except the first, and the entropy where it was drawn, in float32.
+    """Return the log-probability of each token except the first, and the entropy at its position, in float32.
 
-    Both come from one forward pass, and gradients flow through both; use `torch.no_grad()` if you need none.
+    Both come from one forward pass, and gradients flow through both; use `torch.no_grad()` if you need no gradients.
     `attention_mask` is False at padding on the left; padding on the right needs no mask, because no real token attends
     to what comes after it. The scores at padding mean nothing: sum with `masked_sum`.
 
@@ -43,7 +43,7 @@ def log_probs_of(
 
 
 def masked_sum(values: Float[Tensor, "batch target"], mask: Bool[Tensor, "batch target"]) -> Float[Tensor, " batch"]:
-    """Return each row's sum of the values where the mask is True; with log-probabilities, this is the whole answer's.
+    """Sum each row's values where the mask is True; for log-probabilities, this is the value for the whole answer.
 
     Values outside the mask may be anything, even NaN.
 
@@ -56,14 +56,14 @@ def masked_sum(values: Float[Tensor, "batch target"], mask: Bool[Tensor, "batch 
 def masked_mean(
     values: Float[Tensor, "batch target"], mask: Bool[Tensor, "batch target"], over: Over = "sequence"
 ) -> Float[Tensor, ""]:
-    """Return one mean of all values where the mask is True. The papers differ in what `over` should be.
+    """Return the mean of the values where the mask is True. `over` says how to weight them; papers differ.
 
-    "sequence": first the mean of each row, then the mean of the rows. A token in a long answer weighs less (GRPO: Shao
-    et al., 2024, "DeepSeekMath", equation 3). "batch": every token weighs the same, so long answers weigh more (Yu et
-    al., 2025, "DAPO"). A number: each row's sum divided by this length, then the mean of the rows, so that
-    no length of an answer changes the weight of another (Liu et al., 2025, "Understanding R1-Zero-Like Training").
+    "sequence": average each row, then average the rows. A token then weighs less in a long answer (GRPO: Shao et al.,
+    2024, "DeepSeekMath", equation 3). "batch": every token weighs the same, so long answers weigh more (Yu et al.,
+    2025, "DAPO"). A number: divide each row's sum by this length, then average the rows. Then the length of one answer
+    does not change the weight of another (Liu et al., 2025, "Understanding R1-Zero-Like Training").
 
-    Raises `ValueError` if nothing counts: no token at all, or none in a row with "sequence".
+    Raises `ValueError` if no token counts, or, with "sequence", if a row has no token that counts.
 
     >>> values, mask = torch.tensor([[1.0, 1.0], [4.0, 9.0]]), torch.tensor([[True, True], [True, False]])
     >>> masked_mean(values, mask), masked_mean(values, mask, "batch"), masked_mean(values, mask, 4)
@@ -73,9 +73,9 @@ def masked_mean(
 
 
 def token_weights(mask: Bool[Tensor, "batch target"], over: Over = "sequence") -> Float[Tensor, "batch target"]:
-    """Return how much each token counts in `masked_mean`: a sum of weight times value is that mean.
+    """Return the weight of each token in `masked_mean`: the sum of weight times value is that mean.
 
-    So the parts of a batch can be summed up one after the other, and their gradients are the whole batch's.
+    So you can sum the parts of a batch one after the other and get the gradients of the whole batch.
 
     >>> token_weights(torch.tensor([[True, True], [True, False]]), over="sequence")
     tensor([[0.2500, 0.2500],

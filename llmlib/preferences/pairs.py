@@ -32,8 +32,8 @@ class Preference(Protocol):
 class PreferenceData:
     """Makes batches of pairs for `train` (see `llmlib.training.batches.Data`); a step's batch_size counts pairs.
 
-    Each epoch has all pairs once, in a new random order. Raises `ValueError`, with the pair's number from 0, for a pair
-    whose answers are equal or an invalid prompt, and, when you ask for a batch, for a pair that is too long.
+    Each epoch has all pairs once, in a new random order. Raises `ValueError`, with the pair's number (from 0), if its
+    answers are equal or its prompt is invalid, and, when you ask for a batch, if the pair is too long.
     """
 
     def __init__(self, tokenizer: Tokenizer, preferences: Iterable[Preference]):
@@ -50,7 +50,7 @@ class PreferenceData:
             except ValueError as error:
                 raise ValueError(f"Pair {number}: {error}") from None
             if prompt != before:
-                raise ValueError(f"Pair {number}: the chat template writes the prompt in two ways for its two answers.")
+                raise ValueError(f"Pair {number}: the chat template writes the prompt differently for the two answers.")
             self._encoded.append((prompt, chosen, rejected))
         if not self._encoded:
             raise ValueError("There is no preference to learn from.")
@@ -63,7 +63,7 @@ class PreferenceData:
         return f"PreferenceData({len(self):,} pairs)"
 
     def fingerprint(self) -> str:
-        """Return the number of pairs and a checksum, to notice other data."""
+        """Return the number of pairs and a checksum, so that we notice other data."""
         running = 0
         for ids in (ids for pair in self._encoded for ids in pair):
             running = zlib.crc32(np.array([len(ids), *ids], dtype=np.int32).data, running)
@@ -72,10 +72,10 @@ class PreferenceData:
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
     ) -> tuple[Int[Tensor, "pair two seq"], Int[Tensor, "pair two seq"]]:
-        """Return the ids of a step's pairs, the chosen answer first, and the next token where it is the answer's.
+        """Return the ids of a step's pairs, the chosen answer first, and the labels: the answers' tokens.
 
-        As in every batch, a label is the token after the id in the same place, or -100 (`IGNORED`). The rows are as
-        wide as the longest one. Raises `ValueError` if it has more than seq_len + 1 tokens.
+        As in every batch, a label is the token after the id at the same position, or -100 (`IGNORED`). All rows are as
+        wide as the longest pair. Raises `ValueError` if that has more than seq_len + 1 tokens.
         """
         pairs = [self._pair(step * batch_size + place, seed, seq_len) for place in range(batch_size)]
         made = response_batch(
@@ -99,9 +99,9 @@ class PreferenceData:
 def prompts_and_answers(
     x: Int[Tensor, "pair two seq"], y: Int[Tensor, "pair two seq"]
 ) -> tuple[list[list[int]], Int[Tensor, "answer target"]]:
-    """Return a batch's prompts, and its answers, two to a prompt, where -100 (`IGNORED`) is padding."""
+    """Return a batch's prompts and its answers, two per prompt, padded with -100 (`IGNORED`)."""
     counts = y != IGNORED
-    begins = counts[:, 0].int().argmax(dim=1)  # the last token of a prompt is in the place of its answer's first label
+    begins = counts[:, 0].int().argmax(dim=1)  # the last token of a prompt is where its answer's first label is
     prompts = [row[: begin + 1].tolist() for row, begin in zip(x[:, 0], begins.tolist())]
     width = int(counts.sum(dim=2).max())
     places = (begins[:, None, None] + torch.arange(width, device=y.device)).expand(-1, 2, -1)

@@ -13,9 +13,9 @@ def group_advantages(rewards: Float[Tensor, "group sample"], divide: bool = True
     """Return how much better each answer is than the mean of its group, all of them answers to the same prompt.
 
     With `divide`, the result is divided by the group's standard deviation (with n − 1), so that every group counts
-    about the same, whether its rewards differ much or little (GRPO: Shao et al., 2024, "DeepSeekMath"). Without, a
-    group weighs as much as its rewards differ (Liu et al., 2025, "Understanding R1-Zero-Like Training"). If all rewards
-    of a group are equal, its advantages are exactly 0: there is nothing to learn from it (see `equal_groups`).
+    about the same, whether its rewards differ much or little (GRPO: Shao et al., 2024, "DeepSeekMath"). Without it,
+    a group weighs more if its rewards differ more (Liu et al., 2025, "Understanding R1-Zero-Like Training"). If all
+    rewards of a group are equal, its advantages are exactly 0: there is nothing to learn from it (see `equal_groups`).
 
     Raises `ValueError` for groups of fewer than two answers, and for rewards that are NaN or infinite.
 
@@ -34,12 +34,12 @@ def group_advantages(rewards: Float[Tensor, "group sample"], divide: bool = True
 
 
 def are_equal(rewards: Float[Tensor, "group sample"]) -> Bool[Tensor, "group 1"]:
-    """Return for each group whether all its rewards are equal."""
+    """Return whether all rewards are equal, one value per group."""
     return (rewards == rewards[:, :1]).all(dim=1, keepdim=True)
 
 
 def equal_groups(rewards: Float[Tensor, "group sample"]) -> int:
-    """Return in how many groups all rewards are equal, so that nothing can be learned from them.
+    """Count the groups whose rewards are all equal: nothing can be learned from them.
 
     >>> equal_groups(torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]))
     2
@@ -62,7 +62,7 @@ def policy_gradient_loss(
 
     - REINFORCE: −advantage · ln p, where the advantage is the reward itself, or the reward minus a baseline (Williams,
       1992, "Simple statistical gradient-following algorithms").
-    - With `old_log_probs`, of the policy that drew the answers: −advantage · p / p_old. If both are the same policy,
+    - With `old_log_probs`, from the policy that drew the answers: −advantage · p / p_old. If both are the same policy,
       this has the same gradient; afterwards it corrects for the policy's steps since then.
     - With `clip` as well: an answer gains nothing once p / p_old has moved more than `clip` from 1 in the direction of
       its advantage, so its gradient is 0 there (PPO: Schulman et al., 2017, equation 7).
@@ -90,7 +90,7 @@ def policy_gradient_terms(
     """Return the loss of each token; `policy_gradient_loss` is their mean."""
     if old_log_probs is None:
         if clip is not None:
-            raise ValueError("clip limits p / p_old, so it needs old_log_probs, from the policy that sampled.")
+            raise ValueError("clip limits p / p_old, so it needs old_log_probs, from the policy that drew the answers.")
         return -advantages * log_probs
     ratio = (log_probs - old_log_probs).exp()
     if clip is None:

@@ -35,9 +35,9 @@ def response_batch(
 ) -> ResponseBatch:
     """Put each prompt and its answer, both as ids, into a row.
 
-    Rows with more than `max_len` tokens are cut there, at the end of the answer. Raises `ValueError` if there is no
-    row, if the two have different lengths, if a prompt is empty (nothing would predict the first token of the answer),
-    or if a row has no token of its answer left.
+    Rows with more than `max_len` tokens are cut there, at the end of the answer. Raises `ValueError` if there are no
+    rows, if the two lists have different lengths, if a prompt is empty (nothing would predict the first token of the
+    answer), or if a row has no token of its answer left.
 
     >>> batch = response_batch([[1, 2, 3], [1]], [[7, 8], [9]])
     >>> batch.ids.tolist(), batch.labels.tolist()

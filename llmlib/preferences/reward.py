@@ -26,9 +26,9 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 
 class RewardModel(Transformer):
-    """A Transformer that ends in one number instead of one per word of the vocabulary; read it at an answer's end.
+    """A Transformer that ends in one number instead of one per word of the vocabulary: the reward, at an answer's end.
 
-    `RewardModel.of(model)` begins with a model's weights. Called with ids, it gives a number at each position.
+    `RewardModel.of(model)` begins with a model's weights. Called with ids, it returns a number at each position.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -59,9 +59,9 @@ class RewardModel(Transformer):
     def rewards(
         self, tokenizer: Tokenizer, prompts: Sequence[Any], answers: Sequence[str], batch_size: int = 32
     ) -> Float[Tensor, " answer"]:
-        """Return the reward of each answer to its prompt (a string, messages, or what has `.messages`).
+        """Return the reward of each answer to its prompt (a string, messages, or an object with `.messages`).
 
-        Answers to the same prompt that follow each other are read together. As a reward for `align`:
+        Consecutive answers to the same prompt are read together. As a reward for `align`:
         `partial(reward_model.rewards, tokenizer)`. Raises `ValueError` as `encode_apart` does.
         """
         self.eval()
@@ -110,7 +110,7 @@ def reward_loss(chosen: Float[Tensor, " pair"], rejected: Float[Tensor, " pair"]
 
 
 def preference_accuracy(chosen: Float[Tensor, " pair"], rejected: Float[Tensor, " pair"]) -> Score:
-    """Count in how many pairs the chosen answer has the higher reward (a tie is wrong); with a 95% interval.
+    """Return the share of pairs where the chosen answer has the higher reward (a tie is wrong), with a 95% interval.
 
     >>> import torch
     >>> preference_accuracy(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 3.0]))

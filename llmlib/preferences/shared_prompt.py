@@ -13,9 +13,9 @@ from llmlib.transformer import Cache, TransformerConfig
 
 
 class _Remembered(KVCache):
-    """One layer's keys and values of the prompts. What comes later is put after them in new memory.
+    """One layer's keys and values of the prompts. Later keys and values are joined to them in new memory.
 
-    A `KVCache` writes everything into the same memory, and a gradient needs what was there before.
+    A `KVCache` writes everything into the same memory, but gradients need what was there before.
     """
 
     def __init__(self, answers: int):
@@ -35,14 +35,14 @@ class SharedPrompts(Cache):
     """A model's memory of several prompts, each to be continued by the same number of answers."""
 
     def __init__(self, config: TransformerConfig, prompts: int, answers: int, places: int, device: torch.device):
-        # With the padding, there may be more places than the context has; only real tokens have positions.
+        # With the padding, a row may be longer than the context; only real tokens have positions.
         self.max_seq_len, self.length, self.padded = places, 0, False
         self.real = torch.ones(prompts, places, dtype=torch.bool, device=device)
         self.layers = [_Remembered(answers) for _ in range(config.n_layers)]
         self.answers = answers
 
     def continued(self) -> None:
-        """From now on the batch is the answers: the first prompt's, then the next one's, and so on."""
+        """Switch the batch from prompts to answers: those to the first prompt, then those to the next, and so on."""
         self.real = self.real.repeat_interleave(self.answers, dim=0)
 
 
@@ -53,11 +53,11 @@ def answer_logits(
     answers: Int[Tensor, "answer target"],
     mask: Bool[Tensor, "answer target"],
 ) -> Float[Tensor, "answer target vocab"]:
-    """Return the logits for each token of the answers; each prompt has the same number of them, one after the other.
+    """Return the logits for each token of the answers; all prompts have the same number of answers, in order.
 
     The result and the gradients are the same as from a forward pass over every prompt with its answer. The answers are
-    padded on the right, where `mask` is False; logits there mean nothing. `model` is a `Transformer`, or what spreads
-    it over processes. Raises `ValueError` for a prompt of fewer than two tokens.
+    padded on the right, where `mask` is False; logits there mean nothing. `model` is a `Transformer`, or a wrapper
+    that spreads it over processes. Raises `ValueError` for a prompt of fewer than two tokens.
 
     >>> from llmlib.transformer import Transformer
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -80,7 +80,7 @@ def after_prompts(
         raise ValueError(f"Prompt {short[0]} has {len(prompts[short[0]])} tokens; a shared prompt needs at least 2.")
     n, width, device = len(answers) // len(prompts), max(map(len, prompts)) - 1, answers.device
     if config.sliding_window and len(set(map(len, prompts))) > 1:
-        # A window counts places, and padding between a prompt and its answers would take up some of them.
+        # A window also counts padding, which would take up part of it between a prompt and its answers.
         each = zip(prompts, answers.split(n), mask.split(n))
         return torch.cat([after_prompts(model, config, [prompt], ids, real) for prompt, ids, real in each])
     read = torch.zeros(len(prompts), width, dtype=torch.long)
@@ -91,7 +91,7 @@ def after_prompts(
     # The last token of a prompt predicts the first of an answer, so it is read with the answers.
     last = torch.tensor([prompt[-1] for prompt in prompts], device=device).repeat_interleave(n)
     cache = SharedPrompts(config, len(prompts), n, width + 1 + answers.shape[1], device)
-    # The padding is on the right, so that every position has something to attend to: without, gradients would be NaN.
+    # The padding is on the right, so every position has something to attend to; otherwise gradients would be NaN.
     model(read.to(device), cache=cache, attention_mask=real.to(device), last_only=True)
     cache.continued()
     following = F.pad(mask, (1, 0), value=True)

@@ -35,10 +35,10 @@ class Part:
 
 
 class Updating:
-    """Has a batch of sampled answers and their advantages; `gradients` computes those of its loss.
+    """Holds a batch of sampled answers and their advantages; `gradients` computes the gradients of its loss.
 
-    Each token has its weight in the mean over the whole batch from the start, so the gradients of the parts add up to
-    those of the batch, whatever the number of parts.
+    From the start each token has its weight in the mean over the whole batch. So the gradients of the parts add up to
+    the gradients of the batch, whatever the number of parts.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Updating:
             )
 
     def gradients(self, called: Any) -> float:
-        """Add the gradients of the loss to the called model's own, and return the loss."""
+        """Add the gradients of the loss to the gradients of the called model, and return the loss."""
         total = 0.0
         for number, part in enumerate(self.parts, start=1):
             with distributed.exchanging(called, number == len(self.parts)):
@@ -104,12 +104,12 @@ class Updating:
 
     @property
     def entropy(self) -> float:
-        """Nats per token of all answers, before the first update."""
+        """The entropy over all answers before the first update, in nats per token."""
         tokens = self.ranks.mean(float(sum(int(part.mask.sum()) for part in self.parts)))
         return self.ranks.mean(sum(part.entropy for part in self.parts)) / tokens
 
     @property
     def kl(self) -> float:
-        """Nats per answer, estimated by k3 before the first update."""
+        """The KL to the reference before the first update, estimated by k3, in nats per answer."""
         answers = sum(len(part.ids) for part in self.parts)
         return self.ranks.mean(sum(part.kl for part in self.parts)) / answers

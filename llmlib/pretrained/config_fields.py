@@ -10,7 +10,7 @@ class CheckpointError(ValueError):
 
 
 def read_json(path: Path, remedy: str = "Download it again.") -> dict[str, Any]:
-    """Return the JSON object in a file. Raises `CheckpointError` if the file is missing or is something else."""
+    """Return the JSON object in a file. Raises `CheckpointError` if the file is missing or holds something else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))  # with or without a byte-order mark
     except FileNotFoundError:

@@ -63,7 +63,7 @@ def load_pretrained(
 
 
 def _open(path: Path) -> tuple[Checkpoint, Path]:
-    """Return the checkpoint that a path leads to, and where its tokenizer is."""
+    """Return the checkpoint at a path, and the path of its tokenizer."""
     if path.is_file():
         return GGUFCheckpoint(path), path
     steps = checkpoints(path)
@@ -89,7 +89,7 @@ def _open(path: Path) -> tuple[Checkpoint, Path]:
 def _with_tokenizer(folder: Path) -> Path:
     if not (folder / "tokenizer.json").is_file():
         raise CheckpointError(
-            f"{folder} holds a run without its tokenizer: train(…) only sees ids. Save it there with "
+            f"{folder} holds a run without its tokenizer, because train(…) only sees ids. Save the tokenizer with "
             f'tokenizer.save("{(folder / "tokenizer.json").as_posix()}") and try again.'
         )
     return folder

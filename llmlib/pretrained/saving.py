@@ -71,7 +71,7 @@ def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    """Write `tokenizer.json` in Hugging Face's format, or, with an `OwnFormatWarning`, in our own if it must be."""
+    """Write `tokenizer.json` in Hugging Face's format, or in our own (with an `OwnFormatWarning`) if necessary."""
     check_savable(tokenizer)
     assert isinstance(tokenizer, BPETokenizer)
     try:

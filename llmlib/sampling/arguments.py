@@ -56,7 +56,7 @@ def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> 
         return None
     if not isinstance(attention_mask, Tensor) or attention_mask.shape != prompt.shape:
         shape = list(attention_mask.shape) if isinstance(attention_mask, Tensor) else type(attention_mask).__name__
-        raise ValueError(f"attention_mask must be a tensor of the shape of ids, {list(prompt.shape)}, got {shape}.")
+        raise ValueError(f"attention_mask must be a tensor with the shape of ids, {list(prompt.shape)}, got {shape}.")
     if ((attention_mask != 0) & (attention_mask != 1)).any():
         raise ValueError("attention_mask must be True (or 1) at tokens and False (or 0) at padding, nothing else.")
     if len(rows := (attention_mask[:, -1] == 0).nonzero()):
@@ -68,12 +68,12 @@ def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> 
 
 
 def ends_of(end_ids: Iterable[int] | None, config: TransformerConfig) -> Int[Tensor, " end"]:
-    """Return the ids that end a text: the given ones, or the config's, without any that the model does not have.
+    """Return the ids that end a text: the given ones, or the config's, except ids that the model does not have.
 
     Raises `ValueError` if they are not a list of ids.
     """
     given = config.end_ids if end_ids is None else end_ids
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise ValueError(f"end_ids must be a list of ids, got {given!r}. For a single one, write [id].")
+        raise ValueError(f"end_ids must be a list of ids, got {given!r}. For a single id, write [id].")
     ids = [check_count("Each of end_ids", id, 0) for id in given]
     return torch.tensor([id for id in ids if id < config.vocab_size], dtype=torch.long)

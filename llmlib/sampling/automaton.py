@@ -2,7 +2,7 @@
 
 A pattern is a tree with four kinds of nodes. It becomes a machine with many possible next states (Thompson, 1968,
 "Regular Expression Search Algorithm"), and then a machine with a single next state for each byte (Rabin and Scott,
-1959). Last, all states that cannot lead to an end are removed.
+1959). Finally, all states that cannot lead to an end are removed.
 """
 
 import itertools
@@ -24,7 +24,7 @@ TOO_DEEP = (
 
 
 class ConstraintError(ValueError):
-    """A constraint is not understood, is too large, or no text can meet it; the message says which part."""
+    """A constraint is not supported, is too large, or cannot be met by any text; the message says which part."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class OneOf:
 class Repeat:
     part: "Pattern"
     least: int = 0
-    most: int | None = None  # None: without end
+    most: int | None = None  # None: no limit
 
 
 Pattern = Chars | Concatenation | OneOf | Repeat

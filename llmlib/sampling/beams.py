@@ -11,7 +11,7 @@ from llmlib.sampling.arguments import check_count, ends_of, tensor_of
 from llmlib.sampling.generating import warn
 from llmlib.transformer import Transformer
 
-STEEPEST = 50  # the largest length penalty: length^50 is still a number
+STEEPEST = 50  # the largest length penalty: length^50 is still finite
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def beam_search(
     Each step extends every continuation by every token and keeps the `n_beams` most likely ones. A continuation is
     finished when it ends with an end token (which counts as part of it). `score` divides by length^`length_penalty`: 0
     favours short texts, more than 1 favours long ones. The search ends when there are `n_beams` finished continuations
-    and no unfinished one scores higher right now, after `max_new_tokens`, or when the context is full, with a
+    and no unfinished one has a higher score so far, after `max_new_tokens`, or when the context is full, with a
     `GenerationWarning`. Source: Sutskever et al. (2014), "Sequence to Sequence Learning with Neural Networks"; the
     length penalty as in Wu et al. (2016), in the simple form of today's libraries. Raises `ValueError` for ids that the
     model cannot take, fewer than 1 beam or token, and a penalty beyond ±50.

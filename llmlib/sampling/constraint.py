@@ -6,8 +6,9 @@ Sources: Willard and Louf (2023), "Efficient Guided Generation for Large Languag
 (2023), "Grammar-Constrained Decoding for Structured NLP Tasks without Finetuning".
 
 Libraries such as llguidance do the same in compiled code: for a schema with five fields they take 0.04 ms per token,
-and this takes 0.6 ms in a new state. They also handle schemas that contain themselves. We write it out here because the
-course shows how it works, and compared with a model's 15 ms per token it hardly matters. On a server, use one of them.
+and this module takes 0.6 ms in a new state. They also handle schemas that contain themselves. We write it out here
+because the course shows how it works, and compared with a model's 15 ms per token it hardly matters. On a server, use
+such a library.
 """
 
 from collections.abc import Iterable, Mapping

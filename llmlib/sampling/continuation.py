@@ -28,14 +28,14 @@ class Continuation:
 
     @classmethod
     def begin(cls, end_ids: set[int] | frozenset[int], constraint: Constraint | None = None) -> "Continuation":
-        """What may come before anything has been written."""
+        """Return what may come first, before anything has been written."""
         if constraint is None:
             return cls(frozenset(end_ids))
         ended: Literal["", "constraint"] = "constraint" if constraint.is_finished(constraint.start) else ""
         return cls(frozenset(end_ids), constraint, constraint.start, ended)
 
     def after(self, token: int) -> "Continuation":
-        """What may come after one more token. A token that the constraint does not allow leaves no way on."""
+        """Return what may come after one more token: nothing, if the constraint does not allow that token."""
         if token in self.end_ids:
             return replace(self, ended="end token")
         if self.constraint is None:
@@ -44,7 +44,7 @@ class Continuation:
         return replace(self, state=state, ended="constraint" if self.constraint.is_finished(state) else "")
 
     def allowed(self, vocab_size: int) -> Bool[Tensor, " vocab"]:
-        """The tokens that may come next; an end token may, where the text is complete."""
+        """Return which tokens may come next; end tokens may if the text is complete."""
         if self.constraint is None:
             return torch.ones(vocab_size, dtype=torch.bool)
         allowed = torch.zeros(vocab_size, dtype=torch.bool)

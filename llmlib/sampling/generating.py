@@ -87,7 +87,7 @@ def generate(
     fewer rows). Generation stops at an end token (`end_ids`, by default the model config's), after `max_new_tokens`,
     when a `constraint` (one for all, or one per text) is met and allows nothing more, or when the context is full; the
     result's `ended_by` says which. With a full context, `when_full="slide"` forgets the older half and continues, and
-    "stop" gives a `GenerationWarning`. With `top_log_probs=k` you get a `SampledToken` instead of each id (a tuple of
+    "stop" issues a `GenerationWarning`. With `top_log_probs=k` you get a `SampledToken` instead of each id (a tuple of
     them for a batch), with its log-probability and the k most likely tokens. With `samples=n`, each text is read once
     and continued n times: the result is a batch with n rows for the first text, then n for the next, and so on.
     `seed=None` uses a fresh seed. Raises `ValueError` right away for ids that the model cannot take, and for padding
@@ -226,7 +226,7 @@ class _Writer:
         return logits.repeat_interleave(self.samples, dim=0)
 
     def _let_go(self) -> None:
-        """Drop the rows that have ended from the cache, once they are half of it, because a copy takes time.
+        """Drop the rows that have ended from the cache, but only once they are half of it: the copy takes time.
 
         If log-probabilities were asked for, they are needed for ended rows too, so all rows stay.
         """
@@ -257,7 +257,7 @@ class _Writer:
         return tokens
 
     def _last_tokens(self) -> Int[Tensor, " batch"]:
-        """Return what rows that have ended repeat: their end token, or else the first end token."""
+        """Return the token that each ended row repeats: its own end token, or else the first of `ends`."""
         last = self.written[:, self.length - 1]
         return last if not len(self.ends) else torch.where(torch.isin(last, self.ends), last, self.ends[0])
 

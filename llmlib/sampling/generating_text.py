@@ -63,7 +63,7 @@ def generate_text(
 
 
 def until_stop(pieces: Iterator[str], stops: Sequence[str]) -> Generator[str, None, str | None]:
-    """Yield the pieces up to the first stop string, hold back what may be its beginning, and return the one that came.
+    """Yield the pieces up to the first stop string, hold back what may be its beginning, and return the string found.
 
     >>> list(until_stop(iter(["one. ", "tw", "o##", "#three"]), ["###"]))
     ['one. ', 'tw', 'o']

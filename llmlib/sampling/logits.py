@@ -50,7 +50,7 @@ def keep_top_k(logits: Float[Tensor, "*batch vocab"], k: Setting) -> Float[Tenso
 
 
 def keep_top_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Keep the nucleus: the most likely tokens, as few as it takes for their probabilities to reach `p` together.
+    """Keep the nucleus: the most likely tokens, as few as it takes for their probabilities to add up to `p`.
 
     Source: Holtzman et al. (2020), "The Curious Case of Neural Text Degeneration".
 
@@ -74,10 +74,10 @@ def keep_min_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tenso
 
 
 def keep_typical(logits: Float[Tensor, "*batch vocab"], mass: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Keep the tokens whose surprise is closest to the entropy, as few as it takes to reach `mass` together.
+    """Keep the tokens whose surprise is closest to the entropy, as few as it takes to add up to `mass`.
 
-    This drops tokens that are less surprising than usual as well as those that are more. Source: Meister et al. (2023),
-    "Locally Typical Sampling".
+    This drops tokens that are less surprising than usual as well as more surprising ones. Source: Meister et al.
+    (2023), "Locally Typical Sampling".
 
     >>> keep_typical(torch.tensor([0.5, 0.2, 0.2, 0.1]).log(), 0.3).exp()
     tensor([0.0000, 0.2000, 0.2000, 0.0000])
@@ -108,7 +108,7 @@ def penalise_repetition(
 ) -> Float[Tensor, "*batch vocab"]:
     """Make tokens that have occurred less likely: divide a positive logit by `penalty`, multiply a negative one by it.
 
-    Source: Keskar et al. (2019), "CTRL". Unlike the softmax, it changes if you add a constant to all logits.
+    Source: Keskar et al. (2019), "CTRL". Unlike the softmax, this changes if you add a constant to all logits.
 
     >>> penalise_repetition(torch.tensor([2.0, -2.0, 2.0]), torch.tensor([1, 5, 0]), 2.0)
     tensor([ 1., -4.,  2.])

@@ -1,4 +1,4 @@
-"""The keys and values of a text that changes at its end: only what is new goes through the model again."""
+"""Keep the keys and values of a text that changes at its end: only the new part goes through the model again."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from llmlib.transformer import Cache, Transformer
 
 
 def common_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two texts have in common at their beginning.
+    """Return how many tokens two texts share at their beginning.
 
     >>> common_length([1, 2, 3], [1, 2, 4, 5])
     2
@@ -18,16 +18,16 @@ def common_length(one: Sequence[int], other: Sequence[int]) -> int:
 class PrefixCache:
     """A model's cache, and the ids whose keys and values it holds.
 
-    Ask `keep` how many tokens of a text are known, run the model over the others with `cache`, then set `ids`.
+    Ask `keep` how many tokens of a text are known, run the model over the rest with `cache`, then set `ids`.
     """
 
     def __init__(self, model: Transformer, room: int):
-        self.model, self.room = model, room  # for how many more tokens a new cache has room
+        self.model, self.room = model, room  # how many more tokens a new cache has room for
         self.ids: tuple[int, ...] = ()
         self.cache: Cache = model.new_cache(max_seq_len=1)
 
     def keep(self, ids: Sequence[int], most: int) -> int:
-        """Keep what the cache holds of this text, at most its first `most` tokens, and say how many these are."""
+        """Keep what the cache holds of this text, at most its first `most` tokens, and return how many it kept."""
         if self.cache.max_seq_len < len(ids):
             self.cache, self.ids = self.model.new_cache(max_seq_len=len(ids) + self.room), ()
         known = min(common_length(ids, self.ids), most)

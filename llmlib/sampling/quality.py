@@ -20,18 +20,18 @@ NEARLY_NONE = 0.1  # BLEU counts this instead of 0 matches, so that the logarith
 
 
 def distinct_n(texts: Sequence[Text], n: int = 2) -> float:
-    """Return the share of n-grams in all texts together that are different: 1 if no n-gram comes twice.
+    """Return the share of distinct n-grams among all n-grams of the texts: 1 if no n-gram occurs twice.
 
     It falls if a text repeats itself, or if texts repeat each other. Source: Li et al. (2016), "A Diversity-Promoting
-    Objective Function for Neural Conversation Models", who divide by the number of tokens instead, which hardly differs
-    for long texts. Raises `ValueError` if no text has `n` parts.
+    Objective Function for Neural Conversation Models", who divide by the number of tokens instead; for long texts that
+    makes hardly any difference. Raises `ValueError` if no text has `n` parts.
 
     >>> distinct_n(["abab", "abc"], n=2)  # ab, ba, ab; ab, bc
     0.6
     """
     grams = [gram for text in texts for gram in _n_grams(text, n)]
     if not grams:
-        raise ValueError(f"No text is long enough for n-grams of {n}: use longer texts, or a smaller n.")
+        raise ValueError(f"No text is long enough for n-grams with n={n}: use longer texts, or a smaller n.")
     return len(set(grams)) / len(grams)
 
 
@@ -93,10 +93,10 @@ def log_probs_of(
     ids: Int[Tensor, "batch seq"],
     attention_mask: Bool[Tensor, "batch seq"] | None = None,
 ) -> Float[Tensor, "batch seq-1"]:
-    """Return the model's log-probability, in float32, of each token except the first, given those before it.
+    """Return the model's log-probability, in float32, of each token except the first, given the tokens before it.
 
-    This measures, so it keeps nothing for gradients; `llmlib.preferences.log_probs_of` is for losses, and gives the
-    entropy as well. `attention_mask` is False at padding (on the left); the values at padding mean nothing.
+    This is for measuring, so it keeps nothing for gradients; `llmlib.preferences.log_probs_of` is for losses, and
+    returns the entropy as well. `attention_mask` is False at padding (on the left); the values at padding mean nothing.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -111,8 +111,8 @@ def log_probs_of(
 def perplexity(log_probs: Float[Tensor, "*batch seq"]) -> Float[Tensor, "*batch"]:
     """Return exp(mean surprise): as if the model had to choose among this many equally likely tokens.
 
-    A low perplexity means likely, not good: a model's own text at a low temperature has a lower one than people's text.
-    Source: Jelinek et al. (1977), "Perplexity: a measure of the difficulty of speech recognition tasks".
+    A low perplexity means likely, not good: a model's own text at a low temperature has a lower one than text by
+    people. Source: Jelinek et al. (1977), "Perplexity: a measure of the difficulty of speech recognition tasks".
 
     >>> perplexity(torch.tensor([0.5, 0.125]).log())  # √(2 · 8)
     tensor(4.)

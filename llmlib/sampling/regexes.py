@@ -12,7 +12,7 @@ ANY = ~Chars(((10, 10),))  # everything except a newline
 CLASSES = {"d": DIGITS, "w": WORD, "s": SPACE, "D": ~DIGITS, "W": ~WORD, "S": ~SPACE}
 ESCAPES = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11, "a": 7, "0": 0}
 MOST_QUOTED = 80  # characters
-CODES = {"x": 2, "u": 4, "U": 8}  # how many digits a code point has
+CODES = {"x": 2, "u": 4, "U": 8}  # how many digits the code point has after each letter
 
 
 def read_regex(text: str) -> Pattern:
@@ -84,7 +84,7 @@ class _Reader:
             least, most = self._count()
             if self.peek() == "+":
                 raise self.fail("A possessive repetition '+'")
-            if self.peek() == "?":  # as few as possible: the same texts
+            if self.peek() == "?":  # as few as possible: it matches the same texts
                 self.take()
             part = Repeat(part, least, most)
         return part

@@ -154,7 +154,7 @@ class Sampler:
         """Return the logits after all settings. Raises `ValueError` if one is NaN or +∞, or no token is left."""
         ruled_out: list[tuple[str, Tensor]] = []
         for name, adjusted in self.stages(logits, ids, allowed):
-            if name == "logits" and not (adjusted < float("inf")).all():  # NaN is not either
+            if name == "logits" and not (adjusted < float("inf")).all():  # this catches NaN too
                 found = "NaN" if adjusted.isnan().any() else "+∞"
                 raise ValueError(f"The logits contain {found}. Did training diverge, or a hook divide by zero?")
             if name in ("logits", "logit_bias", "constraint"):  # the others always leave a token
@@ -180,7 +180,7 @@ class Sampler:
         ids: Int[Tensor, "batch seq"] | None = None,
         allowed: Bool[Tensor, "batch vocab"] | None = None,
     ) -> Int[Tensor, " batch"]:
-        """Draw one id per row. `generator` is on the CPU, so that a seed gives the same on every device."""
+        """Draw one id per row. `generator` is on the CPU, so that a seed draws the same ids on every device."""
         if not isinstance(generator, torch.Generator | None):
             raise ValueError(f"generator must be a torch.Generator, got {generator!r}. For a seed, use {OF_A_SEED}.")
         if self.temperature == 0:
@@ -208,7 +208,7 @@ def _is_number(value: object) -> bool:
 def _is_finite(number: int | float) -> bool:
     try:
         return isfinite(number)
-    except OverflowError:  # a whole number beyond all floats
+    except OverflowError:  # a whole number too large for a float
         return False
 
 

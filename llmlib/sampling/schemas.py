@@ -27,7 +27,7 @@ from llmlib.sampling.regexes import read_regex
 PLAIN = ~Chars(((0, 31), (34, 34), (92, 92)))  # characters that may stay as they are in a JSON string
 SPACE = Repeat(literal(" "), 0, 1)
 EMPTY = Concatenation(())
-SHORT = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 34: '"', 92: "\\", 47: "/"}  # escapes with one sign
+SHORT = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 34: '"', 92: "\\", 47: "/"}  # escapes with a single letter or sign
 # Any other character may be escaped by its code, except surrogates: half a pair is not a character.
 CODE = read_regex(r"\\u([0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})")
 CHARACTER = OneOf((PLAIN, read_regex(r'\\["\\/bfnrt]'), CODE))
@@ -71,7 +71,7 @@ def read_schema(schema: Mapping[str, Any] | str) -> Pattern:
 
 
 def read_parts(schema: Mapping[str, Any] | str) -> list[tuple[str, Pattern]]:
-    """Return the name and pattern of each part of a schema, inner parts before outer ones; the whole comes last.
+    """Return the name and pattern of each part of a schema, inner parts before outer ones; the whole schema comes last.
 
     >>> [path for path, _ in read_parts({"type": "array", "items": {"type": "null"}})]
     ['$.items', '$']
@@ -192,7 +192,7 @@ class _Reader:
 
     def _pattern(self, text: Any, path: str) -> Pattern:
         try:
-            anything = Repeat(~Chars(()))  # a schema's pattern may be anywhere, unless it has ^ and $
+            anything = Repeat(~Chars(()))  # a schema's pattern may match anywhere, unless it has ^ and $
             before = EMPTY if str(text).startswith("^") else anything
             after = EMPTY if str(text).endswith("$") else anything
             return Concatenation((before, read_regex(text), after))
@@ -246,7 +246,7 @@ def _keywords(kind: Any) -> set[str]:
 
 
 def _of_kind(values: Any, kind: Any, path: str) -> list[Any]:
-    """Return the values that have one of the types: with a type, an enum allows only these."""
+    """Return the values that have one of the types: if a schema has a type, its enum allows only those."""
     kinds = kind if isinstance(kind, list) else [kind]
     if unknown := [one for one in kinds if not isinstance(one, str) or one not in KEYWORDS]:
         raise ConstraintError(f"The schema at {path} needs one of the types {', '.join(KEYWORDS)}; got {unknown[0]!r}.")

@@ -25,7 +25,7 @@ MACHINES = (
 
 @dataclass(frozen=True)
 class Bill:
-    """What a computation takes on some machines; the energy is for the accelerators alone."""
+    """The time, money and energy that a computation takes; the energy is for the accelerators alone."""
 
     days: float
     machine_hours: float
@@ -34,11 +34,11 @@ class Bill:
 
 
 def bill(flops: float, machine: Machine, *, count: int = 1, utilisation: float = 0.4) -> Bill:
-    """Return how long `count` machines take for so many FLOPs, and what that costs.
+    """Return how long `count` machines need for `flops` FLOPs, and what that costs.
 
-    `utilisation` is the share of the peak that is really computed with: for training of large models, 0.3 to 0.5
-    (Chowdhery et al., 2022, PaLM, section 4.1). Raises `ScalingError` for numbers that are not positive, and for more
-    than all of the peak.
+    `utilisation` is the share of the peak that the machines really reach: 0.3 to 0.5 when they train large models
+    (Chowdhery et al., 2022, PaLM, section 4.1). Raises `ScalingError` for numbers that are not positive, and for a
+    utilisation above 1.
 
     >>> h100 = MACHINES[1]
     >>> f"{bill(3.8e25, h100, count=16_000, utilisation=0.4).days:.0f} days"  # Llama 3 405B
@@ -46,8 +46,8 @@ def bill(flops: float, machine: Machine, *, count: int = 1, utilisation: float =
     """
     if flops < 0 or count < 1 or not 0 < utilisation <= 1:
         raise ScalingError(
-            f"flops={flops}, count={count}, utilisation={utilisation}: FLOPs are 0 or more, machines 1 or more, and "
-            "utilisation is a share of the peak, more than 0 and at most 1."
+            "flops must be 0 or more, count 1 or more, and utilisation a share of the peak, more than 0 and at most 1; "
+            f"got flops={flops}, count={count}, utilisation={utilisation}."
         )
     hours = flops / (machine.peak_flops * utilisation) / 3600
     return Bill(hours / count / 24, hours, hours * machine.dollars_per_hour, hours * machine.watts / 1000)

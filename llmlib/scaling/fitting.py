@@ -1,4 +1,4 @@
-"""Fit a law to runs, find out how sure it is, and predict."""
+"""Fit a law to runs, find out how certain it is, and predict with it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from llmlib.scaling.laws import Allocation, Law, ScalingError, training_flops
 
 Array = NDArray[np.float64]
 DELTA = 1e-3  # Hoffmann et al.: a deviation of more than 0.1% counts by its size, no longer by its square
-FEWEST = 8  # different points for five constants, so that something is left to judge the fit by
+FEWEST = 8  # distinct points for five constants, so that something is left to judge the fit by
 EXPONENTS = (0.05, 0.15, 0.3, 0.5, 0.8, 1.2)  # where the search starts, for both exponents
-COARSE = (100, 10, 1)  # deltas to go through, times the final one: a smooth problem first, then the robust one
-STEPS, STALE = 100, 10  # at most so many steps for each, and no more once so many have brought nothing
-FLAT = 1e-4  # nats; a law whose loss falls by less, over all runs, has found no fall
+COARSE = (100, 10, 1)  # multiples of the final delta, one after the other: a smooth problem first, then the robust one
+STEPS, STALE = 100, 10  # at most this many steps for each; stop after this many in a row that did not help
+FLAT = 1e-4  # nats; if the law's loss falls by less than this over all runs, the fit has found no fall
 
 
 def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
-    """Return the Huber loss of each deviation: half its square up to `delta`, and from there on a straight line.
+    """Return the Huber loss of each deviation: half its square up to `delta`, and a straight line beyond it.
 
     So one run that went wrong cannot bend a whole curve. Source: Huber (1964).
 
@@ -31,7 +31,7 @@ def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A loss, where it will be with the probability `level`, and in which ways this is outside the fitted runs."""
+    """A predicted loss, the interval that holds it with probability `level`, and how far it is from the fitted runs."""
 
     loss: float
     low: float
@@ -55,9 +55,9 @@ class Fit:
     tokens: Array = field(repr=False)
 
     def interval(self, what: Callable[[Law], float], level: float = 0.9) -> tuple[float, float]:
-        """Return between which two values something that follows from the law lies, by the bootstrap.
+        """Return the interval, by the bootstrap, for a number that follows from the law.
 
-        `fit.interval(lambda law: law.alpha)` says how sure the exponent is.
+        `fit.interval(lambda law: law.alpha)` says how certain the exponent is.
         """
         _check_level(level)
         if not self.laws:
@@ -66,14 +66,15 @@ class Fit:
         return float(low), float(high)
 
     def optimum(self, compute: float) -> Allocation:
-        """Return the best use of so many FLOPs, by the fitted law."""
+        """Return the best use of `compute` FLOPs, by the fitted law."""
         return self.law.optimum(compute)
 
     def predict(self, parameters: float, tokens: float, level: float = 0.9, seed: int = 0) -> Prediction:
-        """Return the loss of one new run, with an interval, and say if it is outside the fitted runs.
+        """Predict the loss of one new run, with an interval, and say whether the run is outside the fitted ones.
 
-        The interval has two parts: the law might be another one (the bootstrap), and a single run is off its law (a
-        deviation drawn from the fitted runs). It knows nothing of a bend that no fitted run shows.
+        The interval covers two kinds of error: the true law may be another one (the bootstrap), and a single run
+        deviates from its law (by as much as a fitted run, drawn at random). It cannot foresee a bend that no fitted
+        run shows.
         """
         _check_level(level)
         draws = np.random.default_rng(seed).choice(self.deviations, (25, max(1, len(self.laws))))
@@ -110,12 +111,12 @@ def fit(
     bootstraps: int = 200,
     seed: int = 0,
 ) -> Fit:
-    """Fit L(N, D) = E + A / N^alpha + B / D^beta to runs, all three arguments with one number for each.
+    """Fit L(N, D) = E + A / N^alpha + B / D^beta to runs; the first three arguments have one number per run.
 
     It minimises the Huber loss between the logarithms of losses, from many starts, as Hoffmann et al. (2022, section
-    3.3) do. Logarithms, so that 1% counts the same for a high loss and a low one. `bootstraps` fits to resampled runs
-    say how sure the constants are; runs with the same size and tokens are drawn together, since they share what is
-    wrong with them. Raises `ScalingError` if there are too few runs, runs of too few sizes or token counts, or losses
+    3.3) do. With logarithms, 1% counts the same for a high loss and a low one. `bootstraps` fits to resampled runs
+    say how certain the constants are; runs with the same size and tokens are drawn together, since they share the same
+    error. Raises `ScalingError` if there are too few runs, runs of too few sizes or token counts, or losses
     that do not fall with size or with tokens.
 
     >>> law = Law(E=1.5, A=50, B=300, alpha=0.3, beta=0.4)
@@ -129,7 +130,7 @@ def fit(
     n, d, loss = (np.asarray(each, dtype=float) for each in (parameters, tokens, losses))
     places = _check(n, d, loss)
     if bootstraps < 0 or delta <= 0:
-        raise ScalingError(f"bootstraps={bootstraps}, delta={delta}: expected 0 or more, and more than 0.")
+        raise ScalingError(f"bootstraps must be 0 or more and delta more than 0; got {bootstraps} and {delta}.")
     logs = np.log(n), np.log(d), np.log(loss)
     starts = _starts(n, d, loss)
     weights = np.ones((len(starts), len(n)))
@@ -143,8 +144,8 @@ def fit(
     if law is None or not all(falls.values()):
         raise ScalingError(
             f"In these runs the loss does not fall with more {next(name for name in falls if not falls[name])}, as "
-            "such a law says. Look at them: is each run at its own best learning rate, and has it reached the end of "
-            "its schedule?"
+            "such a law expects. Check the runs: is each one at its own best learning rate, and has it reached the "
+            "end of its schedule?"
         )
 
     # Each bootstrap sample starts from the best constants, and from the next best that differ.
@@ -161,31 +162,32 @@ def fit(
 
 def _check_level(level: float) -> None:
     if not 0 < level < 1:
-        raise ScalingError(f"level={level}: a probability between 0 and 1, such as 0.9.")
+        raise ScalingError(f"level must be a probability between 0 and 1, such as 0.9; got {level}.")
 
 
 def _check(n: Array, d: Array, loss: Array) -> NDArray[np.intp]:
-    """Return for each run which different point it is; raise if no law can be fitted."""
+    """Return the number of each run's distinct point; raise if no law can be fitted."""
     if not (n.shape == d.shape == loss.shape and n.ndim == 1):
         raise ScalingError(
-            f"Each run needs its parameters, tokens and loss; got {n.shape}, {d.shape} and {loss.shape} numbers."
+            f"Each run needs its parameters, tokens and loss; got shapes {n.shape}, {d.shape} and {loss.shape}."
         )
     if not all(np.isfinite(each).all() and (each > 0).all() for each in (n, d, loss)):
         raise ScalingError(
-            "Parameters, tokens and losses are positive, finite numbers. Leave out runs that broke down, and say so."
+            "Parameters, tokens and losses must be positive, finite numbers. Leave out runs that broke down, and say "
+            "that you did."
         )
     if not len(n):
-        raise ScalingError(f"There are no runs. A law has five constants, so it takes {FEWEST} different ones or more.")
+        raise ScalingError(f"There are no runs. A law has five constants, so it takes {FEWEST} distinct runs or more.")
     points, places = np.unique(np.stack((n, d)), axis=1, return_inverse=True)
     if points.shape[1] < FEWEST:
         raise ScalingError(
-            f"{points.shape[1]} different runs are too few: a law has five constants, so it takes {FEWEST} or more. "
-            "(The same size and tokens with another seed is no different run.)"
+            f"{points.shape[1]} distinct runs are too few: a law has five constants, so it takes {FEWEST} or more. "
+            "(A run with the same size and tokens but another seed is not distinct.)"
         )
     for name, values in (("sizes", n), ("numbers of tokens", d)):
         if len(np.unique(values)) < 3:
             raise ScalingError(
-                f"These runs have {len(np.unique(values))} different {name}, and 3 are needed: one to say how high "
+                f"These runs have {len(np.unique(values))} distinct {name}, but 3 are needed: one to say how high "
                 "the curve is, one how steep, and one how it bends."
             )
     return places.reshape(-1)
@@ -205,7 +207,7 @@ def _starts(n: Array, d: Array, loss: Array) -> Array:
 
 
 def _law(constants: Array) -> Law | None:
-    """The law with these constants (log E, log A, log B, alpha, beta), or None if it is none."""
+    """Return the law with these constants (log E, log A, log B, alpha, beta), or None if they do not make one."""
     e, a, b, alpha, beta = constants
     with np.errstate(over="ignore"):
         try:
@@ -215,16 +217,17 @@ def _law(constants: Array) -> Law | None:
 
 
 def _minimise(logs: tuple[Array, Array, Array], weights: Array, starts: Array, delta: float) -> tuple[Array, Array]:
-    """Return the constants that minimise the Huber loss from each start, and what is left of it.
+    """Return the constants that minimise the Huber loss from each start, and the loss there.
 
-    Levenberg and Marquardt's method: a step solves the linear problem near the present constants, damped more after a
-    step that did not help. Runs beyond `delta` weigh less, so that their squares count like their sizes. `weights`
-    (start, run), `starts` (start, constant); all starts take their steps side by side.
+    This is the Levenberg–Marquardt method: a step solves the linear problem near the current constants, damped more
+    after a step that did not help. Runs that deviate by more than `delta` get a lower weight, so that their squares
+    count like their sizes. `weights` is (start, run), `starts` (start, constant); all starts take their steps side by
+    side.
     """
     log_n, log_d, log_loss = logs
 
     def terms(constants: Array) -> tuple[Array, Array]:
-        """The three summands' shares of the loss (start, run, 3), and the deviations (start, run)."""
+        """Return the three terms' shares of the loss (start, run, 3), and the deviations (start, run)."""
         e, a, b, alpha, beta = (constants[:, [i]] for i in range(5))
         summands = np.stack(np.broadcast_arrays(e + 0 * log_n, a - alpha * log_n, b - beta * log_d), axis=-1)
         top = summands.max(-1, keepdims=True)

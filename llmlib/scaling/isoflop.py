@@ -10,7 +10,7 @@ from llmlib.scaling.laws import ScalingError
 
 @dataclass(frozen=True)
 class Minimum:
-    """The bottom of a curve of losses at one compute; `inside`: it lies between the smallest and the largest model."""
+    """The lowest point of a curve of losses at one compute; `inside`: it is between the smallest and largest model."""
 
     parameters: float
     loss: float
@@ -19,7 +19,7 @@ class Minimum:
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """y = factor * x^exponent."""
+    """The curve y = factor * x^exponent."""
 
     factor: float
     exponent: float
@@ -31,23 +31,23 @@ class PowerLaw:
 def isoflop_minimum(parameters: ArrayLike, losses: ArrayLike) -> Minimum:
     """Return the size with the lowest loss, by a parabola through losses against the logarithm of the size.
 
-    Raises `ScalingError` for fewer than three sizes, or if the points do not bend upwards, so that they have no lowest
-    one between them. Source: Hoffmann et al. (2022), section 3.2.
+    Raises `ScalingError` for fewer than three sizes, or if the curve through the points does not bend
+    upwards and so has no lowest point. Source: Hoffmann et al. (2022), section 3.2.
 
     >>> isoflop_minimum([1e5, 1e6, 1e7], [3.1, 3.0, 3.1])
     Minimum(parameters=1000000.0, loss=3.0, inside=True)
     """
     sizes, values = np.asarray(parameters, dtype=float), np.asarray(losses, dtype=float)
     if sizes.shape != values.shape or sizes.ndim != 1:
-        raise ScalingError(f"One loss for each size: got {sizes.shape} sizes and {values.shape} losses.")
+        raise ScalingError(f"One loss for each size is needed: got shapes {sizes.shape} and {values.shape}.")
     if len(np.unique(sizes)) < 3:
         raise ScalingError(f"A parabola needs 3 sizes or more; got {len(np.unique(sizes))}. Train other sizes too.")
     middle = np.log(sizes).mean()  # so that no large numbers cancel
     bend, slope, height = np.polyfit(np.log(sizes) - middle, values, 2)
     if bend <= 0:
         raise ScalingError(
-            "These losses do not bend upwards, so no size between them is the best. Train smaller models if the loss "
-            "rises with size, and larger ones if it falls."
+            "The curve through these losses does not bend upwards, so it has no lowest point. Train smaller models if "
+            "the loss rises with size, and larger ones if it falls."
         )
     lowest = -slope / (2 * bend)
     size = float(np.exp(middle + lowest))
@@ -58,7 +58,7 @@ def isoflop_minimum(parameters: ArrayLike, losses: ArrayLike) -> Minimum:
 def power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
     """Return the power law through points: the straight line that fits best where both axes are logarithmic.
 
-    Raises `ScalingError` for fewer than two different `x`, or for numbers that are not positive.
+    Raises `ScalingError` for fewer than two distinct `x`, or for numbers that are not positive.
 
     >>> law = power_law([1, 10, 100], [2, 20, 200])
     >>> f"{law.factor:.2f} x^{law.exponent:.2f}"
@@ -66,6 +66,6 @@ def power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
     """
     xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if xs.shape != ys.shape or len(np.unique(xs)) < 2 or not ((xs > 0).all() and (ys > 0).all()):
-        raise ScalingError("A power law needs two points or more with different x, all of them positive numbers.")
+        raise ScalingError("A power law needs two points or more with distinct x; all numbers must be positive.")
     exponent, log_factor = np.polyfit(np.log(xs), np.log(ys), 1)
     return PowerLaw(float(np.exp(log_factor)), float(exponent))

@@ -1,4 +1,4 @@
-"""What a scaling law says: a loss from parameters and tokens, and the best use of a budget."""
+"""Use a scaling law: predict a loss from parameters and tokens, and find the best use of a compute budget."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class ScalingError(ValueError):
 
 @dataclass(frozen=True)
 class Allocation:
-    """A size, a number of tokens to train on, and the loss that a law gives to the two."""
+    """A size, a number of tokens to train on, and the loss that a law predicts for the two."""
 
     parameters: float
     tokens: float
@@ -29,7 +29,7 @@ class Allocation:
 
     @property
     def flops(self) -> float:
-        """What training and answering take together."""
+        """The FLOPs of training and answering together."""
         return self.training_flops + self.answering_flops
 
 
@@ -47,7 +47,7 @@ def training_flops(parameters: float, tokens: float) -> float:
 
 
 def answering_flops(parameters: float, tokens: float) -> float:
-    """Return the FLOPs of reading and writing so many tokens with a trained model: 2 for each parameter and token."""
+    """Return the FLOPs that a trained model takes to read and write `tokens` tokens: 2 for each parameter and token."""
     return 2 * parameters * tokens
 
 
@@ -55,8 +55,9 @@ def answering_flops(parameters: float, tokens: float) -> float:
 class Law:
     """Holds the five constants of L(N, D) = E + A / N^alpha + B / D^beta, with N parameters and D tokens; L is in nats.
 
-    E is what no model can foresee, the second term is the price of too few parameters, and the third that of too few
-    tokens. Raises `ScalingError` for constants that are not positive. Source: Hoffmann et al. (2022), equation 2.
+    E is the loss that no model can avoid, the second term is the price of too few parameters, and the third is the
+    price of too few tokens. Raises `ScalingError` for constants that are not positive. Source: Hoffmann et al. (2022),
+    equation 2.
 
     >>> law = Law(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
     >>> f"{law.loss(70e9, 1.4e12):.3f}"  # Chinchilla
@@ -80,51 +81,51 @@ class Law:
         for name in ("E", "A", "B", "alpha", "beta"):
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0):
-                raise ScalingError(f"{name}={value}: all five constants of a law are positive numbers.")
+                raise ScalingError(f"{name}={value}: all five constants of a law must be positive numbers.")
 
     def loss(self, parameters: ArrayLike, tokens: ArrayLike) -> NDArray[np.float64]:
-        """Return the loss of models of these sizes, trained on so many tokens; numbers, or arrays of one shape."""
+        """Return the loss of models of these sizes, trained on `tokens` tokens; numbers, or arrays of one shape."""
         n, d = np.asarray(parameters, dtype=float), np.asarray(tokens, dtype=float)
         return self.E + self.A * n**-self.alpha + self.B * d**-self.beta
 
     @property
     def size_exponent(self) -> float:
-        """How the best size grows with compute: as compute to this power."""
+        """The exponent of the best size: the size grows as compute to this power."""
         return self.beta / (self.alpha + self.beta)
 
     def optimum(self, compute: float) -> Allocation:
-        """Return the size and the tokens with the lowest loss, of all that take `compute` FLOPs in training.
+        """Return the size and number of tokens with the lowest loss, of all that take `compute` FLOPs to train.
 
         On the line 6 N D = compute, the loss is lowest where alpha A / N^alpha = beta B / D^beta. Source: Hoffmann et
         al. (2022), equation 4. Raises `ScalingError` if `compute` is not positive.
         """
         if not compute > 0:
-            raise ScalingError(f"compute={compute}: a budget is a positive number of FLOPs.")
+            raise ScalingError(f"compute must be a positive number of FLOPs, got {compute}.")
         balance = (self.alpha * self.A / (self.beta * self.B)) ** (1 / (self.alpha + self.beta))
         parameters = balance * (compute / 6) ** self.size_exponent
         tokens = compute / 6 / parameters
         return Allocation(parameters, tokens, float(self.loss(parameters, tokens)), compute)
 
     def tokens_for(self, parameters: float, loss: float) -> float:
-        """Return how many tokens bring a model of this size to this loss.
+        """Return how many tokens it takes to train a model of this size to this loss.
 
-        Raises `ScalingError` if no number of tokens does, because the model is too small.
+        Raises `ScalingError` if no number of tokens is enough, because the model is too small.
         """
         gap = loss - self.E - self.A * parameters**-self.alpha
         if gap <= 0:
             floor = self.E + self.A * parameters**-self.alpha
             raise ScalingError(
-                f"A model of {parameters:.3g} parameters never gets to a loss of {loss:.4g}: with tokens without end, "
-                f"this law gives it {floor:.4g}. Take a larger model, or a higher loss."
+                f"A model of {parameters:.3g} parameters never gets to a loss of {loss:.4g}: even with unlimited "
+                f"tokens, this law predicts {floor:.4g}. Take a larger model, or a higher loss."
             )
         return float((self.B / gap) ** (1 / self.beta))
 
     def cheapest(self, loss: float, answered_tokens: float = 0.0) -> Allocation:
-        """Return the model that gets to a loss with the fewest FLOPs of training and of answering together.
+        """Return the model that reaches `loss` with the fewest FLOPs for training and answering together.
 
-        `answered_tokens` is how many tokens the model will read and write in its life. The more there are, the smaller
-        the best model, and the longer its training. Raises `ScalingError` for a loss that is not above E, or for a
-        negative number of tokens. Source of the idea: Sardana et al. (2024), "Beyond Chinchilla-Optimal".
+        `answered_tokens` is how many tokens the model will read and write in its lifetime. The more there are, the
+        smaller the best model, and the longer its training. Raises `ScalingError` for a loss that is not above E, or
+        for a negative number of tokens. Source of the idea: Sardana et al. (2024), "Beyond Chinchilla-Optimal".
 
         >>> law = Law(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
         >>> [f"{law.cheapest(2.0, answered).tokens_per_parameter:.0f}" for answered in (0, 1e12, 1e14)]
@@ -133,10 +134,10 @@ class Law:
         if not loss > self.E:
             raise ScalingError(f"No model gets to a loss of {loss:.4g}: by this law, all stay above E = {self.E:.4g}.")
         if answered_tokens < 0:
-            raise ScalingError(f"answered_tokens={answered_tokens}: a number of tokens is 0 or more.")
+            raise ScalingError(f"answered_tokens must be 0 or more, got {answered_tokens}.")
 
         def made_of(log_odds: float) -> Allocation:
-            """The model with this share of what can be foreseen lost to its size, and the rest to too few tokens."""
+            """Return the model that loses this share of loss − E to its small size, and the rest to too few tokens."""
             share = 1 / (1 + np.exp(-log_odds))
             parameters = float((self.A / (share * (loss - self.E))) ** (1 / self.alpha))
             tokens = float((self.B / ((1 - share) * (loss - self.E))) ** (1 / self.beta))
@@ -148,7 +149,7 @@ class Law:
                 answering_flops(parameters, answered_tokens),
             )
 
-        low, high = -30.0, 30.0  # there is one minimum: narrow it down by the golden section
+        low, high = -30.0, 30.0  # there is one minimum: narrow it down by golden-section search
         for _ in range(90):
             left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
             low, high = (low, right) if made_of(left).flops < made_of(right).flops else (left, high)
@@ -176,14 +177,14 @@ class KaplanLaw:
     fitted_tokens: tuple[float, float] | None = None
 
     def loss(self, parameters: ArrayLike, tokens: ArrayLike) -> NDArray[np.float64]:
-        """Return the loss of models of these sizes (without embeddings), trained on so many tokens."""
+        """Return the loss of models of these sizes (without embeddings), trained on `tokens` tokens."""
         n, d = np.asarray(parameters, dtype=float), np.asarray(tokens, dtype=float)
         return ((self.n_c / n) ** (self.alpha_n / self.alpha_d) + self.d_c / d) ** self.alpha_d
 
     def optimum(self, compute: float) -> Allocation:
-        """Return the size that the paper found best for so many FLOPs, and the tokens that are left for it."""
+        """Return the model size that the paper found best for `compute` FLOPs, and how many tokens to train it on."""
         if not compute > 0:
-            raise ScalingError(f"compute={compute}: a budget is a positive number of FLOPs.")
+            raise ScalingError(f"compute must be a positive number of FLOPs, got {compute}.")
         parameters = self.best_size * (compute / PETAFLOP_DAY) ** self.size_exponent
         tokens = compute / 6 / parameters
         return Allocation(parameters, tokens, float(self.loss(parameters, tokens)), compute)

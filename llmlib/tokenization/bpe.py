@@ -151,9 +151,9 @@ class BPETokenizer(Tokenizer):
     ) -> "BPETokenizer":
         """Learn a vocabulary: ids 0 to 255 are the bytes, then come the merges as learned, then `special_tokens`.
 
-        The text is cut at `special_tokens` first: nothing is learned from them, and no merge reaches across one.
+        The text is cut at `special_tokens` first: nothing is learned from them, and no merge reaches across them.
 
-        `text` may be an iterable of strings, such as an open file: only one of them at a time, and the
+        `text` may be an iterable of strings, such as an open file: only one string at a time, and the
         counts of distinct pieces, are kept in memory. (No piece reaches from one string into the next, so the
         lines of a file teach less about newlines than the whole file as one string.) The most frequent pair is merged
         first; `ties` says which one if several are tied (see `learn_merges`). If no pair is left, there are fewer
@@ -262,7 +262,7 @@ class BPETokenizer(Tokenizer):
     def encode_iterable(
         self, texts: Iterable[str], allowed_special: Literal["all"] | Iterable[str] = ()
     ) -> Iterator[int]:
-        """Yield the ids of one long text that comes in parts, such as an open file; they are the whole text's ids.
+        """Yield the ids of one long text that comes in parts, such as an open file, as if it were one string.
 
         Only the undecided end is kept in memory: one part and at most a few words, as long as words end now and then
         (a pattern that does not cut there has to see the whole text). Raises as `encode` does.
@@ -281,7 +281,7 @@ class BPETokenizer(Tokenizer):
         yield from self.encode(held, names)
 
     def _decided(self, text: str, names: tuple[str, ...]) -> int:
-        """Return how many characters at the start of a text have their ids whatever comes next; 0 if that is unknown.
+        """Return how many characters at the start of a text have final ids, whatever comes next; 0 if that is unknown.
 
         We cut where a word or number ends and the pattern ends a piece; the white space after it stays in one part.
         """
@@ -308,8 +308,8 @@ class BPETokenizer(Tokenizer):
         """
         if self._rank_to_id is not None or self._only_whole or self.normalization:
             raise ValueError(
-                "tiktoken needs ids in the order of merging, no pieces that only exist whole, and no Unicode "
-                "normalization; this tokenizer differs. Use its own encode, which runs in tiktoken's core."
+                "tiktoken needs ids in the order of merging, no pieces that must stay whole, and no Unicode "
+                "normalization; this tokenizer does not fit. Use its own encode, which runs in tiktoken's core."
             )
         return tiktoken.Encoding(
             name, pat_str=self.pattern, mergeable_ranks=self._ranks, special_tokens=self.special_tokens

@@ -45,7 +45,7 @@ def count_pieces(
             raise TypeError(f"Training takes a string or several strings, got {type(part).__name__} among them.")
         for stretch in any_of(tuple(special_tokens)).split(part) if special_tokens else (part,):
             if len(stretch) < LARGE and not compiled.groups:
-                # quick, but it makes a list of all pieces; and with groups it would list those
+                # quick, but it makes a list of all pieces; and if the pattern has groups, it would list the groups
                 counts.update(compiled.findall(stretch))
             else:
                 counts.update(match[0] for match in compiled.finditer(stretch))
@@ -90,7 +90,7 @@ def learn_merges(
             changes.pop(pair, None)
             for changed, change in changes.items():
                 pair_counts[changed] += change
-                if new_id in changed and change > 0:  # all other counts fall, and `_pop_commonest` notices
+                if new_id in changed and change > 0:  # all other counts fall; `_pop_commonest` notices that
                     heapq.heappush(heap, entry(change, changed))
             bar.update()
     return merges

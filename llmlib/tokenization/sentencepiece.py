@@ -32,7 +32,7 @@ class SentencePieceTokenizer(Tokenizer):
         byte_fallback: whether a character that is not a piece is written with the tokens of its bytes.
         prefix: where to put "▁" before the text: before "every" stretch between special tokens, before the "first"
             stretch, or "never".
-        doubles_prefix: whether to put it also before text that already begins with a space.
+        doubles_prefix: whether to put it even before text that already begins with a space.
         bos_id, adds_bos, eos_ids, chat_template: see `Tokenizer`.
     """
 
@@ -166,7 +166,7 @@ class SentencePieceTokenizer(Tokenizer):
 def ranks_from_scores(pieces: Mapping[str, int], scores: Sequence[float]) -> dict[tuple[str, str], int]:
     """Return the rank of each merge in a SentencePiece model, which scores its tokens: the highest score comes first.
 
-    Any two tokens that spell a token may be merged into it, all with the same rank. Byte tokens take no part.
+    Any two tokens that spell a token may be merged into it, all with the same rank. Byte tokens are never merged.
 
     >>> ranks_from_scores({"a": 0, "b": 1, "ab": 2, "aba": 3, "ba": 4}, [0.0, 0.0, -1.0, -3.0, -2.0])
     {('a', 'b'): 0, ('a', 'ba'): 2, ('ab', 'a'): 2, ('b', 'a'): 1}

@@ -1,4 +1,4 @@
-"""Make a run's batches, the next one while a GPU is still busy with the last."""
+"""Make a run's batches, each while a GPU is still busy with the one before."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -25,7 +25,7 @@ def shuffled(n: int, seed: int, epoch: int) -> list[int]:
 
 @runtime_checkable
 class Data(Protocol):
-    """Provides batches, always the same one for a step and seed, like `llmlib.corpora.datasets.TokenDataset`."""
+    """Provides batches, the same batch for the same step and seed, like `llmlib.corpora.datasets.TokenDataset`."""
 
     def batch(self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None) -> Batch: ...
 
@@ -50,7 +50,7 @@ class Batches:
         return self._make(step)
 
     def prepare(self, step: int) -> None:
-        """Make the batch of a coming step now, if that does not slow down the present one."""
+        """Make the batch of a coming step now, if that does not slow down the current one."""
         if self.ahead and step < self.config.steps:
             self._ready = step, self._make(step)
 

@@ -33,7 +33,7 @@ OPTIMIZERS, UNFINISHED = "optimizers.pt", ".step-"
 PARTS = {
     torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"),
     Muon: ("momentum",),
-}  # what they remember for each weight
+}  # what these optimizers remember for each weight
 
 
 class RunError(RuntimeError):
@@ -46,7 +46,8 @@ _claimed: WeakValueDictionary[Path, filelock.BaseFileLock] = WeakValueDictionary
 def claim(folder: Path) -> filelock.BaseFileLock:
     """Lock the folder: while you hold the returned lock, no other process can train there.
 
-    Runs in this process can, so that you may run a cell again. Raises `RunError` if another process has the lock.
+    Other runs in this process still can, so that you can run a cell again. Raises `RunError` if another process has the
+    lock.
     """
     path = folder.resolve()
     if (held := _claimed.get(path)) is not None:
@@ -76,8 +77,8 @@ def save(
     """Write a checkpoint into the run's folder: trained weights, optimizers, and `state`, which must fit into JSON.
 
     It is written under another name and then renamed, so a kill or a full disk never leaves half a checkpoint. If the
-    model is cut into parts, every process has to call this, and only one `writes`. Raises `RunError` if it cannot be
-    written; earlier checkpoints stay.
+    model is cut into parts, every process has to call this, and only one `writes`. Raises `RunError` if the checkpoint
+    cannot be written; earlier checkpoints stay.
     """
     whole = folder / name_of(step)
     weights = sharding.gathered(learning(model), writes)
@@ -108,7 +109,7 @@ def save(
 
 
 def learning(model: nn.Module) -> dict[str, Tensor]:
-    """Return the weights that are not frozen and the buffers, by name (the first one, if a tensor has several).
+    """Return the weights that are not frozen and the buffers, by name (by the first name, if a tensor has several).
 
     A buffer that contains infinity, such as a mask, is a constant: it is made with the model, so we do not save it.
     """
@@ -124,7 +125,7 @@ def checksum(model: nn.Module) -> str | None:
 
 
 def checksum_of(tensors: Iterable[Tensor]) -> str:
-    """Return a hexadecimal checksum of what is in the tensors."""
+    """Return a hexadecimal checksum of the tensors' contents."""
     running = 0
     for parameter in tensors:
         raw = parameter.detach().cpu().reshape(-1).view(torch.uint8)
@@ -200,7 +201,7 @@ def _check_architecture(theirs: Any, model: Transformer, path: Path) -> None:
 def _check_weights(weights: dict[str, Tensor], ours: dict[str, Tensor], path: Path) -> None:
     if differing := sorted(weights.keys() ^ ours.keys()):
         raise RunError(
-            f"{path} comes from a run that trained other weights: only one of the two has {differing[0]}. "
+            f"{path} comes from a run that trained other weights: only one of the two runs has {differing[0]}. "
             "Freeze the same weights, or apply the same LoRA."
         )
     for name, value in weights.items():
@@ -213,19 +214,19 @@ def check_states(states: Any, optimizers: Sequence[torch.optim.Optimizer]) -> No
     torch does not check, and its fused kernels crash Python if a tensor has another shape.
     """
     if not isinstance(states, list) or len(states) != len(optimizers):
-        raise RunError(f"This run has {len(optimizers)} optimizers, but the checkpoint does not.")
+        raise RunError(f"This run has {len(optimizers)} optimizers, but the checkpoint has another number of them.")
     for optimizer, state in zip(optimizers, states):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         parts = PARTS.get(type(optimizer), ()) if not optimizer.defaults.get("amsgrad") else ()
         if not isinstance(state, dict) or not all(type(number) is int for number in state):
-            raise ValueError("the states are not a table by number")
+            raise ValueError("the states are not a dict from weight numbers to states")
         for number, of_weight in state.items():
             if not 0 <= number < len(weights):
                 raise ValueError(f"it has a state for weight {number}, but there are only {len(weights)} weights")
             weight = weights[number]
             if not isinstance(of_weight, dict) or (parts and of_weight.keys() != set(parts)):
                 raise ValueError(f"the state of weight {number} is not exactly {', '.join(parts)}")
-            for part, value in of_weight.items() if parts else ():  # we cannot judge other optimizers' states
+            for part, value in of_weight.items() if parts else ():  # we cannot check other optimizers' states
                 like = torch.zeros(()) if part == "step" else weight
                 _check_alike(value, like, f"{part} of weight {number}")
                 if part in ("step", "exp_avg_sq") and (value < 0).any():

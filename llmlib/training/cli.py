@@ -86,7 +86,7 @@ def train_command(
 ) -> None:
     """Train a model on text. The same settings give the same run; use --resume to continue a run that was stopped.
 
-    To continue a run that has ended, put more steps into the settings.
+    To continue a run that has ended, set a higher number of steps in the settings.
 
     With N processes: torchrun --nproc-per-node=N -m llmlib train settings.toml
     With --max-restarts=3, a run restarts by itself if one of its processes dies.
@@ -133,10 +133,10 @@ def _run(path: Path, resume: bool) -> None:
     settings = read_toml(path, "train", RunSettings)
     data = from_mapping(DataSettings, settings.data, f"{path}, [data]")
     if data.tokenizer != LEARNED and "vocab_size" in settings.data:
-        raise SettingsError(f"{path}, [data]: vocab_size is only for learning a tokenizer. Leave it or tokenizer out.")
+        raise SettingsError(f"{path}, [data]: vocab_size is only for learning a tokenizer. Leave out one of the two.")
     config = TrainConfig.from_mapping(settings.train, f"{path}, [train]")
     of_model = f"{path}, [model]"
-    from_mapping(TransformerConfig, settings.model, of_model, {"vocab_size": 1})  # report wrong ones before any work
+    from_mapping(TransformerConfig, settings.model, of_model, {"vocab_size": 1})  # report wrong fields before any work
     folder, ranks = Path(settings.folder), distributed.join()
     claim = checkpoints.claim(folder) if ranks.writes else None
     if not ranks.writes:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, no_type_check
 
 from llmlib.settings import AT_LEAST_0, AT_LEAST_1, BELOW_1, MORE_THAN_0, SHARE, Limit, check_fields, from_mapping
 
-ONLY_WITH = {  # settings that do nothing unless another has this value
+ONLY_WITH = {  # settings that do nothing unless another setting has this value
     ("optimizer", "muon"): ("momentum",),
     ("schedule", "wsd"): ("decay_share",),
 }
@@ -32,7 +32,7 @@ class TrainConfig:
     steps: Annotated[int, AT_LEAST_1] = 1000
     batch_size: Annotated[int, AT_LEAST_1] = 32  # windows of text per step
     seq_len: Annotated[int, AT_LEAST_1] = 128  # tokens per window
-    accumulate: Annotated[int, AT_LEAST_1] = 1  # compute a batch in this many parts, to save memory; same step
+    accumulate: Annotated[int, AT_LEAST_1] = 1  # compute a batch in this many parts, to save memory
     optimizer: Literal["adamw", "muon"] = "adamw"  # muon: for the matrices in the blocks, and AdamW for the rest
     # The highest learning rate of tables, norms and biases, which AdamW always trains.
     learning_rate: Annotated[int | float, MORE_THAN_0] = 3e-3
@@ -48,7 +48,7 @@ class TrainConfig:
     # wsd: over which share of the run, at its end, the learning rate falls.
     decay_share: Annotated[int | float, SHARE] = 0.2
     final_share: Annotated[int | float, SHARE] = 0.0  # the last learning rate, as a share of the highest
-    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # largest norm of all gradients together; None: any
+    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # largest joint norm of all gradients; None: no limit
     dtype: str = "auto"  # for the matrix products: "float32" or "bfloat16"; weights stay float32
     seed: Annotated[int, AT_LEAST_0] = 0  # for drawing the windows of text
     validate_every: Annotated[int, AT_LEAST_0] = 0  # steps between validations; 0: only at the end

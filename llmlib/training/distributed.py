@@ -97,7 +97,7 @@ class Ranks:
 
 
 def join() -> Ranks:
-    """Join the processes that `torchrun` started, or stay alone if it did not.
+    """Join the processes that `torchrun` started, or run alone if it started none.
 
     torchrun's environment variables say which process this is. Tensors on CPUs go through gloo, on GPUs through NCCL.
     Raises `RunError` if this host has fewer GPUs than processes.

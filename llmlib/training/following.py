@@ -23,7 +23,7 @@ import typer
 
 from llmlib.files.atomic import atomic_write
 
-LINES = 10  # lines of progress, if there is no terminal to show a bar
+LINES = 10  # progress lines, if there is no terminal to show a bar
 NOT_LOGGED = ("sample", "groups")  # fields of a step that do not fit into a line
 
 
@@ -78,7 +78,7 @@ def warnings_once(writes: bool) -> Iterator[None]:
 def following(run: Any, folder: Path, ranks: Any, again: str) -> Iterator[None]:
     """Take all steps of a run, and then run the block.
 
-    Each step adds a line to log.csv. A progress bar shows on a terminal, elsewhere a line now and then. Ctrl-C and the
+    Each step adds a line to log.csv. A terminal shows a progress bar, anything else a line now and then. Ctrl-C and the
     signal TERM end the run between two steps, with a checkpoint; `again` is the command that continues it.
     """
     try:
@@ -86,7 +86,7 @@ def following(run: Any, folder: Path, ranks: Any, again: str) -> Iterator[None]:
             _take(run, folder, ranks.writes)
     except KeyboardInterrupt as stop:
         code = 143 if isinstance(stop, Terminated) else 130
-        if ranks.world > 1:  # a checkpoint needs all processes, and each stopped somewhere else
+        if ranks.world > 1:  # a checkpoint needs all processes, and each one stopped at a different point
             where = f"The last checkpoint in {folder} is kept."
         elif run.step:
             where = f"The checkpoint is in {run.save()}."
@@ -149,7 +149,7 @@ def summary(run: Any, folder: Path) -> str:
 class Log:
     """The CSV log of a run. It continues after the step `last`, or begins a new file if that is None.
 
-    Lines after that step, from before a kill, are dropped; the line of that step is added if a kill came before it.
+    Later lines, written before a kill, are dropped; the line of step `last` is added if a kill came before it.
     Raises `RunError` if the file cannot be read or written.
     """
 
@@ -213,5 +213,5 @@ class Log:
 
 
 def _row(step: Any) -> dict[str, Any]:
-    """Return a step's fields, those with names and numbers in them as JSON."""
+    """Return a step's fields; a field that maps names to numbers becomes JSON."""
     return {name: json.dumps(value) if isinstance(value, dict) else value for name, value in vars(step).items()}

@@ -41,7 +41,7 @@ class Step:
 
     @property
     def shown(self) -> dict[str, str]:
-        """What a line of progress says."""
+        """What a progress line shows."""
         shown = {"loss": f"{self.loss:.3f}", "tokens/s": f"{self.tokens_per_second:,.0f}"}
         if self.validation_loss is not None:
             shown["validation"] = f"{self.validation_loss:.3f}"
@@ -112,7 +112,7 @@ class Training(Run[Step]):
             raise ValueError(NOTHING_COUNTS)
         for number, (part_x, part_y) in enumerate(parts, start=1):
             with distributed.exchanging(self.called, number == len(parts)):
-                # Weigh each part by its share of all that counts, so the sum is the mean over the whole batch;
+                # Weight each part by its share of all that counts, so the sum is the mean over the whole batch;
                 # processes average their gradients, so multiply by `world`.
                 weight = self.objective.count(part_y) / counted * self.ranks.world
                 loss = self.objective(self.called, part_x, part_y) * weight if weight else 0 * self.called(part_x).sum()
@@ -123,7 +123,7 @@ class Training(Run[Step]):
         return self.ranks.mean(sum(loss.item() for loss in losses)), x.numel()
 
     def _check(self, loss: float, norm: float) -> None:
-        """Stop before a step that would spoil the weights, so that the model keeps the ones from before."""
+        """Stop before a step that would spoil the weights, so that the model keeps its weights from before."""
         self._check_finite(loss, norm)
         usual = statistics.median(self.recent) if len(self.recent) == RECENT else math.inf
         if loss > 3 * usual + 1:

@@ -52,14 +52,14 @@ def cross_entropy(
 
 @runtime_checkable
 class Objective(Protocol):
-    """What a run minimises: a loss on a part of a batch, `x` and `y` as the data gives them."""
+    """What a run minimises: a loss on a part of a batch, `x` and `y` as the data returns them."""
 
     def __call__(self, model: Any, x: Tensor, y: Tensor) -> Float[Tensor, ""]:
         """Return the mean loss; `model` is the one to call, which may be spread over several processes."""
         ...
 
     def count(self, y: Tensor) -> int:
-        """Return over how many things the mean is taken, so that parts of a batch can be weighed."""
+        """Return the number of things that the mean is over, so that parts of a batch can be weighted."""
         ...
 
 

@@ -24,7 +24,7 @@ FROM_THE_HEAP = 32 << 20  # bytes; the largest piece that may come from the heap
 def check_room(model: TransformerConfig, config: TrainConfig, device: torch.device) -> None:
     """Raise `ValueError` if a run does not fit on the device, before anything is allocated.
 
-    It needs weights, gradients and AdamW's two numbers per weight, all float32, and the activations of one part of
+    A run needs weights, gradients and AdamW's two numbers per weight, all float32, and the activations of one part of
     a batch (`llmlib.costs`).
 
     >>> gpt3 = TransformerConfig(50257, 2048, 12288, n_layers=96, n_heads=96)
@@ -60,7 +60,7 @@ def keep_freed() -> bool:
 
 
 def give_back() -> None:
-    """Return the freed memory that `keep_freed` keeps to the system."""
+    """Give the system back the freed memory that `keep_freed` keeps."""
     if libc := _glibc():
         libc.malloc_trim(0)
 

@@ -28,12 +28,12 @@ def save_checkpoint(
 ) -> Path:
     """Write a checkpoint into a folder, and return the checkpoint's own folder.
 
-    It has the weights that are not frozen, the states of the optimizers, their learning rates and other numbers, and
+    It holds the weights that are not frozen, the states of the optimizers, their learning rates and other numbers, and
     `state`: anything else that the loop needs and JSON can hold, such as `scheduler.state_dict()`. A kill or a full
     disk does not hurt earlier checkpoints.
 
-    Raises `RunError` if it cannot be written, or if the folder has another checkpoint of this step, for example from an
-    earlier run; and `ValueError` for a state that JSON cannot hold.
+    Raises `RunError` if the checkpoint cannot be written, or if the folder has another checkpoint of this step, for
+    example from an earlier run; and `ValueError` for a state that JSON cannot hold.
 
     >>> import tempfile
     >>> folder, model = tempfile.mkdtemp(), nn.Linear(2, 1)
@@ -81,7 +81,7 @@ def load_checkpoint(
         raise RunError(f"{path} comes from train, not from save_checkpoint. Continue it with train(…, resume=True).")
     kept, ours = about["own"]["optimizers"], [_about(optimizer) for optimizer in several]
     if differing := _differing(kept, ours):
-        raise RunError(f"{path} has other optimizers: {differing}. Make the model and the optimizers as they were.")
+        raise RunError(f"{path} has other optimizers: {differing}. Make model and optimizers as in the earlier run.")
     load(path, model, several)
     for optimizer, then in zip(several, kept):
         for group, numbers in zip(optimizer.param_groups, then["numbers"]):
@@ -126,7 +126,7 @@ def _differing(kept: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
     flat = ([shape for groups in each for group in groups for shape in group] for each in shapes)
     pairs = enumerate(zip_longest(*flat, fillvalue="missing"))
     unlike = (f"weight {number} is {then} there and {now} here" for number, (then, now) in pairs if then != now)
-    return next(unlike, "the weights are in other groups")
+    return next(unlike, "the weights are grouped differently")
 
 
 def _is_number(value: Any) -> bool:

@@ -42,7 +42,7 @@ class WorkingCopy(Generic[Model]):
         self._ours: list[Tensor] = [ours for _, ours in pairs]
 
     def hand_over(self) -> None:
-        """Give the gradients to the float32 weights."""
+        """Hand the gradients over to the float32 weights."""
         if self.is_copy:
             for theirs, ours in zip(self._theirs, self._ours):
                 theirs.grad = None if ours.grad is None else ours.grad.to(theirs.dtype)

@@ -39,9 +39,9 @@ class TrainingDiverged(RuntimeError):
 
 
 class Run(Iterator[Result], Generic[Result]):
-    """A run: each `next` takes a step. `settings` are all that decides what it computes, `config` those of training."""
+    """A run: each `next` takes a step. `settings` decide all that it computes; `config` is the part about training."""
 
-    RESULT: ClassVar[type] = object  # what each step gives
+    RESULT: ClassVar[type] = object  # what each step returns
     SAME = "Continue with the same text, tokenizer and shares"  # what to do if a folder's run had other data
 
     def __init__(self, model: Transformer, config: TrainConfig, folder: Path | None, settings: Any = None):
@@ -76,7 +76,7 @@ class Run(Iterator[Result], Generic[Result]):
         raise NotImplementedError
 
     def _remembered(self) -> dict[str, Any]:
-        """Return what a checkpoint has to hold besides the weights and the optimizers, fit for JSON."""
+        """Return what a checkpoint has to hold besides the weights and the optimizers, in a form that JSON can hold."""
         raise NotImplementedError
 
     def _recall(self, about: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ class Run(Iterator[Result], Generic[Result]):
         return sharding.clip_gradients(self.model.parameters(), self.config.clip_norm or math.inf)
 
     def _check_finite(self, loss: float, norm: float) -> None:
-        """Stop before a step that would spoil the weights, so that the model keeps the ones from before."""
+        """Stop before a step that would spoil the weights, so that the model keeps its weights from before."""
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise self._diverged(
                 f"At step {self.step + 1} the loss is {loss:.3g} and the norm of the gradients is {norm:.3g}."
@@ -169,7 +169,7 @@ class Run(Iterator[Result], Generic[Result]):
         differing = [name for name in ours if name not in (*FREE, "steps") and ours[name] != theirs.get(name)]
         if differing:
             changes = "; ".join(f"{name} was {theirs.get(name)} and is {ours[name]}" for name in differing)
-            raise RunError(f"The run in {self.folder} had another config: {changes}. Use that, or another folder.")
+            raise RunError(f"The run in {self.folder} had another config: {changes}. Use that one, or another folder.")
         if self.config.steps < about["step"]:
             raise RunError(f"The run in {self.folder} has taken {about['step']} steps, but steps={self.config.steps}.")
         for name, now in self._fingerprints().items():

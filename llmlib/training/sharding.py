@@ -2,10 +2,10 @@
 
 With `parallel="fsdp"` each of N processes has an N-th of the weights, the gradients and the optimizers' memory (torch's
 FSDP2). A block's weights are gathered shortly before it computes and freed afterwards; its gradients are averaged, and
-each process keeps those of its rows. The rows are DTensors in torch: tensors that know which whole they belong to.
-Source: Rajbhandari et al. (2020), "ZeRO", stage 3; Zhao et al. (2023), "PyTorch FSDP".
+each process keeps the gradients of its own rows. The rows are DTensors in torch: tensors that know which whole they
+belong to. Source: Rajbhandari et al. (2020), "ZeRO", stage 3; Zhao et al. (2023), "PyTorch FSDP".
 
-This module has everything that a run needs for that: it cuts a model, gathers a whole tensor, and cuts one again.
+This module has everything that a run needs for this: it cuts a model, gathers a whole tensor, and cuts one again.
 torch's modules for it are imported where they are used: they take half as long to import as torch itself, and most runs
 use a single process.
 """
@@ -51,7 +51,7 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
-    """Return this process's rows of a whole tensor if `like` is cut, or else the tensor. Nothing is sent."""
+    """Return this process's rows of a whole tensor if `like` is cut, or else the whole tensor. Nothing is sent."""
     if not is_cut(like):
         return tensor
     from torch.distributed.tensor import DTensor
@@ -90,7 +90,10 @@ def whole_model(model: Transformer) -> Transformer:
 
 
 def gathered(values: Any, keep: bool = True) -> Any:
-    """Return dicts and lists with every tensor in them whole. Tensors are gathered one by one; `keep` them or not."""
+    """Gather the tensors in dicts and lists one by one; return the same structure with whole tensors.
+
+    Without `keep`, a tensor that was cut becomes None.
+    """
     if isinstance(values, dict):
         return {name: gathered(value, keep) for name, value in values.items()}
     if isinstance(values, list):

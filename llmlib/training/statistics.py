@@ -20,7 +20,7 @@ from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.transformer import Transformer
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-SAMPLE = 4096  # how many values of a group its quantiles are taken from, evenly spread
+SAMPLE = 4096  # how many values of a group, evenly spread, its quantiles are computed from
 KINDS = ("activations", "gradients", "updates")
 
 
@@ -102,7 +102,7 @@ def update_ratio(before: Tensor, after: Tensor) -> float:
 
 
 class Observer:
-    """Measures one step of a model: `watch` its forward pass, then call the other two before and after the step.
+    """Measures one step of a model: `watch` its forward pass, and call the other two methods before and after a step.
 
     >>> from llmlib import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))

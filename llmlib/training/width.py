@@ -10,7 +10,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 
 class Times(nn.Module):
-    """What a weight is multiplied by whenever it is used, so that a step of the weight counts as much less, too."""
+    """Multiplies a weight by a factor whenever it is used, so that its steps shrink by the same factor."""
 
     def __init__(self, factor: float):
         super().__init__()
@@ -21,7 +21,7 @@ class Times(nn.Module):
 
 
 def widened(base: TransformerConfig, times: int) -> TransformerConfig:
-    """Return a config of `times` the width: more heads of the same width, and an MLP that grows as much.
+    """Return a config of `times` the width: more heads of the same width, and an MLP that grows by the same factor.
 
     >>> base = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=2)
     >>> wide = widened(base, 4)
@@ -38,7 +38,7 @@ def maximal_update(model: Transformer, base: TransformerConfig) -> float:
 
     The matrices of the blocks start smaller, by the square root of that factor, and the logits are multiplied by the
     factor, in the last norm. You do the rest: multiply the rate of the matrices by the factor, and give tables, norms
-    and biases the same rate as in the base. At the base's own width nothing changes. Attention may go on dividing by
+    and biases the same rate as in the base. At the base's own width nothing changes. Attention can keep dividing by
     √d_head, since wider models have more heads and not wider ones. Before you save the trained model, make the factor
     a part of its weights: `torch.nn.utils.parametrize.remove_parametrizations(model.final_norm, "weight")`. Raises
     `ValueError` unless the model is `widened(base, times)`. Source: Yang et al. (2022), "Tensor Programs V", table 8.

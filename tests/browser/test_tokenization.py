@@ -67,7 +67,7 @@ def step_through_encoding(bench, page):
     page.keyboard.press("Enter")
     expect(view.locator(".llm-happened")).to_contain_text("Start: the text as 10 bytes")
     view.get_by_label("To the end").click()
-    expect(view.locator(".llm-happened")).to_contain_text("No pair that was learned is left. Ids: ")
+    expect(view.locator(".llm-happened")).to_contain_text("No learned pair is left. Ids: ")
     expect(view.locator(".llm-stage .llm-token")).to_have_text(["the·", "h", "at·i", "s"])
     bench.look("tokenization_encoding", view)
     view.get_by_role("tab", name="Encode a text").focus()

@@ -65,7 +65,7 @@ def write(bench, view, text):
 def odd(bench, view):
     write(bench, view, ODD)
     expect(view.locator(".llm-text")).to_have_text(ODD)
-    slider = view.get_by_label("Which sample: back through time")
+    slider = view.get_by_label("Training step to show")
     slider.focus()
     bench.page.keyboard.press("Home")
     expect(view.locator(".llm-text")).to_have_text("one two")
@@ -86,7 +86,7 @@ def long(bench, view):
 
 # --- alignment ----------------------------------------------------------------------------------------------------
 
-SLIDER = "Which step: back through time"
+SLIDER = "Training step to show"
 
 
 def alignment_odd(bench, view):

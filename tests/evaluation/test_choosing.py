@@ -228,10 +228,10 @@ def test_choices_that_begin_alike(model, tokenizer):
         ('{"prompt": "x", "choices": ["a", "b"]}', "line 2: the question: 'answer' is missing"),
         (
             '{"prompt": "x", "choices": ["a", 1], "answer": 0}',
-            r"line 2: 'choices' is \['a', 1\], expected a list of str",
+            r"line 2: 'choices' must be a list of strings, got \['a', 1\]",
         ),
-        ('{"prompt": "x", "answer": 3}', "'answer' is 3, expected a string or a list"),
-        ('{"prompt": "x", "answr": "a"}', "there is no field 'answr'; a question has prompt, messages"),
+        ('{"prompt": "x", "answer": 3}', "'answer' must be a string or a list, got 3"),
+        ('{"prompt": "x", "answr": "a"}', "unknown field 'answr'; a question may have prompt, messages"),
         ('{"prompt": "x", ', "line 2: invalid JSON at character"),
         ("[]", r"line 2: \[\] is not an object. Expected an object such as"),
     ],
@@ -289,7 +289,7 @@ def test_a_report_counts_by_measure_and_by_group(model, tokenizer):
     assert groups == [question.group for question in asked]
     assert report.score("raw")[0] == np.mean(expected)
     assert report.against(report, "raw").difference == 0
-    with pytest.raises(QuestionError, match="no question to ask"):
+    with pytest.raises(QuestionError, match="no questions to ask"):
         evaluate(model, tokenizer, [])
 
 

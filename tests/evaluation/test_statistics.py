@@ -71,10 +71,10 @@ def test_groups_of_different_sizes_are_drawn_whole():
 @pytest.mark.parametrize(
     ("columns", "choices", "message"),
     [
-        (([],), {}, "no question to measure"),
+        (([],), {}, "no questions to measure"),
         (([1],), {}, "at least 2 questions or groups"),
         (([1, 0],), {"groups": "aa"}, "at least 2 questions or groups to draw from, got 1"),
-        (([1, 0],), {"groups": "a"}, "2 questions and 1 names"),
+        (([1, 0],), {"groups": "a"}, "2 questions, but 1 group names"),
         (([1, 0], [1]), {}, r"different lengths: \[2, 1\]"),
         (([1, 0],), {"level": 1.5}, "level must be between 0 and 1"),
     ],
@@ -171,7 +171,7 @@ def test_the_temperature_has_the_lowest_loss(seed):
         ([[2.0, 1.0], [0.0, 3.0]], [0, 1], "any lower temperature fits better"),
         ([[2.0, 1.0], [0.0, 3.0]], [1, 0], "no temperature can help"),
         ([[2.0, float("-inf")]], [0], "infinite or NaN"),
-        ([[2.0, 1.0]], [0, 1], r"one right choice each, got \[1, 2\] and \[2\]"),
+        ([[2.0, 1.0]], [0, 1], r"one right choice for each question, got \[1, 2\] and \[2\]"),
     ],
 )
 def test_no_temperature(logits, right, message):

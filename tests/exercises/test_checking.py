@@ -199,7 +199,7 @@ def test_memory_between_calls_is_noticed():
 
     report = check("attention.scaled_dot_product", attempt)
     assert report.kind == "property"
-    assert "gives two results" in repr(report)
+    assert "returns two different results" in repr(report)
 
 
 def test_a_model_with_a_watcher_left_on_it_counts_as_changed():

@@ -354,7 +354,7 @@ def test_a_part_that_does_not_fit_any_more_falls_back_to_ours_and_is_not_lost(te
     assert keeping.last_kept(MASK).source.text == text
     collected = writing.collect()
     assert collected.mine == {}
-    assert "does not fit" in collected.refused[MASK]
+    assert "no longer fits" in collected.refused[MASK]
 
 
 # --- the picture ---

@@ -45,7 +45,7 @@ def test_nothing_yet_and_the_first_stage():
     ("old", "new", "says"),
     [
         ("self.output = nn.Linear(d_model, d_model, bias=False)", "", "`self.output` is missing."),
-        ("d_kv, bias=False", "d_model, bias=False", "`self.key` goes 8 → 8 and should go 8 → 4."),
+        ("d_kv, bias=False", "d_model, bias=False", "`self.key` maps 8 → 8, but should map 8 → 4."),
         ("bias=False", "bias=True", "`self.query` has a bias"),
         (
             "nn.Linear(d_model, d_kv, bias=False)",

@@ -24,7 +24,7 @@ def test_hints_rise_and_stay_at_the_last(monkeypatch):
         assert f"Hint {number} of 3" in text
         assert hints[number - 1] in text
     assert "Hint 2 of 3" in repr(hint("attention.split_heads", 2))
-    with pytest.raises(ValueError, match="hints 1, 2 and 3"):
+    with pytest.raises(ValueError, match="number must be 1, 2 or 3"):
         hint("attention.split_heads", 4)
 
 

@@ -44,7 +44,7 @@ def told(name, attempt):
 @pytest.mark.parametrize(
     ("right", "slip", "says"),
     [
-        ("x), self.n_heads), cos", "x), n_heads), cos", "`__init__` keeps it as `self.n_heads`."),
+        ("x), self.n_heads), cos", "x), n_heads), cos", "Keep it in `__init__`, as `self.n_heads`."),
         ("causal_mask(x.shape[1], ", "causal_mask(seq, ", "`seq` is the name of an axis. Its size is `x.shape[1]`."),
         ("self.query(x)", "self.query @ x", "`self.query` is a layer, and a layer is called like a function"),
         ("self.key(x), self.n_kv_heads", "self.key(x), self.n_heads", "does `self.key(x)` have side by side?"),
@@ -126,8 +126,8 @@ def test_a_right_module_stays_right_beside_exercises_that_are_not_solved():
 @pytest.mark.parametrize(
     ("key", "says"),
     [
-        ("blocks.{n}.mlp.up.weight", "`{n}` is in the key as it is written. With an `f` before the string"),
-        ("blocks.0.mlp.up", "The nearest one that there is: `blocks.0.mlp.up.weight`."),
+        ("blocks.{n}.mlp.up.weight", "The key contains the characters `{n}`. With an `f` before the string"),
+        ("blocks.0.mlp.up", "The closest one is `blocks.0.mlp.up.weight`."),
         ("nothing of the kind", "This key is not in the dictionary."),
     ],
 )
@@ -156,7 +156,7 @@ def draw(probabilities, u):
 @pytest.mark.parametrize("place", ["past.argmax(-1)", "torch.argmax(past, dim=-1)", "(probabilities > 1).argmax(-1)"])
 def test_truth_values_become_numbers_and_no_other_change_is_named(place):
     said = told("sampling.draw", run_cell(FIRST_PAST.replace("PLACE", place), torch=torch)["draw"])
-    assert "`.int()` makes 1 and 0 of them, and `argmax` finds the first of the largest." in said
+    assert "`.int()` turns them into 1 and 0, and `argmax` finds the first of the largest." in said
     assert "would make it right" not in said
     assert check("sampling.draw", run_cell(FIRST_PAST.replace("PLACE", "past.int().argmax(-1)"))["draw"]).correct
 

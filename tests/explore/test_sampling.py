@@ -277,11 +277,11 @@ def test_a_pattern_after_which_only_the_end_may_come(live):
     view = explore_sampling(*live, "one")
     act(view, "allow", pattern="()")
     assert not act(view, "step")
-    assert view.notice == "Your pattern allows no text at all: only the end may come. Change the pattern."
+    assert view.notice == "Your pattern allows no text at all: only the end token may come. Change the pattern."
     act(view, "allow", pattern="a")
     act(view, "step")
     assert not act(view, "step")
-    assert "only the end may still come" in view.notice
+    assert "only the end token may follow" in view.notice
     assert view.stages[-1]["kept"] == len(live[0].config.end_ids)
 
 

@@ -143,16 +143,16 @@ def refused(folder, match, model=None):
         ({"bias": "all"}, "bias='all' is not supported"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights='pissa' changes the base model's own weights"),
         ({"peft_type": "LOHA"}, "the adapter has the type 'LOHA'; only LORA is supported"),
-        ({"peft_type": None}, "'peft_type' is None, expected a string"),
-        ({"r": "4"}, "'r' is '4', expected a whole number"),
-        ({"r": 0}, "r is 0, expected a number greater than 0"),
-        ({"lora_alpha": float("nan")}, "lora_alpha is nan, expected a number greater than 0"),
+        ({"peft_type": None}, "'peft_type' must be a string, got None"),
+        ({"r": "4"}, "'r' must be a whole number, got '4'"),
+        ({"r": 0}, "r must be greater than 0, got 0"),
+        ({"lora_alpha": float("nan")}, "lora_alpha must be greater than 0, got nan"),
         (
             {"target_modules": ["q_proj", "lm_head"]},
             "target module 'lm_head' is not supported; it must be one of q_proj, k_proj",
         ),
         ({"target_modules": ["c_attn"]}, "target module 'c_attn' is not supported.*GPT-2's c_attn is three of them"),
-        ({"target_modules": ".*_proj"}, "'target_modules' is '.*_proj', expected a list"),
+        ({"target_modules": ".*_proj"}, "'target_modules' must be a list, got '.*_proj'"),
         ({"target_modules": []}, "target_modules is empty"),
         ({"target_modules": [{}]}, "target module {} is not supported"),
         ({"r": 2**70}, "rank must be at most 9,223,372,036,854,775,807"),
@@ -175,8 +175,8 @@ def test_a_lora_for_another_model_is_refused_with_the_first_name_or_shape(saved,
     deeper, flatter = make("llama"), make("llama")
     deeper.blocks.append(make("llama").blocks[0])
     del flatter.blocks[2]
-    refused(saved, r"14 of 56 matrices are missing, the first .*layers.3.self_attn.q_proj.lora_A", deeper)
-    refused(saved, r"no use for 14 of its matrices, the first is .*layers.2.mlp.down_proj.lora_A", flatter)
+    refused(saved, r"14 of 56 matrices are missing; the first .*layers.3.self_attn.q_proj.lora_A", deeper)
+    refused(saved, r"no use for 14 of its matrices; the first is .*layers.2.mlp.down_proj.lora_A", flatter)
 
 
 @pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])

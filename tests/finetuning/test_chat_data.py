@@ -178,7 +178,7 @@ def test_nothing_to_learn_from_is_an_error_before_the_first_step(tokenizer, mode
         ValueError, match=r"There is nothing to learn from: 3 of 3 conversations .* 3 are lost entirely"
     ):
         train(model, data, TrainConfig(2, 2, 16))
-    with pytest.raises(ValueError, match="There is no conversation to learn from"):
+    with pytest.raises(ValueError, match="There are no conversations to learn from"):
         ChatData(tokenizer, [])
 
 

@@ -108,7 +108,7 @@ def test_what_cannot_be_asked_for(make, message):
 
 
 def test_no_pairs_to_score(model, tokenizer):
-    with pytest.raises(ValueError, match="no pair to score"):
+    with pytest.raises(ValueError, match="no pairs to score"):
         pair_scores(model, tokenizer, [])
 
 

@@ -41,7 +41,7 @@ def test_scores_by_kind():
     found = score("aabbb", [" x", "y", "z", "Z", ""], ["x ", "x", "z", "z", "z"])
     assert found == {"a": Score(1, 2), "b": Score(1, 3), "all": Score(2, 5)}
     assert list(found)[-1] == "all"
-    with pytest.raises(ValueError, match="no answer to score"):
+    with pytest.raises(ValueError, match="no answers to score"):
         score([], [], [])
     with pytest.raises(ValueError, match="argument 3 is shorter"):
         score("ab", ["x", "y"], ["x"])

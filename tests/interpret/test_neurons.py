@@ -59,5 +59,5 @@ def test_a_model_without_mlps_and_no_text(model):
     with pytest.raises(ValueError, match="this model has no MLPs"):
         neurons(make("attention only"), TOKENIZER, ["a"], [(0, 0)], progress=False)
     for texts in ([], ["", ""]):
-        with pytest.raises(ValueError, match="There is no text to read"):
+        with pytest.raises(ValueError, match="There are no texts to read"):
             neurons(model, TOKENIZER, texts, [(0, 0)], progress=False)

@@ -125,7 +125,7 @@ def test_what_is_wrong_is_named_and_nothing_is_kept(workshop, change, message):
     ("line", "message"),
     [
         ('{"text": "Hi"}', r"line 5: the fields are \['text'\]. Expected an object with \"prompt\""),
-        ('{"prompt": 3}', "line 5: the prompt: 'prompt' is 3, expected a string"),
+        ('{"prompt": 3}', "line 5: the prompt: 'prompt' must be a string, got 3"),
         ('{"messages": []}', "line 5: the conversation has no messages"),
         ("{", "line 5: invalid JSON at character"),
     ],

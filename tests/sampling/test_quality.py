@@ -81,7 +81,7 @@ def test_repetition_is_what_came_before():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: distinct_n(["ab"], 3), "n-grams of 3"),
+        (lambda: distinct_n(["ab"], 3), "n-grams with n=3"),
         (lambda: distinct_n([], 1), "long enough"),
         (lambda: distinct_n(["ab"], 0), "n must be 1 or more, got 0"),
         (lambda: self_bleu(["abcd"]), "two texts"),

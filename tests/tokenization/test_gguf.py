@@ -86,7 +86,7 @@ def test_unused_and_user_defined_tokens_of_a_gguf(tmp_path):
         ({"model": 7}, "is of type int, expected str"),
         (
             {"pre": "deepseek-llm"},
-            "'deepseek-llm', which is not supported; these are: gpt-2, smollm, llama-bpe, tekken, qwen2",
+            "'deepseek-llm', which is not supported; it must be one of gpt-2, smollm, llama-bpe, tekken, qwen2",
         ),
         ({"pre": None}, "which is not supported"),
         ({"tokens": None}, r"ggml\.tokens is missing"),

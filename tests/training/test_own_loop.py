@@ -112,8 +112,8 @@ def others():
         r"weight 0 is .* there and .* here",
         lambda: (made()[0], torch.optim.SGD(list(Tied().parameters())[::-1], 0.1)),
     )
-    yield "the weights are in other groups", lambda: _in_groups(made()[0])
-    yield "only one of the two has norm.bias", lambda: _frozen(*made()[:2])
+    yield "the weights are grouped differently", lambda: _in_groups(made()[0])
+    yield "only one of the two runs has norm.bias", lambda: _frozen(*made()[:2])
 
 
 def _in_groups(model):

@@ -79,7 +79,7 @@ def test_what_is_shown_is_whole_and_is_json():
         ([1.0], "Only one answer: there is nothing to compare it with."),
         ([0.5] * 3, "All 3 rewards are equal (0.5): no answer is better than another, so the model learns nothing"),
         ([1.0, math.nan], "1 reward is not a number: look at the reward function."),
-        ([math.inf, math.nan], "2 rewards are not a number"),
+        ([math.inf, math.nan], "2 rewards are not numbers"),
         ([1.0, 0.0], "2 answers, mean reward 0.5."),
         ([1.0, 0.0] * 20, "40 answers, mean reward 0.5. The first 16 are shown."),
         ([1.0] * 20 + [math.nan], "1 reward is not a number"),
@@ -101,7 +101,7 @@ def test_a_group_whose_parts_do_not_fit_is_refused():
     view = AlignmentView()
     run = view.add_run("one")
     view.log(run, 1, reward=0.0, measures={"true": 1.0})
-    with pytest.raises(ValueError, match=r"they were \['true'\], and are \['length'\]"):
+    with pytest.raises(ValueError, match=r"they were \['true'\], and now \['length'\]"):
         view.log(run, 2, reward=0.0, measures={"length": 1.0})
     with pytest.raises(ValueError, match="There are 2 prompts, but 1 answers of 'tuned'"):
         view.compare(["a", "b"], {"base": ["a", "b"], "tuned": ["a"]})

@@ -145,7 +145,7 @@ def test_errors(tokens, patterns, options, message):
 def test_one_token():
     view = attention_view([" Hi"], np.ones((1, 1)), layer=0, head=0)
     assert repr(view) == (
-        "<AttentionView: Attention of layer 0, head 0 over 1 token: “ Hi”. Each token looks at itself alone.>"
+        "<AttentionView: Attention of layer 0, head 0 over 1 token: “ Hi”. Each token looks only at itself.>"
     )
     assert view.fallback_html()
 

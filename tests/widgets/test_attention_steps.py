@@ -81,7 +81,7 @@ def test_moved_vectors_take_the_place_of_the_given_ones():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"k": np.zeros((3, 2))}, "need one shape"),
+        ({"k": np.zeros((3, 2))}, "need the same shape"),
         ({"q": np.zeros((1, 4, 2)), "k": np.zeros((1, 4, 2)), "v": np.zeros((1, 4, 2))}, "without a batch axis"),
         ({"v": np.full((4, 2), np.nan)}, "finite"),
         ({"query": 4}, "query is 4"),

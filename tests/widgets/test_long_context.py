@@ -70,8 +70,8 @@ def test_a_grid_grows():
         (("none", 128, 0, 1), "no arm 'none'; it has 'plain'"),
         (("plain", 100, 0, 1), "no length 100; it has 128, 512"),
         (("plain", 128, 0.3, 1), "no depth 0.3; it has 0.0, 0.5, 1.0"),
-        (("plain", 128, 0, 1.5), "between 0 and 1, got 1.5"),
-        (("plain", 128, 0, np.nan), "between 0 and 1, got nan"),
+        (("plain", 128, 0, 1.5), "between 0 and 1; got 1.5"),
+        (("plain", 128, 0, np.nan), "between 0 and 1; got nan"),
     ],
 )
 def test_a_cell_that_is_not_there_is_said(cell, words):
@@ -120,11 +120,11 @@ def test_one_value_many_values_many_grids(view):
         ({"a": np.zeros((1, 1, 1))}, None, {}, "\\[row, position\\]"),
         ({"a": [1.0, 2.0]}, None, {"positions": [5]}, "each of the 2 losses"),
         ({"a": [1.0, 2.0]}, None, {"positions": [5, 5]}, "larger than the one before"),
-        ({"a": [1.0]}, None, {"trained": 0}, "1 or more, got 0"),
+        ({"a": [1.0]}, None, {"trained": 0}, "1 or more; got 0"),
         (None, {"a": [[1.0]]}, {"lengths": [1, 2], "depths": [0]}, "2 lengths and 1 depths"),
         (None, {"a": [[1.5]]}, {"lengths": [1], "depths": [0]}, "between 0 and 1"),
-        (None, {"a": [[1.0]]}, {"lengths": [1], "depths": [2]}, "A depth is a share"),
-        (None, {"a": [[1, 1]]}, {"lengths": [1], "depths": [0, 0]}, "occurs once"),
+        (None, {"a": [[1.0]]}, {"lengths": [1], "depths": [2]}, "A depth must be a share"),
+        (None, {"a": [[1, 1]]}, {"lengths": [1], "depths": [0, 0]}, "may occur only once"),
     ],
 )
 def test_what_does_not_fit_is_said(losses, grids, options, words):

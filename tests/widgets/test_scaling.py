@@ -156,10 +156,10 @@ PLAIN = {"name": "Ours", "E": 1.7, "A": 400, "B": 400, "alpha": 0.3, "beta": 0.3
             lambda: ScalingView([PLAIN], machines=[{"name": "Y", "peak_flops": 1, "watts": 0, "dollars_per_hour": 1}]),
             "machine 'Y' needs",
         ),
-        (lambda: ScalingView([PLAIN], runs={"r": [(1e5, 1e6)]}), "runs 'r' has three positive numbers"),
-        (lambda: ScalingView([PLAIN], law="Theirs"), "no law 'Theirs'; there are Ours"),
-        (lambda: ScalingView([PLAIN], size=3), "no setting 'size'; there are parameters, tokens"),
-        (lambda: ScalingView([PLAIN], tokens=-1), "tokens=-1: this setting is a positive number"),
+        (lambda: ScalingView([PLAIN], runs={"r": [(1e5, 1e6)]}), "runs 'r' needs three positive numbers"),
+        (lambda: ScalingView([PLAIN], law="Theirs"), "no law 'Theirs'; the laws are Ours"),
+        (lambda: ScalingView([PLAIN], size=3), "no setting 'size'; the settings are parameters, tokens"),
+        (lambda: ScalingView([PLAIN], tokens=-1), "tokens=-1: this setting must be a positive number"),
     ],
 )
 def test_what_does_not_fit_is_said(given, words):

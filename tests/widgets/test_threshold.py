@@ -79,7 +79,7 @@ def test_the_picture_and_the_words_follow_the_reader():
     assert view.alt == (
         "b at least 1.5: 2 of 4 let through: 2 real, 0 invented. 2 withheld: 0 real, 2 invented. "
         "Area under the ROC curve: a 0.75, b 1.00."
-    )  # 0 … 3 are no probabilities
+    )  # 0 … 3 are not probabilities
 
 
 def test_odd_texts_and_names_and_no_request_to_anybody():
@@ -105,7 +105,7 @@ def test_texts_of_many_answers_stay_small():
         (([np.inf], [1]), "no side of a threshold|inf for answer 0"),
         (([0.5], [1, 0]), "each of the 2 answers in 'confidence'"),
         (([], []), "one or more answers"),
-        (([0.5], [2]), "right \\(1\\) or wrong \\(0\\), got 2"),
+        (([0.5], [2]), "right \\(1\\) or wrong \\(0\\); got 2"),
         (([0.5], [np.nan]), "got nan"),
         (({}, [1]), "at least one score"),
         (([0.5], [1], ["a", "b"]), "a text for each of the 1"),

@@ -79,9 +79,9 @@ def test_a_history_comes_back_from_its_bytes_and_refuses_what_does_not_fit():
     packed = history.pack()
     np.testing.assert_array_equal(np.frombuffer(packed, "<u4", 4), [2, 2, 1, 2])
     np.testing.assert_allclose(np.frombuffer(packed, "<f4", offset=24).reshape(values.shape), values)
-    with pytest.raises(ValueError, match=r"of 2 groups have the shape \(3, 2, 5\), got \(3, 1, 5\)"):
+    with pytest.raises(ValueError, match=r"of 2 groups must have the shape \(3, 2, 5\); got \(3, 1, 5\)"):
         history.add(3, 1.0, ["a", "b"], values[0][:, :1])
-    with pytest.raises(ValueError, match="groups of a run stay the same"):
+    with pytest.raises(ValueError, match="groups of a run must stay the same"):
         history.add(3, 1.0, ["a", "c"], values[0])
 
 

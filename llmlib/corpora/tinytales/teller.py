@@ -5,7 +5,7 @@ Every story has its own seed, so you can tell story 1,000 without the 999 before
 
 Characters, shapes, things and wordings are drawn by Zipf's law: the earlier in their file, the more often. So a few
 come up again and again, and most are rare, as in any natural text. A small model that sees little text can learn from
-the frequent ones what is true of all, for example that a name is carried along.
+the frequent ones what is true of all, for example that a story keeps to its names.
 """
 
 import operator

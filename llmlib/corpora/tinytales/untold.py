@@ -106,7 +106,7 @@ def answered_questions(story: ToldStory) -> dict[str, str]:
 
 
 def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
-    """Return questions that a story says nothing about, about people in it, by wording: one for each that fits.
+    """Return questions about people in a story that it leaves open, by wording: one for each wording that fits.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> open_questions(tell(1, "heldout", 2), Dice(0))["What was the prize?"]
@@ -139,7 +139,7 @@ def leaves_open(story: ToldStory, question: str, wording: str) -> bool:
 
 
 def slots_of(question: str, wording: str) -> dict[str, str]:
-    """Return the people and things in a question, by the slots of its wording. Raises `ValueError` for another wording.
+    """Return the people and things in a question, by the slots of its wording. Raises `ValueError` if it does not fit.
 
     >>> slots_of("What did Pip give to Mabel?", "What did {0} give to {1}?")
     {'0': 'Pip', '1': 'Mabel'}

@@ -26,10 +26,10 @@ from llmlib.exercises.engine.wording import around, error_parts, line_of
 
 PARTS_ARE_RIGHT = "Its parts are right. `forward` comes next."
 OTHER_PRECISION = {  # (expected, got)
-    (torch.float64, torch.float32): "For float64 inputs your result is float32, and so less exact. `dtype=x.dtype` "
-    "keeps the input's.",
+    (torch.float64, torch.float32): "For float64 inputs your result is float32, so it is less exact. `dtype=x.dtype` "
+    "keeps the input's dtype.",
     (torch.float32, torch.float64): "For float32 inputs your result is float64. torch will not multiply the two; "
-    "`.to(x.dtype)` turns it back.",
+    "`.to(x.dtype)` converts it back.",
 }
 
 
@@ -40,7 +40,7 @@ def nothing_given(e: Examination) -> Report | None:
 def no_function(e: Examination) -> Report | None:
     if callable(e.attempt):
         return None
-    text = f"`check` needs your function itself, and got {describe(e.attempt)}."
+    text = f"`check` needs your function itself, but got {describe(e.attempt)}."
     call = f'check("{e.exercise.name}", {e.exercise.own.__name__})'
     return Report("form", e.exercise.name, text, (Prose(f"Give it without brackets: `{call}`."),))
 
@@ -76,7 +76,7 @@ def no_end(e: Examination) -> Report | None:
     if e.stopped is None:
         return None
     ends = "Does the condition of each loop become false at some point? Does each pass change something?"
-    no_end = "Your function has no loop. Does it call itself, or something that takes long? If not, run it again."
+    no_end = "Your function has no loop. Does it call itself, or something slow? If not, run it again."
     parts = [*line_of(e, e.stopped), Prose(ends if has_loop(e.attempt) else no_end)]
     heading = f"Stopped: no result after {e.seconds:g} seconds."
     return Report("timeout", e.exercise.name, heading, (*parts, *around(e, e.stopped)))

@@ -20,4 +20,4 @@ def aligned(expected: Sequence[int], got: Sequence[int]) -> list[int | str]:
 
 def plain_axes(number: int) -> list[str]:
     """Make names for axes that have none, to be read before an index."""
-    return {1: ["place"], 2: ["row", "column"]}.get(number, [f"axis {i}: index" for i in range(number)])
+    return {1: ["index"], 2: ["row", "column"]}.get(number, [f"axis {i}: index" for i in range(number)])

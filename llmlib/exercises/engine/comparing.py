@@ -137,7 +137,7 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
         if isinstance(expected, (list, dict)):
             advice += " (`sort`, `append` and others change a list and return None.)"
         else:
-            advice += " `print` shows a value, and gives nothing back."
+            advice += " `print` shows a value, but returns nothing."
     elif hasattr(got, "__next__"):
         advice = " A function with `yield` gives a generator; collect its items and `return` them."
     elif isinstance(expected, Tensor) and kind(got) == "numpy.ndarray":
@@ -295,7 +295,7 @@ def _of_texts(expected: str | bytes, got: Any, place: str) -> Difference | None:
     )
     where = f"In {place}: the" if place else "The"
     unit = "character" if isinstance(expected, str) else "byte"
-    sentence = f"{where} texts differ from {unit} {i} on ({len(expected)} expected, {len(got)} yours)."
+    sentence = f"{where} texts differ from {unit} {i} on ({len(expected)} expected, {len(got)} in yours)."
     return Difference("value", lambda: (Prose(sentence), Table(("", "text around it"), rows, frozenset({(1, 1)}))))
 
 
@@ -321,7 +321,7 @@ def _wrong_items(expected: Any, right: list[Any], items: list[Any], place: str) 
     i = _first_difference(right, items)
     where = f"In {place}: the" if place else "The"
     several = {"list": "lists", "tuple": "tuples"}.get(kind(expected), "results")
-    sentence = f"{where} {several} differ from index {i} on ({len(right)} items expected, {len(items)} yours)."
+    sentence = f"{where} {several} differ from index {i} on ({len(right)} items expected, {len(items)} in yours)."
     rows: list[tuple[str, ...]] = []
     marked = set()
     for j in range(max(0, i - 2), min(max(len(right), len(items)), i + 4)):
@@ -330,7 +330,7 @@ def _wrong_items(expected: Any, right: list[Any], items: list[Any], place: str) 
         differ = not _items_equal(*pair)
         if a == b and differ and isinstance(pair[0], tuple):  # the difference is beyond what is shown
             at = _first_difference(*pair)
-            a, b = (f"… place {at}: {describe(v[at], 24) if at < len(v) else NOTHING}" for v in pair)
+            a, b = (f"… index {at}: {describe(v[at], 24) if at < len(v) else NOTHING}" for v in pair)
         if differ:
             marked.add((len(rows), 2))
         rows.append((str(j), a, b + ("  ≠" if differ else "")))
@@ -357,7 +357,7 @@ def _of_several_tensors(expected: Any, got: Any, axes: Sequence[str], place: str
 def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
     if not isinstance(got, dict):
         return _wrong_type(expected, got, place)
-    if holds_tensors(expected):  # as only a wrong idea gives them
+    if holds_tensors(expected):  # only a wrong idea returns such a dictionary
         alike = expected.keys() == got.keys() and all(equal(expected[key], got[key]) for key in expected)
         return None if alike else _wrong_type(expected, got, place)
     found = {plain(key): plain(value) for key, value in got.items()}

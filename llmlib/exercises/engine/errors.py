@@ -38,7 +38,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"TypeError: cannot assign .* as parameter",
-        "You can only replace an `nn.Parameter` by another one. `functional_call(module, weights, inputs)` runs the "
+        "You can only replace an `nn.Parameter` with another one. `functional_call(module, weights, inputs)` runs the "
         "module with other tensors, and leaves its own alone.",
     ),
     (
@@ -58,7 +58,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (r"TypeError: .*not subscriptable", "You use square brackets after something that is not a list, tuple or tensor."),
     (
         r"TypeError: .*not callable",
-        "You use round brackets after something that is not a function, or a name for two things.",
+        "You use round brackets after something that is not a function. Or do you use one name for two things?",
     ),
     (r"TypeError: .*not iterable", "You loop over a single value, or unpack one."),
     (
@@ -73,13 +73,13 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"backward through the graph a second time",
-        "After the first `backward()`, what it needs is gone. You use something again that was computed before it: "
+        "The first `backward()` frees what a second one would need. You reuse something that was computed before it: "
         "compute the loss again on each pass, and `detach()` what you carry over.",
     ),
     (
         r"index -100 is out of bounds",
         "−100 is not an id: it marks what does not count. You cannot look anything up with it, so leave these "
-        "positions out before, or give them some id (`clamp(min=0)`) and leave them out afterwards.",
+        "positions out first, or give them any id (`clamp(min=0)`) and leave them out afterwards.",
     ),
     (
         r"Boolean value of Tensor with more than one value|truth value of an array",
@@ -91,8 +91,8 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (r"TypeError: can't convert .* tensor to numpy|TypeError: .*ndarray", "You mix torch and numpy in one step."),
     (
         r"TypeError: string indices must be integers",
-        "A text is asked for a name, as only a dictionary can be. `json.loads` makes a dictionary of a text in JSON; a "
-        "loop over a dictionary gives its names, and those are texts, too.",
+        "You look up a name in a string, and only a dictionary has names. `json.loads` turns JSON into a dictionary; a "
+        "loop over a dictionary gives its keys, and those are strings, too.",
     ),
     (
         r"TypeError: .*(str|bytes).*",
@@ -104,15 +104,15 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"AttributeError: 'dict' object has no attribute",
-        'The entries of a dictionary are asked for in square brackets: `d["name"]`.',
+        'You read an entry of a dictionary with square brackets: `d["name"]`.',
     ),
     (
         r"FileNotFoundError:|OSError: .*File name too long",
-        "`open` takes the name of a file. Does a name come here, or what the file holds?",
+        "`open` takes the name of a file. Do you pass it a name, or what is in the file?",
     ),
     (
         r"ValueError: invalid literal for int\(\) .*(b'|\\x0)",
-        "These bytes are a number in binary, not its digits: `int.from_bytes` makes a number of them.",
+        "These bytes are a number in binary, not its digits: `int.from_bytes` turns them into a number.",
     ),
     (
         r"loading state_dict",
@@ -120,7 +120,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"AttributeError: 'str' object has no attribute",
-        "This is a text where you expect something else. A loop over a dictionary gives its keys, not its values.",
+        "This is a string where you expect something else. A loop over a dictionary gives its keys, not its values.",
     ),
     (
         r"AttributeError:",
@@ -133,7 +133,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"NameError: name '(true|false|null)'",
-        "`true`, `false` and `null` are words of JSON, which is not Python: `json.loads` reads them.",
+        "`true`, `false` and `null` are JSON, not Python: `json.loads` reads them.",
     ),
     (
         r"NameError:",
@@ -177,7 +177,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"KeyError:",
-        "This key is not in the dictionary. Is it spelt otherwise there, or is this a case of its own? "
+        "This key is not in the dictionary. Is it spelt differently there, or is this a special case? "
         "`d.get(key, default)` is for a key that may be missing.",
     ),
     (r"ZeroDivisionError:", "A count or a sum is zero in this case."),
@@ -263,7 +263,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (r"MemoryError|out of memory|RuntimeError: .*allocate", "A list or tensor grows far beyond what the task needs."),
     (
         r"TypeError: .*(tuple of ints|float' object cannot)",
-        "A size is a float. `/` makes one even of whole numbers, `//` does not.",
+        "A size is a float. `/` gives a float even for whole numbers, `//` does not.",
     ),
     (r"TypeError:", "An operation got a type of value that it does not work on. Print `type(...)` of what goes in."),
     (r"AssertionError:", "One of your `assert`s fails in this case."),
@@ -272,7 +272,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
 
 
 NO_GRADIENT = (
-    "`{0}.grad` is None. `backward()` only leaves gradients at tensors that you made with `requires_grad`, not at "
+    "`{0}.grad` is None. `backward()` only stores gradients in tensors that you made with `requires_grad`, not in "
     "computed ones: after `{0} = {0} - …` the name `{0}` means a new tensor. Change the old one in place, "
     "under `torch.no_grad()`, or make the new one a starting point again: `{0} = (…).detach().requires_grad_()`."
 )
@@ -283,7 +283,7 @@ PIECES = (
     "you mean, and is that axis long enough?"
 )
 IDS_MULTIPLIED = (
-    "You multiply the ids. An id is the name of a row, and no amount: id 4 is not twice id 2. `table[ids]` takes the "
+    "You multiply the ids. An id is the name of a row, not an amount: id 4 is not twice id 2. `table[ids]` takes the "
     "rows."
 )
 ONE_HOT = (
@@ -311,7 +311,7 @@ ANOTHER_CALL = (
 
 
 def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> str:
-    """Say what usually causes this kind of error in such a line; or return an empty text.
+    """Say what usually causes this kind of error in such a line; or return an empty string.
 
     `inside` says that the function itself had started, so the wrong call was to another one.
 

@@ -113,7 +113,7 @@ def _version(name: str, entry: Any, key: bytes | None) -> Kept:
         source = entry["source"]
         texts = (source["function"], *source["imports"], source["text"], entry["python"])
         if not all(isinstance(text, str) for text in texts):
-            raise TypeError("one of its texts is not a text")
+            raise TypeError("one of its values is not a string")
         kept = Kept(
             Source(source["function"], tuple(source["imports"]), source["text"]),
             bool(entry["borrowed"]),

@@ -68,7 +68,7 @@ class Blueprint:
             return f"`self.{name}` has a bias, because `nn.Linear` adds one by default: `bias=False`."
         if part.weight.shape != shape:
             got, right = f"{part.in_features} → {part.out_features}", f"{shape[1]} → {shape[0]}"
-            return f"With {_said(sizes)}, `self.{name}` goes {got} and should go {right}."
+            return f"With {_said(sizes)}, `self.{name}` maps {got}, but should map {right}."
         return ""
 
     def _weights(self, args: tuple[Any, ...]) -> dict[str, Tensor]:

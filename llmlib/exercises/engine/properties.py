@@ -98,7 +98,7 @@ def _unchanged(e: Examination, trial: Trial) -> str | None:
     if added := next((name for name in own if _in_place(e, name)), None):
         return (
             f"Your function changes its input {' and '.join(names)}: with a tensor, `+=` writes into it, and whoever "
-            f"called your function has it changed, too. `{added} = {added} + …` makes a new one."
+            f"called your function finds it changed, too. `{added} = {added} + …` makes a new one."
         )
     return f"Your function changes its input {' and '.join(names)}; work on a copy." if names else None
 
@@ -117,13 +117,15 @@ def _undisturbed(e: Examination, trial: Trial) -> str | None:
         return None
     names = " and ".join(trial.outcome.disturbed)
     drawn = f"Your function draws random numbers, from the global random state of {names}."
-    return f"{drawn} {'Use those of `draw`.' if 'draw' in e.exercise.argument_names else 'The task needs none.'}"
+    return (
+        f"{drawn} {'Use the numbers from `draw`.' if 'draw' in e.exercise.argument_names else 'The task needs none.'}"
+    )
 
 
 def _repeatable(e: Examination, trial: Trial) -> str | None:
     if not trial.wrong or equal(trial.outcome.value, run(e.attempt, trial.case.args, e.seconds).value):
         return None
-    return "Called twice with the same input, your function gives two results. Does it remember something?"
+    return "Called twice with the same input, your function returns two different results. Does it remember something?"
 
 
 GENERAL = {  # what holds for every exercise

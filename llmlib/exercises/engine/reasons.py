@@ -64,7 +64,7 @@ class Reason:
             parts.append(Prose(self.repair.edit.says))
         if self.open and (note := self.open[0].case.note):
             what = "raises an exception" if self.open[0].outcome.error else "is wrong"
-            parts.append(Prose(f"In the case “{note}” your function {what}, too. Mend this first, then look at that."))
+            parts.append(Prose(f"In the case “{note}” your function {what}, too. Fix this first, then that case."))
         return tuple(parts)
 
 

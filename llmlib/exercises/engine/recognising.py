@@ -27,7 +27,7 @@ MOST_SHOW = 0.5  # of the places at which a guarded idea would go wrong, where w
 MORE_SHOW = 0.7  # where within one case some places show it and others do not, which chance can do as well
 SHOWN_IN = 4  # cases, of two draws
 LEFT = 4  # wrong cases that it may leave open
-OPEN = 4  # of so many wrong cases, fewer than one
+OPEN = 4  # one in this many wrong cases, at most
 PAIRS = 0.15  # seconds of computing: a small model runs a few hundred times in it, and there are more pairs than that
 ENOUGH = 2  # wrong cases that speak for an idea, before odd ones are forgiven or two ideas are named
 

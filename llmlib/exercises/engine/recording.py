@@ -86,7 +86,7 @@ def _read() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Let nobody else change the file in the meantime. Where locks do not work, go on: that beats keeping nothing."""
+    """Let nobody else change the file meanwhile. Where locks do not work, do without: that beats keeping nothing."""
     lock = filelock.FileLock(data_dir() / "progress.lock", timeout=LONGEST_WAIT, poll_interval=0.01)
     try:
         data_dir().mkdir(parents=True, exist_ok=True)

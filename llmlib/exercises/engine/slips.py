@@ -18,7 +18,7 @@ from llmlib.exercises.engine.modules import OnWeights
 from llmlib.exercises.engine.trials import Trial
 
 AXES_OF = r"`?(\w+)`? (?:has the axes |\()(\w+(?:, \w+)+)"  # "`x` (batch, seq)", "q has the axes batch, head"
-KEPT = "`{0}` is an argument of `__init__`, and `forward` does not see it. `__init__` keeps it as `self.{0}`."
+KEPT = "`{0}` is an argument of `__init__`, so `forward` does not see it. Keep it in `__init__`, as `self.{0}`."
 AXIS = "`{0}` is the name of an axis. Its size is `{1}.shape[{2}]`."
 LAYER = "`{0}` is a layer, and a layer is called like a function: `{0}(x)` multiplies x by its matrix."
 PAIR = "`{0}` with an axis returns a pair of tensors, the values and their indices. `.values` takes the first{1}."
@@ -30,10 +30,10 @@ UNWRITTEN = (
     "`{0}` is a function in your notebook that is not written yet, so it returns None. If it worked before, an "
     "exercise has defined it again: rerun the cell that takes it from `mine`."
 )
-BRACES = "`{0}` is in the key as it is written. With an `f` before the string, Python puts the value there."
-NEAREST = "There is no key `{0}`. The nearest one that there is: `{1}`."
+BRACES = "The key contains the characters `{0}`. With an `f` before the string, Python puts the value there."
+NEAREST = "There is no key `{0}`. The closest one is `{1}`."
 TRUTH_VALUES = (
-    "`{0}` wants numbers, and a comparison gives True and False. `.int()` makes 1 and 0 of them, and `{0}` finds the "
+    "`{0}` wants numbers, and a comparison gives True and False. `.int()` turns them into 1 and 0, and `{0}` finds the "
     "first of the {1}."
 )
 IN_TORCH = "Python does not know `{0}` alone. PyTorch has it as `{1}.{0}`."

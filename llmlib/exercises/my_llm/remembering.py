@@ -54,7 +54,7 @@ def _not_in_the_file(name: str, source: Source) -> str:
 
 
 def is_from_solution(name: str, source: Source) -> bool:
-    """Whether this is what `solution` has shown; somebody who writes the same without looking has written it."""
+    """Whether this is what `solution` has shown; what somebody writes without looking is their own, same or not."""
     if not recording.load().get(name, {}).get("solution_seen"):
         return False
     exercise = find(name)

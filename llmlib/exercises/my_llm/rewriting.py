@@ -110,7 +110,7 @@ def refusal(source: Source, part: Part) -> str:
 
 @dataclass(frozen=True)
 class _Theirs:
-    """Look up what an alias from llmlib means."""
+    """What an alias from llmlib means."""
 
     value: Any
 

@@ -91,7 +91,7 @@ def _all_of(_: ModuleType, checks: list[tuple[str, Callable[[], str]]]) -> Itera
 def same_ids(module: ModuleType, own: Any, tokenizer: Any, texts: tuple[str, ...]) -> str:
     for text in texts:
         expected, got = tokenizer.encode(text), module.tokenize(text, own)
-        assert got == expected, f"for {text!r} {got[:12]}, and llmlib's are {expected[:12]}"
+        assert got == expected, f"for {text!r} they are {got[:12]}, and llmlib's are {expected[:12]}"
         back = module.detokenize(got, own)
         assert back == text, f"{text!r} comes back as {back!r}"
     return f"the same for {len(texts)} texts"
@@ -111,12 +111,12 @@ def same_continuation(module: ModuleType, weights: Any, config: Any, model: Tran
     ids = tokenizer.encode(TEXTS[0])
     expected = [int(id) for id in generate(model, ids, max_new_tokens=8, sampler=Sampler(temperature=0))]
     got = said_by(module, ids, weights, config, len(expected))
-    assert got == expected, f"{tokenizer.decode(got)!r}, and llmlib's {tokenizer.decode(expected)!r}"
+    assert got == expected, f"it is {tokenizer.decode(got)!r}, and llmlib's is {tokenizer.decode(expected)!r}"
     return f"{tokenizer.decode(ids + got)!r}, as llmlib says"
 
 
 def said_by(module: ModuleType, ids: list[int], weights: Any, config: Any, n: int) -> list[int]:
-    """Compare the likeliest continuation, from the file's own loop."""
+    """Return the likeliest continuation, from the file's own loop."""
     with torch.no_grad():
         return module.write(lambda ids: module.llama_logits(ids, weights, config), ids, [0.5] * n, -1, 0, 1.0, 1.0)
 
@@ -140,12 +140,12 @@ def same_training(module: ModuleType, model: Transformer, tokenizer: Any, text: 
         expected.append(loss.item())
     assert len(got) == STEPS, f"{len(got)} losses, not {STEPS}"
     for step, (mine, ours) in enumerate(zip(got, expected), start=1):
-        assert abs(mine - ours) <= CLOSE * ours, f"at step {step} loss {mine:.4f}, and llmlib's {ours:.4f}"
+        assert abs(mine - ours) <= CLOSE * ours, f"at step {step} the loss is {mine:.4f}, and llmlib's is {ours:.4f}"
     return f"loss {got[0]:.3f} at first, {got[-1]:.3f} at the end, the same as llmlib's model with PyTorch's AdamW"
 
 
 def tuning_learns(module: ModuleType) -> str:
-    """Tune the file's own small model on two questions, again and again; its own weights stay as they are."""
+    """Tune the file's own small model on two questions, again and again; the weights of that model stay as they are."""
     said = (("1?", "2."), ("a?", "b."))
     talks = [[{"role": "user", "content": q}, {"role": "assistant", "content": a}] for q, a in said]
     weights, config, tokenizer = module.begin("1? 2. a? b. " * 9, n_merges=4)

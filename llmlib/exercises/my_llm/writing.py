@@ -49,7 +49,7 @@ def collect() -> Collected:
         try:
             load(part.exercise, kept)
         except Unfit as error:
-            refused[part.exercise] = f"it does not fit any more. {str(error).rstrip('.')}"
+            refused[part.exercise] = f"it no longer fits. {str(error).rstrip('.')}"
         else:
             if kept.borrowed:
                 shown.add(part.exercise)

@@ -22,7 +22,7 @@ def tour_of(model: Transformer, ids: Sequence[int]) -> dict[str, Any]:
     """Collect what happens to a text's last token, layer by layer, and what the model expects after it.
 
     Plain numbers for `ArchitectureView.put_tour`: `ids`, `sizes`, the vector's `norm` at the start and its first
-    `numbers`; of each of `layers` the norms `before`, of what `attention` adds, `mid`, of what the `mlp` adds, and
+    `numbers`; for each of `layers` the norms `before`, of what `attention` adds, `mid`, of what the `mlp` adds, and
     `after`, the strongest look (`head`, `key`, `weight`), the mean share of the `first` token over the heads, and the
     hidden `unit` with the largest `activation`; then the norm after the `final` norm, the `mean_logit`, and as `next`
     the likeliest tokens (`id`, `logit`, `p`). Numbers that are not finite are `None`.

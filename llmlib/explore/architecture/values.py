@@ -41,7 +41,7 @@ def values_in(
 
 
 def box_before(config: TransformerConfig, before: str, layer: int, inside: bool) -> tuple[str, int]:
-    """Find the box (and its layer) whose value comes into a box; one `inside` a layer may read the layer before."""
+    """Find the box (and its layer) whose value a box reads; a box `inside` a layer may read the layer before."""
     if before in ("embed", "positions") and inside and layer > 0:
         return "add_mlp", layer - 1
     if not inside and before == "add_mlp":

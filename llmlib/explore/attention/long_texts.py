@@ -52,14 +52,14 @@ def is_long(n_layers: int, n_heads: int, n_tokens: int) -> bool:
 
 
 def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: int) -> None:
-    """Raise `ValueError`, in words for a reader, if a run over so many tokens needs more memory than is free."""
+    """Raise `ValueError`, in words for a reader, if a run over `n_tokens` tokens needs more memory than is free."""
     kept = RUNS * config.n_layers * (config.n_heads + config.n_kv_heads) * config.d_head * n_tokens * itemsize
     passing = 4 * (config.n_heads + len(TOGETHER)) * ROWS * n_tokens * 4 + 8 * n_tokens * config.d_mlp * itemsize
     if kept + passing > free:
         most = max(1, free * n_tokens // (kept + passing))
         raise ValueError(
             f"This text has {n_tokens:,} tokens. To look at all heads over it takes about "
-            f"{(kept + passing) / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free here. Shorten the text to "
+            f"{(kept + passing) / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB is free here. Shorten the text to "
             f"about {most:,} tokens."
         )
 

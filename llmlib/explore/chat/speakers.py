@@ -70,7 +70,7 @@ class Answer:
         room = most - len(ids) + 1  # the last token that is written need not be read
         self.cut = (
             f"The model’s context of {most:,} tokens is full, so its answer stops here. Start over, or edit an "
-            "earlier message: everything after it will go."
+            "earlier message: everything after it will be removed."
             if room < limit
             else f"Cut after {limit:,} tokens, the longest answer that the settings allow."
         )

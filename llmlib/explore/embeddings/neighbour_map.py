@@ -13,7 +13,7 @@ from llmlib.embeddings import project
 from llmlib.files.atomic import atomic_write
 from llmlib.files.downloads import cache_dir
 
-MOST_ROWS = 5_000  # t-SNE takes a laptop's core about half a minute for so many, and far longer for all
+MOST_ROWS = 5_000  # t-SNE takes a laptop's core about half a minute for this many rows, and far longer for all
 FEWEST_ROWS = 5
 PERPLEXITY, STEPS = 30, 500  # neighbours that count for each row, roughly; half of the steps gather, half arrange
 BESIDE = 0.01  # of the map's width: the distance between a row that t-SNE has not placed and its nearest row
@@ -65,14 +65,14 @@ def _arranged(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.n
         max_iter=STEPS,
         random_state=seed,
     )
-    with threadpool_limits(1):  # several threads add up in another order each time, and t-SNE makes much of it
+    with threadpool_limits(1):  # several threads add in another order each time, and t-SNE amplifies that
         return tsne.fit_transform(directions.numpy()).astype(np.float32)
 
 
 def _beginning(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.ndarray, "row two"]:
     """Where t-SNE starts: two principal components, tiny, with a little noise, without which equal rows never separate.
 
-    scikit-learn's own `init="pca"` divides by their spread, and where all rows are equal it ends the whole process.
+    scikit-learn's own `init="pca"` divides by their spread, and where all rows are equal it crashes the whole process.
     """
     points = torch.zeros(len(directions), 2)
     components, _ = project(directions, min(2, directions.shape[1]))

@@ -33,10 +33,10 @@ IN_THE_VIEW = {"logit_bias": "your bans", "the constraint": "your pattern"}  # a
 NOTHING_LEFT = "No token is left to draw. The reason is below your text."
 ENDINGS = {
     "end token": "The model has ended its text here. Go back a token, or take another one.",
-    "constraint": "The text matches your whole pattern: only the end may still come. "
+    "constraint": "The text matches your whole pattern: only the end token may follow. "
     "Go back a token, or change the pattern.",
 }
-NO_TEXT = "Your pattern allows no text at all: only the end may come. Change the pattern."
+NO_TEXT = "Your pattern allows no text at all: only the end token may come. Change the pattern."
 
 
 def explore_sampling(
@@ -300,7 +300,7 @@ class _Controller:
     # --- interrupts of the kernel ---
 
     def _check_interrupt(self, run: str) -> None:
-        """Refuse to write on by itself if the kernel was interrupted after this run began."""
+        """Refuse to go on writing unasked if the kernel was interrupted after this run began."""
         if not run:  # a single token, for which the reader has asked
             return
         self._begin_run(run)

@@ -39,5 +39,5 @@ def check_token(id: int, vocab_size: int) -> None:
 def checked_seed(value: float | int) -> int:
     """The seed as an int. Raises `ValueError` for any other number."""
     if value != int(value) or not 0 <= value <= LARGEST_SEED:
-        raise ValueError(f"A seed is a whole number from 0 to {LARGEST_SEED:,}, got {value}.")
+        raise ValueError(f"A seed must be a whole number from 0 to {LARGEST_SEED:,}; got {value}.")
     return int(value)

@@ -42,8 +42,9 @@ class Tracked(Generic[StepT]):
 class LiveRuns(RunsView, Generic[StepT]):
     """A `RunsView` with live runs. One thread takes a step of each running run in turn.
 
-    A run can be paused or stopped; nobody waits for a stopped one. Either way the model stays usable and the run can be
-    resumed. An interrupt of the kernel does the same. A run that fails says why in the view; `watch` also raises it.
+    A run can be paused or stopped; `wait` does not wait for a stopped one. Either way the model stays usable and the
+    run can be resumed. An interrupt of the kernel does the same. A run that fails says why in the view; `watch` also
+    raises it.
 
     Subclasses say how a run is added (`_add_run`) and how its steps are logged (`_log`).
     """
@@ -69,7 +70,7 @@ class LiveRuns(RunsView, Generic[StepT]):
         raise NotImplementedError
 
     def _log(self, number: int, step: StepT, seconds: float) -> None:
-        """Show a step, which took so many seconds."""
+        """Show a step, which took `seconds` seconds."""
         raise NotImplementedError
 
     def add(self, run: Iterator[StepT], name: str = "run") -> None:
@@ -196,7 +197,7 @@ class LiveRuns(RunsView, Generic[StepT]):
         """
         with self._paused_if_interrupted(), self._changed:
             while self._under_way():
-                self._changed.wait(0.2)  # an interrupt is heard between two
+                self._changed.wait(0.2)  # an interrupt is noticed between two waits
 
     async def finished(self) -> None:
         """`await dashboard.finished()` waits as `wait` does, and the view's buttons answer."""

@@ -3,7 +3,7 @@
 import { element } from "../shared/shared.mjs";
 import { brief, gist } from "./data.mjs";
 
-/** `compared()` gives prompts, models, and for each model its answers and rewards. */
+/** `compared()` returns prompts, models, and for each model its answers and rewards. */
 export function comparedPanel(ctx, compared) {
   const list = element("select", { "aria-label": "Prompt to compare on" });
   const prompt = element("div", {

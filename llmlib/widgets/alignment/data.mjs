@@ -57,7 +57,7 @@ export function stepOnShow(steps, at) {
 export const nearestStep = (steps, x) =>
   steps.reduce((best, step) => (Math.abs(step - x) < Math.abs(best - x) ? step : best), steps[0]);
 
-/** Name a prompt by its last line, which is most often the question. */
+/** Name a prompt by its last line, which is usually the question. */
 export function gist(prompt, longest = 80) {
   const lines = prompt.split("\n").filter((line) => line.trim());
   return lines.length ? shorten(lines.at(-1).trim(), longest) : "(empty)";
@@ -71,7 +71,7 @@ export const telling = (groups) =>
   );
 
 /**
- * The answers of a group, the largest advantage first, the same ones together: [{ text, reward, advantage, count }, …].
+ * The answers of a group, the largest advantage first, equal answers merged: [{ text, reward, advantage, count }, …].
  */
 export function merged({ answers, rewards, advantages }) {
   const rows = [];
@@ -92,8 +92,10 @@ export const isEqual = ({ n, missing, spread }) => n > 1 && !missing && spread =
 export function groupInWords(group) {
   const { n, missing, mean, rewards, advantages } = group;
   if (!n) return "This group has no answers.";
-  if (missing)
-    return `${missing === 1 ? "1 reward is" : `${missing} rewards are`} not a number: look at the reward function.`;
+  if (missing) {
+    const bad = missing === 1 ? "1 reward is not a number" : `${missing} rewards are not numbers`;
+    return `${bad}: look at the reward function.`;
+  }
   if (n === 1) return "Only one answer: there is nothing to compare it with.";
   if (isEqual(group)) {
     const learned = advantages.some(Boolean) ? "" : ", so the model learns nothing from this group";
@@ -103,14 +105,14 @@ export function groupInWords(group) {
   return `${n} answers, mean reward ${brief(mean)}.${fewer}`;
 }
 
-/** Half the bars of advantages: from −1 to 1, as shares of the largest. */
+/** The length of each advantage's bar, from −1 to 1, as a share of the largest. */
 export function barsOf(rows) {
   const sizes = rows.map(({ advantage }) => Math.abs(advantage ?? 0));
   const most = Math.max(1e-9, ...sizes);
   return rows.map(({ advantage }) => (advantage ?? 0) / most);
 }
 
-/** A step's place among all that are kept. */
+/** Say in words which of the kept steps this is. */
 export const whenInWords = (steps, step, newest) =>
   newest
     ? `after step ${whole(step)}, the newest of ${steps.length}`

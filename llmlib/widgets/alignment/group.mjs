@@ -15,9 +15,9 @@ import {
   whenInWords,
 } from "./data.mjs";
 
-/** `ctx` knows runs and what the reader looks at (see board.mjs); `groups()` gives what is kept. */
+/** `ctx` knows runs and what the reader looks at (see board.mjs); `groups()` returns what is kept. */
 export function groupPanel(ctx, groups) {
-  const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Which step: back through time" });
+  const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Training step to show" });
   const when = element("span", { class: "llm-note" });
   const newest = element("button", { type: "button", onclick: () => ctx.go({ at: null }) }, "Newest");
   const ways = element("span", { class: "llm-row llm-ways" });

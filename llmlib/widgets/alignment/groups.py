@@ -17,7 +17,7 @@ def pack_group(group: Mapping[str, Any]) -> Group:
     """Make what the view shows of a group: `prompt`, `answers`, `rewards` and `advantages` of the first answers.
 
     `n` is how many answers there are, `missing` how many of their rewards are not finite, `mean` the mean of the
-    others, `spread` how far they are apart. A number that is not finite becomes None. Raises `ValueError` if there is
+    others, `spread` how far apart they are. A number that is not finite becomes None. Raises `ValueError` if there is
     not one reward and one advantage for each answer.
 
     >>> group = {"prompt": "2 + 2?", "answers": ["4", "5"], "rewards": [1, 0], "advantages": [0.5, -0.5]}
@@ -92,7 +92,7 @@ def merged(group: Group) -> list[tuple[str, float | None, float | None, int]]:
 
 
 def gist(prompt: str, longest: int = 80) -> str:
-    """Name a prompt by its last line, which is most often the question.
+    """Name a prompt by its last line, which is usually the question.
 
     >>> gist("Pip lost his key.\\n\\nWho has it?"), gist(" ")
     ('Who has it?', '(empty)')
@@ -120,8 +120,8 @@ def told(group: Group) -> str:
     if n == 0:
         return "This group has no answers."
     if missing:
-        are = "1 reward is" if missing == 1 else f"{missing} rewards are"
-        return f"{are} not a number: look at the reward function."
+        bad = "1 reward is not a number" if missing == 1 else f"{missing} rewards are not numbers"
+        return f"{bad}: look at the reward function."
     if n == 1:
         return "Only one answer: there is nothing to compare it with."
     if spread == 0:

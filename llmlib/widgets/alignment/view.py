@@ -30,7 +30,7 @@ class AlignmentView(RunsView):
     """Runs that train a policy with a reward, as plain numbers and strings. Whoever trains calls `add_run`, then `log`
     after each step, and `mark` at the end; `compare` puts the answers of several models side by side.
 
-    To what a `RunsView` has, `runs` adds `measures` (the names of other rewards, drawn dashed), `cut_off`,
+    Besides what every `RunsView` has, `runs` holds `measures` (the names of other rewards, drawn dashed), `cut_off`,
     `equal_groups` and `groups` (of how many). `groups` are `[run, step, groups]`, the oldest first, each group as
     `pack_group` makes it. `compared` has `prompts`, `models`, and for each model its `answers` and `rewards`.
 
@@ -85,13 +85,13 @@ class AlignmentView(RunsView):
         groups: Sequence[Mapping[str, Any]] = (),
         seconds: float = 0.0,
     ) -> None:
-        """Log a run's step, which took so many `seconds`.
+        """Log a step of a run, which took `seconds` seconds.
 
         `reward` is what the policy is trained for, and `measures` are other rewards by name, such as the true one where
         the policy is trained for a proxy. `kl` is the distance to the reference in nats per answer, `entropy` in nats
         per token, `length` in tokens; `cut_off` is the share of answers without an end. Each of the `groups` has a
         `prompt` and its `answers`, `rewards` and `advantages`. Raises `ValueError` if their lengths differ, or if the
-        measures are others than before.
+        measures differ from those of earlier steps.
         """
         about, kept = self._about[run], self._kept[run]
         names, beside = list(measures or {}), list((measures or {}).values())
@@ -99,7 +99,9 @@ class AlignmentView(RunsView):
             about["measures"] = names
             self._curves[run] = self._curves[run][0], Curve(len(names))
         elif names != about["measures"]:
-            raise ValueError(f"The measures of a run stay the same: they were {about['measures']}, and are {names}.")
+            raise ValueError(
+                f"The measures of a run must stay the same: they were {about['measures']}, and now {names}."
+            )
         first = {} if "first" in about or not math.isfinite(reward) else {"first": reward}
         self.took(run, step, seconds, (reward, kl, entropy, length), beside)
         about.update(first)

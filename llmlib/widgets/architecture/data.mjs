@@ -57,14 +57,14 @@ export function divided(tree, of) {
   return Object.entries(sums);
 }
 
-/** "9 head × 14 seq × 64 d_head"; with tokens the real number of them. */
+/** "9 head × 14 seq × 64 d_head"; if `tokens` is given, "seq" has that number. */
 export function shapeInWords(axes, tokens = 0) {
   const length = (name, size) =>
     ["seq", "query", "key"].includes(name) ? (tokens ? tokens.toLocaleString("en") : "") : size.toLocaleString("en");
   return axes.map(([name, size]) => `${length(name, size)} ${name}`.trim()).join(" × ");
 }
 
-/** The cells of an opened tensor: `at(panel, row, column)` gives a value, NaN for one that is not finite. */
+/** The cells of an opened tensor: `at(panel, row, column)` returns a value, NaN for one that is not finite. */
 export function unpackOpened(opened, view) {
   const { rows, columns, scale } = opened;
   const codes = new Int8Array(view.buffer, view.byteOffset, view.byteLength);
@@ -133,7 +133,7 @@ export function unpackFollowed({ layers, seq }, view) {
   };
 }
 
-/** What the map of all tokens may show: values by row and token, and the words for it. */
+/** What the map of all tokens may show: values by row and token, and words for them. */
 export const WAYS = {
   norm: { words: "length of the stream", rows: (way) => way.layers + 1, log: true },
   end: { words: "how close its direction is to where it ends (cosine)", rows: (way) => way.layers + 1, log: false },
@@ -141,7 +141,7 @@ export const WAYS = {
   mlp: { words: "what the MLP added", rows: (way) => way.layers, log: true },
 };
 
-/** From values to 0…1 for colours: logarithmic between the least and the most, or as they are. */
+/** Map values to 0 … 1 for colours: on a log scale from the smallest to the largest, or unchanged. */
 export function scaled(values, log) {
   if (!log) return Float32Array.from(values, (value) => Math.max(0, value));
   const logs = Array.from(values, (value) => Math.log(Math.max(value, 1e-6)));

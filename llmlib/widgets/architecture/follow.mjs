@@ -244,9 +244,9 @@ export function followPanel(ctx) {
   }
   const direction = (cosine) =>
     cosine > 0.5
-      ? "much like"
+      ? "in much the same direction as"
       : cosine > 0.15
-        ? "a little like"
+        ? "a little in the direction of"
         : cosine > -0.15
           ? "at nearly a right angle to"
           : "away from";
@@ -259,7 +259,7 @@ export function followPanel(ctx) {
     waiting.textContent = here
       ? ""
       : ctx.alive()
-        ? "The model reads the text …"
+        ? "The model is reading the text …"
         : "There is no live model here, so no token can be followed. The sizes are under “Boxes”.";
     if (!here) return;
     if (ctx.followedValues() !== draw.from) {

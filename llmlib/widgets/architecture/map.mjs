@@ -1,9 +1,9 @@
-// The model as boxes within boxes: one layer, opened, for all of them, beside the line of the residual stream.
+// The model as boxes within boxes: one opened layer for all of them, beside the line of the residual stream.
 
 import { element, howMany, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 import { BARS, share } from "./data.mjs";
 
-// Which boxes are beside each other; others follow one by one.
+// Boxes that are side by side; the others follow one by one.
 const ROWS = {
   model: [["embed", "positions"], ["layer"], ["final_norm", "→", "unembed"]],
   attention: [

@@ -1,4 +1,4 @@
-// The sizes of the model to change, and what it costs then.
+// The sizes of the model, which the reader can change, and what the model then costs.
 
 import { element } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";

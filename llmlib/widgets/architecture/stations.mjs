@@ -2,7 +2,7 @@
 
 import { howMany, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 
-/** 12.3456 -> "12.3"; null, which is no finite number, in words. */
+/** 12.3456 -> "12.3"; null, for a number that is not finite, in words. */
 export function number(value) {
   return value === null ? "not a number" : Number(value.toPrecision(3)).toString().replace("-", "−");
 }

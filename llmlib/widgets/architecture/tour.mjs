@@ -89,7 +89,7 @@ export function tourPanel(ctx) {
     nav.hidden = story.hidden = !station;
     waiting.hidden = Boolean(station);
     waiting.textContent = ctx.alive()
-      ? "The model reads the text …"
+      ? "The model is reading the text …"
       : "The tour needs a live model and a text, and this page has neither.";
     if (!station) return;
     at.textContent = `${here + 1} of ${all.length}`;

@@ -11,7 +11,9 @@ MOST_ROWS, MOST_COLUMNS, MOST_CELLS = 192, 288, 64_000
 
 @dataclass(frozen=True)
 class Picture:
-    """Panels (one a head, or one) of cells, each the strongest value of its square; code c is ±scale·(c / 127)²."""
+    """Panels (one per head, or a single one) of cells, each the strongest value of its square; code c is ±scale·(c /
+    127)².
+    """
 
     codes: bytes
     meta: dict[str, Any]  # panels, rows, columns, scale, and `shape` (of a panel, before cells were merged)

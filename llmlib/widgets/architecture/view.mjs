@@ -12,7 +12,7 @@ import { stations, strongestLayer } from "./stations.mjs";
 import { tourPanel } from "./tour.mjs";
 
 const NARROWEST = 760;
-const ASIDE = 350; // pixels: below this width the open box stands under the map
+const ASIDE = 350; // pixels: below this width the open box is under the map
 const WIDE = 1180;
 const COSTS = 300; // from this width on the sizes and costs have a column of their own
 const WIDEST = 1500;

@@ -1,4 +1,4 @@
-// A head of a long text that is not here whole: ask for it, or offer those that are here.
+// A head of a long text, of which the page has only a thumbnail: ask for the whole head, or offer the whole heads here.
 
 import { element } from "../shared/shared.mjs";
 import { headName } from "./words.mjs";
@@ -17,7 +17,7 @@ export function awayPanel(ctx, hub) {
   function offer() {
     const here = ctx.wholeOnes();
     const go = (one) => () => ctx.go({ ...one, token: null });
-    const words = here.length ? "These heads are here whole: " : "No head is here whole.";
+    const words = here.length ? "These whole heads are on this page: " : "This page has no whole head.";
     node.replaceChildren(
       `This page has only a thumbnail of this head: the text is long, and whole heads come from Python. ${words}`,
       ...here.map((one) => element("button", { type: "button", onclick: go(one) }, headName(one.layer, one.head))),

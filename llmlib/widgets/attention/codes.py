@@ -22,27 +22,27 @@ def as_array(patterns: Any) -> Float[np.ndarray, "layer head query key"]:
     """Turn patterns in any of the usual forms into one float32 array.
 
     An array with the axes `layer head query key` (fewer at the front will do), or a sequence with an array for each
-    layer, as `transformers` gives with `output_attentions=True`, whose first axis, the batch, must be of length 1.
+    layer, as `transformers` returns with `output_attentions=True`, whose first axis, the batch, must be of length 1.
     Raises `ValueError` for anything else.
     """
     if isinstance(patterns, list | tuple) and patterns:
         layers = [_numbers(layer) for layer in patterns]
         if any(layer.shape[0] != 1 for layer in layers if layer.ndim == 4):
             raise ValueError(
-                f"These patterns are of a batch of {layers[0].shape[0]} texts, and a view shows one. "
-                "Choose it: [layer[:1] for layer in attentions]."
+                f"These patterns are for a batch of {layers[0].shape[0]} texts, and a view shows only one. "
+                "Choose one: [layer[:1] for layer in attentions]."
             )
         layers = [layer[0] if layer.ndim == 4 else layer for layer in layers]
         if any(layer.shape != layers[0].shape for layer in layers):
             raise ValueError(
-                "All layers must have the same number of heads and tokens, got the shapes "
+                "All layers must have the same number of heads and tokens; got the shapes "
                 f"{', '.join(str(layer.shape) for layer in layers)}. With a KV cache, run the whole text at once."
             )
         array = np.stack(layers)
     else:
         array = _numbers(patterns)
     if not 2 <= array.ndim <= 4:
-        raise ValueError(f"Patterns have the axes (layer, head, query, key), got {array.ndim} axes: {array.shape}.")
+        raise ValueError(f"Patterns need the axes (layer, head, query, key); got {array.ndim} axes: {array.shape}.")
     return array.reshape((1,) * (4 - array.ndim) + array.shape)
 
 

@@ -119,7 +119,7 @@ function combine(parts, scale, how) {
   return result;
 }
 
-/** Both weights of each cell of two patterns of as many tokens: `see(of a, of b, row)`, row by row. */
+/** Call `see(weight in a, weight in b, row)` for each cell of two patterns of the same size, row by row. */
 function eachPair(a, b, see) {
   const n = a.n;
   const causal = a.causal && b.causal;

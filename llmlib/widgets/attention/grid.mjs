@@ -51,7 +51,7 @@ export function gridPanel(ctx, side, alone) {
     if (event.key === " ") event.preventDefault();
   }); // or Firefox would click too
 
-  /** With the word behind the numbers of the heads. */
+  /** The grid's width, with the word after the heads' numbers. */
   const width = () => layout.width + (alone && !layout.large ? 32 : 0);
 
   function draw(room, height) {

@@ -207,7 +207,7 @@ export function heatPanel(ctx, side, size, compact = false) {
   return { node, draw, point, zoom, canvas };
 }
 
-/** A head of a long text that is not here whole: its thumbnail, large. */
+/** A head of a long text that this page does not have whole: its thumbnail, enlarged. */
 export function coarsePanel(ctx, side, size) {
   const canvas = element("canvas", { role: "img", "aria-label": "Thumbnail of this head" });
   function draw() {

@@ -135,7 +135,7 @@ const PANEL = 300;
 const GAP = 24;
 const BOARD = { width: 344, height: 340 }; // pixels: a panel beside the grid at least; the board
 
-/** How wide each of so many grids may be beside the panels: one, or on a wide screen two. */
+/** How wide each of `maps` grids may be: beside the panels, or in the whole width if there is no room beside them. */
 export function gridRoom(width, maps, ranked) {
   const panels = width >= 1200 ? PANEL + GAP + BOARD.width : ranked && width >= 740 ? PANEL + 108 : PANEL;
   const beside = width - GAP - panels;
@@ -145,7 +145,7 @@ export function gridRoom(width, maps, ranked) {
 
 /**
  *  Whether the board goes under the grid rather than beside it, in the column with the head pointed at (`looking`):
- *  wherever everything ends higher up.
+ *  whichever makes the whole view shorter.
  */
 export function boardUnder(grid, width, looking = true) {
   const aside = width - Math.max(grid.width, BOARD.width) - GAP;
@@ -175,5 +175,5 @@ export function headLayout(width, screen, { maps = 1, board = false, left = 74 }
   return { side, room, heat, lines: paired ? within(280, rest - heat, 420) : 0, tall };
 }
 
-/** Which tokens a part of a heat map shows, at least for the most part: [first, last]. */
+/** Which tokens a part of a heat map shows, counting those that are at least half visible: [first, last]. */
 export const seenTokens = (start, span) => [Math.round(start), Math.floor(start + span - 0.5)];

@@ -13,7 +13,7 @@ const HEAD_COLOURS = {
   light: ["#00398b", "#e27600", "#0ca670", "#9a2c11", "#7283ff", "#b17cb6", "#200fcf", "#432439"],
   dark: ["#80aeff", "#c57212", "#65a86f", "#bf5a97", "#dafff2", "#ffdf35", "#7b66ff", "#d5f395"],
 };
-const DASHES = [[], [8, 4], [2, 4], [8, 3, 2, 3]]; // for heads 0 to 7, 8 to 15, 16 to 23, 24 to 31; then from the start
+const DASHES = [[], [8, 4], [2, 4], [8, 3, 2, 3]]; // for heads 0 to 7, 8 to 15, 16 to 23, 24 to 31; then all over
 
 /** The colour and the dashes of a head: 32 heads look different. */
 export function headStyle(head, dark) {
@@ -27,7 +27,7 @@ const MOST_LOOKS = 60; // a look that is drawn; looks of a head while no token i
 
 /**
  *  The looks to draw, the faintest first: { head, from, to, weight }. For one token (`way`: where it looks, or who
- *  looks at it) all that count; without a token the strongest of each head.
+ *  looks at it) all looks that count; without a token, the strongest looks of each head.
  */
 export function looksOf(patterns, token, way) {
   const found = patterns.flatMap(([head, pattern]) => {
@@ -43,7 +43,7 @@ export function looksOf(patterns, token, way) {
   return found.sort((one, other) => size(one) - size(other));
 }
 
-/** Which heads of so many are drawn. */
+/** The numbers of the heads that are drawn. */
 export const visibleHeads = (heads, hidden) =>
   Array.from({ length: heads }, (_, head) => head).filter((head) => !hidden.includes(head));
 

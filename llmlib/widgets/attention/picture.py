@@ -151,7 +151,7 @@ def _quoted(tokens: list[str], room: int) -> str:
 
 
 def _short(text: str, room: int) -> str:
-    """Shorten a text to so many characters, all of which any font can write and XML allows."""
+    """Shorten a text to `room` characters that any font can write and XML allows."""
     text = _writable(text)
     return text if len(text) <= room else text[: room - 1] + "…"
 

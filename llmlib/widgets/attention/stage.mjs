@@ -136,7 +136,7 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
     stick();
   }
 
-  /** The numbers above the grid stay in sight. (`position: sticky` does nothing inside of JupyterLab's outputs.) */
+  /** The numbers above the grid stay in sight. (`position: sticky` does nothing inside JupyterLab's outputs.) */
   function stick() {
     if (!grids.length) return;
     let edge = 0;

@@ -201,7 +201,7 @@ class AttentionView(View):
         elsewhere = np.nan_to_num(pattern - np.diag(np.diag(pattern)))
         query, key = (int(at) for at in np.unravel_index(elsewhere.argmax(), pattern.shape))
         if elsewhere[query, key] == 0:
-            return "Each token looks at itself alone."
+            return "Each token looks only at itself."
         of = [visible_token(self.a["tokens"][at]) for at in (query, key)]
         return f"Its strongest look: “{of[0]}” at “{of[1]}” ({percent(float(elsewhere[query, key]))})."
 
@@ -262,8 +262,8 @@ def attention_view(
     """Show the attention patterns of any model in an interactive view.
 
     `patterns` is a numpy array with the axes `layer head query key` (fewer at the front will do), a torch tensor of
-    that shape, or the tuple that `transformers` models give with `output_attentions=True`. `other` is a second set for
-    comparison, with the same layers and heads (before and after an intervention, or another text with its own
+    that shape, or the tuple that `transformers` models return with `output_attentions=True`. `other` is a second set
+    for comparison, with the same layers and heads (before and after an intervention, or another text with its own
     `other_tokens`); the difference shown is B - A. `layer` and `head` open the view at one head.
 
     Patterns that are not what attention weights should be (rows that do not sum to one, NaN) are shown with an

@@ -4,8 +4,8 @@ import { joinedText, shorten } from "../shared/shared.mjs";
 import { inWords } from "./data.mjs";
 
 export const SCORES = {
-  previous: { name: "previous token", text: "Share of attention that goes to the token right before", share: true },
-  first: { name: "first token", text: "Share of attention that later tokens pay to the very first", share: true },
+  previous: { name: "previous token", text: "Share of attention that goes to the token right before it", share: true },
+  first: { name: "first token", text: "Share of attention that later tokens pay to the very first one", share: true },
   duplicate: {
     name: "duplicate token",
     text: "Share of attention that repeated tokens pay to their earlier occurrences",
@@ -24,7 +24,7 @@ export const SCORES = {
 export const CHANGE = { name: "difference", text: "Share of attention that has moved", share: true };
 export const CHANGE_OF_THUMBNAILS = {
   name: "difference",
-  text: "Largest change in a row of the thumbnail, the mean over its rows",
+  text: "Largest change in each row of the thumbnail, averaged over its rows",
   share: true,
 };
 
@@ -60,13 +60,16 @@ export const placeName = ({ layer, head, drawn }) =>
 /** What the view shows, and what to do, in a sentence or two. */
 export function guide({ layer, heads, drawn }, canSwitch) {
   if (layer !== null && drawn === "layer")
-    return "Each colour is a head. Point at a token to see where every head looks from it, click it to keep it.";
+    return "Each colour is a head. Point at a token to see where every head looks from it; click it to keep it.";
   if (layer !== null)
-    return "Row: a token that looks (query). Column: where (key). Point at a token to follow it, click it to keep it.";
+    return (
+      "Row: the token that looks (query). Column: where it looks (key). " +
+      "Point at a token to follow it; click it to keep it."
+    );
   const together = `Each square is a layer, the ${heads === "mean" ? "mean" : "maximum"} of its heads`;
   const square = heads === "each" ? "Each square is a head" : together;
   const either = "Click one to open it, or let a click switch it off.";
-  const todo = canSwitch ? either : "Point at one to enlarge it, click to open it.";
+  const todo = canSwitch ? either : "Point at one to enlarge it; click to open it.";
   return `${square}: which token (row) looks at which (column). ${todo}`;
 }
 

@@ -1,4 +1,4 @@
-"""The arrows of the static picture: query and keys in their plane, at last the values and their sum."""
+"""The arrows of the static picture: query and keys in their plane, and in the last stage the values and their sum."""
 
 from collections.abc import Sequence
 

@@ -43,7 +43,7 @@ export function story(stage, { scaled, masked, width, name, made }) {
   const root = `√${width} = ${number(Math.sqrt(width))}`;
   const query = `The query of “${name(null)}”`;
   return [
-    `${query} is multiplied by each key, channel by channel, and summed: how well do they match?`,
+    `${query} is multiplied by each key, channel by channel, and the products are summed: how well do they match?`,
     scaled
       ? `Each product is divided by ${root}, so that wide heads do not get extreme scores.`
       : "Switched off: the products stay as large as they are.",

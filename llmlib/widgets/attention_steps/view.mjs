@@ -213,7 +213,7 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
       "weight · v",
     ];
     const from = [0, 0, 0, 1, 2, 3, 4, 4];
-    // at last what is needed for the sum, so that it fits
+    // at the last stage only what the sum needs, so that it fits
     const visible = (i) => (stage < LAST ? from[i] <= stage : [0, 5, 6, 7].includes(i));
     const bar = (weight) => {
       const inner = element("span", { class: "llm-bar" });
@@ -293,7 +293,7 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
       if (held) arrows.at(-1).tip.focus();
     }
     const vectorOf = ({ kind, row }) => ({ q, k: keys[row], v: values[row] })[kind];
-    // never smaller under the reader's hand
+    // never smaller while the reader drags
     most = Math.max(most, reach([...arrows.map(vectorOf), stage === LAST ? made.output : [0, 0]]));
     const at = (vector) => toPlane(vector, SIZE, most);
     const sums = chain(values, made.weights).map(at);

@@ -172,7 +172,7 @@ def attention_steps_view(
     shape = arrays[0].shape
     if len(shape) != 2 or any(x.shape != shape for x in arrays) or shape[0] != len(tokens):
         raise ValueError(
-            f"q, k and v need one shape, (tokens, d_head), with a row for each of the {len(tokens)} tokens; got "
+            f"q, k and v need the same shape, (tokens, d_head), with a row for each of the {len(tokens)} tokens; got "
             + ", ".join(str(x.shape) for x in arrays)
             + ". Give one head's vectors, without a batch axis."
         )

@@ -57,9 +57,9 @@ export function tied(words, pair) {
 }
 
 const ids = (pair) => `(${pair.join(", ")})`;
-export const TIE_RULE = "Among ties the smaller ids go first";
+export const TIE_RULE = "Among ties, the smaller ids go first";
 
-/** What there is to say on a prediction. */
+/** What there is to say about a prediction. */
 export function verdict({ mode, right, choices }, picked, table) {
   const written = (pair) => pair.map((id) => `“${isolated(tokenLabel(table[id]))}”`).join(" + ");
   const of = (pair) => choices.find((choice) => choice.pair.join() === pair.join());

@@ -31,6 +31,6 @@ export function story(states, step, merges, mode, open = false) {
       : "";
     return `${done} Next: ${both(next.merge)}, seen ${times(next.places)}.${tie}`;
   }
-  if (mode === "encode") return `${done} No pair that was learned is left. Ids: ${words.flat().join(" ")}.`;
+  if (mode === "encode") return `${done} No learned pair is left. Ids: ${words.flat().join(" ")}.`;
   return merges.length ? `${done} This was the last merge.` : `${done} There is nothing to merge.`;
 }

@@ -25,7 +25,7 @@ function countedPairs(words, alsoShown) {
         element("td", { class: "llm-count" }, String(count)),
       ],
     }));
-  return { title: `Neighbouring pairs: ${all.length} different`, entries };
+  return { title: `Neighbouring pairs: ${all.length} distinct`, entries };
 }
 
 /** While encoding: when each pair was learned. */

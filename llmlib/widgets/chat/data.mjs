@@ -46,7 +46,7 @@ export function choicesOf(order) {
 
 /** The result of a vote, in words. */
 export function voteInWords({ order, vote }, names) {
-  if (vote === "none") return "Not all have answered, so there is nothing to compare.";
+  if (vote === "none") return "Not all models have answered, so there is nothing to compare.";
   const who = order.map((speaker, side) => `${LETTERS[side]} was ${names[speaker]}`).join(", ");
   const chosen =
     vote === "tie"
@@ -86,7 +86,7 @@ export function unpackReadings(packed, notes) {
   );
 }
 
-/** The conversations as datasets have them, a line of JSON for each speaker, without what it has not answered. */
+/** The conversations as datasets have them: one line of JSON per speaker, without what it has not answered. */
 export function asJsonLines(messages, names, system) {
   const plain = ({ role, content }) => ({ role, content });
   return names

@@ -46,7 +46,7 @@ function questionPart(ctx, number) {
       { class: "llm-row" },
       send,
       cancel,
-      element("span", { class: "llm-note" }, "Everything after it will go."),
+      element("span", { class: "llm-note" }, "Everything after it will be removed."),
     ),
   );
   const shown = element("div", { class: "llm-bubble" }, said);
@@ -150,7 +150,7 @@ function answerPart(ctx, number, question) {
     const tell = (k) => {
       if (k === null) {
         detail.replaceChildren(
-          element("p", { class: "llm-note" }, "Point at a token, or walk through them with the arrow keys."),
+          element("p", { class: "llm-note" }, "Point at a token, or walk through the tokens with the arrow keys."),
         );
         return;
       }

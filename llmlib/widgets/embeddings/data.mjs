@@ -80,7 +80,7 @@ const MOST_AT_FIRST = 8;
  */
 export function startCamera(cloud, dims) {
   const camera = { dims, x: 0, y: 0, zoom: 1, turn: dims === 3 ? turned(UNTURNED, 0.5, 0.35) : UNTURNED };
-  const screen = projectCloud(cloud, camera, 2, 2, makeScreen(cloud.n)); // of two pixels: one is a unit
+  const screen = projectCloud(cloud, camera, 2, 2, makeScreen(cloud.n)); // 2 × 2 pixels: one is a unit
   const range = (places) => {
     const sorted = places.filter((_, row) => cloud.kinds[row] !== UNDRAWN).sort();
     const last = sorted.length - 1;
@@ -137,7 +137,7 @@ export function turned(m, across, down) {
   return about([1, 0, 0, 0, d, -t, 0, t, d], about([c, 0, s, 0, 1, 0, -s, 0, c], m));
 }
 
-/** Bring a row to the middle if it is not well inside of the picture. */
+/** Bring a row to the middle if it is not well inside the picture. */
 export function revealed(camera, place, width, height) {
   const [x, y] = place;
   const margin = 0.12;

@@ -25,7 +25,7 @@ const MOST_NAMED = 400; // with more tokens on the screen, only those that the r
 export const kindColours = (dark) => KIND_COLOURS[dark];
 
 /**
- * The map itself: it owns the canvas, and what is written over it. `ctx.map()` gives the cloud.
+ * The map itself: it owns the canvas, and what is written over it. `ctx.map()` returns the cloud.
  */
 export function plotPanel(ctx) {
   let { cloud, order } = ctx.map();
@@ -99,7 +99,7 @@ export function plotPanel(ctx) {
 
   const unseen = () => new Set([...ctx.state.hidden, UNDRAWN]);
 
-  /** Name the pointed token, right beside it. */
+  /** Name the token that is pointed at, right beside it. */
   function pointAt() {
     const { pointed } = ctx.state;
     tip.hidden = pointed < 0;

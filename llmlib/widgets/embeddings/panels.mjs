@@ -83,7 +83,7 @@ export function searchPanel(ctx, cloud, id) {
     rows = found.rows;
     active = -1;
     input.removeAttribute("aria-activedescendant");
-    const shown = found.total > rows.length ? `; here are ${rows.length}` : "";
+    const shown = found.total > rows.length ? `; showing ${rows.length}` : "";
     count.textContent =
       input.value === "" ? "" : `${found.total.toLocaleString("en")} ${found.total === 1 ? "token" : "tokens"}${shown}`;
     list.replaceChildren(
@@ -200,7 +200,7 @@ export function tokenPanel(ctx, cloud) {
     const words = "Neighbours are found in the whole table, which needs Python; this page has only the map.";
     if (known < 0) return [element("p", { class: "llm-note" }, words)];
     return [
-      element("p", { class: "llm-note" }, `${words} It has those of one token only: `),
+      element("p", { class: "llm-note" }, `${words} It has the neighbours of only one token: `),
       element("button", { type: "button", onclick: () => ctx.choose(known, true) }, name(known)),
     ];
   }
@@ -287,7 +287,7 @@ export function analogyPanel(ctx, cloud) {
     notice.textContent =
       missing < 0
         ? ""
-        : `“${fields[missing].value}” is not a token here. A longer word may be several: search for its parts.`;
+        : `“${fields[missing].value}” is not a token here. A longer word may be several tokens: search for its parts.`;
     fields.forEach((field, k) =>
       rows[k] < 0 ? field.setAttribute("aria-invalid", "true") : field.removeAttribute("aria-invalid"),
     );

@@ -179,7 +179,7 @@ def embeddings_view(
     that hold part of a character. `kinds` names each row's kind, at most eight different ones; they set the colours,
     the first colour for the most frequent kind.
 
-    Neighbours and analogies need the whole table: `llmlib.explore.explore_embeddings` answers them.
+    Neighbours and analogies need the whole table: `llmlib.explore.explore_embeddings` computes them.
 
     Raises `ValueError` for no rows, lengths that disagree, NaN or infinite coordinates, and a row that is not there.
 

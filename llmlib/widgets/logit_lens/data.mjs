@@ -127,7 +127,7 @@ export function layerName(layer, layers) {
   return layer === 0 ? "embedding" : layer === layers - 1 ? "answer" : `layer ${layer}`;
 }
 
-/** A cell in words: what it would say, how sure it is, how far the answer is. */
+/** A cell in words: what it would say, how sure it is, where the final answer ranks. */
 export function cellInWords(side, layer, position, write) {
   const at = layer * side.n + position;
   const where = layer === 0 ? "Before any layer" : layer === side.layers - 1 ? "At the end" : `After layer ${layer}`;

@@ -11,7 +11,7 @@ const HEAD = 26;
 const LEFT = 72; // pixels: a cell, the row of tokens, the names of the layers
 const rowHeight = (layers) => (layers > 24 ? 18 : layers > 14 ? 22 : 26);
 
-/** As much of a token as fits into so many pixels. */
+/** As much of a token as fits into `room` pixels. */
 function fitted(context, token, room, known) {
   const key = `${room} ${token}`;
   if (!known.has(key)) {

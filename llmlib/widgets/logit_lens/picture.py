@@ -102,7 +102,7 @@ def _named(token: str) -> str:
 
 
 def ordinal(n: int) -> str:
-    """A number as a place in an order.
+    """Write a number as an ordinal.
 
     >>> ordinal(1), ordinal(12), ordinal(1202)
     ('1st', '12th', '1,202nd')

@@ -17,7 +17,7 @@ import { gridPanel } from "./grid.mjs";
 import { cellPanel, whoPanel } from "./detail.mjs";
 
 const ASIDE = 312;
-const NARROWEST = 700; // pixels: the panel beside the grid; below this width it stands under it
+const NARROWEST = 700; // pixels: the panel beside the grid; below this width it is under the grid
 
 export default widget("llm-logit-lens", ({ model, hub, el }) => {
   const place = model.get("place");
@@ -203,7 +203,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     });
     const differing =
       measure === "probability" && ctx.shownSides().length > 1 && ctx.sides.a.n === ctx.sides.b.n
-        ? [element("span", { class: "llm-differs", "data-text": true }, "a different first choice from the left")]
+        ? [element("span", { class: "llm-differs", "data-text": true }, "first choice differs from the left grid")]
         : [];
     legend.replaceChildren(
       element("span", { "data-text": true }, scale),

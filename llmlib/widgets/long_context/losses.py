@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-WIDTHS = (1, 4, 16, 64, 256)  # positions averaged to one point
+WIDTHS = (1, 4, 16, 64, 256)  # positions averaged into one point
 FEWEST = 8  # points of a curve of averages
 FEW = 8  # rows: up to here the band goes from the lowest to the highest; beyond, it is two standard errors
 
@@ -56,7 +56,7 @@ def checked_positions(positions: Any, n: int) -> Int[np.ndarray, " position"]:
 
 
 def averaged(losses: Mapping[str, np.ndarray], positions: np.ndarray, width: int) -> Curves:
-    """Average the losses over blocks of so many positions.
+    """Average the losses over blocks of `width` positions.
 
     >>> curves = averaged({"a": np.array([[4.0, 2.0, 1.0], [2.0, 2.0, 3.0]])}, np.array([1, 2, 3]), 2)
     >>> curves.last, curves.mean, curves.low, curves.high

@@ -142,7 +142,7 @@ export function positionsPanel(ctx) {
     ways.hidden = widths.length < 2;
     renew(ways, [
       element("span", { class: "llm-note", "aria-hidden": "true" }, "averaged over"),
-      choice("Average over so many positions", widths, ctx.state.width, (width) => ctx.go({ width })),
+      choice("How many positions to average over", widths, ctx.state.width, (width) => ctx.go({ width })),
       element("span", { class: "llm-note", "aria-hidden": "true" }, "positions"),
     ]);
   }

@@ -24,7 +24,7 @@ export default widget("llm-long-context", ({ model, hub, el }) => {
     grids: [],
     palette: null,
     level: () => ctx.levels.find(({ width }) => width === state.width) ?? ctx.levels[0],
-    /** The colours of a share; of none, the page's. */
+    /** The colours of a share; without a share, the page's. */
     shade: (share) =>
       Number.isNaN(share) ? { fill: "transparent", ink: ctx.palette.faint } : scale[Math.round(255 * share)],
     go(changes) {

@@ -54,7 +54,8 @@ class LongContextView(View):
     def put(self, arm: str, length: int, depth: float | int, share: Any) -> None:
         """Fill one cell of a grid, so that the grid grows while you watch.
 
-        Raises `ValueError` for an arm, a length or a depth that the grid does not have, and for what is no share.
+        Raises `ValueError` for an arm, a length or a depth that the grid does not have, and for a value that is not a
+        share.
         """
         shares, value, place = self.shares(), float(share), []
         axes: list[tuple[str, Any, list[Any]]] = [
@@ -67,7 +68,7 @@ class LongContextView(View):
                 raise ValueError(f"The grid has no {what} {wanted!r}; it has {', '.join(map(repr, known)) or 'none'}.")
             place.append(known.index(wanted))
         if not 0 <= value <= 1:
-            raise ValueError(f"A share is between 0 and 1, got {value}.")
+            raise ValueError(f"A share must be between 0 and 1; got {value}.")
         shares[tuple(place)] = value
         with self.hold_sync():
             self.grids = shares.astype("<f4").tobytes()
@@ -112,10 +113,10 @@ def long_context_view(
     `losses` has for each arm the loss in nats at each of the `positions` (1, 2, 3, … by default), in one row or
     several: their mean is drawn, and a band from the lowest row to the highest (two standard errors if there are more
     than 8). An arm may end before the others. `grids` has for each arm the share of needles found, `[length, depth]`;
-    NaN is not measured yet, and `view.put(arm, length, depth, share)` fills it. `trained` is the length that the model
-    was trained for, and `needles` how many there are behind each share. Sources: Kamradt (2023), "Needle in a
-    Haystack"; Liu et al. (2023), "Lost in the Middle". Raises `ValueError` if there is nothing to show, and for what
-    does not fit.
+    NaN means not measured yet, and `view.put(arm, length, depth, share)` fills it. `trained` is the length that the
+    model was trained for, and `needles` how many there are behind each share. Sources: Kamradt (2023), "Needle in a
+    Haystack"; Liu et al. (2023), "Lost in the Middle". Raises `ValueError` if there is nothing to show, and for sizes
+    that do not fit together.
 
     >>> long_context_view({"as trained": [3.0, 1.0, 5.0]}, trained=2)
     <LongContextView: Mean loss up to position 2, as trained: as trained 2.00, 5.00 beyond.>
@@ -139,14 +140,14 @@ def long_context_view(
         known = grid[~np.isnan(grid)]
         if ((known < 0) | (known > 1)).any():
             raise ValueError(
-                f"Shares are between 0 and 1; the grid of {name!r} has {known.min():g} to {known.max():g}."
+                f"Shares must be between 0 and 1; the grid of {name!r} has {known.min():g} to {known.max():g}."
             )
     if len(set(lengths)) < len(lengths) or len(set(depths)) < len(depths):
-        raise ValueError("Each length and each depth of a grid occurs once.")
+        raise ValueError("Each length and each depth of a grid may occur only once.")
     if not all(0 <= depth <= 1 for depth in depths):
-        raise ValueError(f"A depth is a share of the text, from 0 (its beginning) to 1 (its end), got {list(depths)}.")
+        raise ValueError(f"A depth must be a share of the text, 0 (its beginning) to 1 (its end); got {list(depths)}.")
     if trained is not None and trained < 1:
-        raise ValueError(f"trained is a number of tokens, 1 or more, got {trained}.")
+        raise ValueError(f"trained must be a number of tokens, 1 or more; got {trained}.")
     names, curves = list(dict.fromkeys([*rows, *given])), levels(rows, places)
     fitting = [each.width for each in curves if len(each.first) <= POINTS] or [each.width for each in curves[-1:]]
     return LongContextView(

@@ -45,7 +45,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
     "data-acts": true,
   });
   const degrees = element("output", {});
-  let turning = 0; // turns of the slider that Python has not answered
+  let turning = 0; // moves of the slider that Python has not answered
   slider.addEventListener("input", async () => {
     degrees.textContent = Number(slider.value).toFixed(2);
     turning += 1;

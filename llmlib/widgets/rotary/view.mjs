@@ -36,7 +36,7 @@ export function moved(which, value, query, key, most) {
   return { query: both + query - key, key: both };
 }
 
-/** 6.283 -> "6.3 positions for a turn"; a frequency of 0 never turns. */
+/** 1 -> "6.3 positions a turn"; a frequency of 0 never turns. */
 export function period(frequency) {
   if (!frequency) return "never turns";
   const length = (2 * Math.PI) / Math.abs(frequency);

@@ -58,7 +58,7 @@ export function branchesPanel(ctx) {
     },
   );
 
-  /** Scroll to a box, sideways only: the page's own place is the reader's. */
+  /** Scroll to a box, sideways only: how far the page is scrolled is up to the reader. */
   function show(k, anew = false) {
     const { x, width, node: one } = layout.boxes[k];
     const right = x + width + (layout.ends.some((end) => end.node === one) ? TAIL : 40);

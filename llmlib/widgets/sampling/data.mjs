@@ -13,7 +13,7 @@ export const stageInWords = (name, settings) =>
  */
 export const cutAt = (cut, stages, k) => (k === null || stages.findIndex(({ name }) => name === cut) <= k ? cut : "");
 
-/** The end of a true scale that holds `most`, and its ticks: 0.31 -> { end: 0.4, ticks: [0, 0.1, …] }. */
+/** The end of a linear scale from 0 that holds `most`, and its ticks: 0.31 -> { end: 0.4, ticks: [0, 0.1, …] }. */
 export function scaleFor(most) {
   const end = [0.04, 0.08, 0.2, 0.4, 0.8].find((one) => one >= most) ?? 1;
   return { end, ticks: [0, 0.25, 0.5, 0.75, 1].map((t) => t * end) };
@@ -75,7 +75,7 @@ const KEPT = 3; // tokens that stay at each end of a long stretch without branch
  * Where each node of a tree goes: [{ node, row, x, width, from: { row, x }, hidden }, …], and how much room they need
  * together. A first child follows its parent in the same row; every other child opens a row below. A stretch without
  * branches shows only its ends, unless one of its nodes is in `open`; `hidden` are the nodes behind such a fold.
- * `widthOf(node)` gives pixels.
+ * `widthOf(node)` returns pixels.
  */
 export function layOut(tree, { at, open = new Set(), widthOf, gap = 10, folded = 86 }) {
   const children = Array.from({ length: tree.n }, () => []);
@@ -125,7 +125,7 @@ export function layOut(tree, { at, open = new Set(), widthOf, gap = 10, folded =
 }
 
 /**
- * Where the keyboard goes from a box of a layout: to its parent, its first child, or the box above or below in sight.
+ * Where the keyboard goes from a box of a layout: to its parent, its first child, or the visible box above or below.
  */
 export function neighbour(boxes, from, key) {
   const box = boxes[from];

@@ -88,8 +88,8 @@ export function lanesPanel(ctx) {
     const lanes = ctx.lanes();
     const held = grid.contains(document.activeElement);
     note.textContent = [
-      "Each card continues the same text with its own settings, and with the same chance:",
-      "what differs comes from the settings.",
+      "Each card continues the same text with its own settings, but the same random numbers:",
+      "any difference comes from the settings.",
       ...(ctx.live ? ["Click a token to keep the text up to there as a branch."] : []),
     ].join(" ");
     while (cards.length < lanes.length) grid.append(cards[cards.push(card(cards.length)) - 1].box);

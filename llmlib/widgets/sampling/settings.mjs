@@ -107,7 +107,7 @@ export function settingsPanel(ctx, hub, model) {
       again,
       refused,
     ),
-    element("p", { class: "llm-note" }, ctx.live ? "While this is open, each token can be banned beside its bar." : ""),
+    element("p", { class: "llm-note" }, ctx.live ? "While this is open, you can ban a token beside its bar." : ""),
     banning,
   );
   more.addEventListener("toggle", () => ctx.redraw());

@@ -8,9 +8,9 @@ import { tokenBox } from "./tokens.mjs";
 const SHOWN = 240; // characters of a long prompt
 const AT_THE_END = {
   "end token": "The model has ended its text here. ",
-  constraint: "The text matches the whole pattern: only the end may still come. ",
+  constraint: "The text matches the whole pattern: only the end token may follow. ",
 };
-const NO_TEXT = { constraint: "The pattern allows no text at all: only the end may come." };
+const NO_TEXT = { constraint: "The pattern allows no text at all: only the end token may come." };
 
 export function textPart(ctx) {
   let path = [];

@@ -65,7 +65,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     live: hub.live,
     waiting: () => hub.waiting,
     act(kind, details) {
-      // the bars are of this place; the text may have grown since
+      // the bars are for this point; the text may have grown since
       if (kind === "take" && ctx.writing()) hub.act("go", { node: shownAt });
       if (LEAVES.includes(kind)) ctx.stop();
       const done = hub.act(kind, details);

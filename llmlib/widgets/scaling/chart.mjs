@@ -7,8 +7,8 @@ const LEFT = 52;
 const RIGHT = 10;
 const TOP = 10;
 const BOTTOM = 40;
-const LETTER = 6.9; // pixels of a bold character at 11 px, about
-const NEAR = 14; // pixels: a click so near to a mark means it
+const LETTER = 6.9; // the width of a bold character at 11 px, about
+const NEAR = 14; // pixels: a click this near to a mark means the mark
 
 /** What lines and marks look like, by their kind. */
 function looksOf({ ink, faint, accent, less, line }) {
@@ -179,7 +179,7 @@ function pathOf(points) {
   return shown.map(([x, y], k) => `${k ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 }
 
-/** Of labels of lines, those that do not cover one before them. */
+/** The labels of lines that do not cover an earlier label. */
 function spaced(named) {
   const kept = [];
   for (const one of named)

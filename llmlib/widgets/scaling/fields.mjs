@@ -1,12 +1,12 @@
-// Fields for numbers: with a slider and words such as "70B", or plain ones. What is no number stays as it was typed,
-// with the reason beside it, and the number from before stays in use.
+// Fields for numbers: with a slider and words such as "70B", or plain ones. What is not a number stays as it was typed,
+// with the reason beside it, and the earlier number stays in use.
 
 import { element } from "../shared/shared.mjs";
 import { amount, parseAmount, spokenAmount } from "./words.mjs";
 
 const FINE = 100; // steps of a slider for each power of ten
 
-/** A slider over powers of ten, and a box where one types "70B". `zero`: its left end means none. */
+/** A slider over powers of ten, and a box where the reader types "70B". `zero`: its left end means none. */
 export function amountField({ label, range: [low, high], zero = false, change }) {
   const [from, to] = [low, high].map((value) => Math.round(Math.log10(value) * FINE));
   const slider = element("input", { type: "range", min: from, max: to, step: 1, "aria-label": label });

@@ -11,16 +11,16 @@ export const lossOf = (law, n, d) => (law.E + law.A * n ** -law.alpha + law.B * 
 /** FLOPs of training: 6 for each parameter and token. */
 export const trainingFlops = (n, d) => 6 * n * d;
 
-/** FLOPs of reading and writing so many tokens: 2 for each parameter and token. */
+/** FLOPs of reading and writing this many tokens: 2 for each parameter and token. */
 export const answeringFlops = (n, tokens) => 2 * n * tokens;
 
-/** The size and the tokens that a law finds best for so many FLOPs. */
+/** The size and the tokens that a law finds best for this many FLOPs. */
 export function bestFor(law, compute) {
   const n = law.best_size * (compute / AT) ** law.size_exponent;
   return { n, d: compute / 6 / n };
 }
 
-/** How much of a loss can be foreseen at all: what the price of size and the price of tokens add up to. */
+/** The part of a loss that better models can reduce: the price of size plus the price of tokens. */
 const gapOf = (law, loss) => loss ** (1 / law.power) - law.E;
 
 /** How many tokens bring a model of this size to a loss; infinitely many if it is too small. */
@@ -29,10 +29,10 @@ export function tokensFor(law, n, loss) {
   return left > 0 ? (law.B / left) ** (1 / law.beta) : Infinity;
 }
 
-/** The size that gets to a loss with tokens without end; no smaller one does. */
+/** The size that reaches a loss with unlimited tokens; no smaller size does. */
 export const smallestFor = (law, loss) => (law.A / gapOf(law, loss)) ** (1 / law.alpha);
 
-/** The model of a loss that loses this share (as log-odds) of what can be foreseen to its size, the rest to tokens. */
+/** The model of a loss whose size causes this share (as log-odds) of the reducible part; its tokens cause the rest. */
 export function modelOf(law, loss, odds) {
   const gap = gapOf(law, loss);
   const share = 1 / (1 + Math.exp(-odds));
@@ -41,7 +41,7 @@ export function modelOf(law, loss, odds) {
 }
 
 /**
- * The model that gets to a loss with the fewest FLOPs of training and answering together, if it reads and writes so
+ * The model that reaches a loss with the fewest FLOPs of training and answering together, if it reads and writes this
  * many tokens in its life: { n, d, flops }. There is one minimum; the golden section narrows it down.
  */
 export function cheapest(law, loss, answered) {
@@ -68,7 +68,7 @@ export function billOf(flops, machine, { count, utilisation, price }) {
   };
 }
 
-/** Which of a model's numbers are outside of what a law was fitted to: ["40 times the most tokens", …]. */
+/** Which of a model's numbers are outside the range that a law was fitted to: ["40 times the most tokens", …]. */
 export function outside(law, n, d) {
   const far = (value, range, what) => {
     if (!range || (value >= range[0] * 0.995 && value <= range[1] * 1.005)) return [];

@@ -66,13 +66,13 @@ export function modelPanel(ctx) {
       best.textContent = `${amount(ideal.n)}, ${amount(ideal.d)} tokens: ${there} nats`;
       drawParts(law, you, value);
       const far = outside(law, you.n, you.d);
-      warned.textContent = far.length ? `Outside of what this law was fitted to: ${far.join(", ")}.` : "";
+      warned.textContent = far.length ? `Outside the range that this law was fitted to: ${far.join(", ")}.` : "";
     },
   };
 
   function drawParts(law, { n, d }, value) {
     bar.hidden = law.power !== 1;
-    parts.textContent = "This formula has no part that nobody can foresee, and its prices do not add up.";
+    parts.textContent = "This formula has no part that nobody can foresee, and its loss is not a sum of prices.";
     if (bar.hidden) return;
     const all = [
       ["llm-unforeseen", law.E, "nobody can foresee"],
@@ -126,7 +126,7 @@ export function billPanel(ctx) {
     element(
       "p",
       { class: "llm-note llm-said" },
-      "The last run alone, and the machines alone: no runs before it, no cooling. Set your own price.",
+      "Only the final run and only the machines: no earlier runs, no cooling. Set your own price.",
     ),
   );
   return {
@@ -165,7 +165,7 @@ export function usePanel(ctx) {
     change: (value) => ctx.go({ answers: value }),
   });
   const tokens = numberField({
-    label: "Tokens an answer, read and written",
+    label: "Tokens per answer, read and written",
     low: 1,
     high: 1e6,
     step: 1,
@@ -175,8 +175,8 @@ export function usePanel(ctx) {
   const none = element(
     "p",
     { class: "llm-note" },
-    "This law is about reading the same tokens again and again, until that helps no more. So it does not say what it " +
-      "costs to train a smaller model for longer. Take another law.",
+    "This law is about reading the same tokens again and again, until that no longer helps. So it does not say what " +
+      "it costs to train a smaller model for longer. Take another law.",
   );
   const bowl = svg("svg", { role: "img" });
   const legend = element("div", { class: "llm-legend" });

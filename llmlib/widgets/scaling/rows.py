@@ -16,13 +16,13 @@ def law_row(law: Mapping[str, Any]) -> Row:
 
     `power` is 1 by default. `best_size` is the best size for 10^18 FLOPs and `size_exponent` how it grows with compute;
     by default both follow from the constants. `parameters` and `tokens` are the ranges that the law was fitted to,
-    `note` what one has to know before believing it, and `one_pass` says whether its D is what training reads once, so
-    that training takes 6 N D FLOPs. Raises `ValueError` for constants that are not positive.
+    `note` what the reader has to know before trusting it, and `one_pass` says whether its D is what training reads
+    once, so that training takes 6 N D FLOPs. Raises `ValueError` for constants that are not positive.
     """
     row = {"power": 1.0, "source": "", "note": "", "one_pass": True, "parameters": None, "tokens": None, **law}
     for name in ("E", *CONSTANTS):
         if not math.isfinite(row[name]) or row[name] < 0 or (name != "E" and row[name] == 0):
-            raise ValueError(f"The law {row['name']!r} has {name}={row[name]}; its constants are positive numbers.")
+            raise ValueError(f"The law {row['name']!r} has {name}={row[name]}; its constants must be positive numbers.")
         row[name] = float(row[name])
     if "best_size" not in row:
         steep = row["alpha"] + row["beta"]
@@ -47,10 +47,10 @@ def machine_row(machine: Mapping[str, Any]) -> Row:
 
 
 def runs_row(name: str, points: Sequence[Sequence[float]]) -> Row:
-    """Check one's own runs: for each its parameters, tokens and loss. Raises `ValueError`."""
+    """Check the reader's own runs: for each its parameters, tokens and loss. Raises `ValueError`."""
     rows = [[float(value) for value in point] for point in points]
     if not all(len(row) == 3 and all(map(_positive, row)) for row in rows):
-        raise ValueError(f"Each of the runs {name!r} has three positive numbers: parameters, tokens and loss.")
+        raise ValueError(f"Each of the runs {name!r} needs three positive numbers: parameters, tokens and loss.")
     return {"name": name, "points": rows}
 
 
@@ -59,13 +59,13 @@ def _positive(value: Number) -> bool:
 
 
 def loss_of(law: Row, parameters: Number, tokens: Number) -> float:
-    """The loss that a law gives to so many parameters and tokens."""
+    """The loss that a law predicts for this many parameters and tokens."""
     inside = law["E"] + law["A"] * parameters ** -law["alpha"] + law["B"] * tokens ** -law["beta"]
     return float(inside ** law["power"])
 
 
 def best_for(law: Row, compute: Number) -> tuple[float, float]:
-    """The parameters and the tokens that a law finds best for so many FLOPs."""
+    """The parameters and the tokens that a law finds best for this many FLOPs."""
     parameters = law["best_size"] * (compute / AT) ** law["size_exponent"]
     return parameters, compute / 6 / parameters
 

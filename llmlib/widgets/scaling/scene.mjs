@@ -45,7 +45,7 @@ export const lineOf = (law, loss) =>
     return [n, d];
   });
 
-/** Powers of ten on an axis, at most so many. */
+/** Powers of ten on an axis, `most` of them at most. */
 export function tensOf([low, high], most) {
   const [from, to] = [Math.ceil(log(low) - 1e-9), Math.floor(log(high) + 1e-9)];
   const every = Math.max(1, Math.ceil((to - from + 1) / most));

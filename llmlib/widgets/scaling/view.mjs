@@ -10,7 +10,7 @@ import { SIZES_OF, billPanel, key, modelPanel, sources, usePanel } from "./panel
 
 const WIDEST = 944;
 const BESIDE = 700; // pixels: from this width on, panels are beside each other
-const OTHER_TEXT = "Your own runs read another text in other tokens: their losses cannot be compared with this law's.";
+const OTHER_TEXT = "Your own runs read other text in other tokens, so their losses cannot be compared with this law's.";
 
 export default widget("llm-scaling", ({ model, hub, el }) => {
   const get = (name) => model.get(name);

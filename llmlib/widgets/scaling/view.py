@@ -25,9 +25,9 @@ PLACE = {
 
 
 class ScalingView(View):
-    """A plane of parameters and tokens with lines of equal loss; models and one's own runs on it, and one to move.
+    """A plane of parameters and tokens with lines of equal loss; models and your own runs on it, and a model to move.
 
-    `laws`, `models` and `machines` are rows (see `rows.py` for their fields), and `runs` are one's own by name: for
+    `laws`, `models` and `machines` are rows (see `rows.py` for their fields), and `runs` are your own by name: for
     each its parameters, tokens and measured loss. `law` is the name of the law to begin with. `place` is what the
     reader sets (`PLACE` has the names); the browser computes everything from it. Raises `ValueError` for rows with
     numbers that are not positive, and for a law or a setting that is not there.
@@ -63,12 +63,12 @@ class ScalingView(View):
         if not rows:
             raise ValueError("Give at least one law.")
         if law is not None and law not in names:
-            raise ValueError(f"There is no law {law!r}; there are {', '.join(names)}.")
+            raise ValueError(f"There is no law {law!r}; the laws are {', '.join(names)}.")
         if unknown := sorted(set(place) - set(PLACE)):
-            raise ValueError(f"There is no setting {unknown[0]!r}; there are {', '.join(PLACE)}.")
+            raise ValueError(f"There is no setting {unknown[0]!r}; the settings are {', '.join(PLACE)}.")
         for name in ("parameters", "tokens", "count", "utilisation", "answer_tokens"):
             if not place.get(name, 1) > 0:
-                raise ValueError(f"{name}={place[name]}: this setting is a positive number.")
+                raise ValueError(f"{name}={place[name]}: this setting must be a positive number.")
         own = [runs_row(name, points) for name, points in (runs or {}).items() if len(points)]
         super().__init__(
             laws=rows,

@@ -23,7 +23,7 @@ export function spokenAmount(value) {
   return amount(value).replace(/[TBMk]$/, (sign) => words[sign]);
 }
 
-/** "70B", "1.4 trillion", "7e10", "70,000" as a number; null if it is none, or not positive. */
+/** "70B", "1.4 trillion", "7e10", "70,000" as a number; null if it is not a number, or not positive. */
 export function parseAmount(text) {
   const found = text
     .trim()
@@ -43,7 +43,7 @@ export function power(value) {
   return `${digits} · 10${[...exponent.replace("+", "")].map((sign) => SCRIPT[sign]).join("")}`;
 }
 
-/** Days in the unit that people would take. */
+/** Days in the unit that people would use. */
 export function time(days) {
   const units = [
     [365.25, "year"],
@@ -72,7 +72,7 @@ export function money(dollars) {
   return `$${unit ? few(many) : plain}${unit}`;
 }
 
-/** Kilowatt-hours in the unit that people would take. */
+/** Kilowatt-hours in the unit that people would use. */
 export function energy(kilowattHours) {
   const units = [
     [1e9, "TWh"],
@@ -85,5 +85,5 @@ export function energy(kilowattHours) {
   return `${few(kilowattHours / size)} ${unit}`;
 }
 
-/** A loss with as many digits as one can read. */
+/** A loss with as many digits as are worth reading. */
 export const nats = (loss) => (loss < 100 ? loss.toFixed(loss < 10 ? 3 : 1) : power(loss));

@@ -1,4 +1,4 @@
-"""How to build a view: what all widgets share, so that none has to think about it.
+"""How to build a view: what all widgets share, so that no view has to deal with it.
 
 A view is a folder: `view.py` (state, static picture), `view.mjs` (what the browser runs), and what these import;
 `view.css`, and, if that would be long, a sheet for each part (`grid.css`), which follow it by name. A view knows arrays
@@ -23,9 +23,9 @@ that the kernel was restarted. Its room is always reserved, so nothing moves whe
 `data-acts`, and others that need Python carry `data-python`: without Python they switch themselves off.
 
 Long work. Acts are done in the view's own thread (worker.py), while cells run and other acts come in. Anything that can
-take more than half a second calls `view.check()` or `view.progress(…)` several times a second. There it ends if the
-reader presses Cancel, interrupts the kernel, or does something that needs it done again. Read a live model through
-`llmlib.explore.shared.own_model`, which checks at every layer and keeps hooks of cells and views apart.
+take more than half a second calls `view.check()` or `view.progress(…)` several times a second. These calls end the work
+if the reader presses Cancel, interrupts the kernel, or does something that needs it done again. Read a live model
+through `llmlib.explore.shared.own_model`, which checks at every layer and keeps hooks of cells and views apart.
 
 Texts. A box for a text is a `textBox`, or uses `following`: what the reader types is never overwritten, the box says if
 a text is not used yet, and the text outlives a restart of the kernel (`ownText` in drafts.mjs). Tokens come as

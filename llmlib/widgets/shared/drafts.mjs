@@ -55,7 +55,7 @@ export function takeTexts(storage, key) {
 
 /**
  * A key for a view's place: its notebook, its cell, the number of its output, and its kind. The outputs are lists of
- * models' ids; `isMine(id)` says which is the view's own. Null if it is not in a cell, or nobody knows.
+ * models' ids; `isMine(id)` says which is the view's own. Null if it is not in a cell, or if that is unknown.
  */
 export async function placeOfView(path, cells, kind, isMine) {
   for (const { id, outputs } of cells)

@@ -16,7 +16,7 @@ _interrupts = 0
 
 
 def on_interrupt(function: Callable[[], object]) -> Callable[[], object]:
-    """Call `function` when the kernel is interrupted between two cells; return a function that ends this.
+    """Call `function` when the kernel is interrupted between two cells; return a function that stops these calls.
 
     A signal handler calls `function` in the middle of anything, so it should only set a flag. Several functions can be
     registered, and all are called. Outside a kernel there is nobody to interrupt, and nothing happens.
@@ -58,7 +58,7 @@ def _install(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _let_signals_end_the_wait(loop: asyncio.AbstractEventLoop) -> None:
-    """Wake the loop by every signal, also by one that reaches another thread, or comes just before the wait begins.
+    """Wake the loop by every signal, even by one that reaches another thread, or comes just before the wait begins.
 
     Python calls handlers in the main thread alone. There such a signal would only be noticed when the next message to
     the kernel ends the wait, and what readers do in a view sends none to this thread.

@@ -56,7 +56,7 @@ export const SETTINGS = [
     step: 0.05,
     neutral: 1,
     more: true,
-    says: "above 1: tokens that have occurred get less likely",
+    says: "above 1: tokens that have occurred become less likely",
   },
   {
     name: "frequency_penalty",
@@ -65,7 +65,7 @@ export const SETTINGS = [
     step: 0.1,
     neutral: 0,
     more: true,
-    says: "taken off a logit for each time a token has occurred",
+    says: "subtracted from a token’s logit each time it has occurred",
   },
   {
     name: "presence_penalty",
@@ -74,7 +74,7 @@ export const SETTINGS = [
     step: 0.1,
     neutral: 0,
     more: true,
-    says: "taken off once if a token has occurred",
+    says: "subtracted from a token’s logit once if it has occurred",
   },
 ];
 

@@ -128,10 +128,10 @@ export function percent(p) {
 /** 1 -> "1 token", 1200 -> "1,200 tokens". */
 export const howMany = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 
-/** How open a choice with this entropy (in nats) is, as in "2.5 equal tokens". */
+/** How open a choice with this entropy (in nats) is, as in "2.5 equally likely tokens". */
 export function equalTokens(entropy) {
   const n = Math.exp(entropy);
-  return `${n < 9.5 ? n.toFixed(1) : Math.round(n).toLocaleString("en")} equal tokens`;
+  return `${n < 9.5 ? n.toFixed(1) : Math.round(n).toLocaleString("en")} equally likely tokens`;
 }
 
 /** Escape text for SVG or HTML source. */

@@ -1,4 +1,4 @@
-// What every view starts with, so that none has to think about it. The head of base.py says how to build one.
+// What every view starts with, so that no view has to deal with it. The head of base.py says how to build one.
 
 import { connect } from "./acts.mjs";
 import { keepDrafts, ownText, setAside } from "./drafts.mjs";
@@ -34,7 +34,7 @@ export function widget(name, build) {
 
 /**
  * Keep the keyboard's place: if the focused control vanishes, is hidden or switched off, the nearest one gets the
- * focus. Otherwise the page's body would, and from there one can reach nothing.
+ * focus. Otherwise the page's body would, and from there the keyboard reaches nothing.
  */
 function holdFocus(el) {
   let held = null;

@@ -8,7 +8,7 @@ export const tidy = (value) => Number(value.toPrecision(12));
 
 /**
  * The scores from the bytes of a `ThresholdView`: for each its values, the answers from the highest score to the lowest
- * (`order`), and how many of the first so many are right (`hits`).
+ * (`order`), and for each k how many of the first k are right (`hits`).
  */
 export function unpackScores({ n, scores }, data) {
   const buffer = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice().buffer; // aligned
@@ -51,7 +51,7 @@ export function countsAt(score, threshold) {
   };
 }
 
-/** After each threshold that makes a difference, from none to all: [{ kept, right, wrong }, …]. */
+/** The counts at each threshold that makes a difference, from no answer to all: [{ kept, right, wrong }, …]. */
 export function stepsOf({ n, values, order, hits }) {
   const found = [{ kept: 0, right: 0, wrong: 0 }];
   for (let kept = 1; kept <= n; kept++)
@@ -60,7 +60,7 @@ export function stepsOf({ n, values, order, hits }) {
   return found;
 }
 
-/** At most so many points of a curve, evenly chosen, the first and the last among them. */
+/** At most `most` points of a curve, evenly spaced, with the first and the last among them. */
 export function thinned(points, most) {
   if (points.length <= most) return points;
   return Array.from({ length: most }, (_, k) => points[Math.round((k * (points.length - 1)) / (most - 1))]);
@@ -74,7 +74,7 @@ export const thresholdAt = ({ low, step }, tick) => tidy(low + tick * step);
 export const tickOf = (score, threshold) =>
   Math.max(0, Math.min(ticksOf(score), Math.round((threshold - score.low) / score.step)));
 
-/** The step at which as nearly so many answers as can be are let through; of neighbours, the middle. */
+/** The step that lets through as close to `kept` answers as possible; of several in a row, the middle one. */
 export function tickFor(score, kept) {
   const last = ticksOf(score);
   let best = Infinity;
@@ -88,8 +88,8 @@ export function tickFor(score, kept) {
 }
 
 /**
- * Answers in bins along the axis, each of so many steps: [{ from, to, right, wrong }, …], each list of answers from the
- * lowest score to the highest.
+ * Answers in bins along the axis, each `width` steps wide: [{ from, to, right, wrong }, …], each with its lists of
+ * answers from the lowest score to the highest.
  */
 export function binned(score, width) {
   const { low, step, order, values, right } = score;
@@ -129,7 +129,7 @@ const many = (count) => count.toLocaleString("en");
 /** Write a threshold or a score: 0.62, −3. */
 export const scoreText = (value) => String(Number(value.toPrecision(6)) + 0).replace("-", "−");
 
-/** Write a share in percent: "88%", "0.1%"; nothing has none. */
+/** Write a share in percent: "88%", "0.1%"; a share of nothing is "none". */
 export function shareText(part, all) {
   if (!all) return "none";
   const value = (100 * part) / all;

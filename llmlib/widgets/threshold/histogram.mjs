@@ -46,7 +46,7 @@ export function histogram(ctx) {
   const word = (words, x, y, attributes = {}) =>
     svg("text", { x, y, "font-size": 12, fill: ctx.palette.faint, ...attributes }, words);
 
-  /** Where a number stands below the axis, wholly inside the picture. */
+  /** Where a number goes below the axis, so that all of it is inside the picture. */
   const anchored = (x, y) =>
     x < 24
       ? [x - SIDE, y, { "text-anchor": "start" }]
@@ -54,7 +54,7 @@ export function histogram(ctx) {
         ? [x + SIDE, y, { "text-anchor": "end" }]
         : [x, y, { "text-anchor": "middle" }];
 
-  /** Lay the answers of a score out, for `width` pixels: the largest dots that fit, or else bars. */
+  /** Lay out the answers of a score for `width` pixels: as the largest dots that fit, or else as bars. */
   function lay(width) {
     const score = ctx.score();
     const binsOf = (columns) => binned(score, Math.max(1, Math.ceil(ticksOf(score) / columns)));
@@ -74,7 +74,7 @@ export function histogram(ctx) {
   const circle = (x, y, r) =>
     `M${(x - r).toFixed(1)} ${y.toFixed(1)}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
 
-  /** Dots, one an answer: full where it is let through. */
+  /** Dots, one for each answer: filled where it is let through. */
   function dots(kind, colour) {
     const paths = { kept: "", lost: "" };
     const sign = kind === "right" ? -1 : 1;

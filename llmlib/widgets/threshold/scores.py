@@ -28,7 +28,7 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Scores:
-    """One number an answer, where a higher one means surer, and whether each answer is right."""
+    """One number for each answer, the higher the surer, and whether each answer is right."""
 
     name: str
     values: Float[np.ndarray, " answer"]
@@ -40,7 +40,7 @@ class Scores:
         return bool(self.values.min() >= 0 and self.values.max() <= 1)
 
     def axis(self) -> tuple[float, float, float]:
-        """Return where the axis begins and ends, and the distance of two thresholds on it, a round number.
+        """Return where the axis begins and ends, and the distance between two thresholds on it, a round number.
 
         >>> Scores("p", np.array([0.2, 0.9]), np.array([False, True])).axis()
         (0.0, 1.0, 0.005)
@@ -163,12 +163,12 @@ def checked_right(right: Any) -> Bool[np.ndarray, " answer"]:
         raise ValueError(f"Expected a 0 or a 1 for each of one or more answers, got shape {list(given.shape)}.")
     if not np.isin(given, (0, 1)).all():
         odd = given[~np.isin(given, (0, 1))][0]
-        raise ValueError(f"An answer is right (1) or wrong (0), got {odd!s}.")
+        raise ValueError(f"An answer must be right (1) or wrong (0); got {odd!s}.")
     return given.astype(bool)
 
 
 def share(part: int | float, whole: int | float) -> str:
-    """Write a share in percent; nothing has none.
+    """Write a share in percent; a share of nothing is "none".
 
     >>> share(7, 8), share(1, 1000), share(0, 0)
     ('88%', '0.1%', 'none')

@@ -155,12 +155,12 @@ export function tradePanels(ctx) {
       note: error === null ? "" : `calibration error ${error.toFixed(2)}`,
       said:
         error === null
-          ? "Reliability: the scores are not between 0 and 1, so they are no probabilities."
+          ? "Reliability: the scores are not between 0 and 1, so they are not probabilities."
           : `Reliability: ${told.join("; ")}. Calibration error ${error.toFixed(3)}.`,
       parts: ({ at, word }) => {
         if (error === null) {
           const [x, y] = at(0.5, 0.5);
-          return [word("not between 0 and 1,", x, y - 7), word("so no probability", x, y + 8)];
+          return [word("not between 0 and 1,", x, y - 7), word("so not a probability", x, y + 8)];
         }
         return [
           dashed(at, [0, 0], [1, 1]),

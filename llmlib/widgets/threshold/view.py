@@ -91,7 +91,7 @@ def threshold_view(
     `scores` has a number for each answer, the higher the surer, or several such rows by name, to compare. `right` has a
     1 for each answer that should be let through, and a 0 for the others; `names` say what these are. `texts` (one for
     each answer) are listed near the threshold. Without a `threshold`, half of the answers are let through at first.
-    Scores that are all between 0 and 1 get a reliability diagram with so many `bins`. The reader's choice is in
+    Scores that are all between 0 and 1 get a reliability diagram with `bins` bins. The reader's choice is in
     `view.score`, `view.threshold` and `view.let_through`. Sources: Fawcett (2006), "An introduction to ROC analysis";
     Geifman and El-Yaniv (2017), "Selective Classification for Deep Neural Networks"; Guo et al. (2017), "On Calibration
     of Modern Neural Networks". Raises `ValueError` for lengths that differ, no answer, NaN, and names that occur twice.
@@ -106,7 +106,7 @@ def threshold_view(
         raise ValueError("Give at least one score.")
     yes, no = map(str, names)
     if not yes.strip() or not no.strip() or yes == no:
-        raise ValueError(f"names say what 1 and 0 mean, so they are two different words; got {names!r}.")
+        raise ValueError(f"names say what 1 and 0 mean, so they must be two different words; got {names!r}.")
     if len(texts) not in (0, len(is_right)):
         raise ValueError(f"Give a text for each of the {len(is_right)} answers, or none; got {len(texts)} texts.")
     if bins < 1:

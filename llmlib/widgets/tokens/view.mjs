@@ -87,7 +87,7 @@ function row(encoding, text, showIds) {
   const tokens = encoding.tokens.map(fromHex);
   const special = new Set(encoding.special);
   const incomplete = parts(tokens);
-  const quiet = "Point at a token, or walk through them with the arrow keys.";
+  const quiet = "Point at a token, or walk through the tokens with the arrow keys.";
   const detail = element("div", { class: "llm-detail llm-note" }, quiet);
   const labels = tokens.map(tokenLabel);
   const boxes = tokens.map((bytes, position) => {

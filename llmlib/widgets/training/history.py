@@ -25,7 +25,7 @@ class History:
     def __init__(self) -> None:
         self.groups: list[str] = []
         self.steps: list[int] = []
-        self.every = 1  # one of so many is kept
+        self.every = 1  # one record in this many is kept
         self._seconds: list[float] = []
         self._values: list[Float[np.ndarray, "kind group quantile"]] = []
         self._came = 0
@@ -39,9 +39,11 @@ class History:
         """Add a record. Raises `ValueError` for values of another shape, or groups that differ from before."""
         shape = len(KINDS), len(groups), len(QUANTILES)
         if np.shape(values) != shape:
-            raise ValueError(f"Statistics of {len(groups)} groups have the shape {shape}, got {np.shape(values)}.")
+            raise ValueError(f"Statistics of {len(groups)} groups must have the shape {shape}; got {np.shape(values)}.")
         if self.groups and list(groups) != self.groups:
-            raise ValueError(f"The groups of a run stay the same: they were {self.groups}, and are {list(groups)}.")
+            raise ValueError(
+                f"The groups of a run must stay the same: they were {self.groups}, and now {list(groups)}."
+            )
         self.groups = list(groups)
         if self.steps and (self._came - 1) % self.every:
             self._drop(slice(-1, None))  # the last record was kept only because it was the newest

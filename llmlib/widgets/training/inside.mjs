@@ -105,7 +105,7 @@ export function insidePanel(ctx) {
     const kinds = KINDS.map((one) => [one.name, one.words]);
     const names = runs.map((one) => [one.number, one.about.name]);
     renew(ways, [
-      choice("What to show of the inside", kinds, KINDS[kind()].name, (name) => ctx.go({ kind: name })),
+      choice("Which sizes to show", kinds, KINDS[kind()].name, (name) => ctx.go({ kind: name })),
       ...(runs.length > 1 ? [choice("Which run", names, mine, (of) => ctx.go({ of }))] : []),
     ]);
   }
@@ -139,7 +139,7 @@ export function insidePanel(ctx) {
     drawFan(fan, frame, { xs: xs(), quantiles, rule: KINDS[which].rule }, { palette, colour });
     about.replaceChildren(
       words(names[chosen], { class: "llm-title" }),
-      words("line: the median; bands: half of them, and nine in ten", { class: "llm-note" }),
+      words("line: the median; bands: half of the values, and nine in ten", { class: "llm-note" }),
     );
     const whole = `${KINDS[which].words}: ${names.length} parts at ${inside.n} steps.`;
     strip.setAttribute("aria-label", `${whole} ${told(last)}`);
@@ -151,7 +151,7 @@ export function insidePanel(ctx) {
   function point() {
     if (!frame) return;
     marks.replaceChildren(...stripMarks(frame, xs(), group(), at, ctx.palette));
-    reading.textContent = at ? told(at) : "Point at a part to read it, click to choose it.";
+    reading.textContent = at ? told(at) : "Point at a part to read it; click to choose it.";
   }
   return { node, draw, point };
 }

@@ -4,7 +4,7 @@ import { element } from "../shared/shared.mjs";
 import { sampleAt, stepsOfSamples } from "./data.mjs";
 
 export function samplePanel(ctx) {
-  const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Which sample: back through time" });
+  const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Training step to show" });
   const when = element("span", { class: "llm-note" });
   const newest = element("button", { type: "button", onclick: () => ctx.go({ sample: null }) }, "Newest");
   const texts = element("div", { class: "llm-written" });

@@ -59,8 +59,8 @@ export function unpackInside(packed) {
 }
 
 /**
- * The powers of ten around all these sizes, but at most so many below the largest, since a tiny last step would hide
- * all differences. Zeros and missing values do not count.
+ * The powers of ten around all these sizes, but at most `most` of them below the largest, since a tiny last step would
+ * hide all differences. Zeros and missing values do not count.
  */
 export function powersOf(sizes, most) {
   const known = sizes.filter((size) => size > 0 && Number.isFinite(size)).map(Math.log10);

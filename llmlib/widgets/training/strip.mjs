@@ -14,7 +14,7 @@ const FAN_TALL = 190;
 const ROW_LEAST = 10;
 const ROW_MOST = 24;
 const ROW_NAMED = 14;
-const DECADES = { strip: 3, fan: 5 }; // at most so many powers of ten get colours of their own
+const DECADES = { strip: 3, fan: 5 }; // at most this many powers of ten get colours of their own
 
 function word(palette, text, attributes) {
   return svg("text", { "font-size": 11, fill: palette.faint, ...attributes }, text);
@@ -30,7 +30,7 @@ const stepMarks = (palette, [from, to], width, toX, y) =>
     word(palette, shortly(x), { x: toX(x), y, "text-anchor": "middle" }),
   );
 
-/** The layout of a strip: for so many groups, between two places, in so many pixels. */
+/** The layout of a strip: for this many groups, between two places, `wide` pixels wide. */
 export function stripFrame(groups, [from, to], wide) {
   const row = Math.max(ROW_LEAST, Math.min(ROW_MOST, Math.floor((FAN_TALL - ABOVE - BELOW) / groups)));
   const width = wide - NAMED - RIGHT;

@@ -23,7 +23,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
         "Point at a curve to read its values; drag across steps to zoom in.",
       metrics: METRICS,
       solid: "training",
-      state: { sample: null, kind: "updates", of: null, group: null }, // the last three: what of the inside
+      state: { sample: null, kind: "updates", of: null, group: null }, // the last three: what is shown of the inside
       traits: ["inside", "samples"],
       numbersOf,
       runOf: (_, number) => ({ dashed: ["validation"], inside: insideOf(number) }),

@@ -20,9 +20,9 @@ class TrainingView(RunsView):
     """Curves of runs as plain numbers. Whoever trains calls `add_run`, then `log` after each step, and `mark` at the
     end.
 
-    To what a `RunsView` has, `runs` adds `guess` (the loss without any knowledge; 0: unknown) and `groups` (the parts
-    of its model that `inside` has statistics for); the dashed curve is validation. `samples` are `[run, step, text]`,
-    the oldest first.
+    Besides what every `RunsView` has, `runs` holds `guess` (the loss without any knowledge; 0: unknown) and `groups`
+    (the parts of its model that `inside` has statistics for); the dashed curve is validation. `samples` are
+    `[run, step, text]`, the oldest first.
 
     >>> view = TrainingView()
     >>> run = view.add_run("small", steps=2)
@@ -75,7 +75,7 @@ class TrainingView(RunsView):
         statistics: Mapping[str, Any] | None = None,
         seconds: float = 0.0,
     ) -> None:
-        """Log a run's step, which took so many `seconds`.
+        """Log a step of a run, which took `seconds` seconds.
 
         `statistics` says how large things were inside the model: `groups`, the names of its parts, and for each group
         five quantiles (5%, 25%, 50%, 75%, 95%; an array group × quantile) of its `updates` (‖Δw‖ / ‖w‖ of each matrix),

@@ -21,7 +21,7 @@ export function likeliestAt({ top, topLogProbs }, shown, k) {
   return Array.from({ length: shown }, (_, j) => ({ id: top[k * shown + j], p: Math.exp(topLogProbs[k * shown + j]) }));
 }
 
-/** Find the nats at the ends of the colours: nine in ten tokens are within. */
+/** Find the nats at the ends of the colours: nine in ten tokens are within them. */
 export function scaleOf(moves) {
   const sizes = Array.from(moves)
     .filter((move) => !Number.isNaN(move))
@@ -64,9 +64,9 @@ export function meanSurprise({ base, tuned }, places) {
 export const range = (from, to) => Array.from({ length: to - from }, (_, k) => from + k);
 
 const LONG = 80;
-const SHOWN = 60; // tokens of a message: a longer one is folded, and then shows so many
+const SHOWN = 60; // tokens of a message: a longer one is folded, and then shows this many
 
-/** Which of so many tokens are folded away, `[from, to]`: the middle of a long message; its end may be a question. */
+/** Which of `n` tokens of a message are folded away, `[from, to]`: the middle of a long one; the end may ask. */
 export const foldOf = (n) => (n > LONG ? [(2 * SHOWN) / 3, n - SHOWN / 3] : [n, n]);
 
 /** The position of the token that has moved most; null if none can be compared. */

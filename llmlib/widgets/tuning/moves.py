@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-SHOWN = 5  # likeliest tokens at each place
+SHOWN = 5  # likeliest tokens at each position
 SCALES = (0.5, 1.0, 2.0, 4.0, 8.0)  # nats at the ends of the colours
 
 
@@ -24,7 +24,7 @@ class Expected(NamedTuple):
 
 
 def nothing(seq: int, vocab_size: int) -> Expected:
-    """Make room for what is expected at so many tokens."""
+    """Make room for what is expected at `seq` tokens."""
     k = min(SHOWN, vocab_size)
     return Expected(np.full(seq, np.nan), np.zeros((seq, k), dtype=np.int64), np.zeros((seq, k)))
 
@@ -49,7 +49,7 @@ def look(expected: Expected, first: int, logits: Float[np.ndarray, "row vocab"],
 
 
 def scale_of(moves: Float[np.ndarray, " seq"]) -> float:
-    """Find the nats at the ends of the colours: nine in ten tokens are within.
+    """Find the nats at the ends of the colours: nine in ten tokens are within them.
 
     >>> scale_of(np.array([np.nan, 0.1, -0.2, 1.5])), scale_of(np.array([]))
     (2.0, 0.5)

@@ -75,7 +75,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
       );
     });
     const list = walk(tokens, boxes, {
-      label: `Tokens of the message of: ${role}`,
+      label: `Tokens of the message, role ${role}`,
       tell: (j) => tell(j === null ? null : from + j),
     });
     const told = mean.tokens ? `${number(mean.base)} → ${number(mean.tuned)} nats of surprise per token` : "";
@@ -139,7 +139,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
 
   function tell(k) {
     here = k;
-    const ask = "Point at a token, or walk through them with the arrow keys, to see what both models expected there.";
+    const ask = "Point at a token, or reach one with the arrow keys, to see what both models expected there.";
     const most = movedMost(moves.moves);
     const more = most === null ? "" : " This one has moved most:";
     const hint = k === null ? element("p", { class: "llm-note" }, ask, more) : "";

@@ -19,8 +19,9 @@ Span = tuple[str, int, int]  # who wrote it, the first of its tokens, the one af
 class TuningView(View):
     """Each token coloured by how much its log-probability moved; `tuning_view` makes one from arrays.
 
-    `tokens` are the texts of the conversation, `spans` its messages (`role`, `from`, `to`: places of tokens), `values`
-    the bytes of what the base model and then the tuned one expected (`Expected`), `words` the texts of all ids in them.
+    `tokens` are the texts of the conversation, `spans` its messages (`role`, `from`, `to`: positions of tokens),
+    `values` the bytes of what the base model and then the tuned one expected (`Expected`), `words` the texts of all ids
+    in them.
     """
 
     folder = Path(__file__).parent

@@ -70,7 +70,7 @@ test("a group says what it teaches", () => {
   const other = groupInWords(group([0, 0], { spread: 0, advantages: [0.5, 0.5] }));
   assert.equal(other, "All 2 rewards are equal (0.5): no answer is better than another.");
   assert.match(groupInWords(group([null, 1])), /^1 reward is not a number/);
-  assert.match(groupInWords(group([null, null])), /^2 rewards are not a number/);
+  assert.match(groupInWords(group([null, null])), /^2 rewards are not numbers/);
   assert.deepEqual(
     [group([1]), group([null, null]), group([0, 0])].map((one) => isEqual({ ...one, spread: 0 })),
     [false, false, true],

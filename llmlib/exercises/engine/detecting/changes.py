@@ -76,11 +76,11 @@ BOOLEANS = (
 )
 
 WHOLE_NUMBERS = (
-    Change(lambda x: x + 1, argument=("one larger", "has each number one larger")),
-    Change(lambda x: x - 1, argument=("one smaller", "has each number one smaller")),
+    Change(lambda x: x + 1, argument=("one larger", "has 1 added to each number")),
+    Change(lambda x: x - 1, argument=("one smaller", "has 1 subtracted from each number")),
     Change(
         lambda x: torch.arange(x.shape[-1]).expand_as(x),
-        argument=("replaced by places", "holds the positions 0, 1, 2, … and not its own numbers"),
+        argument=("replaced by places", "holds the positions 0, 1, 2, …, not its own numbers"),
     ),
     Change(lambda x: x.sort(-1).values, argument=("sorted", "is sorted")),
     Change(torch.zeros_like, argument=("all 0", "is 0 everywhere")),
@@ -103,7 +103,7 @@ FLOATS = (
     _scaled("half as large", lambda x: 0.5),
     Change(
         torch.neg,
-        Finding("sign flipped", "Every value has the opposite sign.", "Where is a minus missing, or too many?"),
+        Finding("sign flipped", "Every value has the opposite sign.", "Is a minus missing, or one too many?"),
         argument=("negated", "has the opposite sign"),
     ),
     Change(
@@ -156,8 +156,8 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Change]:
     where, at = f"along {name}", f"along axis {axis}"
     yield Change(
         lambda x: x.flip(axis),
-        Finding(f"reversed {where}", f"Your result is the expected one turned around {where}."),
-        argument=(f"turned around {at}", f"is turned around {where}"),
+        Finding(f"reversed {where}", f"Your result is the expected one reversed {where}."),
+        argument=(f"turned around {at}", f"is reversed {where}"),
     )
     for step in (1, -1):
         by_one = (f"shifted {at}", f"is shifted by one position {where}")
@@ -220,7 +220,7 @@ def _one_alone(axis: int, name: str, which: str, at: int) -> Iterator[Change]:
 def _reduced(axis: int, name: str) -> Iterator[Change]:
     def gone(short: str, what: str) -> Finding:
         return Finding(
-            f"{short} {name}", f"You {what} over {name}, and then that axis is gone; the result should still have it."
+            f"{short} {name}", f"You {what} over {name}, so that axis is gone, but the result should still have it."
         )
 
     averaged = (f"averaged along axis {axis}", f"is averaged along {name}, before anything else")

@@ -15,8 +15,8 @@ FINER = 3  # times as many points
 SECONDS = 0.5  # for one call
 FEW = 3  # wrong cases that are tried again
 COUNTED = ("linspace", "logspace", "geomspace")  # their third argument is how many points there are
-BETWEEN = "With three times as many points you get another result: the exact number is between them."
-BEYOND = "With another end you get another result: the exact number is beyond the ends of the grid."
+BETWEEN = "With three times as many points you get a different result: the exact number is between them."
+BEYOND = "With another end you get a different result: the exact number is beyond the ends of the grid."
 
 
 def coarse(e: Examination) -> Reason | None:
@@ -28,7 +28,7 @@ def coarse(e: Examination) -> Reason | None:
         for place, operator, why in ((2, step, BETWEEN), (0, ast.Mult(), BEYOND), (1, ast.Mult(), BEYOND)):
             if _matters(source, Slot(call, "args", place), operator, wrong):
                 says = f"You search among the points of a grid, `{shown(call)}`. {why}"
-                return Reason(finding=Finding("a grid", says, "Which numbers could the result be, by the task?"))
+                return Reason(finding=Finding("a grid", says, "Which numbers does the task allow?"))
     return None
 
 

@@ -20,7 +20,7 @@ PRODUCT = Finding(
     "0 · ∞",
     "Each number that should be finite is NaN, and −∞ is where it should be: 0 · ∞ is not 0, it is NaN (not a "
     "number). With a mask m of 0 and 1, m · (−∞) gives −∞ for 1, but NaN for 0.",
-    "`masked_fill` and `torch.where` choose between two values, and multiply nothing.",
+    "`masked_fill` and `torch.where` choose between two values, without multiplying.",
 )
 
 

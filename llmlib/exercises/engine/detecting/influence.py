@@ -18,7 +18,7 @@ ANOTHER_TYPE = "right values in another type"  # the difference comes with how t
 TRIES = 3  # cases in which an argument is changed
 
 SAME = Finding(
-    "the same whatever the input", "Your function gives the same result whatever it is given.", strength="likely"
+    "the same whatever the input", "Your function returns the same result, whatever it is given.", strength="likely"
 )
 
 
@@ -31,7 +31,7 @@ def ignored(e: Examination) -> Finding | None:
     if len(deaf) == len(names):
         return SAME
     which = " and ".join(f"`{name}`" for name in deaf)
-    says = f"{which} {'has' if len(deaf) == 1 else 'have'} no influence: with another value your result is the same."
+    says = f"{which} {'has' if len(deaf) == 1 else 'have'} no influence: with other values your result is the same."
     look = "Where should it come in? Is what you make of it used afterwards?"
     return Finding(f"{', '.join(deaf)} ignored", says, look, "sign")
 
@@ -120,7 +120,7 @@ def given_back(e: Examination) -> Iterator[Guess]:
     """Say that the result is an argument, unchanged."""
     for i, name in enumerate(e.exercise.argument_names):
         says = f"Your result is `{name}` itself, as it came in."
-        look = "Is what you compute the thing that you return?"
+        look = "Do you return what you compute?"
         yield Guess(Finding(f"{name} given back", says, look, "likely"), partial(_is_argument, i))
 
 
@@ -175,7 +175,7 @@ def untouched_model(e: Examination) -> Iterator[Guess]:
     ids = next((i for i, arg in enumerate(args) if isinstance(arg, Tensor)), None)
     if at is None or ids is None:
         return
-    says = "Your result is what the untouched model gives: your hook changed nothing."
+    says = "Your result is what the untouched model returns: your hook changed nothing."
     look = (
         "Does the hook's function return the new value, at the right layer, and is the hook in place "
         "while the model runs?"

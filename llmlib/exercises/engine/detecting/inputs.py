@@ -31,7 +31,7 @@ def as_if(e: Examination) -> Iterator[Guess]:
     said: Counter[str] = Counter()
 
     def guess(name: str, says: str, change: Callable[[Args], Any], look: str = "") -> Guess:
-        said[says] += 1  # several changes can be told in the same words
+        said[says] += 1  # several changes can have the same description
         return Guess(Finding(name, says, look), partial(_comes_out, reference, change, (says, said[says])))
 
     yield from _rearranged(e.exercise, example)

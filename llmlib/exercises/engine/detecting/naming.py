@@ -70,8 +70,8 @@ def factors(sizes: dict[str, int]) -> Iterator[tuple[str, float]]:
             yield from (
                 (f"√{name}", n**0.5),
                 (f"1/√{name}", n**-0.5),
-                (f"{name} (a sum for a mean, or the reverse)", n),
-                (f"1/{name} (a mean for a sum, or the reverse)", 1 / n),
+                (f"{name} (a sum instead of a mean, or the other way round)", n),
+                (f"1/{name} (a mean instead of a sum, or the other way round)", 1 / n),
                 (f"{name}²", n**2),
                 (f"1/{name}²", n**-2),
             )

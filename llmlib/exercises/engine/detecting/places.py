@@ -36,10 +36,10 @@ def places(names: Sequence[str]) -> Iterator[Guess]:
 
 
 def _at(axis: int, name: str, which: str, at: int) -> Iterator[Guess]:
-    says = f"Only the {which} along {name} is wrong; all others are right."
+    says = f"Only the values at the {which} index along {name} are wrong; all others are right."
     found = Finding(f"wrong only at the {which} of {name}", says, "What is special about it?")
     yield Guess(found, lambda t, b: _only(_wrong(t, b), axis, at))
-    says = f"The {which} along {name} is right; all others are wrong."
+    says = f"The values at the {which} index along {name} are right; all others are wrong."
     found = Finding(f"right only at the {which} of {name}", says, "What is different for the others?")
     yield Guess(found, lambda t, b: _all_but(_wrong(t, b), axis, at))
 

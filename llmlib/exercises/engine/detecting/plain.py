@@ -41,7 +41,7 @@ INT = (
 LIST = (
     Change(
         lambda x: x[::-1],
-        Finding("turned around", "Your list is the expected one from back to front."),
+        Finding("turned around", "Your list is the expected one in reverse order."),
         argument=("turned around", "is turned around"),
     ),
     Change(
@@ -76,14 +76,14 @@ LIST = (
         lambda x: x[:1],
         Finding(
             "only the first item",
-            "There is only the first item of the expected list.",
+            "Your list has only the first item of the expected one.",
             "Is `return` inside the loop?",
         ),
         argument=("first item only", "has only its first item"),
     ),
     Change(
         lambda x: x[-1:],
-        Finding("only the last item", "There is only the last item of the expected list."),
+        Finding("only the last item", "Your list has only the last item of the expected one."),
         argument=("last item only", "has only its last item"),
     ),
     Change(
@@ -95,7 +95,7 @@ LIST = (
     Change(
         lambda x: type(x)(i[::-1] for i in x),
         Finding("items turned around", "Each item is turned around: its parts are swapped."),
-        argument=("items turned around", "has each of its items turned around"),
+        argument=("items turned around", "has each of its items reversed"),
     ),
     Change(
         lambda x: [i[0] for i in x],
@@ -111,8 +111,10 @@ LIST = (
         Finding("flattened", "The items' parts come one after the other, without being grouped."),
     ),
     Change(len, Finding("their number", "You return how many items there are.")),
-    Change(lambda x: type(x)(i + 1 for i in x), argument=("one larger in each item", "has each item one larger")),
-    Change(lambda x: type(x)(i - 1 for i in x), argument=("one smaller in each item", "has each item one smaller")),
+    Change(lambda x: type(x)(i + 1 for i in x), argument=("one larger in each item", "has 1 added to each item")),
+    Change(
+        lambda x: type(x)(i - 1 for i in x), argument=("one smaller in each item", "has 1 subtracted from each item")
+    ),
     Change(lambda x: [], argument=("empty", "is empty: nothing of it is used")),
 )
 
@@ -140,7 +142,7 @@ TUPLE = (
 TEXT = (
     Change(
         lambda x: x[::-1],
-        Finding("turned around", "Your text is the expected one from back to front."),
+        Finding("turned around", "Your text is the expected one in reverse order."),
         argument=("turned around", "is turned around"),
     ),
     Change(
@@ -182,10 +184,12 @@ TEXT = (
     Change(
         str.encode,
         Finding(
-            "bytes returned", "Your result is the right bytes, not yet a text.", "`.decode` turns bytes into text."
+            "bytes returned",
+            "Your result is the right bytes, but not yet a string.",
+            "`.decode` turns bytes into text.",
         ),
     ),
-    Change(repr, Finding("written out", "Your text is the right one as Python writes it, with its quotes.")),
+    Change(repr, Finding("written out", "Your text is the right one with quotes around it, as Python prints it.")),
     Change(
         lambda x: x.encode("ascii", "ignore").decode(),
         argument=("non-ASCII lost", "has lost all characters beyond ASCII"),
@@ -202,7 +206,7 @@ MAPPING = (
     Change(
         lambda x: {k[::-1]: v for k, v in x.items()},
         Finding("keys turned around", "The keys are turned around: (b, a) in place of (a, b)."),
-        argument=("keys reversed", "has its keys turned around"),
+        argument=("keys reversed", "has its keys reversed"),
     ),
     Change(
         lambda x: dict.fromkeys(x, 1),
@@ -295,7 +299,7 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
             "numbers off by one",
             "Some numbers are off by one: all others are right.",
             _off_by_one,
-            "Do you count something from 1 that begins at 0, or the reverse?",
+            "Do you count something from 1 that begins at 0, or the other way round?",
         ),
     ),
     str: (

@@ -101,7 +101,7 @@ def _of_other_lengths(axis: int, name: str) -> Guess:
     finding = Finding(
         f"factor of its own along {name}",
         f"All directions along {name} are right, but the lengths are not: each has a factor of its own.",
-        "By what should each be divided?",
+        "What should each be divided by?",
         "sign",
     )
 

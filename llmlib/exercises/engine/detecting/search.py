@@ -213,7 +213,7 @@ def _multiples(e: Examination) -> Iterator[Guess]:
             f"In each case all of your values are the expected ones times one number: {first:.3g} in one case, "
             f"{other:.3g} in another."
         )
-        look = "By what do you divide or multiply, and what does it hold at that moment?"
+        look = "What do you divide or multiply by, and what is its value at that moment?"
         yield Guess(Finding("one factor in each case", says, look, "sign"), _is_multiple_of_several)
 
 

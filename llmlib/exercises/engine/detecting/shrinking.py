@@ -13,7 +13,7 @@ SAYS = (
 
 
 def shrinking(function: Callable[..., Any]) -> str:
-    """Return what to say about such a loop, or an empty text."""
+    """Return what to say about such a loop, or an empty string."""
     source = source_of(function)
     loops = [node for node in ast.walk(source.tree) if isinstance(node, ast.For)] if source else []
     for loop in loops:

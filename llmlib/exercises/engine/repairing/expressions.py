@@ -162,7 +162,7 @@ def _times_infinity(node: ast.BinOp) -> Iterator[Alternative]:
         if isinstance(node.op, ast.Mult) and INFINITE.fullmatch(ast.unparse(infinity)):
             says = (
                 f"`{shown(node)}` is NaN (not a number) wherever `{shown(mask, 30)}` is 0: 0 · ∞ is not 0. "
-                "`masked_fill` and `torch.where` choose between two values, and multiply nothing."
+                "`masked_fill` and `torch.where` choose between two values, without multiplying."
             )
             chosen = f"({ast.unparse(mask)}).float().masked_fill(({ast.unparse(mask)}) != 0, {ast.unparse(infinity)})"
             yield "0 · ∞", says, ast.parse(chosen, mode="eval").body
@@ -210,7 +210,7 @@ def _sums_of_products(node: ast.BinOp) -> Iterator[ast.expr]:
 
 
 def _product(node: ast.expr) -> list[ast.expr]:
-    """The factors of a product, or what is none alone."""
+    """Return the factors of a product, or anything else alone."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         return [*_product(node.left), *_product(node.right)]
     return [node]

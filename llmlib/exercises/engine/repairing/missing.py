@@ -114,7 +114,7 @@ STEPS = (
     # It fails for floats: nobody means these as booleans.
     ("form", "`{0}` should be converted to booleans", "[({0}).bool()][({0}).is_floating_point()]"),
     ("form", "`{0}` should be converted to `float32`", "({0}).float()"),
-    ("form", "`{0}` is a text, but you need its bytes", "({0}).encode()"),
+    ("form", "`{0}` is a string, but you need its bytes", "({0}).encode()"),
     ("order", "`{0}` should be sorted first", "sorted({0})"),
 )
 

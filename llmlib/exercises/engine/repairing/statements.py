@@ -69,14 +69,14 @@ def _begins_at_0(body: Body, tree: ast.AST) -> Changed:
             new = ast.Assign([target], ast.Tuple(others, ast.Load()) if several else start, lineno=line.lineno)
             says = (
                 f"Your search begins with `{name.id} = {shown(first)}`. Where everything is "
-                f"{'below' if side else 'above'} that, nothing is ever found to be better. Begin with the first one, "
+                f"{'below' if side else 'above'} that, nothing ever counts as better. Begin with the first item, "
                 f"or with {'minus ' if side else ''}infinity."
             )
             yield Edit("where a search begins", line.lineno, says), _with(body, i, new)
 
 
 def _beaten(tree: ast.AST, name: str) -> str | None:
-    """ "-" if something has to be above `name` to take its place, "" if below; None if nothing takes its place so."""
+    """Return "-" if a value has to be above `name` to replace it, "" if below; None if nothing does so."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.If):
             continue

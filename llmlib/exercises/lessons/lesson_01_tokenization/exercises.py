@@ -31,7 +31,7 @@ WORDS = (
 )
 
 
-LETTERS = "".join(map(chr, range(33, 123)))  # ninety different ones, so each learned pair needs a round of its own
+LETTERS = "".join(map(chr, range(33, 123)))  # ninety distinct pairs, so each learned pair needs a round of its own
 LONG_CHARACTERS = "🙂𝄞"  # two characters of four bytes each, and no two of the seven pairs are equal
 
 
@@ -235,7 +235,7 @@ def cases_encode(seed):
             (LONG_CHARACTERS, simple_bpe.train(LONG_CHARACTERS, 7)),
             "characters of four bytes each, merged until one token is left",
         ),
-        Case((LETTERS, simple_bpe.train(LETTERS, 60)), "sixty different merges in one text"),
+        Case((LETTERS, simple_bpe.train(LETTERS, 60)), "sixty distinct merges in one text"),
     ]
 
 

@@ -51,7 +51,7 @@ def faulty_merge(
 def _begins(
     ids: list[int], i: int, pair: Pair, wanted: set[Pair], fits: Literal["both", "first", "either", "even places"]
 ) -> bool:
-    """Whether there is something to merge at place i."""
+    """Whether there is something to merge at position i."""
     match fits:
         case "both":
             return tuple(ids[i : i + 2]) in wanted
@@ -64,7 +64,7 @@ def _begins(
 
 
 def _written(both: list[int], new_id: int, write: MergeWrite, left_to_right: bool) -> list[int]:
-    """Return what comes in the place of two ids."""
+    """Return what replaces two ids."""
     match write:
         case "new" | "step from new":
             return [new_id]

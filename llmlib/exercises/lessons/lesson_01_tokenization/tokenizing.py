@@ -120,8 +120,8 @@ def cases_detokenize(seed):
         case("the cat<|end|>the hat", some, "a special token between two texts"),
         case("<|user|>the banana<|end|>", some, "special tokens at both ends"),
         case("the hat<|end|><|user|> the cat <|end|>in", some, "two special tokens side by side, and spaces"),
-        case("naïve 日本 🙂", none, "characters of several tokens"),
-        case("日本<|end|>日本 and 🙂", some, "characters of several tokens, on both sides"),
+        case("naïve 日本 🙂", none, "characters made of several tokens"),
+        case("日本<|end|>日本 and 🙂", some, "characters made of several tokens, on both sides"),
         case("the 日", some, "a character that is cut", cut=1),
         case("a long way to the hat, the cat and the banana", a_tokenizer(seed, CHAT, n_merges=20)),
     ]
@@ -141,7 +141,7 @@ DETOKENIZE = Exercise(
 
 
 def read_vocabulary(vocab, merges):
-    """Turn GPT-2's merges of characters into pairs of our ids, and list the model's number for each of our ids."""
+    """Turn GPT-2's merges of strings into pairs of our ids, and list GPT-2's id for each of our ids."""
     shown = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
     hidden = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown} | {chr(256 + i): byte for i, byte in enumerate(hidden)}
@@ -174,7 +174,7 @@ def cases_read_vocabulary(seed):
         case("hug hugs", 2, "two merges, and no space in them"),
         case("the hat on the cat, the cat in the hat", 12, "tokens with a space: Ġ"),
         case("one\n\ntwo\n\n\tthree\n\n\tfour", 8, "line breaks and tabs"),
-        case("日本 日本 naïve über 🙂🙂", 16, "bytes that are no characters"),
+        case("日本 日本 naïve über 🙂🙂", 16, "bytes that are not characters"),
         case("abc", 0, "no merges"),
         case("banana banana", 5, "a vocabulary without some bytes", kept=230),
     ]

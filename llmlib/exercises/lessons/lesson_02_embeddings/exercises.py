@@ -62,7 +62,7 @@ def cases_cosine(seed):
         Case((torch.cat((torch.zeros(1, 3), randn(seed + 3, 2, 3))), randn(seed, 2, 3)), "a vector of zeros"),
         Case(
             (randn(seed, 2, 3), torch.cat((randn(seed + 3, 2, 3), torch.zeros(1, 3)))),
-            "a vector of zeros on the other side",
+            "a vector of zeros among the rows of `y`",
         ),
         Case((randn(seed, 3, 4) / 100, randn(seed + 1, 2, 4) / 1000), "short vectors"),
         Case((randn(seed, 5, 8), randn(seed + 2, 6, 8))),

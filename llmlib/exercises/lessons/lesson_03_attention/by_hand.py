@@ -83,7 +83,7 @@ NOT_A_NUMBER = (
     "`{0}` holds {1}. Most numbers of a vector are 0, and 0 · {1} is NaN, not a number, so the scores are lost. A "
     "finite number that is large enough does the same, and 0 times it is 0."
 )
-NOT_ENOUGH = "That is less, but not enough: how much larger must the one be, to get 0.9 of the attention?"
+NOT_ENOUGH = "That is less, but not enough: how much larger must the right score be to get 0.9 of the attention?"
 
 
 def where_it_looks(call, case):
@@ -142,7 +142,7 @@ def about_its_own(w_q, w_k, vocab_size, query):
         return idle_column(w_q, w_k) or "How can the score know that a key is at the query's own position?"
     if own > 0:
         return (
-            f"Your columns for positions add {number(own)} where both are the same, and should take something away. A "
+            f"Your columns for positions add {number(own)} where both are the same, but should take something away. A "
             "minus in both matrices makes a plus."
         )
     return (

@@ -84,7 +84,7 @@ def cases_attention(seed):
     scattered = torch.tensor([[1, 0, 1, 1, 0], [1, 1, 1, 1, 1], [0, 1, 1, 0, 1]]).bool()
     return [
         case(1, 1, 2, 2, 2),
-        case(2, 3, 4, 5, 6, "another size on each axis"),
+        case(2, 3, 4, 5, 6, "a different size on each axis"),
         case(1, 1, 1, 1, 3, "a single token"),
         case(1, 2, 3, 3, 4),
         case(2, 3, 4, 6, 5, "more keys than queries"),
@@ -278,7 +278,7 @@ def cases_online_softmax(seed):
     levels = torch.tensor([[0.0], [-150.0]], dtype=torch.float64)
     return [
         case(1, (2, 1), 2),
-        case(2, (3, 4), 5, "another size on each axis"),
+        case(2, (3, 4), 5, "a different size on each axis"),
         case(1, (1,), 1, "one score alone"),
         case(2, (4,), 3, "a single block"),
         case(2, (1, 1, 1, 1), 3, "one score at a time"),

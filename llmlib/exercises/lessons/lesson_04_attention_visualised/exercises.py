@@ -200,7 +200,7 @@ def cases_ablate_heads(seed):
     watched.blocks[1].attention.hook_pattern.add_hook(_looks_on)
     return [
         case(model, 1, 5, 0, 1),
-        case(model, 3, 5, 0, 2, "another size on each axis"),
+        case(model, 3, 5, 0, 2, "a different size on each axis"),
         case(model, 1, 4, 1, 3, "the last layer"),
         case(sharing, 2, 5, 1, 1, "two heads share one key-value head"),
         case(watched, 2, 6, 0, 0, "somebody else watches the model too"),
@@ -262,7 +262,7 @@ def cases_contributions(seed):
     return [
         case(1, 2, 2),
         case(1, 1, 3, "a single head"),
-        case(2, 3, 2, "another size on each axis"),
+        case(2, 3, 2, "a different size on each axis"),
         case(3, 2, 4),
         case(2, 4, 2, "more heads than numbers in a head"),
         case(2, 3, 3, "as many heads as numbers in a head"),
@@ -302,7 +302,7 @@ def cases_copying(seed):
     tied[2, 1] = 1.0
     return [
         Case((2 * eye, eye, eye + mixed, eye), "two of three tokens"),
-        case(6, 4, 2, 0.3, "another size on each axis"),
+        case(6, 4, 2, 0.3, "a different size on each axis"),
         Case((2 * eye, eye, eye + tied, eye), "two logits are raised alike"),
         case(5, 8, 3, 0.5),
         case(8, 4, 4, 0.7, "more tokens than channels"),

@@ -41,11 +41,11 @@ def cases_rms_norm(seed):
     ones = torch.ones(2, dtype=torch.float64)
     return [
         Case((torch.tensor([[3.0, 4.0]], dtype=torch.float64), ones, 0.0)),
-        case((2, 3, 5), 1e-5, "another size on each axis"),
+        case((2, 3, 5), 1e-5, "a different size on each axis"),
         Case((torch.zeros(2, 3, dtype=torch.float64), 1 + randn(seed, 3), 1e-5), "vectors of zeros"),
         case((3, 4), 1e-5, "numbers that are not around 0", shift=2.0),
         case((4, 6), 1e-5, "large numbers", 100.0),
-        case((2, 3, 4), 0.5, "eps is no small number here"),
+        case((2, 3, 4), 0.5, "eps is not small here"),
         case((5,), 1e-5, "one vector alone"),
     ]
 
@@ -88,7 +88,7 @@ def cases_memory(seed):
 
     return [
         case(1, 1, 2, 2),
-        case(2, 3, 4, 6, "another size on each axis"),
+        case(2, 3, 4, 6, "a different size on each axis"),
         case(1, 2, 3, 1, "a single unit"),
         case(2, 3, 4, 4, "as many units as channels"),
         case(1, 4, 5, 8, "large numbers", 5.0),
@@ -121,7 +121,7 @@ def cases_swiglu(seed):
 
     return [
         case(1, 1, 2, 3),
-        case(2, 3, 4, 6, "another size on each axis"),
+        case(2, 3, 4, 6, "a different size on each axis"),
         case(1, 2, 3, 1, "a single unit"),
         case(2, 3, 4, 4, "as many units as channels"),
         case(1, 4, 5, 8, "large numbers", 5.0),
@@ -166,7 +166,7 @@ def cases_block(seed):
 
     return [
         case("llama", 1, 3),
-        case("llama", 2, 5, "another size on each axis"),
+        case("llama", 2, 5, "a different size on each axis"),
         case("gpt2", 2, 4, "a block with LayerNorm, biases and GELU"),
         case("llama", 1, 1, "a single token"),
     ]
@@ -244,7 +244,7 @@ def cases_logits(seed):
 
     return [
         case(1, 4, 2, 2),
-        case(2, 5, 3, 2, "another size on each axis"),
+        case(2, 5, 3, 2, "a different size on each axis"),
         case(1, 3, 1, 4, "a single block"),
         case(2, 4, 2, 1, "all heads share their keys and values"),
         case(1, 3, 1, 2, "4 heads of 8 channels", d_model=32),
@@ -326,7 +326,7 @@ def cases_after_layer(seed):
 
     return [
         case("llama", 1, 3, 1),
-        case("llama", 2, 5, 2, "another size on each axis"),
+        case("llama", 2, 5, 2, "a different size on each axis"),
         case("llama", 1, 4, 3, "after the last block: the model's own answer"),
         case("gpt2", 2, 4, 1, "one table for tokens in and logits out"),
         case("llama", 1, 4, 0, "before the first block"),

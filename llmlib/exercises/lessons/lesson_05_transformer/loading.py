@@ -132,8 +132,8 @@ def numbers_of_bytes(call, case):
         call(*case.args)
     except NoValue as error:
         return f"for input of size {end - start}" in str(error) and (
-            f"You make a number of each byte: {end - start} of them. A number in F32 takes four bytes, and one in F16 "
-            "or BF16 takes two. What reads bytes as numbers of a given dtype?"
+            f"You turn each byte into a number: {end - start} of them. A number in F32 takes four bytes, and one in "
+            "F16 or BF16 takes two. What reads bytes as numbers of a given dtype?"
         )
     return None
 

@@ -69,7 +69,7 @@ def rows_of_the_module(call, case):
     d_head = len(query) // n_heads
     return (
         f"Your module has {made[1]} rows for keys, and the `key` that you were given has {len(key)}. So the module has "
-        f"another number of key-value heads. One head has {d_head} rows here: how many heads are {len(key)} rows?"
+        f"the wrong number of key-value heads. One head has {d_head} rows here: how many heads are {len(key)} rows?"
     )
 
 
@@ -211,7 +211,7 @@ def asked_for_what_is_not_there(call, case):
         if kind != "KeyError" or key.startswith("rope_") or key in json.loads(*case.args):
             return None  # another error, or one that has its own answer
         if "head" not in key:
-            return f"There is no “{key}” in this file. The task lists the names that are."
+            return f"There is no “{key}” in this file. The task lists the names that are there."
         return (
             f"There is no “{key}” in this file. The width of a head follows from two numbers that are there: all "
             "heads, side by side, are as wide as the stream."

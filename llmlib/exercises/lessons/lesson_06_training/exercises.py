@@ -47,7 +47,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def windows(ids, starts, seq_len):
-    """Cut pieces from a text, and for each of their tokens the one that follows it."""
+    """Cut pieces from a text; return them, and for each of their tokens the next one."""
     both = torch.stack([ids[start : start + seq_len + 1] for start in starts])
     return both[:, :-1], both[:, 1:]
 

@@ -246,7 +246,7 @@ def faulty_orthogonalise(
             x = a * x + b * x**3 + c * x**5
             continue
         square = x @ x.T
-        if power in ("in turn", "in turn, all"):  # each term from what the line before has made
+        if power in ("in turn", "in turn, all"):  # each term uses what the line before has made
             third = square @ x
             x = a * x + b * third
             x = x + c * x @ x.T @ (third if power == "in turn" else x @ x.T @ x)

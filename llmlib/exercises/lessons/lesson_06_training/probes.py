@@ -1,4 +1,4 @@
-"""Looks at what a training loop keeps for autograd, returns, and leaves to PyTorch's own optimizers."""
+"""Look at what a training loop keeps for autograd, returns, and leaves to PyTorch's own optimizers."""
 
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook

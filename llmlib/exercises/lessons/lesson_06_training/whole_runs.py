@@ -81,7 +81,7 @@ def first_weight(name, shape, n_layers, draw):
 
 @dataclass(frozen=True)
 class Draw:
-    """Draw numbers of mean 0 and standard deviation 1: the same for each shape, whatever was drawn before."""
+    """Draw numbers of mean 0 and standard deviation 1: a shape always gets the same ones, whatever was drawn before."""
 
     seed: int
 
@@ -134,7 +134,7 @@ def learn(weights, logits_of, batches, rates):
 
 @dataclass(frozen=True)
 class TwoTables:
-    """A model without attention: a row for each token, bent, and a second table that reads it."""
+    """A model without attention: a row for each token, a tanh, and a second table that reads the result."""
 
     def __call__(self, ids, weights):
         return (weights["embed.weight"][ids] * weights["norm.weight"]).tanh() @ weights["unembed.weight"].T
@@ -171,7 +171,7 @@ class AskedToLearn:
         return self.logits_of(ids, weights)
 
 
-NOTHING_LEARNS = "no weight asks for a gradient"
+NOTHING_LEARNS = "no weight requires a gradient"
 
 
 def weights_from_outside(call, case):
@@ -189,9 +189,9 @@ def weights_from_outside(call, case):
 def gives_numbers(call, case):
     weights, losses = call(*case.args)
     if any(isinstance(loss, torch.Tensor) for loss in losses):
-        return "Your losses are tensors. `fit` gives numbers: pass them on as they are."
+        return "Your losses are tensors. `fit` returns numbers: pass them on as they are."
     return any(w.requires_grad for w in weights) and (
-        "The weights that you return still require a gradient. `fit` gives plain numbers: pass them on as they are."
+        "The weights that you return still require a gradient. `fit` returns plain numbers: pass them on as they are."
     )
 
 

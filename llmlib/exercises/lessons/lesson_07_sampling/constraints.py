@@ -57,7 +57,7 @@ def cases_allowed(seed):
     pieces = [bytes(chance.choice(b"abc") for _ in range(chance.randrange(4))) for _ in range(12)]
     return [
         Case((answers, 0, [b"y", b"yes", b"x", b"nod", b""])),
-        Case((answers, 0, shuffled), "each token is there twice"),
+        Case((answers, 0, shuffled), "each token occurs twice"),
         Case((answers, 4, parts), "in the middle of an answer"),
         Case((answers, 2, parts), "one byte before the end"),
         Case((number, 0, digits), "a whole number"),
@@ -135,7 +135,7 @@ def cases_constrained(seed):
     letters = [{97: 1}, {97: 0, 98: 1}]  # state 0 may end, and comes back
 
     def case(automaton, tokens, end, note, wanted, most=12, patience=2.0, level=0.0):
-        """Find the first model, from this seed's number on, whose text has what we want."""
+        """Find the first model, from this seed on, whose text has what we want."""
         for number in range(3000 * seed + 1, 3000 * (seed + 1)):
             model = LogitsAfter(len(tokens), end, number, patience, level)
             args = (model, *automaton, tokens, end, most)
@@ -144,7 +144,7 @@ def cases_constrained(seed):
         raise AssertionError(note)
 
     def apart(args):
-        """Whether no two logits are ever equal: the task does not say which token comes first then."""
+        """Whether no two logits are ever equal: for equal ones, the task does not say which token comes first."""
         model, ids = args[0], constrained(*args)
         asked = [model(ids[:n]).sort().values for n in range(len(ids) + 1)]
         return all(float(logits.diff().min()) > 1e-3 for logits in asked)
@@ -152,7 +152,7 @@ def cases_constrained(seed):
     def limited(text, args):
         model, moves, ends, tokens, end, most = args
         longer = constrained(model, moves, ends, tokens, end, 40)
-        wants = [int(model(longer[:n]).argmax()) for n in range(most + 1)]  # also for who stops at a forbidden token
+        wants = [int(model(longer[:n]).argmax()) for n in range(most + 1)]  # even if it stops when forbidden
         return len(constrained(*args)) == most < len(longer) and wants == longer[: most + 1]
 
     def forbidden(args):
@@ -180,7 +180,7 @@ def cases_constrained(seed):
         case(numbers, parts, 0, "a whole number", lambda text, args: len(text) > 3, level=-20.0),
         case(numbers, parts, 0, "the limit comes before the end", limited, most=3, patience=9.0, level=9.0),
         case(ab, pairs, 2, "the empty text may end", lambda text, args: not text, patience=-1.0),
-        case(ab, pairs, 2, "a state that comes back", lambda text, args: len(text) > 5, patience=5.0),
+        case(ab, pairs, 2, "a state that leads back to an earlier one", lambda text, args: len(text) > 5, patience=5.0),
         case(ab, pairs, 2, "the end is likely, and a token is likelier", goes_on_at_a_likely_end, patience=-1.0),
         case(numbers, parts, 0, "it wants to end at once", lambda text, args: len(text) > 1, patience=-4.0, level=-9.0),
     ]

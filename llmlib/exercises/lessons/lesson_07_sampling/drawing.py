@@ -4,7 +4,7 @@ from llmlib.sampling import logits as rules
 
 
 def draw(probabilities, u):
-    """Return for each row the first token at which the sum of the probabilities exceeds u."""
+    """Return each row's first token at which the sum of the probabilities exceeds u."""
     return (probabilities.cumsum(dim=-1) <= u[:, None]).sum(dim=-1)
 
 

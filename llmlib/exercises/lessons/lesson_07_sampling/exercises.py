@@ -41,7 +41,7 @@ def cases_draw(seed):
     gaps = torch.tensor([[0.0, 0.0, 0.5, 0.0, 0.5, 0.0]] * 4, dtype=torch.float64)
     return [
         Case((torch.tensor([[0.5, 0.125, 0.375]], dtype=torch.float64), torch.tensor([0.75], dtype=torch.float64))),
-        case(4, 5, "another number in each row"),
+        case(4, 5, "a different number in each row"),
         Case((edges, torch.tensor([0.0, 0.25, 0.75, 0.5, 0.5], dtype=torch.float64)), "u right on an edge"),
         Case((gaps, torch.tensor([0.0, 0.375, 0.5, 0.875], dtype=torch.float64)), "tokens of probability 0"),
         case(6, 3, "more rows than tokens"),
@@ -141,7 +141,7 @@ PROBABILITIES_AT = Exercise(
 
 
 def cases_cut(seed, first, second):
-    """Make a row for each shape that a distribution can have: sure, open, in between."""
+    """Make a row for each shape that a distribution can have: sure, uncertain, in between."""
     sure = torch.tensor([0.9, 0.02, 0.03, 0.05], dtype=torch.float64).log()
     even = torch.tensor([0.22, 0.26, 0.24, 0.28], dtype=torch.float64).log()
     between = torch.tensor([0.1, 0.45, 0.15, 0.3], dtype=torch.float64).log()
@@ -149,17 +149,17 @@ def cases_cut(seed, first, second):
     certain = torch.tensor([[1.0, 300.0, 0.0, 2.0], [300.0, 1.0, 2.0, 0.0]], dtype=torch.float64)
     return [
         Case((torch.tensor([[0.1, 0.6, 0.3]], dtype=torch.float64).log(), first)),
-        Case((2 * randn(seed, 3, 6), first), "another size on each axis"),
-        Case((mixed + randn(seed + 1, 3, 1), first), "a sure row, an open one and one in between"),
+        Case((2 * randn(seed, 3, 6), first), "a different size on each axis"),
+        Case((mixed + randn(seed + 1, 3, 1), first), "a sure row, an uncertain one, and one in between"),
         Case((mixed - 4, second), "all logits below 0"),
-        Case((2 * randn(seed + 2, 4, 9), second), "another p"),
+        Case((2 * randn(seed + 2, 4, 9), second), "a different p"),
         Case((randn(seed + 3, 2, 5), 0.01), "a small p"),
         Case((randn(seed + 4, 2, 7), 1.0), "p = 1"),
         Case((mixed + 7, second), "large logits"),
         Case((mixed + 800, first), "logits of 800, whose exponential is ∞"),
         Case((mixed.roll(-1, 0) - 800, second), "logits of −800, whose exponential is 0"),
         Case((certain, first), "a token that has all of the probability"),
-        Case((even[None], first), "one row, and an open one"),
+        Case((even[None], first), "a single row, and an uncertain one"),
         Case((4 * randn(seed + 5, 1, 12), first)),
     ]
 
@@ -191,7 +191,7 @@ def likeliest_stays(call, case):
     kept = call(case.args[0], 0.0).isfinite()
     if bool(kept.gather(-1, case.args[0].argmax(-1, keepdim=True)).all()):
         return None
-    return "With p = 0 you need no token to reach p, but one has to stay: otherwise there is nothing to draw from."
+    return "With p = 0 no token is needed to reach p, but one has to stay: otherwise there is nothing to draw from."
 
 
 KEPT = Probe("Logits that are kept stay as they are, and in each row at least one is.", kept_stay)
@@ -234,7 +234,7 @@ def cases_penalty(seed):
     both = torch.tensor([[2.0, -2.0, 1.0, -1.0]], dtype=torch.float64)
     return [
         Case((both, torch.tensor([[0, 1]]), 2.0)),
-        case(3, 6, 4, 1.25, "another size on each axis"),
+        case(3, 6, 4, 1.25, "a different size on each axis"),
         Case((both.expand(2, 4).clone(), torch.tensor([[3, 3, 3], [2, 2, 0]]), 1.5), "a token that came three times"),
         case(2, 5, 3, 1.0, "a penalty of 1"),
         case(2, 8, 5, 0.5, "a penalty below 1"),

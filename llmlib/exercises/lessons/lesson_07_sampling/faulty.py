@@ -12,7 +12,7 @@ from torch import Tensor
 INF = float("inf")
 
 
-# What counts on after the last token (and so may give an id that is none), or finds the first True.
+# Draws that keep counting after the last token (so the id may not exist), or that find the first True.
 DRAWN_OTHERWISE = {
     "none, counted": lambda p, u: (p <= u).sum(-1),
     "none, or the last": lambda p, u: torch.where((p > u).any(-1), (p > u).long().argmax(-1), p.shape[-1] - 1),

@@ -64,7 +64,7 @@ def cases_continuation(seed):
         return Case((Read(vocab_size, seed), Choose(), ids, us, end), note)
 
     def ending(ids, n, note, at):
-        """Choose as the end a token that would come here, and has not come before."""
+        """As the end, choose a token that would come here and has not come before."""
         for _ in range(200):
             one = case(ids, n, vocab_size=9)
             text = continuation(*one.args)
@@ -79,7 +79,7 @@ def cases_continuation(seed):
         return any(choose(logits, ids + new, u) != end for u in us[len(new) + 1 :])
 
     def unended(ids, n, note):
-        """Choose as the end the prompt's last token, with numbers that do not draw it again."""
+        """As the end, choose the prompt's last token, with numbers that do not draw it again."""
         for _ in range(200):
             one = case(ids, n, note, end=ids[-1], vocab_size=9)
             if len(continuation(*one.args)) == n:

@@ -18,7 +18,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def write(logits_of, ids, us, end, temperature, top_p, penalty):
-    """A text's new ids, from a model without a cache: penalty, temperature and top-p, in this order, then a draw."""
+    """Write a text's new ids, with a model without a cache: penalty, temperature, top-p, in this order, then a draw."""
 
     def read(new, text):
         text = (text or []) + new
@@ -84,7 +84,7 @@ def divided_by_0(call, case):
     if temperature or call(*args) != write(*args):
         return None
     return (
-        "With a temperature of 0.001 your text is right, and with 0 it is not: you cannot divide by 0. "
+        "With a temperature of 0.001 your text is right, but with 0 it is not: you cannot divide by 0. "
         "Which of your functions knows what to do then?"
     )
 

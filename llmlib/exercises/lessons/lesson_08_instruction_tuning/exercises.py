@@ -91,7 +91,7 @@ def cases_answer_mask(seed):
     return [
         Case((torch.tensor([1, 11, 12, 2, 13, 14, 0]), 2, 0)),
         Case((turns(seed, [3, 2, 2, 3], usual), 2, 0), "two questions and their answers"),
-        Case((turns(seed + 1, [2, 3, 4, 1, 2, 2], others), 100, 102), "other ids for the special tokens"),
+        Case((turns(seed + 1, [2, 3, 4, 1, 2, 2], others), 100, 102), "different ids for the special tokens"),
         Case((turns(seed + 2, [2, 2, 3, 4], usual, cut=True), 2, 0), "cut off inside the second answer"),
         Case((turns(seed + 3, [4, 3], usual, cut=True), 2, 0), "cut off inside the only answer"),
         Case((turns(seed + 4, [3, 2, 4], usual), 2, 0), "no answer yet to the last question"),
@@ -133,7 +133,7 @@ def cases_targets(seed):
     generator = torch.Generator().manual_seed(seed)
 
     def case(answers, note=""):
-        """Return for each row the positions (from, to) of its answers."""
+        """Make a case; each row of `answers` has the positions (from, to) of its answers."""
         mask = torch.zeros(len(answers), 9, dtype=torch.bool)
         for row, places in enumerate(answers):
             for start, stop in places:
@@ -192,7 +192,7 @@ def cases_pack(seed):
     return [
         Case(([[11, 12, 13], [21, 22], [31, 32, 33, 34]], 6)),
         case([3, 4, 2, 5, 1, 3], 8, "six conversations"),
-        case([4, 4, 3, 5, 6], 8, "rows that are filled to the last place"),
+        case([4, 4, 3, 5, 6], 8, "rows that are filled to the last position"),
         case([5, 6, 2, 7, 1, 4], 8, "a later one would fit into an earlier row"),
         case([3, 11, 2, 8, 9, 1], 8, "conversations that are longer than a row"),
         case([6, 2, 9, 5], 8, "one of nine ids where eight have room"),
@@ -260,7 +260,7 @@ def cases_best_by_wording(seed):
     names = ["How old is …?", "Who broke …?", "What did … give to …?", "Where was …?", "Who came to the door?"]
 
     def case(counts, note=""):
-        """Count for each wording how many questions have their answer in the story, and how many do not."""
+        """Make a case; `counts` says how often the story answers each wording, and how often it does not."""
         asked = [
             (names[i], is_told)
             for i, pair in enumerate(counts)
@@ -273,7 +273,7 @@ def cases_best_by_wording(seed):
     return [
         Case(([(names[0], False), (names[1], True), (names[1], False), (names[1], True)],)),
         case([(0, 4), (5, 0), (0, 2)], "every wording is always told, or never"),
-        case([(3, 3), (2, 2)], "each wording as often told as not"),
+        case([(3, 3), (2, 2)], "each wording told as often as not"),
         case([(6, 1), (1, 3), (0, 5)], "mixed"),
         case([(7, 2)], "a single wording"),
         Case(

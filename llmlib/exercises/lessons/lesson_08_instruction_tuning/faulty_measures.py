@@ -183,6 +183,6 @@ def faulty_best_by_wording(
 
 
 def _one_by_one(some: list[bool], at_first: bool) -> int:
-    """How many are right if each question is decided by what came before it, and where that is even, by `at_first`."""
+    """Count what is right if each question is decided by those before it, or by `at_first` where they are even."""
     before = [(sum(some[:i]), i - sum(some[:i])) for i in range(len(some))]
     return sum((yes > no or (yes == no and at_first)) == told for (yes, no), told in zip(before, some))

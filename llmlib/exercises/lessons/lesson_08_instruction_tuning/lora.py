@@ -33,10 +33,10 @@ def merged(w, a, b, alpha):
 
 
 def adapters(seed):
-    """Sizes (d_in, d_out, r, alpha, what is special); square ones catch what fails elsewhere by its shape."""
+    """List sizes (d_in, d_out, r, alpha, what is special); square ones catch what only shapes give away elsewhere."""
     sizes = [
         (3, 4, 2, 6.0, ""),
-        (5, 3, 2, 8.0, "wider than high"),
+        (5, 3, 2, 8.0, "wider than tall"),
         (4, 6, 1, 3.0, "rank 1"),
         (4, 4, 2, 5.0, "a square matrix"),
         (5, 5, 3, 0.75, "a square matrix, and a small alpha"),
@@ -92,9 +92,9 @@ def cases_kept_by_rank(seed):
     rank_2 = randn(seed + 1, 6, 2) @ randn(seed + 2, 2, 5)
     return [
         Case((torch.diag(torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64)), 1)),
-        Case((randn(seed + 3, 4, 6), 2), "wider than high"),
+        Case((randn(seed + 3, 4, 6), 2), "wider than tall"),
         Case((torch.diag(torch.tensor([2.0, 1.0, 0.0], dtype=torch.float64)), 1), "a direction that is empty"),
-        Case((randn(seed + 4, 7, 4), 3), "higher than wide"),
+        Case((randn(seed + 4, 7, 4), 3), "taller than wide"),
         Case((randn(seed + 5, 5, 5), 1), "a square matrix that is not symmetric"),
         Case((randn(seed + 6, 5, 5) * 100, 2), "large numbers"),
         Case((randn(seed + 12, 4, 4) / 50, 2), "small numbers"),

@@ -78,7 +78,7 @@ def frozen(call, case):
     """Whether the result is still connected to the run."""
     matrices, losses = call(*case.args)
     if any(isinstance(loss, torch.Tensor) for loss in losses):
-        return "Your losses are tensors. `learn` gives numbers: pass them on as they are."
+        return "Your losses are tensors. `learn` returns numbers: pass them on as they are."
     return any(matrix.requires_grad for matrix in matrices) and (
         "The matrices that you return still require a gradient. The weights from `learn` do not."
     )

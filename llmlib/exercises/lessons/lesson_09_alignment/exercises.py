@@ -37,7 +37,7 @@ def cases_answer_log_probs(seed):
     generator = torch.Generator().manual_seed(seed)
 
     def case(spans, seq, vocab, note="", scale=2.0):
-        """Return for each row the answer's first position and the position after its last."""
+        """Make a case; `spans` has each answer's first position and the position after its last."""
         ids = torch.randint(0, vocab, (len(spans), seq), generator=generator)
         mask = torch.zeros(len(spans), seq, dtype=torch.bool)
         for row, (start, stop) in enumerate(spans):

@@ -189,7 +189,7 @@ def faulty_clipped_loss(
     low, high = _bounds(clip, between)
     a = advantages[:, None]
     gain, held = a * r, a * r.clamp(low, high)
-    if choose == "smaller sum" or choose == "smaller answer":  # what the sums are has the places of one token
+    if choose == "smaller sum" or choose == "smaller answer":  # a sum has the shape of a single token
         axes = (0, 1) if choose == "smaller sum" else (1,)
         gain, held = (gain * m).sum(axes, keepdim=True), (held * m).sum(axes, keepdim=True)
         m = m[: len(gain), :1] | True

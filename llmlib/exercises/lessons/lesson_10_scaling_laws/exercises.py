@@ -25,7 +25,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def training_cost(n_layers, d_model, d_mlp, vocab_size, tokens):
-    """FLOPs of training: 6 for each token and each weight that is multiplied."""
+    """Return the FLOPs of training: 6 for each token and each weight that is multiplied."""
     weights_per_layer = 4 * d_model**2 + 3 * d_model * d_mlp
     weights = n_layers * weights_per_layer + vocab_size * d_model
     return 6 * weights * tokens
@@ -67,7 +67,7 @@ TRAINING_COST = Exercise(
 
 
 def huber(deviations, delta):
-    """Half the square of a small deviation; from delta on a line that continues it."""
+    """Return half the square of a small deviation; from delta on, a line that continues it."""
     size = deviations.abs()
     return torch.where(size <= delta, size**2 / 2, delta * (size - delta / 2))
 
@@ -99,7 +99,7 @@ HUBER = Exercise(
 
 
 def lowest_point(sizes, losses):
-    """The size at the bottom of a parabola through losses against the logarithm of the size."""
+    """Return the size at the bottom of a parabola through losses against the logarithm of the size."""
     x = np.log(sizes)
     middle = x.mean()
     bend, slope, _ = np.polyfit(x - middle, losses, 2)
@@ -133,7 +133,7 @@ LOWEST_POINT = Exercise(
 
 
 def best_size(A, B, alpha, beta, compute):
-    """Of all models that take this compute, the size with the lowest loss: there both terms fall equally fast."""
+    """Return the size with the lowest loss for this compute: there, the slopes of the two terms cancel."""
     balance = (alpha * A / (beta * B)) ** (1 / (alpha + beta))
     return balance * (compute / 6) ** (beta / (alpha + beta))
 
@@ -152,8 +152,8 @@ def cases_best_size(seed):
     ]
     return [
         Case((8.0, 2.0, 0.5, 0.5, 600.0)),
-        Case((400.0, 400.0, 0.3, 0.3, 1e12), "both terms are alike"),
-        Case((8.0, 2.0, 0.5, 0.5, 2.0), "a size that is no whole number"),
+        Case((400.0, 400.0, 0.3, 0.3, 1e12), "both terms have the same form"),
+        Case((8.0, 2.0, 0.5, 0.5, 2.0), "a size that is not a whole number"),
         Case((406.4, 410.7, 0.34, 0.28, 5.76e23), "the constants of Hoffmann et al. (2022), Chinchilla's compute"),
         Case((20.0, 300.0, 0.25, 0.5, 1e11), "the loss falls faster with tokens"),
         Case((300.0, 20.0, 0.5, 0.25, 1e11), "the loss falls faster with parameters"),
@@ -170,7 +170,7 @@ BEST_SIZE = Exercise(
 
 
 def tokens_for(parameters, loss, E, A, B, alpha, beta):
-    """How many tokens bring a model of this size to this loss; infinity if none do."""
+    """Return how many tokens bring a model of this size to this loss; infinity if none do."""
     left = loss - E - A / parameters**alpha  # what too few tokens may still cost
     return (B / left) ** (1 / beta) if left > 0 else math.inf
 
@@ -197,11 +197,11 @@ def cases_tokens_for(seed):
     return [
         Case((100.0, 4.0, 1.0, 10.0, 20.0, 0.5, 0.5)),
         case(8e9, 15e12, 1.69, 406.4, 410.7, 0.34, 0.28, "a small model, trained for long"),
-        Case((100.0, 6.0, 1.0, 10.0, 6.0, 0.5, 0.5), "a number of tokens that is no whole number"),
+        Case((100.0, 6.0, 1.0, 10.0, 6.0, 0.5, 0.5), "a number of tokens that is not a whole number"),
         Case((1e4, 2.0, 1.5, 40.0, 300.0, 0.3, 0.4), "a model that is too small for this loss"),
         Case((1e6, 1.4, 1.5, 40.0, 300.0, 0.3, 0.4), "a loss below E"),
         Case((4.0, 2.0, 1.0, 2.0, 20.0, 0.5, 0.5), "a loss that it comes near to, and never reaches"),
-        case(1e5, 1e6, 0.3, 20.0, 30.0, 0.5, 0.3, "another law"),
+        case(1e5, 1e6, 0.3, 20.0, 30.0, 0.5, 0.3, "a different law"),
         *(case(*each) for each in drawn),
     ]
 

@@ -120,7 +120,7 @@ FACTORS: dict[Vertex, float] = {
 
 
 def _vertex(x: np.ndarray, y: np.ndarray, vertex: Vertex) -> tuple[float, float]:
-    """Where a parabola through the points is lowest, and how low; x is counted from the middle, or from 0."""
+    """Find where a parabola through the points is lowest, and how low; x is counted from the middle, or from 0."""
     middle, scale = x.mean(), np.abs(x).max()
     bend, slope, height = np.polyfit((x - middle) / scale, y, 2)
     start = middle

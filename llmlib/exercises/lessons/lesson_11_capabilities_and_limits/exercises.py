@@ -19,7 +19,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def choose(choices, log_probs):
-    """The place of the choice with the highest log-probability per byte, the first of several."""
+    """Return the index of the choice with the highest log-probability per byte, the first of several."""
     scores = [log_prob / len(choice.encode()) for choice, log_prob in zip(choices, log_probs)]
     return scores.index(max(scores))
 
@@ -62,7 +62,7 @@ CHOOSE = Exercise(**TEXTS["choose"], reference=choose, cases=cases_choose, fault
 
 
 def p_value(first, second):
-    """How often coins would split the questions that one model alone gets right at least as unevenly as they are."""
+    """Return how likely coins are to split the questions that only one model gets right at least as unevenly."""
     better = sum(a and not b for a, b in zip(first, second))
     worse = sum(b and not a for a, b in zip(first, second))
     n, fewer = better + worse, min(better, worse)
@@ -74,7 +74,7 @@ def cases_p_value(seed):
     chance = random.Random(seed)
 
     def case(better, worse, both, neither, note=""):
-        """So many questions that the first alone, the second alone, both, or neither gets right, in any order."""
+        """Make a case with this many questions that the first alone, the second alone, both, or neither gets right."""
         pairs = [(True, False)] * better + [(False, True)] * worse + [(True, True)] * both + [(False, False)] * neither
         chance.shuffle(pairs)
         first, second = zip(*pairs)
@@ -101,7 +101,7 @@ P_VALUE = Exercise(**TEXTS["p_value"], reference=p_value, cases=cases_p_value, f
 
 
 def calibration_error(confidences, right, bins):
-    """How far confidence and share of right answers are apart, on average over the answers, bin by bin."""
+    """Return how far confidence and share of right answers are apart, on average over the answers, bin by bin."""
     places = [max(0, math.ceil(confidence * bins) - 1) for confidence in confidences]
     error = 0.0
     for b in range(bins):
@@ -150,7 +150,7 @@ CALIBRATION_ERROR = Exercise(
 
 
 def threshold(scores, right, wanted):
-    """The lowest score from which on enough of the answers are right: it lets the most answers through."""
+    """Return the lowest score from which on enough answers are right: it lets the most answers through."""
 
     def is_good(bar):
         given = [hit for score, hit in zip(scores, right) if score >= bar]

@@ -142,7 +142,7 @@ def _seen(sees: Sees, task: Any, made: list[tuple[Any, Any, Any]]) -> Any:
 def _result(
     tools: Any, name: Any, argument: Any, raising: str, missing: str, key_error: str, words: str, no_tool: str
 ) -> tuple[Any, str]:
-    """What a call came to, and what happens then: "" (it goes on), "error", "skip" or "end"."""
+    """Return a call's result, and what happens then: "" (it continues), "error", "skip" or "end"."""
     if name not in tools:
         text = {
             "named": f"error: no tool {name}",

@@ -16,7 +16,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def bm25(query, documents, k1, b):
-    """How well each document fits the query: rare words count more, and words of a long document less."""
+    """Return how well each document fits the query: rare words count more, and words in a long document less."""
     n, mean = len(documents), sum(map(len, documents)) / len(documents)
 
     def rarity(word):
@@ -47,17 +47,17 @@ def cases_bm25(seed):
     four = texts("the cat slept", "the dog ran and the cat slept", "rain", "the king is old and the king is away")
     return [
         Case((["cat"], texts("the cat slept", "the dog ran away", "it rained"), 1.5, 0.75)),
-        Case((["king", "cat"], four, 1.5, 0.75), "a word that comes twice"),
+        Case((["king", "cat"], four, 1.5, 0.75), "a word that occurs twice"),
         Case((["king", "cat"], four, 1.5, 0.0), "b = 0"),
         Case((["king", "cat"], four, 1.2, 1.0), "b = 1"),
-        Case((["the", "dog"], four, 2.0, 0.5), "a word of most documents"),
+        Case((["the", "dog"], four, 2.0, 0.5), "a word in most documents"),
         Case((["rain", "the", "rain"], four, 1.5, 0.75), "the query has a word twice"),
         Case(
             (["the"], texts("the king is old and away", "the cat ran home", "the dog"), 1.5, 0.75),
-            "a word of all documents",
+            "a word in all documents",
         ),
-        Case((["cat", "unicorn"], four, 1.5, 0.6), "a word of no document"),
-        Case((["unicorn"], four, 1.5, 0.75), "only a word of no document"),
+        Case((["cat", "unicorn"], four, 1.5, 0.6), "a word in no document"),
+        Case((["unicorn"], four, 1.5, 0.75), "only a word in no document"),
         Case((["cat"], texts("category of the cats", "a cat", "cat cat cat"), 0.9, 0.4), "words that begin alike"),
         Case((["Rose"], texts("the rose", "Rose slept", "a rose"), 1.5, 0.75), "words that differ in a capital"),
         Case(([], four, 1.5, 0.75), "an empty query"),
@@ -74,7 +74,7 @@ BM25 = Exercise(**TEXTS["bm25"], reference=bm25, cases=cases_bm25, faulty=faulty
 
 
 def longer_theta(theta, d_head, factor):
-    """The base with which the slowest rotation is `factor` times slower, and the fastest as before."""
+    """Return the base with which the slowest rotation is `factor` times slower, and the fastest as before."""
     return theta * factor ** (d_head / (d_head - 2))
 
 
@@ -87,7 +87,7 @@ def cases_longer_theta(seed):
         Case((10_000.0, 16, 1), "no longer than before"),
         Case((500_000.0, 128, 4), "the heads and the base of Llama 3"),
         Case((12.0, 6, 2.5), "a small base"),
-        Case((10_000.0, 8, 2.5), "a factor that is no whole number"),
+        Case((10_000.0, 8, 2.5), "a factor that is not a whole number"),
         *(Case(each) for each in drawn),
     ]
 
@@ -101,7 +101,7 @@ LONGER_THETA = Exercise(
 
 
 def agent(model, tools, task, max_calls):
-    """The model's answer, after it has called tools and seen what came of it; None if it wants too many calls."""
+    """Return the model's answer, after it has called tools and seen the results; None if it wants too many calls."""
     transcript = [task]
     for calls in range(max_calls + 1):
         name, argument = model(transcript)
@@ -124,13 +124,13 @@ PATIENCE = 40  # calls after which the most stubborn model gives up, so that eve
 
 
 def calls_in(transcript):
-    """The entries for calls: all but the task, if it is there."""
+    """Return the entries for calls: all but the task, if it is there."""
     return list(transcript)[1:] if transcript and isinstance(transcript[0], str) else list(transcript)
 
 
 @dataclass(frozen=True)
 class Model:
-    """What all models here have: they take a list, and lose patience if they are asked again and again."""
+    """The base of all models here: they take a list, and lose patience if they are asked again and again."""
 
     turns: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 

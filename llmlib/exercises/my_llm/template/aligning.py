@@ -6,7 +6,7 @@ from llmlib.exercises.my_llm.template.training import fit
 
 
 def answer_log_probs(logits, ids, mask):
-    """The log-probability of each whole answer: of its tokens, each given all tokens before it."""
+    """The log-probability of each whole answer: the sum over its tokens, each given all tokens before it."""
     each = logits[:, :-1].log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
     return (each * mask[:, 1:]).sum(1)
 
@@ -23,7 +23,7 @@ def reinforce_loss(log_probs, mask, rewards):
 
 
 def learn_by_reward(weights, logits_of, questions, answers_to, rounds, rate):
-    """The policy gradient: an answer gets likelier if it earns more than the others. Also each round's mean reward.
+    """The policy gradient: an answer gets likelier if it earns more than the others. Returns weights and mean rewards.
 
     answers_to(question, weights) draws a group: the ids, a row for each answer, the mask of the answers, the rewards.
     """

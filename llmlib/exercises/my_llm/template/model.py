@@ -33,7 +33,7 @@ def swiglu_mlp(x, gate, up, down):
 
 
 def attention_part(x, query, key, value, output, n_heads, cos, sin):
-    """What attention adds to the stream: the module, with these matrices in the place of its own."""
+    """What attention adds to the stream: the module, with these matrices in place of its own."""
     with torch.device("meta"):  # its own are not used, so they need no numbers
         module = MultiHeadAttention(x.shape[-1], n_heads, n_heads * key.shape[0] // query.shape[0])
     matrices = {"query.weight": query, "key.weight": key, "value.weight": value, "output.weight": output}

@@ -47,7 +47,7 @@ def decode(ids, merges):
     return b"".join(table[id] for id in ids).decode(errors="replace")
 
 
-# Merges as `learn_merges` gives them, the model's number for each of our ids, special tokens, a pattern that cuts.
+# Merges as `learn_merges` returns them, the model's number for each of our ids, special tokens, a pattern that cuts.
 Tokenizer = namedtuple("Tokenizer", "merges numbers special pattern")
 
 

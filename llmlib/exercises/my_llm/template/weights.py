@@ -32,7 +32,7 @@ def read_tensor(data, name):
 
 
 def tensor_names(data):
-    """What a safetensors file holds, but for the table's second copy."""
+    """What a safetensors file holds, except for the table's second copy."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return sorted(header.keys() - {"__metadata__", "lm_head.weight"})
 

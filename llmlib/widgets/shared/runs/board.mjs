@@ -20,7 +20,7 @@ import { runRows } from "./rows.mjs";
 
 const WIDEST = 944;
 const BESIDE = 700;
-const TALL = 300; // pixels: below the second width small charts stand under the large one
+const TALL = 300; // pixels: below the second width small charts are under the large one
 const COLOURS = 6;
 const FEWEST = 4; // runs that can be told apart; the fewest steps visible at once
 
@@ -71,7 +71,7 @@ export function runBoard({ model, hub, el }, own) {
     pick: (x) => own.pick?.(ctx, x),
     shownRuns: () => ctx.runs.filter(({ hidden }) => !hidden),
     isPale: ({ number }) => stressed !== null && stressed !== number && ctx.runs.length > 1,
-    /** Where the charts end: with the planned steps, or with the seconds that were. */
+    /** Where the charts end: with the planned steps, or with the seconds that have passed. */
     furthest() {
       const shown = ctx.shownRuns();
       if (state.across === "seconds") return Math.max(1e-3, ...shown.map(({ about }) => about.seconds));

@@ -25,7 +25,7 @@ const BOTTOM = 24;
 const NAMES = 104; // pixels: numbers at the side, room above, numbers below, run names
 const DRAGGED = 6; // pixels: less is a click
 const DASHES = ["6 4", "2 4", "10 3 2 3"]; // of what is measured beside
-const DOTTED = 60; // points of a sparse dashed curve, at most, for each to be marked
+const DOTTED = 60; // a dashed curve with at most this many points has a mark at each
 
 /** Whether what is dashed was not measured at every step. */
 const isSparse = ({ curves: { steps, dashed } }) => dashed.n < steps.n;

@@ -104,7 +104,7 @@ def legends(pairs: Pairs, told: Sequence[str]) -> tuple[str, float]:
 
 
 def thinned(steps: np.ndarray, values: np.ndarray, most: int) -> list[tuple[float, float]]:
-    """Thin a line to so many points, each the mean of neighbours at their last step.
+    """Thin a line to `most` points, each the mean of neighbours at their last step.
 
     >>> thinned(np.array([1, 2, 3, 4]), np.array([8.0, 6.0, 3.0, 1.0]), 2)
     [(2.0, 7.0), (4.0, 2.0)]
@@ -122,7 +122,7 @@ def line(frame: Frame, steps: np.ndarray, values: np.ndarray, colour: str, dashe
 
 
 def wrapped(text: str, width: int = 112, most: int = 6) -> list[str]:
-    """Break a text into at most so many lines."""
+    """Break a text into at most `most` lines."""
     lines = [part for line in text.splitlines() for part in (textwrap.wrap(line, width) or [""])]
     return lines if len(lines) <= most else [*lines[: most - 1], "…"]
 
@@ -136,7 +136,7 @@ def colour(number: int) -> str:
 
 
 def domain(values: np.ndarray, from_zero: bool) -> tuple[float, float]:
-    """Find the values that a chart goes from and to.
+    """Find the lowest and the highest value of a chart's axis.
 
     >>> domain(np.array([2.0, 4.0, math.nan]), from_zero=False)
     (1.9, 4.1)
@@ -150,7 +150,7 @@ def domain(values: np.ndarray, from_zero: bool) -> tuple[float, float]:
 
 
 def ticks(low: int | float, high: int | float, about: int) -> list[float]:
-    """Choose about so many round numbers from `low` to `high`.
+    """Choose round numbers from `low` to `high`; `about` says roughly how many.
 
     >>> ticks(0, 1000, 5), ticks(1.9, 4.1, 3)
     ([0.0, 200.0, 400.0, 600.0, 800.0, 1000.0], [2.0, 3.0, 4.0])

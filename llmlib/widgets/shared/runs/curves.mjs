@@ -47,7 +47,7 @@ export function shortly(value) {
   return size >= 1e7 ? `${few(value / 1e6)}M` : size >= 1e4 ? `${few(value / 1e3)}k` : few(value);
 }
 
-/** Write a number with so many digits; a large one briefly. */
+/** Write a number with this many digits; a large one briefly. */
 export const fixed = (value, digits) => (Math.abs(value) < 1000 ? value.toFixed(digits) : shortly(value));
 
 /** Where the points of a curve are: by step, or by seconds of work. */
@@ -94,7 +94,7 @@ export function domainOf(rows, { fromZero = false, log = false, cap = Infinity }
 export const capOf = (rows) =>
   1.5 * Math.max(0, ...rows.filter(({ length }) => length).map(([first]) => first)) || Infinity;
 
-/** About so many round numbers between two. */
+/** Round numbers between two numbers; `about` says roughly how many. */
 export function ticksBetween(low, high, about) {
   const rough = (high - low) / about;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -149,7 +149,7 @@ export function inWindow(xs, [from, to]) {
   return [Math.max(0, first - 1), Math.min(xs.length, after + 1)];
 }
 
-/** A window between two places, left to right, within 0 … end and at least so wide; null if it shows everything. */
+/** A window between two places, left to right, within 0 … end, at least `least` wide; null if it shows everything. */
 export function windowBetween(a, b, end, least) {
   const width = Math.max(least, Math.abs(b - a));
   const middle = (a + b) / 2;

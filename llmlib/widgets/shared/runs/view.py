@@ -14,7 +14,7 @@ from llmlib.widgets.shared.runs.curves import Curve
 STATES = ("ready", "running", "paused", "stopped", "finished", "failed")
 # Showing a run costs less than two percent of its time; most of that is the page's drawing.
 SOONEST, LATEST = 1.0, 5.0  # seconds between two updates of a run: a sixth of its time, but within these bounds
-COSTS = 200  # and at least so many times as long as the last update took
+COSTS = 200  # and at least this many times as long as the last update took
 
 
 class RunsView(View):
@@ -24,7 +24,7 @@ class RunsView(View):
     its first), `seconds` of work, `words` (why it failed), `in_cell` (a cell's loop takes the steps, so the kernel
     cannot answer buttons), and the numbers of the last step. `curves` are the bytes of two `Curve`s per run: of its
     steps, and of what is drawn dashed. `place` is where the reader looks. All of it is in the kernel, so a page that is
-    opened again finds the run still going on.
+    opened again finds the run still going.
 
     The owner of the runs handles the acts "resume", "pause" and "stop", each with the number of a `run` (see
     `llmlib.explore.shared.live_runs`).
@@ -46,7 +46,7 @@ class RunsView(View):
         super().__init__(**traits)
 
     def put_run(self, name: str, steps: int, step: int, dashed: int, **about: Any) -> int:
-        """Add a run that has taken `step` steps before, with so many `dashed` curves; return its number.
+        """Add a run that has taken `step` steps before, with `dashed` dashed curves; return its number.
 
         Raises `ValueError` for a name that is taken.
         """
@@ -118,7 +118,7 @@ def reached(about: dict[str, Any]) -> str:
 
 
 def least_missed(steps: Sequence[int]) -> int:
-    """Choose what to forget of things kept at these steps: between the two nearest ones; never the first or the last.
+    """Choose which of the things kept at these steps to forget: the one with the nearest neighbours.
 
     >>> least_missed([1, 10, 12, 20])
     2
