@@ -47,7 +47,7 @@ class TransformerConfig:
         if not self.d_head and self.d_model % self.n_heads:
             raise ValueError(
                 f"d_model={self.d_model} does not divide into n_heads={self.n_heads} heads of equal width. "
-                "Choose a multiple, or set d_head."
+                "Choose a multiple of n_heads, or set d_head."
             )
         defaults = {"n_kv_heads": self.n_heads, "d_head": self.d_model // self.n_heads, "d_mlp": 4 * self.d_model}
         for name, value in defaults.items():
@@ -78,7 +78,7 @@ class TransformerConfig:
 
     @classmethod
     def for_part(cls, d_model: int, n_heads: int = 1, **choices: Any) -> "TransformerConfig":
-        """Return a config for a single part: an `Attention`, `MLP` or `Block`, which need no vocabulary and no context.
+        """Return a config for a single part: an `Attention`, `MLP` or `Block`, without a vocabulary or a context.
 
         >>> TransformerConfig.for_part(d_model=64, n_heads=4, mlp="swiglu").d_mlp
         256

@@ -21,7 +21,7 @@ SHORT = 512  # tokens; up to this length a bfloat16 training step on a CPU is qu
 def causal_mask(
     n_query: int, n_key: int, window: int | None = None, device: torch.device | str | None = None
 ) -> Bool[Tensor, "query key"]:
-    """Return a mask that is True where a query may attend: itself and earlier positions, at most `window` in all.
+    """Return a mask, True where a query may attend: at its own position and earlier ones, at most `window` in all.
 
     The queries are the last `n_query` of `n_key` positions, as when a cache holds the earlier ones.
 
@@ -55,7 +55,7 @@ def attention_scores(
 ) -> Float[Tensor, "*batch query key"]:
     """Score how well each query matches each key: q·k / √d_head (Vaswani et al., 2017, section 3.2.1).
 
-    There may be any axes in front: heads, batches of heads, or none.
+    The tensors may have any axes in front, such as heads and batches.
 
     >>> q = k = torch.ones(1, 4)
     >>> attention_scores(q, k)
@@ -67,7 +67,7 @@ def attention_scores(
 def attention_pattern(
     scores: Float[Tensor, "*batch query key"], mask: Bool[Tensor, "*#batch query key"] | None = None
 ) -> Float[Tensor, "*batch query key"]:
-    """Apply softmax to the scores over the keys that the mask allows; a query that may attend to nothing gets zeros.
+    """Apply softmax to the scores of the keys that the mask allows; if it allows a query no keys, the query gets zeros.
 
     >>> attention_pattern(torch.zeros(2, 2), causal_mask(2, 2))
     tensor([[1.0000, 0.0000],
@@ -87,7 +87,7 @@ def scaled_dot_product_attention(
 ) -> Float[Tensor, "*batch query d_value"]:
     """Compute softmax(q·kᵀ / √d_head) · v: attention in three lines (Vaswani et al., 2017, equation 1).
 
-    There may be any axes in front: heads, batches of heads, or none.
+    The tensors may have any axes in front, such as heads and batches.
 
     >>> v = torch.tensor([[1.0], [3.0]])
     >>> scaled_dot_product_attention(torch.zeros(2, 1), torch.zeros(2, 1), v, causal_mask(2, 2))
@@ -111,7 +111,7 @@ def split_heads(x: Float[Tensor, "batch seq width"], n_heads: int) -> Float[Tens
 
 
 def _check_whole(n_heads: int) -> None:
-    """Refuse 2.0 in place of 2: einops caches both as one pattern, and would then fail for everybody who passes 2."""
+    """Refuse 2.0 instead of 2: einops caches both as the same pattern, and would later fail for callers who pass 2."""
     if not isinstance(n_heads, int):
         raise TypeError(f"n_heads must be a whole number, got {n_heads!r}. Did you divide with / instead of //?")
 
@@ -172,7 +172,7 @@ def online_softmax(
 
 
 def rotation_at(positions: Int[Tensor, "#batch seq"], config: TransformerConfig, dtype: torch.dtype) -> CosSin | None:
-    """Return the cosines and sines that rotate queries and keys at these positions, or None without rotary positions.
+    """Return the cosines and sines that rotate queries and keys at these positions; None if they are not rotary.
 
     Each is a Float[Tensor, "#batch 1 seq d_head"]: one rotation for all heads. See `llmlib.embeddings.rotate`.
     """
@@ -185,7 +185,7 @@ def rotation_at(positions: Int[Tensor, "#batch seq"], config: TransformerConfig,
 class KVCache:
     """Stores one layer's keys and values, in memory that is reserved once for `max_seq_len` positions.
 
-    With a cache, a new token costs one query against the stored keys and values, instead of the whole text again.
+    With a cache, a new token needs only one query against the stored keys and values; the text is not computed again.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class KVCache:
     def write(
         self, k: Float[Tensor, "batch head seq d_head"], v: Float[Tensor, "batch head seq d_head"], start: int
     ) -> tuple[Float[Tensor, "batch head key d_head"], Float[Tensor, "batch head key d_head"]]:
-        """Store new keys and values from position `start` on; return everything that is stored up to their end."""
+        """Store new keys and values from position `start` on; return all keys and values up to the last new one."""
         end = start + k.shape[2]
         self.keys[:, :, start:end] = k
         self.values[:, :, start:end] = v
@@ -252,8 +252,8 @@ class Attention(Observed):
         """Attend. With a cache, each query sees the keys stored before `start` as well as the new ones.
 
         Without a `mask`, each position attends to itself and to earlier ones, as far back as the config's window
-        reaches. Without a `rotation`, the positions run from `start` on, and with a rotary config, the rotation is made
-        from them. (A model makes both once and passes them to all its layers.)
+        reaches. Without a `rotation`, the positions run from `start` on, and a rotary config makes the rotation from
+        them. (A model makes mask and rotation once and passes them to all its layers.)
         """
         if rotation is None:
             positions = torch.arange(start, start + x.shape[1], device=x.device)[None]
@@ -300,7 +300,7 @@ class Attention(Observed):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=shared)
 
     def _two_products(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """Attend by the plain formula: in bfloat16 on a CPU the fused kernel's backward pass takes far longer."""
+        """Attend with the plain formula: in bfloat16 on a CPU, the fused kernel's backward pass takes far longer."""
         k, v = share_heads(k, self.n_heads), share_heads(v, self.n_heads)
         scores = (q * self.d_head**-0.5) @ k.mT
         if mask is None:

@@ -14,7 +14,7 @@ try:
     from llmlib.training.cli import train_command
 except ImportError as error:  # a dependency is missing or broken: say so in one line
     package = (error.name or "").partition(".")[0]
-    again = "install it again, from the project's folder: pip install --force-reinstall ."
+    again = "pip install --force-reinstall . (in the project's folder)"
     if package and package != "llmlib":
         again = f"pip install --force-reinstall {package}"
     remedy = f"Try: {again}. Or set up again: make clean lab."
@@ -46,7 +46,11 @@ def doctor() -> None:
 @app.command()
 def download(
     ask: Annotated[
-        bool, typer.Option("--ask", help="Say what is missing, and ask first. Without a terminal, only say it.")
+        bool,
+        typer.Option(
+            "--ask",
+            help="Say what is missing, and ask before downloading. If there is no terminal, only say what is missing.",
+        ),
     ] = False,
 ) -> None:
     """Download everything that the lessons need, about 100 MB; after that they need no network.
@@ -63,7 +67,7 @@ def download(
     if ask:
         typer.echo(f"The lessons still need {megabytes(wanted)}: {'; '.join(material.name for material in wanted)}.")
         if not sys.stdin.isatty():
-            typer.echo("`llmlib download` downloads it now; otherwise each lesson downloads what it needs.")
+            typer.echo("Run `llmlib download` to download it now; otherwise each lesson downloads what it needs.")
             return
         if not typer.confirm("Download it now? (Otherwise each lesson downloads what it needs.)", default=True):
             return
@@ -74,16 +78,17 @@ def download(
 def mine(
     file: Annotated[Path, typer.Argument(help="The file to write, or to check.")] = Path("my_llm.py"),
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing: check the whole file, also with SmolLM2's weights.")
+        bool,
+        typer.Option("--check", help="Check the whole file, with SmolLM2's weights too; do not write anything."),
     ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="With --check: run the file without asking, whoever wrote it.")
     ] = False,
 ) -> None:
-    """Write your own LLM to one file that only needs torch: your parts, and borrowed ones where you have none yet.
+    """Write your own LLM to one file that only needs torch: your own parts, and borrowed parts for what is missing.
 
     Your parts are those that passed check in the lessons. A file that you have changed by hand is left as it
-    is. The exit code is 1 if the file cannot be written, or does not compute the same as llmlib.
+    is. The exit code is 1 if the file cannot be written, or its results differ from those of llmlib.
     """
     from llmlib.exercises.my_llm.cli import run
 

@@ -47,7 +47,7 @@ def report(findings: list[Finding]) -> str:
             lines.append(f"     {'':<{width}}  → {finding.remedy}")
     wrong = sum(not finding.ok for finding in findings)
     lines.append("")
-    lines.append("Everything is in place." if not wrong else f"{wrong} to fix (see the arrows above).")
+    lines.append("Everything is in place." if not wrong else f"Problems to fix: {wrong} (see the arrows above).")
     return "\n".join(lines)
 
 
@@ -76,22 +76,22 @@ def _device() -> list[Finding]:
 
 
 def _course() -> list[Finding]:
-    """Check the packages of the extra `course`, in the versions that our own metadata asks for.
+    """Check the packages of the extra `course`, and whether their versions are those that our metadata asks for.
 
-    If you only want the library, you have none of them, and that is fine. A view needs anywidget, so if that is
-    installed, the others are needed too.
+    If you only want the library, you do not need any of them. All views need anywidget; if it is installed, we assume
+    that you want the lessons, and check the other packages too.
     """
     from packaging.requirements import Requirement  # installed with huggingface_hub
 
     try:
         wanted = map(Requirement, importlib.metadata.requires(DISTRIBUTION) or [])
     except importlib.metadata.PackageNotFoundError:
-        return [Finding("llmlib", f"not installed, but used from its source, {Path(__file__).parent}")]
+        return [Finding("llmlib", f"not installed; running from its source in {Path(__file__).parent}")]
     course = [each for each in wanted if each.marker and each.marker.evaluate({"extra": "course"})]
     installed = {each.name: _version(each.name) for each in course}
     if installed.get("anywidget", "") is None:
         return [Finding("lessons", f"not set up: this is only the library. For the lessons, {INSTALL_COURSE}")]
-    remedy = f"Needed for the lessons: {INSTALL_COURSE}, or: make clean lab"
+    remedy = f"The lessons need this package; {INSTALL_COURSE}, or: make clean lab"
     findings = []
     for each in course:
         version = installed[each.name]

@@ -187,13 +187,13 @@ def split_heads_from_interleaved(
 ) -> Float[Tensor, "rows *columns"]:
     """Reorder the rows of a query or key weight (or bias) from interleaved rotary pairs to split ones, as we use them.
 
-    Raises `ValueError` if the rows do not divide into `n_heads` heads of an even width.
+    Raises `ValueError` if the rows cannot be cut into `n_heads` heads of the same even width.
 
     >>> split_heads_from_interleaved(torch.arange(8.0), n_heads=2)
     tensor([0., 2., 1., 3., 4., 6., 5., 7.])
     """
     if len(weight) % (2 * n_heads):
-        raise ValueError(f"{len(weight)} rows do not divide into n_heads={n_heads} heads of an even width.")
+        raise ValueError(f"{len(weight)} rows cannot be cut into n_heads={n_heads} heads of the same even width.")
     d_head = len(weight) // n_heads
     return weight.unflatten(0, (n_heads, d_head))[:, split_from_interleaved(d_head)].flatten(0, 1)
 
@@ -219,7 +219,8 @@ def llama3_rope_factors(
     if not (0 < factor < math.inf and 0 < low_freq_factor < high_freq_factor < math.inf and original_max_seq_len > 0):
         raise ValueError(
             "Llama 3's frequency scaling needs factor > 0, 0 < low_freq_factor < high_freq_factor and "
-            f"original_max_seq_len > 0; got {factor}, {low_freq_factor}, {high_freq_factor}, {original_max_seq_len}."
+            f"original_max_seq_len > 0; got factor={factor}, low_freq_factor={low_freq_factor}, "
+            f"high_freq_factor={high_freq_factor} and original_max_seq_len={original_max_seq_len}."
         )
     factors = []
     for frequency in rotary_frequencies(d_head, theta).tolist():
@@ -263,7 +264,8 @@ def ntk_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
 def _check_stretch(d_head: int, factor: float | int) -> None:
     if d_head % 2 or not 1 <= factor < math.inf:
         raise ValueError(
-            f"A longer context needs heads of an even width and a factor of at least 1, got {d_head} and {factor}."
+            "To stretch the context, d_head must be even and factor at least 1 (and finite), "
+            f"got d_head={d_head} and factor={factor}."
         )
 
 

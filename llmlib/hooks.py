@@ -75,7 +75,7 @@ class _Hook:
 
 @contextlib.contextmanager
 def hooked(hooks: Sequence[tuple[HookPoint, HookFunction]]) -> Iterator[None]:
-    """Hook functions to several points inside a `with` block; remove them afterwards, whatever happened.
+    """Hook functions to several points inside a `with` block; remove them afterwards, even after an error.
 
     >>> import torch
     >>> point = HookPoint()

@@ -15,7 +15,7 @@ from llmlib.linear import Linear
 
 
 def silu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
-    """Compute x · σ(x), where σ is the logistic function: a soft ReLU, or Swish. Source: Elfwing et al. (2017).
+    """Compute x · σ(x), with the logistic function σ: a soft ReLU, also called Swish. Source: Elfwing et al. (2017).
 
     >>> silu(torch.tensor([-10.0, 0.0, 10.0]))
     tensor([-4.5398e-04,  0.0000e+00,  9.9995e+00])

@@ -41,7 +41,7 @@ class Linear(nn.Linear):
     """`nn.Linear` that computes with `linear`, filled with zeros until `llmlib.layers.initialise` draws the weights."""
 
     def reset_parameters(self) -> None:
-        """Set zeros: torch would draw from its global random state, and take a second to set up on the meta device."""
+        """Fill with zeros: torch would draw from its global random state, and need a second on the meta device."""
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
 

@@ -42,13 +42,13 @@ def megabytes(materials: Iterable[Material]) -> str:
 
 
 def bring(materials: Iterable[Material], tell: Callable[[str], None]) -> list[DownloadError]:
-    """Fetch them one after the other and report each one; if one fails, continue with the rest. Return the errors."""
+    """Fetch the materials one by one and report each; if one fails, continue with the rest. Return the errors."""
     errors = []
     for material in materials:
         try:
             material.bring()
-            tell(f"here: {material.name}")
+            tell(f"ready: {material.name}")
         except DownloadError as error:
-            tell(f"not here: {material.name}. {error}")
+            tell(f"could not download: {material.name}. {error}")
             errors.append(error)
     return errors

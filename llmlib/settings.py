@@ -43,8 +43,8 @@ class Limit:
 AT_LEAST_0 = Limit("at least 0", lambda value: 0 <= value < math.inf)
 AT_LEAST_1 = Limit("at least 1", lambda value: 1 <= value < math.inf)
 MORE_THAN_0 = Limit("more than 0", lambda value: 0 < value < math.inf)
-SHARE = Limit("a share between 0 and 1", lambda value: 0 <= value <= 1)
-BELOW_1 = Limit("from 0 to less than 1", lambda value: 0 <= value < 1)
+SHARE = Limit("a number between 0 and 1", lambda value: 0 <= value <= 1)
+BELOW_1 = Limit("at least 0 and less than 1", lambda value: 0 <= value < 1)
 
 
 def check_fields(settings: Any) -> None:
@@ -113,7 +113,7 @@ def from_mapping(cls: type[Settings], values: Any, where: str, given: Mapping[st
     >>> from_mapping(Walk, {"stepz": 3}, "walk.toml")
     Traceback (most recent call last):
         ...
-    llmlib.settings.SettingsError: walk.toml has no 'stepz'. Did you mean 'steps'?
+    llmlib.settings.SettingsError: walk.toml: unknown name 'stepz'. Did you mean 'steps'?
     """
     if not isinstance(values, Mapping):
         raise SettingsError(f"{where} must be a section of names and values, got {_short(values)}.")
@@ -136,8 +136,8 @@ def check_names(values: Iterable[str], known: Iterable[str], where: str) -> None
     for name in values:
         if name not in known:
             close = difflib.get_close_matches(str(name), known, n=1)
-            meant = f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(known)}."
-            raise SettingsError(f"{where} has no {name!r}. {meant}")
+            meant = f"Did you mean {close[0]!r}?" if close else f"Known names: {', '.join(known)}."
+            raise SettingsError(f"{where}: unknown name {name!r}. {meant}")
 
 
 _UNFIT = object()
@@ -160,7 +160,7 @@ def _called(kind: Any) -> str:
 
 
 def _plain(name: str, value: Any, kind: Any) -> Any:
-    """Return the value in plain form, or `_UNFIT` if it is not of this kind."""
+    """Return the value in plain form, or `_UNFIT` if its type does not fit."""
     if get_origin(kind) is Literal:
         return value if value in get_args(kind) else _UNFIT
     if get_origin(kind) is tuple:

@@ -1,7 +1,7 @@
 """Give all plots one look: quiet, legible in light and dark, clear to colour-blind people, and described in words.
 
-The colours follow Okabe and Ito (2008), darkened until each has a contrast of 3 : 1 with white. No single colour of
-text is readable both on white and on JupyterLab's dark grey (there is not enough contrast between the two for 4.5 : 1
+The colours follow Okabe and Ito (2008), darkened until each has a contrast of 3 : 1 with white. No single text
+colour is readable both on white and on JupyterLab's dark grey (there is not enough contrast between the two for 4.5 : 1
 with both). So there is one picture, on white, and a dark theme inverts its lightness and keeps its hues: white becomes
 the dark grey of the page. A code host ignores the style sheet and shows the picture as it is.
 """
@@ -61,7 +61,7 @@ def show_plot(alt: str, figure: "Figure | None" = None, place: "DisplayHandle | 
 
     `figure` is the current one by default. It is closed afterwards, as with `plt.show()`. With a `place`, which
     `IPython.display.display(…, display_id=True)` returns, the plot replaces what is there; so a curve can grow while
-    you watch. Raises `ValueError` for a sentence of fewer than 20 characters: "a plot" says nothing.
+    you watch. Raises `ValueError` for a sentence with fewer than 20 characters: "a plot" says nothing.
     """
     import matplotlib.pyplot as plt
     from IPython.display import display
@@ -82,7 +82,7 @@ def show_plot(alt: str, figure: "Figure | None" = None, place: "DisplayHandle | 
 
 
 def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
-    """Return a PNG or SVG picture on white as HTML that has a description and follows a dark theme.
+    """Return a PNG or SVG picture on white as HTML, with a description, and inverted in a dark theme.
 
     JupyterLab drops the description of a picture output, but keeps the one in HTML.
 
@@ -95,7 +95,7 @@ def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
 
 
 def label_points(axes: "Axes", points: Any, labels: Sequence[str], fontsize: float = 9) -> None:
-    """Write a label next to each point, clear of other labels and points; one that is further away gets a thin line.
+    """Write a label next to each point, clear of other labels and points; a thin line leads to a label further away.
 
     `points` are rows of x and y. Call this last: if limits change afterwards, the points move under the labels. A label
     is left out if there is no room for it inside the axes within 100 pixels.

@@ -95,7 +95,7 @@ def _check_room(c: TransformerConfig, device: torch.device | str | None) -> None
     if 4 * weights > have:
         raise ValueError(
             f"This model has more than {weights:,} weights, which take {4 * weights / 1e9:,.0f} GB in float32, but "
-            f"there are only {have / 1e9:,.0f} GB of memory. Choose a smaller model."
+            f"the memory is only {have / 1e9:,.0f} GB. Choose a smaller model."
         )
 
 
@@ -177,7 +177,7 @@ class Transformer(Observed):
             self._check_range(ids)
         if cache and start + ids.shape[1] > cache.max_seq_len:
             raise ValueError(
-                f"The cache has {start:,} of at most {cache.max_seq_len:,} tokens; {ids.shape[1]:,} more do not fit."
+                f"The cache holds {start:,} of at most {cache.max_seq_len:,} tokens; {ids.shape[1]:,} more do not fit."
             )
         positions, mask = self._positions_and_mask(
             ids, start, cache, None if attention_mask is None else attention_mask.bool()
@@ -200,7 +200,7 @@ class Transformer(Observed):
         return linear(final, self.unembedding)
 
     def check_ids(self, ids: Int[Tensor, "batch seq"]) -> None:
-        """Raise `ValueError` unless there are ids, they fit into the context, and they are ids of the vocabulary."""
+        """Raise `ValueError` unless there are ids, they fit into the context, and all of them are in the vocabulary."""
         self._check_length(ids)
         self._check_range(ids)
 
@@ -279,7 +279,7 @@ def with_longer_context(
     c = model.config
     if c.positions != "rotary" or how not in ("none", "linear", "ntk"):
         raise ValueError(
-            "A longer context needs a model with positions='rotary', and how='none', 'linear' or 'ntk'; got "
+            "To stretch the context, positions must be 'rotary', and how must be 'none', 'linear' or 'ntk'; got "
             f"positions={c.positions!r} and how={how!r}."
         )
     divisors = ntk_rope_factors(c.d_head, factor) if how == "ntk" else linear_rope_factors(c.d_head, factor)

@@ -59,7 +59,8 @@ def test_the_library_alone_has_no_fault(private_cache, monkeypatch):
     monkeypatch.setattr(doctor.importlib.metadata, "version", only("matplotlib"))
     result = run()
     assert result.exit_code == 0, result.output
-    assert "only the library. For the lessons, from the project's folder: pip install '.[course]'" in result.output
+    remedy = "For the lessons, run this in the project's folder: pip install '.[course]'"
+    assert f"only the library. {remedy}" in result.output
 
 
 def test_a_look_that_fails_is_a_finding(monkeypatch):
@@ -85,7 +86,7 @@ def test_a_package_of_the_course_that_is_too_old_is_a_fault(private_cache, monke
     assert found("ipywidgets") == [(True, "8.1.5")]
     assert found("anywidget") == [(False, "0.9.2, but llmlib needs >=0.9.14")]
     assert found("matplotlib") == [(True, "99.0rc1")]
-    assert "from the project's folder: pip install '.[course]'" in run().output
+    assert "run this in the project's folder: pip install '.[course]'" in run().output
 
 
 def test_the_course_packages_are_those_of_the_extra(private_cache, monkeypatch):

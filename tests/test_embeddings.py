@@ -111,7 +111,7 @@ def test_factors_for_a_longer_context_equal_transformers(kind, factor, length):
 @pytest.mark.parametrize("factor", [0.5, float("inf")])
 def test_a_context_cannot_be_stretched_by_less_than_1(factor):
     for function in (linear_rope_factors, ntk_rope_factors):
-        with pytest.raises(ValueError, match="factor of at least 1"):
+        with pytest.raises(ValueError, match="factor at least 1"):
             function(8, factor)
     assert ntk_rope_factors(2, 4.0) == (1.0,)
 

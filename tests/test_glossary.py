@@ -69,7 +69,7 @@ TERMS = {
     "weight tying": "one table for both",
     "perplexity": "e to the power of the loss, the perplexity",
     "weight decay": "This is weight decay",
-    "TrainConfig": "A TrainConfig holds all choices of a run",
+    "TrainConfig": "A TrainConfig holds all the settings of a run",
     "TokenDataset": "Batches come from a `TokenDataset`: random windows",
     "Muon": "Muon [9] is a newer optimizer for matrices",
     "dropout": "dropout: while training it sets a part of its numbers to 0",

@@ -42,7 +42,8 @@ def run(*arguments):
 def test_what_is_missing_is_brought_and_what_fails_is_said(shelf):
     result = run()
     assert shelf == ["here", "there"]
-    assert result.output.splitlines() == ["here: there", "not here: moon. moon.txt cannot be reached. Take a rocket."]
+    failed = "could not download: moon. moon.txt cannot be reached. Take a rocket."
+    assert result.output.splitlines() == ["ready: there", failed]
     assert result.exit_code == 1
 
 
@@ -56,7 +57,7 @@ def test_nothing_to_do(shelf, monkeypatch):
 def test_without_a_terminal_it_only_says_what_is_missing(shelf):
     result = run("--ask")
     assert "The lessons still need about 4 MB: there; moon." in result.output
-    assert "`llmlib download` downloads it now" in result.output
+    assert "Run `llmlib download` to download it now" in result.output
     assert (shelf, result.exit_code) == (["here"], 0)
 
 

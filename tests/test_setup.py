@@ -141,7 +141,7 @@ def without(package, code):
 def test_a_view_without_the_packages_of_the_course_says_what_to_install(package, code):
     last = without(package, code).splitlines()[-1]
     assert package in last
-    assert last.endswith("from the project's folder: pip install '.[course]'")
+    assert last.endswith("run this in the project's folder: pip install '.[course]'")
 
 
 @pytest.mark.parametrize("package", ["typer", "platformdirs"])

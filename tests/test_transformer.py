@@ -252,7 +252,7 @@ def test_a_cache_that_is_full():
     model = make("gpt2")
     cache = model.new_cache(max_seq_len=4)
     model(random_ids(1, 3), cache=cache)
-    with pytest.raises(ValueError, match="has 3 of at most 4 tokens; 2 more do not fit"):
+    with pytest.raises(ValueError, match="holds 3 of at most 4 tokens; 2 more do not fit"):
         model(random_ids(1, 2), cache=cache)
 
 

@@ -179,8 +179,8 @@ def _marked_by_prefixes(tokenizer: Tokenizer, messages: list[dict[str, str]], be
         if not text.startswith(before) or stop < len(before):
             raise ValueError(
                 f"This chat template does not show where the answer in message {number} begins and ends: it writes the "
-                "turn differently when it asks for the answer and when the answer is there. In the template, put "
-                "{% generation %} and {% endgeneration %} around the assistant's part."
+                "turn one way when it asks for the answer, and another way when the answer is there. In the template, "
+                "put {% generation %} and {% endgeneration %} around the assistant's part."
             )
         marked += text[done : len(before)] + begin + text[len(before) : stop] + end
         done = stop
@@ -233,7 +233,7 @@ def _runs(parts: list[str | int], begin: str, end: str) -> Iterator[list[Run]]:
 
 
 def _counting(tokenizer: Tokenizer, ids: list[int], runs: list[Run]) -> tuple[list[int], list[bool]]:
-    """Return the ids, and for each whether it has a byte of a run that counts."""
+    """Return the ids, and for each id whether it contains a byte of a run that counts."""
     text = "".join(text for text, _ in runs).encode()
     tokens = [tokenizer.token_bytes(id) for id in ids]
     if not (written := b"".join(tokens)).endswith(text):  # a character was replaced: encode each run separately

@@ -67,7 +67,7 @@ def render(
     except jinja2.TemplateError as error:
         raise ValueError(f"The model's chat template refuses these messages: {error}") from error
     except Exception as error:  # a template is a program, and may fail in any way
-        raise ValueError(f"The model's chat template cannot take these messages ({error!r}).") from error
+        raise ValueError(f"The model's chat template fails on these messages ({error!r}).") from error
 
 
 @lru_cache(maxsize=8)

@@ -2,7 +2,7 @@
 
 `tinytales` is the course's own little world. `texts` loads Shakespeare, Python's source and your own files. `datasets`
 turns texts into training batches, `reading` makes endless batches of stories with exercises, and `measures` scores how
-well a text keeps its world together. (These three need torch.) `ngrams` shows how far you get with counting alone.
+well a text holds together. (These three need torch.) `ngrams` shows how far you get by only counting.
 """
 
 from llmlib.corpora.texts import CorpusError, from_files, python_stdlib, stream_files, tiny_shakespeare

@@ -14,13 +14,15 @@ corpus_app = typer.Typer(no_args_is_help=True, help="Write a corpus to a file.")
 
 @corpus_app.callback()
 def _corpus() -> None:
-    """Keep ``tinytales`` a subcommand: typer would drop the name of an only command without this callback."""
+    """Keep ``tinytales`` a subcommand: without this callback, typer would drop the name of the only command."""
 
 
 @corpus_app.command("tinytales")
 def write_tinytales(
-    out: Annotated[Path, typer.Option(help="The file to write. An existing one is replaced whole or not at all.")],
-    characters: Annotated[int, typer.Option(help="Write at least this many; the last story is complete.")] = 10_000_000,
+    out: Annotated[Path, typer.Option(help="The file to write. An existing file is replaced whole or not at all.")],
+    characters: Annotated[
+        int, typer.Option(help="Write at least this many characters; the last story is complete.")
+    ] = 10_000_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same stories on every machine.")] = 0,
     split: Annotated[str, typer.Option(help=f"One of {', '.join(SPLITS)}.")] = "train",
 ) -> None:

@@ -26,7 +26,7 @@ class DatasetError(ValueError):
 
 @runtime_checkable
 class Encoder(Protocol):
-    """A tokenizer, as far as we need one here."""
+    """The part of a tokenizer that we need here."""
 
     @property
     def vocab_size(self) -> int: ...
@@ -74,7 +74,7 @@ class TokenDataset:
         return TokenDataset, (self.path or np.asarray(self.tokens), self.vocab_size)
 
     def fingerprint(self) -> str:
-        """Return the number of tokens and a checksum (of a million, if there are more), to detect other data.
+        """Return the number of tokens and a checksum of at most a million of them, to notice when the data changes.
 
         >>> TokenDataset([1, 2, 3]).fingerprint()
         '3 tokens, 2bcb8d87'
@@ -109,7 +109,7 @@ class TokenDataset:
                 raise DatasetError("The texts contain no tokens, so there is nothing to write.")
             file.seek(0)
             if _write_header(file, dtype, n_tokens) != n_header:
-                raise DatasetError("This numpy writes headers of varying size; numpy 2.0 or newer is needed.")
+                raise DatasetError("This numpy writes headers of varying size; install numpy 2.0 or newer.")
         return cls(path, vocab_size)
 
     def batch(
@@ -183,7 +183,7 @@ def _mapped(path: Path) -> np.ndarray:
 
 
 def _in_memory(tokens: Any) -> np.ndarray:
-    """Return the tokens as an array that shares their memory, if that is possible."""
+    """Return the tokens as an array, which shares their memory if possible."""
     array = tokens.detach().cpu().numpy() if isinstance(tokens, Tensor) else np.asarray(tokens)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise DatasetError(
@@ -203,11 +203,12 @@ def _check_ids(ids: np.ndarray, vocab_size: int, source: str) -> None:
     for id in (int(ids.min()), int(ids.max())) if ids.size else ():
         if not 0 <= id < vocab_size:
             raise DatasetError(
-                f"{source} gave the id {id}, but the vocabulary ends at {vocab_size - 1}. Use its own tokenizer."
+                f"{source} gave the id {id}, but the vocabulary ends at {vocab_size - 1}. "
+                "Use the tokenizer that belongs to this vocabulary."
             )
 
 
 def _write_header(file: IO[bytes], dtype: np.dtype, n_tokens: int) -> int:
-    """Write a .npy header and return its length; numpy pads it, so a longer array does not need a longer one."""
+    """Write a .npy header and return its length; numpy pads it, so a longer array does not need a longer header."""
     npy.write_array_header_1_0(file, {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": (n_tokens,)})
     return file.tell()

@@ -1,7 +1,7 @@
-"""Score how well a text keeps its world together: do names stay, do words exist, do sentences make sense?
+"""Score how well a text holds together: do names stay the same, do words exist, do sentences make sense?
 
-Even real text does not get a perfect 1 on these. So measure real text of the same length too, and for names also
-measure chance.
+Even real text does not get a perfect 1 on these. So measure real text of the same length too, and for names,
+measure chance as well.
 """
 
 import math
@@ -29,7 +29,7 @@ def tale_names() -> set[str]:
 
 
 def mentions(text: str) -> list[tuple[bool, set[str]]]:
-    """List capitalised words and lines that say who speaks: for each, whether it introduces somebody, and its words."""
+    """For each capitalised word or line that says who speaks, return whether it introduces somebody, and its words."""
     everybody = (*villagers(), *newcomers())
     is_what = "|".join(sorted({each.known_as.removeprefix(f"{each.name} the ") for each in everybody}))
     pattern = rf"(^[A-Z][A-Za-z ]+(?=:$)|\b[A-Z]\w+(?= the (?:{is_what})\b)|(?<=\bcalled )[A-Z]\w+)|\b[A-Z]\w*"
@@ -108,7 +108,7 @@ class Judge:
         self.model, self.tokenizer = model, tokenizer
 
     def strangeness(self, texts: Sequence[str], known: Collection[str]) -> list[float]:
-        """Return nats per token for each sentence of five words or more but the first; infinite with a non-word."""
+        """Return nats per token for each sentence of five words or more after the first; inf if it has a non-word."""
         found = []
         words = set(known)
         for text in texts:
@@ -135,7 +135,7 @@ def limit(strangeness: Sequence[float]) -> float:
     17.0
     """
     if not strangeness:
-        raise ValueError("There are no sentences to compute the limit from. Use texts of two sentences or more.")
+        raise ValueError("There are no sentences to compute the limit from. Use texts with two sentences or more.")
     return sorted(strangeness, reverse=True)[len(strangeness) // 10]
 
 

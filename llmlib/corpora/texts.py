@@ -1,4 +1,4 @@
-"""Load texts that others wrote: Shakespeare's plays, Python's own source, the reader's files.
+"""Load texts that others wrote: Shakespeare's plays, Python's own source, your own files.
 
 All corpora are plain text, with ``"\\n"`` at the end of a line on every machine.
 """
@@ -44,7 +44,7 @@ def python_stdlib(characters: int | None = None) -> str:
     '# file: __future__.py'
     """
     if characters is not None and characters < 1:
-        raise ValueError(f"characters must be 1 or more, not {characters}")
+        raise ValueError(f"characters must be 1 or more, got {characters}")
     root = Path(sysconfig.get_paths()["stdlib"])
     names = [path.relative_to(root) for path in root.rglob("*.py")]
     texts: list[str] = []
@@ -80,7 +80,7 @@ def from_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]])
 def stream_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[str]:
     """Yield the same text as ``from_files``, in pieces of about a megabyte that end with a line, for files of any size.
 
-    Raises as ``from_files`` does, once it gets to the error. (A line that is longer than a megabyte is cut.)
+    Raises as ``from_files`` does, but only when it reaches the error. (A line that is longer than a megabyte is cut.)
     """
     listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     empty = True

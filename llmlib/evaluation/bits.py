@@ -45,7 +45,7 @@ def bits_per_byte(
     first = next((id for id in start if id is not None), None)
     counted = ids if first is not None else ids[1:]
     if not counted:
-        raise ValueError("The text has no token to predict.")
+        raise ValueError("The text does not contain a token to predict.")
     ids = ids if first is None else [first, *ids]
     n_bytes = sum(len(tokenizer.token_bytes(id)) for id in counted)
     return surprise(model, ids, window, stride, batch_size) / math.log(2) / n_bytes

@@ -33,10 +33,11 @@ def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> lis
     sure, hits = np.asarray(confidences, dtype=float), np.asarray(right, dtype=float)
     if sure.shape != hits.shape or sure.ndim != 1 or not len(sure):
         raise ValueError(
-            f"Expected a confidence and a 0 or 1 for each answer, got {list(sure.shape)} and {list(hits.shape)}."
+            "Each answer needs a confidence and a 0 or 1; got confidences of shape "
+            f"{list(sure.shape)} and right of shape {list(hits.shape)}."
         )
     if not ((sure >= 0) & (sure <= 1)).all():
-        raise ValueError(f"Confidences must be between 0 and 1, got {sure.min():.4g} to {sure.max():.4g}.")
+        raise ValueError(f"Confidences must be between 0 and 1, got values from {sure.min():.4g} to {sure.max():.4g}.")
     if bins < 1:
         raise ValueError(f"bins must be 1 or more, got {bins}.")
     edges = np.linspace(0, 1, bins + 1)
@@ -49,7 +50,7 @@ def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> lis
 
 
 def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> float:
-    """Return the expected calibration error (ECE): how far confidence and share of right answers are apart on average.
+    """Return the expected calibration error (ECE): the mean gap between confidence and share of right answers.
 
     Each bin of `reliability` is weighted by its number of answers. Even a perfectly calibrated model has an error on a
     small sample, because chance alone moves each bin off the diagonal; compare with `chance_calibration_error`.
@@ -77,7 +78,7 @@ def chance_calibration_error(confidences: ArrayLike, bins: int = 10, draws: int 
 def fit_temperature(logits: ArrayLike, right: ArrayLike) -> float:
     """Return the temperature that makes the right choices most likely: divide the logits by it.
 
-    `logits` is `[question, choice]` (log-probabilities do as well), and `right` has the number of the right choice for
+    `logits` is `[question, choice]` (log-probabilities also work), and `right` has the number of the right choice for
     each question. A temperature above 1 means that the model was too sure. It never changes which choice is the most
     likely. Fit it on questions other than those you report on. Source: Guo et al. (2017), section 4.2.
 
@@ -91,8 +92,8 @@ def fit_temperature(logits: ArrayLike, right: ArrayLike) -> float:
     z, target = np.asarray(logits, dtype=float), np.asarray(right)
     if z.ndim != 2 or target.shape != z.shape[:1] or not len(z):
         raise ValueError(
-            f"Expected logits [question, choice] and one right choice for each question, got {list(z.shape)} and "
-            f"{list(target.shape)}."
+            "logits must have the shape [question, choice], and right one choice for each question; got logits of "
+            f"shape {list(z.shape)} and right of shape {list(target.shape)}."
         )
     if not np.isfinite(z).all():
         raise ValueError("A logit is infinite or NaN. Leave out choices that are impossible.")
@@ -107,7 +108,8 @@ def fit_temperature(logits: ArrayLike, right: ArrayLike) -> float:
     low, high = 1 / SEARCHED, SEARCHED
     if slope(high) <= 0:
         raise ValueError(
-            "Every right choice is the most likely one, so any lower temperature fits better. Use more questions."
+            "Every right choice is the most likely one, so the lower the temperature, the better the fit. "
+            "Use more questions."
         )
     if slope(low) >= 0:
         raise ValueError("The right choices are no more likely than the others, so no temperature can help.")

@@ -19,12 +19,12 @@ questions = "questions.jsonl"    # one question per line; see below
 against = "gpt2"                 # compare with this model on the same questions; optional
 results = "results.csv"          # write each question's result here; optional
 chat = false                     # true: ask in the model's chat template, instead of continuing the prompt
-baseline = "Answer:"             # a prompt that asks nothing, to compare choices with; "" leaves that out
-max_new_tokens = 32              # of a written answer
+baseline = "Answer:"             # a prompt without a question, to compare choices with; "" skips this comparison
+max_new_tokens = 32              # in a written answer
 ignore = ["case", "punctuation"] # what a written answer may differ in; also "articles" and "space"
 """
 QUESTIONS = """\
-Questions have choices, or are answered in writing. "group" names what a question shares with others, such as its text:
+Questions have choices, or are answered in writing. "group" names what some questions share, such as their text:
 
 {"prompt": "The capital of France is", "choices": ["Paris", "Rome"], "answer": "Paris", "group": "France"}
 {"prompt": "Q: Name the capital of France.\\nA:", "answer": ["Paris", "Paris, France"]}

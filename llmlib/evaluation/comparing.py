@@ -82,7 +82,7 @@ def permutation_test(
     """Return how often the mean difference would be at least this far from 0 if chance decided which model is first.
 
     Swapping the two models on a question flips the sign of its difference. A group's questions are swapped together.
-    With at most `draws` ways to swap, all are tried; otherwise `draws` of them are drawn at random, and the real order
+    If there are at most `draws` ways to swap, all are tried; otherwise `draws` are drawn at random, and the real order
     counts as one more, so that the p-value is never 0. Source: Fisher (1935), "The Design of Experiments", section 21.
     Raises `ValueError` if there is no difference to test.
 
@@ -103,9 +103,9 @@ def _paired(first: ArrayLike, second: ArrayLike) -> tuple[np.ndarray, np.ndarray
     one, other = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if one.shape != other.shape or one.ndim != 1:
         raise ValueError(
-            f"Two models are compared on the same questions: expected one score for each, got {list(one.shape)} and "
-            f"{list(other.shape)}."
+            "To compare two models on the same questions, pass one score of each model per question; got scores of "
+            f"shape {list(one.shape)} and {list(other.shape)}."
         )
     if not len(one):
-        raise ValueError("There are no questions to compare on.")
+        raise ValueError("There are no questions to compare the models on.")
     return one, other

@@ -19,7 +19,7 @@ def loss_by_position(
     """Return −ln p of each id except the first, in nats: row by row, the loss at positions 1, 2, ….
 
     Average over rows of different texts. The texts of all rows should be equally difficult at all positions, so cut
-    them from the middle of longer ones. Raises `ValueError` for rows of one token, and wherever the model does.
+    them from the middle of longer texts. Raises `ValueError` for rows of one token, and for ids that the model refuses.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -27,7 +27,7 @@ def loss_by_position(
     torch.Size([1, 3])
     """
     if ids.shape[1] < 2:
-        raise ValueError("A row needs at least two tokens: the first one is only read.")
+        raise ValueError("A row needs at least two tokens: the first one is not predicted.")
     parts = [part.to(model.device) for part in ids.split(batch_size)]
     return torch.cat([-log_prob(model(part[:, :-1]), part[:, 1:]).cpu() for part in parts])
 
@@ -43,11 +43,11 @@ def needle_grid(
     """Return how often a model finds a needle in a haystack, for each length of the text and depth of the needle.
 
     A needle is a sentence to hide, a question to ask at the end, and the answer. Each text has one of the `lengths`, in
-    tokens, and comes from the beginning of `haystack`. One of the `depths` says after what share of it the needle is
-    put in, between two sentences. The needle is found if the model's most likely continuation is the answer. Source:
-    Kamradt (2023), "Needle in a Haystack"; for the depths, Liu et al. (2023), "Lost in the Middle". Raises `ValueError`
-    for a depth that is not between 0 and 1, a haystack that is too short, or a length that leaves no room for the
-    needle.
+    tokens, and comes from the beginning of `haystack`. The needle goes between two sentences; each of the `depths` is
+    the share of the text that comes before it. The needle is found if the model's most likely continuation is the
+    answer. Source: Kamradt (2023), "Needle in a Haystack"; for the depths, Liu et al. (2023), "Lost in the Middle".
+    Raises `ValueError` for a depth that is not between 0 and 1, a haystack that is too short, or a length that leaves
+    no room for the needle.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
@@ -83,7 +83,7 @@ def _with_needle(
         raise ValueError(f"A text of {length} tokens has no room for the needle, its question and its answer.")
     if room > len(hay):
         raise ValueError(
-            f"The haystack has {len(hay):,} tokens, but a text of {length:,} needs {room:,}. Use a longer one."
+            f"The haystack has {len(hay):,} tokens, but a text of {length:,} needs {room:,}. Use a longer haystack."
         )
     place = min((end for end in [0, *ends, room] if end <= room), key=lambda end: abs(end - depth * room))
     return [*begin, *hay[:place], *hidden, *hay[place:room], *question], answer

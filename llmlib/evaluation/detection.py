@@ -1,4 +1,4 @@
-"""Judge a detector: at each threshold, how much of what it should find does it find, and how much else?"""
+"""Judge a detector: at each threshold, how many positives does it find, and how many false alarms does it raise?"""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:
     """Return the shares of false alarms and of positives found, for every threshold that makes a difference.
 
     A high score should mean positive. Source: Fawcett (2006), "An introduction to ROC analysis", algorithm 1. Raises
-    `ValueError` for NaN, lengths that differ, or if everything or nothing is positive.
+    `ValueError` for NaN, lengths that differ, or if all or none of the cases are positive.
 
     >>> curve = roc_curve([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0])
     >>> curve.false_alarms.tolist(), curve.found.tolist()
@@ -27,13 +27,17 @@ def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:
     values, is_positive = np.asarray(scores, dtype=float), np.asarray(positive, dtype=bool)
     if values.shape != is_positive.shape or values.ndim != 1:
         raise ValueError(
-            f"Expected a score and a 0 or 1 for each case, got {list(values.shape)} and {list(is_positive.shape)}."
+            "Each case needs a score and a 0 or 1; got scores of shape "
+            f"{list(values.shape)} and positive of shape {list(is_positive.shape)}."
         )
     if np.isnan(values).any():
         raise ValueError("A score is NaN, so it cannot be compared with a threshold.")
     n_positive = int(is_positive.sum())
     if not 0 < n_positive < len(values):
-        raise ValueError(f"A detector needs positives and negatives, got {n_positive} and {len(values) - n_positive}.")
+        raise ValueError(
+            "A detector needs both positives and negatives, "
+            f"got {n_positive} positives and {len(values) - n_positive} negatives."
+        )
     order = np.argsort(-values, kind="stable")
     values, is_positive = values[order], is_positive[order]
     last = np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)  # of each run of equal scores
@@ -46,7 +50,7 @@ def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:
 def auc(scores: ArrayLike, positive: ArrayLike) -> float:
     """Return the area under the `roc_curve`: how often a positive scores more than a negative, a tie counting half.
 
-    0.5 is what chance gets. Source: Hanley and McNeil (1982), "The meaning and use of the area under a receiver
+    Chance gets 0.5. Source: Hanley and McNeil (1982), "The meaning and use of the area under a receiver
     operating characteristic (ROC) curve". Raises `ValueError` as `roc_curve` does.
 
     >>> auc([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0])  # 3 of the 4 pairs

@@ -23,7 +23,7 @@ def exact_match(answer: str, right: str | Iterable[str], ignore: Iterable[str] =
     allowed = [right] if isinstance(right, str) else list(right)
     ignored = set(ignore)
     if unknown := sorted(ignored - {"case", "punctuation", "articles", "space"}):
-        raise ValueError(f"ignore has {unknown[0]!r}; it may name case, punctuation, articles and space.")
+        raise ValueError(f"ignore contains {unknown[0]!r}; it may only contain case, punctuation, articles and space.")
     if not allowed:
         raise ValueError("There is no right answer to compare with.")
     return _plain(answer, ignored) in {_plain(each, ignored) for each in allowed}

@@ -36,7 +36,7 @@ def bootstrap_interval(
     if len(members) < 2:
         raise ValueError(f"An interval needs at least 2 questions or groups to draw from, got {len(members)}.")
     if not 0 < level < 1 or draws < 1:
-        raise ValueError(f"level must be between 0 and 1, and draws at least 1, got {level} and {draws}.")
+        raise ValueError(f"level must be between 0 and 1, and draws at least 1; got level={level} and draws={draws}.")
     generator, values = np.random.default_rng(seed), np.empty(draws)
     for number in range(draws):
         drawn = generator.integers(len(members), size=len(members))
@@ -57,7 +57,7 @@ def group_members(n: int, groups: Sequence[Hashable] | None) -> list[np.ndarray]
     if groups is None:
         return list(np.arange(n)[:, None])
     if len(groups) != n:
-        raise ValueError(f"There are {n} questions, but {len(groups)} group names: pass one for each question.")
+        raise ValueError(f"There are {n} questions, but {len(groups)} group names: pass one name for each question.")
     places: dict[Hashable, list[int]] = {}
     for place, group in enumerate(groups):
         places.setdefault(group, []).append(place)

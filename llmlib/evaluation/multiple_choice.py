@@ -44,7 +44,7 @@ class ChoiceScores:
 
         "raw": ln p, which prefers short choices. "per token" and "per byte" divide by the length, which makes up for
         that, and sometimes overdoes it. "against baseline" subtracts ln p(choice | baseline), the choice's log-
-        probability where nothing was asked: how much more likely does the question make it? That removes the model's
+        probability without the question: how much more likely does the question make it? That removes the model's
         liking for common words (Holtzman et al., 2021, "Surface Form Competition"). lm-eval calls these acc, (no name),
         acc_norm (it divides by characters; the same for ASCII) and acc_mutual_info. Raises `ValueError` for any other
         way, and for a baseline that was not measured.
@@ -77,7 +77,7 @@ def choice_scores(
 
     A choice follows its prompt after a space (the prompt's own white space at the end, if it has any); if the prompt
     is a conversation, the choice is the assistant's whole answer, with the token that ends it. `baseline` is a text
-    to put in the prompt's place, for comparison; with None, there is no comparison, which saves time. Raises
+    that replaces the prompt, for comparison; None skips the comparison, which saves time. Raises
     `QuestionError` for a question without choices, and if the tokens of one choice are the beginning of another's: the
     longer choice could never be more likely.
 
@@ -91,7 +91,7 @@ def choice_scores(
 
 
 class Chooser:
-    """Scores the choices of questions; reads what successive prompts begin with only once, even across calls."""
+    """Scores the choices of questions; a beginning that successive prompts share is read once, even across calls."""
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, baseline: str | None = BASELINE):
         self.model, self.tokenizer, self.baseline = model, tokenizer, baseline
@@ -177,7 +177,7 @@ def _fits(group: Sequence[Asked], context: int) -> bool:
 
 
 def _begin_alike(prompts: Sequence[Sequence[int]]) -> int:
-    """Return the length of the prompts' common beginning, without any prompt's last token: it predicts the choices."""
+    """Return the length of the prompts' common beginning, without any prompt's last token (it predicts the choices)."""
     return min(min(common_length(prompts[0], prompt), len(prompt) - 1) for prompt in prompts)
 
 
@@ -191,8 +191,8 @@ def group_log_likelihoods(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the results of `log_likelihoods` for each prompt and its choices, from shared passes through the model.
 
-    `read` is a cache. It comes in with an earlier prompt, and afterwards holds the prefix that these prompts share
-    (if there is only one prompt, all of it). Raises `ValueError` as `log_likelihoods` does.
+    `read` is a cache. At first it holds an earlier prompt, and afterwards the prefix that these prompts share (if there
+    is only one prompt, all of it). Raises `ValueError` as `log_likelihoods` does.
     """
     if not all(len(prompt) and len(choices) and all(map(len, choices)) for prompt, choices in group):
         raise ValueError("A prompt and each of its choices need at least one token.")
@@ -243,7 +243,7 @@ def _read_prompts(
 
 
 def _with_rows(cache: Cache, rows: Int[Tensor, " row"], places: int) -> Cache:
-    """Return a cache with these rows of another, which stays as it is, and room for `places` tokens in all."""
+    """Return a copy of these rows of a cache, with room for `places` tokens in all; the cache stays as it is."""
     taken = copy.copy(cache)
     taken.max_seq_len, taken.real = places, cache.real[:, :places]
     taken.layers = [copy.copy(layer) for layer in cache.layers]
@@ -274,7 +274,7 @@ def encode_choices(tokenizer: Tokenizer, prompt: Prompt, choices: Sequence[str])
 
 
 def refuse_beginnings(texts: Sequence[str], choices: Sequence[Sequence[int]]) -> None:
-    """Raise `QuestionError` if one choice's ids are the beginning of another's: that one could never be more likely."""
+    """Raise `QuestionError` if one choice's ids begin another's: the longer choice could never be more likely."""
     for short, ids in zip(texts, choices):
         for long, others in zip(texts, choices):
             if short is not long and list(others[: len(ids)]) == list(ids):

@@ -103,7 +103,9 @@ def _question(record: dict[str, Any]) -> Question:
         answer = _texts(record, "answer")
     elif isinstance(answer, int):
         if not 0 <= answer < len(choices):
-            raise FormatError(f"No choice is right: 'answer' is {answer}, and the choices are 0 to {len(choices) - 1}.")
+            raise FormatError(
+                f"No choice is right: 'answer' is {answer}, but the choices are numbered 0 to {len(choices) - 1}."
+            )
         answer = choices[answer]
     elif not choices:
         answer = (answer,)

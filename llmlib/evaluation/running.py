@@ -53,7 +53,7 @@ class Report:
         return float(right.mean()), bootstrap_interval(np.mean, right, groups=groups)
 
     def chance(self, measure: str) -> float | None:
-        """Return the share that guessing gets, or None for answers in writing."""
+        """Return the share that guessing gets, or None for written answers."""
         asked = [result.question for result in self.results if measure in result.right]
         return None if measure == WRITTEN else float(np.mean([1 / len(question.choices) for question in asked]))
 

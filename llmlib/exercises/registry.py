@@ -60,7 +60,7 @@ def questions_of(lesson: str) -> dict[str, Any]:
 
 
 def asked_in(lesson: str) -> dict[str, dict[str, Any]]:
-    """Return a lesson's questions by the names under which answers are kept; for a quiz, the text makes the name."""
+    """Return a lesson's questions by the names under which answers are kept; a quiz question's comes from its text."""
     entries = questions_of(lesson)
     predictions = {f"{lesson}.{key}": entry for key, entry in entries.get("predict", {}).items()}
     return predictions | {quiz_name(lesson, entry): entry for entry in entries.get("quiz", [])}
@@ -104,7 +104,7 @@ def notebook_of(lesson: str) -> str:
 
 
 class Unknown(KeyError):
-    """There is nothing of this name; the message says what there is, and what may have been meant."""
+    """There is nothing with this name; the message says what there is, and what may have been meant."""
 
     what = "is nothing called"
     all_of_them = "There are"

@@ -66,7 +66,7 @@ def _answers(lesson: str, answers: Known) -> str:
         return ""
     first, again = sum(entry.get("first") is True for entry in entries), sum(map(to_repeat, entries))
     back = f", {again} will come back" if again else ""
-    return f"{len(entries)} of {len(asked)} answered, {first} right at first{back}"
+    return f"{len(entries)} of {len(asked)} answered, {first} right on the first try{back}"
 
 
 def place(known: Known, answers: Known) -> tuple[str | None, Exercise | None]:

@@ -34,9 +34,9 @@ _next_hint: dict[str, int] = {}  # of this session alone, so a notebook that run
 
 
 def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Report:
-    """Run `attempt` on the exercise's hidden cases; returns a report that Jupyter and terminals show well.
+    """Run `attempt` on the exercise's hidden cases; return a report that reads well in Jupyter and in terminals.
 
-    The source of a right attempt is kept, for `mine`. Each `seed` draws other cases; `seconds` limits each call.
+    The source of a right attempt is kept, for `mine`. Each `seed` draws different cases; `seconds` limits each call.
     Never raises for anything that `attempt` is or does; raises `KeyError` for an unknown exercise.
 
     >>> check("attention.causal_mask", lambda n_query, n_key: ...).kind
@@ -51,7 +51,7 @@ def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Re
         expected = Prose(f"Expected: {describe(exercise.reference(*exercise.cases(seed)[0].args))}.")
         report = Report("form", name, text, (expected,))
     if exercise.blueprint and not isinstance(attempt, type) and report.kind != "not attempted":
-        call = Prose(f'Give it without brackets: `check("{name}", {exercise.own.__name__})`.')
+        call = Prose(f'Pass it without brackets: `check("{name}", {exercise.own.__name__})`.')
         report = Report("form", name, f"`check` needs your class itself, but got {describe(attempt)}.", (call,))
     if report.kind != "not attempted":
         recording.record_attempt(name, report.correct)
@@ -73,7 +73,7 @@ def task(name: str) -> Report:
 
 
 def hint(name: str, number: int | None = None) -> Report:
-    """Show the first hint, at the next call the second, then the third; or hint `number` (1 to 3).
+    """Show the first hint, at the next call the second, then the third; or show hint `number` (1 to 3).
 
     Raises `KeyError` for an unknown exercise, `ValueError` for another number.
     """
@@ -127,7 +127,7 @@ def _keeper(lesson: str, warm_up: bool = False) -> Callable[[str, bool], None]:
 
 
 def warm_up(lesson: str | None = None) -> Questions | Report:
-    """Ask up to three questions of earlier lessons that were answered wrongly and are due again in this lesson.
+    """Ask up to three questions from earlier lessons that were answered wrongly and are due again in this lesson.
 
     A wrong answer brings a question back one lesson later, a right one in a warm-up two lessons later, and the next one
     four. Without a lesson: whatever is still to be repeated. Raises `KeyError` for an unknown lesson.

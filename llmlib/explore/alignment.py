@@ -14,7 +14,7 @@ def explore_alignment(
 ) -> "LiveAlignmentView":
     """Show one run of `llmlib.preferences.align` live, or several by name, which then take turns.
 
-    As with `explore_training`, they go on in the background, and `await dashboard.finished()` lets a cell wait for the
+    As with `explore_training`, they run in the background, and `await dashboard.finished()` lets a cell wait for the
     end; or a cell takes the steps itself: `for step in explore_alignment().watch(align(…)): …`.
     `dashboard.compare(prompts, {"tuned": answers, "aligned": answers})` puts models side by side.
 

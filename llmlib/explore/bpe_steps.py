@@ -61,7 +61,7 @@ def explore_bpe_steps(
 
 
 def _but_encoding(view: BPEStepsView) -> dict[str, Any]:
-    """The predictions, without those for a text that is no longer being encoded."""
+    """Return the predictions, without those for a text that is no longer being encoded."""
     return {key: pair for key, pair in view.guesses.items() if not key.startswith("encode ")}
 
 

@@ -11,10 +11,10 @@ from llmlib.widgets.scaling.rows import AT
 from llmlib.widgets.scaling.view import ScalingView
 
 NOTES = {
-    KAPLAN.name: "It counts parameters without embeddings, and it is about training on D tokens, again and again, "
-    "until that no longer helps. Its best sizes come from other curves of the paper, so here they do not have the "
+    KAPLAN.name: "It counts parameters without embeddings, and it describes training on D tokens again and again, "
+    "until that no longer helps. Its best sizes come from other curves in the paper, so here they do not have the "
     "lowest loss",
-    HOFFMANN.name: "These rounded constants do not agree with the paper’s own rule of 20 tokens for each parameter",
+    HOFFMANN.name: "These rounded constants do not agree with the paper’s own rule of 20 tokens per parameter",
     BESIROGLU.name: "The runs of Hoffmann et al., read off a figure and fitted again",
 }
 
@@ -52,7 +52,7 @@ def explore_scaling(
 
 
 def law_row(law: Law | KaplanLaw, **more: Any) -> dict[str, Any]:
-    """A law as plain numbers, in the one form that the view knows: (E + A / N^alpha + B / D^beta)^power."""
+    """Write a law as plain numbers, in the one form that the view knows: (E + A / N^alpha + B / D^beta)^power."""
     row: dict[str, Any] = {
         "name": law.name,
         "source": law.source,
@@ -69,14 +69,14 @@ def law_row(law: Law | KaplanLaw, **more: Any) -> dict[str, Any]:
 
 
 def measured(fit: Fit) -> list[tuple[float, float, float]]:
-    """The runs that a law was fitted to: parameters, tokens and the measured loss of each."""
+    """Return the runs that a law was fitted to: parameters, tokens and the measured loss of each."""
     losses = fit.law.loss(fit.parameters, fit.tokens) * np.exp(fit.deviations)
     return [(float(n), float(d), float(loss)) for n, d, loss in zip(fit.parameters, fit.tokens, losses)]
 
 
 def told(name: str, fit: Fit | Law) -> dict[str, Any]:
-    """What the view says about a law of your own."""
-    note = "It says nothing about other texts, or other tokens"
+    """Return what the view says about a law of your own."""
+    note = "It says nothing about other texts or tokenizers"
     if not isinstance(fit, Fit):
         return {"name": name, "source": fit.source or "Your own law", "note": note}
     both = (("parameters", fit.parameters), ("tokens", fit.tokens))

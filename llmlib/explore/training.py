@@ -51,7 +51,7 @@ class LiveTrainingView(LiveRuns[Step], TrainingView):
 
 
 def as_text(sample: Any) -> str:
-    """What a `sample` function returned, as text.
+    """Write what a `sample` function returned as text.
 
     >>> as_text(["one", "two"])
     'one\\ntwo'

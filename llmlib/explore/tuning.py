@@ -59,13 +59,13 @@ def explore_tuning(
 
 
 def _check_same(one: Tokenizer, other: Tokenizer) -> None:
-    """Raise `ValueError` for two tokenizers whose ids do not mean the same."""
+    """Raise `ValueError` if an id stands for different tokens in the two tokenizers."""
     for id in range(max(one.vocab_size, other.vocab_size)):
         a, b = bytes_of(one, id), bytes_of(other, id)
         if a != b:
             raise ValueError(
-                "Token by token, only models with the same tokenizer can be compared, but these two have different "
-                f"ones: id {id} is {a!r} for the base model and {b!r} for the tuned one."
+                "Only models with the same tokenizer can be compared token by token, but these two have different "
+                f"tokenizers: id {id} is {a!r} for the base model and {b!r} for the tuned one."
             )
 
 
@@ -74,9 +74,9 @@ def _check_ids(title: str, model: Transformer, tokenizer: Tokenizer, ids: Sequen
     if unknown := [id for id in ids if id >= size]:
         (text,) = token_texts(tokenizer, unknown[:1])
         raise ValueError(
-            f"The conversation has the token {text!r} with the id {unknown[0]}, but the model {title!r} knows "
-            f"{size:,} ids only: it was made for another tokenizer. Models can be compared token by token where their "
-            "tokenizer is the same; a base model needs a row in its embedding for each token that the chat format adds."
+            f"The conversation has the token {text!r} with the id {unknown[0]}, but the model {title!r} knows only "
+            f"{size:,} ids: it was made for another tokenizer. Only models with the same tokenizer can be compared "
+            "token by token; a base model needs a row in its embedding for each token that the chat format adds."
         )
 
 

@@ -29,7 +29,7 @@ def read_json(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_bytes(), object_pairs_hook=without_duplicates)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError too
         raise FormatError(
-            f"{path} is damaged or not a tokenizer file: {error}. Expected JSON; copy or download the file again."
+            f"{path} is damaged or is not a tokenizer file: {error}. Expected JSON; copy or download the file again."
         ) from None
     if not isinstance(record, dict):
         raise FormatError(f"{path} must hold a JSON object, got {short(record)}.")

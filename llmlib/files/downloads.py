@@ -139,7 +139,7 @@ def _obtain(name: str, sha256: str, download: Callable[[IO[bytes]], None], *, mi
 def _remedy(error: OSError) -> str:
     """Return advice for a cache that cannot be written."""
     if error.errno in NO_SPACE:
-        return "Free some disk space, or set LLMLIB_CACHE to a folder with room."
+        return "Free some disk space, or set LLMLIB_CACHE to a folder with more space."
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         return "There is a file where that folder should be: move it away, or set LLMLIB_CACHE to a folder."
     return "Set LLMLIB_CACHE to a folder that you may write to."

@@ -136,7 +136,7 @@ class _Cursor:
         if n_bytes > len(self.data) - self.position:
             raise GGUFError(
                 f"{self.path}: a length at byte {self.position:,} asks for {n_bytes:,} bytes, but the file has only "
-                f"{len(self.data):,} in all. It is truncated or damaged; download it again."
+                f"{len(self.data):,} in all. The file is truncated or damaged; download it again."
             )
         self.position += n_bytes
         return self.data[self.position - n_bytes : self.position]
@@ -167,7 +167,7 @@ class _Cursor:
     def file(self) -> GGUFFile:
         version = self.number("I")
         if version not in (2, 3):
-            raise GGUFError(f"{self.path}: GGUF version {version} is not supported, only 2 and 3.")
+            raise GGUFError(f"{self.path}: GGUF version {version} is not supported; only versions 2 and 3 are.")
         n_tensors, n_pairs = self.number("Q"), self.number("Q")
         metadata = {}
         for _ in range(n_pairs):  # a false count ends in `take`: each pair takes bytes

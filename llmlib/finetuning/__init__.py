@@ -1,9 +1,9 @@
-"""Tune a model on examples: `tune` teaches it the assistant's part of conversations, in all weights or with a LoRA.
+"""Tune a model on examples: `tune` teaches it the assistant's part of conversations, by training all weights or a LoRA.
 
-`conversations` reads them from a JSONL file, `chat_data` makes batches where only the answers count, and `sft`
+`conversations` reads conversations from a JSONL file, `chat_data` makes batches where only the answers count, and `sft`
 (supervised fine-tuning) passes both to `llmlib.training`. `lora` adds small trainable maps to a frozen model,
 `adapters` saves and loads them in peft's format, and `updates` measures what tuning changed. `tales` makes
-conversations with known answers, and `scores` counts the right ones; `cli` is the command `llmlib tune`.
+conversations with known answers, and `scores` counts right answers; `cli` is the command `llmlib tune`.
 """
 
 from typing import TYPE_CHECKING

@@ -1,7 +1,7 @@
 """Read and write LoRAs in the format of `peft`: a folder of a few megabytes that goes on top of its base model.
 
-`adapter_model.safetensors` has each A and B under the map's name in `transformers`, and `adapter_config.json` says how
-they are scaled. We read what `peft` writes, and it reads what we write. The names are the Llama family's (Llama,
+`adapter_model.safetensors` stores each A and B under the map's name in `transformers`, and `adapter_config.json` says
+how they are scaled. We read what `peft` writes, and it reads what we write. The names are the Llama family's (Llama,
 Mistral, Qwen2, Qwen3, SmolLM2, and the course's own model).
 """
 
@@ -49,10 +49,10 @@ class AdapterError(ValueError):
 def save_adapter(lora: LoRA, folder: Path | str, base_model: str | None = None) -> None:
     """Write a LoRA into a folder that `peft.PeftModel.from_pretrained(base, folder)` can read.
 
-    `base_model` is the base's id on the Hugging Face hub or its folder, for people who will load it there. An adapter
-    that is already in the folder is replaced whole or not at all: the weights carry a copy of the settings, so
-    `load_adapter` can repair a folder if the process died between the two files. Raises `AdapterError` if the folder
-    cannot be written to, and `ValueError` for a LoRA that was removed.
+    `base_model` tells people where to load the base from: its id on the Hugging Face hub, or its folder. An adapter
+    that is already in the folder is replaced completely or not at all: the weights carry a copy of the settings, so
+    `load_adapter` can repair a folder if the process died after writing only the weights. Raises `AdapterError` if the
+    folder cannot be written to, and `ValueError` for a LoRA that was removed.
 
         save_adapter(lora, "my-adapter", "HuggingFaceTB/SmolLM2-135M-Instruct")
     """
@@ -87,7 +87,7 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
     """Apply the LoRA in a folder to a model, like `apply_lora`. You can switch it off, merge it, or train it further.
 
     Raises `AdapterError` for a file that is missing or damaged, settings that we do not support, or an adapter for
-    another model (it names the first name or shape that does not fit), and `ValueError` for a model that already has a
+    another model (the message says which name or shape does not fit), and `ValueError` for a model that already has a
     LoRA. The model only changes if everything fits.
 
     >>> import tempfile
@@ -111,7 +111,7 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
     with naming(folder / CONFIG, AdapterError):
         config = _read_config(_record(folder / CONFIG))
         if lacking := [_their_kind(kind) for kind in config.names if kind not in there]:
-            raise AdapterError(f"the LoRA is for another model: this one has no {lacking[0]} in its blocks.")
+            raise AdapterError(f"the LoRA is for another model: the blocks of this model have no {lacking[0]}.")
     if tensors is None:
         tensors, _ = _read_tensors(folder / WEIGHTS)
     with naming(folder / WEIGHTS, AdapterError):
@@ -120,8 +120,8 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
         saved = config if written is None else _read_config(json.loads(written))
     if saved != config:
         raise AdapterError(
-            f"{folder / CONFIG} does not match the settings that were saved with the weights. Remove it, and it will "
-            "be written again from the weights."
+            f"{folder / CONFIG} does not match the settings that were saved with the weights. Delete it, and "
+            "load_adapter will write it again from the weights."
         )
     lora = apply_lora(model, config)
     with torch.no_grad():
@@ -154,7 +154,7 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def _read_config(record: dict[str, Any]) -> LoRAConfig:
-    """Read the settings. Raises `AdapterError` or `FormatError` for what we cannot run, and names the setting."""
+    """Read the settings. Raises `AdapterError` or `FormatError`, with its name, for a setting that we cannot run."""
     if (kind := field(record, "peft_type", str, CONFIG)) != "LORA":
         raise AdapterError(f"the adapter has the type {short(kind)}; only LORA is supported.")
     begun = record.get("init_lora_weights", True)
@@ -164,11 +164,11 @@ def _read_config(record: dict[str, Any]) -> LoRAConfig:
             'peft can convert the adapter: save_pretrained(…, path_initial_model_for_weight_conversion="…").'
         )
     if (bias := record.get("bias", "none")) != "none":
-        raise AdapterError(f"bias={short(bias)} is not supported: only A and B may be trained.")
+        raise AdapterError(f"bias={short(bias)} is not supported: only A and B can be trained.")
     for name, value in record.items():  # for features that an adapter does not use, peft writes None, False or empty
         if name not in NO_MATTER | READ and value:
             raise AdapterError(
-                f"{name}={short(value)} is not supported: every map needs the same rank, and only A and B."
+                f"{name}={short(value)} is not supported: every map must have the same rank, and only A and B."
             )
     try:
         return LoRAConfig(
@@ -194,7 +194,7 @@ def _targets(theirs: list[Any]) -> tuple[str, ...]:
         if not isinstance(name, str) or name not in ours:
             raise AdapterError(
                 f"the target module {short(name)} is not supported; it must be one of {', '.join(ours)} "
-                "(the maps in the blocks of the Llama family; GPT-2's c_attn is three of them in one)."
+                "(the maps in the blocks of the Llama family; GPT-2's c_attn combines three of them)."
             )
     if not theirs:
         raise AdapterError("target_modules is empty.")
@@ -202,7 +202,7 @@ def _targets(theirs: list[Any]) -> tuple[str, ...]:
 
 
 def _read_tensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
-    """Return the matrices, and the settings saved with them if llmlib saved them."""
+    """Return the matrices, and the settings stored with them if llmlib wrote the file."""
     import safetensors
 
     if not path.is_file():
@@ -232,7 +232,7 @@ def _check(tensors: dict[str, Tensor], model: Transformer, config: LoRAConfig) -
         if name in tensors and tuple(tensors[name].shape) != shape:
             raise AdapterError(
                 f"the LoRA is for another model, or damaged: {name} has the shape {tuple(tensors[name].shape)}, "
-                f"but here it must be {shape}, for rank {config.rank}."
+                f"but for this model and rank {config.rank} it must be {shape}."
             )
         if name in tensors and not tensors[name].is_floating_point():
             raise AdapterError(f"{name} has the dtype {tensors[name].dtype}; expected floating-point numbers.")
@@ -244,6 +244,6 @@ def _check(tensors: dict[str, Tensor], model: Transformer, config: LoRAConfig) -
         )
     if others := sorted(tensors.keys() - expected.keys()):
         raise AdapterError(
-            f"the LoRA is for another model: this one has no use for {len(others)} of its matrices; "
+            f"the LoRA is for another model: this model cannot use {len(others)} of its matrices; "
             f"the first is {others[0]} (this model has {layers} layers)."
         )

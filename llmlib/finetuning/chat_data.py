@@ -20,23 +20,23 @@ OPEN_ROWS = 32  # how many rows may still be filled up during packing
 
 
 class TruncationWarning(UserWarning):
-    """Some conversations are longer than a row, so part of the answers is not learned; the message says how much."""
+    """Some conversations are longer than a row, so some answers are cut off or lost; the message says how many."""
 
 
 class ChatData:
     """Makes training batches of conversations (see `llmlib.training.batches.Data`) with the answers as targets.
 
-    Every conversation begins at the start of the context or after others, and is never split over two rows. Each epoch
-    has all of them once, in a new random order; the same step and seed give the same batch.
+    Every conversation begins at the start of a row or after others, and is never split over two rows. Each epoch
+    contains every conversation once, in a new random order; the same step and seed give the same batch.
 
     With `packed`, a row has as many whole conversations as fit, like the rows of text in pretraining, so that little is
-    wasted on padding. Then a later conversation can attend to the ones before it in its row: it sees text that has
-    nothing to do with it, and its positions are later than in a chat. It was the same in pretraining, and the earlier
-    text tells it nothing about the answer, but the loss is not quite the same as with padded rows. Without `packed`,
-    each row has one conversation and then padding, which no token attends to and which is never a target.
+    wasted on padding. Then a later conversation can attend to earlier conversations in its row, which have nothing to
+    do with it, and its positions are later than in a chat. It was the same in pretraining, and the earlier text does
+    not give the answer away, but the loss is not quite the same as with padded rows. Without `packed`, each row has one
+    conversation and then padding, which no token attends to and which is never a target.
 
-    A conversation with more than seq_len + 1 tokens is cut there, and one without an answer before the cut is left
-    out: a `TruncationWarning` says how many answers that costs.
+    A conversation with more than seq_len + 1 tokens is cut there, and one without an answer before the cut is left out:
+    a `TruncationWarning` says how many answers are affected.
 
     Raises `ValueError` for an invalid conversation (the message gives its number, from 0) and, when you ask for a
     batch, if no row would have an answer.
@@ -77,7 +77,7 @@ class ChatData:
         return f"ChatData({len(self):,} conversations: {tokens:,} tokens, {counted:,} of them the assistant's)"
 
     def fingerprint(self) -> str:
-        """Return the number of conversations and a checksum, to detect other data."""
+        """Return the number of conversations and a checksum, to notice if the data has changed."""
         running = 0
         for ids, mask in self._encoded:
             running = zlib.crc32(mask.data, zlib.crc32(ids.data, running))
@@ -86,7 +86,7 @@ class ChatData:
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
     ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
-        """Return the rows of a step, and the next token for each one, or -100 (`IGNORED`) if it does not count.
+        """Return a step's rows, and each token's target: the next token, or -100 (`IGNORED`) if it does not count.
 
         The rows are as wide as the longest one, at most `seq_len`, because more padding would only cost time. Raises
         `ValueError` if a size is not positive, or if there is no answer in the first seq_len + 1 tokens.
@@ -112,7 +112,7 @@ class ChatData:
         return torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
 
     def rows_an_epoch(self, seq_len: int, seed: int = 0) -> int:
-        """Return how many rows an epoch has; another shuffle may need one more or less."""
+        """Return how many rows an epoch has; with another shuffle it may be one more or one fewer."""
         return len(self._epoch(0, seed, seq_len))
 
     def _kept(self, number: int, seq_len: int) -> tuple[np.ndarray, np.ndarray]:
@@ -142,7 +142,7 @@ class ChatData:
         return self._epochs[key]
 
     def _within(self, seq_len: int) -> list[int]:
-        """Return the conversations with at least the beginning of an answer within a row; warn once about the rest."""
+        """Return the conversations where at least part of an answer fits into a row; warn once about the others."""
         if seq_len not in self._usable:
             self._usable[seq_len] = [n for n, (_, mask) in enumerate(self._encoded) if mask[1 : seq_len + 1].any()]
             if loss := self._loss_by_cutting(seq_len, len(self._usable[seq_len])):

@@ -18,11 +18,11 @@ folder = "runs/assistant"    # for the tuned model (open it with load_pretrained
 [data]
 conversations = "examples.jsonl"  # one per line: {"prompt": "Hi", "response": "Hello!"}; or, for several turns,
                                   # {"messages": [{"role": "user", "content": "Hi"}, ...]}
-template = "tales"           # how to write a conversation: "tales", "chatml", "llama3"; without it: the model's own way
+template = "tales"           # how to write a conversation: "tales", "chatml", "llama3"; default: the model's own way
 packed = true                # put several conversations into a row of tokens
-validation_share = 0.1       # share of the conversations to validate on, from the end of the file
+validation_share = 0.1       # validate on this share of the conversations, from the end of the file
 
-[start]                      # let tokens that the model has never read start out like these; optional
+[start]                      # optional: tokens that the model has never read start out like these
 "<|user|>" = "\\n"
 "<|assistant|>" = "?"
 
@@ -38,7 +38,7 @@ schedule = "linear"
 warmup = 10
 
 # [lora]                     # train small maps on top of the frozen weights instead; any field of LoRAConfig.
-# rank = 8                   # folder/adapter gets the maps in peft's format, folder gets the merged model.
+# rank = 8                   # the maps are saved to folder/adapter in peft's format, the merged model to folder.
 """
 
 
@@ -115,7 +115,7 @@ def _run(path: Path, resume: bool) -> None:
     folder, ranks = Path(settings.folder), distributed.join()
     goes_on = resume and bool(checkpoints.checkpoints(folder))
     if folder.resolve() == Path(settings.model).resolve() or ((folder / "config.json").exists() and not goes_on):
-        raise SettingsError(f"{folder} already has a model, which this would replace. Choose another folder.")
+        raise SettingsError(f"{folder} already contains a model, which this run would replace. Choose another folder.")
     conversations = read_conversations(data.conversations)
     cut = max(1, round(len(conversations) * (1 - data.validation_share)))
     model, tokenizer = load_pretrained(settings.model, dtype="float32")
@@ -170,7 +170,7 @@ def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool, lora: Any, base:
 
 
 def _base(name: str, unchanged: bool, folder: Path) -> Any:
-    """Return a name by which others find an adapter's base: an id on the hub, a folder, or else a copy of the base.
+    """Return where to find an adapter's base: an id on the hub, the base's folder, or else the folder of a copy.
 
     An adapter only works with the base that it was trained on, and that base may have new rows for new tokens.
     """

@@ -13,15 +13,15 @@ MOST_BYTES_A_LINE = 1 << 24  # 16 MB: a damaged file may be one endless line
 
 
 class ConversationError(ValueError):
-    """A file has something in it that is not a conversation; the message gives the line, and says what is expected."""
+    """A file contains something that is not a conversation; the message gives the line and says what was expected."""
 
 
 def read_conversations(path: Path | str) -> list[list[Message]]:
     """Read the conversations in a JSONL file, one per line; empty lines are skipped.
 
     A line is an object with "messages", a list of `{"role": …, "content": …}`, where user and assistant take turns
-    after at most one system message. For a single question and answer, it may have "prompt" and "response" instead, two
-    strings. Other fields are ignored. Raises `ConversationError` for a file that cannot be read or has no
+    after at most one system message. For a single question and answer, it may instead have two strings, "prompt" and
+    "response". Other fields are ignored. Raises `ConversationError` for a file that cannot be read or has no
     conversations, and for the first line that is not a conversation.
 
     >>> import tempfile
@@ -45,7 +45,7 @@ def read_conversations(path: Path | str) -> list[list[Message]]:
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield each line of a JSONL file that is not empty, with its number, from 1."""
+    """Yield each non-empty line of a JSONL file with its number, counting from 1."""
     try:
         with open(path, "rb") as file:
             number = 0
@@ -53,7 +53,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
                 number += 1
                 if len(line) > MOST_BYTES_A_LINE:
                     raise ConversationError(
-                        f"{path}, line {number} has more than {MOST_BYTES_A_LINE >> 20} MB. Expected JSONL, with each "
+                        f"{path}, line {number} is longer than {MOST_BYTES_A_LINE >> 20} MB. Expected JSONL, with each "
                         "object on its own line."
                     )
                 if number == 1:
@@ -90,13 +90,13 @@ def _conversation(line: bytes) -> list[Message]:
         pair = {"user": "prompt", "assistant": "response"}
         messages = [{"role": role, "content": field(record, key, str, "the pair")} for role, key in pair.items()]
     else:
-        raise FormatError(f"the fields are {short(sorted(record))}. {_EXPECTED}")
+        raise FormatError(f"the object has the fields {short(sorted(record))}. {_EXPECTED}")
     check_turns(messages)
     return messages
 
 
 def messages_in(record: dict[str, Any]) -> list[Message]:
-    """Return the list "messages" of a record, with role and content only. Raises `FormatError`."""
+    """Return the messages of a record, with only role and content. Raises `FormatError`."""
     messages = [_message(m, n) for n, m in enumerate(field(record, "messages", list, "the conversation"))]
     if not messages:
         raise FormatError("the conversation has no messages.")
@@ -107,4 +107,4 @@ def _message(message: Any, number: int) -> Message:
     return {key: field(message, key, str, f"message {number}") for key in ("role", "content")}
 
 
-_EXPECTED = 'Expected an object with "messages", a list, or with "prompt" and "response", two strings.'
+_EXPECTED = 'Expected an object with "messages" (a list), or with "prompt" and "response" (two strings).'

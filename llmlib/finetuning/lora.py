@@ -103,9 +103,9 @@ class LoRALinear(Linear):
 
 
 class LoRA:
-    """The detours in one model. `apply_lora` and `load_adapter` make them.
+    """The detours in one model, made by `apply_lora` or `load_adapter`.
 
-    `maps` has each of them under its name in the model, such as "blocks.0.attention.query".
+    `maps` contains each detour under its name in the model, such as "blocks.0.attention.query".
     """
 
     def __init__(self, model: Transformer, config: LoRAConfig):
@@ -216,7 +216,7 @@ class LoRA:
         self.maps, self._originals, self._learned = {}, {}, []
 
     def _let_learn(self) -> None:
-        """Make A and B trainable only while they have an effect; otherwise `train` says there is nothing to train."""
+        """Make A and B trainable only while they have an effect, so that `train` refuses to train them in vain."""
         for module in self.maps.values():
             for parameter in (module.A, module.B):
                 parameter.requires_grad_(module.enabled and not module.merged)
@@ -231,7 +231,7 @@ class LoRA:
 
 
 def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
-    """Freeze a model, and add a trainable detour of low rank to each of its maps that the config names.
+    """Freeze a model, and add a trainable low-rank detour to each map that the config names.
 
     The model is changed in place: each map that gets a detour is replaced by one that uses the same weights. The model
     computes exactly the same until you train it; `train(model, …)` then only trains A and B. Raises `ValueError` for a

@@ -38,7 +38,7 @@ class Pair:
     """The same question about two stories: one gives the answer; the other has the same people but does not.
 
     The question is the same word for word, unless it names two people ("What did Pip give to Mabel?"). Few stories have
-    the same two people, so then it names two people from the other story.
+    the same two people, so then the question about the second story names two people from that story.
     """
 
     wording: str
@@ -49,7 +49,7 @@ class Pair:
 def minimal_pairs(
     n: int, *, wordings: Sequence[str] = TAUGHT, seed: int = 1, split: str = "heldout", start: int = 0
 ) -> list[Pair]:
-    """Make `n` pairs with these wordings, about 2 n different stories from a split; `start` skips that many stories.
+    """Make `n` pairs with these wordings, about 2 n different stories of one split, skipping its first `start` stories.
 
     No wording gets more than a sixth of the pairs, unless there are fewer than six. Raises `ValueError` for an unknown
     wording or split, or if there are not enough stories.
@@ -96,7 +96,7 @@ def _silent_question(story: Story, wording: str, request: Request, dice: Dice) -
 
 
 def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
-    """Return the pairs whose wording is in `OTHER_WORDS`, in those other words, which no conversation uses."""
+    """Return the pairs that `OTHER_WORDS` can reword, with the new wording, which no conversation uses."""
 
     def said(prompt: Prompt, wording: str) -> Prompt:
         _, question = split_prompt(prompt)
@@ -139,9 +139,9 @@ def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int
 def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
     """Return the best possible score for a model that goes by the wording alone to decide whether to answer.
 
-    `asked` has pairs of a question's wording and whether its story tells the answer. Such a model decides once per
-    wording, to answer or to refuse, and is right wherever that fits. With minimal pairs it scores one half. Raises
-    `ValueError` if `asked` is empty.
+    `asked` lists each question's wording, and whether its story tells the answer. The model decides once per wording
+    whether to answer or to refuse, and is right wherever that decision fits. With minimal pairs it scores one half.
+    Raises `ValueError` if `asked` is empty.
 
     >>> best_by_wording(
     ...     [("How old is …?", False), ("Who broke …?", True), ("Who broke …?", True), ("Who broke …?", False)]
@@ -149,7 +149,7 @@ def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
     0.75
     """
     if not asked:
-        raise ValueError("There are no questions to decide about.")
+        raise ValueError("asked is empty: it needs at least one question.")
     by_wording: dict[str, list[bool]] = {}
     for wording, tells in asked:
         by_wording.setdefault(wording, []).append(tells)
@@ -159,7 +159,7 @@ def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
 def pair_scores(
     model: Transformer, tokenizer: Tokenizer, pairs: Sequence[Pair], max_new_tokens: int = 32
 ) -> dict[str, Score]:
-    """Score right answers and refusals if the story tells, "does not say" if it does not, and pairs with both right.
+    """Ask both prompts of each pair, and count right answers, refusals, and pairs with both answers right.
 
     Raises `ValueError` as `chat` does, or if there are no pairs.
     """
@@ -195,7 +195,7 @@ def _stories(n: int, seed: int, split: str, start: int) -> Iterator[tuple[Story,
     if n < 1 or start < 0 or split not in SPLITS:
         raise ValueError(
             f"n must be 1 or more, start 0 or more, and split one of {', '.join(SPLITS)}; "
-            f"got {n}, {start} and {split!r}."
+            f"got n={n}, start={start} and split={split!r}."
         )
     for index in range(start, start + n * MOST_STORIES):
         yield tell(seed, split, index), Dice(seed, SPLITS.index(split), index, PAIRS)

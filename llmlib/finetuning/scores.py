@@ -29,7 +29,7 @@ class Score:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """A 95% confidence interval for the share of right answers to all prompts like these; see `wilson_interval`."""
+        """A 95% confidence interval for the share of right answers to prompts like these; see `wilson_interval`."""
         return wilson_interval(self.right, self.of)
 
     def __repr__(self) -> str:
@@ -38,7 +38,7 @@ class Score:
 
 
 def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """Return a confidence interval for a share: 95 times in 100 such an interval contains the true share.
+    """Return a confidence interval for a share: 95 in 100 of these intervals contain the true share.
 
     It contains all shares p for which the observed share is at most z standard deviations, z · √(p (1 − p) / of), away.
     Unlike an interval of that width around the observed share, it stays between 0 and 1, and it does not take 10 right
@@ -50,7 +50,7 @@ def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]
     (0.72, 1.0)
     """
     if not 0 <= right <= of or of < 1:
-        raise ValueError(f"{right} right out of {of} is impossible: expected 0 ≤ right ≤ of, and of at least 1.")
+        raise ValueError(f"right must be from 0 to of, and of must be at least 1, got right={right} and of={of}.")
     share, spread = right / of, z * z / of
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / of + spread / (4 * of))
@@ -59,7 +59,7 @@ def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]
 
 
 def score(kinds: Iterable[str], answers: Iterable[str], right: Iterable[str]) -> dict[str, Score]:
-    """Count the answers of each kind, and of "all", that equal the right one, apart from white space at the ends.
+    """Count the answers that equal the right one, by kind and for "all"; white space at the ends does not matter.
 
     Raises `ValueError` if there is nothing to score, or if the three arguments differ in length.
 
@@ -82,7 +82,7 @@ def answer_all(
     max_new_tokens: int = 64,
     batch_size: int = 32,
 ) -> list[str]:
-    """Return the most likely answer to each conversation, many at once, without white space at the ends.
+    """Return the most likely answer to each conversation, without white space at the ends; it computes many at once.
 
     An answer that does not end by itself is cut off after `max_new_tokens`. Raises `ValueError` as `chat` does.
     """

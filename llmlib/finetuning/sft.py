@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: keep training a model, on conversations, where only the assistant's words count."""
+"""Supervised fine-tuning: continue to train a model, on conversations where only the assistant's words count."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,8 +48,8 @@ def start_tokens(model: Transformer, tokenizer: Tokenizer, like: Mapping[str, st
 
     A model has never read its spare or new special tokens: their rows are random, and tuning would spend most of its
     steps on them. A `<|user|>` that starts out as a line end and an `<|assistant|>` that starts out as "?" mean
-    something from the first step. If the tokenizer has more tokens than the model, the model grows, and rows that
-    `like` does not name become the mean of all rows (Hewitt, 2021, "Initializing new word embeddings").
+    something from the first step. If the tokenizer has more tokens than the model, the model grows, and new rows that
+    `like` does not name become the mean of all old rows (Hewitt, 2021, "Initializing new word embeddings").
 
     Raises `ValueError` for a name that is not a special token, or a string that is not exactly one token.
 
@@ -59,11 +59,11 @@ def start_tokens(model: Transformer, tokenizer: Tokenizer, like: Mapping[str, st
     for name, alike in like.items():
         if name not in tokenizer.special_tokens:
             known = ", ".join(tokenizer.special_tokens) or "none"
-            raise ValueError(f"{name!r} is not a special token of {tokenizer!r}. It has: {known}.")
+            raise ValueError(f"{name!r} is not a special token of {tokenizer!r}. Its special tokens: {known}.")
         ids = tokenizer.encode(alike, allowed_special="all")
         if len(ids) != 1:
             raise ValueError(
-                f"{name!r} should start out like {alike!r}, but that is {len(ids)} tokens; choose a single token."
+                f"{name!r} should start out like {alike!r}, but {alike!r} is {len(ids)} tokens; choose a single token."
             )
         pairs.append((tokenizer.special_tokens[name], ids[0]))
     _grow(model, tokenizer.vocab_size)

@@ -1,7 +1,7 @@
 """Make conversations about TinyTales stories: many kinds of instructions with known answers.
 
-For training, there is a story and several requests about it, one after the other. For tests, there are single requests
-about stories with a combination of hero, thing and shape that does not occur in training. (The words are still the
+A training conversation has a story and several requests about it, one after the other. A test prompt has a single
+request about a story whose combination of hero, thing and shape does not occur in training. (The words are still the
 same: more than half of the eight-word sequences in a held-out story occur in training stories.) `pairs` has the test
 that asks the same question about two stories, only one of which answers it.
 """
@@ -58,8 +58,8 @@ class Prompt:
 def requests_about(story: Story, kinds: Collection[str] = KINDS) -> tuple[Request, ...]:
     """Return every request of these kinds that fits a story.
 
-    They are its questions; the questions with a one-word answer again, as an instruction to give that word; its
-    animals; and a summary in one sentence. Raises `ValueError` for an unknown kind.
+    These are the questions about it; the questions with a one-word answer again, as instructions to answer in one word;
+    a list of its animals; and a summary in one sentence. Raises `ValueError` for an unknown kind.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> requests_about(tell(0, "train", 1), ["animals"])
@@ -93,9 +93,9 @@ def training_conversations(
 ) -> list[list[Message]]:
     """Make `n` conversations of up to `turns` turns, each about a different story.
 
-    The first message has the story, an empty line and a request; the others only have a request. The requests are drawn
-    from all those of the given `kinds` that fit the story. The same arguments give the same conversations, a larger `n`
-    adds to them, and `start` skips that many stories.
+    The first message has the story, an empty line and a request; later messages only have a request. The requests are
+    drawn from those of the given `kinds` that fit the story. The same arguments give the same conversations, a larger
+    `n` adds to them, and `start` skips that many stories.
 
     Add "unanswerable" to `kinds` for questions where the right answer is that the story does not say. With `balanced`,
     each of eight frequent wordings (`llmlib.corpora.tinytales.untold.TAUGHT`) comes up about as often when the story
@@ -114,7 +114,9 @@ def training_conversations(
     balance = Balance() if balanced and "unanswerable" in kinds else None
     answerable = [kind for kind in kinds if kind != "unanswerable"] if balance else kinds
     if not answerable:
-        raise ValueError("Unanswerable questions alone cannot be balanced: add other kinds, or pass balanced=False.")
+        raise ValueError(
+            "Unanswerable questions cannot be balanced without others: add other kinds, or pass balanced=False."
+        )
     conversations: list[list[Message]] = []
     while len(conversations) < n:
         story = tell(seed, "train", start)
@@ -128,7 +130,7 @@ def training_conversations(
 
 
 class Balance:
-    """Keeps count of each wording: for each question with an answer, it owes one that a story leaves open."""
+    """Keeps count of each wording: each question with an answer must be matched by one that a story leaves open."""
 
     def __init__(self) -> None:
         self.owed = dict.fromkeys(TAUGHT, 0)
@@ -136,8 +138,8 @@ class Balance:
     def drawn(self, story: Story, requests: Sequence[Request], turns: int, dice: Dice) -> list[Request]:
         """Draw up to `turns` requests, in random order.
 
-        Requests that are owed and that this story leaves open come first, then those with one of the wordings; other
-        requests fill the rest.
+        First come requests that are still owed and that this story leaves open, then requests with one of the wordings;
+        other requests fill the rest.
         """
         questions = open_questions(story, dice)
         wordings = {
@@ -162,8 +164,8 @@ def held_out_prompts(
     """Make `n` prompts of each kind, each about a different story, so that they are independent (`wilson_interval`).
 
     `start` skips that many stories, so that you can test on stories that no earlier test has used. The unanswerable
-    prompts are of a few sorts that hardly any story answers; `llmlib.finetuning.pairs` has a sharper test. Raises
-    `ValueError` for an unknown kind or split, an `n` below 1 or a `start` below 0.
+    prompts ask a few sorts of questions that hardly any story answers; `llmlib.finetuning.pairs` has a sharper test.
+    Raises `ValueError` for an unknown kind or split, an `n` below 1 or a `start` below 0.
 
     >>> prompt = held_out_prompts(1, kinds=["who"])[0]
     >>> prompt.messages[0]["content"].splitlines()[-1], prompt.answer
@@ -172,7 +174,7 @@ def held_out_prompts(
     if n < 1 or start < 0 or split not in SPLITS:
         raise ValueError(
             f"n must be 1 or more, start 0 or more, and split one of {', '.join(SPLITS)}; "
-            f"got {n}, {start} and {split!r}."
+            f"got n={n}, start={start} and split={split!r}."
         )
     _check_kinds(kinds)
     found: dict[str, list[Prompt]] = {kind: [] for kind in KINDS if kind in kinds}
@@ -213,7 +215,7 @@ def under_another_story(prompts: Sequence[Prompt]) -> list[Prompt]:
         others = [other for other in prompts if other.kind == prompt.kind]
         if len(others) < 2:
             raise ValueError(
-                f"There is only one prompt of the kind {prompt.kind!r}, so there is no other story for it."
+                f"There is only one prompt of the kind {prompt.kind!r}, so there is no other story to put it under."
             )
         story, _ = split_prompt(others[(others.index(prompt) + 1) % len(others)])
         moved.append(
@@ -235,7 +237,8 @@ def split_prompt(prompt: Prompt) -> tuple[str, str]:
 def as_on_a_page(prompt: Prompt) -> tuple[str, str]:
     """Return the request as the reading book writes it, for the base model to continue, and the right answer.
 
-    In the book, a summary begins with "In one sentence:", a list with "Animals:", and nobody asks for a single word.
+    In the book, a summary begins with "In one sentence:", a list with "Animals:", and there are no requests for a
+    single word.
 
     >>> as_on_a_page(held_out_prompts(1, kinds=["animals"])[0])[0].splitlines()[-1]
     'Animals:'
@@ -253,8 +256,9 @@ def scores(
 ) -> dict[str, Score]:
     """Count how many of the model's most likely answers are right, word for word, by kind and for "all".
 
-    There are two more rows, if there are prompts for them: "says so" counts how often the model says that the story
-    does not say when that is right, and "says so wrongly" when that is wrong. Raises `ValueError` as `chat` does.
+    There are two more rows, if there are prompts for them: "says so" counts how often the model answers "The story does
+    not say." where that is right, and "says so wrongly" how often it does so where that is wrong. Raises `ValueError`
+    as `chat` does.
     """
     given = answer_all(model, tokenizer, [prompt.messages for prompt in prompts], max_new_tokens)
     found = score([p.kind for p in prompts], given, [p.answer for p in prompts])
@@ -273,7 +277,7 @@ def shares_not_told(prompts: Sequence[Prompt], given: Sequence[str]) -> dict[str
 def _check_kinds(kinds: Collection[str]) -> None:
     unknown = sorted(set(kinds) - set(KINDS))
     if unknown or not kinds:
-        named = f"There is no kind {unknown[0]!r}" if unknown else "There is no kind to ask for"
+        named = f"There is no kind {unknown[0]!r}" if unknown else "kinds is empty"
         raise ValueError(f"{named}. The kinds are: {', '.join(KINDS)}.")
 
 

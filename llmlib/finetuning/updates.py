@@ -31,13 +31,15 @@ def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Ten
     for name in sorted(ours.keys() | theirs.keys()):
         shapes = [tuple(maps[name].weight.shape) if name in maps else "missing" for maps in (ours, theirs)]
         if shapes[0] != shapes[1]:
-            raise ValueError(f"The models differ in shape: {name} is {shapes[0]} in the base and {shapes[1]} tuned.")
+            raise ValueError(
+                f"The models differ in shape: {name} is {shapes[0]} in the base and {shapes[1]} in the tuned model."
+            )
     with torch.no_grad():
         return {n: torch.linalg.svdvals(theirs[n].weight.float() - ours[n].weight.float()) for n in ours}
 
 
 def share_of_rank(singular_values: Float[Tensor, " directions"], rank: int) -> float:
-    """Return how much the best update of this rank would keep: the share of Σ σ² that is in the first `rank` values.
+    """Return how much the best update of this rank keeps: the share of Σ σ² in the first `rank` singular values.
 
     Returns 0.0 for an update of zeros.
 

@@ -20,7 +20,7 @@ class NormNotFoldedWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Attribution:
-    """Holds what each part of the model adds to a logit (or to the difference of two), for each text in a batch."""
+    """Holds what each part of the model adds to a logit (or the difference between two), for each text in a batch."""
 
     embedding: Float[Tensor, " batch"]  # of the token, and of its position if positions are added
     heads: Float[Tensor, "batch layer head"]
@@ -35,7 +35,7 @@ class Attribution:
         return self.embedding + parts + self.norm_bias
 
     def ranked(self, row: int = 0) -> list[tuple[str, float]]:
-        """Return each part of a row ("embedding", "head 3.2", "MLP 5", …) and its contribution, largest first."""
+        """Return the parts ("embedding", "head 3.2", "MLP 5", …) and their contributions in a row, largest first."""
         parts = {"embedding": self.embedding[row].item(), "final norm's bias": self.norm_bias[row].item()}
         parts |= {f"MLP {layer}": value for layer, value in enumerate(self.mlps[row].tolist())}
         parts |= {f"attention bias {layer}": value for layer, value in enumerate(self.biases[row].tolist())}
@@ -54,12 +54,12 @@ def direct_logit_attribution(
     """Return how much each part adds *directly* to the logit of `token`, or to its lead over `against`.
 
     The last residual is a sum over all parts, and a logit is a product with it, so the logit splits into one term per
-    part. The final norm comes in between: it divides by the size of the whole sum. We take that size as it is in this
-    run and hold it fixed, so the terms add up exactly. What a part does to the size itself, or through later
-    layers, does not show here. If you use a final norm that is neither LayerNorm nor RMSNorm, we cannot hold it
-    fixed like this: its derivative is used, and a `NormNotFoldedWarning` says so. Raises `ValueError` for a token or
-    position that does not exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits";
-    Wang et al. (2022), "Interpretability in the Wild", section 3.
+    part. The final norm comes in between: it divides by the size of the whole sum. We take that size from this run and
+    hold it fixed, so the terms add up exactly. How a part changes the size itself, or acts through later layers, is not
+    included. If you use a final norm that is neither LayerNorm nor RMSNorm, we cannot hold it fixed like this: its
+    derivative is used, and a `NormNotFoldedWarning` says so. Raises `ValueError` for a token or position that does not
+    exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits"; Wang et al. (2022),
+    "Interpretability in the Wild", section 3.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -102,7 +102,7 @@ def direct_logit_attribution(
 def written_by_heads(
     z: Float[Tensor, "batch head d_head"], output: Float[Tensor, "d_model width"]
 ) -> Float[Tensor, "batch head d_model"]:
-    """Return what each head writes into the residual stream: its z times its columns of attention's output weight."""
+    """Return what each head writes into the residual stream: its z times its columns of the output weight."""
     matrix = rearrange(output, "d_model (head d_head) -> head d_head d_model", head=z.shape[1])
     return einsum(z, matrix, "batch head d_head, head d_head d_model -> batch head d_model")
 
@@ -112,9 +112,9 @@ def head_contributions(
     output: Float[Tensor, "d_model width"],
     direction: Float[Tensor, "batch d_model"],
 ) -> Float[Tensor, "batch head"]:
-    """Return how far each head of a layer writes in a direction: for a token's row, this is its part of the logit.
+    """Return how far each head writes in a direction; for a token's row, the result is the head's part of its logit.
 
-    `z` is the heads' output at one position, `output` the weight of attention's output layer. Source: Elhage et al.
+    `z` is the heads' output at one position, `output` the weight of the attention's output layer. Source: Elhage et al.
     (2021), "A Mathematical Framework for Transformer Circuits".
 
     >>> z, output = torch.tensor([[[1.0], [2.0]]]), torch.tensor([[1.0, 0.0], [0.0, 3.0]])

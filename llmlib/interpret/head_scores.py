@@ -99,7 +99,7 @@ def rollout(
             [0.4375, 0.5625]])
     """
     if patterns.shape[-1] != patterns.shape[-2]:
-        raise ValueError(f"Rollout needs as many queries as keys, got {tuple(patterns.shape[-2:])}.")
+        raise ValueError(f"Rollout needs as many queries as keys, got {patterns.shape[-2]} and {patterns.shape[-1]}.")
     if not 0 <= residual_share <= 1:
         raise ValueError(f"residual_share must be between 0 and 1, got {residual_share}.")
     itself = torch.eye(patterns.shape[-1], dtype=patterns.dtype, device=patterns.device)
@@ -125,7 +125,7 @@ def _same_token(pattern: Tensor, ids: Tensor) -> Bool[Tensor, "query key"]:
 
 
 def _share(pattern: Tensor, there: Bool[Tensor, "query key"]) -> Tensor:
-    """Return the attention that goes `there`, averaged over the queries that have such a key."""
+    """Return the attention that goes `there`, averaged over the queries that have a key there."""
     could = there.any(-1)
     if not could.any():
         return torch.zeros(pattern.shape[:-2], device=pattern.device)

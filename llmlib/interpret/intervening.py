@@ -25,10 +25,10 @@ def ablate(
     """Switch off heads, given as `(layer, head)`, while the `with` block runs.
 
     The head's output z becomes zero, or with `how="mean"` its mean over all positions of the `reference` ids. Without a
-    reference, it is the mean over the text that is running; that lets a little of the later tokens' information
-    through, and does not work with padding or a KV cache, which raise `ValueError`. The rest of the model may never
-    have met a zero; the mean removes what the head says about this text, but keeps what it says about every text.
-    Raises `ValueError` for a head that does not exist.
+    reference, it is the mean over the current text. That lets a little information from later tokens through; with
+    padding or a KV cache, it raises `ValueError`. Zero may be a value that the rest of the model has never seen; the
+    mean removes what the head says about this text, but keeps what it says about every text. Raises `ValueError` for a
+    head that does not exist.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -59,8 +59,8 @@ def ablate(
         mask = keywords.get("attention_mask")
         if how == "mean" and reference is None and (keywords.get("cache") or (mask is not None and not mask.all())):
             raise ValueError(
-                "With a KV cache or padding, the mean over the running text is unknown. "
-                "Say which text to take it from: ablate(…, how='mean', reference=ids)."
+                "With a KV cache or padding, the mean over the current text cannot be computed. "
+                "Say which text to average over: ablate(…, how='mean', reference=ids)."
             )
 
     layers = sorted({layer for layer, _ in chosen})
@@ -118,7 +118,7 @@ def patch(
         if positions is None and (end > n_positions or (end < n_positions and not cached)):
             raise ValueError(
                 f"The source has {n_positions} positions and this run has {end}. "
-                "Use texts of the same length, or say which positions=… to replace."
+                "Use texts of the same length, or choose which positions=… to replace."
             )
         if new.shape[0] not in (1, value.shape[0]) or new.shape[-1] != value.shape[-1]:
             raise ValueError(

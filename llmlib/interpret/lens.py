@@ -14,7 +14,7 @@ from llmlib.transformer import Transformer
 
 
 class LogitLens(Sequence):
-    """The logits after each layer, as `lens[layer]`: after the embedding first, and the model's own last.
+    """The logits after each layer, as `lens[layer]`: the first are after the embedding, the last are the model's own.
 
     They are computed when you ask for them, because together they are large: 31 × 128 × 49,152 numbers for SmolLM2
     and 128 tokens. `top`, `rank` and `entropy`, which are what people look at, stay small.
@@ -31,7 +31,8 @@ class LogitLens(Sequence):
             return [self[number] for number in range(len(self))[layer]]
         if not -len(self) <= layer < len(self):
             raise IndexError(
-                f"There is no layer {layer}: 0 is the embedding, and {len(self) - 1} is the model's own answer."
+                f"There is no layer {layer}: layers go from 0 (the embedding) to {len(self) - 1} "
+                "(the model's own output)."
             )
         with torch.inference_mode():
             final = self.model.final_norm(self.residual[layer])
@@ -46,22 +47,22 @@ class LogitLens(Sequence):
         return torch.stack([b.indices for b in best]), torch.stack([b.values for b in best])
 
     def rank(self, ids: Int[Tensor, "batch seq"]) -> Int[Tensor, "layer batch seq"]:
-        """Return how many tokens are more likely than the one in `ids` at each position: 0 means it is the answer."""
+        """Return how many tokens are more likely than the one in `ids` at each position (0 for the top token)."""
         ids = ids.to(self.residual[0].device)[..., None]
         return torch.stack([(logits > logits.gather(-1, ids)).sum(-1) for logits in self])
 
     def entropy(self) -> Float[Tensor, "layer batch seq"]:
-        """Return how undecided the model is at each position, in nats."""
+        """Return the entropy of the prediction at each position, in nats: how undecided the model is."""
         return torch.stack([entropy(logits) for logits in self])
 
 
 def logit_lens(model: Transformer, ids: Int[Tensor, "batch seq"]) -> LogitLens:
     """Return the model's prediction after each layer, as if that layer went straight to the final norm and the output.
 
-    You can read the result because directions in the residual stream mean much the same in all layers. No law
-    says they must: early layers of some models speak another language (Belrose et al., 2023, "Eliciting Latent
-    Predictions from Transformers with the Tuned Lens"). Source: nostalgebraist (2020), "interpreting GPT: the logit
-    lens". Raises `ValueError` for the same ids as the model.
+    You can read the result because directions in the residual stream mean much the same in all layers. No law says they
+    must: early layers of some models speak another language (Belrose et al., 2023, "Eliciting Latent Predictions from
+    Transformers with the Tuned Lens"). Source: nostalgebraist (2020), "interpreting GPT: the logit lens". Raises
+    `ValueError` for ids that the model does not accept.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))

@@ -45,9 +45,9 @@ def neurons(
 
     The activation is what the unit passes on to the MLP's output matrix (after GELU, or gate times value in SwiGLU). A
     text counts once, at its most exciting position. A text that is longer than the model's context is read in separate
-    parts. Texts are read one at a time, and only the best are kept. Raises `ValueError` for a unit that does not
-    exist, a model without MLPs, or if there is no text. Source: Geva et al. (2021), "Transformer Feed-Forward Layers
-    Are Key-Value Memories".
+    parts. Texts are read one at a time, and only the best are kept. Raises `ValueError` for a unit that does not exist,
+    a model without MLPs, or no texts. Source: Geva et al. (2021), "Transformer Feed-Forward Layers Are Key-Value
+    Memories".
 
     >>> from llmlib import CharTokenizer, Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=3, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))

@@ -134,11 +134,11 @@ def _announce(model: Transformer, names: Sequence[str], batch: int, seq: int, st
         f"A trace of {batch} × {seq} tokens takes {_in_words(total)} ("
         + ", ".join(f"{name} {_in_words(bytes_of[name])}" for name in largest)
         + (", …)." if len(names) > 3 else ").")
-        + " Keep less with names=(…)."
+        + " To keep less, pass names=(…)."
     )
     free = _free_bytes(model.device)
     if free is not None and total > free:
-        raise MemoryError(f"{said} Only {_in_words(free)} are free.")
+        raise MemoryError(f"{said} Only {_in_words(free)} is free.")
     warnings.warn(said, MemoryWarning, stacklevel=2)
 
 

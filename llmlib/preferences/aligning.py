@@ -58,7 +58,7 @@ class PolicyCollapsed(TrainingDiverged):
 
 
 class Alignment(Run[AlignStep]):
-    """An alignment run: each `next` takes a step. `align` makes one."""
+    """An alignment run, made by `align`: each `next` takes a step."""
 
     RESULT = AlignStep
     SAME = "Continue with the same prompts, tokenizer and reference"
@@ -147,7 +147,7 @@ class Alignment(Run[AlignStep]):
         return rewards
 
     def _equal_groups(self, rewards: Float[Tensor, "group sample"]) -> int:
-        """Count the groups with equal rewards, and warn once if a whole step has nothing to learn from."""
+        """Count the groups with equal rewards, and warn once if the model cannot learn from any group of a step."""
         c, equal = self.settings, round(self.ranks.mean(float(equal_groups(rewards))) * self.ranks.world)
         if equal == c.prompts and c.baseline == "group" and not c.kl_weight and not self._said:
             self._said = True
@@ -161,9 +161,9 @@ class Alignment(Run[AlignStep]):
         if steps < COLLAPSED:
             return steps
         raise PolicyCollapsed(
-            f"In each of the last {COLLAPSED} steps, all answers were the same, now {sampled.texts[0][:60]!r}, "
-            "whatever the prompt, so no answer can be better than another. Likely cause: the reward is no lower for "
-            "this one answer than for any other, so change the reward; or nothing keeps the model near the reference, "
+            f"In each of the last {COLLAPSED} steps, all answers were the same (now {sampled.texts[0][:60]!r}), "
+            "whatever the prompt, so no answer can be better than another. Likely cause: this answer gets as high a "
+            "reward as any other, so change the reward; or nothing keeps the model near the reference, "
             f"so set kl_weight to 0.1, for example; or the learning rate ({self._rate:.2g} here) is too high, so try "
             f"a third of it. {self._kept()}."
         )
@@ -198,12 +198,12 @@ def align(
 ) -> Alignment:
     """Train a model to give answers with a higher reward; return an iterator of `AlignStep`, like `train`.
 
-    Each step takes the next prompts (in random order, all once before any comes again), samples answers to each,
-    asks for their rewards, and makes answers more likely if their reward was higher than expected. `reward(prompts,
+    Each step takes the next prompts (in random order, each once before any is repeated), samples answers to each, asks
+    for their rewards, and makes answers more likely if their reward was higher than expected. `reward(prompts,
     answers)` gets two lists of the same length and returns a number for each answer. A prompt is a string, messages, or
     an object with `.messages`, `["messages"]` or `["prompt"]`; the reward gets it as you passed it, with everything in
-    it, such as the right answer. `measures` are other rewards by name, which are only measured. `reference` is the
-    model to measure the KL to, and to stay near with `kl_weight`: by default a copy of the model as it is now.
+    it, such as the right answer. `measures` are other rewards by name, which are only measured. The KL is measured to
+    `reference`, by default a copy of the model as it is now; `kl_weight` keeps the model near it.
 
     The model is changed in place. With a `folder`, checkpoints are saved there; with `resume`, the run continues from
     the last one and takes exactly the steps that it would have taken. Under `torchrun` every process makes the same
@@ -239,9 +239,9 @@ def _check_room(encoded: list[list[int]], model: Transformer, config: AlignConfi
     longest = max(range(len(encoded)), key=lambda number: len(encoded[number]))
     if len(encoded[longest]) + config.max_new_tokens > model.config.max_seq_len:
         raise ValueError(
-            f"Prompt {longest} has {len(encoded[longest])} tokens, and with max_new_tokens={config.max_new_tokens} "
-            f"for the answer it does not fit into the model's context of {model.config.max_seq_len}. Leave it out, or "
-            "allow shorter answers only."
+            f"Prompt {longest} has {len(encoded[longest])} tokens; with max_new_tokens={config.max_new_tokens} "
+            f"for the answer, it does not fit into the model's context of {model.config.max_seq_len}. Leave this "
+            "prompt out, or choose a smaller max_new_tokens."
         )
 
 
@@ -262,7 +262,7 @@ def _groups(
 
 def _nothing_to_learn(step: int, groups: int) -> str:
     return (
-        f"At step {step} the rewards within each of the {groups} groups are equal, so the answers teach nothing. "
-        "(AlignStep.equal_groups counts such groups in every step.) Choose prompts that the model gets right only "
-        "sometimes, sample more answers to each, or use a reward with more levels."
+        f"At step {step}, in each of the {groups} groups, all answers got the same reward, so the model cannot "
+        "learn from them. (AlignStep.equal_groups counts these groups in every step.) Choose prompts that the model "
+        "gets right only sometimes, sample more answers to each, or use a reward with more levels."
     )

@@ -37,7 +37,7 @@ For example, rewards.py:
 def exact(prompts, answers):
     return [float(answer == prompt["answer"]) for prompt, answer in zip(prompts, answers)]
 """
-_EXPECTED = 'Expected an object with "prompt", a string, or with "messages", a list; other fields are for the reward.'
+_EXPECTED = 'Expected an object with "prompt" (a string) or "messages" (a list); other fields are for the reward.'
 
 
 @no_type_check  # check_fields checks the types instead, with better messages
@@ -89,7 +89,7 @@ def _run(path: Path, resume: bool) -> None:
     folder, ranks = Path(settings.folder), distributed.join()
     goes_on = resume and bool(checkpoints.checkpoints(folder))
     if folder.resolve() == Path(settings.model).resolve() or ((folder / "config.json").exists() and not goes_on):
-        raise SettingsError(f"{folder} already has a model, which this would replace. Choose another folder.")
+        raise SettingsError(f"{folder} already contains a model, which this run would replace. Choose another folder.")
     sys.path.insert(0, str(path.resolve().parent))
     reward = function_named(settings.reward)
     measures = {name: function_named(of) for name, of in settings.measures.items()}
@@ -148,7 +148,7 @@ def read_prompts(path: Path | str) -> list[dict[str, Any]]:
             elif "prompt" in record:
                 field(record, "prompt", str, "the prompt")
             else:
-                raise FormatError(f"the fields are {short(sorted(record))}. {_EXPECTED}")
+                raise FormatError(f"the object has the fields {short(sorted(record))}. {_EXPECTED}")
         except ValueError as error:
             raise ConversationError(f"{path}, line {number}: {error}") from None
         found.append(record)

@@ -49,7 +49,7 @@ class AlignConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         if self.baseline == "group" and self.samples < 2:
-            raise ValueError('baseline="group" compares each answer with its group, so it needs samples of 2 or more.')
+            raise ValueError('baseline="group" compares each answer with its group, so samples must be 2 or more.')
         if self.prompts % self.accumulate:
             raise ValueError(f"prompts={self.prompts} does not divide into accumulate={self.accumulate} equal parts.")
         if self.warmup > self.steps:
@@ -63,5 +63,5 @@ class AlignConfig:
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any], where: str = "AlignConfig") -> "AlignConfig":
-        """Build a config from names and values, for example from a TOML file. Raises `ValueError` for a wrong one."""
+        """Build a config from names and values, for example from a TOML file. Raises `ValueError` if one is wrong."""
         return from_mapping(cls, settings, where)

@@ -31,10 +31,10 @@ def dpo_loss(
 ) -> Float[Tensor, ""]:
     """Return −ln σ(β · (Δ_policy − Δ_reference)), the mean over pairs, where Δ = ln p(chosen) − ln p(rejected).
 
-    All four are log-probabilities of whole answers: sums over their tokens. The policy that maximises reward
-    minus β · KL to the reference has the reward β · ln(p / p_reference), up to a number for each prompt that cancels
-    between two answers; put this into the Bradley–Terry loss (`reward_loss`), and you have the DPO loss. The loss only
-    sees the difference, so both likelihoods may fall. Source: Rafailov et al. (2023), "Direct Preference Optimization".
+    All four are log-probabilities of whole answers: sums over their tokens. If a policy maximises reward minus β · KL
+    to the reference, that reward is β · ln(p / p_reference), up to a number for each prompt that cancels between two
+    answers; put this into the Bradley–Terry loss (`reward_loss`), and you have the DPO loss. The loss only sees the
+    difference, so both likelihoods may fall. Source: Rafailov et al. (2023), "Direct Preference Optimization".
 
     >>> import torch
     >>> dpo_loss(*(torch.tensor([x]) for x in (-4.0, -6.0, -5.0, -5.0)), beta=0.5)  # −ln σ(0.5 · 2)
@@ -97,7 +97,7 @@ class DPO:
         return len(y)
 
     def fingerprint(self) -> str:
-        """Describe the loss, to notice if a run continues with another one."""
+        """Describe the loss, to notice if a run continues with a different one."""
         return f"DPO with beta={self.beta}, reference {checksum_of(self.reference.parameters())}"
 
     def _log_probs(

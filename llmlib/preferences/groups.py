@@ -34,7 +34,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Sampled:
-    """Answers to prompts; all answers to one prompt come together."""
+    """Answers to prompts; all answers to one prompt are next to each other."""
 
     ids: Int[Tensor, "answer target"]  # with the end token, and then padding
     mask: Bool[Tensor, "answer target"]  # False at padding
@@ -58,7 +58,7 @@ def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[Any]) -> list[list[in
         except ValueError as error:
             raise ValueError(f"Prompt {number}: {error}") from None
     if not encoded:
-        raise ValueError("There is no prompt to answer.")
+        raise ValueError("There are no prompts to answer.")
     return encoded
 
 
@@ -92,7 +92,7 @@ def sample_answers(
     seed: int = 0,
     batch_size: int = 8,
 ) -> list[list[str]]:
-    """Return n sampled answers to each prompt, without white space at the ends; it reads `batch_size` prompts at once.
+    """Return n sampled answers to each prompt, without white space at the ends, reading `batch_size` prompts at once.
 
     A prompt is a string, messages, or an object with `.messages` (such as `llmlib.finetuning.tales.Prompt`),
     `["messages"]` or `["prompt"]`. It is read only once for its n answers. Raises `ValueError` as `chat` does.
@@ -119,7 +119,7 @@ def rewards_of(
     try:
         given = reward(repeated, list(texts))
     except Exception as error:
-        error.add_note(f"{name} raised this for {len(texts)} answers, the first of them {texts[0]!r}.")
+        error.add_note(f"{name} raised this error for {len(texts)} answers; the first is {texts[0]!r}.")
         raise
     try:
         values = [float(value) for value in given]

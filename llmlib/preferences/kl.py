@@ -19,11 +19,11 @@ class KLEstimates(NamedTuple):
 
 
 def kl_estimates(log_probs: Float[Tensor, "*axes"], reference_log_probs: Float[Tensor, "*axes"]) -> KLEstimates:
-    """Estimate KL(policy ‖ reference) from what both say about tokens that the *policy* drew.
+    """Estimate KL(policy ‖ reference) from the probabilities that both give to tokens that the *policy* drew.
 
     With r = p_reference / p_policy: k1 = −ln r is unbiased, but varies a lot and is negative for about half of the
     tokens. k2 = (ln r)² / 2 is never negative and varies little, but is biased. k3 = (r − 1) − ln r is never negative
-    and unbiased: r − 1 has the mean 0, and falls where −ln r rises. All this holds for values. In a loss, the
+    and unbiased: r − 1 has the mean 0, and falls where −ln r rises. All this is about the values. In a loss, the
     gradient of k1's mean is 0 on average, and the gradient of k2's mean is that of the KL itself. Source: Schulman
     (2020), "Approximating KL Divergence", joschu.net/blog/kl-approx.html.
 
@@ -43,8 +43,8 @@ def fixed_reference(model: Transformer, reference: Transformer | None, dtype: st
     """
     if reference is not None and reference.config.vocab_size != model.config.vocab_size:
         raise ValueError(
-            f"The reference has a vocabulary of {reference.config.vocab_size:,} tokens, and the model one of "
-            f"{model.config.vocab_size:,}: their probabilities cannot be compared. Use a reference with the same "
+            f"The reference has a vocabulary of {reference.config.vocab_size:,} tokens, but the model has "
+            f"{model.config.vocab_size:,}, so their probabilities cannot be compared. Use a reference with the same "
             "tokenizer, such as the model before training."
         )
     kept = copy.deepcopy(model if reference is None else reference)

@@ -75,7 +75,7 @@ def masked_mean(
 def token_weights(mask: Bool[Tensor, "batch target"], over: Over = "sequence") -> Float[Tensor, "batch target"]:
     """Return the weight of each token in `masked_mean`: the sum of weight times value is that mean.
 
-    So you can sum the parts of a batch one after the other and get the gradients of the whole batch.
+    So you can sum over a batch part by part, and still get the gradients of the whole batch.
 
     >>> token_weights(torch.tensor([[True, True], [True, False]]), over="sequence")
     tensor([[0.2500, 0.2500],
@@ -86,10 +86,12 @@ def token_weights(mask: Bool[Tensor, "batch target"], over: Over = "sequence") -
         raise ValueError("The mask is False everywhere, so there is no token to average. Is every label masked?")
     if over == "sequence":
         if len(empty := (counts == 0).nonzero()):
-            raise ValueError(f"Row {int(empty[0, 0])} has no token that counts. Leave it out, or use over='batch'.")
+            raise ValueError(
+                f"Row {int(empty[0, 0])} has no token that counts. Leave the row out, or use over='batch'."
+            )
         return mask / (counts * rows)
     if over == "batch":
         return mask / counts.sum()
     if isinstance(over, str | bool) or not over > 0:
-        raise ValueError(f"over must be 'sequence', 'batch' or a length of more than 0, got {over!r}.")
+        raise ValueError(f"over must be 'sequence', 'batch' or a length greater than 0, got {over!r}.")
     return mask / torch.tensor(float(over * rows), device=mask.device)

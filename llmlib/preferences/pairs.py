@@ -53,7 +53,7 @@ class PreferenceData:
                 raise ValueError(f"Pair {number}: the chat template writes the prompt differently for the two answers.")
             self._encoded.append((prompt, chosen, rejected))
         if not self._encoded:
-            raise ValueError("There is no preference to learn from.")
+            raise ValueError("There are no preferences to learn from.")
 
     def __len__(self) -> int:
         """Return how many pairs there are."""
@@ -63,7 +63,7 @@ class PreferenceData:
         return f"PreferenceData({len(self):,} pairs)"
 
     def fingerprint(self) -> str:
-        """Return the number of pairs and a checksum, so that we notice other data."""
+        """Return the number of pairs and a checksum, so that we notice if the data has changed."""
         running = 0
         for ids in (ids for pair in self._encoded for ids in pair):
             running = zlib.crc32(np.array([len(ids), *ids], dtype=np.int32).data, running)

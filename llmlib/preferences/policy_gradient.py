@@ -10,7 +10,7 @@ NEARLY_0 = 1e-4  # added to a group's deviation, as in `trl`, so that rounding e
 
 
 def group_advantages(rewards: Float[Tensor, "group sample"], divide: bool = True) -> Float[Tensor, "group sample"]:
-    """Return how much better each answer is than the mean of its group, all of them answers to the same prompt.
+    """Return how much better each answer is than the mean of its group: the answers to the same prompt.
 
     With `divide`, the result is divided by the group's standard deviation (with n − 1), so that every group counts
     about the same, whether its rewards differ much or little (GRPO: Shao et al., 2024, "DeepSeekMath"). Without it,
@@ -26,7 +26,7 @@ def group_advantages(rewards: Float[Tensor, "group sample"], divide: bool = True
     if rewards.shape[1] < 2:
         raise ValueError("A group needs at least 2 answers, because each is compared with the mean of its group.")
     if not rewards.isfinite().all():
-        raise ValueError(f"A reward is {rewards[~rewards.isfinite()][0].item()}; each must be a finite number.")
+        raise ValueError(f"Each reward must be a finite number, got {rewards[~rewards.isfinite()][0].item()}.")
     advantages = rewards - rewards.mean(dim=1, keepdim=True)
     if divide:
         advantages = advantages / (rewards.std(dim=1, keepdim=True) + NEARLY_0)
@@ -63,9 +63,9 @@ def policy_gradient_loss(
     - REINFORCE: −advantage · ln p, where the advantage is the reward itself, or the reward minus a baseline (Williams,
       1992, "Simple statistical gradient-following algorithms").
     - With `old_log_probs`, from the policy that drew the answers: −advantage · p / p_old. If both are the same policy,
-      this has the same gradient; afterwards it corrects for the policy's steps since then.
-    - With `clip` as well: an answer gains nothing once p / p_old has moved more than `clip` from 1 in the direction of
-      its advantage, so its gradient is 0 there (PPO: Schulman et al., 2017, equation 7).
+      this has the same gradient; once the policy has taken steps, it corrects for them.
+    - With `clip` as well: once a token's p / p_old has moved more than `clip` from 1 in the direction of its advantage,
+      the loss does not improve any further, so its gradient is 0 there (PPO: Schulman et al., 2017, equation 7).
 
     `advantages` has one value per answer, which holds for all of its tokens. The mean is taken as in `masked_mean`.
     Raises `ValueError` for `clip` without `old_log_probs`, and as `masked_mean` does.

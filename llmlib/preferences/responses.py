@@ -52,7 +52,7 @@ def response_batch(
         row = [*prompt, *response][:max_len]
         if len(row) <= len(prompt):
             why = f"max_len={max_len} leaves no room for it" if len(response) else "it is empty"
-            raise ValueError(f"All labels of row {number} are masked: it has no token of its response, because {why}.")
+            raise ValueError(f"Row {number} contains no token of its response, because {why}: all labels are masked.")
         rows.append((row, len(prompt)))
     width = max(len(row) for row, _ in rows)
     ids = torch.full((len(rows), width), pad_id)

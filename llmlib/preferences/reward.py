@@ -26,7 +26,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 
 class RewardModel(Transformer):
-    """A Transformer that ends in one number instead of one per word of the vocabulary: the reward, at an answer's end.
+    """A Transformer that returns a single number per position instead of logits: at the end of an answer, the reward.
 
     `RewardModel.of(model)` begins with a model's weights. Called with ids, it returns a number at each position.
 
@@ -44,7 +44,7 @@ class RewardModel(Transformer):
 
     @classmethod
     def of(cls, model: Transformer) -> "RewardModel":
-        """Make a reward model from a copy of a model's weights; it begins with a reward of 0 for everything."""
+        """Make a reward model from a copy of a model's weights; at first, every reward is 0."""
         made = cls(model.config, seed=None, device=model.device).to(model.dtype)
         weights = {name: value for name, value in model.state_dict().items() if not name.startswith("unembed.")}
         made.load_state_dict({**weights, "reward_head.weight": made.reward_head.weight.detach()})
@@ -52,7 +52,7 @@ class RewardModel(Transformer):
 
     @property
     def unembedding(self) -> Float[Tensor, "one d_model"]:
-        """One row instead of one for each word: its product with a final vector is the reward."""
+        """A single row instead of one for each token: its product with a final vector is the reward."""
         return self.reward_head.weight
 
     @torch.inference_mode()
@@ -96,7 +96,7 @@ def read_rewards(
 
 
 def reward_loss(chosen: Float[Tensor, " pair"], rejected: Float[Tensor, " pair"]) -> Float[Tensor, ""]:
-    """Return −ln σ(chosen − rejected), the mean over pairs: the surprise at which answer was preferred.
+    """Return −ln σ(chosen − rejected), the mean over pairs: how surprising the preference is.
 
     The Bradley–Terry model says that the better of two answers is preferred with the probability σ(its reward − the
     other's). Sources: Bradley and Terry (1952), "Rank analysis of incomplete block designs"; Ouyang et al. (2022),

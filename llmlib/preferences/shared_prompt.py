@@ -13,7 +13,7 @@ from llmlib.transformer import Cache, TransformerConfig
 
 
 class _Remembered(KVCache):
-    """One layer's keys and values of the prompts. Later keys and values are joined to them in new memory.
+    """The prompts' keys and values in one layer. Later keys and values are joined to them in new memory.
 
     A `KVCache` writes everything into the same memory, but gradients need what was there before.
     """
@@ -42,7 +42,7 @@ class SharedPrompts(Cache):
         self.answers = answers
 
     def continued(self) -> None:
-        """Switch the batch from prompts to answers: those to the first prompt, then those to the next, and so on."""
+        """Switch the batch from prompts to their answers, in the order of the prompts."""
         self.real = self.real.repeat_interleave(self.answers, dim=0)
 
 
@@ -53,7 +53,7 @@ def answer_logits(
     answers: Int[Tensor, "answer target"],
     mask: Bool[Tensor, "answer target"],
 ) -> Float[Tensor, "answer target vocab"]:
-    """Return the logits for each token of the answers; all prompts have the same number of answers, in order.
+    """Return the logits for each token of the answers, which are in the order of the prompts, equally many for each.
 
     The result and the gradients are the same as from a forward pass over every prompt with its answer. The answers are
     padded on the right, where `mask` is False; logits there mean nothing. `model` is a `Transformer`, or a wrapper

@@ -1,4 +1,4 @@
-"""Compute the gradients of a batch of sampled answers, part by part, and what the policy says about them."""
+"""Compute the gradients of a batch of sampled answers, part by part, and the entropy and KL of the policy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ class Part:
 class Updating:
     """Holds a batch of sampled answers and their advantages; `gradients` computes the gradients of its loss.
 
-    From the start each token has its weight in the mean over the whole batch. So the gradients of the parts add up to
-    the gradients of the batch, whatever the number of parts.
+    Each token gets its weight in the mean over the whole batch, not over its part. So the gradients of the parts add up
+    to the gradients of the batch, however many parts there are.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Updating:
             )
 
     def gradients(self, called: Any) -> float:
-        """Add the gradients of the loss to the gradients of the called model, and return the loss."""
+        """Add the gradients of the loss to those of the model that is `called`, and return the loss."""
         total = 0.0
         for number, part in enumerate(self.parts, start=1):
             with distributed.exchanging(called, number == len(self.parts)):

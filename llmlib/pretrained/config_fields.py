@@ -10,7 +10,7 @@ class CheckpointError(ValueError):
 
 
 def read_json(path: Path, remedy: str = "Download it again.") -> dict[str, Any]:
-    """Return the JSON object in a file. Raises `CheckpointError` if the file is missing or holds something else."""
+    """Return the JSON object in a file. Raises `CheckpointError` if the file is missing or contains anything else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))  # with or without a byte-order mark
     except FileNotFoundError:
@@ -42,9 +42,9 @@ class Fields:
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise CheckpointError(f"{self.where}: the field {name!r} is {value!r}, expected {kind.__name__}.")
+            raise CheckpointError(f"{self.where}: the field {name!r} must be of type {kind.__name__}, got {value!r}.")
         if isinstance(value, int) and value < 0:
-            raise CheckpointError(f"{self.where}: the field {name!r} is {value}, expected 0 or more.")
+            raise CheckpointError(f"{self.where}: the field {name!r} must be 0 or more, got {value}.")
         return value
 
     def refuse_unless(self, name: str, default: Any, *allowed: Any) -> None:

@@ -84,7 +84,7 @@ def _qwen3_config(raw: Fields) -> TransformerConfig:
 
 
 def _own_config(raw: Fields) -> TransformerConfig:
-    """Read the config of a model outside all families: `save_pretrained` writes its fields as they are."""
+    """Read the config of a model that belongs to no family: `save_pretrained` writes its fields as they are."""
     return from_mapping(TransformerConfig, raw.need("architecture", dict), str(raw.where))
 
 
@@ -117,7 +117,7 @@ def _end_ids(raw: Fields) -> tuple[int, ...]:
         listed = value if isinstance(value, list) else [] if value is None else [value]
         if not all(type(id) is int for id in listed):
             raise CheckpointError(
-                f"{source.where}: 'eos_token_id' is {value!r}, expected a whole number or a list of them."
+                f"{source.where}: 'eos_token_id' must be an integer or a list of integers, got {value!r}."
             )
         ids += listed
     in_vocabulary = range(raw.need("vocab_size", int))  # an id outside it can never come up
@@ -129,18 +129,19 @@ def _head_width(raw: Fields, field: str, d_model: int, n_heads: int) -> int:
     d_head = raw.get(field, 0) or d_model // max(n_heads, 1)
     if not 2 <= d_head <= MAX_D_HEAD or d_head % 2:
         raise CheckpointError(
-            f"{raw.where}: rotary positions need heads of an even width from 2 to {MAX_D_HEAD:,}, got {d_head:,}."
+            f"{raw.where}: for rotary positions, the width of a head must be an even number from 2 to {MAX_D_HEAD:,}, "
+            f"got {d_head:,}."
         )
     return d_head
 
 
 def _rope(raw: Fields, d_head: int) -> tuple[float, tuple[float, ...] | None]:
-    """Return the base of the frequencies and a divisor for each; releases of `transformers` keep them in two places."""
+    """Return the base of the frequencies and a divisor for each; `transformers` has kept them in two places."""
     settings = raw.get("rope_parameters", {}) or raw.get("rope_scaling", {})
     rope = Fields(settings, f"{raw.where} (rope)")
     theta = rope.get("rope_theta", raw.get("rope_theta", 10_000.0))
     if not 0 < theta < math.inf:
-        raise CheckpointError(f"{rope.where}: rope_theta is {theta}, expected a number greater than 0.")
+        raise CheckpointError(f"{rope.where}: rope_theta must be a finite number greater than 0, got {theta}.")
     kind = settings.get("rope_type") or settings.get("type") or "default"
     if kind == "default":
         return theta, None
@@ -207,6 +208,6 @@ def check_layers(config: TransformerConfig, n_tensors: int, where: Path) -> None
     """Refuse more layers than tensors: a damaged file may ask for a million layers, which would fill the memory."""
     if config.n_layers > n_tensors:
         raise CheckpointError(
-            f"{where}: it should have {config.n_layers:,} layers, but there are only {n_tensors:,} tensors. "
+            f"{where}: the settings ask for {config.n_layers:,} layers, but there are only {n_tensors:,} tensors. "
             "The file is damaged; download it again."
         )

@@ -35,7 +35,7 @@ class GGUFCheckpoint:
 
 
 def _split(value: Tensor, n_heads: int) -> Tensor:
-    """Reorder the channels of each head: llama.cpp rotates neighbours, we rotate the two halves."""
+    """Reorder the channels of each head: llama.cpp rotates neighbouring channels together; we rotate the two halves."""
     if value.shape[0] % (2 * n_heads):
         return value  # its shape is wrong anyway; `fill` reports that with the name
     return split_heads_from_interleaved(value, n_heads)

@@ -56,7 +56,7 @@ class HubFolder:
         return name if self.names is None else translate(name, self.names)
 
     def _table_of_tensors(self) -> dict[str, Path]:
-        """Return which file holds each tensor, according to the headers of the files."""
+        """Return which file contains each tensor, according to the headers of the files."""
         import safetensors
 
         index = self.folder / "model.safetensors.index.json"

@@ -82,14 +82,14 @@ def _open(path: Path) -> tuple[Checkpoint, Path]:
         return RunCheckpoint(path), _with_tokenizer(path.resolve().parent)
     if not steps:
         return HubFolder(path), path  # which says what is missing
-    _tell(f"{path} is the folder of a run that has not ended; loading its last checkpoint, {steps[-1].name}.")
+    _tell(f"{path} is the folder of a run that has not finished; loading its last checkpoint, {steps[-1].name}.")
     return RunCheckpoint(steps[-1]), _with_tokenizer(path)
 
 
 def _with_tokenizer(folder: Path) -> Path:
     if not (folder / "tokenizer.json").is_file():
         raise CheckpointError(
-            f"{folder} holds a run without its tokenizer, because train(…) only sees ids. Save the tokenizer with "
+            f"{folder} contains a run without its tokenizer, because train(…) only sees ids. Save the tokenizer with "
             f'tokenizer.save("{(folder / "tokenizer.json").as_posix()}") and try again.'
         )
     return folder
@@ -131,7 +131,7 @@ def fill(checkpoint: Checkpoint, device: torch.device | str, dtype: torch.dtype)
     if unused := checkpoint.unused(set(weights)):
         some = ", ".join(sorted(unused)[:3])
         raise CheckpointError(
-            f"{checkpoint.where}: this architecture has no use for {len(unused)} of its tensors ({some} …). "
+            f"{checkpoint.where}: this architecture cannot use {len(unused)} of the tensors ({some} …). "
             "Without them the results would be wrong."
         )
     model.load_state_dict(weights, assign=True)
@@ -157,7 +157,7 @@ def _locate(name_or_path: str | Path, source: str) -> Path:
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.endswith((".gguf", ".safetensors", ".json")):
         return _download_from_hub(name)
     raise ValueError(
-        f"There is no model and no file or folder named {name!r}. Known names: tinytales, {', '.join(HUB_IDS)}; "
+        f"There is no model, file or folder named {name!r}. Known names: tinytales, {', '.join(HUB_IDS)}; "
         "or give a folder, a .gguf file, or an id on the Hugging Face hub, "
         "such as 'HuggingFaceTB/SmolLM2-360M-Instruct'."
     )
@@ -184,5 +184,6 @@ def _download_from_hub(repo_id: str) -> Path:
             "Check the network and the disk; or download the folder on another machine (`hf download "
             + repo_id
             + " --local-dir FOLDER`) and call "
-            "load_pretrained('FOLDER'). Without a hub, load_pretrained('smollm2-135m-instruct') needs only pip."
+            "load_pretrained('FOLDER'). If you cannot reach the hub, "
+            "load_pretrained('smollm2-135m-instruct') needs only pip."
         ) from error

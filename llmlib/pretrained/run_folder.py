@@ -61,12 +61,12 @@ class RunCheckpoint:
         self.where = folder / STATE
         if about.get("frozen") is not None:
             raise CheckpointError(
-                f"{folder} holds only the weights that were trained, not the frozen ones, as with a LoRA. Finish the "
-                "run (--resume, or resume=True); then its folder holds the whole model."
+                f"{folder} contains only the weights that were trained, without the frozen weights, as with a LoRA. "
+                "Finish the run (--resume, or resume=True); then its folder will contain the whole model."
             )
         if about.get("model") is None:
             raise CheckpointError(
-                f"{folder} holds a module that is not a Transformer: use llmlib.training.load_checkpoint."
+                f"{folder} contains a module that is not a Transformer: use llmlib.training.load_checkpoint."
             )
         self.step = Fields(about, self.where).need("step", int)
         self.config = from_mapping(TransformerConfig, about.get("model"), str(self.where))

@@ -40,7 +40,7 @@ def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str
     The folder has the format of the Hugging Face hub, so `transformers` opens both too (`AutoModelForCausalLM` and
     `AutoTokenizer`). If the hub has no family for the architecture, or its format cannot express the tokenizer, we use
     our own format, and an `OwnFormatWarning` warns you. `step` is recorded for models that come from a training run.
-    The new files replace the old ones together. Before anything is written, it raises `ValueError` as
+    The new files replace the old ones all at once. Before anything is written, it raises `ValueError` as
     `check_savable` does, and for a model with more weights than its config says, such as a LoRA. Raises `OSError` if
     the folder cannot be written to.
 
@@ -77,7 +77,10 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     try:
         write_hugging_face(tokenizer, folder)
     except TokenizerError as error:
-        _tell(f"Only llmlib can open the tokenizer.json in {folder}: Hugging Face's format cannot express it. {error}")
+        _tell(
+            f"Only llmlib can open the tokenizer.json in {folder}: Hugging Face's format cannot express this "
+            f"tokenizer. {error}"
+        )
         tokenizer.save(folder / "tokenizer.json")
 
 
@@ -153,8 +156,8 @@ def _check_weights(model: Transformer) -> None:
     expected = set(Transformer(model.config, seed=None, device="meta").state_dict())
     if differing := sorted(names ^ expected):
         raise ValueError(
-            f"The model's weights do not match its config (one is {differing[0]!r}), so this format cannot "
-            "hold it. First merge and remove whatever was added to its own weights."
+            f"The model's weights do not match its config (for example {differing[0]!r}), so this format "
+            "cannot store them. First merge and remove whatever was added to its own weights."
         )
 
 
@@ -192,7 +195,7 @@ def _as_llama(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _as_gpt2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename and reshape: GPT-2 stores its matrices as (in, out), with queries, keys and values in one."""
+    """Rename and reshape: GPT-2 stores its matrices as (in, out), with queries, keys and values in one matrix."""
     renamed: dict[str, Tensor] = {}
     for name, value in weights.items():
         theirs = translate(name, GPT2_NAMES)

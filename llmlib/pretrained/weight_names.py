@@ -52,7 +52,7 @@ GGUF_NAMES = {
 
 
 def translate(name: str, names: dict[str, str]) -> str:
-    """Return the name of one of our parameters in such a file.
+    """Return the name of one of our parameters in the other format.
 
     >>> translate("blocks.3.mlp.up.weight", GGUF_NAMES)
     'blk.3.ffn_up.weight'

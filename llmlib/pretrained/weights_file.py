@@ -71,9 +71,9 @@ def file_checksum(path: Path) -> int:
 
 
 def checksums_of(metadata: Any, names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the checksums of tensors and of `OTHERS` in a file's metadata; other writers' files have none.
+    """Return the checksums of tensors and of `OTHERS` in a file's metadata; files that others wrote have none.
 
-    Raises `ValueError` if our own checksums do not match these names: metadata may be damaged as well.
+    Raises `ValueError` if our own checksums are not for exactly these names: the metadata may be damaged, too.
     """
     metadata = metadata or {}
     try:

@@ -18,7 +18,7 @@ def words_of(text: str) -> list[str]:
 
 
 def check_documents(documents: Sequence[str], split: Callable[[str], Sequence[object]]) -> None:
-    """Raise `ValueError` if there is no document, or if one has nothing to find it by."""
+    """Raise `ValueError` if there are no documents, or if one is empty after splitting."""
     if isinstance(documents, str) or not len(documents):
         raise ValueError("An index needs a list of at least one document.")
     for number, document in enumerate(documents):
@@ -29,11 +29,11 @@ def check_documents(documents: Sequence[str], split: Callable[[str], Sequence[ob
 class BM25:
     """An index of documents by their words; `scores` says how well each one fits a query.
 
-    A document scores for each of the query's words that it has: the word's rarity, times how often the word occurs. The
-    second and third occurrence add less and less (`k1` says how soon), and in a document longer than the average each
-    occurrence counts less (`b` says how much). Sources: Robertson et al. (1994), "Okapi at TREC-3"; Robertson and
-    Zaragoza (2009), "The Probabilistic Relevance Framework: BM25 and Beyond". The scores equal BM25Okapi's in the
-    package rank-bm25. Raises `ValueError` if there are no documents, or if one has no word.
+    A document scores for each of the query's words that it contains: the word's rarity, times how often the word
+    occurs. The second and third occurrence add less and less (`k1` says how soon), and in a document longer than the
+    average each occurrence counts less (`b` says how much). Sources: Robertson et al. (1994), "Okapi at TREC-3";
+    Robertson and Zaragoza (2009), "The Probabilistic Relevance Framework: BM25 and Beyond". The scores equal
+    BM25Okapi's in the package rank-bm25. Raises `ValueError` if there are no documents, or if one has no word.
 
     >>> index = BM25(["The cat sat.", "The dog sat on the cat.", "A bird sang.", "It rained.", "Snow fell."])
     >>> [round(score, 2) for score in index.scores("Where is the dog?")]

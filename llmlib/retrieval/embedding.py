@@ -15,13 +15,13 @@ from llmlib.transformer import Transformer
 
 
 class EmbeddingIndex:
-    """An index of documents by a model's vectors: the mean over a text's tokens of the residual stream in one layer.
+    """An index of documents by their vectors: the mean of the residual stream in one layer, over the tokens of a text.
 
-    `scores` is the cosine between query and document, after the documents' mean vector is subtracted from both, because
-    all texts share most of a language model's vector (Mu and Viswanath, 2018, "All-but-the-Top"). `layer` counts
-    blocks, so 0 is the embedding, and the default is the middle. A language model is not trained for this; models
-    that are trained for it find much more. Raises `ValueError` if there are no documents, if one has no token, or for a
-    layer that does not exist.
+    `scores` returns the cosine between query and document, after the documents' mean vector is subtracted from both,
+    because all texts share most of a language model's vector (Mu and Viswanath, 2018, "All-but-the-Top"). `layer`
+    counts blocks, so 0 is the embedding, and the default is the middle. A language model is not trained for this;
+    models that are trained for it find much more. Raises `ValueError` if there are no documents, if one has no token,
+    or for a layer that does not exist.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 @runtime_checkable
 class Index(Protocol):
-    """Anything with documents and a score for each."""
+    """Anything that has documents and scores each of them for a query."""
 
     documents: list[str]
 
@@ -22,7 +22,7 @@ class Hit(NamedTuple):
 
 
 def search(index: Index, query: str, k: int = 3) -> list[Hit]:
-    """Return the `k` documents with the highest scores, the best one first; ties in the index's order.
+    """Return the `k` documents with the highest scores, the best one first; equal scores stay in the index's order.
 
     Raises `ValueError` for `k` below 1.
 

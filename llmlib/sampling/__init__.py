@@ -3,7 +3,7 @@
 `logits` has small functions on logits; `Sampler` combines them and draws. `generate` writes ids, `generate_text` writes
 text up to a stop string, and `beam_search` looks for the most likely whole text. `Constraint` only allows tokens that
 keep a text within a regular expression (`regexes`), a JSON schema (`schemas`) or a list of answers. `quality` measures
-texts: how much they repeat, and how surprising they are to a model.
+texts: how much they repeat themselves, and how surprising they are to a model.
 """
 
 from llmlib.sampling.automaton import ConstraintError

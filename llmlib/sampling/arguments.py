@@ -30,27 +30,27 @@ def check_count(name: str, value: int, least: int, most: int | None = None) -> i
 
 
 def tensor_of(ids: Tensor | Sequence[int]) -> Tensor:
-    """Return ids as a tensor. Raises `ValueError` for a string, and for anything but rows of whole numbers."""
+    """Return ids as a tensor. Raises `ValueError` for a string, or anything else that is not rows of whole numbers."""
     if isinstance(ids, str):
         raise ValueError(
             "ids is a string. Turn it into ids first, with the model's own tokenizer: tokenizer.encode(text)."
         )
     if isinstance(ids, Mapping):
-        raise ValueError(f"ids is a dict with {', '.join(map(str, ids))}. Pass only the ids in it.")
+        raise ValueError(f"ids is a dict with {', '.join(map(str, ids))}. Pass only its ids.")
     try:
         if not isinstance(ids, Tensor):
             ids = torch.tensor(list(ids)) if len(ids) else torch.zeros(0, dtype=torch.long)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(f"ids must be whole numbers, each the id of a token ({error}).") from None
     if ids.dtype == torch.bool:
-        raise ValueError("ids must be whole numbers, each the id of a token; these are True and False.")
+        raise ValueError("ids must be whole numbers, each the id of a token, but these are True and False.")
     return ids
 
 
 def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"] | None:
-    """Return a mask that is True at text. Raises `ValueError` for a wrong shape or padding at the end.
+    """Return a mask that is True at tokens. Raises `ValueError` for a wrong shape or padding at the end.
 
-    New tokens come after the last position of all rows, so every row's text has to end there.
+    New tokens go after the last position of every row, so every text has to end there.
     """
     if attention_mask is None:
         return None
@@ -58,7 +58,7 @@ def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> 
         shape = list(attention_mask.shape) if isinstance(attention_mask, Tensor) else type(attention_mask).__name__
         raise ValueError(f"attention_mask must be a tensor with the shape of ids, {list(prompt.shape)}, got {shape}.")
     if ((attention_mask != 0) & (attention_mask != 1)).any():
-        raise ValueError("attention_mask must be True (or 1) at tokens and False (or 0) at padding, nothing else.")
+        raise ValueError("attention_mask may only contain True (or 1) for tokens and False (or 0) for padding.")
     if len(rows := (attention_mask[:, -1] == 0).nonzero()):
         raise ValueError(
             f"Row {int(rows[0])} of ids ends with padding, and new tokens would come after it. "
@@ -75,5 +75,5 @@ def ends_of(end_ids: Iterable[int] | None, config: TransformerConfig) -> Int[Ten
     given = config.end_ids if end_ids is None else end_ids
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise ValueError(f"end_ids must be a list of ids, got {given!r}. For a single id, write [id].")
-    ids = [check_count("Each of end_ids", id, 0) for id in given]
+    ids = [check_count("Each id in end_ids", id, 0) for id in given]
     return torch.tensor([id for id in ids if id < config.vocab_size], dtype=torch.long)

@@ -19,7 +19,7 @@ TOO_LARGE = (
 )
 TOO_DEEP = (
     "The pattern is nested too deeply: use fewer brackets inside brackets (in a schema: fewer parts inside parts, "
-    "or fewer members that may be missing)."
+    "or fewer optional members)."
 )
 
 
@@ -140,8 +140,8 @@ class _Many:
     def add(self, pattern: Pattern, end: int) -> int:
         """Add states that read the pattern and then move to `end`, and return the first of them.
 
-        If a node occurs several times in the tree with the same end, it is made only once. Otherwise the members of an
-        object, if each may be missing, would be made 2ⁿ times.
+        If a node occurs several times in the tree with the same end, it is made only once. Otherwise, if all n members
+        of an object are optional, they would be made 2ⁿ times.
         """
         if (key := (id(pattern), end)) not in self._made:
             self._made[key] = self._add(pattern, end)
@@ -178,7 +178,7 @@ class _Many:
         return first
 
     def closure(self, states: frozenset[int]) -> frozenset[int]:
-        """Return these states and all that they reach without a byte, but only those that read a byte or end."""
+        """Return these states and all they reach without reading a byte; keep only those that read a byte or end."""
         if states not in self._closures:
             open_, seen = list(states), set(states)
             while open_:

@@ -82,7 +82,7 @@ def beam_search(
     if steps < max_new_tokens:
         warn(
             f"The context of {model.config.max_seq_len:,} tokens is full: the search stopped after {steps:,} tokens. "
-            "Use a shorter prompt to look further."
+            "Use a shorter prompt to search further."
         )
     unfinished = [_beam(row, total, length_penalty) for row, total in zip(written, totals)]
     return sorted([*finished, *unfinished], key=lambda beam: -beam.score)[:n_beams]

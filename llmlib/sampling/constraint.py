@@ -7,8 +7,8 @@ Sources: Willard and Louf (2023), "Efficient Guided Generation for Large Languag
 
 Libraries such as llguidance do the same in compiled code: for a schema with five fields they take 0.04 ms per token,
 and this module takes 0.6 ms in a new state. They also handle schemas that contain themselves. We write it out here
-because the course shows how it works, and compared with a model's 15 ms per token it hardly matters. On a server, use
-such a library.
+because the course shows how it works, and next to a model's 15 ms per token the difference hardly matters. On a server,
+use such a library.
 """
 
 from collections.abc import Iterable, Mapping
@@ -51,16 +51,16 @@ class Constraint:
         self._known: dict[int, Bool[Tensor, " vocab"]] = {}
         self._alive = self._with_a_way_out()
         if not self._alive[self.start]:
-            raise ConstraintError(f"No text that {tokenizer!r} can write meets this constraint.")
+            raise ConstraintError(f"{tokenizer!r} cannot write any text that meets this constraint.")
 
     @classmethod
     def regex(cls, pattern: str, tokenizer: Tokenizer) -> "Constraint":
-        """Make the text match a regular expression, as far as `read_regex` understands it (else `ConstraintError`)."""
+        """Make the text match a regular expression. Raises `ConstraintError` for one that `read_regex` refuses."""
         return cls(read_regex(pattern), tokenizer)
 
     @classmethod
     def json(cls, schema: Mapping[str, Any] | str, tokenizer: Tokenizer) -> "Constraint":
-        """Make the text JSON that fits a schema, as far as `read_schema` understands it (else `ConstraintError`)."""
+        """Make the text JSON that fits a schema. Raises `ConstraintError` for a schema that `read_schema` refuses."""
         parts = read_parts(schema)
         try:
             return cls(parts[-1][1], tokenizer)
@@ -83,7 +83,7 @@ class Constraint:
             raise ConstraintError(f"The answers to choose from must be a list of strings, got {texts!r}.")
         texts = list(texts)
         if not texts:
-            raise ConstraintError("There is nothing to choose from: pass a list of at least one string.")
+            raise ConstraintError("There is nothing to choose from: pass a list with at least one string.")
         if wrong := [one for one in texts if not isinstance(one, str)]:
             raise ConstraintError(f"An answer must be a string, got {wrong[0]!r}. Put it in quotes.")
         return cls(OneOf(tuple(map(literal, texts))), tokenizer)
@@ -116,7 +116,7 @@ class Constraint:
     def _with_a_way_out(self) -> np.ndarray:
         """Return the states that can reach a match with whole tokens.
 
-        Single-byte tokens settle nearly all states; only for the rest do we follow all tokens.
+        Single-byte tokens settle nearly all states; we follow all tokens only for the rest.
         """
         moves, accepts = self.automaton.moves, self.automaton.accepts
         single = sorted({data[0] for data in self._tree.bytes_of if len(data) == 1})
@@ -142,7 +142,7 @@ class Constraint:
 
 
 class _Tree:
-    """The bytes of all tokens as a tree of their beginnings, level by level; node 0 is the empty beginning."""
+    """A prefix tree of the bytes of all tokens, level by level; node 0 is the empty prefix."""
 
     def __init__(self, bytes_of: list[bytes]):
         self.bytes_of = bytes_of

@@ -44,7 +44,7 @@ class Continuation:
         return replace(self, state=state, ended="constraint" if self.constraint.is_finished(state) else "")
 
     def allowed(self, vocab_size: int) -> Bool[Tensor, " vocab"]:
-        """Return which tokens may come next; end tokens may if the text is complete."""
+        """Return which tokens may come next; end tokens may only if the text is complete."""
         if self.constraint is None:
             return torch.ones(vocab_size, dtype=torch.bool)
         allowed = torch.zeros(vocab_size, dtype=torch.bool)
@@ -59,5 +59,5 @@ class Continuation:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether the text can no longer become what the constraint asks for."""
+        """Whether the text can no longer meet the constraint."""
         return self.constraint is not None and self.state == 0

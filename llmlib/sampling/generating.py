@@ -48,7 +48,7 @@ class SampledToken:
 
 
 class Generation(Generator):
-    """Yields a generated text piece by piece; at the end, `ended_by` says why it ended (a tuple for a batch)."""
+    """Yields generated text piece by piece; at the end, `ended_by` says why the text ended (a tuple for a batch)."""
 
     def __init__(self, start: Callable[["Generation"], Iterator]):
         self.ended_by: Any = None
@@ -86,10 +86,10 @@ def generate(
     ended repeat their end token until all have ended, and after a while the model stops reading them (a hook then sees
     fewer rows). Generation stops at an end token (`end_ids`, by default the model config's), after `max_new_tokens`,
     when a `constraint` (one for all, or one per text) is met and allows nothing more, or when the context is full; the
-    result's `ended_by` says which. With a full context, `when_full="slide"` forgets the older half and continues, and
-    "stop" issues a `GenerationWarning`. With `top_log_probs=k` you get a `SampledToken` instead of each id (a tuple of
-    them for a batch), with its log-probability and the k most likely tokens. With `samples=n`, each text is read once
-    and continued n times: the result is a batch with n rows for the first text, then n for the next, and so on.
+    result's `ended_by` says which. If the context is full, `when_full="slide"` forgets the older half and continues,
+    and "stop" issues a `GenerationWarning`. With `top_log_probs=k` you get a `SampledToken` instead of each id (a tuple
+    of them for a batch), with its log-probability and the k most likely tokens. With `samples=n`, each text is read
+    once and continued n times: the result is a batch with n rows for the first text, then n for the next, and so on.
     `seed=None` uses a fresh seed. Raises `ValueError` right away for ids that the model cannot take, and for padding
     that is not on the left.
 
@@ -124,8 +124,8 @@ def generate(
     for one in constraints:
         if one is not None and one.vocab_size > model.config.vocab_size:
             raise ValueError(
-                f"The constraint knows {one.vocab_size:,} tokens, but the model only {model.config.vocab_size:,}. "
-                "Make it with the model's own tokenizer."
+                f"The constraint knows {one.vocab_size:,} tokens, but the model knows only "
+                f"{model.config.vocab_size:,}. Make the constraint with the model's own tokenizer."
             )
     generator = torch.Generator()
     generator.seed() if seed is None else generator.manual_seed(seed)
@@ -226,7 +226,7 @@ class _Writer:
         return logits.repeat_interleave(self.samples, dim=0)
 
     def _let_go(self) -> None:
-        """Drop the rows that have ended from the cache, but only once they are half of it: the copy takes time.
+        """Drop the rows that have ended from the cache, but only once they are half of it: copying takes time.
 
         If log-probabilities were asked for, they are needed for ended rows too, so all rows stay.
         """

@@ -24,7 +24,7 @@ def generate_text(
     """Continue a text, yielding pieces of text as they come; at the end, `ended_by` says why it ended.
 
     The text ends before the first of the `stop` strings. A stop string may begin in one token and end in another, so
-    text that could be the beginning of one is held back until that is clear. If no stop string comes within
+    text that could be the beginning of a stop string is held back until that is clear. If no stop string comes within
     `max_new_tokens`, you get a `GenerationWarning`. Everything else is as in `generate`.
 
         for piece in generate_text(model, tokenizer, "Once upon a time", stop=["\\n\\n"]):
@@ -43,7 +43,7 @@ def generate_text(
         raise ValueError("The constraint was made with another tokenizer. Make a new one with this tokenizer.")
     if isinstance(model, Tokenizer) or isinstance(tokenizer, Transformer) or not isinstance(prompt, str):
         kinds = ", ".join(type(each).__name__ for each in (model, tokenizer, prompt))
-        raise ValueError(f"generate_text takes a model, its tokenizer and a text, in this order; got {kinds}.")
+        raise ValueError(f"generate_text takes a model, its tokenizer and a text, in that order; got {kinds}.")
     ids = tokenizer.encode(prompt, add_bos=tokenizer.adds_bos)
     ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
     tokens = generate(

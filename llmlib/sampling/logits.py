@@ -19,7 +19,7 @@ def _column(setting: Setting, logits: Tensor) -> Tensor | float | int:
 
 
 def scale_temperature(logits: Float[Tensor, "*batch vocab"], temperature: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Divide by the temperature: below 1 likely tokens become more likely, above 1 all tokens get closer together.
+    """Divide by the temperature: below 1 likely tokens become more likely, above 1 the probabilities get closer.
 
     It is the T in Boltzmann's distribution, with −logit as the energy (Ackley, Hinton and Sejnowski, 1985). At 0 only
     the most likely token is left (the first, if several are equal).

@@ -1,7 +1,8 @@
 """Measure texts: do they repeat themselves, or each other, and how surprising are they to a model?
 
-A text is a sequence of anything that can be compared: ids, words, characters. Only compare numbers between texts of the
-same length, and between equally many texts: the longer a text is, the more it has to repeat itself.
+A text is a sequence of anything that can be compared: ids, words, characters. Compare these numbers only between texts
+of the same length, and between sets with the same number of texts: the longer a text is, the more it has to repeat
+itself.
 """
 
 from collections import Counter
@@ -60,7 +61,7 @@ def self_bleu(texts: Sequence[Text], n: int = 4) -> float:
     """
     if n < 1 or len(texts) < 2 or min(map(len, texts)) < n:
         raise ValueError(
-            f"self_bleu needs n of at least 1, got {n}, and at least two texts, each with at least n parts."
+            f"self_bleu needs at least two texts, each with at least n parts; n must be 1 or more, got n={n}."
         )
     scores = []
     for number, text in enumerate(texts):
@@ -96,7 +97,7 @@ def log_probs_of(
     """Return the model's log-probability, in float32, of each token except the first, given the tokens before it.
 
     This is for measuring, so it keeps nothing for gradients; `llmlib.preferences.log_probs_of` is for losses, and
-    returns the entropy as well. `attention_mask` is False at padding (on the left); the values at padding mean nothing.
+    returns the entropy as well. `attention_mask` is False at padding (on the left); ignore the values there.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -111,7 +112,7 @@ def log_probs_of(
 def perplexity(log_probs: Float[Tensor, "*batch seq"]) -> Float[Tensor, "*batch"]:
     """Return exp(mean surprise): as if the model had to choose among this many equally likely tokens.
 
-    A low perplexity means likely, not good: a model's own text at a low temperature has a lower one than text by
+    A low perplexity means likely, not good: a model's own text at a low temperature has a lower perplexity than text by
     people. Source: Jelinek et al. (1977), "Perplexity: a measure of the difficulty of speech recognition tasks".
 
     >>> perplexity(torch.tensor([0.5, 0.125]).log())  # √(2 · 8)

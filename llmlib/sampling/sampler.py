@@ -44,9 +44,9 @@ class Sampler:
 
     The settings apply in this order: `logit_bias` adds to the logits of single ids (−∞ bans one); `repetition_penalty`,
     `frequency_penalty` and `presence_penalty` make tokens that have occurred less likely; `temperature` divides the
-    logits, and 0 always takes the most likely token; `top_k`, `top_p`, `min_p` and `typical_p` cut the tail, each from
-    what the one before left. `llmlib.sampling.logits` has each of them as a function, with its paper. A list gives each
-    text in a batch its own number. Raises `ValueError` for values out of range.
+    logits, and 0 always takes the most likely token; `top_k`, `top_p`, `min_p` and `typical_p` cut the tail, each
+    applied to what the one before left. `llmlib.sampling.logits` has each of them as a function, with its paper. A list
+    gives each text in a batch its own number. Raises `ValueError` for values out of range.
 
     >>> Sampler(temperature=0.5).probabilities(torch.tensor([[0.0, 1.0]]))
     tensor([[0.1192, 0.8808]])
@@ -79,7 +79,7 @@ class Sampler:
                 if not _is_number(number) or not fits(number):
                     raise ValueError(f"{name} must be {words}, got {number!r}.")
                 if not _is_finite(number):
-                    raise ValueError(f"{name} must be {words}, and it must be finite, got {number!r}.")
+                    raise ValueError(f"{name} must be {words}, and finite, got {number!r}.")
         if not isinstance(self.logit_bias, Mapping | None):
             raise ValueError(f"logit_bias must be a dict from ids to numbers, got {self.logit_bias!r}.")
         for token, bias in (self.logit_bias or {}).items():
@@ -151,12 +151,12 @@ class Sampler:
         ids: Int[Tensor, "batch seq"] | None = None,
         allowed: Bool[Tensor, "batch vocab"] | None = None,
     ) -> Float[Tensor, "batch vocab"]:
-        """Return the logits after all settings. Raises `ValueError` if one is NaN or +∞, or no token is left."""
+        """Return the logits after all settings. Raises `ValueError` if a logit is NaN or +∞, or no token is left."""
         ruled_out: list[tuple[str, Tensor]] = []
         for name, adjusted in self.stages(logits, ids, allowed):
             if name == "logits" and not (adjusted < float("inf")).all():  # this catches NaN too
                 found = "NaN" if adjusted.isnan().any() else "+∞"
-                raise ValueError(f"The logits contain {found}. Did training diverge, or a hook divide by zero?")
+                raise ValueError(f"The logits contain {found}. Did training diverge, or did a hook divide by zero?")
             if name in ("logits", "logit_bias", "constraint"):  # the others always leave a token
                 ruled_out.append((name, adjusted == float("-inf")))
                 if ruled_out[-1][1].all(dim=-1).any():

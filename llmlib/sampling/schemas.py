@@ -1,7 +1,7 @@
 """Read JSON schemas into patterns: exactly the JSON that a schema allows, written in one standard way.
 
 The members of an object come in the order of the schema; there may be one space after `,` and `:`, but not elsewhere.
-No finite automaton can recognise the texts of a schema that contains itself, so such a schema is refused.
+A finite automaton cannot recognise the texts of a schema that contains itself, so we refuse such a schema.
 """
 
 import itertools
@@ -63,7 +63,7 @@ UNDERSTOOD = {"type", *INSTEAD}.union(*KEYWORDS.values())
 def read_schema(schema: Mapping[str, Any] | str) -> Pattern:
     """Return a pattern of the JSON that a schema allows.
 
-    It understands `type` (one or several), `enum`, `const`, `anyOf`, `oneOf` if its parts share no text, `$ref` to the
+    It understands `type` (one or several), `enum`, `const`, `anyOf`, `oneOf` if its parts do not overlap, `$ref` to the
     schema's own parts, and the keywords in `KEYWORDS`. Objects only have the members in `properties`. Raises
     `ConstraintError`, and names the part, for anything else, and for a schema that no text can meet.
     """
@@ -151,15 +151,15 @@ class _Reader:
         for (i, one), (j, other) in itertools.combinations(enumerate(machines), 2):
             if (text := shared_text(one, other)) is not None:
                 raise ConstraintError(
-                    f"The oneOf in the schema at {path} needs exactly one of its parts, but {text.decode()} fits both "
-                    f"{path}[{i}] and {path}[{j}]: use anyOf, or parts that share no text."
+                    f"A value must match exactly one part of the oneOf in the schema at {path}, but "
+                    f"{text.decode()} fits both {path}[{i}] and {path}[{j}]: use anyOf, or parts that do not overlap."
                 )
         return pattern
 
     def _ref(self, target: Any, path: str, inside: tuple[str, ...]) -> Pattern:
         if target in inside or target == "#":
             raise ConstraintError(
-                f"The schema at {path} contains itself ({target}), and no finite automaton can follow that."
+                f"The schema at {path} contains itself ({target}), which a finite automaton cannot follow."
             )
         found = self.root
         for step in str(target).removeprefix("#").strip("/").split("/"):
@@ -246,7 +246,7 @@ def _keywords(kind: Any) -> set[str]:
 
 
 def _of_kind(values: Any, kind: Any, path: str) -> list[Any]:
-    """Return the values that have one of the types: if a schema has a type, its enum allows only those."""
+    """Return the values that have one of the types: a schema with a type and an enum allows only those."""
     kinds = kind if isinstance(kind, list) else [kind]
     if unknown := [one for one in kinds if not isinstance(one, str) or one not in KEYWORDS]:
         raise ConstraintError(f"The schema at {path} needs one of the types {', '.join(KEYWORDS)}; got {unknown[0]!r}.")

@@ -1,8 +1,8 @@
-"""Predict the loss of a model before you train it, from smaller ones: laws of parameters, tokens and compute.
+"""Predict the loss of a model before you train it, from smaller models: laws of parameters, tokens and compute.
 
 `laws` has the two published forms of a scaling law, and what follows from one: the best use of a budget, and a model
 that is cheap to use. `published` holds the constants of three papers, and known models. `fitting` fits a law to your
-own runs and predicts with an interval, `isoflop` finds the best size at one compute, and `bills` turns FLOPs into days
+own runs and predicts with an interval, `isoflop` finds the best size for one budget, and `bills` turns FLOPs into days
 and money.
 """
 

@@ -7,11 +7,11 @@ from llmlib.scaling.laws import ScalingError
 
 @dataclass(frozen=True)
 class Machine:
-    """An accelerator: what its data sheet promises, what it draws, and what an hour of it costs to rent."""
+    """An accelerator: the speed that its data sheet promises, the power it draws, and what it costs to rent."""
 
     name: str
     peak_flops: float  # per second, for dense products in bfloat16
-    watts: float  # of the accelerator alone
+    watts: float  # of only the accelerator
     dollars_per_hour: float  # an assumption: prices differ by a factor of three, and change within months
     source: str = ""  # of the first two
 
@@ -19,13 +19,13 @@ class Machine:
 MACHINES = (
     Machine("A100 80 GB", 312e12, 400, 1.5, "NVIDIA A100 data sheet, SXM: bfloat16 without sparsity"),
     Machine("H100 SXM", 989e12, 700, 2.5, "NVIDIA H100 data sheet, SXM5: bfloat16 without sparsity, half of 1,979e12"),
-    Machine("one core of a laptop", 50e9, 15, 0.0, "a round figure: 3 GHz, and 16 float32 operations in a cycle"),
+    Machine("one core of a laptop", 50e9, 15, 0.0, "a round figure: 3 GHz, and 16 float32 operations per cycle"),
 )
 
 
 @dataclass(frozen=True)
 class Bill:
-    """The time, money and energy that a computation takes; the energy is for the accelerators alone."""
+    """The time, money and energy that a computation takes; the energy is only what the accelerators use."""
 
     days: float
     machine_hours: float

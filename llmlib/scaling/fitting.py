@@ -55,7 +55,7 @@ class Fit:
     tokens: Array = field(repr=False)
 
     def interval(self, what: Callable[[Law], float], level: float = 0.9) -> tuple[float, float]:
-        """Return the interval, by the bootstrap, for a number that follows from the law.
+        """Return the bootstrap interval for a number that follows from the law.
 
         `fit.interval(lambda law: law.alpha)` says how certain the exponent is.
         """
@@ -70,9 +70,9 @@ class Fit:
         return self.law.optimum(compute)
 
     def predict(self, parameters: float, tokens: float, level: float = 0.9, seed: int = 0) -> Prediction:
-        """Predict the loss of one new run, with an interval, and say whether the run is outside the fitted ones.
+        """Predict the loss of one new run, with an interval, and say whether the run is outside the fitted range.
 
-        The interval covers two kinds of error: the true law may be another one (the bootstrap), and a single run
+        The interval covers two kinds of error: the true law may be different (the bootstrap), and a single run
         deviates from its law (by as much as a fitted run, drawn at random). It cannot foresee a bend that no fitted
         run shows.
         """
@@ -113,11 +113,11 @@ def fit(
 ) -> Fit:
     """Fit L(N, D) = E + A / N^alpha + B / D^beta to runs; the first three arguments have one number per run.
 
-    It minimises the Huber loss between the logarithms of losses, from many starts, as Hoffmann et al. (2022, section
-    3.3) do. With logarithms, 1% counts the same for a high loss and a low one. `bootstraps` fits to resampled runs
-    say how certain the constants are; runs with the same size and tokens are drawn together, since they share the same
-    error. Raises `ScalingError` if there are too few runs, runs of too few sizes or token counts, or losses
-    that do not fall with size or with tokens.
+    It minimises the Huber loss between the logarithms of measured and predicted losses, from many starts, as Hoffmann
+    et al. (2022, section 3.3) do. With logarithms, 1% counts the same for a high loss and a low one. `bootstraps` fits
+    to resampled runs say how certain the constants are; runs with the same size and tokens are drawn together, since
+    they share the same error. Raises `ScalingError` if there are too few runs, runs of too few sizes or token counts,
+    or losses that do not fall with size or with tokens.
 
     >>> law = Law(E=1.5, A=50, B=300, alpha=0.3, beta=0.4)
     >>> n, d = np.repeat([1e4, 1e5, 1e6], 3), np.tile([1e5, 1e6, 1e7], 3)
@@ -130,7 +130,7 @@ def fit(
     n, d, loss = (np.asarray(each, dtype=float) for each in (parameters, tokens, losses))
     places = _check(n, d, loss)
     if bootstraps < 0 or delta <= 0:
-        raise ScalingError(f"bootstraps must be 0 or more and delta more than 0; got {bootstraps} and {delta}.")
+        raise ScalingError(f"bootstraps must be 0 or more and delta more than 0; got {bootstraps=} and {delta=}.")
     logs = np.log(n), np.log(d), np.log(loss)
     starts = _starts(n, d, loss)
     weights = np.ones((len(starts), len(n)))
@@ -143,9 +143,9 @@ def fit(
     }
     if law is None or not all(falls.values()):
         raise ScalingError(
-            f"In these runs the loss does not fall with more {next(name for name in falls if not falls[name])}, as "
-            "such a law expects. Check the runs: is each one at its own best learning rate, and has it reached the "
-            "end of its schedule?"
+            f"In these runs the loss does not fall with more {next(name for name in falls if not falls[name])}, but "
+            "a scaling law assumes that it does. Check the runs: did each one use its own best learning rate, and did "
+            "it reach the end of its schedule?"
         )
 
     # Each bootstrap sample starts from the best constants, and from the next best that differ.
@@ -166,10 +166,11 @@ def _check_level(level: float) -> None:
 
 
 def _check(n: Array, d: Array, loss: Array) -> NDArray[np.intp]:
-    """Return the number of each run's distinct point; raise if no law can be fitted."""
+    """Number the distinct points, and return each run's number; raise if no law can be fitted."""
     if not (n.shape == d.shape == loss.shape and n.ndim == 1):
         raise ScalingError(
-            f"Each run needs its parameters, tokens and loss; got shapes {n.shape}, {d.shape} and {loss.shape}."
+            "Parameters, tokens and losses must be lists of the same length, with one entry per run; got shapes "
+            f"{n.shape}, {d.shape} and {loss.shape}."
         )
     if not all(np.isfinite(each).all() and (each > 0).all() for each in (n, d, loss)):
         raise ScalingError(
@@ -177,7 +178,7 @@ def _check(n: Array, d: Array, loss: Array) -> NDArray[np.intp]:
             "that you did."
         )
     if not len(n):
-        raise ScalingError(f"There are no runs. A law has five constants, so it takes {FEWEST} distinct runs or more.")
+        raise ScalingError(f"There are no runs. A law has five constants, so it takes at least {FEWEST} distinct runs.")
     points, places = np.unique(np.stack((n, d)), axis=1, return_inverse=True)
     if points.shape[1] < FEWEST:
         raise ScalingError(
@@ -207,7 +208,7 @@ def _starts(n: Array, d: Array, loss: Array) -> Array:
 
 
 def _law(constants: Array) -> Law | None:
-    """Return the law with these constants (log E, log A, log B, alpha, beta), or None if they do not make one."""
+    """Return the law with these constants (log E, log A, log B, alpha, beta), or None if they are not valid."""
     e, a, b, alpha, beta = constants
     with np.errstate(over="ignore"):
         try:

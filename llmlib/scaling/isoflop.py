@@ -10,7 +10,7 @@ from llmlib.scaling.laws import ScalingError
 
 @dataclass(frozen=True)
 class Minimum:
-    """The lowest point of a curve of losses at one compute; `inside`: it is between the smallest and largest model."""
+    """The lowest point of a loss curve at one compute; `inside`: whether it is within the range of the models."""
 
     parameters: float
     loss: float
@@ -29,7 +29,7 @@ class PowerLaw:
 
 
 def isoflop_minimum(parameters: ArrayLike, losses: ArrayLike) -> Minimum:
-    """Return the size with the lowest loss, by a parabola through losses against the logarithm of the size.
+    """Return the size with the lowest loss, from a parabola fitted to the losses over the logarithm of the size.
 
     Raises `ScalingError` for fewer than three sizes, or if the curve through the points does not bend
     upwards and so has no lowest point. Source: Hoffmann et al. (2022), section 3.2.
@@ -39,9 +39,9 @@ def isoflop_minimum(parameters: ArrayLike, losses: ArrayLike) -> Minimum:
     """
     sizes, values = np.asarray(parameters, dtype=float), np.asarray(losses, dtype=float)
     if sizes.shape != values.shape or sizes.ndim != 1:
-        raise ScalingError(f"One loss for each size is needed: got shapes {sizes.shape} and {values.shape}.")
+        raise ScalingError(f"Pass one loss for each size; got shapes {sizes.shape} and {values.shape}.")
     if len(np.unique(sizes)) < 3:
-        raise ScalingError(f"A parabola needs 3 sizes or more; got {len(np.unique(sizes))}. Train other sizes too.")
+        raise ScalingError(f"A parabola needs at least 3 sizes; got {len(np.unique(sizes))}. Train other sizes too.")
     middle = np.log(sizes).mean()  # so that no large numbers cancel
     bend, slope, height = np.polyfit(np.log(sizes) - middle, values, 2)
     if bend <= 0:
@@ -66,6 +66,6 @@ def power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
     """
     xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if xs.shape != ys.shape or len(np.unique(xs)) < 2 or not ((xs > 0).all() and (ys > 0).all()):
-        raise ScalingError("A power law needs two points or more with distinct x; all numbers must be positive.")
+        raise ScalingError("A power law needs at least two distinct values of x, and all numbers must be positive.")
     exponent, log_factor = np.polyfit(np.log(xs), np.log(ys), 1)
     return PowerLaw(float(np.exp(log_factor)), float(exponent))

@@ -84,7 +84,7 @@ class Law:
                 raise ScalingError(f"{name}={value}: all five constants of a law must be positive numbers.")
 
     def loss(self, parameters: ArrayLike, tokens: ArrayLike) -> NDArray[np.float64]:
-        """Return the loss of models of these sizes, trained on `tokens` tokens; numbers, or arrays of one shape."""
+        """Return the loss of models of these sizes, trained on `tokens` tokens: numbers, or arrays of equal shape."""
         n, d = np.asarray(parameters, dtype=float), np.asarray(tokens, dtype=float)
         return self.E + self.A * n**-self.alpha + self.B * d**-self.beta
 
@@ -94,7 +94,7 @@ class Law:
         return self.beta / (self.alpha + self.beta)
 
     def optimum(self, compute: float) -> Allocation:
-        """Return the size and number of tokens with the lowest loss, of all that take `compute` FLOPs to train.
+        """Return the size and number of tokens with the lowest loss, among all that take `compute` FLOPs to train.
 
         On the line 6 N D = compute, the loss is lowest where alpha A / N^alpha = beta B / D^beta. Source: Hoffmann et
         al. (2022), equation 4. Raises `ScalingError` if `compute` is not positive.
@@ -132,7 +132,7 @@ class Law:
         ['79', '143', '3942']
         """
         if not loss > self.E:
-            raise ScalingError(f"No model gets to a loss of {loss:.4g}: by this law, all stay above E = {self.E:.4g}.")
+            raise ScalingError(f"No model gets to a loss of {loss:.4g}: this law always stays above E = {self.E:.4g}.")
         if answered_tokens < 0:
             raise ScalingError(f"answered_tokens must be 0 or more, got {answered_tokens}.")
 

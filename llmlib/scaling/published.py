@@ -1,4 +1,4 @@
-"""Constants and models as their papers give them."""
+"""The constants of published laws and the figures of well-known models, each from its paper."""
 
 from dataclasses import dataclass
 

@@ -52,7 +52,7 @@ class Tokenizer:
 
     def _check_known(self, name: str, id: int) -> None:
         if not (0 <= id < self.vocab_size):
-            raise TokenizerError(f"{name} {id} is not in the vocabulary, which goes from 0 to {self.vocab_size - 1}.")
+            raise TokenizerError(f"{name} {id} is not in the vocabulary, whose ids go from 0 to {self.vocab_size - 1}.")
 
     def __repr__(self) -> str:
         specials = len(self.special_tokens)

@@ -308,8 +308,9 @@ class BPETokenizer(Tokenizer):
         """
         if self._rank_to_id is not None or self._only_whole or self.normalization:
             raise ValueError(
-                "tiktoken needs ids in the order of merging, no pieces that must stay whole, and no Unicode "
-                "normalization; this tokenizer does not fit. Use its own encode, which runs in tiktoken's core."
+                "tiktoken cannot express this tokenizer: tiktoken needs ids in the order of merging, and supports "
+                "neither pieces that must stay whole nor Unicode normalization. Use the tokenizer's own encode, which "
+                "runs in tiktoken's core."
             )
         return tiktoken.Encoding(
             name, pat_str=self.pattern, mergeable_ranks=self._ranks, special_tokens=self.special_tokens

@@ -47,7 +47,7 @@ def byte_level_tokenizer(
     """Build a tokenizer from tokens and pairs of tokens, both in GPT-2's alphabet; for the options see `BPETokenizer`.
 
     Raises `TokenizerError` if a merge refers to a missing token. tiktoken's core joins any two tokens that make the
-    earliest token, not only the listed pairs, so it also raises if that would give other ids.
+    earliest token, not only the listed pairs, so this also raises if that would lead to other ids.
     """
     as_bytes = bytes_of_tokens(tokens)
     pairs: dict[bytes, dict[tuple[bytes, bytes], int]] = {}  # for each token, the pairs that make it, and when
@@ -76,7 +76,8 @@ def _check_merges(pairs: Mapping[bytes, Mapping[tuple[bytes, bytes], int]]) -> N
         when = made_from.get((parts[0], parts[-1]), -1) if len(parts) == 2 else -1
         if when < last or max(ranks.get(part, -1) for part in parts) >= ranks[token]:
             raise TokenizerError(
-                f"The merges do not build up: {token!r} is made of {', '.join(map(repr, parts))} before its own "
-                "merge, which is not the listed pair of earlier tokens. Tokenizers like this are not supported."
+                f"The merges do not build on each other: just before its own merge, {token!r} is cut into "
+                f"{', '.join(map(repr, parts))}, but a listed pair of earlier tokens is needed. Tokenizers like this "
+                "are not supported."
             )
         last = when

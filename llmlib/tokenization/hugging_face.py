@@ -1,7 +1,7 @@
 """Read Hugging Face's tokenizer.json for the families GPT-2, Llama, Mistral, Qwen2, Qwen3 and SmolLM2.
 
 The file describes a pipeline: normalizer, pre-tokenizer, model, post-processor, decoder. We support the
-pipelines of these families, and refuse a file if we would not follow every part of it to the letter.
+pipelines of these families, and refuse a file unless we can follow every part of it to the letter.
 """
 
 import sys
@@ -231,7 +231,7 @@ def _conventions(record: Mapping[str, Any], special: Mapping[str, int], path: Pa
     config = others["tokenizer_config.json"]
     written = config.get("llmlib_crc32")
     if written is not None and written != zlib.crc32(path.read_bytes()):
-        print(f"{path} is not what was saved: it has been changed since, or is damaged.", file=sys.stderr)
+        print(f"{path} is not what was saved: it has since been changed, or is damaged.", file=sys.stderr)
     begin = _template_begin(record)
     ends = [_token_id(config.get("eos_token"), special)]
     for name in ("config.json", "generation_config.json"):

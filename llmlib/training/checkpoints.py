@@ -1,4 +1,4 @@
-"""Save runs to disk: each checkpoint is a folder, complete or not there at all, from which a run continues exactly.
+"""Save runs to disk, to continue them exactly: each checkpoint is a folder, either complete or not there at all.
 
 A checkpoint holds the weights that are trained. If part of the model is frozen, as with a LoRA, we already have those
 weights; a checksum makes sure that a run continues with the same ones.
@@ -138,7 +138,7 @@ def name_of(step: int) -> str:
 
 
 def prune(folder: Path, keep: int, best: int | None) -> None:
-    """Remove all checkpoints except the last `keep` and the one of step `best`."""
+    """Remove all checkpoints except the last `keep` and the checkpoint of step `best`."""
     for path in checkpoints(folder)[:-keep]:
         if int(path.name[5:]) != best:
             shutil.rmtree(path, ignore_errors=True)
@@ -164,7 +164,9 @@ def load(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimize
         weights = read_sealed_weights(path, about)
         _check_weights(weights, learning(model), path)
         if about["frozen"] != checksum(model):
-            raise RunError(f"The frozen weights differ from the run's in {path}. Load the model that it began with.")
+            raise RunError(
+                f"The frozen weights differ from those of the run in {path}. Load the model that the run began with."
+            )
         if file_checksum(path / OPTIMIZERS) != about["optimizers"]:
             raise CheckpointError(f"{path / OPTIMIZERS} is not what was written")
         states = torch.load(path / OPTIMIZERS, map_location="cpu", weights_only=True)
@@ -195,13 +197,13 @@ def _check_architecture(theirs: Any, model: Transformer, path: Path) -> None:
     ours = json.loads(json.dumps(dataclasses.asdict(model.config)))
     if differing := [name for name in ours if ours[name] != theirs.get(name)]:
         differences = "; ".join(f"{name} is {theirs.get(name)} there and {ours[name]} here" for name in differing)
-        raise RunError(f"{path} has another architecture: {differences}. Build the model with the same config.")
+        raise RunError(f"{path} has a different architecture: {differences}. Build the model with the same config.")
 
 
 def _check_weights(weights: dict[str, Tensor], ours: dict[str, Tensor], path: Path) -> None:
     if differing := sorted(weights.keys() ^ ours.keys()):
         raise RunError(
-            f"{path} comes from a run that trained other weights: only one of the two runs has {differing[0]}. "
+            f"{path} comes from a run that trained different weights: only one of the two runs has {differing[0]}. "
             "Freeze the same weights, or apply the same LoRA."
         )
     for name, value in weights.items():
@@ -214,7 +216,7 @@ def check_states(states: Any, optimizers: Sequence[torch.optim.Optimizer]) -> No
     torch does not check, and its fused kernels crash Python if a tensor has another shape.
     """
     if not isinstance(states, list) or len(states) != len(optimizers):
-        raise RunError(f"This run has {len(optimizers)} optimizers, but the checkpoint has another number of them.")
+        raise RunError(f"This run has {len(optimizers)} optimizers, but the checkpoint has a different number.")
     for optimizer, state in zip(optimizers, states):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         parts = PARTS.get(type(optimizer), ()) if not optimizer.defaults.get("amsgrad") else ()
@@ -225,7 +227,7 @@ def check_states(states: Any, optimizers: Sequence[torch.optim.Optimizer]) -> No
                 raise ValueError(f"it has a state for weight {number}, but there are only {len(weights)} weights")
             weight = weights[number]
             if not isinstance(of_weight, dict) or (parts and of_weight.keys() != set(parts)):
-                raise ValueError(f"the state of weight {number} is not exactly {', '.join(parts)}")
+                raise ValueError(f"the state of weight {number} must have exactly the entries {', '.join(parts)}")
             for part, value in of_weight.items() if parts else ():  # we cannot check other optimizers' states
                 like = torch.zeros(()) if part == "step" else weight
                 _check_alike(value, like, f"{part} of weight {number}")

@@ -133,7 +133,9 @@ def _run(path: Path, resume: bool) -> None:
     settings = read_toml(path, "train", RunSettings)
     data = from_mapping(DataSettings, settings.data, f"{path}, [data]")
     if data.tokenizer != LEARNED and "vocab_size" in settings.data:
-        raise SettingsError(f"{path}, [data]: vocab_size is only for learning a tokenizer. Leave out one of the two.")
+        raise SettingsError(
+            f"{path}, [data]: vocab_size is only for learning a tokenizer. Leave out vocab_size or tokenizer."
+        )
     config = TrainConfig.from_mapping(settings.train, f"{path}, [train]")
     of_model = f"{path}, [model]"
     from_mapping(TransformerConfig, settings.model, of_model, {"vocab_size": 1})  # report wrong fields before any work
@@ -148,7 +150,7 @@ def _run(path: Path, resume: bool) -> None:
     if architecture.vocab_size < tokenizer.vocab_size:
         raise SettingsError(
             f"{of_model}: vocab_size={architecture.vocab_size} is too small for the tokenizer's "
-            f"{tokenizer.vocab_size}. Leave it out; then it fits."
+            f"{tokenizer.vocab_size}. Leave vocab_size out, and it will fit."
         )
     device = choose().device
     memory.check_room(architecture, config, device)
@@ -211,7 +213,7 @@ def _tokenizer(data: DataSettings, text: str, folder: Path, writes: bool) -> Any
         if tokenizer.vocab_size < data.vocab_size:
             typer.echo(
                 f"Note: the tokenizer has {tokenizer.vocab_size:,} tokens, not {data.vocab_size:,}: the text has no "
-                "pair left to merge. Use more text to get more.",
+                "pair left to merge. Use more text to get more tokens.",
                 err=True,
             )
     if writes and not file.is_file():

@@ -12,7 +12,7 @@ ONLY_WITH = {  # settings that do nothing unless another setting has this value
     ("schedule", "wsd"): ("decay_share",),
 }
 
-TWO_BELOW_1 = Limit("two numbers from 0 to less than 1", lambda values: all(0 <= value < 1 for value in values))
+TWO_BELOW_1 = Limit("two numbers, at least 0 and less than 1", lambda values: all(0 <= value < 1 for value in values))
 MUON_RATE = 2e-2  # for Muon, if a config does not set one
 
 
@@ -72,8 +72,8 @@ class TrainConfig:
 
         if self.statistics_every and (self.compile or self.parallel == "fsdp"):
             raise ValueError(
-                "statistics_every looks inside the model, which is impossible for a compiled or divided one "
-                '(compile=True, parallel="fsdp"). Leave one of them out.'
+                "statistics_every looks inside the model, which is impossible if the model is compiled or split "
+                '(compile=True, parallel="fsdp"). Leave out one or the other.'
             )
 
     @property
@@ -98,7 +98,7 @@ class TrainConfig:
         >>> TrainConfig.from_mapping({"learning_rat": 0.1})
         Traceback (most recent call last):
             ...
-        llmlib.settings.SettingsError: TrainConfig has no 'learning_rat'. Did you mean 'learning_rate'?
+        llmlib.settings.SettingsError: TrainConfig: unknown name 'learning_rat'. Did you mean 'learning_rate'?
         """
         config = from_mapping(cls, settings, where)
         for (choice, value), only in ONLY_WITH.items():

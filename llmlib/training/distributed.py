@@ -1,11 +1,12 @@
 """Train one model with several processes, which `torchrun` starts: which one am I, how many are there, who writes?
 
 Each process computes its share of every batch, and all take the same step. With `parallel="ddp"` every process has the
-whole model, and torch's DistributedDataParallel averages the gradients while they are computed. With "fsdp" each one
-has a part (`llmlib.training.sharding`); use it if a model with its gradients and optimizers does not fit on one device.
+whole model, and torch's DistributedDataParallel averages the gradients while they are computed. With "fsdp" each
+process has a part (`llmlib.training.sharding`); use it if a model with its gradients and optimizers does not fit on one
+device.
 
 Checkpoints are complete: the first process gathers and writes all weights and optimizer states, always in the same
-format. So a run can continue with any number of processes, of either kind, and you can open the weights without torch's
+format. So a run can continue with any number of processes, in either mode, and you can open the weights without torch's
 distributed modules. (In torch's own distributed checkpoint each process writes its part. That is quicker for models
 too large for one host's memory, but such models are beyond this library.) All hosts must share the run's folder.
 
@@ -81,7 +82,7 @@ class Ranks:
         with self.together():
             dist.all_gather_object(values, value)
         if wrong := [f"process {rank}: {other}" for rank, other in enumerate(values) if other != values[0]]:
-            raise RunError(f"The processes differ in {what}: process 0: {values[0]}; {'; '.join(wrong)}.")
+            raise RunError(f"The processes disagree on {what}: process 0: {values[0]}; {'; '.join(wrong)}.")
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:

@@ -31,7 +31,7 @@ NOT_LOGGED = ("sample", "groups")  # fields of a step that do not fit into a lin
 def reporting(command: str) -> Iterator[None]:
     """End the command with one line if an error has a message for people; only the first process prints it.
 
-    Every process leaves its line to `torchrun`, which shows at the end what stopped the run, whichever process it was.
+    Every process leaves its line for `torchrun`, which shows at the end what stopped the run, whichever process it was.
     """
     try:
         yield
@@ -142,14 +142,14 @@ def summary(run: Any, folder: Path) -> str:
     loss, step = lowest
     best = f"the lowest validation loss was {loss:.4f}, at step {step}"
     kept = folder / name_of(step)
-    other = f" ({kept} opens too)" if step != run.step and kept.is_dir() else ""
+    other = f" ({kept} can be loaded too)" if step != run.step and kept.is_dir() else ""
     return f"{run.step} steps taken; {best}{other}."
 
 
 class Log:
     """The CSV log of a run. It continues after the step `last`, or begins a new file if that is None.
 
-    Later lines, written before a kill, are dropped; the line of step `last` is added if a kill came before it.
+    Later lines, written before a kill, are dropped; the line of step `last` is added if a kill prevented it.
     Raises `RunError` if the file cannot be read or written.
     """
 
@@ -196,7 +196,7 @@ class Log:
             return rows if not rows or whole else rows[:-1]
         except (ValueError, TypeError, KeyError, OSError, csv.Error) as error:
             raise RunError(
-                f"{self.path} is damaged ({error}). Move it away, and a new one will begin; the checkpoints are fine."
+                f"{self.path} is damaged ({error}). Move it away, and a new log will begin; the checkpoints are fine."
             ) from None
 
     @contextlib.contextmanager

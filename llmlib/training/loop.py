@@ -209,7 +209,7 @@ def train(
         if size > model.config.vocab_size:
             raise ValueError(
                 f"The data's tokenizer has {size:,} tokens, but the model has only {model.config.vocab_size:,}. "
-                "Build the model with vocab_size=tokenizer.vocab_size, or use the tokenizer that it was made for."
+                "Build the model with vocab_size=tokenizer.vocab_size, or use the model's own tokenizer."
             )
         texts.batch(0, batch_size=1, seq_len=config.seq_len)  # report a text that is too short before training
     if isinstance(model.config, TransformerConfig):
@@ -236,4 +236,4 @@ def _check_kinds(model: Any, data: Any, config: Any, validation: Any) -> None:
     for name, given in (("data", data), ("validation", validation)):
         if given is not None and not isinstance(given, Data):
             remedy = "TokenDataset(tokenizer.encode(text))" if isinstance(given, str) else "TokenDataset(ids)"
-            raise ValueError(f"{name} must have a method batch, but {type(given).__name__} does not. Try {remedy}.")
+            raise ValueError(f"{name} must have a batch method, but {type(given).__name__} does not. Try {remedy}.")

@@ -59,7 +59,7 @@ class Objective(Protocol):
         ...
 
     def count(self, y: Tensor) -> int:
-        """Return the number of things that the mean is over, so that parts of a batch can be weighted."""
+        """Return how many values the mean is taken over, so that parts of a batch can be weighted."""
         ...
 
 

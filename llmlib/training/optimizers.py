@@ -44,8 +44,8 @@ class Muon(torch.optim.Optimizer):
     "Muon is Scalable for LLM Training", section 2.2), so you can compare learning rates between the two. Weight decay
     is separate from the gradient, as in AdamW. The products are computed in `dtype` (default: the parameters' own), for
     all matrices of the same shape at once. If a matrix is cut into parts (`llmlib.training.sharding`), a part cannot be
-    orthogonalised alone, so each process gathers the whole momentum and then updates its own rows. Raises `ValueError`
-    for a parameter that is not a matrix.
+    orthogonalised by itself, so each process gathers the whole momentum and then updates its own rows. Raises
+    `ValueError` for a parameter that is not a matrix.
     """
 
     def __init__(
@@ -95,14 +95,14 @@ def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim
 
     The matrices in the blocks have weight decay and their own learning rate (`TrainConfig.matrix_rate`), and Muon
     trains them if the config says so. Embeddings, norms and biases never decay: decay would pull words that are rare in
-    the data, and the scale of every vector, towards zero. Frozen weights (`requires_grad=False`) are left out: nothing
-    moves them or remembers their gradients. Raises `ValueError` if all weights are frozen.
+    the data, and the scale of every vector, towards zero. Frozen weights (`requires_grad=False`) are left out: no
+    optimizer moves them or remembers their gradients. Raises `ValueError` if all weights are frozen.
     """
     learning = [p for p in model.parameters() if p.requires_grad]
     if not learning:
         raise ValueError(
             "All weights of the model are frozen (requires_grad=False), so there is nothing to train. "
-            "A LoRA only learns while it is enabled and not merged: lora.unmerge(), lora.enabled = True."
+            "A LoRA only learns while it is enabled and not merged: call lora.unmerge(), and set lora.enabled = True."
         )
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2 and p.requires_grad]
     known = {id(p) for p in matrices}

@@ -32,7 +32,7 @@ def save_checkpoint(
     `state`: anything else that the loop needs and JSON can hold, such as `scheduler.state_dict()`. A kill or a full
     disk does not hurt earlier checkpoints.
 
-    Raises `RunError` if the checkpoint cannot be written, or if the folder has another checkpoint of this step, for
+    Raises `RunError` if the checkpoint cannot be written, or if the folder has a different checkpoint of this step, for
     example from an earlier run; and `ValueError` for a state that JSON cannot hold.
 
     >>> import tempfile
@@ -53,7 +53,7 @@ def save_checkpoint(
         ) from None
     if (there := folder / name_of(step)).is_dir() and not _is_kept(model, there):
         raise RunError(
-            f"{there} already exists, with other weights. Continue from it with load_checkpoint(latest_checkpoint("
+            f"{there} already exists, with different weights. Continue from it with load_checkpoint(latest_checkpoint("
             f"{str(folder)!r}), …), choose another folder, or remove it."
         )
     own = {"optimizers": [_about(optimizer) for optimizer in several], "state": plain}
@@ -71,7 +71,7 @@ def load_checkpoint(
 ) -> tuple[int, dict[str, Any]]:
     """Load a checkpoint into the model and its optimizers, and return its step and its `state`.
 
-    Raises `RunError` if it is not a checkpoint, is damaged, or has other weights or optimizers; then nothing changes.
+    Raises `RunError` if it is not a checkpoint, is damaged, or has different weights or optimizers; nothing changes.
     """
     if path is None or not (Path(path) / STATE).is_file():
         raise RunError(f"{path} is not a checkpoint. latest_checkpoint(folder) returns the last one in a folder.")
@@ -81,7 +81,7 @@ def load_checkpoint(
         raise RunError(f"{path} comes from train, not from save_checkpoint. Continue it with train(…, resume=True).")
     kept, ours = about["own"]["optimizers"], [_about(optimizer) for optimizer in several]
     if differing := _differing(kept, ours):
-        raise RunError(f"{path} has other optimizers: {differing}. Make model and optimizers as in the earlier run.")
+        raise RunError(f"{path} has different optimizers: {differing}. Make yours as in the earlier run.")
     load(path, model, several)
     for optimizer, then in zip(several, kept):
         for group, numbers in zip(optimizer.param_groups, then["numbers"]):

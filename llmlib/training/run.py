@@ -80,7 +80,7 @@ class Run(Iterator[Result], Generic[Result]):
         raise NotImplementedError
 
     def _recall(self, about: dict[str, Any]) -> None:
-        """Take over from a checkpoint what `_remembered` put there."""
+        """Restore what `_remembered` put into a checkpoint."""
         raise NotImplementedError
 
     def _update(self) -> None:
@@ -125,7 +125,7 @@ class Run(Iterator[Result], Generic[Result]):
         return self.step == self.config.steps or (every > 0 and self.step % every == 0)
 
     def _settle(self) -> None:
-        """End a step: write a checkpoint if one is due, and let go of everything after the last step."""
+        """End a step: write a checkpoint if one is due, and release everything after the last step."""
         if self.folder and self._due(self.config.save_every):
             self.save()
         if self.step == self.config.steps:
@@ -168,21 +168,25 @@ class Run(Iterator[Result], Generic[Result]):
         ours, theirs = json.loads(json.dumps(dataclasses.asdict(self.settings))), about["train"]
         differing = [name for name in ours if name not in (*FREE, "steps") and ours[name] != theirs.get(name)]
         if differing:
-            changes = "; ".join(f"{name} was {theirs.get(name)} and is {ours[name]}" for name in differing)
-            raise RunError(f"The run in {self.folder} had another config: {changes}. Use that one, or another folder.")
+            changes = "; ".join(f"{name} was {theirs.get(name)} and is now {ours[name]}" for name in differing)
+            raise RunError(
+                f"The run in {self.folder} had a different config: {changes}. Use that config, or another folder."
+            )
         if self.config.steps < about["step"]:
-            raise RunError(f"The run in {self.folder} has taken {about['step']} steps, but steps={self.config.steps}.")
+            raise RunError(
+                f"The run in {self.folder} has already taken {about['step']} steps, but steps={self.config.steps}."
+            )
         for name, now in self._fingerprints().items():
             before = about["data"].get(name)
             if before is not None and now is not None and before != now:
                 raise RunError(
-                    f"The run in {self.folder} began with other {name}: {before} there, {now} here. "
+                    f"The run in {self.folder} did not begin with the same {name}: {before} there, {now} here. "
                     f"{self.SAME}, or start a new run in another folder."
                 )
 
 
 def begin(make: Callable[[], AnyRun], path: Path | None, resume: bool) -> AnyRun:
-    """Make a run, lock its folder, and continue the run in there if asked to, or after a restart by `torchrun`.
+    """Make a run, lock its folder, and continue the run in it if asked to, or after a restart by `torchrun`.
 
     Raises `RunError` if the folder has a run and you do not resume it, or if `Run.resume` does.
     """
@@ -219,13 +223,13 @@ def _extended(planned: int, taken: int, config: TrainConfig) -> str:
         return f"{planned_and_now} Its learning rate stays as it is."
     return (
         f"{planned_and_now} Its schedule, {config.schedule!r}, now ends at the new last step: the learning rate "
-        f"continues at {share:.0%} of its highest. A run planned for {config.steps} steps from the start would have "
-        "had other rates up to here."
+        f"continues at {share:.0%} of its highest. If the run had been planned for {config.steps} steps "
+        "from the start, its rates up to here would have been different."
     )
 
 
 def _tell_of_unfinished(folder: Path, found: list[Path], resume: bool) -> None:
-    """Speak up if a checkpoint has no state.json, so that no run quietly starts again, or further back."""
+    """Report a checkpoint without state.json, so that a run does not quietly start again, or further back."""
     broken = [path for path in sorted(folder.glob("step-*")) if path.is_dir() and path not in found]
     if not broken:
         return

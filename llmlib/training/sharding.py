@@ -28,7 +28,7 @@ def shard(model: Transformer, world: int, dtype: torch.dtype) -> None:
     """
     if frozen := [name for name, parameter in model.named_parameters() if not parameter.requires_grad]:
         raise ValueError(
-            f'parallel="fsdp" is for models without frozen weights, but {len(frozen)} are frozen here '
+            f'parallel="fsdp" does not support frozen weights, but {len(frozen)} are frozen here '
             f'({frozen[0]} …). Use parallel="ddp".'
         )
     from torch.distributed.device_mesh import init_device_mesh
@@ -65,7 +65,7 @@ def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
-    """Scale all gradients together down to the norm `limit` if they exceed it; return the norm before.
+    """Scale all gradients together down to the norm `limit` if they exceed it; return the norm before scaling.
 
     >>> weight = nn.Parameter(torch.zeros(2))
     >>> weight.grad = torch.tensor([3.0, 4.0])

@@ -21,7 +21,7 @@ class Times(nn.Module):
 
 
 def widened(base: TransformerConfig, times: int) -> TransformerConfig:
-    """Return a config of `times` the width: more heads of the same width, and an MLP that grows by the same factor.
+    """Return a config with `times` the width: more heads of the same width, and an MLP that grows by the same factor.
 
     >>> base = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=2)
     >>> wide = widened(base, 4)
@@ -34,13 +34,13 @@ def widened(base: TransformerConfig, times: int) -> TransformerConfig:
 
 @torch.no_grad()
 def maximal_update(model: Transformer, base: TransformerConfig) -> float:
-    """Make a fresh model learn as fast as the narrow `base` does at the same rate; return base width / its width.
+    """Make a fresh model learn as fast as the narrow `base` does at the same rate; return base width / model width.
 
     The matrices of the blocks start smaller, by the square root of that factor, and the logits are multiplied by the
     factor, in the last norm. You do the rest: multiply the rate of the matrices by the factor, and give tables, norms
     and biases the same rate as in the base. At the base's own width nothing changes. Attention can keep dividing by
-    √d_head, since wider models have more heads and not wider ones. Before you save the trained model, make the factor
-    a part of its weights: `torch.nn.utils.parametrize.remove_parametrizations(model.final_norm, "weight")`. Raises
+    √d_head, since wider models have more heads, not wider heads. Before you save the trained model, make the factor a
+    part of its weights: `torch.nn.utils.parametrize.remove_parametrizations(model.final_norm, "weight")`. Raises
     `ValueError` unless the model is `widened(base, times)`. Source: Yang et al. (2022), "Tensor Programs V", table 8.
 
     >>> base = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=2)
@@ -50,11 +50,11 @@ def maximal_update(model: Transformer, base: TransformerConfig) -> float:
     times, rest = divmod(model.config.d_model, base.d_model)
     if rest or not times or model.config != widened(base, times):
         raise ValueError(
-            f"The model is not a wider copy of the base: it has {model.config}, and the base {base}. "
+            f"The model is not a wider copy of the base: it has {model.config}, and the base has {base}. "
             "Make it with Transformer(widened(base, times))."
         )
     if parametrize.is_parametrized(model.final_norm):
-        raise ValueError("This model is prepared already, and would be scaled twice. Make a new one.")
+        raise ValueError("This model has already been prepared, and would be scaled twice. Make a new one.")
     for matrix in model.blocks.parameters():
         if matrix.ndim == 2:
             matrix.mul_(times**-0.5)

@@ -1,4 +1,4 @@
-"""Interactive views of plain arrays and strings. They know nothing about models, so they work with anybody's.
+"""Interactive views of plain arrays and strings. They do not know about models, so they work with any model.
 
 Each view has a folder: the widget and its static picture in Python, and beside them what the browser runs. `shared`
 holds what all views have in common. `llmlib.explore` puts live models into these views.

@@ -269,7 +269,7 @@ def scaling(bench, view):
     choose(view, "Law", "Kaplan 2020")
     expect(view.get_by_text("Take another law")).to_be_visible()
     choose(view, "Law", "Hoffmann 2022")
-    write(view, view.get_by_label("Answers in its life, as a number"), "100 billion")
+    write(view, view.get_by_label("Answers over its lifetime, as a number"), "100 billion")
     expect(view.locator(".llm-cheapest")).to_contain_text("100B answers")
     use(view, button(view, "Take the cheapest"))
     expect(view.locator(".llm-cheapest")).to_contain_text("just as much")

@@ -16,7 +16,7 @@ def clicks(bench, view):
     for words in ("loss over compute", "mine", "your runs", "all", "Besiroglu 2024", "parameters and tokens"):
         view.get_by_role("radio", name=words, exact=True).check(force=True)
     bench.expect("(scaling.place['law'], scaling.place['chart'], scaling.place['window'])", "(2, 'plane', 'all')")
-    box = view.get_by_label("Answers in its life, as a number")
+    box = view.get_by_label("Answers over its lifetime, as a number")
     box.fill("1 billion")
     click(view, "Take the cheapest")
     expect(view.locator(".llm-cheapest")).to_contain_text("just as much")

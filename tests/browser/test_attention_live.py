@@ -98,7 +98,7 @@ def test_a_live_view_in_jupyterlab(bench):
     bench.look("attention_lab_sides", view)
     board.locator(".llm-logprob").scroll_into_view_if_needed()
     bench.look("attention_lab_board", view)
-    board.get_by_label("What a head that is off outputs").select_option("mean")
+    board.get_by_label("What a switched-off head outputs").select_option("mean")
     expect(board).to_contain_text("2 of 8 heads off")
 
     view.get_by_label("Second text, to compare").fill("a cat sat on it")

@@ -92,7 +92,7 @@ def test_a_quiz_by_keyboard_keeps_the_score_and_brings_back_what_was_wrong(bench
     expect(said).to_have_text(
         "1 of 3 right on the first try. What you missed comes back as a warm-up in a later lesson."
     )
-    told = "3 of 8 answered, 1 right at first, 2 will come back"
+    told = "3 of 8 answered, 1 right on the first try, 2 will come back"
     bench.expect("[row[-1] for row in progress().parts[1].rows if row[-1]]", repr([told]))
     bench.look("quiz", view)
 

@@ -23,8 +23,8 @@ def test_command_writes_the_text(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--characters", 0), "characters must be 1 or more, not 0"),
-        (("--characters", "-5"), "characters must be 1 or more, not -5"),
+        (("--characters", 0), "characters must be 1 or more, got 0"),
+        (("--characters", "-5"), "characters must be 1 or more, got -5"),
         (("--split", "dev"), "unknown split 'dev'"),
     ],
 )

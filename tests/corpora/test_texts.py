@@ -84,7 +84,7 @@ def test_python_stdlib_is_code_in_order_without_tests():
     assert 300_000 <= len(text) < 2_000_000
     assert not any(part in name.split("/") for name in names for part in ("test", "site-packages"))
     compile(text.split("# file: ")[2].split("\n", 1)[1], names[1], "exec")
-    with pytest.raises(ValueError, match="characters must be 1 or more, not 0"):
+    with pytest.raises(ValueError, match="characters must be 1 or more, got 0"):
         python_stdlib(0)
 
 

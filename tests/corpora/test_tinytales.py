@@ -261,8 +261,8 @@ def test_mistakes_in_a_script_are_found(source, message):
     ("arguments", "message"),
     [
         ({"split": "test"}, "unknown split 'test': expected one of 'train', 'validation', 'heldout'"),
-        ({"characters": 0}, "characters must be 1 or more, not 0"),
-        ({"n_stories": -1}, "n_stories must be 1 or more, not -1"),
+        ({"characters": 0}, "characters must be 1 or more, got 0"),
+        ({"n_stories": -1}, "n_stories must be 1 or more, got -1"),
         ({"n_stories": 1, "characters": 1}, "not both"),
         ({"start": -1}, "start must be 0 or more"),
     ],

@@ -342,7 +342,7 @@ def test_bits_of_a_tokenizer_without_a_token_for_the_beginning():
     tokens = len(tokenizer.encode("aéb")) - 1  # the first one is not predicted
     expected = tokens * math.log2(tokenizer.vocab_size) / len("éb".encode())
     assert bits_per_byte(model, tokenizer, "aéb") == pytest.approx(expected)
-    with pytest.raises(ValueError, match="no token to predict"):
+    with pytest.raises(ValueError, match="not contain a token to predict"):
         bits_per_byte(model, tokenizer, "a")
     with pytest.raises(ValueError, match=r"stride ≤ window ≤ 16 .* got stride=8 and window=17"):
         bits_per_byte(model, tokenizer, "ab", 17, 8)

@@ -72,8 +72,8 @@ def test_in_the_chat_template_and_without_a_baseline(workshop):
     ("text", "message"),
     [
         (SETTINGS.replace("questions.jsonl", "other.jsonl"), "other.jsonl cannot be read"),
-        (SETTINGS + 'ignore = ["spelling"]', "settings.toml: ignore has 'spelling'"),
-        (SETTINGS + "chatt = true", "has no 'chatt'. Did you mean 'chat'?"),
+        (SETTINGS + 'ignore = ["spelling"]', "settings.toml: ignore contains 'spelling'"),
+        (SETTINGS + "chatt = true", "unknown name 'chatt'. Did you mean 'chat'?"),
         (SETTINGS.replace("results.csv", "questions.jsonl"), "results would overwrite the questions"),
         (SETTINGS.replace("results.csv", "settings.toml"), "results would overwrite the settings"),
         ('model = "x"', "'questions' is missing.*llmlib eval --help"),

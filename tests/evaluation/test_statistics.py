@@ -118,7 +118,7 @@ def test_two_models_compared():
     assert compare(second, first).difference == -0.375
     grouped = compare(first, second, groups=[n // 8 for n in range(40)])
     assert grouped.p_value == 2 / 2**5  # five groups, all alike
-    with pytest.raises(ValueError, match=r"same questions.*got \[2\] and \[1\]"):
+    with pytest.raises(ValueError, match=r"same questions.*got scores of shape \[2\] and \[1\]"):
         compare([1, 0], [1])
     with pytest.raises(ValueError, match="Use permutation_test"):
         mcnemar_test([0.5], [1])
@@ -142,9 +142,9 @@ def test_calibration_error():
     by_chance = chance_calibration_error(confidences)
     assert calibration_error(confidences, right) == pytest.approx(by_chance, abs=0.01)
     assert calibration_error(confidences, some(2000, skill=4)[1]) > 10 * by_chance
-    with pytest.raises(ValueError, match=r"between 0 and 1, got 0.5 to 50"):
+    with pytest.raises(ValueError, match=r"between 0 and 1, got values from 0.5 to 50"):
         calibration_error([0.5, 50], [1, 0])
-    with pytest.raises(ValueError, match="a confidence and a 0 or 1 for each answer"):
+    with pytest.raises(ValueError, match="Each answer needs a confidence and a 0 or 1"):
         reliability([], [])
 
 
@@ -168,10 +168,10 @@ def test_the_temperature_has_the_lowest_loss(seed):
 @pytest.mark.parametrize(
     ("logits", "right", "message"),
     [
-        ([[2.0, 1.0], [0.0, 3.0]], [0, 1], "any lower temperature fits better"),
+        ([[2.0, 1.0], [0.0, 3.0]], [0, 1], "the lower the temperature, the better the fit"),
         ([[2.0, 1.0], [0.0, 3.0]], [1, 0], "no temperature can help"),
         ([[2.0, float("-inf")]], [0], "infinite or NaN"),
-        ([[2.0, 1.0]], [0, 1], r"one right choice for each question, got \[1, 2\] and \[2\]"),
+        ([[2.0, 1.0]], [0, 1], r"one choice for each question; got logits of shape \[1, 2\] and right of shape \[2\]"),
     ],
 )
 def test_no_temperature(logits, right, message):
@@ -183,7 +183,7 @@ def test_no_temperature(logits, right, message):
 def test_the_curve_and_its_area_are_sklearns(positive, seed):
     scores = np.random.default_rng(seed).integers(0, 8, size=len(positive)) / 4  # with ties
     if len(set(positive)) < 2:
-        with pytest.raises(ValueError, match="needs positives and negatives"):
+        with pytest.raises(ValueError, match="needs both positives and negatives"):
             roc_curve(scores, positive)
         return
     theirs = sklearn.metrics.roc_curve(positive, scores, drop_intermediate=False)
@@ -195,7 +195,7 @@ def test_the_curve_and_its_area_are_sklearns(positive, seed):
 def test_no_curve():
     with pytest.raises(ValueError, match="NaN"):
         roc_curve([0.5, float("nan")], [1, 0])
-    with pytest.raises(ValueError, match="a score and a 0 or 1 for each case"):
+    with pytest.raises(ValueError, match="Each case needs a score and a 0 or 1"):
         roc_curve([0.5], [1, 0])
 
 
@@ -217,7 +217,7 @@ def test_exact_match(answer, right, ignore, expected):
 
 
 def test_exact_match_refuses():
-    with pytest.raises(ValueError, match="ignore has 'spelling'"):
+    with pytest.raises(ValueError, match="ignore contains 'spelling'"):
         exact_match("a", "a", ["spelling"])
     with pytest.raises(ValueError, match="no right answer"):
         exact_match("a", [])

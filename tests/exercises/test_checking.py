@@ -252,7 +252,7 @@ def test_a_loss_that_nothing_can_learn_from_is_not_right():
     assert not cut.correct
     assert "no gradient flows back to `logits`, so nothing can learn from this loss" in " ".join(repr(cut).split())
     number = " ".join(repr(check(name, lambda logits, targets: loss(logits, targets).item())).split())
-    assert "Leave `.item()` out" in number
+    assert "Leave out `.item()`" in number
     assert "turns numbers into a tensor" not in number
 
 

@@ -106,11 +106,11 @@ def test_a_warm_up_with_nothing_to_repeat_says_so_in_a_line(private_progress):
 
 
 def test_progress_tells_of_answers():
-    assert "right at first" not in repr(progress())
+    assert "right on the first try" not in repr(progress())
     answer(quiz("attention"), False)
     answer(quiz("attention"), True, 2)
     text = " ".join(repr(progress()).split())
-    assert f"2 of {len(asked_in('attention'))} answered, 1 right at first, 1 will come back" in text
+    assert f"2 of {len(asked_in('attention'))} answered, 1 right on the first try, 1 will come back" in text
 
 
 def test_every_question_has_a_name_of_its_own():

@@ -44,7 +44,7 @@ def said_to(name, attempt):
     [
         (lambda q, k, mask: (q @ k.transpose(-2, -1))[mask], "`masked_fill` stretches it"),
         (lambda q, k, mask: q @ k.transpose(-2, -1) / torch.sqrt(q.shape[-1]), "`n ** 0.5` is a square root"),
-        (lambda q, k, mask: q @ k.T, "`.T` turns all axes round"),
+        (lambda q, k, mask: q @ k.T, "`.T` reverses the order of all axes"),
     ],
 )
 def test_slips_with_four_axes_have_their_own_cause(scores, says):
@@ -134,7 +134,7 @@ def by_one_hot_of_the_largest_id(ids, table):
 @pytest.mark.parametrize(
     ("name", "attempt", "says"),
     [
-        ("embeddings.lookup", by_one_hot_of_the_largest_id, "as many columns as the largest id + 1"),
+        ("embeddings.lookup", by_one_hot_of_the_largest_id, "makes one column more than the largest id"),
         ("embeddings.lookup", with_multiplied_ids, "An id is the name of a row"),
         ("tokenization.encode", by_merging_inside_a_range, "inside the loop `ids` gets shorter"),
         ("training.descend", by_one_gradient_after_the_other, "the name `w` means a new tensor"),
@@ -163,7 +163,7 @@ def test_an_exception_of_torch_is_told_with_the_idea_behind_it(name, attempt, sa
             ValueError("not enough values to unpack (expected 2, got 1)"),
             "u, v = x.chunk(2, 1)",
             True,
-            "another number of pieces: 1",
+            "a different number of pieces: 1",
         ),
         (ValueError("not enough values to unpack (expected 3, got 2)"), "b, s, w = x.shape", True, "has 2 axes"),
         (RuntimeError("stack expects a non-empty TensorList"), "torch.stack(out)", True, "nothing was collected"),
@@ -270,7 +270,7 @@ def test_a_second_name_is_told_as_no_copy():
         moved += 1
         return table[ids] + 0 * moved[ids]
 
-    assert "makes no copy" not in said_to("embeddings.lookup", attempt)
+    assert "does not make a copy" not in said_to("embeddings.lookup", attempt)
     said = said_to("embeddings.lookup", mended_by_a_copy)
     assert "`moved = table`, in line" in said
     assert "whatever changes `moved` changes `table` as well" in said
@@ -285,7 +285,9 @@ def test_words_name_the_place():
         with torch.no_grad():
             return model(ids)
 
-    assert "`x.numel` asks `x`, but should ask a different variable" in said_to("transformer.rms_norm", by_all_numbers)
+    assert "`x.numel` tests `x`, but should test a different variable" in said_to(
+        "transformer.rms_norm", by_all_numbers
+    )
     said = said_to("transformer.after_layer", cut_for_good)
     assert "the model has fewer parts than before" in said
     assert "requires_grad" not in said
@@ -332,7 +334,7 @@ def test_one_factor_for_a_whole_result_is_told_as_one():
         return w.grad / max(len(targets) for _, targets in parts)
 
     said = said_to("training.accumulated_gradient", attempt)
-    assert "times one number" in said
+    assert "times a single number" in said
     assert "directions" not in said
 
 
@@ -355,4 +357,4 @@ def test_two_names_for_one_list_are_told():
                     seen.append(gram)
         return len(seen) / len(grams) if grams else 0.0
 
-    assert "makes one thing with two names" in said_to("sampling.distinct_n", attempt)
+    assert "gives one thing two names" in said_to("sampling.distinct_n", attempt)

@@ -171,7 +171,7 @@ def test_two_texts_and_two_models(model, tokenizer):
     assert "compared with yours" in view.alt
     with pytest.raises(ValueError, match="not with both"):
         explore_logit_lens(model, tokenizer, TEXT, other="a", other_model=second)
-    with pytest.raises(ValueError, match="ids mean the same"):
+    with pytest.raises(ValueError, match="share a vocabulary"):
         explore_logit_lens(model, tokenizer, TEXT, other_model=Transformer(TransformerConfig(9, 8, 8, 1, 1)))
 
 

@@ -42,7 +42,7 @@ def test_what_cannot_be_measured_is_said_and_the_rest_stays(live):
     models, tokenizer = live
     view = explore_long_context(models["one"], tokenizer, "one two. " * 12, NEEDLES, [16, 64], [0])
     assert not act(view, "measure")
-    assert "Use a longer one" in view.notice
+    assert "Use a longer haystack" in view.notice
     assert np.isnan(view.shares()).tolist() == [[[False], [True]]]
     with pytest.raises(ValueError, match="'model' takes at most 64 tokens, but the longest text has 65"):
         explore_long_context(models["one"], tokenizer, HAY, NEEDLES, [65], [0])

@@ -132,7 +132,7 @@ def refused(folder, match, model=None):
     [
         (
             {"rank_pattern": {"q_proj": 8}},
-            r"rank_pattern=\{'q_proj': 8\} is not supported: every map needs the same rank",
+            r"rank_pattern=\{'q_proj': 8\} is not supported: every map must have the same rank",
         ),
         ({"alpha_pattern": {"q_proj": 8}}, "alpha_pattern=.* is not supported"),
         ({"use_dora": True}, "use_dora=True is not supported"),
@@ -151,12 +151,15 @@ def refused(folder, match, model=None):
             {"target_modules": ["q_proj", "lm_head"]},
             "target module 'lm_head' is not supported; it must be one of q_proj, k_proj",
         ),
-        ({"target_modules": ["c_attn"]}, "target module 'c_attn' is not supported.*GPT-2's c_attn is three of them"),
+        (
+            {"target_modules": ["c_attn"]},
+            "target module 'c_attn' is not supported.*GPT-2's c_attn combines three of them",
+        ),
         ({"target_modules": ".*_proj"}, "'target_modules' must be a list, got '.*_proj'"),
         ({"target_modules": []}, "target_modules is empty"),
         ({"target_modules": [{}]}, "target module {} is not supported"),
         ({"r": 2**70}, "rank must be at most 9,223,372,036,854,775,807"),
-        ({"r": 3}, r"lora_A.weight has the shape \(2, 32\), but here it must be \(3, 32\), for rank 3"),
+        ({"r": 3}, r"lora_A.weight has the shape \(2, 32\), but for this model and rank 3 it must be \(3, 32\)"),
     ],
 )
 def test_settings_that_are_not_supported_are_named(saved, changes, match):
@@ -170,13 +173,17 @@ def test_settings_that_do_not_matter_are_no_obstacle(saved):
 
 
 def test_a_lora_for_another_model_is_refused_with_the_first_name_or_shape(saved, tmp_path):
-    refused(saved, r"q_proj.lora_B.weight has the shape \(32, 2\), but here it must be \(48, 2\)", make("qwen3"))
-    refused(saved, "this one has no gate_proj in its blocks", make("gpt2"))
+    refused(
+        saved,
+        r"q_proj.lora_B.weight has the shape \(32, 2\), but for this model and rank 2 it must be \(48, 2\)",
+        make("qwen3"),
+    )
+    refused(saved, "the blocks of this model have no gate_proj", make("gpt2"))
     deeper, flatter = make("llama"), make("llama")
     deeper.blocks.append(make("llama").blocks[0])
     del flatter.blocks[2]
     refused(saved, r"14 of 56 matrices are missing; the first .*layers.3.self_attn.q_proj.lora_A", deeper)
-    refused(saved, r"no use for 14 of its matrices; the first is .*layers.2.mlp.down_proj.lora_A", flatter)
+    refused(saved, r"this model cannot use 14 of its matrices; the first is .*layers.2.mlp.down_proj.lora_A", flatter)
 
 
 @pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])
@@ -219,7 +226,7 @@ def test_a_death_between_the_two_files_leaves_the_old_or_the_new_adapter_whole(s
 
 def test_settings_of_another_adapter_are_noticed(saved):
     edit(saved, lora_alpha=7)
-    refused(saved, "does not match the settings that were saved with the weights. Remove it")
+    refused(saved, "does not match the settings that were saved with the weights. Delete it")
     with open(saved / "adapter_model.safetensors", "r+b") as weights:
         weights.seek(-1, 2)
         weights.write(b"x")

@@ -79,7 +79,7 @@ def test_a_second_run_replaces_nothing_and_a_finished_one_goes_on(workshop):
     weights = (workshop / "tuned" / "model.safetensors").read_bytes()
     again = run(workshop)
     assert again.exit_code == 1
-    assert "already has a model, which this would replace" in again.stderr
+    assert "already contains a model, which this run would replace" in again.stderr
     assert run(workshop, SMALL, "--resume").exit_code == 0
     assert (workshop / "tuned" / "model.safetensors").read_bytes() == weights
     onto_itself = SMALL.replace("/tuned", "/base")
@@ -120,17 +120,17 @@ def test_the_help_shows_an_example_that_runs(workshop):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("validation_share", "validation_shar"), r"\[data\] has no 'validation_shar'. Did you mean"),
-        (("[train]", "[trian]"), r"has no 'trian'. Did you mean 'train'\?"),
-        (("steps =", "stepz ="), r"\[train\] has no 'stepz'. Did you mean 'steps'\?"),
-        (("0.2", "1.5"), "validation_share must be from 0 to less than 1, got 1.5"),
+        (("validation_share", "validation_shar"), r"\[data\]: unknown name 'validation_shar'. Did you mean"),
+        (("[train]", "[trian]"), r"unknown name 'trian'. Did you mean 'train'\?"),
+        (("steps =", "stepz ="), r"\[train\]: unknown name 'stepz'. Did you mean 'steps'\?"),
+        (("0.2", "1.5"), "validation_share must be at least 0 and less than 1, got 1.5"),
         (('"tales"', '"tale"'), "template must be one of own, tales, chatml, llama3, got 'tale'"),
         (('"tales"', '"own"'), "has no chat template of its own. Choose one in [data]"),
         (('"{folder}/examples.jsonl"', "3"), "conversations must be a string, got 3"),
         (('= "u"', "= 7"), r"\[start\]: '<\|user\|>' must be a string, got 7"),
-        (('= "u"', '= "uu"'), "'<|user|>' should start out like 'uu', but that is 2 tokens"),
+        (('= "u"', '= "uu"'), "'<|user|>' should start out like 'uu', but 'uu' is 2 tokens"),
         (("examples.jsonl", "nope.jsonl"), "nope.jsonl cannot be read"),
-        (("/base", "/nope"), "There is no model and no file or folder named"),
+        (("/base", "/nope"), "There is no model, file or folder named"),
         (("seq_len = 32", "seq_len = 65"), "seq_len=65 does not fit into the model's context, max_seq_len=64"),
         (("seq_len = 32", "seq_len = 3"), "There is nothing to learn from: 4 of 4 conversations"),
         (
@@ -179,7 +179,7 @@ def test_with_a_lora_the_adapter_and_the_model_with_it_are_kept(workshop):
 
 @pytest.mark.parametrize(
     ("table", "told"),
-    [("rnk = 2", "has no 'rnk'. Did you mean 'rank'"), ("rank = 0", "[lora]: rank must be at least 1, got 0")],
+    [("rnk = 2", "unknown name 'rnk'. Did you mean 'rank'"), ("rank = 0", "[lora]: rank must be at least 1, got 0")],
 )
 def test_a_wrong_lora_table_is_told(workshop, table, told):
     result = run(workshop, SMALL + f"[lora]\n{table}\n")

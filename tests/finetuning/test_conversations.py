@@ -46,7 +46,7 @@ def test_both_forms_a_system_message_and_a_byte_order_mark(tmp_path):
         ("{", r"invalid JSON at character \d+.*Expected an object with \"messages\""),
         ("[1, 2]", r"\[1, 2\] is not an object"),
         ('"text"', "is not an object"),
-        ('{"text": "Once"}', r"the fields are \['text'\]"),
+        ('{"text": "Once"}', r"the object has the fields \['text'\]"),
         ('{"prompt": "Hi"}', "the pair: 'response' is missing"),
         ('{"prompt": "Hi", "response": null}', "the pair: 'response' must be a string, got None"),
         ('{"prompt": "Hi", "prompt": "Ho", "response": ""}', "the key 'prompt' occurs twice"),
@@ -88,5 +88,5 @@ def test_a_file_that_cannot_be_read(tmp_path):
 
 def test_an_endless_line(tmp_path, monkeypatch):
     monkeypatch.setattr(conversations, "MOST_BYTES_A_LINE", 1 << 20)
-    with pytest.raises(ConversationError, match="line 2 has more than 1 MB"):
+    with pytest.raises(ConversationError, match="line 2 is longer than 1 MB"):
         read(tmp_path, GOOD + "\n" + "x" * (3 << 20))

@@ -99,7 +99,10 @@ def test_scores_of_pairs(monkeypatch, some, model, tokenizer):
         (lambda: minimal_pairs(1, wordings=[]), "wordings is empty"),
         (lambda: minimal_pairs(0), "n must be 1 or more"),
         (lambda: minimal_pairs(1, start=-1), "start 0 or more"),
-        (lambda: wrong_way_round(1, split="test"), "split one of train, validation, heldout; got 1, 0 and 'test'"),
+        (
+            lambda: wrong_way_round(1, split="test"),
+            "split one of train, validation, heldout; got n=1, start=0 and split='test'",
+        ),
     ],
 )
 def test_what_cannot_be_asked_for(make, message):

@@ -66,9 +66,9 @@ def test_a_model_grows_with_its_tokenizer(tokenizer, tied):
 @pytest.mark.parametrize(
     ("like", "message"),
     [
-        ({"<|bot|>": "?"}, r"'<\|bot\|>' is not a special token of .*It has: <\|endoftext\|>, <\|user\|>"),
-        ({"<|user|>": "ab"}, r"'<\|user\|>' should start out like 'ab', but that is 2 tokens"),
-        ({"<|user|>": ""}, "that is 0 tokens"),
+        ({"<|bot|>": "?"}, r"'<\|bot\|>' is not a special token of .*Its special tokens: <\|endoftext\|>, <\|user\|>"),
+        ({"<|user|>": "ab"}, r"'<\|user\|>' should start out like 'ab', but 'ab' is 2 tokens"),
+        ({"<|user|>": ""}, "but '' is 0 tokens"),
     ],
 )
 def test_likenesses_that_cannot_be_leave_the_model_alone(tokenizer, model, like, message):

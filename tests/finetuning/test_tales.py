@@ -170,9 +170,12 @@ def test_saying_that_the_story_does_not_say():
         (lambda: held_out_prompts(1, kinds=["whom"]), "no kind 'whom'"),
         (lambda: training_conversations(0), "n must be 1 or more, got 0"),
         (lambda: training_conversations(1, turns=0), "turns must be 1 or more"),
-        (lambda: training_conversations(1, kinds=[]), "no kind"),
+        (lambda: training_conversations(1, kinds=[]), "kinds is empty"),
         (lambda: held_out_prompts(0), "n must be 1 or more"),
-        (lambda: held_out_prompts(1, split="test"), "split one of train, validation, heldout; got 1, 0 and 'test'"),
+        (
+            lambda: held_out_prompts(1, split="test"),
+            "split one of train, validation, heldout; got n=1, start=0 and split='test'",
+        ),
     ],
 )
 def test_what_cannot_be_asked_for(make, message):

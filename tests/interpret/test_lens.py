@@ -48,7 +48,9 @@ def test_top_rank_and_entropy_agree_with_the_logits():
 def test_layers_that_there_are_and_are_not():
     lens = logit_lens(make("gpt2"), random_ids(1, 3))
     assert [part.shape for part in lens[1:3]] == [(1, 3, 31)] * 2
-    with pytest.raises(IndexError, match="There is no layer 4: 0 is the embedding, and 3 is the model's own answer"):
+    with pytest.raises(
+        IndexError, match=r"There is no layer 4: layers go from 0 \(the embedding\) to 3 \(the model's own output\)"
+    ):
         lens[4]
 
 

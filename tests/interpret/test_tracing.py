@@ -157,10 +157,13 @@ def test_the_stated_memory_is_the_memory_taken(model):
 
 def test_a_large_trace_says_so_before_and_an_impossible_one_takes_nothing(model, monkeypatch):
     monkeypatch.setattr(tracing, "LARGE", 1000)
-    with trace(model) as t, pytest.warns(MemoryWarning, match=r"1 × 7 tokens takes .* kB \(mlp 4.03 kB, .*Keep less"):
+    with (
+        trace(model) as t,
+        pytest.warns(MemoryWarning, match=r"1 × 7 tokens takes .* kB \(mlp 4.03 kB, .*To keep less"),
+    ):
         model(random_ids(1, 7))
     monkeypatch.setattr(tracing, "_free_bytes", lambda device: 2000)
-    with trace(model) as t, pytest.raises(MemoryError, match="Only 2 kB are free"):
+    with trace(model) as t, pytest.raises(MemoryError, match="Only 2 kB is free"):
         model(random_ids(1, 7))
     assert not t._parts
     monkeypatch.undo()

@@ -119,9 +119,9 @@ def test_a_run_that_continues_is_bit_by_bit_the_run_that_did_not_stop(tokenizer,
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"config": quick(save_every=1, clip=0.3)}, r"another config: clip was 0\.2 and is 0\.3"),
-        ({"prompts": PROMPTS[::-1]}, "began with other prompts: .* same prompts, tokenizer and reference"),
-        ({"reference": small_model(259, d_mlp=8)}, "began with other reference"),
+        ({"config": quick(save_every=1, clip=0.3)}, r"a different config: clip was 0\.2 and is now 0\.3"),
+        ({"prompts": PROMPTS[::-1]}, "did not begin with the same prompts: .* same prompts, tokenizer and reference"),
+        ({"reference": small_model(259, d_mlp=8)}, "did not begin with the same reference"),
         ({"resume": False}, "already has a run"),
     ],
 )
@@ -168,7 +168,9 @@ def same(prompts, answers):
 
 def test_groups_of_equal_rewards_are_counted_and_said_once_and_teach_nothing(tokenizer, model):
     before = copy.deepcopy(model.state_dict())
-    with pytest.warns(RunWarning, match="At step 1 the rewards within each of the 4 groups are equal") as caught:
+    with pytest.warns(
+        RunWarning, match="At step 1, in each of the 4 groups, all answers got the same reward"
+    ) as caught:
         steps = list(align(model, tokenizer, PROMPTS, same, quick(steps=3)))
     assert len([w for w in caught if w.category is RunWarning]) == 1
     assert [step.equal_groups for step in steps] == [4, 4, 4]
@@ -215,7 +217,7 @@ def test_an_error_in_the_reward_comes_through_with_a_note(tokenizer, model):
 
     with pytest.raises(TypeError) as caught:
         next(align(model, tokenizer, PROMPTS, broken, quick()))
-    assert caught.value.__notes__[0].startswith("The reward raised this for 16 answers, the first of them '")
+    assert caught.value.__notes__[0].startswith("The reward raised this error for 16 answers; the first is '")
 
 
 def test_a_policy_that_gives_one_answer_to_everything_is_stopped(tokenizer, model):
@@ -227,7 +229,9 @@ def test_a_policy_that_gives_one_answer_to_everything_is_stopped(tokenizer, mode
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RunWarning)
         run = align(model, tokenizer, PROMPTS, letters, quick(steps=20))
-        with pytest.raises(PolicyCollapsed, match=r"all answers were the same, now '', whatever the prompt.*kl_weight"):
+        with pytest.raises(
+            PolicyCollapsed, match=r"all answers were the same \(now ''\), whatever the prompt.*kl_weight"
+        ):
             list(run)
     hook.remove()
     assert run.step == 4
@@ -248,12 +252,12 @@ def test_divergence_is_told_before_it_spoils_the_weights(tokenizer, model):
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"reference": small_model(300)}, "The reference has a vocabulary of 300 tokens, and the model one of 259"),
+        ({"reference": small_model(300)}, "The reference has a vocabulary of 300 tokens, but the model has 259"),
         (
             {"config": quick(max_new_tokens=60)},
-            r"Prompt \d has \d+ tokens, and with max_new_tokens=60 .* context of 64",
+            r"Prompt \d has \d+ tokens; with max_new_tokens=60 .* context of 64",
         ),
-        ({"prompts": []}, "There is no prompt to answer"),
+        ({"prompts": []}, "There are no prompts to answer"),
         ({"prompts": ["ok", []]}, "Prompt 1: There is no message to answer"),
     ],
 )

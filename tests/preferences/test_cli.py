@@ -71,7 +71,7 @@ def test_it_aligns_logs_goes_on_and_the_folder_opens(workshop):
     assert model.config.vocab_size == tokenizer.vocab_size
     again = run(workshop)
     assert again.exit_code == 1
-    assert "already has a model, which this would replace" in again.stderr
+    assert "already contains a model, which this run would replace" in again.stderr
     assert run(workshop, SMALL.replace("steps = 3", "steps = 5"), "--resume").exit_code == 0
     with open(workshop / "aligned" / "log.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -104,11 +104,11 @@ def test_the_help_shows_an_example_that_runs(workshop):
         (("rewards:exact", "rewards:exactly"), r"'rewards' \(.*rewards.py\) has no function 'exactly'"),
         (("rewards:exact", "rewards:nan"), "The reward must return finite numbers, but it returned nan"),
         (("rewards:length", "7"), r"\[measures\]: 'length' must be written as module:function, got '7'"),
-        (("samples = 4", "sample = 4"), r"\[align\] has no 'sample'. Did you mean 'samples'\?"),
+        (("samples = 4", "sample = 4"), r"\[align\]: unknown name 'sample'. Did you mean 'samples'\?"),
         (("samples = 4", "samples = 1"), 'baseline="group" compares each answer with its group'),
         (("prompts.jsonl", "nope.jsonl"), "nope.jsonl cannot be read"),
         (('model = "{folder}/base"', ""), "'model' is missing. Expected a string. `llmlib align --help` shows"),
-        (("/aligned", "/base"), "already has a model, which this would replace"),
+        (("/aligned", "/base"), "already contains a model, which this run would replace"),
         (("max_new_tokens = 6", "max_new_tokens = 64"), "does not fit into the model's context of 64"),
     ],
 )
@@ -124,7 +124,7 @@ def test_what_is_wrong_is_named_and_nothing_is_kept(workshop, change, message):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"text": "Hi"}', r"line 5: the fields are \['text'\]. Expected an object with \"prompt\""),
+        ('{"text": "Hi"}', r"line 5: the object has the fields \['text'\]. Expected an object with \"prompt\""),
         ('{"prompt": 3}', "line 5: the prompt: 'prompt' must be a string, got 3"),
         ('{"messages": []}', "line 5: the conversation has no messages"),
         ("{", "line 5: invalid JSON at character"),

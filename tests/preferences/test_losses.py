@@ -46,7 +46,7 @@ def test_an_all_equal_group_gives_exact_zeros(reward, n, divide):
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
 def test_rewards_that_cannot_be(wrong):
-    with pytest.raises(ValueError, match=f"A reward is {wrong}; each must be a finite number"):
+    with pytest.raises(ValueError, match=f"Each reward must be a finite number, got {wrong}"):
         group_advantages(torch.tensor([[1.0, wrong]]))
     with pytest.raises(ValueError, match="A group needs at least 2 answers"):
         group_advantages(torch.ones(3, 1))

@@ -71,7 +71,7 @@ def test_dpo_continues_with_the_same_reference_alone(tokenizer, tmp_path):
     run = tune_on_preferences(copy.deepcopy(base), tokenizer, PAIRS, config, folder=tmp_path)
     begun = [next(run).loss, next(run).loss]
     del run
-    with pytest.raises(RunError, match=r"began with other objective: DPO with beta=0\.1"):
+    with pytest.raises(RunError, match=r"did not begin with the same objective: DPO with beta=0\.1"):
         tune_on_preferences(copy.deepcopy(base), tokenizer, PAIRS, config, beta=0.2, folder=tmp_path, resume=True)
     run = tune_on_preferences(copy.deepcopy(base), tokenizer, PAIRS, config, folder=tmp_path, resume=True)
     assert [*begun, *(step.loss for step in run)] == expected

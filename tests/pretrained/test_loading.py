@@ -155,7 +155,7 @@ def test_an_unknown_name_says_which_names_exist():
 
 
 def test_no_name_is_not_the_current_folder():
-    with pytest.raises(ValueError, match="no model and no file or folder named ''"):
+    with pytest.raises(ValueError, match="no model, file or folder named ''"):
         load_pretrained("")
 
 

@@ -164,6 +164,6 @@ def test_a_model_with_something_beside_its_own_weights_is_refused(tmp_path):
     """It would be written without complaint, and could not be opened."""
     model = Transformer(llama())
     model.blocks[0].attention.query.A = torch.nn.Parameter(torch.zeros(2, 16))
-    with pytest.raises(ValueError, match=r"one is 'blocks\.0\.attention\.query\.A'.*merge and remove"):
+    with pytest.raises(ValueError, match=r"for example 'blocks\.0\.attention\.query\.A'.*merge and remove"):
         save_pretrained(model, TOKENIZER, tmp_path)
     assert not list(tmp_path.iterdir())

@@ -85,8 +85,11 @@ def test_repetition_is_what_came_before():
         (lambda: distinct_n([], 1), "long enough"),
         (lambda: distinct_n(["ab"], 0), "n must be 1 or more, got 0"),
         (lambda: self_bleu(["abcd"]), "two texts"),
-        (lambda: self_bleu(["abc", "abcd"]), "got 4, and at least two texts, each with at least n parts"),
-        (lambda: self_bleu(["abc", "abcd"], -1), "got -1"),
+        (
+            lambda: self_bleu(["abc", "abcd"]),
+            "at least two texts, each with at least n parts; n must be 1 or more, got n=4",
+        ),
+        (lambda: self_bleu(["abc", "abcd"], -1), "got n=-1"),
     ],
 )
 def test_what_cannot_be_judged_is_refused(call, words):

@@ -122,7 +122,7 @@ def test_encoding_is_what_the_merges_define(corpus, text):
 def test_tiktoken_cannot_express_everything(small):
     for options in ({"normalization": "NFC"}, {"merge_order": [b"ab", b"aa"]}):
         vocabulary = {bytes([byte]): byte for byte in range(256)} | {b"aa": 256, b"ab": 257}
-        with pytest.raises(ValueError, match=r"tiktoken needs ids in the order of merging.*its own encode"):
+        with pytest.raises(ValueError, match=r"tiktoken needs ids in the order of merging.*the tokenizer's own encode"):
             BPETokenizer(vocabulary, **options).to_tiktoken()
 
 
@@ -298,7 +298,7 @@ BYTES = {bytes([byte]): byte for byte in range(256)}
         (BYTES, {"merge_order": [b"ab"]}, "b'ab', which is not a token in the vocabulary"),
         (BYTES, {"merge_order": [b"a"]}, "with two or more bytes"),
         ({**BYTES, b"ab": 256}, {"merge_order": [b"ab", b"ab"]}, "contains a token twice"),
-        (BYTES, {"bos_id": 256}, "bos_id 256 is not in the vocabulary, which goes from 0 to 255"),
+        (BYTES, {"bos_id": 256}, "bos_id 256 is not in the vocabulary, whose ids go from 0 to 255"),
         (BYTES, {"eos_ids": [3, 999]}, "eos_ids 999 is not in the vocabulary"),
         (BYTES, {"unk_id": 256}, "unk_id 256 is not in the vocabulary"),
         (BYTES, {"adds_bos": True}, "there is no bos_id"),

@@ -165,11 +165,11 @@ def test_a_run_that_is_there_is_not_overwritten(ended, tmp_path):
 
 @pytest.mark.slow
 def test_another_config_or_architecture_is_named(ended):
-    with pytest.raises(RunError, match=r"had another config: learning_rate was 0.01 and is 0.1; betas was"):
+    with pytest.raises(RunError, match=r"had a different config: learning_rate was 0.01 and is now 0.1; betas was"):
         run_in(ended, resume=True, steps=20, learning_rate=0.1, betas=(0.5, 0.5))
     other = Transformer(KINDS["gpt2"])
     before = {name: value.clone() for name, value in other.state_dict().items()}
-    with pytest.raises(RunError, match=r"has another architecture: .*positions is rotary there and learned here"):
+    with pytest.raises(RunError, match=r"has a different architecture: .*positions is rotary there and learned here"):
         train(other, DATA, TrainConfig(**CONFIG), folder=ended, resume=True)
     assert all(torch.equal(before[name], value) for name, value in other.state_dict().items())
 
@@ -201,8 +201,8 @@ def damaged_states():
     yield "must be a tensor", {**whole, "step": 3}
     yield "contains NaN or infinity", {**whole, "exp_avg_sq": torch.full((31, 32), float("nan"))}
     yield "exp_avg_sq of weight 0 is negative", {**whole, "exp_avg_sq": torch.full((31, 32), -1.0)}
-    yield "is not exactly step, exp_avg, exp_avg_sq", {"step": torch.tensor(3.0)}
-    yield "is not exactly step, exp_avg, exp_avg_sq", []
+    yield "must have exactly the entries step, exp_avg, exp_avg_sq", {"step": torch.tensor(3.0)}
+    yield "must have exactly the entries step, exp_avg, exp_avg_sq", []
 
 
 @pytest.mark.parametrize(("message", "state"), damaged_states())

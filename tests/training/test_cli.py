@@ -84,7 +84,7 @@ def test_what_it_made_opens_with_its_tokenizer_here_and_elsewhere(tmp_path, caps
     assert not torch.equal(earlier(ids), ended(ids))
     (folder / "config.json").unlink()  # as while the run is still under way
     under_way, _ = load_pretrained(folder, device="cpu", dtype="float32")
-    assert "a run that has not ended; loading its last checkpoint, step-00000012" in capsys.readouterr().err
+    assert "a run that has not finished; loading its last checkpoint, step-00000012" in capsys.readouterr().err
     assert torch.equal(under_way(ids), ended(ids))
 
 
@@ -108,7 +108,7 @@ def test_a_run_that_has_ended_goes_on_to_more_steps(tmp_path, capsys):
     load_pretrained(tmp_path / "run", device="cpu")
     assert capsys.readouterr().err == ""
     fewer = run(settings(tmp_path, steps=6), "--resume")
-    assert "has taken 12 steps, but steps=6" in fewer.stderr
+    assert "has already taken 12 steps, but steps=6" in fewer.stderr
 
 
 def test_other_data_are_noticed_when_a_run_goes_on(tmp_path):
@@ -117,7 +117,9 @@ def test_other_data_are_noticed_when_a_run_goes_on(tmp_path):
     other = settings(tmp_path, SMALL.replace("20_000", "21_000"), steps=12)
     result = run(other, "--resume")
     assert result.exit_code == 1
-    assert re.search(r"began with other data: [\d,]+ tokens, \w+ there, [\d,]+ tokens, \w+ here", result.stderr)
+    assert re.search(
+        r"did not begin with the same data: [\d,]+ tokens, \w+ there, [\d,]+ tokens, \w+ here", result.stderr
+    )
     assert (tmp_path / "run" / "log.csv").read_text() == log
 
 
@@ -223,10 +225,10 @@ def test_the_help_shows_an_example_that_runs(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("characters", "charcters"), r"\[data\] has no 'charcters'. Did you mean 'characters'\?"),
-        (("[train]", "[trian]"), r"has no 'trian'. Did you mean 'train'\?"),
-        (("steps =", "stepz ="), r"\[train\] has no 'stepz'. Did you mean 'steps'\?"),
-        (("n_heads", "heads"), r"\[model\] has no 'heads'. Did you mean 'n_heads'\?"),
+        (("characters", "charcters"), r"\[data\]: unknown name 'charcters'. Did you mean 'characters'\?"),
+        (("[train]", "[trian]"), r"unknown name 'trian'. Did you mean 'train'\?"),
+        (("steps =", "stepz ="), r"\[train\]: unknown name 'stepz'. Did you mean 'steps'\?"),
+        (("n_heads", "heads"), r"\[model\]: unknown name 'heads'. Did you mean 'n_heads'\?"),
         (("n_heads = 2", "n_heads = 5"), "d_model=32 does not divide into n_heads=5"),
         (("n_heads = 2", "n_heads = 2\nvocab_size = 10"), "vocab_size=10 is too small for the tokenizer's 300"),
         (("d_model = 32", ""), r"\[model\]: 'd_model' is missing. Expected a whole number"),
@@ -234,7 +236,7 @@ def test_the_help_shows_an_example_that_runs(tmp_path):
         (("20_000", "100"), r"There are .* tokens to (train|validate) on, but one window of seq_len=16 needs 17"),
         (("characters", 'corpus = "tales"\ncharacters'), r"there is no corpus 'tales'. Choose tinytales, python"),
         (("characters", 'corpus = ["nope.txt"]\ncharacters'), "nope.txt"),
-        (("[model]", "model = 3\n[other]"), "has no 'other'"),
+        (("[model]", "model = 3\n[other]"), "unknown name 'other'"),
         (("folder =", "folder : "), "is not a TOML file"),
         (('folder = "{folder}"', "folder = 3"), "folder must be a string, got 3"),
         (('folder = "{folder}"', 'folder = ""'), "folder must be a path that is not empty, got ''"),

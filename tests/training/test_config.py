@@ -50,8 +50,8 @@ def test_what_holds_for_every_schedule(steps, warmup, final, decay, kind):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"optimiser": "muon"}, "has no 'optimiser'. Did you mean 'optimizer'"),
-        ({"colour": 1}, "has no 'colour'. It has: steps, batch_size"),
+        ({"optimiser": "muon"}, "unknown name 'optimiser'. Did you mean 'optimizer'"),
+        ({"colour": 1}, "unknown name 'colour'. Known names: steps, batch_size"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"steps": 5, "warmup": 6}, "warmup=6 is longer than the whole run, steps=5"),
         ({"batch_size": 10, "accumulate": 4}, "batch_size=10 does not divide into accumulate=4 equal parts"),
@@ -60,8 +60,8 @@ def test_what_holds_for_every_schedule(steps, warmup, final, decay, kind):
         ({"matrix_learning_rate": 0}, "matrix_learning_rate must be more than 0, or None"),
         ({"matrix_learning_rate": "low"}, "matrix_learning_rate must be a number, got 'low'"),
         ({"clip_norm": 0}, "clip_norm must be more than 0, or None"),
-        ({"final_share": 1.5}, "final_share must be a share between 0 and 1"),
-        ({"betas": [0.9, 1.0]}, "betas must be two numbers from 0 to less than 1"),
+        ({"final_share": 1.5}, "final_share must be a number between 0 and 1"),
+        ({"betas": [0.9, 1.0]}, "betas must be two numbers, at least 0 and less than 1"),
         ({"keep": 0}, "keep must be at least 1"),
         ({"parallel": "tensor"}, "parallel must be one of 'ddp', 'fsdp'; got 'tensor'"),
         ({"momentum": 0.9}, "momentum only works with optimizer='muon', but optimizer is 'adamw': it would do nothing"),

@@ -119,10 +119,12 @@ def test_a_checkpoint_goes_on_beside_the_same_frozen_weights_only(tmp_path):
     with torch.no_grad():
         other.embed.weight[3, 5] += 1e-3
     before = weights(other)
-    with pytest.raises(RunError, match=r"The frozen weights differ from the run's in .*Load the model that it began"):
+    with pytest.raises(
+        RunError, match=r"The frozen weights differ from those of the run in .*Load the model that the run began"
+    ):
         train(other, DATA, config, folder=tmp_path, resume=True)
     assert not changed(before, other)
-    with pytest.raises(RunError, match=r"a run that trained other weights: .*Freeze the same"):
+    with pytest.raises(RunError, match=r"a run that trained different weights: .*Freeze the same"):
         train(Transformer(KINDS["llama"], seed=1), DATA, config, folder=tmp_path, resume=True)
 
 
@@ -136,5 +138,7 @@ def test_the_checkpoint_of_a_model_of_which_all_learns_needs_no_checksum(tmp_pat
 
 
 def test_a_model_with_frozen_weights_is_not_cut_into_parts():
-    with pytest.raises(ValueError, match=r'without frozen weights, but \d+ are frozen here .*Use parallel="ddp"'):
+    with pytest.raises(
+        ValueError, match=r'does not support frozen weights, but \d+ are frozen here .*Use parallel="ddp"'
+    ):
         sharding.shard(partly(), 2, torch.float32)

@@ -99,7 +99,7 @@ def test_a_loop_that_begins_again_does_not_mix_with_the_one_before(tmp_path):
     assert save_checkpoint(tmp_path, 2, model, optimizer) == path  # the last step of a loop, saved twice
     steps(model, optimizer, scheduler, range(1))
     with pytest.raises(
-        RunError, match=r"step-00000002 already exists, with other weights\. Continue from it with load_ch"
+        RunError, match=r"step-00000002 already exists, with different weights\. Continue from it with load_ch"
     ):
         save_checkpoint(tmp_path, 2, model, optimizer)
 
@@ -161,5 +161,5 @@ def test_our_own_model_in_a_loop_of_ones_own(tmp_path):
     path = save_checkpoint(tmp_path, 1, model)
     load_checkpoint(path, again := Transformer(KINDS["llama"], seed=2))
     assert all(map(torch.equal, model.state_dict().values(), again.state_dict().values()))
-    with pytest.raises(RunError, match=r"has another architecture: .*positions is rotary there and learned here"):
+    with pytest.raises(RunError, match=r"has a different architecture: .*positions is rotary there and learned here"):
         load_checkpoint(path, Transformer(KINDS["gpt2"]))

@@ -96,5 +96,5 @@ def test_a_model_of_another_shape_is_refused():
 def test_nothing_is_scaled_twice():
     model = Transformer(widened(BASE, 2), seed=0)
     maximal_update(model, BASE)
-    with pytest.raises(ValueError, match="prepared already"):
+    with pytest.raises(ValueError, match="has already been prepared"):
         maximal_update(model, BASE)

@@ -103,9 +103,9 @@ def test_a_group_whose_parts_do_not_fit_is_refused():
     view.log(run, 1, reward=0.0, measures={"true": 1.0})
     with pytest.raises(ValueError, match=r"they were \['true'\], and now \['length'\]"):
         view.log(run, 2, reward=0.0, measures={"length": 1.0})
-    with pytest.raises(ValueError, match="There are 2 prompts, but 1 answers of 'tuned'"):
+    with pytest.raises(ValueError, match="There are 2 prompts, but 1 answers from 'tuned'"):
         view.compare(["a", "b"], {"base": ["a", "b"], "tuned": ["a"]})
-    with pytest.raises(ValueError, match="There are 1 prompts, but 2 rewards of 'base'"):
+    with pytest.raises(ValueError, match="There are 1 prompts, but 2 rewards for 'base'"):
         view.compare(["a"], {"base": ["a"]}, {"base": [1.0, 2.0]})
 
 

@@ -37,7 +37,7 @@ def test_the_picture_and_the_words(view):
     assert "3 × Layer" in words
     assert "A & B as nested boxes: 3 layers, 44 parameters (tables 45%, MLPs 55%)" in view.alt
     assert "5 B of KV cache at 8 tokens in bfloat16" in view.alt
-    assert "At 8 tokens in bfloat16: 5 B of KV cache, 21 FLOPs of training a token." in words
+    assert "At 8 tokens in bfloat16: 5 B of KV cache, 21 FLOPs of training per token." in words
     assert "To scale: how the parameters are divided" in words
     assert "<title>Architecture of A &amp; B</title>" in view.to_html()
 

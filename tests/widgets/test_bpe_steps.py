@@ -171,11 +171,11 @@ def test_what_comes_next_is_kept_secret_until_it_is_predicted():
 
 def test_a_picture_of_encoding_says_when_each_pair_was_learned():
     view = explore_bpe_steps("cdab ab", 258, encode="xxx ab")
-    view.mode, asked = "encode", re.compile(r"as number \d|never")
+    view.mode, asked = "encode", re.compile(r"merge number \d|never")
     assert [list(pair) for pair in view.merges] == [[97, 98], [32, 256]]
-    assert asked.findall(view.svg()) == ["as number 1", "never", "never"]
+    assert asked.findall(view.svg()) == ["merge number 1", "never", "never"]
     view.word_step = 1
-    assert asked.findall(view.svg()) == ["as number 2", "never"]
+    assert asked.findall(view.svg()) == ["merge number 2", "never"]
     assert "commonest first" not in view.svg()
 
 

@@ -147,8 +147,8 @@ def test_a_text_of_thousands_of_tokens_is_drawn():
 
 def test_what_does_not_fit():
     for stages, message in (
-        ({}, "Give at least those of the model"),
-        ({"model": logits(5)}, r"shape \(5,\); the vocabulary has 8"),
+        ({}, "Give at least the model's own"),
+        ({"model": logits(5)}, r"shape \(5,\), but the vocabulary has 8 tokens"),
         ({"model": np.full(8, np.nan)}, "contain NaN"),
     ):
         with pytest.raises(ValueError, match=message):

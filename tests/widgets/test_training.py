@@ -162,7 +162,7 @@ def test_a_view_that_has_not_begun_has_a_picture_too():
     view.add_run("one")
     ET.fromstring(view.svg())
     assert "ready after 0 steps" in view.alt
-    with pytest.raises(ValueError, match="a run 'one' already"):
+    with pytest.raises(ValueError, match="already a run named 'one'"):
         view.add_run("one")
     with pytest.raises(ValueError, match="state must be one of 'ready'"):
         view.mark(0, "done")

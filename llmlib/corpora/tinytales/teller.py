@@ -197,7 +197,7 @@ def tinytales(
         raise ValueError("give n_stories or characters, not both")
     for name, size in (("n_stories", n_stories), ("characters", characters)):
         if size is not None and operator.index(size) <= 0:
-            raise ValueError(f"{name} must be 1 or more, not {size}")
+            raise ValueError(f"{name} must be 1 or more, got {size}")
     if operator.index(start) < 0:
         raise ValueError(f"start must be 0 or more, not {start}")
     return _stories(operator.index(seed), split, n_stories, characters, start)

@@ -42,7 +42,7 @@ def no_function(e: Examination) -> Report | None:
         return None
     text = f"`check` needs your function itself, but got {describe(e.attempt)}."
     call = f'check("{e.exercise.name}", {e.exercise.own.__name__})'
-    return Report("form", e.exercise.name, text, (Prose(f"Give it without brackets: `{call}`."),))
+    return Report("form", e.exercise.name, text, (Prose(f"Pass it without brackets: `{call}`."),))
 
 
 def parts_of_a_module(e: Examination) -> Report | None:
@@ -83,7 +83,7 @@ def no_end(e: Examination) -> Report | None:
 
 
 def right_values(e: Examination) -> Report | None:
-    """Say that it is correct, or name a broken property, if nothing but the precision of its own tensors is wrong."""
+    """Say that the attempt is correct, or name a broken property, if only the precision of its own tensors is wrong."""
     fixed = bool(e.wrong) and all(map(_mixes_precisions, e.wrong))
     if e.wrong and not fixed:
         return None
@@ -92,7 +92,7 @@ def right_values(e: Examination) -> Report | None:
 
 
 def _mixes_precisions(trial: Trial) -> bool:
-    """Whether float64 inputs met the attempt's own float32 tensors, and torch refused to multiply them."""
+    """Return whether torch refused to multiply float64 inputs by float32 tensors of the attempt's own."""
     if type(trial.outcome.error) is not RuntimeError or "float64" not in trial.case.note:
         return False
     says = str(trial.outcome.error).lower()
@@ -154,7 +154,7 @@ def another_form(e: Examination, reason: Reason) -> Report | None:
 
 
 def _shows_all(e: Examination, reason: Reason, trial: Trial) -> bool:
-    """Whether each of the ideas alone goes wrong in this case, so that the reader can see them all."""
+    """Return whether each idea by itself gives a wrong result in this case, so that the reader can see them all."""
     right = Outcome(trial.expected)
     alone = [partial(e.exercise.faulty, **idea.faults) for idea in reason.ideas]
     return all(not same_outcome(right, run_our_own(faulty, trial.case.args)) for faulty in alone)
@@ -163,7 +163,7 @@ def _shows_all(e: Examination, reason: Reason, trial: Trial) -> bool:
 def the_reason(e: Examination, reason: Reason) -> Report | None:
     if not reason:
         return None
-    heading = "Not yet, and close: this looks familiar." if reason.names else "Not yet, and here is the reason."
+    heading = "Not yet, but close: this looks familiar." if reason.names else "Not yet, and here is the reason."
     if len(reason.names) + len(reason.findings) > 1:
         heading = "Not yet: two things at once."
     seen = explained(e, beside=True) if reason.names else None

@@ -58,7 +58,7 @@ class Questions:
     _chosen: dict[int, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def choose(self, question: int, choice: int) -> None:
-        """Choose a choice (both counted from 0). Only the first choice for a question counts."""
+        """Choose one of a question's choices (both counted from 0). Only the first choice for a question counts."""
         asked = self.questions[question]
         if question not in self._chosen:
             self._chosen[question] = choice
@@ -127,7 +127,7 @@ def _as_plain(question: Question) -> dict[str, Any]:
 
 
 def _in_a_kernel() -> bool:
-    """Whether there is a page that can hold a live view; IPython in a terminal has none."""
+    """Return whether there is a page that can hold a live view; IPython in a terminal has none."""
     if (ipython := sys.modules.get("IPython")) is None:
         return False
     return hasattr(ipython.get_ipython(), "kernel")

@@ -1,4 +1,4 @@
-"""Axes: what they are called, and which one a result lacks."""
+"""The names of axes, and which axis a result lacks."""
 
 from collections.abc import Sequence
 
@@ -19,5 +19,5 @@ def aligned(expected: Sequence[int], got: Sequence[int]) -> list[int | str]:
 
 
 def plain_axes(number: int) -> list[str]:
-    """Make names for axes that have none, to be read before an index."""
+    """Make names for axes without names, to be read before an index."""
     return {1: ["index"], 2: ["row", "column"]}.get(number, [f"axis {i}: index" for i in range(number)])

@@ -39,7 +39,7 @@ class Difference:
     """What differs: "form" (type, shape, dtype) or "value"; and the parts of a report that show it.
 
     A report shows only one of the cases that differ, so the parts are made on demand. `advice` says what usually
-    leads to such a form, for when the reason is not known.
+    leads to this form, for when the reason is not known.
     """
 
     what: str
@@ -69,7 +69,7 @@ def find_difference(expected: Any, got: Any, axes: Sequence[str] = (), place: st
 
 
 def equal(expected: Any, got: Any) -> bool:
-    """Whether a learner's result counts as the expected one; quicker than `find_difference`."""
+    """Return whether a learner's result counts as the expected one; quicker than `find_difference`."""
     if isinstance(expected, Tensor):
         alike = isinstance(got, Tensor) and _of_one_place(expected, got) and got.shape == expected.shape
         return alike and _of_one_sort(expected, got) and bool(values_agree(expected, got.detach()).all())
@@ -99,7 +99,7 @@ def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> 
 
 
 def _of_one_place(expected: Tensor, got: Tensor) -> bool:
-    """Whether the result is an ordinary tensor on the device of the expected one."""
+    """Return whether the result is an ordinary tensor on the device of the expected one."""
     return got.layout == torch.strided and got.device == expected.device
 
 
@@ -107,7 +107,7 @@ SORTS = ({torch.float32, torch.float64}, {torch.int16, torch.int32, torch.int64}
 
 
 def _of_one_sort(expected: Tensor, got: Tensor) -> bool:
-    """Whether either dtype will do: float32 and float64, or whole numbers of any width except bytes."""
+    """Return whether either dtype is acceptable: float32 and float64, or whole numbers of any width except bytes."""
     return got.dtype == expected.dtype or any({expected.dtype, got.dtype} <= sort for sort in SORTS)
 
 
@@ -121,7 +121,7 @@ def float_dtypes(expected: Any, got: Any) -> set[tuple[torch.dtype, torch.dtype]
 
 
 def values_agree(expected: Tensor, got: Tensor) -> Tensor:
-    """True where two tensors of the same shape agree, up to rounding from a different order of summation."""
+    """Return True where two tensors of the same shape agree, up to rounding from a different order of summation."""
     if expected.dtype == got.dtype and torch.equal(expected, got):  # a tenth of the time of what is below
         return torch.ones_like(expected, dtype=torch.bool)
     if not expected.is_floating_point():
@@ -164,10 +164,11 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
 def _one_tensor(expected: Tensor, got: Any) -> str:
     """Say how a list of tensors, or of numbers, becomes the single tensor that is expected."""
     if isinstance(got, float) and expected.is_floating_point():
-        return " Leave `.item()` out, if you have it: then it stays a tensor, and gradients can flow back through it."
+        return " Leave out `.item()`, if you have it: then the result stays a tensor, and gradients can flow back."
     if isinstance(got, (list, tuple)) and any(isinstance(item, (list, tuple)) and holds_tensors(item) for item in got):
         return (
-            " `torch.stack(...)` makes one tensor of several: of each of your inner lists first, then of all of them."
+            " `torch.stack(...)` makes one tensor out of several: first out of each of your inner lists, then out of "
+            "all of them."
         )
     items = [item for item in got if isinstance(item, Tensor)] if isinstance(got, (list, tuple)) else []
     if not items:
@@ -198,7 +199,7 @@ def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str)
     elif sorted(got.shape) == sorted(expected.shape):
         parts.append(Prose("These are the right sizes, but in a different order."))
     elif got.numel() == expected.numel() and got.ndim:  # a number without an axis is a mean or a sum
-        parts.append(Prose("The number of values is right, but they are arranged into different axes."))
+        parts.append(Prose("The number of values is right, but they are arranged along different axes."))
     return tuple(parts)
 
 
@@ -380,7 +381,7 @@ def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
 
 
 def _of_kinds(expected: Any, got: Any, place: str) -> Difference | None:
-    """Report a difference between equal values: a float for a whole number, or a list for a tuple."""
+    """Report a difference in type between equal values: a float for a whole number, or a list for a tuple."""
     if type(expected) is int:
         return _of_numbers(expected, got, place)
     return _wrong_type(expected, got, place) if isinstance(expected, tuple) and isinstance(got, list) else None

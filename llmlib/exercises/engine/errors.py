@@ -26,7 +26,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"JSONDecodeError: Extra data",
-        "The JSON ends before the text that you pass in does: something comes after it. Where does it end?",
+        "The text that you pass in goes on after the end of the JSON. Where does the JSON end?",
     ),
     (
         r"JSONDecodeError:",
@@ -49,7 +49,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (
         r"TypeError: .*(0-d|scalar) tensor",
         "This tensor has no axis at all: it is a single number. `shape`, `...` and broadcasting work for any number of "
-        "axes, `len` and `for` need one.",
+        "axes, but `len` and `for` need at least one.",
     ),
     (
         r"'NoneType' object",
@@ -100,7 +100,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"AttributeError: '(str|bytes)' object has no attribute 'read'",
-        "`json.load` reads an open file, and here it gets the text itself: `json.loads` reads that.",
+        "`json.load` reads an open file, but here it gets the text itself; `json.loads` reads text.",
     ),
     (
         r"AttributeError: 'dict' object has no attribute",
@@ -172,7 +172,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"IndexError:",
-        "You read a position that is not there. A list that is empty in this case has no first entry; "
+        "You read a position that does not exist. A list that is empty in this case has no first entry; "
         "and in a loop over neighbours, the last one has no right neighbour.",
     ),
     (
@@ -189,7 +189,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (r"ValueError: .*range\(0, 256\)", "`bytes([...])` takes numbers from 0 to 255; ids of merged tokens are larger."),
     (
         r"RuntimeError: selected index k",
-        "You ask `topk(k)` for more than there are. `min(k, len(...))` is never too many.",
+        "You ask `topk(k)` for more values than there are. `min(k, len(...))` is never too many.",
     ),
     (
         r"(stack|cat\(\):?) expect\w* a non-empty",
@@ -197,7 +197,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"TypeError: stack\(\)|RuntimeError: stack expects",
-        "`torch.stack` wants a list (or tuple) of tensors, not empty, all of the same shape; `torch.cat` "
+        "`torch.stack` wants a list (or tuple) of one or more tensors, all of the same shape; `torch.cat` "
         "joins along an axis that is already there.",
     ),
     (
@@ -263,7 +263,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (r"MemoryError|out of memory|RuntimeError: .*allocate", "A list or tensor grows far beyond what the task needs."),
     (
         r"TypeError: .*(tuple of ints|float' object cannot)",
-        "A size is a float. `/` gives a float even for whole numbers, `//` does not.",
+        "A size is a float. `/` gives a float even for whole numbers; `//` does not.",
     ),
     (r"TypeError:", "An operation got a type of value that it does not work on. Print `type(...)` of what goes in."),
     (r"AssertionError:", "One of your `assert`s fails in this case."),
@@ -279,16 +279,16 @@ NO_GRADIENT = (
 TRANSPOSED = f"{FITS} Here the last axes of both have {{0}}. Should the second matrix be transposed (`.T`)?"
 AXES = "There are {1} names on the left of `=`, and the tensor has {0} axes. Which axes does the task give it?"
 PIECES = (
-    "There are {1} names on the left of `=`, and `{2}` gives another number of pieces: {0}. Is it along the axis that "
-    "you mean, and is that axis long enough?"
+    "There are {1} names on the left of `=`, but `{2}` gives a different number of pieces: {0}. Does "
+    "it cut along the axis that you mean, and is that axis long enough?"
 )
 IDS_MULTIPLIED = (
     "You multiply the ids. An id is the name of a row, not an amount: id 4 is not twice id 2. `table[ids]` takes the "
     "rows."
 )
 ONE_HOT = (
-    f"{FITS} `F.one_hot` makes as many columns as the largest id + 1, unless you say how many there should be, with "
-    "its second argument, `num_classes`."
+    f"{FITS} `F.one_hot` makes one column more than the largest id, unless its second argument, `num_classes`, "
+    "says how many there should be."
 )
 
 
@@ -340,7 +340,7 @@ def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> s
         return TRANSPOSED.format(shapes[2])
     cause = next((cause for pattern, cause in CAUSES if re.search(pattern, name)), "")
     turned = re.search(r"\.T\b", line) and re.search(r"The size of tensor|batch[12]", name)  # more than two axes
-    return f"{cause} `.T` turns all axes round; `transpose(-2, -1)` swaps the last two." if turned else cause
+    return f"{cause} `.T` reverses the order of all axes; `transpose(-2, -1)` swaps the last two." if turned else cause
 
 
 def code_of(function: Callable[..., Any]) -> CodeType | None:
@@ -357,7 +357,7 @@ def all_code(code: CodeType) -> Iterator[CodeType]:
 
 
 def has_loop(function: Callable[..., Any]) -> bool:
-    """Whether a function, or one inside it, jumps back to an earlier line; True if there is no code to look at.
+    """Return whether a function, or one inside it, jumps back to an earlier line; True if there is no code to look at.
 
     >>> has_loop(lambda n: n + 1), has_loop(lambda n: [i for i in range(n)])
     (False, True)
@@ -369,13 +369,13 @@ def has_loop(function: Callable[..., Any]) -> bool:
 
 
 def came_from_inside(error: BaseException, function: Callable[..., Any]) -> bool:
-    """Whether the function had started when the error was raised; if not, it did not accept its arguments."""
+    """Return whether the function had started when the error was raised; if not, it did not accept its arguments."""
     code = code_of(function)
     return any(frame.f_code is code for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def their_line(error: BaseException, function: Callable[..., Any]) -> tuple[int, str] | None:
-    """Find the learner's last line that was running: its number (within its cell or file) and its text."""
+    """Find the last line of the learner's code that was running: its number (within its cell or file) and its text."""
     home = getattr(code_of(function), "co_filename", None)
     steps, step = [], error.__traceback__
     while step:

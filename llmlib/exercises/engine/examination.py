@@ -104,7 +104,7 @@ IDLE = {
 
 
 def _does_nothing(attempt: Callable[..., Any], outcome: Outcome) -> bool:
-    """Whether it is not written yet: it says so, returns `...`, or returns None and its body does nothing."""
+    """Return whether the attempt is not written yet: it says so, or it returns `...`, or None with an idle body."""
     if outcome.error:
         return isinstance(outcome.error, NotImplementedError)
     if outcome.value is not None or (code := code_of(attempt)) is None:
@@ -113,7 +113,7 @@ def _does_nothing(attempt: Callable[..., Any], outcome: Outcome) -> bool:
 
 
 def _is_idle(code: CodeType) -> bool:
-    """Whether its body is `...`, `pass` or a docstring, and functions with such bodies."""
+    """Return whether its body holds only `...`, `pass`, a docstring, or functions with such bodies."""
     before = None
     for step in dis.get_instructions(code):
         if isinstance(step.argval, CodeType) and not _is_idle(step.argval):

@@ -22,7 +22,7 @@ class Case:
     known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def recall(self, what: Hashable, find_out: Callable[[], Any]) -> Any:
-        """Compute what a function of this course gives for this case; only once, since nobody changes it."""
+        """Compute what a function of this course gives for this case; only once, since it never changes."""
         if what not in self.known:
             self.known[what] = find_out()
         return self.known[what]

@@ -178,12 +178,12 @@ def _key() -> bytes:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether the file belongs to the current user; where files have no owners, it does."""
+    """Return whether the file belongs to the current user; where files have no owners, it does."""
     return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
 
 
 def is_copied(source: Source, shown: list[str]) -> bool:
-    """Whether the function equals one that was shown, apart from function names, docstrings and annotations.
+    """Return whether the function equals one that was shown, apart from function names, docstrings and annotations.
 
     >>> mine = Source("f", (), "def f(x: int):\\n    '''Twice.'''\\n    return 2 * x")
     >>> is_copied(mine, ["def double(x):\\n    return 2 * x  # by two"])
@@ -199,7 +199,7 @@ def _last(text: str) -> str:
 
 
 def bare(text: str) -> str:
-    """Remove what does not change what a definition does; return it as it is if it is not valid Python."""
+    """Remove whatever makes no difference to what a definition does; return invalid Python as it is."""
     try:
         tree = ast.parse(text)
     except SyntaxError:

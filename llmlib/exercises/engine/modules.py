@@ -30,9 +30,9 @@ class Blueprint:
     inputs: Mapping[str, int]  # the arguments of `forward`, and their indices in a case
 
     def trouble(self, written: type, args: tuple[Any, ...]) -> str:
-        """Say what keeps us from calling a class with a case's weights, in sentences; empty if nothing does.
+        """Say in sentences why we cannot call a class with a case's weights; empty if we can.
 
-        `BLANK` if it has none of its parts: nobody has started to write it.
+        `BLANK` if it does not have any of its parts: the reader has not started to write it.
         """
         if not issubclass(written, nn.Module):
             return (
@@ -99,7 +99,7 @@ class OnWeights:
 
 
 def _takes(function: Callable[..., Any], n: int) -> bool:
-    """Whether a method can be called with n arguments after `self`."""
+    """Return whether a method can be called with n arguments after `self`."""
     try:
         inspect.signature(function).bind(*range(n + 1))
     except TypeError:

@@ -54,7 +54,7 @@ def remarks(e: Examination) -> Iterator[str]:
     if drawn and not e.exercise.makes_module:
         yield (
             f"Your function draws from the global random state of {' and '.join(drawn)}, though the draws do not "
-            "change its result. After it, any other code that draws gets different numbers than without it."
+            "change its result. But after it, other code that draws random numbers gets different ones."
         )
     yield from (broken.found for broken in broken_probes(e, remarks=True))
 
@@ -104,7 +104,7 @@ def _unchanged(e: Examination, trial: Trial) -> str | None:
 
 
 def _in_place(e: Examination, name: str) -> bool:
-    """Whether the code has `name += …`."""
+    """Return whether the code has `name += …`."""
     try:
         source = inspect.getsource(e.attempt)
     except (OSError, TypeError):
@@ -117,9 +117,8 @@ def _undisturbed(e: Examination, trial: Trial) -> str | None:
         return None
     names = " and ".join(trial.outcome.disturbed)
     drawn = f"Your function draws random numbers, from the global random state of {names}."
-    return (
-        f"{drawn} {'Use the numbers from `draw`.' if 'draw' in e.exercise.argument_names else 'The task needs none.'}"
-    )
+    advice = "Use the numbers from `draw`." if "draw" in e.exercise.argument_names else "The task does not need any."
+    return f"{drawn} {advice}"
 
 
 def _repeatable(e: Examination, trial: Trial) -> str | None:
@@ -136,7 +135,7 @@ GENERAL = {  # what holds for every exercise
 
 
 def _whatever_is_drawn(e: Examination, trial: Trial) -> bool:
-    """Whether the result stays the same with another random state, like first weights that are replaced at once."""
+    """Return whether another random state gives the same result, as with first weights that are replaced at once."""
     with quietly():
         torch.manual_seed(1)
         random.seed(1)

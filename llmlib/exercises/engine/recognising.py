@@ -33,7 +33,7 @@ ENOUGH = 2  # wrong cases that speak for an idea, before odd ones are forgiven o
 
 
 def one_exactly(e: Examination) -> Reason | None:
-    """Find the misconception that gives what the attempt gave, in every case."""
+    """Find the misconception that gives the attempt's result in every case."""
     return _exact(e, e.exercise.single_hypotheses, _telling_first(e))
 
 
@@ -152,7 +152,7 @@ def _left_open(e: Examination, hypothesis: Hypothesis, ordered: Sequence[Trial])
 
 
 def _is_no_number(predicted: Outcome) -> bool:
-    """Whether the prediction is only NaN: anyone with this idea has noticed that, and guards against it."""
+    """Return whether the prediction is only NaN: anyone with this idea has noticed that, and guards against it."""
     value = predicted.value
     return isinstance(value, Tensor) and value.numel() > 0 and bool(value.isnan().all())
 

@@ -86,7 +86,7 @@ def _read() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Let nobody else change the file meanwhile. Where locks do not work, do without: that beats keeping nothing."""
+    """Keep others from changing the file meanwhile. Where locks do not work, do without: that beats not saving."""
     lock = filelock.FileLock(data_dir() / "progress.lock", timeout=LONGEST_WAIT, poll_interval=0.01)
     try:
         data_dir().mkdir(parents=True, exist_ok=True)

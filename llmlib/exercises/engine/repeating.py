@@ -36,7 +36,7 @@ def answered(entry: Entry, right: bool, lesson: str, warm_up: bool) -> dict[str,
 
 
 def to_repeat(entry: Entry) -> bool:
-    """Whether the reader got the question wrong, and has not got it right in `len(GAPS)` warm-ups since."""
+    """Return whether the reader got the question wrong, and has not got it right in `len(GAPS)` warm-ups since."""
     return (streak := streak_of(entry)) is not None and streak < len(GAPS)
 
 

@@ -296,7 +296,7 @@ def lent(args: tuple[Any, ...]) -> list[Any]:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two values that started as copies of each other are still equal (NaN equals NaN)."""
+    """Return whether two values that started as copies of each other are still equal (NaN equals NaN)."""
     if type(a) is not type(b):
         return False
     if isinstance(a, torch.Tensor):
@@ -320,7 +320,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def _same_part(a: torch.nn.Module, b: torch.nn.Module) -> bool:
-    """Whether two parts of models agree in hooks, mode and own weights; called for each of a thousand edits."""
+    """Return whether two parts of models agree in hooks, mode and own weights; called for each of a thousand edits."""
     if list(a._forward_hooks) != list(b._forward_hooks) or a.training != b.training:
         return False
     mine, theirs = _weights(a), _weights(b)
@@ -335,7 +335,7 @@ def _weights(part: torch.nn.Module) -> list[torch.Tensor]:
 
 
 def gradients_left(before: Any, after: Any) -> bool:
-    """Whether a tensor, or one of several, requires or holds gradients and did not before."""
+    """Return whether a tensor, or one of several, requires or holds gradients and did not before."""
     if isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)):
         return any(map(gradients_left, before, after))
     if not isinstance(before, torch.Tensor) or not isinstance(after, torch.Tensor):
@@ -344,7 +344,7 @@ def gradients_left(before: Any, after: Any) -> bool:
 
 
 def same_numbers(before: Any, after: Any) -> bool:
-    """Whether tensors that were copies of each other hold the same numbers; gradients do not matter."""
+    """Return whether tensors that were copies of each other hold the same numbers; gradients do not matter."""
     if isinstance(before, (list, tuple)):
         return len(before) == len(after) and all(map(same_numbers, before, after))
     if not isinstance(before, torch.Tensor):
@@ -389,7 +389,7 @@ def change_of_model(before: Any, after: Any, task: str = "") -> str:
         )
     says = "Your function permanently changes the weights of the model that it gets."
     if "hook" in task:
-        return f"{says} A hook changes a value on its way, and leaves the weights alone."
+        return f"{says} A hook changes a value on its way, and does not touch the weights."
     return f"{says} Work on a copy: `copy.deepcopy(model)`." if "copy" in task else says
 
 

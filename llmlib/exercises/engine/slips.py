@@ -33,10 +33,10 @@ UNWRITTEN = (
 BRACES = "The key contains the characters `{0}`. With an `f` before the string, Python puts the value there."
 NEAREST = "There is no key `{0}`. The closest one is `{1}`."
 TRUTH_VALUES = (
-    "`{0}` wants numbers, and a comparison gives True and False. `.int()` turns them into 1 and 0, and `{0}` finds the "
+    "`{0}` wants numbers, but a comparison gives True and False. `.int()` turns them into 1 and 0, and `{0}` finds the "
     "first of the {1}."
 )
-IN_TORCH = "Python does not know `{0}` alone. PyTorch has it as `{1}.{0}`."
+IN_TORCH = "Python does not know `{0}` by itself. PyTorch has it as `{1}.{0}`."
 REDUCED = r"\b(?:(?:sum|mean|amax|amin|max|min)\((?:dim=|axis=)?|norm\((?:[^()]*, )?(?:dim|axis)=)-?\d\)"
 REDUCED_LAST = re.compile(rf"{REDUCED}(?:\.clamp\([^()]*\))?$")
 BLANK = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
@@ -60,13 +60,13 @@ def slip(e: Examination, trial: Trial) -> str:
     if "'Linear'" in name and (layer := re.search(r"(self\.\w+) *[@*]|[@*] *(self\.\w+)", line)):
         return LAYER.format(layer[1] or layer[2])
     if pair := re.search(r"torch\.return_types\.(\w+)", name):
-        alone = f", and `a{pair[1]}` gives the values alone" if pair[1] in ("max", "min") else ""
+        alone = f", and `a{pair[1]}` gives only the values" if pair[1] in ("max", "min") else ""
         return PAIR.format(pair[1], alone)
     return ""
 
 
 def axis_gone(e: Examination, trial: Trial) -> str:
-    """Say that an axis was summed away, if sizes do not match where such a sum is one of the two sides."""
+    """Say that an axis was summed away, if sizes do not match and one of the two sides is such a sum."""
     error = trial.outcome.error
     if error is None or not re.search(r"The size of tensor|must match", name_of(error)):
         return ""

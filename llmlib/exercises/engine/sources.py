@@ -75,7 +75,7 @@ def _globals_of(value: Any) -> dict[str, Any] | None:
 
 
 class _Collected:
-    """Collect what a text needs, in an order in which it can run."""
+    """Collect what a piece of source needs, in an order in which it can run."""
 
     def __init__(self, names: dict[str, Any]):
         self.names = names
@@ -118,7 +118,7 @@ class _Collected:
 
 
 def _mean_the_same(name: str, one: Any, other: Any) -> bool:
-    """Whether two values of a name can share a definition: the same object, equal constants, or the same source."""
+    """Return whether two values of a name can share a definition: one object, equal constants, or the same source."""
     if one is other or (_is_plain(one) and _is_plain(other) and one == other):
         return True
     try:
@@ -163,7 +163,7 @@ def _public_places(name: str, value: Any) -> list[str]:
 
 
 def _is_library(thing: Any) -> bool:
-    """Whether a function or module comes with Python, with a package or with this course, and not from the reader."""
+    """Return whether a function or module comes with Python, a package or this course, and not from the reader."""
     module = thing if isinstance(thing, ModuleType) else sys.modules.get(thing.__module__ or "")
     if module is None or module.__name__ == "__main__":
         return False
@@ -175,7 +175,7 @@ def _is_library(thing: Any) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether the value can be written down as it is."""
+    """Return whether the value can be written down as it is."""
     if type(value) in (tuple, list):
         return len(value) <= 1000 and all(map(_is_plain, value))
     if type(value) is dict:

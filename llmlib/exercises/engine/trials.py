@@ -91,20 +91,20 @@ def equal_safely(expected: Any, got: Any) -> bool:
 
 
 def same_outcome(a: Outcome, b: Outcome) -> bool:
-    """Whether both gave the same value, or both failed in the same way."""
+    """Return whether both gave the same value, or both failed in the same way."""
     if a.error or b.error:
         return type(a.error) is type(b.error) and _failure(a.error) == _failure(b.error)
     return equal(a.value, b.value)
 
 
 def _failure(error: BaseException | None) -> tuple[str, list[str]]:
-    """Give what tells one exception of a type from another: how it begins, and which two sizes did not match."""
+    """Return what distinguishes exceptions of one type: how the message begins, and which two sizes did not match."""
     text = str(error)
     return text[:12], sorted(re.findall(r"\((\d+)\)", text)) if text.startswith("The size of tensor") else []
 
 
 def alike(predicted: Outcome, trial: Trial) -> bool | None:
-    """Whether the attempt shows what was predicted; None if this case cannot tell.
+    """Return whether the attempt shows what was predicted; None if this case cannot tell.
 
     Where either is NaN, we compare nothing, and −∞ is as good as −1e30: the same idea may fill a row without any key
     with either. A case can tell if, among the rest, the prediction differs somewhere from the expected result.

@@ -118,7 +118,7 @@ def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping
     said = f"{len(own_names)} of the {len(PARTS)} parts are mine"
     said += f", {len(shown_names)} I took from a solution" * bool(shown_names)
     said += "; the others are borrowed from llmlib until I write them." if borrowed else "."
-    said += "\nWhat is not mine says so above it."
+    said += "\nA comment above each part that is not mine says so."
     said += f"\nNot in the file, since nothing in it calls them: {', '.join(idle)}." * bool(idle)
     packages = sorted({each.package for each in _used(needed, kept)} - {"torch", *sys.stdlib_module_names})
     needs = f"torch, and my parts need {' and '.join(packages)}" if packages else "torch alone"
@@ -145,7 +145,7 @@ def lines_of_code(text: str) -> int:
 
 
 def _needed(pieces: list[Piece]) -> list[Piece]:
-    """Drop what nobody needs: one of our functions may be idle once the reader's own does its work."""
+    """Drop what is not needed: one of our functions may be idle once the reader's own does its work."""
     kept = {piece for piece in pieces if piece.stays}
     while more := {p for p in pieces if p not in kept and any(p.names & other.needs for other in kept)}:
         kept |= more

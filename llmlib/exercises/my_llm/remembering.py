@@ -42,7 +42,7 @@ def remember(name: str, attempt: Callable[..., Any]) -> str:
         return f"Not kept for `mine`: {keeping.folder()} cannot be written ({error.strerror or error})."
     except Exception as error:  # an attempt may be anything; what counts is that it is right
         return f"Not kept for `mine`: its source cannot be understood ({name_of(error).rstrip('.')})."
-    return f'Kept: `mine("{name}")` gives it back in every notebook.' + _not_in_the_file(name, source)
+    return f'Kept: `mine("{name}")` returns it in every notebook.' + _not_in_the_file(name, source)
 
 
 def _not_in_the_file(name: str, source: Source) -> str:
@@ -54,7 +54,7 @@ def _not_in_the_file(name: str, source: Source) -> str:
 
 
 def is_from_solution(name: str, source: Source) -> bool:
-    """Whether this is what `solution` has shown; what somebody writes without looking is their own, same or not."""
+    """Whether this is what `solution` has shown; without it, a reader's code is their own, even if it is the same."""
     if not recording.load().get(name, {}).get("solution_seen"):
         return False
     exercise = find(name)

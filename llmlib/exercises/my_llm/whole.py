@@ -163,7 +163,7 @@ def tuning_learns(module: ModuleType) -> str:
 
 
 def rewards_rise(module: ModuleType) -> str:
-    """Align it: a byte of ASCII in the answer earns ½, any other nothing; its own weights stay as they are."""
+    """Align the model: an ASCII byte in the answer earns ½, any other byte 0; the model's weights stay the same."""
     weights, config, tokenizer = module.begin("1? 2. a? b. " * 9, n_merges=0)
     before = {name: weight.clone() for name, weight in weights.items()}
     question, chance = module.tokenize("a?", tokenizer), torch.Generator().manual_seed(0)

@@ -224,7 +224,7 @@ class _Builder:
         return tuple(line_that_uses(owner, name) for name in uses)
 
     def owner(self, box: str) -> type:
-        """The class whose method computes a box."""
+        """Return the class whose method computes a box."""
         block: nn.Module = self.skeleton.blocks[0]
         if box in ("query", "key", "value", "scores", "pattern", "mix", "output"):
             return type(block.attention)

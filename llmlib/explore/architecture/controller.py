@@ -106,8 +106,9 @@ class _Controller:
             self.wish[name] = int(value)
 
     def wished(self) -> TransformerConfig:
-        """The chosen model's config with the sizes that the reader wants. Heads still share d_model evenly, and the MLP
-        keeps its proportion. Raises `ValueError` for sizes that clash.
+        """Return the chosen model's config with the sizes that the reader wants.
+
+        Heads still share d_model evenly, and the MLP keeps its proportion. Raises `ValueError` for sizes that clash.
         """
         base = self.config
         for name, value in self.wish.items():

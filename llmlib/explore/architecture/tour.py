@@ -104,7 +104,7 @@ def _layer(model: Transformer, kept: dict[tuple[str, int], Tensor], layer: int) 
 def _looks(
     model: Transformer, q: Float[Tensor, "head d_head"], k: Float[Tensor, "kv_head seq d_head"]
 ) -> Float[Tensor, "head key"]:
-    """The last row of a layer's patterns."""
+    """Return the last row of a layer's patterns."""
     shared = k.repeat_interleave(len(q) // len(k), dim=0)
     scores = torch.einsum("hd,hkd->hk", q / q.shape[-1] ** 0.5, shared)
     n, window = k.shape[1], model.config.sliding_window
@@ -113,6 +113,6 @@ def _looks(
 
 
 def _number(value: Tensor) -> float | None:
-    """A number with six digits, which are enough here; None if it is not finite."""
+    """Round a number to six digits, which are enough here; None if it is not finite."""
     number = float(f"{value.item():.6g}")
     return number if isfinite(number) else None

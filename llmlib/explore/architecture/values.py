@@ -1,4 +1,4 @@
-"""The real values in a model's boxes, fetched for one box at a time, when somebody opens it."""
+"""The real values in a model's boxes, fetched for one box at a time, when the reader opens it."""
 
 from collections.abc import Iterable
 

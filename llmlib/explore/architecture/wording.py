@@ -47,7 +47,7 @@ WORDS = {
     "mix": "Each head’s sum of the values, weighted by its pattern.",
     "output": "Brings what all heads found back to the width of the residual stream.",
     "add_attention": "The residual stream: what attention wrote is added, and nothing is overwritten.",
-    "mlp": "Works on each token alone: recognises patterns, and writes what it knows about them.",
+    "mlp": "Works on each token by itself: recognises patterns, and writes what it knows about them.",
     "mlp_norm": "Scales each vector to one length. The MLP reads this copy.",
     "gate": "Decides for each hidden unit how much gets through.",
     "up": "Asks {d_mlp:,} questions of each vector, one for each hidden unit.",

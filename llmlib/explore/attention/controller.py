@@ -67,7 +67,7 @@ def explore_attention(
 
 
 def attention_patterns(model: Any, ids: Sequence[int]) -> Float[np.ndarray, "layer head query key"]:
-    """The attention patterns of a model on one text, ready for `attention_view`.
+    """Return the attention patterns of a model on one text, ready for `attention_view`.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4)
@@ -80,7 +80,7 @@ def attention_patterns(model: Any, ids: Sequence[int]) -> Float[np.ndarray, "lay
 
 
 def _name(model: Any) -> str:
-    """A name for a model in titles."""
+    """Name a model for titles."""
     if isinstance(model, Transformer):
         return name_of(model.config) or f"Transformer, d_model {model.config.d_model}"
     return str(getattr(model.config, "name_or_path", "") or type(model).__name__)

@@ -42,12 +42,12 @@ class Patterns(Protocol):
     scores: Float[np.ndarray, "layer map score"]
 
     def head(self, layer: int, head: int | str) -> Float[np.ndarray, "query key"]:
-        """One head, or "mean" or "max" of all heads of the layer."""
+        """Return one head, or "mean" or "max" of all heads of the layer."""
         ...
 
 
 def is_long(n_layers: int, n_heads: int, n_tokens: int) -> bool:
-    """Whether the patterns are too many to be sent whole."""
+    """Return whether the patterns are too many to be sent whole."""
     return n_layers * n_heads * n_tokens * (n_tokens + 1) // 2 > WHOLE
 
 
@@ -58,7 +58,7 @@ def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: 
     if kept + passing > free:
         most = max(1, free * n_tokens // (kept + passing))
         raise ValueError(
-            f"This text has {n_tokens:,} tokens. To look at all heads over it takes about "
+            f"This text has {n_tokens:,} tokens. Looking at all heads over it takes about "
             f"{(kept + passing) / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB is free here. Shorten the text to "
             f"about {most:,} tokens."
         )
@@ -176,7 +176,7 @@ class _Pooling:
         return torch.tensor([max(1, number) for number in numbers], dtype=torch.float32)
 
     def _counting(self, start: int, end: int, n_key: int) -> Float[Tensor, "weight score"]:
-        """How much each weight of these rows counts in each score; all scores but entropy are linear."""
+        """Return how much each weight in these rows counts toward each score; all scores but entropy are linear."""
         if start in self.known:
             return self.known[start]
         query, key = torch.arange(start, end)[:, None], torch.arange(n_key)[None]
@@ -206,5 +206,5 @@ class _Pooling:
 
 
 def _entropy(rows: Float[Tensor, "map query key"]) -> Float[Tensor, " map"]:
-    """The sum of all rows' entropies. Five times as quick as `torch.special.entr`, which takes one weight at a time."""
+    """Sum all rows' entropies, five times as fast as `torch.special.entr`, which takes one weight at a time."""
     return -(rows.clamp_min(torch.finfo(rows.dtype).tiny).log_().mul_(rows)).sum((1, 2))

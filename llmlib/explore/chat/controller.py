@@ -58,7 +58,7 @@ def compare_chats(
 
     All draw with the same settings and the same `seed`, so any difference comes from the models. With `blind`, names
     are hidden and sides shuffled until the reader has voted for an answer; `view.tally` counts the votes. A model that
-    cannot answer says why in place of its answer, and the others go on. Raises `ValueError` for no speakers, more than
+    cannot answer says why instead of answering, and the others continue. Raises `ValueError` for no speakers, more than
     four, or two with the same name.
 
     >>> from llmlib.tokenization import BPETokenizer
@@ -113,7 +113,7 @@ class _Controller:
         self.ask(text, self.said)
 
     def edit(self, message: int, text: str) -> None:
-        """Ask something else in place of an earlier message; everything after it goes."""
+        """Replace an earlier message, and remove everything after it."""
         if not (0 <= message < len(self.said) and self.said[message].role == "user"):
             raise ValueError("This message is gone: the conversation has changed.")
         self.ask(text, self.said[:message])
@@ -161,7 +161,7 @@ class _Controller:
         self.keep_picture()
 
     def system(self, text: str) -> None:
-        """Set the system prompt for all that follows; models that cannot take one are named beside it."""
+        """Set the system prompt for all later messages; models that cannot take one are named beside it."""
         problems = [
             f"{speaker.name if len(self.speakers) > 1 else 'This model'} takes no system prompt. {why}"
             for speaker in self.speakers
@@ -274,7 +274,7 @@ class _Controller:
             return None
 
     def step(self, said: Said, answer: Answer) -> None:
-        """Add one more piece to an answer. If it breaks off, the others go on."""
+        """Add one more piece to an answer. If it breaks off, the others continue."""
         try:
             piece = answer.piece()
         except CalledOff:

@@ -47,7 +47,7 @@ def divided(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[Said]]:
 
 
 def known_to(speaker: int, system: str, said: Sequence[Said]) -> list[dict[str, str]]:
-    """The conversation as one speaker knows it, without questions that it did not answer.
+    """Return the conversation as one speaker knows it, without the questions that it did not answer.
 
     >>> turn = [Said("user", "one"), Said("assistant", "", 0), Said("assistant", "1", 1), Said("user", "two")]
     >>> [message["content"] for message in known_to(0, "", turn)], len(known_to(1, "Be brief.", turn))

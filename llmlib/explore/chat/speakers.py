@@ -87,7 +87,7 @@ class Answer:
         self.ended = self.cut if self.writing.ended_by == "max_new_tokens" else ""
 
     def piece(self) -> str | None:
-        """The next piece of text; None at the end."""
+        """Return the next piece of text; None at the end."""
         return next(self.pieces, None)
 
 

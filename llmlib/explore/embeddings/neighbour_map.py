@@ -70,7 +70,7 @@ def _arranged(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.n
 
 
 def _beginning(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.ndarray, "row two"]:
-    """Where t-SNE starts: two principal components, tiny, with a little noise, without which equal rows never separate.
+    """Make the start for t-SNE: two principal components, tiny, plus a little noise, or else equal rows never separate.
 
     scikit-learn's own `init="pca"` divides by their spread, and where all rows are equal it crashes the whole process.
     """

@@ -47,7 +47,7 @@ def explore_logit_lens(
         raise ValueError("Compare with another text or with another model, not with both at once.")
     if other_model is not None and other_model.config.vocab_size != model.config.vocab_size:
         raise ValueError(
-            "Two models can only be compared if their ids mean the same, but one has "
+            "Two models can only be compared if they share a vocabulary, but one has "
             f"{model.config.vocab_size:,} of them and the other {other_model.config.vocab_size:,}."
         )
     view = LogitLensView(text=text, text_b=other or "")

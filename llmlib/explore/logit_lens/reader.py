@@ -53,7 +53,7 @@ class _Row(NamedTuple):
     target_probabilities: Float[Tensor, "row target"]
 
     def pending(self) -> "_Row":
-        """The same number of positions, with nothing known yet."""
+        """Return as many positions, with nothing known about them yet."""
         return _Row(*(torch.full_like(part, PENDING if part is self.ranks else 0) for part in self))
 
     def after(self, earlier: "_Row") -> "_Row":
@@ -99,7 +99,7 @@ class LensReader:
         return _glance(rows, pinned is not None)
 
     def _residual(self, ids: Sequence[int], same: int) -> list[Float[Tensor, "seq d_model"]]:
-        """Compute the vectors after each layer. They depend on earlier tokens alone, so those before the first change
+        """Compute the vectors after each layer. They depend only on earlier tokens, so those before the first change
         stay.
         """
         if same == len(ids):

@@ -48,7 +48,7 @@ def explore_sampling(
     side_by_side: Sequence[Settings] = LANES,
     seed: int = 0,
 ) -> SamplingView:
-    """Show the next token's distribution before and after each setting; draw, take a token, go back, write branches.
+    """Show the next token's distribution before and after each setting; draw or take a token, go back, write branches.
 
     `settings` are the first settings of a `Sampler` (temperature, top_k, …), and `side_by_side` those of texts written
     side by side. Chance starts from `seed`, and draws what `generate` would draw. A token's surprise is −ln of the
@@ -233,7 +233,7 @@ class _Controller:
         self.followed = None  # its nodes may have changed
 
     def _comes(self) -> Continuation:
-        """What may come next."""
+        """Find which tokens may come next."""
         rules, tree = self.rules, self.text.tree
         if self.followed is None or self.followed.rules is not rules or self.followed.tree is not tree:
             self.followed = Followed(rules, tree)
@@ -284,7 +284,7 @@ class _Controller:
         """Draw the next token many times, only to count."""
         total = times + (0 if self.counts is None else int(self.counts.sum()))
         if times < 1 or total > MOST_DRAWS:
-            raise ValueError(f"1 to {MOST_DRAWS:,} draws can be counted here, not {total:,}.")
+            raise ValueError(f"The number of draws must be 1 to {MOST_DRAWS:,}; got {total:,}.")
         expected = self._expected()
         if expected.problem:
             raise ValueError(NOTHING_LEFT)

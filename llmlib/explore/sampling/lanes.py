@@ -96,7 +96,7 @@ class Lanes:
 
     @torch.inference_mode()
     def _logits(self, lanes: list[Lane], length: int) -> torch.Tensor:
-        """Compute the logits after each lane's text, `length` tokens of it its own: [lane, vocab]."""
+        """Compute the logits after each lane's text, whose last `length` tokens are its own: [lane, vocab]."""
         self._keep(lanes)
         whole = len(self.start) + length
         if self.cache is None or self.cache.length > whole - 1 or self.cache.max_seq_len < whole:

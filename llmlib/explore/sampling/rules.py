@@ -28,26 +28,26 @@ class Rules:
         return tuple(self.sampler.logit_bias or ())
 
     def with_settings(self, settings: Settings) -> "Rules":
-        """These rules with other settings. Raises `ValueError` for an unknown name, and for a value out of range."""
+        """Return these rules with other settings. Raises `ValueError` for an unknown name or a value out of range."""
         return replace(self, sampler=with_settings(self.sampler, settings))
 
     def with_bans(self, banned: tuple[int, ...]) -> "Rules":
-        """These rules with other banned tokens."""
+        """Return these rules with other banned tokens."""
         bans = {id: float("-inf") for id in banned}
         return replace(self, sampler=replace(self.sampler, logit_bias=bans or None))
 
     def shown(self) -> dict[str, Any]:
-        """What a view shows of them."""
+        """Return what a view shows of these rules."""
         return {"settings": settings_of(self.sampler), "banned": list(self.banned), "pattern": self.pattern}
 
     def begin(self) -> Continuation:
-        """What may come before anything has been written."""
+        """Find which tokens may come first."""
         return Continuation.begin(self.end_ids, self.constraint)
 
     def stages(
         self, logits: Float[Tensor, "1 vocab"], ids: tuple[int, ...], comes: Continuation
     ) -> list[tuple[str, Float[Tensor, " vocab"]]]:
-        """The logits as the model gives them and after each rule in use, by name, until one leaves no token."""
+        """Return the logits from the model and after each rule in use, by name, until one leaves no token."""
         found = []
         for name, stage in self.sampler.stages(logits, torch.tensor([ids]), _allowed(comes, logits)):
             found.append(("model" if name == "logits" else name, stage[0]))
@@ -58,13 +58,13 @@ class Rules:
     def probabilities(
         self, logits: Float[Tensor, "1 vocab"], ids: tuple[int, ...], comes: Continuation
     ) -> Float[Tensor, " vocab"]:
-        """The distribution of the next token. Where no token is left, a `ValueError` says which rule did it."""
+        """Compute the distribution of the next token. If no token is left, a `ValueError` says which rule did it."""
         return self.sampler.probabilities(logits, torch.tensor([ids]), _allowed(comes, logits))[0]
 
     def draw(
         self, logits: Float[Tensor, "1 vocab"], ids: tuple[int, ...], comes: Continuation, generator: torch.Generator
     ) -> int:
-        """A token, as `generate` would draw it."""
+        """Draw a token, as `generate` would draw it."""
         return int(self.sampler(logits, generator, ids=torch.tensor([ids]), allowed=_allowed(comes, logits)))
 
 

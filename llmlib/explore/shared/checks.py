@@ -6,7 +6,7 @@ LARGEST_SEED = 2**31 - 1
 
 
 def check_length(n_tokens: int, most: int, advice: str = "Shorten the text.") -> None:
-    """Raise `ValueError` for a text of no tokens, or of more than the model's context holds."""
+    """Raise `ValueError` for a text without tokens, or with more than the model's context holds."""
     if not n_tokens:
         raise ValueError("A model needs at least one token. Write some text.")
     if n_tokens > most:
@@ -16,13 +16,13 @@ def check_length(n_tokens: int, most: int, advice: str = "Shorten the text.") ->
 
 
 def check_room(n_tokens: int, most: int, advice: str) -> None:
-    """Raise `ValueError` where no further token fits into the model's context."""
+    """Raise `ValueError` if the model's context has no room for another token."""
     if n_tokens >= most:
         raise ValueError(f"The text fills the model's context of {most:,} tokens; nothing can be added. {advice}")
 
 
 def prompt_ids(tokenizer: Tokenizer, text: str, most: int) -> tuple[int, ...]:
-    """The ids of a prompt. Raises `ValueError` for an empty one, and for one that is longer than the context."""
+    """Return the ids of a prompt. Raises `ValueError` for an empty one, and for one that is longer than the context."""
     ids = tuple(tokenizer.encode(text, add_bos=tokenizer.adds_bos))
     if not ids:
         raise ValueError("There is no text to continue. Type at least one word.")
@@ -37,7 +37,7 @@ def check_token(id: int, vocab_size: int) -> None:
 
 
 def checked_seed(value: float | int) -> int:
-    """The seed as an int. Raises `ValueError` for any other number."""
+    """Return the seed as an int. Raises `ValueError` for any other number."""
     if value != int(value) or not 0 <= value <= LARGEST_SEED:
         raise ValueError(f"A seed must be a whole number from 0 to {LARGEST_SEED:,}; got {value}.")
     return int(value)

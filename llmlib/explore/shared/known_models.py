@@ -45,7 +45,7 @@ KNOWN_MODELS = {
 
 
 def name_of(config: TransformerConfig) -> str | None:
-    """The name of the known model with these sizes, whatever its context length and end tokens.
+    """Find the name of the known model with these sizes, whatever its context length and end tokens.
 
     >>> import dataclasses
     >>> name_of(dataclasses.replace(KNOWN_MODELS["GPT-2 small"], max_seq_len=512))

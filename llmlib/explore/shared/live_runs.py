@@ -91,7 +91,7 @@ class LiveRuns(RunsView, Generic[StepT]):
     # --- what the reader wants --------------------------------------------------------------------------------------
 
     def resume(self, run: int | None = None) -> None:
-        """Start or resume a run, given by its number, or every run that can be."""
+        """Start or resume the run with this number, or every run that can continue."""
         with self._changed:
             for one in self._those(run):
                 if self.state(one.number) in ("ready", "paused", "stopped"):
@@ -138,7 +138,7 @@ class LiveRuns(RunsView, Generic[StepT]):
     # --- taking steps -----------------------------------------------------------------------------------------------
 
     def _next(self, after: int = -1) -> Tracked[StepT] | None:
-        """The run whose turn it is in the background, after the run with this number."""
+        """Find the run whose turn it is in the background, after the run with this number."""
         running = [one for one in self._tracked if self.state(one.number) == "running" and not one.in_cell]
         return next((one for one in running if one.number > after), running[0] if running else None)
 
@@ -193,7 +193,7 @@ class LiveRuns(RunsView, Generic[StepT]):
         """Wait until every run has finished, failed or been stopped. Runs that have not started are started.
 
         An interrupt of the kernel pauses them, and ends the waiting. Meanwhile the kernel is busy, and the view's
-        buttons wait too; in a notebook, `await dashboard.finished()` leaves it free to answer them.
+        buttons wait too; in a notebook, `await dashboard.finished()` leaves the kernel free to answer them.
         """
         with self._paused_if_interrupted(), self._changed:
             while self._under_way():

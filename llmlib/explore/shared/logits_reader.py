@@ -33,7 +33,7 @@ class LogitsReader:
         self.known: dict[tuple[int, ...], Tensor] = {}  # the logits after a text, the latest last
 
     def logits(self, ids: tuple[int, ...]) -> Float[Tensor, "1 vocab"]:
-        """The logits after this text. Once the model has been trained, everything is computed again."""
+        """Compute the logits after this text. Once the model has been trained, everything is computed again."""
         if versions(self.model) != self.weights:
             self._forget()
         logits = self.known.pop(ids) if ids in self.known else self._read(ids)

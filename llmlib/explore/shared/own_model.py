@@ -17,7 +17,7 @@ CHANGED = (
 
 
 def own_model(model: Any, check: Callable[[], object] | None = None) -> Any:
-    """A copy of the model's modules for one view, sharing its weights; `check` is called before each module runs.
+    """Copy the model's modules for one view, sharing its weights; `check` is called before each module runs.
 
     Hooks from cells and other views do not reach it, and the view's hooks do not reach them. `check` ends a long run by
     raising. Models of other libraries are returned as they are, since we hook nothing to them.
@@ -42,7 +42,7 @@ def own_model(model: Any, check: Callable[[], object] | None = None) -> Any:
 
 
 def versions(model: nn.Module) -> list[int]:
-    """How often each weight has been changed in place, as torch counts it."""
+    """Return how often each weight has been changed in place, as torch counts it."""
     return [0 if weight.is_inference() else weight._version for weight in model.parameters()]
 
 
@@ -60,7 +60,7 @@ def undoing(undo: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def noticing_training(model: Any, tell: Callable[[str], object]) -> Iterator[None]:
-    """Tell the reader if the weights change inside the `with` block, because somebody trains the model meanwhile."""
+    """Tell the reader if the weights change inside the `with` block, because the model is being trained meanwhile."""
     before = versions(model)
     yield
     if versions(model) != before:

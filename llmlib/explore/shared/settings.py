@@ -11,7 +11,7 @@ Settings = Mapping[str, float | int | None]
 
 
 def with_settings(sampler: Sampler, settings: Settings) -> Sampler:
-    """The sampler with other settings. Raises `ValueError` for an unknown name, and for a value out of range.
+    """Return the sampler with other settings. Raises `ValueError` for an unknown name or a value out of range.
 
     >>> with_settings(Sampler(), {"top_k": 3}).top_k
     3
@@ -23,7 +23,7 @@ def with_settings(sampler: Sampler, settings: Settings) -> Sampler:
 
 
 def settings_of(sampler: Sampler) -> dict[str, Any]:
-    """All settings by name; one that is not set has the value at which it does nothing.
+    """Return all settings by name; one that is not set has the value at which it does nothing.
 
     >>> settings_of(Sampler(top_k=3))["top_p"]
     1.0

@@ -19,7 +19,7 @@ def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
 
 
 def bytes_of(tokenizer: Tokenizer, id: int) -> bytes:
-    """The bytes of a token; b"" for an id that the tokenizer does not use."""
+    """Return the bytes of a token; b"" for an id that the tokenizer does not use."""
     try:
         return tokenizer.token_bytes(id)
     except ValueError:
@@ -40,7 +40,7 @@ class Words:
         self._places: dict[tuple[int, int], int] = {}
 
     def place(self, tokenizer: Tokenizer, token: int) -> int:
-        """The index of a token's text in `texts`."""
+        """Return the index of a token's text in `texts`."""
         key = id(tokenizer), token
         if key not in self._places:
             self._places[key] = len(self.texts)

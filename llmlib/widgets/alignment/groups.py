@@ -1,4 +1,4 @@
-"""Groups of sampled answers, as a view keeps them: few, short, and without numbers that JSON does not know."""
+"""Groups of sampled answers, as a view keeps them: few, short, and without numbers that JSON cannot hold."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -35,7 +35,7 @@ def draw(view: Board) -> str:
     dashed = f"Dashed: {', '.join(measures)}, only measured. " if measures else ""
     parts = [
         '<text x="8" y="22" font-weight="600">Reward, step by step: the higher, the better the answers.</text>',
-        f'<text x="8" y="42" fill="{FAINT}" font-size="12">Lines: the reward that is trained for. '
+        f'<text x="8" y="42" fill="{FAINT}" font-size="12">Lines: the reward used for training. '
         f"{escape_xml(dashed)}Run this cell to use the view.</text>",
         charts(pairs, TITLES, caps=False, from_zero=(False, True, True, True)),
         below,

@@ -11,8 +11,8 @@ export default widget("llm-alignment", ({ model, hub, el }) => {
     {
       name: "alignment",
       lead:
-        "Watch the reward rise, and what it costs. KL is how far the model has moved from the reference; entropy " +
-        "is how open its choices still are. Click a step to read the answers there.",
+        "Watch the reward rise, and see what it costs. KL is how far the model has moved from the reference; entropy " +
+        "is how undecided it still is. Click a step to read the answers there.",
       metrics: METRICS,
       solid: "trained for",
       state: { at: null, of: null, prompt: null, question: 0 },

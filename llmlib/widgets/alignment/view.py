@@ -127,10 +127,10 @@ class AlignmentView(RunsView):
         """
         for name, given in [*answers.items(), *(rewards or {}).items()]:
             if len(given) != len(prompts):
-                what = "answers" if given is answers.get(name) else "rewards"
-                raise ValueError(f"There are {len(prompts)} prompts, but {len(given)} {what} of {name!r}.")
+                what = "answers from" if given is answers.get(name) else "rewards for"
+                raise ValueError(f"There are {len(prompts)} prompts, but {len(given)} {what} {name!r}.")
         if unknown := set(rewards or {}) - set(answers):
-            raise ValueError(f"There are rewards of {sorted(unknown)}, but no answers.")
+            raise ValueError(f"There are rewards for {sorted(unknown)}, but no answers from these models.")
         self.compared = {
             "prompts": [cut(str(prompt), LONGEST_PROMPT) for prompt in prompts[:MOST_COMPARED]],
             "models": list(answers),

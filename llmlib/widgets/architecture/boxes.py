@@ -54,7 +54,7 @@ class Box:
     boxes: tuple["Box", ...] = field(default=())
 
     def total(self, what: Literal["parameters", "flops", "read", "written"]) -> int:
-        """A total over all copies and everything inside.
+        """Add up a cost over all copies and everything inside.
 
         >>> inside = Box("a", "A", "", "mlp", (BoxTensor("weight", (("d_mlp", 4), ("d_model", 2)), True),), flops=16)
         >>> Box("model", "Model", "", "group", repeat=3, boxes=(inside,)).total("parameters")
@@ -69,13 +69,13 @@ class Box:
         return self.repeat * (own + sum(box.total(what) for box in self.boxes))
 
     def walk(self) -> Iterator["Box"]:
-        """This box and everything inside it, in the order of the flow."""
+        """Yield this box and everything inside it, in the order of the flow."""
         yield self
         for box in self.boxes:
             yield from box.walk()
 
     def as_json(self, width: int) -> dict[str, Any]:
-        """The boxes for the browser, with totals; a number takes `width` bytes."""
+        """Describe the boxes for the browser, with totals; a number takes `width` bytes."""
         costs = {what: self.total(what) // self.repeat for what in ("parameters", "flops", "read", "written")}
         return {
             "id": self.id,

@@ -38,7 +38,7 @@ export function followPanel(ctx) {
   );
   const right = element(
     "div",
-    { class: "llm-detail", role: "group", "aria-label": "The token that is followed" },
+    { class: "llm-detail", role: "group", "aria-label": "The token to follow" },
     title,
     story,
     lengths,
@@ -76,7 +76,7 @@ export function followPanel(ctx) {
         width: `${room / way.seq}px`,
         height: `${tall()}px`,
       });
-    const meaning = WAYS[measure()].log ? "longer the vector (logarithmic)" : "closer to where it ends";
+    const meaning = WAYS[measure()].log ? "longer the vector (logarithmic)" : "closer to its final direction";
     reading.textContent = to
       ? `${visibleToken(ctx.tokens()[to.token])}, ${rowName(to.row)}: ${value(to).toPrecision(3)}`
       : `The stronger the colour, the ${meaning}. Point at a cell; click to follow its token.`;
@@ -260,7 +260,7 @@ export function followPanel(ctx) {
       ? ""
       : ctx.alive()
         ? "The model is reading the text …"
-        : "There is no live model here, so no token can be followed. The sizes are under “Boxes”.";
+        : "To follow a token, this page would need a live model. The sizes are under “Boxes”.";
     if (!here) return;
     if (ctx.followedValues() !== draw.from) {
       draw.from = ctx.followedValues();

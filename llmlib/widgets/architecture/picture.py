@@ -48,7 +48,7 @@ def draw(model: Mapping[str, Any], shares: Mapping[str, float]) -> str:
         f'<text x="12" y="26" font-size="16" font-weight="600">{escape_xml(model["title"])}</text>',
         f'<text x="12" y="46" font-size="12" fill="{FAINT}">{counted(totals["parameters"])} parameters. At '
         f"{model['context']:,} tokens in {model['dtype']}: {in_short(totals['cache_bytes'], 'B')} of KV cache, "
-        f"{in_short(totals['training_flops'], 'FLOPs')} of training a token.</text>",
+        f"{in_short(totals['training_flops'], 'FLOPs')} of training per token.</text>",
     ]
     body, bottom = _boxes(tree["boxes"], 40, 62, WIDTH - 12, tree["parameters"])
     parts.append(f'<line x1="24" y1="62" x2="24" y2="{bottom}" stroke="#0b5cad" stroke-width="4"/>')

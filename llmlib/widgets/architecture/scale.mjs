@@ -23,7 +23,7 @@ export function scalePanel(ctx) {
       read: `of ${words} in ${dtype}`,
     };
     total.textContent = `To scale: ${write(whole)} ${measured[ctx.state.bars]}. The boxes are not.`;
-    strip.setAttribute("aria-label", `To scale, how they are divided: ${told.join(", ")}`);
+    strip.setAttribute("aria-label", `How the total is divided, to scale: ${told.join(", ")}`);
     strip.replaceChildren(
       ...parts.map(([kind, value], k) => {
         const room = (value / whole) * width;

@@ -66,7 +66,7 @@ export function sizesPanel(ctx, hub, model) {
       if (document.activeElement !== slider) slider.value = toSlider(name, sizes[name]);
       slider.setAttribute("aria-valuetext", String(sizes[name]));
     }
-    const told = [model.get("problem"), " The last model that works is still shown."];
+    const told = [model.get("problem"), " The last valid model is still shown."];
     problem.replaceChildren(...(told[0] ? [element("strong", {}, "No such model. "), ...told] : []));
     totals.classList.toggle("llm-stale", Boolean(model.get("problem")));
     const base = first?.chosen === chosen ? first.totals : null;

@@ -72,7 +72,7 @@ export function stations(tour, tokens, layer, hasPositions) {
       next: tour.next,
       words: [
         "Softmax turns the scores into probabilities.",
-        `After your text the model gives ${best.token} ${shareInWords(best.p)}.`,
+        `After your text, the model gives ${best.token} a probability of ${shareInWords(best.p)}.`,
         "One token is drawn and added to the text, and it all starts again.",
       ],
     },
@@ -100,7 +100,7 @@ function ofLayer({ sizes, layers }, tokens, layer, last) {
   const here = layers[layer];
   const mlp = {
     box: "mlp",
-    title: "The MLP works on each token alone",
+    title: "The MLP works on each token by itself",
     words: [
       `In layer ${layer}, ${last} meets ${sizes.d_mlp.toLocaleString("en")} hidden units.`,
       `Unit ${here.unit} answers most strongly, with ${number(here.activation ?? null)}.`,

@@ -17,9 +17,9 @@ export function awayPanel(ctx, hub) {
   function offer() {
     const here = ctx.wholeOnes();
     const go = (one) => () => ctx.go({ ...one, token: null });
-    const words = here.length ? "These whole heads are on this page: " : "This page has no whole head.";
+    const words = here.length ? "These whole heads are on this page: " : "This page does not have any whole head.";
     node.replaceChildren(
-      `This page has only a thumbnail of this head: the text is long, and whole heads come from Python. ${words}`,
+      `The text is long, so this page has only a thumbnail of this head; the whole head needs Python. ${words}`,
       ...here.map((one) => element("button", { type: "button", onclick: go(one) }, headName(one.layer, one.head))),
     );
   }

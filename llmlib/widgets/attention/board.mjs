@@ -35,7 +35,7 @@ export function logprobInWords([first, then], changed) {
 export function boardPanel(ctx, hub, model, redraw) {
   const how = element(
     "select",
-    { "aria-label": "What a head that is off outputs", "data-acts": true },
+    { "aria-label": "What a switched-off head outputs", "data-acts": true },
     element("option", { value: "zero" }, "nothing (zero)"),
     element("option", { value: "mean" }, "its mean over the text"),
   );
@@ -59,7 +59,7 @@ export function boardPanel(ctx, hub, model, redraw) {
     element("div", { class: "llm-row", hidden: !hub.live }, presses, restore),
     table,
     element("div", { class: "llm-row" }, element("label", {}, "Continuation ", continuation), score),
-    element("div", { class: "llm-row" }, element("label", {}, "A head that is off outputs ", how)),
+    element("div", { class: "llm-row" }, element("label", {}, "A switched-off head outputs ", how)),
   );
   const turned = new Map(); // heads that Python has not switched yet, as the reader set them
   const last = new Map();

@@ -107,7 +107,7 @@ def decode(codes: UInt8[np.ndarray, "*shape"], scale: float = 1.0) -> Float[np.n
 
 
 def _is_causal(patterns: np.ndarray) -> bool:
-    """Encode row by row, since an index of a long text's upper triangle is itself large."""
+    """Check row by row, since an index of a long text's upper triangle is itself large."""
     return not any(patterns[..., i, i + 1 :].any() for i in range(patterns.shape[-1]))
 
 

@@ -63,7 +63,7 @@ def _palette() -> Any:
 
 
 def _roots(pattern: np.ndarray, causal: bool, scale: float) -> np.ndarray:
-    """The shades: √(weight / scale), and 2 where a causal pattern has no weight."""
+    """Compute the shades: √(weight / scale), and 2 where a causal pattern has no weight."""
     shade = np.sqrt(pattern / scale)
     if causal:
         shade[np.triu_indices(len(shade), 1)] = 2.0
@@ -83,7 +83,7 @@ def _thumbnail(shade: np.ndarray) -> np.ndarray:
 
 
 def _sides(view: Heads) -> dict[str, dict[str, Any]]:
-    """The sides to draw: A and, if there is one, B."""
+    """List the sides to draw: A and, if there is one, B."""
     return {"a": view.a, "b": view.b} if view.b else {"a": view.a}
 
 
@@ -179,7 +179,7 @@ def _draw_legend(figure: Any, view: Heads) -> None:
 
 
 def _label(token: str) -> str:
-    """A short label for a token."""
+    """Make a short label for a token."""
     return _short(visible_token(token), 14)
 
 

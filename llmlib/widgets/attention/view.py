@@ -168,7 +168,7 @@ class AttentionView(View):
         if self.a and side == "b" and (self.a["layers"], self.a["heads"]) != patterns.shape[:2]:
             raise ValueError(
                 f"A has {self.a['layers']} layers × {self.a['heads']} heads and B has "
-                f"{patterns.shape[0]} × {patterns.shape[1]}; only equal numbers can be compared head by head."
+                f"{patterns.shape[0]} × {patterns.shape[1]}; to compare head by head, both numbers must be the same."
             )
 
     @property
@@ -176,7 +176,7 @@ class AttentionView(View):
         return f"Attention over “{self._shown(40)}”"
 
     def _shown(self, most: int) -> str:
-        """The first characters of the text, on one line."""
+        """Return the first characters of the text, on one line."""
         text = joined_text(self.a["tokens"])
         return visible_text(text if len(text) <= most else text[: most - 1] + "…")
 
@@ -245,7 +245,7 @@ def _square(weights: Float[np.ndarray, " cell"], n: int, causal: bool) -> Float[
 
 
 def visible_text(text: str) -> str:
-    """A text on one line."""
+    """Write a text on one line."""
     return text.replace("\n", "⏎").replace("\t", "⇥")
 
 

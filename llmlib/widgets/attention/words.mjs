@@ -68,7 +68,7 @@ export function guide({ layer, heads, drawn }, canSwitch) {
     );
   const together = `Each square is a layer, the ${heads === "mean" ? "mean" : "maximum"} of its heads`;
   const square = heads === "each" ? "Each square is a head" : together;
-  const either = "Click one to open it, or let a click switch it off.";
+  const either = "Click one to open it, or choose that a click switches it off.";
   const todo = canSwitch ? either : "Point at one to enlarge it; click to open it.";
   return `${square}: which token (row) looks at which (column). ${todo}`;
 }

@@ -54,7 +54,7 @@ class AttentionStepsView(View):
         return proposal["value"]
 
     def vectors(self, kind: str) -> Float[np.ndarray, "seq d_head"]:
-        """The current "q", "k" or "v" of all tokens, with the reader's changes."""
+        """Return the current "q", "k" or "v" of all tokens, with the reader's changes."""
         data = {"q": self.q, "k": self.k, "v": self.v}[kind]
         rows = np.frombuffer(data, dtype="<f4").astype(np.float64).reshape(len(self.tokens), self.d_head)
         for row in range(len(rows)):

@@ -57,7 +57,7 @@ export function tied(words, pair) {
 }
 
 const ids = (pair) => `(${pair.join(", ")})`;
-export const TIE_RULE = "Among ties, the smaller ids go first";
+export const TIE_RULE = "In a tie, the smaller ids go first";
 
 /** What there is to say about a prediction. */
 export function verdict({ mode, right, choices }, picked, table) {
@@ -67,11 +67,11 @@ export function verdict({ mode, right, choices }, picked, table) {
   const best = of(right);
   const mine = of(picked) ?? { rank: null, count: 0 };
   if (mode === "encode") {
-    const learned = `${written(right)} was learned as number ${best.rank + 1}`;
-    if (isRight) return `Right: ${learned}, before all other pairs that are here now.`;
+    const learned = `${written(right)} was merge number ${best.rank + 1}`;
+    if (isRight) return `Right: ${learned}, learned before all other pairs that are here now.`;
     return mine.rank === null
       ? `Not this one: ${written(picked)} was never learned. ${learned}.`
-      : `Not this one: ${written(picked)} was learned as number ${mine.rank + 1}, but ${learned}, earlier.`;
+      : `Not this one: ${written(picked)} was merge number ${mine.rank + 1}, but ${learned}, learned earlier.`;
   }
   const rule = (other) => `${TIE_RULE}: ${ids(right)} before ${ids(other)}.`;
   const equal = choices.filter(({ pair, count }) => count === best.count && pair.join() !== right.join());

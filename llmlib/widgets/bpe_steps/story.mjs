@@ -16,7 +16,7 @@ export function story(states, step, merges, mode, open = false) {
     mode === "train"
       ? `Start: ${n} byte${n === 1 ? "" : "s"}, each a token of its own.`
       : `Start: the text as ${n} byte${n === 1 ? "" : "s"}.`;
-  const learned = mode === "train" ? "" : ` (learned as number ${merge + 1})`;
+  const learned = mode === "train" ? "" : ` (merge number ${merge + 1})`;
   const merged = () => [
     `Step ${step}: ${both(merge)} → ${name(256 + merge)}, id ${256 + merge}${learned}, ${times(places)}.`,
     `${n + places} tokens become ${n}.`,
@@ -27,7 +27,7 @@ export function story(states, step, merges, mode, open = false) {
   if (next) {
     const equal = tied(words, merges[next.merge]).length;
     const tie = equal
-      ? ` ${equal === 1 ? "One other pair is" : `${equal} other pairs are`} as frequent. ${TIE_RULE}.`
+      ? ` ${equal === 1 ? "One other pair is" : `${equal} other pairs are`} just as frequent. ${TIE_RULE}.`
       : "";
     return `${done} Next: ${both(next.merge)}, seen ${times(next.places)}.${tie}`;
   }

@@ -32,7 +32,10 @@ function countedPairs(words, alsoShown) {
 function datedPairs(words, merges) {
   const entries = rankedPairs(words, merges)
     .slice(0, 2 * MOST_PAIRS)
-    .map(({ pair, rank }) => ({ pair, cells: [element("td", {}, rank === null ? "never" : `as number ${rank + 1}`)] }));
+    .map(({ pair, rank }) => ({
+      pair,
+      cells: [element("td", {}, rank === null ? "never" : `merge number ${rank + 1}`)],
+    }));
   return { title: "Neighbouring pairs, and when they were learned", entries };
 }
 

@@ -84,7 +84,7 @@ class BPEStepsView(View):
         return table
 
     def words(self) -> list[list[int]]:
-        """The ids of each piece at the current step and mode."""
+        """Return the ids of each piece at the current step and mode."""
         return self._after(self.word_step) if self.mode == "encode" else self._after(self.step)
 
     @property
@@ -104,14 +104,14 @@ class BPEStepsView(View):
         return right, made
 
     def _is_open(self, done: int) -> bool:
-        """Whether the reader still has to predict what follows after `done` steps (see `question` in predict.mjs)."""
+        """Return whether the reader must still predict what follows `done` steps (see `question` in predict.mjs)."""
         if not self.predict or done >= self.n_steps or f"{self.mode} {done}" in self.guesses:
             return False
         counted = pair_counts(self.words())
         return self.mode == "encode" or (bool(counted) and list(counted[0][0]) == list(self.merges[done]))
 
     def _steps(self) -> list[int]:
-        """Numbers of the merges that happen, in order.
+        """List the numbers of the merges that happen, in order.
 
         Merging in the order of learning is the same as always joining the pair that was learned first: a
         merge only makes pairs with its own new id, and those were learned later.
@@ -158,7 +158,7 @@ class BPEStepsView(View):
         return f"{doing} “{text}”, after {done} of {len(steps)} merges: {shown}.{coming}"
 
     def _ranks(self) -> dict[Pair, int]:
-        """The number of each learned pair, from 0."""
+        """Return the number of each learned pair, from 0."""
         return {(left, right): number for number, (left, right) in enumerate(self.merges)}
 
     def _written(self, number: int) -> str:
@@ -197,7 +197,7 @@ class BPEStepsView(View):
             if is_open:
                 continue
             if self.mode == "encode":
-                when = f"as number {rank[pair] + 1}" if pair in rank else "never"
+                when = f"merge number {rank[pair] + 1}" if pair in rank else "never"
                 parts.append(f'<text x="160" y="{y + 15:.0f}" fill="{colour}">{when}</text>')
                 continue
             parts.append(

@@ -24,5 +24,5 @@ def reading(word: int, log_prob: float, likeliest: Sequence[tuple[int, float]]) 
 
 
 def pack(readings: Sequence[Any]) -> bytes:
-    """All tokens of an answer, one after the other."""
+    """Pack all tokens of an answer, one after the other."""
     return b"".join(one.tobytes() for one in readings)

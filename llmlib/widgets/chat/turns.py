@@ -13,14 +13,14 @@ class Turn(NamedTuple):
     answers: list[int]
 
     def sides(self, messages: Sequence[Mapping[str, Any]], note: Mapping[str, Any]) -> list[int]:
-        """The answers from left to right, in the secret order of a blind comparison."""
+        """List the answers from left to right, in the secret order of a blind comparison."""
         order = note.get("order", [])
         place = lambda k: order.index(s) if (s := messages[k].get("speaker")) in order else k  # noqa: E731
         return sorted(self.answers, key=place)
 
 
 def turns_of(messages: Sequence[Mapping[str, Any]]) -> list[Turn]:
-    """The turns of a conversation.
+    """Split a conversation into turns.
 
     >>> turns_of([{"role": "user"}, {"role": "assistant"}, {"role": "assistant"}, {"role": "user"}])
     [Turn(question=0, answers=[1, 2]), Turn(question=3, answers=[])]
@@ -37,12 +37,12 @@ def turns_of(messages: Sequence[Mapping[str, Any]]) -> list[Turn]:
 
 
 def hidden(note: Mapping[str, Any]) -> bool:
-    """Whether a question was asked blind, and has no vote yet."""
+    """Return whether a question was asked blind and has no vote yet."""
     return "order" in note and note.get("vote") is None
 
 
 def name_of(speaker: int | None, names: Sequence[str], note: Mapping[str, Any]) -> str:
-    """A speaker's name, or, before the vote, the letter of its side.
+    """Name a speaker, or, before the vote, give the letter of its side.
 
     >>> name_of(1, ["base", "tuned"], {}), name_of(1, ["base", "tuned"], {"order": [1, 0], "vote": None})
     ('tuned', 'A')

@@ -25,7 +25,7 @@ class ChatView(View):
     Its acts are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was cleared), "system"
     (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`), "blind" (`on`), "vote"
     (`message`, `choice`: a side from the left, "tie" or "bad") and "forget". The owner of a model answers by setting
-    the traits, or `notice` and `returned` for a message that nobody could answer (see `llmlib.explore.explore_chat`).
+    the traits, or `notice` and `returned` for a message that no model could answer (see `llmlib.explore.explore_chat`).
 
     >>> ChatView(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}])
     <ChatView: A conversation. You: Hi — Model: Hello!>
@@ -72,7 +72,7 @@ class ChatView(View):
     still = traitlets.Dict().tag(sync=True)  # id, html: the conversation as it is now, for a saved notebook
 
     def conversations(self) -> list[dict[str, Any]]:
-        """The `name` of each speaker and its `messages`, as datasets have them, without what it has not answered.
+        """List each speaker's `name` and `messages`, as datasets have them, without the messages it did not answer.
 
         >>> said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]
         >>> ChatView(messages=said).conversations()[0]["messages"] == said
@@ -111,7 +111,7 @@ class ChatView(View):
         return f"A conversation. {said}" if said else "A conversation that has not begun."
 
     def _said(self) -> Iterator[tuple[str, str]]:
-        """Who said what, from left to right; names stay hidden until the vote."""
+        """Write who said what, from left to right; names stay hidden until the vote."""
         if self.system.strip():
             yield "System prompt", self.system
         for turn in turns_of(self.messages):

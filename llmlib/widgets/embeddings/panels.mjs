@@ -197,7 +197,7 @@ export function tokenPanel(ctx, cloud) {
     }
     if (ctx.live) return [element("p", { class: "llm-note" }, ctx.notice() || "Looking for its neighbours …")];
     const known = ctx.known();
-    const words = "Neighbours are found in the whole table, which needs Python; this page has only the map.";
+    const words = "Finding neighbours takes the whole table, and so needs Python; this page has only the map.";
     if (known < 0) return [element("p", { class: "llm-note" }, words)];
     return [
       element("p", { class: "llm-note" }, `${words} It has the neighbours of only one token: `),

@@ -183,7 +183,7 @@ SPOTS = (
 
 
 def _box(place: np.ndarray, dx: int, dy: int, side: str, label: str) -> tuple[float, float, float, float]:
-    """The left, right, lower and upper edge of a name, in pixels."""
+    """Return the left, right, lower and upper edge of a name, in pixels."""
     width, x, y = 8 * len(label), place[0] + dx, place[1] + dy
     left = x if side == "left" else x - width
     return left, left + width, y - 7, y + 7

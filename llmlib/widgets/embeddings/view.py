@@ -71,27 +71,27 @@ class EmbeddingsView(View):
         return True
 
     def label(self, row: int) -> str:
-        """A token in writing: "·Paris"."""
+        """Write a token visibly: "·Paris"."""
         ends = np.frombuffer(self.ends, dtype="<u4")
         return token_label(self.labels[ends[row - 1] if row else 0 : ends[row]])
 
     def coordinates(self) -> Float[np.ndarray, "row 3"]:
-        """The points, as precisely as the view holds them: between -1 and 1."""
+        """Return the points, as precisely as the view holds them: between -1 and 1."""
         return unpack_points(self.points)
 
     def near_coordinates(self) -> Float[np.ndarray, "row 3"]:
-        """The points on the second map; the third coordinate is 0."""
+        """Return the points on the second map; the third coordinate is 0."""
         return unpack_points(self.near)
 
     def set_near(self, places: Float[np.ndarray, "row two"], n_drawn: int) -> None:
         """Give the view its second map, which draws only the points of the first `n_drawn` rows.
 
-        The other rows have a place there too, where they are shown when the reader asks for them.
+        The other rows have a position there too, and are shown when the reader asks for them.
         Raises `ValueError` if there are more or fewer places than rows, and for NaN or infinity.
         """
         if len(places) != len(self) or not np.isfinite(places).all():
             raise ValueError(
-                f"The second map needs {len(self):,} finite places, one for each row; got {len(places):,}."
+                f"The second map needs {len(self):,} finite positions, one for each row; got {len(places):,}."
             )
         with self.hold_sync():
             self.near, self.n_near = pack_points(places).tobytes(), n_drawn
@@ -212,7 +212,7 @@ def _check(labels: Sequence[Any], points: np.ndarray, kinds: Sequence[str] | Non
     if not len(labels):
         raise ValueError("There is nothing to show: give at least one label and its point.")
     if points.shape[1] not in (2, 3):
-        raise ValueError(f"Points need 2 or 3 columns, got {points.shape[1]}; llmlib.embeddings.project makes them.")
+        raise ValueError(f"Points need 2 or 3 columns, got {points.shape[1]}; use llmlib.embeddings.project.")
     if len(points) != len(labels):
         raise ValueError(f"There are {len(labels):,} labels, but {len(points):,} points; each row needs one of each.")
     if not (fine := np.isfinite(points).all(axis=1)).all():

@@ -89,7 +89,7 @@ def _text(x: float, y: int, words: str, fill: str, weight: int = 400) -> str:
 
 
 def _label(token: str) -> str:
-    """As much of a token as fits into a cell."""
+    """Shorten a token to what fits into a cell."""
     label = visible_token(token)
     while width_of(label) > CELL + 8:  # letters are smaller here than `width_of` thinks
         label = label.removesuffix("…")[:-1] + "…"
@@ -112,7 +112,7 @@ def ordinal(n: int) -> str:
 
 
 def shade(t: float) -> str:
-    """The colour of a share between 0 and 1.
+    """Return the colour of a share between 0 and 1.
 
     >>> shade(0.0), shade(1.0)
     ('#ffffff', '#06264d')

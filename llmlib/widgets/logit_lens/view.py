@@ -89,12 +89,12 @@ class LogitLensView(View):
             self.who_values = b"".join(part.astype("<f4").tobytes() for part in (heads, mlps, biases))
 
     def cells(self, side: str = "a") -> Cells:
-        """The cells of a side, as precisely as the view holds them."""
+        """Return the cells of a side, as precisely as the view holds them."""
         meta = getattr(self, side)
         return Cells.unpack(getattr(self, f"{side}_cells"), meta["layers"], len(meta["tokens"]), meta["shown"])
 
     def pinned_ranks(self) -> Int[np.ndarray, "layer seq"] | None:
-        """How many tokens are likelier than the pinned one at each position of A; None if none is pinned."""
+        """Return how many tokens are likelier than the pinned one at each position of A; None if none is pinned."""
         n_layers, seq = self.a["layers"], len(self.a["tokens"])
         if not self.pinned or len(self.a_pinned) != 8 * n_layers * seq:
             return None
@@ -161,9 +161,11 @@ def logit_lens_view(
     for (side, its_tokens, its_logits), title in zip(sides, titles):
         array = np.asarray(its_logits)
         if array.ndim != 3 or not all(array.shape) or not its_tokens:
-            raise ValueError(f"A lens needs tokens, and logits of layer × position × vocabulary; got {array.shape}.")
+            raise ValueError(
+                f"A lens needs tokens, and logits with the axes layer × position × vocabulary; got {array.shape}."
+            )
         if array.shape[-1] != len(vocabulary):
-            raise ValueError(f"The logits are of {array.shape[-1]} tokens, but the vocabulary has {len(vocabulary)}.")
+            raise ValueError(f"The logits cover {array.shape[-1]} tokens, but the vocabulary has {len(vocabulary)}.")
         cells = cells_of(array)
         words = {int(id): vocabulary[id] for id in np.unique(cells.top)}
         view.put(side, its_tokens, cells, words, len(vocabulary), title)

@@ -22,7 +22,7 @@ class Curves(NamedTuple):
     high: Float[np.ndarray, "arm point"]
 
     def pack(self) -> bytes:
-        """Little-endian: u4 first and last positions; then for each arm f4 means, lows and highs."""
+        """Pack the curves, little-endian: u4 first and last positions; then for each arm f4 means, lows and highs."""
         rows = np.stack([self.mean, self.low, self.high], axis=1)
         return self.first.astype("<u4").tobytes() + self.last.astype("<u4").tobytes() + rows.astype("<f4").tobytes()
 
@@ -78,13 +78,13 @@ def averaged(losses: Mapping[str, np.ndarray], positions: np.ndarray, width: int
 
 
 def levels(losses: Mapping[str, np.ndarray], positions: np.ndarray) -> list[Curves]:
-    """Average over one position, and over all widths that leave enough points."""
+    """Average over blocks of each width, from one position to the widest that leaves enough points."""
     widths = [width for width in WIDTHS if width == 1 or len(positions) / width >= FEWEST]
     return [averaged(losses, positions, width) for width in widths] if losses else []
 
 
 def sides(rows: np.ndarray, positions: np.ndarray, trained: int | None) -> list[float | None]:
-    """Return the mean loss up to the trained length, and beyond it; None where there is no position.
+    """Return two mean losses, up to the trained length and beyond it; None for a side without positions.
 
     >>> sides(np.array([[3.0, 1.0, 5.0]]), np.array([1, 2, 3]), 2)
     [2.0, 5.0]

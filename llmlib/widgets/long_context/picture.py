@@ -93,7 +93,7 @@ def _losses(view: Board, top: float | int) -> list[str]:
 
 
 def _across(view: Board) -> int:
-    """The pixels that one grid needs."""
+    """Return the pixels that one grid needs."""
     return HEAD + CELL * len(view.about["lengths"]) + 24
 
 

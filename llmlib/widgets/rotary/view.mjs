@@ -89,9 +89,9 @@ export default widget("llm-rotary", ({ model, hub, el, still }) => {
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
   const curve = drawn("svg", { viewBox: "0 0 760 190", role: "img", class: "llm-curve" });
   const lead =
-    "Each dial is a pair of channels: a position turns the hand of the query (blue) or of the key " +
-    "(orange), and the dot product depends only on how far apart the two are. " +
-    "Try this: move both, and the sum stays the same; then move the key alone.";
+    "Each dial is a pair of channels. The position of the query turns the blue hand, the position of the key the " +
+    "orange one, and the dot product depends only on how far apart the two positions are. " +
+    "Try this: move both, and the sum stays the same; then move only the key.";
   el.append(
     element(
       "div",

@@ -1,4 +1,4 @@
-"""The rotary view: a dial for each frequency, and a dot product that knows only the distance."""
+"""The rotary view: a dial for each frequency, and a dot product that depends only on the distance."""
 
 import math
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ class RotaryView(View):
         return self.query_position - self.key_position
 
     def score(self, distance: int) -> float:
-        """The dot product of the rotated query and key at this distance, wherever they are."""
+        """Return the dot product of the rotated query and key at this distance, wherever they are."""
         pairs, total = len(self.frequencies), 0.0
         for i, frequency in enumerate(self.frequencies):
             q, k = complex(self.query[i], self.query[i + pairs]), complex(self.key[i], self.key[i + pairs])

@@ -166,7 +166,7 @@ export function barsPanel(ctx) {
         n ? element("strong", {}, `${n.toLocaleString("en")} draws. `) : "",
         n
           ? `${inside} of ${howMany(of, "bar")} ${end} within the range where 95% of them should.`
-          : "Chance draws the next token 200 times, and each draw is counted. How close will it come to the theory?",
+          : "Chance draws the next token 200 times, and we count. How close will the counts come to the theory?",
       );
       legend.replaceChildren(
         key("llm-drawn", "share of the draws"),
@@ -200,7 +200,7 @@ export function barsPanel(ctx) {
         : [
             key("llm-before", whole ? "before: the model" : "before this setting"),
             key("llm-after", whole ? "after all settings" : "after this setting"),
-            element("span", {}, whole ? "grey: cut, so it cannot come" : "grey: cut by this setting, or before it"),
+            element("span", {}, whole ? "grey: cut, so it cannot be drawn" : "grey: cut by this setting, or before it"),
           ]),
     );
   }

@@ -65,12 +65,12 @@ class Branches:
         return tuple(self.nodes[one].id for one in self.path(node))
 
     def ends(self) -> Iterator[int]:
-        """The nodes that nothing follows yet, the oldest first."""
+        """List the nodes that do not have a child yet, the oldest first."""
         parents = {node.parent for node in self.nodes}
         return (number for number in range(len(self)) if number not in parents)
 
     def pack(self) -> bytes:
-        """Column by column, little-endian: u4 ids, i4 parents, f4 log-probabilities, f4 chances, u1 ways."""
+        """Pack column by column, little-endian: u4 ids, i4 parents, f4 log-probabilities, f4 chances, u1 ways."""
         ids, parents, log_probs, chances, ways = zip(*self.nodes)
         columns = ((ids, "<u4"), (parents, "<i4"), (log_probs, "<f4"), (chances, "<f4"), (ways, "u1"))
         return b"".join(np.array(column, kind).tobytes() for column, kind in columns)

@@ -12,7 +12,7 @@ Stages = Sequence[tuple[str, Float[np.ndarray, " vocab"]]]  # names, and the log
 
 
 def compare(stages: Stages, always: Sequence[int] = ()) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Find the tokens worth showing, and those to show `always`; and describe what each stage did to the distribution.
+    """Find the tokens worth showing, with those to show `always`, and describe what each stage did to the distribution.
 
     A token has its `id` and the name of the stage that ruled it out (`cut`, or ""); the likeliest of the first stage
     come first. A stage has its `name`, its `entropy` in nats, how many tokens are `kept`, the `mass` that these had
@@ -59,7 +59,7 @@ def _softmax(logits: Float[np.ndarray, " vocab"]) -> Float[np.ndarray, " vocab"]
 def _worth_showing(
     before: Float[np.ndarray, " vocab"], after: Float[np.ndarray, " vocab"], always: Sequence[int]
 ) -> list[int]:
-    """The likeliest tokens before and after, and those in `always`, ordered by probability before, then by id."""
+    """Find the likeliest tokens before and after, and those in `always`, ordered by probability before, then by id."""
     order = np.argsort(-before, kind="stable")
     rank = np.empty(len(order), dtype=int)
     rank[order] = np.arange(len(order))

@@ -20,7 +20,7 @@ export function settingsPanel(ctx, hub, model) {
   const again = element(
     "button",
     { type: "button", class: "llm-again", "data-acts": true, onclick: () => ctx.act("again") },
-    "Begin again with this seed",
+    "Start again with this seed",
   );
   const pattern = element("input", {
     type: "text",

@@ -24,7 +24,7 @@ export function textPart(ctx) {
   const count = element("span", { class: "llm-note llm-count" });
   const button = (words, hint, act) =>
     element("button", { type: "button", title: hint, "data-acts": true, onclick: act }, words);
-  const run = button("Keep writing", "Let chance pick one token after the other, until you pause", () =>
+  const run = button("Keep writing", "Let chance pick one token after another, until you pause", () =>
     ctx.toggle("step"),
   );
   const back = button("◀ Back", "Take the last token back; its branch is kept", () => ctx.act("back"));

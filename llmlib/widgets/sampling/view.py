@@ -109,7 +109,7 @@ class SamplingView(View):
         return [{**prompt, "way": WAYS[0]}, *known[1:]]
 
     def written(self) -> list[str]:
-        """The tokens after the prompt, up to where the text ends now."""
+        """Return the tokens after the prompt, up to where the text ends now."""
         tree = Branches.unpack(self.tree)
         return [self.word(id) for id in tree.ids(self.at)]
 
@@ -146,7 +146,7 @@ def sampling_view(
 ) -> SamplingView:
     """Show any model's distribution of the next token, before and after each stage.
 
-    `stages` are the logits as the model gives them, then after each stage, by name; −∞ is a token that a stage has
+    `stages` are the model's logits, then those after each stage, by name; −∞ marks a token that a stage has
     ruled out. `settings` are numbers to show beside it. Raises `ValueError` for no stages, NaN, or sizes that disagree.
 
     >>> logits = np.log([0.6, 0.3, 0.1])
@@ -157,10 +157,12 @@ def sampling_view(
     """
     arrays = [(name, np.asarray(array, dtype=np.float64)) for name, array in stages.items()]
     if not arrays:
-        raise ValueError("This view shows logits. Give at least those of the model, as {'logits': …}.")
+        raise ValueError("This view shows logits. Give at least the model's own, as {'logits': …}.")
     for name, array in arrays:
         if array.shape != (len(vocabulary),):
-            raise ValueError(f"The logits of {name!r} have shape {array.shape}; the vocabulary has {len(vocabulary)}.")
+            raise ValueError(
+                f"The logits of {name!r} have shape {array.shape}, but the vocabulary has {len(vocabulary)} tokens."
+            )
         if any(map(math.isnan, array.tolist())):
             raise ValueError(f"The logits of {name!r} contain NaN.")
     view = SamplingView(prompt=prompt, settings={**NEUTRAL, **(settings or {})})

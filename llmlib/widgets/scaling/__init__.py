@@ -1,4 +1,4 @@
-"""The scaling view: what parameters, tokens and machines give, by a scaling law."""
+"""The scaling view: the loss that a scaling law predicts for a model, and what its training takes."""
 
 from llmlib.widgets.scaling.view import ScalingView
 

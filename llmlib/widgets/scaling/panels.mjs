@@ -41,7 +41,7 @@ export function modelPanel(ctx) {
       "dl",
       {},
       ...term("Loss by this law", loss),
-      ...term("Tokens for each parameter", each),
+      ...term("Tokens per parameter", each),
       ...term("Training", bill),
       ...term("Best for this compute", best),
     ),
@@ -72,7 +72,9 @@ export function modelPanel(ctx) {
 
   function drawParts(law, { n, d }, value) {
     bar.hidden = law.power !== 1;
-    parts.textContent = "This formula has no part that nobody can foresee, and its loss is not a sum of prices.";
+    parts.textContent =
+      "This formula has no irreducible loss (the part that nobody can foresee), and it does not split into separate " +
+      "terms for size and data.";
     if (bar.hidden) return;
     const all = [
       ["llm-unforeseen", law.E, "nobody can foresee"],
@@ -159,7 +161,7 @@ export function billPanel(ctx) {
 /** Answers that the model gives in its life, and which model of the same loss is the cheapest, all in all. */
 export function usePanel(ctx) {
   const answers = amountField({
-    label: "Answers in its life",
+    label: "Answers over its lifetime",
     range: SIZES_OF.answers,
     zero: true,
     change: (value) => ctx.go({ answers: value }),
@@ -175,8 +177,8 @@ export function usePanel(ctx) {
   const none = element(
     "p",
     { class: "llm-note" },
-    "This law is about reading the same tokens again and again, until that no longer helps. So it does not say what " +
-      "it costs to train a smaller model for longer. Take another law.",
+    "This law describes training on the same tokens again and again, until that no longer helps. So it does not say " +
+      "what it costs to train a smaller model for longer. Choose another law.",
   );
   const bowl = svg("svg", { role: "img" });
   const legend = element("div", { class: "llm-legend" });
@@ -197,14 +199,13 @@ export function usePanel(ctx) {
       const more = mine / cheap.flops - 1;
       const how =
         more < 0.005 ? "just as much" : `${more < 9.5 ? `${(100 * more).toFixed(0)}%` : `${amount(more)} times`} more`;
-      const goal = answered
-        ? `For this loss and ${amount(set.answers)} answers`
-        : "For this loss alone, without answers";
+      const goal = answered ? `For this loss and ${amount(set.answers)} answers` : "For this loss, counting no answers";
       said.textContent =
         `${goal}, the cheapest model has ${amount(cheap.n)} parameters and reads ${amount(cheap.d)} tokens ` +
-        `(${amount(cheap.d / cheap.n)} each): ${power(cheap.flops)} FLOPs in all. Yours takes ${power(mine)}, ${how}.`;
+        `(${amount(cheap.d / cheap.n)} per parameter): ${power(cheap.flops)} FLOPs in all. ` +
+        `Yours takes ${power(mine)}, ${how}.`;
       drawScene(bowl, bowlOf(all), { width, height: 220, palette });
-      bowl.setAttribute("aria-label", `FLOPs of training and answering over the size of a model. ${said.textContent}`);
+      bowl.setAttribute("aria-label", `FLOPs for training and answering, by model size. ${said.textContent}`);
       legend.replaceChildren(
         ...key(palette, [
           ["both", "together"],

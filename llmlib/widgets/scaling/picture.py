@@ -68,14 +68,14 @@ def draw(view: Explorer) -> str:
 
 
 def _around(values: Sequence[Number]) -> Range:
-    """The range of some numbers, a bit wider, in half powers of ten."""
+    """Return a range a bit wider than some numbers span, in half powers of ten."""
     low, high = math.log10(min(values)), math.log10(max(values))
     room = 0.15 + 0.04 * (high - low)
     return 10 ** (math.floor(2 * (low - room)) / 2), 10 ** (math.ceil(2 * (high + room)) / 2)
 
 
 def _levels(law: Row, across: Range, up: Range) -> list[float]:
-    """Round losses, from one corner of the plane to the other."""
+    """List round losses, from one corner of the plane to the other."""
     shares = [0.04 + 0.92 * k / 9 for k in range(10)]
     diagonal = [loss_of(law, *(low * (high / low) ** share for low, high in (across, up))) for share in shares]
     least = loss_of(law, across[1], up[1])
@@ -99,7 +99,7 @@ class _Plane:
         return f'<polyline points="{near}" fill="none" {looks}/>'
 
     def level_label(self, points: Sequence[tuple[float, float]], words: str) -> str:
-        """The loss of a line, at the last of its points that is well inside."""
+        """Write the loss of a line at the last of its points that is well inside the plane."""
         places = [self.at(*point) for point in points]
         seen = [(x, y) for x, y in places if LEFT + 4 < x < WIDTH - RIGHT - 24 and TOP + 16 < y < HEIGHT - BOTTOM - 4]
         if not seen:
@@ -118,7 +118,7 @@ class _Plane:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" fill="{INK}"/>'
 
     def names(self, models: Sequence[Row]) -> str:
-        """The name of each model beside its dot, where it covers no dot and no other name; else none."""
+        """Write the name of each model beside its dot, unless it would cover a dot or another name."""
         places = [self.at(row["parameters"], row["tokens"]) for row in models]
         taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
         parts = []

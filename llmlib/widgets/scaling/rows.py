@@ -59,19 +59,19 @@ def _positive(value: Number) -> bool:
 
 
 def loss_of(law: Row, parameters: Number, tokens: Number) -> float:
-    """The loss that a law predicts for this many parameters and tokens."""
+    """Compute the loss that a law predicts for this many parameters and tokens."""
     inside = law["E"] + law["A"] * parameters ** -law["alpha"] + law["B"] * tokens ** -law["beta"]
     return float(inside ** law["power"])
 
 
 def best_for(law: Row, compute: Number) -> tuple[float, float]:
-    """The parameters and the tokens that a law finds best for this many FLOPs."""
+    """Compute the parameters and tokens that a law finds best for this many FLOPs."""
     parameters = law["best_size"] * (compute / AT) ** law["size_exponent"]
     return parameters, compute / 6 / parameters
 
 
 def line_of(law: Row, loss: float, steps: int = 120) -> list[tuple[float, float]]:
-    """Points (parameters, tokens) of one loss, from few parameters and many tokens to the opposite; none below E."""
+    """List points (parameters, tokens) with this loss, from few parameters to many; none if the loss is below E."""
     gap = loss ** (1 / law["power"]) - law["E"]
     if gap <= 0:
         return []

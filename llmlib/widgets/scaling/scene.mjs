@@ -54,12 +54,12 @@ export function tensOf([low, high], most) {
     .map((k) => 10 ** k);
 }
 
-const each = (n, d) => `${amount(d / n)} for each parameter`;
+const each = (n, d) => `${amount(d / n)} per parameter`;
 
 /** What all charts have a mark for: models, own runs, the reader's model, the best for its compute, the cheapest. */
 function marksOf({ law, models, runs, you, best, cheap }, place) {
   const says = (n, d) => `${amount(n)} parameters, ${amount(d)} tokens, ${each(n, d)}`;
-  const byLaw = (n, d) => `${says(n, d)}; by this law a loss of ${nats(lossOf(law, n, d))}`;
+  const byLaw = (n, d) => `${says(n, d)}; this law predicts a loss of ${nats(lossOf(law, n, d))}`;
   const one = (kind, n, d, more) => ({ kind, ...place(n, d, lossOf(law, n, d)), title: byLaw(n, d), n, d, ...more });
   return [
     ...runs.flatMap(({ name, points }, group) =>

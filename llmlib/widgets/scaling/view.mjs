@@ -10,7 +10,8 @@ import { SIZES_OF, billPanel, key, modelPanel, sources, usePanel } from "./panel
 
 const WIDEST = 944;
 const BESIDE = 700; // pixels: from this width on, panels are beside each other
-const OTHER_TEXT = "Your own runs read other text in other tokens, so their losses cannot be compared with this law's.";
+const OTHER_TEXT =
+  "Your own runs use a different text and tokenizer, so their losses cannot be compared with this law's.";
 
 export default widget("llm-scaling", ({ model, hub, el }) => {
   const get = (name) => model.get(name);
@@ -30,8 +31,9 @@ export default widget("llm-scaling", ({ model, hub, el }) => {
   let level = "";
 
   const lead =
-    "A scaling law says what loss a size and a number of tokens give. Move your model, and see its loss, what its " +
-    "training takes, and which model of the same loss would be the cheapest to train and to use.";
+    "A scaling law predicts the loss of a model from its size and the number of tokens it is trained on. Move your " +
+    "model to see its loss, what it costs to train, and which model with the same loss would be cheapest to train " +
+    "and use.";
   const ways = element("div", { class: "llm-row llm-ways" });
   const note = element("p", { class: "llm-note llm-law" });
   const chart = svg("svg", { role: "img" });

@@ -85,7 +85,7 @@ class ScalingView(View):
 
     @property
     def loss(self) -> float:
-        """What this law says about the model that is set."""
+        """The loss that this law predicts for the reader's model."""
         return loss_of(self.law, self.place["parameters"], self.place["tokens"])
 
     @property

@@ -8,7 +8,7 @@ READABLE = (ValueError, RuntimeError, MemoryError)  # errors whose messages are 
 
 
 class CalledOff(Exception):
-    """Ends work that nobody waits for any more. The message tells the reader why."""
+    """Ends work that is no longer wanted. The message tells the reader why."""
 
 
 class Overtaken(CalledOff):
@@ -79,7 +79,7 @@ class Acts:
         return True
 
     def overtake(self, acts: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether the work under way will have to be done again after these acts."""
+        """Return whether the work under way will have to be done again after these acts."""
         needed = {self.handlers[act["kind"]][1] for act in acts if act["kind"] in self.handlers}
         return self.computing is not None and self.computing in needed
 
@@ -88,7 +88,7 @@ class Acts:
         self._notices.append(words)
 
     def answer(self) -> Answer:
-        """The outcome of all acts since the last answer."""
+        """Return the outcome of all acts since the last answer."""
         answer = Answer(self._refused, " ".join(dict.fromkeys(self._notices)))
         self._begin()
         return answer
@@ -99,7 +99,7 @@ class Acts:
 
 
 def in_words(error: BaseException) -> str:
-    """What went wrong, in words for a reader.
+    """Say what went wrong, in words for a reader.
 
     >>> in_words(ValueError("Too long.")), in_words(KeyError("a"))
     ('Too long.', "KeyError: 'a'")

@@ -6,8 +6,8 @@ and strings; `llmlib.explore` connects it to a live model. It has the same name 
 `AttentionView`, `attention_view`, `explore_attention` in `explore/attention`. `on_act` and `widget` (in view.mjs) are
 the only ways in, and what follows holds for everything that uses them.
 
-State. Traits with `sync=True` describe everything that is shown, and each has one writer. Python alone writes what
-Python knows, inside one `hold_sync`, so that the browser never sees half of a change. The browser alone writes where
+State. Traits with `sync=True` describe everything that is shown, and each has one writer. Only Python writes what
+Python knows, inside one `hold_sync`, so that the browser never sees half of a change. Only the browser writes where
 the reader looks (a place, a step, a tab), with `hub.look({place})`, and that works without Python. In the browser,
 `follow(model, names, update)` calls `update` once for everything that came in one message.
 
@@ -48,7 +48,7 @@ Looks. Colours are the `--llm-…` variables of shared.css. CSS decides widths; 
 pixels, again whenever the width or the theme changes. If a control vanishes, `widget` moves the keyboard's focus to the
 nearest one; a view that knows a better place puts it there.
 
-Still picture. `svg()` (or `fallback_html`, if a PNG is smaller) draws the current state in Python alone, with the same
+Still picture. `svg()` (or `fallback_html`, if a PNG is smaller) draws the current state only in Python, with the same
 bytes for the same state; `alt` says it in words. Notebooks carry it beside the widget. JupyterLab prefers the widget
 even after the kernel is gone, so a saved notebook also gets the picture as a plain HTML widget of the same name
 (saved.mjs).
@@ -60,7 +60,7 @@ Landmarks. A part of a view is a group with a name, never a region, a navigation
 names on a page, and a notebook may show the same view twice. For the same reason no id is fixed.
 
 Tests. A row in tests/browser/views.py gives a view its tests: quick clicks; odd, empty and long texts; another theme;
-axe; a narrow window and no room; the keyboard alone; no motion; the view twice in a notebook; a restart; and a notebook
+axe; a narrow window and no room; only the keyboard; no motion; the view twice in a notebook; a restart; and a notebook
 that is opened again.
 
 anywidget loads a widget's JavaScript from a Blob URL, where a relative `import` fails. So a widget's `view.mjs` and
@@ -101,7 +101,7 @@ def javascript(widget: Path) -> str:
 
 
 def _with_imports(file: Path, seen: dict[Path, str]) -> list[str]:
-    """The sources of a file and of everything it imports, in order."""
+    """Return the sources of a file and of everything it imports, in order."""
     source = file.read_text(encoding="utf-8")
     for path in IMPORT.findall(source):
         if (other := (file.parent / path).resolve()) not in seen:
@@ -220,11 +220,11 @@ class View(anywidget.AnyWidget):
         return f"<{type(self).__name__}: {self.alt}>"
 
     def fallback_html(self) -> str:
-        """The picture with its description, for places where no widget can run."""
+        """Return the picture with its description, for places where no widget can run."""
         return picture_html(self.svg().encode(), self.alt, "svg")
 
     def still_html(self) -> str:
-        """What a notebook carries beside the widget: the picture, and how to get the widget."""
+        """Return what a notebook carries beside the widget: the picture, and how to get the widget."""
         return self.fallback_html() + RUN_IT
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:

@@ -28,7 +28,7 @@ def on_interrupt(function: Callable[[], object]) -> Callable[[], object]:
 
 
 def interrupts() -> int:
-    """How often the kernel was interrupted between two cells, since `hear_interrupts` was first called."""
+    """Return how often the kernel was interrupted between two cells, since `hear_interrupts` was first called."""
     return _interrupts
 
 
@@ -60,7 +60,7 @@ def _install(loop: asyncio.AbstractEventLoop) -> None:
 def _let_signals_end_the_wait(loop: asyncio.AbstractEventLoop) -> None:
     """Wake the loop by every signal, even by one that reaches another thread, or comes just before the wait begins.
 
-    Python calls handlers in the main thread alone. There such a signal would only be noticed when the next message to
+    Python calls handlers only in the main thread. There such a signal would only be noticed when the next message to
     the kernel ends the wait, and what readers do in a view sends none to this thread.
     """
     if _woken_by or sys.platform == "win32":  # whose loops may refuse a reader
@@ -83,9 +83,9 @@ def _heard(*_: object) -> None:
 
 
 def _main_loop() -> asyncio.AbstractEventLoop | None:
-    """The event loop of the kernel's main thread, or None without a kernel. Only the main thread can handle signals.
+    """Return the event loop of the kernel's main thread, or None without a kernel.
 
-    Readers' acts are handled in other threads, see `Worker`.
+    Only the main thread can handle signals. Readers' acts are handled in other threads, see `Worker`.
     """
     if (serving := kernel()) is None:
         return None
@@ -98,7 +98,7 @@ def _main_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def kernel() -> Any:
-    """The kernel that runs this process, or None in a script."""
+    """Return the kernel that runs this process, or None in a script."""
     from IPython.core.getipython import get_ipython  # only here: without the course's packages there is none
 
     return getattr(get_ipython(), "kernel", None)

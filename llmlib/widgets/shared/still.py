@@ -37,7 +37,7 @@ def rgb(colour: str) -> tuple[int, int, int]:
 
 
 def blend(t: float, stops: Sequence[str]) -> str:
-    """The colour at a share between 0 and 1 of a scale.
+    """Return the colour at a share between 0 and 1 of a scale.
 
     >>> blend(0.0, ("#ffffff", "#000000")), blend(0.5, ("#ffffff", "#000000"))
     ('#ffffff', '#808080')

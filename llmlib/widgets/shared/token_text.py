@@ -99,7 +99,7 @@ def _characters(data: bytes) -> Iterator[str | bytes]:
 
 
 def _length_of_character(lead: int) -> int:
-    """How many bytes a UTF-8 character has if it begins with this one."""
+    """Return how many bytes a UTF-8 character has if it begins with this one."""
     return 1 if lead < 0x80 else 4 if lead >= 0xF0 else 3 if lead >= 0xE0 else 2
 
 

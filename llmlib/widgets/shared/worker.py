@@ -46,7 +46,7 @@ class Worker:
     # --- in the worker's thread ---
 
     def check(self) -> None:
-        """Raise `CalledOff` if nobody waits for the work any more, and `Overtaken` if newer acts will redo it."""
+        """Raise `CalledOff` if the work is no longer wanted, and `Overtaken` if newer acts will redo it."""
         if self._called_off:
             why, self._called_off = self._called_off, ""
             raise CalledOff(why)

@@ -52,7 +52,7 @@ def draw(view: Board) -> str:
 
 
 def _bars(one: Scores, threshold: float | int, names: list[str]) -> list[str]:
-    """Bars along the score: right answers go up and wrong ones down, pale where they are withheld."""
+    """Draw bars along the score: right answers go up and wrong ones down, pale where they are withheld."""
     low, high, _ = one.axis()
     width = WIDTH - LEFT - 20.0
     x = lambda value: LEFT + width * (value - low) / (high - low)  # noqa: E731

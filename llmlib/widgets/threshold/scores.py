@@ -141,7 +141,7 @@ def tidy(value: float | int) -> float:
 
 
 def checked(name: str, values: Any, right: Bool[np.ndarray, " answer"]) -> Scores:
-    """Make scores from what a caller gives. Raises `ValueError` for another length, and for NaN."""
+    """Make scores from what a caller gives. Raises `ValueError` for a wrong length, and for NaN."""
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.shape != right.shape:
         raise ValueError(
@@ -150,17 +150,17 @@ def checked(name: str, values: Any, right: Bool[np.ndarray, " answer"]) -> Score
     if not np.isfinite(numbers).all():
         at = int(np.flatnonzero(~np.isfinite(numbers))[0])
         raise ValueError(
-            f"{name!r} has {numbers[at]} for answer {at}, which is on no side of a threshold. Leave that answer out, "
-            "or give it a number."
+            f"{name!r} has {numbers[at]} for answer {at}, which cannot be compared with a threshold. "
+            "Leave that answer out, or give it a number."
         )
     return Scores(name, numbers, right)
 
 
 def checked_right(right: Any) -> Bool[np.ndarray, " answer"]:
-    """Raise `ValueError` unless there is a 0 or a 1 for each of one or more answers."""
+    """Raise `ValueError` unless these are one or more answers, each 0 or 1."""
     given = np.asarray(right)
     if given.ndim != 1 or not len(given):
-        raise ValueError(f"Expected a 0 or a 1 for each of one or more answers, got shape {list(given.shape)}.")
+        raise ValueError(f"Expected one or more answers in a row, each 0 or 1; got shape {list(given.shape)}.")
     if not np.isin(given, (0, 1)).all():
         odd = given[~np.isin(given, (0, 1))][0]
         raise ValueError(f"An answer must be right (1) or wrong (0); got {odd!s}.")

@@ -102,8 +102,8 @@ export function tradePanels(ctx) {
         ? `${shareText(counts.kept, counts.of)} let through, ${now} of them ${yes}`
         : "nothing let through",
       said:
-        `Share let through against the share of ${yes} among them. Now: ${shareText(counts.kept, counts.of)} let ` +
-        `through, of these ${now} ${yes}. Of all, ${shareText(all, counts.of)} ${yes}.`,
+        `The share let through, and how many of these are ${yes}. Now: ${shareText(counts.kept, counts.of)} let ` +
+        `through, ${now} of them ${yes}. Of all answers, ${shareText(all, counts.of)} are ${yes}.`,
       parts: ({ at }) => [
         dashed(at, [0, base], [1, base]),
         ...curves(at, ({ kept, right }) => kept && [kept / counts.of, right / kept]),

@@ -50,7 +50,7 @@ class ThresholdView(View):
         return self.looked_at().values >= self.threshold
 
     def all_scores(self) -> list[Scores]:
-        """All scores, as they were given."""
+        """Return all scores, as they were given."""
         n, names = self.about["n"], [one["name"] for one in self.about["scores"]]
         values = np.frombuffer(self.data, "<f8", n * len(names)).reshape(len(names), n)
         right = np.frombuffer(self.data, "u1", n, offset=values.nbytes).astype(bool)

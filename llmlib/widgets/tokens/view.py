@@ -15,7 +15,7 @@ LIMIT = 2000  # tokens shown for each tokenizer; all of them are counted
 def encoding(
     name: str, ids: Sequence[int], tokens: Sequence[bytes], vocab_size: int, special: Iterable[int] = ()
 ) -> dict[str, Any]:
-    """What a `TokensView` shows for one tokenizer: each token's id and bytes, and the positions of special tokens.
+    """Make what a `TokensView` shows for one tokenizer: each token's id and bytes, and the positions of special tokens.
 
     >>> encoding("bytes", [104, 105], [b"h", b"i"], vocab_size=256)["tokens"]
     ['68', '69']

@@ -36,7 +36,7 @@ class History:
     def add(
         self, step: int, seconds: float, groups: Sequence[str], values: Float[np.ndarray, "kind group quantile"]
     ) -> None:
-        """Add a record. Raises `ValueError` for values of another shape, or groups that differ from before."""
+        """Add a record. Raises `ValueError` for values of the wrong shape, or if the groups have changed."""
         shape = len(KINDS), len(groups), len(QUANTILES)
         if np.shape(values) != shape:
             raise ValueError(f"Statistics of {len(groups)} groups must have the shape {shape}; got {np.shape(values)}.")
@@ -60,12 +60,12 @@ class History:
             del rows[which]
 
     def of(self, kind: str) -> Float[np.ndarray, "record group quantile"]:
-        """All records of a kind, the oldest first."""
+        """Return all records of a kind, the oldest first."""
         which = KINDS.index(kind)
         return np.array([values[which] for values in self._values]).reshape(-1, len(self.groups), len(QUANTILES))
 
     def pack(self) -> bytes:
-        """Little-endian u4: records, groups, steps; then f4: seconds, and values (record, kind, group, quantile)."""
+        """Pack, little-endian: u4 records, groups, steps; f4 seconds, and values (record, kind, group, quantile)."""
         head = np.array([len(self), len(self.groups), *self.steps], "<u4")
         values = np.array(self._values, "<f4")
         return head.tobytes() + np.array(self._seconds, "<f4").tobytes() + values.tobytes()

@@ -28,7 +28,7 @@ export function insidePanel(ctx) {
       "aria-roledescription": "strip of parts and steps",
       "aria-label":
         "Parts of the model over the steps. Up and Down choose a part, Left and Right read step by step, " +
-        "Home and End the first and the last.",
+        "Home and End read the first and the last.",
     },
     strip,
   );

@@ -25,7 +25,7 @@ export const KINDS = [
     words: "activations",
     rule: null,
     says:
-      "How large the numbers are that each part of the model passes on. They should settle: if they grow from " +
+      "The size of the numbers that each part of the model passes on. They should settle: if they grow from " +
       "step to step, the run may soon break down.",
   },
 ];

@@ -18,7 +18,7 @@ class Expected(NamedTuple):
     top_log_probs: Float[np.ndarray, "seq k"]
 
     def pack(self) -> bytes:
-        """Column by column, little-endian: f4 log-probabilities, u4 ids, f4 their log-probabilities."""
+        """Pack column by column, little-endian: f4 log-probabilities, u4 ids, f4 their log-probabilities."""
         columns = ((self.log_probs, "<f4"), (self.top, "<u4"), (self.top_log_probs, "<f4"))
         return b"".join(column.astype(kind).tobytes() for column, kind in columns)
 
@@ -68,7 +68,7 @@ class Mean(NamedTuple):
 
 
 def mean_surprise(base: Float[np.ndarray, " seq"], tuned: Float[np.ndarray, " seq"], places: Sequence[int]) -> Mean:
-    """NaN where there are no tokens; the first token of a text has no surprise."""
+    """Average the surprise; NaN if there are no tokens. The first token of a text does not have a surprise."""
     counted = [k for k in places if not np.isnan(base[k])]
     if not counted:
         return Mean(0, float("nan"), float("nan"))

@@ -51,14 +51,14 @@ def draw(view: Tuning) -> str:
     parts = [
         _words(EDGE, 22, f"How much likelier each token is for {tuned} than for {base}", weight=600),
         _words(
-            EDGE, 42, "In nats: +0.7 is twice as likely, −0.7 half as likely. Run this cell to use the view.", FAINT
+            EDGE, 42, "In nats: +0.7 means twice as likely, −0.7 half as likely. Run this cell to use the view.", FAINT
         ),
     ]
     y: Number = 54
     means = view.means()
     rooms = shared_out([span["to"] - span["from"] for span in view.spans], MOST_TOKENS)
     for span, room, (role, mean) in zip(view.spans, rooms, means):
-        told = f"{mean.base:.2f} → {mean.tuned:.2f} nats of surprise a token" if mean.tokens else "nothing to compare"
+        told = f"{mean.base:.2f} → {mean.tuned:.2f} nats of surprise per token" if mean.tokens else "nothing to compare"
         parts += [_words(EDGE, y + 16, role, weight=600), _words(WIDTH - EDGE, y + 16, told, FAINT, anchor="end")]
         y += 24
         for part in ends_of(span["from"], span["to"], room):
@@ -69,7 +69,9 @@ def draw(view: Tuning) -> str:
             boxes, y = _boxes(view, moves, scale, part, y)
             parts.append(boxes)
     for role, mean in means[len(view.spans) :]:
-        told = f"{mean.tokens} tokens {role} (underlined): {mean.base:.2f} → {mean.tuned:.2f} nats of surprise a token"
+        told = (
+            f"{mean.tokens} tokens {role} (underlined): {mean.base:.2f} → {mean.tuned:.2f} nats of surprise per token"
+        )
         parts.append(_words(EDGE, y + 16, told if mean.tokens else f"No token was {role}."))
         y += 22
     return picture("".join([*parts, _scale(scale, y + 8)]), WIDTH, float(y + 48))
@@ -90,8 +92,9 @@ def shared_out(wanted: Sequence[int], most: int) -> list[int]:
 
 
 def ends_of(first: int, after: int, room: int) -> list[range]:
-    """The positions of a message that are shown: all, or two thirds of the room at its beginning and the rest at its
-    end.
+    """Choose the positions of a message to show: all if they fit; otherwise `room` of them.
+
+    Two thirds of these are at its beginning, the rest at its end.
 
     >>> ends_of(10, 14, 4), ends_of(10, 40, 6)
     ([range(10, 14)], [range(10, 14), range(38, 40)])

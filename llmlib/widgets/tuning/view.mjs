@@ -53,7 +53,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
       `−${scale} nats: less likely for ${tuned}`,
       ramp,
       `+${scale}: likelier. `,
-      "Below each token: its change. +0.7 is twice as likely as for ",
+      "Below each token: its change. +0.7 means twice as likely as for ",
       base,
       ", −0.7 half as likely. ",
       ...(model.get("mask").byteLength ? [element("span", { class: "llm-key" }, "Underlined"), ": trained on."] : []),
@@ -141,7 +141,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     here = k;
     const ask = "Point at a token, or reach one with the arrow keys, to see what both models expected there.";
     const most = movedMost(moves.moves);
-    const more = most === null ? "" : " This one has moved most:";
+    const more = most === null ? "" : " This token moved most:";
     const hint = k === null ? element("p", { class: "llm-note" }, ask, more) : "";
     k ??= most; // so that there is something to read before anybody points
     if (k === null) {

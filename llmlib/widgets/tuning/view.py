@@ -47,7 +47,7 @@ class TuningView(View):
         """Show what the base model and the tuned one expected; `words` has the texts of their ids."""
         if mask is not None and len(mask) != len(tokens):
             raise ValueError(
-                f"The mask has {len(mask)} flags, but the conversation has {len(tokens)} tokens: give one for each, "
+                f"The mask has {len(mask)} flags, but the conversation has {len(tokens)} tokens: give one per token, "
                 "True where it was trained on."
             )
         with self.hold_sync():
@@ -58,18 +58,18 @@ class TuningView(View):
             self.mask = b"" if mask is None else bytes(map(int, mask))
 
     def log_probs(self) -> Float[np.ndarray, "model seq"]:
-        """The log-probabilities of the tokens, for the base model and then the tuned one; NaN at the first token."""
+        """Return the tokens' log-probabilities, for the base model and then the tuned one; NaN at the first token."""
         n, k = len(self.tokens), self.shown_tokens
         size = 4 * n * (1 + 2 * k)
         return np.stack([np.frombuffer(self.values, "<f4", n, size * model) for model in (0, 1)]).astype(np.float64)
 
     def moves(self) -> Float[np.ndarray, " seq"]:
-        """How much likelier each token has become, in nats: tuned − base."""
+        """Return how much likelier each token has become, in nats: tuned − base."""
         base, tuned = self.log_probs()
         return tuned - base
 
     def means(self) -> list[tuple[str, Mean]]:
-        """The mean surprise of each message, and of the tokens that were trained on."""
+        """Return the mean surprise of each message, and of the tokens that were trained on."""
         base, tuned = self.log_probs()
         found = [(span["role"], mean_surprise(base, tuned, range(span["from"], span["to"]))) for span in self.spans]
         if self.mask:

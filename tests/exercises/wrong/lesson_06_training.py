@@ -98,8 +98,8 @@ def _(weights, loss_of, batches, rates, limit):
 
 
 wrong("training.fit", "property: A step keeps only numbers")(numbers_alone(fit_with(asking, lambda new: new)))
-wrong("training.fit", "property: What comes back is numbers")(fit_with(asking, cut))
-wrong("training.fit", "property: What comes back is numbers")(numbers_alone(fit_with(asking, cut, note=lambda x: x)))
+wrong("training.fit", "property: Only numbers come back")(fit_with(asking, cut))
+wrong("training.fit", "property: Only numbers come back")(numbers_alone(fit_with(asking, cut, note=lambda x: x)))
 wrong("training.fit", "property: The inputs stay")(numbers_alone(fit_with(asking_themselves, cut)))
 
 

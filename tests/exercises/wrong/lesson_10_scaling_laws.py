@@ -144,6 +144,6 @@ def _(parameters, loss, E, A, B, alpha, beta):
     return (B / (loss - E - A / parameters**alpha)) ** (1 / beta)
 
 
-@wrong("scaling.tokens_for", "property: Where no number is enough")
+@wrong("scaling.tokens_for", "property: The result is infinity")
 def _(parameters, loss, E, A, B, alpha, beta):
     return (B / max(loss - E - A / parameters**alpha, 1e-12)) ** (1 / beta)

@@ -142,7 +142,7 @@ def _(logits, targets):
     return F.cross_entropy(logits.flatten(0, 1), targets.clamp(min=0).flatten(), ignore_index=0)
 
 
-@wrong("training.descend", "property: The result is numbers alone.")
+@wrong("training.descend", "property: The result does not carry a gradient.")
 def _(weight, batches, learning_rate):
     w = weight.detach().clone()
     for x, targets in batches:

@@ -234,7 +234,7 @@ test("eight stations, each with the numbers of the text and of the layer that is
     words[6],
     /from length 11 to 4.*1,000 rows.*“·on” gets the highest score, a logit of 12\.5; the mean is −1/,
   );
-  assert.match(words[7], /“·on” 63%/);
+  assert.match(words[7], /“·on” a probability of 63%/);
   for (const said of words) assert.ok(said.split(/[.;:] /).length <= 5, said);
 });
 

@@ -85,7 +85,7 @@ test("the story says what happened and what is next", () => {
     story(training, 0, merges, "train"),
     [
       "Start: 9 bytes, each a token of its own. Next: “l” + “o”, seen twice.",
-      "One other pair is as frequent. Among ties, the smaller ids go first.",
+      "One other pair is just as frequent. In a tie, the smaller ids go first.",
     ].join(" "),
   );
   assert.match(
@@ -98,7 +98,7 @@ test("the story says what happened and what is next", () => {
     story(encoding, 0, merges, "encode"),
     "Start: the text as 3 bytes. Of the pairs here now, “l” + “o” was learned first.",
   );
-  assert.match(story(encoding, 2, merges, "encode"), /learned as number 2.*No learned pair is left. Ids: 257.$/);
+  assert.match(story(encoding, 2, merges, "encode"), /merge number 2.*No learned pair is left. Ids: 257.$/);
   assert.match(
     story(replay([], [], true), 0, [], "train"),
     /^Start: 0 bytes, each a token of its own. There is nothing to merge.$/,
@@ -194,12 +194,12 @@ test("a verdict says why, and ties are explained by their ids", () => {
   const tie = question(replay(["cdab cdab"], even, true), 0, even, "train");
   assert.match(
     verdict(tie, [99, 100], table),
-    /^A tie: .* both occur here twice. Among ties, the smaller ids go first: \(97, 98\) before \(99, 100\).$/,
+    /^A tie: .* both occur here twice. In a tie, the smaller ids go first: \(97, 98\) before \(99, 100\).$/,
   );
-  assert.match(verdict(tie, [97, 98], table), /^Right: .*; 2 other pairs do too. Among ties,/);
+  assert.match(verdict(tie, [97, 98], table), /^Right: .*; 2 other pairs do too. In a tie,/);
   const encoding = question(replay(["abcd"], learned, false), 0, learned, "encode");
-  assert.match(verdict(encoding, [97, 98], table), /^Right: .* was learned as number 1/);
-  assert.match(verdict(encoding, [99, 100], table), /as number 2, but .* number 1, earlier.$/);
+  assert.match(verdict(encoding, [97, 98], table), /^Right: .* was merge number 1/);
+  assert.match(verdict(encoding, [99, 100], table), /merge number 2, but .* number 1, learned earlier.$/);
   assert.match(verdict(encoding, [98, 99], table), /was never learned/);
 });
 
@@ -208,7 +208,7 @@ test("an open question keeps the next merge out of the story, a tie is reported"
   assert.equal(story(states, 0, learned, "train", true), "Start: 12 bytes, each a token of its own.");
   assert.match(
     story(replay(["cdab cdab"], [[97, 98]], true), 0, [[97, 98]], "train"),
-    /seen twice. 2 other pairs are as frequent. Among ties, the smaller ids go first.$/,
+    /seen twice. 2 other pairs are just as frequent. In a tie, the smaller ids go first.$/,
   );
   assert.deepEqual(tied(start.words, [97, 98]), []);
   // not the commonest: learned elsewhere

@@ -45,7 +45,7 @@ def no_copy(e: Examination) -> Reason | None:
 
 
 def changed_input(e: Examination) -> Reason | None:
-    """Find an argument that is changed on the way, in each wrong case: nothing computed from it is what it seems."""
+    """Find an argument that changes on the way in each wrong case: what is computed from it is not what it seems."""
     wrong = [t for t in e.wrong if not t.outcome.error]
     changed = {i for t in wrong for i in t.outcome.changed}
     if not wrong or len(changed) != 1 or not all(t.outcome.changed for t in wrong):
@@ -53,7 +53,7 @@ def changed_input(e: Examination) -> Reason | None:
     name = f"`{e.exercise.argument_names[changed.pop()]}`"
     says = (
         f"Your function changes its input {name} on the way. Whatever you read from it afterwards, even its "
-        "length, is no longer the original; and whoever called your function has a changed one, too. Work on a copy."
+        "length, is no longer the original; and whoever called your function finds it changed, too. Work on a copy."
     )
     return Reason(
         finding=Finding("changes its input", says, f"What does {name} hold when you use it for the last time?")
@@ -63,7 +63,7 @@ def changed_input(e: Examination) -> Reason | None:
 def _says(alias: Alias, source: Source) -> str:
     number, line = alias.statement.lineno, f"{alias.name} = {alias.of}"
     return (
-        f"`{line}`, in line {number}, makes no copy: it is a second name for the same "
+        f"`{line}`, in line {number}, does not make a copy: it is a second name for the same "
         f"{'list' if _grows(source.tree, alias.name) else 'thing'}. So whatever changes `{alias.name}` "
         f"changes `{alias.of}` as well."
     )
@@ -92,7 +92,7 @@ def _aliases(tree: ast.AST) -> Iterator[Alias]:
 
 
 def _two_names(tree: ast.AST) -> Iterator[ast.Assign]:
-    """Yield each `a = b = value` where the value is not a number, a text, True, False or None."""
+    """Yield each `a = b = value` where the value is not a number, a string, True, False or None."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and [type(target) for target in node.targets] == [ast.Name, ast.Name]:
             yield from [] if isinstance(node.value, ast.Constant) else [node]
@@ -101,7 +101,7 @@ def _two_names(tree: ast.AST) -> Iterator[ast.Assign]:
 def _says_of_two(pair: ast.Assign) -> str:
     one, other = map(ast.unparse, pair.targets)
     return (
-        f"`{one} = {other} = …`, in line {pair.lineno}, makes one thing with two names. So whatever changes `{one}` "
+        f"`{one} = {other} = …`, in line {pair.lineno}, gives one thing two names. So whatever changes `{one}` "
         f"changes `{other}` as well."
     )
 

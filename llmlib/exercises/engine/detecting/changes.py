@@ -144,7 +144,7 @@ FLOATS = (
     ),
     Change(
         torch.trunc,
-        Finding("cut to whole numbers", "Your values are the expected ones without their digits after the point."),
+        Finding("cut to whole numbers", "Your values are the expected ones without their decimals."),
     ),
     Change(torch.ones_like, argument=("all 1", "is 1 everywhere")),
     Change(torch.zeros_like, argument=("all 0", "is 0 everywhere")),
@@ -206,7 +206,7 @@ def moved_by(step: int, where: str) -> Finding:
 
 
 def _one_alone(axis: int, name: str, which: str, at: int) -> Iterator[Change]:
-    says = f"Everything along {name} is the same: the {which} one's result stands for all."
+    says = f"Everything along {name} is the same: the {which} result is repeated for all."
     alone = Finding(f"only the {which} of {name}", f"Only the {which} along {name} is returned, without the others.")
     yield Change(
         lambda x: _even_if_one(x, axis).narrow(axis, at, 1).expand_as(x),
@@ -226,7 +226,7 @@ def _reduced(axis: int, name: str) -> Iterator[Change]:
     averaged = (f"averaged along axis {axis}", f"is averaged along {name}, before anything else")
     summed = (f"summed along axis {axis}", f"is summed along {name}, before anything else")
     largest = (f"largest along axis {axis}", f"has only its largest entry along {name}")
-    same = Finding(f"averaged over {name}", f"Everything along {name} is the same, the mean over it.")
+    same = Finding(f"averaged over {name}", f"Along {name} all values are the same: the mean.")
     yield Change(lambda x: x.mean(axis), gone("averaged over", "average"))
     yield Change(lambda x: x.mean(axis, keepdim=True), gone("averaged over", "average"), argument=averaged)
     yield Change(lambda x: x.mean(axis, keepdim=True).expand_as(_even_if_one(x, axis)), same, argument=averaged)
@@ -272,12 +272,12 @@ def _normalised(axis: int, where: str) -> Iterator[Change]:
     yield Change(
         lambda x: x - x.mean(axis, keepdim=True),
         Finding(f"mean taken away {where}", f"The mean {where} has been subtracted from the expected values."),
-        argument=(f"centred {at}", f"has lost its mean {where}"),
+        argument=(f"centred {at}", f"has its mean subtracted {where}"),
     )
     yield Change(
         lambda x: x - x.amax(axis, keepdim=True),
         Finding(f"maximum taken away {where}", f"The maximum {where} has been subtracted from the expected values."),
-        argument=(f"less its maximum {at}", f"has lost its maximum {where}"),
+        argument=(f"less its maximum {at}", f"has its maximum subtracted {where}"),
     )
     yield Change(
         lambda x: x.sort(axis).values,

@@ -15,12 +15,12 @@ FINER = 3  # times as many points
 SECONDS = 0.5  # for one call
 FEW = 3  # wrong cases that are tried again
 COUNTED = ("linspace", "logspace", "geomspace")  # their third argument is how many points there are
-BETWEEN = "With three times as many points you get a different result: the exact number is between them."
-BEYOND = "With another end you get a different result: the exact number is beyond the ends of the grid."
+BETWEEN = "With three times as many points you get a different result: the exact number lies between the points."
+BEYOND = "With other ends you get a different result: the exact number lies beyond the ends of the grid."
 
 
 def coarse(e: Examination) -> Reason | None:
-    """Find a number that changes with more points, or other ends; report it only if it changes where it is wrong."""
+    """Find a grid whose result changes with more points, or other ends; report it only if a wrong result changes."""
     source = source_of(e.attempt) if isinstance(e.example, float) else None
     wrong = [t for t in e.wrong if isinstance(t.got, float)][:FEW]
     for call in _grids(source.tree) if source else ():
@@ -33,7 +33,7 @@ def coarse(e: Examination) -> Reason | None:
 
 
 def _grids(tree: ast.AST) -> Iterator[ast.Call]:
-    """Yield calls that make a grid whose number of points, or whose step, no argument decides."""
+    """Yield calls that make a grid whose number of points, or whose step, does not depend on an argument."""
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     for call in calls:
         counted = called(call) in (*COUNTED, "arange") and len(call.args) == 3

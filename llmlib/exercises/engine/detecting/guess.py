@@ -39,7 +39,7 @@ def first(guesses: Iterable[Guess], e: Examination, strength: Strength = "sure")
 
 
 def holds(guess: Guess, e: Examination) -> bool:
-    """Whether the guess explains each wrong case and agrees with each right one.
+    """Return whether the guess explains each wrong case and agrees with each right one.
 
     Cases in which the attempt raised, or gave NaN, cannot speak for it, and a few of them do not speak against it.
     """
@@ -59,12 +59,12 @@ def holds(guess: Guess, e: Examination) -> bool:
 
 
 def _can_tell(trial: Trial) -> bool:
-    """Whether the case can speak for a guess."""
+    """Return whether the case can speak for a guess."""
     return trial.wrong and not trial.outcome.error and not (trial.odd and isinstance(trial.got, Tensor))
 
 
 def holds_everywhere(guess: Guess, e: Examination) -> bool:
-    """Whether the guess explains each case without exception; it may say nothing about right ones."""
+    """Return whether the guess explains each case without exception; it may say nothing about right ones."""
     for trial in sorted(e.trials, key=lambda t: not t.wrong):
         agrees = None if trial.outcome.error else fits(guess, trial)
         if agrees is False or (agrees is None and trial.wrong):

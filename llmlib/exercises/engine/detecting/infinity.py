@@ -1,4 +1,4 @@
-"""Find finite numbers in place of −∞, and NaN from 0 · ∞; both come before any idea: they look like many."""
+"""Find finite numbers instead of −∞, and NaN from 0 · ∞; both come before all ideas, since they look like many."""
 
 from collections.abc import Iterator
 
@@ -12,8 +12,8 @@ from llmlib.exercises.engine.trials import Trial
 
 FINITE = Finding(
     "finite where −∞ is expected",
-    "Where −∞ is expected, you have a finite number. However low it is, others can be lower: beside logits of −2e9 and "
-    "−3e9, one of −1e9 would be the likeliest.",
+    "Where −∞ is expected, you have a finite number. However low it is, others can be lower: next to logits of −2e9 "
+    "and −3e9, a logit of −1e9 would be the likeliest.",
     "`-torch.inf`, or `float('-inf')`, is below every number.",
 )
 PRODUCT = Finding(
@@ -25,7 +25,7 @@ PRODUCT = Finding(
 
 
 def infinities(e: Examination) -> Reason | None:
-    """Find what is wrong with an attempt's infinities, if that explains every case that came to a value."""
+    """Find what is wrong with an attempt's infinities, if that explains every case that returned a value."""
     ran = e.with_values.trials
     if not all(map(_comparable, ran)):
         return None
@@ -37,7 +37,7 @@ def infinities(e: Examination) -> Reason | None:
 
 
 def fillings(e: Examination) -> Iterator[Guess]:
-    """Yield the same on top of an idea: everything is as the idea has it, except for −∞, if there is any."""
+    """Yield the same guesses on top of an idea: every value is what the idea gives, except for −∞, if there is any."""
     if any(isinstance(t.expected, Tensor) and bool((t.expected == -torch.inf).any()) for t in e.trials):
         yield Guess(FINITE, is_filled)
 
@@ -50,14 +50,14 @@ def _comparable(trial: Trial) -> bool:
 
 
 def _is_product(trial: Trial) -> bool:
-    """Check for NaN in place of every finite number, with nothing else wrong."""
+    """Check whether every finite number is NaN, and everything else is right."""
     finite = trial.expected.isfinite()
     others = trial.got[~finite].detach().to(trial.expected.dtype)
     return bool(trial.got[finite].isnan().all()) and bool((others == trial.expected[~finite]).all())
 
 
 def is_filled(trial: Trial, base: Tensor) -> bool:
-    """Check for one number below 0 in place of every −∞ of the base, with nothing else different."""
+    """Check whether every −∞ of the base is one number below 0, and everything else is the same."""
     lowest = base == -torch.inf
     filling, kept = trial.got.detach()[lowest], base[~lowest]
     if not filling.numel():

@@ -23,7 +23,7 @@ SAME = Finding(
 
 
 def ignored(e: Examination) -> Finding | None:
-    """Find arguments that change what the reference gives, but never what the attempt gives."""
+    """Find arguments that change the reference's result, but never the attempt's."""
     names = e.exercise.argument_names
     deaf = [name for i, name in enumerate(names) if _is_ignored(e, i)]
     if not deaf:
@@ -32,7 +32,7 @@ def ignored(e: Examination) -> Finding | None:
         return SAME
     which = " and ".join(f"`{name}`" for name in deaf)
     says = f"{which} {'has' if len(deaf) == 1 else 'have'} no influence: with other values your result is the same."
-    look = "Where should it come in? Is what you make of it used afterwards?"
+    look = "Where should it come in? Do you use what you compute from it?"
     return Finding(f"{', '.join(deaf)} ignored", says, look, "sign")
 
 
@@ -87,13 +87,13 @@ def _others(value: Any) -> Iterator[Any]:
 
 
 def idle(e: Examination) -> bool:
-    """Whether an attempt has done nothing: an input is given back, a model is as it was, or the result never varies."""
+    """Return whether an attempt does nothing: it returns an input or the untouched model's result, or never varies."""
     guesses = [*given_back(e), *untouched_model(e)]
     return _never_varies(e.trials) or any(holds_everywhere(guess, e) for guess in guesses)
 
 
 def _never_varies(trials: Sequence[Trial]) -> bool:
-    """Whether every case came to the same, or to tensors that hold nothing but one number, the same in all cases."""
+    """Return whether every case gave the same result, or tensors that are filled with one and the same number."""
     first = trials[0].outcome
     return all(_same(first, t.outcome) for t in trials) or _one_number(trials)
 
@@ -109,7 +109,7 @@ def _one_number(trials: Sequence[Trial]) -> bool:
 
 
 def always_the_same(e: Examination) -> bool:
-    """Whether the result never varies, though the expected one does; in a single case every result is the same."""
+    """Return whether the result never varies, though the expected one does; False if there is only one case."""
     trials = e.trials
     if len(trials) < 2 or trials[0].got is None or not _never_varies(trials):  # None: nothing is returned, or it raised
         return False
@@ -117,7 +117,7 @@ def always_the_same(e: Examination) -> bool:
 
 
 def given_back(e: Examination) -> Iterator[Guess]:
-    """Say that the result is an argument, unchanged."""
+    """Guess that the result is an argument, returned unchanged."""
     for i, name in enumerate(e.exercise.argument_names):
         says = f"Your result is `{name}` itself, as it came in."
         look = "Do you return what you compute?"
@@ -162,20 +162,20 @@ def _is_same_in_another_type(trial: Trial, base: Any) -> bool:
 
 
 def _same_numbers(base: Tensor, got: Tensor) -> bool:
-    """Check that they are equal as numbers, too: counts are not the mask that `bool` makes of them."""
+    """Check that the values are equal as numbers, too: counts are not equal to the mask that `bool` makes of them."""
     if base.shape != got.shape or not equal(base, got.detach().to(base.dtype)):
         return False
     return base.is_floating_point() or bool((got.double() == base.double()).all())
 
 
 def untouched_model(e: Examination) -> Iterator[Guess]:
-    """Guess that the result is what a model among the arguments gives for the ids, with nothing done to it."""
+    """Guess that the result is what a model among the arguments returns for the ids when nothing is done to it."""
     args = e.trials[0].case.args
     at = next((i for i, arg in enumerate(args) if isinstance(arg, nn.Module)), None)
     ids = next((i for i, arg in enumerate(args) if isinstance(arg, Tensor)), None)
     if at is None or ids is None:
         return
-    says = "Your result is what the untouched model returns: your hook changed nothing."
+    says = "Your result is what the untouched model returns: your hook did not change anything."
     look = (
         "Does the hook's function return the new value, at the right layer, and is the hook in place "
         "while the model runs?"

@@ -24,7 +24,7 @@ Args = list[Any]
 
 
 def as_if(e: Examination) -> Iterator[Guess]:
-    """Yield guesses for the exercise's arguments, by the kinds that they have in the cases."""
+    """Yield guesses for the exercise's arguments, by their kinds in the cases."""
     names, reference = e.exercise.argument_names, inspect.unwrap(e.exercise.reference)
     example = max(e.wrong, key=lambda t: sum(map(_extent, t.case.args)))
 
@@ -42,7 +42,7 @@ def as_if(e: Examination) -> Iterator[Guess]:
             yield guess(f"{names[i]} and {names[j]} exchanged", says, partial(_swap, i=i, j=j), "Which is which?")
     for i, j in itertools.permutations(range(len(names)), 2):
         if _of_one_kind(example.case.args[i], example.case.args[j]):
-            says = f"Your result is what comes out when `{names[j]}` is used in place of `{names[i]}`."
+            says = f"Your result is what comes out when `{names[j]}` is used instead of `{names[i]}`."
             yield guess(f"{names[j]} for {names[i]}", says, partial(_copy, i=i, j=j))
     for i, arg in enumerate(example.case.args):
         for change in _changes(arg):
@@ -56,7 +56,7 @@ FACTORS = ("twice as large", "half as large")
 
 
 def _decides(trial: Trial) -> bool:
-    """Check whether the result is yes or no, which any number can change, so a factor of 2 does it by chance, too."""
+    """Check whether the result is True or False: a factor of 2 can give the right one by chance."""
     return isinstance(trial.expected, Tensor) and trial.expected.dtype == torch.bool
 
 
@@ -79,7 +79,7 @@ def _with_changed(reference: Callable[..., Any], change: Callable[[Args], Any], 
 
 
 def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
-    """Guess that the result holds the numbers of an argument, joined or cut in another order of its axes."""
+    """Guess that the result holds the numbers of an argument, joined or cut in a different order of its axes."""
     for i, (name, axes) in enumerate(argument_axes(exercise, example)):
         right = _order_of(example, i, example.expected) if axes else None
         if right is None:
@@ -90,9 +90,9 @@ def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
 
             mine, wanted = (", ".join(axes[axis] for axis in way) for way in (order, right))
             says = (
-                f"You have the numbers of `{name}` in another order: read one after the other, yours "
+                f"You have the numbers of `{name}` in a different order: read one after the other, yours "
                 f"run through {mine} (the "
-                f"first one slowest), and the expected ones through {wanted}."
+                f"first axis slowest), and the expected ones through {wanted}."
             )
             look = "`reshape` never moves a number. Which axis must be moved before two are joined, or one is cut?"
             yield Guess(Finding("joined in another order", says, look), partial(_is_permuted, i, order))
@@ -103,7 +103,7 @@ def _is_permuted(i: int, order: tuple[int, ...], trial: Trial, _base: Any) -> bo
 
 
 def _order_of(trial: Trial, i: int, wanted: Any) -> tuple[int, ...] | None:
-    """Return the order of the argument's axes in which it has the numbers of `wanted`, if there is one."""
+    """Return the order of the argument's axes that gives the numbers of `wanted`, if there is one."""
     arg = trial.case.args[i]
     if not isinstance(wanted, Tensor) or arg.numel() != wanted.numel() or arg.dtype != wanted.dtype:
         return None

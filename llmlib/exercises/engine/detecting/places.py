@@ -61,7 +61,7 @@ def _all_but(wrong: Tensor, axis: int, at: int) -> bool:
 
 
 def _right_in_part(e: Examination, axis: str, most: int) -> bool:
-    """Whether a wrong case becomes right with the first `most` along an axis: else the axis is not what matters."""
+    """Return whether wrong cases become right with only the first `most` along an axis; else it does not matter."""
     for trial in [t for t in e.trials if t.wrong][:PARTS]:
         args = list(trial.case.args)
         for i, (_, axes) in enumerate(argument_axes(e.exercise, trial)):
@@ -76,7 +76,7 @@ def _right_in_part(e: Examination, axis: str, most: int) -> bool:
 
 
 def when(e: Examination) -> Finding | None:
-    """Find what all wrong cases have in common, and no right one; say it only if nothing else would fit too."""
+    """Find what all wrong cases have in common and no right case has; say it only if nothing else would fit too."""
     measured = [(sizes(e.exercise, t), t.wrong) for t in e.trials]
     if all(wrong for _, wrong in measured) or sum(wrong for _, wrong in measured) < 2:
         return None

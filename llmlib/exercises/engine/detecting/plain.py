@@ -1,4 +1,4 @@
-"""What can happen to lists, texts, dictionaries and numbers, and what wrong results look like."""
+"""What can happen to lists, strings, dictionaries and numbers, and what wrong results look like."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -115,7 +115,7 @@ LIST = (
     Change(
         lambda x: type(x)(i - 1 for i in x), argument=("one smaller in each item", "has 1 subtracted from each item")
     ),
-    Change(lambda x: [], argument=("empty", "is empty: nothing of it is used")),
+    Change(lambda x: [], argument=("empty", "is empty: none of it is used")),
 )
 
 
@@ -198,14 +198,14 @@ TEXT = (
         lambda x: x.encode("ascii", "replace").decode(),
         argument=("non-ASCII replaced", "has “?” for all characters beyond ASCII"),
     ),
-    Change(lambda x: " ".join(dict.fromkeys(x.split())), argument=("distinct words only", "holds each word once")),
+    Change(lambda x: " ".join(dict.fromkeys(x.split())), argument=("distinct words only", "holds each word only once")),
     Change(lambda x: " " + x, argument=("space put before", "begins with a space")),
 )
 
 MAPPING = (
     Change(
         lambda x: {k[::-1]: v for k, v in x.items()},
-        Finding("keys turned around", "The keys are turned around: (b, a) in place of (a, b)."),
+        Finding("keys turned around", "The keys are turned around: (b, a) instead of (a, b)."),
         argument=("keys reversed", "has its keys reversed"),
     ),
     Change(
@@ -241,7 +241,7 @@ CHANGES: dict[type, tuple[Change, ...]] = {bool: BOOL, int: INT, list: LIST, tup
 def _shown(
     name: str, says: str, fits: Callable[[Any, Any], bool], look: str = "", strength: Strength = "sure"
 ) -> Guess:
-    """Guess what wrong results look like, beside what is expected; right ones say nothing about it."""
+    """Guess what wrong results look like, compared with the expected ones; right results say nothing about that."""
     return Guess(Finding(name, says, look, strength), partial(_if_wrong, fits))
 
 
@@ -334,7 +334,7 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
         ),
         _shown(
             "keys of another kind",
-            "Your keys are of the wrong kind; the counts are right.",
+            "Your keys have the wrong type; the counts are right.",
             _have_other_keys,
             "What type does a pair have, and what do you turn it into before you count?",
         ),
@@ -342,14 +342,14 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
             "keys missing",
             "Some keys are missing; the others are right.",
             lambda got, base: got.items() < base.items(),
-            "Which of them does your code never reach?",
+            "Which keys does your code never reach?",
             "sign",
         ),
         _shown(
             "keys too many",
             "There are extra keys; the others are right.",
             lambda got, base: got.items() > base.items(),
-            "Where do the others come from?",
+            "Where do the extra keys come from?",
             "sign",
         ),
     ),
@@ -357,7 +357,7 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
 
 
 def _of_number(name: str, says: str, do: Callable[[Any], Any]) -> Guess:
-    """Ignore cases where the change makes no difference, and right ones of 0 or 1, often treated separately."""
+    """Ignore cases where the change makes no difference, and right results of 0 or 1, often treated separately."""
 
     def fits(trial: Trial, base: float) -> bool:
         if equal(base, do(base)) or (not trial.wrong and base in (0, 1)):
@@ -381,8 +381,8 @@ OF_NUMBERS = (
     _of_number("inverse taken", "Your number is 1 divided by the expected one.", lambda x: 1 / x),
     _of_number("per cent", "Your number is in per cent: 100 times the expected one.", lambda x: 100 * x),
     _of_number("squared", "Your number is the square of the expected one.", lambda x: x * x),
-    _of_number("root taken", "Your number is the root of the expected one.", lambda x: x**0.5),
-    _of_number("cut to a whole number", "Your number has lost its digits after the point.", lambda x: int(x) * 1.0),
+    _of_number("root taken", "Your number is the square root of the expected one.", lambda x: x**0.5),
+    _of_number("cut to a whole number", "Your number has lost its decimals.", lambda x: int(x) * 1.0),
     Guess(
         Finding(
             "near the expected number",

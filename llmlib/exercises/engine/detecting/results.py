@@ -33,7 +33,7 @@ def _arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
         Finding(
             "one axis too many",
             "The values are right, but axes of length 1 are missing, or there are extra ones.",
-            "`squeeze` and `keepdim` take away and keep such axes.",
+            "`squeeze` removes such axes, and `keepdim` keeps them.",
         ),
         lambda t, b: t.got.ndim != b.ndim and agree(b.squeeze(), t.got.squeeze()),
     )
@@ -52,7 +52,7 @@ def _arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
         Finding(
             "right values in another order",
             "The numbers themselves are right, but they are in the wrong positions.",
-            "Follow one of them by hand: where should it go?",
+            "Follow one number by hand: where should it go?",
             strength="sign",
         ),
         lambda t, b: t.got.numel() == b.numel() and agree(b.flatten().sort().values, t.got.flatten().sort().values),
@@ -70,8 +70,8 @@ def _rejoined(order: tuple[int, ...], names: Sequence[str]) -> Guess:
     axes = ", ".join(names[i] for i in order)
     finding = Finding(
         "joined in another order",
-        "The numbers are right, but axes were joined or cut in another order: read one after the other, yours run "
-        f"through {axes} (the first one slowest).",
+        "The numbers are right, but axes were joined or cut in a different order: read one after the other, yours run "
+        f"through {axes} (the first axis slowest).",
         "`reshape` never moves a number. Which axis must be moved before it?",
     )
     return Guess(finding, lambda t, b: agree(_distinct(b).permute(order).reshape(t.got.shape), t.got))
@@ -89,7 +89,7 @@ def _moved_apart_from_the_end(axis: int, name: str, step: int) -> Guess:
 
 
 def _moved(base: Tensor, got: Tensor, step: int, axis: int) -> bool:
-    """Whether all but the end agree after a move by one position; what is at the end does not matter."""
+    """Return whether all but the end agrees after a move by one position; the end itself does not matter."""
     n = base.shape[axis] - 1
     if n < 2 or base.shape != got.shape or agree(base, got):
         raise ValueError("too short")
@@ -100,8 +100,8 @@ def _moved(base: Tensor, got: Tensor, step: int, axis: int) -> bool:
 def _of_other_lengths(axis: int, name: str) -> Guess:
     finding = Finding(
         f"factor of its own along {name}",
-        f"All directions along {name} are right, but the lengths are not: each has a factor of its own.",
-        "What should each be divided by?",
+        f"All directions along {name} are right, but the lengths are not: each vector is scaled by a different factor.",
+        "What should each vector be divided by?",
         "sign",
     )
 

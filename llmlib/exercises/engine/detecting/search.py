@@ -34,7 +34,7 @@ def one_step(e: Examination) -> Reason | None:
 
 
 def _varied(e: Examination) -> Examination:
-    """Its results; none if they never vary, since a result that ignores the input can look like anything."""
+    """Keep its results, or none if they never vary: a result that ignores the input can look like anything."""
     return e.of(()) if influence.always_the_same(e.with_values) else e.with_values
 
 
@@ -52,7 +52,7 @@ def changed_argument(e: Examination) -> Reason | None:
 def _argument(ran: Examination) -> Finding | None:
     """Return the finding that an argument looks changed; it is only likely if the argument has no influence at all.
 
-    Equal probabilities, or sums that all exceed 1, are what the reference makes of one that is averaged or
+    Equal probabilities, or sums that all exceed 1, are what the reference returns for one that is averaged or
     exponentiated; the same comes from code that never looks at it.
     """
     changed = first(inputs.as_if(ran), ran)
@@ -105,31 +105,31 @@ def idea_and_step(e: Examination) -> Reason | None:
 
 
 def _is_explained(beyond: Examination) -> bool:
-    """Whether some step explains the one case."""
+    """Return whether some step explains this one case."""
     (trial,) = beyond.trials
     guesses = (guess for guess in (influence.wrapped(), *_of_values(beyond)) if guess.finding.strength == "sure")
     return _same_numbers(trial.expected, trial.got) or any(fits(guess, trial) for guess in guesses)
 
 
 def _speaks_against(trial: Trial, beyond: Trial) -> bool:
-    """Whether the attempt is right where the idea would not be: the step would have to take the idea back."""
+    """Return whether the attempt is right where the idea would not be: the step would have to take the idea back."""
     return not trial.wrong and not equal_safely(trial.expected, beyond.expected)
 
 
 def _other_sizes(trial: Trial, beyond: Trial) -> bool:
-    """Whether the idea gives axes of other sizes than expected: the task's names and order do not fit them."""
+    """Return whether the idea gives axes of unexpected sizes: the task's names and order do not fit them."""
     shapes = [sorted(getattr(value, "shape", ())) for value in (trial.expected, beyond.expected)]
     return shapes[0] != shapes[1]
 
 
 def _is_shaped_right(trial: Trial, beyond: Trial) -> bool:
-    """Whether the attempt's result has the right shape, and the idea's does not: its words would be untrue."""
+    """Return whether the attempt's result has the right shape and the idea's does not: the idea would be untrue."""
     shapes = [getattr(value, "shape", None) for value in (trial.got, trial.expected, beyond.expected)]
     return trial.wrong and shapes[0] == shapes[1] != shapes[2]
 
 
 def _undone(guess: Guess, beyond: Examination, e: Examination) -> bool:
-    """Whether the guess takes the idea back: the two together would explain right results as well.
+    """Return whether the guess takes the idea back: the two together would explain right results as well.
 
     Nobody returns probabilities and also forgets the softmax.
     """
@@ -179,7 +179,7 @@ def _of_values(e: Examination) -> Iterator[Guess]:
 
 
 def _multiples(e: Examination) -> Iterator[Guess]:
-    """Guess that the result is a multiple of what it should be, by a number that has a name."""
+    """Guess that the result is what it should be times a number that has a name."""
     ratios = []
     for trial in e.trials:
         ratio = _ratio(trial.expected, trial.got)
@@ -210,8 +210,8 @@ def _multiples(e: Examination) -> Iterator[Guess]:
         )
     elif other := next((ratio for _, ratio in ratios if abs(ratio / first - 1) > 1e-3), 0.0) if first else 0.0:
         says = (
-            f"In each case all of your values are the expected ones times one number: {first:.3g} in one case, "
-            f"{other:.3g} in another."
+            f"In each case, your values are the expected ones times a single number, but the number varies: "
+            f"{first:.3g} in one case, {other:.3g} in another."
         )
         look = "What do you divide or multiply by, and what is its value at that moment?"
         yield Guess(Finding("one factor in each case", says, look, "sign"), _is_multiple_of_several)
@@ -246,7 +246,7 @@ def _is_multiple_of_several(trial: Trial, base: Any) -> bool:
 
 
 def _item(e: Examination, strength: Strength) -> Finding | None:
-    """Explain the first wrong tensor by itself, for results of several tensors."""
+    """Explain the first wrong tensor by itself, if the result holds several."""
     example = e.example
     if not isinstance(example, tuple) or not any(isinstance(item, Tensor) for item in example):
         return None

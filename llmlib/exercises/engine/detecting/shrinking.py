@@ -7,7 +7,7 @@ from typing import Any
 from llmlib.exercises.engine.repairing.source import source_of
 
 SAYS = (
-    "`{0}` counts to the length that `{1}` had when the loop began, and inside the loop `{1}` gets shorter. A `while` "
+    "`{0}` counts to the length that `{1}` had when the loop began, but inside the loop `{1}` gets shorter. A `while` "
     "loop asks for the length again on each pass."
 )
 
@@ -24,7 +24,7 @@ def shrinking(function: Callable[..., Any]) -> str:
 
 
 def _measured(counted: ast.expr) -> list[str]:
-    """Return the names whose length a range goes up to."""
+    """Return the names whose length is the end of a range."""
     if not (isinstance(counted, ast.Call) and isinstance(counted.func, ast.Name) and counted.func.id == "range"):
         return []
     lengths = [n for n in ast.walk(counted) if isinstance(n, ast.Call) and ast.unparse(n.func) == "len" and n.args]

@@ -59,8 +59,8 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
         return
     if isinstance(node.func, ast.Attribute) and node.func.attr in ("reshape", "view") and len(node.args) > 1:
         says = (
-            f"`{node.func.attr}` only cuts the numbers again, in their old order, but two axes have to be "
-            f"swapped: in `{shown(node)}`."
+            f"In `{shown(node)}`, `{node.func.attr}` only cuts the numbers again, in their old order; but two axes "
+            "have to be swapped."
         )
         for axes in ((-2, -1), (1, 2), (0, 1)):
             turned = ast.Attribute(node.func.value, "transpose", ast.Load())
@@ -103,7 +103,7 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
 
 
 def _is_builtin(node: ast.Call, name: str) -> bool:
-    """Whether it is Python's own function: a method with this name takes an axis."""
+    """Return whether it is one of Python's own functions: a method with this name takes an axis."""
     return isinstance(node.func, ast.Name) and node.func.id == name
 
 
@@ -127,8 +127,8 @@ def of_attribute(node: ast.Attribute) -> Iterator[Alternative]:
 def of_slice(node: ast.Slice) -> Iterator[Alternative]:
     if node.lower is not None and node.upper is not None:
         says = (
-            f"The slice `{shown(node)}` ends at position `{shown(node.upper)}`. If that is a length, the end is "
-            f"that far after `{shown(node.lower)}`."
+            f"The slice `{shown(node)}` ends at position `{shown(node.upper)}`. If that is a length, the slice has "
+            f"to end that far after `{shown(node.lower)}`."
         )
         yield "a length for an end", says, _sliced(node, "upper", ast.BinOp(node.lower, ast.Add(), node.upper))
     says = f"The slice `{shown(node)}` has the wrong limits"
@@ -168,7 +168,7 @@ def of_index(node: ast.Tuple) -> Iterator[Alternative]:
 
 
 def _only_adds_axes(index: ast.expr) -> bool:
-    """Whether the index keeps everything: `x[:, None]`."""
+    """Return whether the index keeps everything: `x[:, None]`."""
     items = index.elts if isinstance(index, ast.Tuple) else [index]
     new = [item for item in items if isinstance(item, ast.Constant) and item.value is None]
     whole = [item for item in items if isinstance(item, ast.Slice) and not (item.lower or item.upper or item.step)]
@@ -180,9 +180,9 @@ def of_subscript(node: ast.Subscript) -> Iterator[Alternative]:
     if isinstance(node.slice, (ast.Slice, ast.Tuple)):
         says = f"`{shown(node)}` takes only a part, but you need all of `{shown(node.value, 30)}`."
         if isinstance(node.slice, ast.Slice) and node.slice.step and shown(node.slice.step) == "-1":
-            says = f"`{shown(node)}` turns `{shown(node.value, 30)}` round, but you need it as it is."
+            says = f"`{shown(node)}` reverses `{shown(node.value, 30)}`, but you need it as it is."
         if _only_adds_axes(node.slice):
-            says = f"`{shown(node)}` has one more axis than `{shown(node.value, 30)}`: what does it meet there?"
+            says = f"`{shown(node)}` has one more axis than `{shown(node.value, 30)}`: what is it combined with?"
         yield "a slice too many", says, node.value
     elif not isinstance(node.slice, ast.Constant | ast.UnaryOp):
         for step in (1, -1):

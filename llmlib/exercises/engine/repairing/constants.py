@@ -111,12 +111,12 @@ def _is_axis(slot: Slot) -> bool:
 
 
 def _is_index(slot: Slot) -> bool:
-    """Whether it is a single number in square brackets."""
+    """Return whether it is a single number in square brackets."""
     return isinstance(slot.parent, ast.Subscript) and slot.field == "slice"
 
 
 def _is_size(slot: Slot) -> bool:
-    """Whether it is an index into a shape, or an argument of `size`."""
+    """Return whether it is an index into a shape, or an argument of `size`."""
     parent = slot.parent
     if isinstance(parent, ast.Subscript) and slot.field == "slice":
         return isinstance(parent.value, ast.Attribute) and parent.value.attr == "shape"

@@ -108,7 +108,7 @@ def alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
     if isinstance(node, (ast.Compare, ast.Name, ast.Call, ast.BoolOp)) and slot.field == "test":
         yield (
             "condition negated",
-            f"The condition `{shown(node)}` has the opposite sense.",
+            f"The condition `{shown(node)}` is the opposite of what is needed.",
             ast.UnaryOp(ast.Not(), node),
         )
     if isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):
@@ -169,7 +169,7 @@ def _times_infinity(node: ast.BinOp) -> Iterator[Alternative]:
 
 
 def _takes_the_one_away(node: ast.BinOp, other: type) -> bool:
-    """Whether another operator removes a step `+ 1` or `- 1`: x * 1, x / 1, x // 1."""
+    """Return whether another operator removes a step `+ 1` or `- 1`: x * 1, x / 1, x // 1."""
     one = isinstance(node.right, ast.Constant) and node.right.value == 1
     left = isinstance(node.left, ast.Constant) and node.left.value == 1 and other is ast.Mult
     adds = isinstance(node.op, (ast.Add, ast.Sub))
@@ -210,7 +210,7 @@ def _sums_of_products(node: ast.BinOp) -> Iterator[ast.expr]:
 
 
 def _product(node: ast.expr) -> list[ast.expr]:
-    """Return the factors of a product, or anything else alone."""
+    """Return the factors of a product; anything else is its own only factor."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         return [*_product(node.left), *_product(node.right)]
     return [node]
@@ -226,7 +226,8 @@ def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
     missing = f"In `{shown(node)}` brackets are missing: Python"
 
     def too_short(power: ast.BinOp) -> str:
-        return f"In `{shown(node)}` the power is of `{shown(power.left, 30)}` alone; it belongs to the other part, too."
+        alone = f"In `{shown(node)}` the power applies to `{shown(power.left, 30)}` alone"
+        return f"{alone}; it should apply to the other part, too."
 
     if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Pow):
         yield name, too_short(right), ast.BinOp(ast.BinOp(left, node.op, right.left), ast.Pow(), right.right)
@@ -245,10 +246,10 @@ def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
         exponent = ast.BinOp(last.right, node.op, right)
         yield name, says, ast.BinOp(left.left, left.op, ast.BinOp(last.left, ast.Pow(), exponent))
     if isinstance(left.op, ast.Div) and isinstance(node.op, ast.Mult):
-        says = f"{missing} goes from left to right, so `{shown(right, 30)}` is not below the line."
+        says = f"{missing} goes from left to right, so `{shown(right, 30)}` is not in the denominator."
         yield name, says, ast.BinOp(left.left, ast.Div(), ast.BinOp(last, ast.Mult(), right))
     if isinstance(left.op, ast.Div) and isinstance(last, ast.BinOp) and isinstance(last.op, (ast.Add, ast.Sub)):
-        says = f"In `{shown(node)}` a bracket ends too early: it has to hold `{shown(right, 30)}` as well."
+        says = f"In `{shown(node)}` a bracket ends too early: it has to include `{shown(right, 30)}` as well."
         yield (
             name,
             says,
@@ -260,7 +261,10 @@ def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
             (left.left, (ast.BinOp(left.left, node.op, right), last)),
             (last, (left.left, ast.BinOp(last, node.op, right))),
         ):
-            says = f"In `{shown(node)}` the `{part}` is for the whole bracket; it belongs to `{shown(here, 40)}` alone."
+            says = (
+                f"In `{shown(node)}` the `{part}` applies to the whole bracket, but should apply to "
+                f"`{shown(here, 40)}` alone."
+            )
             yield name, says, ast.BinOp(both[0], sign, both[1])
 
 

@@ -51,13 +51,13 @@ def _held(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _of_name(slot: Slot, node: ast.Name, encoded: set[str]) -> str:
-    """Say that a name is wrong, with enough around it to show which one; the names in `encoded` hold texts."""
+    """Say that a name is wrong, with enough code around it to show which one; the names in `encoded` hold strings."""
     if isinstance(slot.parent, ast.Call) and called(slot.parent) == "len" and node.id in encoded:
-        return f"`len({node.id})` counts characters, and a single character can be up to four bytes."
+        return f"`len({node.id})` counts characters, but a single character can be up to four bytes."
     says = f"`{node.id}` is the wrong variable here."
     parent = slot.parent
     if isinstance(parent, ast.Attribute):  # `x.numel` may ask the wrong thing
-        return f"`{shown(parent)}` asks `{node.id}`, but should ask a different variable."
+        return f"`{shown(parent)}` tests `{node.id}`, but should test a different variable."
     if isinstance(parent, ast.Call) and slot.field == "args" and len(parent.args) > 1 and slot.index is not None:
         place = ("first", "second", "third", "fourth", "fifth")[min(slot.index, 4)]
         return f"The {place} argument of `{shown(parent.func)}`, `{node.id}`, is the wrong variable."
@@ -70,7 +70,7 @@ def _of_name(slot: Slot, node: ast.Name, encoded: set[str]) -> str:
 STEPS = (
     ("a transposition missing", "`{0}` has two axes that should be swapped first", "({0}).transpose(-2, -1)"),
     ("a transposition missing", "`{0}` has two axes that should be swapped first", "({0}).transpose(1, 2)"),
-    ("a copy missing", "you change `{0}` here, and it is not yours: a copy is missing", "({0}).clone()"),
+    ("a copy missing", "you change `{0}` here, but it belongs to your caller: a copy is missing", "({0}).clone()"),
     ("a sign missing", "a minus before `{0}` is missing", "-({0})"),
     ("a negation missing", "`{0}` means the opposite of what is needed: a negation is missing", "~({0})"),
     ("a one missing", "`{0}` is one too small here", "({0}) + 1"),
@@ -126,13 +126,13 @@ CHOICE = re.compile(
 
 
 def _beside_zero(slot: Slot) -> bool:
-    """Whether the code asks if this is 0: then its root and its square are 0 too, or by rounding."""
+    """Return whether the code compares this with 0: its root and its square are 0 then, too, if only by rounding."""
     beside = [slot.parent.left, *slot.parent.comparators] if isinstance(slot.parent, ast.Compare) else []
     return any(isinstance(node, ast.Constant) and node.value == 0 for node in beside)
 
 
 def _decides(slot: Slot) -> bool:
-    """Whether this is True or False, or a size that is asked to be equal to another."""
+    """Return whether the slot holds a condition, or a shape that is compared with another."""
     node, parent = slot.get(), slot.parent
     equality = isinstance(parent, ast.Compare) and isinstance(parent.ops[0], (ast.Eq, ast.NotEq))
     negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
@@ -143,7 +143,7 @@ SEQUENCES = ("tuple({0})", "list({0})")
 
 
 def _asks_for_a_type(slot: Slot) -> bool:
-    """Whether it can matter here that something is a tuple, or a list: where it is compared, returned, or a key.
+    """Return whether it can matter here that something is a tuple, or a list: where it is compared, returned, or a key.
 
     Elsewhere the change helps for another reason: a tuple with two names does not grow under both.
     """
@@ -156,7 +156,7 @@ def _asks_for_a_type(slot: Slot) -> bool:
 
 
 def _counts(slot: Slot, parameters: set[str]) -> bool:
-    """Whether an extra 1 can be a slip: with factors, and with arguments as they came in, it can be algebra."""
+    """Return whether an extra 1 can be a slip: with factors, and with arguments as they came in, it can be algebra."""
     parent, node = slot.parent, slot.get()
     if isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Mult, ast.Div, ast.Pow, ast.MatMult)):
         return False
@@ -195,7 +195,7 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
 
 
 def factors(tree: ast.AST) -> Iterator[Edit]:
-    """A variable by which a part of a formula is neither multiplied nor divided."""
+    """Multiply or divide a part of a formula by a variable."""
     stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     known = sorted({n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)} | stored)
     for slot in slots(tree):

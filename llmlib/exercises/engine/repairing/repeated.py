@@ -42,7 +42,7 @@ def _made(key: Hashable, found: list[Slot]) -> Iterator[Edit]:
 
 
 def _what(slot: Slot, node: ast.expr, other: ast.expr) -> Hashable:
-    """Name the change, apart from where it is; None for changes that are not repeated."""
+    """Name the change without its position; None for changes that are not repeated."""
     match node, other:
         case ast.BinOp(left=a, right=b), ast.BinOp(left=c, right=d) if a is c and b is d:
             return "operator", type(node.op), type(other.op)

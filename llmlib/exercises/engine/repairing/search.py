@@ -137,7 +137,7 @@ def _bounded_memory() -> Iterator[None]:
 
 
 class _Bench:
-    """Make fresh copies of one case's arguments; reuse a model, which is slow to copy, as long as nobody changes it."""
+    """Make fresh copies of one case's arguments; reuse a model, which is slow to copy, as long as it stays the same."""
 
     def __init__(self, args: tuple[Any, ...]):
         self.args = args

@@ -45,7 +45,7 @@ def _thrown_away(body: Body, _tree: ast.AST) -> Changed:
         for target in targets:
             if isinstance(target, ast.Name):
                 says = (
-                    f"You throw away the result of `{shown(call)}`: it gives a new value and leaves "
+                    f"You throw away the result of `{shown(call)}`: it returns a new value and leaves "
                     f"`{target.id}` as it was."
                 )
                 assigned = ast.Assign([ast.Name(target.id, ast.Store())], call, lineno=line.lineno)
@@ -161,13 +161,13 @@ def _too_many(body: Body, _tree: ast.AST) -> Changed:
 
 
 def _only_leaves(line: ast.stmt) -> bool:
-    """Whether it is an `if` that only returns, continues or breaks."""
+    """Return whether it is an `if` that only returns, continues or breaks."""
     leaving = (ast.Return, ast.Continue, ast.Break, ast.Raise)
     return isinstance(line, ast.If) and not line.orelse and isinstance(line.body[0], leaving)
 
 
 def _misplaced(body: Body, _tree: ast.AST) -> Changed:
-    """Move the last line of a loop after it, or the line after it into the loop."""
+    """Move the last line of a loop to after the loop, or the line after the loop into it."""
     for i, line in enumerate(body):
         inner = getattr(line, "body", None)
         if not isinstance(line, (ast.For, ast.While, ast.If, ast.With)) or not inner:

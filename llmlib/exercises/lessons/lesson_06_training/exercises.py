@@ -47,7 +47,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def windows(ids, starts, seq_len):
-    """Cut pieces from a text; return them, and for each of their tokens the next one."""
+    """Cut pieces from a text; return them, and the token that follows each of their tokens."""
     both = torch.stack([ids[start : start + seq_len + 1] for start in starts])
     return both[:, :-1], both[:, 1:]
 
@@ -87,8 +87,8 @@ def cases_loss(seed):
         Case((torch.zeros(1, 2, 4, dtype=torch.float64), torch.tensor([[3, 1]])), "equal logits: a uniform guess"),
         case(2, 3, 5),
         case(3, 4, 6, "two targets do not count", ((0, 1), (2, 3))),
-        case(2, 4, 3, "of one text only one target counts", ((1, 0), (1, 1), (1, 3))),
-        case(4, 4, 4, "as many texts as tokens and words", ((0, 0),)),
+        case(2, 4, 3, "in one text only one target counts", ((1, 0), (1, 1), (1, 3))),
+        case(4, 4, 4, "batch, seq and vocab of the same size", ((0, 0),)),
         case(2, 5, 7, "large logits", scale=800.0),
     ]
 
@@ -144,7 +144,7 @@ DESCEND = Exercise(
     cases=cases_descend,
     faulty=faulty_descend,
     axes=("d_model", "vocab"),
-    probes=(Probe("The result is numbers alone.", carries_gradient),),
+    probes=(Probe("The result does not carry a gradient.", carries_gradient),),
 )
 
 
@@ -185,7 +185,7 @@ FIT = Exercise(
     double=False,
     probes=(
         Probe("A step keeps only numbers from the steps before it.", hangs_together),
-        Probe("What comes back is numbers alone.", returns_gradients),
+        Probe("Only numbers come back.", returns_gradients),
         Probe("The steps are your own.", lets_an_optimizer_do_it, remark=True),
     ),
 )
@@ -272,7 +272,7 @@ def validation_loss(model, train_batches, validation_batches):
 
 
 class Dropout(nn.Module):
-    """Set about half of the channels to 0 while training; the same ones each time, so that results can be compared."""
+    """Set about half of the channels to 0 while training; always the same ones, so that results can be compared."""
 
     def forward(self, x):
         if not self.training:

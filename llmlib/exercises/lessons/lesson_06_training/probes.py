@@ -53,6 +53,6 @@ def lets_an_optimizer_do_it(call, case):
     finally:
         handle.remove()
     return bool(taken) and (
-        "Right, but an optimizer of PyTorch took your steps. Try it with your own `adamw_step`: then no line of the "
-        "loop is hidden."
+        "Right, but one of PyTorch's optimizers took your steps. Try it with your own `adamw_step`: then no line of "
+        "the loop is hidden."
     )

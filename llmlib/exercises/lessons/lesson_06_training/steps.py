@@ -104,7 +104,7 @@ def cases_adamw(seed):
         case(7, 0.3, 3, 2),
         case(3, 0.2, 4, note="large gradients", scale=1000.0),
         case(40, 0.5, 2, 3, note="a late step"),
-        case(5, 0.4, 3, note="gradients so small that ε counts", scale=1e-7),
+        case(5, 0.4, 3, note="gradients so small that ε matters", scale=1e-7),
     ]
 
 
@@ -158,8 +158,8 @@ def multiplies_the_long_way(call, case):
     with _Watched() as watched:
         call(*case.args)
     return (rows > columns and (rows, rows) in watched.seen) and (
-        f"From the tall matrix of {rows} × {columns} you make one of {rows} × {rows}. Its transpose needs only "
-        f"{columns} × {columns}, and gives the same in the end. With 4,000 × 64 that is a thousandth of the work."
+        f"From the tall matrix of {rows} × {columns} you compute a matrix of {rows} × {rows}. With the transpose it is "
+        f"only {columns} × {columns}, and the result is the same. With 4,000 × 64 that is a thousandth of the work."
     )
 
 
@@ -179,7 +179,7 @@ ORTHOGONALISE = Exercise(
     cases=cases_orthogonalise,
     faulty=faulty_orthogonalise,
     probes=(
-        Probe("It is done with matrix products alone.", takes_apart, remark=True),
+        Probe("Only matrix products are used.", takes_apart, remark=True),
         Probe("A tall matrix is transposed first.", multiplies_the_long_way),
     ),
 )
@@ -203,7 +203,7 @@ def cases_learning_rate(seed):
         Case((2, 20, 4, 0.1), "in the middle of the warm-up"),
         Case((3, 20, 4, 0.5), "the last step of the warm-up"),
         Case((4, 20, 4, 0.5), "the first step after the warm-up"),
-        Case((12, 20, 4, 0.1), "half of the way down"),
+        Case((12, 20, 4, 0.1), "halfway down"),
         Case((19, 20, 4, 3.0), "the last step"),
         Case((0, 30 + more, 0, 2.0), "no warm-up"),
         Case((9 + more, 30 + more, 0, 0.4), "no warm-up, and not the first step"),

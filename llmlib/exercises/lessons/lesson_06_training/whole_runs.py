@@ -81,7 +81,7 @@ def first_weight(name, shape, n_layers, draw):
 
 @dataclass(frozen=True)
 class Draw:
-    """Draw numbers of mean 0 and standard deviation 1: a shape always gets the same ones, whatever was drawn before."""
+    """Draw numbers of mean 0 and standard deviation 1: the same shape always gets the same numbers."""
 
     seed: int
 
@@ -123,7 +123,7 @@ FIRST_WEIGHT = Exercise(
 
 
 def learn(weights, logits_of, batches, rates):
-    """Run `fit` on a model whose weights have names: return them in the order of the names, and the losses."""
+    """Run `fit` on a model whose weights have names: return the weights in the order of the names, and the losses."""
 
     def loss_of(values, batch):
         inputs, targets = batch
@@ -180,8 +180,8 @@ def weights_from_outside(call, case):
         call(weights, AskedToLearn(logits_of), *rest)
     except NoValue as error:
         return NOTHING_LEARNS in str(error) and (
-            "Your loss gives `logits_of` the weights from outside, which require no gradient, not the ones that `fit` "
-            "passes to it. What does `fit` call your loss with?"
+            "Your loss function gives `logits_of` the weights from outside, which do not require a gradient. It should "
+            "give it those that `fit` passes in. What does `fit` call your loss function with?"
         )
     return None
 
@@ -202,7 +202,7 @@ LEARN = Exercise(
     cases=cases_learn,
     faulty=faulty_learn,
     probes=(
-        Probe("What comes back is numbers.", gives_numbers),
+        Probe("Only numbers come back.", gives_numbers),
         Probe("The loss depends on the weights that learn.", weights_from_outside, explains=True),
     ),
     double=False,

@@ -167,7 +167,7 @@ def cases_constrained(seed):
         return text == b"no" and int(model(constrained(*args)).argmax()) != end
 
     def goes_on_at_a_likely_end(text, args):
-        """Whether it goes on although the end is likely from the start."""
+        """Whether the text goes on although the end is likely from the start."""
         return bool(text) and bool(args[0]([])[2] > 0.5)
 
     answers, numbers, ab = (moves, ends), (number, {1}), (letters, {0})

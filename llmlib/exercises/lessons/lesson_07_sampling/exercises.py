@@ -42,7 +42,7 @@ def cases_draw(seed):
     return [
         Case((torch.tensor([[0.5, 0.125, 0.375]], dtype=torch.float64), torch.tensor([0.75], dtype=torch.float64))),
         case(4, 5, "a different number in each row"),
-        Case((edges, torch.tensor([0.0, 0.25, 0.75, 0.5, 0.5], dtype=torch.float64)), "u right on an edge"),
+        Case((edges, torch.tensor([0.0, 0.25, 0.75, 0.5, 0.5], dtype=torch.float64)), "u exactly on an edge"),
         Case((gaps, torch.tensor([0.0, 0.375, 0.5, 0.875], dtype=torch.float64)), "tokens of probability 0"),
         case(6, 3, "more rows than tokens"),
         case(8, 8),
@@ -107,7 +107,7 @@ def sums_to_one(call, case):
 
 
 def halved_together(call, case):
-    """Halving is exact, but a probability close to 1, to the power of 1/T, is not, and less so the smaller T is."""
+    """Halving is exact. A probability close to 1, to the power of 1/T, is not, least of all if T is small."""
     logits, temperature = case.args
     if not equal(probabilities_at(logits, temperature), call(logits, temperature)):
         return None  # another matter
@@ -117,8 +117,8 @@ def halved_together(call, case):
             return None
         if not equal(call(logits, temperature), call(logits / 2**times, temperature / 2**times)):
             return (
-                f"At a temperature of {temperature:g} and at one of {temperature / 2**times:.3g}, with logits that are "
-                "as many times smaller, your results differ. Is there a smallest temperature in your code?"
+                f"Your results at the temperatures {temperature:g} and {temperature / 2**times:.3g} differ, although "
+                "the logits are smaller by the same factor. Does your code have a minimum temperature?"
             )
     return None
 
@@ -132,7 +132,7 @@ PROBABILITIES_AT = Exercise(
     axes=("batch", "vocab"),
     probes=(
         Probe("The probabilities of a distribution sum to 1.", sums_to_one),
-        Probe("Logits and temperature, both halved, give the same distribution.", halved_together),
+        Probe("Halving both logits and temperature gives the same distribution.", halved_together),
     ),
 )
 
@@ -194,7 +194,7 @@ def likeliest_stays(call, case):
     return "With p = 0 no token is needed to reach p, but one has to stay: otherwise there is nothing to draw from."
 
 
-KEPT = Probe("Logits that are kept stay as they are, and in each row at least one is.", kept_stay)
+KEPT = Probe("Logits that are kept do not change, and each row keeps at least one.", kept_stay)
 
 KEEP_TOP_P = Exercise(
     **TEXTS["keep_top_p"],
@@ -205,7 +205,7 @@ KEEP_TOP_P = Exercise(
     axes=("batch", "vocab"),
     probes=(
         KEPT,
-        Probe("No fewer tokens reach p together than are kept.", fewest_kept),
+        Probe("Fewer tokens than you keep would not reach p.", fewest_kept),
         Probe("The likeliest token always stays.", likeliest_stays),
         batch_permuted(0),
     ),
@@ -268,7 +268,7 @@ def cases_distinct(seed):
         Case(([[1, 2, 1, 2], [1, 2, 3]], 2)),
         Case(([[1, 2, 3, 4, 5], [6, 7, 8, 9], [10, 11, 12]], 2), "nothing comes twice"),
         Case(([[7, 7, 7, 7, 7], [7, 7, 7]], 2), "one token again and again"),
-        Case(([[1, 2, 3], [1, 2, 3], [1, 2, 3], [3, 2, 1]], 2), "texts that say the same"),
+        Case(([[1, 2, 3], [1, 2, 3], [1, 2, 3], [3, 2, 1]], 2), "texts that say the same thing"),
         Case((texts((9, 5, 12), 4), 3), "n = 3"),
         Case((texts((6, 7, 3, 8), 5), 1), "n = 1"),
         Case(([[1, 2], [5], [], [1, 2, 1, 2, 1, 2]], 3), "texts that are shorter than n"),

@@ -46,7 +46,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Choose:
-    """Draw with u, and make the tokens of the text less likely: the nearer to its end, the more."""
+    """Draw with u, and make the tokens of the text less likely: the nearer to its end, the less likely."""
 
     def __call__(self, logits, ids, u):
         seen = torch.zeros_like(logits)
@@ -64,7 +64,7 @@ def cases_continuation(seed):
         return Case((Read(vocab_size, seed), Choose(), ids, us, end), note)
 
     def ending(ids, n, note, at):
-        """As the end, choose a token that would come here and has not come before."""
+        """Choose as the end a token that would come here and has not come before."""
         for _ in range(200):
             one = case(ids, n, vocab_size=9)
             text = continuation(*one.args)
@@ -79,7 +79,7 @@ def cases_continuation(seed):
         return any(choose(logits, ids + new, u) != end for u in us[len(new) + 1 :])
 
     def unended(ids, n, note):
-        """As the end, choose the prompt's last token, with numbers that do not draw it again."""
+        """Choose the prompt's last token as the end, with numbers that do not draw it again."""
         for _ in range(200):
             one = case(ids, n, note, end=ids[-1], vocab_size=9)
             if len(continuation(*one.args)) == n:

@@ -110,8 +110,8 @@ def end_without_an_answer(call, case):
     if equal(answer_mask(ids, assistant, end), call(ids, assistant, end)):
         return None
     return (
-        f"In {ids.tolist()}, with {assistant} for `assistant` and {end} for `end`, some ends close no answer. Your "
-        "mask goes wrong there."
+        f"In {ids.tolist()}, with {assistant} for `assistant` and {end} for `end`, some end tokens do not close an "
+        "answer. Your mask goes wrong there."
     )
 
 
@@ -193,11 +193,11 @@ def cases_pack(seed):
         Case(([[11, 12, 13], [21, 22], [31, 32, 33, 34]], 6)),
         case([3, 4, 2, 5, 1, 3], 8, "six conversations"),
         case([4, 4, 3, 5, 6], 8, "rows that are filled to the last position"),
-        case([5, 6, 2, 7, 1, 4], 8, "a later one would fit into an earlier row"),
+        case([5, 6, 2, 7, 1, 4], 8, "a later conversation would fit into an earlier row"),
         case([3, 11, 2, 8, 9, 1], 8, "conversations that are longer than a row"),
-        case([6, 2, 9, 5], 8, "one of nine ids where eight have room"),
+        case([6, 2, 9, 5], 8, "a conversation of nine ids where eight fit"),
         case([2, 3, 1], 9, "all fit into one row"),
-        case([9], 4, "a single one, and longer than a row"),
+        case([9], 4, "a single conversation, longer than a row"),
         case([1, 2, 2, 3, 1, 1, 4, 2, 3, 5], 5),
         case([7, 1, 3, 4, 2, 6, 5, 5, 10, 2], 10),
     ]
@@ -272,8 +272,8 @@ def cases_best_by_wording(seed):
 
     return [
         Case(([(names[0], False), (names[1], True), (names[1], False), (names[1], True)],)),
-        case([(0, 4), (5, 0), (0, 2)], "every wording is always told, or never"),
-        case([(3, 3), (2, 2)], "each wording told as often as not"),
+        case([(0, 4), (5, 0), (0, 2)], "each wording is answered by all stories, or by none"),
+        case([(3, 3), (2, 2)], "each wording is answered by half of the stories"),
         case([(6, 1), (1, 3), (0, 5)], "mixed"),
         case([(7, 2)], "a single wording"),
         Case(

@@ -33,7 +33,7 @@ def merged(w, a, b, alpha):
 
 
 def adapters(seed):
-    """List sizes (d_in, d_out, r, alpha, what is special); square ones catch what only shapes give away elsewhere."""
+    """List sizes (d_in, d_out, r, alpha, what is special); square layers catch what only shapes give away elsewhere."""
     sizes = [
         (3, 4, 2, 6.0, ""),
         (5, 3, 2, 8.0, "wider than tall"),

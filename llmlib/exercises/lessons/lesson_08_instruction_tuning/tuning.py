@@ -90,6 +90,6 @@ LEARN_ANSWERS = Exercise(
     helpers=(learn, merged, answer_mask, targets),
     cases=cases_learn_answers,
     faulty=faulty_learn_answers,
-    probes=(Probe("What comes back is numbers.", frozen),),
+    probes=(Probe("Only numbers come back.", frozen),),
     double=False,
 )

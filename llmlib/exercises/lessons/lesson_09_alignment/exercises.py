@@ -225,7 +225,7 @@ def cases_worth_answering(seed):
         Case((steps, 0.5), "a wrong answer costs half of what a right one earns"),
         Case((steps, 4.0), "a wrong answer costs four times what a right one earns"),
         Case((steps, 0.0), "a wrong answer costs nothing"),
-        Case((torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64), 0.0), "no price, and no chance to be right"),
+        Case((torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64), 0.0), "no price, and no chance of being right"),
         Case((steps, 1.0), "a wrong answer costs what a right one earns"),
         Case((torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64), 1.0), "no gain and no loss on average"),
         Case((torch.tensor([0.0, 1.0], dtype=torch.float64), 2.0), "sure to be wrong, sure to be right"),

@@ -106,7 +106,7 @@ GROUP_ADVANTAGES = Exercise(
 
 
 def clipped_loss(log_probs, old_log_probs, advantages, mask, clip):
-    """Compute PPO's loss: an answer gains nothing more once a token's ratio is better by `clip`."""
+    """Compute PPO's loss: once a token's ratio is better by `clip`, it does not gain any more."""
     ratio = (log_probs - old_log_probs).exp()
     gain = advantages[:, None] * ratio
     held = advantages[:, None] * ratio.clamp(1 - clip, 1 + clip)

@@ -200,7 +200,7 @@ def cases_tokens_for(seed):
         Case((100.0, 6.0, 1.0, 10.0, 6.0, 0.5, 0.5), "a number of tokens that is not a whole number"),
         Case((1e4, 2.0, 1.5, 40.0, 300.0, 0.3, 0.4), "a model that is too small for this loss"),
         Case((1e6, 1.4, 1.5, 40.0, 300.0, 0.3, 0.4), "a loss below E"),
-        Case((4.0, 2.0, 1.0, 2.0, 20.0, 0.5, 0.5), "a loss that it comes near to, and never reaches"),
+        Case((4.0, 2.0, 1.0, 2.0, 20.0, 0.5, 0.5), "a loss that the model approaches, but never reaches"),
         case(1e5, 1e6, 0.3, 20.0, 30.0, 0.5, 0.3, "a different law"),
         *(case(*each) for each in drawn),
     ]
@@ -220,7 +220,7 @@ TOKENS_FOR = Exercise(
     reference=tokens_for,
     cases=cases_tokens_for,
     faulty=faulty_tokens_for,
-    probes=(Probe("Where no number is enough, it is infinity.", a_number_where_there_is_none, explains=True),),
+    probes=(Probe("The result is infinity if no number is enough.", a_number_where_there_is_none, explains=True),),
     double=False,
 )
 

@@ -40,7 +40,7 @@ def cases_choose(seed):
         Case((["ja", "日本", "Rom"], [-1.5, -2.4, -1.8]), "letters of three bytes"),
         Case((["abcd", "ab", "efgh"], [-4.0, -2.0, -4.0]), "all are equally likely per byte"),
         Case((["a b c d e f", "abcdefg"], [-5.2, -3.6]), "a choice of many words"),
-        Case((["on", "undecided"], [-0.4, -1.4]), "each with a space before it, the other would win"),
+        Case((["on", "undecided"], [-0.4, -1.4]), "with a space before each, the other one would win"),
         Case((["abc", "abcdef"], [-5.0, -4.0]), "the longer one is the likelier, too"),
         Case((["abcdef", "abcde"], [-9.0, -2.0]), "one byte more, and much less likely"),
         Case((["undecided", "maybe"], [-3.0, -3.4]), "the longer one is a little likelier"),
@@ -101,7 +101,7 @@ P_VALUE = Exercise(**TEXTS["p_value"], reference=p_value, cases=cases_p_value, f
 
 
 def calibration_error(confidences, right, bins):
-    """Return how far confidence and share of right answers are apart, on average over the answers, bin by bin."""
+    """Return how far apart confidence and share of right answers are: bin by bin, then averaged over the answers."""
     places = [max(0, math.ceil(confidence * bins) - 1) for confidence in confidences]
     error = 0.0
     for b in range(bins):
@@ -150,7 +150,7 @@ CALIBRATION_ERROR = Exercise(
 
 
 def threshold(scores, right, wanted):
-    """Return the lowest score from which on enough answers are right: it lets the most answers through."""
+    """Return the lowest threshold at which enough of the shown answers are right: it shows the most answers."""
 
     def is_good(bar):
         given = [hit for score, hit in zip(scores, right) if score >= bar]
@@ -172,9 +172,9 @@ def cases_threshold(seed):
         Case(([0.2, 0.9, 0.5, 0.7, 0.1], [no, yes, yes, no, no], 0.6), "not in order"),
         Case(([0.9, 0.8, 0.7, 0.6, 0.5], [no, yes, yes, yes, no], 0.75), "the best score belongs to a wrong answer"),
         Case(([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [yes, no, no, yes, yes, no], 0.6), "the share falls, and rises again"),
-        Case(([0.8, 0.5, 0.5, 0.5, 0.3], [yes, yes, no, no, no], 0.8), "equal scores, of which one is right"),
+        Case(([0.8, 0.5, 0.5, 0.5, 0.3], [yes, yes, no, no, no], 0.8), "equal scores, and one of the answers is right"),
         Case(([0.8, 0.5, 0.5, 0.5, 0.3], [yes, no, yes, yes, no], 0.75), "the share is exactly the one wanted"),
-        Case(([0.8, 0.5, 0.5, 0.5], [yes, no, no, yes], 0.75), "equal scores, of which the last is right"),
+        Case(([0.8, 0.5, 0.5, 0.5], [yes, no, no, yes], 0.75), "equal scores, and the last of the answers is right"),
         Case(([0.3, 0.6, 0.8], [no, no, no], 0.5), "no answer is right"),
         Case(([0.7, 0.8, 0.6, 0.3], [yes, no, yes, no], 0.9), "no threshold is strict enough"),
         Case(([0.3, 0.6, 0.8], [yes, yes, yes], 0.9), "all answers are right"),

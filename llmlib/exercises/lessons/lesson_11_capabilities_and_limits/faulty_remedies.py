@@ -1,4 +1,4 @@
-"""Wrong solutions to `bm25` and `longer_theta`: each once more, with keywords for its faults."""
+"""Wrong solutions to `bm25` and `longer_theta`: each again, with keywords for its faults."""
 
 import itertools
 import math

@@ -56,8 +56,8 @@ def cases_bm25(seed):
             (["the"], texts("the king is old and away", "the cat ran home", "the dog"), 1.5, 0.75),
             "a word in all documents",
         ),
-        Case((["cat", "unicorn"], four, 1.5, 0.6), "a word in no document"),
-        Case((["unicorn"], four, 1.5, 0.75), "only a word in no document"),
+        Case((["cat", "unicorn"], four, 1.5, 0.6), "a word that is not in any document"),
+        Case((["unicorn"], four, 1.5, 0.75), "only a word that is not in any document"),
         Case((["cat"], texts("category of the cats", "a cat", "cat cat cat"), 0.9, 0.4), "words that begin alike"),
         Case((["Rose"], texts("the rose", "Rose slept", "a rose"), 1.5, 0.75), "words that differ in a capital"),
         Case(([], four, 1.5, 0.75), "an empty query"),
@@ -175,7 +175,7 @@ class Stubborn(Model):
 
 @dataclass(frozen=True, repr=False)
 class Tool:
-    """A tool of this name."""
+    """A tool with this name."""
 
     name: str
 

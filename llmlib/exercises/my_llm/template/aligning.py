@@ -6,26 +6,26 @@ from llmlib.exercises.my_llm.template.training import fit
 
 
 def answer_log_probs(logits, ids, mask):
-    """The log-probability of each whole answer: the sum over its tokens, each given all tokens before it."""
+    """Return the log-probability of each whole answer: the sum over its tokens, each given all tokens before it."""
     each = logits[:, :-1].log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
     return (each * mask[:, 1:]).sum(1)
 
 
 def group_advantages(rewards):
-    """How much better each answer is than the others to its prompt, in standard deviations."""
+    """Compute how much better each answer is than the others to its prompt, in standard deviations."""
     centred = rewards - rewards.mean(dim=1, keepdim=True)
     return centred / (rewards.std(dim=1, keepdim=True) + 1e-4)
 
 
 def reinforce_loss(log_probs, mask, rewards):
-    """A loss whose gradient makes each whole answer likelier in proportion to its reward."""
+    """Compute a loss whose gradient makes each whole answer likelier in proportion to its reward."""
     return -(rewards * (log_probs * mask).sum(1)).mean()
 
 
 def learn_by_reward(weights, logits_of, questions, answers_to, rounds, rate):
-    """The policy gradient: an answer gets likelier if it earns more than the others. Returns weights and mean rewards.
+    """Follow the policy gradient: make answers likelier that earn more than the others. Return weights, mean rewards.
 
-    answers_to(question, weights) draws a group: the ids, a row for each answer, the mask of the answers, the rewards.
+    answers_to(question, weights) draws a group: the ids (a row for each answer), the mask of the answers, the rewards.
     """
     earned = []
 

@@ -28,18 +28,18 @@ def merge_heads(z):
 
 
 def share_heads(kv, n_heads):
-    """Each key-value head repeated for the query heads that share it."""
+    """Repeat each key-value head for the query heads that share it."""
     return kv.repeat_interleave(n_heads // kv.shape[1], dim=1)
 
 
 def rotate(x, cos, sin):
-    """Each pair of channels (i, i + d_head/2), turned by its angle."""
+    """Turn each pair of channels (i, i + d_head/2) by its angle."""
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
 def turns(n_tokens, d_head, theta):
-    """Cosine and sine for `rotate`, with axes for batch and head: 1, 1, seq, d_head."""
+    """Return cosine and sine for `rotate`, with axes for batch and head: 1, 1, seq, d_head."""
     angles = torch.arange(n_tokens)[:, None] * theta ** (-torch.arange(0, d_head, 2) / d_head)
     angles = angles.repeat(1, 2)[None, None]
     return angles.cos(), angles.sin()
@@ -65,21 +65,21 @@ class MultiHeadAttention(nn.Module):
 
 
 def rotary_frequencies(d_head, theta=10_000.0):
-    """Radians per position, for each pair of channels."""
+    """Return the radians per position, for each pair of channels."""
     return theta ** -(torch.arange(0, d_head, 2, dtype=torch.float32) / d_head)
 
 
 def rotary_cos_sin(positions, frequencies):
-    """Cosine and sine of each position's angles; channels i and i + d_head/2 share one."""
+    """Return cosine and sine of each position's angles; channels i and i + d_head/2 share one."""
     angles = (positions.float()[..., None] * frequencies).repeat(*[1] * positions.ndim, 2)
     return angles.cos(), angles.sin()
 
 
 def attention_scores(q, k):
-    """How well each query matches each key."""
+    """Compute how well each query matches each key."""
     return q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
 
 
 def attention_pattern(scores, mask):
-    """Softmax of the scores over the keys that the mask allows."""
+    """Take the softmax of the scores over the keys that the mask allows."""
     return scores.masked_fill(~mask, -math.inf).softmax(dim=-1)

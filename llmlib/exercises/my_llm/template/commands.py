@@ -31,7 +31,7 @@ CHANCE = torch.Generator().manual_seed(0)
 
 
 def load(path):
-    """The weights, config and tokenizer of a model, from a folder or from a file that `torch.save` wrote."""
+    """Load a model's weights, config and tokenizer, from a folder or from a file that `torch.save` wrote."""
     if Path(path).is_file():
         weights, config, tokenizer = torch.load(path, weights_only=True)
         return weights, Config(*config), Tokenizer(*tokenizer)
@@ -51,7 +51,7 @@ def read_tokenizer(path):
 
 
 def begin(text, n_merges=200):
-    """A small new model for a text, and its tokenizer, with merges from the first 20,000 characters."""
+    """Make a small new model for a text, and its tokenizer, with merges from the first 20,000 characters."""
     merges, draw = learn_merges(text[:20_000], n_merges), partial(torch.randn, generator=CHANCE)
     names, n = ("<|endoftext|>", "<|user|>", "<|assistant|>"), 256 + len(merges)
     config = Config(n + 3, 64, 4, 4, 2, 176, 16, 128)

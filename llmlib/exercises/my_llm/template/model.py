@@ -10,12 +10,12 @@ from llmlib.exercises.my_llm.template.attention import MultiHeadAttention, turns
 
 
 def embed(ids, table):
-    """A row of the table for each id."""
+    """Return a row of the table for each id."""
     return table[ids]
 
 
 def rms_norm(x, weight, eps):
-    """Each vector divided by its root mean square, times the weight."""
+    """Divide each vector by its root mean square, and multiply it by the weight."""
     return F.rms_norm(x, x.shape[-1:], weight, eps)
 
 
@@ -28,20 +28,20 @@ def swiglu(gate, up):
 
 
 def swiglu_mlp(x, gate, up, down):
-    """The gated MLP of Llama, from its three matrices."""
+    """Compute the gated MLP of Llama from its three matrices."""
     return (F.silu(x @ gate.T) * (x @ up.T)) @ down.T
 
 
 def attention_part(x, query, key, value, output, n_heads, cos, sin):
-    """What attention adds to the stream: the module, with these matrices in place of its own."""
-    with torch.device("meta"):  # its own are not used, so they need no numbers
+    """Compute what attention adds to the stream: call the module with these matrices instead of its own."""
+    with torch.device("meta"):  # its own matrices are not used, so they need no numbers
         module = MultiHeadAttention(x.shape[-1], n_heads, n_heads * key.shape[0] // query.shape[0])
     matrices = {"query.weight": query, "key.weight": key, "value.weight": value, "output.weight": output}
     return functional_call(module, matrices, (x, cos, sin))
 
 
 def llama_logits(ids, weights, config):
-    """The logits of the whole model: a stream that begins as rows of the table, and what each block adds to it."""
+    """Compute the logits of the whole model: the stream begins as rows of the table, and each block adds to it."""
     cos, sin = turns(ids.shape[1], config.d_head, config.rope_theta)
     residual = embed(ids, weights["embed.weight"])
     for n in range(config.n_layers):

@@ -7,20 +7,20 @@ import torch.nn.functional as F
 
 
 def penalise_repetition(logits, ids, penalty):
-    """Smaller logits for the tokens that are in the same row of ids."""
+    """Make the logits smaller for the tokens that occur in the same row of ids."""
     seen = torch.zeros_like(logits, dtype=torch.bool).scatter_(-1, ids, True)
     return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
 
 
 def probabilities_at(logits, temperature):
-    """The distribution at a temperature; at 0 all of it on the first of the likeliest tokens."""
+    """Return the distribution at a temperature; at 0 the first of the likeliest tokens has all of it."""
     if temperature == 0:
         return F.one_hot(logits.argmax(dim=-1), logits.shape[-1]).to(logits.dtype)
     return ((logits - logits.amax(dim=-1, keepdim=True)) / temperature).softmax(dim=-1)
 
 
 def keep_top_p(logits, p):
-    """−∞ but for each row's fewest likeliest tokens that reach p together."""
+    """Keep each row's fewest likeliest tokens that reach p together; set all other logits to −∞."""
     share, order = logits.softmax(dim=-1).sort(descending=True, stable=True)
     kept = (share.cumsum(dim=-1) - share < p) | (p >= 1)
     kept[..., 0] = True
@@ -28,12 +28,12 @@ def keep_top_p(logits, p):
 
 
 def draw(probabilities, u):
-    """For each row, the token on whose piece of the line u falls."""
+    """Return, for each row, the token whose piece of the line u falls on."""
     return (probabilities.cumsum(dim=-1) <= u[:, None]).sum(dim=-1)
 
 
 def continuation(read, choose, ids, us, end):
-    """The new ids after a prompt: one for each u, up to the end token; the model reads each token once."""
+    """Write the new ids after a prompt: one for each u, up to the end token; the model reads each token once."""
     logits, cache = read(ids, None)
     new = []
     for u in us:
@@ -46,7 +46,7 @@ def continuation(read, choose, ids, us, end):
 
 
 def write(logits_of, ids, us, end, temperature, top_p, penalty):
-    """A text's new ids: penalty, temperature and top-p, then a draw. The text is its own cache: simple, and slow."""
+    """Write new ids: penalty, temperature and top-p, then a draw. The text is its own cache: simple but slow."""
 
     def read(new, text):
         text = [*(text or []), *map(int, new)]

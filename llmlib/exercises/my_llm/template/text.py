@@ -6,13 +6,13 @@ from itertools import groupby, pairwise
 
 
 def most_common_pair(ids):
-    """The commonest pair of neighbours; among equals the smaller one; None if there is no pair."""
+    """Find the commonest pair of neighbours; among equals the smaller one; None if there is no pair."""
     counts = Counter(pairwise(ids))
     return min(counts, key=lambda pair: (-counts[pair], pair), default=None)
 
 
 def merge(ids, pair, new_id):
-    """Each occurrence of the pair replaced by the new id, from left to right."""
+    """Replace each occurrence of the pair by the new id, from left to right."""
     merged, i = [], 0
     while i < len(ids):
         found = tuple(ids[i : i + 2]) == pair
@@ -31,7 +31,7 @@ def learn_merges(text, n_merges):
 
 
 def encode(text, merges):
-    """The bytes of a text, then each merge in the order in which it was learned."""
+    """Turn a text into its bytes, then apply each merge, in the order in which it was learned."""
     ids = list(text.encode())
     for number, pair in enumerate(merges):
         if pair[0] in ids:  # a real model has 49,000 merges
@@ -40,7 +40,7 @@ def encode(text, merges):
 
 
 def decode(ids, merges):
-    """The bytes of all tokens together, read as UTF-8."""
+    """Join the bytes of all tokens, and read them as UTF-8."""
     table = [bytes([byte]) for byte in range(256)]
     for left, right in merges:
         table.append(table[left] + table[right])
@@ -52,7 +52,7 @@ Tokenizer = namedtuple("Tokenizer", "merges numbers special pattern")
 
 
 def tokenize(text, tokenizer):
-    """Special tokens become their numbers; what is between them is cut into pieces, and each piece encoded."""
+    """Turn special tokens into their numbers; cut what is between them into pieces, and encode each piece."""
     ids, signs = [], "|".join(map(re.escape, tokenizer.special))
     for part in re.split(f"({signs})", text) if signs else [text]:
         if part in tokenizer.special:
@@ -64,7 +64,7 @@ def tokenize(text, tokenizer):
 
 
 def detokenize(ids, tokenizer):
-    """The text of ids: special tokens by their names, and what is between two of them decoded in one go."""
+    """Turn ids into text: write special tokens by name, and decode what is between two of them in one go."""
     names = {number: name for name, number in tokenizer.special.items()}
     ours = {number: id for id, number in enumerate(tokenizer.numbers)}
     text = ""
@@ -75,7 +75,7 @@ def detokenize(ids, tokenizer):
 
 
 def read_vocabulary(vocab, merges):
-    """Merges as GPT-2 writes them, each byte one visible character, as pairs of our ids; and the model's numbers."""
+    """Read merges as GPT-2 writes them (a visible character for each byte): return pairs of our ids, and numbers."""
     shown = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
     hidden = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown} | {chr(256 + i): byte for i, byte in enumerate(hidden)}

@@ -7,38 +7,38 @@ import torch.nn.functional as F
 
 
 def windows(ids, starts, seq_len):
-    """Pieces of a text, and for each of their tokens the one that follows it."""
+    """Cut pieces from a text; return them, and the token that follows each of their tokens."""
     both = torch.stack([ids[start : start + seq_len + 1] for start in starts])
     return both[:, :-1], both[:, 1:]
 
 
 def next_token_loss(logits, targets):
-    """The mean surprise at the targets that count, in nats; −100 does not count."""
+    """Compute the mean surprise at the targets that count, in nats; −100 does not count."""
     return F.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=-100)
 
 
 def learning_rate_at(step, steps, warmup, peak):
-    """A straight rise, and half a cosine wave down to 0."""
+    """Return the rate of a step: a straight rise, then half a cosine wave down to 0."""
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
 
 
 def clip_together(gradients, limit):
-    """All gradients times one number, so that their common norm is at most the limit."""
+    """Multiply all gradients by one number, so that their common norm is at most the limit."""
     norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
     return [gradient * (limit / norm) if norm > limit else gradient for gradient in gradients]
 
 
 def adamw_step(w, gradient, m, v, t, lr):
-    """One step of AdamW: the new weights, and both running averages."""
+    """Take one step of AdamW: return the new weights, and both running averages."""
     m, v = 0.9 * m + 0.1 * gradient, 0.95 * v + 0.05 * gradient**2
     m_full, v_full = m / (1 - 0.9**t), v / (1 - 0.95**t)
     return w - lr * 0.1 * w - lr * m_full / (v_full.sqrt() + 1e-8), m, v
 
 
 def fit(weights, loss_of, batches, rates, limit):
-    """A step of AdamW for each batch, with a rate of its own. Returns the new weights, and the losses."""
+    """Take a step of AdamW for each batch, with its own rate; return the new weights, and the losses."""
     averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
     for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
         weights = [w.detach().requires_grad_() for w in weights]
@@ -52,7 +52,7 @@ def fit(weights, loss_of, batches, rates, limit):
 
 
 def weight_shapes(config):
-    """The shape of each weight, by name."""
+    """List the shape of each weight, by name."""
     width, d_kv, d_mlp = config.d_model, config.n_kv_heads * config.d_head, config.d_mlp
     in_block = {"attention_norm": (width,), "mlp_norm": (width,)}
     in_block |= dict.fromkeys(("attention.query", "attention.output"), (width, width))
@@ -63,7 +63,7 @@ def weight_shapes(config):
 
 
 def first_weight(name, shape, n_layers, draw):
-    """Small and random, smaller if it adds to the stream; ones for a norm."""
+    """Make a weight for the first step: small and random, smaller if it adds to the stream; ones for a norm."""
     if len(shape) == 1:
         return torch.ones(shape)
     adds = name.endswith(("attention.output.weight", "mlp.down.weight"))
@@ -71,7 +71,7 @@ def first_weight(name, shape, n_layers, draw):
 
 
 def learn(weights, logits_of, batches, rates):
-    """`fit` for weights that have names: the new ones in the order of the names, and the losses."""
+    """Run `fit` for weights that have names; return the new weights in the order of the names, and the losses."""
 
     def loss_of(values, batch):
         return next_token_loss(logits_of(batch[0], dict(zip(weights, values))), batch[1])

@@ -6,14 +6,14 @@ from llmlib.exercises.my_llm.template.training import learn
 
 
 def chat_text(messages):
-    """A conversation as one text; after a question it ends where the answer has to begin."""
+    """Write a conversation as one text; after a question it ends where the answer has to begin."""
     forms = {"user": "<|user|>{}", "assistant": "<|assistant|> {}<|endoftext|>"}
     text = "".join(forms[message["role"]].format(message["content"]) for message in messages)
     return text + "<|assistant|>" * (messages[-1]["role"] == "user")
 
 
 def answer_mask(ids, assistant, end):
-    """True for the tokens that the assistant wrote, the end of each answer included."""
+    """Return True for the tokens that the assistant wrote, the end of each answer included."""
     mask, answering = torch.zeros_like(ids, dtype=torch.bool), False
     for place, id in enumerate(ids.tolist()):
         mask[place] = answering
@@ -22,17 +22,17 @@ def answer_mask(ids, assistant, end):
 
 
 def targets(ids, mask):
-    """Inputs, and for each of them the next token; −100 where that is not to be learned."""
+    """Return the inputs, and for each of them the next token, or −100 if the model should not learn it."""
     return ids[:, :-1], ids[:, 1:].masked_fill(~mask[:, 1:], -100)
 
 
 def merged(w, a, b, alpha):
-    """The one matrix that does what w and its detour of low rank do together."""
+    """Return the one matrix that does what w and its low-rank detour do together."""
     return w + alpha / a.shape[0] * (b @ a)
 
 
 def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
-    """LoRA: the matrices of these names with detours that have learned the answers, and the losses."""
+    """Tune with LoRA: return the named matrices, with detours that have learned the answers, and the losses."""
     rows = [targets(ids[None], answer_mask(ids, *signs)[None]) for ids in conversations]
     detours = {}
     for name in names:

@@ -16,13 +16,13 @@ num_key_value_heads=n_kv_heads intermediate_size=d_mlp max_position_embeddings=m
 
 
 def our_name(name, names):
-    """What we call a weight that a file of the Llama family calls `name`."""
+    """Return our name for a weight that a file of the Llama family calls `name`."""
     parts = name.split(".")
     return ".".join(names.get(part, part) for part in (parts[1:] if parts[0] == "model" else parts))
 
 
 def read_tensor(data, name):
-    """A tensor of a safetensors file. Eight bytes say how long its header is; the header says where the tensor is."""
+    """Read a tensor of a safetensors file. Eight bytes say how long the header is; it says where tensors are."""
     begin = 8 + int.from_bytes(data[:8], "little")
     about = json.loads(data[8:begin])[name]
     start, end = about["data_offsets"]
@@ -32,13 +32,13 @@ def read_tensor(data, name):
 
 
 def tensor_names(data):
-    """What a safetensors file holds, except for the table's second copy."""
+    """List the tensors of a safetensors file, except for the table's second copy."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return sorted(header.keys() - {"__metadata__", "lm_head.weight"})
 
 
 def read_sizes(text):
-    """A model's sizes under our names, from the text of its config.json."""
+    """Read a model's sizes, under our names, from the text of its config.json."""
     theirs = json.loads(text)
     sizes = {ours: theirs[name] for name, ours in (pair.split("=") for pair in SIZES.split())}
     theta = theirs["rope_theta"] if "rope_theta" in theirs else theirs["rope_parameters"]["rope_theta"]

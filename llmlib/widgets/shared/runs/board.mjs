@@ -85,7 +85,7 @@ export function runBoard({ model, hub, el }, own) {
       const least = state.across === "steps" ? Math.min(FEWEST, end) : end / 1000;
       const zoom = a === undefined ? null : windowBetween(a, b, end, least);
       ctx.go({ zoom });
-      spoken.textContent = zoom ? `${zoomInWords()} are shown.` : "All is shown.";
+      spoken.textContent = zoom ? `${zoomInWords()} are shown.` : "Everything is shown.";
     },
     readings: () =>
       cursor === null
@@ -131,8 +131,8 @@ export function runBoard({ model, hub, el }, own) {
       "aria-roledescription": "charts over time",
       "aria-label":
         "Curves. Left and Right read the values step by step, Page Up and Page Down faster, " +
-        "Home and End the first and the last; Plus and Minus zoom in and out there, 0 shows all; " +
-        `${own.pick ? "Enter shows the answers there; " : ""}Escape ends.`,
+        "Home and End read the first and the last; Plus and Minus zoom in and out there, 0 shows all; " +
+        `${own.pick ? "Enter shows the answers there; " : ""}Escape stops reading.`,
     },
     charts[0].node,
     small,

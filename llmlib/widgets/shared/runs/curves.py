@@ -79,8 +79,7 @@ class Curve:
         return self._values[2, :, : self.n]
 
     def pack(self) -> bytes:
-        """Little-endian u4: points, steps a point, values; first and last steps; then f4: seconds, means, lows, highs.
-
+        """Pack, little-endian: u4 points, steps a point, values, first and last steps; f4 seconds, means, lows, highs.
         Lows and highs are left out as long as each point is one step.
         """
         head = np.array([self.n, self.width, len(self.mean)], "<u4")

@@ -51,7 +51,7 @@ class RunsView(View):
         Raises `ValueError` for a name that is taken.
         """
         if any(one["name"] == name for one in self._about):
-            raise ValueError(f"There is a run {name!r} already; give each its own name.")
+            raise ValueError(f"There is already a run named {name!r}; give each run its own name.")
         known = {"name": name, "state": "ready", "step": step, "begun": step, "steps": steps}
         self._about.append({**known, "seconds": 0.0, "words": "", "in_cell": False, **about})
         self._curves.append((Curve(len(self.values)), Curve(dashed)))
