@@ -8,7 +8,7 @@ from typing import Any
 
 
 def lazy(package: str, home: Mapping[str, str]) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
-    """Return `__all__`, `__getattr__` and `__dir__` (PEP 562) for a package; `home` says which module has each name."""
+    """Return `__all__`, `__getattr__` and `__dir__` (PEP 562) for a package; `home` maps each name to its module."""
     face = sys.modules[package]
     face.__class__ = _face_of(home)
 
@@ -28,7 +28,8 @@ def lazy(package: str, home: Mapping[str, str]) -> tuple[list[str], Callable[[st
 def _face_of(home: Mapping[str, str]) -> type[ModuleType]:
     """Return a module type that keeps a public name even if a submodule has the same name.
 
-    Python sets `llmlib.chat` to the module as soon as anybody imports it, but we want it to be the function.
+    Python sets `llmlib.chat` to the submodule as soon as anybody imports it, but `llmlib.chat` should remain the
+    function.
     """
 
     class Face(ModuleType):

@@ -1,4 +1,4 @@
-"""Define the config of an architecture: a model and each of its parts are built from it."""
+"""Define `TransformerConfig`, the config from which a model and each of its parts are built."""
 
 import math
 from dataclasses import dataclass

@@ -21,9 +21,9 @@ SHORT = 512  # tokens; up to this length a bfloat16 training step on a CPU is qu
 def causal_mask(
     n_query: int, n_key: int, window: int | None = None, device: torch.device | str | None = None
 ) -> Bool[Tensor, "query key"]:
-    """Return a mask, True where a query may attend: at its own position and earlier ones, at most `window` in all.
+    """Return a mask that is True where a query may attend: at its own and earlier positions, at most `window` in all.
 
-    The queries are the last `n_query` of `n_key` positions, as when a cache holds the earlier ones.
+    The queries are the last `n_query` of `n_key` positions, as when a cache holds the earlier keys.
 
     >>> causal_mask(2, 4).int()
     tensor([[1, 1, 1, 0],
@@ -41,8 +41,8 @@ def causal_mask(
 def softmax(x: Float[Tensor, "*axes"], dim: int = -1) -> Float[Tensor, "*axes"]:
     """Compute exp(x) / sum of exp(x) along an axis: positive numbers in proportion to exp(x) that sum to one.
 
-    The largest x is subtracted first; the result is the same, and exp cannot overflow. An x of -inf
-    gets exactly 0; if all are -inf, the result is NaN.
+    The largest x is subtracted first; the result is the same, and exp cannot overflow. An x of -inf gets exactly 0; if
+    every x is -inf, the result is NaN.
 
     >>> softmax(torch.tensor([0.0, 1000.0, float("-inf"), 1000.0]))
     tensor([0.0000, 0.5000, 0.0000, 0.5000])
@@ -67,7 +67,7 @@ def attention_scores(
 def attention_pattern(
     scores: Float[Tensor, "*batch query key"], mask: Bool[Tensor, "*#batch query key"] | None = None
 ) -> Float[Tensor, "*batch query key"]:
-    """Apply softmax to the scores of the keys that the mask allows; if it allows a query no keys, the query gets zeros.
+    """Apply softmax to the scores of the keys that the mask allows; a query without any allowed key gets zeros.
 
     >>> attention_pattern(torch.zeros(2, 2), causal_mask(2, 2))
     tensor([[1.0000, 0.0000],
@@ -111,7 +111,7 @@ def split_heads(x: Float[Tensor, "batch seq width"], n_heads: int) -> Float[Tens
 
 
 def _check_whole(n_heads: int) -> None:
-    """Refuse 2.0 instead of 2: einops caches both as the same pattern, and would later fail for callers who pass 2."""
+    """Refuse n_heads=2.0: einops caches it as the same pattern as 2, and would later fail for callers who pass 2."""
     if not isinstance(n_heads, int):
         raise TypeError(f"n_heads must be a whole number, got {n_heads!r}. Did you divide with / instead of //?")
 
@@ -172,9 +172,9 @@ def online_softmax(
 
 
 def rotation_at(positions: Int[Tensor, "#batch seq"], config: TransformerConfig, dtype: torch.dtype) -> CosSin | None:
-    """Return the cosines and sines that rotate queries and keys at these positions; None if they are not rotary.
+    """Return the cosines and sines that rotate queries and keys at these positions; None without rotary positions.
 
-    Each is a Float[Tensor, "#batch 1 seq d_head"]: one rotation for all heads. See `llmlib.embeddings.rotate`.
+    Both tensors are Float[Tensor, "#batch 1 seq d_head"]: all heads share one rotation. See `llmlib.embeddings.rotate`.
     """
     if config.positions != "rotary":
         return None
@@ -204,7 +204,7 @@ class KVCache:
     def write(
         self, k: Float[Tensor, "batch head seq d_head"], v: Float[Tensor, "batch head seq d_head"], start: int
     ) -> tuple[Float[Tensor, "batch head key d_head"], Float[Tensor, "batch head key d_head"]]:
-        """Store new keys and values from position `start` on; return all keys and values up to the last new one."""
+        """Store new keys and values from position `start` on; return all keys and values up to the last new ones."""
         end = start + k.shape[2]
         self.keys[:, :, start:end] = k
         self.values[:, :, start:end] = v
@@ -249,11 +249,11 @@ class Attention(Observed):
         cache: KVCache | None = None,
         start: int = 0,
     ) -> Float[Tensor, "batch query d_model"]:
-        """Attend. With a cache, each query sees the keys stored before `start` as well as the new ones.
+        """Attend to the new keys and, with a `cache`, also to the keys stored for positions before `start`.
 
-        Without a `mask`, each position attends to itself and to earlier ones, as far back as the config's window
-        reaches. Without a `rotation`, the positions run from `start` on, and a rotary config makes the rotation from
-        them. (A model makes mask and rotation once and passes them to all its layers.)
+        Without a `mask`, each position attends to itself and to earlier positions, as far back as the config's window
+        reaches. Without a `rotation`, the positions run from `start` on; if the config is rotary, the rotation is
+        computed from them. (A model computes mask and rotation once and passes them to all its layers.)
         """
         if rotation is None:
             positions = torch.arange(start, start + x.shape[1], device=x.device)[None]
@@ -285,7 +285,7 @@ class Attention(Observed):
         return einsum(pattern, v, "batch head query key, batch head key d_head -> batch head query d_head")
 
     def _fast(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """Attend with torch's fused kernel: same result, but the whole pattern is never in memory."""
+        """Attend with torch's fused kernel: the result is the same, but the whole pattern is never in memory."""
         n_query, n_key = q.shape[2], k.shape[2]
         if n_query == 1:
             # One token attends to everything before it. Heads that share keys become the rows of one query matrix.
@@ -311,10 +311,10 @@ class Attention(Observed):
 
 
 def _hiding(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return 0 where the mask is True, -inf elsewhere: adding is quicker than filling, forwards and backwards."""
+    """Return 0 where the mask is True and -inf elsewhere, to add to the scores: this is quicker than filling them."""
     return torch.zeros(mask.shape, dtype=dtype).masked_fill(~mask, float("-inf"))
 
 
 def _trains_on_cpu(q: Tensor) -> bool:
-    """Return whether gradients are on. Whether `q` needs one does not matter: freezing must not change results."""
+    """Return whether gradients are on (bfloat16 on a CPU), even if `q` needs none: freezing must not change results."""
     return torch.is_grad_enabled() and q.dtype == torch.bfloat16 and q.device.type == "cpu"

@@ -13,7 +13,7 @@ TRAINING = 3  # a backward pass takes two products for each product of the forwa
 
 @dataclass(frozen=True)
 class Costs:
-    """The result of `count`. FLOPs are for one token, bytes for the whole batch."""
+    """Holds the result of `count`: FLOPs for one token, and bytes for the whole batch."""
 
     parameters_of: Mapping[str, int]  # by part
     forward_flops: int  # matrix products only, as is usual: they are nearly all of it
@@ -31,7 +31,7 @@ class Costs:
 
     @property
     def training_bytes(self) -> int:
-        """How many bytes have to be in memory for a training step."""
+        """How many bytes of memory a training step needs."""
         return self.weight_bytes + self.gradient_bytes + self.optimizer_bytes + self.activation_bytes + self.logit_bytes
 
 
@@ -40,11 +40,11 @@ def count(
 ) -> Costs:
     """Count a model's parameters, FLOPs and memory for `batch` texts of `seq_len` tokens (default: its whole context).
 
-    Parameters and cache are exact. FLOPs count the matrix products, with attention over all `seq_len` keys (a causal
-    kernel can save up to half of that part; torch's `FlopCounterMode` counts the same way). Activations are
-    those that `Transformer` keeps with torch's fused attention. Raises `ValueError` for sizes that are not positive, or
-    a `seq_len` beyond the context. Source of the rule "6 FLOPs per parameter and token": Kaplan et al. (2020), section
-    2.1.
+    Parameters and cache are exact. The FLOPs are those of the matrix products, with attention over all `seq_len` keys
+    (a causal kernel can save up to half of that part; torch's `FlopCounterMode` counts the same way). The activations
+    are the values that `Transformer` keeps for the backward pass with torch's fused attention. Raises `ValueError` for
+    sizes that are not positive, or a `seq_len` beyond the context. Source of the rule "6 FLOPs per parameter and
+    token": Kaplan et al. (2020), section 2.1.
 
     >>> gpt2 = TransformerConfig(
     ...     50257, 1024, 768, n_layers=12, n_heads=12, qkv_bias=True, output_bias=True, mlp_bias=True
@@ -107,9 +107,9 @@ def forward_flops(config: TransformerConfig, seq_len: int) -> int:
 def activations(config: TransformerConfig) -> int:
     """Return how many numbers the backward pass needs per token, without the logits.
 
-    For each block, these are: the input and output of both norms (RMSNorm also keeps its result before the weight);
-    queries, keys and values, as they enter attention, and the result of attention; and in the MLP each value that goes
-    into a nonlinearity, a product of two activations, or a matrix.
+    For each block, these numbers are: the input and output of both norms (RMSNorm also keeps its result before the
+    weight); queries, keys and values, as they enter attention, and the result of attention; and in the MLP each value
+    that goes into a nonlinearity, a product of two activations, or a matrix.
     """
     c = config
     d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head

@@ -18,7 +18,7 @@ class DeviceAndDtype:
 
 
 def choose(device: str | torch.device = "auto", dtype: str | torch.dtype = "auto") -> DeviceAndDtype:
-    """Resolve `"auto"`: CUDA, else MPS, else CPU; and bfloat16 if the hardware is fast at it, else float32.
+    """Resolve `"auto"`: choose CUDA, else MPS, else the CPU; and bfloat16 if the hardware is fast at it, else float32.
 
     Raises `ValueError` for a device that this machine does not have and for an unknown dtype.
 

@@ -18,7 +18,7 @@ NEEDED_DISK = 1 * 10**9
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that we checked; `remedy` says what to do if it is not `ok`."""
+    """The result of one check; `remedy` says what to do if `ok` is False."""
 
     what: str
     found: str
@@ -27,7 +27,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Check everything; a check that fails is a finding too."""
+    """Run every check; a check that raises an error counts as a finding too."""
     findings = []
     for look in (_python, _torch, _device, _course, _memory, _disk, _mirror, _downloads):
         try:
@@ -78,8 +78,8 @@ def _device() -> list[Finding]:
 def _course() -> list[Finding]:
     """Check the packages of the extra `course`, and whether their versions are those that our metadata asks for.
 
-    If you only want the library, you do not need any of them. All views need anywidget; if it is installed, we assume
-    that you want the lessons, and check the other packages too.
+    If you only want the library, you do not need any of these packages. All views need anywidget; if it is installed,
+    we assume that you want the lessons, and check the other packages too.
     """
     from packaging.requirements import Requirement  # installed with huggingface_hub
 
@@ -152,7 +152,7 @@ def _mirror() -> list[Finding]:
 
 
 def _downloads() -> list[Finding]:
-    """Check what is cached, and whether it is intact. A missing file is fine: it is downloaded on first use."""
+    """Check which files are cached and intact. A missing file is fine: it is downloaded on first use."""
     from llmlib.files.downloads import sha256_of
     from llmlib.tokenization.published import SMOLLM2_SHA256, SMOLLM2_WHEEL
 

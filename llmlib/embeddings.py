@@ -91,7 +91,7 @@ def project(
 
     This is principal component analysis: the directions are the eigenvectors of the covariance, largest eigenvalue
     first. A direction and its opposite would do equally well; we take the one whose largest entry is positive. Raises
-    `ValueError` for more `dims` than the vectors have.
+    `ValueError` if `dims` is larger than the width of the vectors.
 
     >>> points, share = project(torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), dims=1)
     >>> points.round(decimals=3).flatten().tolist(), share.tolist()
@@ -154,9 +154,9 @@ def rotate(
 ) -> Float[Tensor, "*batch seq d_head"]:
     """Turn each pair of channels (i, i + d_head/2) by its angle. This is rotary position embedding.
 
-    `x` may have any axes in front. The dot product of two rotated vectors depends only on how far apart their
-    positions are. Source: Su et al. (2021), "RoFormer", equation 34, with the halves as pairs, as in the Llama weights
-    on the Hugging Face hub.
+    `x` may have any axes in front. The dot product of two rotated vectors depends only on how far apart their positions
+    are. Source: Su et al. (2021), "RoFormer", equation 34, but with pairs taken across the two halves, as in the Llama
+    weights on the Hugging Face hub.
 
     >>> cos, sin = rotary_cos_sin(torch.tensor([[1]]), torch.tensor([torch.pi / 2]))
     >>> rotate(torch.tensor([[[[1.0, 0.0]]]]), cos[:, None], sin[:, None]).round(decimals=3)
@@ -185,7 +185,7 @@ def split_from_interleaved(d_head: int) -> Int[Tensor, " d_head"]:
 def split_heads_from_interleaved(
     weight: Float[Tensor, "rows *columns"], n_heads: int
 ) -> Float[Tensor, "rows *columns"]:
-    """Reorder the rows of a query or key weight (or bias) from interleaved rotary pairs to split ones, as we use them.
+    """Reorder the rows of a query or key weight (or bias) from the interleaved to the split layout of rotary pairs.
 
     Raises `ValueError` if the rows cannot be cut into `n_heads` heads of the same even width.
 
@@ -232,7 +232,7 @@ def llama3_rope_factors(
 
 
 def linear_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
-    """Return divisors that squeeze a context `factor` times as long into the angles of the old one.
+    """Return divisors that squeeze a context `factor` times as long into the angles of the old context.
 
     This is position interpolation: position 2000 of 4000 turns as far as position 1000 of 2000 did, so that no angle is
     new to the model, but neighbours are closer together than it has learned. Source: Chen et al. (2023), "Extending
@@ -249,7 +249,7 @@ def ntk_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
     """Return divisors that slow down the slowest rotation by `factor`, the fastest not at all, and the rest in between.
 
     Fast rotations tell neighbours apart, so they stay as they are; slow ones tell where in a long text a position is,
-    and only these would reach angles that the model has never seen. It is the same as raising the base theta to theta ·
+    and only these would reach angles that the model has never seen. This is the same as multiplying the base theta by
     factor^(d_head / (d_head - 2)). Source: bloc97 (2023), "NTK-Aware Scaled RoPE", as described in Peng et al. (2023),
     "YaRN", section 3.1. Raises `ValueError` for a factor below 1.
 

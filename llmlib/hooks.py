@@ -12,7 +12,7 @@ HookFunction = Callable[[Tensor], Tensor | None]
 
 
 class HookPoint(nn.Module):
-    """A named identity: nothing happens here until you hook a function to it.
+    """A named point that passes values on unchanged until you hook a function to it.
 
     The function gets the value; if it returns something other than `None`, that replaces the value. The idea comes
     from TransformerLens (Nanda and Bloom, 2022).
@@ -39,7 +39,7 @@ class HookPoint(nn.Module):
 
     @property
     def has_hooks(self) -> bool:
-        """Whether a function is hooked here. Only then does attention compute its pattern explicitly."""
+        """Whether a function is hooked to this point. Only then does attention compute its pattern explicitly."""
         return bool(self._forward_hooks)
 
     def __call__(self, value: Tensor) -> Any:
@@ -97,8 +97,8 @@ def hooked(hooks: Sequence[tuple[HookPoint, HookFunction]]) -> Iterator[None]:
 def unhooked(module: Module) -> Module:
     """Return a second module that shares all weights and buffers with the first, but has no hooks.
 
-    A hook on one does nothing in the other, so two threads can look into one model at once. If you train one, you train
-    both. If you replace a submodule in one later, the other keeps the old one.
+    A hook on one module does nothing in the other, so two threads can look into one model at once. If you train one,
+    you train both. If you later replace a submodule of one module, the other module keeps the old submodule.
 
     >>> import torch
     >>> block = nn.Sequential(nn.Linear(2, 2), HookPoint())

@@ -1,7 +1,7 @@
 """Build the parts of a block other than attention (nonlinearities, norms, the MLP), and draw initial weights.
 
-You can use the functions on their own, on tensors with any axes in front. Where torch has a fused kernel, they call
-it: it goes over memory once, and its gradients are exact.
+You can use the functions on their own, on tensors with any axes in front. Where torch has a fused kernel, the functions
+call this kernel: it goes over memory once, and its gradients are exact.
 """
 
 import torch
@@ -47,7 +47,7 @@ def swiglu(gate: Float[Tensor, "*axes"], up: Float[Tensor, "*axes"]) -> Float[Te
 def rms_norm(
     x: Float[Tensor, "*axes width"], weight: Float[Tensor, " width"] | None = None, eps: float = 1e-5
 ) -> Float[Tensor, "*axes width"]:
-    """Compute x / √(mean of x² + eps), times `weight`: before the weight, every vector has the length √width.
+    """Compute x / √(mean of x² + eps), times `weight`: without `weight`, every vector gets the length √width.
 
     Source: Zhang and Sennrich (2019), "Root Mean Square Layer Normalization".
 
@@ -59,7 +59,7 @@ def rms_norm(
 
 
 class RMSNorm(nn.Module):
-    """`rms_norm` with a learned weight, which starts at 1."""
+    """Applies `rms_norm` with a learned weight, which starts at 1."""
 
     def __init__(self, width: int, eps: float = 1e-5):
         super().__init__()
@@ -77,7 +77,7 @@ class Embedding(nn.Embedding):
 
 
 def make_norm(config: TransformerConfig) -> nn.Module:
-    """Return the norm that the config names, with the width of the residual."""
+    """Return the norm that the config names, as wide as the residual stream."""
     kind = RMSNorm if config.norm == "rmsnorm" else nn.LayerNorm
     return kind(config.d_model, eps=config.norm_eps)
 

@@ -41,7 +41,7 @@ class Linear(nn.Linear):
     """`nn.Linear` that computes with `linear`, filled with zeros until `llmlib.layers.initialise` draws the weights."""
 
     def reset_parameters(self) -> None:
-        """Fill with zeros: torch would draw from its global random state, and need a second on the meta device."""
+        """Fill with zeros: torch's version draws from the global random state, and takes a second on device meta."""
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
 

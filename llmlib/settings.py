@@ -1,4 +1,4 @@
-"""Check settings: a frozen dataclass with annotations that say what its fields may hold.
+"""Check settings: frozen dataclasses with annotations that say what the fields may hold.
 
 Call `check_fields` from `__post_init__`, so that settings from Python, TOML and other files are checked alike;
 `from_mapping` makes a dataclass from names and values. Limits go next to the type:
@@ -29,12 +29,12 @@ Settings = TypeVar("Settings")
 
 
 class SettingsError(ValueError):
-    """A setting cannot be used; the message says which, and what is expected."""
+    """A setting cannot be used; the message says which one, and what is expected."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit on a value in addition to its type, in words and as a test."""
+    """Limits a value further than its type does; holds the limit in words and as a test."""
 
     words: str
     fits: Callable[[Any], bool]
@@ -69,7 +69,7 @@ def check_fields(settings: Any) -> None:
 
 
 def checked(name: str, value: Any, kind: Any) -> Any:
-    """Return the value in plain form, or raise a `SettingsError` that names it and says what is expected."""
+    """Return the value in plain form; if it does not fit, raise a `SettingsError` with `name` and what is expected."""
     if get_origin(kind) is Annotated:
         kind, limit = get_args(kind)[:2]
         value = checked(name, value, kind)
@@ -104,7 +104,7 @@ def expected(kind: Any) -> str:
 def from_mapping(cls: type[Settings], values: Any, where: str, given: Mapping[str, Any] | None = None) -> Settings:
     """Build a dataclass from names and values in a TOML or JSON file; `given` holds fields from elsewhere.
 
-    Raises a `SettingsError` that begins with `where` for an unknown name (it suggests the right one), for a missing
+    Raises a `SettingsError` that begins with `where` for an unknown name (and suggests the right name), for a missing
     name, and for whatever the dataclass itself refuses.
 
     >>> @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Give all plots one look: quiet, legible in light and dark, clear to colour-blind people, and described in words.
+"""Give all plots the same look: quiet, legible in light and dark, clear to colour-blind people, and described in words.
 
 The colours follow Okabe and Ito (2008), darkened until each has a contrast of 3 : 1 with white. No single text
 colour is readable both on white and on JupyterLab's dark grey (there is not enough contrast between the two for 4.5 : 1
@@ -84,7 +84,7 @@ def show_plot(alt: str, figure: "Figure | None" = None, place: "DisplayHandle | 
 def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
     """Return a PNG or SVG picture on white as HTML, with a description, and inverted in a dark theme.
 
-    JupyterLab drops the description of a picture output, but keeps the one in HTML.
+    JupyterLab drops the description of a picture output, but keeps a description in HTML.
 
     >>> picture_html(b"", "Two lines that cross.").removeprefix(SHEET)
     '<img class="llm-picture" alt="Two lines that cross." src="data:image/png;base64,"/>'

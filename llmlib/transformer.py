@@ -19,7 +19,7 @@ from llmlib.linear import Linear, linear
 
 
 class Block(Observed):
-    """One layer: attention moves information between positions, the MLP works on each one; both add to the residual.
+    """One layer: attention moves information between positions, the MLP works within each; both add to the residual.
 
     `seed` and `device` are as in `Transformer`, and `forward` is as in `Attention`, so a block works on its own too.
 
@@ -78,14 +78,14 @@ class Cache:
         ]
 
     def reorder(self, rows: Int[Tensor, " beam"]) -> None:
-        """Keep these rows, in this order; a row may occur several times, or not at all."""
+        """Keep only these rows of the cache, in this order; a row may occur several times, or not at all."""
         self.real = self.real[rows]
         for layer in self.layers:
             layer.keys, layer.values = layer.keys[rows], layer.values[rows]
 
 
 def _check_room(c: TransformerConfig, device: torch.device | str | None) -> None:
-    """Raise `ValueError` for a model that does not fit on the device, before its layers are made."""
+    """Raise `ValueError` for a model that does not fit on the device, before its layers are created."""
     check_config(c)
     per_layer = 2 * c.d_model * c.d_head * (c.n_heads + c.n_kv_heads) + 2 * c.d_model * c.d_mlp
     weights = c.n_layers * per_layer + c.vocab_size * c.d_model
@@ -136,7 +136,7 @@ class Transformer(Observed):
 
     @property
     def unembedding(self) -> Float[Tensor, "vocab d_model"]:
-        """The table that turns a final vector into logits: the embedding itself, if the two are tied."""
+        """The table that turns a final vector into logits: the embedding table itself, if the two tables are tied."""
         return self.embed.weight if self.config.tied_embeddings else self.unembed.weight
 
     def new_cache(self, batch: int = 1, max_seq_len: int | None = None) -> Cache:

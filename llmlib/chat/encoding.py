@@ -1,7 +1,7 @@
 """Turn messages into ids, and find the ids that a model should learn to write.
 
-A model can only tell the speakers apart by the special tokens of the chat template, so nothing that a speaker
-writes may ever turn into one.
+A model can only tell the speakers apart by the special tokens of the chat template, so nothing that a speaker writes
+may ever turn into a special token.
 """
 
 import copy
@@ -39,9 +39,9 @@ def encode_chat_with_mask(tokenizer: Tokenizer, messages: Sequence[Message]) -> 
 
     The mask is True for every token that contains some of what the assistant says, and for the token that ends its
     turn: the model has to write these itself. It is False for the header of the turn, which the model is given. If the
-    template marks the answer with `{% generation %}` and `{% endgeneration %}`, we use the marks. Otherwise we work it
-    out: an answer begins where the text that asks for it ends, and ends with the first end token after that (or, if the
-    tokenizer has no end tokens, with the last special token of the turn).
+    template marks the answer with `{% generation %}` and `{% endgeneration %}`, we use these marks. Otherwise we work
+    out where the answers are: an answer begins where the text that asks for it ends, and ends with the first end token
+    after that (or, if the tokenizer has no end tokens, with the last special token of the turn).
 
     Raises `ValueError` as `encode_chat` does, for a conversation where user and assistant do not take turns (see
     `check_turns`), and for a template that does not show where its answers are.
@@ -94,8 +94,8 @@ def check_turns(messages: Sequence[Message]) -> None:
 def with_chat_template(tokenizer: Tokenizer, template: str) -> Tokenizer:
     """Return a copy of this tokenizer with another chat template, such as `CHATML`.
 
-    The token that ends an answer in the template becomes an end token (the first in `eos_ids`). Raises `ValueError`
-    for a template that does not work, or that writes a `<|name|>` that is not a special token here: it would be
+    The token that ends an answer in the template becomes an end token (the first in `eos_ids`). Raises `ValueError` for
+    a template that does not work, or that writes a `<|name|>` that is not a special token of the tokenizer: it would be
     ordinary letters, which anybody can type.
     """
     missing = sorted(set(re.findall(r"<\|\w+\|>", template)) - tokenizer.special_tokens.keys())
@@ -148,7 +148,7 @@ def _specials(tokenizer: Tokenizer) -> Any:
 
 
 def _guarded(tokenizer: Tokenizer, conversation: list[dict[str, str]], guard: str) -> list[dict[str, str]]:
-    """Put a guard inside every look-alike, to hide it from the search for special tokens in `_parts`."""
+    """Put a guard inside every look-alike of a special token, to hide it from the search in `_parts`."""
     special = _specials(tokenizer)
     return [
         {field: special.sub(lambda match: match[0][0] + guard + match[0][1:], text) for field, text in message.items()}
@@ -202,7 +202,7 @@ def _end_of_answer(tokenizer: Tokenizer, text: str, start: int, limit: int, whol
 
 
 def _ids_and_mask(tokenizer: Tokenizer, parts: list[str | int], begin: str, end: str) -> tuple[list[int], list[bool]]:
-    """Return ids and mask. Each text is encoded whole, as in a chat; a token counts if any of its bytes does."""
+    """Return ids and mask. Each text is encoded whole, as in a chat; a token counts if any of its bytes counts."""
     runs = list(_runs(parts, begin, end))
     wholes = [
         part if isinstance(part, int) else "".join(text for text, _ in of_part) for part, of_part in zip(parts, runs)
@@ -220,7 +220,7 @@ def _ids_and_mask(tokenizer: Tokenizer, parts: list[str | int], begin: str, end:
 
 
 def _runs(parts: list[str | int], begin: str, end: str) -> Iterator[list[Run]]:
-    """Yield, for each part, its texts without the marks, and whether they are between marks."""
+    """For each part, yield its texts, cut at the marks; each text comes with True if it is between two marks."""
     counts = False
     for part in parts:
         runs = []

@@ -1,4 +1,4 @@
-"""Let a model answer."""
+"""Let a chat model answer messages."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -22,11 +22,11 @@ def chat(
 ) -> Iterator[str]:
     """Answer the last message, yielding pieces of text as they come, without white space before the first word.
 
-    `messages` is a list of `{"role": "user", "content": "…"}`, with the roles of the model's chat
-    template (usually system, user, assistant); a `str` is one message from the user. The default `sampler`
-    rarely takes an unlikely token, because a small model easily goes astray after one. You can stop at any time, with
-    `break` or an interrupt; the model does not change. Raises `ValueError` for messages without role or
-    content, a tokenizer without a chat template, or a conversation longer than the context.
+    `messages` is a list of `{"role": "user", "content": "…"}`, with the roles of the model's chat template (usually
+    system, user, assistant); a `str` is one message from the user. The default `sampler` rarely takes an unlikely
+    token, because a small model easily goes astray after such a token. You can stop at any time, with `break` or an
+    interrupt; the model does not change. Raises `ValueError` for messages without role or content, a tokenizer without
+    a chat template, or a conversation longer than the context.
 
         for piece in chat(model, tokenizer, "What is the capital of France?"):
             print(piece, end="")

@@ -26,7 +26,7 @@ def write_tinytales(
     seed: Annotated[int, typer.Option(help="The same seed gives the same stories on every machine.")] = 0,
     split: Annotated[str, typer.Option(help=f"One of {', '.join(SPLITS)}.")] = "train",
 ) -> None:
-    """Write short stories from a seed as plain text: a newline between paragraphs, an empty line after each story."""
+    """Write short stories as plain text, with a newline between paragraphs and an empty line after each story."""
     try:
         stories = tinytales(seed, split, characters=characters)
     except ValueError as error:

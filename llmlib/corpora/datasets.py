@@ -26,7 +26,7 @@ class DatasetError(ValueError):
 
 @runtime_checkable
 class Encoder(Protocol):
-    """The part of a tokenizer that we need here."""
+    """The part of a tokenizer that a dataset needs."""
 
     @property
     def vocab_size(self) -> int: ...
@@ -109,7 +109,7 @@ class TokenDataset:
                 raise DatasetError("The texts contain no tokens, so there is nothing to write.")
             file.seek(0)
             if _write_header(file, dtype, n_tokens) != n_header:
-                raise DatasetError("This numpy writes headers of varying size; install numpy 2.0 or newer.")
+                raise DatasetError("This version of numpy writes headers of varying size. Install numpy 2.0 or newer.")
         return cls(path, vocab_size)
 
     def batch(
@@ -121,12 +121,12 @@ class TokenDataset:
         seed: int = 0,
         device: torch.device | str | None = None,
     ) -> Batch:
-        """Return the batch of a step: windows ``x`` from random positions, and ``y``, the next token after each one.
+        """Return a step's batch: windows ``x`` from random positions, and ``y``, the next token for each one in ``x``.
 
-        The batch depends only on the file and the arguments. So a run that was stopped continues exactly, and several
-        machines can take turns (rank r of n takes the steps r, r + n, …). Returns int64 tensors on
-        ``device``; they go to a GPU from pinned memory, without waiting. Raises ``DatasetError`` if there are fewer
-        than ``seq_len`` + 1 tokens or an id is not in the vocabulary, and ``ValueError`` if a size is not positive or
+        The batch depends only on the file and the arguments. So a run that was stopped can continue exactly, and
+        several machines can take turns (rank r of n takes the steps r, r + n, …). Returns int64 tensors on ``device``;
+        they go to a GPU from pinned memory, without waiting. Raises ``DatasetError`` if there are fewer than
+        ``seq_len`` + 1 tokens or an id is not in the vocabulary, and ``ValueError`` if a size is not positive or
         ``step`` or ``seed`` is negative.
         """
         self._check_sizes(batch_size, seq_len)

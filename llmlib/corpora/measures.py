@@ -1,6 +1,6 @@
 """Score how well a text holds together: do names stay the same, do words exist, do sentences make sense?
 
-Even real text does not get a perfect 1 on these. So measure real text of the same length too, and for names,
+Even real text does not get a perfect 1 on these scores. So measure real text of the same length too, and for names,
 measure chance as well.
 """
 
@@ -29,7 +29,7 @@ def tale_names() -> set[str]:
 
 
 def mentions(text: str) -> list[tuple[bool, set[str]]]:
-    """For each capitalised word or line that says who speaks, return whether it introduces somebody, and its words."""
+    """Return (introduces somebody, words) for each capitalised word and for each line that says who speaks."""
     everybody = (*villagers(), *newcomers())
     is_what = "|".join(sorted({each.known_as.removeprefix(f"{each.name} the ") for each in everybody}))
     pattern = rf"(^[A-Z][A-Za-z ]+(?=:$)|\b[A-Z]\w+(?= the (?:{is_what})\b)|(?<=\bcalled )[A-Z]\w+)|\b[A-Z]\w*"
@@ -37,10 +37,10 @@ def mentions(text: str) -> list[tuple[bool, set[str]]]:
 
 
 def names_kept(texts: Sequence[str], names: Collection[str], others: Sequence[str] | None = None) -> float:
-    """Return the share of names in second halves that are not new: they were in the first half or introduced since.
+    """Return the share of names in a text's second half that are known: from its first half, or introduced since.
 
-    `names` are in lower case. `others` are texts whose first halves count instead; if you pass unrelated texts, you get
-    the share that is kept by chance. Raises `ValueError` if there are not as many `others` as `texts`.
+    `names` are in lower case. With `others`, the first halves of those texts count instead; if you pass unrelated
+    texts, you get the share that is kept by chance. Raises `ValueError` if there are not as many `others` as `texts`.
 
     >>> names_kept(["Pip saw Luna there. Luna saw Odo there"], {"pip", "luna", "odo"})
     0.5
@@ -69,7 +69,7 @@ def spelled(texts: Sequence[str], known: Collection[str]) -> float:
 
 
 def sentences_of(text: str) -> list[str]:
-    """Return whole sentences, each on one line, without a text's cut-off end and lines that say who speaks.
+    """Return a text's whole sentences, each on one line, without a cut-off end and without lines that say who speaks.
 
     >>> sentences_of("Pip ran. Luna sang! And th")
     ['Pip ran.', 'Luna sang!']
@@ -97,7 +97,7 @@ def share_known(texts: Sequence[str], known: Sequence[str]) -> float:
 
 
 class Judge:
-    """Judges sentences with a real language model: their mean surprise per token, given what came before.
+    """Judges sentences by the mean surprise per token of a real language model, given the text before them.
 
     `model` maps ids (batch, seq) to logits (batch, seq, vocab), as `load_pretrained("smollm2-135m-instruct")` does. A
     sentence counts as grammatical if the judge finds it no stranger than `limit`: a tenth of real sentences are
@@ -108,7 +108,7 @@ class Judge:
         self.model, self.tokenizer = model, tokenizer
 
     def strangeness(self, texts: Sequence[str], known: Collection[str]) -> list[float]:
-        """Return nats per token for each sentence of five words or more after the first; inf if it has a non-word."""
+        """Return nats per token for each sentence of five words or more after the first; a non-word means inf."""
         found = []
         words = set(known)
         for text in texts:

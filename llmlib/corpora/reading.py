@@ -57,7 +57,7 @@ class ReadingBook:
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
     ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
-        """Return the rows of a step and the next token after each one. Raises `ValueError` for sizes below 1."""
+        """Return the rows of a step, and each token's next token. Raises `ValueError` for sizes below 1."""
         for name, value, least in (("batch_size", batch_size, 1), ("seq_len", seq_len, 1), ("step", step, 0)):
             if operator.index(value) < least:
                 raise ValueError(f"{name} must be {least} or more, got {value}.")

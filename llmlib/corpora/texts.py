@@ -1,6 +1,6 @@
-"""Load texts that others wrote: Shakespeare's plays, Python's own source, your own files.
+"""Load real texts: Shakespeare's plays, Python's own source and your own files.
 
-All corpora are plain text, with ``"\\n"`` at the end of a line on every machine.
+All corpora are plain text, with ``"\\n"`` at the end of each line on every machine.
 """
 
 import codecs
@@ -20,14 +20,14 @@ PIECE = 1 << 20  # bytes read at a time
 
 
 class CorpusError(ValueError):
-    """A file cannot be used as text; the message says which file, where, and what to do."""
+    """A file cannot be used as text; the message says which file, where in it, and what to do."""
 
 
 def tiny_shakespeare() -> str:
     """Return about 1.1 million characters of Shakespeare's plays, downloaded once and verified.
 
-    The file is ``input.txt`` from Karpathy's char-rnn (2015). We look in the cache, in the folder
-    ``LLMLIB_MIRROR``, and on the network. Raises ``DownloadError`` if it cannot be downloaded or has changed.
+    The file is ``input.txt`` from Karpathy's char-rnn (2015). We look in the cache, in the folder ``LLMLIB_MIRROR``,
+    and on the network. Raises ``DownloadError`` if the file cannot be downloaded or has changed.
     """
     path = fetch(SHAKESPEARE_URL, sha256=SHAKESPEARE_SHA256, filename="tiny_shakespeare.txt")
     return path.read_bytes().decode("utf-8")
@@ -36,15 +36,15 @@ def tiny_shakespeare() -> str:
 def python_stdlib(characters: int | None = None) -> str:
     """Return the source of this Python's standard library, without tests: about ten million characters of code.
 
-    Files come in alphabetical order, each after a comment with its name. With ``characters`` it stops after the file
-    that reaches this many. The text depends on the version of Python. Raises ``ValueError`` if ``characters`` is not
-    positive, and ``CorpusError`` if this Python came without its source.
+    Files come in alphabetical order, each after a comment with its name. With ``characters``, the text ends with the
+    file that reaches this number. The text depends on the version of Python. Raises ``ValueError`` if ``characters`` is
+    not positive, and ``CorpusError`` if this Python came without its source.
 
     >>> python_stdlib(1000).splitlines()[0]
     '# file: __future__.py'
     """
     if characters is not None and characters < 1:
-        raise ValueError(f"characters must be 1 or more, got {characters}")
+        raise ValueError(f"characters must be 1 or more, got {characters}.")
     root = Path(sysconfig.get_paths()["stdlib"])
     names = [path.relative_to(root) for path in root.rglob("*.py")]
     texts: list[str] = []
@@ -80,7 +80,8 @@ def from_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]])
 def stream_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[str]:
     """Yield the same text as ``from_files``, in pieces of about a megabyte that end with a line, for files of any size.
 
-    Raises as ``from_files`` does, but only when it reaches the error. (A line that is longer than a megabyte is cut.)
+    Raises as ``from_files`` does, but only once it has read as far as the error. (A line that is longer than a megabyte
+    is cut.)
     """
     listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     empty = True

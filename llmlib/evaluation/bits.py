@@ -1,4 +1,4 @@
-"""Measure how well a model predicts a text, in a unit that does not depend on its tokens."""
+"""Measure how well a model predicts a text, in a unit that does not depend on the tokenizer."""
 
 import math
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ def bits_per_byte(
     stride: int | None = None,
     batch_size: int = 8,
 ) -> float:
-    """Return how many bits per byte the model needs for the text: its total surprise, −log₂ p, per byte of UTF-8.
+    """Return how many bits per byte the model needs for the text: the total surprise, −log₂ p, per byte of UTF-8.
 
-    Loss per token depends on how long the tokens are; this does not, so it can compare models with different
+    Loss per token depends on how long the tokens are; bits per byte do not, so you can compare models with different
     tokenizers. A model that knows nothing about bytes needs 8. A window of `window` tokens (default: the model's
-    context) moves over the text, `stride` tokens at a time (default: half of it), so that each token is predicted
+    context) moves over the text, `stride` tokens at a time (default: half the window), so that each token is predicted
     once, from at least `window - stride` tokens where that many come before it. With stride = window, the result is
     lm-eval's bits_per_byte. The first token is predicted from the token that begins or ends a text; if the tokenizer
     has none, the first token and its bytes do not count. Raises `ValueError` for a text that is too short, or an
@@ -64,7 +64,7 @@ def surprise(model: Transformer, ids: list[int], window: int, stride: int, batch
 
 
 def windows(n: int, window: int, stride: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (begin, scored, end) for each window: it reads the ids from `begin` to `end`; those after `scored` count.
+    """Yield (begin, scored, end) for each window: the ids from `begin` to `end` are read; those after `scored` count.
 
     Each of the ids 1 to n counts once; id 0 is only read.
 

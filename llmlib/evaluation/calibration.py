@@ -66,7 +66,7 @@ def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) 
 def chance_calibration_error(confidences: ArrayLike, bins: int = 10, draws: int = 200, seed: int = 0) -> float:
     """Return the mean calibration error of a perfectly calibrated model with these confidences.
 
-    Whether each answer is right is drawn at random, with its confidence as the probability, `draws` times.
+    In each of `draws` simulations, each answer is right with a probability equal to its confidence.
 
     >>> round(chance_calibration_error([0.5] * 100), 2)  # a hundred coins: half are heads, give or take 4
     0.04
@@ -78,12 +78,12 @@ def chance_calibration_error(confidences: ArrayLike, bins: int = 10, draws: int 
 def fit_temperature(logits: ArrayLike, right: ArrayLike) -> float:
     """Return the temperature that makes the right choices most likely: divide the logits by it.
 
-    `logits` is `[question, choice]` (log-probabilities also work), and `right` has the number of the right choice for
-    each question. A temperature above 1 means that the model was too sure. It never changes which choice is the most
-    likely. Fit it on questions other than those you report on. Source: Guo et al. (2017), section 4.2.
+    `logits` is `[question, choice]` (log-probabilities also work), and `right` holds the number of the right choice for
+    each question. A temperature above 1 means that the model was too sure. The temperature never changes which choice
+    is the most likely. Fit it on questions other than those you report on. Source: Guo et al. (2017), section 4.2.
 
-    Raises `ValueError` if there is no best temperature: if every right choice is the most likely one, the
-    lower the better; if right choices are no more likely than others, the higher the better.
+    Raises `ValueError` if there is no best temperature: if every right choice is the most likely one, a lower
+    temperature is always better; if right choices are no more likely than others, a higher temperature is.
 
     >>> scores = np.log([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1]])
     >>> round(fit_temperature(scores, [0, 0, 1]), 2)  # 90% sure, and right two times in three: ln 9 / ln 2
@@ -100,7 +100,7 @@ def fit_temperature(logits: ArrayLike, right: ArrayLike) -> float:
     chosen = z[np.arange(len(z)), target]
 
     def slope(inverse: float) -> float:
-        """Return the loss's derivative with respect to 1/T: the mean logit minus the right one. It only grows."""
+        """Return the loss's derivative with respect to 1/T: the mean logit minus the right one. It grows with 1/T."""
         scaled = z * inverse
         p = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return float(((p * z).sum(axis=1) / p.sum(axis=1) - chosen).sum())

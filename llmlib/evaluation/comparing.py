@@ -38,10 +38,10 @@ def compare(
 ) -> Comparison:
     """Compare the scores of two models question by question: difference, interval and p-value.
 
-    A hard question is hard for both models, and in the difference that cancels. So two models whose own intervals
-    overlap may still differ clearly. Scores are any numbers, such as 1 for right and 0 for wrong. The interval is
-    `bootstrap_interval`'s. The p-value is from `mcnemar_test` if all scores are 0 or 1 and there are no groups, and
-    from `permutation_test` otherwise. Raises `ValueError` as these do.
+    A hard question is hard for both models, and this cancels out in the difference. So two models whose own intervals
+    overlap may still differ clearly. Scores are any numbers, such as 1 for right and 0 for wrong. The interval is from
+    `bootstrap_interval`. The p-value is from `mcnemar_test` if all scores are 0 or 1 and there are no groups, and from
+    `permutation_test` otherwise. Raises `ValueError` as these functions do.
 
     >>> compare([1, 1, 1, 1, 1, 1, 0, 1], [0, 0, 0, 0, 0, 0, 0, 1])
     Comparison(+0.750, +0.497 to +1.000, p = 0.031; better on 6 of 8, worse on 0)
@@ -60,10 +60,10 @@ def compare(
 def mcnemar_test(first: ArrayLike, second: ArrayLike) -> float:
     """Return how often two equally good models would differ this much or more in their number of right answers.
 
-    Only questions that one model gets right and the other wrong count. If the models are equally good, each of those is
-    a fair coin, so the p-value comes from the binomial distribution, two-sided and exact. Source: McNemar (1947), "Note
-    on the sampling error of the difference between correlated proportions or percentages". Raises `ValueError` for
-    scores other than 0 and 1.
+    The test only counts questions that exactly one model gets right. If the models are equally good, each of these
+    questions is like a fair coin, so the p-value comes from the binomial distribution, two-sided and exact. Source:
+    McNemar (1947), "Note on the sampling error of the difference between correlated proportions or percentages". Raises
+    `ValueError` for scores other than 0 and 1.
 
     >>> mcnemar_test([1, 1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0, 0])  # six heads in six throws, or six tails: 2 / 2⁶
     0.03125
@@ -81,10 +81,10 @@ def permutation_test(
 ) -> float:
     """Return how often the mean difference would be at least this far from 0 if chance decided which model is first.
 
-    Swapping the two models on a question flips the sign of its difference. A group's questions are swapped together.
-    If there are at most `draws` ways to swap, all are tried; otherwise `draws` are drawn at random, and the real order
-    counts as one more, so that the p-value is never 0. Source: Fisher (1935), "The Design of Experiments", section 21.
-    Raises `ValueError` if there is no difference to test.
+    Swapping the two models on a question flips the sign of its difference. A group's questions are swapped together. If
+    there are at most `draws` ways to swap, all are tried; otherwise `draws` of them are drawn at random, and the real
+    order counts as one more, so that the p-value is never 0. Source: Fisher (1935), "The Design of Experiments",
+    section 21. Raises `ValueError` if there is no difference to test.
 
     >>> permutation_test([0.5, 0.2, 0.4])  # of 8 ways to choose the signs, 2 are as far from 0: all plus and all minus
     0.25
@@ -103,7 +103,7 @@ def _paired(first: ArrayLike, second: ArrayLike) -> tuple[np.ndarray, np.ndarray
     one, other = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if one.shape != other.shape or one.ndim != 1:
         raise ValueError(
-            "To compare two models on the same questions, pass one score of each model per question; got scores of "
+            "To compare two models on the same questions, pass one score per question for each model; got scores of "
             f"shape {list(one.shape)} and {list(other.shape)}."
         )
     if not len(one):

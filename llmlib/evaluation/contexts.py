@@ -44,8 +44,8 @@ def needle_grid(
 
     A needle is a sentence to hide, a question to ask at the end, and the answer. Each text has one of the `lengths`, in
     tokens, and comes from the beginning of `haystack`. The needle goes between two sentences; each of the `depths` is
-    the share of the text that comes before it. The needle is found if the model's most likely continuation is the
-    answer. Source: Kamradt (2023), "Needle in a Haystack"; for the depths, Liu et al. (2023), "Lost in the Middle".
+    the share of the text that comes before the needle. The needle is found if the model's most likely continuation is
+    the answer. Source: Kamradt (2023), "Needle in a Haystack"; for the depths, Liu et al. (2023), "Lost in the Middle".
     Raises `ValueError` for a depth that is not between 0 and 1, a haystack that is too short, or a length that leaves
     no room for the needle.
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 
 class ROC(NamedTuple):
-    """The curve of a detector (receiver operating characteristic), from the strictest threshold to the most lenient."""
+    """The receiver operating characteristic: a detector's curve from the strictest to the most lenient threshold."""
 
     false_alarms: np.ndarray  # share of the negatives that score at least the threshold
     found: np.ndarray  # share of the positives that do
@@ -48,7 +48,7 @@ def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:
 
 
 def auc(scores: ArrayLike, positive: ArrayLike) -> float:
-    """Return the area under the `roc_curve`: how often a positive scores more than a negative, a tie counting half.
+    """Return the area under the `roc_curve`: how often a positive scores higher than a negative (a tie counts half).
 
     Chance gets 0.5. Source: Hanley and McNeil (1982), "The meaning and use of the area under a receiver
     operating characteristic (ROC) curve". Raises `ValueError` as `roc_curve` does.

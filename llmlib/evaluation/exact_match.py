@@ -1,4 +1,4 @@
-"""Compare written answers with right ones."""
+"""Compare written answers with the right answers."""
 
 import re
 import string
@@ -8,10 +8,11 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def exact_match(answer: str, right: str | Iterable[str], ignore: Iterable[str] = ()) -> bool:
-    """Return whether an answer equals one of the right ones, apart from white space at the ends and what is ignored.
+    """Return whether an answer equals a right answer, apart from white space at the ends and whatever `ignore` names.
 
-    `ignore` may name "case", "punctuation", "articles" (a, an, the) and "space" (how much there is between words). All
-    four together are the comparison of SQuAD (Rajpurkar et al., 2016). Raises `ValueError` for anything else.
+    `ignore` may name "case", "punctuation", "articles" (a, an, the) and "space" (how much white space is between
+    words). All four together are the comparison of SQuAD (Rajpurkar et al., 2016). Raises `ValueError` for anything
+    else.
 
     >>> exact_match("The Eiffel Tower!", "eiffel tower")
     False

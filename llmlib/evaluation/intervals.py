@@ -18,10 +18,10 @@ def bootstrap_interval(
 
     Each column has one number per question, and a new sample has as many questions as the old one, drawn with
     replacement; `statistic` gets the columns of a sample. Questions with the same name in `groups`, such as all those
-    about one story, are drawn together: they are right or wrong for the same reasons, so there is less evidence
-    than their number suggests. Sources: Efron (1979), "Bootstrap Methods: Another Look at the Jackknife"; Field and
-    Welsh (2007), "Bootstrapping clustered data", for groups. Raises `ValueError` for columns that are empty or have
-    different lengths, and for fewer than two groups.
+    about one story, are drawn together: a model gets them right or wrong for the same reasons, so there is less
+    evidence than their number suggests. Sources: Efron (1979), "Bootstrap Methods: Another Look at the Jackknife";
+    Field and Welsh (2007), "Bootstrapping clustered data", for groups. Raises `ValueError` for columns that are empty
+    or have different lengths, and for fewer than two groups.
 
     >>> right = [1, 1, 1, 0, 1, 1, 0, 1, 1, 1]
     >>> bootstrap_interval(np.mean, right)

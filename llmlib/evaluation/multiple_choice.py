@@ -1,4 +1,4 @@
-"""Let a model choose among answers by how likely it finds each one."""
+"""Let a model choose among answers by how likely it finds each answer."""
 
 import copy
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ Asked = tuple[Sequence[int], Sequence[Sequence[int]]]  # a prompt and its choice
 
 @dataclass(frozen=True)
 class ChoiceScores:
-    """How likely a model finds a question's choices: ln p of each whole choice, in nats, and what to divide it by."""
+    """Says how likely a model finds each choice of a question: ln p of the whole choice, in nats, and its length."""
 
     log_probs: np.ndarray  # Float[choice]: ln p(choice | prompt), summed over its tokens
     tokens: np.ndarray  # Int[choice]
@@ -43,8 +43,8 @@ class ChoiceScores:
         """Return one score per choice.
 
         "raw": ln p, which prefers short choices. "per token" and "per byte" divide by the length, which makes up for
-        that, and sometimes overdoes it. "against baseline" subtracts ln p(choice | baseline), the choice's log-
-        probability without the question: how much more likely does the question make it? That removes the model's
+        this preference, and sometimes overdoes it. "against baseline" subtracts ln p(choice | baseline), the choice's
+        log-probability without the question: how much more likely does the question make it? That removes the model's
         liking for common words (Holtzman et al., 2021, "Surface Form Competition"). lm-eval calls these acc, (no name),
         acc_norm (it divides by characters; the same for ASCII) and acc_mutual_info. Raises `ValueError` for any other
         way, and for a baseline that was not measured.
@@ -138,7 +138,7 @@ class Chooser:
 def log_likelihoods(
     model: Transformer, prompt: Sequence[int], choices: Sequence[Sequence[int]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return ln p of each choice after the prompt (all as ids), and whether the model would write it greedily.
+    """Return ln p of each choice after the prompt (all as ids), and whether greedy decoding would write it.
 
     The prompt is read once for all choices. Raises `ValueError` for a prompt or a choice without ids.
 
@@ -153,7 +153,7 @@ def log_likelihoods(
 def in_groups(model: Transformer, asked: Sequence[Asked]) -> list[list[Asked]]:
     """Cut a list of prompts into groups that are quicker to read together.
 
-    A pass through the model reads all its weights, however few tokens it has. So neighbours go together if they differ
+    A pass through the model reads all its weights, however few tokens go in. So neighbours go together if they differ
     only in a few tokens at their ends. A model with hooks reads each prompt alone, since a hook may want to see it; so
     does a model with a sliding window, because padding would take up part of the window.
     """
@@ -260,8 +260,8 @@ def _has_hooks(model: Transformer) -> bool:
 def encode_choices(tokenizer: Tokenizer, prompt: Prompt, choices: Sequence[str]) -> tuple[list[int], list[list[int]]]:
     """Return the ids of a prompt, and the ids of each choice after it.
 
-    White space at the end of a prompt moves to the choice, because tokens usually begin with their space; if there is
-    none, one space goes in between. (lm-eval does the same.)
+    White space at the end of a prompt moves to the choice, because a token usually includes the space before a word; if
+    the prompt ends without white space, one space goes in between. (lm-eval does the same.)
     """
     if not isinstance(prompt, str):
         both = [encode_apart(tokenizer, prompt, choice) for choice in choices]
@@ -274,7 +274,7 @@ def encode_choices(tokenizer: Tokenizer, prompt: Prompt, choices: Sequence[str])
 
 
 def refuse_beginnings(texts: Sequence[str], choices: Sequence[Sequence[int]]) -> None:
-    """Raise `QuestionError` if one choice's ids begin another's: the longer choice could never be more likely."""
+    """Raise `QuestionError` if the ids of one choice begin with all ids of another: the longer choice can never win."""
     for short, ids in zip(texts, choices):
         for long, others in zip(texts, choices):
             if short is not long and list(others[: len(ids)]) == list(ids):

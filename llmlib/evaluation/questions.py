@@ -13,17 +13,17 @@ Prompt = str | Sequence[Message]  # a text to continue, or a conversation to ans
 
 
 class QuestionError(ValueError):
-    """A question cannot be asked like this; the message says which one, what is wrong and what is expected."""
+    """A question cannot be asked as it is; the message says which question, what is wrong and what is expected."""
 
 
 @dataclass(frozen=True)
 class Question:
     """A prompt with choices, exactly one of which is right; or without choices, to be answered in writing.
 
-    `right` is the text of the right choice, or the right answers in writing. `group` names what the question shares
-    with others, such as its story, for intervals; `kind` is for scores by kind. Raises `QuestionError` for a question
-    without a prompt or without a right answer, with fewer than two choices, or with a choice that is empty or occurs
-    twice.
+    `right` is the text of the right choice, or the right written answers. `group` names what the question shares with
+    others, such as its story, and matters for intervals; `kind` lets you score each kind of question separately. Raises
+    `QuestionError` for a question without a prompt or without a right answer, with fewer than two choices, or with a
+    choice that is empty or occurs twice.
 
     >>> Question("2 + 2 =", ("3", "4"), "5")
     Traceback (most recent call last):

@@ -39,21 +39,21 @@ class Report:
         return list(dict.fromkeys(measure for result in self.results for measure in result.right))
 
     def of(self, measure: str) -> tuple[np.ndarray, list[str] | None]:
-        """Return 1 or 0 for each question that has the measure, and the groups, or None if no question has one."""
+        """Return 1 or 0 for each question that has the measure, and the groups, or None if no question has a group."""
         asked = [(number, result) for number, result in enumerate(self.results) if measure in result.right]
         groups = [result.question.group or f"question {number}" for number, result in asked]
         has_groups = any(result.question.group is not None for _, result in asked)
         return np.array([float(result.right[measure]) for _, result in asked]), groups if has_groups else None
 
     def score(self, measure: str) -> tuple[float, tuple[float, float]]:
-        """Return the share of right answers and its 95% interval: `wilson_interval`, or by groups if there are any."""
+        """Return the share of right answers and its 95% interval: `wilson_interval`, or a bootstrap over groups."""
         right, groups = self.of(measure)
         if groups is None or len(set(groups)) < 2:
             return float(right.mean()), wilson_interval(int(right.sum()), len(right))
         return float(right.mean()), bootstrap_interval(np.mean, right, groups=groups)
 
     def chance(self, measure: str) -> float | None:
-        """Return the share that guessing gets, or None for written answers."""
+        """Return the share of right answers that guessing gets, or None for written answers."""
         asked = [result.question for result in self.results if measure in result.right]
         return None if measure == WRITTEN else float(np.mean([1 / len(question.choices) for question in asked]))
 
@@ -72,11 +72,11 @@ def evaluate(
     ignore: Iterable[str] = (),
     max_new_tokens: int = 32,
 ) -> Report:
-    """Ask all questions: those with choices by log-likelihood, in all ways at once, and the others in writing.
+    """Ask all questions: those with choices by log-likelihood, in all ways at once, and those without in writing.
 
-    An answer in writing is the most likely one, up to the first line end if the prompt is a text; `ignore` is as in
-    `exact_match`. Raises `QuestionError` if there are no questions, or if one cannot be asked (with its number, from
-    1).
+    A written answer is the model's most likely continuation, up to the first line end if the prompt is a text; `ignore`
+    is as in `exact_match`. Raises `QuestionError` if there are no questions, or if one cannot be asked (with its
+    number, from 1).
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")

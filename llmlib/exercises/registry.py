@@ -104,7 +104,7 @@ def notebook_of(lesson: str) -> str:
 
 
 class Unknown(KeyError):
-    """There is nothing with this name; the message says what there is, and what may have been meant."""
+    """Raised for a name that does not exist; the message lists the names that do, and the ones that come close."""
 
     what = "is nothing called"
     all_of_them = "There are"

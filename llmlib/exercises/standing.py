@@ -70,10 +70,10 @@ def _answers(lesson: str, answers: Known) -> str:
 
 
 def place(known: Known, answers: Known) -> tuple[str | None, Exercise | None]:
-    """Return the lesson and the exercise to continue with; no exercise: read the lesson. Both are None at the end.
+    """Return the lesson and exercise to continue with; with no exercise, read the lesson. Both are None at the end.
 
-    We continue after the last exercise that was tried, in the order of the course. What was left out before is only
-    proposed when nothing comes after it.
+    We continue after the last exercise that was tried, in the order of the course. Earlier exercises that were left
+    out are only proposed when no later one is left.
     """
     lessons = {one.name: lesson for lesson in LESSONS for one in of_lesson(lesson)}
     exercises = all_exercises()
@@ -93,7 +93,7 @@ def _go_on(known: Known, answers: Known) -> Prose:
         return Prose(f"{title_of(lesson)}, where the course starts.", "Begin here:", notebook_of(lesson))
     minutes = sum(one.minutes for one in all_exercises() if not is_solved(one, known))
     what = f"lesson {title_of(lesson)}, with `{exercise.name}` (about {exercise.minutes} minutes)."
-    return Prose(f"{what} About {minutes} minutes of exercises are left in all.", "Go on here:", notebook_of(lesson))
+    return Prose(f"{what} About {minutes} minutes of exercises are left in all.", "Continue here:", notebook_of(lesson))
 
 
 def _table(exercises: tuple[Exercise, ...], known: Known) -> Table:

@@ -51,7 +51,7 @@ def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Re
         expected = Prose(f"Expected: {describe(exercise.reference(*exercise.cases(seed)[0].args))}.")
         report = Report("form", name, text, (expected,))
     if exercise.blueprint and not isinstance(attempt, type) and report.kind != "not attempted":
-        call = Prose(f'Pass it without brackets: `check("{name}", {exercise.own.__name__})`.')
+        call = Prose(f'Pass the class without brackets: `check("{name}", {exercise.own.__name__})`.')
         report = Report("form", name, f"`check` needs your class itself, but got {describe(attempt)}.", (call,))
     if report.kind != "not attempted":
         recording.record_attempt(name, report.correct)
@@ -129,8 +129,9 @@ def _keeper(lesson: str, warm_up: bool = False) -> Callable[[str, bool], None]:
 def warm_up(lesson: str | None = None) -> Questions | Report:
     """Ask up to three questions from earlier lessons that were answered wrongly and are due again in this lesson.
 
-    A wrong answer brings a question back one lesson later, a right one in a warm-up two lessons later, and the next one
-    four. Without a lesson: whatever is still to be repeated. Raises `KeyError` for an unknown lesson.
+    A wrong answer brings a question back one lesson later, a right one in a warm-up two lessons later, and the next
+    right one four lessons later. Without a lesson, asks whatever is still to be repeated. Raises `KeyError` for an
+    unknown lesson.
 
     >>> warm_up("welcome")
     › warm-up: Nothing to repeat ...

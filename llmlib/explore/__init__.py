@@ -1,8 +1,8 @@
-"""Live models in interactive views: the one place that knows both a model and a widget.
+"""Interactive views of live models: the only package that knows both models and widgets.
 
 Each view has one name everywhere: `explore_attention` here and `llmlib.widgets.attention` with its `AttentionView`. A
-view with helpers is a folder here, and `shared` holds what several views use. The `_Controller` behind a view answers
-what the reader does in it.
+view with helpers is a folder here, and `shared` holds what several views use. Each view has a `_Controller` that
+carries out what the reader does in the view.
 """
 
 from typing import TYPE_CHECKING

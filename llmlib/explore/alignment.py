@@ -1,4 +1,4 @@
-"""Alignment runs in their view, live."""
+"""Live alignment runs in the alignment view."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -60,12 +60,12 @@ class LiveAlignmentView(LiveRuns[AlignStep], AlignmentView):
         answers: Mapping[str, Sequence[str]],
         rewards: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
-        """Show the answers of models side by side; prompts are as `align` takes them. See `AlignmentView.compare`."""
+        """Show the models' answers to prompts (in any form that `align` takes) as `AlignmentView.compare` does."""
         super().compare([as_text(prompt) for prompt in prompts], answers, rewards)
 
 
 def as_text(prompt: Any) -> str:
-    """Write a prompt of `align`: a string, messages, or something that has them.
+    """Write a prompt of `align` as text: a string, a list of messages, or a dictionary with either as "prompt".
 
     >>> as_text([{"role": "user", "content": "Who?"}]), as_text({"prompt": "Who?", "right": "Pip"})
     ('Who?', 'Who?')

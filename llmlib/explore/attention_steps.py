@@ -1,4 +1,4 @@
-"""One head of a live model, in the view of attention's steps."""
+"""The view of attention's steps, for one head of a live model."""
 
 import torch
 
@@ -20,8 +20,8 @@ def explore_attention_steps(
 ) -> AttentionStepsView:
     """Show the queries, keys and values of one head, as the model computes them for `text`, stage by stage.
 
-    Without a tokenizer, `text` is a list of ids, and they are what is shown. If the model rotates queries and keys,
-    they are shown after the rotation. Raises `ValueError` for an unknown layer or head, or more than 32 tokens.
+    Without a tokenizer, `text` is a list of ids, and the ids are shown. If the model rotates queries and keys, you see
+    them after the rotation. Raises `ValueError` for an unknown layer or head, or more than 32 tokens.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))

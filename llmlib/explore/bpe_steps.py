@@ -1,4 +1,4 @@
-"""Byte-pair encoding in its view, one merge at a time. Needs no torch."""
+"""The view of byte-pair encoding, one merge at a time. This module does not need torch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,9 +27,9 @@ def explore_bpe_steps(
     """Follow byte-pair encoding one merge at a time: learn merges from `text`, then encode other texts with them.
 
     With `encode` the view starts by encoding that text. With a `tokenizer`, its first `vocab_size` - 256 merges are
-    used and `text` only shows what they do. Both texts can be edited. With `predict`, the view hides the next pair
-    until the reader has picked one, and keeps the score. Raises ValueError if a text is longer than 2,000 characters,
-    or `vocab_size` is below 256.
+    used and `text` only shows what these merges do. Both texts can be edited. With `predict`, the view hides the next
+    pair until the reader has picked one, and keeps the score. Raises ValueError if a text is longer than 2,000
+    characters, or `vocab_size` is below 256.
 
     >>> explore_bpe_steps("low lower", vocab_size=258, step=2)
     <BPEStepsView: Byte-pair encoding of “low lower”, after 2 of 2 merges: low|·|low|e|r. No merge is left.>
@@ -61,7 +61,7 @@ def explore_bpe_steps(
 
 
 def _but_encoding(view: BPEStepsView) -> dict[str, Any]:
-    """Return the predictions, without those for a text that is no longer being encoded."""
+    """Return the predictions, without the ones for a text that is no longer being encoded."""
     return {key: pair for key, pair in view.guesses.items() if not key.startswith("encode ")}
 
 
@@ -69,7 +69,7 @@ def _cut(text: str, pattern: str) -> list[str]:
     if len(text) > MOST_CHARACTERS:
         raise ValueError(
             f"This view follows texts of up to {MOST_CHARACTERS:,} characters; this one has {len(text):,}. "
-            "Give it a part of the text, or train with BPETokenizer.train."
+            "Pass only a part of the text, or train with BPETokenizer.train."
         )
     return [match.group() for match in regex.finditer(pattern, text)]
 

@@ -27,7 +27,7 @@ def explore_long_context(
 
     `needles` and `haystack` are as in `llmlib.evaluation.needle_grid`, `losses` and `trained` as in
     `llmlib.widgets.long_context_view`. Cancel ends the measuring, and the button then measures what is missing. Raises
-    `ValueError` for texts longer than a model takes.
+    `ValueError` for texts longer than a model's context.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")

@@ -45,7 +45,7 @@ class _Text:
 
 
 class _Controller:
-    """Answers what the reader does in a `NextTokenView`.
+    """Carries out what the reader does in a `NextTokenView`.
 
     The acts only change `text`; the model runs once after all of them, or when chance needs the probabilities.
     """

@@ -1,4 +1,4 @@
-"""Rotary positions in their view: a query and a key that turn with distance."""
+"""The rotary view: a query and a key that turn with their positions."""
 
 from jaxtyping import Float
 from torch import Tensor

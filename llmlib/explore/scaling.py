@@ -1,4 +1,4 @@
-"""Scaling laws in their view: published ones and your own, known models, and your own runs."""
+"""The scaling view with its data: published laws and your own, known models, and your own runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,9 +11,9 @@ from llmlib.widgets.scaling.rows import AT
 from llmlib.widgets.scaling.view import ScalingView
 
 NOTES = {
-    KAPLAN.name: "It counts parameters without embeddings, and it describes training on D tokens again and again, "
-    "until that no longer helps. Its best sizes come from other curves in the paper, so here they do not have the "
-    "lowest loss",
+    KAPLAN.name: "This law counts parameters without embeddings, and describes training on D tokens again and again, "
+    "until that no longer helps. Its best sizes come from other curves in the paper, so by its formula these sizes "
+    "do not have the lowest loss",
     HOFFMANN.name: "These rounded constants do not agree with the paper’s own rule of 20 tokens per parameter",
     BESIROGLU.name: "The runs of Hoffmann et al., read off a figure and fitted again",
 }
@@ -30,7 +30,7 @@ def explore_scaling(
 
     Besides the three published laws there are your own `fits` by name; a `Fit` brings its runs along. More `runs` by
     name are (parameters, tokens, loss) each. `law` is the one to begin with, and `place` any setting of the view: for
-    example `parameters=8e9, tokens=15e12, answers=1e10`. Raises `ValueError` for a law or setting that is not there,
+    example `parameters=8e9, tokens=15e12, answers=1e10`. Raises `ValueError` for a law or setting that does not exist,
     and for numbers that are not positive.
 
     >>> explore_scaling(parameters=8.03e9, tokens=15e12).loss  # Llama 3 8B
@@ -76,7 +76,7 @@ def measured(fit: Fit) -> list[tuple[float, float, float]]:
 
 def told(name: str, fit: Fit | Law) -> dict[str, Any]:
     """Return what the view says about a law of your own."""
-    note = "It says nothing about other texts or tokenizers"
+    note = "This law says nothing about other texts or tokenizers"
     if not isinstance(fit, Fit):
         return {"name": name, "source": fit.source or "Your own law", "note": note}
     both = (("parameters", fit.parameters), ("tokens", fit.tokens))

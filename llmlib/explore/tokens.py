@@ -1,4 +1,4 @@
-"""Tokenizers in their view: the same text as several of them split it. Needs no torch."""
+"""Tokenizers in the tokens view: one text as several of them split it. This module does not need torch."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Training runs in their view, live."""
+"""Live training runs in the training view."""
 
 import math
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What tuning changed: two models read one conversation, and each token's colour says how much likelier it became."""
+"""What tuning changed: two models read one conversation, and colours show how much likelier each token became."""
 
 from collections.abc import Sequence
 

@@ -20,9 +20,9 @@ HERE = re.sub(r"[^\w]", "_", platform.node()) or "here"
 def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
     """Open `path` for writing bytes; it is replaced whole or not at all.
 
-    The bytes go to a temporary file in the same folder, which is renamed to `path` only after the
-    block has ended without an exception. A full disk or an interrupt leaves the old file as it was. If a process is
-    killed, the next one that writes there removes its leftovers.
+    The bytes go to a temporary file in the same folder, which is renamed to `path` only after the block has ended
+    without an exception. A full disk or an interrupt leaves the old file as it was. If a process is killed, the next
+    process that writes to the same folder removes the leftovers.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "ids.bin"
@@ -52,7 +52,8 @@ def write_together(folder: Path, key: str) -> Iterator[Path]:
     """Yield a new folder to write several files into; then move all of them into `folder`, or none.
 
     A file system renames only one file at a time. So the file `key`, which every reader looks for first, is missing
-    while they move: if the process dies at that moment, nobody mistakes the mixture for the old files or the new ones.
+    while the files move: if the process dies at that moment, nobody mistakes the mixture for the old files or the new
+    ones.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -77,7 +78,7 @@ def write_together(folder: Path, key: str) -> Iterator[Path]:
 
 
 def settle(folder: Path) -> None:
-    """Flush a newly written folder's files to disk, and give them the permissions that the user's files have."""
+    """Flush a newly written folder's files to disk, and give them the permissions that the user's new files get."""
     mode = folder.stat().st_mode & 0o666  # as for any new folder; safetensors writes files that only we may read
     for path in folder.iterdir():
         os.chmod(path, mode)

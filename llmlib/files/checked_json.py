@@ -24,7 +24,7 @@ _WORDS = {
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file. Raises `FormatError` if it is something else, cut short, or repeats a key."""
+    """Return the JSON object in a file. Raises `FormatError` if the file holds anything else or repeats a key."""
     try:
         record = json.loads(path.read_bytes(), object_pairs_hook=without_duplicates)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError too
@@ -75,7 +75,7 @@ def integers(record: Mapping[Any, Any], where: str) -> dict[Any, int]:
 
 
 def short(value: Any) -> str:
-    """Return a value as a message can show it, however large it is.
+    """Return a value as text that is short enough for a message, however large the value is.
 
     >>> short("x" * 1000)
     "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"
@@ -86,7 +86,7 @@ def short(value: Any) -> str:
 
 @contextlib.contextmanager
 def naming(path: Path, error: type[ValueError]) -> Iterator[None]:
-    """Raise any `FormatError` or `error` from the block as an `error` whose message begins with the path.
+    """Re-raise any `FormatError` or `error` from the block as an `error` whose message begins with the path.
 
     >>> with naming(Path("file.json"), UnicodeError):
     ...     field({}, "bos_id", int, "the record")

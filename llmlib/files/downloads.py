@@ -156,7 +156,7 @@ def _mirrored(pattern: str) -> Path | None:
 
 
 def _copy_response(response: HTTPResponse, target: IO[bytes], name: str) -> None:
-    """Copy with a progress bar, and notice a connection that ended early."""
+    """Copy a response with a progress bar; raise `ConnectionError` if the connection ended early."""
     length = response.headers.get("Content-Length") or "0"
     if not length.isdecimal():
         raise ConnectionError(f"the server answered Content-Length: {length}, which is not a number of bytes")

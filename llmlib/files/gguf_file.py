@@ -70,7 +70,7 @@ class GGUFFile:
     def raw(self, name: str) -> tuple["gguf.GGMLQuantizationType", UInt8[np.ndarray, "*rows row_bytes"]]:
         """Return how a tensor is stored, and its bytes as they are in the file, mapped and not yet read.
 
-        Raises `GGUFError` if it is missing, of an unknown kind, or runs past the end of the file.
+        Raises `GGUFError` if the tensor is missing, of an unknown kind, or runs past the end of the file.
         """
         import gguf
 

@@ -1,8 +1,8 @@
 """Read and write LoRAs in the format of `peft`: a folder of a few megabytes that goes on top of its base model.
 
 `adapter_model.safetensors` stores each A and B under the map's name in `transformers`, and `adapter_config.json` says
-how they are scaled. We read what `peft` writes, and it reads what we write. The names are the Llama family's (Llama,
-Mistral, Qwen2, Qwen3, SmolLM2, and the course's own model).
+how they are scaled. We read what `peft` writes, and `peft` reads what we write. The names are the Llama family's
+(Llama, Mistral, Qwen2, Qwen3, SmolLM2, and the course's own model).
 """
 
 import json
@@ -43,7 +43,7 @@ READ = {"peft_type", "r", "lora_alpha", "target_modules", "use_rslora", "init_lo
 
 
 class AdapterError(ValueError):
-    """A LoRA file is damaged, is of a kind that we cannot run, or is for another model; the message says which."""
+    """A LoRA file is damaged, is of a kind that we cannot run, or is for another model; the message says why."""
 
 
 def save_adapter(lora: LoRA, folder: Path | str, base_model: str | None = None) -> None:
@@ -132,12 +132,12 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
 
 
 def _their_name(name: str) -> str:
-    """Translate `blocks.0.mlp.up` into `model.layers.0.mlp.up_proj`."""
+    """Translate a map's name for `transformers`: `blocks.0.mlp.up` becomes `model.layers.0.mlp.up_proj`."""
     return translate(f"{name}.weight", LLAMA_NAMES).removesuffix(".weight")
 
 
 def _their_kind(kind: str) -> str:
-    """Translate `up` into `up_proj`."""
+    """Translate the name of a kind of map for `transformers`: `up` becomes `up_proj`."""
     part = "attention" if kind in GROUPS["attention"] else "mlp"
     return _their_name(f"blocks.0.{part}.{kind}").rpartition(".")[2]
 
@@ -154,7 +154,7 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def _read_config(record: dict[str, Any]) -> LoRAConfig:
-    """Read the settings. Raises `AdapterError` or `FormatError`, with its name, for a setting that we cannot run."""
+    """Read the settings. An `AdapterError` or `FormatError` names the first setting that we cannot run."""
     if (kind := field(record, "peft_type", str, CONFIG)) != "LORA":
         raise AdapterError(f"the adapter has the type {short(kind)}; only LORA is supported.")
     begun = record.get("init_lora_weights", True)
@@ -168,7 +168,7 @@ def _read_config(record: dict[str, Any]) -> LoRAConfig:
     for name, value in record.items():  # for features that an adapter does not use, peft writes None, False or empty
         if name not in NO_MATTER | READ and value:
             raise AdapterError(
-                f"{name}={short(value)} is not supported: every map must have the same rank, and only A and B."
+                f"{name}={short(value)} is not supported: every map must have the same rank, and nothing but A and B."
             )
     try:
         return LoRAConfig(

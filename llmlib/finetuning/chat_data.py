@@ -26,17 +26,17 @@ class TruncationWarning(UserWarning):
 class ChatData:
     """Makes training batches of conversations (see `llmlib.training.batches.Data`) with the answers as targets.
 
-    Every conversation begins at the start of a row or after others, and is never split over two rows. Each epoch
-    contains every conversation once, in a new random order; the same step and seed give the same batch.
+    Every conversation begins at the start of a row or after another conversation, and is never split over two rows.
+    Each epoch contains every conversation once, in a new random order; the same step and seed give the same batch.
 
     With `packed`, a row has as many whole conversations as fit, like the rows of text in pretraining, so that little is
     wasted on padding. Then a later conversation can attend to earlier conversations in its row, which have nothing to
-    do with it, and its positions are later than in a chat. It was the same in pretraining, and the earlier text does
-    not give the answer away, but the loss is not quite the same as with padded rows. Without `packed`, each row has one
-    conversation and then padding, which no token attends to and which is never a target.
+    do with it, and its positions are later than in a chat. Rows were packed like this in pretraining too, and the
+    earlier text does not give the answer away, but the loss is not quite the same as with padded rows. Without
+    `packed`, each row has one conversation and then padding, which no token attends to and which is never a target.
 
-    A conversation with more than seq_len + 1 tokens is cut there, and one without an answer before the cut is left out:
-    a `TruncationWarning` says how many answers are affected.
+    A conversation with more than seq_len + 1 tokens is cut to that length, and left out if no answer begins before the
+    cut: a `TruncationWarning` says how many answers are affected.
 
     Raises `ValueError` for an invalid conversation (the message gives its number, from 0) and, when you ask for a
     batch, if no row would have an answer.
@@ -112,11 +112,11 @@ class ChatData:
         return torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
 
     def rows_an_epoch(self, seq_len: int, seed: int = 0) -> int:
-        """Return how many rows an epoch has; with another shuffle it may be one more or one fewer."""
+        """Return how many rows an epoch has; another shuffle may need one row more or fewer."""
         return len(self._epoch(0, seed, seq_len))
 
     def _kept(self, number: int, seq_len: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return as much of a conversation as fits into a row: the ids to read, and one more that is only a target."""
+        """Return as much of a conversation as fits into a row: the ids to read, and one more id as the last target."""
         ids, mask = self._encoded[number]
         return ids[: seq_len + 1], mask[: seq_len + 1]
 

@@ -45,7 +45,7 @@ warmup = 10
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class DataSettings:
-    """The section [data] of `llmlib tune`."""
+    """The section [data] of a settings file for `llmlib tune`."""
 
     conversations: Annotated[str, SOME]
     template: str = "own"

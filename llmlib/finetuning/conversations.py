@@ -20,9 +20,9 @@ def read_conversations(path: Path | str) -> list[list[Message]]:
     """Read the conversations in a JSONL file, one per line; empty lines are skipped.
 
     A line is an object with "messages", a list of `{"role": …, "content": …}`, where user and assistant take turns
-    after at most one system message. For a single question and answer, it may instead have two strings, "prompt" and
-    "response". Other fields are ignored. Raises `ConversationError` for a file that cannot be read or has no
-    conversations, and for the first line that is not a conversation.
+    after at most one system message. For a single question and answer, the object may instead have two strings,
+    "prompt" and "response". Other fields are ignored. Raises `ConversationError` for a file that cannot be read or has
+    no conversations, and for the first line that is not a conversation.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "examples.jsonl"
@@ -65,7 +65,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def record_in(line: bytes, expected: str) -> dict[str, Any]:
-    """Return the object in a line. Raises `FormatError`, which says what is wrong with it and what is `expected`."""
+    """Return the object in a line. Raises `FormatError`, with what is wrong in the line and what is `expected`."""
     try:
         record = json.loads(line.decode(), object_pairs_hook=without_duplicates)
     except UnicodeDecodeError as error:

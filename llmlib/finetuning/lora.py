@@ -131,12 +131,12 @@ class LoRA:
 
     @property
     def share(self) -> float:
-        """`n_weights` as a share of the number of the model's own weights."""
+        """`n_weights` divided by the number of the model's own weights."""
         return self.n_weights / (sum(p.numel() for p in self.model.parameters()) - self.n_weights)
 
     @property
     def enabled(self) -> bool:
-        """Whether the detours are on. Set it to False to get the base model back, until you set it to True again."""
+        """Whether the detours are on. False gives you the base model back, until you set this to True again."""
         return all(module.enabled for module in self.maps.values())
 
     @enabled.setter
@@ -149,7 +149,7 @@ class LoRA:
 
     @contextlib.contextmanager
     def off(self) -> Iterator[None]:
-        """Make the model exactly its base, bit for bit, inside a `with` block."""
+        """Switch the detours off inside a `with` block: the model then equals its base, bit for bit."""
         before, self.enabled = self.enabled, False
         try:
             yield

@@ -35,7 +35,7 @@ AT_ONCE = 6  # a test uses at least this many of the wordings
 
 @dataclass(frozen=True)
 class Pair:
-    """The same question about two stories: one gives the answer; the other has the same people but does not.
+    """The same question about two stories: one gives the answer; the other has the same people but not the answer.
 
     The question is the same word for word, unless it names two people ("What did Pip give to Mabel?"). Few stories have
     the same two people, so then the question about the second story names two people from that story.
@@ -96,7 +96,7 @@ def _silent_question(story: Story, wording: str, request: Request, dice: Dice) -
 
 
 def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
-    """Return the pairs that `OTHER_WORDS` can reword, with the new wording, which no conversation uses."""
+    """Return the pairs that `OTHER_WORDS` can reword, with the new wording, which no training conversation uses."""
 
     def said(prompt: Prompt, wording: str) -> Prompt:
         _, question = split_prompt(prompt)
@@ -140,8 +140,8 @@ def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
     """Return the best possible score for a model that goes by the wording alone to decide whether to answer.
 
     `asked` lists each question's wording, and whether its story tells the answer. The model decides once per wording
-    whether to answer or to refuse, and is right wherever that decision fits. With minimal pairs it scores one half.
-    Raises `ValueError` if `asked` is empty.
+    whether to answer or to refuse, and is right wherever that decision fits. On minimal pairs, such a model scores one
+    half. Raises `ValueError` if `asked` is empty.
 
     >>> best_by_wording(
     ...     [("How old is …?", False), ("Who broke …?", True), ("Who broke …?", True), ("Who broke …?", False)]

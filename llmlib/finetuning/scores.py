@@ -14,7 +14,7 @@ from llmlib.transformer import Transformer
 
 @dataclass(frozen=True)
 class Score:
-    """How many answers are right, out of how many.
+    """Says how many answers are right, out of how many.
 
     >>> Score(9, 10)
     Score(90% of 10, 60% to 98%)
@@ -50,7 +50,7 @@ def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]
     (0.72, 1.0)
     """
     if not 0 <= right <= of or of < 1:
-        raise ValueError(f"right must be from 0 to of, and of must be at least 1, got right={right} and of={of}.")
+        raise ValueError(f"right must be between 0 and of, and of at least 1; got right={right} and of={of}.")
     share, spread = right / of, z * z / of
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / of + spread / (4 * of))
@@ -59,7 +59,7 @@ def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]
 
 
 def score(kinds: Iterable[str], answers: Iterable[str], right: Iterable[str]) -> dict[str, Score]:
-    """Count the answers that equal the right one, by kind and for "all"; white space at the ends does not matter.
+    """Count right answers, by kind and for "all"; white space at the ends does not matter.
 
     Raises `ValueError` if there is nothing to score, or if the three arguments differ in length.
 
@@ -82,7 +82,7 @@ def answer_all(
     max_new_tokens: int = 64,
     batch_size: int = 32,
 ) -> list[str]:
-    """Return the most likely answer to each conversation, without white space at the ends; it computes many at once.
+    """Return the most likely answer to each conversation, without white space at the ends, many at a time.
 
     An answer that does not end by itself is cut off after `max_new_tokens`. Raises `ValueError` as `chat` does.
     """

@@ -58,8 +58,8 @@ class Prompt:
 def requests_about(story: Story, kinds: Collection[str] = KINDS) -> tuple[Request, ...]:
     """Return every request of these kinds that fits a story.
 
-    These are the questions about it; the questions with a one-word answer again, as instructions to answer in one word;
-    a list of its animals; and a summary in one sentence. Raises `ValueError` for an unknown kind.
+    The requests are the questions about the story; the questions with a one-word answer again, as instructions to
+    answer in one word; a list of its animals; and a summary in one sentence. Raises `ValueError` for an unknown kind.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> requests_about(tell(0, "train", 1), ["animals"])
@@ -130,7 +130,7 @@ def training_conversations(
 
 
 class Balance:
-    """Keeps count of each wording: each question with an answer must be matched by one that a story leaves open."""
+    """Keeps each wording balanced: questions with an answer are matched by questions that a story leaves open."""
 
     def __init__(self) -> None:
         self.owed = dict.fromkeys(TAUGHT, 0)
@@ -161,7 +161,7 @@ class Balance:
 def held_out_prompts(
     n: int, *, kinds: Collection[str] = KINDS, seed: int = 1, split: str = "heldout", start: int = 0
 ) -> list[Prompt]:
-    """Make `n` prompts of each kind, each about a different story, so that they are independent (`wilson_interval`).
+    """Make `n` prompts of each kind, each about a different story, so that they are independent of each other.
 
     `start` skips that many stories, so that you can test on stories that no earlier test has used. The unanswerable
     prompts ask a few sorts of questions that hardly any story answers; `llmlib.finetuning.pairs` has a sharper test.

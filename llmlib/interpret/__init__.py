@@ -2,8 +2,9 @@
 
 `trace` records values, `ablate` switches heads off, `patch` puts in a value from another run, and `head_scores` scores
 attention patterns. `logit_lens` shows what a model would predict after each layer, `direct_logit_attribution` which
-parts wrote a logit, and `neurons` which texts excite a unit. Context managers act in the order you open them: a `trace`
-inside an `ablate` records the ablated values, and if two edit the same value, the inner one has the last word.
+parts contribute to a logit, and `neurons` which texts excite a unit. Context managers act in the order you open them: a
+`trace` inside an `ablate` records the ablated values, and if two of them edit the same value, the inner one has the
+last word.
 """
 
 from llmlib.hooks import hooked

@@ -53,13 +53,13 @@ def direct_logit_attribution(
 ) -> Attribution:
     """Return how much each part adds *directly* to the logit of `token`, or to its lead over `against`.
 
-    The last residual is a sum over all parts, and a logit is a product with it, so the logit splits into one term per
-    part. The final norm comes in between: it divides by the size of the whole sum. We take that size from this run and
-    hold it fixed, so the terms add up exactly. How a part changes the size itself, or acts through later layers, is not
-    included. If you use a final norm that is neither LayerNorm nor RMSNorm, we cannot hold it fixed like this: its
-    derivative is used, and a `NormNotFoldedWarning` says so. Raises `ValueError` for a token or position that does not
-    exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits"; Wang et al. (2022),
-    "Interpretability in the Wild", section 3.
+    The last residual is a sum over all parts, and a logit is a dot product with this sum, so the logit splits into one
+    term per part. The final norm comes in between: it divides by the size of the whole sum. We take that size from this
+    run and hold it fixed, so the terms add up exactly. How a part changes the size itself, or acts through later
+    layers, is not included. If you use a final norm that is neither LayerNorm nor RMSNorm, we cannot hold it fixed like
+    this: its derivative is used, and a `NormNotFoldedWarning` says so. Raises `ValueError` for a token or position that
+    does not exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits"; Wang et al.
+    (2022), "Interpretability in the Wild", section 3.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -112,7 +112,7 @@ def head_contributions(
     output: Float[Tensor, "d_model width"],
     direction: Float[Tensor, "batch d_model"],
 ) -> Float[Tensor, "batch head"]:
-    """Return how far each head writes in a direction; for a token's row, the result is the head's part of its logit.
+    """Return how far each head writes in a direction; for a token's unembedding, this is the head's part of the logit.
 
     `z` is the heads' output at one position, `output` the weight of the attention's output layer. Source: Elhage et al.
     (2021), "A Mathematical Framework for Transformer Circuits".

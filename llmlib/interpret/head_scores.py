@@ -34,7 +34,7 @@ def distance(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*head
 
 
 def previous_token_score(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads"]:
-    """Return the share of attention that goes to the token right before. It is zero for a text of one token.
+    """Return the share of attention that goes to the previous token. It is zero for a text of one token.
 
     >>> previous_token_score(torch.tensor([[1.0, 0.0], [0.75, 0.25]]))
     tensor(0.7500)

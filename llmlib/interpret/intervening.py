@@ -25,8 +25,8 @@ def ablate(
     """Switch off heads, given as `(layer, head)`, while the `with` block runs.
 
     The head's output z becomes zero, or with `how="mean"` its mean over all positions of the `reference` ids. Without a
-    reference, it is the mean over the current text. That lets a little information from later tokens through; with
-    padding or a KV cache, it raises `ValueError`. Zero may be a value that the rest of the model has never seen; the
+    reference, it is the mean over the current text, which lets a little information from later tokens through, and
+    raises `ValueError` with padding or a KV cache. Zero may be a value that the rest of the model has never seen; the
     mean removes what the head says about this text, but keeps what it says about every text. Raises `ValueError` for a
     head that does not exist.
 

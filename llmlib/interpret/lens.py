@@ -47,7 +47,7 @@ class LogitLens(Sequence):
         return torch.stack([b.indices for b in best]), torch.stack([b.values for b in best])
 
     def rank(self, ids: Int[Tensor, "batch seq"]) -> Int[Tensor, "layer batch seq"]:
-        """Return how many tokens are more likely than the one in `ids` at each position (0 for the top token)."""
+        """Return how many tokens are more likely than the token in `ids` at each position (0 for the top token)."""
         ids = ids.to(self.residual[0].device)[..., None]
         return torch.stack([(logits > logits.gather(-1, ids)).sum(-1) for logits in self])
 
@@ -59,9 +59,9 @@ class LogitLens(Sequence):
 def logit_lens(model: Transformer, ids: Int[Tensor, "batch seq"]) -> LogitLens:
     """Return the model's prediction after each layer, as if that layer went straight to the final norm and the output.
 
-    You can read the result because directions in the residual stream mean much the same in all layers. No law says they
-    must: early layers of some models speak another language (Belrose et al., 2023, "Eliciting Latent Predictions from
-    Transformers with the Tuned Lens"). Source: nostalgebraist (2020), "interpreting GPT: the logit lens". Raises
+    You can read the result because directions in the residual stream mean much the same in all layers. But that need
+    not be so: early layers of some models speak another language (Belrose et al., 2023, "Eliciting Latent Predictions
+    from Transformers with the Tuned Lens"). Source: nostalgebraist (2020), "interpreting GPT: the logit lens". Raises
     `ValueError` for ids that the model does not accept.
 
     >>> from llmlib import Transformer, TransformerConfig

@@ -17,7 +17,7 @@ Unit = tuple[int, int]  # (layer, unit)
 
 @runtime_checkable
 class Encoder(Protocol):
-    """A tokenizer, as far as we need one here."""
+    """The part of a tokenizer that `neurons` needs."""
 
     def encode(self, text: str, /) -> list[int]: ...
 

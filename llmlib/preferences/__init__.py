@@ -1,10 +1,10 @@
-"""Align a model with preferences: a reward says which answers are better, and the model learns to give them.
+"""Align a model with preferences: a reward scores answers, and the model learns to give those that score higher.
 
-`log_probs` scores each token of a text, `responses` makes batches where only the answers count, and `pairs` has the
-better and the worse answer to each prompt. `reward` learns a reward from such pairs, `dpo` learns from the pairs
-without a reward. `align` samples answers, rewards them, and makes the better ones more likely: `policy_gradient` has
-its loss, `kl` measures how far the model has moved, `groups` samples, `config` has the settings; `shared_prompt` reads
-a prompt once for all of its answers, and `cli` is the command `llmlib align`.
+`log_probs` scores each token of a text, `responses` makes batches where only the answers count, and `pairs` makes
+batches of a better and a worse answer to each prompt. `reward` learns a reward from pairs; `dpo` trains the model on
+pairs directly, without a reward. `align` samples answers, rewards them, and makes the better ones more likely:
+`policy_gradient` defines the loss, `kl` measures how far the model has moved, `groups` samples the answers, `config`
+holds the settings, `shared_prompt` reads a prompt once for all of its answers, and `cli` is the command `llmlib align`.
 """
 
 from typing import TYPE_CHECKING

@@ -49,7 +49,7 @@ class AlignStep:
 
     @property
     def shown(self) -> dict[str, str]:
-        """What a progress line shows."""
+        """The values that a progress line shows, by name."""
         return {"reward": f"{self.reward:.3f}", "KL": f"{self.kl:.2f}", "entropy": f"{self.entropy:.2f}"}
 
 
@@ -58,7 +58,7 @@ class PolicyCollapsed(TrainingDiverged):
 
 
 class Alignment(Run[AlignStep]):
-    """An alignment run, made by `align`: each `next` takes a step."""
+    """An alignment run, made by `align`: each call of `next` takes a step."""
 
     RESULT = AlignStep
     SAME = "Continue with the same prompts, tokenizer and reference"
@@ -135,7 +135,7 @@ class Alignment(Run[AlignStep]):
         return self.ranks.share(torch.tensor(numbers)).tolist()
 
     def _seed(self) -> int:
-        """Return the seed of this step's answers: every step and every process has its own."""
+        """Return the seed for sampling this step's answers; every step and every process has its own seed."""
         random = np.random.Philox(key=self.settings.seed, counter=[0, 0, 1 + self.ranks.rank, self.step])
         return int(random.random_raw()) >> 1
 
@@ -198,21 +198,22 @@ def align(
 ) -> Alignment:
     """Train a model to give answers with a higher reward; return an iterator of `AlignStep`, like `train`.
 
-    Each step takes the next prompts (in random order, each once before any is repeated), samples answers to each, asks
-    for their rewards, and makes answers more likely if their reward was higher than expected. `reward(prompts,
-    answers)` gets two lists of the same length and returns a number for each answer. A prompt is a string, messages, or
-    an object with `.messages`, `["messages"]` or `["prompt"]`; the reward gets it as you passed it, with everything in
-    it, such as the right answer. `measures` are other rewards by name, which are only measured. The KL is measured to
-    `reference`, by default a copy of the model as it is now; `kl_weight` keeps the model near it.
+    Each step takes the next prompts (in random order, each once before any is repeated), samples answers to each
+    prompt, gets a reward for each answer, and makes an answer more likely if its reward was higher than expected.
+    `reward(prompts, answers)` gets two lists of the same length and returns a number for each answer. A prompt is a
+    string, messages, or an object with `.messages`, `["messages"]` or `["prompt"]`; the reward function gets the prompt
+    as you passed it, with all its fields, such as the right answer. `measures` maps names to other rewards, which are
+    measured but not trained on. The KL divergence is measured to `reference`, by default a copy of the model as it is
+    now; `kl_weight` keeps the model near this reference.
 
     The model is changed in place. With a `folder`, checkpoints are saved there; with `resume`, the run continues from
-    the last one and takes exactly the steps that it would have taken. Under `torchrun` every process makes the same
-    call and samples its share of the prompts.
+    the last checkpoint and takes exactly the steps that it would have taken. Under `torchrun` every process makes the
+    same call and samples its share of the prompts.
 
-    Raises `ValueError` for prompts that are too long, a reference with another vocabulary, and a reward that returns
-    NaN, an infinite number or the wrong number of values; `RunError` if the folder has another run; and, while
-    training, `TrainingDiverged` before a step that would spoil the weights, or `PolicyCollapsed` if all prompts get the
-    same answer. An error that the reward raises comes through as it is, with a note.
+    Raises `ValueError` for prompts that are too long, a reference with a different vocabulary, and a reward that
+    returns NaN, an infinite number or the wrong number of values; `RunError` if the folder holds another run; and,
+    while training, `TrainingDiverged` before a step that would spoil the weights, or `PolicyCollapsed` if all prompts
+    get the same answer. An error in the reward function is passed on unchanged, with a note.
     """
     config = config or AlignConfig()
     if not isinstance(config, AlignConfig):

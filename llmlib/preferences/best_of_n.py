@@ -1,4 +1,4 @@
-"""Choose the best of several sampled answers by a reward: what that gains, and how far it moves from the policy."""
+"""Choose the best of several sampled answers by a reward: what this gains, and how far it is from the policy."""
 
 import math
 
@@ -12,12 +12,12 @@ def best_of_n(
 ) -> float:
     """Return the mean value of the answer with the highest reward among n, from m ≥ n sampled answers per prompt.
 
-    `values` are what the answers are really worth, such as the true reward when `rewards` come from a reward model;
-    by default they are the rewards themselves. This is the mean over *all* ways to choose n of the m answers, so it is
-    unbiased and much less noisy than a single choice: of the sorted answers, the i-th is the best of n in
-    C(i − 1, n − 1) of C(m, n) choices. Answers with equal rewards are equally likely to be chosen. With rewards of 0
-    and 1 it is pass@n (Chen et al., 2021, "Evaluating Large Language Models Trained on Code").
-    Source: Nakano et al. (2021), "WebGPT", appendix I. Raises `ValueError` unless 1 ≤ n ≤ m.
+    `values` say what the answers are really worth, such as the true reward when `rewards` come from a reward model;
+    by default they are the rewards themselves. The result is the mean over *all* ways to choose n of the m answers, so
+    it is unbiased and much less noisy than a single choice: of the answers sorted by reward, the i-th is the best of n
+    in C(i − 1, n − 1) of C(m, n) choices. Answers with equal rewards are equally likely to be chosen. With rewards of 0
+    and 1 the result is pass@n (Chen et al., 2021, "Evaluating Large Language Models Trained on Code"). Source: Nakano
+    et al. (2021), "WebGPT", appendix I. Raises `ValueError` unless 1 ≤ n ≤ m.
 
     >>> best_of_n(torch.tensor([[0.0, 0.0, 1.0]]), 2)  # 2 of the 3 pairs have the 1
     0.6666666666666666
@@ -37,7 +37,7 @@ def best_of_n(
 
 
 def best_of_n_kl(n: int) -> float:
-    """Return the KL divergence in nats between the best of n answers and a single one: ln n − (n − 1) / n.
+    """Return the KL divergence in nats between the best of n answers and a single answer: ln n − (n − 1) / n.
 
     This is exact if no two answers to a prompt ever have the same reward; with ties it is an upper bound (Beirami et
     al., 2024, "Theoretical guarantees on the best-of-n alignment policy"). Source: Stiennon et al. (2020), "Learning to

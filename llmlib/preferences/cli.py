@@ -16,10 +16,10 @@ from llmlib.training.following import following, reporting, summary, warnings_on
 EXAMPLE = """\
 model = "runs/assistant"     # a folder of llmlib tune, or any chat model: a GGUF file, an id on the Hugging Face hub
 folder = "runs/aligned"      # for the aligned model (open it with load_pretrained), checkpoints and log.csv
-prompts = "prompts.jsonl"    # one per line: {"prompt": "What is 2 + 3?", "answer": "5"}; or {"messages": [...]}
+prompts = "prompts.jsonl"    # one prompt per line: {"prompt": "What is 2 + 3?", "answer": "5"}; or {"messages": [...]}
 reward = "rewards:exact"     # the function exact in rewards.py, beside this file or wherever Python finds it
 
-[measures]                   # other rewards, which are only measured; optional
+[measures]                   # optional: other rewards, measured but not trained on
 length = "rewards:length"
 
 [align]                      # any field of AlignConfig
@@ -112,7 +112,7 @@ def _run(path: Path, resume: bool) -> None:
 def function_named(name: str) -> Callable[..., Any]:
     """Return the function with the name "module:function".
 
-    Raises `SettingsError` if there is no such module or function; an error in the module itself comes through.
+    Raises `SettingsError` if there is no such module or function; an error in the module itself is passed on.
 
     >>> function_named("math:sqrt")(4)
     2.0
@@ -134,7 +134,7 @@ def function_named(name: str) -> Callable[..., Any]:
 def read_prompts(path: Path | str) -> list[dict[str, Any]]:
     """Read the prompts in a JSONL file: one object per line, with "prompt" or "messages" and whatever a reward needs.
 
-    Raises `ConversationError`, with the line, for anything else, and for a file without prompts.
+    Raises `ConversationError` for any other line (its number is in the message), and for a file without prompts.
     """
     from llmlib.files.checked_json import FormatError, field, short
     from llmlib.finetuning.conversations import ConversationError, lines_of, messages_in, record_in
@@ -153,5 +153,7 @@ def read_prompts(path: Path | str) -> list[dict[str, Any]]:
             raise ConversationError(f"{path}, line {number}: {error}") from None
         found.append(record)
     if not found:
-        raise ConversationError(f'{path} has no prompts. Expected one per line, such as {{"prompt": "Hi"}}.')
+        raise ConversationError(
+            f'{path} contains no prompts. Expected one prompt per line, such as {{"prompt": "Hi"}}.'
+        )
     return found

@@ -63,5 +63,5 @@ class AlignConfig:
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any], where: str = "AlignConfig") -> "AlignConfig":
-        """Build a config from names and values, for example from a TOML file. Raises `ValueError` if one is wrong."""
+        """Build a config from names and values, for example from a TOML file. Raises `ValueError` if any is wrong."""
         return from_mapping(cls, settings, where)

@@ -1,4 +1,4 @@
-"""Sample several answers to each prompt, reading the prompt only once, and reward them."""
+"""Sample several answers to each prompt, reading the prompt only once, and reward the answers."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ Reward = Callable[[Sequence[Any], Sequence[str]], Any]
 
 
 class RewardError(ValueError):
-    """A reward did not return a finite number for each answer; the message says what it returned."""
+    """A reward function did not return a finite number for each answer; the message says what it returned."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def messages_of(prompt: Any) -> Any:
 
 
 def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[Any]) -> list[list[int]]:
-    """Return the ids of each prompt, ready for an answer. Raises `ValueError` with the number of an invalid prompt."""
+    """Return the ids of each prompt, up to where its answer begins. Raises `ValueError`, naming an invalid prompt."""
     encoded = []
     for number, prompt in enumerate(prompts):
         try:
@@ -65,7 +65,7 @@ def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[Any]) -> list[list[in
 def sample(
     model: Transformer, tokenizer: Tokenizer, prompts: Sequence[list[int]], n: int, max_new_tokens: int, seed: int
 ) -> Sampled:
-    """Draw n answers to each prompt from the model as it is: temperature 1, no token ruled out."""
+    """Draw n answers to each prompt from the model's own distribution: temperature 1, without ruling out any token."""
     ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
     width = max(map(len, prompts))
     ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
@@ -109,10 +109,10 @@ def sample_answers(
 def rewards_of(
     reward: Reward, prompts: Sequence[Any], texts: Sequence[str], name: str = "The reward"
 ) -> Float[Tensor, "prompt sample"]:
-    """Ask for the reward of each answer; every prompt has the same number of answers, one after the other.
+    """Return the reward of each answer; answers to the same prompt are consecutive, equally many for every prompt.
 
-    Raises `RewardError` unless the reward returns one finite number per answer. An error in the reward itself comes
-    through with a note that says where it came from.
+    Raises `RewardError` unless the reward returns one finite number per answer. An error in the reward function itself
+    is passed on, with a note that says where it came from.
     """
     n = len(texts) // len(prompts)
     repeated = [prompt for prompt in prompts for _ in range(n)]

@@ -1,4 +1,4 @@
-"""Estimate from samples how far a policy has moved from its reference: the KL divergence, three ways."""
+"""Estimate the KL divergence from samples, in three ways: how far has a policy moved from its reference?"""
 
 import copy
 from typing import NamedTuple
@@ -19,13 +19,13 @@ class KLEstimates(NamedTuple):
 
 
 def kl_estimates(log_probs: Float[Tensor, "*axes"], reference_log_probs: Float[Tensor, "*axes"]) -> KLEstimates:
-    """Estimate KL(policy ‖ reference) from the probabilities that both give to tokens that the *policy* drew.
+    """Estimate KL(policy ‖ reference) from the probabilities that both models give to tokens that the *policy* drew.
 
     With r = p_reference / p_policy: k1 = −ln r is unbiased, but varies a lot and is negative for about half of the
     tokens. k2 = (ln r)² / 2 is never negative and varies little, but is biased. k3 = (r − 1) − ln r is never negative
-    and unbiased: r − 1 has the mean 0, and falls where −ln r rises. All this is about the values. In a loss, the
-    gradient of k1's mean is 0 on average, and the gradient of k2's mean is that of the KL itself. Source: Schulman
-    (2020), "Approximating KL Divergence", joschu.net/blog/kl-approx.html.
+    and unbiased: r − 1 has the mean 0, and falls where −ln r rises. All of this is about the values of the estimates.
+    In a loss, the gradient of k1's mean is 0 on average, and the gradient of k2's mean is that of the KL itself.
+    Source: Schulman (2020), "Approximating KL Divergence", joschu.net/blog/kl-approx.html.
 
     >>> import torch
     >>> kl_estimates(torch.tensor(0.5).log(), torch.tensor(0.25).log())  # r = 1/2
@@ -38,8 +38,8 @@ def kl_estimates(log_probs: Float[Tensor, "*axes"], reference_log_probs: Float[T
 def fixed_reference(model: Transformer, reference: Transformer | None, dtype: str = "auto") -> Transformer:
     """Return a copy of the reference, or of the model as it is now, that computes in the training dtype.
 
-    With the model's own rounding, KL(model ‖ its own copy) is exactly 0. Raises `ValueError` for a reference with
-    another vocabulary, whose ids mean other tokens.
+    The copy rounds as the model does, so KL(model ‖ its own copy) is exactly 0. Raises `ValueError` for a reference
+    with a different vocabulary, whose ids mean other tokens.
     """
     if reference is not None and reference.config.vocab_size != model.config.vocab_size:
         raise ValueError(

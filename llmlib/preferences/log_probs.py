@@ -26,9 +26,9 @@ def log_probs_of(
 ) -> TokenScores:
     """Return the log-probability of each token except the first, and the entropy at its position, in float32.
 
-    Both come from one forward pass, and gradients flow through both; use `torch.no_grad()` if you need no gradients.
-    `attention_mask` is False at padding on the left; padding on the right needs no mask, because no real token attends
-    to what comes after it. The scores at padding mean nothing: sum with `masked_sum`.
+    Both values come from one forward pass, and gradients flow through both; use `torch.no_grad()` if you need no
+    gradients. `attention_mask` is False at padding on the left; padding on the right needs no mask, because no real
+    token attends to what comes after it. The scores at padding mean nothing: sum with `masked_sum`.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -60,7 +60,7 @@ def masked_mean(
 
     "sequence": average each row, then average the rows. A token then weighs less in a long answer (GRPO: Shao et al.,
     2024, "DeepSeekMath", equation 3). "batch": every token weighs the same, so long answers weigh more (Yu et al.,
-    2025, "DAPO"). A number: divide each row's sum by this length, then average the rows. Then the length of one answer
+    2025, "DAPO"). A number: divide each row's sum by this number, then average the rows. Then the length of one answer
     does not change the weight of another (Liu et al., 2025, "Understanding R1-Zero-Like Training").
 
     Raises `ValueError` if no token counts, or, with "sequence", if a row has no token that counts.
@@ -73,9 +73,9 @@ def masked_mean(
 
 
 def token_weights(mask: Bool[Tensor, "batch target"], over: Over = "sequence") -> Float[Tensor, "batch target"]:
-    """Return the weight of each token in `masked_mean`: the sum of weight times value is that mean.
+    """Return the weight of each token in `masked_mean`: the sum of weight times value is the mean.
 
-    So you can sum over a batch part by part, and still get the gradients of the whole batch.
+    This lets you sum over a batch part by part and still get the gradients of the whole batch.
 
     >>> token_weights(torch.tensor([[True, True], [True, False]]), over="sequence")
     tensor([[0.2500, 0.2500],

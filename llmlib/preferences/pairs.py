@@ -32,8 +32,8 @@ class Preference(Protocol):
 class PreferenceData:
     """Makes batches of pairs for `train` (see `llmlib.training.batches.Data`); a step's batch_size counts pairs.
 
-    Each epoch has all pairs once, in a new random order. Raises `ValueError`, with the pair's number (from 0), if its
-    answers are equal or its prompt is invalid, and, when you ask for a batch, if the pair is too long.
+    Each epoch goes through all pairs once, in a new random order. Raises `ValueError`, with the pair's number (from 0),
+    if its answers are equal or its prompt is invalid, and, when you ask for a batch, if the pair is too long.
     """
 
     def __init__(self, tokenizer: Tokenizer, preferences: Iterable[Preference]):
@@ -75,7 +75,7 @@ class PreferenceData:
         """Return the ids of a step's pairs, the chosen answer first, and the labels: the answers' tokens.
 
         As in every batch, a label is the token after the id at the same position, or -100 (`IGNORED`). All rows are as
-        wide as the longest pair. Raises `ValueError` if that has more than seq_len + 1 tokens.
+        wide as the longest pair. Raises `ValueError` if that pair has more than seq_len + 1 tokens.
         """
         pairs = [self._pair(step * batch_size + place, seed, seq_len) for place in range(batch_size)]
         made = response_batch(

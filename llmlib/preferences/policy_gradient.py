@@ -13,9 +13,10 @@ def group_advantages(rewards: Float[Tensor, "group sample"], divide: bool = True
     """Return how much better each answer is than the mean of its group: the answers to the same prompt.
 
     With `divide`, the result is divided by the group's standard deviation (with n − 1), so that every group counts
-    about the same, whether its rewards differ much or little (GRPO: Shao et al., 2024, "DeepSeekMath"). Without it,
-    a group weighs more if its rewards differ more (Liu et al., 2025, "Understanding R1-Zero-Like Training"). If all
-    rewards of a group are equal, its advantages are exactly 0: there is nothing to learn from it (see `equal_groups`).
+    about the same, whether its rewards differ much or little (GRPO: Shao et al., 2024, "DeepSeekMath"). Without
+    `divide`, a group weighs more if its rewards differ more (Liu et al., 2025, "Understanding R1-Zero-Like Training").
+    If all rewards of a group are equal, its advantages are exactly 0: there is nothing to learn from it (see
+    `equal_groups`).
 
     Raises `ValueError` for groups of fewer than two answers, and for rewards that are NaN or infinite.
 
@@ -34,7 +35,7 @@ def group_advantages(rewards: Float[Tensor, "group sample"], divide: bool = True
 
 
 def are_equal(rewards: Float[Tensor, "group sample"]) -> Bool[Tensor, "group 1"]:
-    """Return whether all rewards are equal, one value per group."""
+    """Return whether all rewards of a group are equal, one value per group."""
     return (rewards == rewards[:, :1]).all(dim=1, keepdim=True)
 
 
@@ -56,18 +57,18 @@ def policy_gradient_loss(
     clip: float | None = None,
     over: Over = "sequence",
 ) -> Float[Tensor, ""]:
-    """Return a loss whose gradient makes answers with a positive advantage more likely, and the others less.
+    """Return a loss whose gradient makes an answer likelier if its advantage is positive, and less likely if negative.
 
     Each form differs from the one before in one line:
 
     - REINFORCE: −advantage · ln p, where the advantage is the reward itself, or the reward minus a baseline (Williams,
       1992, "Simple statistical gradient-following algorithms").
     - With `old_log_probs`, from the policy that drew the answers: −advantage · p / p_old. If both are the same policy,
-      this has the same gradient; once the policy has taken steps, it corrects for them.
+      this has the same gradient; once the policy has taken steps, the ratio corrects for them.
     - With `clip` as well: once a token's p / p_old has moved more than `clip` from 1 in the direction of its advantage,
       the loss does not improve any further, so its gradient is 0 there (PPO: Schulman et al., 2017, equation 7).
 
-    `advantages` has one value per answer, which holds for all of its tokens. The mean is taken as in `masked_mean`.
+    `advantages` has one value per answer, which counts for all of its tokens. The mean is taken as in `masked_mean`.
     Raises `ValueError` for `clip` without `old_log_probs`, and as `masked_mean` does.
 
     >>> log_probs, mask = torch.tensor([[-1.0, -3.0]]), torch.tensor([[True, True]])

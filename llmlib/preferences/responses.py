@@ -33,11 +33,11 @@ def response_batch(
     max_len: int | None = None,
     device: Any = None,
 ) -> ResponseBatch:
-    """Put each prompt and its answer, both as ids, into a row.
+    """Put the ids of each prompt and of its answer into one row.
 
-    Rows with more than `max_len` tokens are cut there, at the end of the answer. Raises `ValueError` if there are no
-    rows, if the two lists have different lengths, if a prompt is empty (nothing would predict the first token of the
-    answer), or if a row has no token of its answer left.
+    A row with more than `max_len` tokens is truncated, so it loses the end of the answer. Raises `ValueError` if there
+    are no rows, if the two lists have different lengths, if a prompt is empty (nothing would predict the first token of
+    the answer), or if a row has no token of its answer left.
 
     >>> batch = response_batch([[1, 2, 3], [1]], [[7, 8], [9]])
     >>> batch.ids.tolist(), batch.labels.tolist()

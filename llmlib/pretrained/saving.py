@@ -31,18 +31,18 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 class OwnFormatWarning(UserWarning):
-    """Only llmlib can open a part of a saved model, because the Hugging Face hub has no format for it."""
+    """Only llmlib can open part of a saved model, because the Hugging Face hub has no format for that part."""
 
 
 def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str, *, step: int | None = None) -> None:
     """Write the model and its tokenizer, with the chat template, to a folder that `load_pretrained` opens.
 
-    The folder has the format of the Hugging Face hub, so `transformers` opens both too (`AutoModelForCausalLM` and
-    `AutoTokenizer`). If the hub has no family for the architecture, or its format cannot express the tokenizer, we use
-    our own format, and an `OwnFormatWarning` warns you. `step` is recorded for models that come from a training run.
-    The new files replace the old ones all at once. Before anything is written, it raises `ValueError` as
-    `check_savable` does, and for a model with more weights than its config says, such as a LoRA. Raises `OSError` if
-    the folder cannot be written to.
+    The folder has the format of the Hugging Face hub, so `transformers` can open the model and the tokenizer too
+    (`AutoModelForCausalLM` and `AutoTokenizer`). If the hub has no family for the architecture, or its format cannot
+    express the tokenizer, we use our own format, and an `OwnFormatWarning` warns you. `step` is recorded for models
+    that come from a training run. The new files replace the old ones all at once. Before it writes anything, it raises
+    `ValueError` as `check_savable` does, and for a model with more weights than its config says, such as a LoRA. Raises
+    `OSError` if the folder cannot be written to.
 
         save_pretrained(model, tokenizer, "my-assistant")
         model, tokenizer = load_pretrained("my-assistant")
@@ -91,7 +91,7 @@ def check_savable(tokenizer: Tokenizer) -> None:
 
 
 def _config(config: TransformerConfig) -> dict[str, Any]:
-    """Return the content of `config.json`, as a family on the hub writes it or with our own fields."""
+    """Return the content of `config.json`, in the form of a family on the hub, or with our own fields."""
     try:
         return hub_config(config)
     except ValueError:
@@ -107,7 +107,7 @@ def _tell(message: str) -> None:
 
 
 def hub_config(config: TransformerConfig) -> dict[str, Any]:
-    """Return the `config.json` of a model's family. Raises `ValueError` if it does not belong to one."""
+    """Return the `config.json` of a model's family. Raises `ValueError` if the model does not belong to any family."""
     c = config
     shared = {"vocab_size": c.vocab_size, "tie_word_embeddings": c.tied_embeddings}
     if _is_gpt2(c):
@@ -157,7 +157,7 @@ def _check_weights(model: Transformer) -> None:
     if differing := sorted(names ^ expected):
         raise ValueError(
             f"The model's weights do not match its config (for example {differing[0]!r}), so this format "
-            "cannot store them. First merge and remove whatever was added to its own weights."
+            "cannot store them. First merge and remove whatever was added to the model's own weights."
         )
 
 
@@ -169,7 +169,7 @@ def _is_gpt2(c: TransformerConfig) -> bool:
 
 
 def _llama_family(c: TransformerConfig) -> str | None:
-    """Return the one family of the Llama line that matches the config, or None."""
+    """Return the family of the Llama line that matches the config, or None."""
     if (c.positions, c.norm, c.mlp) != ("rotary", "rmsnorm", "swiglu") or len(set(c.rope_factors or [1.0])) > 1:
         return None
     differs = {

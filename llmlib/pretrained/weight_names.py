@@ -1,4 +1,4 @@
-"""Translate our `Transformer`'s parameter names into those in other people's files."""
+"""Translate our `Transformer`'s parameter names into the names in other people's files."""
 
 import re
 
@@ -52,7 +52,7 @@ GGUF_NAMES = {
 
 
 def translate(name: str, names: dict[str, str]) -> str:
-    """Return the name of one of our parameters in the other format.
+    """Return what one of our parameters is called in the other format.
 
     >>> translate("blocks.3.mlp.up.weight", GGUF_NAMES)
     'blk.3.ffn_up.weight'

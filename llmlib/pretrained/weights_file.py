@@ -53,7 +53,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def checksum(tensor: Shaped[Tensor, "*axes"]) -> int:
-    """Return a number that almost certainly changes if any bit does.
+    """Return a number that almost certainly changes if any bit of the tensor changes.
 
     >>> checksum(torch.zeros(2))
     1696784233
@@ -62,7 +62,7 @@ def checksum(tensor: Shaped[Tensor, "*axes"]) -> int:
 
 
 def file_checksum(path: Path) -> int:
-    """Return a number that almost certainly changes if any byte of a file does."""
+    """Return a number that almost certainly changes if any byte of the file changes."""
     running = 0
     with open(path, "rb") as file:
         while piece := file.read(1 << 24):
@@ -71,7 +71,7 @@ def file_checksum(path: Path) -> int:
 
 
 def checksums_of(metadata: Any, names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the checksums of tensors and of `OTHERS` in a file's metadata; files that others wrote have none.
+    """Return the checksums of tensors and of `OTHERS` in a file's metadata; files that others wrote have no checksums.
 
     Raises `ValueError` if our own checksums are not for exactly these names: the metadata may be damaged, too.
     """

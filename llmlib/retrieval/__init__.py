@@ -1,7 +1,7 @@
-"""Find the documents that a question needs, so that a model can read the answer instead of inventing it.
+"""Find documents that help with a question, so that a model can read the answer instead of inventing it.
 
 `bm25` scores documents by the rare words that they share with the question, `embedding` by how close a model's vectors
-for document and question are; `searching` takes the best documents by either score.
+for the document and the question are; `searching` returns the documents with the best scores of either kind.
 """
 
 from typing import TYPE_CHECKING

@@ -18,7 +18,7 @@ def words_of(text: str) -> list[str]:
 
 
 def check_documents(documents: Sequence[str], split: Callable[[str], Sequence[object]]) -> None:
-    """Raise `ValueError` if there are no documents, or if one is empty after splitting."""
+    """Raise `ValueError` if there are no documents, or if `split` finds nothing in a document."""
     if isinstance(documents, str) or not len(documents):
         raise ValueError("An index needs a list of at least one document.")
     for number, document in enumerate(documents):
@@ -27,13 +27,13 @@ def check_documents(documents: Sequence[str], split: Callable[[str], Sequence[ob
 
 
 class BM25:
-    """An index of documents by their words; `scores` says how well each one fits a query.
+    """An index of documents by their words; `scores` says how well each document fits a query.
 
     A document scores for each of the query's words that it contains: the word's rarity, times how often the word
     occurs. The second and third occurrence add less and less (`k1` says how soon), and in a document longer than the
     average each occurrence counts less (`b` says how much). Sources: Robertson et al. (1994), "Okapi at TREC-3";
     Robertson and Zaragoza (2009), "The Probabilistic Relevance Framework: BM25 and Beyond". The scores equal
-    BM25Okapi's in the package rank-bm25. Raises `ValueError` if there are no documents, or if one has no word.
+    BM25Okapi's in the package rank-bm25. Raises `ValueError` if there are no documents, or if a document has no words.
 
     >>> index = BM25(["The cat sat.", "The dog sat on the cat.", "A bird sang.", "It rained.", "Snow fell."])
     >>> [round(score, 2) for score in index.scores("Where is the dog?")]
@@ -52,7 +52,7 @@ class BM25:
         self.rarity = {word: value if value >= 0 else floor for word, value in rarity.items()}
 
     def scores(self, query: str) -> list[float]:
-        """Return one score per document: the higher, the better it fits; 0 if it shares no word with the query."""
+        """Return one score per document: the higher, the better the match; 0 for a document without any query word."""
         mean, found = sum(self.lengths) / len(self.lengths), []
         for counts, length in zip(self.counts, self.lengths):
             slowed = self.k1 * (1 - self.b + self.b * length / mean)

@@ -1,4 +1,4 @@
-"""Take the documents that an index scores highest."""
+"""Find the documents that an index scores highest."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable

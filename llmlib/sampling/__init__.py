@@ -1,9 +1,9 @@
-"""Turn logits into text: adjust the logits, draw a token, decide when a text ends.
+"""Turn logits into text: adjust the logits, draw a token, and decide when the text ends.
 
-`logits` has small functions on logits; `Sampler` combines them and draws. `generate` writes ids, `generate_text` writes
-text up to a stop string, and `beam_search` looks for the most likely whole text. `Constraint` only allows tokens that
-keep a text within a regular expression (`regexes`), a JSON schema (`schemas`) or a list of answers. `quality` measures
-texts: how much they repeat themselves, and how surprising they are to a model.
+`logits` holds small functions on logits; `Sampler` combines them and draws. `generate` writes ids, `generate_text`
+writes text up to a stop string, and `beam_search` looks for the most likely whole text. `Constraint` allows only tokens
+with which the text can still match a regular expression (`regexes`), a JSON schema (`schemas`) or an answer from a
+list. `quality` measures texts: how much they repeat themselves, and how surprising they are to a model.
 """
 
 from llmlib.sampling.automaton import ConstraintError

@@ -48,7 +48,7 @@ def tensor_of(ids: Tensor | Sequence[int]) -> Tensor:
 
 
 def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"] | None:
-    """Return a mask that is True at tokens. Raises `ValueError` for a wrong shape or padding at the end.
+    """Return a mask: True at tokens, False at padding. Raises `ValueError` for a wrong shape or padding at the end.
 
     New tokens go after the last position of every row, so every text has to end there.
     """
@@ -68,7 +68,7 @@ def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> 
 
 
 def ends_of(end_ids: Iterable[int] | None, config: TransformerConfig) -> Int[Tensor, " end"]:
-    """Return the ids that end a text: the given ones, or the config's, except ids that the model does not have.
+    """Return the ids that end a text: the given ids, or else the config's, without ids that the model does not have.
 
     Raises `ValueError` if they are not a list of ids.
     """

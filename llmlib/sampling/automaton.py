@@ -34,7 +34,7 @@ class Chars:
     ranges: tuple[tuple[int, int], ...]
 
     def __invert__(self) -> "Chars":
-        """Return all the other characters."""
+        """Return all characters that are not in these ranges."""
         gaps, start = [], 0
         for low, high in sorted(self.ranges):
             if start < low:
@@ -93,7 +93,7 @@ class Automaton:
 
 
 def build(pattern: Pattern) -> Automaton:
-    """Build a pattern's automaton. Raises `ConstraintError` if no text can match it, or it needs too many states."""
+    """Build a pattern's automaton. Raises `ConstraintError` if no text can match it, or if it needs too many states."""
     many = _Many()
     try:
         first = many.add(pattern, end=0)
@@ -218,7 +218,7 @@ def utf8_ranges(low: int, high: int) -> Iterator[tuple[tuple[int, int], ...]]:
 
 
 def _single(many: _Many, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """Make one state for each set of states that the other machine can be in; return moves [state, 256], and the ends.
+    """Make one state for each set of states that the other machine can be in; return `moves` and `accepts`.
 
     A move into a state that cannot reach an end goes to state 0 instead.
     """
@@ -249,7 +249,7 @@ def _single(many: _Many, first: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pieces(moves: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, frozenset[int]]]:
-    """Cut overlapping byte ranges wherever one begins or ends; yield each piece with all the states it leads to."""
+    """Cut overlapping byte ranges wherever a range begins or ends; yield each piece with all the states it leads to."""
     edges = sorted({edge for low, high, _ in moves for edge in (low, high + 1)})
     for low, end in itertools.pairwise(edges):
         if targets := frozenset(target for first, last, target in moves if first <= low <= last):

@@ -1,14 +1,14 @@
 """Constrained decoding: allow only tokens after which the text can still meet the constraint.
 
 The automaton reads bytes, but the model writes tokens. So in each state we follow every token of the vocabulary through
-the automaton, all of them at once along a tree of their common beginnings, and allow those that do not get stuck.
+the automaton, all of them at once along a tree of their common beginnings, and allow the tokens that do not get stuck.
 Sources: Willard and Louf (2023), "Efficient Guided Generation for Large Language Models"; for the tree, Geng et al.
 (2023), "Grammar-Constrained Decoding for Structured NLP Tasks without Finetuning".
 
 Libraries such as llguidance do the same in compiled code: for a schema with five fields they take 0.04 ms per token,
-and this module takes 0.6 ms in a new state. They also handle schemas that contain themselves. We write it out here
-because the course shows how it works, and next to a model's 15 ms per token the difference hardly matters. On a server,
-use such a library.
+and this module takes 0.6 ms in a new state. They also handle schemas that contain themselves. This module writes the
+method out because the course shows how it works; next to a model's 15 ms per token the difference hardly matters. On a
+server, use a library.
 """
 
 from collections.abc import Iterable, Mapping
@@ -55,12 +55,12 @@ class Constraint:
 
     @classmethod
     def regex(cls, pattern: str, tokenizer: Tokenizer) -> "Constraint":
-        """Make the text match a regular expression. Raises `ConstraintError` for one that `read_regex` refuses."""
+        """Make the text match a regular expression. Raises `ConstraintError` if `read_regex` refuses the expression."""
         return cls(read_regex(pattern), tokenizer)
 
     @classmethod
     def json(cls, schema: Mapping[str, Any] | str, tokenizer: Tokenizer) -> "Constraint":
-        """Make the text JSON that fits a schema. Raises `ConstraintError` for a schema that `read_schema` refuses."""
+        """Make the text JSON that fits a schema. Raises `ConstraintError` if `read_schema` refuses the schema."""
         parts = read_parts(schema)
         try:
             return cls(parts[-1][1], tokenizer)
@@ -96,7 +96,7 @@ class Constraint:
         )
 
     def allowed(self, state: int) -> Bool[Tensor, " vocab"]:
-        """Return a mask of the tokens after which a match is still possible; it is False at special tokens."""
+        """Return a mask of the tokens after which a match is still possible; the mask is False at special tokens."""
         if state not in self._known:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
@@ -104,7 +104,7 @@ class Constraint:
         return self._known[state]
 
     def _arrivals(self, state: int) -> np.ndarray:
-        """Return the state after each token, or 0 for a token that leads nowhere."""
+        """Return the state after each token, or 0 if no match is possible after the token."""
         tree, moves = self._tree, self.automaton.moves
         states = np.zeros(tree.n_nodes, dtype=np.int32)
         states[0] = state

@@ -35,7 +35,7 @@ class Continuation:
         return cls(frozenset(end_ids), constraint, constraint.start, ended)
 
     def after(self, token: int) -> "Continuation":
-        """Return what may come after one more token: nothing, if the constraint does not allow that token."""
+        """Return what may come after one more token: no text, if the constraint does not allow that token."""
         if token in self.end_ids:
             return replace(self, ended="end token")
         if self.constraint is None:
@@ -44,7 +44,7 @@ class Continuation:
         return replace(self, state=state, ended="constraint" if self.constraint.is_finished(state) else "")
 
     def allowed(self, vocab_size: int) -> Bool[Tensor, " vocab"]:
-        """Return which tokens may come next; end tokens may only if the text is complete."""
+        """Return which tokens may come next; end tokens may come only if the text is complete."""
         if self.constraint is None:
             return torch.ones(vocab_size, dtype=torch.bool)
         allowed = torch.zeros(vocab_size, dtype=torch.bool)

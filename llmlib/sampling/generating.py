@@ -27,7 +27,7 @@ WITHIN = ("llmlib", "collections", "torch", "jaxtyping")  # packages between the
 
 
 def warn(message: str) -> None:
-    """Warn every time, and name the reader's own line that asked for the text.
+    """Warn every time, and name the line of the user's own code that asked for the text.
 
     `warnings.warn` would show the same message only once per session, and name a line in this file.
     """
@@ -203,7 +203,7 @@ class _Writer:
         self._end_all("max_new_tokens")
 
     def _next_logits(self) -> Float[Tensor, "batch vocab"]:
-        """Return the model's logits for the next token, and zeros for rows that it no longer reads."""
+        """Return the logits for the next token, and zeros for rows that the model no longer reads."""
         if self.read == 0 and self.samples > 1:
             return self._first_logits()
         self._let_go()
@@ -216,7 +216,7 @@ class _Writer:
         return logits.new_zeros(len(self.written), logits.shape[-1]).index_copy(0, self.held, logits)
 
     def _first_logits(self) -> Float[Tensor, "batch vocab"]:
-        """Read each text once, and give each of its samples a copy of what the model remembers of it."""
+        """Read each text once, and give each of its samples a copy of what the model remembers of the text."""
         new = slice(0, self.length)
         mask = self.real[:: self.samples, new] if self.masked else None
         logits = _last_logits(self.model, self.written[:: self.samples, new], self.cache, mask)
@@ -226,7 +226,7 @@ class _Writer:
         return logits.repeat_interleave(self.samples, dim=0)
 
     def _let_go(self) -> None:
-        """Drop the rows that have ended from the cache, but only once they are half of it: copying takes time.
+        """Drop the rows that have ended from the cache, but only once they fill half of it: copying takes time.
 
         If log-probabilities were asked for, they are needed for ended rows too, so all rows stay.
         """

@@ -24,8 +24,8 @@ def generate_text(
     """Continue a text, yielding pieces of text as they come; at the end, `ended_by` says why it ended.
 
     The text ends before the first of the `stop` strings. A stop string may begin in one token and end in another, so
-    text that could be the beginning of a stop string is held back until that is clear. If no stop string comes within
-    `max_new_tokens`, you get a `GenerationWarning`. Everything else is as in `generate`.
+    text that could be the beginning of a stop string is held back until it is clear whether it is one. If no stop
+    string comes within `max_new_tokens`, you get a `GenerationWarning`. Everything else is as in `generate`.
 
         for piece in generate_text(model, tokenizer, "Once upon a time", stop=["\\n\\n"]):
             print(piece, end="")
@@ -63,7 +63,7 @@ def generate_text(
 
 
 def until_stop(pieces: Iterator[str], stops: Sequence[str]) -> Generator[str, None, str | None]:
-    """Yield the pieces up to the first stop string, hold back what may be its beginning, and return the string found.
+    """Yield the pieces up to the first stop string, hold back any beginning of one, and return the string found.
 
     >>> list(until_stop(iter(["one. ", "tw", "o##", "#three"]), ["###"]))
     ['one. ', 'tw', 'o']

@@ -19,10 +19,10 @@ def _column(setting: Setting, logits: Tensor) -> Tensor | float | int:
 
 
 def scale_temperature(logits: Float[Tensor, "*batch vocab"], temperature: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Divide by the temperature: below 1 likely tokens become more likely, above 1 the probabilities get closer.
+    """Divide logits by the temperature: below 1 likely tokens get likelier, above 1 the probabilities get closer.
 
-    It is the T in Boltzmann's distribution, with −logit as the energy (Ackley, Hinton and Sejnowski, 1985). At 0 only
-    the most likely token is left (the first, if several are equal).
+    The temperature is the T in Boltzmann's distribution, with −logit as the energy (Ackley, Hinton and Sejnowski,
+    1985). At a temperature of 0 only the most likely token is left (the first, if several are equally likely).
 
     >>> scale_temperature(torch.tensor([2.0, 1.0]), 0.5)  # the largest is moved to 0, which changes no probability
     tensor([ 0., -2.])
@@ -37,7 +37,7 @@ def scale_temperature(logits: Float[Tensor, "*batch vocab"], temperature: Settin
 def keep_top_k(logits: Float[Tensor, "*batch vocab"], k: Setting) -> Float[Tensor, "*batch vocab"]:
     """Keep the `k` most likely tokens (Fan et al., 2018, "Hierarchical Neural Story Generation").
 
-    It keeps exactly `k`, even if tokens tie for the last place. (`transformers` keeps all that tie.)
+    This keeps exactly `k` tokens, even if several tie for the last place. (`transformers` keeps all tokens that tie.)
 
     >>> keep_top_k(torch.tensor([1.0, 3.0, 2.0]), 2)
     tensor([-inf, 3., 2.])
@@ -108,7 +108,7 @@ def penalise_repetition(
 ) -> Float[Tensor, "*batch vocab"]:
     """Make tokens that have occurred less likely: divide a positive logit by `penalty`, multiply a negative one by it.
 
-    Source: Keskar et al. (2019), "CTRL". Unlike the softmax, this changes if you add a constant to all logits.
+    Source: Keskar et al. (2019), "CTRL". Unlike the softmax, the result changes if you add a constant to all logits.
 
     >>> penalise_repetition(torch.tensor([2.0, -2.0, 2.0]), torch.tensor([1, 5, 0]), 2.0)
     tensor([ 1., -4.,  2.])
@@ -123,9 +123,9 @@ def penalise_counts(
     frequency: Setting = 0.0,
     presence: Setting = 0.0,
 ) -> Float[Tensor, "*batch vocab"]:
-    """Subtract `frequency` from a token's logit for each time it has occurred, and `presence` once if it has.
+    """Subtract `frequency` from a token's logit for each time it has occurred, and `presence` once if it has occurred.
 
-    OpenAI's API defines its frequency and presence penalties like this; negative ones make repetition more likely.
+    OpenAI's API defines its frequency and presence penalties like this; negative penalties make repetition more likely.
 
     >>> penalise_counts(torch.tensor([2.0, 2.0]), torch.tensor([3, 0]), frequency=0.5, presence=0.1)
     tensor([0.4000, 2.0000])
@@ -158,7 +158,7 @@ def keep_allowed(
 def entropy(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
     """Return how uncertain the softmax of the logits is, −Σ p·ln p in nats: from 0 (certain) to ln vocab.
 
-    Source: Shannon (1948), "A Mathematical Theory of Communication". A token with a logit of -inf is impossible.
+    Source: Shannon (1948), "A Mathematical Theory of Communication". A token with a logit of -inf has probability 0.
 
     >>> entropy(torch.tensor([[0.0, 0.0], [0.0, float("-inf")]]))
     tensor([0.6931, 0.0000])
@@ -167,7 +167,7 @@ def entropy(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
 
 
 def log_prob(logits: Float[Tensor, "*batch vocab"], ids: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-    """Return ln p of each id, in float32: its surprise with a minus sign, in nats.
+    """Return ln p of each id, in float32 and in nats: the surprise with a minus sign.
 
     >>> log_prob(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))  # ln 1/2
     tensor([-0.6931])

@@ -27,7 +27,7 @@ class PrefixCache:
         self.cache: Cache = model.new_cache(max_seq_len=1)
 
     def keep(self, ids: Sequence[int], most: int) -> int:
-        """Keep what the cache holds of this text (at most its first `most` tokens); return how many tokens it kept."""
+        """Keep what the cache holds of this text (at most its first `most` tokens); return how many were kept."""
         if self.cache.max_seq_len < len(ids):
             self.cache, self.ids = self.model.new_cache(max_seq_len=len(ids) + self.room), ()
         known = min(common_length(ids, self.ids), most)

@@ -1,4 +1,4 @@
-"""Measure texts: do they repeat themselves, or each other, and how surprising are they to a model?
+"""Measure texts: do they repeat themselves or each other, and how surprising are they to a model?
 
 A text is a sequence of anything that can be compared: ids, words, characters. Compare these numbers only between texts
 of the same length, and between sets with the same number of texts: the longer a text is, the more it has to repeat
@@ -23,9 +23,9 @@ NEARLY_NONE = 0.1  # BLEU counts this instead of 0 matches, so that the logarith
 def distinct_n(texts: Sequence[Text], n: int = 2) -> float:
     """Return the share of distinct n-grams among all n-grams of the texts: 1 if no n-gram occurs twice.
 
-    It falls if a text repeats itself, or if texts repeat each other. Source: Li et al. (2016), "A Diversity-Promoting
-    Objective Function for Neural Conversation Models", who divide by the number of tokens instead; for long texts that
-    makes hardly any difference. Raises `ValueError` if no text has `n` parts.
+    The share falls if a text repeats itself, or if texts repeat each other. Source: Li et al. (2016), "A
+    Diversity-Promoting Objective Function for Neural Conversation Models", who divide by the number of tokens instead;
+    for long texts that makes hardly any difference. Raises `ValueError` if no text has `n` parts.
 
     >>> distinct_n(["abab", "abc"], n=2)  # ab, ba, ab; ab, bc
     0.6
@@ -37,7 +37,7 @@ def distinct_n(texts: Sequence[Text], n: int = 2) -> float:
 
 
 def repetition(text: Text, n: int = 4) -> float:
-    """Return the share of a text's n-grams that came before in the same text: 0 if it never repeats itself.
+    """Return the share of a text's n-grams that occurred earlier in the same text: 0 if the text never repeats itself.
 
     Source: Welleck et al. (2020), "Neural Text Generation with Unlikelihood Training". Raises as `distinct_n` does.
 
@@ -51,10 +51,10 @@ def self_bleu(texts: Sequence[Text], n: int = 4) -> float:
     """Return how much texts repeat each other: the mean BLEU of each text against all others, 1 if all are the same.
 
     BLEU (Papineni et al., 2002) looks at n-grams of 1 to `n`. For each length it takes the share of a text's n-grams
-    that a reference has too (counted at most as often as in one reference), and then the geometric mean over lengths.
-    The result shrinks if the text is shorter than the reference closest in length. No match counts as 0.1 matches, as
-    in the first smoothing of Chen and Cherry (2014). Source: Zhu et al. (2018), "Texygen". Raises `ValueError` for
-    fewer than two texts, a text shorter than `n`, and `n` below 1.
+    that also occur in a reference (counted at most as often as in one reference), and then the geometric mean over
+    lengths. The result shrinks if the text is shorter than the reference closest in length. No match counts as 0.1
+    matches, as in the first smoothing of Chen and Cherry (2014). Source: Zhu et al. (2018), "Texygen". Raises
+    `ValueError` for fewer than two texts, a text shorter than `n`, and `n` below 1.
 
     >>> round(self_bleu(["abcd", "abce"], n=2), 3)  # √(3/4 · 2/3)
     0.707
@@ -96,8 +96,9 @@ def log_probs_of(
 ) -> Float[Tensor, "batch seq-1"]:
     """Return the model's log-probability, in float32, of each token except the first, given the tokens before it.
 
-    This is for measuring, so it keeps nothing for gradients; `llmlib.preferences.log_probs_of` is for losses, and
-    returns the entropy as well. `attention_mask` is False at padding (on the left); ignore the values there.
+    This function is for measuring, so it does not keep anything for gradients; `llmlib.preferences.log_probs_of` is for
+    losses, and returns the entropy as well. `attention_mask` is False at padding (on the left); ignore the values
+    there.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -112,8 +113,9 @@ def log_probs_of(
 def perplexity(log_probs: Float[Tensor, "*batch seq"]) -> Float[Tensor, "*batch"]:
     """Return exp(mean surprise): as if the model had to choose among this many equally likely tokens.
 
-    A low perplexity means likely, not good: a model's own text at a low temperature has a lower perplexity than text by
-    people. Source: Jelinek et al. (1977), "Perplexity: a measure of the difficulty of speech recognition tasks".
+    A low perplexity means likely, not good: a model's own text at a low temperature has a lower perplexity than text
+    that people wrote. Source: Jelinek et al. (1977), "Perplexity: a measure of the difficulty of speech recognition
+    tasks".
 
     >>> perplexity(torch.tensor([0.5, 0.125]).log())  # √(2 · 8)
     tensor(4.)

@@ -19,8 +19,8 @@ def read_regex(text: str) -> Pattern:
     r"""Return the pattern of a regular expression, which has to match the whole text.
 
     It understands literals, `.`, classes, groups, `|`, repetitions, and `^` and `$` at the ends; `\d`, `\w`, `\s` are
-    ASCII only. Raises `ConstraintError`, and says where, for anything that needs memory (backreferences) or looks
-    around, and for an invalid regular expression.
+    ASCII only. Raises `ConstraintError`, which names the place, for backreferences (they need memory), for lookarounds,
+    and for an invalid regular expression.
 
     >>> read_regex("a|b").parts
     (Concatenation(parts=(Chars(ranges=((97, 97),)),)), Concatenation(parts=(Chars(ranges=((98, 98),)),)))

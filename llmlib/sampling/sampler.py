@@ -1,4 +1,4 @@
-"""Draw the next token: combine the functions on logits according to settings, and then draw."""
+"""Draw the next token: combine the functions on logits according to the settings, and then draw."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ class Sampler:
     The settings apply in this order: `logit_bias` adds to the logits of single ids (−∞ bans one); `repetition_penalty`,
     `frequency_penalty` and `presence_penalty` make tokens that have occurred less likely; `temperature` divides the
     logits, and 0 always takes the most likely token; `top_k`, `top_p`, `min_p` and `typical_p` cut the tail, each
-    applied to what the one before left. `llmlib.sampling.logits` has each of them as a function, with its paper. A list
-    gives each text in a batch its own number. Raises `ValueError` for values out of range.
+    applied to the tokens that the one before left. `llmlib.sampling.logits` defines a function for each setting, with
+    its source. A list gives each text in a batch its own number. Raises `ValueError` for values out of range.
 
     >>> Sampler(temperature=0.5).probabilities(torch.tensor([[0.0, 1.0]]))
     tensor([[0.1192, 0.8808]])
@@ -213,7 +213,7 @@ def _is_finite(number: int | float) -> bool:
 
 
 def _setting(name: str, setting: Numbers, logits: Tensor) -> Setting:
-    """Return one number, or a tensor with one per row; refuse any other count."""
+    """Return one number, or a tensor with one number per row; raise for any other count."""
     if not isinstance(setting, Sequence):
         return setting
     if len(setting) != len(logits):

@@ -1,6 +1,6 @@
 """Read JSON schemas into patterns: exactly the JSON that a schema allows, written in one standard way.
 
-The members of an object come in the order of the schema; there may be one space after `,` and `:`, but not elsewhere.
+The members of an object come in the order of the schema; one space is allowed after `,` and `:`, but not elsewhere.
 A finite automaton cannot recognise the texts of a schema that contains itself, so we refuse such a schema.
 """
 
@@ -65,7 +65,7 @@ def read_schema(schema: Mapping[str, Any] | str) -> Pattern:
 
     It understands `type` (one or several), `enum`, `const`, `anyOf`, `oneOf` if its parts do not overlap, `$ref` to the
     schema's own parts, and the keywords in `KEYWORDS`. Objects only have the members in `properties`. Raises
-    `ConstraintError`, and names the part, for anything else, and for a schema that no text can meet.
+    `ConstraintError`, which names the part, for anything else, and for a schema that no text can meet.
     """
     return read_parts(schema)[-1][1]
 
@@ -164,7 +164,7 @@ class _Reader:
         found = self.root
         for step in str(target).removeprefix("#").strip("/").split("/"):
             if not str(target).startswith("#/") or not isinstance(found, Mapping) or step not in found:
-                raise ConstraintError(f"The schema at {path} refers to {target!r}, which is not in it.")
+                raise ConstraintError(f"The schema at {path} refers to {target!r}, which it does not contain.")
             found = found[step]
         return self.read(found, path, (*inside, target))
 
@@ -185,7 +185,9 @@ class _Reader:
         if "pattern" not in schema:
             inner: Pattern = Repeat(CHARACTER, least, most)
         elif (least, most) != (0, None):
-            raise ConstraintError(f"The schema at {path} has a pattern and a length: put the length into the pattern.")
+            raise ConstraintError(
+                f"The schema at {path} has both a pattern and a length: put the length into the pattern."
+            )
         else:
             inner = _in_a_string(self._pattern(schema["pattern"], path))
         return Concatenation((literal('"'), inner, literal('"')))

@@ -1,9 +1,9 @@
 """Predict the loss of a model before you train it, from smaller models: laws of parameters, tokens and compute.
 
-`laws` has the two published forms of a scaling law, and what follows from one: the best use of a budget, and a model
-that is cheap to use. `published` holds the constants of three papers, and known models. `fitting` fits a law to your
-own runs and predicts with an interval, `isoflop` finds the best size for one budget, and `bills` turns FLOPs into days
-and money.
+`laws` defines the two published forms of a scaling law, and what follows from such a law: the best use of a budget, and
+a model that is cheap to use. `published` holds the constants from three papers, and the figures of well-known models.
+`fitting` fits a law to your own runs and predicts with an interval, `isoflop` finds the best size for one budget, and
+`bills` turns FLOPs into days and money.
 """
 
 from llmlib.scaling.bills import MACHINES, Bill, Machine, bill

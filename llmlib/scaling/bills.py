@@ -7,7 +7,7 @@ from llmlib.scaling.laws import ScalingError
 
 @dataclass(frozen=True)
 class Machine:
-    """An accelerator: the speed that its data sheet promises, the power it draws, and what it costs to rent."""
+    """An accelerator: the speed that its data sheet promises, the power that it draws, and the price of renting it."""
 
     name: str
     peak_flops: float  # per second, for dense products in bfloat16
@@ -34,7 +34,7 @@ class Bill:
 
 
 def bill(flops: float, machine: Machine, *, count: int = 1, utilisation: float = 0.4) -> Bill:
-    """Return how long `count` machines need for `flops` FLOPs, and what that costs.
+    """Return how long `count` machines need for `flops` FLOPs, and what the computation costs.
 
     `utilisation` is the share of the peak that the machines really reach: 0.3 to 0.5 when they train large models
     (Chowdhery et al., 2022, PaLM, section 4.1). Raises `ScalingError` for numbers that are not positive, and for a

@@ -1,4 +1,4 @@
-"""Fit a law to runs, find out how certain it is, and predict with it."""
+"""Fit a law to runs, find out how certain the law is, and predict with it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ FLAT = 1e-4  # nats; if the law's loss falls by less than this over all runs, th
 
 
 def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
-    """Return the Huber loss of each deviation: half its square up to `delta`, and a straight line beyond it.
+    """Return the Huber loss of each deviation: half the square up to `delta`, and a straight line beyond.
 
-    So one run that went wrong cannot bend a whole curve. Source: Huber (1964).
+    This way, a single run that went wrong cannot bend the whole curve. Source: Huber (1964).
 
     >>> huber([0.5, 1, 3], delta=1).tolist()
     [0.125, 0.5, 2.5]
@@ -31,7 +31,7 @@ def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A predicted loss, the interval that holds it with probability `level`, and how far it is from the fitted runs."""
+    """A predicted loss, its interval with probability `level`, and how far the new run is from the fitted runs."""
 
     loss: float
     low: float
@@ -46,7 +46,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Fit:
-    """The result of `fit`: the law, the same law from resampled runs, and what it was fitted to."""
+    """The result of `fit`: the law, the same law from resampled runs, and the runs that it was fitted to."""
 
     law: Law
     laws: tuple[Law, ...]  # one for each bootstrap sample
@@ -72,9 +72,9 @@ class Fit:
     def predict(self, parameters: float, tokens: float, level: float = 0.9, seed: int = 0) -> Prediction:
         """Predict the loss of one new run, with an interval, and say whether the run is outside the fitted range.
 
-        The interval covers two kinds of error: the true law may be different (the bootstrap), and a single run
-        deviates from its law (by as much as a fitted run, drawn at random). It cannot foresee a bend that no fitted
-        run shows.
+        The interval covers two kinds of error: the fitted law may be wrong (the bootstrap says by how much), and a
+        single run deviates from its law (by as much as a fitted run, drawn at random). The interval cannot foresee a
+        bend that no fitted run shows.
         """
         _check_level(level)
         draws = np.random.default_rng(seed).choice(self.deviations, (25, max(1, len(self.laws))))
@@ -221,14 +221,14 @@ def _minimise(logs: tuple[Array, Array, Array], weights: Array, starts: Array, d
     """Return the constants that minimise the Huber loss from each start, and the loss there.
 
     This is the Levenberg–Marquardt method: a step solves the linear problem near the current constants, damped more
-    after a step that did not help. Runs that deviate by more than `delta` get a lower weight, so that their squares
-    count like their sizes. `weights` is (start, run), `starts` (start, constant); all starts take their steps side by
-    side.
+    after a step that did not help. Runs that deviate by more than `delta` get a lower weight, so that their loss grows
+    linearly instead of quadratically. `weights` is (start, run), `starts` (start, constant); all starts take their
+    steps side by side.
     """
     log_n, log_d, log_loss = logs
 
     def terms(constants: Array) -> tuple[Array, Array]:
-        """Return the three terms' shares of the loss (start, run, 3), and the deviations (start, run)."""
+        """Return the shares of the three terms in the loss (start, run, 3), and the deviations (start, run)."""
         e, a, b, alpha, beta = (constants[:, [i]] for i in range(5))
         summands = np.stack(np.broadcast_arrays(e + 0 * log_n, a - alpha * log_n, b - beta * log_d), axis=-1)
         top = summands.max(-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Read the best size off models that all took the same compute, and draw a line through such sizes."""
+"""Find the best size among models that all took the same compute, and fit a power law to such sizes."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from llmlib.scaling.laws import ScalingError
 
 @dataclass(frozen=True)
 class Minimum:
-    """The lowest point of a loss curve at one compute; `inside`: whether it is within the range of the models."""
+    """The lowest point of a loss curve for one compute budget; `inside` says whether it is within the models' sizes."""
 
     parameters: float
     loss: float

@@ -10,12 +10,12 @@ GOLDEN = (5**0.5 - 1) / 2
 
 
 class ScalingError(ValueError):
-    """The numbers do not allow an answer; the message says what is missing."""
+    """There is no answer for these numbers; the message says why."""
 
 
 @dataclass(frozen=True)
 class Allocation:
-    """A size, a number of tokens to train on, and the loss that a law predicts for the two."""
+    """A size, a number of tokens to train on, and the loss that a law predicts for them."""
 
     parameters: float
     tokens: float
@@ -29,7 +29,7 @@ class Allocation:
 
     @property
     def flops(self) -> float:
-        """The FLOPs of training and answering together."""
+        """The FLOPs for training and inference together."""
         return self.training_flops + self.answering_flops
 
 
@@ -90,7 +90,7 @@ class Law:
 
     @property
     def size_exponent(self) -> float:
-        """The exponent of the best size: the size grows as compute to this power."""
+        """The exponent of the best size, which grows as compute to this power."""
         return self.beta / (self.alpha + self.beta)
 
     def optimum(self, compute: float) -> Allocation:
@@ -121,9 +121,9 @@ class Law:
         return float((self.B / gap) ** (1 / self.beta))
 
     def cheapest(self, loss: float, answered_tokens: float = 0.0) -> Allocation:
-        """Return the model that reaches `loss` with the fewest FLOPs for training and answering together.
+        """Return the model that reaches `loss` with the fewest FLOPs for training and inference together.
 
-        `answered_tokens` is how many tokens the model will read and write in its lifetime. The more there are, the
+        `answered_tokens` is how many tokens the model will read and write in its lifetime. The more tokens that is, the
         smaller the best model, and the longer its training. Raises `ScalingError` for a loss that is not above E, or
         for a negative number of tokens. Source of the idea: Sardana et al. (2024), "Beyond Chinchilla-Optimal".
 
@@ -137,7 +137,7 @@ class Law:
             raise ScalingError(f"answered_tokens must be 0 or more, got {answered_tokens}.")
 
         def made_of(log_odds: float) -> Allocation:
-            """Return the model that loses this share of loss − E to its small size, and the rest to too few tokens."""
+            """Return the model whose small size causes this share of loss − E; too few tokens cause the rest."""
             share = 1 / (1 + np.exp(-log_odds))
             parameters = float((self.A / (share * (loss - self.E))) ** (1 / self.alpha))
             tokens = float((self.B / ((1 - share) * (loss - self.E))) ** (1 / self.beta))

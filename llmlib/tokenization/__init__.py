@@ -1,8 +1,8 @@
-"""Turn text into ids and back: characters, byte-pair encoding and its training, other people's tokenizer files.
+"""Turn text into ids and back: with characters, byte-pair encoding (and its training), or other people's files.
 
-Start with `load_tokenizer` for a published vocabulary, or with `BPETokenizer.train` for one of your own. `simple_bpe`
-is byte-pair encoding as lesson 01 builds it; `hugging_face`, `gguf` and `published` read what others made. Nothing here
-imports torch.
+Start with `load_tokenizer` for a published vocabulary, or with `BPETokenizer.train` for a vocabulary of your own.
+`simple_bpe` is byte-pair encoding as lesson 01 builds it; `hugging_face`, `gguf` and `published` read tokenizers that
+others made. Nothing here imports torch.
 """
 
 from llmlib.tokenization.base import Tokenizer, TokenizerError

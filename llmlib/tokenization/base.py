@@ -66,9 +66,9 @@ class Tokenizer:
     def with_special_tokens(self, tokens: Mapping[str, int] | Iterable[str]) -> "Tokenizer":
         """Return a copy of this tokenizer with more special tokens.
 
-        `tokens` is a list of strings, which get the ids after the last one in use, or a mapping from strings to ids,
-        which may leave gaps. A model needs a row for each new id before it can read them. Raises `TokenizerError` for
-        a string that is a special token already, an id in use, or an empty string.
+        `tokens` is a list of strings, which get the ids after the last id in use, or a mapping from strings to ids,
+        which may leave gaps. A model needs a row for each new id before it can read the new tokens. Raises
+        `TokenizerError` for a string that is already a special token, an id that is already in use, or an empty string.
 
         >>> from llmlib.tokenization import BPETokenizer
         >>> chatty = BPETokenizer.train("hi", vocab_size=256).with_special_tokens(["<|user|>"])
@@ -131,12 +131,12 @@ class Tokenizer:
     def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
         """Return the ids of a text that comes in parts: strings, and ids (of special tokens) that stay as they are.
 
-        Nothing inside a string becomes a special token, so other people's text cannot pass itself off as one.
+        Nothing inside a string becomes a special token, so other people's text cannot imitate a special token.
         """
         return [id for ids in self.encode_each(parts) for id in ids]
 
     def encode_each(self, parts: Iterable[str | int]) -> Iterator[list[int]]:
-        """Yield the ids of each part of a text; joined, they are what `encode_parts` returns."""
+        """Yield the ids of each part of a text; joined, these ids are what `encode_parts` returns."""
         begun = False
         for part in parts:
             if isinstance(part, int):
@@ -158,8 +158,8 @@ class Tokenizer:
     def decode(self, ids: Iterable[SupportsIndex], errors: str = "replace") -> str:
         """Turn ids (a list, an array, or a tensor with one axis) into text.
 
-        Bytes that are not valid UTF-8 become U+FFFD, or what Python's `errors` asks for. Raises ValueError for an id
-        that is not in use.
+        Bytes that are not valid UTF-8 become U+FFFD, or are handled as Python's `errors` says. Raises ValueError for an
+        id that is not in use.
         """
         return b"".join(self._bytes_of(ids)).decode("utf-8", errors)
 
@@ -206,7 +206,7 @@ class Tokenizer:
 
 
 def refuse_paths(text: Any) -> None:
-    """Raise `ValueError` if somebody passes the name of a file instead of its text."""
+    """Raise `ValueError` if `text` is the name of a file instead of its content."""
     is_name = isinstance(text, str) and len(text) < 260 and "\n" not in text and "\0" not in text
     if isinstance(text, os.PathLike) or (is_name and "." in text and os.path.isfile(text)):
         raise ValueError(
@@ -215,7 +215,7 @@ def refuse_paths(text: Any) -> None:
 
 
 def without_surrogates(text: str) -> str:
-    """Return the text with surrogate pairs (UTF-16's two halves of a character) joined, and lone ones as U+FFFD.
+    """Return the text with surrogate pairs (UTF-16's two halves of a character) joined, and lone halves as U+FFFD.
 
     >>> without_surrogates("\\ud83d\\ude42 \\ud83d")
     '🙂 \ufffd'
@@ -229,7 +229,7 @@ def without_surrogates(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def any_of(names: tuple[str, ...]) -> Any:
-    """Return a pattern that finds the leftmost special token, and the longest if several begin there."""
+    """Return a pattern that finds the leftmost special token, and the longest if several begin at that point."""
     return regex.compile("|".join(regex.escape(name) for name in sorted(names, key=len, reverse=True)))
 
 

@@ -1,4 +1,4 @@
-"""Byte-pair encoding, as GPT-2, Llama 3, Qwen and SmolLM2 use it.
+"""Byte-pair encoding (BPE), as used by GPT-2, Llama 3, Qwen and SmolLM2.
 
 A regular expression cuts a text into pieces, and each piece becomes UTF-8 bytes. Then the adjacent pair that was
 learned first is joined, again and again, until no learned pair is left (Sennrich et al. 2016,
@@ -151,12 +151,12 @@ class BPETokenizer(Tokenizer):
     ) -> "BPETokenizer":
         """Learn a vocabulary: ids 0 to 255 are the bytes, then come the merges as learned, then `special_tokens`.
 
-        The text is cut at `special_tokens` first: nothing is learned from them, and no merge reaches across them.
+        The text is cut at `special_tokens` first: training does not learn from them, and no merge reaches across them.
 
         `text` may be an iterable of strings, such as an open file: only one string at a time, and the
         counts of distinct pieces, are kept in memory. (No piece reaches from one string into the next, so the
         lines of a file teach less about newlines than the whole file as one string.) The most frequent pair is merged
-        first; `ties` says which one if several are tied (see `learn_merges`). If no pair is left, there are fewer
+        first; `ties` says which pair if several are tied (see `learn_merges`). If no pair is left, there are fewer
         than `vocab_size` tokens. Raises ValueError if `vocab_size` leaves no room for the bytes and
         special tokens, and `TokenizerError` if `pattern` is not a regular expression.
         """
@@ -216,8 +216,8 @@ class BPETokenizer(Tokenizer):
     ) -> "BPETokenizer":
         """Build a tokenizer from the bytes of each id, whatever the ids are, and the pairs in the order of merging.
 
-        `special_tokens` that are not in the vocabulary get the ids after it. Raises `TokenizerError` for a pair that
-        does not make a token in the vocabulary.
+        `special_tokens` that are not in the vocabulary get the ids after the vocabulary. Raises `TokenizerError` for a
+        pair that does not make a token in the vocabulary.
 
         >>> letters = {7: b"l", 3: b"o", 9: b"w", 5: b"lo", 4: b"<|end|>"}
         >>> BPETokenizer.from_vocabulary(letters, [(b"l", b"o")], ["<|end|>"]).encode("low<|end|>", "all")
@@ -237,7 +237,7 @@ class BPETokenizer(Tokenizer):
         return self._as_ids(self._core.encode_ordinary(text))
 
     def _needs_python(self, text: str) -> bool:
-        """Return whether tiktoken's core alone would fail on this text, or return ids that the model does not know."""
+        """Return whether tiktoken's core alone would fail on this text, or return ids that the model does not have."""
         if self._only_whole or (self._missing and self.unk_id is None and self._drops_something(text)):
             return True
         steps = range(0, len(text) - LONG_RUN_OF_SPACES, LONG_RUN_OF_SPACES)
@@ -281,7 +281,7 @@ class BPETokenizer(Tokenizer):
         yield from self.encode(held, names)
 
     def _decided(self, text: str, names: tuple[str, ...]) -> int:
-        """Return how many characters at the start of a text have final ids, whatever comes next; 0 if that is unknown.
+        """Return how many characters at the start of a text have final ids, whatever comes next; 0 if this is unknown.
 
         We cut where a word or number ends and the pattern ends a piece; the white space after it stays in one part.
         """
@@ -303,7 +303,7 @@ class BPETokenizer(Tokenizer):
     def to_tiktoken(self, name: str = "llmlib") -> tiktoken.Encoding:
         """Return this tokenizer as a `tiktoken.Encoding` with the same ids.
 
-        Raises ValueError if tiktoken cannot express it: ids that are not in merge order, pieces that must
+        Raises ValueError if tiktoken cannot express the tokenizer: ids that are not in merge order, pieces that must
         stay whole, or a Unicode normalization. Bytes that are missing from the vocabulary get ids beyond `vocab_size`.
         """
         if self._rank_to_id is not None or self._only_whole or self.normalization:

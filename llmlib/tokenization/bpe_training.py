@@ -1,9 +1,9 @@
 """Learn a byte-pair encoding: count the distinct pieces of a text, then merge the most common pair, again and again.
 
-Counting all pairs again for each merge would go over the whole text thousands of times. Two observations
-make it quick. Most pieces of a text occur many times, so each distinct piece is kept once with its count.
-And a merge changes counts only where its pair occurs. So we remember which pieces contain each pair,
-correct the counts there, and find the next most common pair with a heap.
+Counting all pairs again for each merge would go over the whole text thousands of times. Two observations make training
+quick. Most pieces of a text occur many times, so each distinct piece is kept once with its count. And a merge changes
+counts only where its pair occurs. So we remember which pieces contain each pair, correct the counts there, and find the
+next most common pair with a heap.
 """
 
 import heapq
@@ -121,13 +121,13 @@ def _entry(count: int, pair: Pair) -> tuple[Any, ...]:
 
 
 def _entry_with_bytes(tokens: Sequence[bytes], count: int, pair: Pair) -> tuple[Any, ...]:
-    """Return an entry that is smaller, at equal counts, if the bytes are larger; 256 marks the end, below any byte."""
+    """Return an entry that is smaller, at equal counts, if the bytes are larger; the 256 sorts a prefix last."""
     left, right = ((*(255 - byte for byte in tokens[id]), 256) for id in pair)
     return -count, left, right, pair
 
 
 def _pop_commonest(heap: list[tuple[Any, ...]], pair_counts: Mapping[Pair, int]) -> Pair | None:
-    """Take the most common pair from the heap, where counts may be too high but never too low."""
+    """Remove and return the most common pair in the heap, where counts may be too high but never too low."""
     while heap:
         noted, *order, pair = heapq.heappop(heap)
         count = pair_counts.get(pair, 0)

@@ -10,7 +10,7 @@ from llmlib.tokenization.bpe import BPETokenizer, parts_of_merges
 
 @cache
 def byte_alphabet() -> dict[str, int]:
-    """Return GPT-2's visible character for every byte, in GPT-2's order of ids.
+    """Return GPT-2's alphabet: a visible character for each byte, and the byte, in GPT-2's order of ids.
 
     A byte that is a visible character is written as itself; the others use the characters from U+0100 up.
 
@@ -47,7 +47,7 @@ def byte_level_tokenizer(
     """Build a tokenizer from tokens and pairs of tokens, both in GPT-2's alphabet; for the options see `BPETokenizer`.
 
     Raises `TokenizerError` if a merge refers to a missing token. tiktoken's core joins any two tokens that make the
-    earliest token, not only the listed pairs, so this also raises if that would lead to other ids.
+    earliest token, not only the listed pairs, so the function also raises if such joining would lead to other ids.
     """
     as_bytes = bytes_of_tokens(tokens)
     pairs: dict[bytes, dict[tuple[bytes, bytes], int]] = {}  # for each token, the pairs that make it, and when
@@ -65,10 +65,10 @@ def byte_level_tokenizer(
 
 
 def _check_merges(pairs: Mapping[bytes, Mapping[tuple[bytes, bytes], int]]) -> None:
-    """Check that both ways of merging agree: each token, encoded alone, must come from a listed pair of earlier tokens.
+    """Check that tiktoken merges as the listed pairs do: each token must come from a listed pair of earlier tokens.
 
-    Then the bytes of a token always go through that pair, whatever surrounds them. Trained vocabularies are like
-    that, because this is how their tokens were found.
+    Then the bytes of a token always go through that pair, whatever surrounds them. Trained vocabularies meet this
+    condition, because training found their tokens in this way.
     """
     ranks = {token: number for number, token in enumerate(pairs)}
     last = -1

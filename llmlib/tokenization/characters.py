@@ -8,7 +8,7 @@ from llmlib.tokenization.base import Tokenizer, TokenizerError, refuse_paths, wi
 class CharTokenizer(Tokenizer):
     """A tokenizer with one id per character, in the order of the Unicode code points.
 
-    Raises ValueError for a character that is not in its alphabet; a tokenizer over bytes has no such gaps.
+    Raises ValueError for a character that is not in its alphabet; a tokenizer over bytes can encode every character.
 
     >>> tokenizer = CharTokenizer.train("hello")
     >>> tokenizer.alphabet, tokenizer.encode("hole")
@@ -24,7 +24,7 @@ class CharTokenizer(Tokenizer):
 
     @classmethod
     def train(cls, text: str | Iterable[str]) -> "CharTokenizer":
-        """Collect the alphabet of one text or of several."""
+        """Make a tokenizer whose alphabet is all the characters of one text or of several."""
         refuse_paths(text)
         alphabet: set[str] = set()
         for part in [text] if isinstance(text, str) else text:

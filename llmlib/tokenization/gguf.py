@@ -27,7 +27,7 @@ SPLITS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def load_gguf(path: Path) -> Tokenizer:
-    """Read the tokenizer. Raises `TokenizerError` if it is missing, damaged, or of an unknown kind."""
+    """Read the tokenizer. Raises `TokenizerError` if the tokenizer is missing, damaged, or of an unknown kind."""
     try:
         metadata = read_gguf(path).metadata
     except GGUFError as error:
@@ -59,13 +59,13 @@ class _Vocabulary:
             return self.byte_level()
         if model == "llama":
             return self.sentencepiece()
-        raise TokenizerError(f"Its tokenizer has the type {model!r}; only 'gpt2' and 'llama' are supported.")
+        raise TokenizerError(f"The tokenizer has the type {model!r}; only 'gpt2' and 'llama' are supported.")
 
     def byte_level(self) -> Tokenizer:
         split = self.get("pre", str, "(none)")
         if split not in SPLITS:
             raise TokenizerError(
-                f"Its pre-tokenizer is {split!r}, which is not supported; it must be one of {', '.join(SPLITS)}."
+                f"The pre-tokenizer is {split!r}, which is not supported; it must be one of {', '.join(SPLITS)}."
             )
         pattern, options = SPLITS[split]
         merges = [merge.split(" ") for merge in self.texts("merges")]
@@ -113,10 +113,10 @@ class _Vocabulary:
         if key not in self.metadata:
             if default:
                 return default[0]
-            raise TokenizerError(f"The field {key} is missing from its metadata.")
+            raise TokenizerError(f"The field {key} is missing from the metadata.")
         value = self.metadata[key]
         if type(value) is not kind:
-            raise TokenizerError(f"The field {key} is of type {type(value).__name__}, expected {kind.__name__}.")
+            raise TokenizerError(f"The field {key} must be of type {kind.__name__}, got {type(value).__name__}.")
         return value
 
     def id(self, name: str) -> int | None:

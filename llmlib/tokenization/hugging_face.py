@@ -1,7 +1,7 @@
 """Read Hugging Face's tokenizer.json for the families GPT-2, Llama, Mistral, Qwen2, Qwen3 and SmolLM2.
 
 The file describes a pipeline: normalizer, pre-tokenizer, model, post-processor, decoder. We support the
-pipelines of these families, and refuse a file unless we can follow every part of it to the letter.
+pipelines of these families, and refuse a file unless we can follow every part of its pipeline exactly.
 """
 
 import sys
@@ -98,7 +98,7 @@ def _pattern(splitters: list[Any]) -> str:
     if byte_level.get("type") != "ByteLevel":
         raise TokenizerError(f"The pre-tokenizer {short(byte_level)} after ByteLevel is not supported.")
     if byte_level.get("add_prefix_space", True):
-        raise TokenizerError("The pre-tokenizer ByteLevel with add_prefix_space is not supported.")
+        raise TokenizerError("The ByteLevel pre-tokenizer with add_prefix_space is not supported.")
     with_gpt2 = byte_level.get("use_regex", True)
     if not before and with_gpt2:
         return GPT2_PATTERN
@@ -133,7 +133,7 @@ def _sentencepiece(
             f"The normalizer {short(normalizers)} with the pre-tokenizer {short(splitters)} is not supported."
         )
     if model["ignore_merges"]:
-        raise TokenizerError("ignore_merges is not supported without the pre-tokenizer ByteLevel.")
+        raise TokenizerError("ignore_merges is supported only with the ByteLevel pre-tokenizer.")
     decoders = _flat(record, "decoder", "decoders")
     steps = [step for step in decoders if step.get("type") not in ("ByteFallback", "Fuse")]
     if steps not in ([UNDO_REPLACE], [UNDO_REPLACE, STRIP_FIRST]):
@@ -162,7 +162,7 @@ def _metaspace(step: dict[str, Any]) -> str:
     try:
         return {"always": "every", "first": "first", "never": "never"}[scheme]
     except (KeyError, TypeError):
-        raise TokenizerError(f"The pre-tokenizer Metaspace has the unknown prepend_scheme {scheme!r}.") from None
+        raise TokenizerError(f"The Metaspace pre-tokenizer has the unknown prepend_scheme {scheme!r}.") from None
 
 
 def _flat(record: Mapping[str, Any], key: str, inner: str) -> list[dict[str, Any]]:
@@ -174,7 +174,7 @@ def _flat(record: Mapping[str, Any], key: str, inner: str) -> list[dict[str, Any
     for step in steps:
         field(step, "type", str, key)
         if step["type"] == "Sequence":
-            raise TokenizerError(f"The {key} has a Sequence within a Sequence, which is not supported.")
+            raise TokenizerError(f"The {key} contains a Sequence within a Sequence, which is not supported.")
     return steps
 
 
@@ -231,7 +231,9 @@ def _conventions(record: Mapping[str, Any], special: Mapping[str, int], path: Pa
     config = others["tokenizer_config.json"]
     written = config.get("llmlib_crc32")
     if written is not None and written != zlib.crc32(path.read_bytes()):
-        print(f"{path} is not what was saved: it has since been changed, or is damaged.", file=sys.stderr)
+        print(
+            f"{path} differs from the file that was saved: it has been changed since, or is damaged.", file=sys.stderr
+        )
     begin = _template_begin(record)
     ends = [_token_id(config.get("eos_token"), special)]
     for name in ("config.json", "generation_config.json"):
@@ -249,7 +251,7 @@ def _conventions(record: Mapping[str, Any], special: Mapping[str, int], path: Pa
 
 
 def _token_id(token: Any, special: Mapping[str, int]) -> int | None:
-    """Return the id of a special token, which older files write as a string and newer ones as an object."""
+    """Return the id of a special token, which older files write as a string and newer files as an object."""
     text = token.get("content") if isinstance(token, dict) else token
     return special.get(text) if isinstance(text, str) else None
 
@@ -288,7 +290,7 @@ def _chat_template(config: Mapping[str, Any], path: Path) -> str | None:
         try:
             return file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise TokenizerError(f"{file.name} next to it is not UTF-8 text: {error}.") from None
+            raise TokenizerError(f"{file.name} in the same folder is not UTF-8 text: {error}.") from None
     template = config.get("chat_template")
     if isinstance(template, list):  # several, by name
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}

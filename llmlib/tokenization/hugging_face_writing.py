@@ -39,7 +39,7 @@ def hugging_face_record(tokenizer: BPETokenizer) -> dict[str, Any]:
     """Return the content of a `tokenizer.json`. Raises `TokenizerError` for a tokenizer that the format cannot express.
 
     It cannot express a pattern of your own (dialects of regular expressions differ in small ways), a token that is not
-    made of a pair of earlier tokens, or a special token that looks like an ordinary one.
+    made of a pair of earlier tokens, or a special token that looks like an ordinary token.
 
     >>> record = hugging_face_record(BPETokenizer.train("low lower", vocab_size=258, special_tokens=["<|end|>"]))
     >>> record["model"]["merges"], record["added_tokens"][0]["content"]
@@ -84,8 +84,8 @@ def _added(text: str, id: int) -> dict[str, Any]:
 def _special_in_vocab(tokenizer: BPETokenizer, vocab: Mapping[str, int]) -> dict[str, int]:
     """Return the special tokens to write into the vocabulary as well, because only the vocabulary fixes their ids.
 
-    If pieces are looked up whole, no special token may be in the vocabulary: text that looks like one would become one.
-    In that case the format numbers the special tokens itself, right after the other ids.
+    If pieces are looked up whole, no special token may be in the vocabulary: otherwise, text that looks like a special
+    token would become that token. In that case the format numbers the special tokens itself, right after the other ids.
     """
     special = tokenizer.special_tokens
     for text in special:

@@ -1,4 +1,4 @@
-"""Fetch the named vocabularies: OpenAI's files, and the one inside SmolLM2's package."""
+"""Fetch the named vocabularies: OpenAI's files, and the file inside SmolLM2's package."""
 
 import base64
 import gzip
@@ -103,7 +103,7 @@ def smollm2_file() -> Path:
 
 
 def smollm2_is_here() -> bool:
-    """Return whether `smollm2_file` can do without a network. It checks only the file's name, not its hash."""
+    """Return whether `smollm2_file` works without a network. It checks only the file's name, not its hash."""
     return (cache_dir() / PurePosixPath(SMOLLM2_WHEEL[2]).name).is_file()
 
 
@@ -113,7 +113,7 @@ def vocabulary_files(name: str) -> list[bytes]:
 
 
 def vocabulary_is_here(name: str) -> bool:
-    """Return whether `vocabulary_files` can do without a network. It checks only the names of the files."""
+    """Return whether `vocabulary_files` works without a network. It checks only the names of the files."""
     return all(
         any(path and path.is_file() for path in (_tiktoken_path(source.url), cache_dir() / source.name))
         for source in _PUBLISHED[name].sources
@@ -136,7 +136,7 @@ def openai_tokenizer(name: str) -> BPETokenizer:
 
 
 def _ranks_of_gpt2(content: bytes) -> dict[bytes, int]:
-    """Read a file with one merge per line after the first line; the ids are the 256 bytes, then the merges."""
+    """Read a file with one merge per line after the first line; ids 0 to 255 are the bytes, then come the merges."""
     tokens = [*byte_alphabet(), *(line.replace(" ", "") for line in content.decode().splitlines()[1:])]
     return {token: id for id, token in enumerate(bytes_of_tokens(tokens).values())}
 
@@ -158,7 +158,7 @@ def _bring(source: _Source) -> bytes:
 
 
 def _download(source: _Source) -> bytes:
-    """Download the file from OpenAI, as tiktoken does, or else from the package that ships it."""
+    """Download the file from OpenAI, as tiktoken does, or else from the package that ships the file."""
     try:
         return fetch(source.url, sha256=source.sha256, timeout=NETWORK_PATIENCE).read_bytes()
     except DownloadError as from_openai:
@@ -184,7 +184,7 @@ def _read_if_right(path: Path | None, source: _Source) -> bytes | None:
 
 
 def _put(path: Path | None, content: bytes) -> None:
-    """Keep a copy if possible; if not, we have the content anyway."""
+    """Keep a copy of the content if possible; a failure does no harm, because we have the content."""
     if path is None:
         return
     try:
@@ -195,7 +195,7 @@ def _put(path: Path | None, content: bytes) -> None:
 
 
 def _tiktoken_path(url: str) -> Path | None:
-    """Return where tiktoken keeps its copy of a file, or None if its cache is switched off."""
+    """Return where tiktoken keeps its copy of a file, or None if tiktoken's cache is switched off."""
     default = os.path.join(tempfile.gettempdir(), "data-gym-cache")
     folder = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR", default))
     return Path(folder) / hashlib.sha1(url.encode()).hexdigest() if folder else None

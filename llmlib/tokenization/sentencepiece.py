@@ -28,11 +28,11 @@ class SentencePieceTokenizer(Tokenizer):
         merge_ranks: the rank of each pair of pieces to join: the lowest rank first, from the left if ranks are equal.
         special_tokens: the string of each special token, and its id.
         unk_id: the id for a character that cannot be written; without it such characters are dropped.
-        fuses_unk: whether a whole run of such characters becomes one unk_id.
+        fuses_unk: whether a whole run of characters that cannot be written becomes one unk_id.
         byte_fallback: whether a character that is not a piece is written with the tokens of its bytes.
         prefix: where to put "▁" before the text: before "every" stretch between special tokens, before the "first"
             stretch, or "never".
-        doubles_prefix: whether to put it even before text that already begins with a space.
+        doubles_prefix: whether to put "▁" even before text that already begins with a space.
         bos_id, adds_bos, eos_ids, chat_template: see `Tokenizer`.
     """
 
@@ -99,7 +99,7 @@ class SentencePieceTokenizer(Tokenizer):
         return [id for chunk in self._chunks.findall(text) for id in self._encode_chunk(chunk)]
 
     def _encode_chunk(self, chunk: str) -> tuple[int, ...]:
-        """Encode a chunk, or look it up: the same words come again and again, so their ids are remembered."""
+        """Encode a chunk, or look it up: the same words occur again and again, so their ids are remembered."""
         ids = self._known.get(chunk)
         if ids is None:
             ids = self._merge(chunk)
@@ -108,7 +108,7 @@ class SentencePieceTokenizer(Tokenizer):
         return ids
 
     def _symbols(self, chunk: str) -> list[int]:
-        """Return the ids that merging starts from: characters, else their bytes, else unk."""
+        """Return the ids that merging starts from: characters, or else their bytes, or else unk."""
         ids: list[int] = []
         in_unknown = False
         for character in chunk:
@@ -127,7 +127,7 @@ class SentencePieceTokenizer(Tokenizer):
         """Join adjacent symbols, lowest rank and leftmost first.
 
         The symbols are a linked list. A heap holds the candidates; if a candidate's neighbour was merged in the
-        meantime, it no longer fits and is skipped when it comes up. n symbols take O(n log n) steps.
+        meantime, the candidate no longer fits and is skipped when its turn comes. n symbols take O(n log n) steps.
         """
         ids: list[int | None] = list(self._symbols(chunk))
         n, merged = len(ids), self._merged

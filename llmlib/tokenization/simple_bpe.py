@@ -1,4 +1,4 @@
-"""Byte-pair encoding at its simplest, as lesson 01 builds it: lists of ids, no dictionary of pieces, no heap.
+"""Byte-pair encoding at its simplest, as lesson 01 builds it: lists of ids, without a dictionary of pieces or a heap.
 
 Each merge goes over the whole text, so training takes minutes where
 `llmlib.tokenization.bpe_training` takes seconds; the merges are the same. Sources: Gage (1994), "A New Algorithm for
@@ -13,7 +13,7 @@ Pair = tuple[int, int]
 
 
 def most_common_pair(ids: Sequence[int]) -> Pair | None:
-    """Return the most common pair of neighbours, the smaller one if two are tied, or None if there is no pair.
+    """Return the most common pair of neighbours, the smaller pair if two are tied, or None if there is no pair.
 
     >>> most_common_pair([5, 6, 5, 6, 9]), most_common_pair([5])
     ((5, 6), None)

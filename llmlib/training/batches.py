@@ -1,4 +1,4 @@
-"""Make a run's batches, each while a GPU is still busy with the one before."""
+"""Make a run's batches, each while a GPU is still busy with the previous batch."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -31,11 +31,11 @@ class Data(Protocol):
 
 
 class Batches:
-    """Makes the batch of each step; with `ahead`, it can make the next one while a step is computed.
+    """Makes the batch of each step; with `ahead`, it can make the next batch while a step is computed.
 
     A GPU works through a queue: a call returns at once, and only reading a result waits. So after we have asked for
     the gradients and before we read the loss, there is time to draw the next windows and to send them from pinned
-    memory. On a CPU both would want the same cores.
+    memory. On a CPU, both kinds of work would need the same cores.
     """
 
     def __init__(self, data: Data, config: TrainConfig, device: torch.device):

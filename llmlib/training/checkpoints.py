@@ -1,7 +1,7 @@
-"""Save runs to disk, to continue them exactly: each checkpoint is a folder, either complete or not there at all.
+"""Save runs to disk, to continue them exactly: each checkpoint is a folder, either complete or absent.
 
 A checkpoint holds the weights that are trained. If part of the model is frozen, as with a LoRA, we already have those
-weights; a checksum makes sure that a run continues with the same ones.
+weights; a checksum makes sure that a run continues with the same frozen weights.
 """
 
 import dataclasses
@@ -44,10 +44,10 @@ _claimed: WeakValueDictionary[Path, filelock.BaseFileLock] = WeakValueDictionary
 
 
 def claim(folder: Path) -> filelock.BaseFileLock:
-    """Lock the folder: while you hold the returned lock, no other process can train there.
+    """Lock the folder: while you hold the returned lock, no other process can train in it.
 
-    Other runs in this process still can, so that you can run a cell again. Raises `RunError` if another process has the
-    lock.
+    Other runs in this process can still train there, so that you can run a cell again. Raises `RunError` if another
+    process has the lock.
     """
     path = folder.resolve()
     if (held := _claimed.get(path)) is not None:
@@ -76,9 +76,9 @@ def save(
 ) -> Path:
     """Write a checkpoint into the run's folder: trained weights, optimizers, and `state`, which must fit into JSON.
 
-    It is written under another name and then renamed, so a kill or a full disk never leaves half a checkpoint. If the
-    model is cut into parts, every process has to call this, and only one `writes`. Raises `RunError` if the checkpoint
-    cannot be written; earlier checkpoints stay.
+    The checkpoint is written under another name and then renamed, so a kill or a full disk never leaves half a
+    checkpoint. If the model is cut into parts, every process has to call this function, and only one of them `writes`.
+    Raises `RunError` if the checkpoint cannot be written; earlier checkpoints stay.
     """
     whole = folder / name_of(step)
     weights = sharding.gathered(learning(model), writes)
@@ -155,7 +155,7 @@ def clean(folder: Path) -> None:
 def load(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
     """Load a checkpoint into a model and its optimizers, and return its `state`.
 
-    Raises `RunError` if it is damaged or has another architecture; then nothing has changed.
+    Raises `RunError` if the checkpoint is damaged or has a different architecture; then nothing has changed.
     """
     about = read(path)
     try:
@@ -181,7 +181,7 @@ def load(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimize
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return only a checkpoint's `state`. Raises `RunError` if it is damaged."""
+    """Return only a checkpoint's `state`. Raises `RunError` if the checkpoint is damaged."""
     try:
         return read_state(path)
     except CheckpointError as error:

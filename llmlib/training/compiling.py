@@ -1,4 +1,4 @@
-"""Use torch.compile, if there is a compiler: it fuses the operations of a model into fewer, larger ones."""
+"""Use torch.compile, if there is a compiler: it fuses a model's operations into fewer, larger operations."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def compile_blocks(model: Transformer) -> None:
 
 
 def require_compiler(device: torch.device) -> None:
-    """Raise `ValueError` if `torch.compile` has no compiler for that kind of device here."""
+    """Raise `ValueError` if `torch.compile` has no compiler for this kind of device on this machine."""
     if device.type == "cuda":
         try:
             import triton  # noqa: F401  # torch writes GPU programs in its language

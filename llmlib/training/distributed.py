@@ -1,4 +1,4 @@
-"""Train one model with several processes, which `torchrun` starts: which one am I, how many are there, who writes?
+"""Train one model with several processes, which `torchrun` starts: which one am I, how many are there, and who writes?
 
 Each process computes its share of every batch, and all take the same step. With `parallel="ddp"` every process has the
 whole model, and torch's DistributedDataParallel averages the gradients while they are computed. With "fsdp" each
@@ -8,7 +8,8 @@ device.
 Checkpoints are complete: the first process gathers and writes all weights and optimizer states, always in the same
 format. So a run can continue with any number of processes, in either mode, and you can open the weights without torch's
 distributed modules. (In torch's own distributed checkpoint each process writes its part. That is quicker for models
-too large for one host's memory, but such models are beyond this library.) All hosts must share the run's folder.
+that are too large for one host's memory, but such models are beyond this library.) All hosts must share the run's
+folder.
 
 If a process dies, the others notice at their next exchange and stop. `torchrun --max-restarts=3` then starts them all
 again, and the run continues from its last checkpoint, as with `--resume`.
@@ -69,7 +70,7 @@ class Ranks:
         return total.item() / self.world
 
     def wait(self) -> None:
-        """Wait until all processes get here."""
+        """Wait until all processes reach this call."""
         if self.world > 1:
             with self.together():
                 dist.barrier()
@@ -86,7 +87,7 @@ class Ranks:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Run a block that needs all processes; raise `RunError` if one of them is gone."""
+        """Run a block that needs all processes; raise `RunError` if a process is gone."""
         try:
             yield
         except RuntimeError as error:
@@ -110,7 +111,7 @@ def join() -> Ranks:
             here, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
             if here >= gpus:
                 raise RunError(
-                    f"Each process needs its own GPU, and this host has {gpus}. Use --nproc-per-node={gpus}."
+                    f"Each process needs its own GPU, but this host has only {gpus}. Use --nproc-per-node={gpus}."
                 )
             torch.cuda.set_device(here)
         store, rank, world = next(dist.rendezvous("env://"))
@@ -124,9 +125,9 @@ def _roll_call(store: dist.Store, rank: int, world: int) -> str:
     """Return a new name for this start, the same in every process.
 
     The processes find each other through a store, which belongs to `torchrun` and outlives them. After a restart they
-    would read old addresses there and wait for dead processes. So each one writes a new name, and they begin once they
-    have all read the same list: then no name on it is from an earlier start. (torchrun counts its restarts, but the
-    counts differ between hosts.)
+    would read old addresses there and wait for dead processes. So each process writes a new name, and the processes
+    begin once they have all read the same list: then no name on the list is from an earlier start. (torchrun counts its
+    restarts, but the counts differ between hosts.)
     """
     store.set(f"name of {rank}", uuid.uuid4().hex)
     counted = ""

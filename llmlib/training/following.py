@@ -48,7 +48,7 @@ def reporting(command: str) -> Iterator[None]:
 
 
 def _left_to_torchrun(line: str) -> bool:
-    """Write what went wrong where `torchrun` looks for it; return False if it did not start this process.
+    """Write what went wrong where `torchrun` looks for it; return False if `torchrun` did not start us.
 
     torchrun raises `ChildFailedError` if a process ends with an exit code other than 0. Without this file its
     report would show only that traceback.
@@ -78,8 +78,8 @@ def warnings_once(writes: bool) -> Iterator[None]:
 def following(run: Any, folder: Path, ranks: Any, again: str) -> Iterator[None]:
     """Take all steps of a run, and then run the block.
 
-    Each step adds a line to log.csv. A terminal shows a progress bar, anything else a line now and then. Ctrl-C and the
-    signal TERM end the run between two steps, with a checkpoint; `again` is the command that continues it.
+    Each step adds a line to log.csv. A terminal shows a progress bar; any other output gets a line now and then. Ctrl-C
+    and SIGTERM end the run between two steps, with a checkpoint; `again` is the command that continues it.
     """
     try:
         with _terminable():
@@ -99,7 +99,7 @@ def following(run: Any, folder: Path, ranks: Any, again: str) -> Iterator[None]:
 
 
 class Terminated(KeyboardInterrupt):
-    """The signal TERM, which the system sends before it kills a process."""
+    """Raised on SIGTERM, the signal that the system sends before it kills a process."""
 
 
 @contextlib.contextmanager
@@ -147,10 +147,10 @@ def summary(run: Any, folder: Path) -> str:
 
 
 class Log:
-    """The CSV log of a run. It continues after the step `last`, or begins a new file if that is None.
+    """The CSV log of a run. It continues after the step `last`, or begins a new file if `last` is None.
 
-    Later lines, written before a kill, are dropped; the line of step `last` is added if a kill prevented it.
-    Raises `RunError` if the file cannot be read or written.
+    Later lines, written before a kill, are dropped; the line of step `last` is added if a kill kept it from being
+    written. Raises `RunError` if the file cannot be read or written.
     """
 
     def __init__(self, path: Path, last: Any, kind: type[Any]):

@@ -41,7 +41,7 @@ class Step:
 
     @property
     def shown(self) -> dict[str, str]:
-        """What a progress line shows."""
+        """The values that a progress line shows, by name."""
         shown = {"loss": f"{self.loss:.3f}", "tokens/s": f"{self.tokens_per_second:,.0f}"}
         if self.validation_loss is not None:
             shown["validation"] = f"{self.validation_loss:.3f}"
@@ -49,7 +49,7 @@ class Step:
 
 
 class Training(Run[Step]):
-    """A training run: each `next` takes a step. `train` makes one."""
+    """A training run, made by `train`: each call of `next` takes a step."""
 
     RESULT = Step
 
@@ -175,20 +175,20 @@ def train(
 ) -> Training:
     """Train a model to predict the next token; return an iterator that takes one step at a time.
 
-    `for step in train(…)` yields a `Step` after each one; you can stop, plot, and continue with the same iterator. The
-    model is changed in place. `validation` and `sample`, a function of the model, are used when the config says so,
-    and at the end. `objective` is the loss to minimise, by default the surprise at the next token. With a `folder`,
-    checkpoints are saved there; with `resume`, the run continues from its last checkpoint, and takes exactly the steps
-    that it would have taken. If the config now has a new number of steps, a `RunWarning` says what that means. Under
-    `torchrun`, every process makes the same call and computes its share of every batch; if `torchrun` restarts after a
-    process died, the run resumes. On a CPU the process keeps up to 1 GB of freed memory for the next step, until the
-    run has ended (`llmlib.training.memory`). If the model is tiny and other programs use the machine too,
-    `torch.set_num_threads(1)` makes training much faster: otherwise its threads spend more time waiting for each other
-    than computing.
+    `for step in train(…)` yields a `Step` after each training step; you can stop, plot, and continue with the same
+    iterator. The model is changed in place. `validation` and `sample`, a function of the model, are used when the
+    config says so, and at the end. `objective` is the loss to minimise, by default the surprise at the next token. With
+    a `folder`, checkpoints are saved there; with `resume`, the run continues from its last checkpoint, and takes
+    exactly the steps that it would have taken. If the config now has a new number of steps, a `RunWarning` says what
+    that means. Under `torchrun`, every process makes the same call and computes its share of every batch; if `torchrun`
+    restarts after a process died, the run resumes. On a CPU the process keeps up to 1 GB of freed memory for the next
+    step, until the run has ended (`llmlib.training.memory`). If the model is tiny and other programs use the machine
+    too, `torch.set_num_threads(1)` makes training much faster: otherwise torch's threads spend more time waiting for
+    each other than computing.
 
     Raises `ValueError` if windows are longer than the model's context or the vocabulary is larger than the model's,
-    `RunError` if the folder has another run, and, while training, `TrainingDiverged` before a step that would spoil the
-    weights.
+    `RunError` if the folder holds another run, and, while training, `TrainingDiverged` before a step that would spoil
+    the weights.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> from llmlib.corpora.datasets import TokenDataset

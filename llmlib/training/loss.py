@@ -28,9 +28,9 @@ def cross_entropy(
     """Return the mean of −ln p(target) over all targets, in nats; targets of -100 (`IGNORED`) do not count.
 
     `reduction="sum"` returns the sum, and "none" one value per target, in the targets' shape, with 0 for those that do
-    not count. p is the softmax of the logits. A model that knows nothing pays ln vocab. The loss is computed in float32
-    whatever the dtype of the logits. Raises `ValueError` for a target that is not a token, or if no target counts (the
-    mean of nothing would be NaN).
+    not count. p is the softmax of the logits. A model that knows nothing has a loss of ln vocab. The loss is computed
+    in float32 whatever the dtype of the logits. Raises `ValueError` for a target that is not a token, or if no target
+    counts (the mean of nothing would be NaN).
 
     >>> import torch
     >>> cross_entropy(torch.zeros(2, 3, 8), torch.tensor([[1, 2, 3], [4, 5, -100]]))  # ln 8
@@ -55,7 +55,7 @@ class Objective(Protocol):
     """What a run minimises: a loss on a part of a batch, `x` and `y` as the data returns them."""
 
     def __call__(self, model: Any, x: Tensor, y: Tensor) -> Float[Tensor, ""]:
-        """Return the mean loss; `model` is the one to call, which may be spread over several processes."""
+        """Return the mean loss; `model` is the module to call, which may be spread over several processes."""
         ...
 
     def count(self, y: Tensor) -> int:

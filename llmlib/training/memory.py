@@ -1,9 +1,9 @@
-"""Check whether a run fits into memory, and keep the memory that one step frees for the next.
+"""Check whether a run fits into memory, and keep the memory that one step frees, so that the next step can use it.
 
 A step allocates its activations and gradients and then frees them all. glibc gives free memory at the end of its heap
 back to the system, and the next step gets it back page by page; each page is cleared when it is first touched. For a
-model of 10 million weights that is 30,000 pages per step, a tenth of its time. torch's CPU allocator keeps no memory
-itself (on a GPU it does, so there is nothing to do).
+model of 10 million weights that is 30,000 pages per step, a tenth of the step's time. torch's CPU allocator does not
+keep any memory itself (its GPU allocator does, so there we need not do anything).
 """
 
 import ctypes
@@ -60,7 +60,7 @@ def keep_freed() -> bool:
 
 
 def give_back() -> None:
-    """Give the system back the freed memory that `keep_freed` keeps."""
+    """Give the freed memory that `keep_freed` keeps back to the system."""
     if libc := _glibc():
         libc.malloc_trim(0)
 

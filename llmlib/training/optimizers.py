@@ -19,7 +19,7 @@ def orthogonalise(matrices: Float[Tensor, "*many rows columns"], steps: int = 5)
     """Bring all singular values of the matrices near 1 and keep their directions: roughly, U S Vᵀ becomes U Vᵀ.
 
     This is the Newton–Schulz iteration: each step applies the odd polynomial a·x + b·x³ + c·x⁵ to all singular values
-    at once, with nothing but matrix products. With these coefficients, five steps bring every value that is not tiny to
+    at once, using only matrix products. With these coefficients, five steps bring every value that is not tiny to
     between 0.7 and 1.2.
     Source: Jordan et al. (2024), "Muon: An optimizer for hidden layers in neural networks".
 

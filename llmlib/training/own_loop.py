@@ -1,7 +1,7 @@
 """Checkpoints for your own training loop, with any `nn.Module`, any torch optimizers, and anything else to remember.
 
-They are folders like the ones that `train` makes: each is complete or not there at all, and is checked before anything
-changes.
+The checkpoints are folders like those of `train`: each is complete or does not exist at all, and is checked before
+anything changes.
 """
 
 import json
@@ -71,10 +71,11 @@ def load_checkpoint(
 ) -> tuple[int, dict[str, Any]]:
     """Load a checkpoint into the model and its optimizers, and return its step and its `state`.
 
-    Raises `RunError` if it is not a checkpoint, is damaged, or has different weights or optimizers; nothing changes.
+    Raises `RunError` if `path` is not a checkpoint, is damaged, or has different weights or optimizers; nothing
+    changes.
     """
     if path is None or not (Path(path) / STATE).is_file():
-        raise RunError(f"{path} is not a checkpoint. latest_checkpoint(folder) returns the last one in a folder.")
+        raise RunError(f"{path} is not a checkpoint. latest_checkpoint(folder) returns a folder's last checkpoint.")
     path, several = Path(path), _several(optimizers)
     about = read(path)
     if "optimizers" not in about.get("own", ()):
@@ -117,7 +118,7 @@ def _about(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def _differing(kept: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
-    """Say how a checkpoint's optimizers differ from ours; return an empty string if they do not."""
+    """Say how a checkpoint's optimizers differ from ours; return an empty string if they do not differ."""
     kinds, shapes = ([[each[what] for each in these] for these in (kept, ours)] for what in ("kinds", "shapes"))
     if kinds[0] != kinds[1]:
         return f"kinds {kinds[0]} there and {kinds[1]} here"

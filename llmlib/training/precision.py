@@ -1,12 +1,12 @@
 """Train in two precisions at once: keep the weights in float32, and compute with a copy in a narrow dtype.
 
-bfloat16 has 8 bits of mantissa. Matrix products in it are several times faster if the hardware has instructions for
-them. But if the weights themselves were bfloat16, a step smaller than 1/256 of a weight would be rounded away. So each
-step computes with a rounded copy and hands the gradients to the float32 weights; these take the step and are rounded
-again. Source: Micikevicius et al. (2018), "Mixed Precision Training", section 3.1.
+bfloat16 has 8 bits of mantissa. Matrix products in bfloat16 are several times faster if the hardware has instructions
+for them. But if the weights themselves were in bfloat16, a step smaller than 1/256 of a weight would be rounded away.
+So each step computes with a rounded copy and hands the gradients to the float32 weights; these take the step and are
+rounded again. Source: Micikevicius et al. (2018), "Mixed Precision Training", section 3.1.
 
 (torch's autocast rounds each operand at each product instead. Then the norms between the products mix two dtypes, and
-torch has no fused kernel for that.)
+torch has no fused kernel for such a mix.)
 """
 
 import copy
@@ -19,7 +19,7 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 class WorkingCopy(Generic[Model]):
-    """Does the computing while `model` is trained: a copy in `dtype`, or the model itself if it has that dtype.
+    """Does the computing while `model` is trained: a copy in `dtype`, or the model itself if it already has that dtype.
 
     Frozen weights (`requires_grad=False`, as with a LoRA) never change, so they are rounded only once, or shared if
     they already have that dtype. After a step only the trained weights are copied.

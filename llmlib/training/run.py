@@ -39,7 +39,7 @@ class TrainingDiverged(RuntimeError):
 
 
 class Run(Iterator[Result], Generic[Result]):
-    """A run: each `next` takes a step. `settings` decide all that it computes; `config` is the part about training."""
+    """A run: each `next` takes a step. `settings` determine what it computes; `config` is the part about training."""
 
     RESULT: ClassVar[type] = object  # what each step returns
     SAME = "Continue with the same text, tokenizer and shares"  # what to do if a folder's run had other data
@@ -72,7 +72,7 @@ class Run(Iterator[Result], Generic[Result]):
         raise NotImplementedError
 
     def _fingerprints(self) -> dict[str, str | None]:
-        """Describe what the run learns from, by name, so that we notice a change."""
+        """Return the fingerprints of what the run learns from, by name, so that we notice a change."""
         raise NotImplementedError
 
     def _remembered(self) -> dict[str, Any]:
@@ -164,7 +164,7 @@ class Run(Iterator[Result], Generic[Result]):
         return True
 
     def _check_same(self, about: dict[str, Any]) -> None:
-        """Raise `RunError` unless the run in the folder is this one; only its number of steps may differ."""
+        """Raise `RunError` unless the run in the folder is this run; only the number of steps may differ."""
         ours, theirs = json.loads(json.dumps(dataclasses.asdict(self.settings))), about["train"]
         differing = [name for name in ours if name not in (*FREE, "steps") and ours[name] != theirs.get(name)]
         if differing:
@@ -186,9 +186,9 @@ class Run(Iterator[Result], Generic[Result]):
 
 
 def begin(make: Callable[[], AnyRun], path: Path | None, resume: bool) -> AnyRun:
-    """Make a run, lock its folder, and continue the run in it if asked to, or after a restart by `torchrun`.
+    """Make a run, lock its folder, and continue the run in this folder if asked to, or if `torchrun` restarted.
 
-    Raises `RunError` if the folder has a run and you do not resume it, or if `Run.resume` does.
+    Raises `RunError` if the folder holds a run and you do not resume it, and as `Run.resume` does.
     """
     ranks = distributed.join()
     claim = checkpoints.claim(path) if path is not None and ranks.writes else None
@@ -210,13 +210,13 @@ def begin(make: Callable[[], AnyRun], path: Path | None, resume: bool) -> AnyRun
 
 
 def fingerprint_of(data: Any) -> str | None:
-    """Return a description of the data, so that we notice a change, or None if the data has no fingerprint."""
+    """Return the fingerprint of the data, so that we notice a change, or None if the data has no fingerprint."""
     found = getattr(data, "fingerprint", None)
     return found() if callable(found) else None
 
 
 def _extended(planned: int, taken: int, config: TrainConfig) -> str:
-    """Say what it means to resume a run with a different number of steps."""
+    """Return a message about resuming the run with a different number of steps."""
     share = schedule_at(min(taken, config.steps - 1), config)
     planned_and_now = f"The run was planned for {planned} steps and now has {config.steps}; it has taken {taken}."
     if config.schedule == "constant":

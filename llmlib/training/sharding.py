@@ -1,13 +1,13 @@
-"""Cut a model into parts: each process keeps its rows of every weight, and has a whole weight only while it is used.
+"""Cut a model into parts: each process keeps its rows of every weight, and gathers a whole weight only to use it.
 
 With `parallel="fsdp"` each of N processes has an N-th of the weights, the gradients and the optimizers' memory (torch's
 FSDP2). A block's weights are gathered shortly before it computes and freed afterwards; its gradients are averaged, and
-each process keeps the gradients of its own rows. The rows are DTensors in torch: tensors that know which whole they
-belong to. Source: Rajbhandari et al. (2020), "ZeRO", stage 3; Zhao et al. (2023), "PyTorch FSDP".
+each process keeps the gradients of its own rows. The rows are DTensors in torch: tensors that know which larger tensor
+they are part of. Source: Rajbhandari et al. (2020), "ZeRO", stage 3; Zhao et al. (2023), "PyTorch FSDP".
 
-This module has everything that a run needs for this: it cuts a model, gathers a whole tensor, and cuts one again.
-torch's modules for it are imported where they are used: they take half as long to import as torch itself, and most runs
-use a single process.
+This module has everything that a run needs for sharding: it cuts a model, gathers a whole tensor, and cuts a tensor
+again. torch's modules for it are imported where they are used: they take half as long to import as torch itself, and
+most runs use a single process.
 """
 
 from collections.abc import Iterable, Sequence

@@ -2,7 +2,8 @@
 
 A falling loss says that training works, but not how well. Here you see problems long before the loss shows them:
 activations that grow from block to block, gradients that vanish on their way down, and steps that are too small or too
-large for the weights. A run measures every `statistics_every` steps; that does not change anything it computes.
+large for the weights. A run measures every `statistics_every` steps; measuring does not change anything that the run
+computes.
 """
 
 import contextlib
@@ -90,9 +91,9 @@ def size_quantiles(parts: list[Tensor]) -> Float[np.ndarray, " quantile"]:
 def update_ratio(before: Tensor, after: Tensor) -> float:
     """Return how far a step moved a matrix, as a share of its length: ‖after − before‖ / ‖before‖ (Frobenius norms).
 
-    As a rule of thumb it should be about 0.001: if it is far less, the learning rate may be too low; if it is far more,
-    the rate is probably too high.
-    Source: Karpathy, CS231n, "Neural Networks Part 3: Learning and Evaluation", ratio of weights to updates.
+    As a rule of thumb it should be about 0.001: if the ratio is far less, the learning rate may be too low; if it is
+    far more, the rate is probably too high. Source: Karpathy, CS231n, "Neural Networks Part 3: Learning and
+    Evaluation", ratio of weights to updates.
 
     >>> update_ratio(torch.eye(2), torch.eye(2) * 1.5)
     0.5

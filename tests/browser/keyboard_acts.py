@@ -166,7 +166,7 @@ def embedding(bench, view):
     press(page, "Enter")
     use(view, plane, "Escape")
     expect(panel).to_contain_text("Click on a point")
-    back = button(view, "Nothing here: reset")
+    back = button(view, "Nothing in view: reset")
     press(page, *["+"] * 4, *["ArrowLeft"] * 60)
     use(view, back)
     expect(back).to_be_hidden()

@@ -78,7 +78,7 @@ def architecture_clicks(bench, view):
     view.get_by_role("button", name="Queries").click()
     bench.expect("architecture.opened.get('box')", "'query'")
     expect(view.locator(".llm-values")).to_be_visible()
-    expect(view.locator(".llm-told")).to_contain_text("Its vector has norm")
+    expect(view.locator(".llm-told")).to_contain_text("The token’s vector has norm")
     moves = """node => { const box = node.querySelector('[aria-label="layers, exactly"]');
       for (let k = 3; k <= 30; k++) { box.value = k; box.dispatchEvent(new Event("input", { bubbles: true })); } }"""
     view.evaluate(moves)

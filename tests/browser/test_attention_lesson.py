@@ -39,7 +39,7 @@ def step_through(bench, page):
     page.keyboard.press("ArrowRight")
     expect(told).to_contain_text("√2 = 1.41")
     view.get_by_label("Divide by √d_head").uncheck()
-    expect(told).to_contain_text("Switched off")
+    expect(told).to_contain_text("is switched off")
     view.get_by_label("Divide by √d_head").check()
     view.get_by_role("button", name="3 mask").click()
     expect(view.get_by_role("cell", name="−∞")).to_have_count(1)
@@ -79,7 +79,7 @@ def drag(bench, page):
 def look_at_a_wide_head(bench, page):
     view = page.locator(".llm-attention-steps").nth(1)
     view.evaluate("node => node.scrollIntoView()")
-    expect(view.locator(".llm-told")).to_contain_text("Most goes to “9”")
+    expect(view.locator(".llm-told")).to_contain_text("The largest goes to “9”")
     expect(view.locator(".llm-plane-box")).to_be_hidden()
     view.get_by_role("button", name="5 values").click()
     expect(view.locator(".llm-output")).to_contain_text("Output: the sum")

@@ -112,7 +112,7 @@ def test_the_wheel_over_the_grid_scrolls_the_page_and_the_numbers_of_the_heads_s
 def test_it_says_what_it_shows_and_what_to_do(view):
     guide = view.locator(".llm-guide")
     expect(guide).to_contain_text("Each square is a head")
-    expect(guide).to_contain_text("Click one to open it")
+    expect(guide).to_contain_text("Click a square to open it")
     view.get_by_label("Layer 3, head 4", exact=True).click()
     expect(guide).to_contain_text("Point at a token")
     view.get_by_role("button", name="All heads").click()

@@ -222,7 +222,7 @@ def test_either_neighbours_or_an_analogy_lie_on_the_map(opened):
 
 def test_where_nothing_is_a_way_back_is_offered(opened):
     page = opened(crowd())
-    back = page.get_by_role("button", name="Nothing here: reset")
+    back = page.get_by_role("button", name="Nothing in view: reset")
     expect(back).to_be_hidden()
     canvas(page).focus()
     for _ in range(40):

@@ -44,7 +44,7 @@ def test_an_exception_in_one_edge_case_names_the_case():
     report = check("tokenization.most_common_pair", lambda ids: max(pairwise(ids)))
     assert report.kind == "raised"
     assert "no ids at all" in repr(report)
-    assert "of nothing" in repr(report) or "1 is needed" in repr(report) or report.misconceptions or report.findings
+    assert "of no items" in repr(report) or "1 is needed" in repr(report) or report.misconceptions or report.findings
 
 
 def test_a_wrong_signature_is_explained():
@@ -227,7 +227,7 @@ def test_a_hook_that_an_error_leaves_behind_is_remarked():
         finally:
             handle.remove()
 
-    remark = "your function never comes to `handle.remove()`"
+    remark = "your function never reaches `handle.remove()`"
     left, removed = (check("interpret.ablate_heads", attempt) for attempt in (ablate_heads, whatever_happens))
     assert left.correct
     assert remark in " ".join(repr(left).split())
@@ -252,7 +252,7 @@ def test_a_loss_that_nothing_can_learn_from_is_not_right():
     assert not cut.correct
     assert "no gradient flows back to `logits`, so nothing can learn from this loss" in " ".join(repr(cut).split())
     number = " ".join(repr(check(name, lambda logits, targets: loss(logits, targets).item())).split())
-    assert "Leave out `.item()`" in number
+    assert "If you use `.item()`, leave it out" in number
     assert "turns numbers into a tensor" not in number
 
 
@@ -339,7 +339,7 @@ def test_a_tensor_of_ones_own_in_float32_is_a_remark():
 
     report = check("attention.rotate", rotate)
     assert report.correct
-    assert "For float64 inputs it raises" in " ".join(repr(report).split())
+    assert "For float64 inputs your function raises an error" in " ".join(repr(report).split())
     assert not check("attention.rotate", lambda x, cos, sin: 2 * rotate(x, cos, sin)).correct
 
 

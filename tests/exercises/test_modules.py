@@ -38,7 +38,7 @@ def test_nothing_yet_and_the_first_stage():
     assert "comes next" not in said
     kind, said = said_to(PARTS)
     assert kind == "not attempted"
-    assert "Its parts are right. `forward` comes next." in said
+    assert "The module's parts are right. `forward` comes next." in said
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,12 @@ def test_an_exception_of_torch_is_told_with_the_idea_behind_it(name, attempt, sa
             True,
             "You call `sort` with arguments",
         ),
-        (TypeError("f() missing 1 required positional argument"), "", False, "Compare its first line with the task"),
+        (
+            TypeError("f() missing 1 required positional argument"),
+            "",
+            False,
+            "Compare the function's first line with the task",
+        ),
         (TypeError("list indices must be integers or slices, not str"), "", True, "expect a dictionary"),
         (ValueError("no such number"), "raise ValueError(...)", True, "`raise` is your own"),
         (KeyError("a"), 'header.pop("a")', True, "a key that is not in"),

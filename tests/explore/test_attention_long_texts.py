@@ -198,7 +198,7 @@ def test_pictures_of_a_long_text(long):
     assert "Only a thumbnail" in view.alt
     coarse = view.svg()
     act(view, "open", layer=1, head=1)
-    assert "strongest look" in view.alt
+    assert "Strongest: “" in view.alt
     assert len({grid, coarse, view.svg()}) == 3
 
 

@@ -128,7 +128,7 @@ def test_stop_ends_all_of_them(two):
     assert view.messages[1]["content"]
     assert {view.notes[k].get("ended") or view.notes[k].get("problem") for k in (1, 2)} <= {
         "Stopped.",
-        "You stopped it before the first word.",
+        "You stopped the answer before the first word.",
     }
 
 

@@ -152,7 +152,9 @@ def test_a_damaged_file_is_noticed(tmp_path):
     assert all(map(torch.equal, before, content(model, optimizer)))
     shutil.rmtree(path)
     for nothing in (tmp_path, latest_checkpoint(tmp_path)):
-        with pytest.raises(RunError, match=r"is not a checkpoint\. latest_checkpoint\(folder\) returns the last"):
+        with pytest.raises(
+            RunError, match=r"is not a checkpoint\. latest_checkpoint\(folder\) returns a folder's last checkpoint"
+        ):
             load_checkpoint(nothing, model, optimizer)
 
 

@@ -101,7 +101,7 @@ def test_a_group_whose_parts_do_not_fit_is_refused():
     view = AlignmentView()
     run = view.add_run("one")
     view.log(run, 1, reward=0.0, measures={"true": 1.0})
-    with pytest.raises(ValueError, match=r"they were \['true'\], and now \['length'\]"):
+    with pytest.raises(ValueError, match=r"they were \['true'\] and are now \['length'\]"):
         view.log(run, 2, reward=0.0, measures={"length": 1.0})
     with pytest.raises(ValueError, match="There are 2 prompts, but 1 answers from 'tuned'"):
         view.compare(["a", "b"], {"base": ["a", "b"], "tuned": ["a"]})

@@ -154,11 +154,11 @@ def test_one_token():
 def test_nan_is_remarked_and_survives():
     patterns = softmax(2, 2, 3, 3)
     patterns[1, 0, 2, 1] = np.nan
-    with pytest.warns(AttentionWarning, match=r"1 of 4 heads hold NaN, for example layer 1, head 0, query 2\."):
+    with pytest.warns(AttentionWarning, match=r"1 of 4 heads contain NaN, for example layer 1, head 0, query 2\."):
         view = attention_view(letters(3), patterns)
     assert np.isnan(view.pattern(1, 0)[2, 1])
     assert np.isnan(view.pattern(1, 0)).sum() == 1
-    assert "hold NaN" in view.notes[0]
+    assert "contain NaN" in view.notes[0]
     view.svg()
     with pytest.warns(AttentionWarning):
         assert attention_view(["a"], np.full((1, 1), np.nan), layer=0, head=0).svg()

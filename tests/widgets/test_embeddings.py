@@ -106,7 +106,7 @@ def test_a_view_needs_no_torch():
         (["a", "b"], cloud(1), {}, "2 labels, but 1 points"),
         (["a"], cloud(1, dims=1), {}, "2 or 3 columns, got 1"),
         (["a"], cloud(1, dims=4), {}, "2 or 3 columns, got 4"),
-        (["a", "b"], np.array([[0.0, 0.0], [0.0, np.nan]]), {}, "1 of 2 points hold NaN .*, the first in row 1"),
+        (["a", "b"], np.array([[0.0, 0.0], [0.0, np.nan]]), {}, "1 of 2 points contain NaN .*, the first in row 1"),
         (["a"], np.full((1, 2), -np.inf), {}, "NaN or infinity, the first in row 0"),
         (["a", "b"], cloud(2), {"kinds": ["x"]}, "2 labels, but 1 kinds"),
         (list("abcdefghi"), cloud(9), {"kinds": list("abcdefghi")}, "9 kinds cannot be told apart"),

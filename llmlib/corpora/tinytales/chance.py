@@ -1,6 +1,7 @@
-"""The only source of randomness: numbers that are the same on every machine and in every version of Python.
+"""Provide the only source of randomness: numbers that are the same on every machine and in every version of Python.
 
-Python promises that ``random.Random.random()`` never changes, but not the other methods, so we build on it alone.
+Python promises that ``random.Random.random()`` never changes, but does not promise this for other methods, so we only
+call ``random()``.
 """
 
 import random
@@ -60,10 +61,10 @@ class Dice:
         return options[int(self.random() * len(options))]
 
     def favourite(self, options: Sequence[T]) -> T:
-        """Return one of ``options``, the earlier ones more often, by Zipf's law."""
+        """Return one of ``options``; by Zipf's law, earlier options come up more often."""
         return options[zipf(self.random(), len(options))]
 
     def sample(self, options: Sequence[T], n: int) -> list[T]:
-        """Return ``n`` different options in random order, or all of them if there are fewer."""
+        """Return ``n`` distinct options in random order, or all of them if there are fewer."""
         pool = list(options)
         return [pool.pop(int(self.random() * len(pool))) for _ in range(min(n, len(pool)))]

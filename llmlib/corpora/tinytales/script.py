@@ -77,7 +77,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Let:
-    """A ``let``: names that get one of several tuples of values, once per story."""
+    """A ``let``: in each story, its names get one of several tuples of values."""
 
     names: tuple[str, ...]
     options: tuple[tuple[str, ...], ...]
@@ -115,7 +115,7 @@ def compile_text(text: str, genders: str) -> str:
     """Turn ``text`` into a ``%`` format string, with pronouns chosen and sentence starts capitalised.
 
     A pronoun stays if nobody else of the same gender is in the story. Otherwise it stays only if its owner was named
-    earlier in this text, and nobody else of that gender has been since the previous sentence. "His" also stays next to
+    earlier in this text, and nobody else of that gender was named since the previous sentence. "His" also stays next to
     its owner.
 
     >>> compile_text("{a} met {b}. {a.he} smiled.", "mf--")

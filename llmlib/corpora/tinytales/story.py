@@ -19,7 +19,7 @@ class Namespace(dict[str, str]):
         self.chance = chance
 
     def branch(self, chance: Callable[[], float]) -> "Namespace":
-        """Return a copy with its own source of randomness for the words that it still needs."""
+        """Return a copy with its own source of randomness for the words that the copy still needs."""
         copy = Namespace(chance)
         copy.update(self)
         return copy
@@ -47,7 +47,7 @@ class ToldStory:
     """One story, with everything that we know about it.
 
     ``text`` has 3 to 5 paragraphs, separated by newlines. ``cast`` may include characters that the text does not name;
-    ``entities`` are those that it names. ``composition`` is (kind of hero, object, shape).
+    ``entities`` are the characters that the text does name. ``composition`` is (kind of hero, object, shape).
     """
 
     text: str

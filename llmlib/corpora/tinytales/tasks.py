@@ -1,4 +1,4 @@
-"""Make questions, instructions and preference pairs; we know their right answers because code made the story."""
+"""Make questions, instructions and preference pairs; we know their right answers because code wrote the story."""
 
 import re
 from collections.abc import Sequence
@@ -255,7 +255,7 @@ def as_question(text: str) -> str:
 
 
 def _dice(story: ToldStory, stream: int) -> Dice:
-    """Return separate dice for each sort of task, so that one can be made without the others."""
+    """Return separate dice for each sort of task, so that you can make one sort without the others."""
     return Dice(story.seed, crc32(story.split.encode()), story.index, stream)
 
 

@@ -3,9 +3,9 @@
 Every story has its own seed, so you can tell story 1,000 without the 999 before it. The only source of randomness is
 ``random.Random(integer).random()``, which Python guarantees to be the same in all versions.
 
-Characters, shapes, things and wordings are drawn by Zipf's law: the earlier in their file, the more often. So a few
-come up again and again, and most are rare, as in any natural text. A small model that sees little text can learn from
-the frequent ones what is true of all, for example that a story keeps to its names.
+Characters, shapes, things and wordings are drawn by Zipf's law: the earlier they come in their file, the more often
+they are drawn. So a few come up again and again, and most are rare, as in any natural text. A small model that sees
+little text can learn from the frequent ones what is true of all, for example that a story keeps to its names.
 """
 
 import operator
@@ -80,7 +80,7 @@ def stages() -> tuple[Stage, ...]:
 
 
 def tell(seed: int, split: str, index: int) -> Story:
-    """Tell story number ``index`` of a split, without telling those before it.
+    """Tell story number ``index`` of a split, without telling the stories before it.
 
     >>> tell(0, "train", 7).text == tell(0, "train", 7).text
     True
@@ -158,7 +158,7 @@ def _nothing_more() -> float:
 
 
 def _cast(stage: Stage, split: str, dice: Dice) -> tuple[dict[str, Character], Thing]:
-    """Choose who plays which role, and the thing. Held-out compositions are for the held-out split, and only for it."""
+    """Choose a character for each role, and a thing: a held-out composition if, and only if, the split is held out."""
 
     def somebody(role: str) -> Character:
         if stage.sizes.get(role) == "new" or (role in "ab" and dice.random() < NEWCOMER_CHANCE):

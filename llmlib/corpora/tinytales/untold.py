@@ -1,9 +1,9 @@
-"""Ask a story questions that it does not answer, in words that other stories do answer: the wording gives nothing away.
+"""Ask questions that a story does not answer, in the words of questions that other stories answer.
 
 A question like "How tall is Pip?", which no story answers, only teaches a model to know the *question*. Here each
 wording comes from questions that some stories answer ("What did Pip give to Mabel?"), and we ask it about any story
-that does not touch the subject at all. You can only tell the two apart by looking at the story. Source of the idea:
-Rajpurkar et al. (2018), "Know What You Don't Know: Unanswerable Questions for SQuAD".
+that does not touch the subject at all. So the wording gives nothing away: you have to look at the story. Source of the
+idea: Rajpurkar et al. (2018), "Know What You Don't Know: Unanswerable Questions for SQuAD".
 """
 
 import re
@@ -106,7 +106,7 @@ def answered_questions(story: ToldStory) -> dict[str, str]:
 
 
 def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
-    """Return questions about people in a story that it leaves open, by wording: one for each wording that fits.
+    """Return the questions about its people that a story leaves open, by wording: one for each wording that fits.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> open_questions(tell(1, "heldout", 2), Dice(0))["What was the prize?"]
@@ -122,12 +122,12 @@ def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
 
 
 def is_silent(story: ToldStory, wording: str) -> bool:
-    """Return whether a story never touches a wording's subject, but does mention the thing, if the wording has one."""
+    """Return whether a story never touches a wording's subject, but does mention the thing, if there is one."""
     return not matter(wording).search(story.text) and ("{thing}" not in wording or story.thing.noun in story.text)
 
 
 def leaves_open(story: ToldStory, question: str, wording: str) -> bool:
-    """Return whether the story leaves exactly this question open, and everybody that it names is in the story.
+    """Return whether the story leaves exactly this question open, and everybody in the question is in the story.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> leaves_open(tell(1, "heldout", 2), "What was the prize?", "What was the prize?")
@@ -139,7 +139,7 @@ def leaves_open(story: ToldStory, question: str, wording: str) -> bool:
 
 
 def slots_of(question: str, wording: str) -> dict[str, str]:
-    """Return the people and things in a question, by the slots of its wording. Raises `ValueError` if it does not fit.
+    """Return the people and things in a question, by the slots of its wording. Raises `ValueError` for another wording.
 
     >>> slots_of("What did Pip give to Mabel?", "What did {0} give to {1}?")
     {'0': 'Pip', '1': 'Mabel'}
@@ -153,7 +153,7 @@ def slots_of(question: str, wording: str) -> dict[str, str]:
 
 @cache
 def matter(wording: str) -> re.Pattern[str]:
-    """Return a pattern for the words of a story that touches a wording's subject."""
+    """Return a pattern for the words by which a story touches a wording's subject."""
     return re.compile(WORDINGS[wording], re.IGNORECASE)
 
 

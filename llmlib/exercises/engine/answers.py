@@ -24,7 +24,7 @@ from llmlib.exercises.engine.running import Outcome, quietly, run_our_own
 from llmlib.exercises.engine.trials import Trial, kept_cases, same_outcome
 from llmlib.exercises.engine.wording import around, error_parts, line_of
 
-PARTS_ARE_RIGHT = "Its parts are right. `forward` comes next."
+PARTS_ARE_RIGHT = "The module's parts are right. `forward` comes next."
 OTHER_PRECISION = {  # (expected, got)
     (torch.float64, torch.float32): "For float64 inputs your result is float32, so it is less exact. `dtype=x.dtype` "
     "keeps the input's dtype.",
@@ -42,7 +42,7 @@ def no_function(e: Examination) -> Report | None:
         return None
     text = f"`check` needs your function itself, but got {describe(e.attempt)}."
     call = f'check("{e.exercise.name}", {e.exercise.own.__name__})'
-    return Report("form", e.exercise.name, text, (Prose(f"Pass it without brackets: `{call}`."),))
+    return Report("form", e.exercise.name, text, (Prose(f"Pass the function without brackets: `{call}`."),))
 
 
 def parts_of_a_module(e: Examination) -> Report | None:
@@ -76,14 +76,14 @@ def no_end(e: Examination) -> Report | None:
     if e.stopped is None:
         return None
     ends = "Does the condition of each loop become false at some point? Does each pass change something?"
-    no_end = "Your function has no loop. Does it call itself, or something slow? If not, run it again."
+    no_end = "Your function has no loop. Does it call itself, or call something slow? If not, run it again."
     parts = [*line_of(e, e.stopped), Prose(ends if has_loop(e.attempt) else no_end)]
     heading = f"Stopped: no result after {e.seconds:g} seconds."
     return Report("timeout", e.exercise.name, heading, (*parts, *around(e, e.stopped)))
 
 
 def right_values(e: Examination) -> Report | None:
-    """Say that the attempt is correct, or name a broken property, if only the precision of its own tensors is wrong."""
+    """Say that the attempt is correct, or name a broken property, if the only fault is the dtype of its own tensors."""
     fixed = bool(e.wrong) and all(map(_mixes_precisions, e.wrong))
     if e.wrong and not fixed:
         return None
@@ -102,7 +102,10 @@ def _mixes_precisions(trial: Trial) -> bool:
 def _correct(e: Examination, fixed: bool) -> Report:
     parts: list[Part] = [Prose(e.exercise.deepens)]
     if fixed:
-        text = "For float64 inputs it raises, because one of your own tensors is float32. Make it with `dtype=x.dtype`."
+        text = (
+            "For float64 inputs your function raises an error, because one of your own tensors is float32. "
+            "Make that tensor with `dtype=x.dtype`."
+        )
         parts.append(Prose(text, "A remark:"))
     changed = set().union(*(float_dtypes(t.expected, t.got) for t in e.trials))
     parts += [Prose(text, "A remark:") for dtypes, text in OTHER_PRECISION.items() if dtypes in changed]
@@ -129,7 +132,7 @@ def an_exception(e: Examination, reason: Reason) -> Report | None:
 
 
 def _zeros(e: Examination, trial: Trial) -> list[Part]:
-    """Say which arguments are the 0 that the line divides by."""
+    """Say which arguments are 0 in a line that divides by them."""
     error = trial.outcome.error
     line = their_line(error, e.attempt) if isinstance(error, ZeroDivisionError) else None
     if line is None:
@@ -154,7 +157,7 @@ def another_form(e: Examination, reason: Reason) -> Report | None:
 
 
 def _shows_all(e: Examination, reason: Reason, trial: Trial) -> bool:
-    """Return whether each idea by itself gives a wrong result in this case, so that the reader can see them all."""
+    """Return whether each idea by itself gives a wrong result in this case, so that the case shows all of them."""
     right = Outcome(trial.expected)
     alone = [partial(e.exercise.faulty, **idea.faults) for idea in reason.ideas]
     return all(not same_outcome(right, run_our_own(faulty, trial.case.args)) for faulty in alone)

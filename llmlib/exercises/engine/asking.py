@@ -26,7 +26,7 @@ from llmlib.exercises.engine.report import Prose, marked_up, style_tag
 
 @dataclass(frozen=True)
 class Question:
-    """A question, and for each choice: its text, whether it is right, and why. `lead`: where it comes from."""
+    """A question with its choices: the text of each, whether it is right, and why. `lead` says where it comes from."""
 
     text: str
     choices: tuple[tuple[str, bool, str], ...]
@@ -41,7 +41,7 @@ class Question:
 
 
 def _shuffled(text: str) -> str:
-    """Make a sort key that ignores meaning and is always the same."""
+    """Make a sort key that is the same in each run and has nothing to do with the text's meaning."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -66,7 +66,7 @@ class Questions:
                 self.keep(asked.name, asked.choices[choice][1])
 
     def answer(self, choice: str, question: int = 1) -> str:
-        """Return the reply to a choice ("a", "b", …) of a question (from 1). Raises `ValueError` for others."""
+        """Return the reply to a choice ("a", "b", …) of a question (from 1). Raises `ValueError` for any other."""
         if not 1 <= question <= len(self.questions):
             raise ValueError(f"There are questions 1 to {len(self.questions)}, not {question}.")
         choices = self.questions[question - 1].choices

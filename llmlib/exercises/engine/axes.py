@@ -6,7 +6,7 @@ MISSING = "missing"
 
 
 def aligned(expected: Sequence[int], got: Sequence[int]) -> list[int | str]:
-    """Return the sizes that belong to the expected axes: a missing axis is found from the others.
+    """Return the result's size for each expected axis, or "missing": the other axes show which one is missing.
 
     >>> aligned((2, 5, 7), (2, 7)), aligned((2, 5, 5), (5, 5)), aligned((2, 5), (5, 2))
     ([2, 'missing', 7], ['missing', 5, 5], [5, 2])
@@ -19,5 +19,5 @@ def aligned(expected: Sequence[int], got: Sequence[int]) -> list[int | str]:
 
 
 def plain_axes(number: int) -> list[str]:
-    """Make names for axes without names, to be read before an index."""
+    """Make names for unnamed axes; each is followed by an index in a report."""
     return {1: ["index"], 2: ["row", "column"]}.get(number, [f"axis {i}: index" for i in range(number)])

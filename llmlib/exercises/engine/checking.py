@@ -1,8 +1,8 @@
 """`examine` runs a learner's attempt and says what is wrong with it, the most helpful thing first.
 
 This module alone decides what comes first. The ladder has four flights: replies that need no run, replies that need no
-reason, the reasons, and the replies that give a reason. On each flight the first step that has something to say ends
-it.
+reason, the reasons, and the replies that give a reason. The first step of a flight that has something to say ends
+that flight.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ WITHOUT_A_REASON: tuple[Callable[[Examination], Report | None], ...] = (
 
 
 def two_ideas(e: Examination) -> Reason | None:
-    """Find two misconceptions that explain every case, unless a single thing does.
+    """Find two misconceptions that explain every case, unless a single cause explains them all.
 
     Two ideas can have the same effect as one step (layers in the other order and queries swapped with keys give the
     expected result transposed), and a result that does not depend on the input can look like any two.
@@ -64,7 +64,7 @@ def looked_into(e: Examination) -> Reason | None:
 
 
 def edit(e: Examination) -> Reason | None:
-    """Find the one change to the code that makes everything right."""
+    """Find the one change to the code that makes all cases right."""
     repaired = repair(e)
     return Reason(repair=repaired) if repaired else None
 
@@ -113,7 +113,7 @@ WITH_THE_REASON: tuple[Callable[[Examination, Reason], Report | None], ...] = (
 
 
 def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.0) -> Report:
-    """Report on an attempt, for an exercise from anywhere; this leaves no trace in anybody's progress."""
+    """Report on an attempt at any exercise, even one outside the lessons; the reader's progress stays as it is."""
     given = Examination(exercise, attempt, seed=seed, seconds=seconds)
     if answer := _first(BEFORE_ANY_CALL, given):
         return answer

@@ -151,7 +151,7 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
     elif isinstance(expected, str) and isinstance(got, bytes):
         advice = " `.decode(...)` turns bytes into text."
     elif isinstance(expected, str) and isinstance(got, list):
-        advice = ' `"".join(...)` joins several texts into one; should that happen before or after decoding?'
+        advice = ' `"".join(...)` joins several texts into one; should you join them before or after decoding?'
     elif isinstance(expected, dict) and isinstance(got, (list, tuple)):
         advice = " `dict(...)` turns pairs of a key and a value into a dictionary."
     elif callable(got):
@@ -164,7 +164,7 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
 def _one_tensor(expected: Tensor, got: Any) -> str:
     """Say how a list of tensors, or of numbers, becomes the single tensor that is expected."""
     if isinstance(got, float) and expected.is_floating_point():
-        return " Leave out `.item()`, if you have it: then the result stays a tensor, and gradients can flow back."
+        return " If you use `.item()`, leave it out: then the result stays a tensor, and gradients can flow back."
     if isinstance(got, (list, tuple)) and any(isinstance(item, (list, tuple)) and holds_tensors(item) for item in got):
         return (
             " `torch.stack(...)` makes one tensor out of several: first out of each of your inner lists, then out of "
@@ -219,7 +219,7 @@ def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
     if expected.is_floating_point() and got.is_floating_point():
         advice = " Which line makes a new tensor, or converts one?"
     elif expected.dtype == torch.bool:
-        advice = " A comparison such as `a <= b` gives `bool`; `.bool()` converts."
+        advice = " A comparison such as `a <= b` gives `bool`; `.bool()` converts other dtypes."
     elif expected.dtype == torch.int64:
         advice = " Ids and counts are `torch.long`, which is int64."
     return _form(f"Expected dtype {dtype_of(expected)}, got {dtype_of(got)}.", place, advice)

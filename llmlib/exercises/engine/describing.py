@@ -103,7 +103,7 @@ def distinctly(one: Any, other: Any) -> tuple[str, str]:
 
 
 def by_how_much(expected: Any, got: Any) -> str:
-    """Say how far a number is from the expected one, in brackets; empty where that would not help."""
+    """Say in brackets how far a number is from the expected one; return "" where that would not help."""
     if isinstance(expected, bool):
         return ""
     if math.isnan(got):

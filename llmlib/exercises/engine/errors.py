@@ -13,7 +13,8 @@ FITS = "In a product with `@`, the last axis on the left and the second-to-last 
 CAUSES: tuple[tuple[str, str], ...] = (
     (
         r"TypeError: .* (takes|missing) .*argument",
-        "The call does not match the arguments that the function declares. Compare its first line with the task.",
+        "The call does not match the arguments that the function declares. Compare the function's first line with "
+        "the task.",
     ),
     (
         r"(list|tuple) indices must be integers or slices, not str",
@@ -39,12 +40,12 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (
         r"TypeError: cannot assign .* as parameter",
         "You can only replace an `nn.Parameter` with another one. `functional_call(module, weights, inputs)` runs the "
-        "module with other tensors, and leaves its own alone.",
+        "module with other tensors, and leaves the module's own alone.",
     ),
     (
         r"TypeError: .*unexpected keyword",
-        "The function that you call does not know this keyword. Is it a spelling mistake, or another library's name "
-        "for it (`dim` in torch is `axis` in numpy)?",
+        "The function that you call does not know this keyword. Is the keyword misspelt, or is it another library's "
+        "name (`dim` in torch is `axis` in numpy)?",
     ),
     (
         r"TypeError: .*(0-d|scalar) tensor",
@@ -78,8 +79,8 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"index -100 is out of bounds",
-        "−100 is not an id: it marks what does not count. You cannot look anything up with it, so leave these "
-        "positions out first, or give them any id (`clamp(min=0)`) and leave them out afterwards.",
+        "−100 is not an id: it marks positions that do not count. You cannot look anything up with it, so leave "
+        "these positions out first, or give them any id (`clamp(min=0)`) and leave them out afterwards.",
     ),
     (
         r"Boolean value of Tensor with more than one value|truth value of an array",
@@ -151,7 +152,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"TypeError: .*must be Tensor, not (int|float)",
-        "This function wants a tensor. For a plain number Python has its own: `n ** 0.5` is a square root.",
+        "This function wants a tensor. For a plain number, use Python alone: `n ** 0.5` is a square root.",
     ),
     (
         r"IndexError: shape mismatch: indexing tensors",
@@ -221,7 +222,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"ValueError: .*(empty|arg is an empty)",
-        "You take the largest or smallest of nothing. Should this case come up? If so, check for it first.",
+        "You take the largest or smallest of no items at all. Should this case come up? If so, check for it first.",
     ),
     (r"ValueError: .*unpack", "There are more, or fewer, values than names on the left of `=`."),
     (r"EinopsError|einops", "The einops pattern does not fit the tensor: count the axes and compare the sizes."),
@@ -242,7 +243,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (
         r"RuntimeError: .*view size is not compatible",
         "`view` needs values that are in memory in the order of the "
-        "axes, and a transposed tensor's are not. `reshape` copies where it must.",
+        "axes, and the values of a transposed tensor are not. `reshape` copies where it must.",
     ),
     (r"RuntimeError: shape .* is invalid", "The new shape does not hold as many values as the old one."),
     (
@@ -293,7 +294,7 @@ ONE_HOT = (
 
 
 def name_of(error: BaseException) -> str:
-    """ "ValueError: what it says", in one line and without addresses, so that it is the same in each run."""
+    """Write an error as "ValueError: message", in one line and without addresses, which differ from run to run."""
     try:
         message = str(error)
     except Exception:

@@ -24,8 +24,8 @@ SEARCH = 0.5  # seconds of computing for all steps that look for the reason: nob
 class Examination:
     """An attempt, and the cases tried so far.
 
-    `stopped` is the last call, if there is no point in another one: it did not end, or nothing is written yet. Costly
-    steps stop when this thread has computed until the time `until`.
+    `stopped` is the last call, if another one is pointless because it did not end or nothing is written yet. Costly
+    steps stop when this thread's computing time reaches `until`.
     """
 
     exercise: Exercise
@@ -49,7 +49,7 @@ class Examination:
         return self.of(trials)
 
     def tried_again(self) -> "Examination":
-        """Examine it on other numbers as well: a reason that holds for only one draw is chance."""
+        """Examine the attempt on other numbers as well: a reason that holds for only one draw is chance."""
         other = replace(self, seed=self.seed + 1, seconds=QUICK).tried()
         return replace(other, trials=(*self.trials, *other.trials), until=thread_time() + SEARCH)
 
@@ -74,7 +74,7 @@ class Examination:
 
     @cached_property
     def with_values(self) -> "Examination":
-        """Return the trials that gave a value; none if most of them raised."""
+        """Return the trials that gave a value; an empty list if most of them raised."""
         ran = [t for t in self.trials if not t.outcome.error]
         return self.of(ran if 2 * len(ran) >= len(self.trials) else ())
 
@@ -104,7 +104,7 @@ IDLE = {
 
 
 def _does_nothing(attempt: Callable[..., Any], outcome: Outcome) -> bool:
-    """Return whether the attempt is not written yet: it says so, or it returns `...`, or None with an idle body."""
+    """Return whether the attempt is not written yet: NotImplementedError, `...`, or None from an idle body."""
     if outcome.error:
         return isinstance(outcome.error, NotImplementedError)
     if outcome.value is not None or (code := code_of(attempt)) is None:
@@ -113,7 +113,7 @@ def _does_nothing(attempt: Callable[..., Any], outcome: Outcome) -> bool:
 
 
 def _is_idle(code: CodeType) -> bool:
-    """Return whether its body holds only `...`, `pass`, a docstring, or functions with such bodies."""
+    """Return whether a function's body holds only `...`, `pass`, a docstring, or functions with such bodies."""
     before = None
     for step in dis.get_instructions(code):
         if isinstance(step.argval, CodeType) and not _is_idle(step.argval):

@@ -22,7 +22,7 @@ class Case:
     known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def recall(self, what: Hashable, find_out: Callable[[], Any]) -> Any:
-        """Compute what a function of this course gives for this case; only once, since it never changes."""
+        """Compute what a function of the course returns for a case; once is enough, for the result never changes."""
         if what not in self.known:
             self.known[what] = find_out()
         return self.known[what]
@@ -30,11 +30,11 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Misconception:
-    """One wrong idea. `faults` are the keywords that make the exercise's `faulty` function hold it.
+    """One wrong idea. `faults` are the keywords that make the exercise's `faulty` function follow it.
 
     Because ideas are keywords of one function, we can combine two of them, as long as they set different keywords.
     One idea can be written in several ways that give different results somewhere; `forms` are the keywords of the
-    others.
+    other ways.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Misconception:
 
 
 class NoValue(Exception):
-    """Inside a probe: the attempt raised or did not end, so there is no value to look at."""
+    """Raised inside a probe if the attempt raised or did not end, so that there is no value to look at."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Probe:
     `broken(call, case)` calls the attempt through `call` and returns a sentence that says how the property
     is broken, or None. The learner reads a `remark`, but it does not make a solution wrong. A probe that
     `explains` looks only at wrong cases, and it gives the reason: it looks into what the attempt does,
-    not only at its results. With `beside`, what it finds is also shown beside a listed idea.
+    not only at its results. With `beside`, its sentence is also shown beside a listed idea.
     """
 
     says: str

@@ -1,7 +1,7 @@
 """Keep the source of each part that a reader has written and `check` has found right, beside the progress.
 
 There is one file per part, `mine/attention.causal_mask.json`, replaced whole or not at all; kernels that run at the
-same time take turns. It holds the last versions, newest first. A file that cannot be read is set aside, never
+same time take turns. A file holds the last versions, newest first. A file that cannot be read is set aside, never
 overwritten.
 
 Nothing here runs the source. Each version has a seal, made with a key in the same folder that only its owner can
@@ -49,7 +49,7 @@ def file_of(name: str) -> Path:
 
 
 def keep(name: str, source: Source, borrowed: bool = False) -> None:
-    """Put a version in front of the earlier ones; the same one again changes nothing. Raises `OSError`."""
+    """Put a version in front of the earlier ones; the same version twice changes nothing. Raises `OSError`."""
     with recording.alone():
         earlier = _read_or_set_aside(name)
         if earlier and earlier[0].source == source and earlier[0].sealed:
@@ -72,7 +72,7 @@ def trust(name: str, kept: Kept) -> None:
 
 
 def kept_versions(name: str) -> list[Kept]:
-    """Load all versions of a part, the newest first. Says what is wrong with a bad file, and then returns none."""
+    """Load all versions of a part, the newest first. For a bad file, says what is wrong and returns no versions."""
     try:
         with contextlib.suppress(ValueError):
             return _read(name)
@@ -178,7 +178,7 @@ def _key() -> bytes:
 
 
 def _is_ours(path: Path) -> bool:
-    """Return whether the file belongs to the current user; where files have no owners, it does."""
+    """Return whether the file belongs to the current user; True where files have no owners."""
     return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
 
 

@@ -32,7 +32,7 @@ class Blueprint:
     def trouble(self, written: type, args: tuple[Any, ...]) -> str:
         """Say in sentences why we cannot call a class with a case's weights; empty if we can.
 
-        `BLANK` if it does not have any of its parts: the reader has not started to write it.
+        `BLANK` if the class does not have any of its parts: the reader has not started to write it.
         """
         if not issubclass(written, nn.Module):
             return (
@@ -48,7 +48,7 @@ class Blueprint:
             if "before Module.__init__() call" in str(error):
                 return "`super().__init__()` has to come first: without it a module cannot keep its parts."
             half = " `/` gives a float, `//` a whole number." * ("type float" in str(error))
-            return f"Making one with {_said(sizes)} raised `{name_of(error).rstrip('.')}`.{half}"
+            return f"Making a module with {_said(sizes)} raised `{name_of(error).rstrip('.')}`.{half}"
         weights = self._weights(args)
         if all(getattr(module, name, None) in (None, ...) for name in weights):
             return BLANK
@@ -65,7 +65,7 @@ class Blueprint:
         if not isinstance(part, nn.Linear):
             return f"`self.{name}` should be an `nn.Linear`."
         if part.bias is not None:
-            return f"`self.{name}` has a bias, because `nn.Linear` adds one by default: `bias=False`."
+            return f"`self.{name}` has a bias, because `nn.Linear` adds one by default. Pass `bias=False`."
         if part.weight.shape != shape:
             got, right = f"{part.in_features} → {part.out_features}", f"{shape[1]} → {shape[0]}"
             return f"With {_said(sizes)}, `self.{name}` maps {got}, but should map {right}."

@@ -10,7 +10,7 @@ from llmlib.exercises.engine.exercise import Case, NoValue, Probe
 
 
 def batch_permuted(*batched: int) -> Probe:
-    """Require that reversing the batch in these arguments only reverses it in the result."""
+    """Require that reversing the batch in these arguments reverses the results and does not change them otherwise."""
 
     def broken(call: Callable[..., Any], case: Case) -> str | None:
         size = case.args[batched[0]].shape[0]

@@ -23,7 +23,7 @@ LOOKED_AT = 8  # how many wrong cases a reason has to explain
 
 @dataclass(frozen=True)
 class Broken:
-    """A broken property: what it says, how it is broken, and the trial that shows it."""
+    """A broken property: its statement, how an attempt breaks it, and the trial that shows this."""
 
     says: str
     found: str
@@ -54,7 +54,7 @@ def remarks(e: Examination) -> Iterator[str]:
     if drawn and not e.exercise.makes_module:
         yield (
             f"Your function draws from the global random state of {' and '.join(drawn)}, though the draws do not "
-            "change its result. But after it, other code that draws random numbers gets different ones."
+            "change its result. But afterwards, other code that draws random numbers gets different numbers."
         )
     yield from (broken.found for broken in broken_probes(e, remarks=True))
 
@@ -117,7 +117,11 @@ def _undisturbed(e: Examination, trial: Trial) -> str | None:
         return None
     names = " and ".join(trial.outcome.disturbed)
     drawn = f"Your function draws random numbers, from the global random state of {names}."
-    advice = "Use the numbers from `draw`." if "draw" in e.exercise.argument_names else "The task does not need any."
+    advice = (
+        "Use the numbers from `draw`."
+        if "draw" in e.exercise.argument_names
+        else "The task does not need random numbers."
+    )
     return f"{drawn} {advice}"
 
 
@@ -161,7 +165,7 @@ def _asked(probe: Probe, e: Examination, case: Case) -> str | None:
 
 
 def _run_for_gradients(e: Examination, args: tuple[Any, ...]) -> Outcome:
-    """Run as `run` does, but pass tensors that require a gradient as they are, so that it can flow back."""
+    """Run as `run` does, but pass tensors that require a gradient as they are, so that gradients can flow back."""
     if any(isinstance(a, torch.Tensor) and a.requires_grad for a in args):
         return run(lambda: e.attempt(*args), (), e.seconds)
     return run(e.attempt, args, e.seconds)

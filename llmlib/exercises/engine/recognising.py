@@ -38,7 +38,7 @@ def one_exactly(e: Examination) -> Reason | None:
 
 
 def two_exactly(e: Examination) -> Reason | None:
-    """Find two misconceptions that together do so, if there are enough results to tell."""
+    """Find two misconceptions that together give its result in every case, if there are enough results to tell."""
     ordered = _telling_first(e)
     says_enough = len(e.wrong) >= ENOUGH and not _mostly_raises(ordered)
     return _exact(e.within(PAIRS), e.exercise.pair_hypotheses, ordered) if says_enough else None
@@ -50,12 +50,12 @@ def one_apart_from_odd(e: Examination) -> Reason | None:
 
 
 def two_apart_from_odd(e: Examination) -> Reason | None:
-    """Find two misconceptions that together do so."""
+    """Find two misconceptions that together explain all but odd cases."""
     return _apart_from_odd(e, e.exercise.pair_hypotheses)
 
 
 def one_guarded(e: Examination) -> Reason | None:
-    """Find the misconception behind all wrong values; where the attempt is right, it probably treats the case by hand.
+    """Find the misconception behind all wrong values; where the attempt is right, it probably treats that separately.
 
     Each wrong value has to be the idea's, and most values that the idea gets wrong have to be wrong.
     """
@@ -84,7 +84,7 @@ def one_guarded(e: Examination) -> Reason | None:
 
 
 def _shown_and_hidden(predicted: Outcome, trial: Trial) -> tuple[float, float] | None:
-    """Find where a result shows the prediction, and where it is right in spite of it; None if it does neither."""
+    """Find where a result shows the prediction, and where it is right in spite of that; None if there is neither."""
     if predicted.error or trial.outcome.error:
         return (0, 0) if not trial.wrong or same_outcome(predicted, trial.outcome) else None
     idea, got, right = predicted.value, trial.got, trial.expected
@@ -137,7 +137,7 @@ def _apart_from_odd(e: Examination, hypotheses: Sequence[Hypothesis]) -> Reason 
 
 
 def _left_open(e: Examination, hypothesis: Hypothesis, ordered: Sequence[Trial]) -> tuple[Trial, ...] | None:
-    """Return the wrong cases that it does not explain; None if a case speaks against it, or too few speak for it."""
+    """Return the wrong cases that the idea does not explain; None if a case contradicts it, or too few support it."""
     told, left = 0, []
     for trial in ordered:
         predicted = _faulty(e, hypothesis, trial)

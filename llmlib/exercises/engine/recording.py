@@ -42,12 +42,12 @@ def load() -> dict[str, dict[str, Any]]:
 
 
 def load_questions() -> dict[str, dict[str, Any]]:
-    """Load the same for each question that was answered."""
+    """Load what is known about each question that was answered, by name."""
     return _content()["questions"]
 
 
 def _content() -> dict[str, Any]:
-    """Read the whole file, as `_read` gives it; set a damaged one aside."""
+    """Read the whole progress file; set a damaged one aside."""
     try:
         with contextlib.suppress(ValueError):
             return _read()
@@ -59,7 +59,7 @@ def _content() -> dict[str, Any]:
 
 
 def _read_or_set_aside() -> dict[str, Any]:
-    """Call this only with the lock: another kernel may just have written a good file."""
+    """Read the file; set a damaged one aside. Call this only with the lock: another kernel may have just written it."""
     try:
         return _read()
     except ValueError as error:
@@ -86,7 +86,7 @@ def _read() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Keep others from changing the file meanwhile. Where locks do not work, do without: that beats not saving."""
+    """Keep other kernels from changing the file. Where locks do not work, go without: that beats not saving."""
     lock = filelock.FileLock(data_dir() / "progress.lock", timeout=LONGEST_WAIT, poll_interval=0.01)
     try:
         data_dir().mkdir(parents=True, exist_ok=True)

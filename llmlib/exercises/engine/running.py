@@ -30,7 +30,7 @@ AGAIN = 0.2  # seconds until the limit strikes again, in case the function has s
 
 
 class TimeIsUp(BaseException):
-    """Not an `Exception`, so that a learner's `except Exception` does not swallow it."""
+    """Raised when time is up; not an `Exception`, so that a learner's `except Exception` does not swallow it."""
 
 
 @dataclass(frozen=True)

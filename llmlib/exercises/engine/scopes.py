@@ -1,4 +1,4 @@
-"""Find the names that a piece of source uses from outside, and where it uses them."""
+"""Find the names from outside that a piece of source uses, and where it uses them."""
 
 import ast
 from collections.abc import Iterator, Sequence

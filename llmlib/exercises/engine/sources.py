@@ -24,7 +24,7 @@ LONGEST = 40_000  # the most characters of a part; the longest solutions of exer
 
 
 class NoSource(Exception):
-    """There is no source, or it would not run elsewhere; the message says why, as the end of a sentence."""
+    """Raised if there is no source that runs elsewhere; the message says why, as the end of a sentence."""
 
 
 @dataclass(frozen=True)

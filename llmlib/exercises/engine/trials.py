@@ -59,7 +59,7 @@ def expected_of(exercise: Exercise, case: Case) -> Any:
 
 
 def both_precisions(cases: Sequence[Case], double: bool = True) -> list[Case]:
-    """Return the cases in float32, then the ones with floating-point tensors again in float64, if meant for it."""
+    """Return the cases in float32, then those with floating-point tensors again in float64, where that is allowed."""
     single = [(_in_precision(case, torch.float32), case) for case in cases if case.precision != "double"]
     if not double:
         return [case for case, _ in single]

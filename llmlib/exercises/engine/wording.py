@@ -66,7 +66,7 @@ def of_yours(diagnosis: str) -> str:
 
 
 def around(e: Examination, trial: Trial, caption: str = "The case") -> list[Part]:
-    """End every reply to a wrong attempt: the case, the printed text, and the task again."""
+    """Make the end of every reply to a wrong attempt: the case, the printed text, and the task again."""
     # 400 characters: the whole value, ready to copy, if it is not of tensors
     rows = tuple((name, describe(value, 400)) for name, value in zip(e.exercise.argument_names, trial.case.args))
     caption = f"{caption}: {trial.case.note}" if trial.case.note else caption

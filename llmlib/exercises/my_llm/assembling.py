@@ -45,7 +45,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Assembled:
-    """The file's text, the reader's parts in it, and why others are not in it, by exercise."""
+    """The file's text, the reader's parts in it, and why other parts are not in it, by exercise."""
 
     text: str
     mine: tuple[str, ...]
@@ -127,7 +127,7 @@ def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping
 
 
 def lines_of_code(text: str) -> int:
-    """How many lines hold more than a comment, a docstring or nothing.
+    """Count the lines that hold code, without empty lines, comments and docstrings.
 
     >>> lines_of_code('def f():\\n    "Two."\\n\\n    # half of four\\n    return 2\\n')
     2

@@ -37,7 +37,7 @@ def _write(file: Path) -> bool:
     typer.echo(f"{file}: {yours}{shown}, {len(assembled.borrowed)} borrowed{idle * bool(assembled.idle)}.")
     typer.echo(f"{lines_of_code(assembled.text)} lines of code, without comments, docstrings and empty lines.")
     right = _tell(check_small(writing.as_module(assembled.text)))
-    typer.echo(f"With SmolLM2's weights: llmlib mine --check {file}")
+    typer.echo(f"To check it with SmolLM2's weights: llmlib mine --check {file}")
     return right
 
 

@@ -8,7 +8,7 @@ from llmlib.exercises.registry import find, number_of
 
 @dataclass(frozen=True)
 class Part:
-    """One function of the file. `name` is what the rest of the file calls it."""
+    """One function of the file; the rest of the file calls it by its `name`."""
 
     exercise: str  # "attention.causal_mask"
     name: str  # "causal_mask"

@@ -26,7 +26,7 @@ _loaded: dict[str, tuple[Source, Callable[..., Any]]] = {}
 
 
 class Unfit(Exception):
-    """We cannot use a kept part here; the message says why, as a sentence."""
+    """Raised if a kept part cannot be used here; the message says why, as a sentence."""
 
 
 def remember(name: str, attempt: Callable[..., Any]) -> str:
@@ -54,7 +54,7 @@ def _not_in_the_file(name: str, source: Source) -> str:
 
 
 def is_from_solution(name: str, source: Source) -> bool:
-    """Whether this is what `solution` has shown; without it, a reader's code is their own, even if it is the same."""
+    """Return whether this source was copied from `solution`; False if the reader has never called `solution`."""
     if not recording.load().get(name, {}).get("solution_seen"):
         return False
     exercise = find(name)

@@ -31,7 +31,7 @@ Definition = ast.FunctionDef | ast.ClassDef
 
 
 class Unusable(Exception):
-    """A part cannot be in a file that only needs torch; the message says why, as the end of a sentence."""
+    """Raised if a part cannot be in a file that only needs torch; the message says why, as the end of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def refusal(source: Source, part: Part) -> str:
 
 @dataclass(frozen=True)
 class _Theirs:
-    """What an alias from llmlib means."""
+    """The meaning of an alias from llmlib."""
 
     value: Any
 
@@ -145,7 +145,7 @@ def _free(name: str, taken: Mapping[str, Any]) -> str:
 
 
 def _same_arguments(tree: ast.Module, name: str, other: str) -> bool:
-    """Whether two texts define a function with this name and the same arguments, or a class with the same methods."""
+    """Return whether two texts define a function of this name with equal arguments, or a class with equal methods."""
 
     def arguments(body: list[ast.stmt]) -> dict[str, list[str]]:
         for node in body:
@@ -175,7 +175,7 @@ def _of_library(use: Use, value: Any) -> tuple[ast.AST, str]:
 
 
 def _edited(text: str, edits: list[tuple[ast.AST, str]], gone: list[ast.stmt]) -> str:
-    """Replace each expression in the text, and remove the definitions that are gone."""
+    """Replace each expression in the text, and remove the definitions that are listed in `gone`."""
     lines = [line.encode() for line in text.splitlines(keepends=True)]
     inside = [range(node.lineno, (node.end_lineno or node.lineno) + 1) for node in gone]
     for node, new in sorted(edits, key=lambda edit: (edit[0].lineno, edit[0].col_offset), reverse=True):  # type: ignore[attr-defined]

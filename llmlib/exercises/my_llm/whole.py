@@ -33,7 +33,7 @@ class Finding:
 
 
 def check_small(module: ModuleType) -> Iterator[Finding]:
-    """Check it on a small model with random weights, in a few seconds: reading, logits, training, tuning, aligning."""
+    """Check the file in seconds on a small random model: its ids, logits, training, tuning and aligning."""
     model, tokenizer, text = small_model()
     with tempfile.TemporaryDirectory() as folder:
         save_pretrained(model, tokenizer, folder)
@@ -55,7 +55,7 @@ def check_small(module: ModuleType) -> Iterator[Finding]:
 
 
 def check_real(module: ModuleType, model: Transformer, tokenizer: Any) -> Iterator[Finding]:
-    """Check it on a real model, such as SmolLM2: ids, logits, and the likeliest continuation."""
+    """Check the file on a real model, such as SmolLM2: ids, logits, and the likeliest continuation."""
     weights, config = weights_of(model), config_of(module, model)
     with tempfile.TemporaryDirectory() as folder:
         write_tokenizer(tokenizer, Path(folder))

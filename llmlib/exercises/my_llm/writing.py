@@ -21,7 +21,7 @@ MARK = "# Written by `llmlib mine`, which replaces this file as long as it is un
 
 
 class Refused(ValueError):
-    """We leave a file as it is; the message says why, and what to do."""
+    """Raised for a file that is left as it is; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def collect() -> Collected:
 
 
 def compose(collected: Collected) -> Assembled:
-    """Write the file's text with all parts that work in it; try each of them again there."""
+    """Write the file's text with all parts that work in it; try each part again there."""
     refused = dict(collected.refused)
     while True:
         assembled = assemble(collected.mine, collected.shown, refused)
@@ -134,13 +134,13 @@ def marked(text: str) -> str:
 
 
 def is_untouched(text: str) -> bool:
-    """Whether the text is as `llmlib mine` wrote it, here or elsewhere."""
+    """Return whether the text is as `llmlib mine` wrote it, here or elsewhere."""
     body, sums = _parted(text)
     return len(sums) in (1, 2) and sums[0] == _sum(body)
 
 
 def is_written_here(text: str) -> bool:
-    """Whether it was written here, from the reader's kept parts, and is unchanged."""
+    """Return whether the text was written here, from the reader's kept parts, and is unchanged."""
     body, sums = _parted(text)
     return is_untouched(text) and len(sums) == 2 and sums[1] == keeping.seal_of(body)
 

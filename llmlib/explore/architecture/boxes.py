@@ -1,4 +1,4 @@
-"""A `TransformerConfig` as boxes within boxes: what each does, its tensors, its costs, the line that computes it."""
+"""A `TransformerConfig` as nested boxes: what each box does, its tensors, its costs, and the line that computes it."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -171,7 +171,7 @@ class _Builder:
         return self.group("mlp", boxes, self.lines("mlp", "mlp"))
 
     def group(self, id: str, boxes: tuple[Box, ...], lines: tuple[SourceLine, ...] = (), repeat: int = 1) -> Box:
-        """Build a box that has others inside, and no costs of its own."""
+        """Build a box that contains other boxes and has no costs of its own."""
         title, kind = TITLES[id]
         return Box(id, title, WORDS[id], kind, lines=lines, repeat=repeat, boxes=boxes)
 
@@ -189,9 +189,9 @@ class _Builder:
         value: str = "",
         **facts: Any,
     ) -> Box:
-        """Build a box with the tensors that the skeleton has there, and the lines that use `uses` (and `more`).
+        """Build a box with its tensors from the skeleton, and with the lines that use `uses` (and `more`).
 
-        `says` is the key of its title and words, if that is not `id`; `facts` are put into the words.
+        `says` is the key of the box's title and words, if that is not `id`; `facts` are filled into the words.
         """
         weights = list(self.weights(id))
         numbers = sum(tensor.parameters for tensor in weights)

@@ -67,7 +67,7 @@ def explore_architecture(
 
 
 class _Controller:
-    """Answers what the reader does in an `ArchitectureView`."""
+    """Carries out what the reader does in an `ArchitectureView`."""
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class _Controller:
     def alive(self) -> Transformer:
         if self.live is None or not (self.view.tokens or self.view.model["title"] == self.own):
             raise ValueError(
-                "There are no values to show: this model has no weights, only sizes. Go back to the live one."
+                "There are no values to show: this model has no weights, only sizes. Go back to the live model."
             )
         return self.live
 
@@ -221,7 +221,7 @@ class _Controller:
         self.view.put_followed(*token_paths(self.own_model(), self.ids(self.view.text)))
 
     def tour(self) -> None:
-        """Show what happens to the last token, from its id to the next one."""
+        """Show what happens to the last token, from its id to the prediction of the next token."""
         self.alive()
         self.wanted = self.show_tour
 

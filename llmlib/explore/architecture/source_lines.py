@@ -14,7 +14,7 @@ SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr)  # sta
 
 @lru_cache
 def line_that_uses(cls: type, name: str) -> SourceLine:
-    """Find the first statement in a class's methods that calls `name` or `self.name`, or else one that reads
+    """Find the first statement in a class's methods that calls `name` or `self.name`, or else the first that reads
     `self.name`.
 
     `__init__` does not count. Raises `LookupError` if there is none.

@@ -23,9 +23,9 @@ def tour_of(model: Transformer, ids: Sequence[int]) -> dict[str, Any]:
 
     Plain numbers for `ArchitectureView.put_tour`: `ids`, `sizes`, the vector's `norm` at the start and its first
     `numbers`; for each of `layers` the norms `before`, of what `attention` adds, `mid`, of what the `mlp` adds, and
-    `after`, the strongest look (`head`, `key`, `weight`), the mean share of the `first` token over the heads, and the
-    hidden `unit` with the largest `activation`; then the norm after the `final` norm, the `mean_logit`, and as `next`
-    the likeliest tokens (`id`, `logit`, `p`). Numbers that are not finite are `None`.
+    `after`, the strongest attention weight (`head`, `key`, `weight`), the mean share of the `first` token over the
+    heads, and the hidden `unit` with the largest `activation`; then the norm after the `final` norm, the `mean_logit`,
+    and as `next` the likeliest tokens (`id`, `logit`, `p`). Numbers that are not finite are `None`.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -55,7 +55,7 @@ def tour_of(model: Transformer, ids: Sequence[int]) -> dict[str, Any]:
 
 
 def _run(model: Transformer, ids: Sequence[int]) -> dict[tuple[str, int], Float[Tensor, "..."]]:
-    """Record the activations at the last token, by name and layer; keys are those of all tokens."""
+    """Record the activations at the last token, by name and layer; keys are recorded for all tokens."""
     kept: dict[tuple[str, int], Tensor] = {}
 
     def keep(name: str, layer: int, value: Tensor) -> None:

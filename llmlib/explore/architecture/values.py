@@ -14,7 +14,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 
 def weights_in(model: Transformer, box: str, tensor: str, layer: int) -> Float[np.ndarray, "panel row column"]:
-    """Get a weight of a box, in one panel; a vector is one row."""
+    """Get a weight of a box as one panel; a vector becomes one row."""
     parameter = model.get_parameter(weight_paths(box)[tensor].format(layer)).detach().float().cpu().numpy()
     return parameter.reshape(1, -1, parameter.shape[-1])
 

@@ -1,4 +1,4 @@
-"""What the boxes of an architecture are called, and one sentence on what each does."""
+"""The titles of an architecture's boxes, and one sentence on what each box does."""
 
 TITLES = {  # and the kind, which sets the colour
     "model": ("Model", "group"),
@@ -37,12 +37,12 @@ WORDS = {
     "learned": "Adds the vector of each token’s position, so that the order of words counts.",
     "sinusoidal": "Adds sines and cosines of each token’s position; nothing is learned.",
     "layer": "One layer: attention moves information between tokens, the MLP works on each; both add to the stream.",
-    "attention": "Each token looks at those before it, and takes in what it finds.",
+    "attention": "Each token looks at the tokens before it, and takes in what it finds.",
     "attention_norm": "Scales each vector to one length. Attention reads this copy; the stream stays as it is.",
     "query": "What each token looks for, one vector per head. The vectors come from a matrix{turned}.",
     "key": "What each token can be found by.{shared} Keys stay in the KV cache.",
     "value": "What each token hands over when it is found.{shared} Values stay in the KV cache.",
-    "scores": "How well each query matches each key, later ones too: q·k / √d_head.",
+    "scores": "How well each query matches each key, later keys too: q·k / √d_head.",
     "pattern": "Softmax over the keys up to the token itself{window}: shares that sum to 1.",
     "mix": "Each head’s sum of the values, weighted by its pattern.",
     "output": "Brings what all heads found back to the width of the residual stream.",

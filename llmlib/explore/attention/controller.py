@@ -1,4 +1,4 @@
-"""The attention view on a live model: a text to edit, a second one to compare, heads to switch off."""
+"""The attention view on a live model: a text to edit, a second text to compare, and heads to switch off."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -31,12 +31,13 @@ def explore_attention(
     """Show a model's attention on `text` in an interactive view. When the text is edited, everything is recomputed.
 
     `other` is a second text to compare with (B, where `text` is A), `other_model` a second model on the same text.
-    Heads can be switched off on their thumbnails. Then B is the same text without them or, where there is another text
-    or model, both are shown without them. The board beside them shows what the model expects after `text`, with all
-    heads and without those, and the log-probability (natural logarithm) of a `continuation`.
+    Heads can be switched off on their thumbnails. B then shows the same text without these heads; if there is another
+    text or model, both A and B are shown without them. The board beside them shows what the model expects after `text`,
+    with all heads and without those that are off, and the log-probability (natural logarithm) of a `continuation`.
 
-    For a long text (more than four million weights in all heads) the view gets thumbnails, and each head when it is
-    opened. The queries and keys of all layers stay in memory: 94 MB for SmolLM2 and 1,024 tokens, for each run shown.
+    For a long text (more than four million weights in all heads) the view gets thumbnails, and a whole head only when
+    the head is opened. The queries and keys of all layers stay in memory: 94 MB for SmolLM2 and 1,024 tokens, for each
+    run shown.
 
     `model` is a `Transformer`, or a model of `transformers` (loaded with `attn_implementation="eager"`; its heads
     cannot be switched off), with a tokenizer of the same library. Raises `ValueError` for an empty text, and for one
@@ -97,7 +98,7 @@ class Wish(NamedTuple):
 
 
 class _Controller:
-    """Answers what the reader does in an `AttentionView`."""
+    """Carries out what the reader does in an `AttentionView`."""
 
     def __init__(
         self, model: Any, other_model: Any, tokenizer: Any, view: AttentionView, titles: tuple[str, str] | None
@@ -116,7 +117,7 @@ class _Controller:
         for length in lengths:
             check_length(length, self.most())
             check_size(self.model, length)
-        check_length(lengths[0] + len(more), self.most(), "That includes the continuation. Shorten one of the two.")
+        check_length(lengths[0] + len(more), self.most(), "The continuation counts too: shorten it, or the text.")
         self.wish = wish
 
     def most(self) -> int:
@@ -185,13 +186,13 @@ class _Controller:
         return run(model, ids + more, len(ids), off, how, say, self.view.check)
 
     def open(self, layer: int, head: int | str) -> None:
-        """Show one head of a long text whole."""
+        """Show one whole head of a long text."""
         long = {side: run.patterns for side, run in self.runs.items() if not isinstance(run.patterns, np.ndarray)}
         if long:
             self.view.put_head(layer, head, {side: patterns.head(layer, head) for side, patterns in long.items()})
 
     def encode(self, text: str, start: bool = True) -> list[int]:
-        """Encode a text; with `start`, the token that begins texts comes first, if the tokenizer has one."""
+        """Encode a text; `start` puts the begin-of-text token first, if the tokenizer has one."""
         if isinstance(self.model, Transformer):
             return list(self.tokenizer.encode(text, add_bos=start and self.tokenizer.adds_bos)) if text or start else []
         return list(self.tokenizer.encode(text, add_special_tokens=start))
@@ -199,7 +200,7 @@ class _Controller:
     def predictions(
         self, before: Float[Tensor, " vocab"], after: Float[Tensor, " vocab"]
     ) -> list[dict[str, str | float]]:
-        """Pick the likeliest tokens of both runs, ordered by the first."""
+        """Pick the likeliest tokens of both runs, ordered by their probability in the first run."""
         chosen = maximum(before, after).topk(min(CANDIDATES, len(before))).indices
         chosen = chosen[before[chosen].argsort(descending=True, stable=True)]
         return [

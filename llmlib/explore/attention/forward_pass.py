@@ -57,7 +57,7 @@ def run(
 
 
 def check_size(model: Any, n_tokens: int) -> None:
-    """Raise `ValueError`, in words for a reader, if all heads over such a text do not fit into memory."""
+    """Raise `ValueError`, in words for a reader, if all heads over a text of this length do not fit into memory."""
     if isinstance(model, Transformer) and is_long(*_n_heads(model), n_tokens):
         on_gpu = model.device.type == "cuda"
         free = torch.cuda.mem_get_info(model.device)[0] if on_gpu else psutil.virtual_memory().available
@@ -69,7 +69,7 @@ def check_heads(model: Any, heads: Sequence[Sequence[int]]) -> list[Head]:
     if not heads:
         return []
     if not isinstance(model, Transformer):
-        raise ValueError("Heads can only be switched off in an llmlib Transformer; load_pretrained gives you one.")
+        raise ValueError("Heads can only be switched off in an llmlib Transformer; load_pretrained returns one.")
     return checked_heads(model, heads)
 
 

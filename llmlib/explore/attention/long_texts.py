@@ -36,7 +36,7 @@ Blocks = Iterable[tuple[int, Float[Tensor, "head query key"]]]
 
 
 class Patterns(Protocol):
-    """What the view asks of a long text's patterns."""
+    """What the view needs from a long text's patterns."""
 
     thumbnails: Float[np.ndarray, "layer map row column"]  # the largest weight in each square; each head, mean, max
     scores: Float[np.ndarray, "layer map score"]
@@ -47,7 +47,7 @@ class Patterns(Protocol):
 
 
 def is_long(n_layers: int, n_heads: int, n_tokens: int) -> bool:
-    """Return whether the patterns are too many to be sent whole."""
+    """Return whether there are too many patterns to send them whole."""
     return n_layers * n_heads * n_tokens * (n_tokens + 1) // 2 > WHOLE
 
 
@@ -58,7 +58,7 @@ def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: 
     if kept + passing > free:
         most = max(1, free * n_tokens // (kept + passing))
         raise ValueError(
-            f"This text has {n_tokens:,} tokens. Looking at all heads over it takes about "
+            f"This text has {n_tokens:,} tokens. Showing all its heads takes about "
             f"{(kept + passing) / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB is free here. Shorten the text to "
             f"about {most:,} tokens."
         )
@@ -136,7 +136,7 @@ class PatternsOfRun:
 
 
 class PatternsOfArrays:
-    """The same for patterns that another library's model returned all at once; kept as one byte per weight."""
+    """Patterns that another library's model returned all at once, kept as one byte per weight."""
 
     def __init__(self, layers: Sequence[Tensor], ids: Sequence[int]):
         pooling, made = _Pooling(torch.tensor(ids)), []
@@ -166,7 +166,7 @@ class _Pooling:
         self.known: dict[int, Tensor] = {}  # the same for all layers; of a very long text too much to keep
 
     def _divisors(self) -> Float[Tensor, " score"]:
-        """Count the queries that each score is the mean of, as llmlib.interpret.head_scores defines them."""
+        """Count the queries that each score averages over, as llmlib.interpret.head_scores defines the scores."""
         seen: dict[int, int] = {}
         repeated = followed = 0
         for at, id in enumerate(self.ids.tolist()):

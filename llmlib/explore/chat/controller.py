@@ -1,4 +1,4 @@
-"""The chat view on live models: a conversation with one, or the same one with several, side by side or blind."""
+"""The chat view on live models: a conversation with one, or the same conversation with several."""
 
 import random
 import threading
@@ -24,7 +24,7 @@ from llmlib.widgets.shared.interrupts import on_interrupt
 
 PAUSE = 0.05  # seconds: each message holds the whole conversation, and nobody reads faster
 SILENCE = "The model ended its answer before the first word. Try asking differently."
-STOPPED = "You stopped it before the first word."
+STOPPED = "You stopped the answer before the first word."
 
 
 def explore_chat(
@@ -71,7 +71,7 @@ def compare_chats(
     """
     names = [speaker.name for speaker in speakers]
     if not 1 <= len(names) <= 4 or len(set(names)) < len(names):
-        raise ValueError(f"Give one to four speakers, each with a name of its own; got {names}.")
+        raise ValueError(f"Give one to four speakers, each with its own name; got {names}.")
     system, said = divided(messages)
     view = ChatView(
         names=names,
@@ -93,7 +93,7 @@ def compare_chats(
 
 
 class _Controller:
-    """Answers what the reader does in a `ChatView`. Models write in a thread, so that the Stop button works."""
+    """Carries out what the reader does in a `ChatView`. Models write in a thread, so that the Stop button works."""
 
     def __init__(self, speakers: Sequence[Speaker], view: ChatView, said: list[Said], sampler: Sampler):
         self.speakers, self.view, self.said, self.sampler = list(speakers), view, said, sampler
@@ -154,14 +154,14 @@ class _Controller:
         """Bring back the conversation that the reader cleared; after the next message it is too late."""
         if self.view.answering or not self.cleared:
             raise ValueError(
-                "There is nothing to bring back: a conversation is only kept until your next message is answered."
+                "There is nothing to bring back: a conversation that you clear is kept only until the next answer."
             )
         self.said, self.cleared = self.cleared, []
         self.show()
         self.keep_picture()
 
     def system(self, text: str) -> None:
-        """Set the system prompt for all later messages; models that cannot take one are named beside it."""
+        """Set the system prompt for all later messages; the view names the models that cannot take one."""
         problems = [
             f"{speaker.name if len(self.speakers) > 1 else 'This model'} takes no system prompt. {why}"
             for speaker in self.speakers
@@ -245,7 +245,7 @@ class _Controller:
         self.keep_picture()
 
     def write(self, turn: Asked) -> None:
-        """Let all speakers answer: a token each in turn, or one whole answer after the other."""
+        """Let all speakers answer: one token each in turn, or one whole answer after the other."""
         self.asked += 1
         begun = [(turn.answers[speaker], self.begin(turn, speaker)) for speaker in turn.order]
         going = [(said, answer) for said, answer in begun if answer is not None]

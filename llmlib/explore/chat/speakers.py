@@ -25,7 +25,7 @@ NO_TEMPLATE = (
 class Speaker:
     """One side of a comparison: a name, and a model with its tokenizer.
 
-    A model with an adapter and the same model without it are two models that share their weights: `lora.base()` gives
+    A model with an adapter and the same model without it are two models that share their weights: `lora.base()` returns
     the second.
 
     >>> from llmlib.tokenization import CharTokenizer

@@ -1,6 +1,6 @@
-"""An embedding table in its view: all tokens as points, with neighbours and analogies.
+"""The embeddings view of a live table: all tokens as points, with neighbours and analogies.
 
-`controller` answers the reader; `neighbour_map` makes the second map, with t-SNE.
+`controller` carries out what the reader does; `neighbour_map` makes the second map, with t-SNE.
 """
 
 from llmlib.explore.embeddings.controller import explore_embeddings

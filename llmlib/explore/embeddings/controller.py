@@ -1,4 +1,4 @@
-"""An embedding table in its view: all tokens as points, with neighbours and analogies."""
+"""The embeddings view of a live table: all tokens as points, with neighbours and analogies."""
 
 import threading
 from collections.abc import Callable
@@ -37,9 +37,9 @@ def explore_embeddings(
 
     The points are the table's first three principal components; a second map keeps neighbours together (see
     `neighbour_map`). It is made when the reader asks for it, or at once with `map="tsne"`. Neighbours (by cosine and by
-    dot product) and analogies are computed with the whole table. `chosen` is a token to start with and `analogy` three
-    of them, each an id or a text that is one token (mind the space: " king"). Raises `ValueError` for a text that is
-    not one token, an unknown id or map, and a table that is empty or holds NaN or infinity.
+    dot product) and analogies are computed with the whole table. `chosen` is a token to start with and `analogy` holds
+    three tokens, each an id or a text that is one token (mind the space: " king"). Raises `ValueError` for a text that
+    is not one token, an unknown id or map, and a table that is empty or holds NaN or infinity.
 
     >>> import torch
     >>> from llmlib.tokenization import CharTokenizer
@@ -94,7 +94,7 @@ def token_kind(token: bytes, special: bool = False) -> str:
 
 
 class _Controller:
-    """Answers what the reader does in an `EmbeddingsView`."""
+    """Carries out what the reader does in an `EmbeddingsView`."""
 
     def __init__(self, table: Float[Tensor, "vocab d_model"], view: EmbeddingsView):
         self.table, self.view = table, view
@@ -109,7 +109,7 @@ class _Controller:
         self.view.neighbours = {"of": row, **found}
 
     def find_analogy(self, rows: list[int]) -> None:
-        """Find the answers for three rows; without rows, remove the analogy."""
+        """Find the answers to an analogy of three rows; without rows, remove the analogy."""
         if not rows:
             self.view.analogy = {}
             return
@@ -133,7 +133,7 @@ class _Controller:
 
 
 def in_background(function: Callable[[], Any]) -> "Future[Any]":
-    """Run `function` in the background; a kernel that ends does not wait for it."""
+    """Run `function` in the background; when the kernel ends, it does not wait for `function`."""
     future: Future[Any] = Future()
 
     def work() -> None:

@@ -26,7 +26,7 @@ NEEDED = (
 def neighbour_map(
     table: Float[Tensor, "vocab d_model"], most: int = MOST_ROWS, seed: int = 0
 ) -> tuple[Float[np.ndarray, "vocab two"], int]:
-    """Find a point for each row so that rows with a large cosine are close together; also say how many t-SNE has
+    """Find a point for each row so that rows with a large cosine are close together; also return how many t-SNE has
     placed.
 
     t-SNE places the first `most` rows; a byte-pair vocabulary begins with the tokens that were learned first. Every
@@ -70,7 +70,7 @@ def _arranged(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.n
 
 
 def _beginning(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.ndarray, "row two"]:
-    """Make the start for t-SNE: two principal components, tiny, plus a little noise, or else equal rows never separate.
+    """Make t-SNE's starting points: two tiny principal components, and a little noise that lets equal rows separate.
 
     scikit-learn's own `init="pca"` divides by their spread, and where all rows are equal it crashes the whole process.
     """
@@ -84,7 +84,7 @@ def _beginning(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.
 def _beside(
     placed: Float[np.ndarray, "row two"], directions: Float[Tensor, "vocab d_model"]
 ) -> Float[np.ndarray, "vocab two"]:
-    """Find points for all rows: the first ones have theirs, and each other goes right beside the nearest of these."""
+    """Find points for all rows: the first keep theirs, and each of the others goes right beside the nearest of them."""
     known, others = directions[: len(placed)], directions[len(placed) :]
     nearest = [(part @ known.T).argmax(dim=1) for part in others.split(4096)]
     turns = np.arange(len(others)) * 2.399963  # the golden angle: followers of one row spread around it
@@ -100,7 +100,7 @@ def _kept_in(table: Float[Tensor, "vocab d_model"], rows: int, seed: int) -> Pat
 
 
 def _read(kept: Path, n_rows: int) -> Float[np.ndarray, "vocab two"] | None:
-    """Read the map in a file; None if there is no usable one."""
+    """Read the map in a file; None if the file is missing or unusable."""
     try:
         places = np.load(kept, allow_pickle=False)
     except (OSError, ValueError, EOFError):

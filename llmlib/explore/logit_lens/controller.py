@@ -29,8 +29,8 @@ def explore_logit_lens(
 
     `other` is a second text to compare with (B, where `text` is A), `other_model` a second model with the same
     tokenizer on the same text. `pin` is a token whose rank is shown everywhere. Where this machine is quicker in
-    bfloat16, the layers before the last are searched in it, and the best candidates are scored again in the model's own
-    precision. Ranks beyond the first few can then be off by a few percent.
+    bfloat16, the layers before the last are searched in that format, and the best candidates are scored again in the
+    model's own precision. Ranks beyond the first few can then be off by a few percent.
 
     Raises `ValueError` for an empty text, one that is longer than the model's context, or a `pin` that is not one
     token. Source: nostalgebraist (2020), "interpreting GPT: the logit lens"; see `llmlib.interpret.logit_lens`.
@@ -48,7 +48,7 @@ def explore_logit_lens(
     if other_model is not None and other_model.config.vocab_size != model.config.vocab_size:
         raise ValueError(
             "Two models can only be compared if they share a vocabulary, but one has "
-            f"{model.config.vocab_size:,} of them and the other {other_model.config.vocab_size:,}."
+            f"{model.config.vocab_size:,} tokens and the other {other_model.config.vocab_size:,}."
         )
     view = LogitLensView(text=text, text_b=other or "")
     controller = _Controller(model, other_model, tokenizer, view, titles)
@@ -74,7 +74,7 @@ class Wish(NamedTuple):
 
 
 class _Controller:
-    """Answers what the reader does in a `LogitLensView`."""
+    """Carries out what the reader does in a `LogitLensView`."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class _Controller:
         self.want(**{"text" if which == "a" else "text_b": text})
 
     def pin(self, token: str | None = None, id: int | None = None) -> None:
-        """Pin one token, given as text or by its id; without either, unpin it."""
+        """Pin one token, given as text or by its id; without either, unpin the token."""
         if token is not None:
             id = self.id_of(token)
         if id is not None:

@@ -53,7 +53,7 @@ class _Row(NamedTuple):
     target_probabilities: Float[Tensor, "row target"]
 
     def pending(self) -> "_Row":
-        """Return as many positions, with nothing known about them yet."""
+        """Return the same number of positions, with nothing known about them yet."""
         return _Row(*(torch.full_like(part, PENDING if part is self.ranks else 0) for part in self))
 
     def after(self, earlier: "_Row") -> "_Row":
@@ -152,7 +152,7 @@ def _glance(rows: list[_Row], with_pinned: bool) -> Glance:
 
 
 class _Table:
-    """The output table, and a copy in bfloat16 on CPUs where that is several times quicker."""
+    """The output table, and a copy in bfloat16 on CPUs where bfloat16 is several times quicker."""
 
     def __init__(self, model: Transformer):
         self.exact = self.quick = model.unembedding.detach()

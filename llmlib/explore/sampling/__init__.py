@@ -1,6 +1,7 @@
 """A live model in the sampling view: what settings do to the next token, branches, texts side by side.
 
-`controller` answers the reader, `rules` says which token may come next, and `lanes` writes several texts in one batch.
+`controller` carries out what the reader does, `rules` says which token may come next, and `lanes` writes several texts
+in one batch.
 """
 
 from llmlib.explore.sampling.controller import explore_sampling

@@ -32,7 +32,7 @@ MOST_BANS = 8  # the newest ones each have a bar, however unlikely, so that they
 IN_THE_VIEW = {"logit_bias": "your bans", "the constraint": "your pattern"}  # a `Sampler` has other names for these
 NOTHING_LEFT = "No token is left to draw. The reason is below your text."
 ENDINGS = {
-    "end token": "The model has ended its text here. Go back a token, or take another one.",
+    "end token": "The model has ended its text here. Go back a token, or take another token.",
     "constraint": "The text matches your whole pattern: only the end token may follow. "
     "Go back a token, or change the pattern.",
 }
@@ -103,7 +103,7 @@ class _Expected(NamedTuple):
 
 
 class _Controller:
-    """Answers what the reader does in a `SamplingView`. The acts change `text` and `rules`; `show` shows them."""
+    """Carries out what the reader does in a `SamplingView`. The acts change `text` and `rules`; `show` shows them."""
 
     def __init__(
         self,
@@ -197,7 +197,7 @@ class _Controller:
         self.rules = self.rules.with_bans(others if id in banned else (*banned, id))
 
     def allow(self, pattern: str) -> None:
-        """Allow only texts that match a regular expression; an empty one allows all."""
+        """Allow only texts that match a regular expression; an empty expression allows every text."""
         constraint = Constraint.regex(pattern, self.tokenizer) if pattern else None
         self.rules = replace(self.rules, pattern=pattern, constraint=constraint)
 
@@ -300,7 +300,7 @@ class _Controller:
     # --- interrupts of the kernel ---
 
     def _check_interrupt(self, run: str) -> None:
-        """Refuse to go on writing unasked if the kernel was interrupted after this run began."""
+        """Refuse to keep writing automatically if the kernel was interrupted after this run began."""
         if not run:  # a single token, for which the reader has asked
             return
         self._begin_run(run)
@@ -316,7 +316,7 @@ class _Controller:
     def add(self) -> None:
         """Add a text beside the others, with the settings in use."""
         if len(self.lanes.lanes) >= MOST_LANES:
-            raise ValueError(f"At most {MOST_LANES} texts fit side by side. Remove one first.")
+            raise ValueError(f"At most {MOST_LANES} texts fit side by side. Remove a text first.")
         self.lanes.add(self.rules)
 
     def drop(self, lane: int) -> None:
@@ -334,7 +334,7 @@ class _Controller:
         """Write one more token in each lane, after the text as it is now."""
         self._check_interrupt(run)
         if not self.lanes.lanes:
-            raise ValueError("There are no settings to compare yet. Add the ones in use.")
+            raise ValueError("There are no settings to compare yet. Add the settings in use.")
         text, lanes = self.text, self.lanes
         if not lanes.begun or lanes.start != text.ids + text.written or lanes.written != len(text.written):
             lanes.begin(text.ids, text.written, self.view.seed)
@@ -345,7 +345,7 @@ class _Controller:
         """Go to a token in a lane: the lane's text up to there becomes a branch."""
         one, text = self._lane(lane), self.lanes_after
         if not 0 < length <= len(one.ids) or text.tree is not self.text.tree:
-            raise ValueError("This was written after another prompt. Start over.")
+            raise ValueError("This text was written after another prompt. Start over.")
         at = text.at
         for id, log_prob, chance in list(zip(one.ids, one.log_probs, one.chances))[:length]:
             at = text.tree.add(at, id, log_prob, chance, "side by side")

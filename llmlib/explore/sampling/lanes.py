@@ -1,4 +1,4 @@
-"""Several settings write after the same text, side by side."""
+"""Texts side by side that continue the same text, each with its own settings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

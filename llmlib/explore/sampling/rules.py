@@ -1,4 +1,4 @@
-"""Everything that decides which token may come next: settings, banned tokens, a pattern."""
+"""Everything that decides which token may come next: settings, banned tokens and a pattern."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -73,7 +73,7 @@ def _allowed(comes: Continuation, logits: Float[Tensor, "1 vocab"]) -> Bool[Tens
 
 
 class Followed:
-    """What may come at each node of some branches. Each node is followed once, from the node before it."""
+    """Which tokens may come after each node of some branches. Each node is computed once, from the node before it."""
 
     def __init__(self, rules: Rules, tree: Branches):
         self.rules, self.tree = rules, tree

@@ -1,1 +1,1 @@
-"""What several views use: their own access to a live model, its tokens as text, checks with words for a reader."""
+"""What several views use: their own access to a live model, its tokens as text, and checks with words for a reader."""

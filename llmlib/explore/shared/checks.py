@@ -37,7 +37,7 @@ def check_token(id: int, vocab_size: int) -> None:
 
 
 def checked_seed(value: float | int) -> int:
-    """Return the seed as an int. Raises `ValueError` for any other number."""
+    """Return the seed as an int. Raises `ValueError` unless it is a whole number in the allowed range."""
     if value != int(value) or not 0 <= value <= LARGEST_SEED:
         raise ValueError(f"A seed must be a whole number from 0 to {LARGEST_SEED:,}; got {value}.")
     return int(value)

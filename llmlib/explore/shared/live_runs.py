@@ -1,4 +1,4 @@
-"""Runs in their view, live: in a background thread, or in a cell's own loop."""
+"""Live runs in a view: a background thread, or a cell's own loop, takes their steps."""
 
 import asyncio
 import contextlib

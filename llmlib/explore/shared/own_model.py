@@ -20,7 +20,7 @@ def own_model(model: Any, check: Callable[[], object] | None = None) -> Any:
     """Copy the model's modules for one view, sharing its weights; `check` is called before each module runs.
 
     Hooks from cells and other views do not reach it, and the view's hooks do not reach them. `check` ends a long run by
-    raising. Models of other libraries are returned as they are, since we hook nothing to them.
+    raising. Models of other libraries are returned as they are, since we do not hook anything to them.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))

@@ -27,7 +27,7 @@ def bytes_of(tokenizer: Tokenizer, id: int) -> bytes:
 
 
 class Words:
-    """The texts of several tokenizers' tokens, each once.
+    """The texts of the tokens of several tokenizers; each text is kept only once.
 
     >>> from llmlib.tokenization import CharTokenizer
     >>> words, tokenizer = Words(), CharTokenizer.train("ab")

@@ -1,4 +1,4 @@
-// Models side by side: what each answers to the same prompt.
+// Models side by side: how each answers the same prompt.
 
 import { element } from "../shared/shared.mjs";
 import { brief, gist } from "./data.mjs";
@@ -15,7 +15,7 @@ export function comparedPanel(ctx, compared) {
   });
   const columns = element("div", { class: "llm-columns" });
   const title = element("span", { class: "llm-title" }, "Side by side");
-  const note = element("span", { class: "llm-note" }, "what each model answers to the same prompt");
+  const note = element("span", { class: "llm-note" }, "how each model answers the same prompt");
   const node = element(
     "div",
     { class: "llm-compared", role: "group", "aria-label": "Models side by side" },

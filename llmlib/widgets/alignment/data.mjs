@@ -1,4 +1,4 @@
-// What the alignment view knows about its runs, as numbers and words. It touches no page, so Node can test it.
+// What the alignment view knows about its runs, as numbers and words. It does not touch the page, so Node can test it.
 
 import { howMany, shorten } from "../shared/shared.mjs";
 import { fixed, whole } from "../shared/runs/curves.mjs";

@@ -68,7 +68,7 @@ def _line(x: int | float, y: int | float, words: str, **looks: str) -> str:
 
 
 def _ending(prompt: str, most: int = 4) -> list[str]:
-    """Break a prompt into lines, and keep the last ones, where the question usually is."""
+    """Break a prompt into lines, and keep the last lines, where the question usually is."""
     lines = [line for line in wrapped(prompt, 120, 100) if line]
     return lines if len(lines) <= most else ["…", *lines[1 - most :]]
 

@@ -100,7 +100,7 @@ class AlignmentView(RunsView):
             self._curves[run] = self._curves[run][0], Curve(len(names))
         elif names != about["measures"]:
             raise ValueError(
-                f"The measures of a run must stay the same: they were {about['measures']}, and now {names}."
+                f"The measures of a run must stay the same: they were {about['measures']} and are now {names}."
             )
         first = {} if "first" in about or not math.isfinite(reward) else {"first": reward}
         self.took(run, step, seconds, (reward, kl, entropy, length), beside)
@@ -121,7 +121,7 @@ class AlignmentView(RunsView):
         answers: Mapping[str, Sequence[str]],
         rewards: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
-        """Show the answers of models to the same prompts side by side: for each model's name one answer to each prompt.
+        """Show the answers of models to the same prompts side by side: by the model's name, one answer to each prompt.
 
         Raises `ValueError` unless there are as many answers and rewards as prompts.
         """

@@ -1,4 +1,4 @@
-"""An architecture as plain data: boxes within boxes, and the tensors in them."""
+"""An architecture as plain data: nested boxes, and the tensors in them."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -12,7 +12,7 @@ KINDS = ("embedding", "norm", "attention", "mlp", "stream", "output", "group")
 
 @dataclass(frozen=True)
 class SourceLine:
-    """A statement, and where to find it."""
+    """A statement of the source code, and where to find it."""
 
     file: str
     number: int
@@ -21,7 +21,7 @@ class SourceLine:
 
 @dataclass(frozen=True)
 class BoxTensor:
-    """Weights, or a value that passes through. A value's axes `seq` and `query` count the tokens of a text."""
+    """Weights, or a value that passes through a box. A value's axes `seq` and `query` count the tokens of a text."""
 
     name: str
     axes: tuple[Axis, ...]
@@ -33,7 +33,7 @@ class BoxTensor:
 
     @property
     def numbers_a_token(self) -> int:
-        """The numbers in a value for one token."""
+        """How many numbers a value has for one token."""
         return 0 if self.is_weight else prod(length for name, length in self.axes if name not in ("seq", "query"))
 
 

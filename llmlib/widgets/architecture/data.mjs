@@ -1,4 +1,4 @@
-// What the architecture view knows, as numbers and words. It touches no page, so Node can test it.
+// What the architecture view knows, as numbers and words. It does not touch the page, so Node can test it.
 
 const UNITS = [
   [1e18, "E"],
@@ -136,7 +136,11 @@ export function unpackFollowed({ layers, seq }, view) {
 /** What the map of all tokens may show: values by row and token, and words for them. */
 export const WAYS = {
   norm: { words: "length of the stream", rows: (way) => way.layers + 1, log: true },
-  end: { words: "how close its direction is to its final one (cosine)", rows: (way) => way.layers + 1, log: false },
+  end: {
+    words: "how close the vector’s direction is to its final direction (cosine)",
+    rows: (way) => way.layers + 1,
+    log: false,
+  },
   attention: { words: "what attention added", rows: (way) => way.layers, log: true },
   mlp: { words: "what the MLP added", rows: (way) => way.layers, log: true },
 };

@@ -264,7 +264,7 @@ function valuesPanel(ctx) {
     chooser.hidden = told.hidden = true;
     if (!fits) {
       told.hidden = false;
-      told.textContent = "Fetching its values …";
+      told.textContent = "Fetching the values …";
       return;
     }
     picture = unpackOpened(opened, ctx.openedCodes());
@@ -296,14 +296,16 @@ function valuesPanel(ctx) {
     const { norm, before, cosine, changed } = of(ctx.token());
     const from = ctx.boxes().get(ctx.boxes().get(ctx.state.box).box.before)?.box.title ?? "before";
     const moved = [
-      ` The box changed it by ${share(changed, 1)} of its length;`,
-      `cosine between the two: ${cosine.toFixed(3).replace("-", "−")}.`,
+      ` The box changed the vector by ${share(changed, 1)} of its length;`,
+      `cosine between before and after: ${cosine.toFixed(3).replace("-", "−")}.`,
     ];
     told.replaceChildren(
-      "Its vector has norm ",
+      "The token’s vector has norm ",
       element("strong", {}, norm.toPrecision(3)),
       `; before, in “${from}”, it was ${before.toPrecision(3)}.`,
-      Number.isNaN(cosine) ? " The widths differ, so directions cannot be compared." : moved.join(" "),
+      Number.isNaN(cosine)
+        ? " The two vectors differ in width, so their directions cannot be compared."
+        : moved.join(" "),
     );
   }
   return { node, draw };

@@ -213,8 +213,8 @@ export function followPanel(ctx) {
     );
     const [begin, end, added] = [stream[0][1], stream.at(-1)[1], largest[0]].map((norm) => norm.toPrecision(3));
     story.textContent = [
-      `Its vector begins with norm ${begin} and ends with ${end}.`,
-      `The end points ${direction(way.start[way.layers * way.seq + token])} the start.`,
+      `The token’s vector begins with norm ${begin} and ends with norm ${end}.`,
+      `The final vector points ${direction(way.start[way.layers * way.seq + token])} the initial one.`,
       `The largest addition came from ${largest[1]} (${added}).`,
     ].join(" ");
     chart(
@@ -270,7 +270,7 @@ export function followPanel(ctx) {
       tools.append(
         choice(
           "What the map shows",
-          Object.entries({ norm: "length", end: "cosine to its end", attention: "attention added", mlp: "MLP added" }),
+          Object.entries({ norm: "length", end: "cosine to the end", attention: "attention added", mlp: "MLP added" }),
           measure(),
           (chosen) => ctx.go({ way: chosen }),
         ),

@@ -1,4 +1,4 @@
-// The model as boxes within boxes: one opened layer for all of them, beside the line of the residual stream.
+// The model as nested boxes: one opened layer for all of them, beside the line of the residual stream.
 
 import { element, howMany, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 import { BARS, share } from "./data.mjs";

@@ -42,7 +42,7 @@ def counted(parameters: float | int) -> str:
 
 
 def draw(model: Mapping[str, Any], shares: Mapping[str, float]) -> str:
-    """Draw the boxes of a model, one layer for all, and how its parameters are divided, to scale."""
+    """Draw the boxes of a model (one layer stands for all), and to scale how its parameters are divided."""
     tree, totals = model["tree"], model["totals"]
     parts = [
         f'<text x="12" y="26" font-size="16" font-weight="600">{escape_xml(model["title"])}</text>',
@@ -69,7 +69,7 @@ def draw(model: Mapping[str, Any], shares: Mapping[str, float]) -> str:
 def _boxes(
     boxes: list[dict[str, Any]], left: int, top: int, right: int, total: int, times: int = 1
 ) -> tuple[list[str], int]:
-    """Draw boxes one below the other; those with nothing inside share a row."""
+    """Draw boxes one below the other; boxes with nothing inside share a row."""
     parts: list[str] = []
     y, waiting, across = top, list(boxes), 1 if left <= 50 else 5 if len(boxes) <= 5 else 4
     while waiting:

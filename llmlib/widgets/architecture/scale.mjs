@@ -22,7 +22,7 @@ export function scalePanel(ctx) {
       flops: `${words} at ${context.toLocaleString("en")} tokens`,
       read: `of ${words} in ${dtype}`,
     };
-    total.textContent = `To scale: ${write(whole)} ${measured[ctx.state.bars]}. The boxes are not.`;
+    total.textContent = `To scale: ${write(whole)} ${measured[ctx.state.bars]}. The boxes are not to scale.`;
     strip.setAttribute("aria-label", `How the total is divided, to scale: ${told.join(", ")}`);
     strip.replaceChildren(
       ...parts.map(([kind, value], k) => {

@@ -67,7 +67,7 @@ export function sizesPanel(ctx, hub, model) {
       slider.setAttribute("aria-valuetext", String(sizes[name]));
     }
     const told = [model.get("problem"), " The last valid model is still shown."];
-    problem.replaceChildren(...(told[0] ? [element("strong", {}, "No such model. "), ...told] : []));
+    problem.replaceChildren(...(told[0] ? [element("strong", {}, "These sizes do not fit together. "), ...told] : []));
     totals.classList.toggle("llm-stale", Boolean(model.get("problem")));
     const base = first?.chosen === chosen ? first.totals : null;
     const { context, dtype } = ctx.model();

@@ -40,7 +40,7 @@ export function stations(tour, tokens, layer, hasPositions) {
       title: "Each id becomes a vector",
       words: [
         `Each id picks one of the ${all(sizes.vocab)} rows of the token table: ${all(sizes.d_model)} numbers.`,
-        hasPositions ? "The vector of its position is added." : "",
+        hasPositions ? "The vector of the token’s position is added." : "",
         `The vector of ${last}, your last token, begins with ${tour.numbers.map(number).join(", ")} …`,
         `and has length ${number(tour.norm)}.`,
       ],
@@ -61,7 +61,7 @@ export function stations(tour, tokens, layer, hasPositions) {
       title: "The last vector meets every token",
       words: [
         `The final norm brings the vector from length ${number(end)} to ${number(tour.final)}.`,
-        `The output table compares it with ${all(sizes.vocab)} rows, one for each token.`,
+        `The output table compares this vector with ${all(sizes.vocab)} rows, one for each token.`,
         `${best.token} gets the highest score, a logit of ${number(best.logit)};`,
         `the mean is ${number(tour.mean_logit)}.`,
       ],
@@ -95,7 +95,7 @@ function ofText({ ids, characters }, tokens) {
   };
 }
 
-/** What happens in one layer: its strongest look, what attention adds, and what the MLP adds. */
+/** What happens in one layer: where the last token looks hardest, what attention adds, and what the MLP adds. */
 function ofLayer({ sizes, layers }, tokens, layer, last) {
   const here = layers[layer];
   const mlp = {

@@ -20,7 +20,7 @@ class Picture:
 
 
 def picture_of(values: Float[np.ndarray, "panel row column"]) -> Picture:
-    """Make a picture of any values; those that are not finite get the code -128.
+    """Make a picture of any values; values that are not finite get the code -128.
 
     >>> picture = picture_of(np.array([[[4.0, -1.0, 0.0]]]))
     >>> np.frombuffer(picture.codes, np.int8).tolist(), picture.meta["scale"]

@@ -1,4 +1,4 @@
-"""The architecture view: a model as nested boxes down to a single tensor, its costs, one token's way through."""
+"""The architecture view: a model as nested boxes, down to a single tensor, with its costs and the path of one token."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +18,9 @@ class ArchitectureView(View):
     """A model as boxes; `put` shows one.
 
     `model` has the boxes (`tree`, see `Box.as_json`), the `title`, the total costs (`totals`), and the `dtype` of
-    numbers. `sizes` are the six sizes that the reader wants, and `problem` says why there is no such model; `model` is
-    then still the last one that worked. `place` is where the reader looks: `box`, `layer`, `tensor`, `token`, and how.
+    numbers. `sizes` are the six sizes that the reader wants, and `problem` says why these sizes do not fit together;
+    `model` is then still the last valid one. `place` is where the reader looks: `box`, `layer`, `tensor`, `token`, and
+    how.
 
     The owner of a model handles the acts "model" (`name`), "size" (`name`, `value`), "text" (`text`), "open" (`box`,
     `layer`, `tensor`), "follow" and "tour" by setting the traits (see `llmlib.explore.explore_architecture`).
@@ -61,7 +62,7 @@ class ArchitectureView(View):
     def put(
         self, title: str, box: Box, totals: Mapping[str, int], width: int = 2, dtype: str = "bfloat16", context: int = 0
     ) -> None:
-        """Show a model whose numbers take `width` bytes, and close what was opened in another one.
+        """Show a model whose numbers take `width` bytes, and close what was open in the model before.
 
         `totals` are `parameters`, `weight_bytes`, `cache_bytes`, `forward_flops` and `training_flops`.
         """

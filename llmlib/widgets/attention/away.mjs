@@ -17,7 +17,7 @@ export function awayPanel(ctx, hub) {
   function offer() {
     const here = ctx.wholeOnes();
     const go = (one) => () => ctx.go({ ...one, token: null });
-    const words = here.length ? "These whole heads are on this page: " : "This page does not have any whole head.";
+    const words = here.length ? "This page has these heads in full: " : "This page has no head in full.";
     node.replaceChildren(
       `The text is long, so this page has only a thumbnail of this head; the whole head needs Python. ${words}`,
       ...here.map((one) => element("button", { type: "button", onclick: go(one) }, headName(one.layer, one.head))),

@@ -63,7 +63,7 @@ def check(patterns: Float[np.ndarray, "layer head query key"], n_tokens: int) ->
     if (n_query, n_key) != (n_tokens, n_tokens):
         raise ValueError(
             f"There are {n_tokens} tokens, but the patterns are {n_query} queries × {n_key} keys. "
-            "Both must be for the same text. Does one of them hold a begin-of-text token that the other lacks?"
+            "Both must come from the same text. Does only one of the two include a begin-of-text token?"
         )
     low, high = np.fmin.reduce(patterns, axis=None), np.fmax.reduce(patterns, axis=None)
     if low < 0 or np.isinf(high):
@@ -100,7 +100,7 @@ def quantise(weights: Float[np.ndarray, "*shape"], scale: float = 1.0) -> UInt8[
 
 
 def decode(codes: UInt8[np.ndarray, "*shape"], scale: float = 1.0) -> Float[np.ndarray, "*shape"]:
-    """Decode the weights that codes stand for."""
+    """Decode codes into weights."""
     weights = (scale * (codes / TOP) ** 2).astype(np.float32)
     weights[codes == NAN_CODE] = np.nan
     return weights
@@ -116,7 +116,7 @@ def remarks(patterns: Float[np.ndarray, "layer head query key"]) -> list[str]:
     sums = patterns.sum(-1)
     notes = []
     for wrong, what in (
-        (np.isnan(sums), "hold NaN"),
+        (np.isnan(sums), "contain NaN"),
         (np.abs(sums - 1) > TOLERANCE, "have rows that do not sum to 1"),
     ):
         if wrong.any():

@@ -133,7 +133,7 @@ export function gridPanel(ctx, side, alone) {
           ? []
           : [
               label(
-                `then the other ${entries.length - layout.large}, in this order:`,
+                `then the other ${entries.length - layout.large} heads, in this order:`,
                 0,
                 layout.others,
                 layout.width,

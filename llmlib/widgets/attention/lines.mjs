@@ -5,7 +5,7 @@ import { tokenColumns } from "./columns.mjs";
 import { strongest, strongestPairs, weightAt, weightsOf } from "./data.mjs";
 import { frame } from "./paint.mjs";
 
-/** Two columns of tokens with a line for each look, from left to right. */
+/** Two columns of tokens with a line for each attention weight, from left to right. */
 export function linesPanel(ctx, width, height) {
   let top = 0;
   let pattern = null;

@@ -1,4 +1,4 @@
-// All heads of a layer at once: each has a colour, and a line for each of its looks.
+// All heads of a layer at once: each head has a colour, and lines for its strongest attention weights.
 
 import { roving, stepEitherWay, tabTo } from "../shared/keys.mjs";
 import { element, isolated, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
@@ -23,11 +23,11 @@ export function headStyle(head, dark) {
 }
 
 const LEAST_LOOK = 0.03;
-const MOST_LOOKS = 60; // a look that is drawn; looks of a head while no token is pointed at
+const MOST_LOOKS = 60; // the weights of a head that are drawn while no token is pointed at
 
 /**
- *  The looks to draw, the faintest first: { head, from, to, weight }. For one token (`way`: where it looks, or who
- *  looks at it) all looks that count; without a token, the strongest looks of each head.
+ *  The weights to draw, the faintest first: { head, from, to, weight }. For one token (`way`: where it looks, or who
+ *  looks at it) all weights that count; without a token, the strongest weights of each head.
  */
 export function looksOf(patterns, token, way) {
   const found = patterns.flatMap(([head, pattern]) => {
@@ -51,7 +51,7 @@ export const visibleHeads = (heads, hidden) =>
 export const turned = (hidden, head) =>
   hidden.includes(head) ? hidden.filter((one) => one !== head) : [...hidden, head].sort((a, b) => a - b);
 
-/** Two columns of tokens, and between them a line for each look of each head, in the head's colour. */
+/** Two columns of tokens, and between them a line for each weight of each head, in the head's colour. */
 export function layerPanel(ctx, side, width, height) {
   const top = 30;
   let patterns = [];
@@ -137,7 +137,7 @@ export function headsPanel(ctx, side) {
     const { layer, hidden } = ctx.state;
     const { heads } = ctx.text("a");
     if (buttons.length !== heads) build(heads);
-    list.setAttribute("aria-label", `Heads of layer ${layer}. Arrow keys move, Space turns one on or off.`);
+    list.setAttribute("aria-label", `Heads of layer ${layer}. Arrow keys move, Space turns a head on or off.`);
     [all.disabled, none.disabled] = [hidden.length === 0, hidden.length === heads];
     buttons.forEach(({ button, line }, head) => {
       const { colour, dash } = headStyle(head, ctx.palette.dark);

@@ -39,7 +39,7 @@ def draw(view: Heads, format: str) -> bytes:
 
 
 def _few_colours(file: io.BytesIO) -> bytes:
-    """Reduce the picture to the colours it needs, a third of the bytes, since notebooks carry it."""
+    """Reduce the picture to the colours it needs, so that notebooks carry only a third of the bytes."""
     from PIL import Image
 
     shades = _palette()(np.linspace(0, 1, 200))[:, :3] * 255  # Float[ndarray, "shade rgb"]
@@ -133,7 +133,7 @@ def _draw_head(figure: Any, view: Heads) -> None:
 
 
 def _draw_titles(figure: Any, view: Heads, all_axes: Any, which: str) -> None:
-    """Write which heads, of which model, on which texts."""
+    """Say which heads of which model are drawn, and on which texts."""
     sides, source = list(_sides(view).values()), f" · {view.source}" if view.source else ""
     room = int(figure.get_size_inches()[0] * 14 / len(sides))  # letters in a line
     lines = [f"Attention of {which}{source}"]
@@ -157,7 +157,7 @@ def _short(text: str, room: int) -> str:
 
 
 def _draw_legend(figure: Any, view: Heads) -> None:
-    """Draw what a shade means."""
+    """Draw a scale that says what each shade means."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 

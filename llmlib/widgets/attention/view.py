@@ -143,7 +143,7 @@ class AttentionView(View):
         ]
 
     def put_head(self, layer: int, head: int | str, patterns: Mapping[str, Float[np.ndarray, "query key"]]) -> None:
-        """Show one head whole, on each side that shows thumbnails."""
+        """Show one whole head, on each side that shows thumbnails."""
         coded = {side: encode(pattern[None, None]) for side, pattern in patterns.items()}
         sides = {side: {"causal": c.causal, "scale": c.scale, "size": len(c.codes)} for side, c in coded.items()}
         opened = {"layer": layer, "head": head, "sides": sides}
@@ -194,16 +194,16 @@ class AttentionView(View):
         return f"Attention of layer {layer}, {which} over {tokens}: “{shown}”. {self._strongest(layer, head)}{beside}"
 
     def _strongest(self, layer: int, head: int | str) -> str:
-        """Say the clearest thing to see in a head: the strongest look at another token."""
+        """Say what is clearest in a head: which token looks hardest at another one."""
         pattern = self.pattern(layer, head)
         if len(pattern) < len(self.a["tokens"]):
-            return "Only a thumbnail of it is here."
+            return "Only a thumbnail of this head is here."
         elsewhere = np.nan_to_num(pattern - np.diag(np.diag(pattern)))
         query, key = (int(at) for at in np.unravel_index(elsewhere.argmax(), pattern.shape))
         if elsewhere[query, key] == 0:
             return "Each token looks only at itself."
         of = [visible_token(self.a["tokens"][at]) for at in (query, key)]
-        return f"Its strongest look: “{of[0]}” at “{of[1]}” ({percent(float(elsewhere[query, key]))})."
+        return f"Strongest: “{of[0]}” looks at “{of[1]}” ({percent(float(elsewhere[query, key]))})."
 
     def pattern(self, layer: int, head: int | str, side: str = "a") -> Float[np.ndarray, "query key"]:
         """Get one head of A or B, as precisely as the view holds it; "mean" or "max" gives all heads of the layer

@@ -21,7 +21,7 @@ export const SCORES = {
 };
 
 /** For two runs over texts with the same number of tokens; for a long text only thumbnails are here. */
-export const CHANGE = { name: "difference", text: "Share of attention that has moved", share: true };
+export const CHANGE = { name: "difference", text: "Share of attention that has moved to other tokens", share: true };
 export const CHANGE_OF_THUMBNAILS = {
   name: "difference",
   text: "Largest change in each row of the thumbnail, averaged over its rows",
@@ -68,8 +68,8 @@ export function guide({ layer, heads, drawn }, canSwitch) {
     );
   const together = `Each square is a layer, the ${heads === "mean" ? "mean" : "maximum"} of its heads`;
   const square = heads === "each" ? "Each square is a head" : together;
-  const either = "Click one to open it, or choose that a click switches it off.";
-  const todo = canSwitch ? either : "Point at one to enlarge it; click to open it.";
+  const either = "Click a square to open it, or set clicks to switch heads off.";
+  const todo = canSwitch ? either : "Point at a square to enlarge it; click to open it.";
   return `${square}: which token (row) looks at which (column). ${todo}`;
 }
 

@@ -43,15 +43,15 @@ export function story(stage, { scaled, masked, width, name, made }) {
   const root = `√${width} = ${number(Math.sqrt(width))}`;
   const query = `The query of “${name(null)}”`;
   return [
-    `${query} is multiplied by each key, channel by channel, and the products are summed: how well do they match?`,
+    `${query} is multiplied by each key, channel by channel, and the products are summed: how well do the two match?`,
     scaled
       ? `Each product is divided by ${root}, so that wide heads do not get extreme scores.`
-      : "Switched off: the products stay as large as they are.",
+      : "Scaling is switched off: the products stay as large as they are.",
     masked
-      ? "Tokens after the query get −∞: it must not see the future."
-      : "Switched off: the query sees later tokens too.",
-    `Exponentials, divided by their sum: positive weights that sum to one. Most goes to ${most}.`,
-    "Each value is multiplied by its weight, and all are summed. This is what the head passes on.",
+      ? "Tokens after the query get −∞: the query must not see the future."
+      : "The mask is switched off: the query sees later tokens too.",
+    `Exponentials, divided by their sum: positive weights that sum to one. The largest goes to ${most}.`,
+    "Each value is multiplied by its weight, and the products are summed. The head passes on this sum.",
   ][stage];
 }
 

@@ -8,7 +8,7 @@ const SIZE = 340;
 const LAST = STAGES.length - 1;
 const MEANING = [
   "Orange: the query. Blue: the keys. The further a key reaches along the query, the larger q·k is.",
-  "Thin: the values. Thick: each value times its weight, one after the other. Orange: where they end, the output.",
+  "Thin: the values. Thick: each value times its weight, one after the other. Orange: the output, at the end.",
 ];
 const HOW =
   "Drag a tip, or use the arrow keys on it (with Shift: larger steps); Page Up and Page Down go to the other arrows.";

@@ -18,7 +18,7 @@ EXPLAINED = (
     "scale: divide by √d_head, so that the softmax is not driven to extremes",
     "mask: later tokens get −∞",
     "softmax: exponentials, divided by their sum, are weights",
-    "values: the weighted sum of the values is what the head hands on",
+    "values: the weighted sum of the values is what the head passes on",
 )
 
 
@@ -179,7 +179,7 @@ def attention_steps_view(
     if not 1 <= shape[0] <= MOST_TOKENS or not 1 <= shape[1] <= MOST_WIDTH:
         raise ValueError(
             f"This view shows 1 to {MOST_TOKENS} tokens of 1 to {MOST_WIDTH} channels, got {shape}. "
-            "Give it a shorter text; attention_view shows long ones."
+            "Use a shorter text; attention_view shows long texts."
         )
     if not all(np.isfinite(x).all() for x in arrays):
         raise ValueError("q, k and v must be finite numbers; there is a NaN or an infinity among them.")

@@ -89,7 +89,7 @@ class BPEStepsView(View):
 
     @property
     def n_steps(self) -> int:
-        """How many steps the current mode has: all merges while training, those that apply while encoding."""
+        """How many steps the current mode has: all merges while training, and the merges that apply while encoding."""
         return len(self._steps())
 
     @property

@@ -1,4 +1,4 @@
-// A conversation as data: its turns, who is who, what each token was. It touches no page, so Node can test it.
+// A conversation as data: its turns, who is who, what each token was. It does not touch the page, so Node can test it.
 
 const LETTERS = "ABCDEFGH";
 const SHOWN = 5;

@@ -81,7 +81,7 @@ def _bubble(who: str, text: str, x: Number, width: Number, y: Number, fill: str,
 
 
 def wrapped(text: str, width: Number) -> list[str]:
-    """Break a text into lines about `width` pixels wide; a long one keeps its beginning and end, often a question.
+    """Break a text into lines about `width` pixels wide; a long text keeps its beginning and its end, often a question.
 
     >>> wrapped("one two three", 60)
     ['one two', 'three']

@@ -41,7 +41,7 @@ export function setupPart(hub, model) {
     rows: 2,
     dir: "auto",
     "aria-label": "System prompt",
-    placeholder: "None of your own; the model’s chat template may add one",
+    placeholder: "No system prompt of your own; the model’s chat template may add one",
     "data-acts": true,
   });
   const typed = following(box, () => model.get("system"));
@@ -53,7 +53,7 @@ export function setupPart(hub, model) {
       name: "limit",
       label: "longest answer",
       least: 1,
-      says: "in tokens; a longer one is cut",
+      says: "in tokens; longer answers are cut",
     }),
     numberField(hub, model, {
       name: "seed",

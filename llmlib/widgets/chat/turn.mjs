@@ -46,7 +46,7 @@ function questionPart(ctx, number) {
       { class: "llm-row" },
       send,
       cancel,
-      element("span", { class: "llm-note" }, "Everything after it will be removed."),
+      element("span", { class: "llm-note" }, "Everything after this message will be removed."),
     ),
   );
   const shown = element("div", { class: "llm-bubble" }, said);

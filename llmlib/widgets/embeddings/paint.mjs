@@ -15,7 +15,7 @@ import {
   UNDRAWN,
 } from "./data.mjs";
 
-// Each at least 3:1 on the paper, and different to colour-blind people (after Okabe and Ito, 2008).
+// Each at least 3:1 on the paper, and distinct for colour-blind people (after Okabe and Ito, 2008).
 const KIND_COLOURS = {
   false: ["#0b5cad", "#d55e00", "#00805e", "#b3589a", "#1f8fc4", "#a87400", "#6b7280", "#1f2328"],
   true: ["#79b8ff", "#ff9248", "#3ecf9f", "#e7a0d2", "#45c5e8", "#f2c14e", "#9aa4b0", "#f4f6f8"],
@@ -48,7 +48,7 @@ export function plotPanel(ctx) {
         canvas.focus();
       },
     },
-    "Nothing here: reset",
+    "Nothing in view: reset",
   );
   const tip = element("div", { class: "llm-tooltip", "aria-hidden": "true", hidden: true });
   const node = element("div", { class: "llm-plot" }, canvas, overlay, nothing, tip);

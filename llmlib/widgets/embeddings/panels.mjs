@@ -195,12 +195,12 @@ export function tokenPanel(ctx, cloud) {
         ),
       ];
     }
-    if (ctx.live) return [element("p", { class: "llm-note" }, ctx.notice() || "Looking for its neighbours …")];
+    if (ctx.live) return [element("p", { class: "llm-note" }, ctx.notice() || "Looking for the token’s neighbours …")];
     const known = ctx.known();
     const words = "Finding neighbours takes the whole table, and so needs Python; this page has only the map.";
     if (known < 0) return [element("p", { class: "llm-note" }, words)];
     return [
-      element("p", { class: "llm-note" }, `${words} It has the neighbours of only one token: `),
+      element("p", { class: "llm-note" }, `${words} The page has the neighbours of only one token: `),
       element("button", { type: "button", onclick: () => ctx.choose(known, true) }, name(known)),
     ];
   }
@@ -215,7 +215,7 @@ export function tokenPanel(ctx, cloud) {
           element(
             "p",
             { class: "llm-note" },
-            "Click on a point, or search for a token: its nearest neighbours show here.",
+            "Click on a point, or search for a token: its nearest neighbours appear here.",
           ),
         );
       else {

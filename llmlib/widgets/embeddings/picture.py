@@ -53,7 +53,7 @@ def draw(view: Cloud, format: str) -> bytes:
 
 
 def _few_colours(file: io.BytesIO) -> bytes:
-    """Reduce the picture to tints of its own colours, a fraction of the bytes, since notebooks carry it."""
+    """Reduce the picture to tints of its own colours, so that notebooks carry only a fraction of the bytes."""
     from PIL import Image
 
     tints = [np.linspace(rgb(colour), rgb(PAPER), 24, endpoint=False) for colour in (*COLOURS, FAINT)]

@@ -162,7 +162,10 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
     look({ ...ctx.start() }, true);
   });
   const nearButton = ways.at(-1)[0] === "near" ? dims.buttons.at(-1) : null;
-  nearButton?.setAttribute("title", "A map that keeps neighbours together. Making it takes about half a minute, once.");
+  nearButton?.setAttribute(
+    "title",
+    "A map that keeps neighbours together. It takes about half a minute to make, but only once.",
+  );
   const overlays = switchOf(
     "On the map",
     [

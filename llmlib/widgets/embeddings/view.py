@@ -214,14 +214,16 @@ def _check(labels: Sequence[Any], points: np.ndarray, kinds: Sequence[str] | Non
     if points.shape[1] not in (2, 3):
         raise ValueError(f"Points need 2 or 3 columns, got {points.shape[1]}; use llmlib.embeddings.project.")
     if len(points) != len(labels):
-        raise ValueError(f"There are {len(labels):,} labels, but {len(points):,} points; each row needs one of each.")
+        raise ValueError(
+            f"There are {len(labels):,} labels, but {len(points):,} points; each row needs a label and a point."
+        )
     if not (fine := np.isfinite(points).all(axis=1)).all():
         raise ValueError(
-            f"{(~fine).sum():,} of {len(points):,} points hold NaN or infinity, the first in row {fine.argmin()}."
+            f"{(~fine).sum():,} of {len(points):,} points contain NaN or infinity, the first in row {fine.argmin()}."
         )
     if kinds is not None:
         if len(kinds) != len(labels):
-            raise ValueError(f"There are {len(labels):,} labels, but {len(kinds):,} kinds; each row needs one.")
+            raise ValueError(f"There are {len(labels):,} labels, but {len(kinds):,} kinds; each row needs a kind.")
         if (different := len(set(kinds))) > MOST_KINDS:
             raise ValueError(f"{different} kinds cannot be told apart by colour; use {MOST_KINDS} at most.")
     if chosen is not None and not 0 <= chosen < len(labels):

@@ -1,4 +1,4 @@
-// What the logit lens knows, as numbers. It touches no page, so Node can test it.
+// What the logit lens knows, as numbers. It does not touch the page, so Node can test it.
 
 import { percent } from "../shared/shared.mjs";
 
@@ -50,7 +50,7 @@ const DEEP = 4; // powers of ten: a rank of 10,000 and more is pale
 /** What the reader can colour by: how dark a cell is (0 to 1), what is written in it, and how to read the scale. */
 export const MEASURES = {
   probability: {
-    words: "what it would say",
+    words: "what the model would say",
     shade: (side, at) => Math.sqrt(side.probability[at * side.k]),
     label: null, // the word
     scale: "probability of the likeliest token",
@@ -78,7 +78,7 @@ export const MEASURES = {
     words: "entropy",
     shade: (side, at) => side.entropy[at] / side.most,
     label: (side, at) => side.entropy[at].toFixed(1),
-    scale: "entropy in nats: how undecided it is",
+    scale: "entropy in nats: how undecided the model is",
     ticks: null, // they depend on the vocabulary
   },
   pinned: {
@@ -134,7 +134,7 @@ export function cellInWords(side, layer, position, write) {
   const answer =
     layer === side.layers - 1
       ? ""
-      : ` The final answer, ${write(wordAt(side, side.layers - 1, position))}, is ${ordinal(side.rank[at] + 1)}.`;
+      : ` The final answer, ${write(wordAt(side, side.layers - 1, position))}, ranks ${ordinal(side.rank[at] + 1)}.`;
   const first = `${write(wordAt(side, layer, position))} ${percent(probabilityAt(side, layer, position))}`;
   return `${where}, at ${write(side.tokens[position])}: ${first}.${answer}`;
 }

@@ -66,7 +66,7 @@ export function cellPanel(ctx, where, words) {
     facts.replaceChildren(
       ...(layer === last
         ? ["This answer is the first choice from ", settled === 0 ? "the embedding" : `layer ${settled}`, " on. "]
-        : ["The final answer ", code(answer, 16), ` is ${ordinal(side.rank[at] + 1)} here. `]),
+        : ["The final answer ", code(answer, 16), ` ranks ${ordinal(side.rank[at] + 1)} here. `]),
       `Entropy ${side.entropy[at].toFixed(1)} nats: as open as a choice among ${equalTokens(side.entropy[at])}.`,
     );
     drawCurve(side, layer, position);

@@ -44,7 +44,7 @@ class LogitLensView(View):
     text_b = traitlets.Unicode("").tag(sync=True)
 
     def clear(self) -> None:
-        """Show nothing, before other texts are put."""
+        """Show nothing until other texts are put."""
         with self.hold_sync():
             self.b, self.b_cells, self.a_pinned, self.b_pinned = {}, b"", b"", b""
             self.pinned, self.who, self.who_values = {}, {}, b""
@@ -56,7 +56,7 @@ class LogitLensView(View):
         n_layers, seq, k = cells.top.shape
         if seq != len(tokens):
             raise ValueError(
-                f"There are {len(tokens)} tokens, but logits at {seq} positions; both must be for one text."
+                f"There are {len(tokens)} tokens, but logits at {seq} positions; both must come from the same text."
             )
         meta = {
             "tokens": list(tokens),

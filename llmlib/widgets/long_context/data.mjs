@@ -1,4 +1,4 @@
-// Losses by position and grids of needles, as numbers and words. It touches no page, so Node can test it.
+// Losses by position and grids of needles, as numbers and words. It does not touch the page, so Node can test it.
 
 /**
  * The levels of averaging from the bytes of a `LongContextView`: [{ width, first, last, arms }, …], each arm as

@@ -1,4 +1,4 @@
-"""Losses by position as a view keeps them: averaged over blocks of several widths, with a band where there are rows."""
+"""Losses by position as a view keeps them: averaged over blocks, with a band if there are several rows."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -44,12 +44,12 @@ def checked_losses(losses: Mapping[str, Any]) -> dict[str, Float[np.ndarray, "ro
 
 
 def checked_positions(positions: Any, n: int) -> Int[np.ndarray, " position"]:
-    """Raise `ValueError` unless there is a position for each of `n` losses, and they rise."""
+    """Raise `ValueError` unless there is a position for each of `n` losses, and each is larger than the one before."""
     if positions is None:
         return np.arange(1, n + 1)
     given = np.asarray(positions)
     if given.shape != (n,):
-        raise ValueError(f"Give a position for each of the {n} losses, got shape {list(given.shape)}.")
+        raise ValueError(f"Give a position for each of the {n} losses; got shape {list(given.shape)}.")
     if (given < 0).any() or (np.diff(given) <= 0).any():
         raise ValueError("positions must be whole numbers from 0 on, each larger than the one before.")
     return given.astype(int)

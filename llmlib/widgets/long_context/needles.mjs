@@ -30,8 +30,8 @@ export function needlesPanel(ctx, hub) {
   function build() {
     const { lengths, depths, trained } = ctx.about;
     const past = firstBeyond(lengths, trained);
-    const line = past > 0 ? " The thick line is the trained length." : "";
-    note.textContent = `Across: tokens of the text. Down: how far into the text the needle is.${line}`;
+    const line = past > 0 ? " The thick line marks the trained length." : "";
+    note.textContent = `Across: length of the text in tokens. Down: how far into the text the needle is.${line}`;
     const edge = (column) => (column === past && past > 0 ? "llm-edge" : null);
     tables = ctx.grids.map(({ name }) => {
       const mean = element("span", { class: "llm-note", "data-text": true });

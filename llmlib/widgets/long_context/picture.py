@@ -41,7 +41,7 @@ def draw(view: Board) -> str:
         y += 34 + TALL + 62
     if view.about["grid_arms"]:
         parts.append(_line(8, y, "A needle in a haystack: how often it is found", "600"))
-        words = "Across: tokens of the text. Down: how far into the text the needle is."
+        words = "Across: length of the text in tokens. Down: how far into the text the needle is."
         beyond = " The line marks the trained length." if trained else ""
         parts.append(f'<text x="8" y="{y + 20:g}" font-size="12" fill="{FAINT}">{words}{beyond}</text>')
         grids, y = _grids(view, y + 36)
@@ -93,7 +93,7 @@ def _losses(view: Board, top: float | int) -> list[str]:
 
 
 def _across(view: Board) -> int:
-    """Return the pixels that one grid needs."""
+    """Return the width that one grid needs, in pixels."""
     return HEAD + CELL * len(view.about["lengths"]) + 24
 
 
@@ -140,7 +140,7 @@ def found(grid: Float[np.ndarray, "length depth"]) -> str:
 
 
 def counted(n: int, what: str) -> str:
-    """Write how many there are.
+    """Write a number with its noun, in the singular or plural.
 
     >>> counted(1, "length"), counted(2000, "cell")
     ('1 length', '2,000 cells')

@@ -8,7 +8,7 @@ export function barWidth(probability) {
 
 /** What the view shows and what to do with it, or what is impossible because no model answers. */
 export function guide({ live, still }) {
-  const what = "Each bar shows how probable a token is as the next one.";
+  const what = "Each bar shows the probability of one possible next token.";
   if (live) return `${what} Click one to add its token, or let chance pick.`;
   return still ? `${what} This is a page without a model: changing the text needs Python.` : what;
 }

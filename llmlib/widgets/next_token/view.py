@@ -15,9 +15,9 @@ TRACK = "#848a91"  # stands out from white by 3.5 : 1
 class NextTokenView(View):
     """The tokens so far as boxes, candidates for the next one as bars to click, and a temperature to change.
 
-    The view shows `tokens` (see `token_text`), `candidates` and `probabilities`. The owner of a model answers its acts
-    by setting them (see `llmlib.explore.explore_next_token`): "prompt" with a `text`, "pick" with the `id` of a
-    candidate, "draw" with a number of `times`, "undo", "temperature" with a `value`.
+    The view shows `tokens` (see `token_text`), `candidates` and `probabilities`. The owner of a model handles these
+    acts by setting the traits (see `llmlib.explore.explore_next_token`): "prompt" with a `text`, "pick" with the `id`
+    of a candidate, "draw" with a number of `times`, "undo", "temperature" with a `value`.
 
     >>> NextTokenView(tokens=["2", " +", " 2"], candidates=[" =", " +"], probabilities=[0.9, 0.05])
     <NextTokenView: After “2 + 2”, the most probable next tokens are “·=” (90%), “·+” (5.0%).>

@@ -111,7 +111,7 @@ export default widget("llm-rotary", ({ model, hub, el, still }) => {
       element(
         "span",
         { class: "llm-note" },
-        "The hand of each pair: its own angle plus frequency × position. Click on the curve for another distance.",
+        "Each hand stands at its pair’s own angle plus frequency × position. Click on the curve for another distance.",
       ),
     ),
     spoken,

@@ -14,7 +14,7 @@ QUERY, KEY = "#0b5cad", "#9a4f00"  # as in shared.css, light theme
 
 
 class RotaryView(View):
-    """A query and a key to move along the positions; each pair of channels is a hand on a dial that turns with them.
+    """A query and a key to move along the positions; each pair of channels is a hand on a dial.
 
     `query` and `key` hold twice as many numbers as `frequencies` (radians per position); channel i and i +
     len(frequencies) are a pair, as in `llmlib.embeddings.rotate`. Without them all pairs are (1, 0). The key is never

@@ -171,7 +171,7 @@ export function barsPanel(ctx) {
       legend.replaceChildren(
         key("llm-drawn", "share of the draws"),
         key("llm-theory", "theory: the probability"),
-        key("llm-stray", "where 95% of such bars end"),
+        key("llm-stray", "where 95% of these bars should end"),
       );
       return;
     }
@@ -200,7 +200,11 @@ export function barsPanel(ctx) {
         : [
             key("llm-before", whole ? "before: the model" : "before this setting"),
             key("llm-after", whole ? "after all settings" : "after this setting"),
-            element("span", {}, whole ? "grey: cut, so it cannot be drawn" : "grey: cut by this setting, or before it"),
+            element(
+              "span",
+              {},
+              whole ? "grey: cut, so it cannot be drawn" : "grey: cut by this setting or an earlier one",
+            ),
           ]),
     );
   }

@@ -8,7 +8,8 @@ import { layOut, neighbour } from "./data.mjs";
 
 const ROW = 44;
 const TAIL = 150; // pixels; the tail describes a whole branch
-const KEPT_TREES = " Another prompt starts its own tree; the branches of this prompt are kept and come back with it.";
+const KEPT_TREES =
+  " Another prompt starts its own tree; the branches of this prompt are kept, and come back with the prompt.";
 
 const wide = (text) => Array.from(text).reduce((sum, letter) => sum + (letter.codePointAt(0) > 0x2e7f ? 2 : 1), 0);
 
@@ -121,7 +122,7 @@ export function branchesPanel(ctx) {
           class: `llm-node${path.has(box.node) ? " llm-path" : ""}${box.node === at ? " llm-here" : ""}`,
           "aria-selected": String(box.node === at),
           title: box.node
-            ? `${way}; the model gave it ${percent(p)}, the settings then ${percent(tree.chances[box.node])}`
+            ? `${way}; the model gave it ${percent(p)}, the settings made it ${percent(tree.chances[box.node])}`
             : "The prompt",
         },
         element(
@@ -174,7 +175,7 @@ export function branchesPanel(ctx) {
     const written = [
       `${ends} ${ends > 1 ? "branches" : "branch"}, ${howMany(tree.n - 1, "token")}.`,
       alive(" Click a token to go back there, then continue differently."),
-      " Under each: the probability that the model gave it; at the end: the whole branch's.",
+      " Under each token: the probability that the model gave it. At the end: the probability of the whole branch.",
     ];
     const empty = [
       "Nothing is written yet.",

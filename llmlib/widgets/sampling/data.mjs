@@ -1,4 +1,4 @@
-// What the sampling view knows, as numbers. It touches no page, so Node can test it.
+// What the sampling view knows, as numbers. It does not touch the page, so Node can test it.
 
 const WAYS = ["prompt", "chance", "reader", "side by side"]; // how a token came to be chosen
 
@@ -148,7 +148,7 @@ export function neighbour(boxes, from, key) {
   return from;
 }
 
-/** A text's mean surprise in nats, and the share of its neighbouring pairs of tokens that are new. */
+/** A text's mean surprise in nats, and the share of its neighbouring pairs of tokens that are distinct. */
 export function measures(ids, logProbs) {
   const pairs = ids.slice(1).map((id, k) => `${ids[k]} ${id}`);
   return {

@@ -1,4 +1,4 @@
-"""What settings do to a distribution, computed from the logits after each of them."""
+"""What settings do to a distribution, computed from the logits after each setting."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ Stages = Sequence[tuple[str, Float[np.ndarray, " vocab"]]]  # names, and the log
 
 
 def compare(stages: Stages, always: Sequence[int] = ()) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Find the tokens worth showing, with those to show `always`, and describe what each stage did to the distribution.
+    """Find the tokens worth showing, including those in `always`, and describe what each stage did to the distribution.
 
     A token has its `id` and the name of the stage that ruled it out (`cut`, or ""); the likeliest of the first stage
     come first. A stage has its `name`, its `entropy` in nats, how many tokens are `kept`, the `mass` that these had
@@ -48,7 +48,7 @@ def compare(stages: Stages, always: Sequence[int] = ()) -> tuple[list[dict[str, 
 
 
 def _softmax(logits: Float[np.ndarray, " vocab"]) -> Float[np.ndarray, " vocab"]:
-    """Probabilities; all 0 where every token is ruled out."""
+    """Compute the probabilities; all are 0 if every token is ruled out."""
     most = logits.max()
     if most == -np.inf:
         return np.zeros_like(logits)

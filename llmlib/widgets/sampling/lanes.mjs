@@ -5,7 +5,7 @@ import { settingsInWords } from "../shared/settings.mjs";
 import { measures } from "./data.mjs";
 import { tokenBox } from "./tokens.mjs";
 
-const STOPPED = { "end token": "ended by the model", constraint: "a whole match" };
+const STOPPED = { "end token": "ended by the model", constraint: "matches the whole pattern" };
 
 function factsOf({ ids, log_probs: logProbs, ended }) {
   if (!ids.length) return "nothing yet";
@@ -13,7 +13,7 @@ function factsOf({ ids, log_probs: logProbs, ended }) {
   return [
     howMany(ids.length, "token"),
     `mean surprise ${surprise.toFixed(2)} nats`,
-    ...(ids.length > 2 ? [`${percent(distinct)} of its pairs are new`] : []),
+    ...(ids.length > 2 ? [`${percent(distinct)} of token pairs distinct`] : []),
     ...(ended ? [STOPPED[ended] ?? ended] : []),
   ].join(" · ");
 }
@@ -21,13 +21,13 @@ function factsOf({ ids, log_probs: logProbs, ended }) {
 export function lanesPanel(ctx) {
   const button = (words, hint, act) =>
     element("button", { type: "button", title: hint, "data-acts": true, onclick: act }, words);
-  const run = button("Write with all", "Writes a token in each, again and again, until you pause", () =>
+  const run = button("Write with all", "Writes a token in each text, again and again, until you pause", () =>
     ctx.toggle("race"),
   );
-  const clear = button("Start over", "Empty all of them", () => ctx.act("clear"));
+  const clear = button("Start over", "Empty all texts", () => ctx.act("clear"));
   const add = button(
     "+ Add the settings in use",
-    "One more text, written with the settings on the right; it catches up with the others",
+    "Add a text, written with the settings on the right; it catches up with the others",
     () => ctx.act("add"),
   );
   const note = element("p", { class: "llm-facts" });
@@ -41,7 +41,7 @@ export function lanesPanel(ctx) {
       "div",
       { class: "llm-row" },
       run,
-      button("One token each", "One more token for each", () => ctx.act("race")),
+      button("One token each", "Add one token to each text", () => ctx.act("race")),
       clear,
       add,
     ),
@@ -57,7 +57,7 @@ export function lanesPanel(ctx) {
     );
     const buttons = [
       keep,
-      button("Use", "Make these the settings in use", () => ctx.act("use", { lane: k })),
+      button("Use", "Make this text’s settings the settings in use", () => ctx.act("use", { lane: k })),
       button("Remove", "Remove this text", () => ctx.act("drop", { lane: k })),
     ];
     // The buttons are above the text; below it, they would move under the mouse as it grows.

@@ -157,7 +157,7 @@ def sampling_view(
     """
     arrays = [(name, np.asarray(array, dtype=np.float64)) for name, array in stages.items()]
     if not arrays:
-        raise ValueError("This view shows logits. Give at least the model's own, as {'logits': …}.")
+        raise ValueError("This view shows logits. Give at least the model's own logits, as {'logits': …}.")
     for name, array in arrays:
         if array.shape != (len(vocabulary),):
             raise ValueError(

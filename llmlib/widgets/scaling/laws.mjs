@@ -8,7 +8,7 @@ const ODDS = 30; // log-odds: far enough on both sides
 /** The loss of a model, in nats. */
 export const lossOf = (law, n, d) => (law.E + law.A * n ** -law.alpha + law.B * d ** -law.beta) ** law.power;
 
-/** FLOPs of training: 6 for each parameter and token. */
+/** FLOPs for training: 6 for each parameter and token. */
 export const trainingFlops = (n, d) => 6 * n * d;
 
 /** FLOPs of reading and writing this many tokens: 2 for each parameter and token. */
@@ -41,7 +41,7 @@ export function modelOf(law, loss, odds) {
 }
 
 /**
- * The model that reaches a loss with the fewest FLOPs of training and answering together, if it reads and writes this
+ * The model that reaches a loss with the fewest FLOPs for training and inference together, if it reads and writes this
  * many tokens in its life: { n, d, flops }. There is one minimum; the golden section narrows it down.
  */
 export function cheapest(law, loss, answered) {
@@ -68,13 +68,16 @@ export function billOf(flops, machine, { count, utilisation, price }) {
   };
 }
 
-/** Which of a model's numbers are outside the range that a law was fitted to: ["40 times the most tokens", …]. */
+/** What is outside the range that a law was fitted to: ["40 times the largest number of tokens", …]. */
 export function outside(law, n, d) {
   const far = (value, range, what) => {
     if (!range || (value >= range[0] * 0.995 && value <= range[1] * 1.005)) return [];
-    const [times, words] = value > range[1] ? [value / range[1], "times the most"] : [range[0] / value, "times fewer"];
+    const [times, words] =
+      value > range[1]
+        ? [value / range[1], "times the largest number of"]
+        : [range[0] / value, "times smaller than the smallest number of"];
     const many = Number(times.toPrecision(2)).toLocaleString("en");
-    return [value > range[1] ? `${many} ${words} ${what}` : `${many} ${words} ${what} than the fewest`];
+    return [`${many} ${words} ${what}`];
   };
   return [...far(n, law.parameters, "parameters"), ...far(d, law.tokens, "tokens")];
 }

@@ -77,9 +77,9 @@ export function modelPanel(ctx) {
       "terms for size and data.";
     if (bar.hidden) return;
     const all = [
-      ["llm-unforeseen", law.E, "nobody can foresee"],
-      ["llm-size", law.A * n ** -law.alpha, "for too few parameters"],
-      ["llm-text", law.B * d ** -law.beta, "for too few tokens"],
+      ["llm-unforeseen", law.E, "that nobody can foresee"],
+      ["llm-size", law.A * n ** -law.alpha, "from having too few parameters"],
+      ["llm-text", law.B * d ** -law.beta, "from having too few tokens"],
     ];
     const words = all.map(([, part, why]) => `${part.toFixed(3)} ${why}`).join(" + ");
     bar.setAttribute("aria-label", words);
@@ -96,7 +96,7 @@ export function modelPanel(ctx) {
 export function billPanel(ctx) {
   const list = listField({ label: "Machine", change: (machine) => ctx.go({ machine, price: null }) });
   const count = numberField({
-    label: "How many",
+    label: "How many machines",
     low: 1,
     high: 1e6,
     step: 1,
@@ -128,7 +128,7 @@ export function billPanel(ctx) {
     element(
       "p",
       { class: "llm-note llm-said" },
-      "Only the final run and only the machines: no earlier runs, no cooling. Set your own price.",
+      "This counts only the final run and only the machines: no earlier runs, no cooling. Set your own price.",
     ),
   );
   return {
@@ -158,7 +158,7 @@ export function billPanel(ctx) {
   };
 }
 
-/** Answers that the model gives in its life, and which model of the same loss is the cheapest, all in all. */
+/** Answers that the model gives in its life, and which model of the same loss is the cheapest overall. */
 export function usePanel(ctx) {
   const answers = amountField({
     label: "Answers over its lifetime",
@@ -199,13 +199,15 @@ export function usePanel(ctx) {
       const more = mine / cheap.flops - 1;
       const how =
         more < 0.005 ? "just as much" : `${more < 9.5 ? `${(100 * more).toFixed(0)}%` : `${amount(more)} times`} more`;
-      const goal = answered ? `For this loss and ${amount(set.answers)} answers` : "For this loss, counting no answers";
+      const goal = answered
+        ? `For this loss and ${amount(set.answers)} answers`
+        : "For this loss, without counting answers";
       said.textContent =
         `${goal}, the cheapest model has ${amount(cheap.n)} parameters and reads ${amount(cheap.d)} tokens ` +
         `(${amount(cheap.d / cheap.n)} per parameter): ${power(cheap.flops)} FLOPs in all. ` +
         `Yours takes ${power(mine)}, ${how}.`;
       drawScene(bowl, bowlOf(all), { width, height: 220, palette });
-      bowl.setAttribute("aria-label", `FLOPs for training and answering, by model size. ${said.textContent}`);
+      bowl.setAttribute("aria-label", `FLOPs for training and inference, by model size. ${said.textContent}`);
       legend.replaceChildren(
         ...key(palette, [
           ["both", "together"],

@@ -32,7 +32,7 @@ class Explorer(Protocol):
 
 
 def draw(view: Explorer) -> str:
-    """Draw lines of equal loss, the best sizes, models, own runs, and the model that is set."""
+    """Draw lines of equal loss, the best sizes, known models, the reader's runs, and the reader's model."""
     law, you = view.law, (view.place["parameters"], view.place["tokens"])
     points = [(row["parameters"], row["tokens"]) for row in view.models]
     points += [(n, d) for row in view.runs for n, d, _ in row["points"]]
@@ -41,9 +41,9 @@ def draw(view: Explorer) -> str:
     plane = _Plane(across, up)
     parts = [
         f'<text x="8" y="22" font-weight="600">{escape_xml(law["name"])}: {amount(you[0])} parameters and '
-        f"{amount(you[1])} tokens get to a loss of {view.loss:.3f} nats.</text>",
+        f"{amount(you[1])} tokens reach a loss of {view.loss:.3f} nats.</text>",
         f'<text x="8" y="42" fill="{FAINT}" font-size="12">Thin lines: the same loss. Dashed: the best size for each '
-        "compute. Run this cell to use the view.</text>",
+        "amount of compute. Run this cell to use the view.</text>",
         '<clipPath id="plane"><rect x="60" y="56" width="684" height="348"/></clipPath><g clip-path="url(#plane)">',
     ]
     if corners:
@@ -62,7 +62,7 @@ def draw(view: Explorer) -> str:
     x, y = plane.at(*you)
     parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="none" stroke="{YOURS}" stroke-width="3"/>')
     own = ", ".join(f"{len(row['points'])} of {row['name']}" for row in view.runs)
-    words = "Ring: the model that is set. " + (f"Small dots: your own runs, {own}." if own else "")
+    words = "Ring: your model. " + (f"Small dots: your own runs, {own}." if own else "")
     parts.append(f'<text x="8" y="{HEIGHT - 8}" fill="{FAINT}" font-size="12">{escape_xml(words)}</text>')
     return picture("".join(parts), WIDTH, float(HEIGHT))
 

@@ -1,4 +1,4 @@
-"""What a scaling view is given, as plain rows: laws, models, machines and runs; and what follows from a law."""
+"""The data of a scaling view as plain rows: laws, models, machines and runs. Also computes what follows from a law."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-// Where everything is on the charts of this view, as numbers: scales, lines and marks. It touches no page.
+// Where everything is on the charts of this view, as numbers: scales, lines and marks. It does not touch the page.
 
 import { bestFor, lossOf, modelOf, smallestFor, tokensFor, trainingFlops, answeringFlops } from "./laws.mjs";
 import { amount, nats, power } from "./words.mjs";
@@ -76,7 +76,7 @@ function marksOf({ law, models, runs, you, best, cheap }, place) {
       one("model", n, d, { label: name, title: `${name}: ${byLaw(n, d)}` }),
     ),
     ...(best ? [one("best", best.n, best.d, { title: `Best for the same compute: ${byLaw(best.n, best.d)}` })] : []),
-    ...(cheap ? [one("cheap", cheap.n, cheap.d, { title: `Cheapest in all: ${byLaw(cheap.n, cheap.d)}` })] : []),
+    ...(cheap ? [one("cheap", cheap.n, cheap.d, { title: `Cheapest overall: ${byLaw(cheap.n, cheap.d)}` })] : []),
     one("you", you.n, you.d, { title: `Your model: ${byLaw(you.n, you.d)}` }),
   ];
 }
@@ -107,7 +107,7 @@ const inside =
   ({ n, d }) =>
     n >= across[0] && n <= across[1] && d >= up[0] && d <= up[1];
 
-/** FLOPs of training across, loss upwards: a line for each size, and the best that a law gives to any compute. */
+/** Training FLOPs across, loss upwards: a line for each size, and the best that a law gives to any compute. */
 export function computeOf(all) {
   const { law } = all;
   const view = windowOf(all.window, all);
@@ -120,7 +120,7 @@ export function computeOf(all) {
   const across = steps(log(range[0]), log(range[1]), 60).map((k) => 10 ** k);
   const at = ({ n, d }) => lossOf(law, n, d);
   return {
-    x: { range, ticks: tensOf(range, 6), write: power10, label: "FLOPs of training" },
+    x: { range, ticks: tensOf(range, 6), write: power10, label: "training FLOPs" },
     y: { range: [bottom, top], linear: true, ticks: ticksBetween(bottom, top, 6), write: String, label: "loss, nats" },
     lines: [
       ...tensOf(view.n, 6).map((n) => ({
@@ -159,7 +159,7 @@ export function bowlOf({ law, you, cheap, answered }) {
       { kind: "both", points: across.map((n) => [n, both(n)]) },
     ],
     marks: [
-      mark("cheap", cheap.n, `Cheapest in all: ${amount(cheap.n)} parameters`),
+      mark("cheap", cheap.n, `Cheapest overall: ${amount(cheap.n)} parameters`),
       mark("you", you.n, `Your model: ${amount(you.n)} parameters`),
     ],
   };

@@ -123,13 +123,13 @@ export default widget("llm-scaling", ({ model, hub, el }) => {
     const picture = isPlane ? planeOf(shown) : computeOf(shown);
     scene = drawScene(chart, picture, { width: wide, height: beside ? 430 : 380, palette });
     chart.classList.toggle("llm-plane", isPlane);
-    const what = isPlane ? "Parameters across, tokens upwards" : "FLOPs of training across, loss upwards";
-    chart.setAttribute("aria-label", `${what}, both with other models. ${said(shown)}.`);
+    const what = isPlane ? "Parameters across, tokens upwards" : "Training FLOPs across, loss upwards";
+    chart.setAttribute("aria-label", `${what}, with other models. ${said(shown)}.`);
     legend.replaceChildren(
       ...key(palette, [
         ["you", picture.marks.some(({ kind }) => kind === "you") ? "your model" : "your model (not in this window)"],
         ["best", "best for its compute"],
-        ...(shown.cheap ? [["cheap", "cheapest for its loss and use"]] : []),
+        ...(shown.cheap ? [["cheap", "cheapest with the same loss and use"]] : []),
         ...(shown.models.length ? [["model", "other models"]] : []),
         ...shown.runs.map(({ name }, group) => ["run", `your runs: ${name}`, group]),
         ["frontier", "best for each compute"],

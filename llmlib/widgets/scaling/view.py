@@ -30,7 +30,7 @@ class ScalingView(View):
     `laws`, `models` and `machines` are rows (see `rows.py` for their fields), and `runs` are your own by name: for
     each its parameters, tokens and measured loss. `law` is the name of the law to begin with. `place` is what the
     reader sets (`PLACE` has the names); the browser computes everything from it. Raises `ValueError` for rows with
-    numbers that are not positive, and for a law or a setting that is not there.
+    numbers that are not positive, and for a law or a setting that does not exist.
 
     >>> law = {"name": "Ours", "E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
     >>> ScalingView([law], [{"name": "Chinchilla", "parameters": 70e9, "tokens": 1.4e12}])

@@ -1,4 +1,4 @@
-"""What a reader does in a view, as it reaches Python: in order, every act answered, no error lost."""
+"""What a reader does in a view, as it reaches Python: in order, with every act answered and no error lost."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -28,7 +28,7 @@ def on_interrupt(function: Callable[[], object]) -> Callable[[], object]:
 
 
 def interrupts() -> int:
-    """Return how often the kernel was interrupted between two cells, since `hear_interrupts` was first called."""
+    """Return how often the kernel was interrupted between two cells since the first call of `hear_interrupts`."""
     return _interrupts
 
 

@@ -38,7 +38,7 @@ export const SETTINGS = [
     step: 0.01,
     neutral: 0,
     more: true,
-    says: "keeps tokens at least this share as likely as the likeliest",
+    says: "keeps tokens with at least this share of the likeliest token’s probability",
   },
   {
     name: "typical_p",

@@ -79,7 +79,7 @@ def token_label(data: bytes) -> str:
 
 
 def _characters(data: bytes) -> Iterator[str | bytes]:
-    """Split bytes into whole characters and what is between them."""
+    """Split bytes into whole characters and the bytes between them."""
     loose, i = bytearray(), 0
     while i < len(data):
         length = _length_of_character(data[i])

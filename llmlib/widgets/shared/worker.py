@@ -1,4 +1,4 @@
-"""Does a reader's acts in a thread, so that the kernel stays free for the next ones."""
+"""Does a reader's acts in a thread, so that the kernel stays free for the next acts."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence

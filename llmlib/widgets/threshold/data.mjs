@@ -1,4 +1,4 @@
-// Scores and what a threshold makes of them, as numbers and words. It touches no page, so Node can test it.
+// Scores and what a threshold makes of them, as numbers and words. It does not touch the page, so Node can test it.
 
 /** The four groups, as they are around the threshold: to its left and right, above and below the axis. */
 export const GROUPS = ["lost_right", "kept_right", "lost_wrong", "kept_wrong"];

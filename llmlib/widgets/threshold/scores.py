@@ -92,7 +92,7 @@ class Scores:
 
     def area(self) -> float | None:
         """Return the area under the ROC curve: how often a right answer scores more than a wrong one; None if all are
-        right, or none.
+        right or all wrong.
         """
         right, wrong = self.steps()
         if not (right[-1] and wrong[-1]):
@@ -116,7 +116,7 @@ class Scores:
         ]
 
     def describe(self, bins: int) -> dict[str, Any]:
-        """Return what a page needs to know beside the values."""
+        """Return what a page needs to know besides the values."""
         low, high, step = self.axis()
         found = self.reliability(bins) if self.is_share else []
         error = sum(one["count"] * abs(one["right"] - one["score"]) for one in found) / len(self.values)
@@ -151,7 +151,7 @@ def checked(name: str, values: Any, right: Bool[np.ndarray, " answer"]) -> Score
         at = int(np.flatnonzero(~np.isfinite(numbers))[0])
         raise ValueError(
             f"{name!r} has {numbers[at]} for answer {at}, which cannot be compared with a threshold. "
-            "Leave that answer out, or give it a number."
+            "Leave this answer out, or give it a score."
         )
     return Scores(name, numbers, right)
 

@@ -1,4 +1,4 @@
-// What the training view knows about its runs, as numbers and words. It touches no page, so Node can test it.
+// What the training view knows about its runs, as numbers and words. It does not touch the page, so Node can test it.
 
 import { fixed, whole } from "../shared/runs/curves.mjs";
 

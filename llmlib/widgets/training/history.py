@@ -42,7 +42,7 @@ class History:
             raise ValueError(f"Statistics of {len(groups)} groups must have the shape {shape}; got {np.shape(values)}.")
         if self.groups and list(groups) != self.groups:
             raise ValueError(
-                f"The groups of a run must stay the same: they were {self.groups}, and now {list(groups)}."
+                f"The groups of a run must stay the same: they were {self.groups} and are now {list(groups)}."
             )
         self.groups = list(groups)
         if self.steps and (self._came - 1) % self.every:

@@ -1,4 +1,4 @@
-// The sizes of things inside a model, as numbers and words. It touches no page, so Node can test it.
+// The sizes of things inside a model, as numbers and words. It does not touch the page, so Node can test it.
 
 import { whole } from "../shared/runs/curves.mjs";
 
@@ -25,7 +25,7 @@ export const KINDS = [
     words: "activations",
     rule: null,
     says:
-      "The size of the numbers that each part of the model passes on. They should settle: if they grow from " +
+      "The size of the numbers that each part of the model passes on. These numbers should settle: if they grow from " +
       "step to step, the run may soon break down.",
   },
 ];

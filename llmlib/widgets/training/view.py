@@ -20,8 +20,8 @@ class TrainingView(RunsView):
     """Curves of runs as plain numbers. Whoever trains calls `add_run`, then `log` after each step, and `mark` at the
     end.
 
-    Besides what every `RunsView` has, `runs` holds `guess` (the loss without any knowledge; 0: unknown) and `groups`
-    (the parts of its model that `inside` has statistics for); the dashed curve is validation. `samples` are
+    Besides what every `RunsView` has, `runs` holds `guess` (the loss if all tokens are equally likely; 0: unknown) and
+    `groups` (the parts of its model that `inside` has statistics for); the dashed curve is validation. `samples` are
     `[run, step, text]`, the oldest first.
 
     >>> view = TrainingView()

@@ -1,4 +1,4 @@
-// What two models expected at each token, as numbers. It touches no page, so Node can test it.
+// What two models expected at each token, as numbers. It does not touch the page, so Node can test it.
 
 const SCALES = [0.5, 1, 2, 4, 8]; // nats at the ends of the colours, as moves.py has them
 

@@ -30,7 +30,7 @@ def nothing(seq: int, vocab_size: int) -> Expected:
 
 
 def look(expected: Expected, first: int, logits: Float[np.ndarray, "row vocab"], ids: Int[np.ndarray, " row"]) -> None:
-    """Write down what these logits say about the tokens `ids` that follow them, from position `first` on.
+    """Record what these logits say about the tokens `ids` that follow them, from position `first` on.
 
     >>> expected = nothing(2, vocab_size=3)
     >>> look(expected, 1, np.log([[0.2, 0.7, 0.1]]), np.array([2]))

@@ -234,7 +234,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     const [base, tuned] = model.get("titles");
     lead.textContent = [
       `What changed from ${base} to ${tuned}: the same tokens, read by both models.`,
-      "Each is coloured by how much its log-probability has moved.",
+      "Each token is coloured by how much its log-probability has moved.",
     ].join(" ");
     const tokens = model.get("tokens");
     moves = unpackMoves(model.get("values"), tokens.length, model.get("shown_tokens"));

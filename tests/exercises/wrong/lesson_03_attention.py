@@ -194,15 +194,15 @@ BY_HAND = {  # a wrong head, and what it is told
         _by_hand(1000.0, -2000.0),
         "1000 with the key at position 0, where the same token is. Column 12 of `w_k`",
     ),
-    "no ramp": (_by_hand(1000.0, -2000.0, later_k=0.0), "What could make a later key a little better?"),
+    "no ramp": (_by_hand(1000.0, -2000.0, later_k=0.0), "What could give a later key a slightly larger score?"),
     "ramp too flat": (_by_hand(1000.0, -2000.0, later_q=0.1), "how much larger must the right score be"),
     "nothing about its own": (_by_hand(200.0, 0.0, 0.0, later_q=10.0), "How can the score know that a key is at"),
     "its own in one matrix": (
         _by_hand(200.0, 0.0, later_q=10.0),
         "adds 0 to every score, since the same column of `w_q`",
     ),
-    "the one just before": (_just_before(10.0, 10.0), "add 10 at the position just before."),
-    "away from the one just before": (_just_before(10.0, -10.0), "take 10 away at the position just before."),
+    "the one just before": (_just_before(10.0, 10.0), "add 10 at the position just before the query."),
+    "away from the one just before": (_just_before(10.0, -10.0), "take 10 away at the position just before the query."),
     "too little about its own": (
         _by_hand(200.0, -20.0, later_q=10.0),
         "200 with the key at position 0, where it should look, and 210 with",

@@ -82,7 +82,7 @@ def _(x, query, key, value, output, n_heads, cos, sin):
     return functional_call(module, dict(zip(NAMES, (query, key, value, output))), (x, cos, sin))
 
 
-@wrong("transformer.attention_part", "property: The matrices that are given")
+@wrong("transformer.attention_part", "property: The given matrices are used.")
 def _(x, query, key, value, output, n_heads, cos, sin):
     return MultiHeadAttention(x.shape[-1], n_heads, n_heads * len(key) // len(query)).to(x.dtype)(x, cos, sin)
 
@@ -93,7 +93,7 @@ def _(text):
     return sizes | {"d_head": sizes["d_model"] / sizes["n_heads"]}
 
 
-@wrong("transformer.read_sizes", "property: What is not in the file")
+@wrong("transformer.read_sizes", "property: Sizes that are not in the file")
 def _(text):
     return find("transformer.read_sizes").reference(text) | {"d_head": json.loads(text)["head_dim"]}
 

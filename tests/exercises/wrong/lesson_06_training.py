@@ -98,8 +98,8 @@ def _(weights, loss_of, batches, rates, limit):
 
 
 wrong("training.fit", "property: A step keeps only numbers")(numbers_alone(fit_with(asking, lambda new: new)))
-wrong("training.fit", "property: Only numbers come back")(fit_with(asking, cut))
-wrong("training.fit", "property: Only numbers come back")(numbers_alone(fit_with(asking, cut, note=lambda x: x)))
+wrong("training.fit", "property: The function returns only")(fit_with(asking, cut))
+wrong("training.fit", "property: The function returns only")(numbers_alone(fit_with(asking, cut, note=lambda x: x)))
 wrong("training.fit", "property: The inputs stay")(numbers_alone(fit_with(asking_themselves, cut)))
 
 
@@ -173,7 +173,7 @@ def _(weights, logits_of, batches, rates):
     return values, losses
 
 
-@wrong("training.learn", "property: The loss depends on the weights that learn.")
+@wrong("training.learn", "property: The loss depends on the weights that are trained.")
 def _(weights, logits_of, batches, rates):
     def loss_of(_values, batch):
         return by_names(weights, logits_of, weights.values(), batch)

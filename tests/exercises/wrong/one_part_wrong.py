@@ -151,7 +151,7 @@ def _(weight, batches, learning_rate):
     return w.requires_grad_()
 
 
-@wrong("training.validation_loss", "property: Measuring keeps nothing for a backward pass.")
+@wrong("training.validation_loss", "property: Measuring does not keep anything for a backward pass.")
 def _(model, train_batches, validation_batches):
     was_training, total = model.training, 0.0
     model.eval()

@@ -101,9 +101,9 @@ test("arrow keys nudge a vector and stop at the edge; other keys do nothing", ()
 test("the story tells what a stage does, and what is switched off", () => {
   const told = { scaled: true, masked: true, width: 4, name: (row) => `t${row}`, made: { weights: [0.25, 0.75] } };
   assert.match(story(1, told), /√4 = 2.00/);
-  assert.match(story(1, { ...told, scaled: false }), /^Switched off/);
+  assert.match(story(1, { ...told, scaled: false }), /^Scaling is switched off/);
   assert.match(story(2, { ...told, masked: false }), /sees later tokens/);
-  assert.match(story(3, told), /Most goes to “t1”: 0.75/);
+  assert.match(story(3, told), /The largest goes to “t1”: 0.75/);
 });
 
 test("a wide vector is cut with an ellipsis", () => {

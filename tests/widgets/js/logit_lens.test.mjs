@@ -83,7 +83,7 @@ test("ranks and numbers are short", () => {
 test("a cell in words", () => {
   assert.equal(
     cellInWords(side, 0, 0, (token) => `“${token}”`),
-    "Before any layer, at “a”: “one” 50%. The final answer, “three”, is 6th.",
+    "Before any layer, at “a”: “one” 50%. The final answer, “three”, ranks 6th.",
   );
 });
 

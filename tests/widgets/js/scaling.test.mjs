@@ -86,8 +86,11 @@ test("other numbers in words", () => {
 
 test("what is outside of a law's runs is said, and how far", () => {
   assert.deepEqual(outside(law, 1e9, 1e10), []);
-  assert.deepEqual(outside(law, 70e9, 1e10), ["4.4 times the most parameters"]);
-  assert.deepEqual(outside(law, 7e6, 1e12), ["10 times fewer parameters than the fewest", "2 times the most tokens"]);
+  assert.deepEqual(outside(law, 70e9, 1e10), ["4.4 times the largest number of parameters"]);
+  assert.deepEqual(outside(law, 7e6, 1e12), [
+    "10 times smaller than the smallest number of parameters",
+    "2 times the largest number of tokens",
+  ]);
   assert.deepEqual(outside({ ...law, parameters: null, tokens: null }, 1, 1), []);
 });
 

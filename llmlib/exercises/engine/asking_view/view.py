@@ -1,4 +1,4 @@
-"""The live form of questions: the same choices to open as in their HTML, with a memory."""
+"""The live form of questions: the same choices as in the HTML, but the view remembers which ones were opened."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Find a second name for one list, dictionary or tensor that is taken for a copy."""
+"""Find a second name for a list, dictionary or tensor that the learner mistakes for a copy."""
 
 import ast
 import copy
@@ -25,15 +25,17 @@ class Alias:
 
 
 def no_copy(e: Examination) -> Reason | None:
-    """Find `text = ids` where `text` changes later; report it only if everything is right with a copy.
+    """Find `text = ids` where `text` changes later; report it only if a copy makes everything right.
 
-    Or `new = all = []`, reported only if everything is right with two lists.
+    Also find `new = all = []`; report it only if two lists make everything right.
     """
     if not e.wrong or (source := source_of(e.attempt)) is None:
         return None
     for pair in _two_names(source.tree):
         if _right_with_two(source, pair, e.trials):
-            return Reason(finding=Finding("no copy", _says_of_two(pair), "How many are made in that line?"))
+            return Reason(
+                finding=Finding("no copy", _says_of_two(pair), "How many separate objects does that line make?")
+            )
     changed = any(t.outcome.changed for t in e.trials)
     for alias in _aliases(source.tree):
         if not changed and not _changes(source.tree, alias.name):
@@ -45,7 +47,7 @@ def no_copy(e: Examination) -> Reason | None:
 
 
 def changed_input(e: Examination) -> Reason | None:
-    """Find an argument that changes on the way in each wrong case: what is computed from it is not what it seems."""
+    """Find an argument that the attempt changes in each wrong case, so that later lines do not read the original."""
     wrong = [t for t in e.wrong if not t.outcome.error]
     changed = {i for t in wrong for i in t.outcome.changed}
     if not wrong or len(changed) != 1 or not all(t.outcome.changed for t in wrong):

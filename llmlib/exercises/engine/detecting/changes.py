@@ -22,8 +22,8 @@ from llmlib.exercises.engine.trials import Trial
 class Change:
     """A transformation, and what to say if it is the whole difference.
 
-    `done`: it was done to the result. `lacking`: done to the result, it would make it right. `argument`: it was done
-    to an argument; a name, and words that follow the argument's own.
+    `done`: it was done to the result. `lacking`: done to the result, it would make the result right. `argument`: it was
+    done to an argument; a short name, and words that follow the argument's name.
     """
 
     do: Callable[[Any], Any]
@@ -54,7 +54,7 @@ def _lacks(do: Callable[[Any], Any], trial: Trial, base: Any) -> bool:
 
 
 def of_tensors(x: Tensor) -> Iterator[Change]:
-    """Yield what can happen to each number by itself."""
+    """Yield the transformations that act on each number by itself."""
     if x.dtype == torch.bool:
         yield from BOOLEANS
     elif x.is_floating_point():
@@ -88,7 +88,7 @@ WHOLE_NUMBERS = (
 
 
 def _scaled(words: str, factor: Callable[[Tensor], float]) -> Change:
-    """`multiples` explains a result that is scaled, by any number that has a name."""
+    """Make a change that scales an argument; for a scaled result, `multiples` tries all numbers that have a name."""
     return Change(lambda x: x * factor(x), argument=(words, f"is {words}"))
 
 
@@ -103,7 +103,9 @@ FLOATS = (
     _scaled("half as large", lambda x: 0.5),
     Change(
         torch.neg,
-        Finding("sign flipped", "Every value has the opposite sign.", "Is a minus missing, or one too many?"),
+        Finding(
+            "sign flipped", "Every value has the opposite sign.", "Is a minus sign missing, or is there one too many?"
+        ),
         argument=("negated", "has the opposite sign"),
     ),
     Change(
@@ -152,7 +154,7 @@ FLOATS = (
 
 
 def along(axis: int, name: str, floating: bool) -> Iterator[Change]:
-    """Yield what can happen along one axis, which is called `name` ("the axis key", "its axis 0 (counted from 0)")."""
+    """Yield the transformations along one axis, called `name` ("the axis key", "its axis 0 (counted from 0)")."""
     where, at = f"along {name}", f"along axis {axis}"
     yield Change(
         lambda x: x.flip(axis),
@@ -185,8 +187,10 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Change]:
     for which, end, start in (("last", "end", 0), ("first", "beginning", 1)):
         yield Change(
             partial(_all_but_one, start=start, axis=axis),
-            Finding(f"{which} lost {where}", f"The {which} one {where} is missing; the others are right."),
-            Finding(f"one too many {where}", f"There is an extra one at the {end} {where}; the others are right."),
+            Finding(f"{which} lost {where}", f"The {which} entry {where} is missing; the other entries are right."),
+            Finding(
+                f"one too many {where}", f"There is an extra entry at the {end} {where}; the other entries are right."
+            ),
             argument=(f"{which} left out {at}", f"lacks its {which} entry {where}"),
         )
     yield Change(
@@ -206,12 +210,12 @@ def moved_by(step: int, where: str) -> Finding:
 
 
 def _one_alone(axis: int, name: str, which: str, at: int) -> Iterator[Change]:
-    says = f"Everything along {name} is the same: the {which} result is repeated for all."
-    alone = Finding(f"only the {which} of {name}", f"Only the {which} along {name} is returned, without the others.")
+    says = f"All results along {name} are the same: the {which} one is repeated."
+    alone = Finding(f"only the {which} of {name}", f"You return only the {which} entry along {name}.")
     yield Change(
         lambda x: _even_if_one(x, axis).narrow(axis, at, 1).expand_as(x),
         Finding(f"one for all along {name}", says),
-        argument=(f"{which} only along axis {axis}", f"has only its {which} entry along {name}, for all"),
+        argument=(f"{which} only along axis {axis}", f"repeats its {which} entry along {name}"),
     )
     yield Change(lambda x: x.select(axis, at), alone)
     yield Change(lambda x: x.narrow(axis, at, 1), alone)

@@ -39,6 +39,6 @@ def _finding(product: tuple[str, ...], times: int) -> Finding:
     way, look = (
         ("large", "Which part of your formula is counted once too often, or does not belong there?")
         if times > 0
-        else ("small", "Which part is missing from your formula, or counted too rarely?")
+        else ("small", "Which part is missing from your formula, or is not counted often enough?")
     )
     return Finding(f"{amount} too {way}", f"In every case your number is too {way} by {amount}.", look)

@@ -1,4 +1,4 @@
-"""Find a search among the points of a grid where the task asks for the exact number."""
+"""Find an attempt that searches among the points of a grid, though the task asks for the exact number."""
 
 import ast
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ SECONDS = 0.5  # for one call
 FEW = 3  # wrong cases that are tried again
 COUNTED = ("linspace", "logspace", "geomspace")  # their third argument is how many points there are
 BETWEEN = "With three times as many points you get a different result: the exact number lies between the points."
-BEYOND = "With other ends you get a different result: the exact number lies beyond the ends of the grid."
+BEYOND = "With a wider or narrower grid you get a different result: the exact number lies beyond the ends of the grid."
 
 
 def coarse(e: Examination) -> Reason | None:
@@ -42,7 +42,7 @@ def _grids(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def _matters(source: Source | None, slot: Slot, operator: ast.operator, wrong: list[Trial]) -> bool:
-    """Check whether another number here gives another result in a case that is wrong."""
+    """Check whether another number here changes the result in a wrong case."""
     node = slot.get()
     slot.set(ast.BinOp(node, operator, ast.Constant(FINER)))
     try:

@@ -23,7 +23,7 @@ class Guess:
 
 
 def agree(mine: Any, theirs: Any) -> bool:
-    """Compare like `equal`, but another dtype of the same sort does not matter here."""
+    """Compare as `equal` does, but ignore a difference between two dtypes of the same kind."""
     if isinstance(mine, Tensor) and isinstance(theirs, Tensor):
         if mine.shape != theirs.shape or mine.is_floating_point() != theirs.is_floating_point():
             return False
@@ -41,7 +41,7 @@ def first(guesses: Iterable[Guess], e: Examination, strength: Strength = "sure")
 def holds(guess: Guess, e: Examination) -> bool:
     """Return whether the guess explains each wrong case and agrees with each right one.
 
-    Cases in which the attempt raised, or gave NaN, cannot speak for it, and a few of them do not speak against it.
+    Cases in which the attempt raised, or gave NaN, cannot support the guess, and a few of them do not rule it out.
     """
     told = cases = open_cases = 0
     for trial in sorted(e.trials, key=lambda t: (not t.wrong, t.odd)):
@@ -59,12 +59,12 @@ def holds(guess: Guess, e: Examination) -> bool:
 
 
 def _can_tell(trial: Trial) -> bool:
-    """Return whether the case can speak for a guess."""
+    """Return whether the case can support a guess."""
     return trial.wrong and not trial.outcome.error and not (trial.odd and isinstance(trial.got, Tensor))
 
 
 def holds_everywhere(guess: Guess, e: Examination) -> bool:
-    """Return whether the guess explains each case without exception; it may say nothing about right ones."""
+    """Return whether the guess explains every wrong case without exception and contradicts no right case."""
     for trial in sorted(e.trials, key=lambda t: not t.wrong):
         agrees = None if trial.outcome.error else fits(guess, trial)
         if agrees is False or (agrees is None and trial.wrong):
@@ -73,7 +73,7 @@ def holds_everywhere(guess: Guess, e: Examination) -> bool:
 
 
 def fits(guess: Guess, trial: Trial) -> bool | None:
-    """Return None if the guess says nothing about this case."""
+    """Return whether the guess gives the attempt's result in this case; None if it cannot be applied here."""
     try:
         return bool(guess.fits(trial, trial.expected))
     except Exception:  # shapes that do not fit, indices that are not there

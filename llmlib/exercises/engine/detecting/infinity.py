@@ -1,4 +1,4 @@
-"""Find finite numbers instead of −∞, and NaN from 0 · ∞; both come before all ideas, since they look like many."""
+"""Find finite numbers instead of −∞, and NaN from 0 · ∞; look for both before all ideas: they resemble many."""
 
 from collections.abc import Iterator
 
@@ -37,7 +37,7 @@ def infinities(e: Examination) -> Reason | None:
 
 
 def fillings(e: Examination) -> Iterator[Guess]:
-    """Yield the same guesses on top of an idea: every value is what the idea gives, except for −∞, if there is any."""
+    """Yield a guess on top of an idea: all values are the idea's, except that a finite number replaces each −∞."""
     if any(isinstance(t.expected, Tensor) and bool((t.expected == -torch.inf).any()) for t in e.trials):
         yield Guess(FINITE, is_filled)
 

@@ -1,4 +1,4 @@
-"""Find arguments that make no difference, by changing them and running the attempt again, and inputs given back."""
+"""Find arguments that make no difference, by changing them and running the attempt again; find returned inputs, too."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -32,7 +32,7 @@ def ignored(e: Examination) -> Finding | None:
         return SAME
     which = " and ".join(f"`{name}`" for name in deaf)
     says = f"{which} {'has' if len(deaf) == 1 else 'have'} no influence: with other values your result is the same."
-    look = "Where should it come in? Do you use what you compute from it?"
+    look = f"Which line should use {which}? Does your result depend on what that line computes?"
     return Finding(f"{', '.join(deaf)} ignored", says, look, "sign")
 
 
@@ -131,7 +131,9 @@ def _is_argument(i: int, trial: Trial, _base: Any) -> bool:
 def wrapped() -> Guess:
     """Guess that the right result is in a list or tuple with something else."""
     says = "The expected result is there, but you return it together with something else, or in a list."
-    return Guess(Finding("together with something else", says, "What exactly should come back?"), _is_among_others)
+    return Guess(
+        Finding("together with something else", says, "What exactly should your function return?"), _is_among_others
+    )
 
 
 def _is_among_others(trial: Trial, base: Any) -> bool:
@@ -141,7 +143,7 @@ def _is_among_others(trial: Trial, base: Any) -> bool:
 
 
 def another_type() -> Guess:
-    """Guess that the values are right: a list or an array, not a tensor; another dtype; a list, not a tuple."""
+    """Guess that only the type is wrong: a list or an array for a tensor, another dtype, or a list for a tuple."""
     says = "Your values are right, but their type is not."
     return Guess(Finding(ANOTHER_TYPE, says), _is_same_in_another_type)
 

@@ -49,7 +49,9 @@ def as_if(e: Examination) -> Iterator[Guess]:
             if change.argument and not (_decides(example) and change.argument[0] in FACTORS):
                 name, words = change.argument
                 says = f"Your result is what comes out when `{names[i]}` {words}."
-                yield guess(f"{names[i]} {name}", says, partial(_change, i=i, do=change.do), "Where does that happen?")
+                yield guess(
+                    f"{names[i]} {name}", says, partial(_change, i=i, do=change.do), "Which line of yours does that?"
+                )
 
 
 FACTORS = ("twice as large", "half as large")

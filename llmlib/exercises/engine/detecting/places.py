@@ -1,4 +1,4 @@
-"""Find where, and in which cases, a result is wrong: not a reason yet, but the way to one."""
+"""Find where, and in which cases, a result is wrong: this is not a reason yet, but a step towards one."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -37,10 +37,10 @@ def places(names: Sequence[str]) -> Iterator[Guess]:
 
 def _at(axis: int, name: str, which: str, at: int) -> Iterator[Guess]:
     says = f"Only the values at the {which} index along {name} are wrong; all others are right."
-    found = Finding(f"wrong only at the {which} of {name}", says, "What is special about it?")
+    found = Finding(f"wrong only at the {which} of {name}", says, "What is special about that index?")
     yield Guess(found, lambda t, b: _only(_wrong(t, b), axis, at))
     says = f"The values at the {which} index along {name} are right; all others are wrong."
-    found = Finding(f"right only at the {which} of {name}", says, "What is different for the others?")
+    found = Finding(f"right only at the {which} of {name}", says, "What is different at the other indices?")
     yield Guess(found, lambda t, b: _all_but(_wrong(t, b), axis, at))
 
 
@@ -61,7 +61,7 @@ def _all_but(wrong: Tensor, axis: int, at: int) -> bool:
 
 
 def _right_in_part(e: Examination, axis: str, most: int) -> bool:
-    """Return whether wrong cases become right with only the first `most` along an axis; else it does not matter."""
+    """Return whether each wrong case becomes right if its arguments keep only `most` entries along an axis."""
     for trial in [t for t in e.trials if t.wrong][:PARTS]:
         args = list(trial.case.args)
         for i, (_, axes) in enumerate(argument_axes(e.exercise, trial)):
@@ -76,7 +76,7 @@ def _right_in_part(e: Examination, axis: str, most: int) -> bool:
 
 
 def when(e: Examination) -> Finding | None:
-    """Find what all wrong cases have in common and no right case has; say it only if nothing else would fit too."""
+    """Find what all wrong cases, and no right ones, have in common; report it only if nothing else fits as well."""
     measured = [(sizes(e.exercise, t), t.wrong) for t in e.trials]
     if all(wrong for _, wrong in measured) or sum(wrong for _, wrong in measured) < 2:
         return None
@@ -85,11 +85,13 @@ def when(e: Examination) -> Finding | None:
     for name, limit in itertools.product(names, (1, 2)):
         if all((s[name] > limit) == wrong for s, wrong in measured) and _right_in_part(e, name, limit):
             right = " or ".join(map(str, range(1, limit + 1)))
-            says = f"It is right where {name} is {right}, and wrong where it is larger."
-            found.append(Finding(f"wrong where {name} is more than {limit}", says, "What is different then?"))
+            says = f"Your result is right where {name} is {right}, and wrong where {name} is larger."
+            found.append(
+                Finding(f"wrong where {name} is more than {limit}", says, f"What is different when {name} is larger?")
+            )
     for one, other in itertools.combinations(names, 2):
         if all((s[one] != s[other]) == wrong for s, wrong in measured):
-            says = f"It is right whenever {one} and {other} have the same size, and wrong whenever they do not."
-            look = "Which of the two does each line of your code need?"
+            says = f"Your result is right if {one} and {other} have the same size, and wrong if they do not."
+            look = "Which of the two sizes does each line of your code need?"
             found.append(Finding(f"wrong where {one} and {other} differ", says, look))
     return found[0] if len(found) == 1 else None

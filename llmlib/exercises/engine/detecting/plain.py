@@ -13,7 +13,7 @@ from llmlib.exercises.engine.trials import Trial
 
 
 def guesses(expected: Any) -> Iterator[Guess]:
-    """Yield what may have happened to the expected result."""
+    """Yield guesses about what may have happened to the expected result."""
     if isinstance(expected, float):
         yield from OF_NUMBERS
     else:
@@ -88,7 +88,7 @@ LIST = (
     ),
     Change(
         lambda x: type(x)(dict.fromkeys(x)),
-        Finding("repeated items lost", "Items that come more than once are missing."),
+        Finding("repeated items lost", "Your list has each item only once, but some should be there several times."),
         Finding("repeated items", "Your list has some items more than once."),
         ("distinct items only", "holds each item only once"),
     ),
@@ -110,7 +110,7 @@ LIST = (
         lambda x: [p for i in x for p in i],
         Finding("flattened", "The items' parts come one after the other, without being grouped."),
     ),
-    Change(len, Finding("their number", "You return how many items there are.")),
+    Change(len, Finding("their number", "You return the number of items.")),
     Change(lambda x: type(x)(i + 1 for i in x), argument=("one larger in each item", "has 1 added to each item")),
     Change(
         lambda x: type(x)(i - 1 for i in x), argument=("one smaller in each item", "has 1 subtracted from each item")
@@ -128,7 +128,7 @@ def _number(x: Any) -> float:
 TUPLE = (
     Change(
         lambda x: x[::-1],
-        Finding("turned around", "The items of your result are swapped.", "Which one does the task name first?"),
+        Finding("turned around", "The items of your result are swapped.", "Which item does the task name first?"),
     ),
     Change(lambda x: x[0], Finding("first alone", "You return only the first of the two results.")),
     Change(lambda x: (_number(x[0]) + 1, *x[1:]), Finding("first one larger", "The first number is one too large.")),
@@ -219,7 +219,7 @@ MAPPING = (
     ),
     Change(
         lambda x: {k: v - 1 for k, v in x.items()},
-        Finding("counts off by one", "Every count is one too small.", "What does a new key begin with?"),
+        Finding("counts off by one", "Every count is one too small.", "Which count does a new key begin with?"),
     ),
     Change(
         lambda x: list(x.items()),
@@ -329,7 +329,7 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
             "keys right, counts wrong",
             "The keys are right; the counts are not.",
             lambda got, base: _are_counts(base) and got.keys() == base.keys(),
-            "Follow one key: how often is it added to, and by how much each time?",
+            "Follow the count of one key: how often do you add to it, and how much each time?",
             "sign",
         ),
         _shown(
@@ -357,7 +357,7 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
 
 
 def _of_number(name: str, says: str, do: Callable[[Any], Any]) -> Guess:
-    """Ignore cases where the change makes no difference, and right results of 0 or 1, often treated separately."""
+    """Ignore cases where the change makes no difference, and right results of 0 or 1, which are often special cases."""
 
     def fits(trial: Trial, base: float) -> bool:
         if equal(base, do(base)) or (not trial.wrong and base in (0, 1)):
@@ -379,7 +379,7 @@ OF_NUMBERS = (
     _of_number("sign flipped", "Your number has the opposite sign.", lambda x: -x),
     _of_number("complement", "Your number is 1 minus the expected one.", lambda x: 1 - x),
     _of_number("inverse taken", "Your number is 1 divided by the expected one.", lambda x: 1 / x),
-    _of_number("per cent", "Your number is in per cent: 100 times the expected one.", lambda x: 100 * x),
+    _of_number("per cent", "Your number is a percentage: 100 times the expected one.", lambda x: 100 * x),
     _of_number("squared", "Your number is the square of the expected one.", lambda x: x * x),
     _of_number("root taken", "Your number is the square root of the expected one.", lambda x: x**0.5),
     _of_number("cut to a whole number", "Your number has lost its decimals.", lambda x: int(x) * 1.0),

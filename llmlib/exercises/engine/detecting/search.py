@@ -34,7 +34,7 @@ def one_step(e: Examination) -> Reason | None:
 
 
 def _varied(e: Examination) -> Examination:
-    """Keep its results, or none if they never vary: a result that ignores the input can look like anything."""
+    """Keep the attempt's results, or none if they never vary: one that ignores the input can look like anything."""
     return e.of(()) if influence.always_the_same(e.with_values) else e.with_values
 
 
@@ -52,8 +52,8 @@ def changed_argument(e: Examination) -> Reason | None:
 def _argument(ran: Examination) -> Finding | None:
     """Return the finding that an argument looks changed; it is only likely if the argument has no influence at all.
 
-    Equal probabilities, or sums that all exceed 1, are what the reference returns for one that is averaged or
-    exponentiated; the same comes from code that never looks at it.
+    Equal probabilities, or sums that all exceed 1, are what the reference returns for an averaged or exponentiated
+    argument; code that never looks at the argument returns the same.
     """
     changed = first(inputs.as_if(ran), ran)
     if changed is None or changed.name.endswith(inputs.CONSTANT):  # which constant stands for it says more
@@ -71,7 +71,7 @@ def step_from_one_of_the_results(e: Examination) -> Reason | None:
 
 
 def likely_finding(e: Examination) -> Reason | None:
-    """Find a result that never varies, an argument without influence (so it looks changed), an input given back."""
+    """Find a result that never varies, an argument without influence (which looks changed), or a returned input."""
     ran = e.with_values
     if influence.always_the_same(ran):  # not where it also raises: then it depends on what it is given
         return Reason(finding=influence.SAME) if len(ran.trials) == len(e.trials) else None
@@ -112,7 +112,7 @@ def _is_explained(beyond: Examination) -> bool:
 
 
 def _speaks_against(trial: Trial, beyond: Trial) -> bool:
-    """Return whether the attempt is right where the idea would not be: the step would have to take the idea back."""
+    """Return whether the attempt is right where the idea would not be: the step would have to undo the idea."""
     return not trial.wrong and not equal_safely(trial.expected, beyond.expected)
 
 
@@ -129,7 +129,7 @@ def _is_shaped_right(trial: Trial, beyond: Trial) -> bool:
 
 
 def _undone(guess: Guess, beyond: Examination, e: Examination) -> bool:
-    """Return whether the guess takes the idea back: the two together would explain right results as well.
+    """Return whether the guess undoes the idea: the two together would explain right results as well.
 
     Nobody returns probabilities and also forgets the softmax.
     """
@@ -142,7 +142,7 @@ def _same_numbers(a: Any, b: Any) -> bool:
 
 
 def sign(e: Examination) -> Reason | None:
-    """Find what is true of the results, without a reason yet."""
+    """Find something true about the results that is not a reason yet."""
     ran = e.with_values
     if not ran.wrong:
         return None
@@ -150,7 +150,7 @@ def sign(e: Examination) -> Reason | None:
 
 
 def where(e: Examination) -> Reason | None:
-    """Find where or when it is wrong, if we know nothing about the reason."""
+    """Find where or when the attempt is wrong, if we know nothing about the reason."""
     ran = e.of(t for t in e.trials if not t.outcome.error)
     example = ran.example
     guesses = places.places(axis_names(e.exercise, example)) if isinstance(example, Tensor) else iter(())
@@ -197,7 +197,11 @@ def _multiples(e: Examination) -> Iterator[Guess]:
             ):
                 says = f"Each of your values is the expected one times {factor}."
                 yield Guess(
-                    Finding(f"multiplied by {factor}", says, "Which line should undo it, or does it once too often?"),
+                    Finding(
+                        f"multiplied by {factor}",
+                        says,
+                        "Which line should undo that factor, or applies it once too often?",
+                    ),
                     _is_multiple,
                 )
                 return
@@ -205,7 +209,7 @@ def _multiples(e: Examination) -> Iterator[Guess]:
     if first and all(abs(ratio / first - 1) < 1e-3 for _, ratio in ratios) and abs(ratios[0][1] + 1) > 1e-3:
         says = f"Each of your values is the expected one times {ratios[0][1]:.4g}."
         yield Guess(
-            Finding("multiplied by a constant", says, "Which constant is in your code that is not in the task?"),
+            Finding("multiplied by a constant", says, "Which constant in your code is not in the task?"),
             _is_multiple,
         )
     elif other := next((ratio for _, ratio in ratios if abs(ratio / first - 1) > 1e-3), 0.0) if first else 0.0:

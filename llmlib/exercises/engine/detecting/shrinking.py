@@ -8,7 +8,7 @@ from llmlib.exercises.engine.repairing.source import source_of
 
 SAYS = (
     "`{0}` counts to the length that `{1}` had when the loop began, but inside the loop `{1}` gets shorter. A `while` "
-    "loop asks for the length again on each pass."
+    "loop checks the length again on each pass."
 )
 
 

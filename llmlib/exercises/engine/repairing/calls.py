@@ -72,12 +72,12 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
         yield "arguments exchanged", says, ast.Call(node.func, args, node.keywords)
     for i, keyword in enumerate(node.keywords):
         rest = node.keywords[:i] + node.keywords[i + 1 :]
-        says = f"In `{shown(node)}` the argument `{keyword.arg}` is not right."
+        says = f"In `{shown(node)}` the argument `{keyword.arg}` is wrong."
         if keyword.arg in AXIS_WORDS:
-            says = f"The axis in `{shown(node)}` is wrong: `{keyword.arg}` names a different one."
+            says = f"The axis in `{shown(node)}` is wrong: `{keyword.arg}` should name another axis."
         yield "an argument too many", says, ast.Call(node.func, node.args, rest)
     if called(node) in ("get", "setdefault") and len(node.args) == 2 and not isinstance(node.args[1], ast.Constant):
-        says = f"`{shown(node.args[1])}` in `{shown(node)}` is the wrong start for a new key."
+        says = f"`{shown(node.args[1])}` in `{shown(node)}` is the wrong initial value for a new key."
         yield "another beginning", says, ast.Call(node.func, [node.args[0], ast.Constant(0)], [])
     if node.args and (called(node) in ("range", "enumerate", "get", "most_common") or _is_builtin(node, "sum")):
         says = f"One end of `{shown(node)}` is off by one."
@@ -103,7 +103,7 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
 
 
 def _is_builtin(node: ast.Call, name: str) -> bool:
-    """Return whether it is one of Python's own functions: a method with this name takes an axis."""
+    """Return whether the call is to one of Python's own functions: a method with this name takes an axis."""
     return isinstance(node.func, ast.Name) and node.func.id == name
 
 

@@ -34,7 +34,7 @@ def of_constant(slot: Slot, node: ast.Constant) -> Iterator[Alternative]:
             yield from ((name, says, number(other)) for other in others if other != value)
     elif isinstance(value, float):
         if 1e-12 < value <= 0.1:
-            says = f"The number `{value}` is large enough to change the result. Do you need it, and in this size?"
+            says = f"The number `{value}` is large enough to change the result. Must it be here, and this large?"
             yield "guard too large", says, ast.Constant(1e-12)
         for factor in (1 / value if value else 0.0, -value, 2 * value, value / 2, 0.0, 1.0, 0.5):
             if factor != value:
@@ -111,7 +111,7 @@ def _is_axis(slot: Slot) -> bool:
 
 
 def _is_index(slot: Slot) -> bool:
-    """Return whether it is a single number in square brackets."""
+    """Return whether the node is a single number in square brackets."""
     return isinstance(slot.parent, ast.Subscript) and slot.field == "slice"
 
 

@@ -1,4 +1,4 @@
-"""Check that the cases decide on a change: numbers, operators and comparisons can bend until every case fits.
+"""Check that the cases settle a change: numbers, operators and comparisons can be bent until every case fits.
 
 If a loop runs twice but should run until nothing is left to do, any number that is large enough for the cases is
 "right". So we also try further changes in the same direction, and if they are right too, we do not name the number.

@@ -21,7 +21,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Rival:
-    """Another change in the same spot, and what to say if it is right as well; None says nothing about the spot."""
+    """Another change in the same spot, and what to say if this change is right as well (None: say nothing)."""
 
     slot: "Slot"
     node: ast.expr

@@ -157,7 +157,7 @@ INFINITE = re.compile(r"-?\(?(torch|np|numpy|math|float)(\.inf|\(['\"]-?inf['\"]
 
 
 def _times_infinity(node: ast.BinOp) -> Iterator[Alternative]:
-    """`mask * -inf`: what is meant is −∞ where the mask is not 0, and 0 elsewhere."""
+    """Repair `mask * -inf`, which is meant to be −∞ where the mask is not 0, and 0 elsewhere."""
     for mask, infinity in ((node.left, node.right), (node.right, node.left)):
         if isinstance(node.op, ast.Mult) and INFINITE.fullmatch(ast.unparse(infinity)):
             says = (
@@ -200,7 +200,7 @@ def _brackets(node: ast.BinOp) -> Iterator[Alternative]:
 
 
 def _sums_of_products(node: ast.BinOp) -> Iterator[ast.expr]:
-    """`6 * (a * b + c * d) * n` for `6 * a * b + c * d * n`: brackets around a part of each product."""
+    """Put brackets around a part of each product: `6 * (a * b + c * d) * n` for `6 * a * b + c * d * n`."""
     left, right = _product(node.left), _product(node.right)
     for before in range(len(left)):
         for after in range(1, len(right) + 1):
@@ -221,7 +221,7 @@ def _multiplied(factors: list[ast.expr]) -> ast.expr:
 
 
 def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
-    """`x ** 1 / b` for `x ** (1 / b)`, `a / b * c` for `a / (b * c)`, and `(a + b) / n` for `a / n + b`."""
+    """Find missing brackets: `x ** 1 / b` for `x ** (1 / b)`, `a / b * c` for `a / (b * c)`, and the like."""
     name, left, right = "brackets", node.left, node.right
     missing = f"In `{shown(node)}` brackets are missing: Python"
 

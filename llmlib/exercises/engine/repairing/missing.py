@@ -126,7 +126,7 @@ CHOICE = re.compile(
 
 
 def _beside_zero(slot: Slot) -> bool:
-    """Return whether the code compares this with 0: its root and its square are 0 then, too, if only by rounding."""
+    """Return whether the code compares this with 0: its root and square are 0 in the same cases, up to rounding."""
     beside = [slot.parent.left, *slot.parent.comparators] if isinstance(slot.parent, ast.Compare) else []
     return any(isinstance(node, ast.Constant) and node.value == 0 for node in beside)
 
@@ -156,7 +156,7 @@ def _asks_for_a_type(slot: Slot) -> bool:
 
 
 def _counts(slot: Slot, parameters: set[str]) -> bool:
-    """Return whether an extra 1 can be a slip: with factors, and with arguments as they came in, it can be algebra."""
+    """Return whether a missing 1 can be a slip: next to a factor or an untouched argument, it may just be algebra."""
     parent, node = slot.parent, slot.get()
     if isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Mult, ast.Div, ast.Pow, ast.MatMult)):
         return False

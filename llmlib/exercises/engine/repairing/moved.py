@@ -35,7 +35,7 @@ MOVABLE = {
 
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
-    """Take each such call away from its argument, and put it around something else."""
+    """Yield edits that unwrap one call of a function in `MOVABLE` and wrap it around another part of the formula."""
     for source in slots(tree):
         call = source.get()
         inner = _inner(call)

@@ -159,7 +159,7 @@ class _Bench:
 
 
 def _call(function: Callable[..., Any], bench: _Bench, patience: float) -> tuple[Outcome, bool]:
-    """Call it quickly, without everything that `run` watches; also return whether it ended in time."""
+    """Call the function quickly, without what `run` watches; also return whether the call ended in time."""
     args = bench.fresh()
     try:
         return Outcome(within(patience, function, *args)), True

@@ -35,7 +35,7 @@ def _with(body: Body, i: int, *others: ast.stmt) -> Body:
 
 
 def _thrown_away(body: Body, _tree: ast.AST) -> Changed:
-    """Find `x.f()` alone on a line, where x.f() gives a new value."""
+    """Find `x.f()` alone on a line, where x.f() returns a new value."""
     for i, line in enumerate(body):
         if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Call)):
             continue
@@ -53,7 +53,7 @@ def _thrown_away(body: Body, _tree: ast.AST) -> Changed:
 
 
 def _begins_at_0(body: Body, tree: ast.AST) -> Changed:
-    """`best = 0`, where `if x > best: best = x` comes later: infinity in its place, on the right side."""
+    """Find `best = 0` where `if x > best: best = x` comes later; try infinity instead, with the right sign."""
     for i, line in enumerate(body):
         if not (isinstance(line, ast.Assign) and len(line.targets) == 1):
             continue
@@ -167,7 +167,7 @@ def _only_leaves(line: ast.stmt) -> bool:
 
 
 def _misplaced(body: Body, _tree: ast.AST) -> Changed:
-    """Move the last line of a loop to after the loop, or the line after the loop into it."""
+    """Move the last line of a loop out of the loop, or the line after the loop into it."""
     for i, line in enumerate(body):
         inner = getattr(line, "body", None)
         if not isinstance(line, (ast.For, ast.While, ast.If, ast.With)) or not inner:
@@ -239,5 +239,5 @@ def _jumps(body: Body, _tree: ast.AST) -> Changed:
             )
         if isinstance(line, ast.If):
             looped = ast.While(line.test, line.body, [])
-            says = f"`if {shown(line.test)}` does it once; it should repeat as long as the condition holds."
+            says = f"`if {shown(line.test)}` runs its lines once; they should repeat as long as the condition holds."
             yield Edit("once instead of again", line.lineno, says), _with(body, i, looped)

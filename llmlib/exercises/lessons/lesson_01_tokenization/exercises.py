@@ -31,7 +31,7 @@ WORDS = (
 )
 
 
-LETTERS = "".join(map(chr, range(33, 123)))  # ninety distinct pairs, so each learned pair needs a round of its own
+LETTERS = "".join(map(chr, range(33, 123)))  # ninety distinct characters, so each learned pair needs a round of its own
 LONG_CHARACTERS = "🙂𝄞"  # two characters of four bytes each, and no two of the seven pairs are equal
 
 
@@ -53,9 +53,9 @@ def cases_most_common_pair(seed):
         Case(([],), "no ids at all"),
         Case(([5],), "a single id, so no pair"),
         Case(([5, 4],), "a single pair"),
-        Case(([6, 2, 6, 2, 1, 9, 1, 9, 1],), "equally often, and the later one is smaller"),
-        Case(([1, 3, 9, 1, 2, 9],), "equally often, and with the same first id"),
-        Case(([30, 4, 8, 5, 30, 4, 8, 5],), "equally often, with ids of one digit and of two"),
+        Case(([6, 2, 6, 2, 1, 9, 1, 9, 1],), "two pairs equally often, and the later pair is smaller"),
+        Case(([1, 3, 9, 1, 2, 9],), "two pairs equally often, with the same first id"),
+        Case(([30, 4, 8, 5, 30, 4, 8, 5],), "two pairs equally often, with ids of one digit and of two"),
         Case(([3, 3, 3, 3, 1, 2, 1, 2, 3],), "a run of one id: pairs overlap"),
         Case(([7, 7, 3, 7, 7, 4, 7, 7],), "runs of two, which are the commonest pair"),
         Case(([9, 1, 4, 2, 9, 1, 4, 2],), "two pairs occur equally often"),
@@ -96,12 +96,14 @@ def merge_keeps_the_text(call, case):
     ids, pair, new_id = case.args
     back = [x for id in call(ids, pair, new_id) for x in (pair if id == new_id else (id,))]
     if back != list(ids):
-        return f"Put {pair} back for each {new_id} of your result, and {back[:12]} comes out, but {ids[:12]} went in."
+        return (
+            f"If each {new_id} of your result becomes {pair} again, you get {back[:12]}, but the input was {ids[:12]}."
+        )
     return None
 
 
 class Handed(list):
-    """Keep the very list that the attempt gets, not a copy of it."""
+    """Keep the very list that the attempt gets, not a copy."""
 
     def __deepcopy__(self, _memo):
         return self
@@ -221,7 +223,7 @@ def cases_encode(seed):
             "merges that this text does not need",
         ),
         Case(("abab", []), "no merges were learned"),
-        Case(("abc", [(98, 99), (97, 98)]), "two merges want the same b"),
+        Case(("abc", [(98, 99), (97, 98)]), "two merges compete for the same b"),
         Case(("ababc", [(97, 98), (98, 99), (256, 256), (97, 257)]), "the longest token is not reached"),
         Case(("abcbcabab", [(98, 99), (97, 98), (97, 256)]), "one pair is commoner, but another was learned earlier"),
         Case(("hughug hug", hug), "a pair that occurs several times"),
@@ -245,7 +247,7 @@ def ids_that_exist(call, case):
     last = 255 + len(merges)
     if largest <= last:
         return None
-    return f"Your result holds {largest}. With {len(merges)} merges there are ids up to {last}, whatever the text."
+    return f"Your result holds {largest}. With {len(merges)} merges, no id is larger than {last}, whatever the text."
 
 
 ENCODE = Exercise(

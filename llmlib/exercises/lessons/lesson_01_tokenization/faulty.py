@@ -1,4 +1,4 @@
-"""Wrong solutions to lesson 01's counting of pairs: each reference again, with keywords for its faults."""
+"""Wrong solutions to exercises on pairs: copies of the references whose keyword arguments switch faults on."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ def _one_of(best: list[Pair], known: set[Pair], tie: Tie) -> Pair:
 
 
 def _pairs(ids: list[int], windows: Windows) -> list[Pair]:
-    """List pairs of ids, in the ways that people take them from a list."""
+    """List the pairs of ids, in one of the ways in which people take pairs from a list."""
     match windows:
         case "sliding":
             return list(pairwise(ids))
@@ -154,7 +154,7 @@ def faulty_count_pairs(
 def _counted(
     piece: tuple[int, ...], size: Literal["pairs", "single", "triples", "any two"], windows: Windows
 ) -> list[Any]:
-    """List what is counted in a piece."""
+    """List the items of a piece that are counted, such as its pairs."""
     match size:
         case "pairs":
             return _pairs(list(piece), windows)

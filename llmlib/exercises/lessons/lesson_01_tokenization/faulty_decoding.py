@@ -1,4 +1,4 @@
-"""Wrong solutions to `decode`: the reference again, with keywords for its faults."""
+"""Wrong solutions to `decode`: a copy of the reference whose keyword arguments switch faults on."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -87,7 +87,7 @@ def _or_one_sign(raw: bytes, errors: Literal["whole text", "one at the end"]) ->
 
 
 def _leftmost(id: int, merges: Sequence[Pair]) -> list[int]:
-    """Follow only the left half, and take the right one if it is a byte."""
+    """Follow only the left half of a merge, and take the right half if it is a byte."""
     found: list[int] = []
     while id >= 256:
         id, right = merges[id - 256]

@@ -1,4 +1,4 @@
-"""Wrong solutions to `encode`: the reference again, with keywords for its faults."""
+"""Wrong solutions to `encode`: a copy of the reference whose keyword arguments switch faults on."""
 
 import re
 from collections import Counter
@@ -124,7 +124,7 @@ def _next_pair(ids: list[int], possible: list[Pair], rank: Mapping[Pair, int], o
 
 
 def _sweep(ids: list[int], rank: Mapping[Pair, int], first_id: int) -> list[int]:
-    """Go once from left to right, and merge each known pair where you meet it."""
+    """Go once from left to right, and merge each known pair on the way."""
     found, i = [], 0
     while i < len(ids):
         pair = ids[i], ids[i + 1] if i + 1 < len(ids) else -1
@@ -134,7 +134,7 @@ def _sweep(ids: list[int], rank: Mapping[Pair, int], first_id: int) -> list[int]
 
 
 def _merge_on_the_spot(ids: list[int], rank: Mapping[Pair, int], first_id: int) -> list[int]:
-    """Go once from left to right, and try each merged token at once with its right neighbour."""
+    """Go once from left to right, and try to merge each new token with its right neighbour at once."""
     ids, i = list(ids), 0
     while i + 1 < len(ids):
         if (pair := (ids[i], ids[i + 1])) in rank:

@@ -1,4 +1,4 @@
-"""Wrong solutions to `merge`: the reference again, with keywords for its faults."""
+"""Wrong solutions to `merge`: a copy of the reference whose keyword arguments switch faults on."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -51,7 +51,7 @@ def faulty_merge(
 def _begins(
     ids: list[int], i: int, pair: Pair, wanted: set[Pair], fits: Literal["both", "first", "either", "even places"]
 ) -> bool:
-    """Whether there is something to merge at position i."""
+    """Return whether there is something to merge at position i."""
     match fits:
         case "both":
             return tuple(ids[i : i + 2]) in wanted
@@ -64,7 +64,7 @@ def _begins(
 
 
 def _written(both: list[int], new_id: int, write: MergeWrite, left_to_right: bool) -> list[int]:
-    """Return what replaces two ids."""
+    """Return the ids that replace a pair."""
     match write:
         case "new" | "step from new":
             return [new_id]
@@ -111,5 +111,5 @@ FAULTS_OF_MERGE: dict[Merging | None, dict[str, Any]] = {
 
 
 def merge_with(merging: Merging | None, ids: Sequence[int], pair: Pair, new_id: int) -> list[int]:
-    """Merge with this fault, like a reader's own `merge` that has it."""
+    """Merge with one fault, as a reader's own faulty `merge` does."""
     return faulty_merge(ids, pair, new_id, **FAULTS_OF_MERGE[merging])

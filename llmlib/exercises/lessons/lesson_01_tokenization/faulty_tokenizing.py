@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of `tokenizing`: each reference again, with keywords for its faults."""
+"""Wrong solutions to exercises in `tokenizing`: copies of the references whose keyword arguments switch faults on."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ def _parts(
     times: Literal["all", "first"],
     none: Literal["not split", "split"],
 ) -> list[str]:
-    """Cut the text at its special tokens, which are parts too."""
+    """Cut the text at its special tokens; keep each special token as a part."""
     if special == "one pattern":
         return re.findall("|".join([*map(re.escape, tokenizer.special), tokenizer.pattern]), text)
     signs = "|".join(tokenizer.special if special == "as patterns" else map(re.escape, tokenizer.special))
@@ -73,7 +73,7 @@ def _parts(
 
 
 def _encoded(part: str, tokenizer: Any, pieces: TokenizePieces) -> list[int]:
-    """Cut a part into pieces, and encode each."""
+    """Cut a part of the text into pieces, and encode each piece."""
     match pieces:
         case "cut":
             found = re.findall(tokenizer.pattern, part)
@@ -160,7 +160,7 @@ def faulty_read_vocabulary(
     tokens: Literal["merges", "bytes", "unknown left out", "our ids", "not entered"] = "merges",
     missing: Literal["is 0", "raises"] = "is 0",
 ) -> Any:
-    """`missing` says what happens if half of a merge is not known: it counts as 0, or raises."""
+    """`missing` says what happens if half of a merge is unknown: that half counts as 0, or an error is raised."""
     shown = _shown(hidden, soft)
     away = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown}
@@ -198,7 +198,7 @@ def faulty_read_vocabulary(
 
 
 def _shown(hidden: ReadVocabularyHidden, soft: ReadVocabularySoft) -> list[int]:
-    """List the bytes that are written as the character with their own number."""
+    """List the bytes that GPT-2 writes as the character with the same number."""
     match soft:
         case "shown":
             return [*range(33, 127), *range(161, 256)]

@@ -1,4 +1,4 @@
-"""Wrong solutions to `train`: the reference again, with keywords for its faults."""
+"""Wrong solutions to `train`: a copy of the reference whose keyword arguments switch faults on."""
 
 import re
 from collections import Counter
@@ -93,7 +93,7 @@ def _as_bytes(merges: list[Pair]) -> list[tuple[bytes, bytes]]:
 
 
 def _train_on_words(text: str, n_merges: int, words: Literal["apart", "with spaces"]) -> list[Pair]:
-    """Take each word on its own, as fast trainers do: without the spaces, or with the space before it."""
+    """Train on each word by itself, as fast trainers do: without spaces, or with the space before the word."""
     pieces = [list(word.encode()) for word in (text.split() if words == "apart" else re.findall(r" ?\S+|\s+", text))]
     merges: list[Pair] = []
     for i in range(n_merges):

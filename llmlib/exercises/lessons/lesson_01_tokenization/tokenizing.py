@@ -19,7 +19,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """Merges as `train` gives them, the model's numbers for our ids, its special tokens, and the pattern that cuts."""
+    """Merges from `train`, the model's numbers for our ids, its special tokens, and the pattern that cuts a text."""
 
     merges: list[tuple[int, int]]
     numbers: list[int]
@@ -51,7 +51,7 @@ LINES = r"[^\n]*\n?"
 
 
 def a_tokenizer(seed, special, pattern=WORDS, n_merges=12, shift=40):
-    """Make a tokenizer with our numbers in another order, as another model has them."""
+    """Make a tokenizer that numbers our tokens in another order, as another model does."""
     merges = simple_bpe.train("the hat on the cat, the cat in the hat: banana, über, naïve 🙂", n_merges)
     numbers = list(range(shift, shift + 256 + len(merges)))
     random.Random(seed).shuffle(numbers)

@@ -72,7 +72,7 @@ def cases_cosine(seed):
 def between_minus_one_and_one(call, case):
     largest = call(*case.args).abs().max().item()
     if largest > 1 + 1e-3:
-        return f"A cosine is between −1 and 1; your largest is {largest:.4g} in size."
+        return f"A cosine is between −1 and 1; your largest has an absolute value of {largest:.4g}."
     return None
 
 
@@ -152,11 +152,14 @@ def cases_analogy(seed):
     return [
         Case((0, 1, 2, table, 1)),
         case(6, 3, 3, "all other rows, in order"),
-        case(5, 4, 9, "more wanted than there are other rows"),
+        case(5, 4, 9, "more neighbours wanted than there are other rows"),
         case(15, 4, 5, "rows of very different lengths", lengths),
         case(15, 6, 12, "rows of very different lengths", lengths.flip(0)),
         case(30, 8, 4),
-        Case((1, 3, 1, randn(seed + 9, 6, 4), 9), "c is the same row as a, and more wanted than there are other rows"),
+        Case(
+            (1, 3, 1, randn(seed + 9, 6, 4), 9),
+            "c is the same row as a, and more neighbours wanted than there are other rows",
+        ),
     ]
 
 

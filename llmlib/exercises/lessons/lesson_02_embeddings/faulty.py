@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of lesson 02: each reference again, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 02: copies of the references whose keyword arguments switch faults on."""
 
 import math
 from typing import Any, Literal

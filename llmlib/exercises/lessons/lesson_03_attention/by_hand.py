@@ -19,7 +19,7 @@ CLEAR = 0.9  # of a token's attention, so that the head counts as looking at one
 
 
 def previous_occurrence(attend, vocab_size, n_positions):
-    """Give the same token a large score, take a larger one away at the query's own position, and prefer later keys."""
+    """Give equal tokens a large score, subtract a larger one at the query's own position, and prefer later keys."""
     same, itself, later = range(vocab_size), range(vocab_size, vocab_size + n_positions), vocab_size + n_positions
     w_q, w_k = torch.zeros(2, later, later + 1)
     w_q[same, same], w_k[same, same] = 20.0 * n_positions, 1.0
@@ -71,7 +71,7 @@ def cases_previous_occurrence(seed):
         case([0, 1, 0, 2, 0, 1, 3, 0], 4, 8, "a token that comes again and again"),
         case([1, 1, 2, 2, 2, 0, 1], 3, 8, "the same token side by side"),
         case([3, 4, 0, 1, 2, 3, 4, 0, 1, 2], 5, 12, "a text that comes twice"),
-        case([1, 0, 2, 3, 4, 5, 6, 0, 2, 1], 7, 10, "a long way back"),
+        case([1, 0, 2, 3, 4, 5, 6, 0, 2, 1], 7, 10, "the same token a long way back"),
         drawn(4, 12, 12),
         drawn(9, 16, 16),
         drawn(3, 20, 14),
@@ -81,7 +81,7 @@ def cases_previous_occurrence(seed):
 
 NOT_A_NUMBER = (
     "`{0}` holds {1}. Most numbers of a vector are 0, and 0 · {1} is NaN, not a number, so the scores are lost. A "
-    "finite number that is large enough does the same, and 0 times it is 0."
+    "large finite number has the same effect, and 0 times a finite number is 0."
 )
 NOT_ENOUGH = "That is less, but not enough: how much larger must the right score be to get 0.9 of the attention?"
 
@@ -137,7 +137,10 @@ def about_its_own(w_q, w_k, vocab_size, query):
     own, just_before = (by_place[query] - level).item(), (before[-1] + slope - level).item()
     if abs(own) < 1e-6 < abs(just_before):
         does = f"add {number(just_before)}" if just_before > 0 else f"take {number(-just_before)} away"
-        return f"Your columns for positions {does} at the position just before. What do they do at its own?"
+        return (
+            f"Your columns for positions {does} at the position just before the query. What do they do at the query's "
+            "own position?"
+        )
     if abs(own) < 1e-6:
         return idle_column(w_q, w_k) or "How can the score know that a key is at the query's own position?"
     if own > 0:
@@ -152,14 +155,14 @@ def about_its_own(w_q, w_k, vocab_size, query):
 
 
 def about_the_latest(w_q, w_k, ahead):
-    """Say what keeps the later one of two equal tokens from getting more."""
+    """Say what keeps the later one of two equal tokens from getting the larger score."""
     if ahead > 0:
         return NOT_ENOUGH
     if idle := idle_column(w_q, w_k):
         return idle
     if ahead < 0:
         return "So the earlier of two equal tokens gets more. Which sign makes a score grow with the key's position?"
-    return "What could make a later key a little better?"
+    return "What could give a later key a slightly larger score?"
 
 
 def idle_column(w_q, w_k):
@@ -170,7 +173,7 @@ def idle_column(w_q, w_k):
             column = int(columns.nonzero()[0])
             return (
                 f"Column {column} of `{name}` (counted from 0) adds 0 to every score, since the same column of "
-                f"`{other}` is all 0. A score gets the product of the two."
+                f"`{other}` is all 0. A score gets the product of these two columns."
             )
     return ""
 
@@ -181,7 +184,12 @@ PREVIOUS_OCCURRENCE = Exercise(
     cases=cases_previous_occurrence,
     faulty=faulty_previous_occurrence,
     probes=(
-        Probe("The last position with the same token gets nearly all.", where_it_looks, explains=True, beside=True),
+        Probe(
+            "The last position with the same token gets nearly all the attention.",
+            where_it_looks,
+            explains=True,
+            beside=True,
+        ),
     ),
     double=False,
 )

@@ -240,7 +240,7 @@ def cases_share_heads(seed):
     return [
         Case((torch.tensor([[[[1.0]], [[2.0]]]]), 4)),
         Case((randn(seed, 2, 3, 4, 5), 6)),
-        Case((randn(seed, 1, 1, 2, 3), 3), "all heads share one (multi-query attention)"),
+        Case((randn(seed, 1, 1, 2, 3), 3), "all heads share one key-value head (multi-query attention)"),
         Case((randn(seed, 1, 3, 2, 2), 3), "as many key-value heads as heads: nothing is shared"),
         Case((randn(seed, 2, 2, 3, 4), 6)),
         Case((randn(seed, 2, 3, 1, 5), 9), "a single key"),
@@ -346,7 +346,7 @@ def blocks_are_let_go(call, case):
         return None
     return (
         f"Your function holds {blocks.most} of {len(blocks)} blocks at the same time. With a context of 100,000 tokens "
-        "they would not fit. Look at one, add it to the sums, and let it go."
+        "they would not fit. Look at one block, add it to the sums, and let it go."
     )
 
 

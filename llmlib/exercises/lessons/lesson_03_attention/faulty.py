@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of lesson 03: each reference again, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 03: copies of the references whose keyword arguments switch faults on."""
 
 from collections.abc import Sequence
 from typing import Literal

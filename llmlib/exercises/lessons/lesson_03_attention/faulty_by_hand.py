@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of `by_hand`: each reference again, with keywords for its faults."""
+"""Wrong solutions to the exercises in `by_hand`: copies of the references whose keyword arguments switch faults on."""
 
 import math
 
@@ -6,7 +6,7 @@ import torch
 
 
 def faulty_previous_occurrence(attend, vocab_size, n_positions, same=20.0, later=10.0, by="both"):
-    """`same` and `later` are added for the same token, and for each later position."""
+    """Build the head: `same` is added to the score of an equal token, and `later` for each step to a later key."""
     width = vocab_size + n_positions
     tokens, places = torch.arange(vocab_size), torch.arange(vocab_size, width)
     w_q, w_k = torch.zeros(2, width, width + 1)

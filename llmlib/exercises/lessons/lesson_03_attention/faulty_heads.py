@@ -1,4 +1,4 @@
-"""Wrong solutions to what lesson 03 does with heads: cut, joined, turned, shared."""
+"""Wrong solutions to the exercises on heads in lesson 03: splitting, merging, rotating and sharing them."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Wrong solutions to the module of lesson 03: the reference again, with keywords for its faults."""
+"""Wrong solutions to the module of lesson 03: a copy of the reference whose keyword arguments switch faults on."""
 
 from typing import Literal
 

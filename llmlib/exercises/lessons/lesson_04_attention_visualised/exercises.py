@@ -87,7 +87,7 @@ def cases_previous(seed):
         Case((random_pattern(seed, 3, 4, 4),)),
         Case((random_pattern(seed + 1, 2, 7, 7),)),
         Case((random_pattern(seed + 2, 2, 2, 5),), "two queries, with three more tokens in the cache"),
-        Case((torch.ones(2, 1, 1),), "a single token, which has none before it"),
+        Case((torch.ones(2, 1, 1),), "a single token, without a previous one"),
         Case((random_pattern(seed + 3, 3, 4, 6).flip(-1),), "a pattern that is not causal"),
     ]
 
@@ -186,7 +186,7 @@ def ablate_heads(model, ids, layer, head):
 
 
 def _looks_on(value):
-    """Somebody else's hook, which changes nothing."""
+    """Somebody else's hook, which does not change anything."""
 
 
 def cases_ablate_heads(seed):
@@ -221,7 +221,7 @@ def small_model(seed, n_kv_heads):
 
 
 def hook_that_an_error_leaves(call, case):
-    """Let the model raise, and look for a hook that is still there."""
+    """Make the model raise an error, and look for a hook that is still there."""
     model, ids, layer, head = case.args
     watched, ran = copy.deepcopy(model), []
     watched.register_forward_pre_hook(lambda module, _args: ran.append(module))  # the attempt gets a copy
@@ -229,7 +229,7 @@ def hook_that_an_error_leaves(call, case):
         call(watched, torch.full_like(ids, model.config.vocab_size), layer, head)
     if ran and _hooks(ran[-1]) > _hooks(model):
         return (
-            "If the model raises an error, your function never comes to `handle.remove()`: the hook stays, and acts in "
+            "If the model raises an error, your function never reaches `handle.remove()`: the hook stays, and acts in "
             "every later run. After `try: …`, the lines of `finally: …` run whatever happens."
         )
     return None
@@ -246,7 +246,7 @@ ABLATE_HEADS = Exercise(
     cases=cases_ablate_heads,
     faulty=faulty_ablate_heads,
     axes=("batch", "seq", "vocab"),
-    probes=(Probe("The hook goes, even if the model raises an error.", hook_that_an_error_leaves, remark=True),),
+    probes=(Probe("The hook is removed, even if the model raises an error.", hook_that_an_error_leaves, remark=True),),
     double=False,
 )
 

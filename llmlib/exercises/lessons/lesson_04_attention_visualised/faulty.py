@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of lesson 04: each reference again, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 04: copies of the references whose keyword arguments switch faults on."""
 
 from typing import Literal
 
@@ -20,7 +20,7 @@ ShareAverage = (
 def share(
     pattern: Tensor, there: Tensor, average: ShareAverage = "possible", reduce: Literal["mean", "sum"] = "mean"
 ) -> Tensor:
-    """Average the attention that goes `there`, over the queries that have such a key (or over others)."""
+    """Average the attention to the keys in `there`, over the queries with such a key (or over other queries)."""
     could = there.any(-1)
     hits = pattern * there
     if average == "NaN" and not could.any():

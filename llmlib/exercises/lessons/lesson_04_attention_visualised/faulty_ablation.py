@@ -1,4 +1,4 @@
-"""Wrong solutions to `ablate_heads`: the reference again, with keywords for its faults."""
+"""Wrong solutions to `ablate_heads`: a copy of the reference whose keyword arguments switch faults on."""
 
 from typing import Any, Literal
 

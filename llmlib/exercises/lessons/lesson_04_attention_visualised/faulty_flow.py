@@ -1,4 +1,4 @@
-"""Wrong solutions to what flows where in lesson 04: rollout, contributions of heads, copying."""
+"""Wrong solutions to the exercises on information flow in lesson 04: rollout, contributions of heads, and copying."""
 
 from typing import Any, Literal
 

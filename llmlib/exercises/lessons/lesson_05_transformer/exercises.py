@@ -77,7 +77,7 @@ RMS_NORM = Exercise(
 
 
 def key_value_memory(x, keys, values):
-    """Use the MLP as a memory: each unit compares its key with x, and adds its value as far as it fires."""
+    """Use the MLP as a memory: each unit compares its key with x, and adds its value as strongly as it fires."""
     return layers.gelu(x @ keys.T) @ values
 
 
@@ -149,7 +149,7 @@ def block_forward(block, residual):
 
 
 class Parts(nn.Module):
-    """The parts of a block without its `forward`, because the reader writes that."""
+    """The parts of a block without its `forward`, which the reader writes."""
 
     def __init__(self, block):
         super().__init__()
@@ -254,7 +254,7 @@ def cases_logits(seed):
 
 
 def weights_without_influence(call, case):
-    """The weights of the last block that can be changed without changing any logit."""
+    """Name the weights of the last block that can be changed without changing any logit."""
     ids, weights, config = case.args
     logits = call(*case.args)
 
@@ -264,7 +264,7 @@ def weights_without_influence(call, case):
     names = [name for name in weights if name.startswith(f"blocks.{config.n_layers - 1}.") and unused(name)]
     others = f" and {len(names) - 1} more of this block" if len(names) > 1 else ""
     return 0 < len(names) < 9 and (
-        f"You never use `{names[0]}`{others}: with other numbers in there your logits are the same."
+        f"You never use `{names[0]}`{others}: with other numbers in it, your logits stay the same."
     )
 
 

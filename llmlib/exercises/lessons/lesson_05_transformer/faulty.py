@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of lesson 05: each reference again, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 05: copies of the references whose keyword arguments switch faults on."""
 
 from functools import lru_cache, partial
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of `whole_files`: each reference again, with keywords for its faults."""
+"""Wrong solutions to exercises in `whole_files`: copies of the references whose keyword arguments switch faults on."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of `loading`: each reference again, with keywords for its faults."""
+"""Wrong solutions to the exercises in `loading`: copies of the references whose keyword arguments switch faults on."""
 
 import json
 import math

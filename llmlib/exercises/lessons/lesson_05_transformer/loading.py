@@ -57,13 +57,13 @@ def cases_our_name(seed):
         Case((f"layers.{block}.mlp.down_proj.weight", OURS), "a file without `model`"),
         Case((f"model.layers.{block}.self_attn.o_proj.bias", OURS), "a bias"),
         Case(("model.layers.0.post_attention_layernorm.weight", OURS), "the other norm in a block"),
-        Case(("vision.model.norm.weight", OURS), "`model` further in"),
+        Case(("vision.model.norm.weight", OURS), "`model` is not the first part"),
         Case(("model_ema.norm.weight", OURS), "a first part that only begins like `model`"),
         Case(
             (f"model.Layers.{block}.self_attn.Q_proj.weight", OURS | {"Q_proj": "Query"}), "names with capital letters"
         ),
         Case((f"layers.{block}.attn.query.weight", swapped), "another table, where two names are swapped"),
-        Case((f"query.{block}.attn.key.weight", swapped), "a name with both of them"),
+        Case((f"query.{block}.attn.key.weight", swapped), "a name that contains two swapped parts"),
         Case(("model.model.norm.weight", OURS), "`model` twice"),
         Case((f"transformer.h.{block}.weight", gpt), "a table in which another part is called `model`"),
         Case((f"model.h.{block}.weight", gpt | {"model": "inner"}), "a table in which `model` has another name"),
@@ -95,7 +95,7 @@ def cases_read_tensor(seed):
         return save(tensors, metadata={"format": "pt"})
 
     def by_hand(name, blanks):
-        """Make a file of odd sizes, so that no tensor can pass for the next one, with blanks after the header."""
+        """Make a file of tensors of odd sizes, so that none can pass for the next one; blanks follow the header."""
         tensors = {
             "first": randn(seed, 1).half(),
             "second": randn(seed + 1, 3).float(),
@@ -115,7 +115,7 @@ def cases_read_tensor(seed):
     return [
         Case((file(norm=torch.float32), "norm.weight"), "a file with one tensor"),
         Case((file(up=torch.float32, norm=torch.float32), "up.weight"), "two tensors"),
-        Case((file(up=torch.float32, norm=torch.float32), "norm.weight"), "the other one of the two"),
+        Case((file(up=torch.float32, norm=torch.float32), "norm.weight"), "the second of two tensors"),
         Case((mixed, "down.weight"), "F16"),
         Case((mixed, "norm.weight"), "BF16"),
         Case((mixed, "up.weight"), "F32 beside other kinds"),
@@ -125,7 +125,7 @@ def cases_read_tensor(seed):
 
 
 def numbers_of_bytes(call, case):
-    """Whether the numbers are too many for the shape, just as many as there are bytes."""
+    """Say whether there are too many numbers for the shape: exactly one for each byte."""
     data, name = case.args
     start, end = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])[name]["data_offsets"]
     try:

@@ -33,7 +33,7 @@ def attention_part(x, query, key, value, output, n_heads, cos, sin):
 
 
 def weights_of_its_own(call, case):
-    """Which matrices have no influence; in float32, since a module's own weights are in that precision."""
+    """Say which matrices have no influence; try it in float32, since a module's own weights are in that precision."""
     args = [arg.float() if isinstance(arg, torch.Tensor) else arg for arg in cases_multi_head(1)[1].args]
     added, x = call(*args), args[0]
     matrices = dict(enumerate(("query", "key", "value", "output"), start=1))
@@ -54,7 +54,7 @@ def weights_of_its_own(call, case):
 
 
 def rows_of_the_module(call, case):
-    """How many rows the module's own matrices for keys and values have, if it makes four linear maps."""
+    """Say how many rows the module's own key matrix has, if that is wrong and the module makes four linear maps."""
     _, query, key, *_, n_heads, _, _ = case.args
     made, begin = list[int](), torch.nn.Linear.__init__
 
@@ -82,8 +82,8 @@ def too_many_key_value_heads(call, case):
     wide = [w.unflatten(0, (-1, d_head)).repeat_interleave(shared, dim=0).flatten(0, 1) for w in (key, value)]
     args = (x, query, *wide, output, n_heads, cos, sin)
     return torch.allclose(call(*args), attention_part(*args), rtol=1e-4, atol=1e-5) and (
-        "It is right whenever `key` and `value` have as many rows as `query`. So where they have fewer, you give your "
-        "module the wrong number of key-value heads. What does the number of rows of `key` say?"
+        "Your result is right whenever `key` and `value` have as many rows as `query`. Where they have fewer, you give "
+        "your module the wrong number of key-value heads. What does the number of rows of `key` say?"
     )
 
 
@@ -102,7 +102,7 @@ ATTENTION_PART = Exercise(
         gradients_flow(("x", "query", "key", "value", "output"), 0, 1, 2, 3, 4),
         Probe(ROOM, rows_of_the_module, explains=True),
         Probe(ROOM, too_many_key_value_heads, explains=True),
-        Probe("The matrices that are given are used.", weights_of_its_own, explains=True),
+        Probe("The given matrices are used.", weights_of_its_own, explains=True),
     ),
 )
 
@@ -197,7 +197,7 @@ def cases_read_sizes(seed):
     return [
         case(9, 3, 64, 30, 1536, 100_000.0, "SmolLM2's", longest=8192),
         case(4, 4, 16, 2, 176, 10_000.0, "as many key-value heads as query heads", eps=1e-6),
-        case(8, 2, 32, 5, 700 + seed, 500_000.0, "θ in a dictionary of its own", inside=True),
+        case(8, 2, 32, 5, 700 + seed, 500_000.0, "θ in an inner dictionary", inside=True),
         case(6, 1, 8, 3, 96, 20_000.0, "one key-value head", eps=1e-3, longest=128, tie_word_embeddings=True),
     ]
 
@@ -211,9 +211,9 @@ def asked_for_what_is_not_there(call, case):
         if kind != "KeyError" or key.startswith("rope_") or key in json.loads(*case.args):
             return None  # another error, or one that has its own answer
         if "head" not in key:
-            return f"There is no “{key}” in this file. The task lists the names that are there."
+            return f"There is no “{key}” in this file. The task lists the names in the file."
         return (
-            f"There is no “{key}” in this file. The width of a head follows from two numbers that are there: all "
+            f"There is no “{key}” in this file. The width of a head follows from two numbers in the file: all "
             "heads, side by side, are as wide as the stream."
         )
     return None
@@ -224,6 +224,6 @@ READ_SIZES = Exercise(
     reference=read_sizes,
     cases=cases_read_sizes,
     faulty=faulty_read_sizes,
-    probes=(Probe("What is not in the file is worked out.", asked_for_what_is_not_there, explains=True),),
+    probes=(Probe("Sizes that are not in the file are worked out.", asked_for_what_is_not_there, explains=True),),
     double=False,
 )

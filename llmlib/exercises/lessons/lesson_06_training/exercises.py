@@ -87,7 +87,7 @@ def cases_loss(seed):
         Case((torch.zeros(1, 2, 4, dtype=torch.float64), torch.tensor([[3, 1]])), "equal logits: a uniform guess"),
         case(2, 3, 5),
         case(3, 4, 6, "two targets do not count", ((0, 1), (2, 3))),
-        case(2, 4, 3, "in one text only one target counts", ((1, 0), (1, 1), (1, 3))),
+        case(2, 4, 3, "only one target counts in one text", ((1, 0), (1, 1), (1, 3))),
         case(4, 4, 4, "batch, seq and vocab of the same size", ((0, 0),)),
         case(2, 5, 7, "large logits", scale=800.0),
     ]
@@ -119,7 +119,7 @@ def descend(weight, batches, learning_rate):
 
 def carries_gradient(call, case):
     return call(*case.args).requires_grad and (
-        "The weights that you return carry a gradient, and everything it was computed from. `.detach()` cuts it off."
+        "The weights that you return carry a gradient, and everything it was computed from. `.detach()` cuts that off."
     )
 
 
@@ -185,8 +185,8 @@ FIT = Exercise(
     double=False,
     probes=(
         Probe("A step keeps only numbers from the steps before it.", hangs_together),
-        Probe("Only numbers come back.", returns_gradients),
-        Probe("The steps are your own.", lets_an_optimizer_do_it, remark=True),
+        Probe("The function returns only plain numbers.", returns_gradients),
+        Probe("You take the steps yourself.", lets_an_optimizer_do_it, remark=True),
     ),
 )
 
@@ -238,11 +238,11 @@ def cases_accumulated(seed):
     return [
         case((3,), 2, 3, "a single part"),
         case((3, 3), 2, 3),
-        case((4, 4, 4), 3, 4, "in one part fewer targets count", ((0, 0), (0, 1), (0, 3))),
+        case((4, 4, 4), 3, 4, "fewer targets count in one part", ((0, 0), (0, 1), (0, 3))),
         case((2, 5), 3, 3, "parts of different sizes"),
         case((3, 4, 2), 4, 3, "different sizes, and targets that do not count", ((1, 0), (1, 2), (2, 1))),
         case((2, 3), 2, 4, "a part where no target counts", ((0, 0), (0, 1))),
-        case((3, 2), 2, 3, "two parts, and in the larger a target does not count", ((0, 1),)),
+        case((3, 2), 2, 3, "two parts, and one target in the larger part does not count", ((0, 1),)),
     ]
 
 
@@ -311,7 +311,7 @@ def cases_validation(seed):
 
 
 def keeps_gradients(call, case):
-    """Whether autograd was on while the model ran: right, but slow, and it takes memory."""
+    """Say whether autograd was on while the model ran: the result is right, but this is slow and takes memory."""
     seen = []
     hook = case.args[0].register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
     try:
@@ -319,8 +319,8 @@ def keeps_gradients(call, case):
     finally:
         hook.remove()
     return any(seen) and (
-        "Autograd was on while you measured. The number is right; but without `torch.no_grad()`, torch keeps all "
-        "that the forward pass computes, for a backward pass that never comes."
+        "Autograd was on while you measured. The number is right; but without `torch.no_grad()`, torch keeps "
+        "everything that the forward pass computes, for a backward pass that never comes."
     )
 
 
@@ -330,7 +330,7 @@ VALIDATION_LOSS = Exercise(
     cases=cases_validation,
     faulty=faulty_validation,
     double=False,
-    probes=(Probe("Measuring keeps nothing for a backward pass.", keeps_gradients),),
+    probes=(Probe("Measuring does not keep anything for a backward pass.", keeps_gradients),),
 )
 
 

@@ -1,4 +1,4 @@
-"""Wrong solutions to the backward pass of lesson 06: the reference again, with keywords for its faults."""
+"""Wrong solutions to lesson 06's backward pass: a copy of the reference whose keyword arguments switch faults on."""
 
 from typing import Any, Literal
 

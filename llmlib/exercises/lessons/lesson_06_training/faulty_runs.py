@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of `whole_runs`: each reference again, with keywords for its faults."""
+"""Wrong solutions to exercises in `whole_runs`: copies of the references whose keyword arguments switch faults on."""
 
 from typing import Any
 

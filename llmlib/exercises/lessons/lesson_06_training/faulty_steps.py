@@ -1,4 +1,4 @@
-"""Wrong ways to take a step in lesson 06: clipping, AdamW, the training loop, Muon."""
+"""Wrong ways to take a step in lesson 06: clipping, AdamW, the training loop and Muon."""
 
 from typing import Any, Literal
 

@@ -16,7 +16,7 @@ def operations_behind(weights):
 
 
 def hangs_together(call, case):
-    """Whether a step's weights still depend on the step before: then autograd keeps more with each step."""
+    """Say whether a step's weights still depend on the step before: then autograd keeps more with each step."""
     weights, loss_of, batches, rates, limit = case.args
     kept = []
 
@@ -29,9 +29,10 @@ def hangs_together(call, case):
         kept[1:]
         and kept[-1] > kept[0]
         and (
-            "From the second step on, the weights that you pass to `loss_of` still depend on the step before, and that "
-            "step on the one before it. So autograd keeps everything that you ever computed, and a long run fills the "
-            "memory. `.detach()` cuts the new weights off, in each step; then they have to require a gradient again."
+            "From the second step on, the weights that you pass to `loss_of` still depend on the step before, "
+            "which depends on the one before it. So autograd keeps everything that you ever computed, and a long run "
+            "fills the memory. `.detach()` cuts off the new weights in each step; "
+            "then they must require a gradient again."
         )
     )
 
@@ -39,7 +40,7 @@ def hangs_together(call, case):
 def returns_gradients(call, case):
     weights, losses = call(*case.args)
     if any(isinstance(loss, torch.Tensor) for loss in losses):
-        return "Your losses are tensors, and each may keep everything it was computed from. `.item()` gives the number."
+        return "Your losses are tensors, and each may keep everything it was computed from. `.item()` returns a number."
     return any(w.requires_grad for w in weights) and (
         "The weights that you return carry a gradient, or still require one. `.detach()` gives only the numbers."
     )

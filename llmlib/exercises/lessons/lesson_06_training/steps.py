@@ -48,7 +48,7 @@ def cases_backward(seed):
 
 
 def uses_autograd(call, case):
-    """Whether autograd keeps anything while the gradients are computed."""
+    """Say whether autograd keeps anything while the gradients are computed."""
     kept = []
 
     def keep(tensor):
@@ -61,8 +61,8 @@ def uses_autograd(call, case):
     except NoValue:  # `torch.func` raises: it allows no such hooks
         kept.append(True)
     return bool(kept) and (
-        "The numbers are right, but autograd has computed them. Here you have to do its work: go back from the loss "
-        "to W₂, and on to W₁, with the three rules."
+        "The numbers are right, but autograd has computed them. Here you have to do autograd's work: go back from the "
+        "loss to W₂, and on to W₁, with the three rules."
     )
 
 
@@ -159,7 +159,7 @@ def multiplies_the_long_way(call, case):
         call(*case.args)
     return (rows > columns and (rows, rows) in watched.seen) and (
         f"From the tall matrix of {rows} × {columns} you compute a matrix of {rows} × {rows}. With the transpose it is "
-        f"only {columns} × {columns}, and the result is the same. With 4,000 × 64 that is a thousandth of the work."
+        f"only {columns} × {columns}, and the result is the same. With 4,000 × 64, that is a thousandth of the work."
     )
 
 
@@ -168,8 +168,8 @@ def takes_apart(call, case):
         call(*case.args)
     used = sorted(watched.called & {"svd", "svdvals", "eigh", "eig", "eigvalsh", "qr"})
     return bool(used) and (
-        f"The numbers are right, but `{used[0]}` has taken the matrix apart. With the polynomial you do not need "
-        "that: it reaches the singular values with matrix products alone."
+        f"The numbers are right, but `{used[0]}` has taken the matrix apart. You do not need that: the "
+        "polynomial reaches the singular values with matrix products alone."
     )
 
 
@@ -243,12 +243,12 @@ def cases_clip(seed):
         Case(([number(3.0), number(4.0)], 10.0), "a length of 5, and a limit of 10"),
         case([(2, 3), (3,)], 1.5, scale=3.0),
         case([(4, 2), (2,), (3, 3)], 0.5, "three gradients"),
-        case([(2, 2), (2,)], 50.0, "all are small enough"),
-        Case(([number(6.0), number(0.5)], 2.0), "one is large, and one is small"),
+        case([(2, 2), (2,)], 50.0, "gradients that are short enough together"),
+        Case(([number(6.0), number(0.5)], 2.0), "one gradient is large, and one is small"),
         case([(3, 4), (4,)], 4.0, "a limit above 1", scale=10.0),
         Case(([number(0.0), torch.zeros(2, dtype=torch.float64)], 1.0), "no gradient at all"),
         case([(5,)], 2.0, "a single gradient", scale=4.0),
-        Case(([torch.zeros(2, dtype=torch.float64), number(6.0)], 2.0), "one is 0, and the other is too long"),
+        Case(([torch.zeros(2, dtype=torch.float64), number(6.0)], 2.0), "one gradient is 0, and the other is too long"),
     ]
 
 

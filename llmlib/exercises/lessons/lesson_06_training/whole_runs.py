@@ -99,7 +99,7 @@ def cases_first_weight(seed):
         case("blocks.0.attention.query", (4, 4), 2),
         case("embed", (7, 4), 2, "the table"),
         case("blocks.1.attention_norm", (5,), 3, "a norm"),
-        case("blocks.2.mlp_norm", (3,), 3, "the other norm of a block"),
+        case("blocks.2.mlp_norm", (3,), 3, "the second norm of a block"),
         case("final_norm", (4,), 3, "the last norm"),
         case("blocks.0.attention.output", (4, 4), 2, "what attention writes"),
         case("blocks.3.mlp.down", (4, 6), 8, "what the MLP writes"),
@@ -181,7 +181,7 @@ def weights_from_outside(call, case):
     except NoValue as error:
         return NOTHING_LEARNS in str(error) and (
             "Your loss function gives `logits_of` the weights from outside, which do not require a gradient. It should "
-            "give it those that `fit` passes in. What does `fit` call your loss function with?"
+            "use the weights that `fit` passes in. What does `fit` call your loss function with?"
         )
     return None
 
@@ -202,8 +202,8 @@ LEARN = Exercise(
     cases=cases_learn,
     faulty=faulty_learn,
     probes=(
-        Probe("Only numbers come back.", gives_numbers),
-        Probe("The loss depends on the weights that learn.", weights_from_outside, explains=True),
+        Probe("The function returns only plain numbers.", gives_numbers),
+        Probe("The loss depends on the weights that are trained.", weights_from_outside, explains=True),
     ),
     double=False,
 )

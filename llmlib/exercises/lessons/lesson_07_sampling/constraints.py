@@ -144,7 +144,7 @@ def cases_constrained(seed):
         raise AssertionError(note)
 
     def apart(args):
-        """Whether no two logits are ever equal: for equal ones, the task does not say which token comes first."""
+        """Return whether all logits differ: the task does not say which of two equally likely tokens comes first."""
         model, ids = args[0], constrained(*args)
         asked = [model(ids[:n]).sort().values for n in range(len(ids) + 1)]
         return all(float(logits.diff().min()) > 1e-3 for logits in asked)
@@ -156,33 +156,41 @@ def cases_constrained(seed):
         return len(constrained(*args)) == most < len(longer) and wants == longer[: most + 1]
 
     def forbidden(args):
-        """Whether at first neither the likeliest of all tokens nor the end is allowed."""
+        """Return whether, at the start, the likeliest token is neither allowed nor the end token."""
         model, moves, _, tokens, end, _ = args
         best = int(model([]).argmax())
         return best != end and best not in allowed_tokens(moves, 0, tokens)
 
     def ends_at_an_unlikely_end(text, args):
-        """Whether a forbidden token is likelier than the end when the text ends."""
+        """Return whether another token is likelier than the end token when the text "no" ends."""
         model, _, _, _, end, _ = args
         return text == b"no" and int(model(constrained(*args)).argmax()) != end
 
     def goes_on_at_a_likely_end(text, args):
-        """Whether the text goes on although the end is likely from the start."""
+        """Return whether the text continues although the end token is likely from the start."""
         return bool(text) and bool(args[0]([])[2] > 0.5)
 
     answers, numbers, ab = (moves, ends), (number, {1}), (letters, {0})
     small, pairs = [b"no", b"yes", b"body", b"terday", b""], [b"a", b"b", b"", b"ab", b"ba", b"aa"]
     return [
-        case(answers, small, 4, "it ends, and could go on", ends_at_an_unlikely_end, patience=0.0),
-        case(answers, small, 4, "it goes on, and could end", lambda text, args: text == b"nobody"),
+        case(answers, small, 4, "the text ends, but could continue", ends_at_an_unlikely_end, patience=0.0),
+        case(answers, small, 4, "the text continues, but could end", lambda text, args: text == b"nobody"),
         case(answers, words, 14, "several ways to write a text", lambda text, args: text == b"yes" and forbidden(args)),
         case(answers, words, 14, "nothing can follow", lambda text, args: text == b"yesterday", patience=6.0),
         case(numbers, parts, 0, "a whole number", lambda text, args: len(text) > 3, level=-20.0),
         case(numbers, parts, 0, "the limit comes before the end", limited, most=3, patience=9.0, level=9.0),
         case(ab, pairs, 2, "the empty text may end", lambda text, args: not text, patience=-1.0),
         case(ab, pairs, 2, "a state that leads back to an earlier one", lambda text, args: len(text) > 5, patience=5.0),
-        case(ab, pairs, 2, "the end is likely, and a token is likelier", goes_on_at_a_likely_end, patience=-1.0),
-        case(numbers, parts, 0, "it wants to end at once", lambda text, args: len(text) > 1, patience=-4.0, level=-9.0),
+        case(ab, pairs, 2, "the end is likely, but another token is likelier", goes_on_at_a_likely_end, patience=-1.0),
+        case(
+            numbers,
+            parts,
+            0,
+            "the model wants to end at once",
+            lambda text, args: len(text) > 1,
+            patience=-4.0,
+            level=-9.0,
+        ),
     ]
 
 
@@ -197,7 +205,7 @@ def ends_where_it_may(call, case):
             state = moves[state][byte]
     if state in ends or len(ids) == most:
         return None
-    return "One of your texts ends in a state where it may not end, and before the limit."
+    return "One of your texts ends before the limit, in a state where no text may end."
 
 
 CONSTRAINED = Exercise(

@@ -88,7 +88,7 @@ def cases_temperature(seed):
         Case((randn(seed + 2, 2, 3, 4), 0.0), "temperature 0"),
         Case((equal, 0.0), "temperature 0, and several tokens are the best"),
         Case((equal, 0.25), "equal logits"),
-        Case((randn(seed + 3, 5), 4.0), "one distribution alone"),
+        Case((randn(seed + 3, 5), 4.0), "a single distribution"),
         Case((50 * randn(seed + 4, 4, 4), 8.0), "large logits"),
         *(Case((t * randn(seed + 6, 3, 4), t), "a small T, and logits that are nearly equal", p) for t, p in SMALL),
         Case((3 + randn(seed + 5, 2, 3).abs(), 2.0**-126), "a temperature of 0.000…01"),
@@ -170,7 +170,7 @@ def kept_stay(call, case):
     kept = got.isfinite()
     if bool(kept.any(dim=-1).all()) and bool((got[kept] == logits[kept].to(got.dtype)).all()):
         return None
-    return "You change a logit that should stay as it is, or leave nothing in a row."
+    return "You change a logit that should stay as it is, or you keep no token in a row."
 
 
 def fewest_kept(call, case):
@@ -191,7 +191,9 @@ def likeliest_stays(call, case):
     kept = call(case.args[0], 0.0).isfinite()
     if bool(kept.gather(-1, case.args[0].argmax(-1, keepdim=True)).all()):
         return None
-    return "With p = 0 no token is needed to reach p, but one has to stay: otherwise there is nothing to draw from."
+    return (
+        "With p = 0 no token is needed to reach p, but one token has to stay: otherwise there is nothing to draw from."
+    )
 
 
 KEPT = Probe("Logits that are kept do not change, and each row keeps at least one.", kept_stay)
@@ -235,7 +237,7 @@ def cases_penalty(seed):
     return [
         Case((both, torch.tensor([[0, 1]]), 2.0)),
         case(3, 6, 4, 1.25, "a different size on each axis"),
-        Case((both.expand(2, 4).clone(), torch.tensor([[3, 3, 3], [2, 2, 0]]), 1.5), "a token that came three times"),
+        Case((both.expand(2, 4).clone(), torch.tensor([[3, 3, 3], [2, 2, 0]]), 1.5), "a token that occurs three times"),
         case(2, 5, 3, 1.0, "a penalty of 1"),
         case(2, 8, 5, 0.5, "a penalty below 1"),
         case(3, 7, 3, 2.0, "all logits above 0", shift=9.0),
@@ -266,8 +268,8 @@ def cases_distinct(seed):
 
     return [
         Case(([[1, 2, 1, 2], [1, 2, 3]], 2)),
-        Case(([[1, 2, 3, 4, 5], [6, 7, 8, 9], [10, 11, 12]], 2), "nothing comes twice"),
-        Case(([[7, 7, 7, 7, 7], [7, 7, 7]], 2), "one token again and again"),
+        Case(([[1, 2, 3, 4, 5], [6, 7, 8, 9], [10, 11, 12]], 2), "nothing occurs twice"),
+        Case(([[7, 7, 7, 7, 7], [7, 7, 7]], 2), "the same token again and again"),
         Case(([[1, 2, 3], [1, 2, 3], [1, 2, 3], [3, 2, 1]], 2), "texts that say the same thing"),
         Case((texts((9, 5, 12), 4), 3), "n = 3"),
         Case((texts((6, 7, 3, 8), 5), 1), "n = 1"),

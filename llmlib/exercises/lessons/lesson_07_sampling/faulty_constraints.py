@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of `constraints`: each reference again, with keywords for its faults."""
+"""Wrong solutions to exercises in `constraints`: copies of the references whose keyword arguments switch faults on."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""Wrong solutions to the cuts of lesson 07, top-p and min-p: each reference again, with its faults."""
+"""Wrong solutions to lesson 07's top-p and min-p: copies of the references whose keyword arguments switch faults on."""
 
 from typing import Any, Literal
 

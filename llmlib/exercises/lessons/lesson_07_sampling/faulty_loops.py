@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of `loops`: each reference again, with keywords for its faults."""
+"""Wrong solutions to the exercises in `loops`: copies of the references whose keyword arguments switch faults on."""
 
 from typing import Any, Literal
 

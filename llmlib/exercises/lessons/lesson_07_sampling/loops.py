@@ -64,7 +64,7 @@ def cases_continuation(seed):
         return Case((Read(vocab_size, seed), Choose(), ids, us, end), note)
 
     def ending(ids, n, note, at):
-        """Choose as the end a token that would come here and has not come before."""
+        """Choose an end token that would come here and has not come before."""
         for _ in range(200):
             one = case(ids, n, vocab_size=9)
             text = continuation(*one.args)
@@ -73,13 +73,13 @@ def cases_continuation(seed):
         raise AssertionError("no text with an end")
 
     def goes_on(args, new, end):
-        """Whether a later number would draw another token: leaving out the end alone must not be enough."""
+        """Return whether a later u would draw another token, so that it is not enough to leave out the end token."""
         read, choose, ids, us, _ = args
         logits, _ = read(ids + new, None)
         return any(choose(logits, ids + new, u) != end for u in us[len(new) + 1 :])
 
     def unended(ids, n, note):
-        """Choose the prompt's last token as the end, with numbers that do not draw it again."""
+        """Choose the prompt's last token as the end token, with draws that do not repeat it."""
         for _ in range(200):
             one = case(ids, n, note, end=ids[-1], vocab_size=9)
             if len(continuation(*one.args)) == n:
@@ -89,8 +89,8 @@ def cases_continuation(seed):
     return [
         case([1, 2], 2),
         case([3], 5, "a prompt of one token"),
-        ending([4, 1, 2], 6, "the end comes before the numbers are used up", 3),
-        ending([2, 5], 5, "the end comes first", 0),
+        ending([4, 1, 2], 6, "the end token comes before the numbers are used up", 3),
+        ending([2, 5], 5, "the end token comes first", 0),
         case([0, 4, 2, 2], 8, "a longer text"),
         case([1, 0, 3], 0, "no number, so no token"),
         unended([1, 2, 8], 3, "the prompt itself ends with the end token"),
@@ -110,7 +110,7 @@ def reads_again(call, case):
     text = len(ids) + len(new)
     if len(given) <= text + 1:
         return None
-    return f"For a text of {text} tokens the model has read {len(given)}. With the cache it needs only what is new."
+    return f"For a text of {text} tokens the model has read {len(given)}. With the cache it needs only new tokens."
 
 
 CONTINUATION = Exercise(
@@ -149,7 +149,7 @@ def cases_beam_step(seed):
         Case(([(-1.0, [3, 1]), (-6.0, [0, 2])], sure, 3), "one beam is far ahead"),
         case([-2.0, -2.1, -2.2], 5, 3, "three beams"),
         case([-4.0, -1.0, -9.0], 4, 4, "more beams than before, and not sorted", length=4),
-        case([-3.0, -3.2], 7, 1, "only the best stays"),
+        case([-3.0, -3.2], 7, 1, "only the best beam stays"),
     ]
 
 

@@ -65,15 +65,15 @@ def cases_write(seed):
         raise AssertionError("no text with an end")
 
     return [
-        case([1, 2], 3, 1.0, 1.0, 1.0, "no rule but the draw"),
+        case([1, 2], 3, 1.0, 1.0, 1.0, "only the draw, without other rules"),
         case([3], 6, 0.0, 1.0, 1.0, "temperature 0"),
         case([2, 0], 12, 1.6, 1.0, 1.0, "a high temperature"),
         case([4, 1, 2], 12, 1.0, 0.6, 1.0, "top-p alone"),
-        case([0, 3, 5], 12, 1.0, 1.0, 3.0, "a penalty alone"),
+        case([0, 3, 5], 12, 1.0, 1.0, 3.0, "only a penalty"),
         case([5, 4, 3, 2], 16, 2.0, 0.55, 1.0, "a high temperature, and a low p"),
         case([1, 6, 5, 1], 16, 1.5, 0.7, 2.5, "all three", vocab_size=9),
-        case([0, 2, 4, 6], 16, 0.6, 0.8, 1.8, "all three, and cold"),
-        ending([2, 5], 8, "the end comes before the numbers are used up", 3),
+        case([0, 2, 4, 6], 16, 0.6, 0.8, 1.8, "all three rules, at a low temperature"),
+        ending([2, 5], 8, "the end token comes before the numbers are used up", 3),
         case([1, 0], 0, 1.0, 0.9, 1.1, "no number, so no token"),
     ]
 
@@ -85,7 +85,7 @@ def divided_by_0(call, case):
         return None
     return (
         "With a temperature of 0.001 your text is right, but with 0 it is not: you cannot divide by 0. "
-        "Which of your functions knows what to do then?"
+        "Which of your functions can handle temperature 0?"
     )
 
 

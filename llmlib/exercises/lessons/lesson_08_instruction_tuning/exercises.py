@@ -95,9 +95,11 @@ def cases_answer_mask(seed):
         Case((turns(seed + 2, [2, 2, 3, 4], usual, cut=True), 2, 0), "cut off inside the second answer"),
         Case((turns(seed + 3, [4, 3], usual, cut=True), 2, 0), "cut off inside the only answer"),
         Case((turns(seed + 4, [3, 2, 4], usual), 2, 0), "no answer yet to the last question"),
-        Case((turns(seed + 5, [3, 0, 2, 3], usual), 2, 0), "an answer that is empty"),
+        Case((turns(seed + 5, [3, 0, 2, 3], usual), 2, 0), "an empty answer"),
         Case((turns(seed + 6, [5], usual), 2, 0), "no answer at all"),
-        Case((turns(seed + 7, [2, 3, 3, 0], usual, cut=True), 2, 0), "the last token is where an answer begins"),
+        Case(
+            (turns(seed + 7, [2, 3, 3, 0], usual, cut=True), 2, 0), "the last token is the one where an answer begins"
+        ),
         Case((turns(seed + 8, [4, 5, 3, 6, 5, 4], others), 100, 102)),
     ]
 
@@ -196,7 +198,7 @@ def cases_pack(seed):
         case([5, 6, 2, 7, 1, 4], 8, "a later conversation would fit into an earlier row"),
         case([3, 11, 2, 8, 9, 1], 8, "conversations that are longer than a row"),
         case([6, 2, 9, 5], 8, "a conversation of nine ids where eight fit"),
-        case([2, 3, 1], 9, "all fit into one row"),
+        case([2, 3, 1], 9, "all conversations fit into one row"),
         case([9], 4, "a single conversation, longer than a row"),
         case([1, 2, 2, 3, 1, 1, 4, 2, 3, 5], 5),
         case([7, 1, 3, 4, 2, 6, 5, 5, 10, 2], 10),
@@ -226,7 +228,7 @@ def cases_interval(seed):
         Case((12, 12), "all right"),
         Case((0, 8 + more), "none right"),
         Case((1, 1), "a single question"),
-        Case((15, 30), "half of them"),
+        Case((15, 30), "half right"),
         Case((2, 60 + more), "few right"),
         Case((95, 100), "95 of 100"),
         Case((850 + more, 1000), "a thousand questions"),
@@ -272,7 +274,7 @@ def cases_best_by_wording(seed):
 
     return [
         Case(([(names[0], False), (names[1], True), (names[1], False), (names[1], True)],)),
-        case([(0, 4), (5, 0), (0, 2)], "each wording is answered by all stories, or by none"),
+        case([(0, 4), (5, 0), (0, 2)], "each wording is answered by all stories or by none"),
         case([(3, 3), (2, 2)], "each wording is answered by half of the stories"),
         case([(6, 1), (1, 3), (0, 5)], "mixed"),
         case([(7, 2)], "a single wording"),
@@ -298,8 +300,8 @@ def cases_best_by_wording(seed):
             "wordings that differ in a capital or a sign",
         ),
         case([(1, 9), (2, 1), (1, 2), (4, 0), (0, 1)], "wordings of different frequency"),
-        case([(2, 5), (1, 2), (0, 3)], "most are not told"),
-        case([(5, 2), (4, 1), (3, 0)], "most are told"),
+        case([(2, 5), (1, 2), (0, 3)], "most questions are not answered"),
+        case([(5, 2), (4, 1), (3, 0)], "most questions are answered"),
         case([(chance.randrange(1, 6), chance.randrange(1, 6)) for _ in names]),
         case([(chance.randrange(1, 9), chance.randrange(0, 4)) for _ in names]),
     ]

@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of lesson 08: each reference again, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 08: copies of the references whose keyword arguments switch faults on."""
 
 from typing import Any, Literal
 
@@ -71,7 +71,7 @@ def faulty_chat_text(
 
 
 def _turn(user: Any, says: Any, end: Any, head: Any, space: Any, last: Any) -> Any:
-    """One turn: who speaks, what is said, and its end."""
+    """Write one turn: the speaker, the content, and the end token."""
     header = {
         "both": (USER, ASSISTANT),
         "assistant": ("", ASSISTANT),

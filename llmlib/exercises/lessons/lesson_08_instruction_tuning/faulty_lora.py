@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of lesson 08 on LoRA: each reference again, with keywords for its faults."""
+"""Wrong solutions to lesson 08's LoRA exercises: copies of the references whose keyword arguments switch faults on."""
 
 from typing import Any, Literal
 
@@ -64,7 +64,7 @@ LoraLinearUpdate = (
 
 
 def _joined(plain: Any, low: Any, s: Any, base: LoraLinearBase) -> Any:
-    """Put together the weights' result and the update's."""
+    """Combine the result of the weights with the result of the update."""
     match base:
         case "as it is":
             return plain + s * low

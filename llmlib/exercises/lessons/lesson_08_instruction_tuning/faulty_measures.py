@@ -1,4 +1,4 @@
-"""Wrong solutions to what lesson 08 measures: each reference again, with keywords for its faults."""
+"""Wrong solutions to the measures of lesson 08: copies of the references whose keyword arguments switch faults on."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -183,6 +183,6 @@ def faulty_best_by_wording(
 
 
 def _one_by_one(some: list[bool], at_first: bool) -> int:
-    """Count what is right if each question is decided by those before it, or by `at_first` where they are even."""
+    """Count the right guesses if each is the majority so far, or `at_first` if there is no majority."""
     before = [(sum(some[:i]), i - sum(some[:i])) for i in range(len(some))]
     return sum((yes > no or (yes == no and at_first)) == told for (yes, no), told in zip(before, some))

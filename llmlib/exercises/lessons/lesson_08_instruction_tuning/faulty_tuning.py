@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercise of `tuning`: the reference again, with keywords for its faults."""
+"""Wrong solutions to the exercise in `tuning`: a copy of the reference whose keyword arguments switch faults on."""
 
 import torch
 

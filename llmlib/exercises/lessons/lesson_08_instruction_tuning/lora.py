@@ -33,7 +33,7 @@ def merged(w, a, b, alpha):
 
 
 def adapters(seed):
-    """List sizes (d_in, d_out, r, alpha, what is special); square layers catch what only shapes give away elsewhere."""
+    """List sizes (d_in, d_out, r, alpha, what is special); in square layers, no shape gives a mistake away."""
     sizes = [
         (3, 4, 2, 6.0, ""),
         (5, 3, 2, 8.0, "wider than tall"),
@@ -143,7 +143,7 @@ def small_weights(seed):
 
 
 def of_somebody_else(layer, inputs, y):
-    """A hook that was there before, and changes nothing."""
+    """A hook that was there before, and does not change anything."""
 
 
 def cases_adapted(seed):

@@ -6,7 +6,7 @@ IGNORED = -100  # a target that the loss leaves out
 
 
 def answer_mask(ids, assistant, end):
-    """True for the tokens that the assistant wrote, the end of each answer included."""
+    """Return True for the tokens that the assistant wrote, including the end of each answer."""
     mask = torch.zeros_like(ids, dtype=torch.bool)
     answering = False
     for place, id in enumerate(ids.tolist()):

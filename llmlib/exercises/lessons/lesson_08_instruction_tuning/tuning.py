@@ -75,12 +75,12 @@ def cases_learn_answers(seed):
 
 
 def frozen(call, case):
-    """Whether the result is still connected to the run."""
+    """Say whether the result is still connected to the training run."""
     matrices, losses = call(*case.args)
     if any(isinstance(loss, torch.Tensor) for loss in losses):
         return "Your losses are tensors. `learn` returns numbers: pass them on as they are."
     return any(matrix.requires_grad for matrix in matrices) and (
-        "The matrices that you return still require a gradient. The weights from `learn` do not."
+        "The matrices that you return still require a gradient. The weights from `learn` do not require one."
     )
 
 
@@ -90,6 +90,6 @@ LEARN_ANSWERS = Exercise(
     helpers=(learn, merged, answer_mask, targets),
     cases=cases_learn_answers,
     faulty=faulty_learn_answers,
-    probes=(Probe("Only numbers come back.", frozen),),
+    probes=(Probe("The function returns only plain numbers.", frozen),),
     double=False,
 )

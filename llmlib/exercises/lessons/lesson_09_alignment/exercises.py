@@ -110,7 +110,7 @@ PREFERENCE_LOSS = Exercise(
 
 
 def best_of_n(rewards, values):
-    """Return the true worth of the answers that the reward likes best: the mean over prompts."""
+    """Return the mean true value of the answers with the highest reward, over the prompts."""
     return values.gather(1, rewards.argmax(1, keepdim=True)).mean()
 
 
@@ -124,7 +124,7 @@ def cases_best_of_n(seed):
         Case((tied, tied_worth), "several have the highest reward"),
         Case((randn(seed, 4, 5), randn(seed + 1, 4, 5)), "four prompts, five answers each"),
         Case((randn(seed + 2, 3, 3), randn(seed + 3, 3, 3)), "as many prompts as answers"),
-        Case((randn(seed + 4, 3, 1), randn(seed + 5, 3, 1)), "one answer each"),
+        Case((randn(seed + 4, 3, 1), randn(seed + 5, 3, 1)), "one answer for each prompt"),
         Case((randn(seed + 6, 1, 6), randn(seed + 7, 1, 6)), "a single prompt"),
         Case((randn(seed + 8, 2, 4) - 9, randn(seed + 9, 2, 4)), "all rewards are negative"),
         Case((randn(seed + 10, 5, 8), randn(seed + 11, 5, 8))),
@@ -154,7 +154,7 @@ def cases_dpo_loss(seed):
         case(4, 0.1, 0.0, "the policy is still the reference"),
         case(5, 0.3, 3.0, "five pairs"),
         case(1, 1.0, 1.0, "a single pair"),
-        case(3, 0.1, 8.0, "they have moved far"),
+        case(3, 0.1, 8.0, "the policy has moved far from the reference"),
         case(2, 2.0, 1.0, "answers that are far apart", offset=-900.0),
         case(6, 0.2, 4.0),
     ]
@@ -181,7 +181,7 @@ DPO_LOSS = Exercise(
 
 
 def list_reward(said, right):
-    """Reward a list for each of the right animals, minus one for each entry that does not name a new one."""
+    """Reward a list: 1 for each right animal, −1 for each other entry, divided by the number of right animals."""
     named = set(said) & set(right)
     return (len(named) - (len(said) - len(named))) / len(right)
 
@@ -192,14 +192,14 @@ def cases_list_reward(seed):
     several = chance.sample(animals, 5)
     return [
         Case((["fox", "cat"], ["fox", "cat", "owl"])),
-        Case((several[:4], several[:4]), "all of them, and nothing else"),
-        Case((list(reversed(several[:3])), several[:3]), "all of them in another order"),
-        Case((several, several[:3]), "two that are wrong"),
-        Case(([several[0], several[1], several[1], several[1]], several[:2]), "one of them three times"),
-        Case((several[2:4] * 3, several[:2]), "two wrong ones, three times each"),
+        Case((several[:4], several[:4]), "all right animals, and nothing else"),
+        Case((list(reversed(several[:3])), several[:3]), "all right animals in another order"),
+        Case((several, several[:3]), "two wrong animals"),
+        Case(([several[0], several[1], several[1], several[1]], several[:2]), "one right animal three times"),
+        Case((several[2:4] * 3, several[:2]), "two wrong animals, three times each"),
         Case(([], several[:2]), "an empty list"),
         Case((animals, several[:2]), "every animal of the village"),
-        Case((several[1:4] + several[1:2], several[:3]), "one missing, one wrong, one repeated"),
+        Case((several[1:4] + several[1:2], several[:3]), "one animal missing, one wrong, and one repeated"),
         Case((chance.choices(animals, k=6), chance.sample(animals, 4))),
     ]
 
@@ -213,7 +213,7 @@ LIST_REWARD = Exercise(
 
 
 def worth_answering(chance, wrong):
-    """Say where an answer earns more on average than silence, which earns nothing."""
+    """Return where an answer earns more on average than silence, which earns 0."""
     return chance - (1 - chance) * wrong > 0
 
 
@@ -228,7 +228,7 @@ def cases_worth_answering(seed):
         Case((torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64), 0.0), "no price, and no chance of being right"),
         Case((steps, 1.0), "a wrong answer costs what a right one earns"),
         Case((torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64), 1.0), "no gain and no loss on average"),
-        Case((torch.tensor([0.0, 1.0], dtype=torch.float64), 2.0), "sure to be wrong, sure to be right"),
+        Case((torch.tensor([0.0, 1.0], dtype=torch.float64), 2.0), "one answer sure to be wrong, one sure to be right"),
         Case((some, 0.25)),
         Case((some, 2.0)),
     ]

@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of lesson 09: each reference again, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 09: copies of the references whose keyword arguments switch faults on."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -35,7 +35,7 @@ def faulty_best_of_n(
 
 
 def _judged_by(rewards: Tensor, values: Tensor, chooses: BestOfNChooses, which: BestOfNWhich) -> Tensor:
-    """Return the numbers; the largest one is chosen."""
+    """Return a number for each answer; the answer with the largest number is chosen."""
     match chooses:
         case "rewards":
             by = rewards
@@ -137,7 +137,7 @@ def faulty_answer_log_probs(
 
 
 def _scored(x: Tensor, mask: Tensor, scores: AnswerLogProbsScores, axis: int) -> Tensor:
-    """Turn logits into what is read off for each token."""
+    """Turn logits into scores, from which each token's own score is then picked."""
     match scores:
         case "log":
             return x.log_softmax(axis)
@@ -154,7 +154,7 @@ def _scored(x: Tensor, mask: Tensor, scores: AnswerLogProbsScores, axis: int) ->
 
 
 def _counted(mask: Tensor, counts: AnswerLogProbsCounts) -> Tensor:
-    """Return which tokens are added up."""
+    """Return a mask that is True for the tokens to add up."""
     place = torch.arange(mask.shape[1])
     match counts:
         case "answer":
@@ -253,7 +253,7 @@ def faulty_worth_answering(
 
 
 def _gain(chance: Tensor, wrong: float, weighs: WorthAnsweringWeighs) -> Tensor:
-    """Weigh what an answer may gain against what it may cost."""
+    """Weigh the gain of a right answer against the cost of a wrong one."""
     match weighs:
         case "chances":
             return chance - (1 - chance) * wrong

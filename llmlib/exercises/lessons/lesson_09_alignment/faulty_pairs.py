@@ -1,4 +1,4 @@
-"""Wrong solutions to lesson 09's losses of pairs of answers: each reference again, with keywords for its faults."""
+"""Wrong solutions to lesson 09's pairwise losses: copies of the references whose keyword arguments switch faults on."""
 
 from typing import Any, Literal
 
@@ -35,7 +35,7 @@ def _surprise(margin: Tensor, curve: Curve) -> Tensor:
 
 
 def _over(losses: Tensor, mean: Mean) -> Tensor:
-    """Put the losses of the pairs together."""
+    """Combine the losses of the pairs."""
     match mean:
         case "mean":
             return losses.mean()

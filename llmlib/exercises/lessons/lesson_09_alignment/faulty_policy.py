@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of `policy`: each reference again, with keywords for its faults."""
+"""Wrong solutions to the exercises in `policy`: copies of the references whose keyword arguments switch faults on."""
 
 from typing import Any, Literal
 
@@ -37,7 +37,7 @@ def faulty_reinforce_loss(
 
 
 def _of_answers(scores: Tensor, mask: Tensor, length: Literal["sum", "mean", "width", "first", "last"]) -> Tensor:
-    """Put the numbers of an answer's tokens together."""
+    """Combine the numbers of an answer's tokens."""
     match length:
         case "sum":
             return (scores * mask).sum(1)
@@ -52,7 +52,7 @@ def _of_answers(scores: Tensor, mask: Tensor, length: Literal["sum", "mean", "wi
 
 
 def _weights(rewards: Tensor, weight: ReinforceLossWeight) -> Tensor:
-    """Say how much each answer counts."""
+    """Return the weight of each answer in the loss."""
     match weight:
         case "rewards":
             return rewards
@@ -134,7 +134,7 @@ def _width(
 
 
 def _divided(centred: Tensor, width: Tensor, small: GroupAdvantagesSmall) -> Tensor:
-    """Divide by the width, with more or less care for a width of 0."""
+    """Divide by the spread of each group, with more or less care for a spread of 0."""
     match small:
         case "added":
             return centred / (width + 1e-4)

@@ -67,7 +67,7 @@ REINFORCE_LOSS = Exercise(
 
 
 def group_advantages(rewards):
-    """Say how much better each answer is than the others to its prompt, in standard deviations."""
+    """Compute how much better each answer is than the other answers to its prompt, in standard deviations."""
     centred = rewards - rewards.mean(dim=1, keepdim=True)
     return centred / (rewards.std(dim=1, keepdim=True) + 1e-4)
 
@@ -125,11 +125,11 @@ def cases_clipped_loss(seed):
 
     return [
         case([2], 2, 0.2, 0.5),
-        case([3, 1, 2], 4, 0.2, 0.0, "nothing has moved yet"),
-        case([3, 2, 4], 4, 0.2, 0.8, "all are better than expected", sign=1),
-        case([2, 4, 3], 4, 0.2, 0.8, "all are worse than expected", sign=-1),
+        case([3, 1, 2], 4, 0.2, 0.0, "the policy has not moved yet"),
+        case([3, 2, 4], 4, 0.2, 0.8, "all answers are better than expected", sign=1),
+        case([2, 4, 3], 4, 0.2, 0.8, "all answers are worse than expected", sign=-1),
         case([4, 4, 1, 2], 4, 0.1, 0.4, "four answers, four tokens"),
-        case([5, 3], 6, 0.3, 1.5, "they have moved far"),
+        case([5, 3], 6, 0.3, 1.5, "the policy has moved far"),
         case([1, 4, 2, 3, 5], 6, 0.2, 0.3),
     ]
 
@@ -161,8 +161,8 @@ def cases_k3(seed):
         case((1, 2), 0.7),
         case((2, 3), 0.0, "policy and reference agree"),
         case((3, 4), 0.5, "three answers"),
-        case((2, 5), 2.0, "they differ a lot"),
-        case((4, 4), 0.1, "they differ a little"),
+        case((2, 5), 2.0, "policy and reference differ a lot"),
+        case((4, 4), 0.1, "policy and reference differ a little"),
         case((2, 6), 1.0),
     ]
 

@@ -20,9 +20,10 @@ def no_ceiling(distances, arguments, note):
         if not 0.01 < far < 1.1 * near:
             return None
         return (
-            f"The surprise should be {distances[0]:g} at one distance and {distances[1]:g} at the next one. Yours are "
+            f"The surprise should be {distances[0]:g} at one distance and {distances[1]:g} at the next. Yours are "
             f"{near:.3g} and {far:.3g}. What keeps ln 0 away (a small number added, a `clamp`, a limit within torch's "
-            "own loss) also limits the result: however wrong the model is, it costs no more, and nothing pulls it back."
+            "own loss) also limits the result: however wrong the model is, the loss does not grow, and nothing "
+            "pulls the model back."
         )
 
     return Probe("The surprise has no limit, however unlikely the answer is.", broken)

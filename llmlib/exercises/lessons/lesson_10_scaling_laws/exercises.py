@@ -67,7 +67,7 @@ TRAINING_COST = Exercise(
 
 
 def huber(deviations, delta):
-    """Return half the square of a small deviation; from delta on, a line that continues it."""
+    """Return half the square of a small deviation; from delta on, the straight line that continues the parabola."""
     size = deviations.abs()
     return torch.where(size <= delta, size**2 / 2, delta * (size - delta / 2))
 
@@ -75,9 +75,12 @@ def huber(deviations, delta):
 def cases_huber(seed):
     return [
         Case((torch.tensor([0.5, 1.0, 3.0, -3.0], dtype=torch.float64), 1.0)),
-        Case((randn(seed, 6) / 10, 0.5), "all are small"),
-        Case((randn(seed + 1, 5).sign() * (randn(seed + 2, 5).abs() + 2), 0.5), "all are large"),
-        Case((torch.tensor([-0.25, 0.0, 0.25, 0.75, -0.75], dtype=torch.float64), 0.25), "some are exactly delta"),
+        Case((randn(seed, 6) / 10, 0.5), "all deviations are small"),
+        Case((randn(seed + 1, 5).sign() * (randn(seed + 2, 5).abs() + 2), 0.5), "all deviations are large"),
+        Case(
+            (torch.tensor([-0.25, 0.0, 0.25, 0.75, -0.75], dtype=torch.float64), 0.25),
+            "some deviations are exactly delta",
+        ),
         Case((randn(seed + 3, 8), 0.3), "a small delta"),
         Case((2 * randn(seed + 4, 8), 2.0), "a delta above 1"),
         Case((randn(seed + 5, 1), 0.1), "a single run"),
@@ -170,7 +173,7 @@ BEST_SIZE = Exercise(
 
 
 def tokens_for(parameters, loss, E, A, B, alpha, beta):
-    """Return how many tokens bring a model of this size to this loss; infinity if none do."""
+    """Return how many tokens bring a model of this size to this loss; infinity if no number does."""
     left = loss - E - A / parameters**alpha  # what too few tokens may still cost
     return (B / left) ** (1 / beta) if left > 0 else math.inf
 
@@ -211,7 +214,7 @@ def a_number_where_there_is_none(call, case):
         return None
     given = call(*case.args)
     return given != math.inf and (
-        f"Here no number of tokens is enough, and you return {describe(given)}. The task names what it wants instead."
+        f"Here no number of tokens is enough, and you return {describe(given)}. The task says what to return instead."
     )
 
 

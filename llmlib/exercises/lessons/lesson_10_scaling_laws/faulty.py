@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of lesson 10: each reference again, with keywords for its faults."""
+"""Wrong solutions to the exercises of lesson 10: copies of the references whose keyword arguments switch faults on."""
 
 import math
 from collections.abc import Sequence

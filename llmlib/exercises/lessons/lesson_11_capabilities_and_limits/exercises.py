@@ -34,21 +34,21 @@ def cases_choose(seed):
 
     return [
         Case((["no", "yes", "certainly"], [-5.0, -6.0, -9.0])),
-        Case((["certainly", "yes", "no"], [-5.0, -3.9, -1.0]), "the shortest one is the best"),
-        Case((["in the evening", "at six"], [-8.0, -3.6]), "the longest one has the lowest log-probability"),
+        Case((["certainly", "yes", "no"], [-5.0, -3.9, -1.0]), "the shortest choice is the best"),
+        Case((["in the evening", "at six"], [-8.0, -3.6]), "the longest choice has the lowest log-probability"),
         Case((["Größe", "crowd"], [-4.2, -4.0]), "letters of two bytes"),
         Case((["ja", "日本", "Rom"], [-1.5, -2.4, -1.8]), "letters of three bytes"),
-        Case((["abcd", "ab", "efgh"], [-4.0, -2.0, -4.0]), "all are equally likely per byte"),
+        Case((["abcd", "ab", "efgh"], [-4.0, -2.0, -4.0]), "all choices are equally likely per byte"),
         Case((["a b c d e f", "abcdefg"], [-5.2, -3.6]), "a choice of many words"),
-        Case((["on", "undecided"], [-0.4, -1.4]), "with a space before each, the other one would win"),
-        Case((["abc", "abcdef"], [-5.0, -4.0]), "the longer one is the likelier, too"),
-        Case((["abcdef", "abcde"], [-9.0, -2.0]), "one byte more, and much less likely"),
-        Case((["undecided", "maybe"], [-3.0, -3.4]), "the longer one is a little likelier"),
-        Case((["no", "yes"], [-9.0, -1.0]), "the shortest one is by far the least likely"),
+        Case((["on", "undecided"], [-0.4, -1.4]), "with a space before each choice, the other one would win"),
+        Case((["abc", "abcdef"], [-5.0, -4.0]), "the longer choice is also the likelier one"),
+        Case((["abcdef", "abcde"], [-9.0, -2.0]), "the longer choice has one byte more, and is much less likely"),
+        Case((["undecided", "maybe"], [-3.0, -3.4]), "the longer choice is a little likelier"),
+        Case((["no", "yes"], [-9.0, -1.0]), "the shortest choice is by far the least likely"),
         Case((["maybe"], [-7.0]), "a single choice"),
         Case(([" a", "abc"], [-3.0, -4.6]), "a choice that begins with a space"),
         Case((["a\n", "abc"], [-3.0, -4.6]), "a choice that ends with a line break"),
-        Case((["no", "none"], [-2.0001, -4.0]), "two that are nearly equal"),
+        Case((["no", "none"], [-2.0001, -4.0]), "two choices that are nearly equal"),
         drawn(4),
         drawn(6),
         drawn(5),
@@ -62,7 +62,7 @@ CHOOSE = Exercise(**TEXTS["choose"], reference=choose, cases=cases_choose, fault
 
 
 def p_value(first, second):
-    """Return how likely coins are to split the questions that only one model gets right at least as unevenly."""
+    """Return the chance that fair coins split the questions that only one model gets right at least this unevenly."""
     better = sum(a and not b for a, b in zip(first, second))
     worse = sum(b and not a for a, b in zip(first, second))
     n, fewer = better + worse, min(better, worse)
@@ -82,11 +82,11 @@ def cases_p_value(seed):
 
     return [
         Case(([True, True, True, False], [False, False, False, False])),
-        case(1, 4, 2, 1, "the second is better"),
-        case(6, 2, 9, 3, "most questions say nothing"),
-        case(3, 3, 2, 2, "neither is better"),
+        case(1, 4, 2, 1, "the second model is better"),
+        case(6, 2, 9, 3, "most questions do not distinguish the models"),
+        case(3, 3, 2, 2, "neither model is better"),
         case(3, 2, 1, 0, "nearly even"),
-        case(0, 0, 3, 2, "they never differ"),
+        case(0, 0, 3, 2, "the models never differ"),
         case(0, 1, 0, 0, "a single question"),
         case(2, 9, 5, 0),
         case(14, 6, 30, 11),
@@ -101,7 +101,7 @@ P_VALUE = Exercise(**TEXTS["p_value"], reference=p_value, cases=cases_p_value, f
 
 
 def calibration_error(confidences, right, bins):
-    """Return how far apart confidence and share of right answers are: bin by bin, then averaged over the answers."""
+    """Return the gap between confidence and share of right answers: bin by bin, then averaged over the answers."""
     places = [max(0, math.ceil(confidence * bins) - 1) for confidence in confidences]
     error = 0.0
     for b in range(bins):
@@ -123,7 +123,9 @@ def cases_calibration_error(seed):
     return [
         Case(([0.1, 0.9, 0.8], [False, True, False], 2)),
         Case(([0.7, 0.9, 0.6, 0.8], [False, True, False, True], 4), "half of the bins are empty"),
-        Case(([0.4, 0.4, 0.95, 0.9], [True, True, False, False], 2), "too sure here, not sure enough there"),
+        Case(
+            ([0.4, 0.4, 0.95, 0.9], [True, True, False, False], 2), "too sure in some bins, not sure enough in others"
+        ),
         Case(
             ([0.9, 0.95, 0.85, 0.9, 0.1], [True, True, False, True, True], 2), "four answers in one bin, one in another"
         ),
@@ -169,11 +171,17 @@ def cases_threshold(seed):
     yes, no = True, False
     return [
         Case(([0.9, 0.4, 0.7, 0.2], [yes, no, yes, no], 1.0)),
-        Case(([0.2, 0.9, 0.5, 0.7, 0.1], [no, yes, yes, no, no], 0.6), "not in order"),
+        Case(([0.2, 0.9, 0.5, 0.7, 0.1], [no, yes, yes, no, no], 0.6), "scores that are not in order"),
         Case(([0.9, 0.8, 0.7, 0.6, 0.5], [no, yes, yes, yes, no], 0.75), "the best score belongs to a wrong answer"),
-        Case(([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [yes, no, no, yes, yes, no], 0.6), "the share falls, and rises again"),
+        Case(
+            ([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [yes, no, no, yes, yes, no], 0.6),
+            "the share of right answers falls, and rises again",
+        ),
         Case(([0.8, 0.5, 0.5, 0.5, 0.3], [yes, yes, no, no, no], 0.8), "equal scores, and one of the answers is right"),
-        Case(([0.8, 0.5, 0.5, 0.5, 0.3], [yes, no, yes, yes, no], 0.75), "the share is exactly the one wanted"),
+        Case(
+            ([0.8, 0.5, 0.5, 0.5, 0.3], [yes, no, yes, yes, no], 0.75),
+            "the share of right answers is exactly the one wanted",
+        ),
         Case(([0.8, 0.5, 0.5, 0.5], [yes, no, no, yes], 0.75), "equal scores, and the last of the answers is right"),
         Case(([0.3, 0.6, 0.8], [no, no, no], 0.5), "no answer is right"),
         Case(([0.7, 0.8, 0.6, 0.3], [yes, no, yes, no], 0.9), "no threshold is strict enough"),

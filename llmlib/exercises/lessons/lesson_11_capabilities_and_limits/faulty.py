@@ -1,4 +1,4 @@
-"""Wrong solutions to what lesson 11 measures: each reference again, with keywords for its faults."""
+"""Wrong solutions to the measures of lesson 11: copies of the references whose keyword arguments switch faults on."""
 
 import math
 from typing import Any, Literal

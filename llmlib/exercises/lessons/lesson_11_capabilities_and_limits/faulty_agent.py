@@ -1,4 +1,4 @@
-"""Wrong solutions to the loop of an agent: the reference again, with keywords for its faults."""
+"""Wrong solutions to the loop of an agent: a copy of the reference whose keyword arguments switch faults on."""
 
 from collections.abc import Callable
 from typing import Any, Literal

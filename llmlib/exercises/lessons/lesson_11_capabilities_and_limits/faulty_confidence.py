@@ -1,4 +1,4 @@
-"""Wrong solutions to what lesson 11 measures of a model's confidence: each reference again, with its faults."""
+"""Wrong solutions to exercises on confidence: copies of the references whose keyword arguments switch faults on."""
 
 import math
 from statistics import median

@@ -1,4 +1,4 @@
-"""Wrong solutions to `bm25` and `longer_theta`: each again, with keywords for its faults."""
+"""Wrong solutions to `bm25` and `longer_theta`: copies of the references whose keyword arguments switch faults on."""
 
 import itertools
 import math

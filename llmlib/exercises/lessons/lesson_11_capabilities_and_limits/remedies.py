@@ -51,13 +51,13 @@ def cases_bm25(seed):
         Case((["king", "cat"], four, 1.5, 0.0), "b = 0"),
         Case((["king", "cat"], four, 1.2, 1.0), "b = 1"),
         Case((["the", "dog"], four, 2.0, 0.5), "a word in most documents"),
-        Case((["rain", "the", "rain"], four, 1.5, 0.75), "the query has a word twice"),
+        Case((["rain", "the", "rain"], four, 1.5, 0.75), "a word that occurs twice in the query"),
         Case(
             (["the"], texts("the king is old and away", "the cat ran home", "the dog"), 1.5, 0.75),
             "a word in all documents",
         ),
         Case((["cat", "unicorn"], four, 1.5, 0.6), "a word that is not in any document"),
-        Case((["unicorn"], four, 1.5, 0.75), "only a word that is not in any document"),
+        Case((["unicorn"], four, 1.5, 0.75), "a query whose only word is not in any document"),
         Case((["cat"], texts("category of the cats", "a cat", "cat cat cat"), 0.9, 0.4), "words that begin alike"),
         Case((["Rose"], texts("the rose", "Rose slept", "a rose"), 1.5, 0.75), "words that differ in a capital"),
         Case(([], four, 1.5, 0.75), "an empty query"),
@@ -84,7 +84,7 @@ def cases_longer_theta(seed):
     return [
         Case((100.0, 4, 3)),
         Case((10_000.0, 64, 8), "the heads of SmolLM2's size"),
-        Case((10_000.0, 16, 1), "no longer than before"),
+        Case((10_000.0, 16, 1), "the context is no longer than before"),
         Case((500_000.0, 128, 4), "the heads and the base of Llama 3"),
         Case((12.0, 6, 2.5), "a small base"),
         Case((10_000.0, 8, 2.5), "a factor that is not a whole number"),
@@ -208,14 +208,14 @@ def cases_agent(seed):
     add, divide = ("add", f"{a} {b}"), ("divide", f"{c} {a}")
     return [
         case([("add", "3 4")], 5, "one call, and then an answer", task="What is 3 + 4?"),
-        case([], 3, "an answer at once"),
+        case([], 3, "the model answers at once"),
         case([], 3, "an empty answer", answers=""),
         case([add, divide], 6, "two calls"),
         case([add, divide, ("add", "1 1")], 3, "as many calls as are allowed"),
         case([add, divide, ("add", "1 1"), ("add", "2 2")], 3, "one call more than is allowed", answers="done"),
-        case([], 0, "no call is allowed, and none is needed"),
-        case([add], 0, "no call is allowed, and one is wanted", answers="done"),
-        case([("divide", f"{a} 0"), add], 4, "a tool that raises"),
+        case([], 0, "no call is allowed, and the model does not need any"),
+        case([add], 0, "no call is allowed, but the model wants one", answers="done"),
+        case([("divide", f"{a} 0"), add], 4, "a tool that raises an error"),
         case([("multiply", f"{a} {b}"), add], 4, "a tool that does not exist"),
         case([("capital", "Atlantis"), ("capital", "Peru")], 4, "a tool that raises a KeyError"),
         case([("note", "buy milk"), add], 4, "a result that is empty"),
@@ -229,7 +229,7 @@ def cases_agent(seed):
 
 
 def too_many_calls(call, case):
-    """Whether tools were run more often than allowed, whatever was returned."""
+    """Say whether tools were run more often than allowed, whatever was returned."""
     model, tools, task, max_calls = case.args
     made = []
 

@@ -1,4 +1,4 @@
-"""From its own answers to better ones."""
+"""Better answers, learned from the model's own answers."""
 
 import torch
 
@@ -12,7 +12,7 @@ def answer_log_probs(logits, ids, mask):
 
 
 def group_advantages(rewards):
-    """Compute how much better each answer is than the others to its prompt, in standard deviations."""
+    """Compute how much better each answer is than the other answers to its prompt, in standard deviations."""
     centred = rewards - rewards.mean(dim=1, keepdim=True)
     return centred / (rewards.std(dim=1, keepdim=True) + 1e-4)
 
@@ -23,7 +23,7 @@ def reinforce_loss(log_probs, mask, rewards):
 
 
 def learn_by_reward(weights, logits_of, questions, answers_to, rounds, rate):
-    """Follow the policy gradient: make answers likelier that earn more than the others. Return weights, mean rewards.
+    """Follow the policy gradient: make the better answers of a group likelier. Return weights and mean rewards.
 
     answers_to(question, weights) draws a group: the ids (a row for each answer), the mask of the answers, the rewards.
     """

@@ -7,7 +7,7 @@ from torch import nn
 
 
 def causal_mask(n_query, n_key):
-    """True where a query may attend: to its own position and to earlier ones; the queries are the last positions."""
+    """Return True where a query may attend: its own position and earlier ones. The queries are the last positions."""
     return torch.arange(n_key) <= torch.arange(n_key - n_query, n_key)[:, None]
 
 

@@ -1,4 +1,4 @@
-"""A large language model in one file: its text, its model, its training, its voice, its tuning, its aims.
+"""A large language model in one file: its text, its model, its training, its voice, its tuning and its aims.
 
     python my_llm.py say FOLDER "The capital of France is"     a model of the Llama family, such as SmolLM2
     python my_llm.py train tales.txt small.pt                  a small model of your own text

@@ -13,14 +13,14 @@ def penalise_repetition(logits, ids, penalty):
 
 
 def probabilities_at(logits, temperature):
-    """Return the distribution at a temperature; at 0 the first of the likeliest tokens has all of it."""
+    """Return the distribution at a temperature; at 0 the first of the likeliest tokens has probability 1."""
     if temperature == 0:
         return F.one_hot(logits.argmax(dim=-1), logits.shape[-1]).to(logits.dtype)
     return ((logits - logits.amax(dim=-1, keepdim=True)) / temperature).softmax(dim=-1)
 
 
 def keep_top_p(logits, p):
-    """Keep each row's fewest likeliest tokens that reach p together; set all other logits to −∞."""
+    """Keep in each row the fewest likeliest tokens that reach p together; set all other logits to −∞."""
     share, order = logits.softmax(dim=-1).sort(descending=True, stable=True)
     kept = (share.cumsum(dim=-1) - share < p) | (p >= 1)
     kept[..., 0] = True

@@ -6,7 +6,7 @@ from itertools import groupby, pairwise
 
 
 def most_common_pair(ids):
-    """Find the commonest pair of neighbours; among equals the smaller one; None if there is no pair."""
+    """Find the commonest pair of neighbours, the smallest if several are equally common; None if there is no pair."""
     counts = Counter(pairwise(ids))
     return min(counts, key=lambda pair: (-counts[pair], pair), default=None)
 

@@ -1,4 +1,4 @@
-"""From a model of texts to an assistant."""
+"""An assistant, made from a model of texts."""
 
 import torch
 
@@ -13,7 +13,7 @@ def chat_text(messages):
 
 
 def answer_mask(ids, assistant, end):
-    """Return True for the tokens that the assistant wrote, the end of each answer included."""
+    """Return True for the tokens that the assistant wrote, including the end of each answer."""
     mask, answering = torch.zeros_like(ids, dtype=torch.bool), False
     for place, id in enumerate(ids.tolist()):
         mask[place] = answering
@@ -27,7 +27,7 @@ def targets(ids, mask):
 
 
 def merged(w, a, b, alpha):
-    """Return the one matrix that does what w and its low-rank detour do together."""
+    """Return the single matrix that does what w and its low-rank detour do together."""
     return w + alpha / a.shape[0] * (b @ a)
 
 

@@ -22,7 +22,7 @@ def our_name(name, names):
 
 
 def read_tensor(data, name):
-    """Read a tensor of a safetensors file. Eight bytes say how long the header is; it says where tensors are."""
+    """Read a tensor of a safetensors file. Eight bytes give the header's length; the header says where tensors are."""
     begin = 8 + int.from_bytes(data[:8], "little")
     about = json.loads(data[8:begin])[name]
     start, end = about["data_offsets"]

@@ -1,4 +1,4 @@
-"""Charts of runs in a static picture: one large, and small ones beside it; the counterpart of chart.mjs."""
+"""Charts of runs in a static picture: one large chart, with small charts beside it; the counterpart of chart.mjs."""
 
 import math
 import textwrap
@@ -91,7 +91,7 @@ def _lines(frame: Frame, pairs: Pairs, which: int) -> list[str]:
 
 
 def legends(pairs: Pairs, told: Sequence[str]) -> tuple[str, float]:
-    """Draw a line for each run below the charts: its colour, what is `told` of it, why it failed. Also return the y."""
+    """Draw a line for each run below the charts: its colour, what is `told` of it, why it failed; and the next y."""
     parts, y = [], BELOW
     for k, (about, _, _) in enumerate(pairs):
         parts.append(f'<rect x="8" y="{y - 10:g}" width="14" height="10" rx="2" fill="{colour(k)}"/>')

@@ -1,4 +1,4 @@
-// The curves of runs, as numbers and words. It touches no page, so Node can test it.
+// The curves of runs, as numbers and words. It does not touch the page, so Node can test it.
 
 /**
  * Each run's curve of what is measured at every step, and its dashed curve of what is measured beside, from the bytes

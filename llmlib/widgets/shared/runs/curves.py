@@ -32,7 +32,7 @@ class Curve:
         return self.n
 
     def add(self, step: int, seconds: float, values: Sequence[float]) -> None:
-        """Add the values at the next step; an unknown one is NaN."""
+        """Add the values at the next step; an unknown value is NaN."""
         if self.n == 0 or self.filled == self.width:
             if self.n == MOST:
                 self._halve()

@@ -1,4 +1,4 @@
-"""A view of one or several runs: how far each has come, and curves of what it measures."""
+"""A view of one or several runs: how far each run has come, and curves of what it measures."""
 
 import math
 import time
@@ -60,7 +60,7 @@ class RunsView(View):
     def took(
         self, run: int, step: int, seconds: float, values: Sequence[float], dashed: Sequence[float] | None = None
     ) -> None:
-        """Put a step's values on the curves of a run; unknown ones are NaN. `dashed` may be missing at a step."""
+        """Add a step's values to the curves of a run; unknown values are NaN. `dashed` may be missing at a step."""
         about, (curve, beside) = self._about[run], self._curves[run]
         about["step"], about["seconds"] = step, about["seconds"] + seconds
         about.update((name, value) for name, value in zip(self.values, values) if math.isfinite(value))
