@@ -71,7 +71,7 @@ def _choose_dtype(dtype: str | torch.dtype, device: torch.device) -> tuple[torch
         return torch.float32, "bfloat16 may not be fast here"
     if isinstance(dtype, str):
         if dtype not in DTYPES:
-            raise ValueError(f"{dtype!r} is not a dtype that we compute in. Use 'auto' or one of: {', '.join(DTYPES)}.")
+            raise ValueError(f"{dtype!r} is not a supported dtype. Use 'auto' or one of: {', '.join(DTYPES)}.")
         dtype = DTYPES[dtype]
     if not isinstance(dtype, torch.dtype):
         raise ValueError(f"{dtype!r} is not a dtype. Use 'auto' or one of: {', '.join(DTYPES)}.")

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 def witten_bell(
     learned: Int[np.ndarray, "tokens"], rows: Int[np.ndarray, "row seq"], order: int, vocab_size: int
 ) -> Float[np.ndarray, "row seq"]:
-    """Return the surprise, −ln p in nats, of each token in the rows under an n-gram model that has counted `learned`.
+    """Return the surprise, −ln p in nats, of each token in `rows` under an n-gram model with counts from `learned`.
 
     The model predicts a token from up to `order` − 1 tokens before it in its row (order 1 uses none, order 2 is a
     bigram model). Each order is mixed with the next lower one, whose weight is the number of distinct tokens that have

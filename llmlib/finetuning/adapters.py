@@ -168,7 +168,7 @@ def _read_config(record: dict[str, Any]) -> LoRAConfig:
     for name, value in record.items():  # for features that an adapter does not use, peft writes None, False or empty
         if name not in NO_MATTER | READ and value:
             raise AdapterError(
-                f"{name}={short(value)} is not supported: every map must have the same rank, and nothing but A and B."
+                f"{name}={short(value)} is not supported: every map must have the same rank, and only A and B."
             )
     try:
         return LoRAConfig(

@@ -50,7 +50,7 @@ def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]
     (0.72, 1.0)
     """
     if not 0 <= right <= of or of < 1:
-        raise ValueError(f"right must be between 0 and of, and of at least 1; got right={right} and of={of}.")
+        raise ValueError(f"Expected 0 ≤ right ≤ of and of ≥ 1; got right={right} and of={of}.")
     share, spread = right / of, z * z / of
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / of + spread / (4 * of))

@@ -215,7 +215,7 @@ def under_another_story(prompts: Sequence[Prompt]) -> list[Prompt]:
         others = [other for other in prompts if other.kind == prompt.kind]
         if len(others) < 2:
             raise ValueError(
-                f"There is only one prompt of the kind {prompt.kind!r}, so there is no other story to put it under."
+                f"There is only one prompt of the kind {prompt.kind!r}, so there is no other story to move it to."
             )
         story, _ = split_prompt(others[(others.index(prompt) + 1) % len(others)])
         moved.append(

@@ -77,7 +77,7 @@ def _check_merges(pairs: Mapping[bytes, Mapping[tuple[bytes, bytes], int]]) -> N
         if when < last or max(ranks.get(part, -1) for part in parts) >= ranks[token]:
             raise TokenizerError(
                 f"The merges do not build on each other: just before its own merge, {token!r} is cut into "
-                f"{', '.join(map(repr, parts))}, but a listed pair of earlier tokens is needed. Tokenizers like this "
-                "are not supported."
+                f"{', '.join(map(repr, parts))}, but these must be a listed pair of earlier tokens. Tokenizers like "
+                "this are not supported."
             )
         last = when

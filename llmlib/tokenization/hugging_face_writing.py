@@ -92,7 +92,9 @@ def _special_in_vocab(tokenizer: BPETokenizer, vocab: Mapping[str, int]) -> dict
         if not text.strip():
             raise TokenizerError(f"The special token {text!r} is only white space.")
         if text in vocab or len(text) == 1:
-            raise TokenizerError(f"The special token {text!r} looks like an ordinary one in GPT-2's alphabet.")
+            raise TokenizerError(
+                f"The special token {text!r} cannot be told apart from an ordinary token in GPT-2's alphabet."
+            )
     if not tokenizer.whole_pieces:
         return special
     if [id for _, id in _by_id(special)] != list(range(len(vocab), len(vocab) + len(special))):
@@ -120,7 +122,7 @@ def _merges(tokenizer: BPETokenizer, names: Mapping[bytes, str]) -> list[list[st
     for token, parts in zip(tokenizer.merge_order, parts_of_merges(tokenizer.merge_order)):
         earlier = all(part in names and ranks.get(part, -1) < ranks[token] for part in parts)
         if len(parts) != 2 or not earlier:
-            raise TokenizerError(f"The token {token!r} is not made of a pair of earlier tokens.")
+            raise TokenizerError(f"The token {token!r} is not the merge of two earlier tokens.")
         pairs.append([names[part] for part in parts])
     return pairs
 
@@ -131,9 +133,7 @@ def _unknown(tokenizer: BPETokenizer, names: Mapping[bytes, str]) -> str | None:
     known = {id: names[token] for token, id in tokenizer.vocabulary.items()}
     name = known.get(tokenizer.unk_id) or _special_name(tokenizer, tokenizer.unk_id)
     if name is None or (tokenizer.whole_pieces and tokenizer.unk_id not in known):
-        raise TokenizerError(
-            f"The token for unknown bytes has the id {tokenizer.unk_id}, which has no name in tokenizer.json."
-        )
+        raise TokenizerError(f"unk_id is {tokenizer.unk_id}, but tokenizer.json cannot name the token with this id.")
     return name
 
 
@@ -146,7 +146,7 @@ def _post_processor(tokenizer: BPETokenizer) -> dict[str, Any] | None:
         return None
     name = _special_name(tokenizer, tokenizer.bos_id)
     if name is None:
-        raise TokenizerError(f"The token that begins a text, {tokenizer.bos_id}, is not a special token.")
+        raise TokenizerError(f"bos_id is {tokenizer.bos_id}, which is not the id of a special token.")
     if not tokenizer.adds_bos:
         return None
     begin, text = ({"SpecialToken": {"id": name, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}})

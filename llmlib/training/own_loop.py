@@ -82,7 +82,7 @@ def load_checkpoint(
         raise RunError(f"{path} comes from train, not from save_checkpoint. Continue it with train(…, resume=True).")
     kept, ours = about["own"]["optimizers"], [_about(optimizer) for optimizer in several]
     if differing := _differing(kept, ours):
-        raise RunError(f"{path} has different optimizers: {differing}. Make yours as in the earlier run.")
+        raise RunError(f"{path} has different optimizers: {differing}. Use the same optimizers as in the earlier run.")
     load(path, model, several)
     for optimizer, then in zip(several, kept):
         for group, numbers in zip(optimizer.param_groups, then["numbers"]):

@@ -258,7 +258,7 @@ def test_the_help_shows_an_example_that_runs(tmp_path):
         (("d_model = 32", 'd_model = "32"'), r"\[model\]: d_model must be a whole number, got '32'"),
         (("n_layers = 1", "n_layers = 1_000_000_000"), r"needs about [\d,]+ GB of memory"),
         (('dtype = "float32"', "dtype = 32"), r"\[train\]: dtype must be a string, got 32"),
-        (('dtype = "float32"', 'dtype = "float33"'), "'float33' is not a dtype"),
+        (('dtype = "float32"', 'dtype = "float33"'), "'float33' is not a supported dtype"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, change, message):

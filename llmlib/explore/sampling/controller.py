@@ -345,7 +345,7 @@ class _Controller:
         """Go to a token in a lane: the lane's text up to there becomes a branch."""
         one, text = self._lane(lane), self.lanes_after
         if not 0 < length <= len(one.ids) or text.tree is not self.text.tree:
-            raise ValueError("This text was written after another prompt. Start over.")
+            raise ValueError("This text continues another prompt. Start over.")
         at = text.at
         for id, log_prob, chance in list(zip(one.ids, one.log_probs, one.chances))[:length]:
             at = text.tree.add(at, id, log_prob, chance, "side by side")

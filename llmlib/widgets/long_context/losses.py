@@ -51,7 +51,7 @@ def checked_positions(positions: Any, n: int) -> Int[np.ndarray, " position"]:
     if given.shape != (n,):
         raise ValueError(f"Give a position for each of the {n} losses; got shape {list(given.shape)}.")
     if (given < 0).any() or (np.diff(given) <= 0).any():
-        raise ValueError("positions must be whole numbers from 0 on, each larger than the one before.")
+        raise ValueError("positions must be whole numbers, 0 or more, each larger than the one before.")
     return given.astype(int)
 
 

@@ -160,7 +160,7 @@ def checked_right(right: Any) -> Bool[np.ndarray, " answer"]:
     """Raise `ValueError` unless these are one or more answers, each 0 or 1."""
     given = np.asarray(right)
     if given.ndim != 1 or not len(given):
-        raise ValueError(f"Expected one or more answers in a row, each 0 or 1; got shape {list(given.shape)}.")
+        raise ValueError(f"Expected a list of one or more answers, each 0 or 1; got shape {list(given.shape)}.")
     if not np.isin(given, (0, 1)).all():
         odd = given[~np.isin(given, (0, 1))][0]
         raise ValueError(f"An answer must be right (1) or wrong (0); got {odd!s}.")
