@@ -182,7 +182,7 @@ def embedding_clicks(bench, view):
         "node => { const near = node.querySelectorAll('ol button'); for (let k = 0; k < 6; k++) near[k].click(); }"
     )
     expect(view.locator("ol button")).to_have_count(12)
-    expect(view).not_to_contain_text("Looking for its neighbours")
+    expect(view).not_to_contain_text("Looking for the token’s neighbours")
     chosen = view.locator(".llm-chosen .llm-note").first.text_content()
     bench.expect("embedding.chosen", re.search(r"id (\d+)", chosen)[1])
     bench.expect("embedding.neighbours['of'] == embedding.chosen", "True")

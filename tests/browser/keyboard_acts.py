@@ -267,7 +267,7 @@ def scaling(bench, view):
     use(view, view.get_by_label("Parameters", exact=True), *["ArrowLeft"] * 2)
     bench.expect("scaling.place['parameters']", "166000000000")
     choose(view, "Law", "Kaplan 2020")
-    expect(view.get_by_text("Take another law")).to_be_visible()
+    expect(view.get_by_text("Choose another law")).to_be_visible()
     choose(view, "Law", "Hoffmann 2022")
     write(view, view.get_by_label("Answers over its lifetime, as a number"), "100 billion")
     expect(view.locator(".llm-cheapest")).to_contain_text("100B answers")

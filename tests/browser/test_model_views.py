@@ -66,7 +66,7 @@ def test_logit_lens(page, opened):
     answer, probabilities = logits[-1, 38].argmax(), np.exp(logits[3, 38]) / np.exp(logits[3, 38]).sum()
     rank = (logits[3, 38] > logits[3, 38, answer]).sum() + 1
     expect(lens.locator(".llm-facts").first).to_contain_text(
-        f"is {rank}" if answer != logits[3, 38].argmax() else "is 1st"
+        f"ranks {rank}" if answer != logits[3, 38].argmax() else "ranks 1st"
     )
     expect(lens.locator(".llm-place .llm-value").first).to_have_text(f"{100 * probabilities.max():.0f}%")
     check_exports(page, lens, "logit_lens", html=False)

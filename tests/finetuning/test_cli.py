@@ -83,7 +83,7 @@ def test_a_second_run_replaces_nothing_and_a_finished_one_goes_on(workshop):
     assert run(workshop, SMALL, "--resume").exit_code == 0
     assert (workshop / "tuned" / "model.safetensors").read_bytes() == weights
     onto_itself = SMALL.replace("/tuned", "/base")
-    assert "already has a model" in run(workshop, onto_itself, "--resume").stderr
+    assert "already contains a model" in run(workshop, onto_itself, "--resume").stderr
 
 
 def test_the_model_s_own_template_is_kept_where_none_is_named(workshop):
