@@ -330,7 +330,7 @@ def test_a_longer_context_without_training():
         assert same == (how == "none")
         twice = with_longer_context(with_longer_context(model, 2, how), 1.5, how)
         torch.testing.assert_close(twice(ids), with_longer_context(model, 3, how)(ids))
-    with pytest.raises(ValueError, match=r"positions='rotary'.*got positions='learned'"):
+    with pytest.raises(ValueError, match=r"positions must be 'rotary'.*got positions='learned'"):
         with_longer_context(make("gpt2"), 2)
 
 

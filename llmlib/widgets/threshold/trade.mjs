@@ -102,8 +102,9 @@ export function tradePanels(ctx) {
         ? `${shareText(counts.kept, counts.of)} let through, ${now} of them ${yes}`
         : "nothing let through",
       said:
-        `The share of answers let through, and how many of them are ${yes}. Now: ${shareText(counts.kept, counts.of)} let ` +
-        `through, ${now} of them ${yes}. Of all answers, ${shareText(all, counts.of)} are ${yes}.`,
+        `The share of answers let through, and how many of them are ${yes}. Now: ` +
+        `${shareText(counts.kept, counts.of)} let through, ${now} of them ${yes}. ` +
+        `Of all answers, ${shareText(all, counts.of)} are ${yes}.`,
       parts: ({ at }) => [
         dashed(at, [0, base], [1, base]),
         ...curves(at, ({ kept, right }) => kept && [kept / counts.of, right / kept]),
