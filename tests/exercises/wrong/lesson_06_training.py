@@ -98,8 +98,10 @@ def _(weights, loss_of, batches, rates, limit):
 
 
 wrong("training.fit", "property: A step keeps only numbers")(numbers_alone(fit_with(asking, lambda new: new)))
-wrong("training.fit", "property: The function returns only")(fit_with(asking, cut))
-wrong("training.fit", "property: The function returns only")(numbers_alone(fit_with(asking, cut, note=lambda x: x)))
+wrong("training.fit", "property: The function returns only plain numbers")(fit_with(asking, cut))
+wrong("training.fit", "property: The function returns only plain numbers")(
+    numbers_alone(fit_with(asking, cut, note=lambda x: x))
+)
 wrong("training.fit", "property: The inputs stay")(numbers_alone(fit_with(asking_themselves, cut)))
 
 
