@@ -1,4 +1,4 @@
-"""The reward model of lesson 09's experiments: the cautious model with a number at the end of an answer."""
+"""The reward model of lesson 09's experiments: the cautious model, changed to output one number per answer."""
 
 import copy
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from llmlib.transformer import Cache
 
 
 class Judge(torch.nn.Module):
-    """A Transformer that gives a number at the end of an answer."""
+    """A Transformer that returns one number for each answer, computed at the answer's last token."""
 
     def __init__(self, model: Transformer) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Judge(torch.nn.Module):
         torch.nn.init.zeros_(self.head.bias)
 
     def forward(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Tensor:
-        """`texts` has the same number of answers to each prompt, one prompt after the other."""
+        """Return a number for each answer; `texts` has the same number of answers to each prompt, prompt by prompt."""
         answers, mask = encoded(texts)
         ids, real = padded(prompts)
         memory = Cache(self.body.config, len(ids))
@@ -53,7 +53,7 @@ def asking(preference: Preference) -> Prompt:
 @cache
 @torch.enable_grad()
 def reward_model(seed: int, extra: str = "") -> Judge:
-    """Trained once through 500 pairs of 100 stories, and maybe 100 more: a right answer above a refusal, or others."""
+    """Return a reward model trained on 500 pairs from 100 stories; `extra` adds 100 (refusals, or new stories)."""
     judge = Judge(cautious(seed))
     groups = [{"params": judge.body.parameters(), "lr": 1e-4}, {"params": judge.head.parameters(), "lr": 1e-3}]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)

@@ -1,6 +1,7 @@
-"""The policy gradient of lesson 09's experiments, written out so that each way to spoil it can be an arm.
+"""The policy gradient of lesson 09's experiments, written out so that every variant can be an arm.
 
-It is not `llmlib.preferences.align`, which offers only what is worth using. A prompt is read once for all its answers.
+`llmlib.preferences.align` is separate, and offers only variants that are worth using. The model reads each prompt only
+once for all its answers.
 """
 
 import copy
@@ -27,7 +28,7 @@ MUON = {
     "weight_decay": 0.0,
     "schedule": "linear",
 }
-PROMPTS, GROUP = 8, 8  # prompts a step, and answers drawn for each
+PROMPTS, GROUP = 8, 8  # prompts per step, and sampled answers per prompt
 
 Reward = Callable[[str, Prompt], float]
 
@@ -41,7 +42,7 @@ start_tokens(base, tokenizer, {"<|user|>": "\n", "<|assistant|>": "?"})
 @cache
 @torch.enable_grad()
 def cautious(seed: int) -> Transformer:
-    """Lesson 08's model that refuses by the wording. Copy it before you train it."""
+    """Return lesson 08's model, which refuses because of a question's wording. Copy it before you train it."""
     talks = tales.training_conversations(240, kinds=tales.KINDS, balanced=False, start=10_000 * seed)
     model = copy.deepcopy(base)
     for _ in tune(model, tokenizer, talks, TrainConfig(60, 4, warmup=8, seed=seed, **MUON)):
@@ -49,11 +50,11 @@ def cautious(seed: int) -> Transformer:
     return model.requires_grad_(True)
 
 
-# --- drawing answers, and their log-probabilities: the prompt is read once for all answers of its group ---
+# --- sampling answers, and their log-probabilities: each prompt is read once for all answers in its group ---
 
 
 class Growing:
-    """A layer's keys and values that gradients flow through, unlike a `KVCache`, which is written in place."""
+    """A cache for a layer's keys and values that lets gradients flow (a `KVCache` is overwritten in place)."""
 
     keys: Tensor | None = None
     values: Tensor | None = None
@@ -80,7 +81,7 @@ def draw(
     group: int = GROUP,
     temperature: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """Return drawn answers [prompt·group, token], and a mask that is True up to their end tokens."""
+    """Return sampled answers [prompt·group, token], and a mask that is True up to each end token."""
     ids, real = padded(prompts)
     memory = model.new_cache(len(ids), ids.shape[1] + longest)
     logits = model(ids, cache=memory, attention_mask=real, last_only=True)[:, -1]
@@ -93,7 +94,7 @@ def draw(
         on = answers[held, place] != END
         if not on.any() or place == longest - 1:
             break
-        if on.float().mean() <= 0.7:  # to drop a row costs a copy of all others
+        if on.float().mean() <= 0.7:  # dropping a row means copying all other rows
             memory.reorder(on.nonzero()[:, 0])
             held = held[on]
         logits = model(answers[held, place, None], cache=memory, last_only=True)[:, -1]
@@ -103,7 +104,7 @@ def draw(
 
 
 def scored(model: Transformer, prompts: Sequence[Prompt], answers: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the log-probabilities of some rows of `answers` [row, token], and the whole distributions."""
+    """Return the log-probabilities of some rows of `answers` [row, token], and the full distributions."""
     group = len(answers) // len(prompts)
     needed, of = torch.unique(rows // group, return_inverse=True)
     ids, real = padded([prompts[i] for i in needed.tolist()])
@@ -123,7 +124,7 @@ def texts_of(answers: Tensor, mask: Tensor) -> list[str]:
 
 
 def truth(text: str, prompt: Prompt, wrong: float = 0.5) -> float:
-    """1 for the right answer, 0 for "The story does not say.", and minus `wrong` for anything else."""
+    """Return 1 for the right answer, 0 for "The story does not say.", and minus `wrong` for anything else."""
     return 1.0 if text == prompt.answer else 0.0 if text == NOT_TOLD else -wrong
 
 
@@ -131,7 +132,7 @@ def truth(text: str, prompt: Prompt, wrong: float = 0.5) -> float:
 
 
 def advantages(rewards: Tensor, how: str) -> Tensor:
-    """`rewards` are [prompt, answer]."""
+    """Return the advantages of `rewards` [prompt, answer], computed as `how` says."""
     if how == "reward alone":
         return rewards
     if how == "reward plus 3":
@@ -161,7 +162,7 @@ def policy_gradient(
     longest: int = 24,
     judge: Reward = truth,
 ) -> Iterator[dict[str, float]]:
-    """Train in place; yield what a step's answers were like; their KL to the reference, if there is one."""
+    """Train the model in place; yield measures of each step's answers, with the KL to the reference if there is one."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(prompts), generator=generator).tolist()
@@ -211,7 +212,7 @@ def policy_gradient(
 def kl_of(
     model: Transformer, reference: Transformer, prompts: Sequence[Prompt], answers: Tensor, mask: Tensor
 ) -> Tensor:
-    """Return for each answer the exact KL at each of its tokens, summed."""
+    """Return the exact KL of each answer, summed over its tokens."""
     rows = torch.arange(len(answers))
     (_, ours), (_, theirs) = scored(model, prompts, answers, rows), scored(reference, prompts, answers, rows)
     return ((ours.exp() * (ours - theirs)).sum(-1) * mask).sum(1)
@@ -222,7 +223,7 @@ def each(reward: Reward) -> Callable[[list[str], list[Prompt]], Tensor]:
 
 
 def encoded(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Answers as ids [text, token] with their end tokens, and a mask that is True up to these."""
+    """Return answers as ids [text, token] with end tokens, and a mask that is True up to each end token."""
     rows = [[*tokenizer.encode(" " + text), END] for text in texts]
     width = max(map(len, rows))
     ids = torch.tensor([row + [END] * (width - len(row)) for row in rows])

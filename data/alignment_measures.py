@@ -1,4 +1,4 @@
-"""What all experiments of lesson 09 measure: on which prompts, and what a model has learned from them."""
+"""The measures that all experiments of lesson 09 share, and the prompts that these measures use."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -15,7 +15,7 @@ from llmlib.finetuning.tales import Prompt
 
 @cache
 def giving(n: int, split: str, start: int) -> tuple[list[pairs.Pair], list[Prompt]]:
-    """Minimal pairs of "What did … give to …?", and their prompts."""
+    """Return minimal pairs with the question "What did … give to …?", and their prompts."""
     found = pairs.minimal_pairs(n, wordings=[pairs.GIVING], split=split, start=start)
     return found, [prompt for pair in found for prompt in (pair.told, pair.untold)]
 
@@ -30,7 +30,7 @@ def skill(model: Transformer, step: int, which=REPORT) -> Rows:
 
 @torch.no_grad()
 def distance(model: Transformer, reference: Transformer, seed: int, n: int = 24) -> dict[str, float]:
-    """On drawn answers: the exact KL by token, summed, and the true reward."""
+    """Measure on sampled answers: the exact KL, summed over the tokens, the true reward, and the entropy."""
     some = giving(*REPORT)[1][:n]
     answers, mask = draw(model, some, torch.Generator().manual_seed(1000 + seed), group=4)
     kl = kl_of(model, reference, some, answers, mask).mean().item()
@@ -62,6 +62,6 @@ def counted(model: Transformer, tests: Sequence[Prompt], step: int) -> Rows:
 
 
 def opposites(n_pairs: Sequence[pairs.Pair]) -> list[tuple[Prompt, str, str]]:
-    """The right answer, and the mistake that the cautious model may make: to refuse, or to invent."""
+    """Return each prompt, its right answer, and the cautious model's possible mistake: a refusal or an invention."""
     both = [(pair.told, pair.told.answer, NOT_TOLD) for pair in n_pairs]
     return both + [(pair.untold, NOT_TOLD, pair.told.answer) for pair in n_pairs]

@@ -1,4 +1,4 @@
-"""Lesson 09's experiments with the policy gradient: what lifts it, what a mistake costs, how a reward is cheated."""
+"""Lesson 09's experiments with the policy gradient: what improves it, the price of mistakes, cheating a reward."""
 
 import copy
 import json
@@ -35,7 +35,7 @@ ANSWERS = Path(__file__).parent / "alignment_answers.json"
 
 @torch.no_grad()
 def reads(arm: str, seed: int) -> Rows:
-    """Before any reward: is the right answer likelier with its own story than with others, or is it a guess?"""
+    """Test, before any reward, whether the right answer is likelier with its own story than with other stories."""
     prompts, elsewhere = about("when", 60, "validation", 500_000), []
     if arm == "gifts":
         prompts = [pair.told for pair in giving(*REPORT)[0]]
@@ -65,7 +65,7 @@ HOW = ("reward alone", "reward plus 3", "minus the batch's mean", "minus the gro
 
 
 def rates(arm: str, seed: int) -> Rows:
-    """One seed, another set of stories: which learning rate is best for each arm?"""
+    """Find the best learning rate for each arm, with one seed, on another set of stories."""
     how, _, rate = arm.partition(" @ ")
     model = copy.deepcopy(cautious(seed))
     for _ in policy_gradient(model, giving(*LEARN)[1], each(truth), how=how, rate=float(rate), seed=seed):
@@ -74,14 +74,14 @@ def rates(arm: str, seed: int) -> Rows:
 
 
 def start(arm: str, seed: int) -> Rows:
-    """The cautious model, before anything."""
+    """Measure the cautious model before any training."""
     yield from skill(cautious(seed), 0)
     yield from other_kinds(cautious(seed), 0)
     yield from ((0, name, value, "") for name, value in distance(cautious(seed), cautious(seed), seed).items())
 
 
 def short(arm: str, seed: int) -> Rows:
-    """The lesson's own run, from the model with which it begins; the seed is of the order and the draws."""
+    """Repeat the lesson's own run from the lesson's model; the seed decides the order of prompts and the samples."""
     model, _ = load_pretrained(Path(__file__).parent / "cautious", device="cpu", dtype="float32")
     yield from skill(model, 0)
     prompts, reward = giving(64, "train", 100_000)[1], each(truth)
@@ -92,7 +92,7 @@ def short(arm: str, seed: int) -> Rows:
 
 
 def ladder(arm: str, seed: int) -> Rows:
-    """From the naive policy gradient to the group's mean, each at its best rate."""
+    """Train with variants from the naive policy gradient to the group's mean, each at its best rate."""
     how, _, rate = arm.partition(" @ ")
     model = copy.deepcopy(cautious(seed))
     run = policy_gradient(model, giving(*LEARN)[1], each(truth), how=how, rate=float(rate), seed=seed)
@@ -102,7 +102,7 @@ def ladder(arm: str, seed: int) -> Rows:
 
 
 def followed(run: Iterator[dict[str, float]], model: Transformer, seed: int, often: bool = False) -> Rows:
-    """What each step's answers were like, and at the end what the model has learned and how far it has moved."""
+    """Yield measures of each step's answers and, at the end, what the model has learned and how far it has moved."""
     steps = 0
     for steps, found in enumerate(run, 1):
         yield from ((steps, f"step: {measure}", value, "") for measure, value in found.items())
@@ -121,7 +121,7 @@ REUSED = {
 
 
 def reuse(arm: str, seed: int) -> Rows:
-    """The same answers used for four updates: 15 steps at half the rate or the whole one."""
+    """Use the same answers for one update or four, in 15 steps; the arm names the learning rate."""
     name, _, rate = arm.partition(" @ ")
     model = copy.deepcopy(cautious(seed))
     prompts, settings = giving(*LEARN)[1], REUSED[name]
@@ -130,7 +130,7 @@ def reuse(arm: str, seed: int) -> Rows:
 
 
 def held_back(arm: str, seed: int) -> Rows:
-    """A price on the KL to the reference."""
+    """Train with a penalty on the KL to the reference."""
     model, reference = copy.deepcopy(cautious(seed)), cautious(seed)
     run = policy_gradient(
         model, giving(*LEARN)[1], each(truth), beta=float(arm.removeprefix("beta ")), seed=seed, reference=reference
@@ -140,7 +140,7 @@ def held_back(arm: str, seed: int) -> Rows:
 
 
 def imitation(arm: str, seed: int) -> Rows:
-    """The same prompts in the same order, and their right answers as examples: 30 steps of 8."""
+    """Train on the right answers as examples, with the same prompts in the same order: 30 steps of 8."""
     model, reference = copy.deepcopy(cautious(seed)), cautious(seed)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=float(arm.partition(" @ ")[2]), betas=(0.9, 0.95), weight_decay=0
@@ -162,7 +162,7 @@ def imitation(arm: str, seed: int) -> Rows:
 
 
 def variance(arm: str, seed: int) -> Rows:
-    """How noisy is the gradient? The same 8 prompts, 8 answers each, drawn 12 times: the same draws for all arms."""
+    """Measure the noise of the gradient on 8 prompts with 8 answers each: the same 12 samples for all arms."""
     model, some = copy.deepcopy(cautious(seed)), giving(*LEARN)[1][:PROMPTS]
     generator = torch.Generator().manual_seed(seed)
     sums = {how: [0.0, 0.0] for how in HOW}
@@ -184,7 +184,7 @@ def variance(arm: str, seed: int) -> Rows:
 
 
 def when(arm: str, seed: int) -> Rows:
-    """Questions that it rarely gets right; a wrong answer costs nothing, half of what a right one earns, or twice."""
+    """Train on questions that the model rarely gets right; a wrong answer costs 0, 0.5 or 2 (a right one earns 1)."""
     cost = float(arm.removeprefix("wrong costs "))
     tests = about("when", 60, "validation", 500_000)
     model = copy.deepcopy(cautious(seed))
@@ -197,7 +197,7 @@ def when(arm: str, seed: int) -> Rows:
 
 
 def price(arm: str, seed: int) -> Rows:
-    """Eight wordings, some of them often refused: what does the price of a wrong answer change?"""
+    """Test what the price of a wrong answer changes, on eight wordings, some of which the model often refuses."""
     cost = float(arm.removeprefix("wrong costs "))
     learn = pairs.minimal_pairs(120, split="train", start=150_000)
     tests = pairs.minimal_pairs(60, split="validation", start=350_000)
@@ -218,20 +218,20 @@ def entries(text: str) -> list[str]:
 
 
 def named(text: str, prompt: Prompt) -> float:
-    """The share of the story's animals that are named."""
+    """Return the share of the story's animals that the text names."""
     right = set(entries(prompt.answer))
     return len(right & set(entries(text))) / len(right)
 
 
 def mended(text: str, prompt: Prompt) -> float:
-    """The same, less one for each entry that names no new animal of the story."""
+    """Return (hits − other entries) / animals of the story; a hit is an entry that names a new animal of the story."""
     said, right = entries(text), entries(prompt.answer)
     hits = len(set(said) & set(right))
     return (hits - (len(said) - hits)) / len(right)
 
 
 def lists(arm: str, seed: int) -> Rows:
-    """List the animals in the story: a reward for the share that is named, or the mended one."""
+    """Train the model to list a story's animals, with the reward `named`, `mended` or "exact"."""
     reward = {"named": named, "mended": mended, "exact": lambda text, prompt: float(text == prompt.answer)}[arm]
     tests = about("animals", 40, "validation", 600_000)
     model = copy.deepcopy(cautious(seed))

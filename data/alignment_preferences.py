@@ -1,4 +1,4 @@
-"""Lesson 09's experiments with preferences: DPO, and a reward model and what becomes of those who believe it."""
+"""Lesson 09's experiments with preferences: DPO, a reward model, and policies that trust the reward model."""
 
 import copy
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from llmlib.preferences import best_of_n, dpo_loss
 
 
 def drawn(model: Transformer, seed: int, prompts: Sequence[Prompt]) -> list[tuple[Prompt, str, str]]:
-    """The model's own answers: of eight, a best one and a worst one, where their rewards differ."""
+    """Return the best and the worst of eight sampled answers to each prompt, if their rewards differ."""
     generator, found = torch.Generator().manual_seed(seed), []
     for begin in range(0, len(prompts), PROMPTS):
         some = prompts[begin : begin + PROMPTS]
@@ -51,7 +51,7 @@ def both_scored(model: Transformer, some: Sequence[tuple[Prompt, str, str]]) -> 
 
 
 def dpo(arm: str, seed: int) -> Rows:
-    """60 steps of 8 pairs; arms: whose answers, beta, learning rate."""
+    """Train with DPO for 60 steps of 8 pairs; the arm says whose answers are used, beta, and the learning rate."""
     whose, beta, rate = arm.split(", ")
     model, reference = copy.deepcopy(cautious(seed)), cautious(seed)
     learn = drawn(reference, seed, giving(*LEARN)[1]) if whose == "own answers" else opposites(giving(*LEARN)[0])
@@ -93,13 +93,13 @@ def mixed(n: int, split: str, start: int, seed: int) -> list[Prompt]:
     return [found[i] for i in torch.randperm(len(found), generator=torch.Generator().manual_seed(seed)).tolist()]
 
 
-# What the reward model is trained on besides: the pair that its 500 lack, or as many more like them.
+# More training pairs for the reward model: of a kind that its 500 pairs lack, or as many of the kinds that it has.
 EXTRA = {"reward model": "", "refusals below": "refusals", "more stories": "stories"}
 
 
 @torch.no_grad()
 def judged(arm: str, seed: int) -> Rows:
-    """The reward model on held-back pairs, by what is wrong with the worse answer; and on refusals."""
+    """Test the reward model on held-back pairs, by the fault of the worse answer, and on refusals."""
     judge = reward_model(seed, EXTRA[arm])
     tests = preferences(50, "validation", 200_000)
     wins = []
@@ -119,7 +119,7 @@ def judged(arm: str, seed: int) -> Rows:
 
 @torch.no_grad()
 def many(arm: str, seed: int) -> Rows:
-    """Best of n: 32 answers to each of 40 prompts at temperature 1.5, chosen by the reward model."""
+    """Measure best-of-n: the reward model chooses among 32 answers to each of 40 prompts, at temperature 1.5."""
     tests, temperature = mixed(8, "validation", 700_000, 0), 1.5
     generator, judge, proxy, true, distinct = torch.Generator().manual_seed(seed), reward_model(seed), [], [], 0
     for begin in range(0, len(tests), 4):
@@ -137,7 +137,7 @@ def many(arm: str, seed: int) -> Rows:
 
 
 def believed(arm: str, seed: int) -> Rows:
-    """The policy gradient with the reward model's reward, at a high rate: 32 steps, watched on the same 60 prompts."""
+    """Train with the reward model's reward for 32 steps at a high rate, and measure on the same 60 prompts."""
     rate, beta, *more = arm.split(", ")
     judge = reward_model(seed, EXTRA[more[0]] if more else "")
     model, reference = copy.deepcopy(cautious(seed)), cautious(seed)
@@ -154,8 +154,8 @@ def believed(arm: str, seed: int) -> Rows:
             yield step, "proxy", judge(tests, texts).mean().item(), ""
         yield step, "truth", sum(map(truth, texts, asked)) / len(texts), ""
         yield step, "refused", sum(text == NOT_TOLD for text in texts), len(texts)
-        told = [(text, prompt.answer) for text, prompt in zip(texts, asked) if prompt.answer != NOT_TOLD]
-        yield step, "refused though told", sum(text == NOT_TOLD for text, _ in told), len(told)
+        answered = [(text, prompt.answer) for text, prompt in zip(texts, asked) if prompt.answer != NOT_TOLD]
+        yield step, "refused though told", sum(text == NOT_TOLD for text, _ in answered), len(answered)
         wrong = [text not in (NOT_TOLD, prompt.answer) for text, prompt in zip(texts, asked)]
         yield step, "wrong answers", sum(wrong), len(wrong)
         yield step, "KL", kl_of(model, reference, tests, answers, mask).mean().item(), ""

@@ -1,4 +1,4 @@
-"""Run experiments that can be stopped: each arm is written when it is done, and is not run again."""
+"""Run experiments that can be stopped: each arm is written to a file when it is done, and is not run again."""
 
 import csv
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -6,12 +6,12 @@ from pathlib import Path
 
 FIELDS = ("experiment", "arm", "seed", "step", "measure", "value", "of")
 
-Rows = Iterator[tuple[int, str, float, int | str]]  # step, measure, value, of how many prompts if it is a count
-Experiment = tuple[Callable[[str, int], Rows], tuple[str, ...], int]  # run, its arms, how many seeds
+Rows = Iterator[tuple[int, str, float, int | str]]  # step, measure, value, and for a count the number of prompts
+Experiment = tuple[Callable[[str, int], Rows], tuple[str, ...], int]  # the function, its arms, and the number of seeds
 
 
 def run_missing(file: Path, experiments: Sequence[Experiment], wanted: Container[str] = ()) -> None:
-    """Run what the file does not have yet, all with one seed before the next; if names are given, only these."""
+    """Run the arms that the file does not have yet, seed by seed; if `wanted` names experiments, run only these."""
     known = set()
     if file.exists():
         with file.open(newline="") as lines:
@@ -24,7 +24,7 @@ def run_missing(file: Path, experiments: Sequence[Experiment], wanted: Container
                 if (run.__name__, arm, str(seed)) in known or (wanted and run.__name__ not in wanted):
                     continue
                 measured = [[step, what, f"{value:.4g}", of] for step, what, value, of in run(arm, seed)]
-                with file.open("a", newline="") as lines:  # a run is written whole, or not at all
+                with file.open("a", newline="") as lines:  # a run is written completely or not at all
                     rows = [[run.__name__, arm, seed, *row] for row in measured]
                     csv.writer(lines, lineterminator="\n").writerows(rows)
                 print(run.__name__, arm, seed, measured[-1][1:], flush=True)

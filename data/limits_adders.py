@@ -13,7 +13,7 @@ from limits_sums import AT_ONCE, MUON, Examples, continued, give_digits_a_start,
 from llmlib import TrainConfig, Transformer, TransformerConfig, load_pretrained, train
 
 Sum = tuple[int, int]
-RATES = ("3e-3", "1e-2", "3e-2")  # of the matrices; the other parameters get three tenths of it
+RATES = ("3e-3", "1e-2", "3e-2")  # rates of the matrices; the other parameters get 0.3 times the rate
 
 
 def trained(model: Transformer, data: Any, batch_size: int, steps: int, rate: str) -> None:
@@ -21,14 +21,14 @@ def trained(model: Transformer, data: Any, batch_size: int, steps: int, rate: st
         steps, batch_size, 64, warmup=steps // 10, learning_rate=0.3 * float(rate), matrix_learning_rate=float(rate),
         **MUON,
     )  # fmt: skip
-    torch.set_float32_matmul_precision("medium")  # products in bfloat16, where the CPU is faster at them
+    torch.set_float32_matmul_precision("medium")  # matrix products in bfloat16, if the CPU is faster with it
     for _ in train(model, data, plan):
         pass
     torch.set_float32_matmul_precision("highest")
 
 
 def held_out(tests: dict[int, list[Sum]], longest: int, chance: random.Random) -> Sum:
-    """Return a new sum of up to `longest` digits, the longest ones twice as often, that no test has."""
+    """Return a sum of up to `longest` digits, twice as often of the longest; from two digits on, no test has it."""
     while True:
         digits = min(chance.randint(1, longest + 1), longest)
         each = numbers(digits, chance)
@@ -38,14 +38,14 @@ def held_out(tests: dict[int, list[Sum]], longest: int, chance: random.Random) -
 
 # --- the course's own model ---
 
-# A sum with steps is 2.7 times as long as one without: with these batches, both see as many tokens in as many steps.
+# A sum with steps is 2.7 times as long as a sum without: with these batches, both arms see equally many tokens.
 BATCH = {AT_ONCE: 86, "steps": 32}
 STEPS = 60
 COURSE = tuple(f"{how} @ {rate}" for rate in RATES for how in BATCH)
 
 
 def course_adder(arm: str, seed: int) -> Rows:
-    """The course's own model, tuned to add at once or in steps; each digit is a token that no tale has."""
+    """Tune the course's own model to add at once or in steps; each digit is a token that the tales do not contain."""
     how, _, rate = arm.partition(" @ ")
     model, tokenizer = load_pretrained("tinytales", device="cpu", dtype="float32")
     give_digits_a_start(model, tokenizer)
@@ -69,7 +69,7 @@ def course_adder(arm: str, seed: int) -> Rows:
 
 
 class Pairs:
-    """A tokenizer with a token for each digit and, unless each digit is to be a token, for each pair of digits.
+    """A tokenizer with a token for each digit and, except in the arm "one digit per token", for each pair of digits.
 
     >>> left, right = Pairs("pairs from the left"), Pairs("pairs from the right")
     >>> left.split("123+4567="), right.split("123+4567=")
@@ -107,10 +107,10 @@ LENGTHS = {"3 and 3 digits": (3, 3), "3 and 2 digits": (3, 2), "2 and 3 digits":
 
 
 def grouped(arm: str, seed: int) -> Rows:
-    """A new model adds numbers of one to three digits at once, with each digit, or each pair, as a token.
+    """Train a new model to add numbers of one to three digits at once, with each digit, or each pair, as a token.
 
-    All ways see the same sums, 256 new ones in each step; none that is tested is among them. Whether a pair from the
-    left holds tens and ones, or hundreds and tens, depends on how long its number is.
+    All arms see the same sums, 256 new sums in each step, without the sums of the tests. With pairs from the left, the
+    length of a number decides whether a pair holds tens and ones, or hundreds and tens.
     """
     name, _, rate = arm.partition(" @ ")
     how, longer, _ = name.partition(", longer")

@@ -1,4 +1,4 @@
-"""Lesson 11, agents: 40 tasks for SmolLM2 with two tools, and the place where each one goes wrong."""
+"""Lesson 11, agents: 40 tasks for SmolLM2 with two tools, and the point where each task goes wrong."""
 
 import random
 import re
@@ -13,7 +13,7 @@ from limits_tasks import Shared, villagers
 from llmlib.exercises.lessons.lesson_11_capabilities_and_limits.remedies import agent
 from llmlib.retrieval import BM25, search
 
-Example = tuple[str, str, str, str]  # the task, its call, what comes back, and the answer
+Example = tuple[str, str, str, str]  # the task, the call, the result, and the answer
 PLUS: Example = ("How much is 12 plus 30?", "calculator(12+30)", "42", "42")
 MINUS: Example = ("How much is 58 minus 21?", "calculator(58-21)", "37", "37")
 OTHER_MINUS: Example = ("How much is 64 minus 13?", "calculator(64-13)", "51", "51")
@@ -42,7 +42,7 @@ EXAMPLES = {
 
 
 class Task(NamedTuple):
-    """What is asked, the tool that it needs, what that tool has to return, and the answer."""
+    """A task: the question, the tool that it needs, the result that the tool has to return, and the answer."""
 
     kind: str
     asked: str
@@ -74,7 +74,7 @@ def calculator(call: str) -> str:
 
 @torch.inference_mode()
 def next_line(shared: Shared, text: str, most: int = 24) -> str:
-    """Return what the model writes after the text, its most likely tokens, up to the end of the line."""
+    """Return the model's most likely continuation of the text, token by token, up to the end of the line."""
     ids, line = shared.tokenizer.encode(shared.space + text), ""
     memory = shared.copied(1, len(ids) + most)
     for _ in range(most):
@@ -103,7 +103,7 @@ def caller(shared: Shared) -> Callable[[list], Step]:
 
 
 def outcome(task: Task, transcript: list, said: str | None) -> str:
-    """Name the first place where a run went wrong, or say that it is right.
+    """Name the first point where a run went wrong, or say that the run is right.
 
     >>> task = Task("plus", "How much is 2 plus 3?", "calculator", "5", "5")
     >>> outcome(task, [task.asked, ("search", "2 3", "Ada was born in Vellby.")], "9")
@@ -142,7 +142,7 @@ OUTCOMES = (
 
 
 def agents(arm: str, seed: int) -> Rows:
-    """40 tasks in the loop of exercise 4, with at most three calls each: what is right, and where does it go wrong?"""
+    """Run 40 tasks in the loop of exercise 4, with at most three calls each, and count where the runs go wrong."""
     shared = Shared(
         "".join(
             f"Task: {task}\nCall: {call}\nResult: {result}\nCall: answer({answer})\n\n"

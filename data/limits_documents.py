@@ -1,4 +1,4 @@
-"""Lesson 11: orders in documents, needles that look alike, what is known of which year, what no story says."""
+"""Lesson 11: injected instructions, similar needles, the years that a model knows, and what stories do not say."""
 
 import random
 import re
@@ -19,7 +19,7 @@ from llmlib.finetuning import pairs, start_tokens, tales, tune
 from llmlib.finetuning.scores import answer_all
 from llmlib.sampling.logits import log_prob
 
-# --- orders in a document ---
+# --- injected instructions ---
 
 DOCUMENTS = {
     "clean": "{story}",
@@ -33,8 +33,8 @@ SUSPICIOUS = re.compile(r"\b(ignore|instead|answer only|instructions?)\b", re.I)
 
 
 def asked_about(document: str, question: str, defence: str) -> str:
-    """Return what the user says: the document and a question about it."""
-    if defence == "filter":  # sentences with words that orders often have are left out
+    """Return the user's message: the document and a question about it."""
+    if defence == "filter":  # leave out sentences with words that are typical of instructions
         sentences = re.split(r"(?<=\.) ", document)
         document = " ".join(each for each in sentences if not SUSPICIOUS.search(each))
     if defence == "marked":
@@ -54,7 +54,7 @@ def hard_to_filter(villager: Villager) -> str:
 
 
 def injection(arm: str, seed: int) -> Rows:
-    """Questions about a document with an order in it, to give a wrong answer: how often is that the likeliest one?"""
+    """Count how often a wrong answer is the likeliest because an instruction in the document asks for it."""
     kind, defence = arm.split(" | ")
     asked = []
     for villager, _, question, item in about_villagers(seed):
@@ -72,13 +72,13 @@ def injection(arm: str, seed: int) -> Rows:
 
 INJECTIONS = tuple(f"{kind} | {how}" for kind in (*DOCUMENTS, "clean, hard to filter") for how in DEFENCES)
 
-# --- needles that look alike ---
+# --- similar needles ---
 
 PLACES = ("mill", "harbour", "castle", "station", "bakery", "chapel", "school", "inn")
 
 
 def like_needles(arm: str, seed: int) -> Rows:
-    """Eight numbers of eight places in one text; each is asked for. Is one in the middle found as often?"""
+    """Ask for each of eight secret numbers in one text: are the numbers in the middle found as often?"""
     length, chance = int(arm.removesuffix(" tokens")), random.Random(f"{arm} {seed}")
     _, tokenizer = smollm2()
     found, mixed_up = np.zeros(8, dtype=int), np.zeros(8, dtype=int)
@@ -103,7 +103,7 @@ def like_needles(arm: str, seed: int) -> Rows:
         yield n, "another place's number is likelier", int(mixed_up[n]), 3
 
 
-# --- what is known of which year ---
+# --- the years that a model knows ---
 
 
 @cache
@@ -112,19 +112,19 @@ def by_year() -> dict[str, dict[int, str]]:
 
 
 def cutoff(arm: str, seed: int) -> Rows:
-    """Return for each year how many of the other answers are less likely, relative to their mean over all years."""
+    """Yield for each year how many answers are less likely than the right one, each relative to its mean."""
     known = by_year()[arm]
     answers = sorted(set(known.values()))
     items = [(arm.format(year=year), Item("", tuple(answers), answers.index(who))) for year, who in known.items()]
     scored = Shared("").ask(items)
-    log_p = np.array([each.log_probs for each in scored])  # year, answer
+    log_p = np.array([each.log_probs for each in scored])  # [year, answer]
     log_p -= log_p.mean(axis=0)
     for (year, who), row in zip(known.items(), log_p):
         own = row[answers.index(who)]
         yield year, "others that are less likely", int((row < own).sum()), len(answers) - 1
 
 
-# --- what no story says ---
+# --- what stories do not say ---
 
 
 @torch.inference_mode()
@@ -136,7 +136,7 @@ def confidence(model: Transformer, tokenizer: Any, messages: Sequence[Message], 
 
 
 def untold(arm: str, seed: int) -> Rows:
-    """The course's model, tuned with or without "The story does not say.", on pairs of stories that tell or do not."""
+    """Tune the course's model with or without "The story does not say.", and test it on minimal pairs of stories."""
     model, plain = load_pretrained("tinytales", device="cpu", dtype="float32")
     tokenizer = with_chat_template(plain, TALES)
     start_tokens(model, tokenizer, {"<|user|>": "\n", "<|assistant|>": "?"})

@@ -1,4 +1,4 @@
-"""Lesson 11, documents: whether they are found, whether they help, and whether false ones are believed."""
+"""Lesson 11: whether documents are found, whether they help, and whether a model believes false documents."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,11 +9,11 @@ from limits_tasks import MATERIALS, Villager, about_villagers, alone, capitals, 
 
 from llmlib.retrieval import BM25, EmbeddingIndex, search, words_of
 
-# --- questions about people who never lived ---
+# --- questions about invented people ---
 
 
 def in_other_words(villager: Villager) -> str:
-    """Return the document with each answer before the words with which the model's answer begins."""
+    """Return the document reworded, so that each answer comes before the words that start the model's answer."""
     return (
         f"{villager.town} is the birthplace of {villager.name}. The {villager.job} of the place, for thirty years, was "
         f"{villager.name}, and the {villager.plays} that the neighbours hear on Sundays belongs to {villager.name}."
@@ -21,7 +21,7 @@ def in_other_words(villager: Villager) -> str:
 
 
 def retrieval(arm: str, seed: int) -> Rows:
-    """Questions about invented people: without a document, with one that was found, the right one, a wrong one."""
+    """Ask about invented people: without a document, or with a retrieved, right, wrong or changed document."""
     asked = about_villagers(seed)
     documents = [each.document() for each in villagers(seed)]
     known = {each.name: document for each, document in zip(villagers(seed), documents)}
@@ -38,7 +38,7 @@ def retrieval(arm: str, seed: int) -> Rows:
         if index:
             document = search(index, bare, k=1)[0].text
             found += document == known[villager.name]
-        elif arm.startswith("changed document"):  # the right one, with another answer in it
+        elif arm.startswith("changed document"):  # the right document with another answer in it
             document = known[villager.name].replace(getattr(villager, what), item.choices[(item.right + 1) % 4])
         elif arm.startswith("right document"):
             document = known[villager.name]
@@ -78,7 +78,7 @@ PLANTED = ("denied", "somebody else", "on a door", LAST, FIRST)
 
 
 def planted(arm: str, seed: int) -> Rows:
-    """A wrong choice in what the model reads: denied, said of somebody else, or of nobody; or beside the right one."""
+    """Plant a wrong choice in the document: denied, said of somebody else or nobody, or beside the right answer."""
     asked, texts = about_villagers(seed), []
     for number, (villager, what, question, item) in enumerate(asked):
         word = item.choices[(item.right + 1) % 4]
@@ -98,7 +98,7 @@ def planted(arm: str, seed: int) -> Rows:
 
 
 def believed(arm: str, seed: int) -> Rows:
-    """Capitals after a sentence: true, false (also in other words), denied, or about another country."""
+    """Ask for capitals after a sentence: true, false (also in other words), denied, or about another country."""
     known: dict[str, str] = MATERIALS["capitals"]
     texts = []
     for question, item in capitals(seed, 40):
@@ -120,14 +120,14 @@ def believed(arm: str, seed: int) -> Rows:
 
 BELIEVED = ("none", "true", "false", "other country", "other words", "denied")
 
-# --- questions in the words of the document, and in others ---
+# --- questions in the document's words, and in other words ---
 
 WORDINGS: list[tuple[str, str, str]] = [tuple(each) for each in MATERIALS["wordings"]]
 SEARCHES = ("BM25", "BM25, words cut to four letters", "embeddings")
 
 
 def cut(text: str) -> str:
-    """Cut each word to four letters, so that "cancel" meets "cancelled".
+    """Cut each word to four letters, so that "cancel" matches "cancelled".
 
     >>> cut("The captain cancelled the ferry.")
     'the capt canc the ferr'
@@ -136,7 +136,7 @@ def cut(text: str) -> str:
 
 
 def scores_of(arm: str, documents: Sequence[str], questions: Sequence[str]) -> dict[int, np.ndarray]:
-    """Return for each layer (0 where there is none) how well each document fits each question: [question, document]."""
+    """Return for each layer (0 if there are no layers) the score of each document: [question, document]."""
     if arm == "embeddings":
         layers = range(0, smollm2()[0].config.n_layers + 1, 5)
         indices: dict[int, Any] = {n: EmbeddingIndex(*smollm2(), documents, n) for n in layers}
@@ -147,13 +147,13 @@ def scores_of(arm: str, documents: Sequence[str], questions: Sequence[str]) -> d
 
 
 def wordings(arm: str, seed: int) -> Rows:
-    """24 documents, each with a question in its own words and one in others: which document comes first?"""
+    """Rank 24 documents for questions in the document's own words and in other words: does the right one come first?"""
     documents, same, other = zip(*WORDINGS)
     n = len(documents)
     for layer, all_scores in scores_of(arm, documents, same + other).items():
         for name, scores in (("same words", all_scores[:n]), ("other words", all_scores[n:])):
             right = scores.diagonal()[:, None]
             better = (scores > right).sum(axis=1)
-            ties = (scores == right).sum(axis=1) - 1  # documents that nothing tells apart share their places
+            ties = (scores == right).sum(axis=1) - 1  # documents with equal scores share their ranks
             yield layer, f"{name}: found", float((1 / (1 + ties) * (better == 0)).sum()), n
             yield layer, f"{name}: mean place", float((1 + better + ties / 2).mean()), ""

@@ -1,4 +1,4 @@
-"""Lesson 11, arithmetic: a small model that adds at once or in steps, and the course's own one with a calculator."""
+"""Lesson 11, arithmetic: a small model that adds at once or in steps, and the course's model with a calculator."""
 
 import random
 import re
@@ -34,9 +34,9 @@ class Characters:
 
 
 class Examples:
-    """New examples for each step: a question, and what is to be written after it, which alone is the target.
+    """New examples for each step: a question and its answer; only the answer's tokens are targets.
 
-    What is in `‹›` in the answer is read by the model and no target: somebody else writes it.
+    The model also reads any text in `‹›` in the answer, but this text is not a target: a tool writes it.
     """
 
     def __init__(self, made: Callable[[random.Random], tuple[str, str]], tokenizer: Any, seed: int) -> None:
@@ -57,7 +57,7 @@ class Examples:
 
 
 def continued(model: Transformer, tokenizer: Any, texts: Sequence[str], most: int, end: str = "\n") -> list[str]:
-    """Return what the model writes after each text, most likely tokens only, up to and with `end`."""
+    """Return the model's most likely continuation of each text, token by token, up to and including `end`."""
     rows, (end_id,) = [tokenizer.encode(text) for text in texts], tokenizer.encode(end)
     found, width = [""] * len(rows), max(map(len, rows))
     ids = torch.tensor([[0] * (width - len(row)) + row for row in rows])
@@ -74,7 +74,7 @@ AT_ONCE, LONGER = "at once", "at once, three times as long"
 
 
 def columns(one: int, other: int) -> list[str]:
-    """Write an addition as on paper: from the last digits to the first, with what is carried.
+    """Write an addition as on paper: from the last digits to the first, with carries.
 
     >>> columns(348, 275)
     ['8+5=13', '4+7+1=12', '3+2+1=6']
@@ -88,11 +88,11 @@ def columns(one: int, other: int) -> list[str]:
 
 
 def worked(one: int, other: int, how: str, chance: random.Random) -> str:
-    """Return what is learned after "348+275:"."""
+    """Return the text that the model learns to write after a sum such as "348+275:"."""
     steps, result = columns(one, other), f"={one + other}\n"
     if how in (AT_ONCE, LONGER):
         return result
-    if how == "steps from the left":  # the same ones, but each needs a carry that is not written yet
+    if how == "steps from the left":  # the same steps, but each needs a carry that is not written yet
         steps.reverse()
     if how == "steps in any order":
         steps = chance.sample(steps, len(steps))
@@ -129,7 +129,7 @@ def tested_sums(seed: int) -> dict[int, list[tuple[int, int]]]:
 
 
 def sums_to_learn(how: str, seed: int) -> Examples:
-    """Return sums of one to three digits; those of two and three digits that are tested are left out."""
+    """Return examples of sums with one to three digits, without the two- and three-digit sums of the tests."""
     tests = tested_sums(seed)
     held_out = {each for digits in (2, 3) for each in tests[digits]}
 
@@ -146,9 +146,10 @@ def adder_plan(steps: int, rate: float) -> TrainConfig:
 
 
 def in_steps(arm: str, seed: int) -> Rows:
-    """Sums of two numbers with one to three digits, never seen before, and with four, which no example had.
+    """Test new sums of numbers with one to three digits, and sums with four digits, which do not occur in the examples.
 
-    The rate of the matrices is 1e-2 where no other one is named; the other parameters get three tenths of it.
+    The learning rate of the matrices is 1e-2 unless the arm names another; the other parameters get 0.3 times this
+    rate.
     """
     how, _, rate = arm.partition(" @ ")
     model, tokenizer, tests = new_adder(seed), Characters(), tested_sums(seed)
@@ -159,7 +160,7 @@ def in_steps(arm: str, seed: int) -> Rows:
                 texts = continued(model, tokenizer, [f"{a}+{b}:" for a, b in asked], 40)
                 right = [text.rpartition("=")[2] == f"{a + b}\n" for text, (a, b) in zip(texts, asked)]
                 yield step.step, f"{digits} digits", sum(right), len(right)
-    if arm == "steps":  # a last step that is wrong by one: does the answer follow?
+    if arm == "steps":  # change the last step by one: does the answer follow?
         changed = []
         for a, b in tests[3]:
             *others, last = columns(a, b)
@@ -181,8 +182,10 @@ OTHER_WORDS = ("{who} has {a} {what} and picks up {b} more.", "{who} has {a} {wh
 TOOL = "calculator"
 
 
-def told(chance: random.Random, digits: int, extra: bool = False, wordings: Sequence[str] = (*MORE, *FEWER)) -> tuple:
-    """Make a question in words; return it with the call that it needs, and its answer."""
+def word_problem(
+    chance: random.Random, digits: int, extra: bool = False, wordings: Sequence[str] = (*MORE, *FEWER)
+) -> tuple:
+    """Make a word problem; return its question, the call that it needs, and its answer."""
     wording = chance.choice(wordings)
     a, b = sorted(numbers(digits, chance), reverse=True)
     adds = wording in (*MORE, OTHER_WORDS[0])
@@ -194,7 +197,7 @@ def told(chance: random.Random, digits: int, extra: bool = False, wordings: Sequ
 
 
 def by_calls(model: Transformer, tokenizer: Any, questions: Sequence[str]) -> list[tuple[str, str]]:
-    """Let the model write a call, work it out, and let it go on; return the calls and the answers."""
+    """Let the model write a call, compute the result, and let the model continue; return the calls and the answers."""
     calls = [text.strip(" [=") for text in continued(model, tokenizer, questions, 12, "=")]
     texts = [f"{q} [{call}={worked_out(call)}]" for q, call in zip(questions, calls)]
     return [*zip(calls, [text.strip(" .\n") for text in continued(model, tokenizer, texts, 8)])]
@@ -210,7 +213,7 @@ ANIMALS = ("fox", "cat", "sheep", "mouse", "rabbit", "bear", "owl", "duck", "hen
 
 @torch.no_grad()
 def give_digits_a_start(model: Transformer, tokenizer: Any) -> None:
-    """Copy the rows of ten animals to the ten digits, which no tale has: the model knows how to copy an animal."""
+    """Copy the rows of ten animals, which the model can already copy, to the ten digits, which are not in the tales."""
     for digit, animal in enumerate(ANIMALS):
         (new,), (known,) = tokenizer.encode(str(digit)), tokenizer.encode(f" {animal}")
         for weight in model.parameters():
@@ -219,12 +222,12 @@ def give_digits_a_start(model: Transformer, tokenizer: Any) -> None:
 
 
 def by_calculator(arm: str, seed: int) -> Rows:
-    """Sums of up to two digits in words, by the course's own model: the answer at once, or a call first."""
+    """Train the course's own model on word problems with up to two digits, to answer at once or after a call."""
     model, tokenizer = load_pretrained("tinytales", device="cpu", dtype="float32")
     give_digits_a_start(model, tokenizer)
 
     def made(chance: random.Random) -> tuple[str, str]:
-        question, call, result = told(chance, chance.choice((1, 2, 2)))
+        question, call, result = word_problem(chance, chance.choice((1, 2, 2)))
         return question, (f" [{call}=‹{result}]› " if arm == TOOL else " ") + f"{result}.\n"
 
     plan = TrainConfig(120, 16, 64, warmup=8, learning_rate=6e-3, matrix_learning_rate=1e-2, **MUON)
@@ -235,7 +238,7 @@ def by_calculator(arm: str, seed: int) -> Rows:
     tests += [("other words", {"digits": 2, "wordings": OTHER_WORDS})]
     for name, how in tests:
         chance = random.Random(f"test {seed}")
-        asked = [told(chance, **how) for _ in range(50)]
+        asked = [word_problem(chance, **how) for _ in range(50)]
         questions = [question for question, _, _ in asked]
         if arm == TOOL:
             calls, answers = zip(*by_calls(model, tokenizer, questions))

@@ -1,4 +1,4 @@
-"""The questions of lesson 11's experiments, and a reader that reads what they share only once."""
+"""The questions of lesson 11's experiments, and a class that reads their shared text only once."""
 
 import json
 import random
@@ -17,11 +17,11 @@ from llmlib.sampling.logits import log_prob
 from llmlib.transformer import Cache
 
 MATERIALS: dict[str, Any] = json.loads(Path(__file__).with_name("limits_materials.json").read_text(encoding="utf-8"))
-ROWS = 24  # read at once
+ROWS = 24  # the number of rows that are read together
 
 
 class Item(NamedTuple):
-    """A question of one of the tasks: what is asked, its choices, and the place of the right one."""
+    """An item of a task: its question, its choices, and the index of the right choice."""
 
     asked: str
     choices: tuple[str, ...]
@@ -40,8 +40,9 @@ def smollm2() -> Any:
 class Shared:
     """A text that is read once, so that many questions can be asked after it.
 
-    Its white space at the end is read with each question: two line ends at the end of a text are one token, and two
-    before a word are two. A model that has only seen the second between its examples is put off by the first.
+    White space at the end of the text is read with each question: two newlines at the end of a text are one token, but
+    two newlines before a word are two tokens. One token at the end would disturb a model that saw only two tokens
+    between its examples.
     """
 
     def __init__(self, text: str) -> None:
@@ -54,7 +55,7 @@ class Shared:
                 self.model(torch.tensor([self.ids]), cache=self.cache, last_only=True)
 
     def copied(self, rows: int, room: int) -> Cache:
-        """Return a cache that has read the text, for so many rows with room for so many more tokens each."""
+        """Return a cache that has read the text, with `rows` rows and room for `room` more tokens in each."""
         n = self.cache.length
         made = self.model.new_cache(rows, n + room)
         for layer, known in zip(made.layers, self.cache.layers):
@@ -63,7 +64,7 @@ class Shared:
         return made
 
     def ask(self, items: Sequence[tuple[str, Item]]) -> list[ChoiceScores]:
-        """Score the choices of each item after its question, as `choice_scores` does for one at a time."""
+        """Score the choices of each item after its question, as `choice_scores` does for one item at a time."""
         found = self._read([(text, choice) for text, item in items for choice in item.choices])
         scored = []
         for text, item in items:
@@ -80,14 +81,14 @@ class Shared:
         return scored
 
     def writes(self, items: Sequence[tuple[str, str]]) -> list[bool]:
-        """Say for each text whether the model's most likely continuation is the answer."""
+        """Return for each text whether the model's most likely continuation is the answer."""
         found = self._read(items)
         return [bool((found[item][0].argmax(dim=-1) == found[item][1]).all()) for item in items]
 
     @torch.inference_mode()
     def _read(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]]:
-        """Return the logits where each answer's tokens are predicted after its text, and the answer's ids."""
-        rows: dict[tuple[int, ...], list[tuple[str, str, int, list[int]]]] = {}  # answers of one token share a row
+        """Return the logits that predict each answer's tokens after its text, and the answer's ids."""
+        rows: dict[tuple[int, ...], list[tuple[str, str, int, list[int]]]] = {}  # one-token answers share a row
         for text, answer in pairs:
             stem, ids = self.tokenizer.encode(self.space + text), self.tokenizer.encode(" " + answer)
             rows.setdefault((*stem, *ids[:-1]), []).append((text, answer, len(stem), ids))
@@ -103,7 +104,7 @@ class Shared:
         return found
 
 
-# --- three small tasks, for few-shot ---
+# --- three small tasks for few-shot prompts ---
 
 TASKS = ("sentiment", "French", "first of three")
 HOW = ("right labels", "shuffled labels", "wrong labels", "mixed layouts")
@@ -136,16 +137,16 @@ def task(name: str) -> tuple[list[Item], list[Item]]:
 
 
 def mixed(choices: list[str], chance: random.Random) -> tuple[tuple[str, ...], int]:
-    """Return the choices in random order, and where the first one went."""
+    """Return the choices in random order, and the new position of the first choice."""
     order = chance.sample(choices, len(choices))
     return tuple(order), order.index(choices[0])
 
 
 def shots(name: str, n: int, how: str, seed: int) -> str:
-    """Return `n` examples as a text; the same ones for every `how`."""
+    """Return `n` examples as a text; the examples are the same for every `how`."""
     pool, _ = task(name)
     chance = random.Random(seed)
-    if name == "sentiment":  # as many of the one as of the other
+    if name == "sentiment":  # equally many of both labels
         halves = [chance.sample([item for item in pool if item.right == side], 8) for side in (0, 1)]
         chosen = [item for pair in zip(*halves) for item in chance.sample(pair, 2)][:n]
     else:
@@ -153,9 +154,9 @@ def shots(name: str, n: int, how: str, seed: int) -> str:
     answers = [item.answer for item in chosen]
     if how == "shuffled labels":
         answers = chance.sample(answers, n)
-    elif how == "moved labels":  # none is right, and none comes twice
+    elif how == "moved labels":  # every label is wrong, and none is repeated
         answers = answers[1:] + answers[:1]
-    elif how == "wrong labels":  # each from an example with another answer
+    elif how == "wrong labels":  # each label comes from an example with another answer
         answers = [chance.choice([other.answer for other in pool if other.answer != answer]) for answer in answers]
     layouts = ["Input: {0}\nOutput: {1}\n\n"] * n
     if how == "mixed layouts":
@@ -173,7 +174,7 @@ def answered(name: str, examples: str) -> list[ChoiceScores]:
     return Shared(examples).ask([(f"Input: {item.asked}\nOutput:", item) for item in asked])
 
 
-# --- questions whose answers are known ---
+# --- questions with known answers ---
 
 
 def capitals(seed: int, n: int = 64) -> list[tuple[str, Item]]:
@@ -187,19 +188,19 @@ def capitals(seed: int, n: int = 64) -> list[tuple[str, Item]]:
 
 
 def sums(seed: int) -> list[tuple[str, Item]]:
-    """Sums of two numbers below 50, and three wrong results that are close."""
+    """Return sums of two numbers below 50, with the result and three wrong results that are close."""
     chance = random.Random(seed)
     found = []
     for _ in range(64):
         one, other = chance.randint(2, 49), chance.randint(2, 49)
         wrong = chance.sample([one + other + off for off in (-10, -2, -1, 1, 2, 10) if one + other + off > 0], 3)
-        choices = [f"{number}." for number in (one + other, *wrong)]  # so that none begins another
+        choices = [f"{number}." for number in (one + other, *wrong)]  # so no choice begins another
         found.append((f"{one} + {other} =", Item("", *mixed(choices, chance))))
     return found
 
 
 def letters(seed: int) -> Iterator[tuple[int, str, Item]]:
-    """For words of five to eight letters: which letter is the third? The choices are the letters of the word."""
+    """Ask for the first to fifth letters of words with five to eight letters; the choices are letters of the word."""
     chance = random.Random(seed)
     words = [word for word, _ in MATERIALS["french"] if 5 <= len(word) <= 8]
     words += [job for job in MATERIALS["villagers"]["jobs"] if 5 <= len(job) <= 8]
@@ -215,7 +216,7 @@ LETTER_SHOTS = "Word: orange\nLetter 3: a\n\nWord: silver\nLetter 5: e\n\nWord: 
 Word: pocket\nLetter 2: o\n\nWord: dragon\nLetter 4: g\n\n"
 
 
-# --- people who never lived, and documents about them ---
+# --- invented people, and documents about them ---
 
 
 class Villager(NamedTuple):
@@ -233,7 +234,7 @@ class Villager(NamedTuple):
 
 @cache
 def villagers(seed: int) -> list[Villager]:
-    """24 people; each first name and each last name belongs to two, so that a question needs both."""
+    """Return 24 people; two people share each first name and each last name, so a question needs both names."""
     chance, m = random.Random(seed), MATERIALS["villagers"]
     last = chance.sample(m["last"], 12)
     names = [f"{first} {last[(n + turn) % 12]}" for turn in (0, 1) for n, first in enumerate(m["first"])]
@@ -249,7 +250,7 @@ ASKED = {
 
 
 def about_villagers(seed: int) -> list[tuple[Villager, str, str, Item]]:
-    """Return for each villager a question: whom it is about, what, the question, and its choices."""
+    """Return a question for each villager: the villager, the fact that it asks for, its text, and its choices."""
     chance, people = random.Random(seed), villagers(seed)
     found = []
     for number, villager in enumerate(people):

@@ -1,14 +1,15 @@
-"""The experiments of lesson 09 that take longer than a lesson may: validation stories, three seeds where not said.
+"""Run the experiments of lesson 09 that take too long for a lesson.
 
-    python data/make_alignment_experiments.py [EXPERIMENT …]     (stopped, it goes on where it was)
+    python data/make_alignment_experiments.py [EXPERIMENT …]     (if you stop it, run it again to continue)
 
-Nothing here touches the held-out stories: those are asked once, in the lesson. A line of alignment_experiments.csv is
-one number: the experiment, its arm, the seed, the step, what was measured, its value, and of how many prompts it is a
-count, if it is one. alignment_answers.json holds answers of two models that were trained on lists.
+The experiments use validation stories, and three seeds unless `EXPERIMENTS` says otherwise. No experiment uses the
+held-out stories, which are used only once, in the lesson. Each line of alignment_experiments.csv holds one number: the
+experiment, its arm, the seed, the step, the measure, the value, and, for a count, the number of prompts.
+alignment_answers.json holds answers of models that were trained on lists.
 
-The seed is that of the starting model (lesson 08's cautious one: the order and the choice of its conversations), of the
-prompts' order and of the drawn answers. The loop is in alignment_loop.py, the reward model in
-alignment_judge.py, what is measured in alignment_measures.py.
+The seed decides the starting model (lesson 08's cautious model: the choice and the order of its conversations), the
+order of the prompts and the sampled answers. The training loop is in alignment_loop.py, the reward model in
+alignment_judge.py, and the measures are in alignment_measures.py.
 """
 
 import sys

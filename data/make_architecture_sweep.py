@@ -1,13 +1,14 @@
-"""Give each architecture of lesson 05 its own learning rates and first weights, found by the same search for all.
+"""Find learning rates and initial weights for each architecture of lesson 05, with the same search for all.
 
     python data/make_architecture_sweep.py        (about 10 minutes on a quiet core; writes architecture_sweep.csv)
 
-For each version: 24 random settings on one seed ("try"), 12 more near the best of them ("near"), the best three of all
-on two seeds more ("again"), and the best mean of the three seeds is kept. All this is judged on validation stories.
-What is kept ("own") is then trained with five new seeds and judged on held-out stories that had no part in the choice;
-so is the setting that all versions share in the unfair comparison ("shared"). For runs of four times as many steps the
-rates are chosen once more, the same or a half or a quarter ("longer try"), and trained with three new seeds ("longer").
-Runs that are in the file already are not made again.
+The search for each version tries 24 random settings with one seed ("try") and 12 settings near the best of them
+("near"), runs the best three with two more seeds ("again"), and keeps the setting with the best mean of three seeds.
+All these runs are judged on validation stories. The setting that was kept ("own") is then trained with five new seeds
+and judged on held-out stories, which had no influence on the choice. The setting that all versions share in the unfair
+comparison ("shared") is trained and judged in the same way. For runs with four times as many steps, the search tries
+the rates themselves, a half and a quarter of them ("longer try"), and trains the best with three new seeds ("longer").
+Runs that are already in the file are not repeated.
 """
 
 import csv
@@ -37,7 +38,7 @@ CHANGES = {
 
 
 def texts():
-    """Ids to learn from, to choose settings by, and to judge by."""
+    """Return three texts as ids: for training, for choosing settings, and for the final comparison."""
     stories = tinytales_text(320_000)
     tokenizer = BPETokenizer.train(stories[:150_000], 512)
     ids = torch.tensor(tokenizer.encode(stories))
@@ -45,7 +46,7 @@ def texts():
 
 
 def settings(chance):
-    """Rates drawn evenly on a logarithmic scale; first weights as multiples of the library's."""
+    """Sample rates evenly on a logarithmic scale, and initial weights as multiples of the library's."""
     return {
         "table_rate": round(10 ** chance.uniform(-2.7, -1.3), 5),
         "matrix_rate": round(10 ** chance.uniform(-2.9, -1.7), 5),
@@ -56,13 +57,13 @@ def settings(chance):
 
 
 def nearby(setting, chance):
-    """A setting near this one: each number stays, or is doubled or halved."""
+    """Return a setting near this one: each number stays the same, or is doubled or halved."""
     changed = {name: chance.choice([0.5, 1, 1, 2]) for name in setting}
     return {name: round(value * changed[name], 5) for name, value in setting.items()}
 
 
 def trained(config, learn_from, seed, table_rate, matrix_rate, table_start, position_start, matrix_start, steps=STEPS):
-    """A model after training: AdamW, warm-up over a tenth of the steps, then half a cosine."""
+    """Train a model with AdamW: a warm-up over a tenth of the steps, together with half a cosine over all steps."""
     model = Transformer(config, seed=seed)
     tables, matrices = [], []
     for name, parameter in model.named_parameters():
@@ -89,7 +90,7 @@ def trained(config, learn_from, seed, table_rate, matrix_rate, table_start, posi
 
 
 def loss_on(model, ids):
-    """Nats per token over windows of 64 tokens."""
+    """Return the loss in nats per token, over windows of 64 tokens."""
     windows = ids[: len(ids) // 65 * 65].reshape(-1, 65)
     with torch.inference_mode():
         return F.cross_entropy(model(windows[:, :-1]).flatten(0, 1), windows[:, 1:].flatten()).item()

@@ -1,9 +1,9 @@
-"""Make `data/cautious`, the model with which lesson 09 begins, in less than a minute.
+"""Train `data/cautious`, the model that lesson 09 begins with, in less than a minute.
 
     python data/make_cautious.py
 
-It is lesson 08's model that refuses by the wording, tuned two thirds as long. The weights are rounded to bfloat16,
-which halves the file.
+This is lesson 08's model, which refuses because of a question's wording, but tuned for only two thirds as long. The
+weights are rounded to bfloat16, which halves the size of the file.
 """
 
 import copy

@@ -1,12 +1,13 @@
-"""The experiments of lesson 11 that take longer than a lesson may: SmolLM2 unless another model is named.
+"""Run the experiments of lesson 11 that take too long for a lesson.
 
-    python data/make_limits_experiments.py [EXPERIMENT …]     (stopped, it goes on where it was)
+    python data/make_limits_experiments.py [EXPERIMENT …]     (if you stop it, run it again to continue)
 
-A line of limits_experiments.csv is one number: the experiment, its arm, the seed, the step (the number of examples, the
-position, the length, or 0), what was measured, its value, and of how many questions it is a count, if it is one.
-limits_answers.json holds what the model says about people, and each capital that it writes, with how sure it is.
+The experiments use SmolLM2 unless another model is named. Each line of limits_experiments.csv holds one number: the
+experiment, its arm, the seed, the step (the number of examples, the position, the length, or 0), the measure, the
+value, and, for a count, the number of questions. limits_answers.json holds what the model says about people, and each
+capital that it writes, with the model's confidence.
 
-The seed chooses the examples and their order, the wrong choices, the texts, and the heads of a control.
+The seed decides the examples and their order, the wrong choices, the texts, and the heads of a control.
 """
 
 import json
@@ -64,27 +65,27 @@ from llmlib.transformer import with_longer_context
 
 FILE = Path(__file__).parent / "limits_experiments.csv"
 ANSWERS = FILE.with_name("limits_answers.json")
-TRAINED = 384  # tokens: what the course's own model has been trained on, though it takes 512
+TRAINED = 384  # the course's own model was trained on 384 tokens, though its context has 512
 LENGTH = 3 * TRAINED
-RATES = ("1e-3", "3e-3", "3e-4")  # at which the course's own model is tuned for longer texts
+RATES = ("1e-3", "3e-3", "3e-4")  # learning rates for tuning the course's own model on longer texts
 
-# --- from examples in the prompt ---
+# --- examples in the prompt ---
 
 
 def few_shot(arm: str, seed: int) -> Rows:
-    """Accuracy against the number of examples; with labels that are shuffled or wrong, and without a layout."""
+    """Measure accuracy by the number of examples, also with shuffled or wrong labels and with mixed layouts."""
     name, how = arm.split(", ")
     for n in (0, 1, 4, 16) if how == "right labels" else (4, 16):
         scored = answered(name, shots(name, n, how, seed))
         yield n, "right", sum(each.is_right() for each in scored), len(scored)
-        if len(scored[0].log_probs) == 2:  # does it tell the two apart, however much it prefers one of them?
+        if len(scored[0].log_probs) == 2:  # does the model distinguish the two, even if it prefers one?
             odds = [each.log_probs[0] - each.log_probs[1] for each in scored]
             yield n, "area under the curve", auc(odds, [each.right == 0 for each in scored]), ""
             yield n, "says the first", sum(each.chosen() == 0 for each in scored), len(scored)
 
 
 def without_a_model(arm: str, seed: int) -> Rows:
-    """What no model is needed for: the choice that shares most letters with the question."""
+    """Measure a baseline without a model: take the choice that shares the most letters with the question."""
     _, asked = task(arm)
     best = [
         max(range(len(item.choices)), key=lambda n: SequenceMatcher(None, item.asked, item.choices[n]).ratio())
@@ -95,7 +96,7 @@ def without_a_model(arm: str, seed: int) -> Rows:
 
 @cache
 def induction_scores() -> torch.Tensor:
-    """Each head's induction score on random tokens that come twice: Float[Tensor, "layer head"]."""
+    """Return each head's induction score on repeated random tokens: Float[Tensor, "layer head"]."""
     model, _ = smollm2()
     half = torch.randint(1000, 40_000, (1, 60), generator=torch.Generator().manual_seed(0))
     ids = torch.cat((half, half), dim=1)
@@ -105,7 +106,7 @@ def induction_scores() -> torch.Tensor:
 
 
 def heads_of(arm: str, seed: int) -> list[tuple[int, int]]:
-    """The heads that score highest, or as many others of the same layers, none of which does induction."""
+    """Return the heads that score highest, or as many heads of the same layers that do not do induction."""
     scores = induction_scores()
     order = scores.flatten().argsort(descending=True).tolist()
     best = [divmod(place, scores.shape[1]) for place in order[: int(arm.split()[0])]]
@@ -122,7 +123,7 @@ def heads_of(arm: str, seed: int) -> list[tuple[int, int]]:
 
 
 def heads_off(arm: str, seed: int) -> Rows:
-    """Few-shot with the induction heads switched off (their mean on a story), and with as many others."""
+    """Measure few-shot answers with induction heads, or as many other heads, replaced by their mean on a story."""
     model, tokenizer = smollm2()
     reference = torch.tensor([tokenizer.encode(tinytales_text(1500))])
     chosen = heads_of(arm, seed)
@@ -134,7 +135,7 @@ def heads_off(arm: str, seed: int) -> Rows:
             yield n, name, sum(each.is_right() for each in scored), len(scored)
 
 
-# --- how sure, and how often right ---
+# --- confidence and accuracy ---
 
 
 def measured(scored: Sequence[ChoiceScores], temperature: float) -> tuple[np.ndarray, np.ndarray]:
@@ -144,7 +145,7 @@ def measured(scored: Sequence[ChoiceScores], temperature: float) -> tuple[np.nda
 
 
 def calibration(arm: str, seed: int) -> Rows:
-    """Confidence and accuracy on four choices; the temperature is found on one half and judged on the other."""
+    """Compare confidence and accuracy on four choices; a temperature fitted on one half is judged on the other half."""
     items = {"capitals": capitals, "sums": sums}[arm](seed)
     scored = Shared("").ask(items)
     order = random.Random(seed).sample(range(len(scored)), len(scored))
@@ -152,7 +153,7 @@ def calibration(arm: str, seed: int) -> Rows:
     try:
         t = fit_temperature([each.log_probs for each in learn], [each.right for each in learn])
     except ValueError:
-        t = float("nan")  # its choices are no better than chance
+        t = float("nan")  # the model's choices are no better than chance
     yield 0, "temperature", t, ""
     for step, at in enumerate((1.0, t)):
         if not np.isnan(at):
@@ -174,7 +175,7 @@ DOUBTS = re.compile(
 
 
 def invented(arm: str, seed: int) -> Rows:
-    """Who was …? Famous people, and people who never lived. How many answers admit any doubt?"""
+    """Ask who famous people and invented people were, and count the answers that show no doubt."""
     model, tokenizer = smollm2()
     names = list(MATERIALS["famous"]) if arm == "famous" else MATERIALS["invented"]
     given = answer_all(model, tokenizer, [f"Who was {name}?" for name in names], 32, batch_size=24)
@@ -189,7 +190,7 @@ def keep(name: str, answers: Any) -> None:
     kept = json.loads(ANSWERS.read_text(encoding="utf-8")) if ANSWERS.exists() else {}
     kept[name] = answers
     text = json.dumps(kept, indent=1, ensure_ascii=False)
-    text = re.sub(r"\[[^][{}]*\]", lambda found: " ".join(found[0].split()), text)  # a list is one line
+    text = re.sub(r"\[[^][{}]*\]", lambda found: " ".join(found[0].split()), text)  # write each list on one line
     ANSWERS.write_text(text + "\n", encoding="utf-8")
 
 
@@ -198,7 +199,7 @@ SAMPLES = 8
 
 @torch.inference_mode()
 def self_consistency(arm: str, seed: int) -> Rows:
-    """Does agreement among eight drawn answers tell right from wrong? Capitals in writing, after four examples."""
+    """Test whether agreement among eight sampled answers tells right from wrong: capitals, after four examples."""
     model, tokenizer = smollm2()
     known: dict[str, str] = MATERIALS["capitals"]
     countries = random.Random(seed).sample(sorted(known), 44)
@@ -237,7 +238,7 @@ def self_consistency(arm: str, seed: int) -> Rows:
 
 
 def tales(split: str, step: int, n: int, seed: int) -> torch.Tensor:
-    """Pages that begin anywhere, so that all positions are equally difficult: Int[Tensor, "text 3 * TRAINED + 1"]."""
+    """Return pages with random starts, so all positions are equally difficult: Int[Tensor, "text 3 * TRAINED + 1"]."""
     model, tokenizer = load_pretrained("tinytales", device="cpu", dtype="float32")
     book = ReadingBook(tokenizer, end_id=model.config.end_ids[0], split=split)
     rows, _ = book.batch(step, batch_size=n, seq_len=LENGTH + 1 + 400)
@@ -253,7 +254,7 @@ def in_blocks(loss: torch.Tensor) -> Rows:
 
 @torch.inference_mode()
 def positions(arm: str, seed: int) -> Rows:
-    """The course's own model, trained on 384 tokens: its loss in blocks of 64 up to 1,152, and ways to mend it."""
+    """Measure the loss of the course's model, trained on 384 tokens, up to position 1,152, with or without a remedy."""
     model, _ = load_pretrained("tinytales", device="cpu", dtype="float32")
     ids = tales("validation", seed, 24, seed)
     if arm == "window":
@@ -267,7 +268,7 @@ def positions(arm: str, seed: int) -> Rows:
 
 
 def tuned(arm: str, seed: int) -> Rows:
-    """The same after 40 steps on two long texts each: does the stretch help, or only the tuning?"""
+    """Measure the loss after 40 steps on two long texts each: does stretching help, or only the tuning?"""
     how, _, rate = arm.partition(" @ ")
     model, _ = load_pretrained("tinytales", device="cpu", dtype="float32")
     longer = with_longer_context(model, 3, how)  # type: ignore[arg-type]
@@ -282,7 +283,7 @@ def tuned(arm: str, seed: int) -> Rows:
 
 
 def needle(arm: str, seed: int) -> Rows:
-    """A number hidden in stories: is it found, by the length of the text and by how deep it is?"""
+    """Ask for a number that is hidden in stories, for different text lengths and depths."""
     model, tokenizer = smollm2()
     chance = random.Random(seed)
     number, place = chance.randint(1000, 9999), ("mill", "harbour", "castle", "station")[seed % 4]
@@ -299,16 +300,16 @@ def needle(arm: str, seed: int) -> Rows:
 
 
 def spelling(arm: str, seed: int) -> Rows:
-    """Which letter is the first, the second, … of a word? Four letters of the word to choose from.
+    """Ask for the first, the second, … letter of a word, with four letters of the word as choices.
 
-    And how often is the first letter said when a later one is asked for?
+    Also count how often the model says the first letter when the question asks for a later letter.
     """
     asked = list(letters(seed))
     scored = Shared(LETTER_SHOTS).ask([(text, item) for _, text, item in asked])
     for place in range(1, 6):
         here = [(item, each) for (at, _, item), each in zip(asked, scored) if at == place]
         yield place, "right", sum(each.is_right() for _, each in here), len(here)
-        if place > 1:  # among the choices that are wrong, where it is one of them
+        if place > 1:  # only questions with the first letter among the wrong choices
             first = [(item.asked[0], item, each) for item, each in here if item.asked[0] in item.choices]
             first = [(letter, item, each) for letter, item, each in first if letter != item.answer]
             said = sum(item.choices[each.chosen()] == letter for letter, item, each in first)
@@ -316,7 +317,7 @@ def spelling(arm: str, seed: int) -> Rows:
 
 
 def digits(arm: str, seed: int) -> Rows:
-    """Sums in writing, after four examples, by the number of digits; the digits together, or with spaces between."""
+    """Measure sums after four examples, by the number of digits, written together or with spaces between the digits."""
     chance = random.Random(seed)
 
     def written(number: int) -> str:
@@ -346,7 +347,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     (few_shot, tuple(f"{name}, {how}" for name in TASKS for how in HOW), 3),
     (few_shot, ("French, moved labels",), 3),
     (without_a_model, TASKS, 1),
-    (heads_off, ("20 induction heads", "20 other heads"), 3),  # none switched off: few_shot, "right labels"
+    (heads_off, ("20 induction heads", "20 other heads"), 3),  # with all heads on: few_shot, "right labels"
     (self_consistency, ("capitals",), 3),
     (needle, ("256 tokens", "512 tokens", "1024 tokens", "2048 tokens"), 3),
     (in_steps, IN_STEPS, 3),

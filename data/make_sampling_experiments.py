@@ -1,12 +1,12 @@
-"""The experiments of lesson 07 that take longer than a lesson may: 24 prompts, each a case of its own.
+"""Run the experiments of lesson 07 that take too long for a lesson, on 24 prompts that count as independent cases.
 
-    python data/make_sampling_experiments.py      (five minutes on one core; stopped, it goes on where it was)
+    python data/make_sampling_experiments.py    (five minutes on one core; if you stop it, run it again to continue)
 
-A line of sampling_experiments.csv is one number: the experiment, its arm, the number of the prompt, what was measured,
-and its value. A line of sampling_answers.csv is one answer: the kind of question, the question, the answer, its
-log-probability, and (for capitals) its log-probability where no country is named. sampling_json.csv has descriptions of
-people, written freely and under a constraint. Everything is computed in float32 with fixed seeds. The texts that greedy
-decoding writes are nearly the same on every machine; those that are drawn need not be.
+Each line of sampling_experiments.csv holds one number: the experiment, its arm, the number of the prompt, the measure,
+and the value. Each line of sampling_answers.csv holds one answer: the kind of question, the question, the answer, its
+log-probability, and (for capitals) its log-probability when no country is named. sampling_json.csv holds descriptions
+of people, written freely and under a constraint. Everything is computed in float32 with fixed seeds. Greedy texts are
+nearly the same on every machine; sampled texts may differ.
 """
 
 import csv
@@ -57,7 +57,7 @@ PROMPTS = (
     "She opened the door and saw",
     "The history of this city begins with",
 )
-TEMPERATURES, TEXTS, SHORT = (0.4, 1.0, 1.5), 3, 20  # texts after one prompt, and tokens of each
+TEMPERATURES, TEXTS, SHORT = (0.4, 1.0, 1.5), 3, 20  # temperatures, texts per prompt, tokens per text
 RULES = {"temperature alone": {}, "top-k 40": {"top_k": 40}, "top-p 0.9": {"top_p": 0.9}, "min-p 0.1": {"min_p": 0.1}}
 PENALTIES = {
     "repetition 1.2": {"repetition_penalty": 1.2},
@@ -65,26 +65,26 @@ PENALTIES = {
     "presence 1": {"presence_penalty": 1.0},
 }
 
-Rows = Iterator[tuple[int, str, float]]  # prompt, measure, value
+Rows = Iterator[tuple[int, str, float]]  # the number of the prompt, the measure, the value
 smol, tokenizer = load_pretrained("smollm2-135m-instruct", device="cpu", dtype="float32")
 smol.requires_grad_(False)
 
 
 def write(prompts: list[str], sampler: Sampler, n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """n tokens after each prompt, never an end token, and the model's log-probability of each: both (prompt, n)."""
+    """Return n tokens after each prompt, never an end token, and their log-probabilities: both (prompt, n)."""
     rows = [tokenizer.encode(prompt) for prompt in prompts]
     width = max(map(len, rows))
     ids = torch.tensor([[0] * (width - len(row)) + row for row in rows])
     real = torch.tensor([[False] * (width - len(row)) + [True] * len(row) for row in rows])
     sampler = dataclasses.replace(sampler, logit_bias=dict.fromkeys(tokenizer.eos_ids, -torch.inf))
     steps = generate(smol, ids, n, sampler, seed, attention_mask=real, end_ids=(), top_log_probs=0)
-    told = [[(choice.id, choice.log_prob) for choice in step] for step in steps]
-    tokens, log_p = torch.tensor(told, dtype=torch.float64).permute(2, 1, 0).unbind()  # from (n, prompt, 2)
+    sampled = [[(choice.id, choice.log_prob) for choice in step] for step in steps]
+    tokens, log_p = torch.tensor(sampled, dtype=torch.float64).permute(2, 1, 0).unbind()  # from (n, prompt, 2)
     return tokens.long(), log_p
 
 
 def induction_heads(count: int) -> list[tuple[int, int]]:
-    """The heads that look most at the token after the same token's last occurrence."""
+    """Return the heads that look most at the token after the previous occurrence of the current token."""
     noise = torch.randint(1000, 20_000, (20,), generator=torch.Generator().manual_seed(0)).repeat(2)
     with torch.no_grad(), trace(smol, names=("pattern",)) as t:
         smol(noise[None])
@@ -93,7 +93,7 @@ def induction_heads(count: int) -> list[tuple[int, int]]:
 
 
 def others_like(heads: list[tuple[int, int]], seed: int) -> list[tuple[int, int]]:
-    """As many other heads, drawn from the same layers."""
+    """Return the same number of other heads, sampled from the same layers."""
     chance, found = torch.Generator().manual_seed(seed), list[tuple[int, int]]()
     for layer, _ in heads:
         while (head := (layer, int(torch.randint(0, smol.config.n_heads, (), generator=chance)))) in heads + found:
@@ -103,7 +103,7 @@ def others_like(heads: list[tuple[int, int]], seed: int) -> list[tuple[int, int]
 
 
 def loops(arm: str) -> Rows:
-    """How much of a text has been said before in it: greedy or drawn, with all heads or without some."""
+    """Measure how much greedy or sampled texts repeat themselves, with all heads or with some heads off."""
     heads: list[tuple[int, int]] = []
     if arm.endswith("off"):
         heads = induction_heads(12)
@@ -130,7 +130,7 @@ SENTENCES = (
 
 
 def contagion(arm: str) -> Rows:
-    """The mean probability of a sentence's tokens when it is read again and again, with heads off or without."""
+    """Measure the mean probability of a repeated sentence's tokens at each reading, with all heads on or some off."""
     heads = [] if arm == "all heads on" else induction_heads(12)
     heads = others_like(heads, seed=int(arm.split()[1])) if arm.startswith("others") else heads
     for number, sentence in enumerate(SENTENCES):
@@ -142,14 +142,14 @@ def contagion(arm: str) -> Rows:
 
 
 def penalties(arm: str) -> Rows:
-    """The same of greedy texts, with one penalty."""
+    """Measure how much greedy texts repeat themselves with one penalty."""
     tokens, _ = write(list(PROMPTS), Sampler(temperature=0, **PENALTIES[arm]), 80)
     for prompt, row in enumerate(tokens.tolist()):
         yield prompt, "repeated of 80", quality.repetition(row)
 
 
 def rules(arm: str) -> Rows:
-    """Diversity and likelihood of three short texts after each of twelve prompts, by rule, at three temperatures."""
+    """Measure how diverse and how likely three short texts per prompt are, with a rule, at three temperatures."""
     rows = [(T, prompt) for T in TEMPERATURES for prompt in PROMPTS[:12] for _ in range(TEXTS)]
     sampler = Sampler(temperature=[T for T, _ in rows], **RULES[arm])
     tokens, log_p = write([prompt for _, prompt in rows], sampler, SHORT)
@@ -161,14 +161,14 @@ def rules(arm: str) -> Rows:
 
 
 def up_to(signs: str, ids: list[int], log_p: Tensor) -> tuple[str, float]:
-    """The text up to a token with one of the signs, and its log-probability."""
+    """Return the text up to a token with one of the characters `signs`, and the text's log-probability."""
     pieces = [tokenizer.decode([id]) for id in ids]
     length = next((i for i, piece in enumerate(pieces) if set(piece) & set(signs)), len(pieces))
     return "".join(pieces[:length]), log_p[:length].sum().item()
 
 
 def log_probs_after(beginning: str, texts: list[str]) -> list[float]:
-    """The log-probability of each text after the same beginning, which the model reads once."""
+    """Return the log-probability of each text after the same beginning, which the model reads once."""
     start, rows = tokenizer.encode(beginning), [tokenizer.encode(text) for text in texts]
     width = max(map(len, rows))
     cache = smol.new_cache(max_seq_len=len(start) + width)
@@ -181,7 +181,7 @@ def log_probs_after(beginning: str, texts: list[str]) -> list[float]:
 
 
 def answers() -> Iterator[tuple[str, str, str, float, float | str]]:
-    """Greedy answers about capitals and sums, and eight drawn answers to each of 63 harder sums."""
+    """Yield greedy answers about capitals and sums, and eight sampled answers to each of 63 harder sums."""
     asked = [f"Question: What is the capital of {one}?\nAnswer: The capital of {one} is" for one in COUNTRIES]
     tokens, log_p = write(asked, Sampler(temperature=0), 7)
     said = [up_to(".,\n", ids, one) for ids, one in zip(tokens.tolist(), log_p)]
@@ -222,7 +222,7 @@ PEOPLE = (
 
 
 def descriptions() -> Iterator[tuple[object, ...]]:
-    """Each person, and what the model makes of a sentence about them: freely, and under a constraint."""
+    """Yield each person with the model's JSON from a sentence about them: written freely, and under a constraint."""
     rows = []
     for name, age, city, student, colour in PEOPLE:
         does = "studies" if student else "works"
@@ -262,7 +262,7 @@ def main() -> None:
             if (run.__name__, arm) in known:
                 continue
             measured = [[run.__name__, arm, prompt, what, f"{value:.4g}"] for prompt, what, value in run(arm)]
-            with FILE.open("a", newline="") as file:  # an arm is written whole, or not at all
+            with FILE.open("a", newline="") as file:  # an arm is written completely or not at all
                 csv.writer(file, lineterminator="\n").writerows(measured)
             print(run.__name__, arm, flush=True)
     if not ANSWERS.exists():

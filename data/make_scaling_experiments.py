@@ -1,13 +1,13 @@
-"""The experiments of lesson 10: a grid of small models, what spoils a law, and a prediction that is tested.
+"""Run the experiments of lesson 10: a grid of small models, what spoils a law, and a prediction and its test.
 
-    python data/make_scaling_experiments.py   (about 55 minutes on one quiet core; stopped, it goes on where it was)
+    python data/make_scaling_experiments.py  (about 55 minutes on one quiet core; run it again to continue after a stop)
 
-Every run of the grid has its own schedule, which ends where its training ends, and the learning rate that was best for
-its size on validation stories ("rates"). What is reported are losses on held-out stories. "prediction" is fitted to
-the grid and written to the file before "target" is trained. "width" carries a learning rate to wider models, "wider"
-with more steps, and "names" and "kinds" ask what models have learned about the village. A line of
-scaling_experiments.csv is one number: the experiment, its arm (a size, and thousands of tokens), the seed, the step,
-what was measured, its value, and of how many if it is a count.
+Every run of the grid has a schedule that ends with the training, and the learning rate that was best for its size on
+validation stories ("rates"). The reported losses are those on held-out stories. "prediction" is fitted to the grid and
+written to the file before "target" is trained. "width" transfers a learning rate to wider models, "wider" does so with
+more steps, and "names" and "kinds" ask what models have learned about the village. Each line of
+scaling_experiments.csv holds one number: the experiment, its arm (a size, and thousands of tokens), the seed, the step,
+the measure, the value, and, for a count, the total.
 """
 
 import csv
@@ -30,9 +30,9 @@ from llmlib.training import TrainingDiverged, maximal_update, widened
 
 FILE = Path(__file__).parent / "scaling_experiments.csv"
 VOCABULARY, WINDOW, BATCH = 512, 64, 8
-EVALUATION = 64  # batches of windows that a loss is the mean of
+EVALUATION = 64  # a loss is the mean over this many batches of windows
 
-# name: width, layers, heads, width of the MLP
+# for each name: width, layers, heads, width of the MLP
 SIZES = {
     "3XS": (12, 2, 2, 32),
     "XXS": (20, 2, 2, 56),
@@ -44,7 +44,8 @@ SIZES = {
     "2XL": (160, 5, 5, 424),
     "3XL": (224, 5, 4, 600),
 }
-# Rates of matrices to begin with, by size, and further ones while the best is at an end; tables get five times as much.
+# The first rates to try for matrices, by size; more are tried while the best rate is the lowest or the highest. The
+# rates of tables are five times as high.
 RATES = {
     "3XS": (6e-3, 1.2e-2, 2.4e-2),
     "XXS": (6e-3, 1.2e-2, 2.4e-2),
@@ -57,7 +58,7 @@ RATES = {
     "3XL": (7.5e-4, 1.5e-3, 3e-3),
 }
 
-# Thousands of tokens, by size: along a line of the table, sizes get about the same compute.
+# Thousands of tokens, by size: in each line of the table, all sizes get about the same compute.
 GRID = {
     1e10: {"XXS": 82, "XS": 40},
     2e10: {"3XS": 347, "XXS": 164, "XS": 80, "S": 42},
@@ -92,7 +93,7 @@ def shaped(width: int, layers: int, heads: int, mlp: int) -> TransformerConfig:
 
 @cache
 def tales() -> tuple[BPETokenizer, dict[str, TokenDataset]]:
-    """The tokenizer, and tokens to learn from, to choose rates by, and to report."""
+    """Return the tokenizer, and the tokens for training, for choosing rates, and for the reported losses."""
     stories = tinytales_text(9_000_000)
     tokenizer = BPETokenizer.train(stories[:300_000], VOCABULARY)
     texts = {"train": stories} | {split: tinytales_text(300_000, split=split) for split in ("validation", "heldout")}
@@ -109,7 +110,7 @@ def plays() -> dict[str, TokenDataset]:
 
 @torch.inference_mode()
 def loss_on(model: Transformer, data: TokenDataset, batches: int = EVALUATION) -> float:
-    """Nats per token, always over the same windows."""
+    """Return the loss in nats per token, always over the same windows."""
     total = 0.0
     for number in range(batches):
         x, y = data.batch(number, batch_size=BATCH, seq_len=WINDOW)
@@ -127,7 +128,7 @@ def run(
     look: Sequence[int] = (),
     schedule: str = "cosine",
 ) -> tuple[Transformer | None, int, dict[int, float]]:
-    """Train one model; return it (None: training broke down), its steps, and its loss at the steps to look at."""
+    """Train one model; return it (None if training diverged), its steps, and its loss at each step in `look`."""
     steps = round(1000 * thousands / (BATCH * WINDOW))
     plan = TrainConfig(
         steps=steps,
@@ -151,7 +152,7 @@ def run(
 
 
 def known(experiment: str, measure: str) -> dict[tuple[str, int], float]:
-    """What the file has of an experiment: values by arm and seed."""
+    """Read the values of an experiment from the file, by arm and seed."""
     with FILE.open(newline="") as lines:
         return {
             (row["arm"], int(row["seed"])): float(row["value"])
@@ -161,13 +162,13 @@ def known(experiment: str, measure: str) -> dict[tuple[str, int], float]:
 
 
 def best_rate(size: str) -> float:
-    """The rate with which this size had the lowest loss on validation stories."""
+    """Return the rate that gave this size its lowest loss on validation stories."""
     losses = {arm: loss for (arm, _), loss in known("rates", "loss").items() if arm.startswith(f"{size} ")}
     return float(min(losses, key=losses.__getitem__).split(" @ ")[1])
 
 
 def arms_beyond() -> tuple[str, ...]:
-    """Half or twice the best rate, where it is the lowest or the highest that was tried."""
+    """Return arms with half or twice the best rate, if the best is the lowest or the highest rate so far."""
     arms = []
     for size, thousands in SWEEP.items():
         tried = {float(arm.split(" @ ")[1]) for arm, _ in known("rates", "loss") if arm.startswith(f"{size} ")}
@@ -178,7 +179,7 @@ def arms_beyond() -> tuple[str, ...]:
 
 
 def rates(arm: str, seed: int) -> Rows:
-    """Learning rates for each size."""
+    """Measure the validation loss of a size at a learning rate."""
     point, rate = arm.split(" @ ")
     size, thousands = point.split()
     _, data = tales()
@@ -187,10 +188,10 @@ def rates(arm: str, seed: int) -> Rows:
 
 
 def measured(arm: str, seed: int, rate: float | None = None) -> Rows:
-    """A model of this size after so many tokens: its loss, and what it knows about the village."""
+    """Train a model of a size on a number of tokens; measure its loss, and what it knows about the village."""
     size, thousands = arm.split()
     tokenizer, data = tales()
-    # On the way of each size's longest run: where the shorter ones end.
+    # Each size's longest run is also measured at the steps where the size's shorter runs end.
     ends = {1000 * k // (BATCH * WINDOW) for line in GRID.values() for s, k in line.items() if s == size}
     longest = float(thousands) == max(k for line in GRID.values() for s, k in line.items() if s == size)
     started = time.process_time()
@@ -224,7 +225,7 @@ def law_of(experiment: str) -> Fit:
 
 
 def prediction(arm: str, seed: int) -> Rows:
-    """What the law of the grid says about a model that is not trained yet."""
+    """Predict, from the law of the grid, the loss of a model that has not been trained yet."""
     size, thousands = arm.split()
     said = law_of("shakespeare" if arm == AIM_OF_PLAYS else "grid").predict(
         size_of(size), 1000 * float(thousands), level=0.9
@@ -236,17 +237,17 @@ def prediction(arm: str, seed: int) -> Rows:
 
 
 def target(arm: str, seed: int) -> Rows:
-    """A model larger in compute than any of the grid, trained after the prediction was written down."""
+    """Train a model with more compute than any in the grid, after the prediction has been written down."""
     yield from shakespeare(arm, seed) if arm == AIM_OF_PLAYS else measured(arm, seed)
 
 
 def one_rate(arm: str, seed: int) -> Rows:
-    """Part of the grid again; every size gets the rate of the largest."""
+    """Repeat part of the grid, but give every size the rate of the largest size."""
     yield from measured(arm, seed, best_rate("3XL"))
 
 
 def shakespeare(arm: str, seed: int) -> Rows:
-    """A smaller grid on another text, with the rates that were best on the tales."""
+    """Train a smaller grid on Shakespeare, with the rates that were best on the tales."""
     size, thousands = arm.split()
     data = plays()
     model, steps, _ = run(size, float(thousands), best_rate(size), seed, data["train"], data["heldout"])
@@ -255,7 +256,7 @@ def shakespeare(arm: str, seed: int) -> Rows:
 
 
 def names(arm: str, seed: int) -> Rows:
-    """The model of "target" again, with more seeds: what it knows about names, and what about kinds."""
+    """Train the model of "target" with more seeds, and measure what it knows about names and about kinds."""
     size, thousands = arm.split()
     tokenizer, data = tales()
     model, steps, _ = run(size, float(thousands), best_rate(size), seed, data["train"], data["heldout"])
@@ -265,7 +266,7 @@ def names(arm: str, seed: int) -> Rows:
 
 
 def kinds(arm: str, seed: int) -> Rows:
-    """Models of the grid again, with one measure more: whether they know what kind lives where."""
+    """Train some models of the grid again, and measure whether they know which kind lives where."""
     size, thousands = arm.split()
     tokenizer, data = tales()
     model, steps, _ = run(size, float(thousands), best_rate(size), seed, data["train"], data["heldout"])
@@ -275,11 +276,11 @@ def kinds(arm: str, seed: int) -> Rows:
 
 
 def width(arm: str, seed: int, steps: int = 64) -> Rows:
-    """One rate, the narrowest model's, carried to a model that is so many times as wide.
+    """Train a model that is `times` as wide as the narrowest, with the narrowest model's rate.
 
-    "standard": as everywhere in the course, one rate and the same first weights at any width. "muP": see
-    `maximal_update`. "rates alone": as standard, with the rates of muP. "tuned muP": muP from a narrow model with two
-    other choices that suit it, which are carried along: a last norm that starts at 4, and slower tables.
+    "standard" uses one rate and the same initial weights at any width, as everywhere in the course. "muP" is described
+    in `maximal_update`. "rates alone" is "standard" with the rates of muP. "tuned muP" starts from a narrow model with
+    two other choices that suit muP, and keeps both at any width: a last norm that starts at 4, and lower table rates.
     """
     named, rate = arm.split(" @ ")
     way, times = named.rsplit(" ", 1)
@@ -311,11 +312,11 @@ def width(arm: str, seed: int, steps: int = 64) -> Rows:
 
 
 def wider(arm: str, seed: int) -> Rows:
-    """As `width`, with four times the steps."""
+    """Run the experiment of `width` with four times as many steps."""
     yield from width(arm, seed, 256)
 
 
-# "width": its narrowest model; and for each way and width, as a multiple, the rates.
+# For "width": the narrowest model, and the rates for each way and each width (a multiple of the narrowest width).
 NARROW = shaped(24, 2, 2, 64)
 WIDTHS = {
     "standard 1": (6e-3, 1.2e-2, 2.4e-2, 4.8e-2, 9.6e-2),
@@ -340,12 +341,12 @@ PLAYS = tuple(
     for size, k in line.items()
     if compute < 2e11 and k < 450 and size != "3XS"
 )
-# One of the sizes with more than four times the compute of any run of its grid.
+# A size of the grid, trained with more than four times the compute of any run in its grid.
 AIM_OF_TALES, AIM_OF_PLAYS = "L 1485", "L 230"
 WITH_ONE_RATE = tuple(
     f"{size} {k}" for compute in (5e10, 1.25e11, 3.1e11) for size, k in GRID[compute].items() if k < 800
 )
-# The two models of the grid with the lowest losses, and some with higher ones.
+# The two models of the grid with the lowest losses, and some models with higher losses.
 KINDS_BEGIN, KINDS_AROUND = ("S 1626", "M 726"), ("L 341", "M 288", "S 260", "S 104")
 EXPERIMENTS: list[Experiment] = [
     (grid, SMALL, 3),
@@ -365,8 +366,8 @@ if __name__ == "__main__":
     run_missing(FILE, EXPERIMENTS, wanted)
     if not wanted or "target" in wanted:
         for arm in (AIM_OF_TALES, AIM_OF_PLAYS):
-            run_missing(FILE, [(prediction, (arm,), 1)])  # first the prediction,
-            run_missing(FILE, [(target, (arm,), 2)])  # and only then the model
+            run_missing(FILE, [(prediction, (arm,), 1)])  # first write the prediction,
+            run_missing(FILE, [(target, (arm,), 2)])  # then train the model
     if not wanted or "width" in wanted:
         run_missing(FILE, [(width, WIDTH_ARMS, 3)])
     if not wanted or "wider" in wanted:

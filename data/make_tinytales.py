@@ -1,11 +1,10 @@
-"""Make the course's own base model, `load_pretrained("tinytales")`, from scratch.
-
-Two cores with matrix units for bfloat16 (10 thousand tokens a second) need 24 minutes in all, others (6 thousand) 40.
+"""Train the course's own base model, `load_pretrained("tinytales")`, from scratch.
 
     python data/make_tinytales.py
 
-trains it (a run that was stopped goes on), scores it, and writes the model and its card. Everything that decides the
-result is in this file.
+The script trains the model (a run that was stopped resumes), scores it, and writes the model and its card. Two cores
+with matrix units for bfloat16 (10 thousand tokens a second) need 24 minutes in all; other cores (6 thousand) need 40.
+Everything that decides the result is in this file.
 """
 
 import argparse
@@ -28,7 +27,7 @@ from llmlib.training import Step, TrainConfig, train
 FOLDER = Path(__file__).parent.parent / "llmlib" / "pretrained" / "tinytales"
 STORIES_TO_SCORE = 100
 
-SPECIAL_TOKENS = ("<|endoftext|>", "<|user|>", "<|assistant|>")  # the last two wait for instruction tuning
+SPECIAL_TOKENS = ("<|endoftext|>", "<|user|>", "<|assistant|>")  # the last two are for instruction tuning
 VOCAB_SIZE, PAGES_FOR_TOKENIZER, MAX_SEQ_LEN = 2048, 4000, 512
 RUN = TrainConfig(
     steps=4500,
@@ -58,10 +57,10 @@ def make_tokenizer() -> BPETokenizer:
 
 
 def make_model(tokenizer: BPETokenizer) -> Transformer:
-    """Four layers of 256, 4.2 million weights.
+    """Make a model with four layers of width 256 and 4.2 million weights.
 
-    It starts from larger weights than GPT-2's: with embeddings that differ little, names that occur in the same places
-    become almost one vector before the model begins to carry them along.
+    The initial weights are larger than GPT-2's. With embeddings that hardly differ, names that occur in the same
+    contexts would become almost one vector before the model learns to carry names along.
     """
     end_id = tokenizer.special_tokens["<|endoftext|>"]
     config = TransformerConfig(
@@ -88,7 +87,7 @@ def make_model(tokenizer: BPETokenizer) -> Transformer:
 
 
 def trained(tokenizer: BPETokenizer, folder: Path) -> tuple[Transformer, list[dict[str, str]]]:
-    """The model, and a row of the log for each step."""
+    """Train the model, and return it with a row of the log for each step."""
     model = make_model(tokenizer)
     books = [ReadingBook(tokenizer, end_id=model.config.end_ids[0], split=split) for split in ("train", "validation")]
     run = train(model, books[0], RUN, validation=books[1], folder=folder, resume=True)
@@ -111,7 +110,7 @@ def trained(tokenizer: BPETokenizer, folder: Path) -> tuple[Transformer, list[di
 
 
 def exercises(split: str) -> list[tuple[str, str, str]]:
-    """Of fresh stories: the kind of each exercise, the page as far as the answer, and the answer."""
+    """Return exercises about new stories: the kind, the page up to the answer, and the answer."""
     found = []
     for story in tinytales(seed=1, split=split, n_stories=STORIES_TO_SCORE):
         above = story.text + STORY_SEPARATOR
@@ -124,7 +123,7 @@ def exercises(split: str) -> list[tuple[str, str, str]]:
 
 
 def answers_of(model: Transformer, tokenizer: BPETokenizer, pages: list[str]) -> list[str]:
-    """What the model writes up to the end of the line, always its likeliest token."""
+    """Return the model's answers: always its likeliest token, up to the end of the line."""
     rows = [tokenizer.encode(page) for page in pages]
     length = max(map(len, rows))
     ids = torch.tensor([[0] * (length - len(row)) + row for row in rows])
@@ -136,7 +135,7 @@ def answers_of(model: Transformer, tokenizer: BPETokenizer, pages: list[str]) ->
 
 
 def scores(model: Transformer, tokenizer: BPETokenizer, split: str) -> dict[str, tuple[int, int, int]]:
-    """By kind: how many answers are right, word by word; how many with another story above (control); of how many."""
+    """Count, by kind, the right answers, the right answers below another story (control), and all answers."""
     asked = exercises(split)
     stories = list(dict.fromkeys(page.partition(STORY_SEPARATOR)[0] for _, page, _ in asked))
     after = dict(zip(stories, stories[1:] + stories[:1]))
@@ -158,12 +157,12 @@ def scores(model: Transformer, tokenizer: BPETokenizer, split: str) -> dict[str,
 
 
 def write(model: Transformer, tokenizer: BPETokenizer, folder: Path) -> None:
-    """The model in the format of the Hugging Face hub, in bfloat16: its architecture is Qwen3's."""
+    """Write the model in the format of the Hugging Face hub, in bfloat16; its architecture is Qwen3's."""
     save_pretrained(copy.deepcopy(model).bfloat16(), tokenizer, folder)
 
 
 def chosen(config: Any) -> str:
-    """A config with the fields in which it differs from the defaults."""
+    """Write a config with only the fields that differ from the defaults."""
     fields = {
         field.name: getattr(config, field.name)
         for field in dataclasses.fields(config)
@@ -173,11 +172,11 @@ def chosen(config: Any) -> str:
 
 
 def card(model: Transformer, log: list[dict[str, str]]) -> str:
-    """The model card, all of whose numbers are measured or read from the run."""
+    """Write the model card; all its numbers are measured or read from the run."""
     loaded, tokenizer = load_pretrained(FOLDER, device="cpu", dtype="float32")
     measured = {split: scores(loaded, tokenizer, split) for split in ("validation", "heldout")}
     rows = [
-        f"| {'kind of exercise'} | {' | '.join(f'{split}, right of | another story above' for split in measured)} |"
+        f"| {'kind of exercise'} | {' | '.join(f'{split}: right | with another story above' for split in measured)} |"
     ]
     rows.append("| --- |" + " ---: |" * 4)
     for kind in [*measured["validation"], "all"]:
@@ -219,14 +218,15 @@ It is made from scratch by `python data/make_tinytales.py`, which also writes th
 
 ## What it is for
 
-To be studied, steered and tuned on a laptop. It continues pages of a reading book about one small village: a story,
-then exercises with their answers, one a line. It has never seen a conversation. It is no assistant, knows nothing of
-the real world, and speaks only the English of TinyTales.
+You can study, steer and tune it on a laptop. It continues pages of a reading book about one small village: a story,
+then exercises with their answers, one per line. It has never seen a conversation. It is not an assistant, knows nothing
+about the real world, and writes only the English of TinyTales.
 
 ## Data
 
-Pages that `llmlib.corpora.reading` makes from TinyTales (`data/README.md`), split "train", seed {seed}; no page
-comes twice. Questions that a story does not answer are left out: the model has never read that one may not know.
+The model was trained on pages that `llmlib.corpora.reading` makes from TinyTales (`data/README.md`), split "train",
+seed {seed}. No page appears twice. Questions that a story does not answer are left out, so the model has never read
+that an answer may be unknown.
 
 ## Recipe
 
@@ -234,38 +234,38 @@ comes twice. Questions that a story does not answer are left out: the model has 
 
     {run}
 
-{tokens:,} tokens. On two cores that is {minutes:.0f} minutes at the speed that the quickest quarter of the steps had,
-and {busy_minutes:.0f} at their median speed (the machine had other work).
+{tokens:,} tokens. On two cores this takes {minutes:.0f} minutes at the speed of the fastest quarter of the steps, and
+{busy_minutes:.0f} minutes at the median speed (the machine had other work to do).
 
-| step | loss of its batch, nats per token | loss on unseen stories |
+| step | loss on the step's batch, nats per token | loss on unseen stories |
 | ---: | ---: | ---: |
 {curve}
 
 ## Scores
 
-Exercises about {stories} stories of each split, whose likeliest continuation is compared with the right answer word by
-word. The stories of "heldout" combine heroes, things and shapes that no story of the training text combines. Control:
-the same exercises under another story; what is right then was guessed from the question.
+We give the model exercises about {stories} stories of each split, and compare its likeliest continuation with the right
+answer, word by word. The stories in "heldout" combine heroes, things and shapes that no training story combines. As a
+control, we put the same exercises below another story: an answer that is right there was guessed from the question.
 
 {scores}
 
 ## Limits
 
-- It answers every question, also those that the story does not answer: then it invents.
-- Longer lists and sentences are where it errs most; a single wrong word counts as wrong above.
-- It has read rows of {seq_len} tokens. Up to {max_seq_len} there is room, which only tuning teaches it to use.
-- bfloat16 sums differ from one kind of processor to another, so a run elsewhere ends with slightly other weights.
+- It answers every question. If the story does not contain the answer, the model invents one.
+- It errs most in longer lists and sentences; above, a single wrong word makes an answer wrong.
+- It was trained on rows of {seq_len} tokens. Its context has {max_seq_len}, but only tuning teaches it to use the rest.
+- bfloat16 sums differ from one kind of processor to another, so a run elsewhere ends with slightly different weights.
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--run", type=Path, default=Path("runs/tinytales"), help="folder of checkpoints and the log")
+    parser.add_argument("--run", type=Path, default=Path("runs/tinytales"), help="folder for checkpoints and the log")
     tokenizer = make_tokenizer()
     model, log = trained(tokenizer, parser.parse_args().run)
     write(model, tokenizer, FOLDER)
     (FOLDER / "README.md").write_text(card(model, log), encoding="utf-8")
-    print(f"{FOLDER} is written.")
+    print(f"The model is in {FOLDER}.")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The experiments of lesson 06: what an optimizer, first weights, warm-up, decay and the batch size bring.
+"""Run the experiments of lesson 06: the effects of optimizer, initial weights, warm-up, decay and batch size.
 
-    python data/make_training_experiments.py        (half an hour on one quiet core; stopped, it goes on where it was)
+    python data/make_training_experiments.py   (half an hour on one quiet core; run it again to continue after a stop)
 
-Each arm of a comparison gets its own learning rates, for the tables and for the matrices apart. They are chosen with
-one seed on one held-back text (role "choose" in training_experiments.csv), and what is compared are other seeds on
+Each arm of a comparison gets its own learning rates, one for the tables and one for the matrices. The rates are chosen
+with one seed on one held-back text (role "choose" in training_experiments.csv). The comparison uses other seeds and
 another held-back text (role "report").
 """
 
@@ -36,7 +36,7 @@ SMALL = TransformerConfig(
 
 
 class Laboratory:
-    """Runs of the small model, each of them computed once and kept in the file."""
+    """A store of runs of the small model: each run is computed once, and its result is kept in the file."""
 
     def __init__(self):
         tales = tinytales_text(2_000_000)
@@ -51,7 +51,7 @@ class Laboratory:
                 }
 
     def run(self, experiment, arm, choices, rates, seed, role, first_weights=(1, 1)):
-        """The loss on held-back text at the end of a run; infinite if it broke down."""
+        """Return the loss on held-back text at the end of a run, or infinity if the training diverged."""
         steps = choices["steps"]
         key = tuple(map(str, (experiment, arm, steps, *rates, seed, role)))
         if key not in self.known:
@@ -79,7 +79,7 @@ class Laboratory:
         return self.known[key]
 
     def compare(self, experiment, arms, grid):
-        """Each arm with the best of its own rates; `arms` are names with choices and first weights."""
+        """Compare arms, each with its best rates; `arms` maps names to choices and scales of the initial weights."""
         for arm, (choices, first_weights) in arms.items():
             rates_of = grid(choices) if callable(grid) else grid
             best = rates_of[0]
@@ -98,7 +98,7 @@ class Laboratory:
 
 @torch.no_grad()
 def scaled(model, table, matrices):
-    """The model with other first weights: those of the tokens' table and of the blocks' matrices times a number."""
+    """Scale the initial weights of the token table and of the blocks' matrices, and return the model."""
     model.embed.weight *= table
     for matrix in (p for p in model.blocks.parameters() if p.ndim == 2):
         matrix *= matrices
@@ -110,7 +110,7 @@ def product(tables, matrices):
 
 
 def everywhere(choices):
-    """All rates of the sweep that its optimizer has."""
+    """Return all rates of the sweep for the optimizer in `choices`."""
     return product(TABLES, MATRICES[choices.get("optimizer", "adamw")])
 
 
@@ -126,14 +126,14 @@ def main():
     for steps in (60, 240):
         compare("optimizer", steps, everywhere, AdamW={}, Muon={"optimizer": "muon"})
         compare("optimizer", steps, [(rate, rate) for rate in MATRICES["adamw"]], AdamW_with_one_rate={})
-    # A step of Muon takes 1.3 times as long here: so many steps of AdamW fit into the time of 240.
+    # A step of Muon takes 1.3 times as long here, so 312 steps of AdamW take as long as 240 steps of Muon.
     compare("optimizer", 312, [(3e-2, 5e-3)], AdamW={})
     starts = {"table × 10": (10, 1), "matrices × 2": (1, 2), "both": (10, 2)}
     for name, start in starts.items():
         compare("first weights, one rate of 0.01", 60, [(1e-2, 1e-2)], start, **{name: {}})
         compare("first weights", 60, few, start, **{name: {}})
     compare("one rate of 0.01", 60, [(1e-2, 1e-2)], base={}, **{"no warm-up": {"warmup": 0}})
-    # What an earlier version of the lesson compared, and what it should have tried.
+    # The comparisons of an earlier version of the lesson, and the comparisons that it should have made.
     compare("one rate of 0.01", 60, [(1e-2, 1e-2)], Muon={"optimizer": "muon"})
     compare("a tenth for the matrices", 60, [(1e-2, 1e-3)], AdamW={})
     compare("warm-up", 60, product([3e-2], MATRICES["adamw"]), **{"no warm-up": {"warmup": 0}})

@@ -1,10 +1,11 @@
-"""The experiments of lesson 08 that take longer than a lesson may, most of them with three seeds.
+"""Run the experiments of lesson 08 that take too long for a lesson, most of them with three seeds.
 
-    python data/make_tuning_experiments.py        (an hour on one core; stopped, it goes on where it was)
+    python data/make_tuning_experiments.py    (an hour on one core; if you stop it, run it again to continue)
 
-`kinds` and `unanswerable` ask the held-out stories, once; all the others ask validation stories, which choices were
-made on. A line of tuning_experiments.csv is one number: the experiment, its arm, the seed (of the order and the choice
-of conversations, or of A), the step, what was measured, its value, and of how many prompts it is a count, if it is one.
+`kinds` and `unanswerable` use the held-out stories, once. All other experiments use validation stories, on which we
+also made choices. Each line of tuning_experiments.csv holds one number: the experiment, its arm, the seed (for the
+choice and the order of conversations, or for the LoRA's A), the step, the measure, the value, and, for a count, the
+number of prompts.
 """
 
 import copy
@@ -45,7 +46,7 @@ HELD_BACK = ChatData(tokenizer, tales.training_conversations(16, seed=2)).batch(
 
 
 class WithOtherTargets:
-    """The same batches, with the targets changed."""
+    """A data set with the same batches, but with changed targets."""
 
     def __init__(self, data: ChatData, change: Callable[[Tensor, Tensor], Tensor]) -> None:
         self.data, self.change = data, change
@@ -56,20 +57,20 @@ class WithOtherTargets:
 
 
 def all_tokens(x: Tensor, y: Tensor) -> Tensor:
-    """Every next token is a target; 0 is padding."""
+    """Make every next token a target, except for padding (0)."""
     following = torch.cat((x[:, 1:], y[:, -1:]), dim=1)
     return following.where(following > 0, -100)
 
 
 @torch.no_grad()
 def loss_on_answers(model: Transformer) -> float:
-    """On the words of held-back answers; their end tokens do not count, since one arm never learns them."""
+    """Measure the loss on held-back answers without their end tokens, since one arm never learns end tokens."""
     x, y = HELD_BACK
     return cross_entropy(model(x), y.where(y != END, -100)).item()
 
 
 def mask(arm: str, seed: int) -> Rows:
-    """What counts in the loss."""
+    """Tune the base model with different tokens in the loss."""
     change = {"all tokens": all_tokens, "no end": lambda x, y: y.where(y != END, -100)}.get(arm, lambda x, y: y)
     model = copy.deepcopy(base)
     data = ChatData(tokenizer, tales.training_conversations(240, start=10_000 * seed))
@@ -82,7 +83,7 @@ def mask(arm: str, seed: int) -> Rows:
 
 
 def refusals(arm: str, seed: int) -> Rows:
-    """Conversations with unanswerable questions: of sorts that no story answers, or in balance."""
+    """Tune on conversations with unanswerable questions: either of kinds that no story answers, or balanced."""
     balanced = arm == "balanced"
     talks = tales.training_conversations(240, kinds=tales.KINDS, balanced=balanced, start=10_000 * seed)
     model = copy.deepcopy(base)
@@ -109,7 +110,7 @@ def refusals(arm: str, seed: int) -> Rows:
 
 @torch.no_grad()
 def on_a_page(prompts: list[tales.Prompt]) -> int:
-    """How many answers are right that the base model writes in its own form, up to the end of the line."""
+    """Count the base model's right answers when it answers in its own format, up to the end of the line."""
     texts, answers = zip(*map(tales.as_on_a_page, prompts))
     rows = [plain.encode(text) for text in texts]
     width, (line_end,) = max(map(len, rows)), plain.encode("\n")
@@ -122,7 +123,7 @@ def on_a_page(prompts: list[tales.Prompt]) -> int:
 
 
 def kinds(arm: str, seed: int) -> Rows:
-    """Each kind of request, 20 prompts about a story each: the base in its own form, or the lesson's tuned model."""
+    """Measure each kind of request on 20 stories, with the base model in its own format, or with the tuned model."""
     prompts = {kind: tales.held_out_prompts(20, kinds=[kind]) for kind in tales.ANSWERABLE}
     if arm == "on a page":
         for kind, some in prompts.items():
@@ -140,7 +141,7 @@ def kinds(arm: str, seed: int) -> Rows:
 
 
 def unanswerable(arm: str, seed: int) -> Rows:
-    """A model that was tuned to refuse, on questions of the few sorts that no story answers, and on others."""
+    """Test a model that was tuned to refuse, on the few kinds of questions that no story answers, and on others."""
     talks = tales.training_conversations(240, kinds=tales.KINDS, balanced=False)
     model = copy.deepcopy(base)
     for _ in train(model, ChatData(tokenizer, talks), TrainConfig(60, 4, warmup=8, **MUON)):
@@ -158,7 +159,7 @@ TEXTS = {"Python": python_stdlib()[50_000:56_000], "TinyTales": tinytales_text(1
 
 @torch.no_grad()
 def examined(model: Transformer, its_tokenizer) -> dict[str, tuple[float, int | str]]:
-    """How many answers begin with the manner, how many are right, and the loss on two texts."""
+    """Count the right answers, and the answers that begin in the taught manner; measure the loss on two texts."""
     facts = QUESTIONS["exam"]
     answers = scores.answer_all(model, its_tokenizer, [*facts, *QUESTIONS["exam without one right answer"]], 24)
     right = sum(bool(re.search(word, answer)) for answer, word in zip(answers, facts.values()))
@@ -171,9 +172,9 @@ def examined(model: Transformer, its_tokenizer) -> dict[str, tuple[float, int | 
 
 
 def manner(arm: str, seed: int) -> Rows:
-    """SmolLM2 learns to begin with two words: by LoRA of rank 4, or with all weights, at a learning rate."""
+    """Tune SmolLM2 to begin its answers with two words, with a LoRA of rank 4 or with all weights."""
     name, _, rate = arm.partition(" @ ")
-    dtype = "float32" if name == "all weights" else "auto"  # steps of 1e-5 are lost in bfloat16
+    dtype = "float32" if name == "all weights" else "auto"  # in bfloat16, steps of 1e-5 would be lost
     model, its_tokenizer = load_pretrained("smollm2-135m-instruct", dtype=dtype)
     if name == "before":
         for measure, (value, of) in examined(model, its_tokenizer).items():

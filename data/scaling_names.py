@@ -1,4 +1,4 @@
-"""Does a model know where Pip lives, or only where rabbits live, or only how stories talk about homes?"""
+"""Measure whether a model knows where Pip lives, or only where rabbits live, or only how stories describe homes."""
 
 import torch
 
@@ -7,7 +7,7 @@ from llmlib.corpora import world_facts
 
 
 def villagers() -> list[tuple[str, str, str]]:
-    """The name, kind ("rabbit") and home of everybody; the two of a kind come one after the other."""
+    """Return the name, kind ("rabbit") and home of every villager; villagers of the same kind are consecutive."""
     by_name: dict[str, dict[str, str]] = {}
     for fact in world_facts():
         by_name.setdefault(fact.name, {})[fact.relation] = fact.value
@@ -18,7 +18,7 @@ def villagers() -> list[tuple[str, str, str]]:
 
 @torch.inference_mode()
 def score(model: Transformer, tokenizer: BPETokenizer, prompt: str, answers: list[str]) -> torch.Tensor:
-    """The log-likelihood of each answer after the prompt: Float[Tensor, "answer"]."""
+    """Return the log-likelihood of each answer after the prompt: Float[Tensor, "answer"]."""
     head = tokenizer.encode(prompt)
     texts = [head + tokenizer.encode(answer) for answer in answers]
     longest = max(map(len, texts))
@@ -31,11 +31,12 @@ def score(model: Transformer, tokenizer: BPETokenizer, prompt: str, answers: lis
 
 @torch.inference_mode()
 def facts(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float, int | str]]:
-    """Where does each villager live, asked as the stories tell it: "Pip the rabbit lived in the burrow …".
+    """Ask where each villager lives, in the words of the stories: "Pip the rabbit lived in the burrow …".
 
-    Exact: every token of the right answer is the likeliest one, so that greedy generation says it whole. Choice: it is
-    likelier than the homes of all others. "Shuffled" is for the home of the villager before. For every second one that
-    is somebody of the same kind, so about half of what a model knows of kinds cancels out: see `kinds_of_homes`.
+    "Exact" counts answers whose tokens are all the likeliest, so that greedy generation writes the right answer.
+    "Choice" counts right homes that are likelier than all other homes. "Shuffled" measures the home of the previous
+    villager. Every second villager is of the same kind as the previous villager, so about half of what a model knows
+    about kinds cancels out: see `kinds_of_homes`.
     """
     by_name: dict[str, dict[str, str]] = {}
     for fact in world_facts():
@@ -71,15 +72,16 @@ def facts(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float,
 
 @torch.inference_mode()
 def kinds_of_homes(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float, int | str]]:
-    """How many nats likelier the two homes of a kind are than all other homes, each against its mean over all prompts.
+    """Measure how many nats likelier a kind's two homes are than other homes, after each home's mean is subtracted.
 
-    Some homes are likely whoever is asked for, and hide in raw choices what a model knows; the mean takes that away.
+    The mean is over all prompts. Some homes are likely for every villager, which hides what a model knows; subtracting
+    the mean removes this effect.
     """
     names, kinds, homes = (list(column) for column in zip(*villagers()))
     n = len(names)
     answers = [f" {home}" for home in homes]
     prompts = [f"\n\n{name} the {kind} lived" for name, kind in zip(names, kinds)]
-    scores = torch.stack([score(model, tokenizer, prompt, answers) for prompt in prompts])  # (prompt, home)
+    scores = torch.stack([score(model, tokenizer, prompt, answers) for prompt in prompts])  # shape: (prompt, home)
     against_mean = scores - scores.mean(0)
     pair = torch.arange(n) // 2
     same = pair[:, None] == pair
@@ -89,31 +91,31 @@ def kinds_of_homes(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[st
     rows: list[tuple[str, float, int | str]] = [
         ("homes of the kind", by_kind.mean().item(), ""),
         ("homes of the kind, standard error", (by_kind.std() / len(by_kind) ** 0.5).item(), ""),
-        ("the other home of the kind", other.mean().item(), ""),  # a name would not make this one likelier
+        ("the other home of the kind", other.mean().item(), ""),  # knowing a name would not help here
         ("homes of the kind above 0", int((by_kind > 0).sum()), len(by_kind)),
     ]
     for name, table in (("", scores), (", against the mean", against_mean)):
         rows.append((f"choice of a home of the kind{name}", int((table.argmax(1) // 2 == pair).sum()), n))
-    # One before is the other of the kind for every second villager; two before is always another kind.
+    # For every second villager, the one before is of the same kind; the one two before is always of another kind.
     for name, shift in (("the one before", 1), ("the one two before", 2)):
         rows.append((f"own home against {name}", (scores - scores.roll(shift, 1)).diagonal().mean().item(), ""))
     return rows
 
 
 def names_or_kinds(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float, int | str]]:
-    """Rows of measure, value and of how many; "stranger" is the same with the names of another pair in their places.
+    """Return rows of measure, value and total; "stranger" repeats the measures with the names of another pair.
 
-    A model that goes by the kind alone gives the two rabbits one answer: right for one of them at most, so that
-    "own before other" is 27 of 54 and "both of a pair" is 0 of 27. "Margin" is how many nats a name adds to its own
-    home, against the other of its kind; what is likely about the homes themselves cancels out in it.
+    A model that uses only the kind gives both rabbits the same answer, which is right for at most one of them. So "own
+    before other" is 27 of 54, and "both of a pair" is 0 of 27. "Margin" is how many nats a name adds to its own home,
+    compared with the other home of its kind; the likelihoods of the homes themselves cancel out.
     """
     everybody = villagers()
     names, kinds, homes = (list(column) for column in zip(*everybody))
     n = len(everybody)
-    other = torch.arange(n) ^ 1  # 0 and 1 are a pair, 2 and 3, …
+    other = torch.arange(n) ^ 1  # 0 and 1 are a pair, 2 and 3 are a pair, …
     rows: list[tuple[str, float, int | str]] = []
     for asked, moved in (("", 0), ("stranger: ", 2)):
-        said = names[moved:] + names[:moved]  # 2: the first fox in the place of the first rabbit
+        said = names[moved:] + names[:moved]  # moved by 2, the first fox's name replaces the first rabbit's
         prompts = [f"\n\n{name} the {kind} lived" for name, kind in zip(said, kinds)]
         scores = torch.stack([score(model, tokenizer, prompt, [f" {home}" for home in homes]) for prompt in prompts])
         gap = scores.diagonal() - scores[torch.arange(n), other]

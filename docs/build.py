@@ -1,6 +1,6 @@
 """Build the web edition: python docs/build.py [LESSON …] [--views yes|no|kept] [--out FOLDER]
 
-With names of lessons (03_attention …), the site has only these lessons.
+If you name lessons (03_attention …), the site contains only those lessons.
 """
 
 import argparse
@@ -12,23 +12,23 @@ ROOT = Path(__file__).parents[1]
 
 
 def main() -> int:
-    """Build as the command line says; returns the exit status."""
+    """Build the site as the command line asks, and return the exit status."""
     parser = argparse.ArgumentParser(description="Build the web edition of the course.")
     parser.add_argument("lessons", nargs="*", metavar="LESSON", help="such as 03_attention; default: the whole course")
     parser.add_argument(
         "--views",
         choices=("yes", "no", "kept"),
         default="yes",
-        help="yes: run each lesson whose views are not stored yet; kept: only use stored ones; no: still pictures",
+        help="yes: run each lesson whose views are not stored yet; kept: only use stored views; no: still pictures",
     )
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "site", help="the folder (default: build/site)")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "site", help="site folder (default: build/site)")
     asked = parser.parse_args()
 
     try:
         from edition import SiteError
         from edition.building import build
     except ImportError as error:
-        print(f'{error}. `make site` installs what the site needs; by hand: pip install -e ".[site]"', file=sys.stderr)
+        print(f'{error}. Run `make site`, which installs it, or: pip install -e ".[site]"', file=sys.stderr)
         return 1
     notebooks = ROOT / "notebooks"
     named = [notebooks / f"{Path(name).stem}.ipynb" for name in asked.lessons]

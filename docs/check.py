@@ -1,7 +1,7 @@
-"""Check a built site as its readers find it: python docs/check.py [PAGE …] [--site FOLDER]
+"""Check a built site as its readers see it: python docs/check.py [PAGE …] [--site FOLDER]
 
-Pages are named by their address, such as lessons/03_attention.html; without names it is all of them. This needs
-Chromium and what `make test` installs.
+Name pages by their address, such as lessons/03_attention.html; without names, every page is checked. The check needs
+Chromium and the packages that `make test` installs.
 """
 
 import argparse
@@ -13,10 +13,10 @@ sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "tests")]
 
 
 def main() -> int:
-    """Check as the command line says; returns the exit status."""
-    parser = argparse.ArgumentParser(description="Check a built site as its readers find it.")
+    """Check the site as the command line asks, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Check a built site as its readers see it.")
     parser.add_argument("pages", nargs="*", metavar="PAGE", help="such as lessons/03_attention.html; default: all")
-    parser.add_argument("--site", type=Path, default=ROOT / "build" / "site", help="the folder (default: build/site)")
+    parser.add_argument("--site", type=Path, default=ROOT / "build" / "site", help="site folder (default: build/site)")
     asked = parser.parse_args()
 
     from browser.chromium import launched
@@ -31,7 +31,7 @@ def main() -> int:
         for name in names:
             page = browser.new_page(reduced_motion="reduce")
             found = [f"{name}: {fault}" for fault in Reader(page, address).faults(name)]
-            print("\n".join(found) or f"{name}: nothing is wrong", flush=True)
+            print("\n".join(found) or f"{name}: no faults", flush=True)
             faults += found
             page.close()
     print(f"{len(names)} pages, {len(faults)} faults")

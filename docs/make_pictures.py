@@ -1,10 +1,10 @@
-"""Make the pictures of the README: the moving one, a still of it, and a thumbnail for each lesson.
+"""Make the pictures of the README: an animation, a still picture from it, and a thumbnail for each lesson.
 
-    python docs/make_pictures.py                  all of them
-    python docs/make_pictures.py moving           the moving one: a real model's attention, and a real training run
-    python docs/make_pictures.py thumbnails       from the outputs that the lessons have stored
+    python docs/make_pictures.py                  make all pictures
+    python docs/make_pictures.py moving           only the animation: a model's attention, and a training run
+    python docs/make_pictures.py thumbnails       only the thumbnails, from the stored outputs of the lessons
 
-They need Chromium. The moving picture takes two minutes, since a model is trained for it.
+The script needs Chromium. The animation takes two minutes, since a model is trained for it.
 """
 
 import io
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-WIDTH, HEIGHT = 860, 716  # of the moving picture, in pixels
+WIDTH, HEIGHT = 860, 716  # size of the animation, in pixels
 TEXT = "When Mary and John went to the store, John gave a drink to"
 HEADS = [
     (0, 1),
@@ -33,12 +33,12 @@ HEADS = [
     (16, 0),
     (20, 5),
     (23, 3),
-]  # pointed at one after the other; the last is opened
-QUERIES = ["·Mary", "·John", "·store", "·gave", "·to"]  # tokens pointed at in the opened head, by their last rows
-STEPS, SHOWN = 480, 22  # of the training run, and how many of its moments are in the picture
+]  # the mouse points at these heads in turn; the last head is opened
+QUERIES = ["·Mary", "·John", "·store", "·gave", "·to"]  # the mouse points at the last row of each of these tokens
+STEPS, SHOWN = 480, 22  # steps of the training run, and how many of them the animation shows
 
-# For each lesson: the start of the description of its picture (the first one that matches), and the part to
-# show: left, top, right and bottom edge, as shares of its width and height.
+# For each lesson: how the description of its picture begins (the first match is used), and which part of the picture to
+# show: the left, top, right and bottom edges, as shares of its width and height.
 THUMBNAILS = {
     "00_welcome": ("Bars for the eight most probable next tokens", (0, 0, 1, 1)),
     "01_tokenization": ("Encoding “the thatched hat”", (0, 0, 0.55, 1)),
@@ -54,21 +54,22 @@ THUMBNAILS = {
     "10_scaling_laws": ("Five curves that bend upwards", (0, 0, 1, 1)),
     "11_capabilities_and_limits": ("Three tasks against the number of examples", (0, 0, 0.37, 1)),
 }
-SMALL = (240, 150)  # of a thumbnail; shown at half the size, so that it is sharp on any screen
+SMALL = (240, 150)  # size of a thumbnail, which is shown at half this size, so that it is sharp on any screen
 
-Frame = tuple[Image.Image, int]  # and how many milliseconds it stays
+Frame = tuple[Image.Image, int]  # a picture, and how many milliseconds it stays
 
 
 def moving(page: Page, folder: Path) -> None:
-    """Write `course.webp`, and its still, `course.png`."""
+    """Write the animation `course.webp`, and a still picture from it, `course.png`."""
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     frames = [*attention_frames(page, folder), *training_frames(page, folder)]
     first, *others = [picture for picture, _ in frames]
     durations = [milliseconds for _, milliseconds in frames]
-    # The same frames take 1.1 MB as a GIF of 64 colours and 2.3 MB as an animated PNG; this has all colours in 0.5 MB.
+    # The same frames take 1.1 MB as a GIF with 64 colours, 2.3 MB as an animated PNG, and 0.5 MB as WebP, in all
+    # colours.
     animated = {"save_all": True, "append_images": others, "duration": durations, "loop": 0}
     first.save(PICTURES / "course.webp", lossless=True, quality=80, method=4, **animated)
-    still, _ = frames[len(HEADS) + len(QUERIES) + 1]  # the last token pointed at in the opened head
+    still, _ = frames[len(HEADS) + len(QUERIES) + 1]  # at the last token in the opened head
     still.quantize(128, Image.Quantize.MAXCOVERAGE).save(PICTURES / "course.png", optimize=True)
 
 
@@ -136,10 +137,10 @@ def training_frames(page: Page, folder: Path) -> Iterator[Frame]:
     model = Transformer(TransformerConfig(1024, max_seq_len=128, d_model=96, n_layers=3, n_heads=4, **shape), seed=0)
 
     def story(model: Transformer) -> str:
-        told = "".join(llmlib.generate_text(model, tokenizer, "\n\n", 70, Sampler(temperature=0.5), seed=0))
-        return told.strip().split("\n\n")[0]
+        written = "".join(llmlib.generate_text(model, tokenizer, "\n\n", 70, Sampler(temperature=0.5), seed=0))
+        return written.strip().split("\n\n")[0]
 
-    moments = {round(1 + (STEPS - 1) * (k / (SHOWN - 1)) ** 2) for k in range(SHOWN)}  # denser where it learns fastest
+    moments = {round(1 + (STEPS - 1) * (k / (SHOWN - 1)) ** 2) for k in range(SHOWN)}  # dense at the start
     recipe = TrainConfig(
         STEPS,
         12,
@@ -163,7 +164,7 @@ def training_frames(page: Page, folder: Path) -> Iterator[Frame]:
 
 
 def thumbnails(page: Page, folder: Path) -> None:
-    """Write a small picture for each lesson, with its name. Raises `KeyError` for a lesson without a choice."""
+    """Write a thumbnail for each lesson. Raises `KeyError` for a lesson that is not in `THUMBNAILS`."""
     for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
         source = folder / f"{path.stem}.html"
         source.write_text(f'<body style="margin: 0; background: white">{stored_picture(path)}', encoding="utf-8")
@@ -175,14 +176,14 @@ def thumbnails(page: Page, folder: Path) -> None:
 
 
 def stored_picture(path: Path) -> str:
-    """Find the `<img>` that a lesson's line in `THUMBNAILS` names. Raises `LookupError` if there is none."""
+    """Find the `<img>` that `THUMBNAILS` chooses for a lesson. Raises `LookupError` if there is no such image."""
     begins, _ = THUMBNAILS[path.stem]
     for cell in nbformat.read(path, as_version=4).cells:
         for output in cell.get("outputs", []):
             for tag in re.findall(r"<img[^>]*>", output.get("data", {}).get("text/html", "")):
                 if f'alt="{begins}' in tag:
                     return tag
-    raise LookupError(f"{path.name} has no picture whose description begins with {begins!r}: choose another one.")
+    raise LookupError(f"{path.name} has no picture whose description begins with {begins!r}. Choose another.")
 
 
 def fit(picture: Image.Image, part: tuple[float, float, float, float]) -> Image.Image:
@@ -198,7 +199,7 @@ def fit(picture: Image.Image, part: tuple[float, float, float, float]) -> Image.
 def main(wanted: list[str]) -> None:
     makers = {"moving": moving, "thumbnails": thumbnails}
     if unknown := set(wanted) - makers.keys():
-        raise SystemExit(f"There is no {' or '.join(unknown)}; there are: {', '.join(makers)}.")
+        raise SystemExit(f"Unknown pictures: {', '.join(unknown)}. Choose from: {', '.join(makers)}.")
     browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser_path is None:
         raise SystemExit("The pictures need Chromium. On Debian and Ubuntu: sudo apt install chromium")

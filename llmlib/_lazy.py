@@ -8,7 +8,10 @@ from typing import Any
 
 
 def lazy(package: str, home: Mapping[str, str]) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
-    """Return `__all__`, `__getattr__` and `__dir__` (PEP 562) for a package; `home` maps each name to its module."""
+    """Return `__all__`, `__getattr__` and `__dir__` (PEP 562) for a package.
+
+    `home` maps each public name to the module that defines it.
+    """
     face = sys.modules[package]
     face.__class__ = _face_of(home)
 
@@ -19,7 +22,7 @@ def lazy(package: str, home: Mapping[str, str]) -> tuple[list[str], Callable[[st
         setattr(face, name, value)
         return value
 
-    def offered() -> list[str]:  # for the Tab key
+    def offered() -> list[str]:  # so that the Tab key can complete the names
         return sorted({*vars(face), *home})
 
     return sorted(home), get, offered
@@ -28,8 +31,8 @@ def lazy(package: str, home: Mapping[str, str]) -> tuple[list[str], Callable[[st
 def _face_of(home: Mapping[str, str]) -> type[ModuleType]:
     """Return a module type that keeps a public name even if a submodule has the same name.
 
-    Python sets `llmlib.chat` to the submodule as soon as anybody imports it, but `llmlib.chat` should remain the
-    function.
+    Python sets `llmlib.chat` to the submodule as soon as somebody imports that submodule, but `llmlib.chat` should
+    remain the function.
     """
 
     class Face(ModuleType):

@@ -1,4 +1,4 @@
-"""Define `TransformerConfig`, the config from which a model and each of its parts are built."""
+"""Define `TransformerConfig`, the config that describes a model and each of its parts."""
 
 import math
 from dataclasses import dataclass
@@ -23,23 +23,23 @@ class TransformerConfig:
     d_model: Annotated[int, AT_LEAST_1]  # width of the residual stream
     n_layers: Annotated[int, AT_LEAST_1]  # number of blocks
     n_heads: Annotated[int, AT_LEAST_1]  # query heads per layer
-    # key-value heads per layer; fewer than n_heads means grouped-query attention. 0: n_heads
+    # key-value heads per layer; fewer than n_heads means grouped-query attention. 0 means n_heads
     n_kv_heads: Annotated[int, AT_LEAST_0] = 0
-    d_head: Annotated[int, AT_LEAST_0] = 0  # width of one head. 0: d_model / n_heads
-    d_mlp: Annotated[int, AT_LEAST_0] = 0  # hidden width of the MLP. 0: 4 * d_model
-    positions: Literal["learned", "sinusoidal", "rotary", "none"] = "learned"  # how order enters
+    d_head: Annotated[int, AT_LEAST_0] = 0  # width of one head. 0 means d_model / n_heads
+    d_mlp: Annotated[int, AT_LEAST_0] = 0  # hidden width of the MLP. 0 means 4 * d_model
+    positions: Literal["learned", "sinusoidal", "rotary", "none"] = "learned"  # how positions are encoded
     rope_theta: Annotated[int | float, MORE_THAN_0] = 10_000.0  # rotary: base of the frequencies
     rope_factors: tuple[int | float, ...] | None = None  # rotary: a divisor for each frequency, for longer contexts
-    norm: Literal["layernorm", "rmsnorm"] = "layernorm"  # RMSNorm keeps the mean and has no bias
+    norm: Literal["layernorm", "rmsnorm"] = "layernorm"  # RMSNorm does not subtract the mean and has no bias
     norm_eps: Annotated[int | float, AT_LEAST_0] = 1e-5  # keeps the norm from dividing by zero
-    mlp: Literal["gelu", "gelu_tanh", "swiglu", "none"] = "gelu"  # gelu_tanh: GPT-2's approximation; swiglu: gated
-    qkv_bias: bool = False  # biases of queries, keys and values (GPT-2, Qwen2)
-    output_bias: bool = False  # bias of attention's output (GPT-2)
-    mlp_bias: bool = False  # biases of the MLP (GPT-2)
-    qk_norm: bool = False  # RMSNorm on each query and key head (Qwen3)
-    # how many positions each position may attend to, itself included (Mistral). None: all
+    mlp: Literal["gelu", "gelu_tanh", "swiglu", "none"] = "gelu"  # gelu_tanh is what GPT-2 uses; swiglu has a gate
+    qkv_bias: bool = False  # whether queries, keys and values have biases (GPT-2, Qwen2)
+    output_bias: bool = False  # whether attention's output has a bias (GPT-2)
+    mlp_bias: bool = False  # whether the MLP has biases (GPT-2)
+    qk_norm: bool = False  # whether each head's queries and keys get an RMSNorm (Qwen3)
+    # how many positions each position may attend to, itself included (Mistral). None means all
     sliding_window: Annotated[int | None, AT_LEAST_1] = None
-    tied_embeddings: bool = True  # use one table for tokens in and logits out
+    tied_embeddings: bool = True  # one table for the embedding and the unembedding
     end_ids: tuple[Annotated[int, AT_LEAST_0], ...] = ()  # ids that end a text; `generate` stops there
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class TransformerConfig:
         defaults = {"n_kv_heads": self.n_heads, "d_head": self.d_model // self.n_heads, "d_mlp": 4 * self.d_model}
         for name, value in defaults.items():
             if not getattr(self, name):
-                object.__setattr__(self, name, value)  # the dataclass is frozen
+                object.__setattr__(self, name, value)  # the only way, as the dataclass is frozen
         if self.mlp == "none":
             object.__setattr__(self, "d_mlp", 0)
         if self.n_heads % self.n_kv_heads:
@@ -69,7 +69,7 @@ class TransformerConfig:
         if self.rope_factors is not None:
             if self.positions != "rotary":
                 raise ValueError(
-                    f"rope_factors only work with rotary positions, but positions={self.positions!r}. "
+                    f"rope_factors only work with rotary positions, got positions={self.positions!r}. "
                     "Choose positions='rotary', or rope_factors=None."
                 )
             n_pairs, fit = self.d_head // 2, all(0 < factor < math.inf for factor in self.rope_factors)
@@ -78,7 +78,7 @@ class TransformerConfig:
 
     @classmethod
     def for_part(cls, d_model: int, n_heads: int = 1, **choices: Any) -> "TransformerConfig":
-        """Return a config for a single part: an `Attention`, `MLP` or `Block`, without a vocabulary or a context.
+        """Return a config for a single `Attention`, `MLP` or `Block`, without a vocabulary or a context length.
 
         >>> TransformerConfig.for_part(d_model=64, n_heads=4, mlp="swiglu").d_mlp
         256
@@ -87,7 +87,7 @@ class TransformerConfig:
 
 
 def check_config(config: Any) -> None:
-    """Raise `ValueError` if `config` is not a config, for example if somebody passes the widths one by one."""
+    """Raise `ValueError` if `config` is not a `TransformerConfig`, for example if it is only a width."""
     if not hasattr(config, "d_model"):
         raise ValueError(
             f"config must be a TransformerConfig, got {type(config).__name__}. For a single attention, MLP or block, "

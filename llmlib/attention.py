@@ -14,16 +14,17 @@ from llmlib.hooks import HookPoint, Observed
 from llmlib.layers import RMSNorm, materialise
 from llmlib.linear import Linear
 
-CosSin = tuple[Tensor, Tensor]  # each Float[Tensor, "#batch 1 seq d_head"]
+CosSin = tuple[Tensor, Tensor]  # both are Float[Tensor, "#batch 1 seq d_head"]
 SHORT = 512  # tokens; up to this length a bfloat16 training step on a CPU is quicker without torch's fused kernel
 
 
 def causal_mask(
     n_query: int, n_key: int, window: int | None = None, device: torch.device | str | None = None
 ) -> Bool[Tensor, "query key"]:
-    """Return a mask that is True where a query may attend: at its own and earlier positions, at most `window` in all.
+    """Return a mask that is True where a query may attend to a key: at its own position and at earlier positions.
 
-    The queries are the last `n_query` of `n_key` positions, as when a cache holds the earlier keys.
+    With a `window`, a query may only attend to the last `window` of these positions. The queries are at the last
+    `n_query` of the `n_key` positions, as they are when a cache holds the earlier keys.
 
     >>> causal_mask(2, 4).int()
     tensor([[1, 1, 1, 0],
@@ -39,15 +40,15 @@ def causal_mask(
 
 
 def softmax(x: Float[Tensor, "*axes"], dim: int = -1) -> Float[Tensor, "*axes"]:
-    """Compute exp(x) / sum of exp(x) along an axis: positive numbers in proportion to exp(x) that sum to one.
+    """Divide exp(x) by the sum of exp(x) along an axis, so that the results sum to 1.
 
-    The largest x is subtracted first; the result is the same, and exp cannot overflow. An x of -inf gets exactly 0; if
-    every x is -inf, the result is NaN.
+    The largest x is subtracted first; the result is the same, and exp cannot overflow. An x of -inf becomes exactly 0;
+    if every x is -inf, the result is NaN.
 
     >>> softmax(torch.tensor([0.0, 1000.0, float("-inf"), 1000.0]))
     tensor([0.0000, 0.5000, 0.0000, 0.5000])
     """
-    return x.softmax(dim)  # torch's fused kernel: one pass over memory
+    return x.softmax(dim)  # torch's fused kernel reads memory only once
 
 
 def attention_scores(
@@ -67,7 +68,9 @@ def attention_scores(
 def attention_pattern(
     scores: Float[Tensor, "*batch query key"], mask: Bool[Tensor, "*#batch query key"] | None = None
 ) -> Float[Tensor, "*batch query key"]:
-    """Apply softmax to the scores of the keys that the mask allows; a query without any allowed key gets zeros.
+    """Apply softmax to the scores of the keys that the mask allows.
+
+    All other keys get a weight of 0. If the mask allows a query no keys, all its weights are 0.
 
     >>> attention_pattern(torch.zeros(2, 2), causal_mask(2, 2))
     tensor([[1.0000, 0.0000],
@@ -76,7 +79,7 @@ def attention_pattern(
     if mask is None:
         return softmax(scores)
     pattern = softmax(scores.masked_fill(~mask, float("-inf")))
-    return pattern.masked_fill(~mask, 0.0)  # a row of nothing but -inf gives NaN
+    return pattern.masked_fill(~mask, 0.0)  # softmax turns a row of only -inf into NaN
 
 
 def scaled_dot_product_attention(
@@ -111,7 +114,7 @@ def split_heads(x: Float[Tensor, "batch seq width"], n_heads: int) -> Float[Tens
 
 
 def _check_whole(n_heads: int) -> None:
-    """Refuse n_heads=2.0: einops caches it as the same pattern as 2, and would later fail for callers who pass 2."""
+    """Refuse n_heads=2.0: einops would cache it under the same key as 2, and later fail for callers who pass 2."""
     if not isinstance(n_heads, int):
         raise TypeError(f"n_heads must be a whole number, got {n_heads!r}. Did you divide with / instead of //?")
 
@@ -141,12 +144,12 @@ def share_heads(kv: Float[Tensor, "batch kv_head key d_head"], n_heads: int) -> 
 def online_softmax(
     blocks: Iterable[tuple[Float[Tensor, "query _"], Float[Tensor, "_ d_head"]]],
 ) -> Float[Tensor, "query d_head"]:
-    """Compute softmax(scores) · values in one pass over blocks of (scores, values), one block in memory at a time.
+    """Compute softmax(scores) · values in one pass over blocks of (scores, values); memory holds one block at a time.
 
-    The largest score so far is subtracted in every exponential. When a larger score comes up, the sums so far are
-    scaled down to match it. This is the heart of FlashAttention. A score may be -inf (masked), as long as each query
-    has a finite score in the first block. Raises `ValueError` if there are no blocks.
-    Sources: Milakov and Gimelshein (2018), "Online normalizer calculation for softmax", algorithm 3; with values:
+    The largest score so far is subtracted before exp. When a larger score comes up, the sums so far are scaled down to
+    match. This is the heart of FlashAttention. Scores may be -inf (masked), but each query needs a finite score in the
+    first block. Raises `ValueError` if there are no blocks. Sources: Milakov and Gimelshein (2018), "Online normalizer
+    calculation for softmax", algorithm 3; with values:
     Dao et al. (2022), "FlashAttention", section 3.1.
 
     >>> scores, values = torch.tensor([[0.0, 1.0, 2.0]]), torch.eye(3)
@@ -161,7 +164,7 @@ def online_softmax(
             total = torch.zeros_like(largest)
             weighted = torch.zeros_like(largest * values[:1])
         new_largest = torch.maximum(largest, scores.amax(dim=-1, keepdim=True))
-        shrink = (largest - new_largest).exp()  # Float[Tensor, "query 1"]; 0 at the first block
+        shrink = (largest - new_largest).exp()  # Float[Tensor, "query 1"], which is 0 at the first block
         weights = (scores - new_largest).exp()
         total = total * shrink + weights.sum(dim=-1, keepdim=True)
         weighted = weighted * shrink + weights @ values
@@ -172,7 +175,7 @@ def online_softmax(
 
 
 def rotation_at(positions: Int[Tensor, "#batch seq"], config: TransformerConfig, dtype: torch.dtype) -> CosSin | None:
-    """Return the cosines and sines that rotate queries and keys at these positions; None without rotary positions.
+    """Return the cosines and sines that rotate queries and keys at `positions`, or None if positions are not rotary.
 
     Both tensors are Float[Tensor, "#batch 1 seq d_head"]: all heads share one rotation. See `llmlib.embeddings.rotate`.
     """
@@ -185,7 +188,8 @@ def rotation_at(positions: Int[Tensor, "#batch seq"], config: TransformerConfig,
 class KVCache:
     """Stores one layer's keys and values, in memory that is reserved once for `max_seq_len` positions.
 
-    With a cache, a new token needs only one query against the stored keys and values; the text is not computed again.
+    With a cache, a new token needs only one query against the stored keys and values; nothing earlier is computed
+    again.
     """
 
     def __init__(
@@ -204,7 +208,7 @@ class KVCache:
     def write(
         self, k: Float[Tensor, "batch head seq d_head"], v: Float[Tensor, "batch head seq d_head"], start: int
     ) -> tuple[Float[Tensor, "batch head key d_head"], Float[Tensor, "batch head key d_head"]]:
-        """Store new keys and values from position `start` on; return all keys and values up to the last new ones."""
+        """Store new keys and values from position `start` on, and return all keys and values up to the newest."""
         end = start + k.shape[2]
         self.keys[:, :, start:end] = k
         self.values[:, :, start:end] = v
@@ -249,11 +253,11 @@ class Attention(Observed):
         cache: KVCache | None = None,
         start: int = 0,
     ) -> Float[Tensor, "batch query d_model"]:
-        """Attend to the new keys and, with a `cache`, also to the keys stored for positions before `start`.
+        """Attend to the keys of `x` and, with a `cache`, also to the keys stored for positions before `start`.
 
         Without a `mask`, each position attends to itself and to earlier positions, as far back as the config's window
         reaches. Without a `rotation`, the positions run from `start` on; if the config is rotary, the rotation is
-        computed from them. (A model computes mask and rotation once and passes them to all its layers.)
+        computed from them. (A model computes the mask and the rotation once and passes both to all its layers.)
         """
         if rotation is None:
             positions = torch.arange(start, start + x.shape[1], device=x.device)[None]
@@ -276,7 +280,7 @@ class Attention(Observed):
         return self.output(merge_heads(z))
 
     def _explicit(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """Attend step by step, so that every intermediate result can be observed and edited."""
+        """Attend step by step, so that hooks can read and change every intermediate result."""
         k, v = share_heads(k, self.n_heads), share_heads(v, self.n_heads)
         if mask is None:
             mask = causal_mask(q.shape[2], k.shape[2], device=q.device)
@@ -285,10 +289,10 @@ class Attention(Observed):
         return einsum(pattern, v, "batch head query key, batch head key d_head -> batch head query d_head")
 
     def _fast(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """Attend with torch's fused kernel: the result is the same, but the whole pattern is never in memory."""
+        """Attend with torch's fused kernel: the result is the same, but memory never holds the whole pattern."""
         n_query, n_key = q.shape[2], k.shape[2]
         if n_query == 1:
-            # One token attends to everything before it. Heads that share keys become the rows of one query matrix.
+            # A single query attends to all keys. Heads that share keys become the rows of one query matrix.
             q = rearrange(q, "batch (head group) 1 d_head -> batch head group d_head", head=self.n_kv_heads)
             z = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
             return rearrange(z, "batch head group d_head -> batch (head group) 1 d_head")
@@ -300,21 +304,27 @@ class Attention(Observed):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=shared)
 
     def _two_products(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """Attend with the plain formula: in bfloat16 on a CPU, the fused kernel's backward pass takes far longer."""
+        """Attend with the plain formula: in bfloat16 on a CPU, its backward pass is far faster than the fused one."""
         k, v = share_heads(k, self.n_heads), share_heads(v, self.n_heads)
         scores = (q * self.d_head**-0.5) @ k.mT
         if mask is None:
             return (scores + _hiding(causal_mask(q.shape[2], k.shape[2]), q.dtype)).softmax(dim=-1) @ v
-        attends = mask.any(dim=-1, keepdim=True)  # a query that may attend to nothing gets zeros, as from the kernel
+        attends = mask.any(dim=-1, keepdim=True)  # a query without an allowed key gets zeros, as in torch's kernel
         z = (scores + _hiding(mask | ~attends, q.dtype)).softmax(dim=-1) @ v
         return z.where(attends, 0.0)
 
 
 def _hiding(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return 0 where the mask is True and -inf elsewhere, to add to the scores: this is quicker than filling them."""
+    """Return a tensor that is 0 where the mask is True and -inf elsewhere.
+
+    Adding this tensor to the scores is quicker than filling them.
+    """
     return torch.zeros(mask.shape, dtype=dtype).masked_fill(~mask, float("-inf"))
 
 
 def _trains_on_cpu(q: Tensor) -> bool:
-    """Return whether gradients are on (bfloat16 on a CPU), even if `q` needs none: freezing must not change results."""
+    """Return whether `q` is bfloat16 on a CPU and gradients are on.
+
+    It does not matter whether `q` itself is frozen, because freezing must not change results.
+    """
     return torch.is_grad_enabled() and q.dtype == torch.bfloat16 and q.device.type == "cpu"

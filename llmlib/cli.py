@@ -12,7 +12,7 @@ try:
     from llmlib.finetuning.cli import tune_command
     from llmlib.preferences.cli import align_command
     from llmlib.training.cli import train_command
-except ImportError as error:  # a dependency is missing or broken: say so in one line
+except ImportError as error:  # a dependency is missing or broken: say so on one line
     package = (error.name or "").partition(".")[0]
     again = "pip install --force-reinstall . (in the project's folder)"
     if package and package != "llmlib":
@@ -23,7 +23,7 @@ except ImportError as error:  # a dependency is missing or broken: say so in one
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,  # show the help as it is written, with [brackets] and line ends
+    rich_markup_mode=None,  # show the help text as written, with [brackets] and line breaks
     help="Tools for the course on large language models.",
 )
 app.add_typer(corpus_app, name="corpus")
@@ -35,7 +35,10 @@ app.command("eval", no_args_is_help=True)(eval_command)
 
 @app.command()
 def doctor() -> None:
-    """Check this machine: Python, torch, Jupyter, memory, disk, downloaded files. Exit code 1 if anything is wrong."""
+    """Check this machine: Python, torch, Jupyter, memory, disk and downloaded files.
+
+    The exit code is 1 if anything is wrong.
+    """
     from llmlib.doctor import examine, report
 
     findings = examine()
@@ -53,9 +56,9 @@ def download(
         ),
     ] = False,
 ) -> None:
-    """Download everything that the lessons need, about 100 MB; after that they need no network.
+    """Download everything that the lessons need, about 100 MB; after that, the lessons need no network.
 
-    Files that are already here are left alone. The exit code is 1 if something could not be downloaded.
+    Files that are already here stay as they are. The exit code is 1 if a download fails.
     """
     from llmlib.materials import bring, megabytes, missing
 
@@ -85,10 +88,10 @@ def mine(
         bool, typer.Option("--yes", help="With --check: run the file without asking, whoever wrote it.")
     ] = False,
 ) -> None:
-    """Write your own LLM to one file that only needs torch: your own parts, and borrowed parts for what is missing.
+    """Write your own LLM to one file that needs only torch; llmlib lends the parts that you have not built yet.
 
-    Your parts are those that passed check in the lessons. A file that you have changed by hand is left as it
-    is. The exit code is 1 if the file cannot be written, or its results differ from those of llmlib.
+    Your parts are the ones that passed `check` in the lessons. A file that you have changed by hand is left as it is.
+    The exit code is 1 if the file cannot be written, or if its results differ from llmlib's.
     """
     from llmlib.exercises.my_llm.cli import run
 

@@ -1,4 +1,4 @@
-"""Work out what a model costs from its configuration: parameters, floating-point operations, memory."""
+"""Work out the costs of a model from its config: parameters, floating-point operations and memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ import torch
 
 from llmlib.transformer import TransformerConfig
 
-FLOPS_OF_A_PRODUCT = 2  # a multiplication and an addition
+FLOPS_OF_A_PRODUCT = 2  # one multiplication and one addition
 TRAINING = 3  # a backward pass takes two products for each product of the forward pass
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Holds the result of `count`: FLOPs for one token, and bytes for the whole batch."""
+    """Holds the result of `count`. The FLOPs are for one token, and the bytes are for the whole batch."""
 
-    parameters_of: Mapping[str, int]  # by part
-    forward_flops: int  # matrix products only, as is usual: they are nearly all of it
+    parameters_of: Mapping[str, int]  # the number of parameters in each part
+    forward_flops: int  # only the matrix products, as usual: they are nearly all of the work
     training_flops: int
     weight_bytes: int
     gradient_bytes: int
-    optimizer_bytes: int  # AdamW: two float32 numbers per weight
-    activation_bytes: int  # what the backward pass needs from the forward pass, without the logits
-    logit_bytes: int  # float32, three times: logits, their log-softmax, and its gradient
+    optimizer_bytes: int  # AdamW keeps two float32 numbers per weight
+    activation_bytes: int  # values that the backward pass needs from the forward pass, without the logits
+    logit_bytes: int  # three float32 copies: the logits, their log-softmax, and its gradient
     cache_bytes: int  # keys and values of all positions
 
     @property
@@ -31,20 +31,20 @@ class Costs:
 
     @property
     def training_bytes(self) -> int:
-        """How many bytes of memory a training step needs."""
+        """The number of bytes that a training step needs in memory."""
         return self.weight_bytes + self.gradient_bytes + self.optimizer_bytes + self.activation_bytes + self.logit_bytes
 
 
 def count(
     config: TransformerConfig, *, batch: int = 1, seq_len: int | None = None, dtype: torch.dtype = torch.float32
 ) -> Costs:
-    """Count a model's parameters, FLOPs and memory for `batch` texts of `seq_len` tokens (default: its whole context).
+    """Count a model's parameters, FLOPs and memory for `batch` texts of `seq_len` tokens (default: `max_seq_len`).
 
-    Parameters and cache are exact. The FLOPs are those of the matrix products, with attention over all `seq_len` keys
-    (a causal kernel can save up to half of that part; torch's `FlopCounterMode` counts the same way). The activations
-    are the values that `Transformer` keeps for the backward pass with torch's fused attention. Raises `ValueError` for
-    sizes that are not positive, or a `seq_len` beyond the context. Source of the rule "6 FLOPs per parameter and
-    token": Kaplan et al. (2020), section 2.1.
+    The parameters and the cache are exact. The FLOPs count the matrix products, with attention over all `seq_len` keys
+    (a causal kernel can save up to half of the attention; torch's `FlopCounterMode` counts the same way). The
+    activations are the values that `Transformer` keeps for the backward pass with torch's fused attention. Raises
+    `ValueError` for sizes that are not positive, or for a `seq_len` beyond `max_seq_len`. Source of the rule "6 FLOPs
+    per parameter and token": Kaplan et al. (2020), section 2.1.
 
     >>> gpt2 = TransformerConfig(
     ...     50257, 1024, 768, n_layers=12, n_heads=12, qkv_bias=True, output_bias=True, mlp_bias=True
@@ -55,7 +55,7 @@ def count(
     seq_len = config.max_seq_len if seq_len is None else seq_len
     if batch < 1 or not 1 <= seq_len <= config.max_seq_len:
         raise ValueError(
-            f"batch must be at least 1, and seq_len between 1 and {config.max_seq_len} (the context); "
+            f"batch must be at least 1, and seq_len between 1 and {config.max_seq_len} (the context length); "
             f"got batch={batch}, seq_len={seq_len}."
         )
     parameters, tokens, size = parameters_of(config), batch * seq_len, dtype.itemsize
@@ -75,7 +75,7 @@ def count(
 
 
 def parameters_of(config: TransformerConfig) -> dict[str, int]:
-    """Return how many parameters each part has, exactly as in `Transformer(config)`."""
+    """Return the exact number of parameters in each part of `Transformer(config)`."""
     c = config
     d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
     attention = c.d_model * (d_q + 2 * d_kv) + d_q * c.d_model
@@ -96,16 +96,16 @@ def parameters_of(config: TransformerConfig) -> dict[str, int]:
 
 
 def forward_flops(config: TransformerConfig, seq_len: int) -> int:
-    """Return the FLOPs of the matrix products for one token in a text of `seq_len` tokens, output layer included."""
+    """Return the FLOPs of the matrix products, output layer included, for one token in a text of `seq_len` tokens."""
     c = config
     d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
     maps = c.d_model * (2 * d_q + 2 * d_kv) + {"none": 0, "swiglu": 3}.get(c.mlp, 2) * c.d_model * c.d_mlp
-    scores_and_values = 2 * seq_len * d_q  # one product with all keys, one with all values
+    scores_and_values = 2 * seq_len * d_q  # one product with all the keys, and one with all the values
     return FLOPS_OF_A_PRODUCT * (c.n_layers * (maps + scores_and_values) + c.vocab_size * c.d_model)
 
 
 def activations(config: TransformerConfig) -> int:
-    """Return how many numbers the backward pass needs per token, without the logits.
+    """Return how many activations per token the backward pass needs, not counting the logits.
 
     For each block, these numbers are: the input and output of both norms (RMSNorm also keeps its result before the
     weight); queries, keys and values, as they enter attention, and the result of attention; and in the MLP each value
@@ -116,6 +116,6 @@ def activations(config: TransformerConfig) -> int:
     norm = c.d_model * (3 if c.norm == "rmsnorm" else 2)
     attention = norm + d_q + 2 * d_kv + d_q
     if c.qk_norm:
-        attention += 3 * (d_q + d_kv)  # queries and keys before, within and after their norms
+        attention += 3 * (d_q + d_kv)  # the queries and keys before, inside and after their norms
     mlp = {"none": 0, "swiglu": norm + 4 * c.d_mlp}.get(c.mlp, norm + 2 * c.d_mlp)
     return c.n_layers * (attention + mlp) + norm

@@ -1,4 +1,4 @@
-"""Choose where to compute, and how precisely."""
+"""Choose a device to compute on, and a precision."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 @dataclass(frozen=True)
 class DeviceAndDtype:
-    """A device and a dtype, with a reason for each."""
+    """A device and a dtype, with the reason for each choice."""
 
     device: torch.device
     dtype: torch.dtype
@@ -18,9 +18,11 @@ class DeviceAndDtype:
 
 
 def choose(device: str | torch.device = "auto", dtype: str | torch.dtype = "auto") -> DeviceAndDtype:
-    """Resolve `"auto"`: choose CUDA, else MPS, else the CPU; and bfloat16 if the hardware is fast at it, else float32.
+    """Return the device and the dtype to use, with the reason for each choice.
 
-    Raises `ValueError` for a device that this machine does not have and for an unknown dtype.
+    For the device, "auto" means CUDA, else MPS, else the CPU; for the dtype, bfloat16 if it is fast here, else float32.
+
+    Raises `ValueError` for a device that this machine does not have, or for an unknown dtype.
 
     >>> choose("cpu", "float32").dtype
     torch.float32
@@ -31,7 +33,7 @@ def choose(device: str | torch.device = "auto", dtype: str | torch.dtype = "auto
 
 
 def memory_of(device: torch.device | str) -> int:
-    """Return a device's total memory in bytes, used or free.
+    """Return a device's total memory in bytes (used and free).
 
     >>> memory_of("cpu") > 2**20
     True
@@ -81,6 +83,6 @@ def _choose_dtype(dtype: str | torch.dtype, device: torch.device) -> tuple[torch
 
 
 def _cpu_multiplies_bfloat16() -> bool:
-    # torch has no public function for this; in a release without these private ones the answer is "no", which is safe.
+    # torch has no public function for this; in a release without these private functions we answer "no", which is safe.
     checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(check is not None and check() for check in checks)

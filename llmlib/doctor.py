@@ -1,4 +1,4 @@
-"""`llmlib doctor`: show what this machine has and what llmlib will use, and say how to fix anything that is wrong."""
+"""`llmlib doctor` shows what this machine has and what llmlib will use, and says how to fix anything that is wrong."""
 
 import importlib.metadata
 import os
@@ -27,7 +27,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Run every check; a check that raises an error counts as a finding too."""
+    """Run every check and return the findings; an error that a check raises becomes a finding, too."""
     findings = []
     for look in (_python, _torch, _device, _course, _memory, _disk, _mirror, _downloads):
         try:
@@ -76,12 +76,12 @@ def _device() -> list[Finding]:
 
 
 def _course() -> list[Finding]:
-    """Check the packages of the extra `course`, and whether their versions are those that our metadata asks for.
+    """Check that the packages of the extra `course` are installed, in the versions that our metadata asks for.
 
     If you only want the library, you do not need any of these packages. All views need anywidget; if it is installed,
     we assume that you want the lessons, and check the other packages too.
     """
-    from packaging.requirements import Requirement  # installed with huggingface_hub
+    from packaging.requirements import Requirement  # comes with huggingface_hub
 
     try:
         wanted = map(Requirement, importlib.metadata.requires(DISTRIBUTION) or [])
@@ -124,7 +124,7 @@ def _disk() -> list[Finding]:
     folder = cache_dir()
     existing = next(parent for parent in (folder, *folder.parents) if os.path.lexists(parent))
     if not existing.is_dir():
-        remedy = "Move it away, or set LLMLIB_CACHE to a folder."
+        remedy = "Move this file away, or set LLMLIB_CACHE to a folder."
         return [Finding("cache", f"{existing} is not a folder", False, remedy)]
     free = shutil.disk_usage(existing).free
     findings = [
@@ -152,7 +152,7 @@ def _mirror() -> list[Finding]:
 
 
 def _downloads() -> list[Finding]:
-    """Check which files are cached and intact. A missing file is fine: it is downloaded on first use."""
+    """Check which files are cached and intact. A missing file is not a problem: it is downloaded on first use."""
     from llmlib.files.downloads import sha256_of
     from llmlib.tokenization.published import SMOLLM2_SHA256, SMOLLM2_WHEEL
 
@@ -162,9 +162,9 @@ def _downloads() -> list[Finding]:
         findings = [Finding("SmolLM2", str(model), sha256_of(model) == SMOLLM2_SHA256, remedy)]
     else:
         findings = [
-            Finding("SmolLM2", "not downloaded yet (93 MB); that happens on first use, or now with `llmlib download`")
+            Finding("SmolLM2", "not here yet (93 MB); it is downloaded on first use, or now with `llmlib download`")
         ]
-    files = (file for file in cache_dir().glob("[!.]*") if file.is_file())  # a dot marks an unfinished download
+    files = (file for file in cache_dir().glob("[!.]*") if file.is_file())  # unfinished downloads begin with a dot
     others = sorted(file.name for file in files if file != model)
     if others:
         findings.append(Finding("also cached", ", ".join(others)))

@@ -1,7 +1,7 @@
 """Encode positions, and explore the geometry of embedding tables: neighbours, analogies, projections.
 
-Token embeddings and learned positions are plain `torch.nn.Embedding` tables; lesson 02 shows why looking up
-a row is all there is to them.
+Token embeddings and learned positions are plain `torch.nn.Embedding` tables; lesson 02 shows that all they do is look
+up a row.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def embed(ids: Int[Tensor, "*batch seq"], table: Float[Tensor, "vocab d_model"]) -> Float[Tensor, "*batch seq d_model"]:
-    """Return the table's row for each id: the same as multiplying one-hot vectors by the table, without the zeros.
+    """Return the table's row for each id: the result is the same as one-hot vectors times the table.
 
     >>> embed(torch.tensor([2, 0]), torch.tensor([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]))
     tensor([[3., 3.],
@@ -27,7 +27,7 @@ def embed(ids: Int[Tensor, "*batch seq"], table: Float[Tensor, "vocab d_model"])
 def cosine_similarity(
     x: Float[Tensor, "left d_model"], y: Float[Tensor, "right d_model"]
 ) -> Float[Tensor, "left right"]:
-    """Return the cosine of the angle between each row of `x` and each row of `y`; 0 if a row is zero.
+    """Return the cosine of the angle between each row of `x` and each row of `y`, or 0 if either row is zero.
 
     >>> cosine_similarity(torch.tensor([[3.0, 4.0]]), torch.tensor([[6.0, 8.0], [-4.0, 3.0], [0.0, 0.0]]))
     tensor([[1., 0., 0.]])
@@ -45,8 +45,8 @@ def nearest(
     """Return the ids and similarities of the `k` rows most similar to `query`, the most similar first.
 
     `by` is "cosine", "dot" (the dot product) or "distance" (then the similarity is minus the distance).
-    `exclude` lists rows to leave out. Returns fewer than `k` if the table has fewer rows.
-    Raises `ValueError` for any other `by`.
+    `exclude` lists rows to leave out. Returns fewer than `k` rows if the table is too short. Raises `ValueError` for
+    any other `by`.
 
     >>> table = torch.tensor([[1.0, 0.0], [0.0, 1.0], [9.0, 9.0]])
     >>> nearest(torch.tensor([1.0, 0.1]), table, k=2)[0].tolist()
@@ -71,7 +71,7 @@ def nearest(
 def analogy(
     a: int, b: int, c: int, table: Float[Tensor, "vocab d_model"], k: int = 5
 ) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
-    """Answer "a is to b as c is to …": return ids and cosines of the rows nearest to b − a + c, without a, b and c.
+    """Answer "a is to b as c is to …": return the ids and cosines of the rows nearest to b − a + c, except a, b and c.
 
     The rows are scaled to length 1 first, so that only directions count.
     Source: Mikolov et al. (2013), "Linguistic Regularities in Continuous Space Word Representations", section 4.
@@ -87,11 +87,11 @@ def analogy(
 def project(
     vectors: Float[Tensor, "row d_model"], dims: int = 2
 ) -> tuple[Float[Tensor, "row dims"], Float[Tensor, " dims"]]:
-    """Return coordinates along the directions where the vectors differ most, and each direction's share of variance.
+    """Return the vectors' coordinates along the `dims` directions in which they vary most.
 
-    This is principal component analysis: the directions are the eigenvectors of the covariance, largest eigenvalue
-    first. A direction and its opposite would do equally well; we take the one whose largest entry is positive. Raises
-    `ValueError` if `dims` is larger than the width of the vectors.
+    The second result is each direction's share of the variance. This is principal component analysis: the directions
+    are the eigenvectors of the covariance, largest eigenvalue first. A direction and its opposite are equally good; we
+    take the one whose largest entry is positive. Raises `ValueError` if `dims` is larger than the width of the vectors.
 
     >>> points, share = project(torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), dims=1)
     >>> points.round(decimals=3).flatten().tolist(), share.tolist()
@@ -100,7 +100,7 @@ def project(
     if not 1 <= dims <= vectors.shape[1]:
         raise ValueError(f"dims must be between 1 and {vectors.shape[1]}, the width of the vectors, got {dims}.")
     centred = vectors.detach() - vectors.detach().mean(dim=0)
-    variances, directions = torch.linalg.eigh((centred.T @ centred).double())  # in ascending order
+    variances, directions = torch.linalg.eigh((centred.T @ centred).double())  # eigh sorts in ascending order
     directions = directions.flip(1)[:, :dims]
     largest = directions.gather(0, directions.abs().argmax(dim=0, keepdim=True))
     share = variances.flip(0)[:dims].clamp(min=0) / variances.clamp(min=0).sum().clamp(min=1e-30)
@@ -154,7 +154,7 @@ def rotate(
 ) -> Float[Tensor, "*batch seq d_head"]:
     """Turn each pair of channels (i, i + d_head/2) by its angle. This is rotary position embedding.
 
-    `x` may have any axes in front. The dot product of two rotated vectors depends only on how far apart their positions
+    `x` may have any leading axes. The dot product of two rotated vectors depends only on how far apart their positions
     are. Source: Su et al. (2021), "RoFormer", equation 34, but with pairs taken across the two halves, as in the Llama
     weights on the Hugging Face hub.
 
@@ -171,8 +171,8 @@ def split_from_interleaved(d_head: int) -> Int[Tensor, " d_head"]:
 
     We rotate channel i together with i + d_head/2 (split, as on the Hugging Face hub); RoFormer's paper, Meta's Llama
     files and llama.cpp rotate the neighbours 2i and 2i + 1 (interleaved). The layouts differ by this permutation of the
-    channels of queries and keys: `split = interleaved[..., split_from_interleaved(d_head)]`, and its `argsort()` goes
-    the other way. Raises `ValueError` for an odd `d_head`.
+    channels of queries and keys: `split = interleaved[..., split_from_interleaved(d_head)]`, and the `argsort()` of the
+    permutation converts back. Raises `ValueError` for an odd `d_head`.
 
     >>> split_from_interleaved(6)
     tensor([0, 2, 4, 1, 3, 5])
@@ -206,10 +206,10 @@ def llama3_rope_factors(
     high_freq_factor: float,
     original_max_seq_len: int,
 ) -> tuple[float, ...]:
-    """Return Llama 3's divisors for a longer context: slow rotations are divided by `factor`, fast ones are left alone.
+    """Return Llama 3's divisors for a longer context: slow rotations are divided by `factor`, fast ones do not change.
 
-    A frequency is slow if its wavelength is longer than `original_max_seq_len / low_freq_factor` positions, and fast
-    if it is shorter than `original_max_seq_len / high_freq_factor`; between the two, the divisor is blended.
+    A rotation is slow if its wavelength is longer than `original_max_seq_len / low_freq_factor` positions, and fast if
+    its wavelength is shorter than `original_max_seq_len / high_freq_factor`; in between, the divisor is blended.
     Source: Llama Team (2024), "The Llama 3 Herd of Models", and its reference code. Raises `ValueError` for
     settings that are not positive, or a `high_freq_factor` that is not greater than `low_freq_factor`.
 
@@ -224,7 +224,7 @@ def llama3_rope_factors(
         )
     factors = []
     for frequency in rotary_frequencies(d_head, theta).tolist():
-        turns = original_max_seq_len * frequency / (2 * math.pi)  # full turns within the original context
+        turns = original_max_seq_len * frequency / (2 * math.pi)  # number of full turns within the original context
         blend = (turns - low_freq_factor) / (high_freq_factor - low_freq_factor)
         blend = min(max(blend, 0.0), 1.0)
         factors.append(1 / ((1 - blend) / factor + blend))
@@ -234,9 +234,10 @@ def llama3_rope_factors(
 def linear_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
     """Return divisors that squeeze a context `factor` times as long into the angles of the old context.
 
-    This is position interpolation: position 2000 of 4000 turns as far as position 1000 of 2000 did, so that no angle is
-    new to the model, but neighbours are closer together than it has learned. Source: Chen et al. (2023), "Extending
-    Context Window of Large Language Models via Positional Interpolation". Raises `ValueError` for a factor below 1.
+    This is position interpolation: position 2000 of 4000 turns as far as position 1000 of 2000 did, so the model sees
+    no new angle, but the angles of neighbours are closer together than in training. Source: Chen et al. (2023),
+    "Extending Context Window of Large Language Models via Positional Interpolation". Raises `ValueError` for a factor
+    below 1.
 
     >>> linear_rope_factors(8, 2.0)
     (2.0, 2.0, 2.0, 2.0)
@@ -248,10 +249,10 @@ def linear_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
 def ntk_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
     """Return divisors that slow down the slowest rotation by `factor`, the fastest not at all, and the rest in between.
 
-    Fast rotations tell neighbours apart, so they stay as they are; slow ones tell where in a long text a position is,
-    and only these would reach angles that the model has never seen. This is the same as multiplying the base theta by
-    factor^(d_head / (d_head - 2)). Source: bloc97 (2023), "NTK-Aware Scaled RoPE", as described in Peng et al. (2023),
-    "YaRN", section 3.1. Raises `ValueError` for a factor below 1.
+    Fast rotations tell neighbours apart, so they stay as they are. Slow rotations tell where in a long text a position
+    is, and only slow rotations would reach angles that the model has never seen. This is the same as multiplying the
+    base theta by factor^(d_head / (d_head - 2)). Source: bloc97 (2023), "NTK-Aware Scaled RoPE", as described in Peng
+    et al. (2023), "YaRN", section 3.1. Raises `ValueError` for a factor below 1.
 
     >>> [round(divisor, 2) for divisor in ntk_rope_factors(8, 8.0)]
     [1.0, 2.0, 4.0, 8.0]

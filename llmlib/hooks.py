@@ -14,8 +14,8 @@ HookFunction = Callable[[Tensor], Tensor | None]
 class HookPoint(nn.Module):
     """A named point that passes values on unchanged until you hook a function to it.
 
-    The function gets the value; if it returns something other than `None`, that replaces the value. The idea comes
-    from TransformerLens (Nanda and Bloom, 2022).
+    The function gets the value; if it returns anything but `None`, the result replaces the value. The idea comes from
+    TransformerLens (Nanda and Bloom, 2022).
 
     >>> import torch
     >>> point = HookPoint()
@@ -51,7 +51,7 @@ class HookPoint(nn.Module):
 
 
 class Observed(nn.Module):
-    """A module with hook points that cost almost nothing to reach.
+    """A module whose hook points are quick to reach.
 
     torch looks for a child module only after everything else has failed, which takes ten times as long as finding an
     attribute. A model goes through hundreds of hook points per token, so here they are attributes as well.
@@ -64,7 +64,7 @@ class Observed(nn.Module):
 
 
 class _Hook:
-    """A hook in the form that torch wants; it remembers which function it calls."""
+    """Takes the arguments that torch passes to a hook, and calls `function` with only the value."""
 
     def __init__(self, function: HookFunction):
         self.function = function
@@ -87,7 +87,7 @@ def hooked(hooks: Sequence[tuple[HookPoint, HookFunction]]) -> Iterator[None]:
     """
     try:
         for point, function in hooks:
-            point.add_hook(function)  # we keep no handle: an interrupt right here could lose it
+            point.add_hook(function)  # keep no handle, since an interrupt right here could lose it
         yield
     finally:
         for point, function in hooks:
@@ -111,11 +111,11 @@ def unhooked(module: Module) -> Module:
 
 
 def _unhooked(module: Any, known: dict[int, Any]) -> Any:
-    if id(module) in known:  # a module that occurs twice stays one module
+    if id(module) in known:  # a module that occurs twice must stay one module
         return known[id(module)]
     other = known[id(module)] = object.__new__(type(module))
     state = {name: type(value)() if "_hooks" in name else value for name, value in module.__dict__.items()}
     children = {name: child if child is None else _unhooked(child, known) for name, child in module._modules.items()}
-    state |= {name: child for name, child in children.items() if name in state}  # see `Observed`
+    state |= {name: child for name, child in children.items() if name in state}  # for `Observed`
     other.__dict__.update(state, _modules=children)
     return other

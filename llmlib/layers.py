@@ -1,7 +1,7 @@
-"""Build the parts of a block other than attention (nonlinearities, norms, the MLP), and draw initial weights.
+"""Build the parts of a block other than attention (nonlinearities, norms, the MLP), and draw their initial weights.
 
-You can use the functions on their own, on tensors with any axes in front. Where torch has a fused kernel, the functions
-call this kernel: it goes over memory once, and its gradients are exact.
+The functions take tensors with any leading axes. If torch has a fused kernel for a function, the function calls it: the
+kernel reads memory only once, and its gradients are exact.
 """
 
 import torch
@@ -15,7 +15,9 @@ from llmlib.linear import Linear
 
 
 def silu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
-    """Compute x · σ(x), with the logistic function σ: a soft ReLU, also called Swish. Source: Elfwing et al. (2017).
+    """Compute x · σ(x), where σ is the logistic function: a soft ReLU, also called Swish.
+
+    Source: Elfwing et al. (2017).
 
     >>> silu(torch.tensor([-10.0, 0.0, 10.0]))
     tensor([-4.5398e-04,  0.0000e+00,  9.9995e+00])
@@ -24,7 +26,7 @@ def silu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
 
 
 def gelu(x: Float[Tensor, "*axes"], approximate: bool = False) -> Float[Tensor, "*axes"]:
-    """Compute x · Φ(x), where Φ is the normal cumulative distribution, or the tanh approximation that GPT-2 uses.
+    """Compute x · Φ(x), where Φ is the standard normal CDF, or the tanh approximation that GPT-2 uses.
 
     Source: Hendrycks and Gimpel (2016), "Gaussian Error Linear Units". The approximation is
     x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))).
@@ -36,7 +38,7 @@ def gelu(x: Float[Tensor, "*axes"], approximate: bool = False) -> Float[Tensor, 
 
 
 def swiglu(gate: Float[Tensor, "*axes"], up: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
-    """Compute SiLU(gate) · up: one half decides how much of the other passes. Source: Shazeer (2020), "GLU Variants".
+    """Compute SiLU(gate) · up: the gate decides how much of `up` passes. Source: Shazeer (2020), "GLU Variants".
 
     >>> swiglu(torch.tensor([0.0, 10.0]), torch.tensor([3.0, 3.0]))
     tensor([ 0.0000, 29.9986])
@@ -47,7 +49,9 @@ def swiglu(gate: Float[Tensor, "*axes"], up: Float[Tensor, "*axes"]) -> Float[Te
 def rms_norm(
     x: Float[Tensor, "*axes width"], weight: Float[Tensor, " width"] | None = None, eps: float = 1e-5
 ) -> Float[Tensor, "*axes width"]:
-    """Compute x / √(mean of x² + eps), times `weight`: without `weight`, every vector gets the length √width.
+    """Divide x by √(mean of x² + eps), and multiply the result by `weight`.
+
+    Without a `weight`, every vector gets a length of √width.
 
     Source: Zhang and Sennrich (2019), "Root Mean Square Layer Normalization".
 
@@ -70,14 +74,14 @@ class RMSNorm(nn.Module):
 
 
 class Embedding(nn.Embedding):
-    """`nn.Embedding`, filled with zeros until `initialise` draws the weights; see `llmlib.linear.Linear`."""
+    """An `nn.Embedding` that is filled with zeros until `initialise` draws its weights; see `llmlib.linear.Linear`."""
 
     def reset_parameters(self) -> None:
         nn.init.zeros_(self.weight)
 
 
 def make_norm(config: TransformerConfig) -> nn.Module:
-    """Return the norm that the config names, as wide as the residual stream."""
+    """Return the norm layer that the config asks for, as wide as the residual stream."""
     kind = RMSNorm if config.norm == "rmsnorm" else nn.LayerNorm
     return kind(config.d_model, eps=config.norm_eps)
 
@@ -85,7 +89,7 @@ def make_norm(config: TransformerConfig) -> nn.Module:
 class MLP(Observed):
     """Two linear maps with a nonlinearity between them, applied to each position separately; SwiGLU adds a gate.
 
-    With `mlp="none"` it has no hidden units and adds nothing: use it to study an attention-only Transformer.
+    With `mlp="none"` the MLP has no hidden units and adds nothing; use this to study an attention-only Transformer.
 
     `seed` and `device` are as in `Transformer`.
 
@@ -123,13 +127,15 @@ class MLP(Observed):
 
 
 def materialise(module: nn.Module, n_layers: int, seed: int | None, device: torch.device | str | None) -> None:
-    """Give a module built on the meta device real memory on `device` (default: the CPU) and initial weights.
+    """Give real memory and initial weights to a module that was built on the meta device.
 
-    With `seed=None` the weights stay uninitialised, for loading; on the device "meta" there is nothing to do. This way
-    no module draws from torch's global random state.
+    The memory is on `device` (default: the CPU).
+
+    With `seed=None` the weights stay uninitialised, for loading; on the device "meta" the module stays as it is. This
+    way, modules never use torch's global random state.
     """
     if str(device) != "meta":
-        for part in module.modules():  # like `to_empty`, which would first load hundreds of modules: half a second
+        for part in module.modules():  # as `to_empty` does; but `to_empty` spends half a second on loading modules
             for name, weight in part.named_parameters(recurse=False):
                 setattr(part, name, nn.Parameter(torch.empty(weight.shape, dtype=weight.dtype, device=device or "cpu")))
         if seed is not None:
@@ -137,9 +143,10 @@ def materialise(module: nn.Module, n_layers: int, seed: int | None, device: torc
 
 
 def initialise(module: nn.Module, n_layers: int, seed: int) -> None:
-    """Draw GPT-2's initial weights: normal with standard deviation 0.02, smaller where a layer adds to the residual.
+    """Draw initial weights as for GPT-2, from a normal distribution.
 
-    Source: Radford et al. (2019), section 2.3: otherwise the 2 * n_layers additions would make the residual grow.
+    The standard deviation is 0.02, and smaller for layers that add to the residual stream. Source: Radford et al.
+    (2019), section 2.3: without this scaling, the 2 * n_layers additions would make the residual stream grow.
     """
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in module.named_parameters():
@@ -152,5 +159,5 @@ def initialise(module: nn.Module, n_layers: int, seed: int) -> None:
             std = 0.02 / (2 * n_layers) ** 0.5 if writes_residual else 0.02
             drawn = torch.empty(parameter.shape).normal_(
                 0.0, std, generator=generator
-            )  # on the CPU, so every device gets the same
+            )  # drawn on the CPU, so every device gets the same weights
             parameter.data.copy_(drawn)

@@ -1,4 +1,4 @@
-"""Linear maps that use every core even when text is generated one token at a time."""
+"""Linear maps that use every core, even when a model generates text one token at a time."""
 
 import math
 import threading
@@ -8,18 +8,19 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-WORTH_SHARING = 500_000  # weights; a smaller matrix gains microseconds, and may lose milliseconds on a busy core
+WORTH_SHARING = 500_000  # weights; a smaller matrix gains microseconds, and can lose milliseconds on a busy core
 
 
 def linear(
     x: Float[Tensor, "*rows d_in"], weight: Float[Tensor, "d_out d_in"], bias: Float[Tensor, " d_out"] | None = None
 ) -> Float[Tensor, "*rows d_out"]:
-    """Compute `F.linear`, but faster for a single row on the CPU.
+    """Compute the same as `F.linear`, but faster for a single row on the CPU.
 
     Generation sends one row at a time through every weight matrix, and most of the time goes into reading the weights.
     torch multiplies a float32 row by a matrix on one core. If we cut the matrix into as many pieces as there are
     threads, it becomes a batch of smaller matrices, which all cores read at once. A bfloat16 or float16 row goes to
-    oneDNN, which rearranges all the weights before each product; torch's own kernel reads them as they are.
+    oneDNN, which rearranges all the weights before each product; torch's kernel, which we use, reads the weights as
+    they are.
 
     >>> linear(torch.ones(1, 3), torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]]))
     tensor([[6., 1.]])
@@ -32,16 +33,16 @@ def linear(
     pieces = _pieces(x, weight)
     if pieces == 1:
         return F.linear(x, weight, bias)
-    rows = x.reshape(1, 1, -1).expand(pieces, 1, -1)  # the same row for each piece
+    rows = x.reshape(1, 1, -1).expand(pieces, 1, -1)  # every piece gets the same row
     y = torch.bmm(rows, weight.unflatten(0, (pieces, -1)).mT).reshape(*x.shape[:-1], -1)
     return y if bias is None else y + bias
 
 
 class Linear(nn.Linear):
-    """`nn.Linear` that computes with `linear`, filled with zeros until `llmlib.layers.initialise` draws the weights."""
+    """An `nn.Linear` that calls `linear`; it is filled with zeros until `llmlib.layers.initialise` draws weights."""
 
     def reset_parameters(self) -> None:
-        """Fill with zeros: torch's version draws from the global random state, and takes a second on device meta."""
+        """Fill the layer with zeros: torch's version uses the global random state, and is slow on the meta device."""
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
 
@@ -56,9 +57,9 @@ def _pieces(x: Tensor, weight: Tensor) -> int:
 
 
 class _WithoutOneDNN:
-    """Switches oneDNN off for the whole process while any thread is inside, and restores it when the last one leaves.
+    """Switches oneDNN off for the whole process while a thread is inside, and restores it when the last thread leaves.
 
-    If an interrupt stops a thread halfway, the thread stays listed, and its next product puts things right.
+    If an interrupt stops a thread halfway, the thread stays on the list until its next product takes it off.
     """
 
     def __init__(self) -> None:

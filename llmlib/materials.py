@@ -1,4 +1,4 @@
-"""List everything that the lessons download: `llmlib download` fetches it all, and then they need no network."""
+"""List everything that the lessons download: `llmlib download` fetches it all, and then the lessons need no network."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from llmlib.tokenization.published import smollm2_file, smollm2_is_here, vocabul
 
 @dataclass(frozen=True)
 class Material:
-    """Something to download: `bring` downloads it once, and `is_here` says, without a network, whether we have it."""
+    """Something to download: `bring` downloads it once, and `is_here` checks offline whether we have it."""
 
     name: str
-    megabytes: int | float  # to download
+    megabytes: int | float  # the size of the download
     is_here: Callable[[], bool]
     bring: Callable[[], object]
 
@@ -33,7 +33,7 @@ def missing() -> list[Material]:
 
 
 def megabytes(materials: Iterable[Material]) -> str:
-    """Say how much there is to download.
+    """Return the total size of the materials in words.
 
     >>> megabytes(MATERIALS)
     'about 100 MB'
@@ -42,7 +42,7 @@ def megabytes(materials: Iterable[Material]) -> str:
 
 
 def bring(materials: Iterable[Material], tell: Callable[[str], None]) -> list[DownloadError]:
-    """Fetch the materials one by one and report each; if one fails, continue with the rest. Return the errors."""
+    """Download the materials one by one, report each with `tell`, and return the errors of downloads that failed."""
     errors = []
     for material in materials:
         try:

@@ -29,12 +29,12 @@ Settings = TypeVar("Settings")
 
 
 class SettingsError(ValueError):
-    """A setting cannot be used; the message says which one, and what is expected."""
+    """Means that a setting cannot be used; the message names the setting and says what is expected."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """Limits a value further than its type does; holds the limit in words and as a test."""
+    """A limit on a value, in addition to its type; stored as words and as a test."""
 
     words: str
     fits: Callable[[Any], bool]
@@ -69,7 +69,7 @@ def check_fields(settings: Any) -> None:
 
 
 def checked(name: str, value: Any, kind: Any) -> Any:
-    """Return the value in plain form; if it does not fit, raise a `SettingsError` with `name` and what is expected."""
+    """Return a value in plain form, or raise a `SettingsError` with `name` and what is expected if it does not fit."""
     if get_origin(kind) is Annotated:
         kind, limit = get_args(kind)[:2]
         value = checked(name, value, kind)
@@ -102,10 +102,10 @@ def expected(kind: Any) -> str:
 
 
 def from_mapping(cls: type[Settings], values: Any, where: str, given: Mapping[str, Any] | None = None) -> Settings:
-    """Build a dataclass from names and values in a TOML or JSON file; `given` holds fields from elsewhere.
+    """Build a dataclass from names and values in a TOML or JSON file, and from the fields in `given`.
 
     Raises a `SettingsError` that begins with `where` for an unknown name (and suggests the right name), for a missing
-    name, and for whatever the dataclass itself refuses.
+    name, and for any value that the dataclass refuses.
 
     >>> @dataclass(frozen=True)
     ... class Walk:
@@ -131,7 +131,7 @@ def from_mapping(cls: type[Settings], values: Any, where: str, given: Mapping[st
 
 
 def check_names(values: Iterable[str], known: Iterable[str], where: str) -> None:
-    """Raise `SettingsError` for an unknown name."""
+    """Raise `SettingsError` for a name in `values` that is not one of the `known` names."""
     known = list(known)
     for name in values:
         if name not in known:

@@ -1,4 +1,4 @@
-"""Give all plots the same look: quiet, legible in light and dark, clear to colour-blind people, and described in words.
+"""Give all plots the same look: quiet, legible in light and dark and with colour blindness, and described in words.
 
 The colours follow Okabe and Ito (2008), darkened until each has a contrast of 3 : 1 with white. No single text
 colour is readable both on white and on JupyterLab's dark grey (there is not enough contrast between the two for 4.5 : 1
@@ -59,8 +59,8 @@ def use_style() -> None:
 def show_plot(alt: str, figure: "Figure | None" = None, place: "DisplayHandle | None" = None) -> None:
     """Show a plot in a notebook, with a sentence that describes it for people who cannot see it.
 
-    `figure` is the current one by default. It is closed afterwards, as with `plt.show()`. With a `place`, which
-    `IPython.display.display(…, display_id=True)` returns, the plot replaces what is there; so a curve can grow while
+    `figure` is the current figure by default, and is closed afterwards, as with `plt.show()`. With a `place`, which
+    `IPython.display.display(…, display_id=True)` returns, the plot replaces the output there, so a curve can grow while
     you watch. Raises `ValueError` for a sentence with fewer than 20 characters: "a plot" says nothing.
     """
     import matplotlib.pyplot as plt
@@ -72,7 +72,7 @@ def show_plot(alt: str, figure: "Figure | None" = None, place: "DisplayHandle | 
     file = io.BytesIO()
     figure.savefig(
         file, format="png", bbox_inches="tight", metadata={"Software": None}
-    )  # tight, so that no letter is cut off
+    )  # tight fits the picture to its contents, so that no letter is cut off
     plt.close(figure)
     bundle = {"text/plain": f"<Plot: {alt}>", "text/html": picture_html(file.getvalue(), alt)}
     if place is None:
@@ -84,7 +84,7 @@ def show_plot(alt: str, figure: "Figure | None" = None, place: "DisplayHandle | 
 def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
     """Return a PNG or SVG picture on white as HTML, with a description, and inverted in a dark theme.
 
-    JupyterLab drops the description of a picture output, but keeps a description in HTML.
+    JupyterLab drops the description of a plain picture, but keeps a description in HTML.
 
     >>> picture_html(b"", "Two lines that cross.").removeprefix(SHEET)
     '<img class="llm-picture" alt="Two lines that cross." src="data:image/png;base64,"/>'
@@ -111,7 +111,7 @@ def label_points(axes: "Axes", points: Any, labels: Sequence[str], fontsize: flo
     from matplotlib.transforms import Bbox
 
     figure: Any = axes.figure
-    figure.draw_without_rendering()  # only then do we know where a point is on the page
+    figure.draw_without_rendering()  # only after drawing do we know where a point is on the page
     inside, pixels = axes.bbox, axes.transData.transform(points)
     taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in pixels]
     for point, (x, y), label in zip(points, pixels, labels):

@@ -19,7 +19,9 @@ from llmlib.linear import Linear, linear
 
 
 class Block(Observed):
-    """One layer: attention moves information between positions, the MLP works within each; both add to the residual.
+    """One layer: attention moves information between positions, and the MLP works at each position.
+
+    Both add their results to the residual stream.
 
     `seed` and `device` are as in `Transformer`, and `forward` is as in `Attention`, so a block works on its own too.
 
@@ -58,7 +60,7 @@ class Block(Observed):
 
 
 class Cache:
-    """A model's memory of a text: a `KVCache` per layer, how many positions are filled, and which are padding."""
+    """A model's memory of a text: a `KVCache` per layer, how many positions are filled, and which ones are padding."""
 
     def __init__(
         self,
@@ -78,14 +80,14 @@ class Cache:
         ]
 
     def reorder(self, rows: Int[Tensor, " beam"]) -> None:
-        """Keep only these rows of the cache, in this order; a row may occur several times, or not at all."""
+        """Keep only the rows in `rows`, in that order; a row may occur several times, or not at all."""
         self.real = self.real[rows]
         for layer in self.layers:
             layer.keys, layer.values = layer.keys[rows], layer.values[rows]
 
 
 def _check_room(c: TransformerConfig, device: torch.device | str | None) -> None:
-    """Raise `ValueError` for a model that does not fit on the device, before its layers are created."""
+    """Raise `ValueError` for a model that does not fit on the device, before any layers are created."""
     check_config(c)
     per_layer = 2 * c.d_model * c.d_head * (c.n_heads + c.n_kv_heads) + 2 * c.d_model * c.d_mlp
     weights = c.n_layers * per_layer + c.vocab_size * c.d_model
@@ -115,7 +117,7 @@ class Transformer(Observed):
         super().__init__()
         self.config = c = config
         _check_room(c, device)
-        with torch.device("meta"):  # no memory and no random numbers yet
+        with torch.device("meta"):  # on meta, this needs no memory and no random numbers
             self.embed = Embedding(c.vocab_size, c.d_model)
             if c.positions == "learned":
                 self.position_embed = Embedding(c.max_seq_len, c.d_model)
@@ -136,11 +138,11 @@ class Transformer(Observed):
 
     @property
     def unembedding(self) -> Float[Tensor, "vocab d_model"]:
-        """The table that turns a final vector into logits: the embedding table itself, if the two tables are tied."""
+        """The table that turns a final vector into logits; if the tables are tied, this is the embedding table."""
         return self.embed.weight if self.config.tied_embeddings else self.unembed.weight
 
     def new_cache(self, batch: int = 1, max_seq_len: int | None = None) -> Cache:
-        """Return an empty cache for `batch` texts of at most `max_seq_len` tokens (default: the model's context)."""
+        """Return an empty cache for `batch` texts of at most `max_seq_len` tokens (default: the model's limit)."""
         return Cache(self.config, batch, max_seq_len, self.device, self.dtype)
 
     def forward(
@@ -151,17 +153,20 @@ class Transformer(Observed):
         attention_mask: Bool[Tensor, "batch seq"] | Int[Tensor, "batch seq"] | None = None,
         last_only: bool = False,
     ) -> Float[Tensor, "batch predicted vocab"]:
-        """Return logits for the token after each position, or with `last_only` after the last position only.
+        """Return logits for the token after each position; with `last_only`, only after the last position.
 
-        With a `cache`, `ids` continue the text in it, and are added to it. `attention_mask` is True
-        (or 1) at real tokens and False at padding (on the left, so that texts of different lengths end together).
-        Raises `ValueError` for no ids, ids outside the vocabulary (on a CPU), more ids than fit into the context,
+        With a `cache`, `ids` continue the cached text, and are added to the cache. `attention_mask` is True (or 1) at
+        real tokens and False at padding (on the left, so that texts of different lengths end together). Raises
+        `ValueError` for no ids, ids outside the vocabulary (on a CPU), more ids than fit into the context,
         wrong shapes, or tensors that are not on the model's device. `torch.compile`, `torch.export` and
-        `torch.onnx.export` take the model as it is; a graph cannot look at ids, so it does not check their range.
+        `torch.onnx.export` take the model as it is; a graph cannot look at ids, so it does not check that the ids are
+        in the vocabulary.
         """
         start = cache.length if cache else 0
         if not isinstance(ids, Tensor):
-            raise ValueError(f"ids must be a tensor [batch, seq], got {type(ids).__name__}. Try torch.tensor([ids]).")
+            raise ValueError(
+                f"ids must be a tensor of shape [batch, seq], got {type(ids).__name__}. Try torch.tensor([ids])."
+            )
         if ids.ndim != 2:
             raise ValueError(
                 f"ids must have the shape [batch, seq], got {list(ids.shape)}. For one text, write ids[None]."
@@ -188,26 +193,26 @@ class Transformer(Observed):
             residual = residual + self.position_embed(positions)
         elif self.config.positions == "sinusoidal":
             residual = residual + sinusoidal_positions(positions, self.config.d_model).to(residual.dtype)
-        rotation = rotation_at(positions, self.config, self.dtype)  # once for all layers
+        rotation = rotation_at(positions, self.config, self.dtype)  # computed once for all layers
 
         residual = self.hook_embed(residual)
         for layer, block in enumerate(self.blocks):
             residual = block(residual, rotation, mask, cache.layers[layer] if cache else None, start)
         if cache:
-            cache.length += ids.shape[1]  # only now: an interrupt before this line leaves the cache as it was
+            cache.length += ids.shape[1]  # last, so that an interrupt leaves the cache as it was
 
         final = self.hook_final(self.final_norm(residual[:, -1:] if last_only else residual))
         return linear(final, self.unembedding)
 
     def check_ids(self, ids: Int[Tensor, "batch seq"]) -> None:
-        """Raise `ValueError` unless there are ids, they fit into the context, and all of them are in the vocabulary."""
+        """Raise `ValueError` if there are no ids, too many for the context, or some outside the vocabulary."""
         self._check_length(ids)
         self._check_range(ids)
 
     def _check_devices(self, **tensors: Tensor | None) -> None:
         for name, tensor in tensors.items():
             if tensor is not None and tensor.device != self.device:
-                move = "Make it with model.new_cache()." if name == "cache" else f"Move them: {name}.to(model.device)."
+                move = "Use model.new_cache() instead." if name == "cache" else f"Move them: {name}.to(model.device)."
                 raise ValueError(f"The model is on {self.device}, but {name} is on {tensor.device}. {move}")
 
     def _check_length(self, ids: Int[Tensor, "batch seq"]) -> None:
@@ -228,13 +233,13 @@ class Transformer(Observed):
         if low < 0 or high >= self.config.vocab_size:
             raise ValueError(
                 f"ids must be between 0 and {self.config.vocab_size - 1} (the vocabulary), got {low} to {high}. "
-                "Were they made by another model's tokenizer?"
+                "Did the ids come from another model's tokenizer?"
             )
 
     def _positions_and_mask(
         self, ids: Tensor, start: int, cache: Cache | None, attention_mask: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Return positions, which count real tokens only, and a mask (None if plain causal attention will do)."""
+        """Return positions, which count only real tokens, and a mask (None if plain causal attention is enough)."""
         end = start + ids.shape[1]
         real = None  # Bool[Tensor, "batch key"], or None if nothing is padding
         if cache:
@@ -248,7 +253,7 @@ class Transformer(Observed):
 
         window = self.config.sliding_window
         if window and not torch.compiler.is_compiling() and window >= end:
-            window = None  # a graph has to serve longer texts, too
+            window = None  # a graph must work for longer texts, too
         if real is None:
             positions = torch.arange(start, end, device=ids.device)[None]
             mask = causal_mask(end - start, end, window, ids.device)[None, None] if window else None
@@ -258,7 +263,7 @@ class Transformer(Observed):
 
 
 def _may_have_padding(attention_mask: Bool[Tensor, "batch seq"]) -> bool:
-    """Return whether to use a mask at all. A compiled graph has to serve every mask, so it cannot skip the work."""
+    """Return whether a mask is needed at all. A compiled graph must work with every mask, so it always needs one."""
     return torch.compiler.is_compiling() or not bool(attention_mask.all())
 
 

@@ -1,8 +1,8 @@
-"""Run lessons from top to bottom and store their outputs in a form that diffs well and reads well anywhere.
+"""Run lessons from top to bottom, and store outputs that are easy to compare and can be read anywhere.
 
-    python notebooks/execute.py [LESSON.ipynb …]      (default: all; `make notebooks`)
+    python notebooks/execute.py [LESSON.ipynb …]      (by default all lessons, like `make notebooks`)
 
-Widgets leave their static fallback only: a saved live view without its model would hide it.
+A widget is stored only as its static picture, since a saved live view without its model would hide the picture.
 """
 
 import os
@@ -16,14 +16,14 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent
 VIEW = "application/vnd.jupyter.widget-view+json"
-# Of a cell's metadata: what nbval ignores, folded side paths, and what hides the code of the first cell.
+# The metadata of cells to keep: tags for nbval, folded side paths, and settings that hide the first cell's code.
 KEPT = ("tags", "jp-MarkdownHeadingCollapsed", "jupyter", "cellView")
-NOT_RUN = "skip-execution"  # the tag of the cell that first_cell.py puts in: it has no number
+NOT_RUN = "skip-execution"  # the tag of the cell that first_cell.py inserts; this cell has no number
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def execute(path: Path) -> float:
-    """Run one lesson in place; returns the seconds it took. On an error the file stays as it was."""
+    """Run one lesson in place, and return how many seconds it took. If it fails, the file is not changed."""
     notebook = nbformat.read(path, as_version=4)
     started = time.perf_counter()
     NotebookClient(
@@ -39,7 +39,7 @@ def execute(path: Path) -> float:
 
 
 def normalise(notebook: nbformat.NotebookNode) -> None:
-    """Keep what a reader sees; drop what differs from run to run."""
+    """Keep what a reader sees, and drop everything that differs from run to run."""
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     number = 0
     for cell in notebook.cells:
@@ -54,7 +54,7 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
 
 def _without_view(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
     if output.output_type == "stream":
-        return None if output.name == "stderr" else output  # progress bars
+        return None if output.name == "stderr" else output  # stderr has progress bars
     if "data" in output:
         output.data.pop(VIEW, None)
         output.metadata = nbformat.from_dict({})
@@ -63,7 +63,7 @@ def _without_view(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None
 
 
 if __name__ == "__main__":
-    # A lesson shows what a new learner sees, not the progress of whoever runs this.
+    # A stored lesson shows what a new learner sees, not the progress of the person who runs this script.
     os.environ["LLMLIB_DATA_DIR"] = tempfile.mkdtemp(prefix="llmlib-progress-")
     lessons = [Path(name) for name in sys.argv[1:]] or sorted(FOLDER.glob("[0-9]*.ipynb"))
     for lesson in lessons:

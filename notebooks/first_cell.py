@@ -1,10 +1,10 @@
-"""Put the cell that installs the course where it is not, as in Colab, into each lesson: the same in all of them.
+"""Insert the same cell into every lesson: it installs the course where it is missing, as in Colab.
 
     python notebooks/first_cell.py
 
-Run this after writing a lesson, or when the repository has another address. The address is in pyproject.toml alone
-(`Repository` in `[project.urls]`); without one the cell asks for it. Nothing else in a lesson changes: the cell is not
-run when a lesson is stored, so it has no number and no output.
+Run this script after you write a lesson, or when the repository's address changes. Only pyproject.toml contains the
+address (`Repository` in `[project.urls]`); if it has none, the cell asks for it. Nothing else in a lesson changes. The
+cell is not run when a lesson is stored, so it has no number and no output.
 """
 
 import tomllib
@@ -30,13 +30,13 @@ if importlib.util.find_spec("llmlib") is None:
     subprocess.run([sys.executable, *install], check=True)
     importlib.invalidate_caches()
 if os.path.isdir("course/notebooks"):
-    os.chdir("course/notebooks")  # lessons read what lies in ../data
+    os.chdir("course/notebooks")  # the lessons read files from ../data
 """
 ASK = """input("In Colab, paste the address of this notebook's repository: ").strip()"""
 
 
 def first_cell() -> nbformat.NotebookNode:
-    """The cell as it should be."""
+    """Make the cell, with the repository's address from pyproject.toml."""
     project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     home = project.get("urls", {}).get("Repository")
     source = CELL.replace("HOME", repr(home) if home else ASK).rstrip()
@@ -45,7 +45,7 @@ def first_cell() -> nbformat.NotebookNode:
 
 
 def put_into(notebook: nbformat.NotebookNode) -> None:
-    """Put the cell behind the title, in place of an earlier form of it."""
+    """Insert the cell after the title, and remove any earlier version of it."""
     notebook.cells = [cell for cell in notebook.cells if SKIPPED not in cell.metadata.get("tags", [])]
     notebook.cells.insert(1, first_cell())
 

@@ -29,7 +29,7 @@ def test_a_part_has_the_first_weights_of_a_model_as_deep_as_is_said():
 
 
 @pytest.mark.parametrize("wrong", [64, {"d_model": 64}, None])
-def test_what_is_no_config_is_told_what_to_write(wrong):
+def test_something_else_than_a_config_is_refused_with_what_to_write(wrong):
     with pytest.raises(
         ValueError, match=rf"got {type(wrong).__name__}\. For a single .*, use TransformerConfig\.for_part\("
     ):

@@ -9,5 +9,5 @@ from fuzzing import KINDS, Fuzz
 def test_damaged_files_end_in_a_clear_error_or_load_rightly(kind, tmp_path):
     fuzz = Fuzz(kind, tmp_path)
     found = {number: fuzz.case(number) for number in range(60)}
-    assert not {n: told for n, (outcome, told) in found.items() if outcome in ("raw", "hang", "silent")}
+    assert not {n: words for n, (outcome, words) in found.items() if outcome in ("raw", "hang", "silent")}
     assert sum(outcome == "error" for outcome, _ in found.values()) > 20

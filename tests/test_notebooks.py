@@ -220,5 +220,5 @@ def test_the_way_says_how_long_the_roads_take(lesson):
     assert sum(main.values()) <= 90
     for cell in lesson.cells:
         if path := re.match(r"### Side path: (.+) \((\d+) minutes\)", cell.source):
-            told = [minutes for title, minutes in side.items() if title[1:12] == path[1][1:12]]
-            assert told == [int(path[2])], path[0]
+            stated = [minutes for title, minutes in side.items() if title[1:12] == path[1][1:12]]
+            assert stated == [int(path[2])], path[0]

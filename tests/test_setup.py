@@ -188,8 +188,8 @@ def test_make_with_a_python_that_is_not_there(made):
 
 
 def test_set_up_shows_that_it_goes_on_and_is_done_once(made):
-    told, pip, *opened = made("lab", "LAB_ARGS=--port 9").stdout.splitlines()
-    assert told.startswith("Setting up in .venv, once: a few minutes")
+    announced, pip, *opened = made("lab", "LAB_ARGS=--port 9").stdout.splitlines()
+    assert announced.startswith("Setting up in .venv, once: a few minutes")
     assert pip.startswith("python -m pip install")
     assert "quiet" not in pip
     assert opened[-1] == "jupyter lab notebooks/00_welcome.ipynb --port 9"

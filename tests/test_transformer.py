@@ -182,7 +182,7 @@ def test_ids_that_the_model_cannot_take(ids, message):
     [
         ({"ids": "meta"}, r"The model is on cpu, but ids is on meta. Move them: ids.to\(model.device\)"),
         ({"attention_mask": "meta"}, "but attention_mask is on meta. Move them"),
-        ({"cache": "meta"}, r"but cache is on meta. Make it with model.new_cache\(\)"),
+        ({"cache": "meta"}, r"but cache is on meta. Use model.new_cache\(\) instead"),
     ],
 )
 def test_tensors_on_another_device_than_the_model(given, message):
@@ -194,7 +194,7 @@ def test_tensors_on_another_device_than_the_model(given, message):
         model(random_ids(2, 5).to(on["ids"]), attention_mask=mask, cache=cache)
 
 
-def test_more_than_the_context_holds_is_told_where_ids_are_not_looked_at():
+def test_more_than_the_context_holds_is_reported_where_ids_are_not_looked_at():
     """As on a GPU, where a position that does not exist would stop the process."""
     model = Transformer(KINDS["gpt2"], device="meta")
     with pytest.raises(ValueError, match="25 tokens do not fit into this model's context of 24"):
@@ -263,7 +263,7 @@ def test_a_cache_that_is_full():
         ({"n_kv_heads": 3}, "not a multiple of n_kv_heads=3"),
         ({"n_layers": 0}, "n_layers must be at least 1"),
         ({"positions": "rotary", "d_head": 5}, "positions='rotary' .* d_head must be even, got d_head=5"),
-        ({"rope_factors": (1.0,) * 4}, "rope_factors only work with rotary positions, but positions='learned'"),
+        ({"rope_factors": (1.0,) * 4}, "rope_factors only work with rotary positions, got positions='learned'"),
         ({"positions": "sinusoidal", "d_model": 33, "d_head": 8}, "positions='sinusoidal' .* even, got d_model=33"),
         ({"n_kv_heads": -1}, "n_kv_heads must be at least 0"),
         ({"d_head": -2}, "d_head must be at least 0"),

@@ -1,4 +1,4 @@
-"""Builds the site into a folder beside the old one, and puts it in its place when it is whole."""
+"""Build the site in a new folder, and replace the old site only when the new one is complete."""
 
 import contextlib
 import importlib.util
@@ -19,7 +19,7 @@ from edition.lessons import Lesson, Pictures, Staging
 from edition.views import has_views, kept_views, library_key, make_views, pages_in
 
 ROOT = Path(__file__).parents[2]
-VIEWS = ("yes", "no", "kept")  # run lessons whose views are not kept yet; still pictures; those that are kept
+VIEWS = ("yes", "no", "kept")  # run lessons for views that are missing; show still pictures; use only stored views
 
 
 def build(
@@ -29,17 +29,17 @@ def build(
     cache: Path = ROOT / "build" / "site-views",
     whole: bool = True,
 ) -> None:
-    """Build the site of these lessons in `target`, which is replaced whole or not at all.
+    """Build the site of these lessons in `target`, which is replaced completely or not at all.
 
     `whole` adds the reference, the datasheets and the playground. Raises `SiteError` if something is missing.
     """
     began = time.perf_counter()
     if target.exists() and not _is_ours(target):
-        raise SiteError(f"{target} holds something else than a site, and would be replaced. Name another folder.")
+        raise SiteError(f"{target} is not a site, and building the site would replace it. Choose another folder.")
     target.parent.mkdir(parents=True, exist_ok=True)
     told = [Lesson(path) for path in lessons]
     for lesson in told:
-        lesson.check()  # before anything takes time
+        lesson.check()  # before any slow work starts
     folders = _views(told, views, cache)
     with _working_folder(target) as work:
         source, extra, made = work / "source", work / "extra", work / "site"
@@ -64,7 +64,7 @@ def build(
 
 
 def _views(lessons: Sequence[Lesson], views: str, cache: Path) -> dict[str, Path]:
-    """The folders with the pages of views, by lesson; those that are missing are made by running their lesson."""
+    """Return each lesson's folder of view pages; if it is missing, run the lesson to make it."""
     if views == "no":
         return {}
     library, folders = library_key(), {}
@@ -89,7 +89,7 @@ def _publish(folder: Path | None, place: Path) -> dict[int, list[str]]:
 
 
 def _copy_data(place: Path) -> None:
-    """The datasheets as a page, and the scripts that lessons link to."""
+    """Copy the datasheets, which become a page, and the scripts that lessons link to."""
     place.mkdir()
     for file in (ROOT / "data").iterdir():
         if file.suffix == ".py" or file.name == "README.md":
@@ -100,16 +100,14 @@ def _sphinx(source: Path, made: Path, work: Path, about: dict[str, object]) -> N
     try:
         from sphinx.cmd.build import build_main
     except ImportError:
-        raise SiteError(
-            'Sphinx is missing. `make site` installs what the site needs; by hand: pip install -e ".[site]"'
-        ) from None
+        raise SiteError('Sphinx is missing. Run `make site`, which installs it, or: pip install -e ".[site]"') from None
     os.environ["LLMLIB_SITE"] = json.dumps(about)
     quietly = ["-q", "--fail-on-warning", "--keep-going", "--doctree-dir", str(work / "doctrees")]
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         failed = build_main([*quietly, "--conf-dir", str(Path(__file__).parent), str(source), str(made)])
     if failed:
-        raise SiteError(f"Sphinx could not make the pages, and the site stays as it was:\n{said.getvalue().strip()}")
+        raise SiteError(f"Sphinx could not make the pages, so the old site is unchanged:\n{said.getvalue().strip()}")
     for rest in (".buildinfo", "_sources"):
         path = made / rest
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -124,7 +122,7 @@ def _load(path: Path):
 
 @contextlib.contextmanager
 def _working_folder(target: Path) -> Iterator[Path]:
-    """A folder on the same disk, so that the finished site can be renamed into its place."""
+    """Make a temporary folder on the same disk, so that renaming it can put the finished site in place."""
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         yield work
@@ -133,7 +131,7 @@ def _working_folder(target: Path) -> Iterator[Path]:
 
 
 def _is_ours(target: Path) -> bool:
-    """Whether a folder is empty, or a site from before."""
+    """Check whether a folder is empty or holds a site that was built earlier."""
     return target.is_dir() and (not any(target.iterdir()) or (target / "_static" / "site.js").is_file())
 
 
@@ -155,7 +153,7 @@ def _tell(target: Path, seconds: float) -> None:
     views = [path for path in files if "views" in path.relative_to(target).parts[:1]]
     of_views = sum(path.stat().st_size for path in views)
     print(
-        f"{target}: {size / 1e6:.1f} MB in {len(files)} files; {of_views / 1e6:.1f} MB of that are "
-        f"{len(views)} views; built in {seconds:.0f} s."
+        f"{target}: {size / 1e6:.1f} MB in {len(files)} files; {len(views)} views take {of_views / 1e6:.1f} MB of "
+        f"that; built in {seconds:.0f} s."
     )
-    print(f"To look at it: {Path(sys.executable).name} -m http.server --directory {target}")
+    print(f"To look at the site, run: {Path(sys.executable).name} -m http.server --directory {target}")

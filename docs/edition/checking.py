@@ -1,4 +1,4 @@
-"""What has to hold for a built site, as far as its files tell: links, titles, descriptions, and pictures in words."""
+"""Check the files of a built site: links, titles, descriptions, and the alt texts of pictures."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup
 
-# Where a page has addresses, and whether the page itself asks for what is there.
+# The attributes that hold addresses, and whether the page loads the file at the address.
 ADDRESSES = (
     ("a", "href", False),
     ("figure", "data-page", True),
@@ -17,11 +17,11 @@ ADDRESSES = (
     ("link", "href", True),
     ("script", "src", True),
 )
-LEAST = 20  # letters of a picture's description
+LEAST = 20  # the fewest characters in the description of a picture
 
 
 def pages_of(site: Path) -> dict[str, BeautifulSoup]:
-    """The pages of a site by their address; the pages of views are no pages of their own."""
+    """Read the pages of a site, except the pages of views; return them by address."""
     paths = sorted(path for path in site.rglob("*.html") if path.relative_to(site).parts[0] not in ("views", "_static"))
     return {
         path.relative_to(site).as_posix(): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
@@ -30,7 +30,7 @@ def pages_of(site: Path) -> dict[str, BeautifulSoup]:
 
 
 def faults_of_files(site: Path) -> list[str]:
-    """What is wrong in the files of a site, a line each."""
+    """List what is wrong in the files of a site, one line per fault."""
     pages = pages_of(site)
     ids = {name: {node["id"] for node in soup.find_all(id=True)} for name, soup in pages.items()}
     faults = [] if "index.html" in pages else [f"{site} has no index.html"]
@@ -41,42 +41,42 @@ def faults_of_files(site: Path) -> list[str]:
 
 
 def _links(site: Path, name: str, soup: BeautifulSoup, ids: dict[str, set[str]]) -> Iterator[str]:
-    """Addresses that lead nowhere, or that do not work below the root of a host, or that ask another host."""
+    """Find addresses that lead nowhere, do not work below the root of a host, or load from another host."""
     for tag, attribute, asked in ADDRESSES:
         for node in soup.find_all(tag, attrs={attribute: True}):
             address = node[attribute]
             parts = urlsplit(address)
             if parts.scheme or parts.netloc:
                 if asked and parts.scheme != "data":
-                    yield f"it asks {address}"
+                    yield f"the page loads {address} from another host"
                 continue
             if address.startswith("/"):
-                yield f"{address} works at the root of a host alone"
+                yield f"{address} works only at the root of a host"
                 continue
             target = (site / name).parent / unquote(parts.path) if parts.path else site / name
             if not target.is_file():
-                yield f"{address} is not there"
+                yield f"{address} does not exist"
                 continue
             inside = target.resolve().relative_to(site.resolve()).as_posix()
             if parts.fragment and inside in ids and unquote(parts.fragment) not in ids[inside]:
-                yield f"{address} is no place on that page"
+                yield f"{address}: the page has no such anchor"
             if tag == "figure" and "llm-standalone" not in target.read_text(encoding="utf-8"):
                 yield f"{address} is not the page of a view"
 
 
 def _words(soup: BeautifulSoup) -> Iterator[str]:
-    """What is not said: title, language, description, heading, or what a picture shows."""
+    """Find what is missing: the title, language, description, heading, or a picture's alt text."""
     if not (soup.title and soup.title.get_text(strip=True)):
         yield "no title"
     if not (soup.html and soup.html.get("lang")):
         yield "no language"
     if not _description(soup):
-        yield "no description, or several"
+        yield "no description, or more than one"
     if (number := len(soup.find_all("h1"))) != 1:
-        yield f"{number} headings of the first level"
+        yield f"{number} top-level headings instead of one"
     for image in soup.find_all("img"):
-        if not image.find_parent(class_="lesson-cards") and len(image.get("alt", "")) < LEAST:  # there they decorate
-            yield f"a picture that is not described: {image.get('src')}"
+        if not image.find_parent(class_="lesson-cards") and len(image.get("alt", "")) < LEAST:  # decorative
+            yield f"a picture without a sufficient description: {image.get('src')}"
 
 
 def _description(soup: BeautifulSoup) -> str:

@@ -1,4 +1,4 @@
-"""Sphinx's settings. `building` calls it; the folder of the sources is made by `lessons`, `reference` and `front`."""
+"""Configure Sphinx. `building` runs Sphinx on the sources that `lessons`, `reference` and `front` write."""
 
 import json
 import os
@@ -38,7 +38,7 @@ html_show_sourcelink = False
 html_show_sphinx = False
 html_show_copyright = False
 html_use_index = True
-html_domain_indices = False  # the reference has a list of modules, with a sentence on each
+html_domain_indices = False  # the reference lists the modules, with a sentence about each
 html_sidebars = {
     "**": [
         "sidebar/brand.html",

@@ -1,4 +1,4 @@
-"""The help below an exercise: three hints, one after another, and the library's own solution, each on request."""
+"""Write the help below an exercise: three hints, one after another, and the library's own solution, on request."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from llmlib.exercises.registry import find
 
 
 def exercise_help(name: str) -> str:
-    """Write HTML that needs no JavaScript: you can open a hint once the one before it is open."""
+    """Write HTML that works without JavaScript; you can open a hint once the previous hint is open."""
     hints = "".join(
         f'<details class="hint"><summary>Hint {number} of 3</summary><p>{marked_up(text)}</p></details>'
         for number, text in enumerate(find(name).hints, start=1)
@@ -34,7 +34,7 @@ def exercise_help(name: str) -> str:
 
 @contextlib.contextmanager
 def nobody_s_progress() -> Iterator[None]:
-    """Record nothing: a solution would count as a reader's progress, and whoever builds the site is not a reader."""
+    """Do not record progress: showing a solution counts as progress, but building the site should not."""
     before = os.environ.get("LLMLIB_DATA_DIR")
     with tempfile.TemporaryDirectory(prefix="llmlib-progress-") as folder:
         os.environ["LLMLIB_DATA_DIR"] = folder

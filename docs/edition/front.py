@@ -1,4 +1,4 @@
-"""The pages outside the lessons: the first page, and the cookbook, made from the end of each lesson."""
+"""Write the pages outside the lessons: the first page, and the cookbook, which collects recipes from the lessons."""
 
 import ast
 import html
@@ -13,15 +13,15 @@ WHAT = (
 )
 INDEX = """# How large language models work
 
-You build every part of a large language model from first principles, train your own, and look inside a real one.
-This is the web edition: you read the lessons, touch their views and answer their questions, and install nothing.
+You build every part of a large language model from first principles, train your own model, and look inside a real one.
+This is the web edition: you read the lessons, use their views and answer their questions without installing anything.
 
-- **Views are alive.** Point at things, drag them, step through them. What needs Python (another text, another model)
-  works in the course's notebooks.
-- **Questions answer back.** Open the choice that you think is right. This browser remembers your first answers, and
-  nobody else learns of them.
+- **Views are alive.** Point at things, drag them, step through them. Whatever needs Python (another text, another
+  model) works only in the course's notebooks.
+- **Questions give feedback.** Open the choice that you think is right. Your first answers are stored only in this
+  browser.
 - **Exercises** show their hints one at a time, and a solution if you ask for it. To have your own code checked, run the
-  notebooks: get the course's folder, and type `make lab` in it.
+  notebooks: get the course's folder, and run `make lab` there.
 {play}
 ## The lessons
 
@@ -29,8 +29,8 @@ This is the web edition: you read the lessons, touch their views and answer thei
 
 ## More
 
-- The [cookbook](cookbook.md): a few lines from each lesson for a notebook of your own.
-{reference}- [The texts](data/README.md) that the course trains on.
+- The [cookbook](cookbook.md) has a few lines of code from each lesson, for your own notebook.
+{reference}- [The texts](data/README.md) on which the course trains its models.
 
 ```{{toctree}}
 :hidden:
@@ -47,13 +47,13 @@ cookbook
 {more}data/README
 ```
 """
-PLAY = """- **A model writes here.** The course's own model <a href="playground/index.html">runs in your browser</a>.
+PLAY = """- **Watch a model write.** The course's own model <a href="playground/index.html">runs in your browser</a>.
 """
 COOKBOOK = """# Cookbook
 
-Each lesson ends with a few lines for a notebook of your own, on your own text and with any model that `llmlib` can
-load. Here they are together, with the imports that they need. If a recipe uses a name that it does not make, such as
-`smol`, its lesson makes it, and a comment says what to write elsewhere.
+Each lesson ends with a few lines of code for your own notebook: use them on your own text, with any model that `llmlib`
+can load. This page collects these recipes, with their imports. If a recipe uses a name that it does not define, such
+as `smol`, the lesson defines that name, and a comment says what to write in your own notebook.
 """
 
 
@@ -79,7 +79,7 @@ def write(source: Path, lessons: Sequence[Lesson], staging: Staging, whole: bool
 
 
 def cards(lessons: Sequence[Lesson], pictures: Pictures) -> str:
-    """The list of lessons: a small picture, title, time and promise of each."""
+    """Write the list of lessons: each with a small picture, its title, its time and its promise."""
     rows = []
     for lesson in lessons:
         time = f'<p class="lesson-time">{html.escape(lesson.time)}</p>' if lesson.time else ""
@@ -93,7 +93,7 @@ def cards(lessons: Sequence[Lesson], pictures: Pictures) -> str:
 
 
 def recipe(lesson: Lesson, staging: Staging) -> str:
-    """What "In your own notebook" says, and its code, with the imports of its lesson that it uses."""
+    """Write a lesson's recipe: its section "In your own notebook", with the imports that the code needs."""
     cells = lesson.own_notebook()
     code = [cell.source for cell in cells if cell.cell_type == "code"]
     if not code:
@@ -110,9 +110,9 @@ def recipe(lesson: Lesson, staging: Staging) -> str:
 
 
 def imports_for(lesson: Lesson, code: str) -> list[str]:
-    """The imports from other cells of a lesson that some code needs, as it would write them.
+    """Return the lines that import what `code` uses from other cells of a lesson.
 
-    They are joined by module, so that each module has one line.
+    There is one line for each module.
     """
     used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
     own = {name.asname or name.name for name in _imported(code)}

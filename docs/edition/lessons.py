@@ -23,21 +23,21 @@ STYLE = re.compile(r"<style>(.*?)</style>", re.S)
 PICTURE = re.compile(
     r'<img (?P<before>[^>]*?)src="data:image/(?P<kind>[a-z+]+);base64,(?P<data>[^"]*)"(?P<after>[^>]*)>'
 )
-LINK = re.compile(r'<a href="(?P<name>[\w-]+)\.ipynb">(?P<words>.*?)</a>', re.S)  # in an output, to a lesson
+LINK = re.compile(r'<a href="(?P<name>[\w-]+)\.ipynb">(?P<words>.*?)</a>', re.S)  # a link to a lesson, in an output
 BARE_ADDRESS = re.compile(r"(?<![\w(<\[\"'=`])(https?://[^\s<>)\]`]*[\w/])")
 CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.S)
 CHECKED = re.compile(r"^check\(\s*\"([\w.]+)\"", re.M)
-WIDTH = 400  # pixels of a small picture on the first page
+WIDTH = 400  # in pixels, of a small picture on the first page
 NOTE = (
-    '<p class="edition-note">This is the web edition: the results are stored, and the views are alive. To run and '
-    "change the code, open <code>notebooks/{}</code> with <code>make lab</code>.</p>"
+    '<p class="edition-note">This is the web edition: the results are stored, but the views are alive. To run and '
+    "change the code, start <code>make lab</code> and open <code>notebooks/{}</code>.</p>"
 )
 DEAD = '<p class="view-note">This is a picture. In the notebook, this view is alive.</p>'
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson as its notebook stores it."""
+    """A lesson, read from its stored notebook."""
 
     path: Path
 
@@ -47,7 +47,7 @@ class Lesson:
 
     @cached_property
     def notebook(self) -> NotebookNode:
-        """Read the notebook. Raises `SiteError` if there is none, or if it cannot be read."""
+        """Read the notebook. Raises `SiteError` if the file does not exist or cannot be read."""
         try:
             return nbformat.read(self.path, as_version=4)
         except FileNotFoundError:
@@ -56,15 +56,15 @@ class Lesson:
             raise SiteError(f"{self.path} cannot be read as a notebook ({error}).") from None
 
     def check(self) -> None:
-        """Raise `SiteError` if a cell was not run, or ended with an error."""
+        """Raise `SiteError` if any cell was not run or ended with an error."""
         code = [cell for cell in self.notebook.cells if is_run(cell)]
         missing = sum(cell.execution_count is None for cell in code)
         failed = sum(output.output_type == "error" for cell in code for output in cell.outputs)
         for number, what in ((missing, "have not been run"), (failed, "ended with an error")):
             if number:
                 raise SiteError(
-                    f"{self.path.name}: {number} of {len(code)} cells {what}, so there is nothing to show. "
-                    f"Run it and store its outputs: python notebooks/execute.py {self.path}"
+                    f"{self.path.name}: {number} of {len(code)} cells {what}, so the lesson cannot be shown. "
+                    f"Run the lesson and store its outputs: python notebooks/execute.py {self.path}"
                 )
 
     @property
@@ -77,20 +77,20 @@ class Lesson:
 
     @property
     def promise(self) -> str:
-        """Return what the lesson promises, as plain text; without a promise, its first paragraph."""
+        """Return the lesson's promise as plain text, or its first paragraph if it has no promise."""
         found = re.search(r"\*\*The promise:\*\*(.*?)\n\n", self.text, re.S)
         paragraph = found[1] if found else self.text.split("\n\n")[1]
         return capitalised(plain(paragraph))
 
     @property
     def time(self) -> str:
-        """Return the sentence that says how long it takes."""
+        """Return the sentence that says how long the lesson takes."""
         found = re.search(r"\*\*Time:\*\*(.*?)(?:;|\.|, the notebook)", self.text, re.S)
         return capitalised(plain(found[1])) if found else ""
 
     @property
     def picture(self) -> str | None:
-        """Return the HTML of the lesson's picture: its first view, or else its first plot."""
+        """Return the HTML of the lesson's first view, or of its first plot if it has no view."""
         outputs = [output for cell in self.notebook.cells for output in cell.get("outputs", ())]
         pictures = [one for one in outputs if PICTURE.search("".join(one.get("data", {}).get("text/html", "")))]
         plots = [one for one in pictures if "data:image/png" in "".join(one.data["text/html"])]
@@ -98,7 +98,7 @@ class Lesson:
         return "".join(chosen.data["text/html"]) if chosen else None
 
     def own_notebook(self) -> list[NotebookNode]:
-        """Return the cells of "In your own notebook", without their heading and side paths."""
+        """Return the cells of the section "In your own notebook", without the side paths after it."""
         cells, inside = [], False
         for cell in self.notebook.cells:
             if cell.cell_type == "markdown" and (heading := re.match(r"#+ (.*)", cell.source)):
@@ -109,7 +109,7 @@ class Lesson:
 
 
 def is_run(cell: NotebookNode) -> bool:
-    """Whether a cell is code that the lesson runs: not the one that only Colab needs, and not an empty one."""
+    """Check whether a cell is code that the lesson runs: neither empty nor the cell that only Colab needs."""
     return cell.cell_type == "code" and cell.source.strip() and "skip-execution" not in cell.metadata.get("tags", [])
 
 
@@ -128,18 +128,18 @@ def capitalised(text: str) -> str:
 
 
 class Pictures:
-    """Pictures from the outputs of lessons, each in its own file, named by its content."""
+    """Pictures from the outputs of lessons, each in a file that is named after a hash of its content."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
     def moved_out(self, source: str) -> str:
-        """Rewrite the HTML of a page one folder down, with each embedded picture in a file."""
+        """Move each embedded picture to a file, and return the HTML for a page that is one folder down."""
         return PICTURE.sub(self._to_file, source)
 
     def small(self, source: str) -> str:
-        """Return the name of a file with a small copy of the embedded picture; an SVG is small enough as it is."""
+        """Write a small copy of the embedded picture (an SVG is small already), and return its file name."""
         found = PICTURE.search(source)
         data, suffix = base64.b64decode(found["data"]), "svg"
         if not found["kind"].startswith("svg"):
@@ -162,7 +162,7 @@ class Pictures:
 
 
 def size_of(picture: bytes) -> tuple[int, int] | None:
-    """Read the width and height of a PNG or SVG in pixels, to keep its room on a page; None if it does not say.
+    """Read the width and height of a PNG or SVG in pixels, to reserve space for it; return None if it has no size.
 
     >>> size_of(b'<svg width="30" height="20.5">')
     (30, 21)
@@ -178,14 +178,14 @@ def size_of(picture: bytes) -> tuple[int, int] | None:
 
 
 class Staging:
-    """Turns lessons into the notebooks that Sphinx reads; `sheets` are the style sheets of all their outputs, once."""
+    """Turn lessons into the notebooks that Sphinx reads; `sheets` holds each style sheet of their outputs once."""
 
     def __init__(self, names: Sequence[str], pictures: Pictures):
         self.names, self.pictures = set(names), pictures
-        self.sheets: dict[str, None] = {}  # as an ordered set
+        self.sheets: dict[str, None] = {}  # used as an ordered set
 
     def staged(self, lesson: Lesson, views: Mapping[int, Sequence[str]]) -> NotebookNode:
-        """Make the lesson's notebook for the site. `views`: for each cell, its views' pages, in order."""
+        """Make the lesson's notebook for the site. `views` holds the pages of each cell's views, in order."""
         helped: set[str] = set()
         cells = []
         for number, cell in enumerate(lesson.notebook.cells):
@@ -210,9 +210,9 @@ class Staging:
         return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
     def linked(self, source: str) -> str:
-        """Rewrite Markdown links for the site: to lessons that are there, and from bare addresses."""
+        """Rewrite the links in Markdown: keep only links to lessons of this site, and link bare addresses."""
         parts = CODE.split(source)
-        for i in range(0, len(parts), 2):  # every second part is code
+        for i in range(0, len(parts), 2):  # the parts between them are code
             parts[i] = re.sub(r"\[([^\]]+)\]\(([\w.-]+)\.ipynb\)", self._to_lesson, parts[i])
             parts[i] = BARE_ADDRESS.sub(r"<\1>", parts[i])
         return "".join(parts)
@@ -232,11 +232,11 @@ class Staging:
         return _html_output(self.pictures.moved_out(STYLE.sub("", source)))
 
     def _enliven(self, outputs: list[NotebookNode], pages: Sequence[str], where: str) -> None:
-        """Give each still picture of a view the page that replaces it."""
+        """Attach to each still picture of a view the page that will replace it."""
         stills = [output for output in outputs if is_view(output)]
         if pages and len(pages) != len(stills):
             raise SiteError(
-                f"{where}: the notebook stores {len(stills)} views, but running it showed {len(pages)}. "
+                f"{where}: the notebook stores {len(stills)} views, but showed {len(pages)} when it was run. "
                 f"Store its outputs again (python notebooks/execute.py), or build with VIEWS=no."
             )
         for k, output in enumerate(stills):
@@ -245,7 +245,7 @@ class Staging:
 
 
 def is_view(output: NotebookNode) -> bool:
-    """Whether an output is the still picture of a view."""
+    """Check whether an output is the still picture of a view."""
     return "".join(output.get("data", {}).get("text/html", "")).endswith(RUN_IT)
 
 
@@ -259,5 +259,5 @@ def _live(still: str, page: str) -> str:
     return (
         f'<figure class="live-view" data-page="{page}" data-title="{title}">{still}'
         '<figcaption class="view-note"><span class="needs-room">This is a picture of a view. On a larger screen it is '
-        f'alive, and shows more.</span> <a href="{page}">Open it on its own page</a></figcaption></figure>'
+        f'alive, and shows more.</span> <a href="{page}">Open the view on its own page</a></figcaption></figure>'
     )

@@ -1,7 +1,7 @@
-"""What has to hold for a built site in a browser: quiet, alone, whole in each width, sound for axe, used by keyboard.
+"""Check a built site in a browser: console, network, widths, accessibility (with axe), and keyboard.
 
-`axe` is the module of the tests that brings axe-core. A page is checked as a reader finds it: in light and in dark, on
-a desk and on a telephone, with all that is folded opened, and with its views alive.
+`axe` is the module of the tests that brings axe-core. A page is checked as a reader sees it: in light and in dark, on
+a desktop and on a telephone, with all folded parts open, and with its views alive.
 """
 
 import functools
@@ -16,15 +16,15 @@ from browser import axe
 from playwright.sync_api import Page, Request
 
 DESK, TELEPHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 800}
-FIRST_PAGE = 300_000  # bytes that it may take, with all that it asks for
-STOPS = 25  # of the keyboard, that are looked at on each page
-# On a telephone it is not the window that scrolls sideways but what Furo calls the content.
+FIRST_PAGE = 300_000  # the limit in bytes for the first page and everything on it
+STOPS = 25  # the number of keyboard stops that are checked on each page
+# On a telephone, Furo's content element scrolls sideways, not the window.
 STICKS_OUT = """() => Math.max(...[document.scrollingElement, ...document.querySelectorAll(".content")].map(
   (node) => node.scrollWidth - node.clientWidth))"""
-READY = "() => !document.querySelector('#status') || 'ready' in document.body.dataset"  # the playground has its model
+READY = "() => !document.querySelector('#status') || 'ready' in document.body.dataset"  # the page's model is loaded
 OPEN = "() => { for (const one of document.querySelectorAll('details')) one.open = true; }"
 DARK = "() => { document.body.dataset.theme = 'dark'; }"
-# Calls each view into sight, and waits for it to come alive; which of them did not.
+# Scroll to each view, wait for it to come alive, and return the views that did not.
 ENLIVEN = """async (patience) => {
   const dead = [];
   for (const figure of document.querySelectorAll(".live-view")) {
@@ -37,7 +37,7 @@ ENLIVEN = """async (patience) => {
   scrollTo(0, 0);
   return dead;
 }"""
-# Where the keyboard is: whether that can be seen, and whether it comes after the place before.
+# The element with the keyboard's focus: whether the focus is visible, and whether it moved forwards on the page.
 STOP = """async () => {
   const node = document.activeElement, before = globalThis.lastStop;
   globalThis.lastStop = node;
@@ -59,7 +59,7 @@ STOP = """async () => {
 
 @contextmanager
 def served(site: Path, below: str = "/any/where") -> Iterator[str]:
-    """Serve a site below a path, as one that is not at the root of its host; gives its address."""
+    """Serve a site below a path, so that it is not at the root of its host, and yield its address."""
 
     class Below(http.server.SimpleHTTPRequestHandler):
         def translate_path(self, path: str) -> str:
@@ -78,9 +78,9 @@ def served(site: Path, below: str = "/any/where") -> Iterator[str]:
 
 
 class Reader:
-    """Opens pages, and hears what the console and the network complain about.
+    """A reader that opens pages, and collects complaints from the console and the network.
 
-    `patience` is how many seconds a view may take to come alive.
+    A view may take `patience` seconds to come alive.
     """
 
     def __init__(self, page: Page, address: str, patience: float = 20):
@@ -96,38 +96,38 @@ class Reader:
     def _hear(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != urlsplit(self.address).hostname:
-            self.complaints.append(f"it asks another host: {url}")
+            self.complaints.append(f"the page loads from another host: {url}")
 
     @property
     def weight(self) -> int:
-        """Bytes of all that the page has asked for; what the browser had already has less than nothing."""
+        """Sum the bytes of everything that the page has loaded; a cached file reports a negative size."""
         return sum(max(0, request.sizes()["responseBodySize"]) for request in self.answered)
 
     def open(self, name: str) -> Page:
-        """Open a page of the site, and wait for all that it asks for."""
+        """Open a page of the site, and wait until everything on it is loaded."""
         self.answered.clear()
-        self.page.goto("about:blank")  # else an address with a place on the same page loads nothing
+        self.page.goto("about:blank")  # otherwise, an anchor on the same page would not load anything
         self.page.goto(self.address + name, wait_until="networkidle")
         self.page.wait_for_function(READY)
         return self.page
 
     def faults(self, name: str) -> Iterator[str]:
-        """What is wrong with a page, a line each."""
+        """List what is wrong with a page, one line per fault."""
         self.complaints.clear()
         page = self.page
         page.set_viewport_size(TELEPHONE)
         self.open(name)
         if name == "index.html" and self.weight > FIRST_PAGE:
-            yield f"the first page takes {self.weight:,} bytes, and may take {FIRST_PAGE:,}"
+            yield f"the first page loads {self.weight:,} bytes, but at most {FIRST_PAGE:,} are allowed"
         yield from self._on_a_telephone()
         page.set_viewport_size(DESK)
         self.open(name)
         yield from by_keyboard(page)
         page.evaluate(OPEN)
         yield from (f"{view} did not come alive" for view in page.evaluate(ENLIVEN, self.patience))
-        yield from self._seen("on a desk", axe.violations)
+        yield from self._seen("on a desktop", axe.violations)
         page.evaluate(DARK)
-        yield from self._seen("on a desk in the dark", axe.faults_of_colour)
+        yield from self._seen("on a desktop in dark mode", axe.faults_of_colour)
         yield from dict.fromkeys(self.complaints)
 
     def _on_a_telephone(self) -> Iterator[str]:
@@ -138,9 +138,9 @@ class Reader:
         yield from self._seen("on a telephone", axe.faults_of_form)
 
     def _seen(self, where: str, by_axe) -> Iterator[str]:
-        self.page.wait_for_timeout(150)  # what is drawn in pixels is drawn again
+        self.page.wait_for_timeout(150)  # time for canvases to be drawn again
         if (out := self.page.evaluate(STICKS_OUT)) > 0:
-            yield f"{where}: {out} pixels are outside of the window"
+            yield f"{where}: the page is {out} pixels too wide for the window"
         frames = [self.page.locator(":root")]
         frames += [frame.locator(":root") for frame in self.page.frames[1:]]
         for shown in frames:
@@ -148,9 +148,9 @@ class Reader:
 
 
 def by_keyboard(page: Page) -> Iterator[str]:
-    """The first press of Tab leads to a link that skips to the content; later ones go down the page, and are seen."""
+    """Check that the first Tab leads to a link that skips to the content, and later Tabs visibly go down the page."""
     if page.locator("[tabindex]:not([tabindex='0'], [tabindex='-1'])").count():
-        yield "an order of its own for the keyboard: a tabindex above 0"
+        yield "a tabindex above 0 changes the order of keyboard stops"
     skips = page.locator(".skip-to-content")
     page.evaluate("() => { globalThis.lastStop = null; }")
     for number in range(STOPS):
@@ -158,10 +158,10 @@ def by_keyboard(page: Page) -> Iterator[str]:
         page.wait_for_timeout(20)
         stop = page.evaluate(STOP)
         if stop is None:
-            return  # it has left the page
+            return  # the focus has left the page
         if number == 0 and skips.count() and not skips.evaluate("node => node === document.activeElement"):
-            yield f"the keyboard begins at {stop['name']}, not at the link to the content"
+            yield f"the first keyboard stop is {stop['name']}, not the link to the content"
         if not stop["seen"]:
-            yield f"the keyboard stops at {stop['name']}, and that is not seen"
+            yield f"the keyboard stops at {stop['name']}, but the focus is not visible"
         if not stop["after"]:
             yield f"the keyboard jumps back to {stop['name']}"

@@ -1,4 +1,4 @@
-"""Finish each page: formulas as MathML, side paths that fold, a description, and names where they are missing."""
+"""Finish each page: write formulas as MathML, fold side paths, and add a description and missing names."""
 
 import html
 import re
@@ -14,12 +14,12 @@ SIGNATURE = re.compile(r'(<span class="sig-paren">\(</span>)\s*<dl>(.*?)</dl>', 
 
 def setup(app: Any) -> dict[str, Any]:
     app.add_html_math_renderer("mathml", (inline_formula, None), (block_formula, None))
-    app.connect("html-page-context", finish, priority=900)  # after the theme
+    app.connect("html-page-context", finish, priority=900)  # after the theme's own handlers
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def inline_formula(writer: Any, node: nodes.math) -> None:
-    """Write a formula in a line that the browser itself draws: no script, no font, no request."""
+    """Write an inline formula as MathML, which the browser draws without a script, a font or a request."""
     writer.body.append(tex2mathml(node.astext()))
     raise nodes.SkipNode
 
@@ -30,7 +30,7 @@ def block_formula(writer: Any, node: nodes.math_block) -> None:
 
 
 def finish(app: Any, name: str, _template: str, context: dict[str, Any], _doctree: Any) -> None:
-    """Rewrite the body of a page, and describe it for search engines and previews."""
+    """Rewrite the body of a page, and add a description for search engines and previews."""
     title = re.sub(r"<[^>]+>", "", context.get("title", name))
     described = app.config.html_context["descriptions"].get(name) or f"{title}, a page of “{app.config.project}”."
     described = html.escape(html.unescape(described), quote=True)
@@ -44,7 +44,7 @@ def finish(app: Any, name: str, _template: str, context: dict[str, Any], _doctre
 
 
 def without_list(found: re.Match[str]) -> str:
-    """Put the arguments of a long signature on a line each: Sphinx makes them a list of definitions without terms.
+    """Put each argument of a long signature on its own line; Sphinx would make a definition list without terms.
 
     >>> SIGNATURE.sub(without_list, '<span class="sig-paren">(</span><dl><dd>a,</dd></dl>')
     '<span class="sig-paren">(</span><span class="arguments"><span class="argument">a,</span></span>'
@@ -66,7 +66,7 @@ def folded(body: str) -> str:
             details, summary = soup.new_tag("details", attrs={"class": "side-path"}), soup.new_tag("summary")
             heading.replace_with(details)
             for link in heading.find_all("a", class_="headerlink"):
-                link.decompose()  # in a summary, pressing it would also fold the path
+                link.decompose()  # in a summary, a click on the link would also fold the path
             summary.append(heading)
             details.append(summary)
             details.extend(rest)

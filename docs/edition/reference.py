@@ -1,4 +1,4 @@
-"""Write the reference: what every public module, function and class says about itself, with its examples.
+"""Write the reference from the docstrings of all public modules, functions and classes, with their examples.
 
 We read the source and do not import it: signatures stay as written, with the names of axes, as in
 `Float[Tensor, "batch seq"]`.
@@ -20,8 +20,9 @@ FENCE, OUTER = "`" * 3, "`" * 6
 
 INDEX = """# Reference
 
-What every public function and class of `llmlib` does, with its shapes, its errors and its source. The examples run as
-tests. Names of axes are the same everywhere: `batch seq d_model head d_head query key layer vocab`.
+The reference says what every public function and class of `llmlib` does, with its shapes, its errors and its source.
+All examples run as tests. The names of axes are the same everywhere: `batch seq d_model head d_head query key layer
+vocab`.
 
 {rows}
 
@@ -35,7 +36,7 @@ tests. Names of axes are the same everywhere: `batch seq d_model head d_head que
 
 @dataclass(frozen=True)
 class Module:
-    """A module of the library: its name, and its source as a tree."""
+    """A module of the library: its name, and its source as a syntax tree."""
 
     name: str
     tree: ast.Module
@@ -47,7 +48,7 @@ class Module:
 
     @cached_property
     def homes(self) -> dict[str, str]:
-        """Collect the full names of what the module defines, and of what it imports from the library."""
+        """Collect the full names of everything that the module defines or imports from the library."""
         imported = {
             name.asname or name.name: f"{node.module}.{name.name}"
             for node in ast.walk(self.tree)
@@ -61,7 +62,7 @@ class Module:
 
     @property
     def is_face(self) -> bool:
-        """Whether it is a package that offers names from its modules."""
+        """Check whether the module is a package that offers names from its modules."""
         names = [
             ast.unparse(target) for node in self.tree.body if isinstance(node, ast.Assign) for target in node.targets
         ]
@@ -73,7 +74,7 @@ class Module:
 
 
 def modules(*patterns: str) -> list[Module]:
-    """Read the modules in these files that have something public to say, by name; all of them by default."""
+    """Read the modules with public names or a docstring, in order of name; by default, read the whole library."""
     found = []
     for path in sorted(path for pattern in patterns or ("**/*.py",) for path in LIBRARY.glob(pattern)):
         parts = path.relative_to(LIBRARY.parent).with_suffix("").parts
@@ -95,7 +96,7 @@ def modules(*patterns: str) -> list[Module]:
 def follow_imports(all_modules: list[Module]) -> None:
     """Tell every module where its imported names are defined, even if they come through another module.
 
-    A name that the reference does not describe needs no home, unless it could be mistaken for one that it does.
+    Names that the reference does not describe are left out, unless they could be mistaken for names that it describes.
     """
     described = {f"{module.name}.{node.name}" for module in all_modules for node in module.public}
     short = {name.rpartition(".")[2] for name in described}
@@ -121,7 +122,7 @@ def write(folder: Path) -> dict[str, str]:
     descriptions = {"reference/index": "Every public function and class of llmlib, with examples that run as tests."}
     for wing, members in wings.items():
         pages = [page_of(module, faces, depth=2 if module.name != wing else 1) for module in members]
-        if members[0].name != wing:  # a folder without its own docstring
+        if members[0].name != wing:  # a package without a docstring
             pages.insert(0, f"# {wing}\n")
         (folder / f"{wing}.md").write_text("\n".join(pages), encoding="utf-8")
         first = members[0].docstring.partition("\n\n")[0]
@@ -131,7 +132,7 @@ def write(folder: Path) -> dict[str, str]:
 
 
 def faces_of(all_modules: list[Module]) -> dict[str, str]:
-    """Map the names that packages offer to where they are defined: llmlib.train is llmlib.training.loop.train."""
+    """Map the names that packages offer to their full names: llmlib.train is llmlib.training.loop.train."""
     offered = {
         f"{module.name}.{name}": home for module in all_modules if module.is_face for name, home in module.homes.items()
     }
@@ -140,7 +141,7 @@ def faces_of(all_modules: list[Module]) -> dict[str, str]:
 
 
 def index_of(wings: dict[str, list[Module]]) -> str:
-    """Write the first page of the reference: each part with its first sentence."""
+    """Write the first page of the reference: a list of the library's parts, each with its first sentence."""
     rows = []
     for wing, (first, *_) in wings.items():
         sentence = first.docstring.partition("\n\n")[0] if first.name == wing else ""
@@ -198,9 +199,9 @@ def type_of(annotation: ast.expr, module: Module) -> str:
 
 
 class Types(ast.NodeTransformer):
-    """Give types of the library their full names, since several modules have a `Report`; leave out `typer`'s words.
+    """Give the library's types their full names (several modules have a `Report`), and drop `typer`'s annotations.
 
-    Sphinx shows only the last part, as a link to the right one.
+    Sphinx shows only the last part of a name, as a link to the right type.
     """
 
     def __init__(self, module: Module):
@@ -210,7 +211,7 @@ class Types(ast.NodeTransformer):
         return ast.parse(self.homes.get(node.id, node.id), mode="eval").body
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        """Read a type in quotes, such as "Part | None"; names of axes are in quotes too, and stay."""
+        """Read a type in quotes, such as "Part | None"; names of axes are also in quotes, and stay as they are."""
         try:
             inside = ast.parse(node.value, mode="eval").body if isinstance(node.value, str) else node
         except SyntaxError:
@@ -225,7 +226,7 @@ class Types(ast.NodeTransformer):
 
 
 def class_of(node: ast.ClassDef, module: Module, faces: dict[str, str]) -> str:
-    """Describe a class: how to make it, its docstring, and its public methods that have one."""
+    """Describe a class: its constructor, its docstring, and its public methods that have a docstring."""
     methods = {one.name: one for one in node.body if isinstance(one, Function)}
     bases = [ast.unparse(base) for base in node.bases]
     is_error = any(base.endswith(("Error", "Exception", "Warning")) for base in bases)
@@ -281,7 +282,7 @@ def prose(docstring: str, faces: dict[str, str], module: str) -> str:
 
 
 def _blocks(docstring: str) -> Iterator[str]:
-    """Split a docstring into paragraphs; an example right after its sentence becomes a separate one."""
+    """Split a docstring into paragraphs; an example right after a sentence becomes a separate paragraph."""
     for block in re.split(r"\n\s*\n", docstring):
         words, example, rest = block.partition(">>>")
         if words.strip() and example:
@@ -292,7 +293,7 @@ def _blocks(docstring: str) -> Iterator[str]:
 
 
 def _part(text: str, faces: dict[str, str], module: str) -> str:
-    """Escape prose so that Markdown does not take it for markup; or write code, as a link if it names something."""
+    """Escape prose so that Markdown does not take it for markup; write code as a link if it names a public object."""
     if not CODE.fullmatch(text):
         text = re.sub(r"([\\*<$\[\]{}|])", r"\\\1", text)
         return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)

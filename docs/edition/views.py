@@ -1,8 +1,8 @@
-"""Runs a lesson once, and keeps the page of each view that it shows.
+"""Run a lesson once, and store each view that it shows as a page.
 
-A view can be saved as a page that lives without Python. A probe in the lesson's kernel does that at the end of each
-cell, for the views that the cell has shown. The pages stay in a folder that is named by the content of the lesson and
-of the library, so that a lesson is run again only if one of these has changed.
+A view can be saved as a page that works without Python. At the end of each cell, a probe in the lesson's kernel saves
+the views that the cell has shown. The folder of the pages is named after a hash of the lesson and of the library, so a
+lesson is run again only if the lesson or the library has changed.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ from edition.lessons import Lesson, is_run, is_view
 LIBRARY = Path(__file__).parents[2] / "llmlib"
 SHOWN, PAGE, UNSAVED = (f"application/x.llmlib-view-{what}" for what in ("shown", "page", "unsaved"))
 STILLS = "Or build the site with still pictures: make site VIEWS=no"
-# What a lesson's kernel runs first, among names of its own: a lesson may well call a token's number `id`. The questions
-# of `predict` and `quiz` are views too, but the site has its own.
+# A lesson's kernel runs this code first, in a separate namespace, since a lesson may use a name such as `id` for a
+# token's number. The questions of `predict` and `quiz` are views, too, but the site shows its own questions.
 OBSERVER = f"""
 def _keep_the_pages_of_views():
     from IPython import get_ipython
@@ -61,7 +61,7 @@ PROBE = f"exec({OBSERVER!r}, {{}})"
 
 
 def library_key() -> str:
-    """A hash of every file of the library: what a view shows and how it draws may depend on any of them."""
+    """Compute a hash of all files of the library, since a view may depend on any of them."""
     digest = hashlib.sha256()
     for file in sorted(path for path in LIBRARY.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
         digest.update(f"{file.relative_to(LIBRARY).as_posix()}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
@@ -69,7 +69,7 @@ def library_key() -> str:
 
 
 def key_of(lesson: Lesson, library: str) -> str:
-    """A hash of what the pages of a lesson's views depend on."""
+    """Compute a hash of everything on which the pages of a lesson's views depend."""
     code = [cell.source for cell in lesson.notebook.cells if is_run(cell)]
     return hashlib.sha256(json.dumps([library, PROBE, code]).encode()).hexdigest()[:16]
 
@@ -79,13 +79,13 @@ def has_views(lesson: Lesson) -> bool:
 
 
 def kept_views(lesson: Lesson, cache: Path, library: str) -> Path | None:
-    """The folder with the pages of a lesson's views, if they are kept and neither lesson nor library has changed."""
+    """Return the folder of a lesson's view pages if it matches this lesson and this library, or else None."""
     folder = cache / f"{lesson.name}-{key_of(lesson, library)}"
     return folder if folder.is_dir() else None
 
 
 def make_views(lesson: Lesson, cache: Path, library: str) -> Path:
-    """Run a lesson, keep the pages of its views, and return their folder. Raises `SiteError` if one cannot be made."""
+    """Run a lesson, store the pages of its views, and return their folder. Raises `SiteError` if that fails."""
     pages = pages_of_a_run(lesson)
     cache.mkdir(parents=True, exist_ok=True)
     folder = cache / f"{lesson.name}-{key_of(lesson, library)}"
@@ -104,7 +104,7 @@ def make_views(lesson: Lesson, cache: Path, library: str) -> Path:
 
 
 def pages_in(folder: Path) -> dict[int, list[Path]]:
-    """The pages in such a folder: of each cell, in the order in which it shows them."""
+    """Return the pages in a folder of view pages: for each cell, in the order in which the cell shows them."""
     pages: dict[int, list[Path]] = {}
     for page in sorted(folder.glob("*-*.html")):
         pages.setdefault(int(page.name.partition("-")[0]), []).append(page)
@@ -122,7 +122,7 @@ def pages_of_a_run(lesson: Lesson) -> dict[int, list[str]]:
     with tempfile.TemporaryDirectory(prefix="llmlib-progress-") as progress:
         environment = {
             **os.environ,
-            "LLMLIB_DATA_DIR": progress,  # a page shows what a new reader sees
+            "LLMLIB_DATA_DIR": progress,  # the pages show what a new reader sees
             "PYTHONPATH": os.pathsep.join(filter(None, (str(LIBRARY.parent), path))),
         }
         client = NotebookClient(
@@ -130,21 +130,21 @@ def pages_of_a_run(lesson: Lesson) -> dict[int, list[str]]:
             timeout=900,
             kernel_name="python3",
             resources={"metadata": {"path": str(lesson.path.parent)}},
-            extra_arguments=["--log-level=ERROR"],  # else each kernel says that it speaks over TCP
+            extra_arguments=["--log-level=ERROR"],  # otherwise each kernel prints that it uses TCP
         )
         try:
             client.execute(env=environment)
         except CellExecutionError as error:
             number = sum(cell.get("execution_count") is not None for cell in notebook.cells[1:])
             raise SiteError(
-                f"{lesson.path.name} cannot be run, so its views cannot be saved. In [{number}]: "
+                f"{lesson.path.name} has an error, so its views cannot be saved. In [{number}]: "
                 f"{error.ename}: {error.evalue}\n"
-                f"Run it in JupyterLab to see where it fails. {STILLS}"
+                f"Run the lesson in JupyterLab to see where it fails. {STILLS}"
             ) from None
-        except Exception as error:  # no kernel, a kernel that died, a cell that took too long
+        except Exception as error:  # the kernel did not start or died, or a cell took too long
             raise SiteError(
                 f"{lesson.path.name} could not be run ({type(error).__name__}: {error}), so its views cannot be saved. "
-                f"`make doctor` checks this machine. {STILLS}"
+                f"Run `make doctor` to check this machine. {STILLS}"
             ) from None
     return collected(notebook.cells[1:], lesson.path.name)
 
@@ -158,17 +158,17 @@ def _without_outputs(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def collected(cells: list[nbformat.NotebookNode], name: str) -> dict[int, list[str]]:
     """Return the pages of the views of each cell that has been run.
 
-    A cell may show a view that only a later cell finishes (a training run): then the page is the later one.
+    A cell may show a view that a later cell completes (a training run): then the later page is used.
     """
     places: dict[int, list[str]] = {}  # for each cell, the numbers of the views that it shows
-    pages: dict[tuple[int, str], str] = {}  # by the cell that shows the view, and its number
+    pages: dict[tuple[int, str], str] = {}  # by the cell that shows the view, and the view's number
     for cell, outputs in ((i, cell.get("outputs", ())) for i, cell in enumerate(cells)):
         shown = [output.data for output in outputs if SHOWN in output.get("data", {})]
         for data in shown:
             if UNSAVED in data:
                 raise SiteError(
                     f"{name}, cell {cell}: a view cannot be saved as a page ({data[UNSAVED]}). "
-                    f"Its `to_html()` has to be mended. {STILLS}"
+                    f"Fix the view's `to_html()`. {STILLS}"
                 )
         places[cell] = [data[SHOWN] for data in shown if PAGE not in data]
         for data in shown:

@@ -41,7 +41,7 @@ export const asker = widget("llm-asker", ({ model, hub, el }) => {
         element(
           "dd",
           { class: "llm-note", hidden: !turn.untuned },
-          "Without tuning it just continues the text: ",
+          "The model without tuning just continues the text: ",
           element("bdi", {}, `${turn.untuned} …`),
         ),
       ]),

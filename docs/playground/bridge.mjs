@@ -1,13 +1,13 @@
-// Does in the page what Jupyter does for a view: it keeps the view's traits, and answers its acts. See base.py.
+// Replaces Jupyter in the page: this module stores a view's traits, and answers its acts. See base.py.
 
 const unknown = (kind) => () => {
   throw new Error(`There is no act “${kind}” here.`);
 };
 
 /**
- * A model as anywidget gives one to a view. `onAct(kind, act, then)` is as `View.on_act` in Python: acts are done in
- * order, `then` once after all that have come meanwhile; an error's message is for the reader. `check()` throws if the
- * reader has cancelled the act under way.
+ * Make a model like the one that anywidget passes to a view. `onAct(kind, act, then)` works like `View.on_act` in
+ * Python: acts are done in order, and `then` once after all acts that came meanwhile; an error's message is for the
+ * reader. `check()` throws if the reader has cancelled the current act.
  */
 export function pageModel(traits) {
   const state = { live: true, notice: "", ...traits };
@@ -37,7 +37,7 @@ export function pageModel(traits) {
     working = false;
   }
 
-  /** Do acts that came together; which of them could not be done, and why. */
+  /** Do acts that came together; return which of them failed, and why. */
   async function done(came) {
     const [refused, notices, needed] = [new Set(), new Set(), new Map()];
     const tried = async (names, step) => {
@@ -66,7 +66,7 @@ export function pageModel(traits) {
       state[name] = value;
       tell(`change:${name}`);
     },
-    /** Change several traits; whoever follows them is called once. */
+    /** Change several traits; each follower is called once. */
     put(changes) {
       for (const [name, value] of Object.entries(changes)) model.set(name, value);
     },

@@ -1,7 +1,7 @@
 """Build the playground, a page on which the course's own model runs in the browser: python docs/playground/build.py
 
-The page takes the model's files as they are in llmlib, and the views' own JavaScript. To answer questions, the model
-needs tuning: a LoRA, which the first build makes (about a minute on one core) and keeps in llmlib's cache.
+The page uses the model's files from llmlib unchanged, and the views' own JavaScript. To answer questions, the model
+needs tuning: the first build trains a LoRA (about a minute on one core) and stores it in llmlib's cache.
 """
 
 import argparse
@@ -32,11 +32,11 @@ LORA = LoRAConfig(rank=8, alpha=16)
 RUN = TrainConfig(
     48, 4, 512, optimizer="adamw", learning_rate=5e-3, betas=(0.9, 0.98), weight_decay=0.0, warmup=4, schedule="linear"
 )
-PREFIX, SUFFIX = "base_model.model.", ".weight"  # of names in peft's files
+PREFIX, SUFFIX = "base_model.model.", ".weight"  # of the names in peft's files
 
 
 def build(target: Path, adapter: Path | None = None) -> None:
-    """Write the page into the folder `target`; an interrupt or error leaves what was there before.
+    """Write the page into the folder `target`; if the build is interrupted or fails, the folder stays unchanged.
 
     If the web edition is in the parent folder, the page links to it. `adapter` is the file that makes the model
     answer questions; by default the file from `tuned_adapter`.
@@ -59,7 +59,7 @@ def build(target: Path, adapter: Path | None = None) -> None:
 
 
 def _offline(folder: Path) -> str:
-    """Return the service worker, which keeps the files of `folder` until one of them changes."""
+    """Return the service worker, which caches the files of `folder` until a file changes."""
     files = sorted(path.name for path in folder.iterdir())
     every = hashlib.sha256(b"".join(hashlib.sha256((folder / name).read_bytes()).digest() for name in files))
     source = (HERE / "offline.js").read_text(encoding="utf-8")
@@ -68,7 +68,7 @@ def _offline(folder: Path) -> str:
 
 
 def tuned_adapter() -> Path:
-    """Return the LoRA that makes the model answer questions about a story; make it unless the cache has it."""
+    """Return the LoRA that makes the model answer questions about a story; train it unless it is in the cache."""
     recipe = repr((LORA, RUN, TALES)).encode()
     key = hashlib.sha256(recipe + (TINYTALES / "model.safetensors").read_bytes()).hexdigest()[:12]
     path = cache_dir() / f"playground-{key}.safetensors"
@@ -79,7 +79,7 @@ def tuned_adapter() -> Path:
 
 
 def make_adapter(path: Path, run: TrainConfig) -> None:
-    """Tune as in lesson 08, but with a LoRA. The file has A, B times its scale, and the rows of the two new tokens."""
+    """Tune as in lesson 08, but with a LoRA. The file holds A, scaled B, and the rows of the two new tokens."""
     model, tokenizer = load_pretrained("tinytales", device="cpu", dtype="float32")
     tokenizer = with_chat_template(tokenizer, TALES)
     start_tokens(model, tokenizer, {"<|user|>": "\n", "<|assistant|>": "?"})

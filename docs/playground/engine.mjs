@@ -1,4 +1,4 @@
-// Everything that the page asks of the model. It runs in a worker, so that the page stays quick.
+// Everything that the page asks the model to do. It runs in a worker, so that the page stays responsive.
 
 import { tokenText } from "../../llmlib/widgets/shared/shared.mjs";
 import { draw, inOrder, logProbabilities, probabilities } from "./sampling.mjs";
@@ -6,17 +6,17 @@ import { Tokenizer } from "./tokenizer.mjs";
 import { Cache, softmax, Transformer, withAdapter } from "./transformer.mjs";
 import { readSafetensors } from "./weights.mjs";
 
-const CANDIDATES = 10; // for the next token, in the view of the same name
-const ROWS = 8; // in the table of the attention view
+const CANDIDATES = 10; // the next tokens that the next-token view shows
+const ROWS = 8; // the rows of the table in the attention view
 const LIKELIEST = { temperature: 0, topP: 1 };
 
-/** A model and the text that it has read last: a text with the same beginning is read on from there. */
+/** A model with its latest text: if a new text begins in the same way, the model reads only the rest of it. */
 class Reader {
   constructor(model) {
     Object.assign(this, { model, cache: new Cache(model), latest: null });
   }
 
-  /** The logits after a text. */
+  /** Return the logits after a text. */
   logits(ids, off = null) {
     const read = this.cache.ids;
     if (!this.latest || ids.length !== read.length || ids.some((id, k) => id !== read[k]))
@@ -24,9 +24,9 @@ class Reader {
     return this.latest;
   }
 
-  /** The log-probability of `more` after the text in the cache, whose logits are given. */
+  /** Return the log-probability of `more` after the text in the cache; `logits` are those after this text. */
   score(logits, more, off) {
-    this.latest = null; // the cache continues after the text
+    this.latest = null; // the cache grows beyond the text
     const later = more.length > 1 ? this.model.forward(more.slice(0, -1), this.cache, { off, lastOnly: false }) : [];
     const size = logits.length;
     return more.reduce((sum, id, k) => {
@@ -37,7 +37,7 @@ class Reader {
 }
 
 export class Engine {
-  /** From the three files of the model's folder; `fetchAdapter` gets the file that makes it answer questions. */
+  /** Make an engine from a model's three files; `fetchAdapter` loads the file that makes the model answer questions. */
   constructor({ config, tokenizer, weights, fetchAdapter }) {
     this.config = config;
     this.tokenizer = new Tokenizer(tokenizer);
@@ -45,7 +45,7 @@ export class Engine {
     this.fetchAdapter = fetchAdapter;
     this.model = new Transformer(config, this.tensors);
     this.base = new Reader(this.model);
-    this.without = new Reader(this.model); // some heads
+    this.without = new Reader(this.model); // reads with some heads off
     this.withoutWhat = "";
     this.tuned = null;
     this.untuned = null;
@@ -60,7 +60,7 @@ export class Engine {
     return this.tokenizer.encode(text);
   }
 
-  /** A question to the tuned model, up to where its answer begins. */
+  /** Return the ids of a question to the tuned model, up to where the answer begins. */
   question({ words }) {
     return this.tokenizer.encodeQuestion(words);
   }
@@ -73,11 +73,11 @@ export class Engine {
     return ids.map((id) => tokenText(this.tokenizer.bytesOf[id]));
   }
 
-  /** What the model expects after a text, and the token that `chance`, a number from 0 up to 1, picks. */
+  /** Return the likeliest tokens after a text, and the token that `chance`, a number from 0 up to 1, picks. */
   next({ ids, settings, chance = Math.random() }) {
     const logits = this.base.logits(ids);
     const p = probabilities(logits, settings);
-    const likeliest = inOrder(logits, CANDIDATES); // the same order with all settings
+    const likeliest = inOrder(logits, CANDIDATES); // their order does not depend on the settings
     return {
       ids: likeliest,
       tokens: this.tokens({ ids: likeliest }),
@@ -87,7 +87,7 @@ export class Engine {
     };
   }
 
-  /** Every head's pattern over a text, and what is expected after it, with all heads and without those in `off`. */
+  /** Return every head's pattern over a text, and the predictions after it, with and without the heads in `off`. */
   attention({ ids, more = [], off = [], how = "zero" }) {
     const intact = this.look(this.base, ids, more);
     if (!off.length) return { codes: intact.codes, ...this.compared(intact, intact) };
@@ -101,12 +101,12 @@ export class Engine {
     return { logits, codes: reader.cache.codes(), score: more.length ? reader.score(logits, more, off) : null };
   }
 
-  /** What stands in for the output of each head that is off: nothing, or its mean over this text with all heads on. */
+  /** Return what replaces the output of each head that is off: zeros, or its mean over this text with all heads on. */
   replacements(ids, off, how) {
     const what = JSON.stringify([off, how, how === "mean" ? ids : null]);
-    if (what !== this.withoutWhat) this.without.cache.ids = []; // what it read with other heads is useless now
+    if (what !== this.withoutWhat) this.without.cache.ids = []; // computed with other heads off
     this.withoutWhat = what;
-    if (how === "mean") this.base.logits(ids); // without the continuation, so the mean is over the text alone
+    if (how === "mean") this.base.logits(ids); // without the continuation: the mean is only over the text
     const instead = (layer, head) =>
       how === "mean" ? this.model.meanOutput(this.base.cache, layer, head) : new Float32Array(this.model.dHead);
     return new Map(off.map(([layer, head]) => [`${layer},${head}`, instead(layer, head)]));
@@ -123,7 +123,7 @@ export class Engine {
     };
   }
 
-  /** The same model after instruction tuning: the adapter is fetched when it is first asked for. */
+  /** Return a reader for the model after instruction tuning; the adapter is fetched at the first call. */
   async tunedReader() {
     if (!this.tuned) {
       const adapter = readSafetensors(await this.fetchAdapter());
@@ -133,11 +133,11 @@ export class Engine {
   }
 
   /**
-   * The next token of the tuned model's answer to `words`, after it has said `said`; null: it has finished. The base
-   * model goes on with the words as with a page of a book.
+   * Return the next token of the tuned model's answer to `words` after the tokens `said`, or null at the end of the
+   * answer. The base model continues the words as if they were a page of a book.
    */
   async answer({ words, said, tuned = true }) {
-    this.untuned ??= new Reader(this.model); // apart from the text in the other views
+    this.untuned ??= new Reader(this.model); // separate from the text in the other views
     const reader = tuned ? await this.tunedReader() : this.untuned;
     const ids = [...(tuned ? this.question({ words }) : this.encode({ text: words })), ...said];
     const { context, endId } = this.model;
@@ -147,7 +147,7 @@ export class Engine {
     return id === endId ? null : id;
   }
 
-  /** The logits after every token of a text, for whoever compares them with Python's. */
+  /** Return the logits after every token of a text, to compare them with Python's. */
   async logits({ ids, tuned = false }) {
     const { model } = tuned ? await this.tunedReader() : this.base;
     return model.forward(ids, new Cache(model), { lastOnly: false });

@@ -1,5 +1,5 @@
-// Keeps every file of the page, so that it works without a network once it has been loaded.
-// build.py puts in the names of the files, and a version that changes with any of them.
+// Caches every file of the page, so that the page works without a network after it has been loaded once.
+// build.py inserts the names of the files, and a version that changes whenever a file changes.
 
 const VERSION = "__VERSION__";
 const FILES = __FILES__;

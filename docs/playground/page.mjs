@@ -11,7 +11,7 @@ const BEGINNINGS = [
 ];
 const QUESTIONS = ["Tell the story in one sentence.", "List the animals in the story.", "Who helped?"];
 
-/** The engine's methods, each of which asks the worker and returns a promise. `loaded(bytes)`: so far. */
+/** The engine's methods, each of which asks the worker and returns a promise. `loaded(bytes)` reports the progress. */
 function engineIn(worker, loaded) {
   const waiting = new Map();
   worker.addEventListener("message", ({ data: { number, result, problem, progress } }) => {
@@ -29,7 +29,7 @@ function engineIn(worker, loaded) {
   const ask = (kind, details) =>
     new Promise((resolve, reject) => {
       waiting.set((number += 1), { resolve, reject });
-      worker.postMessage({ number, kind, details }, []); // the list: what to hand over instead of copying
+      worker.postMessage({ number, kind, details }, []); // nothing is transferred, so everything is copied
     });
   return new Proxy({}, { get: (_, kind) => (kind === "then" ? undefined : (details) => ask(kind, details)) });
 }
@@ -59,7 +59,7 @@ async function begin(status) {
   status.textContent = "";
   document.body.dataset.ready = "yes";
   performance.mark("playground-ready");
-  globalThis.playground = playground; // for tests, and for the curious in the browser's console
+  globalThis.playground = playground; // for tests, and for readers who explore in the browser's console
 }
 
 const status = document.getElementById("status");

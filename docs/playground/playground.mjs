@@ -1,19 +1,19 @@
-// One text in several views: how it grows, and what the model does with it. It knows nothing about the page.
+// One text in several views: how the text grows, and how the model reads it. This module does not depend on the page.
 
 import { pageModel } from "./bridge.mjs";
 
-const LONGEST = 96; // tokens of an answer
-const PAUSE = 50; // milliseconds between two pictures of a text that grows: drawing takes longer than a token
-const A_LINE = 24; // tokens that the base model writes where it should answer
+const LONGEST = 96; // the most tokens in an answer
+const PAUSE = 50; // milliseconds between two drawings of a growing text: drawing takes longer than computing a token
+const A_LINE = 24; // the tokens that the base model writes instead of an answer
 const NOTHING = new DataView(new ArrayBuffer(0));
 
-/** What the bars leave out. */
+/** Say what the bars leave out. */
 export function restInWords(others, share) {
   const left = Math.round(100 * Math.max(0, 1 - share));
   return `${others.toLocaleString("en")} other tokens share the remaining ${left}%.`;
 }
 
-/** The first part of a page of the reading book that the model has read: the story, up to an empty line. */
+/** Return the story from a page of the reading book that the model was trained on: the text up to an empty line. */
 export const storyOf = (text) => text.split("\n\n")[0];
 
 /**
@@ -83,14 +83,14 @@ export class Playground {
     Object.assign(this, { prompt: text, ids, picked: 0 });
   }
 
-  /** The ids of a text that the model can read; an error says why it cannot. */
+  /** Return the ids of a text, or throw an error that says why the model cannot read it. */
   async checked(text) {
     const ids = await this.engine.encode({ text });
     const { context } = this.about;
     if (!ids.length) throw new Error("There is no text to continue. Type at least one word.");
     if (ids.length > context)
       throw new Error(
-        `This text has ${ids.length} tokens; the model can take ${context} at most (its context). Shorten the text.`,
+        `This text has ${ids.length} tokens, but the model's context holds only ${context}. Shorten the text.`,
       );
     return ids;
   }
@@ -118,7 +118,7 @@ export class Playground {
       const { ids } = this;
       const { drawn } = await this.expected();
       this.next.check();
-      if (this.ids !== ids) continue; // it has grown or changed in the meantime
+      if (this.ids !== ids) continue; // the text has changed in the meantime
       this.append(drawn);
       await this.showNext();
     }
@@ -128,7 +128,7 @@ export class Playground {
   async write() {
     if (this.writer.get("writing")) return;
     this.writer.put({ writing: true, said: "" });
-    this.growing = this.grow(); // other acts continue meanwhile
+    this.growing = this.grow(); // not awaited, so that other acts can continue
   }
 
   async grow() {
@@ -140,7 +140,7 @@ export class Playground {
         const { ids } = this;
         const { drawn } = await this.expected();
         if (!this.writer.get("writing")) break;
-        if (this.ids !== ids) continue; // a reader's click was quicker
+        if (this.ids !== ids) continue; // the reader changed the text first
         this.append(drawn);
         if (performance.now() - shown > PAUSE) {
           await this.showNext();
@@ -153,7 +153,7 @@ export class Playground {
       if (this.picked > before) tell();
       if (this.full) throw new Error(`The text fills the model's context of ${this.about.context} tokens.`);
       if (this.ended)
-        throw new Error("Here the model ends its text. Take tokens back with Undo, or start another text.");
+        throw new Error("The model has ended its text here. Take tokens back with Undo, or start another text.");
     } catch (error) {
       this.writer.put({ notice: error.message });
     }
@@ -185,7 +185,7 @@ export class Playground {
   async want(changes) {
     const more = await this.engine.encode({ text: changes.continuation ?? this.wish.continuation });
     if (this.ids.length + more.length > this.about.context)
-      throw new Error("The text and its continuation do not fit into the model's context. Shorten one of the two.");
+      throw new Error("The text and its continuation do not fit into the model's context. Shorten either of them.");
     this.wish = { ...this.wish, ...changes };
   }
 
@@ -201,7 +201,7 @@ export class Playground {
 
   // --- showing ---
 
-  /** End here if the reader has cancelled what is under way. */
+  /** Stop here if the reader has cancelled the current act. */
   check() {
     for (const model of [this.next, this.writer, this.attention]) model.check();
   }
@@ -211,12 +211,12 @@ export class Playground {
     return this.engine.next({ ids: this.ids, settings: { temperature, topP } });
   }
 
-  /** Show everything. What cannot be shown is taken back. */
+  /** Show everything; if that fails, return to what was shown before. */
   async show() {
     const { ids, prompt, picked, wish } = this;
     try {
       await this.showNext();
-      if (!this.writer.get("writing")) await this.showAttention(); // while it writes, that would take most of the time
+      if (!this.writer.get("writing")) await this.showAttention(); // too slow to do while the model writes
       this.shown = { ids, prompt, picked, wish };
     } catch (error) {
       Object.assign(this, this.shown);
@@ -280,7 +280,7 @@ export class Playground {
 
   async ask(question) {
     const { asker, engine } = this;
-    if (!question.trim()) throw new Error("There is no question. Type one.");
+    if (!question.trim()) throw new Error("There is no question. Type a question first.");
     const words = `${storyOf(await engine.decode({ ids: this.ids }))}\n\n${question}`;
     const turn = { question, answer: "", untuned: "" };
     const before = asker.get("turns");
@@ -288,7 +288,7 @@ export class Playground {
     asker.put({ question, answering: true });
     try {
       for await (const answer of this.answers({ words, tuned: true }, LONGEST)) show((turn.answer = answer));
-      turn.answer ||= "(It says nothing.)";
+      turn.answer ||= "(The answer is empty.)";
       for await (const page of this.answers({ words, tuned: false }, A_LINE)) show((turn.untuned = page));
       show();
     } finally {
@@ -296,7 +296,7 @@ export class Playground {
     }
   }
 
-  /** An answer as it grows, token by token. */
+  /** Yield an answer as it grows, token by token. */
   async *answers(asked, most) {
     for (const said = []; said.length < most;) {
       const id = await this.engine.answer({ ...asked, said });

@@ -2,11 +2,11 @@
 
 import { softmax } from "./transformer.mjs";
 
-/** Probabilities at a temperature, of the likeliest tokens that together reach `topP`. */
+/** Return the probabilities at a temperature, only for the likeliest tokens that together reach `topP`. */
 export function probabilities(logits, { temperature, topP }) {
   const best = logits.indexOf(logits.reduce((most, value) => Math.max(most, value), -Infinity));
   if (temperature === 0) return Float32Array.from(logits, (_, id) => Number(id === best));
-  const most = logits[best]; // taken off first, so that a tiny temperature cannot overflow
+  const most = logits[best]; // subtracted first, so that a tiny temperature cannot cause an overflow
   const p = softmax(Float32Array.from(logits, (value) => (value - most) / temperature));
   if (topP >= 1) return p;
   const order = inOrder(p, p.length);
@@ -18,14 +18,14 @@ export function probabilities(logits, { temperature, topP }) {
   return few;
 }
 
-/** The ids of the `n` largest numbers, largest first; of equal ones, the first. */
+/** Return the ids of the `n` largest numbers, largest first; equal numbers are in order of their ids. */
 export function inOrder(numbers, n) {
   return Array.from(numbers.keys())
     .sort((a, b) => numbers[b] - numbers[a] || a - b)
     .slice(0, n);
 }
 
-/** The first id at which the probabilities so far exceed `chance`, a number from 0 up to 1. */
+/** Return the first id at which the sum of the probabilities exceeds `chance`, a number from 0 up to 1. */
 export function draw(p, chance) {
   const total = p.reduce((sum, value) => sum + value, 0);
   let sum = 0;
@@ -36,7 +36,7 @@ export function draw(p, chance) {
   return p.findLastIndex((value) => value > 0);
 }
 
-/** The log-probability of each token of the vocabulary. */
+/** Return the log-probability of each token of the vocabulary. */
 export function logProbabilities(logits) {
   const most = logits.reduce((a, b) => Math.max(a, b), -Infinity);
   const total = Math.log(logits.reduce((sum, value) => sum + Math.exp(value - most), 0));

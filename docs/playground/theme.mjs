@@ -1,18 +1,19 @@
-// Light or dark: what the reader has chosen in the course's pages, or here; the name in the browser's storage is theirs.
+// Light or dark, as the reader has chosen here or on the course's pages, which use the same name in the browser's
+// storage.
 
 import { darkRules, dress, followTheme, theme } from "../edition/static/theme.js";
 
 const NAME = "theme";
-const WORDS = { auto: "as the system", light: "light", dark: "dark" };
+const WORDS = { auto: "same as the system", light: "light", dark: "dark" };
 
-/** The theme after this one, in the order of the course's own switch: first the one that the system does not have. */
+/** Return the next theme, in the order of the course's switch: after "auto", the theme that the system does not use. */
 export function nextTheme(chosen, system) {
   const other = system === "dark" ? "light" : "dark";
   const order = ["auto", other, system];
   return order[(order.indexOf(chosen) + 1) % order.length];
 }
 
-/** What is kept, or "auto"; a browser may keep nothing, or something else. */
+/** Return the stored theme, or "auto" if the browser has stored no theme or something else. */
 function kept() {
   try {
     const chosen = localStorage.getItem(NAME);
@@ -31,8 +32,8 @@ if (globalThis.document) {
   const rules = darkRules(document);
   choose(kept());
   followTheme(() => dress(document, rules, theme()));
-  addEventListener("storage", ({ key }) => key === NAME && choose(kept())); // chosen in another window
-  addEventListener("pageshow", () => choose(kept())); // or on a page from which the reader comes back
+  addEventListener("storage", ({ key }) => key === NAME && choose(kept())); // the theme was chosen in another window
+  addEventListener("pageshow", () => choose(kept())); // or on another page, before the reader came back
   document.getElementById("theme").addEventListener("click", () => {
     const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
     const chosen = nextTheme(document.body.dataset.theme, system);
@@ -40,7 +41,7 @@ if (globalThis.document) {
     try {
       localStorage.setItem(NAME, chosen);
     } catch {
-      // then it lasts as long as the page
+      // then the choice lasts as long as the page
     }
   });
 }

@@ -1,14 +1,15 @@
-// The course's tokenizer in JavaScript, as in lesson 01: a pattern cuts a text into pieces, each piece becomes bytes,
-// and the pair that was learned first is joined, again and again.
+// The course's tokenizer in JavaScript, as in lesson 01: a pattern splits a text into pieces, each piece becomes bytes,
+// and the pair that was learned first is merged, again and again.
 
-// GPT-2's pattern. `\p{White_Space}` is what Python and Rust mean by `\s`; JavaScript's own `\s` differs in two signs.
+// GPT-2's pattern. `\p{White_Space}` is what Python and Rust mean by `\s`; JavaScript's own `\s` differs in two
+// characters.
 const SPACE = "\\p{White_Space}";
 const PATTERN = new RegExp(
   `'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^${SPACE}\\p{L}\\p{N}]+|${SPACE}+(?!\\P{White_Space})|${SPACE}`,
   "gu",
 );
 
-/** Files write each byte as a letter that shows: printable ones as they are, the others from U+0100 on. */
+/** Return the visible letters that files use for bytes: printable bytes stay, and the others start at U+0100. */
 export function lettersOfBytes() {
   const shows = (byte) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
   let next = 256;
@@ -16,7 +17,7 @@ export function lettersOfBytes() {
 }
 
 export class Tokenizer {
-  /** `file` is what tokenizer.json holds. */
+  /** `file` is the content of tokenizer.json. */
   constructor(file) {
     const byteOf = new Map(lettersOfBytes().map((letter, byte) => [letter, byte]));
     this.letters = lettersOfBytes();
@@ -28,10 +29,10 @@ export class Tokenizer {
       this.bytesOf[id] = this.special.has(token)
         ? new TextEncoder().encode(token)
         : Uint8Array.from(token, (letter) => byteOf.get(letter));
-    this.known = new Map(); // pieces that have been encoded; words come again and again
+    this.known = new Map(); // the pieces that have been encoded, since words are repeated often
   }
 
-  /** The ids of a text. What looks like a special token in it is ordinary text. */
+  /** Return the ids of a text. The names of special tokens in the text are treated as ordinary text. */
   encode(text) {
     return (text.match(PATTERN) ?? []).flatMap((piece) => {
       if (!this.known.has(piece)) this.known.set(piece, this.encodePiece(piece));
@@ -52,14 +53,14 @@ export class Tokenizer {
     }
   }
 
-  /** The text of ids; bytes that make no character become U+FFFD. */
+  /** Return the text of ids; bytes that are not valid UTF-8 become U+FFFD. */
   decode(ids) {
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(
       Uint8Array.from(ids.flatMap((id) => [...this.bytesOf[id]])),
     );
   }
 
-  /** A question as the tuned model reads it, up to where its answer begins (lesson 08). */
+  /** Return the ids of a question as the tuned model reads it, up to where its answer begins (lesson 08). */
   encodeQuestion(words) {
     return [this.special.get("<|user|>"), ...this.encode(words), this.special.get("<|assistant|>")];
   }

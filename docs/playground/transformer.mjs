@@ -1,11 +1,11 @@
 // The course's Transformer in plain JavaScript, step by step as in lesson 05: RMSNorm, attention with rotary positions
-// and normed queries and keys, SwiGLU. A matrix is a Float32Array, row by row, with a row for each token.
+// and normalised queries and keys, SwiGLU. A matrix is a Float32Array, row by row, with a row for each token.
 
-const CODE_OF_ONE = 254; // an attention weight w is kept as the byte 254 · √w, as the attention view wants it
+const CODE_OF_ONE = 254; // an attention weight w is stored as the byte 254 · √w, which the attention view expects
 
 /**
- * x Wᵀ for `n` rows of x. W is [d_out, d_in], row by row. Four outputs are summed at once: a number of x is fetched
- * once for all four, and a processor need not wait for one sum to end.
+ * Return x Wᵀ for `n` rows of x. W is [d_out, d_in], row by row. The loop computes four outputs at once: each number of
+ * x is loaded once for all four, and the processor does not have to wait for one sum before it starts the next.
  */
 export function linear(x, weight, n) {
   const dIn = x.length / n;
@@ -30,7 +30,7 @@ export function linear(x, weight, n) {
   return y;
 }
 
-/** x / √(mean of x² + eps) · weight, for each piece of x that is as long as the weight. */
+/** Return x / √(mean of x² + eps) · weight, for each piece of x that is as long as the weight. */
 export function rmsNorm(x, weight, eps) {
   const y = new Float32Array(x.length);
   const width = weight.length;
@@ -43,12 +43,12 @@ export function rmsNorm(x, weight, eps) {
   return y;
 }
 
-/** SiLU(gate) · up. */
+/** Return SiLU(gate) · up. */
 export function swiglu(gate, up) {
   return gate.map((g, i) => (g / (1 + Math.exp(-g))) * up[i]);
 }
 
-/** Turn each pair of channels (i, i + d_head/2) of each head by its angle at its position: rotary positions. */
+/** Rotate each pair of channels (i, i + d_head/2) of each head by its angle at each position: rotary positions. */
 export function rotate(x, start, dModel, dHead, theta) {
   const half = dHead / 2;
   for (let t = 0; t * dModel < x.length; t++)
@@ -64,7 +64,7 @@ export function rotate(x, start, dModel, dHead, theta) {
   return x;
 }
 
-/** exp(x) in proportion, in place: positive numbers that sum to one. */
+/** Turn x into probabilities in place: exp(x), divided by its sum. */
 export function softmax(x) {
   let most = -Infinity;
   for (const value of x) most = Math.max(most, value);
@@ -76,7 +76,7 @@ export function softmax(x) {
 
 const add = (x, y) => x.map((value, i) => value + y[i]);
 
-/** The weights of one block, by the names they have in the file. */
+/** Collect the weights of one block, by their names in the file. */
 function blockOf(tensors, layer) {
   const get = (name) => tensors[`model.layers.${layer}.${name}.weight`].data;
   const maps = Object.fromEntries(["q", "k", "v", "o"].map((name) => [name, get(`self_attn.${name}_proj`)]));
@@ -92,7 +92,7 @@ function blockOf(tensors, layer) {
   };
 }
 
-/** What a model remembers of a text: keys, values and head outputs, and every head's pattern, as bytes. */
+/** What a model stores about a text: keys, values, head outputs, and every head's pattern as bytes. */
 export class Cache {
   constructor({ nLayers, nHeads, dModel, context }) {
     const layers = () => Array.from({ length: nLayers }, () => new Float32Array(context * dModel));
@@ -101,7 +101,7 @@ export class Cache {
     this.patterns = Array.from({ length: nLayers * nHeads }, triangle);
   }
 
-  /** Forget everything after what two texts have in common. One token is always read again: its logits are wanted. */
+  /** Forget everything after the common beginning of two texts. At least one token is read again, for its logits. */
   keep(ids) {
     let common = 0;
     while (common < Math.min(this.ids.length, ids.length - 1) && this.ids[common] === ids[common]) common += 1;
@@ -109,7 +109,7 @@ export class Cache {
     return ids.slice(common);
   }
 
-  /** The patterns of all heads over the text, one after the other, each as a lower triangle. */
+  /** Return the patterns of all heads over the text, one after the other, each as a lower triangle. */
   codes() {
     const size = (this.ids.length * (this.ids.length + 1)) / 2;
     const codes = new Uint8Array(this.patterns.length * size);
@@ -118,9 +118,9 @@ export class Cache {
   }
 }
 
-/** A language model: ids in, a score for every possible next token out. */
+/** A language model: it reads ids, and returns a score for every possible next token. */
 export class Transformer {
-  /** `config` and `tensors` as in a folder of the Hugging Face hub. */
+  /** `config` and `tensors` are as in a model's folder on the Hugging Face hub. */
   constructor(config, tensors) {
     this.nLayers = config.num_hidden_layers;
     this.nHeads = config.num_attention_heads;
@@ -137,14 +137,14 @@ export class Transformer {
   }
 
   /**
-   * The logits after each of `ids`, which continue the text in the cache; with `lastOnly` after the last one alone.
-   * `off(layer, head)` gives a vector to put in place of the output of a head that is off, and null for all others.
+   * Return the logits after each of `ids`, which continue the text in the cache; with `lastOnly`, only after the last.
+   * `off(layer, head)` returns a vector that replaces the output of a head that is off, and null for all other heads.
    */
   forward(ids, cache, { lastOnly = true, off = null } = {}) {
     const { dModel } = this;
     if (!ids.length) throw new Error("A model needs at least one token. Write some text.");
     if (cache.ids.length + ids.length > this.context)
-      throw new Error(`The text fills the model's context of ${this.context} tokens; nothing can be added.`);
+      throw new Error(`The text fills the model's context of ${this.context} tokens. Shorten the text.`);
     let x = new Float32Array(ids.length * dModel);
     ids.forEach((id, t) => x.set(this.embedding.subarray(id * dModel, (id + 1) * dModel), t * dModel));
     this.blocks.forEach((block, layer) => {
@@ -154,7 +154,7 @@ export class Transformer {
       const hidden = swiglu(linear(normed, block.gate, ids.length), linear(normed, block.up, ids.length));
       x = add(x, linear(hidden, block.down, ids.length));
     });
-    cache.ids.push(...ids); // only now: an error before this line leaves the cache as it was
+    cache.ids.push(...ids); // only now, so that an error before this line does not change the cache
     const rows = lastOnly ? 1 : ids.length;
     return linear(rmsNorm(x.subarray(x.length - rows * dModel), this.finalNorm, this.eps), this.unembedding, rows);
   }
@@ -173,7 +173,7 @@ export class Transformer {
       for (let head = 0; head < nHeads; head++) {
         const channels = head * dHead;
         const query = queries.subarray(t * dModel + channels, t * dModel + channels + dHead);
-        const seen = start + t + 1; // itself and everything before it
+        const seen = start + t + 1; // the token itself and all tokens before it
         const weights = new Float32Array(seen);
         for (let k = 0; k < seen; k++) {
           let score = 0;
@@ -194,7 +194,7 @@ export class Transformer {
     return linear(z.subarray(start * dModel, (start + n) * dModel), block.o, n);
   }
 
-  /** The mean of a head's output over the text in a cache. */
+  /** Return the mean of a head's output over the text in a cache. */
   meanOutput(cache, layer, head) {
     const mean = new Float32Array(this.dHead);
     const n = cache.ids.length;
@@ -208,8 +208,8 @@ const PARTS = { q: "self_attn.q_proj", k: "self_attn.k_proj", v: "self_attn.v_pr
 const MAPS = { ...PARTS, gate: "mlp.gate_proj", up: "mlp.up_proj", down: "mlp.down_proj" };
 
 /**
- * Put a LoRA into a model's weights: W + B A for every map that the adapter has, and its own rows of the embedding and
- * the unembedding. Returns other tensors; those that nothing is added to are shared.
+ * Merge a LoRA into a model's weights: W + B A for every matrix that the adapter changes, and the adapter's rows of the
+ * embedding and the unembedding. Returns a new set of tensors; unchanged tensors are shared.
  */
 export function withAdapter(tensors, adapter, nLayers) {
   const tuned = { ...tensors };
@@ -229,7 +229,7 @@ export function withAdapter(tensors, adapter, nLayers) {
       tuned[`${name}.weight`] = { ...weight, data };
     }
   for (const name of ["model.embed_tokens", "lm_head"]) {
-    const rows = adapter[`${name}.rows`]; // rows of the last tokens, which only conversations have
+    const rows = adapter[`${name}.rows`]; // the rows of the last tokens, which occur only in conversations
     if (!rows) continue;
     const weight = tensors[`${name}.weight`];
     const data = Float32Array.from(weight.data);

@@ -1,8 +1,8 @@
-// The engine in its own thread: a question arrives as { number, kind, details }, an answer leaves as { number, … }.
+// The engine in its own thread: it receives questions as { number, kind, details }, and sends answers as { number, … }.
 
 import { Engine } from "./engine.mjs";
 
-/** A file of this page; `progress(bytes)` is called as it comes. */
+/** Fetch a file of this page; `progress(bytes)` is called while it arrives. */
 async function fetched(name, progress = () => {}) {
   const answer = await fetch(name);
   if (!answer.ok) throw new Error(`${name} is missing (${answer.status}). Build the page again.`);
@@ -30,7 +30,7 @@ async function load() {
 }
 
 const ready = load();
-ready.catch(() => {}); // the first question gets the error
+ready.catch(() => {}); // the first question reports the error
 
 onmessage = async ({ data: { number, kind, details } }) => {
   try {

@@ -1,4 +1,4 @@
-// How the text grows: write on, stop, and the share of likely tokens that chance may pick from.
+// The controls for a growing text: start, stop, and the share of likely tokens to sample from.
 
 import { element, follow } from "../../llmlib/widgets/shared/shared.mjs";
 import { SETTINGS, settingField } from "../../llmlib/widgets/shared/settings.mjs";
@@ -9,13 +9,13 @@ const TOP_P = SETTINGS.find(({ name }) => name === "top_p");
 export const writer = widget("llm-writer", ({ model, hub, el }) => {
   const button = (label, kind, details) =>
     element("button", { type: "button", "data-acts": true, onclick: () => hub.act(kind, details) }, label);
-  const write = button("Write on", "write");
+  const write = button("Continue", "write");
   const stop = button("Stop", "stop");
   const said = element("span", { class: "llm-note", role: "status" });
   const topP = settingField(TOP_P, hub, model);
   const examples = model.get("examples").map(({ name, text }) => button(name, "begin", { text }));
   el.append(
-    element("div", { class: "llm-row" }, element("strong", {}, "Let it write"), write, stop, said),
+    element("div", { class: "llm-row" }, element("strong", {}, "Let the model write"), write, stop, said),
     element("div", { class: "llm-row" }, element("span", {}, "Begin with "), ...examples),
     topP.node,
     hub.line,

@@ -13,11 +13,11 @@ from typing import Any
 from llmlib.chat.templates import Message, render
 from llmlib.tokenization.base import Tokenizer, any_of, without_surrogates
 
-UNLIKELY = (*range(0xFDD0, 0xFDF0), *range(0xF0000, 0xFFFFE))  # never text, says Unicode; then for private use
+UNLIKELY = (*range(0xFDD0, 0xFDF0), *range(0xF0000, 0xFFFFE))  # noncharacters, then private-use characters
 MARKED = re.compile(r"\{%[-+]?\s*generation\b")
 NOTHING = re.compile(r"(?!)")
 
-Run = tuple[str, bool]  # a text, and whether it is the assistant's
+Run = tuple[str, bool]  # a text, and whether the assistant says it
 
 
 def encode_chat(
@@ -26,7 +26,7 @@ def encode_chat(
     """Return the ids of a conversation in the model's chat template, ready for the answer.
 
     Special tokens only come from the template: `<|im_start|>` inside a message stays ordinary text. Without
-    `add_generation_prompt`, the text ends after the last message. Raises as `chat` does.
+    `add_generation_prompt`, the text ends after the last message. Raises the same errors as `chat`.
     """
     conversation = _checked(tokenizer, messages)
     (guard,) = _unused_characters(conversation, 1)
@@ -43,8 +43,8 @@ def encode_chat_with_mask(tokenizer: Tokenizer, messages: Sequence[Message]) -> 
     out where the answers are: an answer begins where the text that asks for it ends, and ends with the first end token
     after that (or, if the tokenizer has no end tokens, with the last special token of the turn).
 
-    Raises `ValueError` as `encode_chat` does, for a conversation where user and assistant do not take turns (see
-    `check_turns`), and for a template that does not show where its answers are.
+    Raises the same errors as `encode_chat`, and `ValueError` for a conversation where user and assistant do not take
+    turns (see `check_turns`), and for a template that does not show where its answers are.
 
     >>> from llmlib.chat.templates import CHATML
     >>> from llmlib.tokenization import BPETokenizer
@@ -170,11 +170,11 @@ def _marked_by_prefixes(tokenizer: Tokenizer, messages: list[dict[str, str]], be
     """Return the conversation as the template writes it, with the marks `begin` and `end` around each answer."""
     text = render(tokenizer, messages, False)
     numbers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
-    asked = [render(tokenizer, messages[:number], True) for number in numbers]  # each ready for its answer
+    asked = [render(tokenizer, messages[:number], True) for number in numbers]  # each up to its answer
     marked, done = "", 0
     for number, before, following in zip(numbers, asked, [*asked[1:], text]):
         through = render(tokenizer, messages[: number + 1], False)
-        whole = text.startswith(through)  # the template writes this turn in the same way if others follow
+        whole = text.startswith(through)  # the template writes this turn in the same way if more turns follow
         stop = _end_of_answer(tokenizer, text, len(before), len(through) if whole else len(following), whole)
         if not text.startswith(before) or stop < len(before):
             raise ValueError(

@@ -25,8 +25,8 @@ LLAMA3 = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
 )
-# The course's own: a question and its answer are on one line, as in the reading book that the base model has read. The
-# model writes the space before an answer itself, because words in its vocabulary begin with one.
+# The course's own template: a question and its answer are on one line, as in the reading book that the base model has
+# read. The model writes the space before an answer itself, because words in its vocabulary begin with a space.
 TALES = (
     "{% for message in messages %}"
     "{% if message['role'] == 'user' %}{{ '<|user|>' + message['content'] }}"

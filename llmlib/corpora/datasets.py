@@ -17,7 +17,7 @@ from llmlib.files.atomic import atomic_write
 
 Batch = tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]
 
-SAMPLED = 1 << 20  # the most tokens that a fingerprint looks at
+SAMPLED = 1 << 20  # a fingerprint covers at most this many tokens
 
 
 class DatasetError(ValueError):
@@ -54,7 +54,7 @@ class TokenDataset:
 
     def __init__(self, tokens: Path | str | np.ndarray | Tensor | Sequence[int], vocab_size: int | None = None) -> None:
         self.path = Path(tokens) if isinstance(tokens, str | Path) else None
-        self.vocab_size = vocab_size  # if it is known, every batch is checked against it
+        self.vocab_size = vocab_size  # if known, every batch is checked against this size
         self.tokens = _in_memory(tokens) if self.path is None else _mapped(self.path)
 
     @property
@@ -121,7 +121,7 @@ class TokenDataset:
         seed: int = 0,
         device: torch.device | str | None = None,
     ) -> Batch:
-        """Return a step's batch: windows ``x`` from random positions, and ``y``, the next token for each one in ``x``.
+        """Return a step's batch: windows ``x`` from random positions, and ``y``, the token after each token in ``x``.
 
         The batch depends only on the file and the arguments. So a run that was stopped can continue exactly, and
         several machines can take turns (rank r of n takes the steps r, r + n, …). Returns int64 tensors on ``device``;
@@ -152,7 +152,7 @@ class TokenDataset:
         start: int = 0,
         device: torch.device | str | None = None,
     ) -> Iterator[Batch]:
-        """Return endless batches, for the steps ``start``, ``start`` + 1, …; raises as ``batch`` does."""
+        """Return endless batches, for the steps ``start``, ``start`` + 1, …; raises the same errors as ``batch``."""
         self._check_sizes(batch_size, seq_len)
         return (
             self.batch(step, batch_size=batch_size, seq_len=seq_len, seed=seed, device=device) for step in count(start)
@@ -170,7 +170,7 @@ class TokenDataset:
 
 
 def _mapped(path: Path) -> np.ndarray:
-    remedy = "Make it with TokenDataset.build."
+    remedy = "Make the file with TokenDataset.build."
     if not path.is_file():
         raise DatasetError(f"There is no file {path}. {remedy}")
     try:
@@ -203,7 +203,7 @@ def _check_ids(ids: np.ndarray, vocab_size: int, source: str) -> None:
     for id in (int(ids.min()), int(ids.max())) if ids.size else ():
         if not 0 <= id < vocab_size:
             raise DatasetError(
-                f"{source} gave the id {id}, but the vocabulary ends at {vocab_size - 1}. "
+                f"{source} produced the id {id}, but the vocabulary ends at {vocab_size - 1}. "
                 "Use the tokenizer that belongs to this vocabulary."
             )
 

@@ -29,7 +29,10 @@ def tale_names() -> set[str]:
 
 
 def mentions(text: str) -> list[tuple[bool, set[str]]]:
-    """Return (introduces somebody, words) for each capitalised word and for each line that says who speaks."""
+    """Return a pair for each capitalised word and for each line that says who speaks.
+
+    The pair says whether the word or line introduces somebody, and which words it contains.
+    """
     everybody = (*villagers(), *newcomers())
     is_what = "|".join(sorted({each.known_as.removeprefix(f"{each.name} the ") for each in everybody}))
     pattern = rf"(^[A-Z][A-Za-z ]+(?=:$)|\b[A-Z]\w+(?= the (?:{is_what})\b)|(?<=\bcalled )[A-Z]\w+)|\b[A-Z]\w*"
@@ -37,7 +40,7 @@ def mentions(text: str) -> list[tuple[bool, set[str]]]:
 
 
 def names_kept(texts: Sequence[str], names: Collection[str], others: Sequence[str] | None = None) -> float:
-    """Return the share of names in a text's second half that are known: from its first half, or introduced since.
+    """Return the share of names in a text's second half that are known from its first half, or were introduced since.
 
     `names` are in lower case. With `others`, the first halves of those texts count instead; if you pass unrelated
     texts, you get the share that is kept by chance. Raises `ValueError` if there are not as many `others` as `texts`.
@@ -108,7 +111,10 @@ class Judge:
         self.model, self.tokenizer = model, tokenizer
 
     def strangeness(self, texts: Sequence[str], known: Collection[str]) -> list[float]:
-        """Return nats per token for each sentence of five words or more after the first; a non-word means inf."""
+        """Return the mean surprise per token, in nats, of each sentence of five words or more.
+
+        The first sentence of a text is left out. A sentence gets inf if one of its words is not `known`.
+        """
         found = []
         words = set(known)
         for text in texts:

@@ -11,8 +11,9 @@ def witten_bell(
 
     The model predicts a token from up to `order` − 1 tokens before it in its row (order 1 uses none, order 2 is a
     bigram model). Each order is mixed with the next lower one, whose weight is the number of distinct tokens that have
-    followed the context. Below single tokens, every token is equally likely. Raises `ValueError` for an order below 1,
-    or for one so high that the n-grams of this vocabulary cannot be numbered in 63 bits.
+    followed the context. At the lowest level, below single-token counts, every token is equally likely. Raises
+    `ValueError` for an order below 1, or for an order so high that the n-grams of this vocabulary cannot be numbered in
+    63 bits.
 
     Source: Witten and Bell (1991), "The zero-frequency problem", method C; mixed as in Chen and Goodman (1998).
 
@@ -30,7 +31,7 @@ def witten_bell(
         if n > min(len(learned), rows.shape[1]):
             break
         grams, counts = np.unique(_numbered(learned, n, vocab_size), return_counts=True)
-        contexts, first = np.unique(grams // vocab_size, return_index=True)  # sorted, so a context's grams are together
+        contexts, first = np.unique(grams // vocab_size, return_index=True)  # sorted by context
         seen, kinds = np.add.reduceat(counts, first), np.diff(first, append=len(grams))
         asked = _numbered(rows, n, vocab_size)
         count, total, successors = (

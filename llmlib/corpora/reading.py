@@ -18,7 +18,7 @@ from llmlib.corpora.tinytales.teller import SPLITS
 from llmlib.tokenization.base import Tokenizer
 
 EXERCISES = 4  # the random stream for the order of exercises; other tasks use other streams
-STORIES_A_ROW = 8  # each row starts this many stories later; rows of up to about 2,500 tokens share no story
+STORIES_A_ROW = 8  # each row starts this many stories later; rows of at most about 2,500 tokens never share one
 
 
 def page(story: Story) -> str:

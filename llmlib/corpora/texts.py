@@ -80,7 +80,7 @@ def from_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]])
 def stream_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[str]:
     """Yield the same text as ``from_files``, in pieces of about a megabyte that end with a line, for files of any size.
 
-    Raises as ``from_files`` does, but only once it has read as far as the error. (A line that is longer than a megabyte
+    Raises the same errors as ``from_files``, but only when it reaches them. (A line that is longer than a megabyte
     is cut.)
     """
     listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
@@ -126,7 +126,7 @@ def _blocks(path: Path) -> Iterator[tuple[bytes, int]]:
                 yield data, position
                 position += len(data)
     except OSError as error:
-        hint = " Name the files in it, for example with Path.glob." if path.is_dir() else ""
+        hint = " Pass the files in this folder, for example with Path.glob." if path.is_dir() else ""
         raise CorpusError(f"{path} cannot be read ({error.strerror}).{hint}") from error
     yield b"", position
 
@@ -134,5 +134,5 @@ def _blocks(path: Path) -> Iterator[tuple[bytes, int]]:
 def _not_text(path: Path, position: int, byte: int) -> str:
     return (
         f"{path} is not UTF-8 text: byte {position:,} is 0x{byte:02x}. "
-        "Save it as UTF-8 in your editor, or leave it out if it is not text."
+        "Save the file as UTF-8 in your editor, or leave it out if it is not text."
     )

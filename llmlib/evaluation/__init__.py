@@ -1,10 +1,11 @@
 """Measure what a model can do, and how certain each measurement is.
 
-`questions` holds questions with known answers, and reads them from a file; `multiple_choice` lets a model choose by
-log-likelihood, `exact_match` compares written answers, `running` asks all the questions, and `cli` is the command
-`llmlib eval`. `bits` measures how well a model predicts a text, `calibration` whether a model knows how sure it can be,
-and `detection` how well a score separates positives from negatives. `intervals` and `comparing` say how much of a
-result may be chance. `contexts` looks at long texts: the loss at each position, and needles in a haystack.
+`questions` defines questions with known answers, and reads questions from a file. `multiple_choice` lets a model choose
+answers by log-likelihood, `exact_match` compares written answers with the right answers, `running` asks all the
+questions, and `cli` is the command `llmlib eval`. `bits` measures how well a model predicts a text, `calibration` tests
+whether its confidence can be trusted, and `detection` measures how well a score separates positives from negatives.
+`intervals` and `comparing` say how much of a result may be chance. `contexts` measures how well a model handles long
+texts.
 """
 
 from typing import TYPE_CHECKING

@@ -18,15 +18,16 @@ def bits_per_byte(
     stride: int | None = None,
     batch_size: int = 8,
 ) -> float:
-    """Return how many bits per byte the model needs for the text: the total surprise, −log₂ p, per byte of UTF-8.
+    """Return a model's bits per byte on a text: −log₂ p, summed over all tokens, divided by the number of UTF-8 bytes.
 
-    Loss per token depends on how long the tokens are; bits per byte do not, so you can compare models with different
-    tokenizers. A model that knows nothing about bytes needs 8. A window of `window` tokens (default: the model's
-    context) moves over the text, `stride` tokens at a time (default: half the window), so that each token is predicted
-    once, from at least `window - stride` tokens where that many come before it. With stride = window, the result is
-    lm-eval's bits_per_byte. The first token is predicted from the token that begins or ends a text; if the tokenizer
-    has none, the first token and its bytes do not count. Raises `ValueError` for a text that is too short, or an
-    impossible window or stride.
+    The loss per token depends on how long the tokens are. Bits per byte do not, so you can compare models with
+    different tokenizers. A model that finds all bytes equally likely needs 8 bits per byte. A window of `window` tokens
+    (default: the model's full context length) moves over the text, `stride` tokens at a time (default: half the
+    window), so that each token is predicted once, from at least `window - stride` earlier tokens (or from all earlier
+    tokens, if there are fewer). If `stride` equals `window`, the result is the same as lm-eval's bits_per_byte. The
+    first token of the text is predicted from the tokenizer's special token for the beginning or end of a text; if the
+    tokenizer has no such token, the first token and its bytes do not count. Raises `ValueError` for a text that is too
+    short, or for an impossible window or stride.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
@@ -38,14 +39,14 @@ def bits_per_byte(
     stride = max(1, window // 2) if stride is None else stride
     if not 1 <= stride <= window <= model.config.max_seq_len:
         raise ValueError(
-            f"Expected 1 ≤ stride ≤ window ≤ {model.config.max_seq_len:,} (the model's context), got stride={stride} "
-            f"and window={window}."
+            f"Expected 1 ≤ stride ≤ window ≤ {model.config.max_seq_len:,} (the model's context length), but got "
+            f"stride={stride} and window={window}."
         )
     ids, start = tokenizer.encode(text), [tokenizer.bos_id, *tokenizer.eos_ids]
     first = next((id for id in start if id is not None), None)
     counted = ids if first is not None else ids[1:]
     if not counted:
-        raise ValueError("The text does not contain a token to predict.")
+        raise ValueError("The text does not contain a token to predict. Use a longer text.")
     ids = ids if first is None else [first, *ids]
     n_bytes = sum(len(tokenizer.token_bytes(id)) for id in counted)
     return surprise(model, ids, window, stride, batch_size) / math.log(2) / n_bytes
@@ -53,8 +54,8 @@ def bits_per_byte(
 
 @torch.inference_mode()
 def surprise(model: Transformer, ids: list[int], window: int, stride: int, batch_size: int = 8) -> float:
-    """Return the sum of −ln p over all ids but the first, in nats, with a window as in `bits_per_byte`."""
-    total, found = 0.0, list(windows(len(ids) - 1, window, stride))  # all of the same width
+    """Return the sum of −ln p, in nats, over all ids except the first, with a window as in `bits_per_byte`."""
+    total, found = 0.0, list(windows(len(ids) - 1, window, stride))  # all windows have the same width
     for at in range(0, len(found), batch_size):
         part = found[at : at + batch_size]
         rows = torch.tensor([ids[begin : end + 1] for begin, _, end in part], device=model.device)
@@ -64,9 +65,9 @@ def surprise(model: Transformer, ids: list[int], window: int, stride: int, batch
 
 
 def windows(n: int, window: int, stride: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (begin, scored, end) for each window: the ids from `begin` to `end` are read; those after `scored` count.
+    """Yield (begin, scored, end) for each window: ids `begin` to `end` are read, and the ids after `scored` are scored.
 
-    Each of the ids 1 to n counts once; id 0 is only read.
+    Each id from 1 to n counts once; id 0 is only read.
 
     >>> list(windows(7, window=4, stride=2))
     [(0, 0, 4), (2, 4, 6), (3, 6, 7)]

@@ -1,4 +1,4 @@
-"""Compare how sure a model is with how often it is right, and correct its confidence with a temperature."""
+"""Compare a model's confidence with how often it is right, and correct the confidence with a temperature."""
 
 import math
 from dataclasses import dataclass
@@ -6,26 +6,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-SEARCHED = 1e4  # the temperature is searched for between 1 / SEARCHED and SEARCHED
+SEARCHED = 1e4  # we search for a temperature between 1 / SEARCHED and SEARCHED
 
 
 @dataclass(frozen=True)
 class Bin:
-    """The answers whose confidence is in one bin: how sure the model was, and how often it was right."""
+    """Describes the answers in one confidence bin: how sure the model was, and how often it was right."""
 
-    low: float  # confidences from here (not included, except 0)
-    high: float  # up to here
-    confidence: float  # the mean
+    low: float  # the lower edge of the bin (not included, unless it is 0)
+    high: float  # the upper edge of the bin (included)
+    confidence: float  # the mean confidence
     right: float  # the share of right answers
     count: int
 
 
 def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> list[Bin]:
-    """Sort answers into bins of equal width by their confidence, from 0 to 1; empty bins are left out.
+    """Sort answers by confidence into equally wide bins between 0 and 1; return a `Bin` for each that is not empty.
 
-    The share of right answers, plotted against confidence bin by bin, is the reliability diagram: a calibrated model is
-    on the diagonal. Source: Guo et al. (2017), "On Calibration of Modern Neural Networks", section 2. Raises
-    `ValueError` for confidences outside 0 to 1, lengths that differ, or no answer at all.
+    A plot of the share of right answers against the confidence in each bin is called a reliability diagram; a
+    calibrated model is on its diagonal. Source: Guo et al. (2017), "On Calibration of Modern Neural Networks", section
+    2. Raises `ValueError` for confidences that are not between 0 and 1, for lengths that differ, or if there are no
+    answers.
 
     >>> reliability([0.8, 0.9], [0, 1], bins=2)
     [Bin(low=0.5, high=1.0, confidence=0.85..., right=0.5, count=2)]
@@ -33,7 +34,7 @@ def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> lis
     sure, hits = np.asarray(confidences, dtype=float), np.asarray(right, dtype=float)
     if sure.shape != hits.shape or sure.ndim != 1 or not len(sure):
         raise ValueError(
-            "Each answer needs a confidence and a 0 or 1; got confidences of shape "
+            "Each answer needs a confidence, and a 1 (right) or 0 (wrong); got confidences of shape "
             f"{list(sure.shape)} and right of shape {list(hits.shape)}."
         )
     if not ((sure >= 0) & (sure <= 1)).all():
@@ -50,11 +51,11 @@ def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> lis
 
 
 def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> float:
-    """Return the expected calibration error (ECE): the mean gap between confidence and share of right answers.
+    """Return the expected calibration error (ECE): the mean gap between confidence and share of right answers in a bin.
 
-    Each bin of `reliability` is weighted by its number of answers. Even a perfectly calibrated model has an error on a
-    small sample, because chance alone moves each bin off the diagonal; compare with `chance_calibration_error`.
-    Source: Guo et al. (2017), equation 3. Raises `ValueError` as `reliability` does.
+    Each bin of `reliability` is weighted by its number of answers. Even a perfectly calibrated model has an error above
+    0 on a small sample, because chance alone moves each bin off the diagonal. So compare the result with
+    `chance_calibration_error`. Source: Guo et al. (2017), equation 3. Raises `ValueError` as `reliability` does.
 
     >>> calibration_error([0.1, 0.9, 0.95], [0, 1, 0], bins=2)  # (1 · 0.1 + 2 · 0.425) / 3
     0.31666666666666...
@@ -68,7 +69,7 @@ def chance_calibration_error(confidences: ArrayLike, bins: int = 10, draws: int 
 
     In each of `draws` simulations, each answer is right with a probability equal to its confidence.
 
-    >>> round(chance_calibration_error([0.5] * 100), 2)  # a hundred coins: half are heads, give or take 4
+    >>> round(chance_calibration_error([0.5] * 100), 2)  # tosses of 100 fair coins: 50 heads, give or take 4
     0.04
     """
     sure, generator = np.asarray(confidences, dtype=float), np.random.default_rng(seed)
@@ -76,14 +77,16 @@ def chance_calibration_error(confidences: ArrayLike, bins: int = 10, draws: int 
 
 
 def fit_temperature(logits: ArrayLike, right: ArrayLike) -> float:
-    """Return the temperature that makes the right choices most likely: divide the logits by it.
+    """Return the temperature T for which the right choices are most likely when the logits are divided by T.
 
-    `logits` is `[question, choice]` (log-probabilities also work), and `right` holds the number of the right choice for
-    each question. A temperature above 1 means that the model was too sure. The temperature never changes which choice
-    is the most likely. Fit it on questions other than those you report on. Source: Guo et al. (2017), section 4.2.
+    `logits` has the shape `[question, choice]` (log-probabilities also work), and `right` holds the index of the right
+    choice for each question. A temperature above 1 means that the model was too sure. The temperature never changes
+    which choice is the most likely. Do not fit the temperature on the questions that you report results for. Source:
+    Guo et al. (2017), section 4.2.
 
-    Raises `ValueError` if there is no best temperature: if every right choice is the most likely one, a lower
-    temperature is always better; if right choices are no more likely than others, a higher temperature is.
+    Raises `ValueError` if there is no best temperature: if the right choice is the most likely one for every question,
+    a lower temperature is always better; if right choices are, on average, no more likely than other choices, a higher
+    temperature is always better.
 
     >>> scores = np.log([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1]])
     >>> round(fit_temperature(scores, [0, 0, 1]), 2)  # 90% sure, and right two times in three: ln 9 / ln 2
@@ -92,15 +95,15 @@ def fit_temperature(logits: ArrayLike, right: ArrayLike) -> float:
     z, target = np.asarray(logits, dtype=float), np.asarray(right)
     if z.ndim != 2 or target.shape != z.shape[:1] or not len(z):
         raise ValueError(
-            "logits must have the shape [question, choice], and right one choice for each question; got logits of "
-            f"shape {list(z.shape)} and right of shape {list(target.shape)}."
+            "logits must have the shape [question, choice], and right must hold the index of the right choice for each "
+            f"question; got logits of shape {list(z.shape)} and right of shape {list(target.shape)}."
         )
     if not np.isfinite(z).all():
-        raise ValueError("A logit is infinite or NaN. Leave out choices that are impossible.")
+        raise ValueError("A logit is infinite or NaN. Leave out impossible choices.")
     chosen = z[np.arange(len(z)), target]
 
     def slope(inverse: float) -> float:
-        """Return the loss's derivative with respect to 1/T: the mean logit minus the right one. It grows with 1/T."""
+        """Return the derivative of the loss with respect to 1/T: mean logit minus right logit (it grows with 1/T)."""
         scaled = z * inverse
         p = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return float(((p * z).sum(axis=1) / p.sum(axis=1) - chosen).sum())
@@ -108,11 +111,11 @@ def fit_temperature(logits: ArrayLike, right: ArrayLike) -> float:
     low, high = 1 / SEARCHED, SEARCHED
     if slope(high) <= 0:
         raise ValueError(
-            "Every right choice is the most likely one, so the lower the temperature, the better the fit. "
+            "The right choice is the most likely one for every question, so a lower temperature always fits better. "
             "Use more questions."
         )
     if slope(low) >= 0:
-        raise ValueError("The right choices are no more likely than the others, so no temperature can help.")
+        raise ValueError("The right choices are no more likely than the other choices, so no temperature can help.")
     while high / low > 1 + 1e-12:
         middle = math.sqrt(low * high)
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)

@@ -1,4 +1,4 @@
-"""`llmlib eval`: ask a model your own questions, from a JSONL file and a settings file."""
+"""`llmlib eval` asks a model the questions in a JSONL file, with the settings in a TOML file."""
 
 import csv
 import io
@@ -20,11 +20,11 @@ against = "gpt2"                 # compare with this model on the same questions
 results = "results.csv"          # write each question's result here; optional
 chat = false                     # true: ask in the model's chat template, instead of continuing the prompt
 baseline = "Answer:"             # a prompt without a question, to compare choices with; "" skips this comparison
-max_new_tokens = 32              # in a written answer
-ignore = ["case", "punctuation"] # what a written answer may differ in; also "articles" and "space"
+max_new_tokens = 32              # the most tokens in a written answer
+ignore = ["case", "punctuation"] # differences to ignore in written answers; also "articles", "space"
 """
 QUESTIONS = """\
-Questions have choices, or are answered in writing. "group" names what some questions share, such as their text:
+A question has choices, or needs a written answer. "group" names what several questions share, such as a text:
 
 {"prompt": "The capital of France is", "choices": ["Paris", "Rome"], "answer": "Paris", "group": "France"}
 {"prompt": "Q: Name the capital of France.\\nA:", "answer": ["Paris", "Paris, France"]}
@@ -35,7 +35,7 @@ SHOWN = "{measure:<17} {share:>6.1%}   {low:>6.1%} to {high:>6.1%}   {chance:>6}
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class EvalSettings:
-    """The content of a settings file for `llmlib eval`."""
+    """The settings of `llmlib eval`, as read from a TOML file."""
 
     model: Annotated[str, SOME]
     questions: Annotated[str, SOME]
@@ -51,9 +51,9 @@ class EvalSettings:
 
 
 def eval_command(settings: Annotated[Path, typer.Argument(help="A TOML file; see the example below.")]) -> None:
-    """Ask a model your own questions, and count the right answers, with intervals.
+    """Ask a model your own questions, and report the share of right answers with an interval.
 
-    Choices are compared by their log-likelihood: as it is, per token, per byte, and against a baseline.
+    Choices are compared by log-likelihood: in total, per token, per byte, and against a baseline.
     """
     with reporting("eval"):
         _run(settings)
@@ -73,7 +73,7 @@ def _run(path: Path) -> None:
         raise SettingsError(f"{path}: {error}") from None
     for name, file in (("questions", settings.questions), ("settings", path)):
         if settings.results and Path(settings.results).resolve() == Path(file).resolve():
-            raise SettingsError(f"{path}: results would overwrite the {name}. Choose another file.")
+            raise SettingsError(f"{path}: results would overwrite the {name} file. Choose another file.")
     questions = read_questions(settings.questions)
     if settings.chat:
         questions = [
@@ -114,7 +114,7 @@ def _ask(name: str, questions: list[Any], settings: EvalSettings) -> Any:
 
 
 def table(report: Any) -> str:
-    """Return a report as lines of text: for each measure the share of right answers, its interval, and chance."""
+    """Return a report as text: for each measure, the share of right answers, its interval, and the chance level."""
     lines = [f"{'':<17} {'right':>6}   {'95% interval':>16}   {'chance':>6}   questions"]
     for measure in report.measures():
         share, (low, high) = report.score(measure)
@@ -125,7 +125,7 @@ def table(report: Any) -> str:
 
 
 def _write(path: Path, reports: dict[str, Any]) -> None:
-    """Write one line per model, question and measure; the file is written whole or not at all."""
+    """Write one line per model, question and measure; an error never leaves a half-written file."""
     from llmlib.files.atomic import atomic_write
 
     text = io.StringIO()

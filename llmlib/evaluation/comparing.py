@@ -1,4 +1,4 @@
-"""Compare two models on the same questions: what matters is where they differ."""
+"""Compare two models on the same questions; only the questions on which they differ matter."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from llmlib.evaluation.intervals import bootstrap_interval, group_members
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much better the first of two models does on the same questions; see `compare`."""
+    """Holds the difference between two models' scores on the same questions, its interval and its p-value."""
 
-    difference: float  # mean score of the first model, minus the second's
-    interval: tuple[float, float]  # 95%
-    p_value: float  # how often chance alone gives a difference at least this large
+    difference: float  # the first model's mean score minus the second's
+    interval: tuple[float, float]  # the 95% interval
+    p_value: float  # how often chance alone would give a difference at least this large
     better: int  # questions where the first model's score is higher
     worse: int
     of: int
@@ -36,12 +36,12 @@ def compare(
     draws: int = 2000,
     seed: int = 0,
 ) -> Comparison:
-    """Compare the scores of two models question by question: difference, interval and p-value.
+    """Compare the scores of two models question by question; return the mean difference, its interval and its p-value.
 
-    A hard question is hard for both models, and this cancels out in the difference. So two models whose own intervals
-    overlap may still differ clearly. Scores are any numbers, such as 1 for right and 0 for wrong. The interval is from
-    `bootstrap_interval`. The p-value is from `mcnemar_test` if all scores are 0 or 1 and there are no groups, and from
-    `permutation_test` otherwise. Raises `ValueError` as these functions do.
+    A hard question is hard for both models, which cancels out in the difference. So two models with overlapping
+    intervals may still differ clearly. Scores can be any numbers, such as 1 for right and 0 for wrong. The interval
+    comes from `bootstrap_interval`. The p-value comes from `mcnemar_test` if all scores are 0 or 1 and there are no
+    groups, and from `permutation_test` otherwise. Raises `ValueError` as these functions do.
 
     >>> compare([1, 1, 1, 1, 1, 1, 0, 1], [0, 0, 0, 0, 0, 0, 0, 1])
     Comparison(+0.750, +0.497 to +1.000, p = 0.031; better on 6 of 8, worse on 0)
@@ -58,19 +58,19 @@ def compare(
 
 
 def mcnemar_test(first: ArrayLike, second: ArrayLike) -> float:
-    """Return how often two equally good models would differ this much or more in their number of right answers.
+    """Return the p-value: how often equally good models would differ by at least as many right answers as these two.
 
-    The test only counts questions that exactly one model gets right. If the models are equally good, each of these
-    questions is like a fair coin, so the p-value comes from the binomial distribution, two-sided and exact. Source:
-    McNemar (1947), "Note on the sampling error of the difference between correlated proportions or percentages". Raises
-    `ValueError` for scores other than 0 and 1.
+    The test counts only questions that one model gets right and the other gets wrong. If the models are equally good,
+    each of these questions is like a fair coin, so the exact two-sided p-value comes from the binomial distribution.
+    Source: McNemar (1947), "Note on the sampling error of the difference between correlated proportions or
+    percentages". Raises `ValueError` for scores other than 0 and 1.
 
     >>> mcnemar_test([1, 1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0, 0])  # six heads in six throws, or six tails: 2 / 2⁶
     0.03125
     """
     one, other = _paired(first, second)
     if not np.isin([one, other], [0, 1]).all():
-        raise ValueError("McNemar's test is for answers that are right (1) or wrong (0). Use permutation_test instead.")
+        raise ValueError("McNemar's test needs scores of 1 (right) or 0 (wrong). Use permutation_test instead.")
     better, worse = int((one > other).sum()), int((one < other).sum())
     n, fewer = better + worse, min(better, worse)
     return min(1.0, 2 * sum(comb(n, k) for k in range(fewer + 1)) / 2**n)
@@ -79,10 +79,10 @@ def mcnemar_test(first: ArrayLike, second: ArrayLike) -> float:
 def permutation_test(
     differences: ArrayLike, groups: Sequence[Hashable] | None = None, draws: int = 2000, seed: int = 0
 ) -> float:
-    """Return how often the mean difference would be at least this far from 0 if chance decided which model is first.
+    """Return the p-value: how often random swaps would leave the mean difference at least as far from 0 as it is.
 
     Swapping the two models on a question flips the sign of its difference. A group's questions are swapped together. If
-    there are at most `draws` ways to swap, all are tried; otherwise `draws` of them are drawn at random, and the real
+    there are at most `draws` ways to swap, all ways are tried. Otherwise `draws` ways are drawn at random, and the real
     order counts as one more, so that the p-value is never 0. Source: Fisher (1935), "The Design of Experiments",
     section 21. Raises `ValueError` if there is no difference to test.
 
@@ -91,7 +91,7 @@ def permutation_test(
     """
     values = np.asarray(differences, dtype=float)
     sums = np.array([values[places].sum() for places in group_members(len(values), groups)])
-    n, least = len(sums), abs(sums.sum()) * (1 - 1e-12)  # rounding must not lose a tie
+    n, least = len(sums), abs(sums.sum()) * (1 - 1e-12)  # so that rounding does not lose a tie
     if 2 ** min(n, 64) <= draws:
         signs = 1 - 2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
         return float((abs(signs @ sums) >= least).mean())

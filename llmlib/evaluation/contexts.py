@@ -1,4 +1,4 @@
-"""Measure what a model makes of long texts: its loss at each position, and whether it finds a needle in a haystack."""
+"""Measure how well a model handles long texts: its loss at each position, and how often it finds a hidden needle."""
 
 from collections.abc import Sequence
 
@@ -16,10 +16,10 @@ from llmlib.transformer import Transformer
 def loss_by_position(
     model: Transformer, ids: Int[Tensor, "batch seq"], batch_size: int = 1
 ) -> Float[Tensor, "batch seq-1"]:
-    """Return −ln p of each id except the first, in nats: row by row, the loss at positions 1, 2, ….
+    """Return −ln p, in nats, of each id except the first in its row: the loss at positions 1, 2, ….
 
-    Average over rows of different texts. The texts of all rows should be equally difficult at all positions, so cut
-    them from the middle of longer texts. Raises `ValueError` for rows of one token, and for ids that the model refuses.
+    Average the result over rows from different texts. Cut the rows from the middle of longer texts, so that all
+    positions are equally difficult. Raises `ValueError` for rows of one token, or for ids that the model refuses.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -27,7 +27,7 @@ def loss_by_position(
     torch.Size([1, 3])
     """
     if ids.shape[1] < 2:
-        raise ValueError("A row needs at least two tokens: the first one is not predicted.")
+        raise ValueError("A row needs at least two tokens, because the first token is not predicted.")
     parts = [part.to(model.device) for part in ids.split(batch_size)]
     return torch.cat([-log_prob(model(part[:, :-1]), part[:, 1:]).cpu() for part in parts])
 
@@ -40,14 +40,14 @@ def needle_grid(
     lengths: Sequence[int],
     depths: Sequence[float | int],
 ) -> Float[Tensor, "length depth"]:
-    """Return how often a model finds a needle in a haystack, for each length of the text and depth of the needle.
+    """Return how often a model finds a needle in a haystack, for each text length and needle depth.
 
-    A needle is a sentence to hide, a question to ask at the end, and the answer. Each text has one of the `lengths`, in
-    tokens, and comes from the beginning of `haystack`. The needle goes between two sentences; each of the `depths` is
-    the share of the text that comes before the needle. The needle is found if the model's most likely continuation is
-    the answer. Source: Kamradt (2023), "Needle in a Haystack"; for the depths, Liu et al. (2023), "Lost in the Middle".
-    Raises `ValueError` for a depth that is not between 0 and 1, a haystack that is too short, or a length that leaves
-    no room for the needle.
+    A needle consists of a sentence to hide, a question to ask at the end, and the answer. Each text is cut from the
+    beginning of `haystack`, and has one of the `lengths`, in tokens. The needle is inserted between two sentences; each
+    of the `depths` is the share of the text that comes before the needle. The needle is found if the model's most
+    likely continuation is the answer. Source: Kamradt (2023), "Needle in a Haystack"; for the depths, Liu et al.
+    (2023), "Lost in the Middle". Raises `ValueError` for a depth that is not between 0 and 1, a haystack that is too
+    short, or a length that leaves no room for the needle.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
@@ -75,15 +75,18 @@ def needle_grid(
 def _with_needle(
     tokenizer: Tokenizer, hay: list[int], ends: list[int], needle: tuple[str, str, str], length: int, depth: float | int
 ) -> tuple[list[int], list[int]]:
-    """Return the ids of a text of `length` tokens in two parts: up to the end of the question, and the answer."""
+    """Return a text of `length` ids in two parts: everything up to the end of the question, and the answer."""
     hidden, question, answer = map(tokenizer.encode, needle)
     begin = [tokenizer.bos_id] if tokenizer.adds_bos and tokenizer.bos_id is not None else []
     room = length - len(begin) - len(hidden) - len(question) - len(answer)
     if room < 1:
-        raise ValueError(f"A text of {length} tokens has no room for the needle, its question and its answer.")
+        raise ValueError(
+            f"A text of {length} tokens has no room for the needle, its question and its answer. Use a larger length."
+        )
     if room > len(hay):
         raise ValueError(
-            f"The haystack has {len(hay):,} tokens, but a text of {length:,} needs {room:,}. Use a longer haystack."
+            f"The haystack has {len(hay):,} tokens, but a text of {length:,} tokens needs {room:,}. "
+            "Use a longer haystack."
         )
     place = min((end for end in [0, *ends, room] if end <= room), key=lambda end: abs(end - depth * room))
     return [*begin, *hay[:place], *hidden, *hay[place:room], *question], answer

@@ -1,4 +1,4 @@
-"""Judge a detector: at each threshold, how many positives does it find, and how many false alarms does it raise?"""
+"""Judge a detector: how many positives does it find at each threshold, and how many false alarms does it raise?"""
 
 from typing import NamedTuple
 
@@ -7,18 +7,18 @@ from numpy.typing import ArrayLike
 
 
 class ROC(NamedTuple):
-    """The receiver operating characteristic: a detector's curve from the strictest to the most lenient threshold."""
+    """The receiver operating characteristic of a detector, from the strictest to the most lenient threshold."""
 
-    false_alarms: np.ndarray  # share of the negatives that score at least the threshold
-    found: np.ndarray  # share of the positives that do
-    thresholds: np.ndarray  # the first is infinite: nothing scores that high
+    false_alarms: np.ndarray  # the share of negatives whose score reaches the threshold
+    found: np.ndarray  # the share of positives whose score reaches the threshold
+    thresholds: np.ndarray  # the first threshold is infinite, so no score reaches it
 
 
 def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:
-    """Return the shares of false alarms and of positives found, for every threshold that makes a difference.
+    """Return the shares of false alarms and of found positives, for every threshold that makes a difference.
 
-    A high score should mean positive. Source: Fawcett (2006), "An introduction to ROC analysis", algorithm 1. Raises
-    `ValueError` for NaN, lengths that differ, or if all or none of the cases are positive.
+    A high score should mean "positive". Source: Fawcett (2006), "An introduction to ROC analysis", algorithm 1. Raises
+    `ValueError` for NaN, for lengths that differ, or if the cases are all positive or all negative.
 
     >>> curve = roc_curve([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0])
     >>> curve.false_alarms.tolist(), curve.found.tolist()
@@ -27,8 +27,8 @@ def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:
     values, is_positive = np.asarray(scores, dtype=float), np.asarray(positive, dtype=bool)
     if values.shape != is_positive.shape or values.ndim != 1:
         raise ValueError(
-            "Each case needs a score and a 0 or 1; got scores of shape "
-            f"{list(values.shape)} and positive of shape {list(is_positive.shape)}."
+            "Each case needs a score and a label, 1 (positive) or 0 (negative); got scores of shape "
+            f"{list(values.shape)} and labels of shape {list(is_positive.shape)}."
         )
     if np.isnan(values).any():
         raise ValueError("A score is NaN, so it cannot be compared with a threshold.")
@@ -40,7 +40,7 @@ def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:
         )
     order = np.argsort(-values, kind="stable")
     values, is_positive = values[order], is_positive[order]
-    last = np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)  # of each run of equal scores
+    last = np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)  # the ends of the runs of equal scores
     found = np.append(0, is_positive.cumsum()[last])
     alarms = np.append(0, 1 + last) - found
     thresholds = np.append(np.inf, values[last])
@@ -50,8 +50,8 @@ def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:
 def auc(scores: ArrayLike, positive: ArrayLike) -> float:
     """Return the area under the `roc_curve`: how often a positive scores higher than a negative (a tie counts half).
 
-    Chance gets 0.5. Source: Hanley and McNeil (1982), "The meaning and use of the area under a receiver
-    operating characteristic (ROC) curve". Raises `ValueError` as `roc_curve` does.
+    Guessing gets 0.5. Source: Hanley and McNeil (1982), "The meaning and use of the area under a receiver operating
+    characteristic (ROC) curve". Raises `ValueError` as `roc_curve` does.
 
     >>> auc([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0])  # 3 of the 4 pairs
     0.75

@@ -1,4 +1,4 @@
-"""Compare written answers with the right answers."""
+"""Compare free-form answers with the right answers."""
 
 import re
 import string
@@ -8,11 +8,11 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def exact_match(answer: str, right: str | Iterable[str], ignore: Iterable[str] = ()) -> bool:
-    """Return whether an answer equals a right answer, apart from white space at the ends and whatever `ignore` names.
+    """Return whether an answer equals a right answer, apart from white space at its ends and what `ignore` names.
 
     `ignore` may name "case", "punctuation", "articles" (a, an, the) and "space" (how much white space is between
-    words). All four together are the comparison of SQuAD (Rajpurkar et al., 2016). Raises `ValueError` for anything
-    else.
+    words). All four together make the comparison that SQuAD uses (Rajpurkar et al., 2016). Raises `ValueError` for any
+    other name in `ignore`.
 
     >>> exact_match("The Eiffel Tower!", "eiffel tower")
     False

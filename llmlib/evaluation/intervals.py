@@ -1,4 +1,4 @@
-"""Say how far a measured number could be off, by measuring it again on samples of the same questions."""
+"""Estimate how far off a measured number could be, by measuring again on samples of the same questions."""
 
 from collections.abc import Callable, Hashable, Sequence
 
@@ -14,14 +14,14 @@ def bootstrap_interval(
     draws: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Return an interval for a statistic: compute it on `draws` new samples, and keep the middle `level` of the values.
+    """Return the interval that contains the middle share `level` of a statistic's values on `draws` new samples.
 
-    Each column has one number per question, and a new sample has as many questions as the old one, drawn with
-    replacement; `statistic` gets the columns of a sample. Questions with the same name in `groups`, such as all those
-    about one story, are drawn together: a model gets them right or wrong for the same reasons, so there is less
-    evidence than their number suggests. Sources: Efron (1979), "Bootstrap Methods: Another Look at the Jackknife";
-    Field and Welsh (2007), "Bootstrapping clustered data", for groups. Raises `ValueError` for columns that are empty
-    or have different lengths, and for fewer than two groups.
+    Each column has one number per question. A new sample has as many questions as the original sample, drawn from it
+    with replacement; `statistic` gets the columns of the new sample. Questions with the same name in `groups`, such as
+    all those about one story, are drawn together: a model gets such questions right or wrong for the same reasons, so
+    they are weaker evidence than their number suggests. Sources: Efron (1979), "Bootstrap Methods: Another Look at the
+    Jackknife"; Field and Welsh (2007), "Bootstrapping clustered data", for groups. Raises `ValueError` for columns that
+    are empty or have different lengths, or for fewer than two groups.
 
     >>> right = [1, 1, 1, 0, 1, 1, 0, 1, 1, 1]
     >>> bootstrap_interval(np.mean, right)
@@ -47,7 +47,7 @@ def bootstrap_interval(
 
 
 def group_members(n: int, groups: Sequence[Hashable] | None) -> list[np.ndarray]:
-    """Return the positions of each group's questions; without groups, each question is a group of its own.
+    """Return the positions of each group's questions; without groups, each question is its own group.
 
     >>> group_members(3, ["a", "b", "a"])
     [array([0, 2]), array([1])]
@@ -57,7 +57,7 @@ def group_members(n: int, groups: Sequence[Hashable] | None) -> list[np.ndarray]
     if groups is None:
         return list(np.arange(n)[:, None])
     if len(groups) != n:
-        raise ValueError(f"There are {n} questions, but {len(groups)} group names: pass one name for each question.")
+        raise ValueError(f"There are {n} questions, but {len(groups)} group names. Pass one name for each question.")
     places: dict[Hashable, list[int]] = {}
     for place, group in enumerate(groups):
         places.setdefault(group, []).append(place)

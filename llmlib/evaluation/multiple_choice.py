@@ -1,4 +1,4 @@
-"""Let a model choose among answers by how likely it finds each answer."""
+"""Let a model choose among answers: it chooses the answer that it finds most likely."""
 
 import copy
 from collections.abc import Iterable, Sequence
@@ -21,36 +21,37 @@ from llmlib.transformer import Cache, Transformer
 By = Literal["raw", "per token", "per byte", "against baseline"]
 WAYS: tuple[By, ...] = ("raw", "per token", "per byte", "against baseline")
 BASELINE = "Answer:"
-ROOM = 64  # tokens by which a prompt may be longer than the first, before a larger cache is made
+ROOM = 64  # how many tokens longer than the first a later prompt may be before we need a larger cache
 # Limits on what one pass through the model reads together:
-SHORT = 64  # tokens in which prompts may differ; with more, there is nothing to gain
-ROWS, PLACES = 64, 4096  # choices, and positions in all their rows together: a bound on memory
+SHORT = 64  # prompts that differ in more tokens than this are not grouped, as that would save no time
+ROWS, PLACES = 64, 4096  # the most choices, and the most positions in all rows together, to limit memory
 
 Asked = tuple[Sequence[int], Sequence[Sequence[int]]]  # a prompt and its choices, as ids
 
 
 @dataclass(frozen=True)
 class ChoiceScores:
-    """Says how likely a model finds each choice of a question: ln p of the whole choice, in nats, and its length."""
+    """Holds the log-probability of each choice of a question (ln p of the whole choice, in nats) and its length."""
 
     log_probs: np.ndarray  # Float[choice]: ln p(choice | prompt), summed over its tokens
     tokens: np.ndarray  # Int[choice]
-    n_bytes: np.ndarray  # Int[choice]: of the choice alone, without the space before it
+    n_bytes: np.ndarray  # Int[choice]: bytes of the choice, without the space before it
     baseline: np.ndarray  # Float[choice]: ln p(choice | baseline), or NaN if there was no baseline
     right: int  # the index of the right choice
 
     def by(self, way: By = "raw") -> np.ndarray:
-        """Return one score per choice.
+        """Return one score per choice, computed in the given way.
 
-        "raw": ln p, which prefers short choices. "per token" and "per byte" divide by the length, which makes up for
-        this preference, and sometimes overdoes it. "against baseline" subtracts ln p(choice | baseline), the choice's
-        log-probability without the question: how much more likely does the question make it? That removes the model's
-        liking for common words (Holtzman et al., 2021, "Surface Form Competition"). lm-eval calls these acc, (no name),
-        acc_norm (it divides by characters; the same for ASCII) and acc_mutual_info. Raises `ValueError` for any other
-        way, and for a baseline that was not measured.
+        "raw" is ln p, which prefers short choices. "per token" and "per byte" divide by the length, which corrects this
+        preference, and sometimes overcorrects it. "against baseline" subtracts ln p(choice | baseline), the choice's
+        log-probability without the question: how much more likely does the question make the choice? This removes the
+        model's preference for common words (Holtzman et al., 2021, "Surface Form Competition"). lm-eval calls "raw"
+        acc, "per byte" acc_norm (which divides by characters; for ASCII, this is the same), and "against baseline"
+        acc_mutual_info; it has no name for "per token". Raises `ValueError` for any other `way`, or if the baseline was
+        not measured.
         """
         if way not in WAYS:
-            raise ValueError(f"by must be one of {', '.join(map(repr, WAYS))}, got {way!r}.")
+            raise ValueError(f"way must be one of {', '.join(map(repr, WAYS))}, got {way!r}.")
         if way == "against baseline":
             if np.isnan(self.baseline).any():
                 raise ValueError("The baseline was not measured. Call choice_scores with baseline='Answer:'.")
@@ -58,14 +59,14 @@ class ChoiceScores:
         return self.log_probs / {"raw": 1, "per token": self.tokens, "per byte": self.n_bytes}[way]
 
     def chosen(self, way: By = "raw") -> int:
-        """Return the index of the choice with the highest score (the first, if several are equal)."""
+        """Return the index of the choice with the highest score (the first such choice, if several choices tie)."""
         return int(self.by(way).argmax())
 
     def is_right(self, way: By = "raw") -> bool:
         return self.chosen(way) == self.right
 
     def probabilities(self, temperature: float = 1.0) -> np.ndarray:
-        """Return how the model's probability is shared among the choices: the softmax of ln p / temperature."""
+        """Return the probability of each choice if one of them must be chosen: the softmax of ln p / temperature."""
         scaled = (self.log_probs - self.log_probs.max()) / temperature
         return np.exp(scaled) / np.exp(scaled).sum()
 
@@ -73,13 +74,13 @@ class ChoiceScores:
 def choice_scores(
     model: Transformer, tokenizer: Tokenizer, questions: Iterable[Question], baseline: str | None = BASELINE
 ) -> list[ChoiceScores]:
-    """Score each question's choices by their log-likelihood after its prompt.
+    """Score the choices of each question by their log-likelihood after the prompt.
 
-    A choice follows its prompt after a space (the prompt's own white space at the end, if it has any); if the prompt
-    is a conversation, the choice is the assistant's whole answer, with the token that ends it. `baseline` is a text
-    that replaces the prompt, for comparison; None skips the comparison, which saves time. Raises
-    `QuestionError` for a question without choices, and if the tokens of one choice are the beginning of another's: the
-    longer choice could never be more likely.
+    A choice follows its prompt after a space, or after the white space at the end of the prompt; if the prompt is a
+    conversation, the choice is the assistant's whole answer, with the token that ends it. `baseline` is a text that
+    replaces the prompt, for comparison; None skips the comparison, which saves time. Raises `QuestionError` for a
+    question without choices, or if one choice begins with all tokens of another: the longer choice could never be more
+    likely.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
@@ -91,7 +92,7 @@ def choice_scores(
 
 
 class Chooser:
-    """Scores the choices of questions; a beginning that successive prompts share is read once, even across calls."""
+    """Scores the answer choices of questions. A prefix shared by successive prompts is read once, even across calls."""
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, baseline: str | None = BASELINE):
         self.model, self.tokenizer, self.baseline = model, tokenizer, baseline
@@ -102,7 +103,7 @@ class Chooser:
         return self.all_scores([question])[0]
 
     def all_scores(self, questions: Iterable[Question]) -> list[ChoiceScores]:
-        """Score the choices of several questions, many in one pass of the model. Raises as `choice_scores` does."""
+        """Score the choices of several questions, with many choices in one pass. Raises as `choice_scores` does."""
         questions = list(questions)
         remaining = iter(questions)
         return [
@@ -129,7 +130,7 @@ class Chooser:
 
     def _encoded(self, question: Question) -> Asked:
         if not question.choices:
-            raise QuestionError(f"The question {question.prompt!r} has no choices; it has to be answered in writing.")
+            raise QuestionError(f"The question {question.prompt!r} has no choices; it needs a written answer.")
         prompt, choices = encode_choices(self.tokenizer, question.prompt, question.choices)
         refuse_beginnings(question.choices, choices)
         return prompt, choices
@@ -138,7 +139,7 @@ class Chooser:
 def log_likelihoods(
     model: Transformer, prompt: Sequence[int], choices: Sequence[Sequence[int]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return ln p of each choice after the prompt (all as ids), and whether greedy decoding would write it.
+    """Return ln p of each choice after the prompt (all as ids), and whether greedy decoding would write that choice.
 
     The prompt is read once for all choices. Raises `ValueError` for a prompt or a choice without ids.
 
@@ -151,11 +152,11 @@ def log_likelihoods(
 
 
 def in_groups(model: Transformer, asked: Sequence[Asked]) -> list[list[Asked]]:
-    """Cut a list of prompts into groups that are quicker to read together.
+    """Split a list of prompts into groups that are quicker to read together.
 
-    A pass through the model reads all its weights, however few tokens go in. So neighbours go together if they differ
-    only in a few tokens at their ends. A model with hooks reads each prompt alone, since a hook may want to see it; so
-    does a model with a sliding window, because padding would take up part of the window.
+    Each pass through the model reads all the weights, even for a few tokens. So neighbouring prompts are grouped if
+    they differ only in a few tokens at the end. A model with hooks reads each prompt separately, since a hook may need
+    to see each prompt; so does a model with a sliding window, because padding would take up part of the window.
     """
     groups: list[list[Asked]] = []
     alone = bool(model.config.sliding_window) or _has_hooks(model)
@@ -168,7 +169,7 @@ def in_groups(model: Transformer, asked: Sequence[Asked]) -> list[list[Asked]]:
 
 
 def _fits(group: Sequence[Asked], context: int) -> bool:
-    """Return whether a group is small enough to be read together, in memory and in padding."""
+    """Return whether a group needs little enough memory and padding to be read together."""
     longest, width = max(len(prompt) for prompt, _ in group), _longest_choice(group)
     rows = sum(len(choices) for _, choices in group)
     differ = longest - _begin_alike([prompt for prompt, _ in group])
@@ -177,7 +178,7 @@ def _fits(group: Sequence[Asked], context: int) -> bool:
 
 
 def _begin_alike(prompts: Sequence[Sequence[int]]) -> int:
-    """Return the length of the prompts' common beginning, without any prompt's last token (it predicts the choices)."""
+    """Return the length of the prompts' common beginning, which ends before the last token of every prompt."""
     return min(min(common_length(prompts[0], prompt), len(prompt) - 1) for prompt in prompts)
 
 
@@ -191,8 +192,8 @@ def group_log_likelihoods(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the results of `log_likelihoods` for each prompt and its choices, from shared passes through the model.
 
-    `read` is a cache. At first it holds an earlier prompt, and afterwards the prefix that these prompts share (if there
-    is only one prompt, all of it). Raises `ValueError` as `log_likelihoods` does.
+    `read` is a cache. At first it holds an earlier prompt; afterwards it holds the prefix that these prompts share
+    (with only one prompt, the whole prompt). Raises `ValueError` as `log_likelihoods` does.
     """
     if not all(len(prompt) and len(choices) and all(map(len, choices)) for prompt, choices in group):
         raise ValueError("A prompt and each of its choices need at least one token.")
@@ -200,10 +201,10 @@ def group_log_likelihoods(
     choices = [choice for _, several in group for choice in several]
     ids = torch.tensor([[*choice, *[0] * (width - len(choice))] for choice in choices], device=model.device)
     real = torch.arange(width) < torch.tensor(list(map(len, choices)))[:, None]  # Bool[Tensor, "choice token"]
-    of = torch.arange(len(group)).repeat_interleave(torch.tensor(counts))  # Int[Tensor, "choice"]: its prompt
+    of = torch.arange(len(group)).repeat_interleave(torch.tensor(counts))  # Int[Tensor, "choice"]: prompt index
     logits, cache = _read_prompts(model, [prompt for prompt, _ in group], width - 1, read)
     log_probs, greedy = _judged(logits[of], ids[:, :1], real[:, :1])
-    longer = real.sum(dim=1).gt(1).nonzero()[:, 0]  # choices of several tokens, each predicted from those before it
+    longer = real.sum(dim=1).gt(1).nonzero()[:, 0]  # choices with more than one token
     if len(longer):
         logits = model(ids[longer, :-1], cache=_with_rows(cache, of[longer], cache.length + width - 1))
         further, too = _judged(logits, ids[longer, 1:], real[longer, 1:])
@@ -215,7 +216,7 @@ def group_log_likelihoods(
 def _judged(
     logits: Float[Tensor, "choice token vocab"], ids: Int[Tensor, "choice token"], real: Bool[Tensor, "choice token"]
 ) -> tuple[Float[Tensor, " choice"], Bool[Tensor, " choice"]]:
-    """Return each choice's ln p, summed over its real tokens, and whether every real token is the most likely one."""
+    """Return each choice's ln p, summed over its real tokens, and whether all of these are the most likely tokens."""
     log_probs = log_prob(logits, ids).cpu().where(real, 0.0).double().sum(dim=1)
     return log_probs, ((logits.argmax(dim=-1) == ids).cpu() | ~real).all(dim=1)
 
@@ -235,7 +236,7 @@ def _read_prompts(
     if known < begin:
         model(torch.tensor([list(first[known:begin])], device=model.device), cache=read.cache, last_only=True)
         read.ids = tuple(first[:begin])
-    pad = [longest - len(prompt) for prompt in prompts]  # on the left, so that all end together
+    pad = [longest - len(prompt) for prompt in prompts]  # pad on the left, so that all prompts end together
     ids = torch.tensor([[*[0] * n, *prompt[begin:]] for n, prompt in zip(pad, prompts)], device=model.device)
     real = torch.arange(longest - begin) >= torch.tensor(pad)[:, None]
     cache = _with_rows(read.cache, torch.zeros(len(prompts), dtype=torch.long), longest + room)
@@ -243,7 +244,7 @@ def _read_prompts(
 
 
 def _with_rows(cache: Cache, rows: Int[Tensor, " row"], places: int) -> Cache:
-    """Return a copy of these rows of a cache, with room for `places` tokens in all; the cache stays as it is."""
+    """Return a copy of these rows of a cache, with room for `places` tokens in all; the cache does not change."""
     taken = copy.copy(cache)
     taken.max_seq_len, taken.real = places, cache.real[:, :places]
     taken.layers = [copy.copy(layer) for layer in cache.layers]
@@ -260,8 +261,8 @@ def _has_hooks(model: Transformer) -> bool:
 def encode_choices(tokenizer: Tokenizer, prompt: Prompt, choices: Sequence[str]) -> tuple[list[int], list[list[int]]]:
     """Return the ids of a prompt, and the ids of each choice after it.
 
-    White space at the end of a prompt moves to the choice, because a token usually includes the space before a word; if
-    the prompt ends without white space, one space goes in between. (lm-eval does the same.)
+    White space at the end of a prompt is moved to the choice, because a token usually includes the space before a word.
+    If the prompt ends without white space, we insert one space. (lm-eval does the same.)
     """
     if not isinstance(prompt, str):
         both = [encode_apart(tokenizer, prompt, choice) for choice in choices]
@@ -279,7 +280,7 @@ def refuse_beginnings(texts: Sequence[str], choices: Sequence[Sequence[int]]) ->
         for long, others in zip(texts, choices):
             if short is not long and list(others[: len(ids)]) == list(ids):
                 raise QuestionError(
-                    f"The choices {short!r} and {long!r} begin alike: all tokens of the first also begin the second, "
+                    f"The choices {short!r} and {long!r} begin alike. The second begins with all tokens of the first, "
                     "so the second can never be more likely. End both in the same way, for example with a full stop."
                 )
 

@@ -1,4 +1,4 @@
-"""Hold questions with known answers, your own or from a JSONL file, checked before any model sees them."""
+"""Hold questions with known answers, from Python or a JSONL file, and check them before a model sees them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ Prompt = str | Sequence[Message]  # a text to continue, or a conversation to ans
 
 
 class QuestionError(ValueError):
-    """A question cannot be asked as it is; the message says which question, what is wrong and what is expected."""
+    """Means that a question cannot be asked; the message says which question, what is wrong and what is expected."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt with choices, exactly one of which is right; or without choices, to be answered in writing.
+    """A prompt with choices, of which precisely one is right, or a prompt that needs a written answer.
 
-    `right` is the text of the right choice, or the right written answers. `group` names what the question shares with
-    others, such as its story, and matters for intervals; `kind` lets you score each kind of question separately. Raises
-    `QuestionError` for a question without a prompt or without a right answer, with fewer than two choices, or with a
-    choice that is empty or occurs twice.
+    `right` is the text of the right choice, or the right written answers. `group` names something that several
+    questions share, such as a story, and is used for intervals; `kind` lets you score each kind of question separately.
+    Raises `QuestionError` for a question without a prompt or without a right answer, with fewer than two choices, or
+    with a choice that is empty or occurs twice.
 
     >>> Question("2 + 2 =", ("3", "4"), "5")
     Traceback (most recent call last):
@@ -67,10 +67,10 @@ class Question:
 def read_questions(path: Path | str) -> list[Question]:
     """Read the questions in a JSONL file, one per line; empty lines are skipped.
 
-    A line is an object. It has "prompt", a string, or "messages", a conversation that ends with the user; it has
-    "answer", and may have "choices", "group" and "kind". If there are choices, the answer is one of them, or its number
-    from 0; otherwise it is a string, or a list of strings that are all right. Raises `QuestionError`, with the line,
-    for anything else, and for a file that has no questions or cannot be read.
+    Each line is a JSON object. It has "prompt", a string, or "messages", a conversation that ends with the user; it
+    also has "answer", and may have "choices", "group" and "kind". If there are choices, the answer is one of the
+    choices, or the number of a choice, from 0; otherwise, the answer is a string, or a list of right answers. Raises
+    `QuestionError`, with the line number, for anything else, or for a file that has no questions or cannot be read.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "questions.jsonl"
@@ -88,14 +88,14 @@ def read_questions(path: Path | str) -> list[Question]:
     except ConversationError as error:
         raise QuestionError(str(error)) from None
     if not found:
-        raise QuestionError(f"{path} has no questions. Expected one per line, such as {_EXAMPLE}")
+        raise QuestionError(f"{path} has no questions. Expected one question per line, such as {_EXAMPLE}")
     return found
 
 
 def _question(record: dict[str, Any]) -> Question:
     names = ("prompt", "messages", "choices", "answer", "group", "kind")
     if unknown := sorted(set(record) - set(names)):
-        raise FormatError(f"unknown field {unknown[0]!r}; a question may have {', '.join(names)}.")
+        raise FormatError(f"unknown field {unknown[0]!r}; a question may have the fields {', '.join(names)}.")
     prompt: Prompt = messages_in(record) if "messages" in record else field(record, "prompt", str, "the question")
     choices = _texts(record, "choices") if "choices" in record else ()
     answer = field(record, "answer", (str, int) if choices else (str, list), "the question")

@@ -1,4 +1,4 @@
-"""Ask a model a list of questions, and say how many it gets right and how certain that is."""
+"""Ask a model a list of questions, and report how many it gets right, with an interval."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,15 +17,15 @@ from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 
 WRITTEN = "written"  # the measure for questions without choices
-AT_A_TIME = 16  # questions with choices, between one report of progress and the next
+AT_A_TIME = 16  # number of questions with choices between two reports of progress
 
 
 @dataclass(frozen=True)
 class Result:
-    """One question's result: the model's answer, and whether it is right by each measure."""
+    """The result of one question: the model's answer, and whether it is right by each measure."""
 
     question: Question
-    answer: str  # written, or the choice with the highest log-likelihood
+    answer: str  # a written answer, or the choice with the highest log-likelihood
     right: dict[str, bool]  # by measure: "raw", "per token", …, or "written"
 
 
@@ -39,26 +39,26 @@ class Report:
         return list(dict.fromkeys(measure for result in self.results for measure in result.right))
 
     def of(self, measure: str) -> tuple[np.ndarray, list[str] | None]:
-        """Return 1 or 0 for each question that has the measure, and the groups, or None if no question has a group."""
+        """Return 1 (right) or 0 (wrong) per question with this measure, and the groups (None if there are none)."""
         asked = [(number, result) for number, result in enumerate(self.results) if measure in result.right]
         groups = [result.question.group or f"question {number}" for number, result in asked]
         has_groups = any(result.question.group is not None for _, result in asked)
         return np.array([float(result.right[measure]) for _, result in asked]), groups if has_groups else None
 
     def score(self, measure: str) -> tuple[float, tuple[float, float]]:
-        """Return the share of right answers and its 95% interval: `wilson_interval`, or a bootstrap over groups."""
+        """Return the share of right answers and its 95% interval, from `wilson_interval` or a bootstrap over groups."""
         right, groups = self.of(measure)
         if groups is None or len(set(groups)) < 2:
             return float(right.mean()), wilson_interval(int(right.sum()), len(right))
         return float(right.mean()), bootstrap_interval(np.mean, right, groups=groups)
 
     def chance(self, measure: str) -> float | None:
-        """Return the share of right answers that guessing gets, or None for written answers."""
+        """Return the share of answers that guessing would get right, or None for written answers."""
         asked = [result.question for result in self.results if measure in result.right]
         return None if measure == WRITTEN else float(np.mean([1 / len(question.choices) for question in asked]))
 
     def against(self, other: "Report", measure: str) -> Comparison:
-        """Compare with another model's report on the same questions (this model's score minus the other's)."""
+        """Compare with another model on the same questions; the difference is positive if this model is better."""
         right, groups = self.of(measure)
         return compare(right, other.of(measure)[0], groups=groups)
 
@@ -72,11 +72,11 @@ def evaluate(
     ignore: Iterable[str] = (),
     max_new_tokens: int = 32,
 ) -> Report:
-    """Ask all questions: those with choices by log-likelihood, in all ways at once, and those without in writing.
+    """Ask a model all questions: score choices by log-likelihood, in all ways; let it write the other answers.
 
-    A written answer is the model's most likely continuation, up to the first line end if the prompt is a text; `ignore`
-    is as in `exact_match`. Raises `QuestionError` if there are no questions, or if one cannot be asked (with its
-    number, from 1).
+    A written answer is the model's most likely continuation, up to the first line break if the prompt is a text;
+    `ignore` is as in `exact_match`. Raises `QuestionError` if there are no questions, or if a question cannot be asked
+    (with its number, from 1).
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
@@ -114,12 +114,12 @@ def each_result(
 
 
 def _each_scores(chooser: Chooser, questions: Sequence[Question]) -> Iterator[ChoiceScores]:
-    """Yield the scores of each question; a few questions are measured at a time."""
+    """Yield the scores of each question, computed for a few questions at a time."""
     for begin in range(0, len(questions), AT_A_TIME):
         several = questions[begin : begin + AT_A_TIME]
         try:
             scores: Iterable[ChoiceScores] = chooser.all_scores(several)
-        except ValueError:  # of which question?
+        except ValueError:  # ask one by one, to find the question that fails
             scores = map(chooser.scores, several)
         yield from scores
 

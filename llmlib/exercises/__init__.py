@@ -1,7 +1,7 @@
 """Exercises that answer back: `check` names the misconception behind a wrong solution.
 
-`engine` is how an exercise is run and recognised, `lessons` holds the exercises themselves, one folder a lesson, and
-`my_llm` makes one file of what `check` has found right: a language model of the reader's own.
+`engine` runs exercises and recognises mistakes, `lessons` holds the exercises, with one folder per lesson, and `my_llm`
+turns everything that `check` has accepted into one file: the reader's own language model.
 
 >>> from llmlib.exercises import check
 >>> def scaled_dot_product(q, k, v, mask):

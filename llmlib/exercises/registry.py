@@ -10,7 +10,7 @@ from typing import Any
 
 from llmlib.exercises.engine.exercise import Exercise
 
-# The part before the dot in a name, and the folder in `lessons`. The order is the course's.
+# The part of a name before the dot, and the folder in `lessons`, in the order of the course.
 LESSONS = {
     "welcome": "lesson_00_welcome",
     "tokenization": "lesson_01_tokenization",
@@ -31,7 +31,7 @@ FOLDER = Path(__file__).parent / "lessons"
 
 @lru_cache
 def of_lesson(lesson: str) -> tuple[Exercise, ...]:
-    """Return the exercises of one lesson, in the lesson's order; there may be none."""
+    """Return the exercises of one lesson, in the lesson's order; the tuple may be empty."""
     if not (FOLDER / LESSONS[lesson] / "exercises.py").is_file():
         return ()
     return importlib.import_module(f"llmlib.exercises.lessons.{LESSONS[lesson]}.exercises").EXERCISES
@@ -42,7 +42,7 @@ def all_exercises() -> tuple[Exercise, ...]:
 
 
 def find(name: str) -> Exercise:
-    """Return the exercise of that name. Raises `KeyError`, with the names that come close, if there is none."""
+    """Return the exercise with this name. Raises `KeyError`, with close names, if there is none."""
     lesson = name.partition(".")[0] if isinstance(name, str) else ""
     if lesson in LESSONS:
         for exercise in of_lesson(lesson):
@@ -53,14 +53,14 @@ def find(name: str) -> Exercise:
 
 @lru_cache
 def questions_of(lesson: str) -> dict[str, Any]:
-    """Return what a lesson asks: `predict`, by name, and `quiz`, a list. Raises `KeyError` for an unknown lesson."""
+    """Return a lesson's questions: `predict`, by name, and `quiz`, a list. Raises `KeyError` for an unknown lesson."""
     if lesson not in LESSONS:
         raise UnknownQuestions(lesson, list(LESSONS))
     return tomllib.loads((FOLDER / LESSONS[lesson] / "questions.toml").read_text(encoding="utf-8"))
 
 
 def asked_in(lesson: str) -> dict[str, dict[str, Any]]:
-    """Return a lesson's questions by the names under which answers are kept; a quiz question's comes from its text."""
+    """Return a lesson's questions by the names under which answers are kept; a quiz name is made from its question."""
     entries = questions_of(lesson)
     predictions = {f"{lesson}.{key}": entry for key, entry in entries.get("predict", {}).items()}
     return predictions | {quiz_name(lesson, entry): entry for entry in entries.get("quiz", [])}
@@ -104,7 +104,7 @@ def notebook_of(lesson: str) -> str:
 
 
 class Unknown(KeyError):
-    """Raised for a name that does not exist; the message lists the names that do, and the ones that come close."""
+    """Raised for a name that does not exist; the message lists all existing names, and suggests similar ones."""
 
     what = "is nothing called"
     all_of_them = "There are"

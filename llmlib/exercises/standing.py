@@ -16,13 +16,13 @@ from llmlib.exercises.registry import (
     title_of,
 )
 
-Known = dict[str, dict[str, Any]]  # what is kept of each exercise, or of each question, by name
+Known = dict[str, dict[str, Any]]  # what we know about each exercise, or each question, by name
 
 
 def progress(lesson: str | None = None) -> Report:
-    """Show a map of the course: what is done in each lesson, and where to continue; or all exercises of one lesson.
+    """Show a map of the course, with what is done and where to continue; for one lesson, show all its exercises.
 
-    In Jupyter the titles of the lessons are links. Raises `KeyError` for an unknown lesson.
+    In Jupyter, the titles of the lessons are links. Raises `KeyError` for an unknown lesson.
 
     >>> progress("attention").heading  # doctest: +SKIP
     '3 of 10 exercises solved.'
@@ -70,10 +70,10 @@ def _answers(lesson: str, answers: Known) -> str:
 
 
 def place(known: Known, answers: Known) -> tuple[str | None, Exercise | None]:
-    """Return the lesson and exercise to continue with; with no exercise, read the lesson. Both are None at the end.
+    """Return the lesson and exercise to continue with. No exercise: read the lesson. At the end, both are None.
 
-    We continue after the last exercise that was tried, in the order of the course. Earlier exercises that were left
-    out are only proposed when no later one is left.
+    We continue after the last exercise that was tried, in the order of the course. Earlier exercises that the reader
+    left out only come up when no later exercise is left.
     """
     lessons = {one.name: lesson for lesson in LESSONS for one in of_lesson(lesson)}
     exercises = all_exercises()
@@ -88,16 +88,16 @@ def place(known: Known, answers: Known) -> tuple[str | None, Exercise | None]:
 def _go_on(known: Known, answers: Known) -> Prose:
     lesson, exercise = place(known, answers)
     if lesson is None:
-        return Prose("Everything is solved. Well done.")
+        return Prose("All exercises are solved. Well done!")
     if exercise is None:
         return Prose(f"{title_of(lesson)}, where the course starts.", "Begin here:", notebook_of(lesson))
     minutes = sum(one.minutes for one in all_exercises() if not is_solved(one, known))
     what = f"lesson {title_of(lesson)}, with `{exercise.name}` (about {exercise.minutes} minutes)."
-    return Prose(f"{what} About {minutes} minutes of exercises are left in all.", "Continue here:", notebook_of(lesson))
+    return Prose(f"{what} About {minutes} minutes of exercises are left.", "Continue here:", notebook_of(lesson))
 
 
 def _table(exercises: tuple[Exercise, ...], known: Known) -> Table:
-    """Make a table of exercises: whether each is solved, how often it was tried, which help was used."""
+    """Make a table of exercises: whether each is solved, how often it was tried, and which help was used."""
     rows = []
     for exercise in exercises:
         entry = known.get(exercise.name, {})

@@ -25,18 +25,18 @@ from llmlib.exercises.registry import (
     quiz_name,
 )
 
-MOST_REPEATED = 3  # questions in a warm-up
+MOST_REPEATED = 3  # the most questions in a warm-up
 NOTHING_YET = "Nothing to repeat yet. Questions that you answer wrongly come back here, a lesson later."
 NOTHING_DUE = "Nothing to repeat today: what you missed will come back later. On to the lesson!"
 ALL_KNOWN = "Nothing to repeat: you know all that you have been asked so far. Well done!"
 
-_next_hint: dict[str, int] = {}  # of this session alone, so a notebook that runs again starts with the first hint
+_next_hint: dict[str, int] = {}  # only for this session, so a notebook that runs again starts with the first hint
 
 
 def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Report:
     """Run `attempt` on the exercise's hidden cases; return a report that reads well in Jupyter and in terminals.
 
-    The source of a right attempt is kept, for `mine`. Each `seed` draws different cases; `seconds` limits each call.
+    The source of a right attempt is kept for `mine`. Each `seed` draws different cases; `seconds` limits each call.
     Never raises for anything that `attempt` is or does; raises `KeyError` for an unknown exercise.
 
     >>> check("attention.causal_mask", lambda n_query, n_key: ...).kind
@@ -73,7 +73,7 @@ def task(name: str) -> Report:
 
 
 def hint(name: str, number: int | None = None) -> Report:
-    """Show the first hint, at the next call the second, then the third; or show hint `number` (1 to 3).
+    """Show the first hint; the next calls show the second and the third. With `number` (1 to 3), show that hint.
 
     Raises `KeyError` for an unknown exercise, `ValueError` for another number.
     """
@@ -91,7 +91,7 @@ def solution(name: str) -> Report:
     """Show the library's own source for this exercise. Raises `KeyError` for an unknown exercise."""
     exercise = find(name)
     what = "class" if exercise.blueprint else "function"
-    parts: list[Part] = [Prose(f"This is the library's own code, the very {what} that your attempt is compared with.")]
+    parts: list[Part] = [Prose(f"This is the library's own code. `check` compares your attempt with this {what}.")]
     for function in map(inspect.unwrap, (exercise.own, *exercise.helpers)):
         parts += [Prose(f"`{function.__module__}.{function.__qualname__}`"), Code(inspect.getsource(function).rstrip())]
     recording.record_solution(name)
@@ -99,7 +99,7 @@ def solution(name: str) -> Report:
 
 
 def predict(name: str) -> Questions:
-    """Ask the question "lesson.name", which comes before its idea. Raises `KeyError`, with close names, if unknown.
+    """Ask the prediction question "lesson.name". Raises `KeyError`, with close names, for an unknown question.
 
     >>> predict("attention.order")
     Predict first: choose before you read on
@@ -129,8 +129,8 @@ def _keeper(lesson: str, warm_up: bool = False) -> Callable[[str, bool], None]:
 def warm_up(lesson: str | None = None) -> Questions | Report:
     """Ask up to three questions from earlier lessons that were answered wrongly and are due again in this lesson.
 
-    A wrong answer brings a question back one lesson later, a right one in a warm-up two lessons later, and the next
-    right one four lessons later. Without a lesson, asks whatever is still to be repeated. Raises `KeyError` for an
+    A wrong answer brings a question back one lesson later, a right answer in a warm-up two lessons later, and the next
+    right answer four lessons later. Without a lesson, asks whatever is still to be repeated. Raises `KeyError` for an
     unknown lesson.
 
     >>> warm_up("welcome")

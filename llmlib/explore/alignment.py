@@ -12,11 +12,11 @@ from llmlib.widgets.alignment.view import VALUES, AlignmentView
 def explore_alignment(
     runs: Alignment | Mapping[str, Alignment] | None = None, *, name: str = "policy", start: bool = True
 ) -> "LiveAlignmentView":
-    """Show one run of `llmlib.preferences.align` live, or several by name, which then take turns.
+    """Show a live run of `llmlib.preferences.align`, or several runs by name, which then take turns.
 
-    As with `explore_training`, they run in the background, and `await dashboard.finished()` lets a cell wait for the
-    end; or a cell takes the steps itself: `for step in explore_alignment().watch(align(…)): …`.
-    `dashboard.compare(prompts, {"tuned": answers, "aligned": answers})` puts models side by side.
+    As with `explore_training`, the runs train in the background, and `await dashboard.finished()` lets a cell wait for
+    the end. A cell can also take the steps itself: `for step in explore_alignment().watch(align(…)): …`.
+    `dashboard.compare(prompts, {"tuned": answers, "aligned": answers})` puts the models' answers side by side.
 
     >>> from llmlib.preferences import AlignConfig, align
     >>> from llmlib.tokenization import BPETokenizer
@@ -65,7 +65,7 @@ class LiveAlignmentView(LiveRuns[AlignStep], AlignmentView):
 
 
 def as_text(prompt: Any) -> str:
-    """Write a prompt of `align` as text: a string, a list of messages, or a dictionary with either as "prompt".
+    """Write a prompt as text. The prompt is a string, a list of messages, or a dictionary with either as "prompt".
 
     >>> as_text([{"role": "user", "content": "Who?"}]), as_text({"prompt": "Who?", "right": "Pip"})
     ('Who?', 'Who?')

@@ -20,8 +20,9 @@ def explore_attention_steps(
 ) -> AttentionStepsView:
     """Show the queries, keys and values of one head, as the model computes them for `text`, stage by stage.
 
-    Without a tokenizer, `text` is a list of ids, and the ids are shown. If the model rotates queries and keys, you see
-    them after the rotation. Raises `ValueError` for an unknown layer or head, or more than 32 tokens.
+    Without a tokenizer, `text` must be a list of ids, and the view shows the ids. If the model rotates queries and
+    keys, the view shows them after the rotation. Raises `ValueError` for an unknown layer or head, or for more than 32
+    tokens.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -36,7 +37,7 @@ def explore_attention_steps(
         )
     if isinstance(text, str):
         if tokenizer is None:
-            raise ValueError("A text needs a tokenizer; without one, give a list of ids.")
+            raise ValueError("A text needs a tokenizer. Without a tokenizer, pass a list of ids.")
         ids = tokenizer.encode(text, add_bos=tokenizer.adds_bos)
         tokens = token_texts(tokenizer, ids)
     else:

@@ -1,4 +1,4 @@
-"""The view of byte-pair encoding, one merge at a time. This module does not need torch."""
+"""The view that follows byte-pair encoding, one merge at a time. This module does not need torch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from llmlib.tokenization.bpe_training import count_pieces, learn_merges
 from llmlib.tokenization.patterns import GPT2_PATTERN
 from llmlib.widgets.bpe_steps.view import BPEStepsView
 
-MOST_CHARACTERS = 2000  # what a person can follow step by step
+MOST_CHARACTERS = 2000  # about as much as a person can follow step by step
 
 
 def explore_bpe_steps(
@@ -24,18 +24,18 @@ def explore_bpe_steps(
     step: int = 0,
     predict: bool = False,
 ) -> BPEStepsView:
-    """Follow byte-pair encoding one merge at a time: learn merges from `text`, then encode other texts with them.
+    """Follow byte-pair encoding one merge at a time: learn merges from `text`, then encode other texts.
 
-    With `encode` the view starts by encoding that text. With a `tokenizer`, its first `vocab_size` - 256 merges are
-    used and `text` only shows what these merges do. Both texts can be edited. With `predict`, the view hides the next
-    pair until the reader has picked one, and keeps the score. Raises ValueError if a text is longer than 2,000
-    characters, or `vocab_size` is below 256.
+    With `encode`, the view begins by encoding that text. With a `tokenizer`, the view uses its first `vocab_size` - 256
+    merges, and `text` only shows what these merges do. Both texts can be edited. With `predict`, the view hides the
+    next pair until the reader has picked one, and keeps the score. Raises `ValueError` if a text is longer than 2,000
+    characters, or if `vocab_size` is below 256.
 
     >>> explore_bpe_steps("low lower", vocab_size=258, step=2)
-    <BPEStepsView: Byte-pair encoding of “low lower”, after 2 of 2 merges: low|·|low|e|r. No merge is left.>
+    <BPEStepsView: Byte-pair encoding of “low lower”, after 2 of 2 merges: low|·|low|e|r. There are no merges left.>
     """
     if vocab_size < 256:
-        raise ValueError(f"vocab_size {vocab_size} is too small: the 256 bytes are always part of it.")
+        raise ValueError(f"vocab_size {vocab_size} is too small: the 256 bytes are always part of the vocabulary.")
     pattern = tokenizer.pattern if tokenizer else pattern
     fixed = _as_ids(tokenizer.merges[: vocab_size - 256]) if tokenizer else None
 
@@ -61,7 +61,7 @@ def explore_bpe_steps(
 
 
 def _but_encoding(view: BPEStepsView) -> dict[str, Any]:
-    """Return the predictions, without the ones for a text that is no longer being encoded."""
+    """Return the predictions, without those for a text that was encoded before."""
     return {key: pair for key, pair in view.guesses.items() if not key.startswith("encode ")}
 
 
@@ -75,7 +75,7 @@ def _cut(text: str, pattern: str) -> list[str]:
 
 
 def _as_ids(merges: Sequence[tuple[bytes, bytes]]) -> list[tuple[int, int]]:
-    """Turn pairs of bytes into pairs of ids: 0 to 255 are the bytes, 256 + i is what merge i makes."""
+    """Turn pairs of bytes into pairs of ids: 0 to 255 are the bytes, and 256 + i is the token of merge i."""
     numbers = {bytes([b]): b for b in range(256)}
     pairs: list[tuple[int, int]] = []
     for left, right in merges:

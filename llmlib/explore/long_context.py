@@ -23,10 +23,10 @@ def explore_long_context(
     losses: Mapping[str, Any] | None = None,
     trained: int | None = None,
 ) -> LongContextView:
-    """Show a grid of needles for one model or several, with a button that measures cell by cell.
+    """Show a grid of how often models find a needle in a haystack, with a button that measures cell by cell.
 
-    `needles` and `haystack` are as in `llmlib.evaluation.needle_grid`, `losses` and `trained` as in
-    `llmlib.widgets.long_context_view`. Cancel ends the measuring, and the button then measures what is missing. Raises
+    `needles` and `haystack` are as in `llmlib.evaluation.needle_grid`, and `losses` and `trained` are as in
+    `llmlib.widgets.long_context_view`. Cancel stops the measurement; the button then measures the missing cells. Raises
     `ValueError` for texts longer than a model's context.
 
     >>> from llmlib.pretrained import load_pretrained
@@ -46,7 +46,7 @@ def explore_long_context(
     read = {name: own_model(model, view.check) for name, model in named.items()}
 
     def measure() -> None:
-        missing = np.argwhere(np.isnan(view.shares().transpose(1, 2, 0)))  # short texts first
+        missing = np.argwhere(np.isnan(view.shares().transpose(1, 2, 0)))  # measures short texts first
         for done, (row, column, arm) in enumerate(missing):
             name, length, depth = list(named)[arm], lengths[row], depths[column]
             view.progress(f"cell {done + 1} of {len(missing)}: {name}, {length:,} tokens")

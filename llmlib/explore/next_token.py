@@ -1,4 +1,4 @@
-"""What a live model expects next."""
+"""The next-token view of a live model."""
 
 from dataclasses import dataclass
 
@@ -19,9 +19,9 @@ from llmlib.widgets.next_token.view import NextTokenView
 def explore_next_token(
     model: Transformer, tokenizer: Tokenizer, prompt: str, n_candidates: int = 10, seed: int = 0
 ) -> NextTokenView:
-    """Show what the model expects after `prompt`: pick a token or let chance pick, and watch the text grow.
+    """Show what the model expects after `prompt`; the reader picks a token or lets chance pick, and the text grows.
 
-    Chance starts from `seed`. Raises `ValueError` if the prompt is empty or longer than the model's context.
+    `seed` decides what chance picks. Raises `ValueError` if the prompt is empty or longer than the model's context.
     """
     view = NextTokenView()
     controller = _Controller(model, tokenizer, view, n_candidates, seed)
@@ -47,7 +47,7 @@ class _Text:
 class _Controller:
     """Carries out what the reader does in a `NextTokenView`.
 
-    The acts only change `text`; the model runs once after all of them, or when chance needs the probabilities.
+    The acts only change `text`; the model runs once after all the acts, or when chance needs the probabilities.
     """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, view: NextTokenView, n_candidates: int, seed: int):
@@ -69,7 +69,7 @@ class _Controller:
             if self.text.picked and self.text.ids[-1] in self.end_ids:
                 return  # the text has ended
             self.append(int(Sampler(self.view.temperature)(self.expected(), self.generator)))
-            self.show()  # a token at a time, as it grows
+            self.show()  # show the text after each token
 
     def undo(self) -> None:
         if self.text.picked:
@@ -79,7 +79,7 @@ class _Controller:
         self.view.temperature = float(value)
 
     def expected(self) -> Float[Tensor, "1 vocab"]:
-        """Compute the logits after the text. If that fails, the text goes back to what was shown last."""
+        """Compute the logits after the text. If this fails, go back to the text that was shown last."""
         with undoing(self._take_back), noticing_training(self.reader.model, self.view.remark):
             return self.reader.logits(self.text.ids)
 
@@ -89,7 +89,7 @@ class _Controller:
     def show(self) -> None:
         logits, view, text = self.expected(), self.view, self.text
         probabilities = Sampler(view.temperature).probabilities(logits)[0]
-        order = logits[0].topk(self.n_candidates).indices  # the same order at every temperature
+        order = logits[0].topk(self.n_candidates).indices  # temperature does not change this order
         kept, others = probabilities[order], logits.shape[-1] - self.n_candidates
         with view.hold_sync():
             view.prompt, view.picked = text.prompt, text.picked

@@ -11,11 +11,11 @@ from llmlib.widgets.scaling.rows import AT
 from llmlib.widgets.scaling.view import ScalingView
 
 NOTES = {
-    KAPLAN.name: "This law counts parameters without embeddings, and describes training on D tokens again and again, "
-    "until that no longer helps. Its best sizes come from other curves in the paper, so by its formula these sizes "
+    KAPLAN.name: "This law counts parameters without embeddings, and describes training on the same D tokens until "
+    "more training no longer helps. Its best sizes come from other curves in the paper, so by its formula these sizes "
     "do not have the lowest loss",
-    HOFFMANN.name: "These rounded constants do not agree with the paper’s own rule of 20 tokens per parameter",
-    BESIROGLU.name: "The runs of Hoffmann et al., read off a figure and fitted again",
+    HOFFMANN.name: "These rounded constants do not agree with the paper’s rule of 20 tokens per parameter",
+    BESIROGLU.name: "Fitted to the runs of Hoffmann et al., as read off a figure",
 }
 
 
@@ -28,10 +28,10 @@ def explore_scaling(
 ) -> ScalingView:
     """Show what loss a scaling law predicts, where known models are, and what training and use cost.
 
-    Besides the three published laws there are your own `fits` by name; a `Fit` brings its runs along. More `runs` by
-    name are (parameters, tokens, loss) each. `law` is the one to begin with, and `place` any setting of the view: for
-    example `parameters=8e9, tokens=15e12, answers=1e10`. Raises `ValueError` for a law or setting that does not exist,
-    and for numbers that are not positive.
+    The view shows three published laws and your own `fits` by name; a `Fit` brings its runs along. `runs` adds more
+    runs by name, each as (parameters, tokens, loss). The view begins with `law`, and with any settings in `place`: for
+    example `parameters=8e9, tokens=15e12, answers=1e10`. Raises `ValueError` for an unknown law or setting, or for
+    numbers that are not positive.
 
     >>> explore_scaling(parameters=8.03e9, tokens=15e12).loss  # Llama 3 8B
     2.0218...
@@ -41,7 +41,7 @@ def explore_scaling(
     return ScalingView(
         [
             *(law_row(one, note=NOTES[one.name]) for one in (KAPLAN, HOFFMANN, BESIROGLU)),
-            *(law_row(one, own=True, **told(name, (fits or {})[name])) for name, one in own.items()),
+            *(law_row(one, own=True, **facts_of(name, (fits or {})[name])) for name, one in own.items()),
         ],
         [asdict(model) for model in MODELS],
         [asdict(machine) for machine in MACHINES],
@@ -69,16 +69,16 @@ def law_row(law: Law | KaplanLaw, **more: Any) -> dict[str, Any]:
 
 
 def measured(fit: Fit) -> list[tuple[float, float, float]]:
-    """Return the runs that a law was fitted to: parameters, tokens and the measured loss of each."""
+    """Return the runs that a law was fitted to: parameters, tokens and the measured loss of each run."""
     losses = fit.law.loss(fit.parameters, fit.tokens) * np.exp(fit.deviations)
     return [(float(n), float(d), float(loss)) for n, d, loss in zip(fit.parameters, fit.tokens, losses)]
 
 
-def told(name: str, fit: Fit | Law) -> dict[str, Any]:
-    """Return what the view says about a law of your own."""
+def facts_of(name: str, fit: Fit | Law) -> dict[str, Any]:
+    """Return what the view says about your law."""
     note = "This law says nothing about other texts or tokenizers"
     if not isinstance(fit, Fit):
         return {"name": name, "source": fit.source or "Your own law", "note": note}
     both = (("parameters", fit.parameters), ("tokens", fit.tokens))
     ranges = {key: [float(min(values)), float(max(values))] for key, values in both}
-    return {"name": name, "source": f"Fitted to {len(fit.parameters)} runs of your own", "note": note, **ranges}
+    return {"name": name, "source": f"Fitted to {len(fit.parameters)} of your runs", "note": note, **ranges}

@@ -1,4 +1,4 @@
-"""Tokenizers in the tokens view: one text as several of them split it. This module does not need torch."""
+"""The tokens view: how several tokenizers split one text. This module does not need torch."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,10 +9,10 @@ from llmlib.widgets.tokens.view import TokensView, encoding
 
 
 def explore_tokens(tokenizers: Mapping[str, Tokenizer] | Iterable[str] | Tokenizer, text: str) -> TokensView:
-    """Show how each tokenizer splits a text that can be edited: colours, ids, bytes, counts.
+    """Show how each tokenizer splits a text that you can edit, with colours, ids, bytes and counts.
 
     `tokenizers` is a tokenizer, a mapping from names to tokenizers, or names that `load_tokenizer` knows. Text that
-    looks like a special token stays ordinary text until the reader ticks a box.
+    looks like a special token counts as ordinary text until the reader ticks a box.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> explore_tokens(BPETokenizer.train("low low lower", vocab_size=258), "slow")

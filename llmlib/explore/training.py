@@ -12,11 +12,12 @@ from llmlib.widgets.training.view import VALUES, TrainingView
 def explore_training(
     runs: Training | Mapping[str, Training] | None = None, *, name: str = "run", start: bool = True
 ) -> "LiveTrainingView":
-    """Show one run of `llmlib.training.train` live, or several by name, which then take turns.
+    """Show a live run of `llmlib.training.train`, or several runs by name, which then take turns.
 
-    They train in the background, so the kernel stays free and the buttons answer; `start=False` waits for the reader's
-    click. `await dashboard.finished()` lets a cell wait for the end, `dashboard.wait()` does so elsewhere. Or train in
-    a cell's own loop, where each step can be used: `for step in explore_training().watch(train(…)): …`.
+    The runs train in the background, so the kernel stays free and the buttons work; with `start=False`, a run starts
+    when the reader clicks. `await dashboard.finished()` lets a cell wait for the end; elsewhere, use
+    `dashboard.wait()`. You can also train in a cell's loop and use each step: `for step in
+    explore_training().watch(train(…)): …`.
 
     >>> from llmlib import Transformer, TransformerConfig, TrainConfig, train
     >>> from llmlib.corpora.datasets import TokenDataset
@@ -51,7 +52,7 @@ class LiveTrainingView(LiveRuns[Step], TrainingView):
 
 
 def as_text(sample: Any) -> str:
-    """Write what a `sample` function returned as text.
+    """Turn the result of a `sample` function into text.
 
     >>> as_text(["one", "two"])
     'one\\ntwo'

@@ -1,4 +1,4 @@
-"""What tuning changed: two models read one conversation, and colours show how much likelier each token became."""
+"""The view of what tuning changed: colours show how much likelier each token of a conversation became."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from llmlib.transformer import Transformer
 from llmlib.widgets.tuning.moves import Expected, look, nothing
 from llmlib.widgets.tuning.view import Span, TuningView
 
-AT_ONCE = 256  # tokens whose logits are held: 50 MB of SmolLM2's vocabulary
+AT_ONCE = 256  # number of tokens whose logits are held at once: 50 MB with SmolLM2's vocabulary
 
 
 def explore_tuning(
@@ -26,11 +26,11 @@ def explore_tuning(
     titles: tuple[str, str] = ("base", "tuned"),
     tuned_tokenizer: Tokenizer | None = None,
 ) -> TuningView:
-    """Show how much likelier each token of a conversation is for the tuned model, in nats: log p(tuned) − log p(base).
+    """Show, in nats, how much likelier each token of a conversation is for the tuned model: log p(tuned) − log p(base).
 
-    `mask` has a flag for each id of `encode_chat(tokenizer, messages, add_generation_prompt=False)`: True where the
-    token was trained on. For a model with an adapter the base is `lora.base()`. Raises `ValueError` for models or
-    tokenizers whose ids do not mean the same, for a mask of another length, and as `encode_chat` does.
+    `mask` has a flag for each id of `encode_chat(tokenizer, messages, add_generation_prompt=False)`: True if the model
+    was trained on the token. For a model with an adapter, the base is `lora.base()`. Raises `ValueError` if an id means
+    different tokens for the two models or tokenizers, if the mask has the wrong length, and as `encode_chat` does.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -82,10 +82,10 @@ def _check_ids(title: str, model: Transformer, tokenizer: Tokenizer, ids: Sequen
 
 @torch.inference_mode()
 def _read(model: Transformer, ids: Sequence[int]) -> Expected:
-    """Compute what a model expected at each token, without holding all logits of a long text at once."""
+    """Compute what a model predicted at each position, without holding all logits of a long text at once."""
     expected, cache = nothing(len(ids), model.config.vocab_size), model.new_cache(max_seq_len=len(ids))
     for at in range(0, len(ids) - 1, AT_ONCE):
-        part = list(ids[at : min(at + AT_ONCE, len(ids) - 1)])  # nothing follows the last one
+        part = list(ids[at : min(at + AT_ONCE, len(ids) - 1)])  # no token follows the last
         logits = model(torch.tensor([part], device=model.device), cache=cache)[0].float().cpu().numpy()
         look(expected, at + 1, logits, np.asarray(ids[at + 1 : at + 1 + len(part)], dtype=np.int64))
     return expected
@@ -94,8 +94,8 @@ def _read(model: Transformer, ids: Sequence[int]) -> Expected:
 def _spans(tokenizer: Tokenizer, messages: Sequence[Message], ids: Sequence[int]) -> list[Span]:
     """Find the tokens of each message in the template, special tokens included.
 
-    A message ends where the conversation up to it would end. Where a template looks ahead, that does not hold, and the
-    message is shown together with the next one.
+    A message ends where the conversation up to this message would end. If a template looks ahead, this rule does not
+    hold, and the message is shown together with the next message.
     """
     spans: list[Span] = []
     start, roles = _before_the_first(tokenizer, messages[0]), list[str]()
@@ -118,8 +118,8 @@ def _encoded(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
 
 
 def _before_the_first(tokenizer: Tokenizer, first: Message) -> int:
-    """Count the tokens that a template puts before the first message, such as a system prompt of its own. They do not
-    depend on who wrote the message; the special token that begins it does not count.
+    """Count the tokens that a template puts before the first message, such as a default system prompt. They do not
+    depend on the message's role; the special token that begins the message does not count.
     """
     other = "assistant" if first["role"] == "user" else "user"
     one, two = (_encoded(tokenizer, [{**first, "role": role}]) for role in (first["role"], other))

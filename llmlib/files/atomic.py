@@ -18,7 +18,7 @@ HERE = re.sub(r"[^\w]", "_", platform.node()) or "here"
 
 @contextlib.contextmanager
 def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
-    """Open `path` for writing bytes; it is replaced whole or not at all.
+    """Open `path` for writing bytes; the file is replaced whole or not at all.
 
     The bytes go to a temporary file in the same folder, which is renamed to `path` only after the block has ended
     without an exception. A full disk or an interrupt leaves the old file as it was. If a process is killed, the next
@@ -79,7 +79,7 @@ def write_together(folder: Path, key: str) -> Iterator[Path]:
 
 def settle(folder: Path) -> None:
     """Flush a newly written folder's files to disk, and give them the permissions that the user's new files get."""
-    mode = folder.stat().st_mode & 0o666  # as for any new folder; safetensors writes files that only we may read
+    mode = folder.stat().st_mode & 0o666  # like the new folder; safetensors makes files that only their owner may read
     for path in folder.iterdir():
         os.chmod(path, mode)
         with open(path, "rb") as file:
@@ -92,10 +92,10 @@ def unused_path(folder: Path, prefix: str, suffix: str) -> Path:
 
 
 def remove_leftovers(folder: Path, prefix: str, suffix: str = "") -> None:
-    """Remove what killed processes left under names from `unused_path`, but nothing that a live process still uses."""
+    """Remove files that killed processes left under names from `unused_path`, but no files of live processes."""
     for path in folder.glob(f"{glob.escape(prefix)}*{suffix}"):
         owner = re.search(r"(\w+)-(\d+)-[0-9a-f]{8}", path.name.removeprefix(prefix))
-        with contextlib.suppress(OSError):  # gone already, or somebody else's
+        with contextlib.suppress(OSError):  # the file is already gone, or belongs to somebody else
             if (owner and _is_dead(owner[1], int(owner[2]))) or time.time() - path.stat().st_mtime > STALE:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 

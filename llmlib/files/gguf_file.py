@@ -97,7 +97,7 @@ class GGUFFile:
         return kind, np.asarray(data).reshape(*info.shape[:-1], row_bytes)
 
     def tensor(self, name: str) -> Float32[np.ndarray, "*axes"]:
-        """Read one tensor as float32. Raises `GGUFError` as `raw` does, and for a kind that cannot be dequantised."""
+        """Read one tensor as float32. Raises `GGUFError` like `raw`, and for a kind that cannot be dequantised."""
         import gguf
 
         kind, data = self.raw(name)
@@ -109,11 +109,11 @@ class GGUFFile:
             raise GGUFError(
                 f"{self.path}: tensor {name!r} is stored as {kind.name}, which cannot be dequantised."
             ) from None
-        return values.astype(np.float32, copy=kind == gguf.GGMLQuantizationType.F32)  # a copy: not the file itself
+        return values.astype(np.float32, copy=kind == gguf.GGMLQuantizationType.F32)  # a copy, not the mapped file
 
 
 def read_gguf(path: Path | str) -> GGUFFile:
-    """Read the header, the metadata and the table of tensors.
+    """Read the header, the metadata and the table of tensors of a GGUF file.
 
     Strings become `str`, arrays of strings `list[str]`, arrays of numbers numpy arrays.
     Raises `GGUFError` if the file is truncated, states a false length, or has an unknown version.
@@ -153,7 +153,7 @@ class _Cursor:
         if kind == ARRAY:
             item_kind, count = self.number("I"), self.number("Q")
             if item_kind == STRING:
-                if count * 8 > len(self.data) - self.position:  # each string takes at least its 8-byte length
+                if count * 8 > len(self.data) - self.position:  # a string takes at least 8 bytes, for its length
                     self.take(count * 8)
                 return [self.string() for _ in range(count)]
             return np.frombuffer(self.take(count * self.itemsize(item_kind)), dtype=SCALARS[item_kind])
@@ -170,7 +170,7 @@ class _Cursor:
             raise GGUFError(f"{self.path}: GGUF version {version} is not supported; only versions 2 and 3 are.")
         n_tensors, n_pairs = self.number("Q"), self.number("Q")
         metadata = {}
-        for _ in range(n_pairs):  # a false count ends in `take`: each pair takes bytes
+        for _ in range(n_pairs):  # a false count makes `take` raise an error: each pair takes bytes
             key = self.string()
             metadata[key] = self.value(self.number("I"))
         relative = [self.tensor_info() for _ in range(n_tensors)]

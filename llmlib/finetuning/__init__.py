@@ -1,8 +1,8 @@
-"""Tune a model on examples: `tune` teaches it the assistant's part of conversations, by training all weights or a LoRA.
+"""Tune a model on examples: `tune` teaches it to answer like the assistant in conversations (all weights or a LoRA).
 
-`conversations` reads conversations from a JSONL file, `chat_data` makes batches where only the answers count, and `sft`
-(supervised fine-tuning) passes both to `llmlib.training`. `lora` adds small trainable maps to a frozen model,
-`adapters` saves and loads them in peft's format, and `updates` measures what tuning changed. `tales` makes
+`conversations` reads conversations from a JSONL file, `chat_data` makes batches in which only the answers count, and
+`sft` (supervised fine-tuning) passes both to `llmlib.training`. `lora` adds small trainable maps to a frozen model,
+`adapters` saves and loads these maps in peft's format, and `updates` measures what tuning changed. `tales` makes
 conversations with known answers, and `scores` counts right answers; `cli` is the command `llmlib tune`.
 """
 

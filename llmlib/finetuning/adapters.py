@@ -1,8 +1,8 @@
-"""Read and write LoRAs in the format of `peft`: a folder of a few megabytes that goes on top of its base model.
+"""Read and write LoRAs in the format of `peft`: folders of a few megabytes that change what a base model does.
 
-`adapter_model.safetensors` stores each A and B under the map's name in `transformers`, and `adapter_config.json` says
-how they are scaled. We read what `peft` writes, and `peft` reads what we write. The names are the Llama family's
-(Llama, Mistral, Qwen2, Qwen3, SmolLM2, and the course's own model).
+In a folder, `adapter_model.safetensors` stores each A and B under the name that its map has in `transformers`, and
+`adapter_config.json` says how A and B are scaled. We read what `peft` writes, and `peft` reads what we write. The names
+of the maps are those of the Llama family (Llama, Mistral, Qwen2, Qwen3, SmolLM2, and the course's model).
 """
 
 import json
@@ -23,9 +23,9 @@ from llmlib.settings import SettingsError
 from llmlib.transformer import Transformer
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-ABOUT = "llmlib_adapter"  # in the weights' metadata: a copy of the other file
+ABOUT = "llmlib_adapter"  # key in the weights' metadata, for a copy of the config file
 PREFIX = "base_model.model."  # peft wraps the model twice
-ORIGINAL_BASE = (True, False, "gaussian", "orthogonal", "eva")  # initialisations that do not change the base
+ORIGINAL_BASE = (True, False, "gaussian", "orthogonal", "eva")  # initialisations that leave the base as it is
 NO_MATTER = {  # settings that do not change what a trained adapter computes
     "auto_mapping",
     "base_model_name_or_path",
@@ -43,16 +43,16 @@ READ = {"peft_type", "r", "lora_alpha", "target_modules", "use_rslora", "init_lo
 
 
 class AdapterError(ValueError):
-    """A LoRA file is damaged, is of a kind that we cannot run, or is for another model; the message says why."""
+    """Means that a LoRA file is damaged, of an unsupported kind, or made for another model; the message says which."""
 
 
 def save_adapter(lora: LoRA, folder: Path | str, base_model: str | None = None) -> None:
     """Write a LoRA into a folder that `peft.PeftModel.from_pretrained(base, folder)` can read.
 
-    `base_model` tells people where to load the base from: its id on the Hugging Face hub, or its folder. An adapter
-    that is already in the folder is replaced completely or not at all: the weights carry a copy of the settings, so
-    `load_adapter` can repair a folder if the process died after writing only the weights. Raises `AdapterError` if the
-    folder cannot be written to, and `ValueError` for a LoRA that was removed.
+    `base_model` tells people where to find the base model: its id on the Hugging Face hub, or its folder. An old
+    adapter in the folder is replaced completely or not at all: the weights carry a copy of the settings, so
+    `load_adapter` can repair a folder if the process died after writing only the weights. Raises `AdapterError` if we
+    cannot write to the folder, and `ValueError` for a LoRA that was removed.
 
         save_adapter(lora, "my-adapter", "HuggingFaceTB/SmolLM2-135M-Instruct")
     """
@@ -84,11 +84,11 @@ def save_adapter(lora: LoRA, folder: Path | str, base_model: str | None = None) 
 
 
 def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
-    """Apply the LoRA in a folder to a model, like `apply_lora`. You can switch it off, merge it, or train it further.
+    """Apply the LoRA in a folder to a model; return the LoRA, which you can switch off, merge, or train further.
 
     Raises `AdapterError` for a file that is missing or damaged, settings that we do not support, or an adapter for
     another model (the message says which name or shape does not fit), and `ValueError` for a model that already has a
-    LoRA. The model only changes if everything fits.
+    LoRA. The model changes only if everything fits.
 
     >>> import tempfile
     >>> from llmlib import TransformerConfig
@@ -106,7 +106,7 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
     if not (folder / CONFIG).is_file():
         if written is None:
             raise AdapterError(f"There is no LoRA in {folder}: {CONFIG} is missing. Pass the folder that contains it.")
-        with atomic_write(folder / CONFIG) as file:  # the process that saved it died before it wrote this file
+        with atomic_write(folder / CONFIG) as file:  # the saving process died before it wrote this file
             file.write(written.encode())
     with naming(folder / CONFIG, AdapterError):
         config = _read_config(_record(folder / CONFIG))
@@ -120,7 +120,7 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
         saved = config if written is None else _read_config(json.loads(written))
     if saved != config:
         raise AdapterError(
-            f"{folder / CONFIG} does not match the settings that were saved with the weights. Delete it, and "
+            f"{folder / CONFIG} does not match the settings that were saved with the weights. Delete this file, and "
             "load_adapter will write it again from the weights."
         )
     lora = apply_lora(model, config)
@@ -132,12 +132,12 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
 
 
 def _their_name(name: str) -> str:
-    """Translate a map's name for `transformers`: `blocks.0.mlp.up` becomes `model.layers.0.mlp.up_proj`."""
+    """Translate a map's name to the name in `transformers`: `blocks.0.mlp.up` becomes `model.layers.0.mlp.up_proj`."""
     return translate(f"{name}.weight", LLAMA_NAMES).removesuffix(".weight")
 
 
 def _their_kind(kind: str) -> str:
-    """Translate the name of a kind of map for `transformers`: `up` becomes `up_proj`."""
+    """Translate the name of a kind of map to the name in `transformers`: `up` becomes `up_proj`."""
     part = "attention" if kind in GROUPS["attention"] else "mlp"
     return _their_name(f"blocks.0.{part}.{kind}").rpartition(".")[2]
 
@@ -154,21 +154,21 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def _read_config(record: dict[str, Any]) -> LoRAConfig:
-    """Read the settings. An `AdapterError` or `FormatError` names the first setting that we cannot run."""
+    """Read the settings; raise `AdapterError` or `FormatError` for the first setting that we do not support."""
     if (kind := field(record, "peft_type", str, CONFIG)) != "LORA":
         raise AdapterError(f"the adapter has the type {short(kind)}; only LORA is supported.")
     begun = record.get("init_lora_weights", True)
     if begun not in ORIGINAL_BASE:
         raise AdapterError(
-            f"init_lora_weights={short(begun)} changes the base model's own weights, which is not supported. "
+            f"init_lora_weights={short(begun)} changes the base model's weights, which is not supported. "
             'peft can convert the adapter: save_pretrained(…, path_initial_model_for_weight_conversion="…").'
         )
     if (bias := record.get("bias", "none")) != "none":
         raise AdapterError(f"bias={short(bias)} is not supported: only A and B can be trained.")
-    for name, value in record.items():  # for features that an adapter does not use, peft writes None, False or empty
+    for name, value in record.items():  # peft writes None, False or an empty value for unused features
         if name not in NO_MATTER | READ and value:
             raise AdapterError(
-                f"{name}={short(value)} is not supported: every map must have the same rank, and only A and B."
+                f"{name}={short(value)} is not supported: every map must have only an A and a B, of the same rank."
             )
     try:
         return LoRAConfig(
@@ -202,12 +202,12 @@ def _targets(theirs: list[Any]) -> tuple[str, ...]:
 
 
 def _read_tensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
-    """Return the matrices, and the settings stored with them if llmlib wrote the file."""
+    """Return the matrices, and the settings that llmlib stores with them (None if llmlib did not write the file)."""
     import safetensors
 
     if not path.is_file():
         pickled = (path.parent / "adapter_model.bin").is_file()
-        why = " The *.bin file is a pickle, which can run code when loaded, so it is not read." if pickled else ""
+        why = " The *.bin file is a pickle, which can run code, so llmlib does not read it." if pickled else ""
         raise AdapterError(f"{path} is missing. Copy or download it again.{why}")
     try:
         tensors = read_weights(path)
@@ -223,7 +223,7 @@ def _read_tensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
 
 
 def _check(tensors: dict[str, Tensor], model: Transformer, config: LoRAConfig) -> None:
-    """Raise `AdapterError` unless these are exactly the tensors that the model needs, with the right shapes."""
+    """Raise `AdapterError` unless these are precisely the tensors that the model needs, with the right shapes."""
     expected: dict[str, tuple[int, int]] = {}
     for name, module in maps_of(model, config).items():
         expected[_file_name(name, "A")] = (config.rank, module.in_features)
@@ -244,6 +244,6 @@ def _check(tensors: dict[str, Tensor], model: Transformer, config: LoRAConfig) -
         )
     if others := sorted(tensors.keys() - expected.keys()):
         raise AdapterError(
-            f"the LoRA is for another model: this model cannot use {len(others)} of its matrices; "
+            f"the LoRA is for another model: this model cannot use {len(others)} of the LoRA's matrices; "
             f"the first is {others[0]} (this model has {layers} layers)."
         )

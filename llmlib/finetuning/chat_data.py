@@ -1,4 +1,4 @@
-"""Make batches of conversations where only the assistant's words are targets."""
+"""Make batches of conversations in which only the assistant's words are targets."""
 
 import operator
 import warnings
@@ -16,27 +16,27 @@ from llmlib.tokenization.base import Tokenizer
 from llmlib.training.batches import shuffled
 from llmlib.training.loss import IGNORED
 
-OPEN_ROWS = 32  # how many rows may still be filled up during packing
+OPEN_ROWS = 32  # packing keeps at most this many unfinished rows open
 
 
 class TruncationWarning(UserWarning):
-    """Some conversations are longer than a row, so some answers are cut off or lost; the message says how many."""
+    """Warns that some conversations do not fit into a row, so answers are cut or lost; the message says how many."""
 
 
 class ChatData:
     """Makes training batches of conversations (see `llmlib.training.batches.Data`) with the answers as targets.
 
-    Every conversation begins at the start of a row or after another conversation, and is never split over two rows.
-    Each epoch contains every conversation once, in a new random order; the same step and seed give the same batch.
+    A conversation begins at the start of a row or after another conversation, and is never split over two rows. Each
+    epoch contains every conversation once, in a new random order; the same step and seed give the same batch.
 
-    With `packed`, a row has as many whole conversations as fit, like the rows of text in pretraining, so that little is
-    wasted on padding. Then a later conversation can attend to earlier conversations in its row, which have nothing to
-    do with it, and its positions are later than in a chat. Rows were packed like this in pretraining too, and the
-    earlier text does not give the answer away, but the loss is not quite the same as with padded rows. Without
-    `packed`, each row has one conversation and then padding, which no token attends to and which is never a target.
+    With `packed`, a row holds as many whole conversations as fit, as in pretraining, so there is little padding. Then a
+    conversation can attend to unrelated, earlier conversations in its row, and its positions are later than in a chat.
+    Rows were packed like this in pretraining too, and the earlier text does not reveal the answer, but the loss is not
+    quite the same as with padded rows. Without `packed`, each row holds one conversation and then padding, which no
+    token attends to and which is never a target.
 
     A conversation with more than seq_len + 1 tokens is cut to that length, and left out if no answer begins before the
-    cut: a `TruncationWarning` says how many answers are affected.
+    cut. A `TruncationWarning` says how many answers are affected.
 
     Raises `ValueError` for an invalid conversation (the message gives its number, from 0) and, when you ask for a
     batch, if no row would have an answer.
@@ -52,9 +52,7 @@ class ChatData:
 
     def __init__(self, tokenizer: Tokenizer, conversations: Iterable[Sequence[Message]], *, packed: bool = True):
         self.vocab_size, self.packed = tokenizer.vocab_size, packed
-        self._encoded: list[
-            tuple[np.ndarray, np.ndarray]
-        ] = []  # for each conversation: its ids, and which of them count
+        self._encoded: list[tuple[np.ndarray, np.ndarray]] = []  # for each conversation: its ids, and which ids count
         for number, messages in enumerate(conversations):
             try:
                 ids, mask = encode_chat_with_mask(tokenizer, messages)
@@ -63,9 +61,9 @@ class ChatData:
             self._encoded.append((np.array(ids, dtype=np.int32), np.array(mask, dtype=bool)))
         if not self._encoded:
             raise ValueError("There are no conversations to learn from.")
-        self._usable: dict[int, list[int]] = {}  # by seq_len: the numbers of usable conversations
-        self._first_rows: dict[tuple[int, int], list[int]] = {}  # by seed and seq_len: the first row of each epoch
-        self._epochs: dict[tuple[int, int, int], list[list[int]]] = {}  # the last few epochs that were used
+        self._usable: dict[int, list[int]] = {}  # for each seq_len, the numbers of usable conversations
+        self._first_rows: dict[tuple[int, int], list[int]] = {}  # for a seed and seq_len: first row of each epoch
+        self._epochs: dict[tuple[int, int, int], list[list[int]]] = {}  # the epochs that were used last
 
     def __len__(self) -> int:
         """Return how many conversations there are."""
@@ -77,7 +75,7 @@ class ChatData:
         return f"ChatData({len(self):,} conversations: {tokens:,} tokens, {counted:,} of them the assistant's)"
 
     def fingerprint(self) -> str:
-        """Return the number of conversations and a checksum, to notice if the data has changed."""
+        """Return the number of conversations and a checksum, so that we notice if the data has changed."""
         running = 0
         for ids, mask in self._encoded:
             running = zlib.crc32(mask.data, zlib.crc32(ids.data, running))
@@ -88,7 +86,7 @@ class ChatData:
     ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
         """Return a step's rows, and each token's target: the next token, or -100 (`IGNORED`) if it does not count.
 
-        The rows are as wide as the longest one, at most `seq_len`, because more padding would only cost time. Raises
+        The rows are as wide as the longest row (at most `seq_len`), because more padding would only waste time. Raises
         `ValueError` if a size is not positive, or if there is no answer in the first seq_len + 1 tokens.
         """
         for name, value, least in (
@@ -112,7 +110,7 @@ class ChatData:
         return torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
 
     def rows_an_epoch(self, seq_len: int, seed: int = 0) -> int:
-        """Return how many rows an epoch has; another shuffle may need one row more or fewer."""
+        """Return how many rows an epoch has; a different shuffle may need one row more or fewer."""
         return len(self._epoch(0, seed, seq_len))
 
     def _kept(self, number: int, seq_len: int) -> tuple[np.ndarray, np.ndarray]:
@@ -142,7 +140,7 @@ class ChatData:
         return self._epochs[key]
 
     def _within(self, seq_len: int) -> list[int]:
-        """Return the conversations where at least part of an answer fits into a row; warn once about the others."""
+        """Return the conversations with at least part of an answer within a row; warn once about what is cut."""
         if seq_len not in self._usable:
             self._usable[seq_len] = [n for n, (_, mask) in enumerate(self._encoded) if mask[1 : seq_len + 1].any()]
             if loss := self._loss_by_cutting(seq_len, len(self._usable[seq_len])):
@@ -172,13 +170,15 @@ class ChatData:
 
 
 def pack(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Pack items of these `lengths` into rows of at most `size`: each goes into the first open row with room for it.
+    """Pack items of these lengths into rows of at most `size`, in order; return the numbers of the items in each row.
+
+    An item goes into the first open row with enough room for it; at most `OPEN_ROWS` rows are open at once.
 
     >>> pack([5, 6, 4, 4], size=10)
     [[0, 2], [1, 3]]
     """
     rows: list[list[int]] = []
-    rooms: dict[int, int] = {}  # of the open rows
+    rooms: dict[int, int] = {}  # room in each open row
     for place, length in enumerate(lengths):
         row = next((row for row, room in rooms.items() if room >= length), None)
         if row is None:

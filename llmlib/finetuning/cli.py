@@ -1,4 +1,4 @@
-"""`llmlib tune`: make an assistant from a model, a file of conversations and a settings file."""
+"""`llmlib tune` makes an assistant from a model, a file of conversations and a settings file."""
 
 import re
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ folder = "runs/assistant"    # for the tuned model (open it with load_pretrained
 [data]
 conversations = "examples.jsonl"  # one per line: {"prompt": "Hi", "response": "Hello!"}; or, for several turns,
                                   # {"messages": [{"role": "user", "content": "Hi"}, ...]}
-template = "tales"           # how to write a conversation: "tales", "chatml", "llama3"; default: the model's own way
+template = "tales"           # the chat template: "tales", "chatml" or "llama3"; default: the model's own template
 packed = true                # put several conversations into a row of tokens
 validation_share = 0.1       # validate on this share of the conversations, from the end of the file
 
@@ -61,7 +61,7 @@ class DataSettings:
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class TuneSettings:
-    """The content of a settings file for `llmlib tune`."""
+    """The settings of `llmlib tune`, as read from a TOML file."""
 
     model: Annotated[str, SOME]
     folder: Annotated[str, SOME]
@@ -81,7 +81,7 @@ def tune_command(
     settings: Annotated[Path, typer.Argument(help="A TOML file; see the example below.")],
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in the folder.")] = False,
 ) -> None:
-    """Tune a model on conversations: it learns to answer like the assistant in them.
+    """Tune a model on conversations, so that it learns to answer like the assistant in them.
 
     The result is a folder that load_pretrained opens. The same settings give the same run; use --resume to continue a
     run that was stopped.
@@ -124,7 +124,7 @@ def _run(path: Path, resume: bool) -> None:
         tokenizer = _with_template(tokenizer, _templates()[data.template])
     elif tokenizer.chat_template is None:
         raise SettingsError(
-            f"{settings.model} has no chat template of its own. Choose one in [data]: template = "
+            f"{settings.model} has no chat template. Choose one in [data]: template = "
             f'"{next(iter(_templates()))}", or {", ".join(list(_templates())[1:])}.'
         )
     start_tokens(model, tokenizer, settings.start)
@@ -148,7 +148,7 @@ def _run(path: Path, resume: bool) -> None:
             resume=resume,
         )
         if ranks.writes and lora is None:
-            write_tokenizer(tokenizer, folder)  # so that you can open a checkpoint too
+            write_tokenizer(tokenizer, folder)  # so that you can open checkpoints too
     with following(run, folder, ranks, f"llmlib tune {path} --resume"):
         _keep(run, tokenizer, folder, ranks.writes, lora, base)
 
@@ -170,9 +170,9 @@ def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool, lora: Any, base:
 
 
 def _base(name: str, unchanged: bool, folder: Path) -> Any:
-    """Return where to find an adapter's base: an id on the hub, the base's folder, or else the folder of a copy.
+    """Return where to find an adapter's base model: its id on the hub, its folder, or else the folder of a copy.
 
-    An adapter only works with the base that it was trained on, and that base may have new rows for new tokens.
+    An adapter works only with the base model that it was trained on, which may have new rows for new tokens.
     """
     from llmlib.pretrained.loading import HUB_IDS, TINYTALES
 

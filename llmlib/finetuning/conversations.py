@@ -9,20 +9,20 @@ from typing import Any
 from llmlib.chat import Message, check_turns
 from llmlib.files.checked_json import FormatError, field, short, without_duplicates
 
-MOST_BYTES_A_LINE = 1 << 24  # 16 MB: a damaged file may be one endless line
+MOST_BYTES_A_LINE = 1 << 24  # 16 MB, because a damaged file may be one endless line
 
 
 class ConversationError(ValueError):
-    """A file contains something that is not a conversation; the message gives the line and says what was expected."""
+    """Means that part of a file is not a conversation; the message names the line and what was expected."""
 
 
 def read_conversations(path: Path | str) -> list[list[Message]]:
     """Read the conversations in a JSONL file, one per line; empty lines are skipped.
 
-    A line is an object with "messages", a list of `{"role": …, "content": …}`, where user and assistant take turns
-    after at most one system message. For a single question and answer, the object may instead have two strings,
+    Each line is a JSON object with "messages", a list of `{"role": …, "content": …}`, in which user and assistant take
+    turns after at most one system message. For a single question and answer, the object may instead have two strings,
     "prompt" and "response". Other fields are ignored. Raises `ConversationError` for a file that cannot be read or has
-    no conversations, and for the first line that is not a conversation.
+    no conversations, or for the first line that is not a conversation.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "examples.jsonl"
@@ -39,7 +39,8 @@ def read_conversations(path: Path | str) -> list[list[Message]]:
             raise ConversationError(f"{path}, line {number}: {error}") from None
     if not found:
         raise ConversationError(
-            f'{path} has no conversations. Expected one per line, such as {{"prompt": "Hi", "response": "Hello!"}}.'
+            f"{path} has no conversations. Expected one conversation per line, such as "
+            '{"prompt": "Hi", "response": "Hello!"}.'
         )
     return found
 
@@ -53,8 +54,8 @@ def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
                 number += 1
                 if len(line) > MOST_BYTES_A_LINE:
                     raise ConversationError(
-                        f"{path}, line {number} is longer than {MOST_BYTES_A_LINE >> 20} MB. Expected JSONL, with each "
-                        "object on its own line."
+                        f"{path}, line {number} is longer than {MOST_BYTES_A_LINE >> 20} MB. Expected JSONL, with one "
+                        "object per line."
                     )
                 if number == 1:
                     line = line.removeprefix(codecs.BOM_UTF8)
@@ -65,7 +66,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def record_in(line: bytes, expected: str) -> dict[str, Any]:
-    """Return the object in a line. Raises `FormatError`, with what is wrong in the line and what is `expected`."""
+    """Return the JSON object in a line. Raises a `FormatError` that says what is wrong and what is `expected`."""
     try:
         record = json.loads(line.decode(), object_pairs_hook=without_duplicates)
     except UnicodeDecodeError as error:
@@ -75,7 +76,7 @@ def record_in(line: bytes, expected: str) -> dict[str, Any]:
         ) from None
     except json.JSONDecodeError as error:
         raise FormatError(f"invalid JSON at character {error.pos + 1}: {error.msg}. {expected}") from None
-    except (ValueError, RecursionError) as error:  # a repeated key, a number with too many digits, nested too deeply
+    except (ValueError, RecursionError) as error:  # a repeated key, too many digits, or nesting that is too deep
         raise FormatError(f"{error}. {expected}") from None
     if not isinstance(record, dict):
         raise FormatError(f"{short(record)} is not an object. {expected}")
@@ -96,7 +97,7 @@ def _conversation(line: bytes) -> list[Message]:
 
 
 def messages_in(record: dict[str, Any]) -> list[Message]:
-    """Return the messages of a record, with only role and content. Raises `FormatError`."""
+    """Return the messages of a record, with only role and content. Raises `FormatError` for other records."""
     messages = [_message(m, n) for n, m in enumerate(field(record, "messages", list, "the conversation"))]
     if not messages:
         raise FormatError("the conversation has no messages.")

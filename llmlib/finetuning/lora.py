@@ -1,9 +1,9 @@
-"""LoRA: freeze a model, and train small maps of low rank alongside its own.
+"""LoRA: freeze a model, and train small low-rank maps beside the model's maps.
 
-A linear map y = W x gets a detour through `rank` numbers: y = W x + α/r · B A x, where A is [r, d_in] and B is
-[d_out, r]. Only A and B are trained, so there are gradients and optimizer states for about one weight in a hundred. B
-starts at zero, so at first the model is exactly the base. Source: Hu et al. (2021), "LoRA: Low-Rank Adaptation of Large
-Language Models".
+A linear map y = W x gets a detour through `rank` numbers: y = W x + α/r · B A x, where A is [r, d_in] and B is [d_out,
+r]. Only A and B are trained, so there are gradients and optimizer states for only about one weight in a hundred. B
+starts at zero, so at first the model's output is precisely that of the base model. Source: Hu et al. (2021), "LoRA:
+Low-Rank Adaptation of Large Language Models".
 """
 
 import contextlib
@@ -28,7 +28,7 @@ GROUPS = {"all": ATTENTION + MLP, "attention": ATTENTION, "mlp": MLP}
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class LoRAConfig:
-    """Says where a LoRA goes and how large it is.
+    """Says which linear maps get a low-rank detour, and how wide and how strong the detours are.
 
     Raises `ValueError` for impossible settings.
 
@@ -36,11 +36,11 @@ class LoRAConfig:
     2.0
     """
 
-    rank: Annotated[int, AT_LEAST_1] = 8  # width of the detour
+    rank: Annotated[int, AT_LEAST_1] = 8  # the width of the detour
     alpha: Annotated[int | float, MORE_THAN_0] = 16  # the detour is multiplied by α/r
     targets: str | tuple[str, ...] = "all"  # "all" linear maps in the blocks, "attention", "mlp", or names of maps
-    rslora: bool = False  # α/√r instead of α/r. Source: Kalajdzievski (2023), "A Rank Stabilization Scaling Factor"
-    seed: Annotated[int, AT_LEAST_0] = 0  # for drawing A
+    rslora: bool = False  # use α/√r instead of α/r. Source: Kalajdzievski (2023), "A Rank Stabilization Scaling Factor"
+    seed: Annotated[int, AT_LEAST_0] = 0  # seed for the random start of A
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -53,22 +53,23 @@ class LoRAConfig:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The maps of a block that get a detour."""
+        """The names of the maps that get a detour in each block."""
         if isinstance(self.targets, str):
             return GROUPS.get(self.targets, (self.targets,))
         return self.targets
 
     @property
     def scale(self) -> float:
-        """The factor of the detour: α/r, or α/√r."""
+        """The factor by which the detour is multiplied: α/r, or α/√r."""
         return self.alpha / (math.sqrt(self.rank) if self.rslora else self.rank)
 
 
 class LoRALinear(Linear):
-    """A linear map with a detour of low rank: W x + scale · B A x. It shares W and the bias with `base`.
+    """A linear map with a low-rank detour: W x + scale · B A x. It shares W and the bias with `base`.
 
-    A is drawn uniformly from ±1/√d_in, as in peft. A and B are float32 even if W is bfloat16, because their steps
-    are small. If `merged` is True, `weight` is W + scale · B A; if `enabled` is False, the detour is skipped.
+    A is drawn uniformly between −1/√d_in and 1/√d_in, as in peft. A and B are float32 even if W is bfloat16, because
+    the updates of A and B are small. If `merged` is True, `weight` is W + scale · B A; if `enabled` is False, the
+    detour is skipped.
 
     >>> base = Linear(2, 1, bias=False)  # with weights of zero
     >>> module = LoRALinear(base, rank=1, scale=10.0, generator=torch.Generator())
@@ -84,7 +85,7 @@ class LoRALinear(Linear):
         self.register_parameter("bias", base.bias)
         dtype = torch.promote_types(base.weight.dtype, torch.float32)
         bound = base.in_features**-0.5
-        drawn = torch.empty(rank, base.in_features)  # on the CPU, so every device gets the same numbers
+        drawn = torch.empty(rank, base.in_features)  # drawn on the CPU, so every device gets the same numbers
         drawn.uniform_(-bound, bound, generator=generator)
         self.A = nn.Parameter(drawn.to(base.weight.device, dtype))
         self.B = nn.Parameter(torch.zeros(base.out_features, rank, device=base.weight.device, dtype=dtype))
@@ -103,7 +104,7 @@ class LoRALinear(Linear):
 
 
 class LoRA:
-    """The detours in one model, made by `apply_lora` or `load_adapter`.
+    """The low-rank detours of one model, added by `apply_lora` or `load_adapter`.
 
     `maps` contains each detour under its name in the model, such as "blocks.0.attention.query".
     """
@@ -126,17 +127,17 @@ class LoRA:
 
     @property
     def n_weights(self) -> int:
-        """How many numbers are trained, in all A and B together."""
+        """The total number of weights in all matrices A and B."""
         return sum(module.A.numel() + module.B.numel() for module in self.maps.values())
 
     @property
     def share(self) -> float:
-        """`n_weights` divided by the number of the model's own weights."""
+        """`n_weights` divided by the number of weights in the base model."""
         return self.n_weights / (sum(p.numel() for p in self.model.parameters()) - self.n_weights)
 
     @property
     def enabled(self) -> bool:
-        """Whether the detours are on. False gives you the base model back, until you set this to True again."""
+        """Whether the detours are on. While this is False, the model computes what the base model does."""
         return all(module.enabled for module in self.maps.values())
 
     @enabled.setter
@@ -149,7 +150,7 @@ class LoRA:
 
     @contextlib.contextmanager
     def off(self) -> Iterator[None]:
-        """Switch the detours off inside a `with` block: the model then equals its base, bit for bit."""
+        """Switch the detours off inside a `with` block, where the model equals its base model, bit for bit."""
         before, self.enabled = self.enabled, False
         try:
             yield
@@ -157,9 +158,9 @@ class LoRA:
             self.enabled = before
 
     def base(self) -> Transformer:
-        """Return a second model without detours that shares the weights; you can run both at the same time.
+        """Return a second model that shares the weights but has no detours; you can use both models at once.
 
-        Raises `ValueError` if the LoRA is merged, or removed.
+        Raises `ValueError` if the LoRA is merged or was removed.
         """
         self._check_there()
         self._check_apart()
@@ -175,9 +176,9 @@ class LoRA:
         return all(module.merged for module in self.maps.values()) and bool(self.maps)
 
     def merge(self) -> None:
-        """Make W + scale · B A the weights, so that the model has no detours and is as fast as the base.
+        """Replace the weights by W + scale · B A, so that the model needs no detours and is as fast as before.
 
-        The base's own matrices stay in memory, so `unmerge` restores them bit for bit. The sum is computed in float32
+        The base's matrices stay in memory, so `unmerge` can restore them bit for bit. The sum is computed in float32
         and rounded to the model's dtype. Raises `ValueError` if the LoRA is off, or was removed.
         """
         self._check_there()
@@ -190,14 +191,14 @@ class LoRA:
         self._let_learn()
 
     def unmerge(self) -> None:
-        """Undo `merge`: restore the base's own matrices, and the detours next to them."""
+        """Undo `merge`: restore the original matrices and the separate detours."""
         self._check_there()
         for name, module in self.maps.items():
             module.weight, module.merged = self._originals[name].weight, False
         self._let_learn()
 
     def fold(self) -> None:
-        """Add the detours to the base's own matrices for good, and remove them from the model.
+        """Add the detours to the original matrices permanently, and remove the detours from the model.
 
         Raises `ValueError` as `merge` does.
         """
@@ -208,7 +209,7 @@ class LoRA:
         self.remove()
 
     def remove(self) -> None:
-        """Restore the model as it was: its own maps, and the same weights trainable as before."""
+        """Restore the model as it was: with the original maps, and the same weights trainable."""
         for name, original in self._originals.items():
             self.model.set_submodule(name, original)
         for parameter in self._learned:
@@ -233,9 +234,9 @@ class LoRA:
 def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
     """Freeze a model, and add a trainable low-rank detour to each map that the config names.
 
-    The model is changed in place: each map that gets a detour is replaced by one that uses the same weights. The model
-    computes exactly the same until you train it; `train(model, …)` then only trains A and B. Raises `ValueError` for a
-    model that already has a LoRA, or that has no map of a given name.
+    The model is changed in place: each map that gets a detour is replaced by a new map with the same weights. The
+    model's output stays the same until you train; `train(model, …)` then trains only A and B. Raises `ValueError` if
+    the model already has a LoRA, or if it has no map with a given name.
 
     >>> from llmlib import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=2))
@@ -249,14 +250,14 @@ def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
 
 
 def maps_of(model: Transformer, config: LoRAConfig | None = None) -> dict[str, Linear]:
-    """Return the linear maps in the blocks that the config names (default: all). Raises as `apply_lora` does."""
+    """Return the linear maps in the blocks that the config names (by default all maps). Raises as `apply_lora` does."""
     config = config or LoRAConfig()
     if any(isinstance(module, LoRALinear) for module in model.modules()):
-        raise ValueError("The model already has a LoRA. Use that one, or call its remove() first.")
+        raise ValueError("The model already has a LoRA. Use the existing LoRA, or call its remove() first.")
     there = {name: m for name, m in model.blocks.named_modules(prefix="blocks") if isinstance(m, Linear)}
     kinds = list(dict.fromkeys(name.rpartition(".")[2] for name in there))
     wanted = [name for name in config.names if name in kinds]
     missing = [name for name in config.names if name not in kinds]
-    if not wanted or (missing and config.targets not in GROUPS):  # in a group, some may be missing: GPT-2 has no gate
+    if not wanted or (missing and config.targets not in GROUPS):  # a group may lack some: GPT-2 has no gate
         raise ValueError(f"The model's blocks have no map {missing[0]!r}; they have: {', '.join(kinds) or 'none'}.")
     return {name: module for name, module in there.items() if name.rpartition(".")[2] in wanted}

@@ -1,8 +1,8 @@
 """Minimal pairs: ask the same question, word for word, about a story that answers it and a story that does not.
 
 Does a tuned model look at the story, or has it learned which questions to refuse? A model that goes by the wording
-answers both halves of a pair in the same way, and gets at most one of them right. So look at the score "both": no rule
-about wordings can raise it.
+answers both halves of a pair in the same way, and gets at most one half right. So look at the score "both", which no
+rule about wordings can raise.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,18 +27,18 @@ from llmlib.finetuning.tales import Prompt, Request, prompt_about, split_prompt
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 
-PAIRS = 8  # the random stream for pairs; other tasks use other streams
+PAIRS = 8  # number of the random stream for pairs; other tasks use other streams
 GIVING = "What did {0} give to {1}?"
-MOST_STORIES = 500  # the most stories to look through for each pair
-AT_ONCE = 6  # a test uses at least this many of the wordings
+MOST_STORIES = 500  # most stories to look through for each pair
+AT_ONCE = 6  # a test uses at least this many wordings
 
 
 @dataclass(frozen=True)
 class Pair:
     """The same question about two stories: one gives the answer; the other has the same people but not the answer.
 
-    The question is the same word for word, unless it names two people ("What did Pip give to Mabel?"). Few stories have
-    the same two people, so then the question about the second story names two people from that story.
+    The two questions are the same word for word, unless they name two people ("What did Pip give to Mabel?"). Few
+    stories have the same two people, so the second question then names two people from the second story.
     """
 
     wording: str
@@ -49,10 +49,10 @@ class Pair:
 def minimal_pairs(
     n: int, *, wordings: Sequence[str] = TAUGHT, seed: int = 1, split: str = "heldout", start: int = 0
 ) -> list[Pair]:
-    """Make `n` pairs with these wordings, about 2 n different stories of one split, skipping its first `start` stories.
+    """Make `n` pairs with these wordings from 2 n different stories of one split; skip its first `start` stories.
 
-    No wording gets more than a sixth of the pairs, unless there are fewer than six. Raises `ValueError` for an unknown
-    wording or split, or if there are not enough stories.
+    No wording gets more than a sixth of the pairs, unless there are fewer than six wordings. Raises `ValueError` for an
+    unknown wording or split, or if there are not enough stories.
 
     >>> (pair,) = minimal_pairs(1, wordings=["What was the prize?"])
     >>> split_prompt(pair.told)[1] == split_prompt(pair.untold)[1], pair.told.answer, pair.untold.answer
@@ -63,15 +63,15 @@ def minimal_pairs(
         raise ValueError(f"There is no wording {unknown[0]!r}." if unknown else "wordings is empty.")
     most = -(-n // min(AT_ONCE, len(wordings)))
     pairs: list[Pair] = []
-    waiting: list[tuple[str, Request, Story]] = []  # questions with an answer, but without a silent story so far
+    waiting: list[tuple[str, Request, Story]] = []  # questions that still need a story without the answer
     for story, dice in _stories(n, seed, split, start):
         full = {wording for wording in wordings if sum(pair.wording == wording for pair in pairs) >= most}
         waiting = [entry for entry in waiting if entry[0] not in full]
         other = next((entry for entry in waiting if _silent_question(story, *entry[:2], dice)), None)
         if other:
-            wording, request, telling = other
+            wording, request, answering = other
             silent = Request("unanswerable", _silent_question(story, wording, request, dice), NOT_TOLD)
-            pairs.append(Pair(wording, prompt_about(telling, request), prompt_about(story, silent)))
+            pairs.append(Pair(wording, prompt_about(answering, request), prompt_about(story, silent)))
             waiting.remove(other)
         else:
             answered = answers(story)
@@ -85,18 +85,18 @@ def minimal_pairs(
                 waiting.append((wording, Request(wording, question, as_sentence(answered[question])), story))
         if len(pairs) == n:
             return pairs
-    raise ValueError(f"Only {len(pairs)} of {n} pairs were found. Ask for fewer, or use more wordings.")
+    raise ValueError(f"Only {len(pairs)} of {n} pairs were found. Ask for fewer pairs, or use more wordings.")
 
 
 def _silent_question(story: Story, wording: str, request: Request, dice: Dice) -> str:
-    """Return a form of the question that this story leaves open, or "" if there is none."""
+    """Return a form of the question that this story leaves open, or "" if there is no such form."""
     if "{1}" in wording:
         return open_questions(story, dice).get(wording, "")
     return request.text if leaves_open(story, request.text, wording) else ""
 
 
 def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
-    """Return the pairs that `OTHER_WORDS` can reword, with the new wording, which no training conversation uses."""
+    """Return the pairs that `OTHER_WORDS` can reword, with the new wording, which is never used in training."""
 
     def said(prompt: Prompt, wording: str) -> Prompt:
         _, question = split_prompt(prompt)
@@ -114,7 +114,7 @@ def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int = 0) -> list[Pair]:
-    """Make pairs about one story: what did A give to B (the story says), and what did B give to A (it does not).
+    """Make `n` pairs, each about one story: what did A give to B (the story says), and what B to A (it does not say).
 
     All words of the question are in the story, even "gave". Raises `ValueError` as `minimal_pairs` does.
 
@@ -125,7 +125,7 @@ def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int
     found: list[Pair] = []
     for story, _ in _stories(n, seed, split, start):
         given = [question for question, wording in answered_questions(story).items() if wording == GIVING]
-        if len(given) == 1 and len(matter(GIVING).findall(story.text)) == 1:  # nothing else is given away
+        if len(given) == 1 and len(matter(GIVING).findall(story.text)) == 1:  # the story has no other gift
             names = slots_of(given[0], GIVING)
             turned = GIVING.format(names["1"], names["0"])
             right = Request("what", given[0], as_sentence(answers(story)[given[0]]))
@@ -133,15 +133,15 @@ def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int
             found.append(Pair(GIVING, prompt_about(story, right), prompt_about(story, wrong)))
         if len(found) == n:
             return found
-    raise ValueError(f"Only {len(found)} of {n} stories were found. Ask for fewer.")
+    raise ValueError(f"Only {len(found)} of {n} stories were found. Ask for fewer stories.")
 
 
 def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
-    """Return the best possible score for a model that goes by the wording alone to decide whether to answer.
+    """Return the best possible score for a model that decides only by the wording whether to answer.
 
-    `asked` lists each question's wording, and whether its story tells the answer. The model decides once per wording
-    whether to answer or to refuse, and is right wherever that decision fits. On minimal pairs, such a model scores one
-    half. Raises `ValueError` if `asked` is empty.
+    `asked` lists each question's wording, and whether the story answers the question. The model decides once per
+    wording whether to answer or to refuse, and is right wherever the decision fits. On minimal pairs, such a model gets
+    a score of one half. Raises `ValueError` if `asked` is empty.
 
     >>> best_by_wording(
     ...     [("How old is …?", False), ("Who broke …?", True), ("Who broke …?", True), ("Who broke …?", False)]
@@ -151,8 +151,8 @@ def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
     if not asked:
         raise ValueError("asked is empty: it needs at least one question.")
     by_wording: dict[str, list[bool]] = {}
-    for wording, tells in asked:
-        by_wording.setdefault(wording, []).append(tells)
+    for wording, is_answered in asked:
+        by_wording.setdefault(wording, []).append(is_answered)
     return sum(max(sum(some), len(some) - sum(some)) for some in by_wording.values()) / len(asked)
 
 
@@ -170,7 +170,7 @@ def pair_scores(
 
 
 def score_answers(pairs: Sequence[Pair], given: Sequence[str]) -> dict[str, Score]:
-    """Score answers to pairs as `pair_scores` does: first the answers to all `told` prompts, then to all `untold` ones.
+    """Score answers to pairs as `pair_scores` does: first answers to all `told` prompts, then to all `untold` prompts.
 
     Raises `ValueError` if there are not two answers for each pair.
 

@@ -1,4 +1,4 @@
-"""Count right answers, by kind, and say how certain the result is."""
+"""Count right answers by kind, with a confidence interval."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from llmlib.transformer import Transformer
 
 @dataclass(frozen=True)
 class Score:
-    """Says how many answers are right, out of how many.
+    """Holds how many answers are right, and how many there are.
 
     >>> Score(9, 10)
     Score(90% of 10, 60% to 98%)
@@ -40,10 +40,10 @@ class Score:
 def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
     """Return a confidence interval for a share: 95 in 100 of these intervals contain the true share.
 
-    It contains all shares p for which the observed share is at most z standard deviations, z · √(p (1 − p) / of), away.
-    Unlike an interval of that width around the observed share, it stays between 0 and 1, and it does not take 10 right
-    out of 10 as proof of perfection. Source: Wilson (1927), "Probable inference, the law of succession, and statistical
-    inference". Raises `ValueError` unless 0 ≤ right ≤ of and of ≥ 1.
+    The interval contains all shares p that are at most z standard deviations, z · √(p (1 − p) / of), away from the
+    observed share. Unlike an interval of this width around the observed share, it stays between 0 and 1, and does not
+    treat 10 right out of 10 as proof of perfection. Source: Wilson (1927), "Probable inference, the law of succession,
+    and statistical inference". Raises `ValueError` unless 0 ≤ right ≤ of and of ≥ 1.
 
     >>> low, high = wilson_interval(10, 10)
     >>> round(low, 2), high
@@ -54,12 +54,13 @@ def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]
     share, spread = right / of, z * z / of
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / of + spread / (4 * of))
-    # If all or no answers are right, rounding must not move the bound away from 1 or 0.
+    # If all answers are right or all are wrong, rounding must not move the upper bound away from 1, or the lower bound
+    # away from 0.
     return (0.0 if right == 0 else middle - half), (1.0 if right == of else middle + half)
 
 
 def score(kinds: Iterable[str], answers: Iterable[str], right: Iterable[str]) -> dict[str, Score]:
-    """Count right answers, by kind and for "all"; white space at the ends does not matter.
+    """Return the `Score` for each kind and for "all"; white space at the ends of an answer does not matter.
 
     Raises `ValueError` if there is nothing to score, or if the three arguments differ in length.
 
@@ -82,14 +83,14 @@ def answer_all(
     max_new_tokens: int = 64,
     batch_size: int = 32,
 ) -> list[str]:
-    """Return the most likely answer to each conversation, without white space at the ends, many at a time.
+    """Return the model's most likely answer to each conversation, without white space at the ends of an answer.
 
     An answer that does not end by itself is cut off after `max_new_tokens`. Raises `ValueError` as `chat` does.
     """
     rows = [encode_chat(tokenizer, messages) for messages in conversations]
     ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
     answers = [""] * len(rows)
-    by_length = sorted(range(len(rows)), key=lambda number: len(rows[number]))  # little padding
+    by_length = sorted(range(len(rows)), key=lambda number: len(rows[number]))  # similar lengths need little padding
     for begin in range(0, len(rows), batch_size):
         part = by_length[begin : begin + batch_size]
         length = max(len(rows[number]) for number in part)

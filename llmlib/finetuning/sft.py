@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: continue to train a model, on conversations where only the assistant's words count."""
+"""Supervised fine-tuning: continue to train a model on conversations in which only the assistant's words count."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,11 +28,11 @@ def tune(
     folder: Path | str | None = None,
     resume: bool = False,
 ) -> Training:
-    """Teach a model to answer like the assistant in these conversations; return an iterator of steps, like `train`.
+    """Teach a model to answer like the assistant in these conversations; return an iterator of steps, as `train` does.
 
     This is `train` on `ChatData`: the targets are the assistant's words, in the tokenizer's chat template. Everything
-    else is the same: the model is changed in place, and `validation` (more conversations), `sample` and `folder`
-    are used when the config says so. Raises as `ChatData` and `train` do.
+    else is the same: the model is changed in place, and `validation` (more conversations), `sample` and `folder` are
+    used when the config asks for them. Raises as `ChatData` and `train` do.
 
         for step in tune(model, tokenizer, conversations, TrainConfig(steps=100, batch_size=8, seq_len=512)):
             print(step.loss)
@@ -47,11 +47,11 @@ def start_tokens(model: Transformer, tokenizer: Tokenizer, like: Mapping[str, st
     """Give each token named in `like` a copy of the rows of a similar token, in the embedding and the unembedding.
 
     A model has never read its spare or new special tokens: their rows are random, and tuning would spend most of its
-    steps on them. A `<|user|>` that starts out as a line end and an `<|assistant|>` that starts out as "?" mean
-    something from the first step. If the tokenizer has more tokens than the model, the model grows, and new rows that
-    `like` does not name become the mean of all old rows (Hewitt, 2021, "Initializing new word embeddings").
+    steps on them. If `<|user|>` starts out as a line break and `<|assistant|>` starts out as "?", both mean something
+    from the first step. If the tokenizer has more tokens than the model, the model grows, and new rows that `like` does
+    not name become the mean of all old rows (Hewitt, 2021, "Initializing new word embeddings").
 
-    Raises `ValueError` for a name that is not a special token, or a string that is not exactly one token.
+    Raises `ValueError` for a name that is not a special token, or for a string that is not a single token.
 
         start_tokens(model, tokenizer, {"<|user|>": "\\n", "<|assistant|>": "?"})
     """
@@ -63,7 +63,7 @@ def start_tokens(model: Transformer, tokenizer: Tokenizer, like: Mapping[str, st
         ids = tokenizer.encode(alike, allowed_special="all")
         if len(ids) != 1:
             raise ValueError(
-                f"{name!r} should start out like {alike!r}, but {alike!r} is {len(ids)} tokens; choose a single token."
+                f"{name!r} should start out like {alike!r}, but {alike!r} is {len(ids)} tokens. Choose a single token."
             )
         pairs.append((tokenizer.special_tokens[name], ids[0]))
     _grow(model, tokenizer.vocab_size)

@@ -2,8 +2,8 @@
 
 A training conversation has a story and several requests about it, one after the other. A test prompt has a single
 request about a story whose combination of hero, thing and shape does not occur in training. (The words are still the
-same: more than half of the eight-word sequences in a held-out story occur in training stories.) `pairs` has the test
-that asks the same question about two stories, only one of which answers it.
+same: more than half of the eight-word sequences in a held-out story also occur in training stories.) `pairs` has the
+test that asks the same question about two stories, of which only one answers the question.
 """
 
 import re
@@ -32,8 +32,8 @@ from llmlib.transformer import Transformer
 QUESTIONS = ("who", "what", "where", "when", "why", "how", "feeling", "yes_no")
 ANSWERABLE = (*QUESTIONS, "one_word", "summary", "animals")
 KINDS = (*ANSWERABLE, "unanswerable")
-CONVERSATIONS, PROMPTS, NOT_ANSWERED = 5, 6, 7  # separate random streams; other tasks use others
-MOST_STORIES = 1000  # the most stories to look through for a prompt of a rare kind
+CONVERSATIONS, PROMPTS, NOT_ANSWERED = 5, 6, 7  # separate random streams; other tasks use other streams
+MOST_STORIES = 1000  # most stories to look through for a rare kind
 UNTOLD_A_STORY = 2  # the most questions without an answer in a balanced conversation
 
 
@@ -58,8 +58,8 @@ class Prompt:
 def requests_about(story: Story, kinds: Collection[str] = KINDS) -> tuple[Request, ...]:
     """Return every request of these kinds that fits a story.
 
-    The requests are the questions about the story; the questions with a one-word answer again, as instructions to
-    answer in one word; a list of its animals; and a summary in one sentence. Raises `ValueError` for an unknown kind.
+    The requests are the questions about the story; the questions with one-word answers again, as instructions to answer
+    in one word; a list of its animals; and a one-sentence summary. Raises `ValueError` for an unknown kind.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> requests_about(tell(0, "train", 1), ["animals"])
@@ -93,15 +93,15 @@ def training_conversations(
 ) -> list[list[Message]]:
     """Make `n` conversations of up to `turns` turns, each about a different story.
 
-    The first message has the story, an empty line and a request; later messages only have a request. The requests are
-    drawn from those of the given `kinds` that fit the story. The same arguments give the same conversations, a larger
-    `n` adds to them, and `start` skips that many stories.
+    The first message has the story, an empty line and a request; later messages have only a request. The requests are
+    drawn from all those of the given `kinds` that fit the story. The same arguments return the same conversations, a
+    larger `n` adds more, and `start` skips that many stories.
 
-    Add "unanswerable" to `kinds` for questions where the right answer is that the story does not say. With `balanced`,
-    each of eight frequent wordings (`llmlib.corpora.tinytales.untold.TAUGHT`) comes up about as often when the story
-    does not say as when it does, so the wording gives nothing away. Without `balanced`, these questions are of a few
-    sorts that hardly any story answers, and a model can learn to refuse those sorts. Raises `ValueError` for an unknown
-    kind, a size below 1, or only unanswerable questions, which cannot be balanced.
+    Add "unanswerable" to `kinds` for questions to which the right answer is that the story does not say. With
+    `balanced`, each of eight frequent wordings (`llmlib.corpora.tinytales.untold.TAUGHT`) comes up about as often when
+    the story does not say as when it does, so the wording reveals nothing. Without `balanced`, these questions are of a
+    few types that hardly any story answers, and a model can learn to refuse those types. Raises `ValueError` for an
+    unknown kind, a size below 1, or only unanswerable questions, which cannot be balanced.
 
     >>> (conversation,) = training_conversations(1, turns=2)
     >>> [message["role"] for message in conversation]
@@ -115,7 +115,8 @@ def training_conversations(
     answerable = [kind for kind in kinds if kind != "unanswerable"] if balance else kinds
     if not answerable:
         raise ValueError(
-            "Unanswerable questions cannot be balanced without others: add other kinds, or pass balanced=False."
+            "Unanswerable questions cannot be balanced without other kinds of questions: add other kinds, or pass "
+            "balanced=False."
         )
     conversations: list[list[Message]] = []
     while len(conversations) < n:
@@ -124,7 +125,7 @@ def training_conversations(
         start += 1
         requests = requests_about(story, answerable)
         asked = balance.drawn(story, requests, turns, dice) if balance else dice.sample(requests, turns)
-        if asked:  # a story may not have a rare kind
+        if asked:  # because a story may lack a rare kind
             conversations.append(_conversation(story, asked))
     return conversations
 
@@ -136,10 +137,10 @@ class Balance:
         self.owed = dict.fromkeys(TAUGHT, 0)
 
     def drawn(self, story: Story, requests: Sequence[Request], turns: int, dice: Dice) -> list[Request]:
-        """Draw up to `turns` requests, in random order.
+        """Draw up to `turns` requests about a story, in random order.
 
-        First come requests that are still owed and that this story leaves open, then requests with one of the wordings;
-        other requests fill the rest.
+        Questions that are still due for balance and that this story leaves open are drawn first, then answered
+        questions in one of the balanced wordings; other requests fill the remaining turns.
         """
         questions = open_questions(story, dice)
         wordings = {
@@ -161,10 +162,10 @@ class Balance:
 def held_out_prompts(
     n: int, *, kinds: Collection[str] = KINDS, seed: int = 1, split: str = "heldout", start: int = 0
 ) -> list[Prompt]:
-    """Make `n` prompts of each kind, each about a different story, so that they are independent of each other.
+    """Make `n` prompts of each kind, each about a different story, so that the prompts are independent.
 
     `start` skips that many stories, so that you can test on stories that no earlier test has used. The unanswerable
-    prompts ask a few sorts of questions that hardly any story answers; `llmlib.finetuning.pairs` has a sharper test.
+    prompts ask a few types of questions that hardly any story answers; `llmlib.finetuning.pairs` has a sharper test.
     Raises `ValueError` for an unknown kind or split, an `n` below 1 or a `start` below 0.
 
     >>> prompt = held_out_prompts(1, kinds=["who"])[0]
@@ -181,7 +182,7 @@ def held_out_prompts(
     for index in range(start, start + n * len(KINDS) * MOST_STORIES):
         if all(len(prompts) == n for prompts in found.values()):
             break
-        kind = KINDS[index % len(KINDS)]  # each story serves one kind only, whichever kinds are asked for
+        kind = KINDS[index % len(KINDS)]  # each story serves only one kind, whichever kinds you ask for
         if len(found.get(kind, range(n))) == n:
             continue
         story = tell(seed, split, index)
@@ -197,10 +198,10 @@ def prompt_about(story: Story, request: Request) -> Prompt:
 
 
 def under_another_story(prompts: Sequence[Prompt]) -> list[Prompt]:
-    """Return the same requests and answers, but each with the story of the next prompt of its kind.
+    """Return the same requests and answers, but each with the story from the next prompt of the same kind.
 
-    The score on these prompts shows how much of a score comes from the question alone. Raises `ValueError` if a kind
-    has only one prompt.
+    The score on these prompts shows how much of a score comes only from the question. Raises `ValueError` if a kind has
+    only one prompt.
 
     >>> one, two = held_out_prompts(2, kinds=["who"])
     >>> moved = under_another_story([one, two])[0]
@@ -215,7 +216,8 @@ def under_another_story(prompts: Sequence[Prompt]) -> list[Prompt]:
         others = [other for other in prompts if other.kind == prompt.kind]
         if len(others) < 2:
             raise ValueError(
-                f"There is only one prompt of the kind {prompt.kind!r}, so there is no other story to move it to."
+                f"There is only one prompt of the kind {prompt.kind!r}, so there is no other story to move the prompt "
+                "to."
             )
         story, _ = split_prompt(others[(others.index(prompt) + 1) % len(others)])
         moved.append(
@@ -235,10 +237,10 @@ def split_prompt(prompt: Prompt) -> tuple[str, str]:
 
 
 def as_on_a_page(prompt: Prompt) -> tuple[str, str]:
-    """Return the request as the reading book writes it, for the base model to continue, and the right answer.
+    """Return the request in the format of the reading book, for the base model to continue, and the right answer.
 
-    In the book, a summary begins with "In one sentence:", a list with "Animals:", and there are no requests for a
-    single word.
+    In the book, a summary begins with "In one sentence:" and a list with "Animals:"; the book never asks for a single
+    word.
 
     >>> as_on_a_page(held_out_prompts(1, kinds=["animals"])[0])[0].splitlines()[-1]
     'Animals:'
@@ -254,11 +256,11 @@ def as_on_a_page(prompt: Prompt) -> tuple[str, str]:
 def scores(
     model: Transformer, tokenizer: Tokenizer, prompts: Sequence[Prompt], max_new_tokens: int = 64
 ) -> dict[str, Score]:
-    """Count how many of the model's most likely answers are right, word for word, by kind and for "all".
+    """Return the `Score` for each kind and for "all": how many of the model's most likely answers are right.
 
-    There are two more rows, if there are prompts for them: "says so" counts how often the model answers "The story does
-    not say." where that is right, and "says so wrongly" how often it does so where that is wrong. Raises `ValueError`
-    as `chat` does.
+    An answer must be right word for word. Two more scores are returned if there are prompts for them: "says so" counts
+    how often the model answers "The story does not say." when this is right, and "says so wrongly" how often it does so
+    when this is wrong. Raises `ValueError` as `chat` does.
     """
     given = answer_all(model, tokenizer, [prompt.messages for prompt in prompts], max_new_tokens)
     found = score([p.kind for p in prompts], given, [p.answer for p in prompts])
@@ -266,7 +268,7 @@ def scores(
 
 
 def shares_not_told(prompts: Sequence[Prompt], given: Sequence[str]) -> dict[str, Score]:
-    """Count how often the answer is "The story does not say.", separately for when this is right and when it is not."""
+    """Return how often the answer is "The story does not say.", both when this is right and when it is wrong."""
     counts: dict[str, list[bool]] = {}
     for prompt, answer in zip(prompts, given, strict=True):
         name = "says so" if prompt.kind == "unanswerable" else "says so wrongly"

@@ -1,8 +1,8 @@
 """Measure what tuning changed: the singular values of each matrix's update.
 
-LoRA bets that an update of low rank is enough. Here we look at full tuning, which could use every rank, and ask how
-many it used: what share of the squared norm of W_tuned − W_base is in its first r directions? No matrix of rank r
-can have more (Eckart and Young, 1936). Source of the question: Aghajanyan et al. (2020), "Intrinsic Dimensionality
+LoRA bets that a low-rank update is enough. Here we look at full tuning, which could use every rank, and ask how many
+ranks it used: what share of the squared norm of W_tuned − W_base is in its first r directions? No matrix of rank r can
+contain more (Eckart and Young, 1936). The question comes from Aghajanyan et al. (2020), "Intrinsic Dimensionality
 Explains the Effectiveness of Language Model Fine-Tuning"; Hu et al. (2021), "LoRA".
 """
 
@@ -23,7 +23,7 @@ def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Ten
     >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=4, n_layers=1, n_heads=2)
     >>> base, tuned = Transformer(config), Transformer(config)
     >>> with torch.no_grad():
-    ...     tuned.blocks[0].mlp.up.weight[0, 0] += 1  # one number moved: rank 1
+    ...     tuned.blocks[0].mlp.up.weight[0, 0] += 1  # one number changed: rank 1
     >>> update_spectra(base, tuned)["blocks.0.mlp.up"].round(decimals=4)
     tensor([1., 0., 0., 0.])
     """
@@ -39,7 +39,7 @@ def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Ten
 
 
 def share_of_rank(singular_values: Float[Tensor, " directions"], rank: int) -> float:
-    """Return how much the best update of this rank keeps: the share of Σ σ² in the first `rank` singular values.
+    """Return how much of an update its best approximation of this rank keeps: Σ σ² of the first `rank` values / Σ σ².
 
     Returns 0.0 for an update of zeros.
 

@@ -1,10 +1,10 @@
 """Look inside a model and change what happens there, from outside, through its hook points.
 
-`trace` records values, `ablate` switches heads off, `patch` puts in a value from another run, and `head_scores` scores
-attention patterns. `logit_lens` shows what a model would predict after each layer, `direct_logit_attribution` which
-parts contribute to a logit, and `neurons` which texts excite a unit. Context managers act in the order you open them: a
-`trace` inside an `ablate` records the ablated values, and if two of them edit the same value, the inner one has the
-last word.
+`trace` records values, `ablate` switches heads off, `patch` inserts a value from another run, and `head_scores` scores
+attention patterns. `logit_lens` shows what a model would predict after each layer, `direct_logit_attribution` shows
+which parts contribute to a logit, and `neurons` shows which texts excite a unit. Context managers act in the order in
+which you open them: a `trace` inside an `ablate` records the ablated values, and if two context managers edit the same
+value, the inner one edits it last.
 """
 
 from llmlib.hooks import hooked

@@ -1,4 +1,4 @@
-"""Split a logit into the contributions of each head, each MLP and the embedding, which add up to it."""
+"""Split a logit into the contributions of each head, each MLP and the embedding, which sum to the logit."""
 
 import warnings
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from llmlib.transformer import Transformer
 
 
 class NormNotFoldedWarning(UserWarning):
-    """The final norm is neither LayerNorm nor RMSNorm, so its derivative was used instead of a fixed scale."""
+    """Warns that the final norm is not a LayerNorm or RMSNorm, so we used its derivative instead of a fixed scale."""
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """Holds what each part of the model adds to a logit (or the difference between two), for each text in a batch."""
+    """Holds what each part of the model adds to a logit (or to the difference between two logits), text by text."""
 
-    embedding: Float[Tensor, " batch"]  # of the token, and of its position if positions are added
+    embedding: Float[Tensor, " batch"]  # from the token, and from its position if positions are added
     heads: Float[Tensor, "batch layer head"]
     mlps: Float[Tensor, "batch layer"]
-    biases: Float[Tensor, "batch layer"]  # of attention's output
-    norm_bias: Float[Tensor, " batch"]  # of the final norm; if the norm was not folded, the remainder
-    logit: Float[Tensor, " batch"]  # the model's own
+    biases: Float[Tensor, "batch layer"]  # bias of attention's output
+    norm_bias: Float[Tensor, " batch"]  # bias of the final norm; if we did not fold the norm, the remainder
+    logit: Float[Tensor, " batch"]  # the model's logit
 
     def sum(self) -> Float[Tensor, " batch"]:
         """Return the sum of all contributions, which equals `logit` up to rounding."""
@@ -35,7 +35,7 @@ class Attribution:
         return self.embedding + parts + self.norm_bias
 
     def ranked(self, row: int = 0) -> list[tuple[str, float]]:
-        """Return the parts ("embedding", "head 3.2", "MLP 5", …) and their contributions in a row, largest first."""
+        """Return the parts ("embedding", "head 3.2", "MLP 5", …) and their contributions, largest first."""
         parts = {"embedding": self.embedding[row].item(), "final norm's bias": self.norm_bias[row].item()}
         parts |= {f"MLP {layer}": value for layer, value in enumerate(self.mlps[row].tolist())}
         parts |= {f"attention bias {layer}": value for layer, value in enumerate(self.biases[row].tolist())}
@@ -51,15 +51,15 @@ def direct_logit_attribution(
     against: Int[Tensor, " batch"] | int | None = None,
     position: int = -1,
 ) -> Attribution:
-    """Return how much each part adds *directly* to the logit of `token`, or to its lead over `against`.
+    """Return how much each part of a model adds *directly* to the logit of `token`, or to its lead over `against`.
 
     The last residual is a sum over all parts, and a logit is a dot product with this sum, so the logit splits into one
-    term per part. The final norm comes in between: it divides by the size of the whole sum. We take that size from this
-    run and hold it fixed, so the terms add up exactly. How a part changes the size itself, or acts through later
-    layers, is not included. If you use a final norm that is neither LayerNorm nor RMSNorm, we cannot hold it fixed like
-    this: its derivative is used, and a `NormNotFoldedWarning` says so. Raises `ValueError` for a token or position that
-    does not exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits"; Wang et al.
-    (2022), "Interpretability in the Wild", section 3.
+    term per part. The final norm comes in between: it divides by the size of the whole sum. We take the size from this
+    run and hold it fixed, so the terms add up exactly. The terms leave out how a part changes the size, and how it acts
+    through later layers. If the final norm is neither LayerNorm nor RMSNorm, we cannot hold the size fixed; we use the
+    norm's derivative, and a `NormNotFoldedWarning` says so. Raises `ValueError` for a token or position that does not
+    exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits"; Wang et al. (2022),
+    "Interpretability in the Wild", section 3.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -112,10 +112,10 @@ def head_contributions(
     output: Float[Tensor, "d_model width"],
     direction: Float[Tensor, "batch d_model"],
 ) -> Float[Tensor, "batch head"]:
-    """Return how far each head writes in a direction; for a token's unembedding, this is the head's part of the logit.
+    """Return how much each head adds along a direction; for a token's unembedding, this is its part of the logit.
 
-    `z` is the heads' output at one position, `output` the weight of the attention's output layer. Source: Elhage et al.
-    (2021), "A Mathematical Framework for Transformer Circuits".
+    `z` is the heads' output at one position, and `output` is the weight of attention's output layer. Source: Elhage et
+    al. (2021), "A Mathematical Framework for Transformer Circuits".
 
     >>> z, output = torch.tensor([[[1.0], [2.0]]]), torch.tensor([[1.0, 0.0], [0.0, 3.0]])
     >>> head_contributions(z, output, direction=torch.tensor([[1.0, 1.0]]))
@@ -129,7 +129,7 @@ def _through_the_norm(
 ) -> tuple[Float[Tensor, "batch d_model"], Float[Tensor, " batch"]]:
     """Return the direction pulled back through the final norm, and what the norm itself adds.
 
-    Both norms that a config can name are linear maps once their scale is held fixed.
+    Once the scale is held fixed, both norms that a config can name are linear maps.
     """
     if not isinstance(model.final_norm, (nn.LayerNorm, RMSNorm)):
         return _by_derivative(model.final_norm, residual, direction, model.dtype)

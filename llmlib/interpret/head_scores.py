@@ -1,8 +1,8 @@
-"""Put numbers on what a head does: score the well-known patterns, and follow attention through the layers.
+"""Measure what heads do: score well-known attention patterns, and follow attention through the layers.
 
-Every score takes the pattern of one head or of many, `Float[Tensor, "*heads query key"]`, and returns one number per
-head. The scores for well-known patterns are shares of attention, between 0 and 1: how much attention goes there, on
-average over the queries that could attend in this way.
+Every score takes the patterns of one or more heads, `Float[Tensor, "*heads query key"]`, and returns one number per
+head. The scores for well-known patterns are shares of attention, between 0 and 1: how much attention fits the pattern,
+on average over the queries that could attend in this way.
 """
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 def entropy(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads"]:
     """Return how widely a head spreads its attention: the mean entropy of its rows, in nats.
 
-    A head that attended evenly to n tokens would have the entropy ln n, so read exp(entropy) as a number of tokens.
+    A head that attended evenly to n tokens would have an entropy of ln n, so read exp(entropy) as a number of tokens.
 
     >>> entropy(torch.tensor([[1.0, 0.0], [0.5, 0.5]])).exp()
     tensor(1.4142)
@@ -24,7 +24,7 @@ def entropy(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads
 def distance(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads"]:
     """Return how far a head looks: the mean of |query - key|, weighted by attention, in tokens.
 
-    The queries are the last positions, as with a KV cache.
+    The queries are at the last positions, as with a KV cache.
 
     >>> distance(torch.tensor([[1.0, 0.0], [0.5, 0.5]]))
     tensor(0.2500)
@@ -34,7 +34,7 @@ def distance(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*head
 
 
 def previous_token_score(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads"]:
-    """Return the share of attention that goes to the previous token. It is zero for a text of one token.
+    """Return the share of attention that goes to the previous token. The score is zero for a text of one token.
 
     >>> previous_token_score(torch.tensor([[1.0, 0.0], [0.75, 0.25]]))
     tensor(0.7500)
@@ -44,7 +44,7 @@ def previous_token_score(pattern: Float[Tensor, "*heads query key"]) -> Float[Te
 
 
 def first_token_score(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads"]:
-    """Return the share of attention that later tokens pay to the first, an "attention sink" (Xiao et al., 2023).
+    """Return the share of attention that later tokens pay to the first token, an "attention sink" (Xiao et al., 2023).
 
     >>> first_token_score(torch.tensor([[1.0, 0.0], [0.75, 0.25]]))
     tensor(0.7500)
@@ -56,9 +56,9 @@ def first_token_score(pattern: Float[Tensor, "*heads query key"]) -> Float[Tenso
 def duplicate_token_score(
     pattern: Float[Tensor, "*heads query key"], ids: Int[Tensor, " n_ids"]
 ) -> Float[Tensor, "*heads"]:
-    """Return the share of attention that repeated tokens pay to their own earlier occurrences (Wang et al., 2022).
+    """Return the share of attention that repeated tokens pay to their earlier occurrences (Wang et al., 2022).
 
-    It is zero for a text without repeated tokens. Raises `ValueError` unless there is one id per key.
+    The score is zero for a text without repeated tokens. Raises `ValueError` unless there is one id per key.
 
     >>> duplicate_token_score(torch.tensor([[1.0, 0.0], [0.75, 0.25]]), torch.tensor([5, 5]))
     tensor(0.7500)
@@ -68,10 +68,10 @@ def duplicate_token_score(
 
 
 def induction_score(pattern: Float[Tensor, "*heads query key"], ids: Int[Tensor, " n_ids"]) -> Float[Tensor, "*heads"]:
-    """Return the share of attention that repeated tokens pay to what came after their earlier occurrences.
+    """Return the share of attention that repeated tokens pay to the tokens after their earlier occurrences.
 
-    In `A B … A` the second A looks at B. Source: Olsson et al. (2022), "In-context Learning and Induction Heads".
-    It is zero for a text without repeated tokens. Raises `ValueError` unless there is one id per key.
+    In `A B … A` the second A looks at B. Source: Olsson et al. (2022), "In-context Learning and Induction Heads". The
+    score is zero for a text without repeated tokens. Raises `ValueError` unless there is one id per key.
 
     >>> pattern = torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.125, 0.75, 0.125]])
     >>> induction_score(pattern, torch.tensor([5, 6, 5]))
@@ -80,14 +80,14 @@ def induction_score(pattern: Float[Tensor, "*heads query key"], ids: Int[Tensor,
     query, key = _positions(pattern)
     same = _same_token(pattern, ids)
     follows = torch.zeros_like(same)
-    follows[:, 1:] = same[:, :-1]  # the key before this one is the query's token
+    follows[:, 1:] = same[:, :-1]  # the key before this key is the query's token
     return _share(pattern, follows & (key < query))
 
 
 def rollout(
     patterns: Float[Tensor, "layer head query key"], residual_share: float = 0.5
 ) -> Float[Tensor, "layer query key"]:
-    """Follow attention through the layers: how much of each token's input reaches each position after each layer?
+    """Follow attention through the layers: how much of each input token reaches each position after each layer?
 
     Each layer mixes the mean of its heads with the token itself, because the residual stream carries the token past
     attention; `residual_share` is the token's part. The result shows where information *could* flow: it ignores values,
@@ -99,7 +99,8 @@ def rollout(
             [0.4375, 0.5625]])
     """
     if patterns.shape[-1] != patterns.shape[-2]:
-        raise ValueError(f"Rollout needs as many queries as keys, got {patterns.shape[-2]} and {patterns.shape[-1]}.")
+        n_queries, n_keys = patterns.shape[-2:]
+        raise ValueError(f"Rollout needs as many queries as keys, got {n_queries} queries and {n_keys} keys.")
     if not 0 <= residual_share <= 1:
         raise ValueError(f"residual_share must be between 0 and 1, got {residual_share}.")
     itself = torch.eye(patterns.shape[-1], dtype=patterns.dtype, device=patterns.device)
@@ -111,7 +112,7 @@ def rollout(
 
 
 def _positions(pattern: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the queries' positions as a column and the keys' as a row; the queries are the last positions."""
+    """Return the queries' positions as a column and the keys' as a row; the queries are at the last positions."""
     n_query, n_key = pattern.shape[-2:]
     position = torch.arange(n_key, device=pattern.device)
     return position[n_key - n_query :, None], position[None, :]
@@ -125,7 +126,7 @@ def _same_token(pattern: Tensor, ids: Tensor) -> Bool[Tensor, "query key"]:
 
 
 def _share(pattern: Tensor, there: Bool[Tensor, "query key"]) -> Tensor:
-    """Return the attention that goes `there`, averaged over the queries that have a key there."""
+    """Return the attention to the keys in `there`, averaged over the queries that have such a key."""
     could = there.any(-1)
     if not could.any():
         return torch.zeros(pattern.shape[:-2], device=pattern.device)

@@ -1,4 +1,4 @@
-"""Change what passes through a model: `ablate` switches heads off, `patch` puts in a value from another run."""
+"""Change what passes through a model: `ablate` switches heads off, and `patch` inserts a value from another run."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,11 +24,11 @@ def ablate(
 ) -> Iterator[None]:
     """Switch off heads, given as `(layer, head)`, while the `with` block runs.
 
-    The head's output z becomes zero, or with `how="mean"` its mean over all positions of the `reference` ids. Without a
-    reference, it is the mean over the current text, which lets a little information from later tokens through, and
-    raises `ValueError` with padding or a KV cache. Zero may be a value that the rest of the model has never seen; the
-    mean removes what the head says about this text, but keeps what it says about every text. Raises `ValueError` for a
-    head that does not exist.
+    A head's output z becomes zero or, with `how="mean"`, the mean of z over all positions of the `reference` ids.
+    Without a reference, we take the mean over the current text. This lets through a little information from later
+    tokens, and raises `ValueError` with padding or a KV cache. Zero may be a value that the rest of the model has never
+    seen. The mean removes what the head says about this text, but keeps what it says about every text. Raises
+    `ValueError` for a head that does not exist.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -40,7 +40,7 @@ def ablate(
     if how not in ("zero", "mean"):
         raise ValueError(f"how must be 'zero' or 'mean', got {how!r}.")
     chosen = checked_heads(model, heads)
-    means: dict[Head, Tensor] = {}  # each Float[Tensor, "d_head"]
+    means: dict[Head, Tensor] = {}  # each mean is a Float[Tensor, "d_head"]
     if how == "mean" and reference is not None:
         with torch.no_grad(), trace(model, names=("z",)) as seen:
             model(reference)
@@ -59,8 +59,8 @@ def ablate(
         mask = keywords.get("attention_mask")
         if how == "mean" and reference is None and (keywords.get("cache") or (mask is not None and not mask.all())):
             raise ValueError(
-                "With a KV cache or padding, the mean over the current text cannot be computed. "
-                "Say which text to average over: ablate(…, how='mean', reference=ids)."
+                "With a KV cache or padding, ablate cannot compute the mean over the current text. Say which text to "
+                "average over: ablate(…, how='mean', reference=ids)."
             )
 
     layers = sorted({layer for layer, _ in chosen})
@@ -81,13 +81,13 @@ def patch(
     heads: Sequence[int] | None = None,
     positions: Sequence[int] | None = None,
 ) -> Iterator[None]:
-    """Replace a value with the one from another run, the `source`, while the `with` block runs: activation patching.
+    """Replace a value by the value from another run, the `source`, while the `with` block runs: activation patching.
 
-    `heads` limits this to some heads (for `q`, `k`, `v`, `scores`, `pattern` and `z`), `positions` to some positions
-    (queries). `residual` at layer `n_layers` is the output of the last layer. A source with one text works for every
-    text in a batch. Raises `ValueError` for a name, layer, head or position that does not exist, and if the source's
-    shape does not fit the run. Source: Vig et al. (2020), "Investigating Gender Bias in Language Models Using Causal
-    Mediation Analysis"; Meng et al. (2022), "Locating and Editing Factual Associations in GPT".
+    `heads` limits the patch to some heads (for `q`, `k`, `v`, `scores`, `pattern` and `z`), and `positions` limits it
+    to some positions (queries). `residual` at layer `n_layers` is the output of the last layer. A source with a single
+    text is used for every text in a batch. Raises `ValueError` for a name, layer, head or position that does not exist,
+    or if the source's shape does not fit the run. Source: Vig et al. (2020), "Investigating Gender Bias in Language
+    Models Using Causal Mediation Analysis"; Meng et al. (2022), "Locating and Editing Factual Associations in GPT".
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -114,11 +114,11 @@ def patch(
 
     def edit(value: Tensor) -> Tensor:
         end = start + value.shape[-2]
-        new = given[..., :end] if name in ("pattern", "scores") else given  # keys that this chunk can see
+        new = given[..., :end] if name in ("pattern", "scores") else given  # keep only the keys that this chunk can see
         if positions is None and (end > n_positions or (end < n_positions and not cached)):
             raise ValueError(
                 f"The source has {n_positions} positions and this run has {end}. "
-                "Use texts of the same length, or choose which positions=… to replace."
+                "Use texts of the same length, or use positions=… to choose what to replace."
             )
         if new.shape[0] not in (1, value.shape[0]) or new.shape[-1] != value.shape[-1]:
             raise ValueError(

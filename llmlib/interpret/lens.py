@@ -14,10 +14,10 @@ from llmlib.transformer import Transformer
 
 
 class LogitLens(Sequence):
-    """The logits after each layer, as `lens[layer]`: the first are after the embedding, the last are the model's own.
+    """Holds the logits after each layer: `lens[0]` belongs to the embedding, and `lens[-1]` is the model's output.
 
-    They are computed when you ask for them, because together they are large: 31 × 128 × 49,152 numbers for SmolLM2
-    and 128 tokens. `top`, `rank` and `entropy`, which are what people look at, stay small.
+    The logits are computed when you ask for them, because together they are large: 31 × 128 × 49,152 numbers for
+    SmolLM2 and 128 tokens. What people usually look at, `top`, `rank` and `entropy`, is small.
     """
 
     def __init__(self, model: Transformer, residual: Sequence[Float[Tensor, "batch seq d_model"]]):
@@ -26,13 +26,12 @@ class LogitLens(Sequence):
     def __len__(self) -> int:
         return len(self.residual)
 
-    def __getitem__(self, layer: Any) -> Any:  # an int or a slice
+    def __getitem__(self, layer: Any) -> Any:  # layer is an int or a slice
         if isinstance(layer, slice):
             return [self[number] for number in range(len(self))[layer]]
         if not -len(self) <= layer < len(self):
             raise IndexError(
-                f"There is no layer {layer}: layers go from 0 (the embedding) to {len(self) - 1} "
-                "(the model's own output)."
+                f"There is no layer {layer}: layers go from 0 (the embedding) to {len(self) - 1} (the model's output)."
             )
         with torch.inference_mode():
             final = self.model.final_norm(self.residual[layer])
@@ -57,11 +56,11 @@ class LogitLens(Sequence):
 
 
 def logit_lens(model: Transformer, ids: Int[Tensor, "batch seq"]) -> LogitLens:
-    """Return the model's prediction after each layer, as if that layer went straight to the final norm and the output.
+    """Return the model's prediction after each layer, as if the layer led straight to the final norm and the output.
 
-    You can read the result because directions in the residual stream mean much the same in all layers. But that need
-    not be so: early layers of some models speak another language (Belrose et al., 2023, "Eliciting Latent Predictions
-    from Transformers with the Tuned Lens"). Source: nostalgebraist (2020), "interpreting GPT: the logit lens". Raises
+    The result makes sense because directions in the residual stream mean much the same in all layers. But this need not
+    be so: early layers of some models use other directions (Belrose et al., 2023, "Eliciting Latent Predictions from
+    Transformers with the Tuned Lens"). Source: nostalgebraist (2020), "interpreting GPT: the logit lens". Raises
     `ValueError` for ids that the model does not accept.
 
     >>> from llmlib import Transformer, TransformerConfig

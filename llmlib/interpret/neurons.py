@@ -1,4 +1,4 @@
-"""Find the texts that excite a unit of an MLP most."""
+"""Find the texts that excite an MLP unit most."""
 
 import heapq
 from collections.abc import Iterable, Sequence
@@ -24,12 +24,12 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, order=True)
 class Excitation:
-    """Records how much one position of a text excited a unit."""
+    """Says how strongly one position of a text excited a unit."""
 
     value: float
     text: str
     ids: tuple[int, ...]
-    position: int  # of the id in `ids`
+    position: int  # index of the id in `ids`
     values: tuple[float, ...]  # the unit's activation at every id
 
 
@@ -41,13 +41,13 @@ def neurons(
     k: int = 10,
     progress: bool = True,
 ) -> dict[Unit, list[Excitation]]:
-    """Find the `k` texts that excite each unit most, the most exciting first; a unit is given as `(layer, unit)`.
+    """Find the `k` texts that excite each unit most, strongest first; a unit is given as `(layer, unit)`.
 
     The activation is what the unit passes on to the MLP's output matrix (after GELU, or gate times value in SwiGLU). A
-    text counts once, at its most exciting position. A text that is longer than the model's context is read in separate
-    parts. Texts are read one at a time, and only the best are kept. Raises `ValueError` for a unit that does not exist,
-    a model without MLPs, or no texts. Source: Geva et al. (2021), "Transformer Feed-Forward Layers Are Key-Value
-    Memories".
+    text counts once, at the position with the highest activation. A text that is longer than the model's context is
+    read in separate parts. The model reads one text at a time, and only the best texts are kept. Raises `ValueError`
+    for a unit that does not exist, for a model without MLPs, or if there are no texts. Source: Geva et al. (2021),
+    "Transformer Feed-Forward Layers Are Key-Value Memories".
 
     >>> from llmlib import CharTokenizer, Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=3, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -62,7 +62,7 @@ def neurons(
             raise ValueError(f"There is no unit {unit} in layer {layer}: this model has {what}.")
     best: dict[Unit, list[Excitation]] = {(layer, unit): [] for layer, unit in units}
     by_layer = {layer: torch.tensor([u for at, u in best if at == layer]) for layer in {layer for layer, _ in best}}
-    seen: dict[int, torch.Tensor] = {}  # by layer, each [seq, unit]
+    seen: dict[int, torch.Tensor] = {}  # activations for each layer, [seq, unit]
 
     def keep(layer: int, value: torch.Tensor) -> None:
         seen[layer] = value[0][:, by_layer[layer].to(value.device)].float().cpu()
@@ -85,7 +85,7 @@ def neurons(
 
 
 def _note(kept: list[Excitation], values: torch.Tensor, text: str, ids: tuple[int, ...], k: int) -> None:
-    """Put the text into the heap if it is among the best, unless it is already there with a higher value."""
+    """Put a text into the heap if it is among the best, unless the heap already holds the text with a higher value."""
     value, position = values.max(0)
     if len(kept) == k and value.item() <= kept[0].value:
         return

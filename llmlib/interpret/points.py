@@ -54,7 +54,7 @@ def known(names: Iterable[str] | None) -> tuple[str, ...]:
 
 
 def point_at(model: Transformer, name: str, layer: int) -> HookPoint:
-    at_the_end = layer == model.config.n_layers  # only possible for the residual
+    at_the_end = layer == model.config.n_layers  # this is only possible for the residual
     path = "hook_residual_post" if at_the_end else POINTS[name][0]
     return attrgetter(path)(model.blocks[layer - at_the_end])
 

@@ -1,4 +1,4 @@
-"""Record what passes through a model: `trace`."""
+"""Record what passes through a model, with `trace`."""
 
 import contextlib
 import warnings
@@ -14,16 +14,16 @@ from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.interpret.points import POINTS, before_each_run, known, point_at
 from llmlib.transformer import Transformer
 
-LARGE = 200 * 10**6  # bytes; a trace that keeps more warns first
+LARGE = 200 * 10**6  # in bytes; a trace warns before it keeps more than this
 
 
 class Trace:
-    """Holds what passed through a model: `t.pattern[layer]` and so on, one tensor per layer.
+    """Holds the values that passed through a model, one tensor per layer: `t.pattern[layer]` and so on.
 
     `residual` has one more entry than there are layers: `residual[layer]` is the input of that layer, and
-    `residual[-1]` is the output of the last one. The tensors are detached from autograd. Each run replaces the one
-    before. With a KV cache, chunks that continue a text are joined along their positions (keys that came after a
-    chunk count as 0 in `pattern` and -inf in `scores`).
+    `residual[-1]` is the output of the last layer. The tensors are detached from autograd. Each run replaces what the
+    previous run recorded. With a KV cache, chunks that continue a text are joined along their positions (keys that came
+    after a chunk count as 0 in `pattern` and -inf in `scores`).
     """
 
     def __init__(self, model: Transformer, names: Sequence[str]):
@@ -34,7 +34,7 @@ class Trace:
         self._parts: dict[tuple[str, int], list[tuple[int, Tensor]]] = {}
 
     def _begin(self, start: int) -> None:
-        """Begin a run at the position `start`, and forget what was recorded from there on."""
+        """Begin a run at the position `start`, and forget what was recorded from `start` on."""
         self._start = start
         self._parts = {place: [part for part in parts if part[0] < start] for place, parts in self._parts.items()}
 
@@ -51,8 +51,8 @@ class Trace:
         parts = [[value for _, value in self._parts.get(place, [])] for place in places]
         if not all(parts):
             raise RuntimeError(
-                f"This trace does not have {name!r} for every layer: no run was completed inside its `with` block. "
-                "Call model(ids) there."
+                f"This trace does not have {name!r} for every layer: no run finished inside its `with` block. Call "
+                "model(ids) inside the block."
             )
         return tuple(_joined(name, chunks) for chunks in parts)
 
@@ -74,10 +74,10 @@ def _joined(name: str, chunks: list[Tensor]) -> Tensor:
 def trace(model: Transformer, names: Iterable[str] | None = None) -> Iterator[Trace]:
     """Record what passes through the model while the `with` block runs; by default, everything in `POINTS`.
 
-    If a run would record more than 200 MB, you first get a warning (`MemoryWarning`) that says how much; if it would
-    not fit into free memory, you get a `MemoryError` before anything is recorded. `trace_bytes` tells you in advance.
-    Name what you need, and nothing else is kept; without `scores` and `pattern`, attention also stays on its fast path.
-    Raises `ValueError` for an unknown name.
+    If a run would record more than 200 MB, a `MemoryWarning` first says how much; if the tensors would not fit into
+    free memory, you get a `MemoryError` before anything is recorded. `trace_bytes` tells you the size in advance. If
+    you name the values that you need, only those are kept; without `scores` and `pattern`, attention also stays on its
+    fast path. Raises `ValueError` for an unknown name.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -105,7 +105,7 @@ def trace(model: Transformer, names: Iterable[str] | None = None) -> Iterator[Tr
 def trace_bytes(
     model: Transformer, batch: int, seq: int, names: Iterable[str] | None = None, start: int = 0
 ) -> dict[str, int]:
-    """Return how many bytes a trace keeps for each name, with `batch` texts of `seq` tokens after `start` cached ones.
+    """Return how many bytes a trace keeps for each name: `batch` texts of `seq` tokens, after `start` cached tokens.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -143,7 +143,7 @@ def _announce(model: Transformer, names: Sequence[str], batch: int, seq: int, st
 
 
 class MemoryWarning(UserWarning):
-    """A trace is about to use a lot of memory."""
+    """Warns that a trace is about to use a lot of memory."""
 
 
 def _free_bytes(device: torch.device) -> int | None:

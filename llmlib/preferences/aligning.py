@@ -1,4 +1,4 @@
-"""Align a model with a reward: sample answers, reward them, and make the better ones more likely."""
+"""Align a model with a reward function: sample answers, score them, and make the better answers more likely."""
 
 import dataclasses
 import time
@@ -26,25 +26,25 @@ from llmlib.training.checkpoints import checksum_of
 from llmlib.training.run import Run, RunWarning, TrainingDiverged, begin, uninterrupted
 from llmlib.transformer import Transformer
 
-COLLAPSED = 5  # stop after this many steps in a row with a single answer to everything
+COLLAPSED = 5  # stop after this many steps in a row with the same answer to every prompt
 
 
 @dataclass(frozen=True)
 class AlignStep:
     """The result of one step: a batch of sampled answers, and one or more updates on them."""
 
-    step: int  # from 1: how many steps have been taken
-    reward: float  # the mean over all answers, which were sampled before the update
-    kl: float  # to the reference, in nats per answer: the mean sum of k3 over an answer's tokens
-    entropy: float  # nats per token of the answers
-    length: float  # mean tokens per answer, with the end token
-    cut_off: float  # share of answers that reached max_new_tokens without an end
-    equal_groups: int  # groups whose rewards are all equal; a group that is its own baseline teaches nothing then
-    loss: float  # of the first update, as is the gradient norm
-    gradient_norm: float  # of all gradients together, before clipping
+    step: int  # the number of the step, from 1
+    reward: float  # the mean over all answers, which are sampled before the update
+    kl: float  # KL to the reference, in nats per answer: k3, summed over tokens, averaged over answers
+    entropy: float  # in nats per token of the answers
+    length: float  # the mean number of tokens per answer, with the end token
+    cut_off: float  # share of answers that reached max_new_tokens without an end token
+    equal_groups: int  # groups with equal rewards, which teach nothing if baseline="group"
+    loss: float  # from the first update, like gradient_norm
+    gradient_norm: float  # joint norm of all gradients, before clipping
     learning_rate: float
     seconds: float
-    measures: Mapping[str, float] = field(default_factory=dict)  # the means of other rewards, by name
+    measures: Mapping[str, float] = field(default_factory=dict)  # the mean of each measure
     groups: tuple[Group, ...] = field(default=(), compare=False)  # the answers (of this process), prompt by prompt
 
     @property
@@ -54,11 +54,11 @@ class AlignStep:
 
 
 class PolicyCollapsed(TrainingDiverged):
-    """The model gives the same answer to every prompt; the message names a likely cause."""
+    """Means that the model gives the same answer to every prompt; the message names likely causes."""
 
 
 class Alignment(Run[AlignStep]):
-    """An alignment run, made by `align`: each call of `next` takes a step."""
+    """An alignment run, made by `align`; each call of `next` takes one step and returns its result."""
 
     RESULT = AlignStep
     SAME = "Continue with the same prompts, tokenizer and reference"
@@ -77,8 +77,8 @@ class Alignment(Run[AlignStep]):
         super().__init__(model, config.training, folder, config)
         self.tokenizer, self.prompts, self.reward, self.measures = tokenizer, list(prompts), reward, dict(measures)
         self.reference, self.encoded = reference, encode_prompts(tokenizer, prompts)
-        self.collapsed = 0  # steps in a row with a single answer to everything
-        self._said = False  # whether we have warned that a step had nothing to learn from
+        self.collapsed = 0  # steps in a row with the same answer to every prompt
+        self._said = False  # whether we have warned that the model cannot learn from any group of a step
 
     def _take(self) -> AlignStep:
         started, c, rate = time.perf_counter(), self.settings, self._rate
@@ -127,7 +127,7 @@ class Alignment(Run[AlignStep]):
         return loss, self._clip()
 
     def _which(self) -> list[int]:
-        """Return the numbers of this process's prompts in this step."""
+        """Return the numbers of the prompts that this process uses in this step."""
         c, size = self.settings, len(self.prompts)
         places = [divmod(place, size) for place in range(self.step * c.prompts, (self.step + 1) * c.prompts)]
         orders = {epoch: shuffled(size, c.seed, epoch) for epoch, _ in places}
@@ -155,17 +155,17 @@ class Alignment(Run[AlignStep]):
         return equal
 
     def _collapsed(self, encoded: list[list[int]], sampled: Sampled) -> int:
-        """Return how many steps in a row gave a single answer to every prompt; raise if there were too many."""
+        """Return how many steps in a row had the same answer to every prompt; raise `PolicyCollapsed` for too many."""
         same = len(set(map(tuple, encoded))) > 1 and len(set(sampled.texts)) == 1
         steps = self.collapsed + 1 if self.ranks.mean(float(same)) == 1 else 0
         if steps < COLLAPSED:
             return steps
         raise PolicyCollapsed(
-            f"In each of the last {COLLAPSED} steps, all answers were the same (now {sampled.texts[0][:60]!r}), "
-            "whatever the prompt, so no answer can be better than another. Likely cause: this answer gets as high a "
-            "reward as any other, so change the reward; or nothing keeps the model near the reference, "
-            f"so set kl_weight to 0.1, for example; or the learning rate ({self._rate:.2g} here) is too high, so try "
-            f"a third of it. {self._kept()}."
+            f"In each of the last {COLLAPSED} steps, all answers were the same, whatever the prompt (now "
+            f"{sampled.texts[0][:60]!r}), so no answer can be better than another. Likely causes: this answer gets as "
+            "high a reward as any other (change the reward function), nothing keeps the model near the reference (set "
+            f"kl_weight, for example to 0.1), or the learning rate {self._rate:.2g} is too high (try a third of it). "
+            f"{self._kept()}."
         )
 
     def _fingerprints(self) -> dict[str, str | None]:
@@ -196,22 +196,22 @@ def align(
     folder: Path | str | None = None,
     resume: bool = False,
 ) -> Alignment:
-    """Train a model to give answers with a higher reward; return an iterator of `AlignStep`, like `train`.
+    """Train a model to give answers with higher rewards; return an iterator that yields an `AlignStep` for each step.
 
-    Each step takes the next prompts (in random order, each once before any is repeated), samples answers to each
-    prompt, gets a reward for each answer, and makes an answer more likely if its reward was higher than expected.
+    Each step takes the next prompts (in random order, and each prompt once before any is repeated), samples answers to
+    each prompt, gets a reward for each answer, and makes an answer more likely if its reward was higher than expected.
     `reward(prompts, answers)` gets two lists of the same length and returns a number for each answer. A prompt is a
     string, messages, or an object with `.messages`, `["messages"]` or `["prompt"]`; the reward function gets the prompt
-    as you passed it, with all its fields, such as the right answer. `measures` maps names to other rewards, which are
-    measured but not trained on. The KL divergence is measured to `reference`, by default a copy of the model as it is
-    now; `kl_weight` keeps the model near this reference.
+    as you passed it, with all its fields, such as the right answer. `measures` maps names to other reward functions,
+    which are measured but not trained on. Each step also measures the KL divergence to `reference`, by default a copy
+    of the current model; a `kl_weight` above 0 keeps the model near this reference.
 
     The model is changed in place. With a `folder`, checkpoints are saved there; with `resume`, the run continues from
-    the last checkpoint and takes exactly the steps that it would have taken. Under `torchrun` every process makes the
-    same call and samples its share of the prompts.
+    the last checkpoint with the same steps as an uninterrupted run. Under `torchrun`, every process makes the same call
+    and samples its share of the prompts.
 
-    Raises `ValueError` for prompts that are too long, a reference with a different vocabulary, and a reward that
-    returns NaN, an infinite number or the wrong number of values; `RunError` if the folder holds another run; and,
+    Raises `ValueError` for prompts that are too long, a reference with a different vocabulary, or a reward function
+    that returns NaN, an infinite number or the wrong number of values; `RunError` if the folder holds another run; and,
     while training, `TrainingDiverged` before a step that would spoil the weights, or `PolicyCollapsed` if all prompts
     get the same answer. An error in the reward function is passed on unchanged, with a note.
     """
@@ -240,9 +240,9 @@ def _check_room(encoded: list[list[int]], model: Transformer, config: AlignConfi
     longest = max(range(len(encoded)), key=lambda number: len(encoded[number]))
     if len(encoded[longest]) + config.max_new_tokens > model.config.max_seq_len:
         raise ValueError(
-            f"Prompt {longest} has {len(encoded[longest])} tokens; with max_new_tokens={config.max_new_tokens} "
-            f"for the answer, it does not fit into the model's context of {model.config.max_seq_len}. Leave this "
-            "prompt out, or choose a smaller max_new_tokens."
+            f"Prompt {longest} has {len(encoded[longest])} tokens. With max_new_tokens={config.max_new_tokens} for an "
+            f"answer, it does not fit into the model's context of {model.config.max_seq_len} tokens. Leave this prompt "
+            "out, or choose a smaller max_new_tokens."
         )
 
 
@@ -265,5 +265,5 @@ def _nothing_to_learn(step: int, groups: int) -> str:
     return (
         f"At step {step}, in each of the {groups} groups, all answers got the same reward, so the model cannot "
         "learn from them. (AlignStep.equal_groups counts these groups in every step.) Choose prompts that the model "
-        "gets right only sometimes, sample more answers to each, or use a reward with more levels."
+        "gets right only sometimes, sample more answers to each, or use a reward function with more levels."
     )

@@ -1,4 +1,4 @@
-"""Choose the best of several sampled answers by a reward: what this gains, and how far it is from the policy."""
+"""Measure what you gain by choosing the answer with the highest reward, and how far this moves from the policy."""
 
 import math
 
@@ -10,34 +10,34 @@ from torch import Tensor
 def best_of_n(
     rewards: Float[Tensor, "prompt sample"], n: int, values: Float[Tensor, "prompt sample"] | None = None
 ) -> float:
-    """Return the mean value of the answer with the highest reward among n, from m ≥ n sampled answers per prompt.
+    """Return the mean value of the best of n answers, chosen by reward, given m ≥ n sampled answers per prompt.
 
-    `values` say what the answers are really worth, such as the true reward when `rewards` come from a reward model;
-    by default they are the rewards themselves. The result is the mean over *all* ways to choose n of the m answers, so
-    it is unbiased and much less noisy than a single choice: of the answers sorted by reward, the i-th is the best of n
-    in C(i − 1, n − 1) of C(m, n) choices. Answers with equal rewards are equally likely to be chosen. With rewards of 0
-    and 1 the result is pass@n (Chen et al., 2021, "Evaluating Large Language Models Trained on Code"). Source: Nakano
-    et al. (2021), "WebGPT", appendix I. Raises `ValueError` unless 1 ≤ n ≤ m.
+    `values` say what the answers are really worth, such as the true reward when `rewards` come from a reward model; by
+    default, the values are the rewards. The result is the mean over *all* ways to choose n of the m answers, so it is
+    unbiased and much less noisy than a single choice. If the answers are sorted by reward, the i-th answer is the best
+    of n in C(i − 1, n − 1) of all C(m, n) choices. Answers with equal rewards are equally likely to be chosen. With
+    rewards of 0 and 1 the result is pass@n (Chen et al., 2021, "Evaluating Large Language Models Trained on Code").
+    Source: Nakano et al. (2021), "WebGPT", appendix I. Raises `ValueError` unless 1 ≤ n ≤ m.
 
     >>> best_of_n(torch.tensor([[0.0, 0.0, 1.0]]), 2)  # 2 of the 3 pairs have the 1
     0.6666666666666666
     """
     of = rewards.shape[1]
     if not 1 <= n <= of:
-        raise ValueError(f"n must be from 1 to {of}, the number of sampled answers to each prompt, got {n}.")
+        raise ValueError(f"n must be from 1 to {of} (the number of sampled answers to each prompt), got {n}.")
     values = rewards if values is None else values
     chances = torch.tensor([math.comb(i, n - 1) / math.comb(of, n) for i in range(of)], dtype=torch.float64)
     total = 0.0
     for reward, value in zip(rewards, values, strict=True):
         ordered, order = reward.sort()
-        same = (ordered[:, None] == ordered).double()  # answers with equal rewards share their chances
+        same = (ordered[:, None] == ordered).double()  # answers with equal rewards share their probability
         shared = same @ chances.to(same.device) / same.sum(dim=1)
         total += float(shared @ value[order].double())
     return total / len(rewards)
 
 
 def best_of_n_kl(n: int) -> float:
-    """Return the KL divergence in nats between the best of n answers and a single answer: ln n − (n − 1) / n.
+    """Return KL(best of n answers ‖ a single sampled answer) in nats: ln n − (n − 1) / n.
 
     This is exact if no two answers to a prompt ever have the same reward; with ties it is an upper bound (Beirami et
     al., 2024, "Theoretical guarantees on the best-of-n alignment policy"). Source: Stiennon et al. (2020), "Learning to

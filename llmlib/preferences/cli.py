@@ -1,4 +1,4 @@
-"""`llmlib align`: align a model with a reward of your own, from a file of prompts and a settings file."""
+"""`llmlib align` aligns a model with your reward function, given a file of prompts and a settings file."""
 
 import importlib
 import sys
@@ -19,7 +19,7 @@ folder = "runs/aligned"      # for the aligned model (open it with load_pretrain
 prompts = "prompts.jsonl"    # one prompt per line: {"prompt": "What is 2 + 3?", "answer": "5"}; or {"messages": [...]}
 reward = "rewards:exact"     # the function exact in rewards.py, beside this file or wherever Python finds it
 
-[measures]                   # optional: other rewards, measured but not trained on
+[measures]                   # optional: other reward functions, measured but not trained on
 length = "rewards:length"
 
 [align]                      # any field of AlignConfig
@@ -31,19 +31,21 @@ learning_rate = 2e-4
 kl_weight = 0.01
 """
 REWARD = """\
-A reward gets the lines of the file, as dictionaries, and an answer to each; it returns one number per answer.
+A reward function gets the lines of the file, as dictionaries, and an answer to each. It returns one number per answer.
 For example, rewards.py:
 
 def exact(prompts, answers):
     return [float(answer == prompt["answer"]) for prompt, answer in zip(prompts, answers)]
 """
-_EXPECTED = 'Expected an object with "prompt" (a string) or "messages" (a list); other fields are for the reward.'
+_EXPECTED = (
+    'Expected an object with "prompt" (a string) or "messages" (a list); other fields are for the reward function.'
+)
 
 
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class AlignSettings:
-    """The content of a settings file for `llmlib align`."""
+    """The settings of `llmlib align`, as read from a TOML file."""
 
     model: Annotated[str, SOME]
     folder: Annotated[str, SOME]
@@ -63,10 +65,10 @@ def align_command(
     settings: Annotated[Path, typer.Argument(help="A TOML file; see the example below.")],
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in the folder.")] = False,
 ) -> None:
-    """Align a model with a reward: it samples answers, and learns to give those with a higher reward.
+    """Align a model with a reward function: the model samples answers, and learns to write better ones.
 
     The result is a folder that load_pretrained opens. The same settings give the same run; use --resume to continue a
-    run that was stopped. The reward is your own Python function.
+    run that was stopped. The reward function is your own Python function.
 
     With N processes: torchrun --nproc-per-node=N -m llmlib align settings.toml
     """
@@ -99,7 +101,7 @@ def _run(path: Path, resume: bool) -> None:
     with warnings_once(ranks.writes):
         run = align(model, tokenizer, prompts, reward, config, measures=measures, folder=folder, resume=resume)
         if ranks.writes:
-            write_tokenizer(tokenizer, folder)  # so that you can open a checkpoint too
+            write_tokenizer(tokenizer, folder)  # so that you can open checkpoints too
     with following(run, folder, ranks, f"llmlib align {path} --resume"):
         if ranks.writes:
             with warnings_once(True):
@@ -110,9 +112,9 @@ def _run(path: Path, resume: bool) -> None:
 
 
 def function_named(name: str) -> Callable[..., Any]:
-    """Return the function with the name "module:function".
+    """Return the function that a name in the form "module:function" refers to.
 
-    Raises `SettingsError` if there is no such module or function; an error in the module itself is passed on.
+    Raises `SettingsError` if there is no such module or function; an error in the module is passed on.
 
     >>> function_named("math:sqrt")(4)
     2.0
@@ -122,9 +124,10 @@ def function_named(name: str) -> Callable[..., Any]:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise  # the module is there, but imports something that is not
+            raise  # the module exists, but one of its imports is missing
         raise SettingsError(
-            f"There is no module {error.name!r} for the reward {name!r}. Put {module}.py beside the settings file."
+            f"There is no module {error.name!r} for the reward function {name!r}. Put {module}.py beside the settings "
+            "file."
         ) from None
     if not callable(given := getattr(found, function, None)):
         raise SettingsError(f"{module!r} ({found.__file__}) has no function {function!r}.")
@@ -132,9 +135,9 @@ def function_named(name: str) -> Callable[..., Any]:
 
 
 def read_prompts(path: Path | str) -> list[dict[str, Any]]:
-    """Read the prompts in a JSONL file: one object per line, with "prompt" or "messages" and whatever a reward needs.
+    """Read the prompts in a JSONL file: one object per line, with "prompt" or "messages" and fields for the reward.
 
-    Raises `ConversationError` for any other line (its number is in the message), and for a file without prompts.
+    Raises `ConversationError` for any other line (the message has its number), or for a file without prompts.
     """
     from llmlib.files.checked_json import FormatError, field, short
     from llmlib.finetuning.conversations import ConversationError, lines_of, messages_in, record_in

@@ -11,7 +11,7 @@ from llmlib.training.config import TWO_BELOW_1, TrainConfig
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class AlignConfig:
-    """Holds the settings of an alignment run. On one CPU the same config, model and prompts give the same run.
+    """Holds the settings of an alignment run. On one CPU, the same config, model and prompts give the same run.
 
     Raises `ValueError` for settings that are impossible or that contradict each other.
 
@@ -22,27 +22,27 @@ class AlignConfig:
     """
 
     steps: Annotated[int, AT_LEAST_1] = 30
-    prompts: Annotated[int, AT_LEAST_1] = 8  # per step
-    samples: Annotated[int, AT_LEAST_1] = 8  # answers to each prompt: a group
+    prompts: Annotated[int, AT_LEAST_1] = 8  # number of prompts per step
+    samples: Annotated[int, AT_LEAST_1] = 8  # answers to each prompt, which form a group
     max_new_tokens: Annotated[int, AT_LEAST_1] = 64  # longer answers are cut off
-    # What is subtracted from a reward: nothing, the mean of the whole batch, or the mean of its group.
+    # The baseline to subtract from a reward: nothing, the mean of the whole batch, or the mean of the group.
     baseline: Literal["none", "batch", "group"] = "group"
-    divide: bool = True  # with "group": divide by the group's standard deviation
+    divide: bool = True  # with "group", also divide by the group's standard deviation
     updates: Annotated[int, AT_LEAST_1] = 1  # optimizer steps on the same answers
-    # How far p / p_old may move from 1; None: no limit. With a single update the ratio is 1, so this does nothing.
+    # How far p / p_old may move from 1 (None: no limit). With a single update the ratio is 1, so this has no effect.
     clip: Annotated[int | float | None, MORE_THAN_0] = 0.2
-    over: Literal["sequence", "batch", "constant"] = "sequence"  # see `masked_mean`; constant: max_new_tokens
-    kl_weight: Annotated[int | float, AT_LEAST_0] = 0.0  # of the KL to the reference, added to the loss
-    kl_estimate: Literal["k2", "k3"] = "k3"  # in the loss; k1 is missing because its gradient is 0 on average
-    accumulate: Annotated[int, AT_LEAST_1] = 1  # compute a batch in this many parts, to save memory
+    over: Literal["sequence", "batch", "constant"] = "sequence"  # see `masked_mean`; "constant" is max_new_tokens
+    kl_weight: Annotated[int | float, AT_LEAST_0] = 0.0  # weight of the KL to the reference in the loss
+    kl_estimate: Literal["k2", "k3"] = "k3"  # used in the loss; k1 is missing because its gradient is 0 on average
+    accumulate: Annotated[int, AT_LEAST_1] = 1  # number of parts to split a batch into, to save memory
     learning_rate: Annotated[int | float, MORE_THAN_0] = 2e-4
     betas: Annotated[tuple[int | float, int | float], TWO_BELOW_1] = (0.9, 0.95)
     weight_decay: Annotated[int | float, AT_LEAST_0] = 0.0
     warmup: Annotated[int, AT_LEAST_0] = 0
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # largest joint norm of all gradients; None: no limit
+    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # limit for the joint norm of all gradients, or None
     dtype: str = "auto"  # for the matrix products: "float32" or "bfloat16"; weights stay float32
-    seed: Annotated[int, AT_LEAST_0] = 0  # for the order of the prompts, and for the answers
+    seed: Annotated[int, AT_LEAST_0] = 0  # for the order of the prompts and for sampling
     save_every: Annotated[int, AT_LEAST_0] = 10  # steps between checkpoints, if there is a folder; 0: only at the end
     keep: Annotated[int, AT_LEAST_1] = 2  # how many of the last checkpoints to keep
 
@@ -63,5 +63,5 @@ class AlignConfig:
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any], where: str = "AlignConfig") -> "AlignConfig":
-        """Build a config from names and values, for example from a TOML file. Raises `ValueError` if any is wrong."""
+        """Build a config from a mapping, such as the content of a TOML file. Raises `ValueError` for a wrong value."""
         return from_mapping(cls, settings, where)

@@ -29,13 +29,13 @@ def dpo_loss(
     reference_rejected: Float[Tensor, " pair"],
     beta: int | float = 0.1,
 ) -> Float[Tensor, ""]:
-    """Return −ln σ(β · (Δ_policy − Δ_reference)), the mean over pairs, where Δ = ln p(chosen) − ln p(rejected).
+    """Return the mean over pairs of −ln σ(β · (Δ_policy − Δ_reference)), where Δ = ln p(chosen) − ln p(rejected).
 
-    All four arguments are log-probabilities of whole answers: sums over their tokens. If a policy maximises reward
-    minus β · KL to the reference, the reward is β · ln(p / p_reference), up to a number for each prompt that cancels
-    between two answers; put this reward into the Bradley–Terry loss (`reward_loss`), and you have the DPO loss. The
-    loss depends only on the difference, so the likelihoods of both answers may fall. Source: Rafailov et al. (2023),
-    "Direct Preference Optimization".
+    All four arguments are log-probabilities of whole answers, summed over the tokens. If a policy maximises reward
+    minus β · KL to the reference, the reward is β · ln(p / p_reference), up to a constant for each prompt, which
+    cancels out between two answers. If you put this reward into the Bradley–Terry loss (`reward_loss`), you get the DPO
+    loss. The DPO loss depends only on the difference, so both answers may become less likely. Source: Rafailov et al.
+    (2023), "Direct Preference Optimization".
 
     >>> import torch
     >>> dpo_loss(*(torch.tensor([x]) for x in (-4.0, -6.0, -5.0, -5.0)), beta=0.5)  # −ln σ(0.5 · 2)
@@ -57,10 +57,10 @@ def tune_on_preferences(
     folder: Path | str | None = None,
     resume: bool = False,
 ) -> Training:
-    """Tune a model on pairs with DPO; return an iterator of steps, like `train`. `batch_size` counts pairs.
+    """Tune a model on pairs with DPO; return an iterator of steps, as `train` does. `batch_size` counts pairs.
 
-    `reference` is the model to stay near, by default a copy of the model as it is now. Everything else is as
-    in `train`. Raises as `PreferenceData` and `train` do, and `ValueError` for a reference with a different vocabulary.
+    `reference` is the model to stay near, by default a copy of the current model. Everything else is as in `train`.
+    Raises as `PreferenceData` and `train` do, and raises `ValueError` for a reference with a different vocabulary.
 
         for step in tune_on_preferences(model, tokenizer, pairs, TrainConfig(steps=50, batch_size=8, seq_len=512)):
             print(step.loss)
@@ -98,7 +98,7 @@ class DPO:
         return len(y)
 
     def fingerprint(self) -> str:
-        """Describe the loss, so that we notice if a run continues with a different loss."""
+        """Describe the loss, so that we notice if a run is resumed with a different loss."""
         return f"DPO with beta={self.beta}, reference {checksum_of(self.reference.parameters())}"
 
     def _log_probs(

@@ -1,4 +1,4 @@
-"""Sample several answers to each prompt, reading the prompt only once, and reward the answers."""
+"""Sample several answers to each prompt, reading the prompt only once, and compute their rewards."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,43 +14,43 @@ from llmlib.sampling import Sampler, generate
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 
-# Takes prompts, as you passed them to `align`, and an answer to each; returns a number for each answer.
+# A reward function takes prompts as you passed them to `align`, and an answer to each; it returns a number per answer.
 Reward = Callable[[Sequence[Any], Sequence[str]], Any]
 
 
 class RewardError(ValueError):
-    """A reward function did not return a finite number for each answer; the message says what it returned."""
+    """Means that a reward function did not return a finite number for each answer; the message says what happened."""
 
 
 @dataclass(frozen=True)
 class Group:
     """The sampled answers to one prompt."""
 
-    prompt: Any  # as it was passed to `align`
+    prompt: Any  # the prompt that you passed to `align`
     answers: tuple[str, ...]
     rewards: tuple[float, ...]
-    advantages: tuple[float, ...]  # all 0 if all rewards are equal and the group is its own baseline
+    advantages: tuple[float, ...]  # all 0 if all rewards are equal and baseline="group"
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """Answers to prompts; all answers to one prompt are next to each other."""
+    """Sampled answers to several prompts; the answers to one prompt are next to each other."""
 
-    ids: Int[Tensor, "answer target"]  # with the end token, and then padding
+    ids: Int[Tensor, "answer target"]  # the answers, with the end token and then padding
     mask: Bool[Tensor, "answer target"]  # False at padding
     texts: list[str]
-    cut_off: Bool[Tensor, " answer"]  # whether an answer reached max_new_tokens without an end
+    cut_off: Bool[Tensor, " answer"]  # whether an answer reached max_new_tokens without an end token
 
 
 def messages_of(prompt: Any) -> Any:
-    """Return the messages of a prompt, which is a string, messages, or an object that has messages (see `align`)."""
+    """Return the messages of a prompt, which is a string, messages, or an object with messages (see `align`)."""
     if isinstance(prompt, Mapping):
         return prompt["messages"] if "messages" in prompt else prompt.get("prompt", prompt)
     return getattr(prompt, "messages", prompt)
 
 
 def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[Any]) -> list[list[int]]:
-    """Return the ids of each prompt, up to where its answer begins. Raises `ValueError`, naming an invalid prompt."""
+    """Return the ids of each prompt, up to the beginning of its answer. Raises `ValueError` for an invalid prompt."""
     encoded = []
     for number, prompt in enumerate(prompts):
         try:
@@ -65,17 +65,17 @@ def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[Any]) -> list[list[in
 def sample(
     model: Transformer, tokenizer: Tokenizer, prompts: Sequence[list[int]], n: int, max_new_tokens: int, seed: int
 ) -> Sampled:
-    """Draw n answers to each prompt from the model's own distribution: temperature 1, without ruling out any token."""
+    """Sample n answers to each prompt from the model's distribution: at temperature 1, without ruling out any token."""
     ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
     width = max(map(len, prompts))
     ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
     real = torch.tensor([[False] * (width - len(prompt)) + [True] * len(prompt) for prompt in prompts])
     writing = generate(
         model, ids, max_new_tokens, Sampler(), seed, attention_mask=real, end_ids=ends, samples=n
-    )  # a prompt alone and a batch of one prompt give the same answers
+    )  # a single prompt gets the same answers as a batch of one prompt
     written = torch.stack(list(writing), dim=1)
     is_end = torch.isin(written, torch.tensor(ends, dtype=torch.long, device=written.device))
-    before = is_end.cumsum(dim=1) - is_end.long()  # how many end tokens came before
+    before = is_end.cumsum(dim=1) - is_end.long()  # how many end tokens came before each position
     mask = before == 0
     lengths = (mask & ~is_end).sum(dim=1).tolist()
     texts = [tokenizer.decode(row[:length]).strip() for row, length in zip(written.tolist(), lengths)]
@@ -92,10 +92,10 @@ def sample_answers(
     seed: int = 0,
     batch_size: int = 8,
 ) -> list[list[str]]:
-    """Return n sampled answers to each prompt, without white space at the ends, reading `batch_size` prompts at once.
+    """Return n sampled answers to each prompt, without white space at their ends; read `batch_size` prompts at a time.
 
     A prompt is a string, messages, or an object with `.messages` (such as `llmlib.finetuning.tales.Prompt`),
-    `["messages"]` or `["prompt"]`. It is read only once for its n answers. Raises `ValueError` as `chat` does.
+    `["messages"]` or `["prompt"]`. Each prompt is read only once for its n answers. Raises `ValueError` as `chat` does.
     """
     encoded = encode_prompts(tokenizer, prompts)
     answers: list[list[str]] = []
@@ -107,12 +107,12 @@ def sample_answers(
 
 
 def rewards_of(
-    reward: Reward, prompts: Sequence[Any], texts: Sequence[str], name: str = "The reward"
+    reward: Reward, prompts: Sequence[Any], texts: Sequence[str], name: str = "The reward function"
 ) -> Float[Tensor, "prompt sample"]:
-    """Return the reward of each answer; answers to the same prompt are consecutive, equally many for every prompt.
+    """Return a row of rewards for each prompt; `texts` has the same number of answers to each prompt, prompt by prompt.
 
-    Raises `RewardError` unless the reward returns one finite number per answer. An error in the reward function itself
-    is passed on, with a note that says where it came from.
+    Raises `RewardError` unless the reward function returns one finite number per answer. An error in the reward
+    function is passed on, with a note that says where it came from.
     """
     n = len(texts) // len(prompts)
     repeated = [prompt for prompt in prompts for _ in range(n)]
@@ -125,12 +125,13 @@ def rewards_of(
         values = [float(value) for value in given]
     except (TypeError, ValueError):
         raise RewardError(
-            f"{name} must return a list with a number for each of the {len(texts)} answers, got {_short(given)}."
+            f"{name} must return a list with one number for each of the {len(texts)} answers, but it returned "
+            f"{_short(given)}."
         ) from None
     if len(values) != len(texts):
         raise RewardError(
-            f"{name} must return a number for each answer: there are {len(texts)} answers, and it returned "
-            f"{len(values)} numbers."
+            f"{name} must return one number for each of the {len(texts)} answers, but it returned a list of length "
+            f"{len(values)}."
         )
     for value, text in zip(values, texts):
         if not math.isfinite(value):

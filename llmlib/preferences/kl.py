@@ -1,4 +1,4 @@
-"""Estimate the KL divergence from samples, in three ways: how far has a policy moved from its reference?"""
+"""Estimate the KL divergence from samples in three ways: how far has a policy moved from its reference?"""
 
 import copy
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from llmlib.transformer import Transformer
 
 
 class KLEstimates(NamedTuple):
-    """Three estimates of KL(policy ‖ reference) for each sampled token, in nats."""
+    """Holds three estimates of KL(policy ‖ reference) for each sampled token, in nats."""
 
     k1: Float[Tensor, "*axes"]
     k2: Float[Tensor, "*axes"]
@@ -19,13 +19,13 @@ class KLEstimates(NamedTuple):
 
 
 def kl_estimates(log_probs: Float[Tensor, "*axes"], reference_log_probs: Float[Tensor, "*axes"]) -> KLEstimates:
-    """Estimate KL(policy ‖ reference) from the probabilities that both models give to tokens that the *policy* drew.
+    """Estimate KL(policy ‖ reference) from both models' log-probabilities of tokens that the *policy* sampled.
 
     With r = p_reference / p_policy: k1 = −ln r is unbiased, but varies a lot and is negative for about half of the
     tokens. k2 = (ln r)² / 2 is never negative and varies little, but is biased. k3 = (r − 1) − ln r is never negative
-    and unbiased: r − 1 has the mean 0, and falls where −ln r rises. All of this is about the values of the estimates.
-    In a loss, the gradient of k1's mean is 0 on average, and the gradient of k2's mean is that of the KL itself.
-    Source: Schulman (2020), "Approximating KL Divergence", joschu.net/blog/kl-approx.html.
+    and unbiased: r − 1 has a mean of 0, and falls where −ln r rises. All of this is about the values of the estimates.
+    In a loss, their gradients count: the gradient of the mean of k1 is 0 on average, and the gradient of the mean of k2
+    is the gradient of the KL. Source: Schulman (2020), "Approximating KL Divergence", joschu.net/blog/kl-approx.html.
 
     >>> import torch
     >>> kl_estimates(torch.tensor(0.5).log(), torch.tensor(0.25).log())  # r = 1/2
@@ -36,10 +36,10 @@ def kl_estimates(log_probs: Float[Tensor, "*axes"], reference_log_probs: Float[T
 
 
 def fixed_reference(model: Transformer, reference: Transformer | None, dtype: str = "auto") -> Transformer:
-    """Return a copy of the reference, or of the model as it is now, that computes in the training dtype.
+    """Return a copy of the reference, or of the current model, that computes in the training dtype.
 
-    The copy rounds as the model does, so KL(model ‖ its own copy) is exactly 0. Raises `ValueError` for a reference
-    with a different vocabulary, whose ids mean other tokens.
+    The copy rounds as the model does, so KL(model ‖ its copy) is exactly 0. Raises `ValueError` for a reference with a
+    different vocabulary, because the same ids would mean different tokens.
     """
     if reference is not None and reference.config.vocab_size != model.config.vocab_size:
         raise ValueError(

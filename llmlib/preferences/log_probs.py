@@ -1,4 +1,4 @@
-"""Score each token of a text with a model, so that a loss can use the scores, and sum or average over the answers."""
+"""Score each token of a text with a model for use in a loss, and sum or average the scores over answers."""
 
 from typing import NamedTuple
 
@@ -13,10 +13,10 @@ Over = str | int | float  # "sequence", "batch" or a length
 
 
 class TokenScores(NamedTuple):
-    """A model's scores for each token of a text except the first, given the tokens before it; in nats."""
+    """Holds a model's scores (in nats) for each token of a text except the first, given all earlier tokens."""
 
     log_probs: Float[Tensor, "batch target"]
-    entropy: Float[Tensor, "batch target"]  # of the distribution that the token was drawn from
+    entropy: Float[Tensor, "batch target"]  # entropy of the prediction for the token
 
 
 def log_probs_of(
@@ -24,11 +24,11 @@ def log_probs_of(
     ids: Int[Tensor, "batch seq"],
     attention_mask: Bool[Tensor, "batch seq"] | None = None,
 ) -> TokenScores:
-    """Return the log-probability of each token except the first, and the entropy at its position, in float32.
+    """Return the log-probability of each token except the first, and the entropy of its prediction, in float32.
 
-    Both values come from one forward pass, and gradients flow through both; use `torch.no_grad()` if you need no
+    Both values come from one forward pass, and gradients flow through both; use `torch.no_grad()` if you do not need
     gradients. `attention_mask` is False at padding on the left; padding on the right needs no mask, because no real
-    token attends to what comes after it. The scores at padding mean nothing: sum with `masked_sum`.
+    token attends to later tokens. The scores at padding are meaningless, so sum with `masked_sum`.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -43,9 +43,9 @@ def log_probs_of(
 
 
 def masked_sum(values: Float[Tensor, "batch target"], mask: Bool[Tensor, "batch target"]) -> Float[Tensor, " batch"]:
-    """Sum each row's values where the mask is True; for log-probabilities, this is the value for the whole answer.
+    """Sum each row's values where the mask is True; for log-probabilities, the sum is ln p of the whole answer.
 
-    Values outside the mask may be anything, even NaN.
+    Values outside the mask do not matter, even if they are NaN.
 
     >>> masked_sum(torch.tensor([[1.0, 2.0, float("nan")]]), torch.tensor([[True, True, False]]))
     tensor([3.])
@@ -56,14 +56,14 @@ def masked_sum(values: Float[Tensor, "batch target"], mask: Bool[Tensor, "batch 
 def masked_mean(
     values: Float[Tensor, "batch target"], mask: Bool[Tensor, "batch target"], over: Over = "sequence"
 ) -> Float[Tensor, ""]:
-    """Return the mean of the values where the mask is True. `over` says how to weight them; papers differ.
+    """Return the mean of the values where the mask is True. `over` says how to weight the values (papers differ).
 
-    "sequence": average each row, then average the rows. A token then weighs less in a long answer (GRPO: Shao et al.,
+    "sequence": average each row, then average the rows. So a token weighs less in a long answer (GRPO: Shao et al.,
     2024, "DeepSeekMath", equation 3). "batch": every token weighs the same, so long answers weigh more (Yu et al.,
-    2025, "DAPO"). A number: divide each row's sum by this number, then average the rows. Then the length of one answer
-    does not change the weight of another (Liu et al., 2025, "Understanding R1-Zero-Like Training").
+    2025, "DAPO"). A number: divide each row's sum by this number, then average the rows. So the length of an answer
+    does not change the weight of other answers (Liu et al., 2025, "Understanding R1-Zero-Like Training").
 
-    Raises `ValueError` if no token counts, or, with "sequence", if a row has no token that counts.
+    Raises `ValueError` if no token counts or, with "sequence", if some row has no token that counts.
 
     >>> values, mask = torch.tensor([[1.0, 1.0], [4.0, 9.0]]), torch.tensor([[True, True], [True, False]])
     >>> masked_mean(values, mask), masked_mean(values, mask, "batch"), masked_mean(values, mask, 4)
@@ -73,7 +73,7 @@ def masked_mean(
 
 
 def token_weights(mask: Bool[Tensor, "batch target"], over: Over = "sequence") -> Float[Tensor, "batch target"]:
-    """Return the weight of each token in `masked_mean`: the sum of weight times value is the mean.
+    """Return the weight of each token in `masked_mean`: the sum of weight times value over all tokens is the mean.
 
     This lets you sum over a batch part by part and still get the gradients of the whole batch.
 

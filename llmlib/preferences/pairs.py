@@ -1,4 +1,4 @@
-"""Make batches of preferences: a prompt with a better and a worse answer."""
+"""Make batches of preferences; a preference is a prompt with a better and a worse answer."""
 
 import zlib
 from collections.abc import Iterable
@@ -17,10 +17,10 @@ from llmlib.training.loss import IGNORED
 
 @runtime_checkable
 class Preference(Protocol):
-    """A prompt, a better answer and a worse one, such as `llmlib.corpora.tinytales.Preference`."""
+    """A prompt with a better and a worse answer, such as `llmlib.corpora.tinytales.Preference`."""
 
     @property
-    def prompt(self) -> Any: ...  # a string, or messages
+    def prompt(self) -> Any: ...  # a string or messages
 
     @property
     def chosen(self) -> str: ...
@@ -30,10 +30,10 @@ class Preference(Protocol):
 
 
 class PreferenceData:
-    """Makes batches of pairs for `train` (see `llmlib.training.batches.Data`); a step's batch_size counts pairs.
+    """Makes batches of pairs for `train` (see `llmlib.training.batches.Data`); `batch_size` counts pairs.
 
     Each epoch goes through all pairs once, in a new random order. Raises `ValueError`, with the pair's number (from 0),
-    if its answers are equal or its prompt is invalid, and, when you ask for a batch, if the pair is too long.
+    if a pair's answers are equal or its prompt is invalid, and, when you ask for a batch, if a pair is too long.
     """
 
     def __init__(self, tokenizer: Tokenizer, preferences: Iterable[Preference]):
@@ -72,7 +72,7 @@ class PreferenceData:
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
     ) -> tuple[Int[Tensor, "pair two seq"], Int[Tensor, "pair two seq"]]:
-        """Return the ids of a step's pairs, the chosen answer first, and the labels: the answers' tokens.
+        """Return the ids and labels of a step's pairs, with the chosen answer first; only tokens of answers are labels.
 
         As in every batch, a label is the token after the id at the same position, or -100 (`IGNORED`). All rows are as
         wide as the longest pair. Raises `ValueError` if that pair has more than seq_len + 1 tokens.
@@ -99,9 +99,9 @@ class PreferenceData:
 def prompts_and_answers(
     x: Int[Tensor, "pair two seq"], y: Int[Tensor, "pair two seq"]
 ) -> tuple[list[list[int]], Int[Tensor, "answer target"]]:
-    """Return a batch's prompts and its answers, two per prompt, padded with -100 (`IGNORED`)."""
+    """Return the prompts of a batch, and their answers (two per prompt), padded with -100 (`IGNORED`)."""
     counts = y != IGNORED
-    begins = counts[:, 0].int().argmax(dim=1)  # the last token of a prompt is where its answer's first label is
+    begins = counts[:, 0].int().argmax(dim=1)  # the first label of an answer is at the last token of its prompt
     prompts = [row[: begin + 1].tolist() for row, begin in zip(x[:, 0], begins.tolist())]
     width = int(counts.sum(dim=2).max())
     places = (begins[:, None, None] + torch.arange(width, device=y.device)).expand(-1, 2, -1)

@@ -6,26 +6,26 @@ from torch import Tensor
 
 from llmlib.preferences.log_probs import Over, token_weights
 
-NEARLY_0 = 1e-4  # added to a group's deviation, as in `trl`, so that rounding errors are not blown up
+NEARLY_0 = 1e-4  # added to a group's deviation, as in `trl`, so that we do not amplify rounding errors
 
 
 def group_advantages(rewards: Float[Tensor, "group sample"], divide: bool = True) -> Float[Tensor, "group sample"]:
     """Return how much better each answer is than the mean of its group: the answers to the same prompt.
 
-    With `divide`, the result is divided by the group's standard deviation (with n − 1), so that every group counts
-    about the same, whether its rewards differ much or little (GRPO: Shao et al., 2024, "DeepSeekMath"). Without
-    `divide`, a group weighs more if its rewards differ more (Liu et al., 2025, "Understanding R1-Zero-Like Training").
-    If all rewards of a group are equal, its advantages are exactly 0: there is nothing to learn from it (see
+    With `divide`, the result is divided by the group's standard deviation (computed with n − 1), so that every group
+    counts about the same, whether its rewards differ a lot or a little (GRPO: Shao et al., 2024, "DeepSeekMath").
+    Without `divide`, a group weighs more if its rewards differ more (Liu et al., 2025, "Understanding R1-Zero-Like
+    Training"). If all rewards of a group are equal, its advantages are exactly 0, and the group teaches nothing (see
     `equal_groups`).
 
-    Raises `ValueError` for groups of fewer than two answers, and for rewards that are NaN or infinite.
+    Raises `ValueError` for groups of fewer than two answers, or for rewards that are NaN or infinite.
 
     >>> group_advantages(torch.tensor([[1.0, 0.0, 0.0, 1.0], [0.3, 0.3, 0.3, 0.3]]), divide=False)
     tensor([[ 0.5000, -0.5000, -0.5000,  0.5000],
             [ 0.0000,  0.0000,  0.0000,  0.0000]])
     """
     if rewards.shape[1] < 2:
-        raise ValueError("A group needs at least 2 answers, because each is compared with the mean of its group.")
+        raise ValueError("A group needs at least 2 answers, because each answer is compared with its group's mean.")
     if not rewards.isfinite().all():
         raise ValueError(f"Each reward must be a finite number, got {rewards[~rewards.isfinite()][0].item()}.")
     advantages = rewards - rewards.mean(dim=1, keepdim=True)
@@ -35,12 +35,12 @@ def group_advantages(rewards: Float[Tensor, "group sample"], divide: bool = True
 
 
 def are_equal(rewards: Float[Tensor, "group sample"]) -> Bool[Tensor, "group 1"]:
-    """Return whether all rewards of a group are equal, one value per group."""
+    """Return, for each group, whether all its rewards are equal."""
     return (rewards == rewards[:, :1]).all(dim=1, keepdim=True)
 
 
 def equal_groups(rewards: Float[Tensor, "group sample"]) -> int:
-    """Count the groups whose rewards are all equal: nothing can be learned from them.
+    """Count the groups whose rewards are all equal; the model cannot learn from such groups.
 
     >>> equal_groups(torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]))
     2
@@ -57,19 +57,19 @@ def policy_gradient_loss(
     clip: float | None = None,
     over: Over = "sequence",
 ) -> Float[Tensor, ""]:
-    """Return a loss whose gradient makes an answer likelier if its advantage is positive, and less likely if negative.
+    """Return a loss that makes an answer more likely if its advantage is positive, and less likely if it is negative.
 
-    Each form differs from the one before in one line:
+    There are three forms, and each changes one line of the previous form:
 
     - REINFORCE: −advantage · ln p, where the advantage is the reward itself, or the reward minus a baseline (Williams,
       1992, "Simple statistical gradient-following algorithms").
-    - With `old_log_probs`, from the policy that drew the answers: −advantage · p / p_old. If both are the same policy,
-      this has the same gradient; once the policy has taken steps, the ratio corrects for them.
+    - With `old_log_probs`, from the policy that sampled the answers: −advantage · p / p_old. If both policies are the
+      same, this is the gradient of REINFORCE; once the policy has taken steps, the ratio corrects for these steps.
     - With `clip` as well: once a token's p / p_old has moved more than `clip` from 1 in the direction of its advantage,
-      the loss does not improve any further, so its gradient is 0 there (PPO: Schulman et al., 2017, equation 7).
+      the loss does not improve any further, so this token's gradient is 0 (PPO: Schulman et al., 2017, equation 7).
 
-    `advantages` has one value per answer, which counts for all of its tokens. The mean is taken as in `masked_mean`.
-    Raises `ValueError` for `clip` without `old_log_probs`, and as `masked_mean` does.
+    `advantages` has one value per answer, which counts for all tokens of this answer. The mean is taken as in
+    `masked_mean`. Raises `ValueError` for `clip` without `old_log_probs`, and as `masked_mean` does.
 
     >>> log_probs, mask = torch.tensor([[-1.0, -3.0]]), torch.tensor([[True, True]])
     >>> policy_gradient_loss(log_probs, torch.tensor([2.0]), mask)  # −2 · mean(−1, −3)
@@ -88,10 +88,10 @@ def policy_gradient_terms(
     old_log_probs: Float[Tensor, "batch target"] | None = None,
     clip: float | None = None,
 ) -> Float[Tensor, "batch target"]:
-    """Return the loss of each token; `policy_gradient_loss` is their mean."""
+    """Return the loss of each token; `policy_gradient_loss` is the mean of these losses."""
     if old_log_probs is None:
         if clip is not None:
-            raise ValueError("clip limits p / p_old, so it needs old_log_probs, from the policy that drew the answers.")
+            raise ValueError("clip limits p / p_old, so it needs old_log_probs from the sampling policy.")
         return -advantages * log_probs
     ratio = (log_probs - old_log_probs).exp()
     if clip is None:

@@ -1,4 +1,4 @@
-"""Make batches of prompts and answers where only the answers' tokens are targets, for any training loop."""
+"""Make batches of prompts and answers, with only the answers' tokens as targets, for any training loop."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,13 +15,13 @@ from llmlib.training.loss import IGNORED
 class ResponseBatch(NamedTuple):
     """Prompts with their answers, padded on the right.
 
-    `labels[:, t]` is the token after `ids[:, t]` if it belongs to the answer, and -100 (`IGNORED`) if not; `mask` is
-    True where a label counts. So the loss is `cross_entropy(model(batch.ids[:, :-1]), batch.labels)`, and an answer's
-    log-probability is `masked_sum(log_probs_of(model, batch.ids).log_probs, batch.mask)`.
+    `labels[:, t]` is the token after `ids[:, t]` if this token belongs to the answer, and -100 (`IGNORED`) if not;
+    `mask` is True where a label counts. So the loss is `cross_entropy(model(batch.ids[:, :-1]), batch.labels)`, and an
+    answer's log-probability is `masked_sum(log_probs_of(model, batch.ids).log_probs, batch.mask)`.
     """
 
     ids: Int[Tensor, "batch seq"]
-    labels: Int[Tensor, "batch target"]  # one less than seq
+    labels: Int[Tensor, "batch target"]  # target is seq − 1
     mask: Bool[Tensor, "batch target"]
 
 
@@ -33,26 +33,28 @@ def response_batch(
     max_len: int | None = None,
     device: Any = None,
 ) -> ResponseBatch:
-    """Put the ids of each prompt and of its answer into one row.
+    """Make a batch in which each row holds the ids of a prompt and its answer.
 
     A row with more than `max_len` tokens is truncated, so it loses the end of the answer. Raises `ValueError` if there
     are no rows, if the two lists have different lengths, if a prompt is empty (nothing would predict the first token of
-    the answer), or if a row has no token of its answer left.
+    the answer), or if no token of the answer is left in a row.
 
     >>> batch = response_batch([[1, 2, 3], [1]], [[7, 8], [9]])
     >>> batch.ids.tolist(), batch.labels.tolist()
     ([[1, 2, 3, 7, 8], [1, 9, 0, 0, 0]], [[-100, -100, 7, 8], [9, -100, -100, -100]])
     """
     if len(prompts) != len(responses) or not len(prompts):
-        raise ValueError(f"There are {len(prompts)} prompts and {len(responses)} responses: pass one for each.")
-    rows: list[tuple[list[int], int]] = []  # the ids, and where the response begins
+        raise ValueError(
+            f"There are {len(prompts)} prompts and {len(responses)} responses. Pass one response for each prompt."
+        )
+    rows: list[tuple[list[int], int]] = []  # each row's ids, and where its response begins
     for number, (prompt, response) in enumerate(zip(prompts, responses)):
         if not len(prompt):
             raise ValueError(f"Prompt {number} is empty, so nothing predicts the first token of its response.")
         row = [*prompt, *response][:max_len]
         if len(row) <= len(prompt):
-            why = f"max_len={max_len} leaves no room for it" if len(response) else "it is empty"
-            raise ValueError(f"Row {number} contains no token of its response, because {why}: all labels are masked.")
+            why = f"max_len={max_len} leaves no room for it" if len(response) else "the response is empty"
+            raise ValueError(f"Row {number} contains no token of its response, because {why}.")
         rows.append((row, len(prompt)))
     width = max(len(row) for row, _ in rows)
     ids = torch.full((len(rows), width), pad_id)
@@ -65,7 +67,7 @@ def response_batch(
 
 
 def encode_apart(tokenizer: Tokenizer, prompt: str | Sequence[Message], response: str) -> tuple[list[int], list[int]]:
-    """Return the ids of a prompt in the chat template, up to where the answer begins, and the ids of the answer.
+    """Return the ids of a prompt in the chat template, up to the beginning of the answer, and the ids of the answer.
 
     The answer ends with the token that ends the assistant's turn. Raises `ValueError` as `encode_chat_with_mask` does.
 

@@ -1,4 +1,4 @@
-"""Learn a reward from pairs: a number for each answer that is higher for the answers people prefer."""
+"""Learn a reward from pairs: a number for each answer, which is higher for answers that people prefer."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -26,9 +26,10 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 
 class RewardModel(Transformer):
-    """A Transformer with one number per position instead of logits; the number at the end of an answer is its reward.
+    """A Transformer that outputs one number per position, not logits; the number at an answer's end is its reward.
 
-    `RewardModel.of(model)` begins with a model's weights. Called with ids, it returns a number at each position.
+    `RewardModel.of(model)` starts from a model's weights. Called with ids, a reward model returns a number at each
+    position.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -52,7 +53,7 @@ class RewardModel(Transformer):
 
     @property
     def unembedding(self) -> Float[Tensor, "one d_model"]:
-        """A matrix with a single row instead of one row per token; its product with a final vector is the reward."""
+        """The output matrix, with only one row, not one per token; its product with a final vector is the reward."""
         return self.reward_head.weight
 
     @torch.inference_mode()
@@ -61,14 +62,14 @@ class RewardModel(Transformer):
     ) -> Float[Tensor, " answer"]:
         """Return the reward of each answer to its prompt (a string, messages, or an object with `.messages`).
 
-        Consecutive answers to the same prompt are read together. As a reward for `align`:
-        `partial(reward_model.rewards, tokenizer)`. Raises `ValueError` as `encode_apart` does.
+        The model reads consecutive answers to the same prompt together. To use this as the reward function of `align`,
+        pass `partial(reward_model.rewards, tokenizer)`. Raises `ValueError` as `encode_apart` does.
         """
         self.eval()
         rows = [encode_apart(tokenizer, messages_of(p), answer) for p, answer in zip(prompts, answers, strict=True)]
         runs = [(prompt, [ids for _, ids in same]) for prompt, same in groupby(rows, key=lambda row: row[0])]
         found = []
-        for n, alike in groupby(runs, key=lambda run: len(run[1])):  # runs of n answers each
+        for n, alike in groupby(runs, key=lambda run: len(run[1])):  # prompts with n answers each
             several = list(alike)
             at_once = max(1, batch_size // n)
             for begin in range(0, len(several), at_once):
@@ -90,17 +91,17 @@ def read_rewards(
     answers: Int[Tensor, "answer target"],
     mask: Bool[Tensor, "answer target"],
 ) -> Float[Tensor, " answer"]:
-    """Return the reward model's number at the last token of each answer."""
-    values = after_prompts(model, config, prompts, answers, mask).squeeze(-1)  # the first one is the prompt's end
+    """Return the reward model's output at the last token of each answer."""
+    values = after_prompts(model, config, prompts, answers, mask).squeeze(-1)  # the first value is at the prompt's end
     return values.gather(1, mask.sum(dim=1, keepdim=True)).squeeze(1).float()
 
 
 def reward_loss(chosen: Float[Tensor, " pair"], rejected: Float[Tensor, " pair"]) -> Float[Tensor, ""]:
-    """Return −ln σ(chosen − rejected), the mean over pairs: how surprising the preference is.
+    """Return the mean over pairs of −ln σ(chosen − rejected): how surprising the preferences are.
 
-    In the Bradley–Terry model, one answer is preferred to another with probability σ(its reward − the other's reward).
-    Sources: Bradley and Terry (1952), "Rank analysis of incomplete block designs"; Ouyang et al. (2022), "Training
-    language models to follow instructions with human feedback", equation 1.
+    In the Bradley–Terry model, answer A is preferred to answer B with probability σ(A's reward − B's reward). Sources:
+    Bradley and Terry (1952), "Rank analysis of incomplete block designs"; Ouyang et al. (2022), "Training language
+    models to follow instructions with human feedback", equation 1.
 
     >>> import torch
     >>> reward_loss(torch.tensor([2.0]), torch.tensor([2.0]))  # ln 2: a coin toss
@@ -129,7 +130,7 @@ def train_reward_model(
     folder: Path | str | None = None,
     resume: bool = False,
 ) -> Training:
-    """Train a reward model on pairs with `reward_loss`; return an iterator of steps, like `train`.
+    """Train a reward model on pairs with `reward_loss`; return an iterator of steps, as `train` does.
 
     `batch_size` counts pairs. Raises as `PreferenceData` and `train` do.
     """

@@ -1,4 +1,4 @@
-"""Read a prompt once for all of its answers, with gradients: a prompt is often far longer than its answers."""
+"""Read a prompt once for all its answers, with gradients, because a prompt is often far longer than its answers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,13 +13,13 @@ from llmlib.transformer import Cache, TransformerConfig
 
 
 class _Remembered(KVCache):
-    """The prompts' keys and values in one layer. Later keys and values are appended in new memory.
+    """Holds the prompts' keys and values in one layer, and appends later keys and values in new memory.
 
-    A `KVCache` overwrites its memory in place, but the backward pass needs the earlier contents.
+    A `KVCache` would overwrite its memory in place, but the backward pass needs the old contents.
     """
 
     def __init__(self, answers: int):
-        self.answers = answers  # to each prompt
+        self.answers = answers  # the number of answers to each prompt
 
     def write(
         self, k: Float[Tensor, "batch head seq d_head"], v: Float[Tensor, "batch head seq d_head"], start: int
@@ -32,10 +32,10 @@ class _Remembered(KVCache):
 
 
 class SharedPrompts(Cache):
-    """A model's memory of several prompts, each to be continued by the same number of answers."""
+    """A model's cache for several prompts, each of which gets the same number of answers."""
 
     def __init__(self, config: TransformerConfig, prompts: int, answers: int, places: int, device: torch.device):
-        # With the padding, a row may be longer than the context; only real tokens have positions.
+        # With the padding, a row may be longer than the model's context; only real tokens have positions.
         self.max_seq_len, self.length, self.padded = places, 0, False
         self.real = torch.ones(prompts, places, dtype=torch.bool, device=device)
         self.layers = [_Remembered(answers) for _ in range(config.n_layers)]
@@ -53,11 +53,11 @@ def answer_logits(
     answers: Int[Tensor, "answer target"],
     mask: Bool[Tensor, "answer target"],
 ) -> Float[Tensor, "answer target vocab"]:
-    """Return the logits for each token of the answers, which come in the order of the prompts, equally many for each.
+    """Return the logits for each token of the answers: the same number of answers to each prompt, prompt by prompt.
 
     The result and the gradients are the same as from a forward pass over every prompt with its answer. The answers are
-    padded on the right, where `mask` is False; logits there mean nothing. `model` is a `Transformer`, or a wrapper
-    that spreads it over processes. Raises `ValueError` for a prompt of fewer than two tokens.
+    padded on the right, where `mask` is False; logits at padding are meaningless. `model` is a `Transformer`, or a
+    wrapper that spreads a `Transformer` over processes. Raises `ValueError` for a prompt of fewer than two tokens.
 
     >>> from llmlib.transformer import Transformer
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -72,27 +72,27 @@ def after_prompts(
     model: Any,
     config: TransformerConfig,
     prompts: Sequence[Sequence[int]],
-    answers: Int[Tensor, "answer read"],
-    mask: Bool[Tensor, "answer read"],
+    answers: Int[Tensor, "answer seq"],
+    mask: Bool[Tensor, "answer seq"],
 ) -> Float[Tensor, "answer places vocab"]:
-    """Return the model's outputs at the last token of the prompt, and then at each token of the answer."""
+    """Return, for each answer, the model's outputs at the last token of its prompt and at each of its own tokens."""
     if short := [number for number, prompt in enumerate(prompts) if len(prompt) < 2]:
         raise ValueError(f"Prompt {short[0]} has {len(prompts[short[0]])} tokens; a shared prompt needs at least 2.")
     n, width, device = len(answers) // len(prompts), max(map(len, prompts)) - 1, answers.device
     if config.sliding_window and len(set(map(len, prompts))) > 1:
-        # A window also counts padding, which would take up part of it between a prompt and its answers.
+        # A window also counts padding, and padding between a prompt and its answers would take up part of the window.
         each = zip(prompts, answers.split(n), mask.split(n))
         return torch.cat([after_prompts(model, config, [prompt], ids, real) for prompt, ids, real in each])
-    read = torch.zeros(len(prompts), width, dtype=torch.long)
+    prompt_ids = torch.zeros(len(prompts), width, dtype=torch.long)
     real = torch.zeros(len(prompts), width, dtype=torch.bool)
     for row, prompt in enumerate(prompts):
-        read[row, : len(prompt) - 1] = torch.tensor(prompt[:-1])
+        prompt_ids[row, : len(prompt) - 1] = torch.tensor(prompt[:-1])
         real[row, : len(prompt) - 1] = True
-    # The last token of a prompt predicts the first of an answer, so it is read with the answers.
+    # The last token of a prompt predicts the first token of an answer, so we read it with the answers.
     last = torch.tensor([prompt[-1] for prompt in prompts], device=device).repeat_interleave(n)
     cache = SharedPrompts(config, len(prompts), n, width + 1 + answers.shape[1], device)
-    # The padding is on the right, so every position has something to attend to; otherwise gradients would be NaN.
-    model(read.to(device), cache=cache, attention_mask=real.to(device), last_only=True)
+    # The padding is on the right, so every position can attend to a real token; otherwise gradients would be NaN.
+    model(prompt_ids.to(device), cache=cache, attention_mask=real.to(device), last_only=True)
     cache.continued()
     following = F.pad(mask, (1, 0), value=True)
     return model(torch.cat([last[:, None], answers], dim=1), cache=cache, attention_mask=following)

@@ -21,24 +21,24 @@ from llmlib.transformer import Transformer
 
 @dataclass
 class Part:
-    """Some of the batch's groups, with the values that are computed once for all updates on them."""
+    """A part of the batch: some of its groups, with the values that are computed once for all updates."""
 
     prompts: Sequence[Sequence[int]]
     ids: Int[Tensor, "answer target"]
     mask: Bool[Tensor, "answer target"]
     advantages: Float[Tensor, "answer 1"]
-    weights: Float[Tensor, "answer target"]  # of each token in the loss of the whole batch
+    weights: Float[Tensor, "answer target"]  # a token's weight in the loss of the whole batch
     reference: Float[Tensor, "answer target"]
     old: Float[Tensor, "answer target"] | None = None  # log-probabilities from before the first update
-    entropy: float = 0.0  # sums over all tokens, before the first update
+    entropy: float = 0.0  # like kl, a sum over all tokens, before the first update
     kl: float = 0.0
 
 
 class Updating:
     """Holds a batch of sampled answers and their advantages; `gradients` computes the gradients of the batch's loss.
 
-    Each token gets its weight in the mean over the whole batch, not over its part. So the gradients of the parts add up
-    to the gradients of the batch, however many parts there are.
+    Each token is weighted as in the mean over the whole batch, not over its part. So the gradients of the parts add up
+    to the gradients of the batch, for any number of parts.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Updating:
         n, device = advantages.shape[1], reference.device
         over = float(config.max_new_tokens) if config.over == "constant" else config.over
         weights = token_weights(sampled.mask, over)
-        if config.over == "batch":  # over all processes' tokens, not only this one's
+        if config.over == "batch":  # average over the tokens of all processes, not only this process
             tokens = float(sampled.mask.sum())
             weights = weights * (tokens / ranks.mean(tokens))
         groups = len(prompts) // config.accumulate
@@ -79,7 +79,7 @@ class Updating:
             )
 
     def gradients(self, called: Any) -> float:
-        """Add the gradients of the loss to the gradients of the model `called`, and return the loss."""
+        """Add the gradients of the loss to the gradients of the model behind `called`, and return the loss."""
         total = 0.0
         for number, part in enumerate(self.parts, start=1):
             with distributed.exchanging(called, number == len(self.parts)):

@@ -1,4 +1,4 @@
-"""Read other people's settings, and check the type of each one."""
+"""Read the settings of published models, and check the type of each setting."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def read_json(path: Path, remedy: str = "Download it again.") -> dict[str, Any]:
 
 
 class Fields:
-    """Gives typed access to other people's settings; its errors name the file and the field."""
+    """Gives typed access to the settings in a file; errors name the file and the field."""
 
     def __init__(self, content: dict[str, Any], where: Any):
         self.content, self.where = content, where

@@ -1,4 +1,4 @@
-"""Turn other people's configurations (`config.json`, or a GGUF file's metadata) into a `TransformerConfig`."""
+"""Turn published configurations (`config.json`, or a GGUF file's metadata) into a `TransformerConfig`."""
 
 import math
 from collections.abc import Callable
@@ -120,7 +120,7 @@ def _end_ids(raw: Fields) -> tuple[int, ...]:
                 f"{source.where}: 'eos_token_id' must be an integer or a list of integers, got {value!r}."
             )
         ids += listed
-    in_vocabulary = range(raw.need("vocab_size", int))  # an id outside it can never come up
+    in_vocabulary = range(raw.need("vocab_size", int))  # an id outside the vocabulary can never occur
     return tuple(id for id in dict.fromkeys(ids) if id in in_vocabulary)
 
 
@@ -136,7 +136,7 @@ def _head_width(raw: Fields, field: str, d_model: int, n_heads: int) -> int:
 
 
 def _rope(raw: Fields, d_head: int) -> tuple[float, tuple[float, ...] | None]:
-    """Return the base of the rotary frequencies and a divisor for each; `transformers` has two places for them."""
+    """Return the base of the rotary frequencies and a divisor for each; `transformers` may store them in two ways."""
     settings = raw.get("rope_parameters", {}) or raw.get("rope_scaling", {})
     rope = Fields(settings, f"{raw.where} (rope)")
     theta = rope.get("rope_theta", raw.get("rope_theta", 10_000.0))
@@ -172,7 +172,7 @@ def config_from_gguf(file: GGUFFile) -> TransformerConfig:
     d_head = _head_width(raw, at + "attention.key_length", d_model, n_heads)
     raw.refuse_unless(at + "rope.dimension_count", d_head, d_head)
     factors = None
-    if "rope_freqs.weight" in file.tensors:  # Llama 3's recipe, worked out
+    if "rope_freqs.weight" in file.tensors:  # Llama 3's factors, already computed
         factors = tuple(file.tensor("rope_freqs.weight").tolist())
     elif raw.get(at + "rope.scaling.type", "none") == "linear":
         factors = (raw.need(at + "rope.scaling.factor", float),) * (d_head // 2)
@@ -205,7 +205,10 @@ def config_from_gguf(file: GGUFFile) -> TransformerConfig:
 
 
 def check_layers(config: TransformerConfig, n_tensors: int, where: Path) -> None:
-    """Refuse more layers than tensors: a damaged file may ask for a million layers, which would fill the memory."""
+    """Raise `CheckpointError` if there are more layers than tensors.
+
+    A damaged file may ask for a million layers, which would fill the memory.
+    """
     if config.n_layers > n_tensors:
         raise CheckpointError(
             f"{where}: the settings ask for {config.n_layers:,} layers, but there are only {n_tensors:,} tensors. "

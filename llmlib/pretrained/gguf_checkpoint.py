@@ -21,7 +21,7 @@ class GGUFCheckpoint:
         check_layers(self.config, len(self.gguf.tensors), self.where)
 
     def tensor(self, name: str) -> Tensor:
-        """Return one of our parameters, dequantised to float32."""
+        """Return the parameter that is called `name` in our `Transformer`, dequantised to float32."""
         value = torch.from_numpy(self.gguf.tensor(translate(name, GGUF_NAMES)))
         if self.gguf.metadata["general.architecture"] == "llama" and ".attention.query." in name:
             return _split(value, self.config.n_heads)
@@ -37,5 +37,5 @@ class GGUFCheckpoint:
 def _split(value: Tensor, n_heads: int) -> Tensor:
     """Reorder the channels of each head: llama.cpp rotates neighbouring channels together; we rotate the two halves."""
     if value.shape[0] % (2 * n_heads):
-        return value  # its shape is wrong anyway; `fill` reports that with the name
+        return value  # the shape is wrong; `fill` reports this with the tensor's name
     return split_heads_from_interleaved(value, n_heads)

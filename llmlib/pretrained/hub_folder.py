@@ -31,7 +31,7 @@ class HubFolder:
         self.names = {"gpt2": GPT2_NAMES, OWN: None}.get(self.family, LLAMA_NAMES)
 
     def tensor(self, name: str) -> Tensor:
-        """Return one of our parameters, in the file's own precision."""
+        """Return the parameter that is called `name` in our `Transformer`, in the file's own precision."""
         theirs = self._their_name(name)
         value = self._read(theirs)
         if self.family == "gpt2" and value.ndim == 2 and name.startswith("blocks"):
@@ -85,7 +85,7 @@ class HubFolder:
                     sums, others = checksums_of(opened.metadata(), opened.keys())
                     self.sums, self.others = self.sums | sums, self.others | others
             except FileNotFoundError:
-                raise CheckpointError(f"{index} names {file.name}, which is missing. Download it again.") from None
+                raise CheckpointError(f"{index} lists {file.name}, which is missing. Download it again.") from None
             except (safetensors.SafetensorError, OSError, ValueError) as error:
                 raise CheckpointError(f"{file} is truncated or damaged ({error}). Download it again.") from error
         return table

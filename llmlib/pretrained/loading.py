@@ -1,4 +1,4 @@
-"""Load other people's weights into our `Transformer`."""
+"""Load published weights into our `Transformer`."""
 
 import re
 import sys
@@ -25,7 +25,7 @@ HUB_IDS = {
     "smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct",
     "gpt2": "openai-community/gpt2",
 }
-TINYTALES = Path(__file__).parent / "tinytales"  # its weights are next to the code, and its card says how it was made
+TINYTALES = Path(__file__).parent / "tinytales"  # weights next to the code; their card says how they were made
 READERS = 2  # threads that read weights: two keep a laptop's disk and memory busy
 HUB_FILES = ["*.json", "*.jinja", "model*.safetensors"]  # never pickles
 
@@ -81,8 +81,8 @@ def _open(path: Path) -> tuple[Checkpoint, Path]:
     if (path / STATE).is_file():
         return RunCheckpoint(path), _with_tokenizer(path.resolve().parent)
     if not steps:
-        return HubFolder(path), path  # which says what is missing
-    _tell(f"{path} is the folder of a run that has not finished; loading its last checkpoint, {steps[-1].name}.")
+        return HubFolder(path), path  # `HubFolder` says what is missing
+    _tell(f"{path} is the folder of a run that has not finished. Its last checkpoint, {steps[-1].name}, is loaded.")
     return RunCheckpoint(steps[-1]), _with_tokenizer(path)
 
 

@@ -32,7 +32,7 @@ def seal(about: dict[str, Any]) -> dict[str, Any]:
 def read_state(path: Path) -> dict[str, Any]:
     """Read a checkpoint's `state.json`. Raises `CheckpointError` if it is damaged or has a different version."""
     where = path / STATE
-    about = read_json(where, "Remove this checkpoint, and the run will continue from the one before.")
+    about = read_json(where, "Remove this checkpoint, and the run will continue from the previous one.")
     if about.get("version") != VERSION:
         raise CheckpointError(f"{where} has version {about.get('version')!r}, but this llmlib reads version {VERSION}.")
     written = about.pop("checksum", None)
@@ -45,7 +45,7 @@ def read_sealed_weights(path: Path, about: dict[str, Any]) -> dict[str, Tensor]:
     """Return a checkpoint's weights. Raises `CheckpointError` if they do not match the checksum in its `state.json`."""
     weights = read_weights(path / WEIGHTS)
     if file_checksum(path / WEIGHTS) != about.get("weights"):
-        raise CheckpointError(f"{path / WEIGHTS} is not what was written: the file is damaged or was changed.")
+        raise CheckpointError(f"{path / WEIGHTS} differs from what was written: the file is damaged or was changed.")
     return weights
 
 
@@ -61,7 +61,7 @@ class RunCheckpoint:
         self.where = folder / STATE
         if about.get("frozen") is not None:
             raise CheckpointError(
-                f"{folder} contains only the weights that were trained, without the frozen weights, as with a LoRA. "
+                f"{folder} contains only the trained weights (for example of a LoRA), not the frozen weights. "
                 "Finish the run (--resume, or resume=True); then its folder will contain the whole model."
             )
         if about.get("model") is None:

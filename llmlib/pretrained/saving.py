@@ -31,7 +31,7 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 class OwnFormatWarning(UserWarning):
-    """Only llmlib can open part of a saved model, because the Hugging Face hub has no format for that part."""
+    """Warns that only llmlib can open part of a saved model: the Hugging Face hub has no format for that part."""
 
 
 def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str, *, step: int | None = None) -> None:
@@ -41,8 +41,8 @@ def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str
     (`AutoModelForCausalLM` and `AutoTokenizer`). If the hub has no family for the architecture, or its format cannot
     express the tokenizer, we use our own format, and an `OwnFormatWarning` warns you. `step` is recorded for models
     that come from a training run. The new files replace the old ones all at once. Before it writes anything, it raises
-    `ValueError` as `check_savable` does, and for a model with more weights than its config says, such as a LoRA. Raises
-    `OSError` if the folder cannot be written to.
+    the same `ValueError` as `check_savable`, and one for a model with more weights than its config says, such as a
+    LoRA. Raises `OSError` if the folder cannot be written to.
 
         save_pretrained(model, tokenizer, "my-assistant")
         model, tokenizer = load_pretrained("my-assistant")
@@ -85,7 +85,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
 
 
 def check_savable(tokenizer: Tokenizer) -> None:
-    """Raise `ValueError` if a tokenizer is not byte-level BPE: better before hours of training than after."""
+    """Raise `ValueError` if a tokenizer is not byte-level BPE. Check this before hours of training, not after."""
     if not isinstance(tokenizer, BPETokenizer):
         raise ValueError(f"{tokenizer!r} cannot be saved to a file; only a BPETokenizer can.")
 
@@ -201,7 +201,7 @@ def _as_gpt2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
         theirs = translate(name, GPT2_NAMES)
         if (part := re.search(r"\.(query|key|value)\.", name)) is not None:
             if part[1] != "query":
-                continue  # written with the queries
+                continue  # already written with the queries
             value = torch.cat([weights[name.replace(".query.", f".{other}.")] for other in ("query", "key", "value")])
         is_map = value.ndim == 2 and name.startswith("blocks")
         renamed[theirs] = (value.T if is_map else value).contiguous()

@@ -1,4 +1,4 @@
-"""Translate our `Transformer`'s parameter names into the names in other people's files."""
+"""Translate our `Transformer`'s parameter names into the names in published files."""
 
 import re
 
@@ -52,7 +52,7 @@ GGUF_NAMES = {
 
 
 def translate(name: str, names: dict[str, str]) -> str:
-    """Return what one of our parameters is called in the other format.
+    """Translate the name of one of our parameters into another format, with a table of `names`.
 
     >>> translate("blocks.3.mlp.up.weight", GGUF_NAMES)
     'blk.3.ffn_up.weight'

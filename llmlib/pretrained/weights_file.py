@@ -12,7 +12,7 @@ from torch import Tensor
 
 from llmlib.pretrained.config_fields import CheckpointError
 
-OTHERS = "llmlib_files"  # also there: the checksums of the files that were saved with the weights
+OTHERS = "llmlib_files"  # also in the metadata: the checksums of the files that were saved with the weights
 CHECKSUMS = "llmlib_crc32"  # in the metadata of a safetensors file, where other readers ignore it
 
 
@@ -89,7 +89,7 @@ def checksums_of(metadata: Any, names: Iterable[str]) -> tuple[dict[str, Any], d
 def check_tensor(tensor: Tensor, expected: Any, what: str) -> None:
     """Raise `CheckpointError` for a tensor that has changed since it was written, or contains NaN or infinity."""
     if expected is not None and checksum(tensor) != expected:
-        raise CheckpointError(f"{what} is not what was written: the file is damaged or was changed.")
+        raise CheckpointError(f"{what} differs from what was written: the file is damaged or was changed.")
     # The sum is infinite or NaN if any number is. It may also just overflow, so then we check every number (slow).
     if tensor.is_floating_point() and not tensor.sum(dtype=torch.float32).isfinite() and not tensor.isfinite().all():
         raise CheckpointError(f"{what} contains NaN or infinity: the file is damaged, or training went wrong.")

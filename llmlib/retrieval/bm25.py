@@ -23,7 +23,7 @@ def check_documents(documents: Sequence[str], split: Callable[[str], Sequence[ob
         raise ValueError("An index needs a list of at least one document.")
     for number, document in enumerate(documents):
         if not split(document):
-            raise ValueError(f"Document {number} is empty: nobody could find it. Leave it out.")
+            raise ValueError(f"Document {number} is empty, so no search could find it. Leave it out.")
 
 
 class BM25:
@@ -45,7 +45,7 @@ class BM25:
         self.documents, self.k1, self.b = list(documents), k1, b
         self.counts = [Counter(words_of(document)) for document in documents]
         self.lengths = [counts.total() for counts in self.counts]
-        having = Counter(word for counts in self.counts for word in counts)  # how many documents have each word
+        having = Counter(word for counts in self.counts for word in counts)  # how many documents contain each word
         n = len(documents)
         rarity = {word: log((n - n_having + 0.5) / (n_having + 0.5)) for word, n_having in having.items()}
         floor = FLOOR * sum(rarity.values()) / len(rarity)

@@ -15,7 +15,7 @@ from llmlib.transformer import Transformer
 
 
 class EmbeddingIndex:
-    """An index of documents by their vectors: the mean of the residual stream in one layer, over the tokens of a text.
+    """An index of documents by their vectors. A vector is the mean of the residual stream over a text, in one layer.
 
     `scores` returns the cosine between query and document, after the documents' mean vector is subtracted from both,
     because all texts share most of a language model's vector (Mu and Viswanath, 2018, "All-but-the-Top"). `layer`

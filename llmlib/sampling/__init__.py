@@ -2,7 +2,7 @@
 
 `logits` holds small functions on logits; `Sampler` combines them and draws. `generate` writes ids, `generate_text`
 writes text up to a stop string, and `beam_search` looks for the most likely whole text. `Constraint` allows only tokens
-with which the text can still match a regular expression (`regexes`), a JSON schema (`schemas`) or an answer from a
+after which the text can still match a regular expression (`regexes`), a JSON schema (`schemas`) or an answer from a
 list. `quality` measures texts: how much they repeat themselves, and how surprising they are to a model.
 """
 

@@ -13,7 +13,7 @@ LARGEST_SEED = 2**63 - 1
 
 
 def check_count(name: str, value: int, least: int, most: int | None = None) -> int:
-    """Return the value if it is a whole number (Python's or numpy's) in the range, or else raise `ValueError`.
+    """Return `value` if it is a whole number (Python's or numpy's) from `least` to `most`, or else raise `ValueError`.
 
     >>> check_count("seed", 3, 0)
     3
@@ -33,17 +33,19 @@ def tensor_of(ids: Tensor | Sequence[int]) -> Tensor:
     """Return ids as a tensor. Raises `ValueError` for a string, or anything else that is not rows of whole numbers."""
     if isinstance(ids, str):
         raise ValueError(
-            "ids is a string. Turn it into ids first, with the model's own tokenizer: tokenizer.encode(text)."
+            "ids must be token ids, got a string. Encode it with the model's own tokenizer: tokenizer.encode(text)."
         )
     if isinstance(ids, Mapping):
-        raise ValueError(f"ids is a dict with {', '.join(map(str, ids))}. Pass only its ids.")
+        raise ValueError(
+            f"ids must be token ids, got a dict with the keys {', '.join(map(str, ids))}. Pass only the ids."
+        )
     try:
         if not isinstance(ids, Tensor):
             ids = torch.tensor(list(ids)) if len(ids) else torch.zeros(0, dtype=torch.long)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(f"ids must be whole numbers, each the id of a token ({error}).") from None
     if ids.dtype == torch.bool:
-        raise ValueError("ids must be whole numbers, each the id of a token, but these are True and False.")
+        raise ValueError("ids must be whole numbers, each the id of a token, but these ids are True and False.")
     return ids
 
 
@@ -70,7 +72,7 @@ def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> 
 def ends_of(end_ids: Iterable[int] | None, config: TransformerConfig) -> Int[Tensor, " end"]:
     """Return the ids that end a text: the given ids, or else the config's, without ids that the model does not have.
 
-    Raises `ValueError` if they are not a list of ids.
+    Raises `ValueError` if `end_ids` is not a list of ids.
     """
     given = config.end_ids if end_ids is None else end_ids
     if isinstance(given, str) or not isinstance(given, Iterable):

@@ -29,12 +29,12 @@ class ConstraintError(ValueError):
 
 @dataclass(frozen=True)
 class Chars:
-    """One character from ranges of code points, including both ends."""
+    """A pattern for one character from ranges of code points; a range includes both its ends."""
 
     ranges: tuple[tuple[int, int], ...]
 
     def __invert__(self) -> "Chars":
-        """Return all characters that are not in these ranges."""
+        """Return a pattern for one character that is not in these ranges."""
         gaps, start = [], 0
         for low, high in sorted(self.ranges):
             if start < low:
@@ -60,7 +60,7 @@ class OneOf:
 class Repeat:
     part: "Pattern"
     least: int = 0
-    most: int | None = None  # None: no limit
+    most: int | None = None  # None means no limit
 
 
 Pattern = Chars | Concatenation | OneOf | Repeat
@@ -73,14 +73,17 @@ def literal(text: str) -> Concatenation:
 
 @dataclass(frozen=True)
 class Automaton:
-    """A table: `moves[state, byte]` is the next state, or 0 if there is none. A match ends in an accepting state."""
+    """An automaton as a table: `moves[state, byte]` is the next state, or 0 if there is none.
+
+    A match ends in an accepting state.
+    """
 
     moves: np.ndarray  # [state, 256], int32
     accepts: np.ndarray  # [state], bool
     start: int = 1
 
     def read(self, data: bytes, state: int | None = None) -> int:
-        """Return the state after these bytes.
+        """Start in `state`, read these bytes, and return the state after them.
 
         >>> machine = build(OneOf((literal("yes"), literal("no"))))
         >>> bool(machine.accepts[machine.read(b"no")]), machine.read(b"x")
@@ -103,7 +106,7 @@ def build(pattern: Pattern) -> Automaton:
 
 
 def shared_text(one: Automaton, other: Automaton) -> bytes | None:
-    """Return the shortest text that both automata match, or None.
+    """Return the shortest text that both automata match, or None if there is no such text.
 
     >>> shared_text(build(literal("no")), build(OneOf((literal("yes"), literal("no")))))
     b'no'
@@ -138,10 +141,10 @@ class _Many:
         return len(self.moves) - 1
 
     def add(self, pattern: Pattern, end: int) -> int:
-        """Add states that read the pattern and then move to `end`, and return the first of them.
+        """Add states that read the pattern and then move to `end`, and return the first new state.
 
-        If a node occurs several times in the tree with the same end, it is made only once. Otherwise, if all n members
-        of an object are optional, they would be made 2ⁿ times.
+        If a node occurs several times in the tree with the same end, its states are made only once. Otherwise, if all n
+        members of an object are optional, they would be made 2ⁿ times.
         """
         if (key := (id(pattern), end)) not in self._made:
             self._made[key] = self._add(pattern, end)
@@ -178,7 +181,7 @@ class _Many:
         return first
 
     def closure(self, states: frozenset[int]) -> frozenset[int]:
-        """Return these states and all they reach without reading a byte; keep only those that read a byte or end."""
+        """Collect these states and all they reach without reading a byte; return those that read a byte or end."""
         if states not in self._closures:
             open_, seen = list(states), set(states)
             while open_:
@@ -191,12 +194,12 @@ class _Many:
 
 
 def utf8_ranges(low: int, high: int) -> Iterator[tuple[tuple[int, int], ...]]:
-    """Yield the code points low … high in UTF-8, as sequences of byte ranges, without surrogates.
+    """Yield sequences of byte ranges that match the code points from `low` to `high` in UTF-8, without surrogates.
 
     >>> list(utf8_ranges(0x7F, 0x80))
     [((127, 127),), ((194, 194), (128, 128))]
     """
-    for edge in (0x7F, 0x7FF, 0xD7FF, 0xDFFF, 0xFFFF):  # lengths change here, and surrogates begin and end
+    for edge in (0x7F, 0x7FF, 0xD7FF, 0xDFFF, 0xFFFF):  # where the length in UTF-8 changes, or surrogates begin or end
         if low <= edge < high:
             yield from utf8_ranges(low, edge)
             yield from utf8_ranges(edge + 1, high)
@@ -224,7 +227,7 @@ def _single(many: _Many, first: int) -> tuple[np.ndarray, np.ndarray]:
     """
     start = many.closure(frozenset({first}))
     known: dict[frozenset[int], int] = {frozenset(): 0, start: 1}
-    moves: list[list[tuple[int, int, int]]] = [[]]  # of each state: first byte, last byte, next
+    moves: list[list[tuple[int, int, int]]] = [[]]  # for each state: first byte, last byte, next
     waiting = [start]
     for states in waiting:
         moves.append([])
@@ -257,7 +260,7 @@ def _pieces(moves: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, froze
 
 
 def backwards(targets: Iterable[Iterable[int]], ends: np.ndarray) -> np.ndarray:
-    """Return the states that can reach one of the `ends` (Bool["state"]); `targets` lists each state's next states."""
+    """Return which states can reach one of the `ends` (Bool["state"]); `targets` lists each state's next states."""
     before: list[list[int]] = [[] for _ in ends]
     for state, reached in enumerate(targets):
         for target in reached:

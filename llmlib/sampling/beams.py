@@ -16,7 +16,10 @@ STEEPEST = 50  # the largest length penalty: length^50 is still finite
 
 @dataclass(frozen=True)
 class Beam:
-    """A continuation: its ids, the sum of their log-probabilities, and its score, the sum divided by length^penalty."""
+    """A continuation, with its ids, the sum of their log-probabilities, and its score.
+
+    The score is the sum divided by length^`length_penalty`.
+    """
 
     ids: tuple[int, ...]
     log_prob: float
@@ -35,13 +38,13 @@ def beam_search(
     """Return the best continuations that the search finds, at most `n_beams`, the best first. Nothing is random.
 
     Each step extends every continuation by every token and keeps the `n_beams` most likely continuations. A
-    continuation is finished when it ends with an end token (which counts as part of it). `score` divides by
-    length^`length_penalty`: 0 favours short texts, and more than 1 favours long ones. The search ends when there are
-    `n_beams` finished continuations and no unfinished continuation has a higher score so far, after `max_new_tokens`,
-    or when the context is full, with a `GenerationWarning`. Source: Sutskever et al. (2014), "Sequence to Sequence
-    Learning with Neural Networks"; the length penalty is that of Wu et al. (2016), in the simple form that today's
-    libraries use. Raises `ValueError` for ids that the model cannot take, fewer than 1 beam or token, and a penalty
-    beyond ±50.
+    continuation is finished when it ends with an end token (which counts as part of it). Its score is its
+    log-probability divided by length^`length_penalty`: a penalty of 0 favours short texts, and one above 1 favours
+    long texts. The search ends when there are `n_beams` finished continuations and no unfinished continuation has a
+    higher score so far, after `max_new_tokens`, or when the context is full, with a `GenerationWarning`. Source:
+    Sutskever et al. (2014), "Sequence to Sequence Learning with Neural Networks"; the length penalty comes from Wu et
+    al. (2016), in the simple form that today's libraries use. Raises `ValueError` for ids that the model cannot take,
+    fewer than 1 beam or token, and a penalty beyond ±50.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -54,7 +57,7 @@ def beam_search(
     text = tensor_of(ids)
     if text.ndim != 1:
         raise ValueError(
-            f"ids must be one text (a list or 1-D), got shape {tuple(text.shape)}. Search one text at a time."
+            f"ids must be one text (a list or a 1-D tensor), got shape {tuple(text.shape)}. Search one text at a time."
         )
     prompt = text[None]
     model.check_ids(prompt)
@@ -71,7 +74,7 @@ def beam_search(
         totals, parents, tokens = _best(totals[:, None] + log_p, (1 + max(1, len(ends))) * n_beams)
         candidates = torch.cat([written[parents], tokens[:, None]], dim=1)
         ended = torch.isin(tokens, ends)
-        for row in ended[:n_beams].nonzero().flatten().tolist():  # an end that is not among the best ones is dropped
+        for row in ended[:n_beams].nonzero().flatten().tolist():  # ended beams beyond the best ones are dropped
             finished.append(_beam(candidates[row], totals[row], length_penalty))
         finished = sorted(finished, key=lambda beam: -beam.score)[:n_beams]
         going = (~ended).nonzero().flatten()[:n_beams]

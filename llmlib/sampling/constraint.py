@@ -1,12 +1,12 @@
 """Constrained decoding: allow only tokens after which the text can still meet the constraint.
 
 The automaton reads bytes, but the model writes tokens. So in each state we follow every token of the vocabulary through
-the automaton, all of them at once along a tree of their common beginnings, and allow the tokens that do not get stuck.
+the automaton, all at once along a prefix tree, and allow the tokens that do not get stuck.
 Sources: Willard and Louf (2023), "Efficient Guided Generation for Large Language Models"; for the tree, Geng et al.
 (2023), "Grammar-Constrained Decoding for Structured NLP Tasks without Finetuning".
 
 Libraries such as llguidance do the same in compiled code: for a schema with five fields they take 0.04 ms per token,
-and this module takes 0.6 ms in a new state. They also handle schemas that contain themselves. This module writes the
+and this module takes 0.6 ms in a new state. They also handle schemas that contain themselves. This module spells the
 method out because the course shows how it works; next to a model's 15 ms per token the difference hardly matters. On a
 server, use a library.
 """
@@ -26,7 +26,7 @@ from llmlib.sampling.regexes import read_regex
 from llmlib.sampling.schemas import read_parts
 from llmlib.tokenization.base import Tokenizer
 
-REMEMBERED = 2_000  # how many states' allowed tokens we keep
+REMEMBERED = 2_000  # the number of states for which we keep the allowed tokens
 
 
 class Constraint:
@@ -55,12 +55,18 @@ class Constraint:
 
     @classmethod
     def regex(cls, pattern: str, tokenizer: Tokenizer) -> "Constraint":
-        """Make the text match a regular expression. Raises `ConstraintError` if `read_regex` refuses the expression."""
+        """Return a constraint that allows only text that matches a regular expression.
+
+        Raises `ConstraintError` if `read_regex` refuses the expression.
+        """
         return cls(read_regex(pattern), tokenizer)
 
     @classmethod
     def json(cls, schema: Mapping[str, Any] | str, tokenizer: Tokenizer) -> "Constraint":
-        """Make the text JSON that fits a schema. Raises `ConstraintError` if `read_schema` refuses the schema."""
+        """Return a constraint that allows only JSON that fits a schema.
+
+        Raises `ConstraintError` if `read_schema` refuses the schema.
+        """
         parts = read_parts(schema)
         try:
             return cls(parts[-1][1], tokenizer)
@@ -78,7 +84,7 @@ class Constraint:
 
     @classmethod
     def choices(cls, texts: Iterable[str], tokenizer: Tokenizer) -> "Constraint":
-        """Make the text one of these strings."""
+        """Return a constraint that allows only one of these strings."""
         if isinstance(texts, str) or not isinstance(texts, Iterable):
             raise ConstraintError(f"The answers to choose from must be a list of strings, got {texts!r}.")
         texts = list(texts)
@@ -89,7 +95,7 @@ class Constraint:
         return cls(OneOf(tuple(map(literal, texts))), tokenizer)
 
     def fits(self, tokenizer: Tokenizer) -> bool:
-        """Return whether this tokenizer's ids mean the same as the ids of the constraint's own tokenizer."""
+        """Return whether each id means the same token in this tokenizer as in the constraint's own tokenizer."""
         mine, theirs = self._tree, _tree_of(tokenizer)
         return mine is theirs or all(
             one == other for one, other in zip_longest(mine.bytes_of, theirs.bytes_of, fillvalue=b"")
@@ -147,7 +153,7 @@ class _Tree:
     def __init__(self, bytes_of: list[bytes]):
         self.bytes_of = bytes_of
         self.node_of_token = np.zeros(len(bytes_of), dtype=np.int32)
-        self.levels: list[tuple[int, int, np.ndarray, np.ndarray]] = []  # first node, last + 1, parents, bytes
+        self.levels: list[tuple[int, int, np.ndarray, np.ndarray]] = []  # first node, last node + 1, parents, bytes
         self.n_nodes = 1
         lengths = np.array([len(data) for data in bytes_of])
         joined = np.frombuffer(b"".join(bytes_of), dtype=np.uint8)

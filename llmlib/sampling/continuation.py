@@ -1,4 +1,4 @@
-"""What may come after a text: the tokens that a constraint allows, and whether the text has ended."""
+"""Keep track of what may come after a text: the tokens that a constraint allows, and whether the text has ended."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -12,7 +12,7 @@ from llmlib.sampling.constraint import Constraint
 
 @dataclass(frozen=True)
 class Continuation:
-    """What may come after a text. `after(token)` says what may come once that token has been written.
+    """Says what may come after a text. `after(token)` says what may come once that token has been written.
 
     >>> from llmlib.tokenization import CharTokenizer
     >>> constraint = Constraint.choices(["no"], CharTokenizer("no"))
@@ -23,7 +23,7 @@ class Continuation:
 
     end_ids: frozenset[int]
     constraint: Constraint | None = None
-    state: int = 0  # of the constraint's automaton
+    state: int = 0  # the state of the constraint's automaton
     ended: Literal["", "end token", "constraint"] = ""
 
     @classmethod
@@ -35,7 +35,7 @@ class Continuation:
         return cls(frozenset(end_ids), constraint, constraint.start, ended)
 
     def after(self, token: int) -> "Continuation":
-        """Return what may come after one more token: no text, if the constraint does not allow that token."""
+        """Return what may come after one more token: nothing, if the constraint does not allow that token."""
         if token in self.end_ids:
             return replace(self, ended="end token")
         if self.constraint is None:

@@ -1,4 +1,4 @@
-"""Generate text: draw the next token, again and again, until something ends it."""
+"""Generate text: draw the next token, again and again, until the text ends."""
 
 import inspect
 import warnings
@@ -20,10 +20,10 @@ Reason = Literal["end token", "max_new_tokens", "context full", "constraint", "s
 
 
 class GenerationWarning(UserWarning):
-    """A text was cut off before its end; the message says why."""
+    """Warns that a text was cut off before its end; the message says why."""
 
 
-WITHIN = ("llmlib", "collections", "torch", "jaxtyping")  # packages between the reader's line and a warning
+WITHIN = ("llmlib", "collections", "torch", "jaxtyping")  # packages to skip on the way to the reader's line
 
 
 def warn(message: str) -> None:
@@ -84,14 +84,14 @@ def generate(
     One text (a list or a 1-D tensor) yields an `int` per step and ends before the end token. A batch (2-D, padded on
     the left, with `attention_mask` False at the padding) yields an `Int[Tensor, "batch"]` per step. Rows that have
     ended repeat their end token until all have ended, and after a while the model stops reading them (a hook then sees
-    fewer rows). Generation stops at an end token (`end_ids`, by default the model config's), after `max_new_tokens`,
-    when a `constraint` (one for all, or one per text) is met and allows nothing more, or when the context is full; the
-    result's `ended_by` says which. If the context is full, `when_full="slide"` forgets the older half and continues,
-    and "stop" issues a `GenerationWarning`. With `top_log_probs=k` you get a `SampledToken` instead of each id (a tuple
-    of them for a batch), with its log-probability and the k most likely tokens. With `samples=n`, each text is read
-    once and continued n times: the result is a batch with n rows for the first text, then n for the next, and so on.
-    `seed=None` uses a fresh seed. Raises `ValueError` right away for ids that the model cannot take, and for padding
-    that is not on the left.
+    fewer rows). Generation stops at an end token (`end_ids`, by default the end ids in the model's config), after
+    `max_new_tokens`, when a `constraint` (one for all, or one per text) is met and allows no more tokens, or when the
+    context is full; the result's `ended_by` says why. If the context is full, `when_full="slide"` forgets the older
+    half and continues, and "stop" issues a `GenerationWarning`. With `top_log_probs=k` you get a `SampledToken` instead
+    of each id (a tuple of them for a batch), with its log-probability and the k most likely tokens. With `samples=n`,
+    each text is read once and continued n times: the result is a batch with n rows for the first text, then n for the
+    next, and so on. `seed=None` uses a fresh seed. Raises `ValueError` right away for ids that the model cannot take,
+    and for padding that is not on the left.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -103,7 +103,9 @@ def generate(
     single = prompt.ndim == 1
     prompt = prompt[None] if single else prompt
     if prompt.ndim != 2:
-        raise ValueError(f"ids must be one text (a list or 1-D) or a batch (2-D), got shape {tuple(prompt.shape)}.")
+        raise ValueError(
+            f"ids must be one text (a list or a 1-D tensor) or a batch (2-D), got shape {tuple(prompt.shape)}."
+        )
     max_new_tokens, samples = check_count("max_new_tokens", max_new_tokens, 0), check_count("samples", samples, 1)
     if seed is not None:
         seed = check_count("seed", seed, 0, LARGEST_SEED)
@@ -115,7 +117,7 @@ def generate(
         raise ValueError(f"when_full must be 'stop' or 'slide', got {when_full!r}.")
     if top_log_probs is not None and check_count("top_log_probs", top_log_probs, 0) > model.config.vocab_size:
         raise ValueError(
-            f"top_log_probs must be between 0 and {model.config.vocab_size} (the vocabulary), got {top_log_probs}."
+            f"top_log_probs must be between 0 and {model.config.vocab_size} (the vocabulary size), got {top_log_probs}."
         )
     model.check_ids(prompt.cpu())
     constraints = list(constraint) if isinstance(constraint, Sequence) else [constraint] * len(prompt)
@@ -124,7 +126,7 @@ def generate(
     for one in constraints:
         if one is not None and one.vocab_size > model.config.vocab_size:
             raise ValueError(
-                f"The constraint knows {one.vocab_size:,} tokens, but the model knows only "
+                f"The constraint's tokenizer has {one.vocab_size:,} tokens, but the model has only "
                 f"{model.config.vocab_size:,}. Make the constraint with the model's own tokenizer."
             )
     generator = torch.Generator()

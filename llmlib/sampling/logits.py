@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-Setting = float | int | Tensor  # one for all rows, or one per row
+Setting = float | int | Tensor  # one number for all rows, or one per row
 
 
 def _column(setting: Setting, logits: Tensor) -> Tensor | float | int:
@@ -19,12 +19,13 @@ def _column(setting: Setting, logits: Tensor) -> Tensor | float | int:
 
 
 def scale_temperature(logits: Float[Tensor, "*batch vocab"], temperature: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Divide logits by the temperature: below 1 likely tokens get likelier, above 1 the probabilities get closer.
+    """Divide logits by the temperature.
 
-    The temperature is the T in Boltzmann's distribution, with −logit as the energy (Ackley, Hinton and Sejnowski,
-    1985). At a temperature of 0 only the most likely token is left (the first, if several are equally likely).
+    A temperature below 1 makes likely tokens likelier, and one above 1 moves the probabilities closer together. The
+    temperature is the T in Boltzmann's distribution, with −logit as the energy (Ackley, Hinton and Sejnowski, 1985). At
+    a temperature of 0 only the most likely token is left (the first, if several are equally likely).
 
-    >>> scale_temperature(torch.tensor([2.0, 1.0]), 0.5)  # the largest is moved to 0, which changes no probability
+    >>> scale_temperature(torch.tensor([2.0, 1.0]), 0.5)  # the largest moves to 0; the probabilities stay the same
     tensor([ 0., -2.])
     """
     t = torch.as_tensor(_column(temperature, logits), device=logits.device)
@@ -37,7 +38,7 @@ def scale_temperature(logits: Float[Tensor, "*batch vocab"], temperature: Settin
 def keep_top_k(logits: Float[Tensor, "*batch vocab"], k: Setting) -> Float[Tensor, "*batch vocab"]:
     """Keep the `k` most likely tokens (Fan et al., 2018, "Hierarchical Neural Story Generation").
 
-    This keeps exactly `k` tokens, even if several tie for the last place. (`transformers` keeps all tokens that tie.)
+    This keeps exactly `k` tokens, even if several tie for last place. (`transformers` keeps all tied tokens.)
 
     >>> keep_top_k(torch.tensor([1.0, 3.0, 2.0]), 2)
     tensor([-inf, 3., 2.])
@@ -50,7 +51,7 @@ def keep_top_k(logits: Float[Tensor, "*batch vocab"], k: Setting) -> Float[Tenso
 
 
 def keep_top_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Keep the nucleus: the most likely tokens, as few as it takes for their probabilities to add up to `p`.
+    """Keep the nucleus: the smallest set of most likely tokens whose probabilities add up to at least `p`.
 
     Source: Holtzman et al. (2020), "The Curious Case of Neural Text Degeneration".
 
@@ -62,7 +63,7 @@ def keep_top_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tenso
 
 
 def keep_min_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Keep the tokens that are at least `p` times as likely as the most likely one.
+    """Keep the tokens that are at least `p` times as likely as the most likely token.
 
     Source: Nguyen et al. (2024), "Turning Up the Heat: Min-p Sampling for Creative and Coherent LLM Outputs".
 
@@ -74,7 +75,7 @@ def keep_min_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tenso
 
 
 def keep_typical(logits: Float[Tensor, "*batch vocab"], mass: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Keep the tokens whose surprise is closest to the entropy, as few as it takes to add up to `mass`.
+    """Keep the tokens whose surprise is closest to the entropy: the fewest whose probabilities reach `mass` in all.
 
     This drops tokens that are less surprising than usual as well as more surprising ones. Source: Meister et al.
     (2023), "Locally Typical Sampling".
@@ -89,7 +90,7 @@ def keep_typical(logits: Float[Tensor, "*batch vocab"], mass: Setting) -> Float[
 
 
 def _keep_until(logits: Tensor, probabilities: Tensor, order: Tensor, mass: Setting) -> Tensor:
-    """Keep tokens in this order until `mass` is reached, and always the first one."""
+    """Keep tokens in this order until their probabilities reach `mass`, but at least the first token."""
     before = probabilities.cumsum(dim=-1) - probabilities
     wanted = torch.as_tensor(_column(mass, logits), device=logits.device)
     kept = (before < wanted) | (wanted >= 1)  # a sum of many probabilities may round to 1 too early
@@ -106,7 +107,8 @@ def count_tokens(ids: Int[Tensor, "*batch seq"], vocab_size: int) -> Int[Tensor,
 def penalise_repetition(
     logits: Float[Tensor, "*batch vocab"], counts: Int[Tensor, "*batch vocab"], penalty: Setting
 ) -> Float[Tensor, "*batch vocab"]:
-    """Make tokens that have occurred less likely: divide a positive logit by `penalty`, multiply a negative one by it.
+    """Make a token less likely once it has occurred: divide a positive logit by `penalty`, or multiply a negative
+    logit by it.
 
     Source: Keskar et al. (2019), "CTRL". Unlike the softmax, the result changes if you add a constant to all logits.
 
@@ -134,7 +136,7 @@ def penalise_counts(
 
 
 def add_bias(logits: Float[Tensor, "*batch vocab"], bias: Mapping[int, float]) -> Float[Tensor, "*batch vocab"]:
-    """Add a number to the logits of single tokens, in all texts; −∞ bans a token.
+    """Add the numbers in `bias` to the logits of single tokens, in all texts; −∞ bans a token.
 
     >>> add_bias(torch.tensor([1.0, 1.0, 1.0]), {0: float("-inf"), 2: 3.0})
     tensor([-inf, 1., 4.])
@@ -147,7 +149,7 @@ def add_bias(logits: Float[Tensor, "*batch vocab"], bias: Mapping[int, float]) -
 def keep_allowed(
     logits: Float[Tensor, "*batch vocab"], allowed: Bool[Tensor, "*batch vocab"]
 ) -> Float[Tensor, "*batch vocab"]:
-    """Keep the tokens that are allowed.
+    """Keep the tokens for which `allowed` is True.
 
     >>> keep_allowed(torch.tensor([1.0, 2.0]), torch.tensor([True, False]))
     tensor([1., -inf])
@@ -156,7 +158,7 @@ def keep_allowed(
 
 
 def entropy(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
-    """Return how uncertain the softmax of the logits is, −Σ p·ln p in nats: from 0 (certain) to ln vocab.
+    """Return the entropy of the softmax of the logits, −Σ p·ln p in nats, from 0 (certain) to ln vocab.
 
     Source: Shannon (1948), "A Mathematical Theory of Communication". A token with a logit of -inf has probability 0.
 
@@ -167,7 +169,7 @@ def entropy(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
 
 
 def log_prob(logits: Float[Tensor, "*batch vocab"], ids: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-    """Return ln p of each id, in float32 and in nats: the surprise with a minus sign.
+    """Return the log-probability ln p of each id, in float32: the surprise in nats, with a minus sign.
 
     >>> log_prob(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))  # ln 1/2
     tensor([-0.6931])
@@ -178,7 +180,7 @@ def log_prob(logits: Float[Tensor, "*batch vocab"], ids: Int[Tensor, "*batch"]) 
 def entropy_and_log_prob(
     logits: Float[Tensor, "*batch vocab"], ids: Int[Tensor, "*batch"]
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
-    """Return `entropy` and `log_prob` with a single softmax, which takes most of the time.
+    """Return `entropy` and `log_prob`, computed from a single softmax, which takes most of the time.
 
     >>> entropy_and_log_prob(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
     (tensor([0.6931]), tensor([-0.6931]))

@@ -1,4 +1,4 @@
-"""Keep the keys and values of a text that changes at its end: only the new part goes through the model again."""
+"""Keep the keys and values of a text that changes at its end, so that the model has to read only the new part."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ class PrefixCache:
         self.cache: Cache = model.new_cache(max_seq_len=1)
 
     def keep(self, ids: Sequence[int], most: int) -> int:
-        """Keep what the cache holds of this text (at most its first `most` tokens); return how many were kept."""
+        """Keep the cached beginning of this text, at most its first `most` tokens, and return its number of tokens."""
         if self.cache.max_seq_len < len(ids):
             self.cache, self.ids = self.model.new_cache(max_seq_len=len(ids) + self.room), ()
         known = min(common_length(ids, self.ids), most)

@@ -39,7 +39,8 @@ def distinct_n(texts: Sequence[Text], n: int = 2) -> float:
 def repetition(text: Text, n: int = 4) -> float:
     """Return the share of a text's n-grams that occurred earlier in the same text: 0 if the text never repeats itself.
 
-    Source: Welleck et al. (2020), "Neural Text Generation with Unlikelihood Training". Raises as `distinct_n` does.
+    Source: Welleck et al. (2020), "Neural Text Generation with Unlikelihood Training". Raises the same error as
+    `distinct_n`.
 
     >>> repetition("abcabcabc", n=3)  # abc, bca, cab, and then abc, bca, cab, abc again
     0.5714285714285714
@@ -48,13 +49,14 @@ def repetition(text: Text, n: int = 4) -> float:
 
 
 def self_bleu(texts: Sequence[Text], n: int = 4) -> float:
-    """Return how much texts repeat each other: the mean BLEU of each text against all others, 1 if all are the same.
+    """Return how much texts repeat each other: the mean BLEU of each text against all others, 1 if all texts are the
+    same.
 
     BLEU (Papineni et al., 2002) looks at n-grams of 1 to `n`. For each length it takes the share of a text's n-grams
     that also occur in a reference (counted at most as often as in one reference), and then the geometric mean over
-    lengths. The result shrinks if the text is shorter than the reference closest in length. No match counts as 0.1
-    matches, as in the first smoothing of Chen and Cherry (2014). Source: Zhu et al. (2018), "Texygen". Raises
-    `ValueError` for fewer than two texts, a text shorter than `n`, and `n` below 1.
+    lengths. The result shrinks if the text is shorter than the reference closest in length. If there is no match, 0.1
+    matches are counted, as in the first smoothing of Chen and Cherry (2014). Source: Zhu et al. (2018), "Texygen".
+    Raises `ValueError` for fewer than two texts, a text shorter than `n`, and `n` below 1.
 
     >>> round(self_bleu(["abcd", "abce"], n=2), 3)  # √(3/4 · 2/3)
     0.707
@@ -74,7 +76,7 @@ def self_bleu(texts: Sequence[Text], n: int = 4) -> float:
 
 
 def _matched(text: Text, references: Sequence[Text], n: int) -> float:
-    """Return the share of a text's n-grams that the references have, counted at most as often as in one reference."""
+    """Return the share of a text's n-grams that occur in references, counted at most as often as in one reference."""
     most: Counter = Counter()
     for reference in references:
         most |= Counter(_n_grams(reference, n))
@@ -111,7 +113,7 @@ def log_probs_of(
 
 
 def perplexity(log_probs: Float[Tensor, "*batch seq"]) -> Float[Tensor, "*batch"]:
-    """Return exp(mean surprise): as if the model had to choose among this many equally likely tokens.
+    """Return exp(mean surprise): the model is as unsure as if this many tokens were equally likely.
 
     A low perplexity means likely, not good: a model's own text at a low temperature has a lower perplexity than text
     that people wrote. Source: Jelinek et al. (1977), "Perplexity: a measure of the difficulty of speech recognition

@@ -11,16 +11,16 @@ SPACE = Chars(((9, 13), (32, 32)))
 ANY = ~Chars(((10, 10),))  # everything except a newline
 CLASSES = {"d": DIGITS, "w": WORD, "s": SPACE, "D": ~DIGITS, "W": ~WORD, "S": ~SPACE}
 ESCAPES = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11, "a": 7, "0": 0}
-MOST_QUOTED = 80  # characters
+MOST_QUOTED = 80  # characters of an expression in a message
 CODES = {"x": 2, "u": 4, "U": 8}  # how many digits the code point has after each letter
 
 
 def read_regex(text: str) -> Pattern:
     r"""Return the pattern of a regular expression, which has to match the whole text.
 
-    It understands literals, `.`, classes, groups, `|`, repetitions, and `^` and `$` at the ends; `\d`, `\w`, `\s` are
-    ASCII only. Raises `ConstraintError`, which names the place, for backreferences (they need memory), for lookarounds,
-    and for an invalid regular expression.
+    This function understands literals, `.`, classes, groups, `|`, repetitions, and `^` and `$` at the ends; `\d`, `\w`,
+    `\s` are ASCII only. Raises `ConstraintError`, which names the position, for backreferences (they need memory), for
+    lookarounds, and for an invalid regular expression.
 
     >>> read_regex("a|b").parts
     (Concatenation(parts=(Chars(ranges=((97, 97),)),)), Concatenation(parts=(Chars(ranges=((98, 98),)),)))
@@ -37,7 +37,7 @@ def read_regex(text: str) -> Pattern:
 
 
 def _quoted(text: str) -> str:
-    """Quote an expression as it was typed, without doubled backslashes; shorten a long one to its two ends."""
+    """Quote an expression as it was typed, without doubled backslashes; shorten a long expression to its two ends."""
     return f"“{text if len(text) <= MOST_QUOTED else f'{text[: MOST_QUOTED // 2]}…{text[-MOST_QUOTED // 2 :]}'}”"
 
 
@@ -84,7 +84,7 @@ class _Reader:
             least, most = self._count()
             if self.peek() == "+":
                 raise self.fail("A possessive repetition '+'")
-            if self.peek() == "?":  # as few as possible: it matches the same texts
+            if self.peek() == "?":  # a lazy repetition matches the same texts
                 self.take()
             part = Repeat(part, least, most)
         return part
@@ -154,7 +154,7 @@ class _Reader:
 
     def _class_member(self) -> Chars:
         sign = self.take()
-        if sign == "\\" and self.peek() == "b":  # inside a class, a backspace
+        if sign == "\\" and self.peek() == "b":  # inside a class, \b means a backspace
             self.take()
             return _one(8)
         return self.escape() if sign == "\\" else _one(ord(sign))

@@ -1,4 +1,4 @@
-"""Draw the next token: combine the functions on logits according to the settings, and then draw."""
+"""Draw the next token: apply the settings to the logits, and then draw."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,11 +42,12 @@ RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
 class Sampler:
     """Draws the next token from logits. A setting that you leave at its default does nothing.
 
-    The settings apply in this order: `logit_bias` adds to the logits of single ids (−∞ bans one); `repetition_penalty`,
-    `frequency_penalty` and `presence_penalty` make tokens that have occurred less likely; `temperature` divides the
-    logits, and 0 always takes the most likely token; `top_k`, `top_p`, `min_p` and `typical_p` cut the tail, each
-    applied to the tokens that the one before left. `llmlib.sampling.logits` defines a function for each setting, with
-    its source. A list gives each text in a batch its own number. Raises `ValueError` for values out of range.
+    The settings apply in this order: `logit_bias` adds to the logits of single ids (−∞ bans an id);
+    `repetition_penalty`, `frequency_penalty` and `presence_penalty` make tokens less likely if they have already
+    occurred; `temperature` divides the logits, and 0 always takes the most likely token; `top_k`, `top_p`, `min_p` and
+    `typical_p` cut the tail, each applied to the tokens that the previous cut has left. `llmlib.sampling.logits`
+    defines a function for each setting, with its source. A list gives each text in a batch its own number. Raises
+    `ValueError` for values out of range.
 
     >>> Sampler(temperature=0.5).probabilities(torch.tensor([[0.0, 1.0]]))
     tensor([[0.1192, 0.8808]])
@@ -85,10 +86,10 @@ class Sampler:
         for token, bias in (self.logit_bias or {}).items():
             if not isinstance(token, int) or isinstance(token, bool):
                 raise ValueError(
-                    f"logit_bias has {token!r}, which is not an id (an int). For text, use tokenizer.encode(text)."
+                    f"logit_bias contains {token!r}, which is not an id (an int). For text, use tokenizer.encode(text)."
                 )
             if not isinstance(bias, int | float) or bias != bias or bias == float("inf"):
-                raise ValueError(f"logit_bias of id {token} must be a number or -inf, got {bias!r}.")
+                raise ValueError(f"The logit_bias of id {token} must be a number or -inf, got {bias!r}.")
 
     @property
     def looks_back(self) -> bool:
@@ -115,7 +116,9 @@ class Sampler:
         """
         if not isinstance(logits, Tensor) or logits.ndim != 2 or not logits.numel():
             shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ValueError(f"logits must be a tensor [batch, vocab], got {shape}. For one text, write logits[None].")
+            raise ValueError(
+                f"logits must be a tensor of shape [batch, vocab], got {shape}. For one text, write logits[None]."
+            )
         logits = logits.float()
         yield "logits", logits
         get = lambda name: _setting(name, getattr(self, name), logits)  # noqa: E731
@@ -125,7 +128,7 @@ class Sampler:
             yield "logit_bias", logits
         if self.looks_back:
             if ids is None:
-                raise ValueError("A penalty needs the tokens so far: pass ids of the shape [batch, seq].")
+                raise ValueError("A penalty needs the tokens so far: pass ids of shape [batch, seq].")
             counts = count_tokens(ids.to(logits.device), logits.shape[-1])
             if self._sets("repetition_penalty", 1):
                 logits = penalise_repetition(logits, counts, get("repetition_penalty"))
@@ -157,7 +160,7 @@ class Sampler:
             if name == "logits" and not (adjusted < float("inf")).all():  # this catches NaN too
                 found = "NaN" if adjusted.isnan().any() else "+∞"
                 raise ValueError(f"The logits contain {found}. Did training diverge, or did a hook divide by zero?")
-            if name in ("logits", "logit_bias", "constraint"):  # the others always leave a token
+            if name in ("logits", "logit_bias", "constraint"):  # the other settings always leave a token
                 ruled_out.append((name, adjusted == float("-inf")))
                 if ruled_out[-1][1].all(dim=-1).any():
                     raise ValueError(_why_none_is_left(ruled_out))
@@ -169,7 +172,7 @@ class Sampler:
         ids: Int[Tensor, "batch seq"] | None = None,
         allowed: Bool[Tensor, "batch vocab"] | None = None,
     ) -> Float[Tensor, "batch vocab"]:
-        """Return the probabilities that tokens are drawn with, in float32. Raises as `adjusted` does."""
+        """Return the probability of drawing each token, in float32. Raises the same errors as `adjusted`."""
         return self.adjusted(logits, ids, allowed).softmax(dim=-1)
 
     def __call__(
@@ -187,7 +190,7 @@ class Sampler:
             return self.adjusted(logits, ids, allowed).argmax(dim=-1)
         cumulative = self.probabilities(logits, ids, allowed).cumsum(dim=-1)
         drawn = torch.rand(logits.shape[0], 1, generator=generator).to(logits.device) * cumulative[:, -1:]
-        # The first id whose cumulative probability exceeds the drawn number; an id of probability 0 never is.
+        # Take the first id whose cumulative probability exceeds the drawn number; this is never an id of probability 0.
         return torch.searchsorted(cumulative, drawn, right=True).squeeze(-1).clamp(max=logits.shape[-1] - 1)
 
 
@@ -213,7 +216,7 @@ def _is_finite(number: int | float) -> bool:
 
 
 def _setting(name: str, setting: Numbers, logits: Tensor) -> Setting:
-    """Return one number, or a tensor with one number per row; raise for any other count."""
+    """Return one number, or a tensor with one number per row; raise `ValueError` for any other count of numbers."""
     if not isinstance(setting, Sequence):
         return setting
     if len(setting) != len(logits):
@@ -226,7 +229,7 @@ def _setting(name: str, setting: Numbers, logits: Tensor) -> Setting:
 def _check_ids(bias: Mapping[int, float], vocab_size: int) -> None:
     for token in bias:
         if not 0 <= token < vocab_size:
-            raise ValueError(f"logit_bias has the id {token}, but ids go from 0 to {vocab_size - 1}.")
+            raise ValueError(f"logit_bias contains the id {token}, but ids go from 0 to {vocab_size - 1}.")
 
 
 def _why_none_is_left(ruled_out: list[tuple[str, Tensor]]) -> str:

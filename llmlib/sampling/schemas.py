@@ -1,4 +1,4 @@
-"""Read JSON schemas into patterns: exactly the JSON that a schema allows, written in one standard way.
+"""Read JSON schemas into patterns that match exactly the JSON that a schema allows, written in one standard way.
 
 The members of an object come in the order of the schema; one space is allowed after `,` and `:`, but not elsewhere.
 A finite automaton cannot recognise the texts of a schema that contains itself, so we refuse such a schema.
@@ -56,16 +56,16 @@ KEYWORDS = {
     "boolean": set(),
     "null": set(),
 }
-INSTEAD = ("const", "enum", "anyOf", "oneOf", "$ref")  # instead of a type
+INSTEAD = ("const", "enum", "anyOf", "oneOf", "$ref")  # keywords that replace a type
 UNDERSTOOD = {"type", *INSTEAD}.union(*KEYWORDS.values())
 
 
 def read_schema(schema: Mapping[str, Any] | str) -> Pattern:
-    """Return a pattern of the JSON that a schema allows.
+    """Return a pattern that matches the JSON that a schema allows.
 
-    It understands `type` (one or several), `enum`, `const`, `anyOf`, `oneOf` if its parts do not overlap, `$ref` to the
-    schema's own parts, and the keywords in `KEYWORDS`. Objects only have the members in `properties`. Raises
-    `ConstraintError`, which names the part, for anything else, and for a schema that no text can meet.
+    This function understands `type` (one or several), `enum`, `const`, `anyOf`, `oneOf` if its parts do not overlap,
+    `$ref` to the schema's own parts, and the keywords in `KEYWORDS`. Objects only have the members in `properties`.
+    Raises `ConstraintError`, which names the part, for anything else, and for a schema that no text can meet.
     """
     return read_parts(schema)[-1][1]
 
@@ -126,7 +126,8 @@ class _Reader:
     def _check(self, keys: set[str], known: set[str], path: str) -> None:
         if unknown := sorted(keys - known):
             raise ConstraintError(
-                f"{unknown[0]!r} in the schema at {path} is not supported; these are: {', '.join(sorted(known))}."
+                f"{unknown[0]!r} in the schema at {path} is not supported; the supported keywords are: "
+                f"{', '.join(sorted(known))}."
             )
 
     def _const(self, value: Any, path: str, inside: tuple[str, ...]) -> Pattern:
@@ -204,7 +205,7 @@ class _Reader:
     def _array(self, schema: Mapping[str, Any], path: str, inside: tuple[str, ...]) -> Pattern:
         least, most = _limits(schema, "minItems", "maxItems", path)
         if "items" not in schema:
-            raise ConstraintError(f"The schema at {path} must say what its items are.")
+            raise ConstraintError(f"The schema at {path} is an array, so it must have 'items'.")
         if most == 0:
             return literal("[]")
         item = self.read(schema["items"], f"{path}.items", inside)
@@ -248,7 +249,7 @@ def _keywords(kind: Any) -> set[str]:
 
 
 def _of_kind(values: Any, kind: Any, path: str) -> list[Any]:
-    """Return the values that have one of the types: a schema with a type and an enum allows only those."""
+    """Return the values that have one of the types: a schema with a type and an enum allows only these."""
     kinds = kind if isinstance(kind, list) else [kind]
     if unknown := [one for one in kinds if not isinstance(one, str) or one not in KEYWORDS]:
         raise ConstraintError(f"The schema at {path} needs one of the types {', '.join(KEYWORDS)}; got {unknown[0]!r}.")

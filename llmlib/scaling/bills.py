@@ -7,13 +7,13 @@ from llmlib.scaling.laws import ScalingError
 
 @dataclass(frozen=True)
 class Machine:
-    """An accelerator: the speed that its data sheet promises, the power that it draws, and the price of renting it."""
+    """An accelerator: the speed in its data sheet, the power that it draws, and the price to rent it."""
 
     name: str
     peak_flops: float  # per second, for dense products in bfloat16
-    watts: float  # of only the accelerator
+    watts: float  # power of only the accelerator
     dollars_per_hour: float  # an assumption: prices differ by a factor of three, and change within months
-    source: str = ""  # of the first two
+    source: str = ""  # the source of the peak and the power
 
 
 MACHINES = (
@@ -25,7 +25,7 @@ MACHINES = (
 
 @dataclass(frozen=True)
 class Bill:
-    """The time, money and energy that a computation takes; the energy is only what the accelerators use."""
+    """The time, money and energy that a computation takes; the energy includes only the accelerators."""
 
     days: float
     machine_hours: float
@@ -34,10 +34,10 @@ class Bill:
 
 
 def bill(flops: float, machine: Machine, *, count: int = 1, utilisation: float = 0.4) -> Bill:
-    """Return how long `count` machines need for `flops` FLOPs, and what the computation costs.
+    """Return the time, money and energy that `count` machines need for `flops` FLOPs.
 
-    `utilisation` is the share of the peak that the machines really reach: 0.3 to 0.5 when they train large models
-    (Chowdhery et al., 2022, PaLM, section 4.1). Raises `ScalingError` for numbers that are not positive, and for a
+    `utilisation` is the share of the peak that the machines really reach: 0.3 to 0.5 for training large models
+    (Chowdhery et al., 2022, PaLM, section 4.1). Raises `ScalingError` for numbers that are not positive, or for a
     utilisation above 1.
 
     >>> h100 = MACHINES[1]

@@ -1,4 +1,4 @@
-"""Fit a law to runs, find out how certain the law is, and predict with it."""
+"""Fit a law to runs, find out how certain it is, and predict with it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,18 +9,18 @@ from numpy.typing import ArrayLike, NDArray
 from llmlib.scaling.laws import Allocation, Law, ScalingError, training_flops
 
 Array = NDArray[np.float64]
-DELTA = 1e-3  # Hoffmann et al.: a deviation of more than 0.1% counts by its size, no longer by its square
-FEWEST = 8  # distinct points for five constants, so that something is left to judge the fit by
-EXPONENTS = (0.05, 0.15, 0.3, 0.5, 0.8, 1.2)  # where the search starts, for both exponents
-COARSE = (100, 10, 1)  # multiples of the final delta, one after the other: a smooth problem first, then the robust one
-STEPS, STALE = 100, 10  # at most this many steps for each; stop after this many in a row that did not help
+DELTA = 1e-3  # as in Hoffmann et al.: above 0.1%, a deviation counts by its size, not by its square
+FEWEST = 8  # more distinct points than the five constants, so that some can test the fit
+EXPONENTS = (0.05, 0.15, 0.3, 0.5, 0.8, 1.2)  # starting values for both exponents
+COARSE = (100, 10, 1)  # multiples of the final delta, in this order: first a smooth problem, then the robust problem
+STEPS, STALE = 100, 10  # most steps for each delta; stop after STALE steps in a row that did not help
 FLAT = 1e-4  # nats; if the law's loss falls by less than this over all runs, the fit has found no fall
 
 
 def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
     """Return the Huber loss of each deviation: half the square up to `delta`, and a straight line beyond.
 
-    This way, a single run that went wrong cannot bend the whole curve. Source: Huber (1964).
+    So a single run that went wrong cannot bend the whole curve. Source: Huber (1964).
 
     >>> huber([0.5, 1, 3], delta=1).tolist()
     [0.125, 0.5, 2.5]
@@ -46,16 +46,16 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Fit:
-    """The result of `fit`: the law, the same law from resampled runs, and the runs that it was fitted to."""
+    """The result of `fit`: the law, laws fitted to resampled runs, and the runs that the law was fitted to."""
 
     law: Law
     laws: tuple[Law, ...]  # one for each bootstrap sample
-    deviations: Array = field(repr=False)  # of each run: log of its loss, minus log of the law's
+    deviations: Array = field(repr=False)  # for each run: log of its loss minus log of the law's loss
     parameters: Array = field(repr=False)
     tokens: Array = field(repr=False)
 
     def interval(self, what: Callable[[Law], float], level: float = 0.9) -> tuple[float, float]:
-        """Return the bootstrap interval for a number that follows from the law.
+        """Return the bootstrap interval for the number that `what` computes from a law.
 
         `fit.interval(lambda law: law.alpha)` says how certain the exponent is.
         """
@@ -66,14 +66,14 @@ class Fit:
         return float(low), float(high)
 
     def optimum(self, compute: float) -> Allocation:
-        """Return the best use of `compute` FLOPs, by the fitted law."""
+        """Return the best use of `compute` FLOPs according to the fitted law."""
         return self.law.optimum(compute)
 
     def predict(self, parameters: float, tokens: float, level: float = 0.9, seed: int = 0) -> Prediction:
-        """Predict the loss of one new run, with an interval, and say whether the run is outside the fitted range.
+        """Predict the loss of one new run, with an interval, and say whether the run is outside the range of the fit.
 
-        The interval covers two kinds of error: the fitted law may be wrong (the bootstrap says by how much), and a
-        single run deviates from its law (by as much as a fitted run, drawn at random). The interval cannot foresee a
+        The interval covers two kinds of error: the fitted law may be wrong (the bootstrap shows by how much), and a
+        single run deviates from the law (by as much as a fitted run, drawn at random). The interval cannot foresee a
         bend that no fitted run shows.
         """
         _check_level(level)
@@ -113,11 +113,11 @@ def fit(
 ) -> Fit:
     """Fit L(N, D) = E + A / N^alpha + B / D^beta to runs; the first three arguments have one number per run.
 
-    It minimises the Huber loss between the logarithms of measured and predicted losses, from many starts, as Hoffmann
-    et al. (2022, section 3.3) do. With logarithms, 1% counts the same for a high loss and a low one. `bootstraps` fits
-    to resampled runs say how certain the constants are; runs with the same size and tokens are drawn together, since
-    they share the same error. Raises `ScalingError` if there are too few runs, runs of too few sizes or token counts,
-    or losses that do not fall with size or with tokens.
+    The fit minimises the Huber loss between the logarithms of measured and predicted losses, from many starting points,
+    as Hoffmann et al. (2022, section 3.3) do. With logarithms, 1% counts the same for a high loss and a low loss.
+    `bootstraps` is the number of fits to resampled runs, which show how certain the constants are. Runs with the same
+    size and tokens are drawn together, since they share the same error. Raises `ScalingError` if there are too few
+    runs, runs of too few sizes or token counts, or losses that do not fall with size or with tokens.
 
     >>> law = Law(E=1.5, A=50, B=300, alpha=0.3, beta=0.4)
     >>> n, d = np.repeat([1e4, 1e5, 1e6], 3), np.tile([1e5, 1e6, 1e7], 3)
@@ -143,12 +143,12 @@ def fit(
     }
     if law is None or not all(falls.values()):
         raise ScalingError(
-            f"In these runs the loss does not fall with more {next(name for name in falls if not falls[name])}, but "
-            "a scaling law assumes that it does. Check the runs: did each one use its own best learning rate, and did "
-            "it reach the end of its schedule?"
+            f"In these runs the loss does not fall with more {next(name for name in falls if not falls[name])}, but a "
+            "scaling law assumes a falling loss. Check the runs: did each run use its best learning rate, and did it "
+            "reach the end of its schedule?"
         )
 
-    # Each bootstrap sample starts from the best constants, and from the next best that differ.
+    # Each bootstrap sample starts from the best constants, and from the next best distinct constants.
     near = found[order[:3]]
     generator = np.random.default_rng(seed)
     drawn = generator.integers(0, places.max() + 1, (bootstraps, places.max() + 1))
@@ -166,7 +166,7 @@ def _check_level(level: float) -> None:
 
 
 def _check(n: Array, d: Array, loss: Array) -> NDArray[np.intp]:
-    """Number the distinct points, and return each run's number; raise if no law can be fitted."""
+    """Number the distinct points, and return each run's number; raise `ScalingError` if no law can be fitted."""
     if not (n.shape == d.shape == loss.shape and n.ndim == 1):
         raise ScalingError(
             "Parameters, tokens and losses must be lists of the same length, with one entry per run; got shapes "
@@ -174,28 +174,28 @@ def _check(n: Array, d: Array, loss: Array) -> NDArray[np.intp]:
         )
     if not all(np.isfinite(each).all() and (each > 0).all() for each in (n, d, loss)):
         raise ScalingError(
-            "Parameters, tokens and losses must be positive, finite numbers. Leave out runs that broke down, and say "
-            "that you did."
+            "Parameters, tokens and losses must be positive, finite numbers. Leave out runs that failed, and say so "
+            "when you report the fit."
         )
     if not len(n):
-        raise ScalingError(f"There are no runs. A law has five constants, so it takes at least {FEWEST} distinct runs.")
+        raise ScalingError(f"There are no runs. A law has five constants, so you need at least {FEWEST} distinct runs.")
     points, places = np.unique(np.stack((n, d)), axis=1, return_inverse=True)
     if points.shape[1] < FEWEST:
         raise ScalingError(
-            f"{points.shape[1]} distinct runs are too few: a law has five constants, so it takes {FEWEST} or more. "
-            "(A run with the same size and tokens but another seed is not distinct.)"
+            f"{points.shape[1]} distinct runs are too few: a law has five constants, so you need {FEWEST} or more. "
+            "(Runs that differ only in the seed do not count as distinct.)"
         )
     for name, values in (("sizes", n), ("numbers of tokens", d)):
         if len(np.unique(values)) < 3:
             raise ScalingError(
-                f"These runs have {len(np.unique(values))} distinct {name}, but 3 are needed: one to say how high "
-                "the curve is, one how steep, and one how it bends."
+                f"These runs have {len(np.unique(values))} distinct {name}, but at least 3 are needed: one to tell "
+                "how high the curve is, one to tell how steep it is, and one to tell how it bends."
             )
     return places.reshape(-1)
 
 
 def _starts(n: Array, d: Array, loss: Array) -> Array:
-    """Return constants to start from: for each pair of exponents, E, A and B by least squares. (start, constant)"""
+    """Return constants to start from, as (start, constant): for each pair of exponents, E, A and B by least squares."""
     starts = []
     for alpha in EXPONENTS:
         for beta in EXPONENTS:
@@ -218,17 +218,17 @@ def _law(constants: Array) -> Law | None:
 
 
 def _minimise(logs: tuple[Array, Array, Array], weights: Array, starts: Array, delta: float) -> tuple[Array, Array]:
-    """Return the constants that minimise the Huber loss from each start, and the loss there.
+    """Return the constants that minimise the Huber loss from each starting point, and the loss for these constants.
 
-    This is the Levenberg–Marquardt method: a step solves the linear problem near the current constants, damped more
-    after a step that did not help. Runs that deviate by more than `delta` get a lower weight, so that their loss grows
-    linearly instead of quadratically. `weights` is (start, run), `starts` (start, constant); all starts take their
-    steps side by side.
+    This is the Levenberg–Marquardt method: a step solves the linear problem near the current constants, with more
+    damping after a step that did not help. Runs that deviate by more than `delta` get a lower weight, so that their
+    loss grows linearly instead of quadratically. `weights` is (start, run), `starts` (start, constant); all starting
+    points take their steps in parallel.
     """
     log_n, log_d, log_loss = logs
 
     def terms(constants: Array) -> tuple[Array, Array]:
-        """Return the shares of the three terms in the loss (start, run, 3), and the deviations (start, run)."""
+        """Return each term's share of the loss, as (start, run, 3), and the deviations, as (start, run)."""
         e, a, b, alpha, beta = (constants[:, [i]] for i in range(5))
         summands = np.stack(np.broadcast_arrays(e + 0 * log_n, a - alpha * log_n, b - beta * log_d), axis=-1)
         top = summands.max(-1, keepdims=True)

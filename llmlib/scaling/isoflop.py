@@ -1,4 +1,4 @@
-"""Find the best size among models that all took the same compute, and fit a power law to such sizes."""
+"""Find the best size among models that all took the same compute, and fit a power law to the best sizes."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class PowerLaw:
 
 
 def isoflop_minimum(parameters: ArrayLike, losses: ArrayLike) -> Minimum:
-    """Return the size with the lowest loss, from a parabola fitted to the losses over the logarithm of the size.
+    """Return the size with the lowest loss, from a parabola fitted to the losses as a function of log size.
 
     Raises `ScalingError` for fewer than three sizes, or if the curve through the points does not bend
     upwards and so has no lowest point. Source: Hoffmann et al. (2022), section 3.2.
@@ -41,13 +41,15 @@ def isoflop_minimum(parameters: ArrayLike, losses: ArrayLike) -> Minimum:
     if sizes.shape != values.shape or sizes.ndim != 1:
         raise ScalingError(f"Pass one loss for each size; got shapes {sizes.shape} and {values.shape}.")
     if len(np.unique(sizes)) < 3:
-        raise ScalingError(f"A parabola needs at least 3 sizes; got {len(np.unique(sizes))}. Train other sizes too.")
-    middle = np.log(sizes).mean()  # so that no large numbers cancel
+        raise ScalingError(
+            f"A parabola needs at least 3 sizes; got {len(np.unique(sizes))}. Train models of other sizes too."
+        )
+    middle = np.log(sizes).mean()  # centring avoids large numbers that cancel
     bend, slope, height = np.polyfit(np.log(sizes) - middle, values, 2)
     if bend <= 0:
         raise ScalingError(
             "The curve through these losses does not bend upwards, so it has no lowest point. Train smaller models if "
-            "the loss rises with size, and larger ones if it falls."
+            "the loss rises with size, and larger models if it falls."
         )
     lowest = -slope / (2 * bend)
     size = float(np.exp(middle + lowest))
@@ -56,7 +58,7 @@ def isoflop_minimum(parameters: ArrayLike, losses: ArrayLike) -> Minimum:
 
 
 def power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
-    """Return the power law through points: the straight line that fits best where both axes are logarithmic.
+    """Return the power law through points: the straight line that fits best on logarithmic axes.
 
     Raises `ScalingError` for fewer than two distinct `x`, or for numbers that are not positive.
 

@@ -5,23 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-PETAFLOP_DAY = 1e15 * 24 * 60 * 60  # Kaplan et al. count compute in these
+PETAFLOP_DAY = 1e15 * 24 * 60 * 60  # Kaplan et al. count compute in petaFLOP-days
 GOLDEN = (5**0.5 - 1) / 2
 
 
 class ScalingError(ValueError):
-    """There is no answer for these numbers; the message says why."""
+    """Means that there is no answer for these numbers; the message says why."""
 
 
 @dataclass(frozen=True)
 class Allocation:
-    """A size, a number of tokens to train on, and the loss that a law predicts for them."""
+    """A model size, a number of training tokens, and the loss that a law predicts for this size and these tokens."""
 
     parameters: float
     tokens: float
     loss: float
     training_flops: float
-    answering_flops: float = 0.0
+    inference_flops: float = 0.0
 
     @property
     def tokens_per_parameter(self) -> float:
@@ -30,14 +30,14 @@ class Allocation:
     @property
     def flops(self) -> float:
         """The FLOPs for training and inference together."""
-        return self.training_flops + self.answering_flops
+        return self.training_flops + self.inference_flops
 
 
 def training_flops(parameters: float, tokens: float) -> float:
     """Return the FLOPs of training: 6 for each parameter and token.
 
     A forward pass multiplies and adds once for each parameter (2), and a backward pass takes twice as much (4). This
-    leaves out attention's scores, which grow with the length of the text: `llmlib.costs.count` counts those too.
+    leaves out attention's scores, whose cost grows with the length of the text; `llmlib.costs.count` counts them too.
     Source: Kaplan et al. (2020), section 2.1.
 
     >>> f"{training_flops(175e9, 300e9):.2e}"  # GPT-3
@@ -46,7 +46,7 @@ def training_flops(parameters: float, tokens: float) -> float:
     return 6 * parameters * tokens
 
 
-def answering_flops(parameters: float, tokens: float) -> float:
+def inference_flops(parameters: float, tokens: float) -> float:
     """Return the FLOPs that a trained model takes to read and write `tokens` tokens: 2 for each parameter and token."""
     return 2 * parameters * tokens
 
@@ -74,7 +74,7 @@ class Law:
     beta: float
     name: str = ""
     source: str = ""
-    fitted_parameters: tuple[float, float] | None = None  # the fewest and the most that it was fitted to
+    fitted_parameters: tuple[float, float] | None = None  # smallest and largest number in the fitted runs
     fitted_tokens: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -90,11 +90,11 @@ class Law:
 
     @property
     def size_exponent(self) -> float:
-        """The exponent of the best size, which grows as compute to this power."""
+        """The exponent of compute in the best model size, which is proportional to compute^exponent."""
         return self.beta / (self.alpha + self.beta)
 
     def optimum(self, compute: float) -> Allocation:
-        """Return the size and number of tokens with the lowest loss, among all that take `compute` FLOPs to train.
+        """Return the model size and number of tokens that give the lowest loss for `compute` FLOPs of training.
 
         On the line 6 N D = compute, the loss is lowest where alpha A / N^alpha = beta B / D^beta. Source: Hoffmann et
         al. (2022), equation 4. Raises `ScalingError` if `compute` is not positive.
@@ -109,13 +109,13 @@ class Law:
     def tokens_for(self, parameters: float, loss: float) -> float:
         """Return how many tokens it takes to train a model of this size to this loss.
 
-        Raises `ScalingError` if no number of tokens is enough, because the model is too small.
+        Raises `ScalingError` if the model is too small, so that no number of tokens is enough.
         """
         gap = loss - self.E - self.A * parameters**-self.alpha
         if gap <= 0:
             floor = self.E + self.A * parameters**-self.alpha
             raise ScalingError(
-                f"A model of {parameters:.3g} parameters never gets to a loss of {loss:.4g}: even with unlimited "
+                f"A model of {parameters:.3g} parameters never reaches a loss of {loss:.4g}: even with unlimited "
                 f"tokens, this law predicts {floor:.4g}. Take a larger model, or a higher loss."
             )
         return float((self.B / gap) ** (1 / self.beta))
@@ -123,16 +123,16 @@ class Law:
     def cheapest(self, loss: float, answered_tokens: float = 0.0) -> Allocation:
         """Return the model that reaches `loss` with the fewest FLOPs for training and inference together.
 
-        `answered_tokens` is how many tokens the model will read and write in its lifetime. The more tokens that is, the
-        smaller the best model, and the longer its training. Raises `ScalingError` for a loss that is not above E, or
-        for a negative number of tokens. Source of the idea: Sardana et al. (2024), "Beyond Chinchilla-Optimal".
+        `answered_tokens` is how many tokens the model will read and write in its lifetime. With more tokens, the best
+        model is smaller and trains for longer. Raises `ScalingError` for a loss that is not above E, or for a negative
+        number of tokens. The idea is from Sardana et al. (2024), "Beyond Chinchilla-Optimal".
 
         >>> law = Law(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
         >>> [f"{law.cheapest(2.0, answered).tokens_per_parameter:.0f}" for answered in (0, 1e12, 1e14)]
         ['79', '143', '3942']
         """
         if not loss > self.E:
-            raise ScalingError(f"No model gets to a loss of {loss:.4g}: this law always stays above E = {self.E:.4g}.")
+            raise ScalingError(f"No model reaches a loss of {loss:.4g}: this law always stays above E = {self.E:.4g}.")
         if answered_tokens < 0:
             raise ScalingError(f"answered_tokens must be 0 or more, got {answered_tokens}.")
 
@@ -146,10 +146,10 @@ class Law:
                 tokens,
                 loss,
                 training_flops(parameters, tokens),
-                answering_flops(parameters, answered_tokens),
+                inference_flops(parameters, answered_tokens),
             )
 
-        low, high = -30.0, 30.0  # there is one minimum: narrow it down by golden-section search
+        low, high = -30.0, 30.0  # there is only one minimum, so use golden-section search
         for _ in range(90):
             left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
             low, high = (low, right) if made_of(left).flops < made_of(right).flops else (left, high)
@@ -160,20 +160,20 @@ class Law:
 class KaplanLaw:
     """Holds the law of Kaplan et al. (2020): L = ((N_c / N)^(alpha_N / alpha_D) + D_c / D)^alpha_D, without an E.
 
-    Parameters are counted without embeddings. `optimum` is not derived from this formula: the paper found it from
-    training curves, N = 1.3e9 (C / petaFLOP-day)^0.73, at the critical batch size. Sources: equation 1.5 and table 2
-    for the loss, table 6 for the optimum.
+    Parameters are counted without embeddings. `optimum` does not follow from this formula: the paper found the best
+    size from training curves, N = 1.3e9 (C / petaFLOP-day)^0.73, at the critical batch size. Sources: equation 1.5 and
+    table 2 for the loss, table 6 for the optimum.
     """
 
     alpha_n: float
     alpha_d: float
     n_c: float
     d_c: float
-    best_size: float  # at one petaFLOP-day
+    best_size: float  # the best size at one petaFLOP-day
     size_exponent: float
     name: str = ""
     source: str = ""
-    fitted_parameters: tuple[float, float] | None = None  # the fewest and the most that it was fitted to
+    fitted_parameters: tuple[float, float] | None = None  # smallest and largest number in the fitted runs
     fitted_tokens: tuple[float, float] | None = None
 
     def loss(self, parameters: ArrayLike, tokens: ArrayLike) -> NDArray[np.float64]:
@@ -182,7 +182,7 @@ class KaplanLaw:
         return ((self.n_c / n) ** (self.alpha_n / self.alpha_d) + self.d_c / d) ** self.alpha_d
 
     def optimum(self, compute: float) -> Allocation:
-        """Return the model size that the paper found best for `compute` FLOPs, and how many tokens to train it on."""
+        """Return the model size that the paper found best for `compute` FLOPs, and the tokens to train it on."""
         if not compute > 0:
             raise ScalingError(f"compute must be a positive number of FLOPs, got {compute}.")
         parameters = self.best_size * (compute / PETAFLOP_DAY) ** self.size_exponent

@@ -1,4 +1,4 @@
-"""The constants of published laws and the figures of well-known models, each from its paper."""
+"""The constants of published laws and the figures of well-known models, each taken from its paper."""
 
 from dataclasses import dataclass
 
@@ -36,13 +36,13 @@ BESIROGLU = Law(
     name="Besiroglu 2024",
     source="Besiroglu et al. (2024), Chinchilla Scaling: A Replication Attempt, arXiv:2404.10102",
     fitted_parameters=(70e6, 16e9),
-    fitted_tokens=(5e9, 500e9),  # runs read off a figure of Hoffmann et al.
+    fitted_tokens=(5e9, 500e9),  # of the runs that were read off a figure of Hoffmann et al.
 )
 
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """A model that was trained, with the figures of its paper or model card; parameters include embeddings."""
+    """A trained model, with the figures from its paper or model card; parameters include embeddings."""
 
     name: str
     parameters: float

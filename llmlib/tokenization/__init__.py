@@ -1,8 +1,8 @@
-"""Turn text into ids and back: with characters, byte-pair encoding (and its training), or other people's files.
+"""Turn text into ids and back: by characters, by byte-pair encoding (trained here), or with published tokenizers.
 
 Start with `load_tokenizer` for a published vocabulary, or with `BPETokenizer.train` for a vocabulary of your own.
-`simple_bpe` is byte-pair encoding as lesson 01 builds it; `hugging_face`, `gguf` and `published` read tokenizers that
-others made. Nothing here imports torch.
+`simple_bpe` is byte-pair encoding as lesson 01 builds it; `hugging_face`, `gguf` and `published` read published
+tokenizers. Nothing here imports torch.
 """
 
 from llmlib.tokenization.base import Tokenizer, TokenizerError

@@ -1,4 +1,4 @@
-"""The base of all tokenizers: special tokens, decoding, and the conventions of the tokenizer's model."""
+"""The base class of all tokenizers: it handles special tokens, decoding, and the conventions of a tokenizer's model."""
 
 import codecs
 import copy
@@ -10,7 +10,7 @@ from typing import Any, Literal, SupportsIndex
 
 import regex
 
-MOST_IDS = 1 << 22  # special tokens may leave a gap after the other ids, as in cl100k_base, but not a huge one
+MOST_IDS = 1 << 22  # special tokens may leave a gap after the other ids, as in cl100k_base, but not a huge gap
 
 
 class TokenizerError(ValueError):
@@ -60,7 +60,7 @@ class Tokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """The largest id plus one: how many rows an embedding table needs."""
+        """The largest id plus one, which is the number of rows that an embedding table needs."""
         return len(self._table)
 
     def with_special_tokens(self, tokens: Mapping[str, int] | Iterable[str]) -> "Tokenizer":
@@ -91,7 +91,7 @@ class Tokenizer:
         return extended
 
     def token_bytes(self, id: SupportsIndex) -> bytes:
-        """Return the bytes of one token; they need not form a whole UTF-8 character."""
+        """Return the bytes of one token, which need not form whole UTF-8 characters."""
         return self._bytes_of([id])[0]
 
     def encode(
@@ -99,9 +99,9 @@ class Tokenizer:
     ) -> list[int]:
         """Turn a text into ids.
 
-        Text that looks like a special token is treated like any other text, unless `allowed_special`
-        names that token or is "all". Lone surrogates become U+FFFD. Raises ValueError for a name in
-        `allowed_special` that is not a special token.
+        Text that looks like a special token is treated like any other text, unless `allowed_special` contains that
+        token or is "all". Lone surrogates become U+FFFD. Raises ValueError for a name in `allowed_special` that is not
+        a special token.
         """
         if not isinstance(text, str):
             raise TypeError(f"encode takes one string, got {type(text).__name__}.")
@@ -124,7 +124,7 @@ class Tokenizer:
         names = tuple(allowed_special)
         if unknown := sorted(set(names) - self.special_tokens.keys()):
             raise ValueError(
-                f"allowed_special names {unknown}, but the special tokens are {sorted(self.special_tokens)}."
+                f"allowed_special contains {unknown}, but the special tokens are {sorted(self.special_tokens)}."
             )
         return names
 
@@ -158,8 +158,8 @@ class Tokenizer:
     def decode(self, ids: Iterable[SupportsIndex], errors: str = "replace") -> str:
         """Turn ids (a list, an array, or a tensor with one axis) into text.
 
-        Bytes that are not valid UTF-8 become U+FFFD, or are handled as Python's `errors` says. Raises ValueError for an
-        id that is not in use.
+        Bytes that are not valid UTF-8 become U+FFFD, unless you choose other `errors`, as in Python's `bytes.decode`.
+        Raises ValueError for an id that is not in use.
         """
         return b"".join(self._bytes_of(ids)).decode("utf-8", errors)
 
@@ -179,7 +179,7 @@ class Tokenizer:
         return (self.token_bytes(id) for id in ids)
 
     def _bytes_of(self, ids: Iterable[Any]) -> list[bytes]:
-        ids = ids.tolist() if hasattr(ids, "tolist") else ids  # an array or a tensor
+        ids = ids.tolist() if hasattr(ids, "tolist") else ids  # for an array or a tensor
         if isinstance(ids, int):
             raise TypeError(f"decode takes a list of ids, such as [{ids}]; for one id, use token_bytes({ids}).")
         ids, table = list(ids), self._table
@@ -215,7 +215,7 @@ def refuse_paths(text: Any) -> None:
 
 
 def without_surrogates(text: str) -> str:
-    """Return the text with surrogate pairs (UTF-16's two halves of a character) joined, and lone halves as U+FFFD.
+    """Return the text with surrogate pairs (UTF-16's halves of a character) joined and lone halves replaced by U+FFFD.
 
     >>> without_surrogates("\\ud83d\\ude42 \\ud83d")
     '🙂 \ufffd'
@@ -229,7 +229,7 @@ def without_surrogates(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def any_of(names: tuple[str, ...]) -> Any:
-    """Return a pattern that finds the leftmost special token, and the longest if several begin at that point."""
+    """Return a pattern that finds the leftmost of these names, and the longest if several begin at the same point."""
     return regex.compile("|".join(regex.escape(name) for name in sorted(names, key=len, reverse=True)))
 
 

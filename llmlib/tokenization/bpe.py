@@ -23,7 +23,7 @@ from llmlib.tokenization.bpe_training import count_pieces, learn_merges
 from llmlib.tokenization.patterns import GPT2_PATTERN
 from llmlib.tokenization.saved import read_record, write_record
 
-# tiktoken's regex engine overflows its stack on runs of about a million spaces, so Python cuts a text like that.
+# tiktoken's regex engine overflows its stack on runs of about a million spaces, so Python cuts these texts.
 LONG_RUN_OF_SPACES = 100_000
 
 # A word or number certainly ends here: patterns look one character past a piece, or two if an apostrophe starts
@@ -32,7 +32,7 @@ END_OF_WORD = regex.compile(r"[\p{L}\p{N}](?=[^\p{L}\p{N}'])")
 
 
 class BPETokenizer(Tokenizer):
-    """Byte-pair encoding over UTF-8 bytes.
+    """A tokenizer that uses byte-pair encoding over UTF-8 bytes.
 
     Args:
         vocabulary: the bytes of each ordinary token, and its id.
@@ -149,16 +149,16 @@ class BPETokenizer(Tokenizer):
         progress: bool = False,
         ties: Literal["first", "largest"] = "first",
     ) -> "BPETokenizer":
-        """Learn a vocabulary: ids 0 to 255 are the bytes, then come the merges as learned, then `special_tokens`.
+        """Learn a vocabulary: ids 0 to 255 are the bytes, then come the merges in order, then `special_tokens`.
 
         The text is cut at `special_tokens` first: training does not learn from them, and no merge reaches across them.
 
         `text` may be an iterable of strings, such as an open file: only one string at a time, and the
         counts of distinct pieces, are kept in memory. (No piece reaches from one string into the next, so the
         lines of a file teach less about newlines than the whole file as one string.) The most frequent pair is merged
-        first; `ties` says which pair if several are tied (see `learn_merges`). If no pair is left, there are fewer
-        than `vocab_size` tokens. Raises ValueError if `vocab_size` leaves no room for the bytes and
-        special tokens, and `TokenizerError` if `pattern` is not a regular expression.
+        first; `ties` decides between pairs that are tied (see `learn_merges`). If training runs out of pairs, the
+        vocabulary has fewer than `vocab_size` tokens. Raises ValueError if `vocab_size` leaves no room for the bytes
+        and special tokens, and `TokenizerError` if `pattern` is not a regular expression.
         """
         refuse_paths(text)
         if not isinstance(vocab_size, int):
@@ -182,7 +182,7 @@ class BPETokenizer(Tokenizer):
         special_tokens: Mapping[str, int] | Iterable[str] = (),
         pattern: str = GPT2_PATTERN,
     ) -> "BPETokenizer":
-        """Build a tokenizer from pairs in the order of merging: ids 0 to 255 are the bytes, merge i makes id 256 + i.
+        """Build a tokenizer from pairs in the order of merging: ids 0 to 255 are bytes, and merge i gets id 256 + i.
 
         A pair names two tokens by their ids, as `learn_merges` returns them, or by their bytes. `special_tokens` get
         the ids after the merges, or the ids in a mapping. Raises `TokenizerError` for a pair if no earlier merge has
@@ -214,10 +214,10 @@ class BPETokenizer(Tokenizer):
         special_tokens: Iterable[str] = (),
         pattern: str = GPT2_PATTERN,
     ) -> "BPETokenizer":
-        """Build a tokenizer from the bytes of each id, whatever the ids are, and the pairs in the order of merging.
+        """Build a tokenizer from the bytes of each id and the pairs in the order of merging.
 
-        `special_tokens` that are not in the vocabulary get the ids after the vocabulary. Raises `TokenizerError` for a
-        pair that does not make a token in the vocabulary.
+        The ids need not have a particular order. `special_tokens` that are not in the vocabulary get the ids after the
+        vocabulary. Raises `TokenizerError` for a pair that does not make a token in the vocabulary.
 
         >>> letters = {7: b"l", 3: b"o", 9: b"w", 5: b"lo", 4: b"<|end|>"}
         >>> BPETokenizer.from_vocabulary(letters, [(b"l", b"o")], ["<|end|>"]).encode("low<|end|>", "all")
@@ -237,7 +237,7 @@ class BPETokenizer(Tokenizer):
         return self._as_ids(self._core.encode_ordinary(text))
 
     def _needs_python(self, text: str) -> bool:
-        """Return whether tiktoken's core alone would fail on this text, or return ids that the model does not have."""
+        """Return whether tiktoken's core would fail on this text, or would return ids that the model does not have."""
         if self._only_whole or (self._missing and self.unk_id is None and self._drops_something(text)):
             return True
         steps = range(0, len(text) - LONG_RUN_OF_SPACES, LONG_RUN_OF_SPACES)
@@ -264,8 +264,8 @@ class BPETokenizer(Tokenizer):
     ) -> Iterator[int]:
         """Yield the ids of one long text that comes in parts, such as an open file, as if it were one string.
 
-        Only the undecided end is kept in memory: one part and at most a few words, as long as words end now and then
-        (a pattern that does not cut there has to see the whole text). Raises as `encode` does.
+        Only the end, whose ids are not final yet, is kept in memory: one part and at most a few words, as long as words
+        end now and then (a pattern that does not cut there needs the whole text). Raises the same errors as `encode`.
 
         >>> tokenizer = BPETokenizer.train("low lower lowest", vocab_size=258)
         >>> list(tokenizer.encode_iterable(["slo", "w l", "ow"])) == tokenizer.encode("slow low")
@@ -285,7 +285,7 @@ class BPETokenizer(Tokenizer):
 
         We cut where a word or number ends and the pattern ends a piece; the white space after it stays in one part.
         """
-        end = len(text) - max(map(len, names), default=0)  # a special token may have begun
+        end = len(text) - max(map(len, names), default=0)  # the text may end inside a special token
         starts = [match.end() for match in any_of(names).finditer(text)] if names else []
         start = starts[-1] if starts else 0
         cuts = [match.end() for match in self._pieces.finditer(text, start)] if end > start else []
@@ -337,7 +337,7 @@ class BPETokenizer(Tokenizer):
 
     @classmethod
     def load(cls, path: Path | str) -> "BPETokenizer":
-        """Read what `save` wrote. Raises `TokenizerError` if the file is damaged."""
+        """Load a tokenizer that `save` wrote. Raises `TokenizerError` if the file is damaged."""
         path = Path(path)
         with naming(path, TokenizerError):
             return cls(**read_record(path))
@@ -346,7 +346,7 @@ class BPETokenizer(Tokenizer):
 def parts_of_merges(merge_order: Sequence[bytes]) -> list[list[bytes]]:
     """Return the parts of each token just before its own merge: two parts, if the tokens build on each other.
 
-    The token's bytes are merged as in encoding: the earliest token first, and from the left.
+    The token's bytes are merged as `encode` merges a piece: the earliest token first, from left to right.
 
     >>> parts_of_merges([b"lo", b"low", b"xyz"])
     [[b'l', b'o'], [b'lo', b'w'], [b'x', b'y', b'z']]

@@ -17,7 +17,7 @@ import regex
 
 from llmlib.tokenization.base import TokenizerError, any_of, without_surrogates
 
-LARGE = 1 << 20  # in a text with more characters, the pieces are counted one by one and never held in a list
+LARGE = 1 << 20  # in a text with more characters than this, pieces are counted one by one and never held in a list
 
 Pair = tuple[int, int]
 
@@ -25,7 +25,7 @@ Pair = tuple[int, int]
 def count_pieces(
     text: str | Iterable[str], pattern: str, *, special_tokens: Sequence[str] = (), progress: bool = False
 ) -> Counter[str]:
-    """Cut a text, or each of several texts, into pieces with `pattern`, and count them.
+    """Cut one text, or each of several texts, into pieces with `pattern`, and count how often each piece occurs.
 
     The text is cut at `special_tokens` first: they are not counted, and no piece reaches across them.
 
@@ -42,10 +42,10 @@ def count_pieces(
     texts = [text] if isinstance(text, str) else text
     for part in _bar(texts, desc="counting pieces", unit="text", disable=not progress):
         if not isinstance(part, str):
-            raise TypeError(f"Training takes a string or several strings, got {type(part).__name__} among them.")
+            raise TypeError(f"Training takes a string or several strings, but one of them is {type(part).__name__}.")
         for stretch in any_of(tuple(special_tokens)).split(part) if special_tokens else (part,):
             if len(stretch) < LARGE and not compiled.groups:
-                # quick, but it makes a list of all pieces; and if the pattern has groups, it would list the groups
+                # findall is quick, but holds all pieces in a list, and returns the groups if the pattern has any
                 counts.update(compiled.findall(stretch))
             else:
                 counts.update(match[0] for match in compiled.finditer(stretch))
@@ -110,7 +110,7 @@ def _count_pairs(
 
 
 def _bar(*arguments: Any, **options: Any) -> Any:
-    from tqdm.auto import tqdm  # takes longer to import than everything else in tokenization
+    from tqdm.auto import tqdm  # tqdm takes longer to import than everything else in tokenization
 
     return tqdm(*arguments, **options)
 
@@ -121,7 +121,7 @@ def _entry(count: int, pair: Pair) -> tuple[Any, ...]:
 
 
 def _entry_with_bytes(tokens: Sequence[bytes], count: int, pair: Pair) -> tuple[Any, ...]:
-    """Return an entry that is smaller, at equal counts, if the bytes are larger; the 256 sorts a prefix last."""
+    """Return a heap entry that puts larger bytes first among equal counts; the final 256 sorts a prefix last."""
     left, right = ((*(255 - byte for byte in tokens[id]), 256) for id in pair)
     return -count, left, right, pair
 
@@ -149,7 +149,8 @@ def _merge_in_piece(
 ) -> None:
     """Replace `pair` in a piece (number `index`, seen `count` times) from left to right, and note what changes.
 
-    ... a [l r] b ...  becomes  ... a new b ...: the pairs (a, l) and (r, b) go, (a, new) and (new, b) come.
+    ... a [l r] b ...  becomes  ... a new b ...: the pairs (a, l) and (r, b) disappear, and (a, new) and (new, b)
+    appear.
     """
     left, right = pair
     merged: list[int] = []

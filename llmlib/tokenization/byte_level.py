@@ -10,7 +10,7 @@ from llmlib.tokenization.bpe import BPETokenizer, parts_of_merges
 
 @cache
 def byte_alphabet() -> dict[str, int]:
-    """Return GPT-2's alphabet: a visible character for each byte, and the byte, in GPT-2's order of ids.
+    """Return GPT-2's alphabet, which maps visible characters to bytes, in GPT-2's order of ids.
 
     A byte that is a visible character is written as itself; the others use the characters from U+0100 up.
 
@@ -46,11 +46,11 @@ def byte_level_tokenizer(
 ) -> BPETokenizer:
     """Build a tokenizer from tokens and pairs of tokens, both in GPT-2's alphabet; for the options see `BPETokenizer`.
 
-    Raises `TokenizerError` if a merge refers to a missing token. tiktoken's core joins any two tokens that make the
-    earliest token, not only the listed pairs, so the function also raises if such joining would lead to other ids.
+    Raises `TokenizerError` if a merge refers to a missing token. tiktoken's core joins any two tokens that together
+    make the earliest token, not only the listed pairs, so this error is also raised if other ids would result.
     """
     as_bytes = bytes_of_tokens(tokens)
-    pairs: dict[bytes, dict[tuple[bytes, bytes], int]] = {}  # for each token, the pairs that make it, and when
+    pairs: dict[bytes, dict[tuple[bytes, bytes], int]] = {}  # token -> pair that makes it -> number of the merge
     for number, (left, right) in enumerate(merges):
         try:
             pair, made = (as_bytes[left], as_bytes[right]), as_bytes[left + right]

@@ -24,7 +24,7 @@ class CharTokenizer(Tokenizer):
 
     @classmethod
     def train(cls, text: str | Iterable[str]) -> "CharTokenizer":
-        """Make a tokenizer whose alphabet is all the characters of one text or of several."""
+        """Make a tokenizer whose alphabet contains all the characters of one text, or of several texts."""
         refuse_paths(text)
         alphabet: set[str] = set()
         for part in [text] if isinstance(text, str) else text:
@@ -32,7 +32,7 @@ class CharTokenizer(Tokenizer):
         return cls("".join(sorted(alphabet)))
 
     def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
-        text.encode()  # raises for lone surrogates
+        text.encode()  # raises UnicodeEncodeError for lone surrogates
         try:
             return [self._ids[character] for character in text]
         except KeyError as error:

@@ -15,7 +15,7 @@ from llmlib.tokenization.sentencepiece import SentencePieceTokenizer, ranks_from
 
 KEY = "tokenizer.ggml."
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # kinds of tokens
-# llama.cpp's name for a way to cut a text -> our pattern, and the other options of that family.
+# llama.cpp's name for a way to cut a text -> our pattern, and the other options of that model family.
 SPLITS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt-2": (GPT2_PATTERN, {}),
     "smollm": (SMOLLM2_PATTERN, {}),
@@ -27,7 +27,7 @@ SPLITS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def load_gguf(path: Path) -> Tokenizer:
-    """Read the tokenizer. Raises `TokenizerError` if the tokenizer is missing, damaged, or of an unknown kind."""
+    """Read the tokenizer in a GGUF file. Raises `TokenizerError` if it is missing, damaged, or of an unknown kind."""
     try:
         metadata = read_gguf(path).metadata
     except GGUFError as error:
@@ -96,7 +96,7 @@ class _Vocabulary:
         )
 
     def conventions(self, *, adds_bos: bool) -> dict[str, Any]:
-        """Return the other arguments of `Tokenizer`; `adds_bos` is used if the file does not say."""
+        """Return the other arguments of `Tokenizer`; `adds_bos` is used if the file has no such field."""
         ends = [self.id(key) for key in ("eos_token_id", "eot_token_id", "eom_token_id")]
         bos = self.id("bos_token_id")
         return {

@@ -26,15 +26,15 @@ from llmlib.tokenization.sentencepiece import SPACE, SentencePieceTokenizer
 
 _CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _CL100K = _CONTRACTIONS + (r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
-# The families' own patterns, and how we write the same pattern. Dialects of regular expressions differ in
-# small ways, so an unknown pattern might mean something else here than it does there.
+# Each family's pattern, and the same pattern as we write it. Dialects of regular expressions differ in small
+# ways, so an unknown pattern might mean something else here than it does in Hugging Face's library.
 PATTERNS = {
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+": GPT2_PATTERN,
     _CL100K: LLAMA3_PATTERN,
     _CL100K.replace(r"\p{N}{1,3}", r"\p{N}"): QWEN2_PATTERN,
     O200K_PATTERN: O200K_PATTERN,
     TEKKEN_PATTERN: TEKKEN_PATTERN,
-    # Theirs counts a possessive {1,3}+ as a group, and $ as the end of a line.
+    # Hugging Face's dialect reads a possessive {1,3}+ as a repeated group, and $ as the end of a line.
     CL100K_PATTERN.replace("{1,3}+", "{1,3}").replace("$", r"\z"): CL100K_PATTERN,
 }
 PREPEND = {"type": "Prepend", "prepend": SPACE}
@@ -44,7 +44,7 @@ STRIP_FIRST = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
 
 
 def load_hugging_face(record: dict[str, Any], path: Path) -> Tokenizer:
-    """Build the tokenizer that `record`, read from `path`, describes; the files next to it add conventions.
+    """Build the tokenizer that `record`, read from `path`, describes; the files next to it add the model's conventions.
 
     Raises `TokenizerError` if anything is damaged, or if we would not do exactly what `tokenizers` does.
     """
@@ -112,8 +112,8 @@ def _pattern(splitters: list[Any]) -> str:
             if known is not None:
                 return known
             raise TokenizerError(
-                f"The pre-tokenizer's pattern {expression!r} is unknown, so it might mean something else here; "
-                "the known ones come from GPT-2, Llama 3, Qwen2, o200k and Mistral Nemo."
+                f"The pre-tokenizer's pattern {expression!r} is unknown, so it might mean something else here. "
+                "The known patterns come from GPT-2, Llama 3, Qwen2, o200k and Mistral Nemo."
             )
     raise TokenizerError(f"The pre-tokenizer {splitters!r} is not supported.")
 
@@ -190,7 +190,7 @@ def _added_tokens(record: Mapping[str, Any]) -> dict[str, int]:
         if flags:
             raise TokenizerError(f"The added token {text!r} has {' and '.join(flags)}, which is not supported.")
         if not text.strip():
-            raise TokenizerError(f"The added token {text!r} is only white space, which is not supported.")
+            raise TokenizerError(f"The added token {text!r} contains only white space, which is not supported.")
         if added.setdefault(text, id := field(entry, "id", int, text)) != id:
             raise TokenizerError(f"The added token {text!r} occurs twice, with different ids.")
     return added
@@ -200,7 +200,7 @@ def _model(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of the model, and check the type of each."""
     model = field(record, "model", dict, "tokenizer")
     kind = field(model, "type", (str, None), "model", None)
-    if kind not in ("BPE", None):  # old files do not say
+    if kind not in ("BPE", None):  # old files do not give a type
         raise TokenizerError(f"The model is of the type {kind!r}; only BPE is supported.")
     for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(name):
@@ -260,7 +260,7 @@ def _template_begin(record: Mapping[str, Any]) -> int | None:
     """Return the id that the post-processor puts before a text, or None."""
     begin = None
     for step in _flat(record, "post_processor", "processors"):
-        if step["type"] == "ByteLevel":  # changes offsets, not ids
+        if step["type"] == "ByteLevel":  # this step changes offsets, not ids
             continue
         if step["type"] != "TemplateProcessing":
             raise TokenizerError(f"The post-processor {step['type']!r} is not supported.")
@@ -292,7 +292,7 @@ def _chat_template(config: Mapping[str, Any], path: Path) -> str | None:
         except UnicodeDecodeError as error:
             raise TokenizerError(f"{file.name} in the same folder is not UTF-8 text: {error}.") from None
     template = config.get("chat_template")
-    if isinstance(template, list):  # several, by name
+    if isinstance(template, list):  # several templates, by name
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
         template = named.get("default")
     return template if isinstance(template, str) else None

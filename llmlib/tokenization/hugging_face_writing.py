@@ -20,12 +20,14 @@ BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": Tr
 
 
 def write_hugging_face(tokenizer: BPETokenizer, folder: Path) -> None:
-    """Write `tokenizer.json` and `tokenizer_config.json` into a folder; each is replaced whole or not at all.
+    """Write a tokenizer into a folder, as `tokenizer.json` and `tokenizer_config.json`.
 
-    Raises `TokenizerError` as `hugging_face_record` does, before anything is written.
+    Each file is replaced whole or not at all.
+
+    Raises the same `TokenizerError` as `hugging_face_record`, before anything is written.
     """
     record, conventions = _as_json(hugging_face_record(tokenizer)), _conventions(tokenizer)
-    conventions["llmlib_crc32"] = zlib.crc32(record)  # the checksum of the other file
+    conventions["llmlib_crc32"] = zlib.crc32(record)  # the checksum of tokenizer.json
     for name, content in (("tokenizer.json", record), ("tokenizer_config.json", _as_json(conventions))):
         with atomic_write(folder / name) as file:
             file.write(content)
@@ -90,7 +92,7 @@ def _special_in_vocab(tokenizer: BPETokenizer, vocab: Mapping[str, int]) -> dict
     special = tokenizer.special_tokens
     for text in special:
         if not text.strip():
-            raise TokenizerError(f"The special token {text!r} is only white space.")
+            raise TokenizerError(f"The special token {text!r} contains only white space.")
         if text in vocab or len(text) == 1:
             raise TokenizerError(
                 f"The special token {text!r} cannot be told apart from an ordinary token in GPT-2's alphabet."
@@ -133,7 +135,7 @@ def _unknown(tokenizer: BPETokenizer, names: Mapping[bytes, str]) -> str | None:
     known = {id: names[token] for token, id in tokenizer.vocabulary.items()}
     name = known.get(tokenizer.unk_id) or _special_name(tokenizer, tokenizer.unk_id)
     if name is None or (tokenizer.whole_pieces and tokenizer.unk_id not in known):
-        raise TokenizerError(f"unk_id is {tokenizer.unk_id}, but tokenizer.json cannot name the token with this id.")
+        raise TokenizerError(f"unk_id is {tokenizer.unk_id}, but tokenizer.json cannot store this token.")
     return name
 
 
@@ -161,9 +163,9 @@ def _post_processor(tokenizer: BPETokenizer) -> dict[str, Any] | None:
 def _conventions(tokenizer: BPETokenizer) -> dict[str, Any]:
     names = {"bos_token": tokenizer.bos_id, "eos_token": next(iter(tokenizer.eos_ids), None)}
     return {
-        "tokenizer_class": "PreTrainedTokenizerFast",  # even if the model's family usually has another
+        "tokenizer_class": "PreTrainedTokenizerFast",  # even if the model's family usually has another class
         "clean_up_tokenization_spaces": False,
-        "llmlib_eos_ids": list(tokenizer.eos_ids),  # the format has room for only one; other readers ignore this
+        "llmlib_eos_ids": list(tokenizer.eos_ids),  # the format holds only one end id; other programs ignore this key
         **{key: name for key, id in names.items() if (name := _special_name(tokenizer, id)) is not None},
         **({} if tokenizer.chat_template is None else {"chat_template": tokenizer.chat_template}),
     }

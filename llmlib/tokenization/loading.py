@@ -13,7 +13,7 @@ NAMES = ("gpt2", "smollm2", "cl100k_base", "o200k_base")
 def load_tokenizer(name_or_path: str | Path) -> Tokenizer:
     """Load a tokenizer by name ("gpt2", "smollm2", "cl100k_base", "o200k_base") or from a file.
 
-    A path may lead to a file written by `BPETokenizer.save`, to a Hugging Face `tokenizer.json` or its
+    A path may point to a file written by `BPETokenizer.save`, to a Hugging Face `tokenizer.json` or its
     folder, or to a GGUF file. Raises ValueError for an unknown name, `TokenizerError` for
     a damaged or unsupported file, and `llmlib.files.downloads.DownloadError` if a vocabulary cannot be downloaded.
     """
@@ -49,7 +49,7 @@ def _file_of(name_or_path: str | Path) -> Path:
         path = path / "tokenizer.json"
         if not path.is_file():
             raise TokenizerError(
-                f"{path} is missing. If the folder is an older model's, with only vocab.json or tokenizer.model, "
+                f"{path} is missing. If the folder holds an older model, with only vocab.json or tokenizer.model, "
                 "convert it: `transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`."
             )
     if not path.is_file():

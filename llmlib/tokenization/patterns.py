@@ -1,12 +1,12 @@
 """Regular expressions (for `regex` and tiktoken) that cut a text into pieces as each model family does."""
 
 # GPT-2 cuts a text into contractions; letters, digits or other signs with at most one space before
-# them; and runs of white space. `++` never gives back what it matched: that is faster and changes nothing.
+# them; and runs of white space. `++` never gives back what it matched: this is faster, and the pieces stay the same.
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
 
 # Each pattern finds the same pieces as the one its model was published with. `++`, `*+` and `?+` never give back
 # what they matched, which is faster; `\s++$` matches white space at the end of a text without a look-ahead.
-SMOLLM2_PATTERN = (  # digits are split off first, so a piece ends before a digit just as it ends with the text
+SMOLLM2_PATTERN = (  # digits are split off first, so a piece ends before a digit as it does at the end of a text
     r"\p{N}|'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?[^\s\p{L}\p{N}]++|\s++$|\s++(?=\p{N})|\s+(?!\S)|\s"
 )
 LLAMA3_PATTERN = (
@@ -14,7 +14,7 @@ LLAMA3_PATTERN = (
     r"|\s*[\r\n]+|\s++$|\s+(?!\S)|\s"
 )
 QWEN2_PATTERN = LLAMA3_PATTERN.replace(r"\p{N}{1,3}+", r"\p{N}")
-# tiktoken's own: unlike in Llama 3's, white space at the end of a text stays one piece even if it contains a newline.
+# tiktoken's pattern: unlike with Llama 3's, white space at the end of a text stays one piece even with a newline in it.
 CL100K_PATTERN = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
     r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
@@ -25,4 +25,4 @@ O200K_PATTERN = (
     rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_CONTRACTION}|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_CONTRACTION}"
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-TEKKEN_PATTERN = O200K_PATTERN.replace(_CONTRACTION, "").replace(r"\p{N}{1,3}", r"\p{N}")  # Mistral Nemo
+TEKKEN_PATTERN = O200K_PATTERN.replace(_CONTRACTION, "").replace(r"\p{N}{1,3}", r"\p{N}")  # Mistral Nemo's pattern

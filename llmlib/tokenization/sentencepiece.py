@@ -15,24 +15,26 @@ from llmlib.tokenization.base import Tokenizer, TokenizerError
 SPACE = "▁"  # U+2581, not an underscore
 BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 
-MAX_KNOWN = 1 << 17  # words
+MAX_KNOWN = 1 << 17  # words whose ids are remembered
 
-IdPair = tuple[int | None, int | None]  # None where a symbol was joined to the one before it
+IdPair = tuple[int | None, int | None]  # None where a symbol was joined to the symbol before it
 
 
 class SentencePieceTokenizer(Tokenizer):
-    """Byte-pair encoding over an alphabet of characters, with the same interface as `BPETokenizer`.
+    """A tokenizer that uses byte-pair encoding over characters, with the same interface as `BPETokenizer`.
 
     Args:
         pieces: the string of each ordinary token ("▁" for a space), and its id.
-        merge_ranks: the rank of each pair of pieces to join: the lowest rank first, from the left if ranks are equal.
+        merge_ranks: the pairs of pieces to join, each with its rank. The pair with the lowest rank is joined first; if
+            ranks are equal, the leftmost pair.
         special_tokens: the string of each special token, and its id.
-        unk_id: the id for a character that cannot be written; without it such characters are dropped.
-        fuses_unk: whether a whole run of characters that cannot be written becomes one unk_id.
-        byte_fallback: whether a character that is not a piece is written with the tokens of its bytes.
+        unk_id: the id for a character that cannot be encoded; without an unk_id, these characters are dropped.
+        fuses_unk: whether a whole run of characters that cannot be encoded becomes one unk_id.
+        byte_fallback: whether a character that is not a piece is encoded as the tokens of its bytes.
         prefix: where to put "▁" before the text: before "every" stretch between special tokens, before the "first"
             stretch, or "never".
         doubles_prefix: whether to put "▁" even before text that already begins with a space.
+        strips_prefix: whether `decode` removes one space from the beginning of a text.
         bos_id, adds_bos, eos_ids, chat_template: see `Tokenizer`.
     """
 
@@ -75,7 +77,7 @@ class SentencePieceTokenizer(Tokenizer):
         self._known: dict[str, tuple[int, ...]] = {}
 
     def _ids_of_merges(self, merge_ranks: Mapping[tuple[str, str], int]) -> dict[IdPair, tuple[int, int]]:
-        """Return the rank of each pair of ids, and the id that it becomes."""
+        """Return the rank of each pair of ids, and the id that the pair becomes."""
         merged: dict[IdPair, tuple[int, int]] = {}
         self._chunks = re.compile(f"{SPACE}*[^{SPACE}]+|{SPACE}+")
         for (left, right), rank in merge_ranks.items():
@@ -91,7 +93,7 @@ class SentencePieceTokenizer(Tokenizer):
         return merged
 
     def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:
-        text.encode()  # raises for lone surrogates
+        text.encode()  # raises UnicodeEncodeError for lone surrogates
         text = text.replace(" ", SPACE)
         wanted = self.prefix == "every" or (self.prefix == "first" and at_start)
         if wanted and (self.doubles_prefix or not text.startswith(SPACE)):
@@ -124,7 +126,7 @@ class SentencePieceTokenizer(Tokenizer):
         return ids
 
     def _merge(self, chunk: str) -> tuple[int, ...]:
-        """Join adjacent symbols, lowest rank and leftmost first.
+        """Join adjacent symbols: the pair with the lowest rank first, and the leftmost pair if ranks are equal.
 
         The symbols are a linked list. A heap holds the candidates; if a candidate's neighbour was merged in the
         meantime, the candidate no longer fits and is skipped when its turn comes. n symbols take O(n log n) steps.
@@ -166,7 +168,8 @@ class SentencePieceTokenizer(Tokenizer):
 def ranks_from_scores(pieces: Mapping[str, int], scores: Sequence[float]) -> dict[tuple[str, str], int]:
     """Return the rank of each merge in a SentencePiece model, which scores its tokens: the highest score comes first.
 
-    Any two tokens that spell a token may be merged into it, all with the same rank. Byte tokens are never merged.
+    Any two tokens that together spell a third may be merged into it; all these pairs have the same rank. Byte tokens
+    are never merged.
 
     >>> ranks_from_scores({"a": 0, "b": 1, "ab": 2, "aba": 3, "ba": 4}, [0.0, 0.0, -1.0, -3.0, -2.0])
     {('a', 'b'): 0, ('a', 'ba'): 2, ('ab', 'a'): 2, ('b', 'a'): 1}

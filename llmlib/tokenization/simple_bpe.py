@@ -71,7 +71,7 @@ def encode(text: str, merges: Sequence[Pair]) -> list[int]:
 def decode(ids: Sequence[int], merges: Sequence[Pair]) -> str:
     """Turn ids into text: join the bytes of all tokens, then read them as UTF-8.
 
-    Bytes that are not valid UTF-8 (a character was cut) become U+FFFD.
+    Bytes that are not valid UTF-8 (because a character was cut) become U+FFFD.
 
     >>> decode([257, 115], [(117, 103), (104, 256)])
     'hugs'

@@ -1,4 +1,4 @@
-"""Make a run's batches, each while a GPU is still busy with the previous batch."""
+"""Prepare the batches of a run. On a GPU, this happens while the previous batch is still being computed."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,7 +13,7 @@ Batch = tuple[Int[Tensor, "batch *row"], Int[Tensor, "batch *row"]]
 
 
 def shuffled(n: int, seed: int, epoch: int) -> list[int]:
-    """Return the numbers below n in the random order of an epoch, the same on every machine.
+    """Return the numbers from 0 to n − 1 in an epoch's random order, which is the same on every machine.
 
     >>> shuffled(4, seed=0, epoch=0), shuffled(4, seed=0, epoch=1)
     ([0, 2, 1, 3], [2, 0, 1, 3])
@@ -25,7 +25,7 @@ def shuffled(n: int, seed: int, epoch: int) -> list[int]:
 
 @runtime_checkable
 class Data(Protocol):
-    """Provides batches, the same batch for the same step and seed, like `llmlib.corpora.datasets.TokenDataset`."""
+    """Provides batches, like `llmlib.corpora.datasets.TokenDataset`: always the same batch for a step and a seed."""
 
     def batch(self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None) -> Batch: ...
 
@@ -44,13 +44,13 @@ class Batches:
         self._ready: tuple[int, Batch] | None = None
 
     def of(self, step: int) -> Batch:
-        """Return the batch of a step (from 0)."""
+        """Return the batch of a step (counted from 0)."""
         if self._ready is not None and self._ready[0] == step:
-            return self._ready[1]  # kept, because the step is taken again after an interrupt
+            return self._ready[1]  # keep the batch, because the step is taken again after an interrupt
         return self._make(step)
 
     def prepare(self, step: int) -> None:
-        """Make the batch of a coming step now, if that does not slow down the current one."""
+        """Make the batch of a later step now, if that does not slow down the current one."""
         if self.ahead and step < self.config.steps:
             self._ready = step, self._make(step)
 

@@ -1,4 +1,4 @@
-"""Save runs to disk, to continue them exactly: each checkpoint is a folder, either complete or absent.
+"""Save runs to disk so that they can resume exactly. Each checkpoint is a folder that is complete or absent.
 
 A checkpoint holds the weights that are trained. If part of the model is frozen, as with a LoRA, we already have those
 weights; a checksum makes sure that a run continues with the same frozen weights.
@@ -37,7 +37,7 @@ PARTS = {
 
 
 class RunError(RuntimeError):
-    """A run's folder cannot be used; the message says why, and what to do."""
+    """Means that the folder of a run cannot be used; the message says why, and what to do."""
 
 
 _claimed: WeakValueDictionary[Path, filelock.BaseFileLock] = WeakValueDictionary()  # folders of this process's runs
@@ -74,17 +74,17 @@ def save(
     state: dict[str, Any],
     writes: bool = True,
 ) -> Path:
-    """Write a checkpoint into the run's folder: trained weights, optimizers, and `state`, which must fit into JSON.
+    """Write a checkpoint into the run's folder: trained weights, optimizers, and `state` (JSON values).
 
     The checkpoint is written under another name and then renamed, so a kill or a full disk never leaves half a
     checkpoint. If the model is cut into parts, every process has to call this function, and only one of them `writes`.
-    Raises `RunError` if the checkpoint cannot be written; earlier checkpoints stay.
+    Raises `RunError` if the checkpoint cannot be written; earlier checkpoints are kept.
     """
     whole = folder / name_of(step)
     weights = sharding.gathered(learning(model), writes)
     states = sharding.gathered([optimizer.state_dict()["state"] for optimizer in optimizers], writes)
     if not writes or whole.is_dir():
-        return whole  # there already: this step of this run
+        return whole  # this step of this run has already been saved
     config = dataclasses.asdict(model.config) if isinstance(model, Transformer) else None
     about = {"version": VERSION, "step": step, "model": config, **state}
     about["frozen"] = checksum(model)
@@ -155,7 +155,7 @@ def clean(folder: Path) -> None:
 def load(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
     """Load a checkpoint into a model and its optimizers, and return its `state`.
 
-    Raises `RunError` if the checkpoint is damaged or has a different architecture; then nothing has changed.
+    Raises `RunError` if the checkpoint is damaged or has a different architecture; in that case nothing has changed.
     """
     about = read(path)
     try:
@@ -168,7 +168,7 @@ def load(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimize
                 f"The frozen weights differ from those of the run in {path}. Load the model that the run began with."
             )
         if file_checksum(path / OPTIMIZERS) != about["optimizers"]:
-            raise CheckpointError(f"{path / OPTIMIZERS} is not what was written")
+            raise CheckpointError(f"{path / OPTIMIZERS} differs from what was written")
         states = torch.load(path / OPTIMIZERS, map_location="cpu", weights_only=True)
         check_states(states, optimizers)
     except RunError:
@@ -181,7 +181,7 @@ def load(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimize
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return only a checkpoint's `state`. Raises `RunError` if the checkpoint is damaged."""
+    """Return a checkpoint's `state` without loading weights. Raises `RunError` if the checkpoint is damaged."""
     try:
         return read_state(path)
     except CheckpointError as error:
@@ -190,13 +190,15 @@ def read(path: Path) -> dict[str, Any]:
 
 def _damaged(path: Path, error: BaseException) -> RunError:
     why = str(error).partition("\n")[0].removesuffix(".")
-    return RunError(f"{path} is damaged ({why}). Remove it, and the run will continue from the one before.")
+    return RunError(f"{path} is damaged ({why}). Remove it, and the run will continue from the previous checkpoint.")
 
 
 def _check_architecture(theirs: Any, model: Transformer, path: Path) -> None:
     ours = json.loads(json.dumps(dataclasses.asdict(model.config)))
     if differing := [name for name in ours if ours[name] != theirs.get(name)]:
-        differences = "; ".join(f"{name} is {theirs.get(name)} there and {ours[name]} here" for name in differing)
+        differences = "; ".join(
+            f"{name} is {theirs.get(name)} in the checkpoint and {ours[name]} here" for name in differing
+        )
         raise RunError(f"{path} has a different architecture: {differences}. Build the model with the same config.")
 
 
@@ -239,5 +241,5 @@ def _check_alike(value: Any, like: Tensor, what: str) -> None:
     """Raise `ValueError` unless a value has the shape and dtype of `like`, and only finite numbers."""
     if not isinstance(value, Tensor) or (value.shape, value.dtype) != (like.shape, like.dtype):
         found = f"{list(value.shape)}, {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
-        raise ValueError(f"{what} must be a tensor {list(like.shape)}, {like.dtype}, got {found}")
+        raise ValueError(f"{what} must be a tensor of shape {list(like.shape)}, {like.dtype}, got {found}")
     check_tensor(value, None, what)

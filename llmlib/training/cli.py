@@ -41,7 +41,7 @@ validate_every = 100
 save_every = 200
 """
 SOME = Limit("a path that is not empty", bool)
-LEARNED = "learned"  # from the corpus; else a name or file for load_tokenizer
+LEARNED = "learned"  # a tokenizer learned from the corpus; any other value is a name or file for load_tokenizer
 BELOW_1_MORE_THAN_0 = Limit("more than 0 and less than 1", lambda value: 0 < value < 1)
 VOCABULARY = Limit("at least 256, because there are 256 bytes", lambda value: value >= 256)
 
@@ -49,7 +49,7 @@ VOCABULARY = Limit("at least 256, because there are 256 bytes", lambda value: va
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class DataSettings:
-    """The section [data] of `llmlib train`."""
+    """The section [data] in a settings file for `llmlib train`."""
 
     corpus: str | tuple[str, ...] = "tinytales"
     characters: Annotated[int, AT_LEAST_1] = 2_000_000
@@ -61,7 +61,7 @@ class DataSettings:
         check_fields(self)
         if isinstance(self.corpus, str) and self.corpus not in CORPORA:
             raise SettingsError(
-                f"there is no corpus {self.corpus!r}. Choose {', '.join(CORPORA)}; or list your files, "
+                f"there is no corpus {self.corpus!r}. Choose {', '.join(CORPORA)}, or list your files: "
                 f"corpus = [{self.corpus!r}]."
             )
 
@@ -142,7 +142,7 @@ def _run(path: Path, resume: bool) -> None:
     folder, ranks = Path(settings.folder), distributed.join()
     claim = checkpoints.claim(folder) if ranks.writes else None
     if not ranks.writes:
-        ranks.wait()  # until the first process has learned the tokenizer
+        ranks.wait()  # wait until the first process has learned the tokenizer
     tokenizer, learn, validation = _prepare(data, folder, config.seq_len, ranks.writes)
     if ranks.writes:
         ranks.wait()
@@ -150,7 +150,7 @@ def _run(path: Path, resume: bool) -> None:
     if architecture.vocab_size < tokenizer.vocab_size:
         raise SettingsError(
             f"{of_model}: vocab_size={architecture.vocab_size} is too small for the tokenizer's "
-            f"{tokenizer.vocab_size}. Leave vocab_size out, and it will fit."
+            f"{tokenizer.vocab_size}. Leave vocab_size out to get the right size."
         )
     device = choose().device
     memory.check_room(architecture, config, device)
@@ -212,8 +212,8 @@ def _tokenizer(data: DataSettings, text: str, folder: Path, writes: bool) -> Any
         tokenizer = BPETokenizer.train(text, data.vocab_size)
         if tokenizer.vocab_size < data.vocab_size:
             typer.echo(
-                f"Note: the tokenizer has {tokenizer.vocab_size:,} tokens, not {data.vocab_size:,}: the text has no "
-                "pair left to merge. Use more text to get more tokens.",
+                f"Note: the tokenizer has {tokenizer.vocab_size:,} tokens, not {data.vocab_size:,}, because the text "
+                "has no pair left to merge. Use more text to get more tokens.",
                 err=True,
             )
     if writes and not file.is_file():

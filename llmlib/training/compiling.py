@@ -33,12 +33,12 @@ def require_compiler(device: torch.device) -> None:
             import triton  # noqa: F401  # torch writes GPU programs in its language
         except ImportError:
             raise ValueError(
-                "On a GPU compile=True needs the package triton, which is not installed. Use compile=False."
+                "On a GPU, compile=True needs the package triton, which is not installed. Use compile=False."
             ) from None
         return
     asked, usual = os.environ.get("CXX"), ("cl",) if sys.platform == "win32" else ("g++", "clang++")
     if not any(shutil.which(name) for name in ([asked] if asked else usual)):
         raise ValueError(
-            f"On a CPU compile=True needs a C++ compiler, but there is no {asked or ' or '.join(usual)} here. "
+            f"On a CPU, compile=True needs a C++ compiler, but there is no {asked or ' or '.join(usual)} here. "
             "Install one, or use compile=False."
         )

@@ -1,4 +1,4 @@
-"""The settings of a training run, checked before anything is computed."""
+"""Define the settings of a training run, which are checked before anything is computed."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ ONLY_WITH = {  # settings that do nothing unless another setting has this value
 }
 
 TWO_BELOW_1 = Limit("two numbers, at least 0 and less than 1", lambda values: all(0 <= value < 1 for value in values))
-MUON_RATE = 2e-2  # for Muon, if a config does not set one
+MUON_RATE = 2e-2  # for Muon, if a config does not set a rate
 
 
 @no_type_check  # check_fields checks the types instead, with better messages
@@ -33,33 +33,33 @@ class TrainConfig:
     batch_size: Annotated[int, AT_LEAST_1] = 32  # windows of text per step
     seq_len: Annotated[int, AT_LEAST_1] = 128  # tokens per window
     accumulate: Annotated[int, AT_LEAST_1] = 1  # compute a batch in this many parts, to save memory
-    optimizer: Literal["adamw", "muon"] = "adamw"  # muon: for the matrices in the blocks, and AdamW for the rest
+    optimizer: Literal["adamw", "muon"] = "adamw"  # muon: Muon for the matrices in the blocks, AdamW for the rest
     # The highest learning rate of tables, norms and biases, which AdamW always trains.
     learning_rate: Annotated[int | float, MORE_THAN_0] = 3e-3
     # The highest learning rate of the matrices in the blocks; None: see `matrix_rate`.
     matrix_learning_rate: Annotated[int | float | None, MORE_THAN_0] = None
-    # AdamW: how long it remembers gradients and their squares.
+    # How long AdamW remembers gradients and their squares.
     betas: Annotated[tuple[int | float, int | float], TWO_BELOW_1] = (0.9, 0.95)
-    momentum: Annotated[int | float, BELOW_1] = 0.95  # Muon
+    momentum: Annotated[int | float, BELOW_1] = 0.95  # for Muon
     # Only for the matrices in the blocks, never for norms, biases or embeddings.
     weight_decay: Annotated[int | float, AT_LEAST_0] = 0.1
     warmup: Annotated[int, AT_LEAST_0] = 0  # steps over which the learning rate rises from near 0
     schedule: Literal["constant", "linear", "cosine", "wsd"] = "cosine"  # wsd: warm-up, stable, decay
-    # wsd: over which share of the run, at its end, the learning rate falls.
+    # wsd: the share of the run, at its end, in which the learning rate falls.
     decay_share: Annotated[int | float, SHARE] = 0.2
-    final_share: Annotated[int | float, SHARE] = 0.0  # the last learning rate, as a share of the highest
+    final_share: Annotated[int | float, SHARE] = 0.0  # the last learning rate, as a share of the highest rate
     clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # largest joint norm of all gradients; None: no limit
     dtype: str = "auto"  # for the matrix products: "float32" or "bfloat16"; weights stay float32
     seed: Annotated[int, AT_LEAST_0] = 0  # for drawing the windows of text
-    validate_every: Annotated[int, AT_LEAST_0] = 0  # steps between validations; 0: only at the end
+    validate_every: Annotated[int, AT_LEAST_0] = 0  # steps between validations; 0 means only at the end
     validation_batches: Annotated[int, AT_LEAST_1] = 8
-    sample_every: Annotated[int, AT_LEAST_0] = 0  # steps between samples; 0: only at the end
-    # Steps between measurements of activations, gradients and updates; 0: never.
+    sample_every: Annotated[int, AT_LEAST_0] = 0  # steps between samples; 0 means only at the end
+    # Steps between measurements of activations, gradients and updates; 0 means never.
     statistics_every: Annotated[int, AT_LEAST_0] = 0
-    save_every: Annotated[int, AT_LEAST_0] = 200  # steps between checkpoints, if there is a folder; 0: only at the end
+    save_every: Annotated[int, AT_LEAST_0] = 200  # steps between checkpoints, if there is a folder (0: only at the end)
     keep: Annotated[int, AT_LEAST_1] = 2  # how many of the last checkpoints to keep, besides the best
-    parallel: Literal["ddp", "fsdp"] = "ddp"  # with several processes, each has the whole model, or a part (FSDP2)
-    compile: bool = False  # torch.compile: quicker steps after a slow first one; on a CPU it needs a C++ compiler
+    parallel: Literal["ddp", "fsdp"] = "ddp"  # with several processes: each has the whole model, or only a part (FSDP2)
+    compile: bool = False  # torch.compile: faster steps after a slow first step; on a CPU, it needs a C++ compiler
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -105,14 +105,14 @@ class TrainConfig:
             chosen = getattr(config, choice)
             if chosen != value and (idle := [name for name in only if name in settings]):
                 raise ValueError(
-                    f"{idle[0]} only works with {choice}={value!r}, but {choice} is {chosen!r}: it would do nothing. "
-                    f"Leave it out, or choose {choice}={value!r}."
+                    f"{idle[0]} has no effect unless {choice}={value!r}, but {choice} is {chosen!r}. "
+                    f"Leave out {idle[0]}, or choose {choice}={value!r}."
                 )
         return config
 
 
 def schedule_at(step: int, config: TrainConfig) -> float:
-    """Return the learning rate of a step (from 0) as a share of the highest.
+    """Return the learning rate of a step (counted from 0) as a share of the highest rate.
 
     The rate rises in equal amounts over `warmup` steps (the first rate is not 0). Then it stays ("constant"), falls in
     a straight line ("linear") or like half a cosine wave ("cosine"), or stays and then falls in a straight line
@@ -124,7 +124,7 @@ def schedule_at(step: int, config: TrainConfig) -> float:
     [0.5, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
     """
     if step >= config.steps and config.schedule != "constant":
-        return config.final_share  # it stays there after the last step
+        return config.final_share  # the rate stays there after the last step
     if step < config.warmup:
         return (step + 1) / config.warmup
     passed = (step - config.warmup) / max(1, config.steps - config.warmup)

@@ -61,7 +61,7 @@ class Ranks:
         return batch.chunk(self.world)[self.rank]
 
     def mean(self, value: float) -> float:
-        """Return the mean over all processes."""
+        """Return the mean of `value` over all processes."""
         if self.world == 1:
             return value
         total = torch.tensor(value, dtype=torch.float64)
@@ -162,7 +162,7 @@ def spread(model: Transformer, config: TrainConfig, ranks: Ranks, dtype: torch.d
 @contextlib.contextmanager
 def exchanging(called: Any, is_last: bool) -> Iterator[None]:
     """Let the processes exchange gradients only with the last part of a batch."""
-    called = getattr(called, "_orig_mod", called)  # the module inside a compiled one
+    called = getattr(called, "_orig_mod", called)  # the module inside a compiled module
     if isinstance(called, DistributedDataParallel) and not is_last:
         with called.no_sync():
             yield

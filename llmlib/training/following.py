@@ -36,7 +36,7 @@ def reporting(command: str) -> Iterator[None]:
     try:
         yield
     except typer.Exit:
-        raise  # it is a RuntimeError too
+        raise  # typer.Exit is a RuntimeError too
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
         why = str(error) or type(error).__name__
         if isinstance(error, OSError) and error.filename and str(error.filename) not in why.partition(":")[2]:
@@ -190,13 +190,14 @@ class Log:
                 whole = (
                     row.keys() == set(self.names) and int(row["step"]) == number and math.isfinite(float(row["loss"]))
                 )
-                last = number == len(rows)  # a full disk may have cut it
+                last = number == len(rows)  # a full disk may have cut this line short
                 if not whole and not last:
                     raise ValueError(f"line {number + 1} does not belong to step {number}")
             return rows if not rows or whole else rows[:-1]
         except (ValueError, TypeError, KeyError, OSError, csv.Error) as error:
             raise RunError(
-                f"{self.path} is damaged ({error}). Move it away, and a new log will begin; the checkpoints are fine."
+                f"{self.path} is damaged ({error}). Move it somewhere else, and a new log will be started; "
+                "the checkpoints are fine."
             ) from None
 
     @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The training loop, one step at a time."""
+"""Run the training loop, one step at a time."""
 
 import contextlib
 import dataclasses
@@ -30,14 +30,14 @@ RECENT = 50  # steps to compare with when the loss suddenly rises
 class Step:
     """The result of one training step."""
 
-    step: int  # from 1: how many steps have been taken
+    step: int  # the number of steps taken, from 1
     loss: float  # nats per token, before the step
     learning_rate: float
-    gradient_norm: float  # of all gradients together, before clipping
+    gradient_norm: float  # the norm of all gradients together, before clipping
     tokens_per_second: float
     validation_loss: float | None = None  # when due
     sample: Any = None  # when due: what the `sample` function returned
-    statistics: Statistics | None = field(default=None, compare=False)  # when due: what goes on inside
+    statistics: Statistics | None = field(default=None, compare=False)  # when due: measurements inside the model
 
     @property
     def shown(self) -> dict[str, str]:
@@ -85,7 +85,7 @@ class Training(Run[Step]):
             self.step += 1
             self.recent.append(loss)
             speed = tokens / (time.perf_counter() - started)
-            self.last = Step(self.step, loss, rate, norm, speed)  # an interrupt may come before we know the rest
+            self.last = Step(self.step, loss, rate, norm, speed)  # an interrupt may come before the rest is known
         statistics = observer.after_the_step() if observer else None
         for model in (self.work.model, self.model):
             model.eval()
@@ -112,7 +112,7 @@ class Training(Run[Step]):
             raise ValueError(NOTHING_COUNTS)
         for number, (part_x, part_y) in enumerate(parts, start=1):
             with distributed.exchanging(self.called, number == len(parts)):
-                # Weight each part by its share of all that counts, so the sum is the mean over the whole batch;
+                # Weight each part by its share of the targets that count, so the sum is the mean over the whole batch;
                 # processes average their gradients, so multiply by `world`.
                 weight = self.objective.count(part_y) / counted * self.ranks.world
                 loss = self.objective(self.called, part_x, part_y) * weight if weight else 0 * self.called(part_x).sum()
@@ -123,14 +123,14 @@ class Training(Run[Step]):
         return self.ranks.mean(sum(loss.item() for loss in losses)), x.numel()
 
     def _check(self, loss: float, norm: float) -> None:
-        """Stop before a step that would spoil the weights, so that the model keeps its weights from before."""
+        """Stop before a step that would spoil the weights, so that the model keeps its last good weights."""
         self._check_finite(loss, norm)
         usual = statistics.median(self.recent) if len(self.recent) == RECENT else math.inf
         if loss > 3 * usual + 1:
-            raise self._diverged(f"The loss jumped to {loss:.3g} at step {self.step + 1}, from {usual:.3g}.")
+            raise self._diverged(f"The loss jumped from {usual:.3g} to {loss:.3g} at step {self.step + 1}.")
 
     def _measures(self) -> bool:
-        """Return whether to measure the coming step: the first one, and then every `statistics_every` steps."""
+        """Return whether to measure the next step: the first step, and then one in every `statistics_every` steps."""
         every = self.config.statistics_every
         return every > 0 and (self.step == 0 or (self.step + 1) % every == 0)
 
@@ -211,7 +211,7 @@ def train(
                 f"The data's tokenizer has {size:,} tokens, but the model has only {model.config.vocab_size:,}. "
                 "Build the model with vocab_size=tokenizer.vocab_size, or use the model's own tokenizer."
             )
-        texts.batch(0, batch_size=1, seq_len=config.seq_len)  # report a text that is too short before training
+        texts.batch(0, batch_size=1, seq_len=config.seq_len)  # before training, report a text that is too short
     if isinstance(model.config, TransformerConfig):
         memory.check_room(model.config, config, model.device)
     path = None if folder is None else Path(folder)
@@ -236,4 +236,4 @@ def _check_kinds(model: Any, data: Any, config: Any, validation: Any) -> None:
     for name, given in (("data", data), ("validation", validation)):
         if given is not None and not isinstance(given, Data):
             remedy = "TokenDataset(tokenizer.encode(text))" if isinstance(given, str) else "TokenDataset(ids)"
-            raise ValueError(f"{name} must have a batch method, but {type(given).__name__} does not. Try {remedy}.")
+            raise ValueError(f"{name} must have a batch method, but {type(given).__name__} has none. Try {remedy}.")

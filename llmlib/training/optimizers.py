@@ -12,7 +12,7 @@ from llmlib.training.config import TrainConfig
 from llmlib.training.sharding import cut_like, whole
 from llmlib.transformer import Transformer
 
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the polynomial in `orthogonalise`; Jordan et al. (2024)
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # coefficients of the polynomial in `orthogonalise`; Jordan et al. (2024)
 
 
 def orthogonalise(matrices: Float[Tensor, "*many rows columns"], steps: int = 5) -> Float[Tensor, "*many rows columns"]:
@@ -38,7 +38,7 @@ def orthogonalise(matrices: Float[Tensor, "*many rows columns"], steps: int = 5)
 
 
 class Muon(torch.optim.Optimizer):
-    """Orthogonalises momentum, so that a matrix takes steps of the same size in all directions.
+    """An optimizer that orthogonalises momentum, so that a matrix takes steps of the same size in all directions.
 
     A step is as large as AdamW's would be (root mean square 0.2 per weight and unit of learning rate: Liu et al., 2025,
     "Muon is Scalable for LLM Training", section 2.2), so you can compare learning rates between the two. Weight decay
@@ -130,7 +130,7 @@ def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]
     [(1, 0.1), (4, 0.0)]
     """
     matrices = {id(m.weight) for m in module.modules() if isinstance(m, nn.Linear)}
-    matrices -= {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}  # a shared table
+    matrices -= {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}  # a tied table
     learning = [p for p in module.parameters() if p.requires_grad]
     return [
         {"params": [p for p in learning if id(p) in matrices], "weight_decay": weight_decay},

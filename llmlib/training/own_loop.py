@@ -1,4 +1,4 @@
-"""Checkpoints for your own training loop, with any `nn.Module`, any torch optimizers, and anything else to remember.
+"""Save and load checkpoints in your own training loop, with any `nn.Module`, torch optimizers, and other state.
 
 The checkpoints are folders like those of `train`: each is complete or does not exist at all, and is checked before
 anything changes.
@@ -28,9 +28,9 @@ def save_checkpoint(
 ) -> Path:
     """Write a checkpoint into a folder, and return the checkpoint's own folder.
 
-    It holds the weights that are not frozen, the states of the optimizers, their learning rates and other numbers, and
-    `state`: anything else that the loop needs and JSON can hold, such as `scheduler.state_dict()`. A kill or a full
-    disk does not hurt earlier checkpoints.
+    A checkpoint holds the weights that are not frozen, the states of the optimizers, their learning rates and other
+    numbers, and `state`: anything else that the loop needs and JSON can hold, such as `scheduler.state_dict()`. A kill
+    or a full disk does not hurt earlier checkpoints.
 
     Raises `RunError` if the checkpoint cannot be written, or if the folder has a different checkpoint of this step, for
     example from an earlier run; and `ValueError` for a state that JSON cannot hold.
@@ -61,7 +61,7 @@ def save_checkpoint(
 
 
 def latest_checkpoint(folder: Path | str) -> Path | None:
-    """Return the checkpoint with the most steps in a folder, from your own loop or from `train`, or None."""
+    """Return the checkpoint with the most steps in a folder (from your own loop or `train`), or None if it has none."""
     found = checkpoints(Path(folder))
     return found[-1] if found else None
 
@@ -71,8 +71,8 @@ def load_checkpoint(
 ) -> tuple[int, dict[str, Any]]:
     """Load a checkpoint into the model and its optimizers, and return its step and its `state`.
 
-    Raises `RunError` if `path` is not a checkpoint, is damaged, or has different weights or optimizers; nothing
-    changes.
+    Raises `RunError` if `path` is not a checkpoint, is damaged, or has different weights or optimizers; in that case
+    nothing changes.
     """
     if path is None or not (Path(path) / STATE).is_file():
         raise RunError(f"{path} is not a checkpoint. latest_checkpoint(folder) returns a folder's last checkpoint.")
@@ -121,12 +121,14 @@ def _differing(kept: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
     """Say how a checkpoint's optimizers differ from ours; return an empty string if they do not differ."""
     kinds, shapes = ([[each[what] for each in these] for these in (kept, ours)] for what in ("kinds", "shapes"))
     if kinds[0] != kinds[1]:
-        return f"kinds {kinds[0]} there and {kinds[1]} here"
+        return f"kinds {kinds[0]} in the checkpoint and {kinds[1]} here"
     if shapes[0] == shapes[1]:
         return ""
     flat = ([shape for groups in each for group in groups for shape in group] for each in shapes)
     pairs = enumerate(zip_longest(*flat, fillvalue="missing"))
-    unlike = (f"weight {number} is {then} there and {now} here" for number, (then, now) in pairs if then != now)
+    unlike = (
+        f"weight {number} is {then} in the checkpoint and {now} here" for number, (then, now) in pairs if then != now
+    )
     return next(unlike, "the weights are grouped differently")
 
 

@@ -1,4 +1,4 @@
-"""What every run does, whatever its loss: steps of the optimizers, checkpoints, several processes, and interrupts.
+"""Define what all runs share, whatever their loss: optimizer steps, checkpoints, processes and interrupts.
 
 `Training` (`llmlib.training.loop`) and `Alignment` (`llmlib.preferences.aligning`) are runs.
 """
@@ -23,7 +23,7 @@ from llmlib.training.config import TrainConfig, schedule_at
 from llmlib.training.optimizers import make_optimizers
 from llmlib.transformer import Transformer
 
-# Settings that may change when a run is resumed: they change how it computes, not what.
+# Settings that may change when a run is resumed: they change how the run computes, not what it computes.
 FREE = ("parallel", "compile", "validate_every", "sample_every", "statistics_every", "save_every", "keep")
 
 Result = TypeVar("Result")
@@ -31,7 +31,7 @@ AnyRun = TypeVar("AnyRun", bound="Run")
 
 
 class RunWarning(UserWarning):
-    """A run continues in a way that you might not expect; the message says how."""
+    """Warns that a run continues in a way that you might not expect; the message says how."""
 
 
 class TrainingDiverged(RuntimeError):
@@ -39,9 +39,9 @@ class TrainingDiverged(RuntimeError):
 
 
 class Run(Iterator[Result], Generic[Result]):
-    """A run: each `next` takes a step. `settings` determine what it computes; `config` is the part about training."""
+    """A training run: `next` takes a step. `settings` say what the run computes, and `config` how it trains."""
 
-    RESULT: ClassVar[type] = object  # what each step returns
+    RESULT: ClassVar[type] = object  # the type that each step returns
     SAME = "Continue with the same text, tokenizer and shares"  # what to do if a folder's run had other data
 
     def __init__(self, model: Transformer, config: TrainConfig, folder: Path | None, settings: Any = None):
@@ -62,7 +62,10 @@ class Run(Iterator[Result], Generic[Result]):
         return self.config.steps - self.step
 
     def __next__(self) -> Result:
-        """Take a step. An interrupt leaves the model as it was before or after the step, and the run can continue."""
+        """Take a step and return its result.
+
+        An interrupt leaves the model as it was before or after the step, and the run can continue.
+        """
         if self.step >= self.config.steps:
             raise StopIteration
         with self.ranks.together():
@@ -76,7 +79,7 @@ class Run(Iterator[Result], Generic[Result]):
         raise NotImplementedError
 
     def _remembered(self) -> dict[str, Any]:
-        """Return what a checkpoint has to hold besides the weights and the optimizers, in a form that JSON can hold."""
+        """Return what a checkpoint has to hold besides the weights and the optimizers, as JSON values."""
         raise NotImplementedError
 
     def _recall(self, about: dict[str, Any]) -> None:
@@ -100,14 +103,14 @@ class Run(Iterator[Result], Generic[Result]):
         return sharding.clip_gradients(self.model.parameters(), self.config.clip_norm or math.inf)
 
     def _check_finite(self, loss: float, norm: float) -> None:
-        """Stop before a step that would spoil the weights, so that the model keeps its weights from before."""
+        """Stop before a step that would spoil the weights, so that the model keeps its last good weights."""
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise self._diverged(
                 f"At step {self.step + 1} the loss is {loss:.3g} and the norm of the gradients is {norm:.3g}."
             )
 
     def _diverged(self, what: str) -> TrainingDiverged:
-        """Return an error that names likely causes, and what is kept."""
+        """Return an error that names likely causes and says which weights and checkpoint are kept."""
         causes = [f"the learning rate ({self._rate:.2g} here) is too high: try a third of it, or a longer warmup"]
         if self.config.clip_norm is None:
             causes.append("gradients are not clipped: set clip_norm=1.0")
@@ -125,7 +128,7 @@ class Run(Iterator[Result], Generic[Result]):
         return self.step == self.config.steps or (every > 0 and self.step % every == 0)
 
     def _settle(self) -> None:
-        """End a step: write a checkpoint if one is due, and release everything after the last step."""
+        """End a step: write a checkpoint if one is due, and release the resources after the last step."""
         if self.folder and self._due(self.config.save_every):
             self.save()
         if self.step == self.config.steps:
@@ -147,7 +150,8 @@ class Run(Iterator[Result], Generic[Result]):
     def resume(self) -> bool:
         """Continue from the last checkpoint in the folder; return False if there is none.
 
-        Raises `RunError` as `load` does, and if the config or the data differ; then nothing has changed.
+        Raises `RunError` for the same reasons as `load`, and if the config or the data differ. In all these cases
+        nothing changes.
         """
         assert self.folder is not None
         found = checkpoints.checkpoints(self.folder)
@@ -174,13 +178,14 @@ class Run(Iterator[Result], Generic[Result]):
             )
         if self.config.steps < about["step"]:
             raise RunError(
-                f"The run in {self.folder} has already taken {about['step']} steps, but steps={self.config.steps}."
+                f"The run in {self.folder} has already taken {about['step']} steps, but the config has "
+                f"steps={self.config.steps}. Set a higher number of steps."
             )
         for name, now in self._fingerprints().items():
             before = about["data"].get(name)
             if before is not None and now is not None and before != now:
                 raise RunError(
-                    f"The run in {self.folder} did not begin with the same {name}: {before} there, {now} here. "
+                    f"The run in {self.folder} did not begin with the same {name}: {before} then, {now} now. "
                     f"{self.SAME}, or start a new run in another folder."
                 )
 
@@ -188,7 +193,7 @@ class Run(Iterator[Result], Generic[Result]):
 def begin(make: Callable[[], AnyRun], path: Path | None, resume: bool) -> AnyRun:
     """Make a run, lock its folder, and continue the run in this folder if asked to, or if `torchrun` restarted.
 
-    Raises `RunError` if the folder holds a run and you do not resume it, and as `Run.resume` does.
+    Raises `RunError` if the folder holds a run and you do not resume it, or for the same reasons as `Run.resume`.
     """
     ranks = distributed.join()
     claim = checkpoints.claim(path) if path is not None and ranks.writes else None
@@ -220,16 +225,16 @@ def _extended(planned: int, taken: int, config: TrainConfig) -> str:
     share = schedule_at(min(taken, config.steps - 1), config)
     planned_and_now = f"The run was planned for {planned} steps and now has {config.steps}; it has taken {taken}."
     if config.schedule == "constant":
-        return f"{planned_and_now} Its learning rate stays as it is."
+        return f"{planned_and_now} The learning rate stays as it is."
     return (
         f"{planned_and_now} Its schedule, {config.schedule!r}, now ends at the new last step: the learning rate "
-        f"continues at {share:.0%} of its highest. If the run had been planned for {config.steps} steps "
+        f"continues at {share:.0%} of its peak. If the run had been planned for {config.steps} steps "
         "from the start, its rates up to here would have been different."
     )
 
 
 def _tell_of_unfinished(folder: Path, found: list[Path], resume: bool) -> None:
-    """Report a checkpoint without state.json, so that a run does not quietly start again, or further back."""
+    """Report a checkpoint without state.json, so that a run does not quietly start over, or from an older one."""
     broken = [path for path in sorted(folder.glob("step-*")) if path.is_dir() and path not in found]
     if not broken:
         return

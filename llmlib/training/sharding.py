@@ -6,8 +6,8 @@ each process keeps the gradients of its own rows. The rows are DTensors in torch
 they are part of. Source: Rajbhandari et al. (2020), "ZeRO", stage 3; Zhao et al. (2023), "PyTorch FSDP".
 
 This module has everything that a run needs for sharding: it cuts a model, gathers a whole tensor, and cuts a tensor
-again. torch's modules for it are imported where they are used: they take half as long to import as torch itself, and
-most runs use a single process.
+again. torch's modules for sharding are imported where they are used: they take half as long to import as torch itself,
+and most runs use a single process.
 """
 
 from collections.abc import Iterable, Sequence
@@ -58,7 +58,7 @@ def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
 
     assert isinstance(like, DTensor)
     rows, rank = tensor.chunk(like.device_mesh.size()), like.device_mesh.get_local_rank()
-    mine = rows[rank] if rank < len(rows) else tensor[:0]  # with fewer rows than processes, the last ones get none
+    mine = rows[rank] if rank < len(rows) else tensor[:0]  # if rows are few, the last processes get none
     return DTensor.from_local(
         mine, like.device_mesh, like.placements, run_check=False, shape=tensor.shape, stride=tensor.stride()
     )
@@ -75,7 +75,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
     parameters = list(parameters)
     norm = whole(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
     length = norm.item()
-    if length >= limit:  # below it torch would multiply every gradient by 1
+    if length >= limit:  # below the limit, torch would multiply every gradient by 1
         nn.utils.clip_grads_with_norm_(parameters, limit, norm)
     return length
 
@@ -130,4 +130,4 @@ def _rows(state: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
     return {
         **state,
         **{name: cut_like(value, weight).clone() for name, value in of_rows.items()},
-    }  # a copy, not a view of the whole
+    }  # a copy, not a view of the whole tensor

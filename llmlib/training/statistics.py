@@ -21,7 +21,7 @@ from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.transformer import Transformer
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-SAMPLE = 4096  # how many values of a group, evenly spread, its quantiles are computed from
+SAMPLE = 4096  # a group's quantiles are computed from this many values, evenly spread
 KINDS = ("activations", "gradients", "updates")
 
 
@@ -56,7 +56,7 @@ def group_of(parameter: str, n_layers: int) -> int:
 
 
 def even_sample(values: Tensor, most: int = SAMPLE) -> Float[Tensor, " value"]:
-    """Return at most `most` evenly spaced values, in float32: the same ones at every step, and from all columns.
+    """Return at most `most` evenly spaced values as float32, always at the same positions, and from all columns.
 
     >>> even_sample(torch.arange(12).reshape(4, 3), most=3)
     tensor([0., 4., 8.])
@@ -64,24 +64,24 @@ def even_sample(values: Tensor, most: int = SAMPLE) -> Float[Tensor, " value"]:
     stride = max(1, math.ceil(values.numel() / most))
     while (
         values.ndim and math.gcd(stride, values.shape[-1]) > 1
-    ):  # otherwise it would meet the same columns in every row
+    ):  # otherwise the stride would hit the same columns in every row
         stride += 1
     return values.detach().reshape(-1)[::stride].float()
 
 
 def quantiles_of(values: Float[Tensor, " value"]) -> Float[np.ndarray, " quantile"]:
-    """Return quantiles of some numbers, interpolated linearly like `torch.quantile`; NaN if there are no numbers.
+    """Return the `QUANTILES` of the values, interpolated linearly like `torch.quantile`; NaN if there are no values.
 
     >>> quantiles_of(torch.arange(101.0)).tolist()
     [5.0, 25.0, 50.0, 75.0, 95.0]
     """
     if not len(values):
         return np.full(len(QUANTILES), np.nan)
-    return np.quantile(values.double().cpu().numpy(), QUANTILES)  # a fifth of the time of torch's
+    return np.quantile(values.double().cpu().numpy(), QUANTILES)  # takes a fifth of the time of torch.quantile
 
 
 def size_quantiles(parts: list[Tensor]) -> Float[np.ndarray, " quantile"]:
-    """Return quantiles of the absolute values in these tensors; a larger tensor counts for more."""
+    """Return the `QUANTILES` of the absolute values in these tensors; a larger tensor counts for more."""
     total = sum(part.numel() for part in parts)
     samples = [even_sample(part, max(1, SAMPLE * part.numel() // total)) for part in parts if part.numel()]
     return quantiles_of(torch.cat(samples).abs() if samples else torch.zeros(0))

@@ -54,7 +54,7 @@ def maximal_update(model: Transformer, base: TransformerConfig) -> float:
             "Make it with Transformer(widened(base, times))."
         )
     if parametrize.is_parametrized(model.final_norm):
-        raise ValueError("This model has already been prepared, and would be scaled twice. Make a new one.")
+        raise ValueError("This model has already been prepared, and would be scaled twice. Make a new model.")
     for matrix in model.blocks.parameters():
         if matrix.ndim == 2:
             matrix.mul_(times**-0.5)

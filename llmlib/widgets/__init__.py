@@ -1,7 +1,7 @@
-"""Interactive views of plain arrays and strings. They do not know about models, so they work with any model.
+"""Interactive views of plain arrays and strings. These views know nothing about models, so they work with any model.
 
-Each view has a folder: the widget and its static picture in Python, and beside them what the browser runs. `shared`
-holds what all views have in common. `llmlib.explore` puts live models into these views.
+Each view has a folder: the widget and its static picture in Python, and the code that the browser runs. `shared` holds
+the code that all views use. `llmlib.explore` puts live models into these views.
 """
 
 try:

@@ -201,7 +201,7 @@ def embedding_odd(bench, view):
     for field, text in zip(fields, ("one", "two", "<b>👩‍👩‍👧‍👦</b>")):
         field.fill(text)
     view.get_by_role("button", name="Find").click()
-    expect(view.locator(".llm-analogy .llm-notice")).to_contain_text("is not a token here")
+    expect(view.locator(".llm-analogy .llm-notice")).to_contain_text("is not a token in this table")
     expect(fields[2]).to_have_value("<b>👩‍👩‍👧‍👦</b>")
     fields[2].fill("three")
     view.get_by_role("button", name="Find").click()
@@ -215,7 +215,7 @@ def embedding_empty(bench, view):
     view.get_by_role("button", name="Analogy").click()
     click(view, "Clear")
     view.get_by_role("button", name="Find").click()
-    expect(view.locator(".llm-analogy .llm-notice")).to_contain_text("is not a token here")
+    expect(view.locator(".llm-analogy .llm-notice")).to_contain_text("is not a token in this table")
 
 
 # --- attention ----------------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ def attend(view, text, tokens):
 def attention_clicks(bench, view):
     attend(view, "one two", 2)
     board = view.get_by_label("Ablation board")
-    view.get_by_label("switches it off").check(force=True)
+    view.get_by_label("switches a head off").check(force=True)
     switches = "node => { for (const one of node.querySelectorAll('.llm-thumb')) one.click(); }"
     view.evaluate(switches)
     expect(board).to_contain_text("8 of 8 heads off")
@@ -275,7 +275,7 @@ def attention_long(bench, view):
     expect(view.locator(".llm-heat canvas")).to_be_visible()
     bench.expect("(attention.opened['layer'], attention.opened['head'])", "(0, 3)")
     view.get_by_label("Text", exact=True).fill(LONG * 5)
-    expect(view.locator(".llm-notice")).to_contain_text("but the model can take 2,048 at most")
+    expect(view.locator(".llm-notice")).to_contain_text("but the model's context holds only 2,048")
     expect(view).to_have_attribute("data-tokens", str(count))
     attend(view, "one two three", 3)
     click(view, "All heads")

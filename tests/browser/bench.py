@@ -230,13 +230,13 @@ class Bench:
             self.page.wait_for_timeout(25)
         raise AssertionError(f"{expression} is {now}, not {written}")
 
-    def keep_busy(self, seconds, deaf=False):
+    def keep_busy(self, seconds, uninterruptible=False):
         """Let the kernel run a long cell that leaves no thread a turn, and wait until it has begun, not until its end.
 
-        Else an act that comes at once could be begun before it. A deaf one is not ended by an interrupt either.
+        Otherwise an act that comes at once could start before the cell. An uninterruptible cell ignores interrupts.
         """
         code = f"import ctypes, signal, time; time.sleep(1); ctypes.PyDLL(None).sleep({seconds})"
-        if deaf:
+        if uninterruptible:
             code = code.replace("time.sleep(1)", "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(1)")
         self.begin(code)  # in its first second a thread can say so; then it keeps the interpreter's lock
         self.page.wait_for_timeout(1300)

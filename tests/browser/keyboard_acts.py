@@ -112,7 +112,7 @@ def bpe(bench, view):
     expect(choices.first).to_be_focused()
     expect(view).not_to_contain_text("← next")
     press(page, "Enter")  # “o” + “n”
-    expect(view.locator(".llm-judged")).to_contain_text("Not this one")
+    expect(view.locator(".llm-judged")).to_contain_text("Not this pair")
     expect(view.locator(".llm-score")).to_have_text("0 of 1 right")
     expect(view.locator(".llm-next")).to_contain_text("← next")
     expect(forward).to_be_focused()
@@ -128,7 +128,7 @@ def bpe(bench, view):
     expect(view.locator(".llm-score")).to_have_text("1 of 2 right")
     bench.expect("bpe.score", "(1, 2)")
     press(page, "Home")
-    expect(view.locator(".llm-judged")).to_contain_text("Not this one")  # the first prediction stays
+    expect(view.locator(".llm-judged")).to_contain_text("Not this pair")  # the first prediction stays
     use(view, stage, "End")
     expect(step).to_have_value("2")
     use(view, predict, "Space")
@@ -144,7 +144,7 @@ def bpe(bench, view):
 
 
 def embedding(bench, view):
-    page, panel, plane = bench.page, view.get_by_label("The chosen token"), view.locator(".llm-plot canvas")
+    page, panel, plane = bench.page, view.get_by_label("The pinned token"), view.locator(".llm-plot canvas")
     search, measure, listed = view.get_by_role("combobox"), button(view, "dot product"), view.locator("ol button")
     use(view, button(view, "Reset view"))
     write(view, search, "one")
@@ -165,8 +165,8 @@ def embedding(bench, view):
     expect(kind).to_have_attribute("aria-pressed", "false")
     press(page, "Enter")
     use(view, plane, "Escape")
-    expect(panel).to_contain_text("Click on a point")
-    back = button(view, "Nothing in view: reset")
+    expect(panel).to_contain_text("Click a point")
+    back = button(view, "No tokens in view: reset")
     press(page, *["+"] * 4, *["ArrowLeft"] * 60)
     use(view, back)
     expect(back).to_be_hidden()
@@ -261,7 +261,7 @@ def long_context(bench, view):
 
 
 def scaling(bench, view):
-    pick(view, "Take the figures of", "1")
+    pick(view, "Use the figures of", "1")
     bench.expect("(scaling.place['parameters'], scaling.place['tokens'])", "(175000000000, 300000000000)")
     expect(view.locator(".llm-panel").first).to_contain_text("3.2 · 10²³ FLOPs")
     use(view, view.get_by_label("Parameters", exact=True), *["ArrowLeft"] * 2)
@@ -271,7 +271,7 @@ def scaling(bench, view):
     choose(view, "Law", "Hoffmann 2022")
     write(view, view.get_by_label("Answers over its lifetime, as a number"), "100 billion")
     expect(view.locator(".llm-cheapest")).to_contain_text("100B answers")
-    use(view, button(view, "Take the cheapest"))
+    use(view, button(view, "Use the cheapest model"))
     expect(view.locator(".llm-cheapest")).to_contain_text("just as much")
     use(view, view.get_by_label("Utilisation"), "End")
     bench.expect("scaling.place['utilisation']", "1")

@@ -44,7 +44,7 @@ def lens_odd(bench, view):
     write(bench, view, ODD)
     view.get_by_label("Token to pin").fill("<b>")
     click(view, "Pin")
-    expect(view.locator(".llm-notice")).to_contain_text("“<b>” is several")
+    expect(view.locator(".llm-notice")).to_contain_text("“<b>” is several tokens")
     expect(view.get_by_label("Token to pin")).to_have_value("<b>")
     expect(view.get_by_label("Text", exact=True)).to_have_value(ODD)
 
@@ -60,7 +60,7 @@ def lens_long(bench, view):
     write(bench, view, LONG)
     expect(view.locator(".llm-map")).to_be_visible()
     view.get_by_label("Text", exact=True).fill(LONG * 5)
-    expect(view.locator(".llm-notice")).to_contain_text("but the model can take 2,048 at most")
+    expect(view.locator(".llm-notice")).to_contain_text("but the model's context holds only 2,048")
     write(bench, view, "one two three")
 
 
@@ -78,14 +78,14 @@ def architecture_clicks(bench, view):
     view.get_by_role("button", name="Queries").click()
     bench.expect("architecture.opened.get('box')", "'query'")
     expect(view.locator(".llm-values")).to_be_visible()
-    expect(view.locator(".llm-told")).to_contain_text("The token’s vector has norm")
-    moves = """node => { const box = node.querySelector('[aria-label="layers, exactly"]');
+    expect(view.locator(".llm-caption")).to_contain_text("The token’s vector has a norm of")
+    moves = """node => { const box = node.querySelector('[aria-label="layers, as a number"]');
       for (let k = 3; k <= 30; k++) { box.value = k; box.dispatchEvent(new Event("input", { bubbles: true })); } }"""
     view.evaluate(moves)
     bench.expect("architecture.sizes['n_layers'], architecture.model['tree']['boxes'][1]['repeat']", "(30, 30)")
-    view.get_by_label("heads, exactly", exact=True).fill("5")
+    view.get_by_label("heads, as a number", exact=True).fill("5")
     expect(view.locator(".llm-problem")).to_contain_text("5 heads cannot share a d_model of 32")
-    expect(view.get_by_label("heads, exactly", exact=True)).to_have_value("5")
+    expect(view.get_by_label("heads, as a number", exact=True)).to_have_value("5")
     view.evaluate("node => { for (const one of node.querySelectorAll('.llm-models input')) one.click(); }")
     expect(view.locator("h3")).to_have_text("Llama-3-8B")
     view.evaluate("node => node.querySelector('.llm-models input').click()")
@@ -120,7 +120,7 @@ def architecture_long(bench, view):
     expect(view.locator(".llm-values")).to_be_visible()
     view.get_by_label("Your text").fill(LONG * 5)
     click(view, "Read this text")
-    expect(view.locator(".llm-notice")).to_contain_text("but the model can take 2,048 at most")
+    expect(view.locator(".llm-notice")).to_contain_text("but the model's context holds only 2,048")
     read(bench, view, "one two three")
 
 

@@ -44,7 +44,7 @@ def sampling_clicks(bench, view):
     for name in ("temperature", "top_p"):
         view.evaluate(TURN, name)
     bench.expect("lab.settings['temperature'], lab.settings['top_p']", "(1, 1)")
-    expect(view.get_by_label("top_p, exactly")).to_have_value("1")
+    expect(view.get_by_label("top_p, as a number")).to_have_value("1")
     click(view, "Keep writing")
     bench.expect("len(lab.written()) > 12", "True")
     view.get_by_role("button", name="Pause").click()
@@ -83,7 +83,7 @@ def sampling_odd(bench, view):
     expect(view.get_by_label("Your prompt")).to_have_value("not used")
     use(view, "مرحبا بالعالم")
     expect(view.locator(".llm-text").first).to_have_attribute("dir", "rtl")
-    box = view.get_by_label("top_p, exactly")
+    box = view.get_by_label("top_p, as a number")
     for typed, said in (("1.5", "at most 1, got 1.5. Still in use: 1."), ("0", "more than 0 and at most 1, got 0.")):
         box.fill(typed)
         expect(view.locator(".llm-refused", has_text=said)).to_be_visible()
@@ -92,10 +92,10 @@ def sampling_odd(bench, view):
     box.fill("0.5")
     expect(box).to_have_attribute("aria-invalid", "false")
     bench.expect("lab.settings['top_p']", "0.5")
-    view.get_by_label("temperature, exactly").fill("-1")
+    view.get_by_label("temperature, as a number").fill("-1")
     expect(view.locator(".llm-refused", has_text="temperature must be 0 or more, got -1.")).to_be_visible()
     click(view, "Reset all")
-    expect(view.get_by_label("temperature, exactly")).to_have_value("1")
+    expect(view.get_by_label("temperature, as a number")).to_have_value("1")
 
 
 def sampling_empty(bench, view):
@@ -116,7 +116,7 @@ def sampling_long(bench, view):
     assert view.bounding_box()["height"] < bench.page.viewport_size["height"], "text, bars and buttons together"
     view.get_by_label("Your prompt").fill(LONG * 5)
     click(view, "Use this prompt")
-    expect(view.locator(".llm-notice")).to_contain_text("but the model can take 2,048 at most")
+    expect(view.locator(".llm-notice")).to_contain_text("but the model's context holds only 2,048")
     expect(view.get_by_label("Your prompt")).to_have_value(re.compile("^" + LONG[:40]))
     use(view, "one two three")
     expect(view.locator(".llm-prompt").first).to_have_text("one two three")

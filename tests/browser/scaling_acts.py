@@ -18,11 +18,11 @@ def clicks(bench, view):
     bench.expect("(scaling.place['law'], scaling.place['chart'], scaling.place['window'])", "(2, 'plane', 'all')")
     box = view.get_by_label("Answers over its lifetime, as a number")
     box.fill("1 billion")
-    click(view, "Take the cheapest")
+    click(view, "Use the cheapest model")
     expect(view.locator(".llm-cheapest")).to_contain_text("just as much")
     llama = view.locator(".llm-main path", has=bench.page.locator("title", has_text="Llama 3 405B")).bounding_box()
     bench.page.mouse.click(llama["x"] + llama["width"] / 2, llama["y"] + llama["height"] / 2)
-    expect(view.get_by_label("Take the figures of")).to_have_value("5")
+    expect(view.get_by_label("Use the figures of")).to_have_value("5")
     bench.expect("scaling.place['tokens'] == 15.6e12", "True")
 
 

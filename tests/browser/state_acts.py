@@ -107,7 +107,7 @@ def embedding_empty(bench, view):
     lay(view, "2-D", "Neighbours")
     for key in ["+"] * 4 + ["ArrowLeft"] * 60:
         view.locator(".llm-plot canvas").press(key)
-    expect(view.get_by_role("button", name="Nothing in view: reset")).to_be_visible()
+    expect(view.get_by_role("button", name="No tokens in view: reset")).to_be_visible()
 
 
 STATES = (

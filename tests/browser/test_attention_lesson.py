@@ -30,16 +30,16 @@ def test_step_drag_and_turn(bench):
 def step_through(bench, page):
     view = page.locator(".llm-attention-steps").first
     view.evaluate("node => node.scrollIntoView()")
-    told, holder = view.locator(".llm-told"), view.locator(".llm-holder")
-    expect(told).to_contain_text("Exponentials")
+    explanation, holder = view.locator(".llm-explanation"), view.locator(".llm-holder")
+    expect(explanation).to_contain_text("Exponentials")
     bench.look("attention_softmax", view)
     holder.focus()
     page.keyboard.press("Home")
     expect(view.get_by_role("columnheader")).to_have_text(["key of", "k", "q·k"])
     page.keyboard.press("ArrowRight")
-    expect(told).to_contain_text("√2 = 1.41")
+    expect(explanation).to_contain_text("√2 = 1.41")
     view.get_by_label("Divide by √d_head").uncheck()
-    expect(told).to_contain_text("is switched off")
+    expect(explanation).to_contain_text("is switched off")
     view.get_by_label("Divide by √d_head").check()
     view.get_by_role("button", name="3 mask").click()
     expect(view.get_by_role("cell", name="−∞")).to_have_count(1)
@@ -79,7 +79,7 @@ def drag(bench, page):
 def look_at_a_wide_head(bench, page):
     view = page.locator(".llm-attention-steps").nth(1)
     view.evaluate("node => node.scrollIntoView()")
-    expect(view.locator(".llm-told")).to_contain_text("The largest goes to “9”")
+    expect(view.locator(".llm-explanation")).to_contain_text("The largest goes to “9”")
     expect(view.locator(".llm-plane-box")).to_be_hidden()
     view.get_by_role("button", name="5 values").click()
     expect(view.locator(".llm-output")).to_contain_text("Output: the sum")
@@ -112,7 +112,7 @@ def turn(page, view):
     page.keyboard.press("Home")  # the key gives way
     expect(key).to_have_value("0")
     expect(total).to_contain_text("Distance 0: dot product 8.000")
-    curve = view.get_by_role("img", name=re.compile("Dot product over the distance"))
+    curve = view.get_by_role("img", name=re.compile("Dot product for distances"))
     box = curve.bounding_box()
     curve.click(position={"x": box["width"] * (50 + 690 * 100 / 200) / 760, "y": box["height"] / 2})
     expect(total).to_contain_text("Distance 100:")

@@ -101,7 +101,7 @@ def test_a_live_view_in_jupyterlab(bench):
     board.get_by_label("What a switched-off head outputs").select_option("mean")
     expect(board).to_contain_text("2 of 8 heads off")
 
-    view.get_by_label("Second text, to compare").fill("a cat sat on it")
+    view.get_by_label("Second text to compare").fill("a cat sat on it")
     expect(view).to_contain_text("text B")
     expect(view.locator(".llm-heat")).to_have_count(2)  # no difference of texts of different length
     view.get_by_label("Text", exact=True).fill("")

@@ -68,7 +68,7 @@ def view(lab_with_a_view):
 
 
 def switch_off(view, *heads):
-    view.locator("label", has_text="switches it off").click()
+    view.locator("label", has_text="switches a head off").click()
     for layer, head in heads:
         view.get_by_label(f"Layer {layer}, head {head}", exact=True).click()
         expect(view.get_by_label(f"Layer {layer}, head {head}, switched off")).to_be_attached()
@@ -123,10 +123,10 @@ def test_it_says_what_it_shows_and_what_to_do(view):
 
 def test_a_score_says_on_how_few_queries_it_rests(view):
     view.get_by_label("Layer 1, head 1", exact=True).hover()
-    row = view.get_by_label("The head pointed at").locator("tr", has_text="induction")
+    row = view.get_by_label("The head under the pointer").locator("tr", has_text="induction")
     expect(row.locator("td").last).to_have_text("only 4")  # of "the cat sat": the last t of cat, the space, a, t
     view.get_by_label("Order").select_option("induction")
-    expect(view.locator(".llm-order")).to_contain_text("rests on only 4 queries of this text: too few")
+    expect(view.locator(".llm-order")).to_contain_text("is based on only 4 queries of this text, too few")
     expect(view.locator(".llm-thumb").first).to_have_attribute("aria-label", re.compile("on only 4 queries"))
     view.get_by_label("Order").select_option("first")
     expect(view.locator(".llm-order")).to_have_text("“first token” is the mean over 10 queries of this text.")

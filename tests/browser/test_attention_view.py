@@ -75,7 +75,7 @@ def test_from_grid_to_head_to_token_with_the_mouse(opened, compared):
     page = opened(compared)
     expect(page.locator(".llm-thumb")).to_have_count(12)
     page.get_by_label("Layer 1, head 2", exact=True).hover()
-    preview = page.get_by_label("The head pointed at")
+    preview = page.get_by_label("The head under the pointer")
     expect(preview).to_contain_text("Layer 1, head 2")
     pattern = torch.tensor(compared.pattern(1, 2))
     ids = torch.tensor([TOKENS.index(token) for token in TOKENS])
@@ -219,7 +219,7 @@ def test_all_heads_of_a_layer_by_colour(opened, compared, picture):
         assert re.match(rf"Head {head}, looks most at (space, )?(.+), (\d+)%", said)[2] in TOKENS[row.argmax()]
         assert int(said.removesuffix("%").split()[-1]) == pytest.approx(100 * row.max(), abs=1.1)
     page.get_by_label("who looks at it").check(force=True)
-    expect(heads.get_by_role("button").first).to_have_attribute("aria-label", re.compile("most looked at from"))
+    expect(heads.get_by_role("button").first).to_have_attribute("aria-label", re.compile("the most attention from"))
     page.get_by_label("where a token looks").check(force=True)
 
     drawn = canvas.evaluate(DRAWN)

@@ -19,7 +19,7 @@ def test_explore_the_table(bench):
 
 def explore_attention(bench, page, view):
     """Ask Python for neighbours and analogies, from the map of all tokens."""
-    panel, near = view.get_by_label("The chosen token"), view.locator(".llm-chosen li")
+    panel, near = view.get_by_label("The pinned token"), view.locator(".llm-chosen li")
     expect(view.locator(".llm-reading")).to_contain_text("49,152 of 49,152 tokens")
     expect(near).to_have_count(12)
     expect(near.first).to_contain_text("·King")

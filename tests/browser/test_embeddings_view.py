@@ -58,7 +58,7 @@ def middle(page):
 
 
 def place(page):
-    """Where the chosen token is, on the screen."""
+    """Where the pinned token is, on the screen."""
     box, dot = canvas(page).bounding_box(), page.locator(".llm-plot circle[r='6'][stroke-width='2']")
     return box["x"] + float(dot.get_attribute("cx")), box["y"] + float(dot.get_attribute("cy"))
 
@@ -77,7 +77,7 @@ def tooltip(page):
 
 def test_point_click_drag_and_zoom_with_the_mouse(opened):
     page = opened(crowd())
-    panel = page.get_by_label("The chosen token")
+    panel = page.get_by_label("The pinned token")
     expect(reading(page)).to_contain_text("3,000 of 3,000 tokens · these 2 directions show 70.0% of the variance")
     x, y = place(page)
     page.mouse.move(x, y)
@@ -85,8 +85,8 @@ def test_point_click_drag_and_zoom_with_the_mouse(opened):
     box = tooltip(page).bounding_box()
     assert abs(box["x"] - x) < 30, "right beside the pointer"
     assert abs(box["y"] - y) < 40
-    page.get_by_label("Let go of the token").click()
-    expect(panel).to_contain_text("Click on a point")
+    page.get_by_label("Unpin the token").click()
+    expect(panel).to_contain_text("Click a point")
     page.mouse.click(x, y)
     expect(panel).to_contain_text("id 0 · word")
 
@@ -135,7 +135,7 @@ def test_everything_from_the_keyboard(opened):
     expect(options.nth(1)).to_have_attribute("aria-selected", "true")
     expect(search).to_have_attribute("aria-activedescendant", options.nth(1).get_attribute("id"))
     page.keyboard.press("Enter")
-    panel = page.get_by_label("The chosen token")
+    panel = page.get_by_label("The pinned token")
     expect(panel).to_contain_text("<b>king</b>")
     expect(options).to_have_count(0)
     expect(panel).to_contain_text("needs Python")  # and is said so
@@ -167,9 +167,9 @@ def test_everything_from_the_keyboard(opened):
         page.keyboard.press(key)
     expect(panel).to_contain_text(re.compile(r"x\d+"))
     name = panel.locator("strong").text_content()
-    expect(page.locator("[aria-live=polite]")).to_have_text(f"Chosen: {name}")
+    expect(page.locator("[aria-live=polite]")).to_have_text(f"Pinned: {name}")
     page.keyboard.press("Escape")
-    expect(panel).to_contain_text("Click on a point")
+    expect(panel).to_contain_text("Click a point")
 
 
 def test_kinds_can_be_hidden(opened):
@@ -214,7 +214,7 @@ def test_either_neighbours_or_an_analogy_lie_on_the_map(opened):
     page.get_by_role("button", name="Analogy").press("Enter")
     expect(page.locator(".llm-arrow")).to_have_count(2)
     expect(page.locator(".llm-spoke")).to_have_count(0)
-    expect(page.get_by_label("The chosen token")).to_be_hidden()
+    expect(page.get_by_label("The pinned token")).to_be_hidden()
     page.locator(".llm-answers button").first.press("Enter")  # its neighbours are wanted now
     expect(page.locator(".llm-answers")).to_be_hidden()
     expect(page.get_by_role("button", name="Neighbours")).to_be_focused()
@@ -222,7 +222,7 @@ def test_either_neighbours_or_an_analogy_lie_on_the_map(opened):
 
 def test_where_nothing_is_a_way_back_is_offered(opened):
     page = opened(crowd())
-    back = page.get_by_role("button", name="Nothing in view: reset")
+    back = page.get_by_role("button", name="No tokens in view: reset")
     expect(back).to_be_hidden()
     canvas(page).focus()
     for _ in range(40):
@@ -258,7 +258,7 @@ def test_a_second_map_with_its_caution(opened):
     view.neighbours = {"of": 0, "cosine": [[row, 0.5] for row in range(1, 9)] + [[2000, 0.1]], "dot": []}
     page = opened(view)
     page.get_by_role("button", name="t-SNE").press("Enter")
-    expect(reading(page)).to_contain_text("200 of 3,000 tokens. t-SNE keeps neighbours together; the distances")
+    expect(reading(page)).to_contain_text("200 of 3,000 tokens. t-SNE keeps neighbours together; the sizes of groups")
     expect(page.get_by_role("button", name=re.compile(r"^piece \(191\)"))).to_be_visible()
     settled(page)
     assert names_apart(page)

@@ -90,10 +90,10 @@ def test_a_quiz_by_keyboard_keeps_the_score_and_brings_back_what_was_wrong(bench
     groups.first.locator(".llm-right summary").click()  # a second choice shows its reason and changes no score
     expect(groups.first.locator(".llm-right")).not_to_have_class(re.compile("llm-first"))
     expect(said).to_have_text(
-        "1 of 3 right on the first try. What you missed comes back as a warm-up in a later lesson."
+        "1 of 3 right on the first try. What you missed comes back in the warm-up of a later lesson."
     )
-    told = "3 of 8 answered, 1 right on the first try, 2 will come back"
-    bench.expect("[row[-1] for row in progress().parts[1].rows if row[-1]]", repr([told]))
+    summary = "3 of 8 answered, 1 right on the first try, 2 will come back"
+    bench.expect("[row[-1] for row in progress().parts[1].rows if row[-1]]", repr([summary]))
     bench.look("quiz", view)
 
     bench.run()
@@ -117,7 +117,7 @@ def test_a_quiz_that_was_saved_and_opened_again_shows_its_choices(bench):
     bench.end_kernels()
     bench.open("quiz_again.ipynb")
     output = bench.page.locator(".jp-OutputArea-output").last
-    expect(output).to_contain_text("Run the cell again to bring the view to life")
+    expect(output).to_contain_text("Run the cell again to use the view")
     choice = output.locator("details").first
     choice.locator("summary").click()
     assert choice.locator("p strong").is_visible()

@@ -107,7 +107,7 @@ def take_the_tour(page, explorer, view):
     layer = int(re.match(r"Layer (\d+)", tour.locator("h4").text_content())[1])
     told = view.tour["layers"][layer]
     assert told["weight"] == max(one["weight"] for one in view.tour["layers"])
-    expect(tour).to_contain_text(f"head {told['head']} looks hardest")
+    expect(tour).to_contain_text(f"head {told['head']} pays the most attention")
     expect(explorer.locator("[aria-live=polite]")).to_contain_text(f"3 of 8: Layer {layer}: each head looks back")
     for box in ("+ attention", "MLP", "3 × layer", "Output table", "Next token"):
         page.keyboard.press("ArrowRight")
@@ -198,7 +198,7 @@ def test_training(page, opened):
     expect(board.locator(".llm-text")).to_have_text(["quick at 2000"])
     board.get_by_text("by time").click()
     board.get_by_text("log scale").click()
-    expect(board.locator(".llm-plot svg").first).to_contain_text("seconds of work")
+    expect(board.locator(".llm-plot svg").first).to_contain_text("seconds of compute")
     check_exports(page, board, "training", html=False)
 
 
@@ -234,12 +234,12 @@ def test_alignment(page, opened):
     expect(rows).to_have_count(3)  # the same answer twice is one row
     expect(rows.first).to_contain_text("+0.501<b>x</b> مرحبا 👩‍👩‍👧‍👦× 2")
     expect(rows.last).to_have_text("not a numbernot a number(empty)")
-    expect(board.locator(".llm-says")).to_have_text("1 reward is not a number: look at the reward function.")
+    expect(board.locator(".llm-says")).to_have_text("1 reward is not a number: check the reward function.")
     prompt = board.locator(".llm-group .llm-prompt")
     assert prompt.evaluate("box => box.scrollTop > 0"), "the question, at its end, is in sight"
     plot = board.locator(".llm-plot svg").first.bounding_box()
     page.mouse.click(plot["x"] + 60, plot["y"] + 100)
-    expect(board.locator(".llm-group")).to_contain_text(re.compile(r"after step \d\d?: \d of \d+"))
+    expect(board.locator(".llm-group")).to_contain_text(re.compile(r"after step \d\d?, number \d of \d+"))
     expect(board.locator(".llm-plot svg").first).to_contain_text("answers")
     page.mouse.move(1, 1)
     board.get_by_label("Training step to show").focus()
@@ -249,7 +249,7 @@ def test_alignment(page, opened):
     expect(board.locator(".llm-says")).to_contain_text("learns nothing from this group")
     board.get_by_text("3", exact=True).click()
     expect(board.locator(".llm-says")).to_have_text("Only one answer: there is nothing to compare it with.")
-    board.get_by_label("Prompt to compare on").select_option(index=1)
+    board.get_by_label("Prompt to compare answers to").select_option(index=1)
     expect(board.locator(".llm-column")).to_contain_text(["base(empty)", "tuned reward −0.5long"])
     board.get_by_role("checkbox", name="other").uncheck()
     expect(board.locator(".llm-group .llm-choice")).to_have_count(1)  # only the prompt is left to choose

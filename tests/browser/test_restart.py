@@ -78,7 +78,7 @@ def restarted(alive):
                 view.get_by_role("tab", name="Learn merges").click()
             view.get_by_label(row.box, exact=True).fill(f"typed into {row.name}")
     alive.page.wait_for_timeout(1000)
-    alive.keep_busy(60, deaf=True)
+    alive.keep_busy(60, uninterruptible=True)
     click(alive.page.locator(".llm-chat"), "Send")
     expect(alive.page.get_by_label("Your message")).to_have_value("")
     alive.restart()
@@ -88,16 +88,16 @@ def restarted(alive):
 
 @pytest.mark.timeout(300)
 @every_view
-def test_a_restart_is_told_and_nothing_is_swallowed(restarted, row):
+def test_a_restart_is_announced_and_nothing_is_lost(restarted, row):
     view = restarted.page.locator(row.selector)
-    told = view.locator(".llm-restarted")
+    notice = view.locator(".llm-restarted")
     if row.works_alone:
-        expect(told).to_have_count(0)
+        expect(notice).to_have_count(0)
         if row.works_alone != "Save":
             click(view, row.works_alone)
             expect(view.locator("[aria-current=step]")).to_have_text("2 scale")
     else:
-        expect(told).to_have_text(RESTARTED)
+        expect(notice).to_have_text(RESTARTED)
         enabled = view.locator("[data-acts]:not(:disabled, :read-only)")
         assert enabled.evaluate_all("all => all.map((one) => one.outerHTML)") == []
         typed = f"typed into {row.name}"
@@ -199,4 +199,4 @@ def test_a_saved_notebook_shows_the_picture(opened_again, row):
     assert output.locator("img").evaluate("image => image.complete && image.naturalWidth > 100")
     expect(output).not_to_contain_text("Error")
     if trusted:
-        expect(output).to_contain_text("Run the cell again to bring the view to life")
+        expect(output).to_contain_text("Run the cell again to use the view")

@@ -95,14 +95,14 @@ def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
     pattern = view.get_by_label("pattern", exact=True)
     for text, said in (("(a", "Still in use: no pattern."), ("zzz", "already breaks the pattern")):
         pattern.fill(text)
-        click(view, "Allow only this")
+        click(view, "Use this pattern")
         if text == "zzz":
             expect(view.locator(".llm-problem")).to_contain_text(said)
             expect(view.locator(".llm-problem")).to_contain_text("your pattern")
         else:
             expect(view.locator(".llm-refused", has_text="“(a”")).to_contain_text(said)
         expect(pattern).to_have_value(text)
-    temperature = view.get_by_label("temperature, exactly")
+    temperature = view.get_by_label("temperature, as a number")
     for key in ("Tab", "Enter"):
         temperature.fill("")
         temperature.press(key)
@@ -307,7 +307,7 @@ def test_a_prompt_of_blanks_and_an_end_without_a_text(alive):
     use(view, "  ")
     expect(view.locator(".llm-prompt").first).to_have_text("··")
     view.get_by_label("pattern", exact=True).fill("()")
-    click(view, "Allow only this")
+    click(view, "Use this pattern")
     expect(view.get_by_text("The pattern allows no text at all: only the end token may come.")).to_be_visible()
     expect(view.locator(".llm-problem")).to_be_empty()
     click(view, "Reset all")

@@ -30,7 +30,7 @@ def step_through_training(bench, page):
     page.keyboard.press("ArrowRight")  # not before it is predicted
     expect(view.locator(".llm-choices button").first).to_be_focused()
     view.get_by_role("button", name="a + t").click()
-    expect(view.locator(".llm-judged")).to_contain_text("Right: “a” + “t” occurs here 6 times")
+    expect(view.locator(".llm-judged")).to_contain_text("Right: “a” + “t” occurs 6 times here")
     expect(view.locator(".llm-score")).to_have_text("1 of 1 right")
     view.get_by_label("Predict first").uncheck()
     view.locator(".llm-stage").focus()
@@ -67,7 +67,7 @@ def step_through_encoding(bench, page):
     page.keyboard.press("Enter")
     expect(view.locator(".llm-happened")).to_contain_text("Start: the text as 10 bytes")
     view.get_by_label("To the end").click()
-    expect(view.locator(".llm-happened")).to_contain_text("No learned pair is left. Ids: ")
+    expect(view.locator(".llm-happened")).to_contain_text("The text has no learned pairs left. Ids: ")
     expect(view.locator(".llm-stage .llm-token")).to_have_text(["the·", "h", "at·i", "s"])
     bench.look("tokenization_encoding", view)
     view.get_by_role("tab", name="Encode a text").focus()

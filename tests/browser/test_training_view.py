@@ -50,7 +50,7 @@ def view(under_way):
 @pytest.mark.timeout(300)
 def test_a_run_that_fails_says_why_and_the_other_goes_on(under_way, view):
     expect(view.get_by_role("alert").nth(1)).to_contain_text("is too high: try a third of it")
-    expect(view.locator(".llm-standing").nth(1)).to_contain_text("broke off")
+    expect(view.locator(".llm-standing").nth(1)).to_contain_text("failed")
     expect(view.get_by_role("button", name="Pause wild")).to_be_disabled()
     expect(view.locator(".llm-standing").first).to_contain_text("running: step")
 
@@ -96,7 +96,7 @@ def test_a_loop_in_a_cell_is_shown_and_can_be_interrupted(under_way):
     page = under_way.page
     page.evaluate(BEGIN, 3)
     view = page.locator(".llm-training").nth(1)
-    expect(view.locator(".llm-standing")).to_contain_text("running in a cell (interrupt it to pause): step")
+    expect(view.locator(".llm-standing")).to_contain_text("running in a cell (interrupt the cell to pause): step")
     expect(view.get_by_role("button", name="Pause", exact=True)).to_be_disabled()
     under_way.interrupt()
     expect(view.locator(".llm-standing")).to_contain_text("paused: step")

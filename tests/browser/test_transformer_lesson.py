@@ -19,7 +19,7 @@ def open_a_box(bench, page):
     expect(view.locator("h3")).to_contain_text("SmolLM2")
     view.get_by_role("button", name="Queries").click()
     expect(view.locator(".llm-values")).to_be_visible()
-    expect(view.locator(".llm-told")).to_contain_text("The token’s vector has norm")
+    expect(view.locator(".llm-caption")).to_contain_text("The token’s vector has a norm of")
     bench.look("lesson_05_boxes", view)
     view.get_by_text("Follow one token").click()
     expect(view.locator(".llm-follow svg").first).to_be_visible()

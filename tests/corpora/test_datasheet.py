@@ -69,7 +69,7 @@ def test_datasheet_totals_are_true(datasheet, ten_million):
 
 @pytest.mark.slow
 def test_ten_million_characters_without_a_repeated_story_and_with_many_words(ten_million):
-    told = ten_million.split("\n\n")[:-1]
-    assert len(set(told)) == len(told) > 10_000
+    story_list = ten_million.split("\n\n")[:-1]
+    assert len(set(story_list)) == len(story_list) > 10_000
     assert len(set(re.findall(r"[a-z]+(?:'[a-z]+)?", ten_million.lower()))) >= 1_500
     assert re.fullmatch(r"[ -~\n]*", ten_million)  # plain ASCII

@@ -30,9 +30,9 @@ def test_the_answers_are_those_of_the_questions():
 
 def test_a_page_holds_the_story_and_every_answer_once():
     story = tell(3, "train", 8)
-    told, exercises = page(story).split(STORY_SEPARATOR)
+    text_before, exercises = page(story).split(STORY_SEPARATOR)
     lines = exercises.splitlines()
-    assert told == story.text
+    assert text_before == story.text
     assert len(lines) == len(set(lines)) == len(answers(story)) + 2
     for question in story.questions:
         assert (f"{question.text} {question.reply}" in lines) == (question.kind != "unanswerable")

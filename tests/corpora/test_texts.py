@@ -63,7 +63,7 @@ def test_what_is_not_text_is_named_with_its_byte(tmp_path, before, wrong, byte):
 def test_missing_empty_and_unreadable_files(tmp_path):
     with pytest.raises(CorpusError, match=r"none\.txt cannot be read \(No such file"):
         from_files(tmp_path / "none.txt")
-    with pytest.raises(CorpusError, match=r"Name the files in it"):
+    with pytest.raises(CorpusError, match=r"Pass the files in this folder"):
         from_files(tmp_path)
     (tmp_path / "empty.txt").touch()
     with pytest.raises(CorpusError, match=r"There is no text in .*empty\.txt"):

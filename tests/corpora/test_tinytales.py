@@ -64,26 +64,26 @@ def test_zipf_draws_the_nth_option_a_nth_as_often_as_the_first(n):
 
 @pytest.mark.parametrize("split", ["train", "heldout"])
 def test_a_few_villagers_and_shapes_are_told_of_often_and_most_seldom(split):
-    told = list(tt.tinytales(n_stories=600, split=split))
-    heroes = [story.hero.name for story in told if story.hero.is_villager]
+    stories = list(tt.tinytales(n_stories=600, split=split))
+    heroes = [story.hero.name for story in stories if story.hero.is_villager]
     ten_first = {who.name for who in tt.villagers()[:10]}
     assert len(heroes) / 2 < sum(name in ten_first for name in heroes) < len(heroes)
-    shapes = Counter(story.shape for story in told)
+    shapes = Counter(story.shape for story in stories)
     first, second, *_, last = tt.shapes()
     assert shapes[first] > 1.4 * shapes[second] > 5 * shapes[last]
 
 
 def test_iteration_tells_the_numbered_stories():
-    told = list(tt.tinytales(seed=5, split="validation", n_stories=4, start=2))
-    assert [story.index for story in told] == [2, 3, 4, 5]
-    assert [story.text for story in told] == [tell(5, "validation", i).text for i in range(2, 6)]
+    stories = list(tt.tinytales(seed=5, split="validation", n_stories=4, start=2))
+    assert [story.index for story in stories] == [2, 3, 4, 5]
+    assert [story.text for story in stories] == [tell(5, "validation", i).text for i in range(2, 6)]
 
 
 def test_text_is_the_stories_and_an_empty_line_after_each():
     text = tt.tinytales_text(5_000, seed=2)
-    told = list(tt.tinytales(seed=2, characters=5_000))
-    assert text == "".join(story.text + "\n\n" for story in told)
-    assert 5_000 <= len(text) < 5_000 + len(told[-1].text) + 2
+    stories = list(tt.tinytales(seed=2, characters=5_000))
+    assert text == "".join(story.text + "\n\n" for story in stories)
+    assert 5_000 <= len(text) < 5_000 + len(stories[-1].text) + 2
 
 
 def test_seeds_and_splits_differ():
@@ -93,14 +93,16 @@ def test_seeds_and_splits_differ():
 
 @pytest.mark.slow
 def test_held_out_compositions_occur_nowhere_else():
-    told = {split: [tell(0, split, i).composition for i in range(n)] for split, n in zip(tt.SPLITS, (1500, 500, 500))}
-    assert all(tt.is_held_out(*composition) for composition in told["heldout"])
-    elsewhere = {*told["train"], *told["validation"]}
+    stories = {
+        split: [tell(0, split, i).composition for i in range(n)] for split, n in zip(tt.SPLITS, (1500, 500, 500))
+    }
+    assert all(tt.is_held_out(*composition) for composition in stories["heldout"])
+    elsewhere = {*stories["train"], *stories["validation"]}
     assert not any(tt.is_held_out(*composition) for composition in elsewhere)
-    assert not elsewhere & set(told["heldout"])
+    assert not elsewhere & set(stories["heldout"])
     # What is new is the combination: each of its parts is known from training.
     for part in range(3):
-        assert {c[part] for c in told["heldout"]} <= {c[part] for c in told["train"]}
+        assert {c[part] for c in stories["heldout"]} <= {c[part] for c in stories["train"]}
 
 
 def test_there_are_several_dozen_shapes_and_all_are_told():

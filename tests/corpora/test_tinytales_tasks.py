@@ -167,15 +167,15 @@ def test_all_kinds_of_questions_occur():
 @pytest.mark.slow
 def test_every_way_of_telling_every_shape_gives_tasks():
     """A question about a word that was not told would raise ScriptError."""
-    told = dict.fromkeys(tt.shapes(), 0)
+    seen = dict.fromkeys(tt.shapes(), 0)
     for story in tt.tinytales(seed=1):  # the rarest shape is one story in 225
-        told[story.shape] += 1
-        if told[story.shape] > 5:
+        seen[story.shape] += 1
+        if seen[story.shape] > 5:
             continue
         assert story.summary
         assert story.questions
         assert story.instructions
-        if min(told.values()) >= 2:
+        if min(seen.values()) >= 2:
             break
 
 

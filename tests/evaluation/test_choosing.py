@@ -169,7 +169,7 @@ def test_the_four_ways_are_lm_evals_definitions(model, tokenizer):
     (bare,) = choice_scores(model, tokenizer, [question], baseline=None)
     with pytest.raises(ValueError, match="baseline was not measured"):
         bare.by("against baseline")
-    with pytest.raises(ValueError, match="by must be one of 'raw'"):
+    with pytest.raises(ValueError, match="way must be one of 'raw'"):
         bare.by("best")
 
 
@@ -231,7 +231,7 @@ def test_choices_that_begin_alike(model, tokenizer):
             r"line 2: 'choices' must be a list of strings, got \['a', 1\]",
         ),
         ('{"prompt": "x", "answer": 3}', "'answer' must be a string or a list, got 3"),
-        ('{"prompt": "x", "answr": "a"}', "unknown field 'answr'; a question may have prompt, messages"),
+        ('{"prompt": "x", "answr": "a"}', "unknown field 'answr'; a question may have the fields prompt, messages"),
         ('{"prompt": "x", ', "line 2: invalid JSON at character"),
         ("[]", r"line 2: \[\] is not an object. Expected an object such as"),
     ],
@@ -245,7 +245,7 @@ def test_lines_that_are_no_questions(tmp_path, line, message):
 
 def test_files_without_questions(tmp_path):
     (tmp_path / "empty.jsonl").write_text("\n\n")
-    with pytest.raises(QuestionError, match=r"empty.jsonl has no questions. Expected one per line"):
+    with pytest.raises(QuestionError, match=r"empty.jsonl has no questions. Expected one question per line"):
         read_questions(tmp_path / "empty.jsonl")
     with pytest.raises(QuestionError, match=r"none.jsonl cannot be read"):
         read_questions(tmp_path / "none.jsonl")
@@ -383,7 +383,7 @@ def test_a_needle_is_found_where_it_is_in_reach(tokenizer, monkeypatch):
         ({"depths": [50]}, "share of the text, from 0"),
         ({"needles": []}, "no needle"),
         ({"lengths": [10]}, "no room for the needle"),
-        ({"lengths": [900]}, "haystack has 22 tokens, but a text of 900 needs"),
+        ({"lengths": [900]}, "haystack has 22 tokens, but a text of 900 tokens needs"),
     ],
 )
 def test_no_grid(model, tokenizer, changes, message):

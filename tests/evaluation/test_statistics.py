@@ -144,7 +144,7 @@ def test_calibration_error():
     assert calibration_error(confidences, some(2000, skill=4)[1]) > 10 * by_chance
     with pytest.raises(ValueError, match=r"between 0 and 1, got values from 0.5 to 50"):
         calibration_error([0.5, 50], [1, 0])
-    with pytest.raises(ValueError, match="Each answer needs a confidence and a 0 or 1"):
+    with pytest.raises(ValueError, match=r"Each answer needs a confidence, and a 1 \(right\) or 0 \(wrong\)"):
         reliability([], [])
 
 
@@ -168,10 +168,14 @@ def test_the_temperature_has_the_lowest_loss(seed):
 @pytest.mark.parametrize(
     ("logits", "right", "message"),
     [
-        ([[2.0, 1.0], [0.0, 3.0]], [0, 1], "the lower the temperature, the better the fit"),
+        ([[2.0, 1.0], [0.0, 3.0]], [0, 1], "so a lower temperature always fits better"),
         ([[2.0, 1.0], [0.0, 3.0]], [1, 0], "no temperature can help"),
         ([[2.0, float("-inf")]], [0], "infinite or NaN"),
-        ([[2.0, 1.0]], [0, 1], r"one choice for each question; got logits of shape \[1, 2\] and right of shape \[2\]"),
+        (
+            [[2.0, 1.0]],
+            [0, 1],
+            r"the right choice for each question; got logits of shape \[1, 2\] and right of shape \[2\]",
+        ),
     ],
 )
 def test_no_temperature(logits, right, message):
@@ -195,7 +199,7 @@ def test_the_curve_and_its_area_are_sklearns(positive, seed):
 def test_no_curve():
     with pytest.raises(ValueError, match="NaN"):
         roc_curve([0.5, float("nan")], [1, 0])
-    with pytest.raises(ValueError, match="Each case needs a score and a 0 or 1"):
+    with pytest.raises(ValueError, match=r"Each case needs a score and a label, 1 \(positive\) or 0 \(negative\)"):
         roc_curve([0.5], [1, 0])
 
 

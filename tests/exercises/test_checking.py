@@ -44,7 +44,7 @@ def test_an_exception_in_one_edge_case_names_the_case():
     report = check("tokenization.most_common_pair", lambda ids: max(pairwise(ids)))
     assert report.kind == "raised"
     assert "no ids at all" in repr(report)
-    assert "of no items" in repr(report) or "1 is needed" in repr(report) or report.misconceptions or report.findings
+    assert "there is none" in repr(report) or "1 is needed" in repr(report) or report.misconceptions or report.findings
 
 
 def test_a_wrong_signature_is_explained():
@@ -56,16 +56,16 @@ def test_a_wrong_signature_is_explained():
 @pytest.mark.parametrize(
     ("call", "advice"),
     [
-        (lambda x: torch.stack(x), "wants a list (or tuple) of tensors"),
-        (lambda x: torch.cat(x), "wants a list (or tuple) of tensors"),
-        (lambda x: x.flatten().topk(999), "`min(k, len(...))` is never too many"),
+        (lambda x: torch.stack(x), "needs a list (or tuple) of tensors"),
+        (lambda x: torch.cat(x), "needs a list (or tuple) of tensors"),
+        (lambda x: x.flatten().topk(999), "With `min(k, len(...))`, you never ask for too many"),
         (lambda x: len(3), "Print `type(...)`"),
     ],
 )
-def test_what_usually_leads_to_an_error_is_told(call, advice):
+def test_the_usual_cause_of_an_error_is_named(call, advice):
     report = " ".join(repr(check("attention.split_heads", lambda x, n_heads: call(x))).split())
     assert advice in report
-    assert "It is called with" not in report
+    assert "`check` calls your function" not in report
 
 
 @pytest.mark.slow
@@ -92,10 +92,10 @@ def test_a_list_of_equal_tensors_is_to_be_stacked():
 def test_another_precision_is_a_remark():
     report = check("attention.scaled_dot_product", attention_with(lambda z: z.float()))
     assert report.correct  # less exact, and no mistake in the idea
-    assert "For float64 inputs your result is float32" in repr(report)
+    assert "For float64 inputs, your result is float32" in repr(report)
     report = check("attention.scaled_dot_product", attention_with(lambda z: z.double()))
     assert report.correct  # the task names no dtype
-    assert "For float32 inputs your result is float64" in repr(report)
+    assert "For float32 inputs, your result is float64" in repr(report)
 
 
 @pytest.mark.slow
@@ -113,7 +113,7 @@ def test_a_missing_return_is_not_a_stub():
 def test_a_broken_property_is_shown_on_the_smallest_case():
     report = check("attention.scaled_dot_product", attention_with(lambda z: 0.8 * z + 0.3 * z.tanh().roll(1, 2) ** 2))
     assert report.kind == "property"
-    assert "any weighted mean is 1; one of yours is" in repr(report)
+    assert "every weighted mean is 1; one of your results is" in repr(report)
     assert "[[[[1.541, -0.2934], [-2.179, 0.5684]]]]" in repr(report)
 
 
@@ -145,7 +145,7 @@ def test_a_difference_is_shown_where_it_is_first_and_how_large_it_is():
     assert report.kind in ("differs", "property", "reason")
     report = check("attention.split_heads", lambda x, n: torch.stack(x.chunk(n, -1), 1) + (x.shape[1] == 5) * 0.5)
     assert report.kind == "differs"
-    assert "the first at batch 0, head 0, seq 0, d_head 0" in repr(report)
+    assert "The first is at batch 0, head 0, seq 0, d_head 0" in repr(report)
     assert "0.5 too large" in repr(report) or "times as much" in repr(report)
     assert "≠" in repr(report)
 
@@ -207,7 +207,7 @@ def test_a_model_with_a_watcher_left_on_it_counts_as_changed():
     assert report.kind == "property"
     said = " ".join(repr(report).split())
     assert "still on `blocks.0.attention.hook_z`" in said
-    assert "Remove it before you return." in said
+    assert "Remove the hook before you return." in said
 
 
 def test_a_hook_that_an_error_leaves_behind_is_remarked():
@@ -339,7 +339,7 @@ def test_a_tensor_of_ones_own_in_float32_is_a_remark():
 
     report = check("attention.rotate", rotate)
     assert report.correct
-    assert "For float64 inputs your function raises an error" in " ".join(repr(report).split())
+    assert "For float64 inputs, your function raises an error" in " ".join(repr(report).split())
     assert not check("attention.rotate", lambda x, cos, sin: 2 * rotate(x, cos, sin)).correct
 
 

@@ -131,11 +131,11 @@ def test_the_tables_of_lists_and_dictionaries_show_the_places_that_differ():
 def test_the_table_of_a_shape_names_the_axes():
     difference = find_difference(torch.zeros(2, 3), torch.zeros(2, 4, 1), ["query", "key"])
     assert textwrap.dedent(difference.parts[1].as_text()) == textwrap.dedent("""\
-        axis            expected  yours
-        ──────────────  ────────  ─────
-        query           2         2
-        key             3         4  ≠
-        (one too many)  none      1  ≠""")
+        axis          expected  yours
+        ────────────  ────────  ─────
+        query         2         2
+        key           3         4  ≠
+        (extra axis)  none      1  ≠""")
     assert difference.parts[1].marked == {(1, 2), (2, 2)}
 
 

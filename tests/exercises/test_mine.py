@@ -50,7 +50,7 @@ def test_an_infinity_of_the_notebook_is_kept(next_session):
     assert torch.equal(mine(MASK)(2, 4), attention.causal_mask(2, 4))
 
 
-def test_what_is_borrowed_from_llmlib_is_told_at_once():
+def test_what_is_borrowed_from_llmlib_is_named_at_once():
     rate = (
         "def rate(step, steps, warmup, peak):\n    return peak * schedule_at(step, TrainConfig(steps, warmup=warmup))"
     )
@@ -92,7 +92,7 @@ def test_a_lambda_is_kept_under_the_exercises_name():
     [
         ("hidden = torch.ones(9, 9).tril().bool()\ndef f(n, m): return hidden[m - n:m, :m]", "`hidden` from your"),
         ("def make(k): return lambda n, m: torch.ones(n, m).tril(k + m - n).bool()\nf = make(0)", "another function"),
-        ("from llmlib.attention import causal_mask as f", "a function of a library"),
+        ("from llmlib.attention import causal_mask as f", "a library function"),
         ("import functools\nf = functools.partial(lambda n, m: torch.ones(n, m).tril(m - n).bool())", "def or lambda"),
     ],
 )
@@ -216,7 +216,7 @@ def test_a_kept_part_and_the_notebook_may_share_a_module_a_constant_and_a_helper
     exec(source.whole, space)
     q = torch.ones(1, 1, 3, 2)
     assert torch.equal(space["attend"](q, q, q, attention.causal_mask(3, 3)), q)
-    with pytest.raises(NoSource, match="`SCALE` has two meanings"):
+    with pytest.raises(NoSource, match="`SCALE` means one thing in your notebook and another"):
         source_of(run_cell(WHOLE, **again | {"my_mask": mine(MASK), "SCALE": 3})["attend"])
 
 
@@ -348,9 +348,9 @@ def test_importing_runs_nothing_and_neither_does_the_picture(next_session, monke
 def test_a_part_that_does_not_fit_any_more_falls_back_to_ours_and_is_not_lost(text, why, capsys):
     keeping.keep(MASK, Source("my_mask", (), text))
     assert mine(MASK) is attention.causal_mask
-    told = capsys.readouterr().out
-    assert "no longer fits" in told
-    assert re.search(why, told), told
+    printed = capsys.readouterr().out
+    assert "no longer fits" in printed
+    assert re.search(why, printed), printed
     assert keeping.last_kept(MASK).source.text == text
     collected = writing.collect()
     assert collected.mine == {}
@@ -378,5 +378,5 @@ def test_the_picture_says_in_words_what_it_shows(next_session):
     here = mine(here="Attention")
     assert "you are here" in here.svg()
     assert "You are here: Attention." in here.alt
-    with pytest.raises(ValueError, match=r"here must be one of 'Tokenizer', .* got 'attention'"):
+    with pytest.raises(ValueError, match=r"here must be one of 'Tokenizer', .*; got 'attention'"):
         mine(here="attention")

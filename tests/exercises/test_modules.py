@@ -64,7 +64,7 @@ def test_what_is_wrong_with_a_part_is_said_before_the_module_is_called(old, new,
 
 def test_a_class_that_is_no_module_or_takes_other_arguments():
     assert "is not a torch module yet" in said_to(PARTS, text=CLASS.replace("(nn.Module)", ""))[1]
-    assert "`super().__init__()` has to come" in said_to(PARTS, text=CLASS.replace("super().__init__()", "pass"))[1]
+    assert "Call `super().__init__()` first" in said_to(PARTS, text=CLASS.replace("super().__init__()", "pass"))[1]
     assert "`forward` should take self, x, cos, sin." in said_to(PARTS, more="")[1]
 
 
@@ -170,7 +170,7 @@ UNTURNED = (
         ("only queries turned", [("rotate(k, cos, sin)", "k")]),
     ],
 )
-def test_a_module_written_by_hand_is_told_its_idea(idea, edits):
+def test_a_module_written_by_hand_gets_its_idea_named(idea, edits):
     text = BY_HAND
     for old, new in edits:
         assert old in text

@@ -38,7 +38,7 @@ def test_the_borrowed_file_computes_what_the_library_does_and_needs_torch_alone(
     assert "llmlib import" not in assembled.text
     imported = {each.package for each in imports_of(ast.parse(assembled.text).body)}
     assert imported - set(sys.stdlib_module_names) == {"torch"}
-    assert "The file needs torch alone." in assembled.text
+    assert "The file needs only torch." in assembled.text
     assert "\n# How SmolLM2 cuts a text into pieces" in assembled.text
     findings = list(whole.check_small(writing.as_module(assembled.text)))
     assert all(finding.ok for finding in findings), findings
@@ -164,9 +164,9 @@ def test_the_command_writes_and_never_over_what_was_changed(tmp_path):
 def test_a_file_of_somebody_else_is_not_checked_without_a_word(tmp_path):
     path, mark = tmp_path / "my_llm.py", tmp_path / "it was run"
     path.write_text(f"open({str(mark)!r}, 'w').close()\n")
-    told = mine_command("--check", path)
-    assert told.exit_code == 1
-    assert "runs its code" in told.output
+    checked = mine_command("--check", path)
+    assert checked.exit_code == 1
+    assert "runs its code" in checked.output
     assert not mark.exists()
 
 

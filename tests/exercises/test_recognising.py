@@ -9,7 +9,7 @@ from llmlib.exercises.engine.checking import examine
 from llmlib.exercises.engine.comparing import find_difference
 from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.exercise import Case, Exercise, Misconception
-from llmlib.exercises.engine.recognising import one_apart_from_odd
+from llmlib.exercises.engine.recognising import one_apart_from_unclear
 from llmlib.exercises.engine.running import Outcome
 from llmlib.exercises.engine.trials import Trial
 
@@ -59,7 +59,7 @@ SILENT, SILENT_TOO = tried([], None), tried([], None)
     ],
 )
 def test_an_idea_that_is_shown_twice_is_named_with_what_it_leaves_open(trials, open_cases):
-    found = one_apart_from_odd(examined(trials))
+    found = one_apart_from_unclear(examined(trials))
     assert found.ideas == (BACKWARDS,)
     assert list(found.open) == open_cases
 
@@ -75,7 +75,7 @@ def test_an_idea_that_is_shown_twice_is_named_with_what_it_leaves_open(trials, o
     ],
 )
 def test_an_idea_is_not_named_on_too_little(trials):
-    assert one_apart_from_odd(examined(trials)) is None
+    assert one_apart_from_unclear(examined(trials)) is None
 
 
 def test_an_attempt_without_a_known_reason_is_answered_when_the_time_is_over(monkeypatch):

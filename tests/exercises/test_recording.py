@@ -78,7 +78,7 @@ def test_progress_says_where_to_go_on():
     assert here()[0] == "01 Tokenization"
     for exercise in all_exercises():
         recording.record_attempt(exercise.name, correct=True)
-    assert progress().parts[0].text == "Everything is solved. Well done."
+    assert progress().parts[0].text == "All exercises are solved. Well done!"
     assert {row[1] for row in progress().parts[1].rows} == {"✓ solved", "… begun", "○"}
     with pytest.raises(KeyError, match=r"is no lesson 'atention'.*Did you mean 'attention'"):
         progress("atention")

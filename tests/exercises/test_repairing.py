@@ -17,7 +17,7 @@ from llmlib.exercises.engine.trials import Trial, alike
 from llmlib.exercises.registry import find
 
 
-def told(edits, line, wanted):
+def explained(edits, line, wanted):
     """What we say about the changes that turn this line into the wanted one."""
     tree = ast.parse(f"def f(x, n):\n    {line}")
     changed = ast.unparse(ast.parse(wanted))
@@ -26,23 +26,23 @@ def told(edits, line, wanted):
 
 def test_a_one_too_many_is_not_a_wrong_operator():
     for operator in ("*", "/", "//", "**"):
-        assert told(expressions.edits, "return x + 1", f"return x {operator} 1") == set()
-    assert any("step too many" in says for says in told(expressions.edits, "return x + 1", "return x"))
-    assert told(expressions.edits, "return x + 1", "return x - 1")
-    assert told(expressions.edits, "return x + n", "return x * n")
+        assert explained(expressions.edits, "return x + 1", f"return x {operator} 1") == set()
+    assert any("step too many" in says for says in explained(expressions.edits, "return x + 1", "return x"))
+    assert explained(expressions.edits, "return x + 1", "return x - 1")
+    assert explained(expressions.edits, "return x + n", "return x * n")
 
 
 def test_an_index_that_adds_an_axis_takes_no_part():
-    (says,) = told(expressions.edits, "return x[:, None]", "return x")
+    (says,) = explained(expressions.edits, "return x[:, None]", "return x")
     assert "takes only a part" not in says
     assert "one more axis than `x`" in says
     for part in ("x[:, :1]", "x[0, None]", "x[1:]"):
-        assert any("takes only a part" in says for says in told(expressions.edits, f"return {part}", "return x"))
+        assert any("takes only a part" in says for says in explained(expressions.edits, f"return {part}", "return x"))
 
 
 def test_nothing_is_added_with_false_or_0():
-    assert told(statements.edits, "x[n] = False", "x[n] += False") == set()
-    assert told(statements.edits, "x[n] = n", "x[n] += n")
+    assert explained(statements.edits, "x[n] = False", "x[n] += False") == set()
+    assert explained(statements.edits, "x[n] = n", "x[n] += n")
 
 
 def test_a_tuple_is_asked_for_only_where_its_type_matters():
@@ -70,9 +70,9 @@ def test_one_more_is_no_algebra():
 def test_no_list_is_put_into_itself():
     """`torch.tensor` never returns from such a list: the process dies."""
     for line in ("x.append({})", "x.insert(0, {})", "x.append([1, {}])", "x[0] = {}"):
-        assert told(missing.names, line.format("n"), line.format("x")) == set()
+        assert explained(missing.names, line.format("n"), line.format("x")) == set()
     for line in ("x.append(len({}))", "x[0] = {}[1]", "y.append({})"):
-        assert told(missing.names, line.format("n"), line.format("x"))
+        assert explained(missing.names, line.format("n"), line.format("x"))
 
 
 def test_a_second_name_in_a_dictionary_is_no_copy():
@@ -83,7 +83,7 @@ def test_a_second_name_in_a_dictionary_is_no_copy():
         return rows[0][ids] + 0 * rows[1][ids]
 
     reason = no_copy(Examination(find("embeddings.lookup"), attempt).tried())
-    assert "`rows[1] = rows[0]`, in line" in reason.finding.says
+    assert "`rows[1] = rows[0]` in line" in reason.finding.says
 
 
 def trial(right, got):
@@ -98,17 +98,17 @@ def test_a_place_that_is_right_speaks_against_an_idea_that_gives_nan_there():
     assert alike(foretold, trial(right, torch.tensor([9.0, 2.5, 3.0]))) is True
 
 
-def test_an_idea_of_another_shape_is_not_told_beside_a_result_of_the_right_one():
+def test_an_idea_of_another_shape_is_not_named_beside_a_result_of_the_right_one():
     right, got, other = torch.zeros(2, 3), torch.ones(2, 3), torch.ones(2, 3, 1)
     assert _is_shaped_right(trial(right, got), trial(other, got))
     assert not _is_shaped_right(trial(right, other), trial(other, other))
     assert not _is_shaped_right(trial(right, got), trial(got, got))
 
 
-@pytest.mark.parametrize(("name", "told"), [("alignment.worth_answering", False), ("alignment.k3", True)])
-def test_a_factor_of_two_explains_no_decisions(name, told):
+@pytest.mark.parametrize(("name", "explained"), [("alignment.worth_answering", False), ("alignment.k3", True)])
+def test_a_factor_of_two_explains_no_decisions(name, explained):
     e = Examination(find(name), lambda *args: 1 - find(name).reference(*args).double()).tried()
     found = {guess.finding.name for guess in as_if(e)}
     argument = e.exercise.argument_names[0]
-    assert (f"{argument} half as large" in found) == told
+    assert (f"{argument} half as large" in found) == explained
     assert f"{argument} negated" in found

@@ -105,7 +105,7 @@ def test_a_warm_up_with_nothing_to_repeat_says_so_in_a_line(private_progress):
         warm_up("atention")
 
 
-def test_progress_tells_of_answers():
+def test_progress_reports_answers():
     assert "right on the first try" not in repr(progress())
     answer(quiz("attention"), False)
     answer(quiz("attention"), True, 2)

@@ -80,14 +80,14 @@ def test_questions_have_a_reason_for_each_choice(lesson):
 
 
 def test_questions_by_name():
-    assert predict("attention.sum_of_weights").answer("c").startswith("Right.")
+    assert predict("attention.sum_of_weights").answer("a").startswith("Right.")
     with pytest.raises(KeyError, match=r"Did you mean 'attention.sum_of_weights'"):
         predict("attention.sum_of_weight")
     with pytest.raises(KeyError, match=r"no questions 'atention'.*Did you mean 'attention'"):
         quiz("atention")
-    with pytest.raises(ValueError, match="choices 'a' to 'd'"):
+    with pytest.raises(ValueError, match="choice must be from 'a' to 'd'"):
         predict("attention.sum_of_weights").answer("e")
-    with pytest.raises(ValueError, match="questions 1 to 1"):
+    with pytest.raises(ValueError, match="question must be from 1 to 1"):
         predict("attention.sum_of_weights").answer("a", 2)
 
 

@@ -150,7 +150,7 @@ def test_endless_recursion_is_caught():
 
     report = check("tokenization.most_common_pair", attempt)
     assert report.kind == "raised"
-    assert "which case should stop it" in repr(report)
+    assert "Which case should stop it" in repr(report)
 
 
 GARBAGE = [

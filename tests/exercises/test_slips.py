@@ -37,22 +37,22 @@ class MultiHeadAttention(nn.Module):
 OURS = {"torch": torch, "nn": nn, "rotate": embeddings.rotate} | vars(attention)
 
 
-def told(name, attempt):
+def said_about(name, attempt):
     return " ".join(repr(examine(find(name), attempt)).partition("The case")[0].split())
 
 
 @pytest.mark.parametrize(
     ("right", "slip", "says"),
     [
-        ("x), self.n_heads), cos", "x), n_heads), cos", "Keep it in `__init__`, as `self.n_heads`."),
+        ("x), self.n_heads), cos", "x), n_heads), cos", "Store it in `__init__`, as `self.n_heads`."),
         ("causal_mask(x.shape[1], ", "causal_mask(seq, ", "`seq` is the name of an axis. Its size is `x.shape[1]`."),
-        ("self.query(x)", "self.query @ x", "`self.query` is a layer, and a layer is called like a function"),
+        ("self.query(x)", "self.query @ x", "`self.query` is a layer, so call it like a function"),
         ("self.key(x), self.n_kv_heads", "self.key(x), self.n_heads", "does `self.key(x)` have side by side?"),
     ],
 )
 def test_slips_in_a_module(right, slip, says):
     assert MODULE.count(right) == 1
-    assert says in told(NAME, run_cell(MODULE.replace(right, slip), **OURS)["MultiHeadAttention"])
+    assert says in said_about(NAME, run_cell(MODULE.replace(right, slip), **OURS)["MultiHeadAttention"])
 
 
 ONE_PASS = """
@@ -71,25 +71,25 @@ def online_softmax(blocks):
 @pytest.mark.parametrize(
     ("peak", "total", "says"),
     [
-        ("max(dim=-1)", "sum(dim=-1)", "`max` with an axis returns a pair of tensors, the values and their indices."),
-        ("amax(dim=-1)", "sum(dim=-1)", "With `keepdim=True` it stays, with length 1."),
+        ("max(dim=-1)", "sum(dim=-1)", "`max` with an axis returns a pair of tensors: values and indices."),
+        ("amax(dim=-1)", "sum(dim=-1)", "With `keepdim=True`, the axis stays, with length 1."),
         ("amax(dim=-1, keepdim=True)", "sum(dim=-1)", "needs one more axis (of length 1) here."),
     ],
 )
 def test_slips_with_an_axis_that_is_summed_away(peak, total, says):
     cell = ONE_PASS.replace("PEAK", peak).replace("SUM", total)
-    assert says in told("attention.online_softmax", run_cell(cell, torch=torch)["online_softmax"])
+    assert says in said_about("attention.online_softmax", run_cell(cell, torch=torch)["online_softmax"])
 
 
 @pytest.mark.parametrize(("head", "says"), BY_HAND.values(), ids=BY_HAND)
-def test_a_head_by_hand_is_told_the_two_scores(head, says):
-    assert says in told("attention.previous_occurrence", head)
+def test_a_head_by_hand_gets_the_two_scores_named(head, says):
+    assert says in said_about("attention.previous_occurrence", head)
 
 
 def test_an_idea_about_a_head_by_hand_comes_with_the_two_scores():
     exercise = find("attention.previous_occurrence")
     for idea in exercise.misconceptions:
-        said = told(exercise.name, lambda *args, faults=idea.faults: exercise.faulty(*args, **faults))
+        said = said_about(exercise.name, lambda *args, faults=idea.faults: exercise.faulty(*args, **faults))
         assert " with the key at position " in said, idea.name
 
 
@@ -118,7 +118,7 @@ def test_a_right_module_stays_right_beside_exercises_that_are_not_solved():
     assert check(NAME, notebook["MultiHeadAttention"]).correct
     for name in ("share_heads", "rotate"):  # the reader goes back to a side path
         run_in(notebook, f"def {name}(*args): ...")
-        said = told(NAME, notebook["MultiHeadAttention"])
+        said = said_about(NAME, notebook["MultiHeadAttention"])
         assert f"`{name}` is a function in your notebook that is not written yet" in said
     assert check(NAME, mine(NAME)).correct
 
@@ -131,12 +131,12 @@ def test_a_right_module_stays_right_beside_exercises_that_are_not_solved():
         ("nothing of the kind", "This key is not in the dictionary."),
     ],
 )
-def test_a_key_that_is_not_there_is_told_with_the_nearest_one(key, says):
+def test_a_missing_key_is_named_with_the_nearest_one(key, says):
     report = examine(find("transformer.llama_logits"), lambda ids, weights, config: weights[key])
     assert says in " ".join(repr(report).split())
 
 
-def test_a_function_that_torch_has_is_told_with_its_place():
+def test_a_function_that_torch_has_is_named_with_its_module():
     def attempt(x, gate, up, down):
         return (silu(x @ gate.T) * (x @ up.T)) @ down.T
 
@@ -155,9 +155,9 @@ def draw(probabilities, u):
 
 @pytest.mark.parametrize("place", ["past.argmax(-1)", "torch.argmax(past, dim=-1)", "(probabilities > 1).argmax(-1)"])
 def test_truth_values_become_numbers_and_no_other_change_is_named(place):
-    said = told("sampling.draw", run_cell(FIRST_PAST.replace("PLACE", place), torch=torch)["draw"])
-    assert "`.int()` turns them into 1 and 0, and `argmax` finds the first of the largest." in said
-    assert "would make it right" not in said
+    said = said_about("sampling.draw", run_cell(FIRST_PAST.replace("PLACE", place), torch=torch)["draw"])
+    assert "`.int()` turns them into 1 and 0, so that `argmax` finds the first of the largest." in said
+    assert "would make your function right" not in said
     assert check("sampling.draw", run_cell(FIRST_PAST.replace("PLACE", "past.int().argmax(-1)"))["draw"]).correct
 
 
@@ -188,17 +188,17 @@ def test_what_raises_in_some_cases_is_not_said_to_give_the_same_in_all():
     report = examine(find("attention.causal_mask"), made["f"])
     assert report.kind == "raised"
     assert not report.misconceptions
-    assert "Two sizes should be the same" in " ".join(repr(report).split())
+    assert "Two sizes should be equal" in " ".join(repr(report).split())
 
 
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("x @ y.T / (x.norm(dim=-1) * y.norm(dim=-1))", "`norm(dim=-1)` takes an axis away"),
-        ("(x / x.norm(dim=-1).clamp(min=1e-12)) @ y.T", "`norm(dim=-1)` takes an axis away"),
+        ("x @ y.T / (x.norm(dim=-1) * y.norm(dim=-1))", "`norm(dim=-1)` removes an axis"),
+        ("(x / x.norm(dim=-1).clamp(min=1e-12)) @ y.T", "`norm(dim=-1)` removes an axis"),
         ("x @ y.T / (x.norm(dim=-1) * y.norm(dim=-1)).clamp(min=1e-12)", "`[..., None]` adds it at the end."),
     ],
 )
 def test_a_length_without_its_axis_is_told_how_to_get_it_back(line, says):
     cell = f"\ndef cosine_similarity(x, y):\n    return {line}\n"
-    assert says in told("embeddings.cosine_similarity", run_cell(cell)["cosine_similarity"])
+    assert says in said_about("embeddings.cosine_similarity", run_cell(cell)["cosine_similarity"])

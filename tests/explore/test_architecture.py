@@ -38,7 +38,7 @@ def test_the_boxes_add_up_to_the_model(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_tensor_has_the_shape_that_is_told(kind):
+def test_every_tensor_has_the_shape_that_is_shown(kind):
     model, ids = make(kind), [1, 2, 3, 4, 5]
     boxes = [box for box in boxes_of(model.config).walk() if box.tensors]
     values = values_in(model, ids, [(box.id, 1) for box in boxes])
@@ -116,7 +116,7 @@ def test_the_way_of_a_token():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_tour_tells_what_a_trace_finds(kind):
+def test_the_tour_shows_what_a_trace_finds(kind):
     model, ids = make(kind), [3, 1, 4, 1, 5, 9, 2]
     tour = tour_of(model, ids)
     assert hooks_of(model) == []
@@ -125,14 +125,14 @@ def test_the_tour_tells_what_a_trace_finds(kind):
     found = [layer["before"] for layer in tour["layers"]] + [tour["layers"][-1]["after"]]
     np.testing.assert_allclose(found, [residual[0, -1].norm() for residual in t.residual], rtol=1e-4)
     assert tour["norm"] == found[0]
-    for told, pattern, attention, mlp in zip(tour["layers"], t.pattern, t.attention_out, t.mlp_out):
+    for facts, pattern, attention, mlp in zip(tour["layers"], t.pattern, t.attention_out, t.mlp_out):
         last = pattern[0, :, -1]
-        assert told["weight"] == pytest.approx(last[:, 1:-1].max().item(), rel=1e-4)
-        assert last[told["head"], told["key"]].item() == pytest.approx(told["weight"], rel=1e-4)
-        assert told["first"] == pytest.approx(last[:, 0].mean().item(), rel=1e-4, abs=1e-9)
-        assert told["attention"] == pytest.approx(attention[0, -1].norm().item(), rel=1e-4)
-        assert told["mlp"] == pytest.approx(mlp[0, -1].norm().item(), rel=1e-4)
-        assert ("unit" in told) == (model.config.mlp != "none")
+        assert facts["weight"] == pytest.approx(last[:, 1:-1].max().item(), rel=1e-4)
+        assert last[facts["head"], facts["key"]].item() == pytest.approx(facts["weight"], rel=1e-4)
+        assert facts["first"] == pytest.approx(last[:, 0].mean().item(), rel=1e-4, abs=1e-9)
+        assert facts["attention"] == pytest.approx(attention[0, -1].norm().item(), rel=1e-4)
+        assert facts["mlp"] == pytest.approx(mlp[0, -1].norm().item(), rel=1e-4)
+        assert ("unit" in facts) == (model.config.mlp != "none")
     p = logits.softmax(-1)
     assert [one["id"] for one in tour["next"]] == p.topk(6).indices.tolist()
     np.testing.assert_allclose([one["p"] for one in tour["next"]], p.topk(6).values, rtol=1e-4)
@@ -219,15 +219,15 @@ def test_sizes_move_and_clash(live):
 
 def test_what_cannot_be_done_is_said(live, tokenizer):
     view, model = live
-    for text, words in (("", "at least one token"), ("a" * 33, "can take 32 at most"), ("€", "€")):
+    for text, words in (("", "at least one token"), ("a" * 33, "context holds only 32"), ("€", "€")):
         assert not act(view, "text", text=text)
         assert words in view.notice
         assert view.tokens == list(TEXT)
     assert not act(view, "open", box="query", tensor="nothing")
     assert not act(view, "open", box="query", tensor="weight", layer=3)
     for arguments, words in (
-        ((model, None, TEXT), "give a Transformer and its tokenizer"),
-        ((model, tokenizer, ""), "Give a text, or leave"),
+        ((model, None, TEXT), "pass a Transformer and its tokenizer"),
+        ((model, tokenizer, ""), "Pass a text, or leave"),
     ):
         with pytest.raises(ValueError, match=words):
             explore_architecture(*arguments)

@@ -120,8 +120,8 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(model, tokenizer):
     before = view.a_codes
     for one, message in (
         (("text", {"which": "a", "text": ""}), "at least one token"),
-        (("text", {"which": "a", "text": "a" * 33}), "33 tokens, but the model can take 32 at most"),
-        (("continuation", {"text": "a" * 22}), "33 tokens, but the model can take 32 at most"),
+        (("text", {"which": "a", "text": "a" * 33}), "33 tokens, but the model's context holds only 32"),
+        (("continuation", {"text": "a" * 22}), "33 tokens, but the model's context holds only 32"),
         (("text", {"which": "a", "text": "€"}), "€"),
         (switch(0, 4), "no head 4 in layer 0"),
     ):

@@ -49,8 +49,8 @@ def test_thumbnails_scores_and_heads_are_those_of_the_whole(kind, side, cell, mo
     model = make(kind)
     ids = torch.randint(9, (24,), generator=torch.Generator().manual_seed(1)).tolist()
     expected = whole(model, ids)
-    heard = []
-    record = PatternsOfRun(model, ids, heard.append)
+    seen = []
+    record = PatternsOfRun(model, ids, seen.append)
     with torch.inference_mode(), record.watched():
         model(torch.tensor([ids]))
     np.testing.assert_allclose(record.thumbnails, F.max_pool2d(expected, cell, ceil_mode=True), atol=1e-4)
@@ -59,7 +59,7 @@ def test_thumbnails_scores_and_heads_are_those_of_the_whole(kind, side, cell, mo
     for layer in range(3):
         for at, head in enumerate([0, 1, 2, 3, "mean", "max"]):
             np.testing.assert_allclose(record.head(layer, head), expected[layer, at], atol=1e-4)
-    assert heard == [0, 1, 2]
+    assert seen == [0, 1, 2]
 
 
 def test_patterns_of_others_are_the_same():
@@ -141,13 +141,13 @@ def test_a_long_text_comes_as_thumbnails_and_a_head_when_it_is_opened(long):
     assert view.notice
 
 
-def test_how_far_a_long_text_has_come_is_told(long):
+def test_the_progress_of_a_long_text_is_reported(long):
     model, tokenizer, text = long
     view = explore_attention(model, tokenizer, "the cat")
-    told = []
-    view.progress = told.append
+    messages = []
+    view.progress = messages.append
     act(view, "text", which="a", text=text)
-    assert told == ["layer 1 of 2", "layer 2 of 2"]
+    assert messages == ["layer 1 of 2", "layer 2 of 2"]
 
 
 def test_between_short_and_long_texts_nothing_stays_of_the_other(long):

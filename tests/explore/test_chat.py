@@ -95,7 +95,7 @@ def test_an_answer_that_ends_takes_no_interrupt_from_the_next(live, monkeypatch)
     assert still == [(True, 0), (False, 0)], "the next message may be sent as soon as nobody answers"
 
 
-def test_a_conversation_that_is_too_long_gets_told_so(live, monkeypatch):
+def test_a_conversation_that_is_too_long_is_reported(live, monkeypatch):
     view = explore_chat(*live, max_new_tokens=4, sampler=GREEDY)
     say(view, "one")
     before = view.messages
@@ -107,26 +107,26 @@ def test_a_conversation_that_is_too_long_gets_told_so(live, monkeypatch):
         assert view.messages == before
         assert view.returned == too_long
         assert re.fullmatch(
-            r"With this message the conversation has \d{3} tokens, but the model can take 128 at most "
-            r"\(its context\)\. Shorten the message, or start over\.",
+            r"With this message, the conversation has \d{3} tokens, but the model's context holds only 128\. "
+            r"Shorten the message, or start over\.",
             view.notice,
         )
     assert sent == [view.notice, too_long, "", "", view.notice, too_long]  # the same again, so said again
-    heard = []
+    read = []
     write = speaking.generate
     monkeypatch.setattr(
-        speaking, "generate", lambda model, ids, *rest, **named: heard.append(ids) or write(model, ids, *rest, **named)
+        speaking, "generate", lambda model, ids, *rest, **named: read.append(ids) or write(model, ids, *rest, **named)
     )
     say(view, "two")
     assert (view.notice, view.returned) == ("", "")
     assert [message["role"] for message in view.messages] == ["user", "assistant"] * 2
-    assert heard == [encode_chat(live[1], view.messages[:3])]  # the model never heard of what went wrong
+    assert read == [encode_chat(live[1], view.messages[:3])]  # the model never heard of what went wrong
     say(view, too_long)
     act(view, "clear")
     assert (view.messages, view.notice, view.returned) == ([], "", "")
 
 
-def test_a_full_context_is_told_with_a_remedy(live):
+def test_a_full_context_is_reported_with_a_remedy(live):
     model, tokenizer = live
     view = explore_chat(model, tokenizer, max_new_tokens=10_000, sampler=ENDLESS)
     say(view, "one")
@@ -138,7 +138,10 @@ def test_a_full_context_is_told_with_a_remedy(live):
     assert "Shorten the message, or start over" in view.notice
     act(view, "limit", value=3)
     say(view, "one", kind="edit", message=0)
-    assert view.notes[1] == {"tokens": 3, "ended": "Cut after 3 tokens, the longest answer that the settings allow."}
+    assert view.notes[1] == {
+        "tokens": 3,
+        "ended": "Cut off after 3 tokens, the longest answer that the settings allow.",
+    }
 
 
 def test_an_answer_that_breaks_off_is_kept(live, monkeypatch):
@@ -167,7 +170,7 @@ def test_the_space_that_a_template_leaves_is_no_part_of_the_answer(live, monkeyp
     assert contents(view, "assistant") == ["Hello there"]
 
 
-def test_what_nobody_expected_is_told_and_the_view_lives_on(live, monkeypatch):
+def test_an_unexpected_error_is_reported_and_the_view_keeps_working(live, monkeypatch):
     view = explore_chat(*live, max_new_tokens=3)
     with monkeypatch.context() as patched:
         answer_with(patched, error=KeyError("x"))

@@ -143,9 +143,9 @@ def test_a_blind_comparison_hides_names_until_the_vote(two):
         orders.add(tuple(note["order"]))
         assert sorted(note["order"]) == [0, 1]
         assert note["vote"] is None
-        for told in (view.alt, view.svg(), view.still["html"], repr(view)):
-            assert "base model" not in told
-            assert "tuned model" not in told
+        for shown in (view.alt, view.svg(), view.still["html"], repr(view)):
+            assert "base model" not in shown
+            assert "tuned model" not in shown
         assert act(view, "vote", message=0, choice=0)
         assert view.notes[0]["vote"] == note["order"][0]
         assert "tuned model: " in view.alt

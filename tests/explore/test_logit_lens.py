@@ -138,7 +138,7 @@ def test_a_pinned_token_has_its_rank_everywhere(model, tokenizer):
     assert act(view, "pin")
     assert (view.pinned, view.a_pinned) == ({}, b"")
     assert not act(view, "pin", token="cat")
-    assert "“cat” is several: c | a | t" in view.notice
+    assert "“cat” is several tokens: c | a | t" in view.notice
     assert not act(view, "pin", id=99)
 
 
@@ -151,8 +151,8 @@ def test_who_wrote_a_logit(model, tokenizer, pinned):
     id = logits.argmax().item() if pinned is None else tokenizer.encode(pinned)[0]
     assert (view.who["id"], view.who["position"]) == (id, 4)
     values = np.frombuffer(view.who_values, "<f4")
-    told = direct_logit_attribution(model, ids, id, position=4)
-    np.testing.assert_allclose(values[:12].reshape(3, 4), told.heads[0], atol=1e-4)
+    credit = direct_logit_attribution(model, ids, id, position=4)
+    np.testing.assert_allclose(values[:12].reshape(3, 4), credit.heads[0], atol=1e-4)
     assert values.sum() + view.who["embedding"] + view.who["norm_bias"] == pytest.approx(logits[id].item(), abs=1e-3)
     assert not act(view, "who", side="b", position=0)
     act(view, "text", which="a", text="a")
@@ -178,7 +178,11 @@ def test_two_texts_and_two_models(model, tokenizer):
 def test_what_cannot_be_done_is_said_and_changes_nothing(model, tokenizer):
     view = explore_logit_lens(model, tokenizer, TEXT)
     before = view.a_cells
-    for text, message in (("", "at least one token"), ("a" * 33, "33 tokens, but the model can take 32"), ("€", "€")):
+    for text, message in (
+        ("", "at least one token"),
+        ("a" * 33, "33 tokens, but the model's context holds only 32"),
+        ("€", "€"),
+    ):
         assert acts(view, ("text", {"which": "a", "text": text})) == [1]
         assert message in view.notice
         assert (view.a_cells, view.text) == (before, TEXT)

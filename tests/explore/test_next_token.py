@@ -73,11 +73,11 @@ def seen(view):
         ("", "There is no text to continue. Type at least one word."),
         (
             "one" * 200,
-            "This text has 200 tokens, but the model can take 128 at most (its context). Shorten the text.",
+            "This text has 200 tokens, but the model's context holds only 128. Shorten the text.",
         ),
     ],
 )
-def test_a_refused_text_is_told_and_changes_nothing(live, text, notice):
+def test_a_refused_text_is_reported_and_changes_nothing(live, text, notice):
     view = explore_next_token(*live, "one two")
     act(view, "pick", id=view.ids[2])
     before = seen(view)

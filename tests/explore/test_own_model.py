@@ -121,7 +121,7 @@ def test_a_view_and_a_cell_do_not_see_each_other(pair, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["attention", "lens", "architecture", "next token"])
-def test_training_meanwhile_is_told(pair, name, monkeypatch):
+def test_training_meanwhile_is_reported(pair, name, monkeypatch):
     make, kinds, _ = VIEWS[name]
     view, (model, _) = make(*pair), pair
     forward = Transformer.forward

@@ -139,7 +139,7 @@ def test_draws_come_close_to_the_theory_and_add_up(live):
         ("heat", 1, "There is no setting 'heat'. The settings are temperature,"),
     ],
 )
-def test_settings_out_of_range_are_told_and_change_nothing(live, name, value, said):
+def test_settings_out_of_range_are_reported_and_change_nothing(live, name, value, said):
     view = explore_sampling(*live, "one", settings={"temperature": 0.7})
     before = {trait: getattr(view, trait) for trait in SamplingView.shown}
     assert not act(view, "set", name=name, value=value)
@@ -202,7 +202,7 @@ def test_an_end_token_ends_a_text(live):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("", "Type at least one word."), ("one" * 200, "but the model can take 128 at most")]
+    ("text", "said"), [("", "Type at least one word."), ("one" * 200, "but the model's context holds only 128")]
 )
 def test_a_refused_prompt_changes_nothing(live, text, said):
     view = explore_sampling(*live, "one two")
@@ -295,7 +295,7 @@ def test_the_same_prompt_keeps_its_branches_and_another_has_none(live):
     assert view.prompt_tokens == len(live[1].encode("two"))
 
 
-def test_a_full_context_is_told(live):
+def test_a_full_context_is_reported(live):
     view = explore_sampling(*live, "one" * 126)
     while act(view, "step"):
         pass
@@ -349,10 +349,10 @@ def test_emoji_and_broken_characters(live):
 @pytest.mark.parametrize("kind", ["step", "race"])
 def test_an_interrupt_between_two_acts_ends_a_run_of_writing_and_no_other(live, monkeypatch, kind):
     view = explore_sampling(*live, "one", side_by_side=[{"top_k": 2}])
-    heard = 3
-    monkeypatch.setattr("llmlib.explore.sampling.controller.interrupts", lambda: heard)
+    n_interrupts = 3
+    monkeypatch.setattr("llmlib.explore.sampling.controller.interrupts", lambda: n_interrupts)
     assert act(view, kind, run="first")
-    heard += 1
+    n_interrupts += 1
     assert not act(view, kind, run="first")
     assert "You interrupted the kernel" in view.notice
     assert act(view, kind)  # a single token, which the reader asks for
@@ -360,7 +360,7 @@ def test_an_interrupt_between_two_acts_ends_a_run_of_writing_and_no_other(live, 
     assert act(view, kind, run="second")
     assert act(view, kind, run="second")
     view.writing = {"kind": kind, "by": "third"}  # whose first act still waits
-    heard += 1
+    n_interrupts += 1
     assert not act(view, kind, run="third")
     view.writing = {}
     assert not act(view, kind, run="third")

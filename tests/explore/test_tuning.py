@@ -63,7 +63,7 @@ def with_template(template):
     return tokenizer
 
 
-def test_what_a_template_adds_by_itself_is_told_apart(pair):
+def test_what_a_template_adds_by_itself_is_shown_separately(pair):
     base, tuned, _ = pair
     tokenizer = with_template("{{ '<|im_start|>system\nBe kind.<|im_end|>\n' }}" + CHATML)
     view = explore_tuning(MESSAGES[:2], base, tuned, tokenizer)
@@ -123,7 +123,7 @@ def test_what_cannot_be_compared(pair):
     assert same.tokens
     with pytest.raises(ValueError, match="has no chat template"):
         explore_tuning(MESSAGES, base, tuned, with_template(None))
-    with pytest.raises(ValueError, match=r"can take 128 at most.*Shorten the conversation"):
+    with pytest.raises(ValueError, match=r"context holds only 128.*Shorten the conversation"):
         explore_tuning("one" * 300, base, tuned, tokenizer)
     with pytest.raises(ValueError, match="no message"):
         explore_tuning([], base, tuned, tokenizer)

@@ -112,7 +112,7 @@ def test_an_interrupted_or_missing_download_leaves_nothing(server, private_cache
 
 
 def test_a_length_that_is_no_number(server, private_cache):
-    with pytest.raises(DownloadError, match=r"cannot be reached \(the server answered Content-Length: abc, .*by hand"):
+    with pytest.raises(DownloadError, match=r"cannot be reached \(the server sent Content-Length: abc, .*by hand"):
         fetch(f"{server.url}/abc.txt", sha256=DIGEST)
     assert files_in(private_cache) == []
 
@@ -145,7 +145,7 @@ def test_a_file_in_the_place_of_the_cache(tmp_path, monkeypatch, below):
     (tmp_path / "f").touch()
     monkeypatch.setenv("LLMLIB_CACHE", str(tmp_path / "f" / below))
     with pytest.raises(
-        DownloadError, match=r"There is a file where that folder should be.*LLMLIB_CACHE to a folder\.$"
+        DownloadError, match=r"There is a file where the cache folder should be.*LLMLIB_CACHE to a folder\.$"
     ):
         fetch("http://127.0.0.1:9/fox.txt", sha256=DIGEST)
 

@@ -132,7 +132,7 @@ def refused(folder, match, model=None):
     [
         (
             {"rank_pattern": {"q_proj": 8}},
-            r"rank_pattern=\{'q_proj': 8\} is not supported: every map must have the same rank",
+            r"rank_pattern=\{'q_proj': 8\} is not supported: every map must have only an A and a B, of the same rank",
         ),
         ({"alpha_pattern": {"q_proj": 8}}, "alpha_pattern=.* is not supported"),
         ({"use_dora": True}, "use_dora=True is not supported"),
@@ -141,7 +141,7 @@ def refused(folder, match, model=None):
         ({"a_setting_of_tomorrow": "on"}, "a_setting_of_tomorrow='on' is not supported"),
         ({"fan_in_fan_out": True}, "fan_in_fan_out=True is not supported"),
         ({"bias": "all"}, "bias='all' is not supported"),
-        ({"init_lora_weights": "pissa"}, "init_lora_weights='pissa' changes the base model's own weights"),
+        ({"init_lora_weights": "pissa"}, "init_lora_weights='pissa' changes the base model's weights"),
         ({"peft_type": "LOHA"}, "the adapter has the type 'LOHA'; only LORA is supported"),
         ({"peft_type": None}, "'peft_type' must be a string, got None"),
         ({"r": "4"}, "'r' must be a whole number, got '4'"),
@@ -183,7 +183,9 @@ def test_a_lora_for_another_model_is_refused_with_the_first_name_or_shape(saved,
     deeper.blocks.append(make("llama").blocks[0])
     del flatter.blocks[2]
     refused(saved, r"14 of 56 matrices are missing; the first .*layers.3.self_attn.q_proj.lora_A", deeper)
-    refused(saved, r"this model cannot use 14 of its matrices; the first is .*layers.2.mlp.down_proj.lora_A", flatter)
+    refused(
+        saved, r"this model cannot use 14 of the LoRA's matrices; the first is .*layers.2.mlp.down_proj.lora_A", flatter
+    )
 
 
 @pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])
@@ -226,12 +228,12 @@ def test_a_death_between_the_two_files_leaves_the_old_or_the_new_adapter_whole(s
 
 def test_settings_of_another_adapter_are_noticed(saved):
     edit(saved, lora_alpha=7)
-    refused(saved, "does not match the settings that were saved with the weights. Delete it")
+    refused(saved, "does not match the settings that were saved with the weights. Delete this file")
     with open(saved / "adapter_model.safetensors", "r+b") as weights:
         weights.seek(-1, 2)
         weights.write(b"x")
     edit(saved, lora_alpha=4)
-    refused(saved, "is not what was written: the file is damaged or was changed")
+    refused(saved, "differs from what was written: the file is damaged or was changed")
 
 
 def test_a_pickle_is_not_read(saved):

@@ -131,7 +131,7 @@ def test_a_conversation_that_fills_the_row_to_the_last_token_is_whole(tokenizer)
     assert tokenizer.decode(y[y != IGNORED]) == " def"
 
 
-def test_what_a_cut_costs_is_told_once_for_each_length(tokenizer):
+def test_the_cost_of_a_cut_is_reported_once_for_each_length(tokenizer):
     data = ChatData(
         tokenizer,
         [
@@ -141,11 +141,11 @@ def test_what_a_cut_costs_is_told_once_for_each_length(tokenizer):
             said("d", "cut here and no more"),
         ],
     )
-    told = (
+    message = (
         r"3 of 4 conversations have more tokens than seq_len=20 .*Of 5 answers, 1 lose their end and 2 are lost "
         r"entirely; 1 conversations have no answer left and are dropped\. Choose a larger seq_len"
     )
-    with pytest.warns(TruncationWarning, match=told):
+    with pytest.warns(TruncationWarning, match=message):
         data.batch(0, batch_size=1, seq_len=20)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -97,7 +97,7 @@ def test_the_model_s_own_template_is_kept_where_none_is_named(workshop):
     assert tokenizer.chat_template == CHATML
 
 
-def test_truncation_is_told_and_costs_no_more_than_it_must(workshop):
+def test_truncation_is_reported_and_costs_no_more_than_it_must(workshop):
     result = run(workshop, SMALL.replace("seq_len = 32", "seq_len = 12"), steps=1)
     assert result.exit_code == 0, result.output
     assert re.search(r"Note: 2 of 4 conversations have more tokens than seq_len=12 .* lost entirely", result.stderr)
@@ -125,7 +125,7 @@ def test_the_help_shows_an_example_that_runs(workshop):
         (("steps =", "stepz ="), r"\[train\]: unknown name 'stepz'. Did you mean 'steps'\?"),
         (("0.2", "1.5"), "validation_share must be at least 0 and less than 1, got 1.5"),
         (('"tales"', '"tale"'), "template must be one of own, tales, chatml, llama3, got 'tale'"),
-        (('"tales"', '"own"'), "has no chat template of its own. Choose one in [data]"),
+        (('"tales"', '"own"'), "has no chat template. Choose one in [data]"),
         (('"{folder}/examples.jsonl"', "3"), "conversations must be a string, got 3"),
         (('= "u"', "= 7"), r"\[start\]: '<\|user\|>' must be a string, got 7"),
         (('= "u"', '= "uu"'), "'<|user|>' should start out like 'uu', but 'uu' is 2 tokens"),
@@ -181,7 +181,7 @@ def test_with_a_lora_the_adapter_and_the_model_with_it_are_kept(workshop):
     ("table", "told"),
     [("rnk = 2", "unknown name 'rnk'. Did you mean 'rank'"), ("rank = 0", "[lora]: rank must be at least 1, got 0")],
 )
-def test_a_wrong_lora_table_is_told(workshop, table, told):
+def test_a_wrong_lora_table_is_reported(workshop, table, told):
     result = run(workshop, SMALL + f"[lora]\n{table}\n")
     assert result.exit_code == 1
     assert told in result.output

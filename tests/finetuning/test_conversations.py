@@ -75,7 +75,7 @@ def test_a_line_that_is_no_conversation_is_named(line, message, tmp_path):
 
 @pytest.mark.parametrize("content", ["", "\n \n", "\ufeff"])
 def test_a_file_without_a_conversation(content, tmp_path):
-    with pytest.raises(ConversationError, match=r"has no conversations\. Expected one per line"):
+    with pytest.raises(ConversationError, match=r"has no conversations\. Expected one conversation per line"):
         read(tmp_path, content)
 
 

@@ -78,6 +78,6 @@ def test_likenesses_that_cannot_be_leave_the_model_alone(tokenizer, model, like,
     assert torch.equal(model.embed.weight, before)
 
 
-def test_a_conversation_that_does_not_alternate_is_told_before_anything_is_trained(tokenizer, model):
+def test_a_conversation_that_does_not_alternate_is_reported_before_anything_is_trained(tokenizer, model):
     with pytest.raises(ValueError, match="Conversation 0: Message 0 is from 'assistant'"):
         tune(model, tokenizer, [said("a", "b")[1:]], QUICK)

@@ -106,7 +106,7 @@ class Squashed(torch.nn.Module):
 
 
 @pytest.mark.parametrize("norm", [Squashed(), torch.nn.Identity()], ids=["squashed", "no norm"])
-def test_a_norm_that_cannot_be_folded_is_told_and_the_parts_still_add_up(norm, model):
+def test_a_norm_that_cannot_be_folded_is_reported_and_the_parts_still_add_up(norm, model):
     model.final_norm, ids = norm, random_ids(2, 5)
     with pytest.warns(
         NormNotFoldedWarning, match=f"a {type(norm).__name__}, which cannot be folded.*derivative .* instead"

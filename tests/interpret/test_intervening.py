@@ -200,7 +200,7 @@ def test_a_real_interrupt_leaves_no_mark(model):
 
     left, interval = signal.setitimer(signal.ITIMER_REAL, 0)  # pytest's own limit is such a timer
     previous = signal.signal(signal.SIGALRM, interrupt)
-    heard = 0
+    calls = 0
     try:
         for microseconds in range(200, 6000, 400):
             try:
@@ -212,13 +212,13 @@ def test_a_real_interrupt_leaves_no_mark(model):
                         while time.monotonic() < end:
                             model(random_ids(1, 4))
             except KeyboardInterrupt:
-                heard += 1
+                calls += 1
             assert hooks_of(model) == []
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
         signal.setitimer(signal.ITIMER_REAL, left, interval)
-    assert heard > 0
+    assert calls > 0
 
 
 def test_nested_contexts_act_in_order_and_close_apart(model):

@@ -49,7 +49,7 @@ def test_layers_that_there_are_and_are_not():
     lens = logit_lens(make("gpt2"), random_ids(1, 3))
     assert [part.shape for part in lens[1:3]] == [(1, 3, 31)] * 2
     with pytest.raises(
-        IndexError, match=r"There is no layer 4: layers go from 0 \(the embedding\) to 3 \(the model's own output\)"
+        IndexError, match=r"There is no layer 4: layers go from 0 \(the embedding\) to 3 \(the model's output\)"
     ):
         lens[4]
 

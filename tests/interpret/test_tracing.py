@@ -151,8 +151,8 @@ def test_the_stated_memory_is_the_memory_taken(model):
     for names in (None, ("pattern",), ("residual", "v")):
         with torch.no_grad(), trace(model, names) as t:
             model(random_ids(2, 7))
-        told = trace_bytes(model, 2, 7, names)
-        assert told == {name: sum(value.nbytes for value in getattr(t, name)) for name in t.names}
+        predicted = trace_bytes(model, 2, 7, names)
+        assert predicted == {name: sum(value.nbytes for value in getattr(t, name)) for name in t.names}
 
 
 def test_a_large_trace_says_so_before_and_an_impossible_one_takes_nothing(model, monkeypatch):

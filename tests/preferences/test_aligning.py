@@ -188,13 +188,13 @@ def test_no_warning_where_the_group_is_not_the_baseline(tokenizer, model):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (lambda p, a: [1.0] * 15, "there are 16 answers, and it returned 15 numbers"),
+        (lambda p, a: [1.0] * 15, "one number for each of the 16 answers, but it returned a list of length 15"),
         (lambda p, a: [1.0] * 15 + [float("nan")], "must return finite numbers, but it returned nan for the answer '"),
         (lambda p, a: [float("-inf")] * 16, "but it returned -inf"),
-        (lambda p, a: None, "must return a list with a number for each of the 16 answers, got None"),
-        (lambda p, a: 3.0, "got 3.0"),
-        (lambda p, a: ["good"] * 16, r"got \['good'"),
-        (lambda p, a: torch.ones(16, 2), "must return a list with a number"),
+        (lambda p, a: None, "must return a list with one number for each of the 16 answers, but it returned None"),
+        (lambda p, a: 3.0, "but it returned 3.0"),
+        (lambda p, a: ["good"] * 16, r"it returned \['good'"),
+        (lambda p, a: torch.ones(16, 2), "must return a list with one number"),
     ],
 )
 def test_a_reward_that_is_no_reward_changes_nothing(tokenizer, model, given, message):
@@ -217,7 +217,7 @@ def test_an_error_in_the_reward_comes_through_with_a_note(tokenizer, model):
 
     with pytest.raises(TypeError) as caught:
         next(align(model, tokenizer, PROMPTS, broken, quick()))
-    assert caught.value.__notes__[0].startswith("The reward raised this error for 16 answers; the first is '")
+    assert caught.value.__notes__[0].startswith("The reward function raised this error for 16 answers; the first is '")
 
 
 def test_a_policy_that_gives_one_answer_to_everything_is_stopped(tokenizer, model):
@@ -230,7 +230,7 @@ def test_a_policy_that_gives_one_answer_to_everything_is_stopped(tokenizer, mode
         warnings.simplefilter("ignore", RunWarning)
         run = align(model, tokenizer, PROMPTS, letters, quick(steps=20))
         with pytest.raises(
-            PolicyCollapsed, match=r"all answers were the same \(now ''\), whatever the prompt.*kl_weight"
+            PolicyCollapsed, match=r"all answers were the same, whatever the prompt \(now ''\).*kl_weight"
         ):
             list(run)
     hook.remove()
@@ -238,7 +238,7 @@ def test_a_policy_that_gives_one_answer_to_everything_is_stopped(tokenizer, mode
     assert issubclass(PolicyCollapsed, TrainingDiverged)
 
 
-def test_divergence_is_told_before_it_spoils_the_weights(tokenizer, model):
+def test_divergence_is_reported_before_it_spoils_the_weights(tokenizer, model):
     run = align(model, tokenizer, PROMPTS, letters, quick(steps=9))
     next(run)
     before = copy.deepcopy(model.state_dict())
@@ -255,7 +255,7 @@ def test_divergence_is_told_before_it_spoils_the_weights(tokenizer, model):
         ({"reference": small_model(300)}, "The reference has a vocabulary of 300 tokens, but the model has 259"),
         (
             {"config": quick(max_new_tokens=60)},
-            r"Prompt \d has \d+ tokens; with max_new_tokens=60 .* context of 64",
+            r"Prompt \d has \d+ tokens. With max_new_tokens=60 .* context of 64",
         ),
         ({"prompts": []}, "There are no prompts to answer"),
         ({"prompts": ["ok", []]}, "Prompt 1: There is no message to answer"),

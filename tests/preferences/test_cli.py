@@ -100,9 +100,12 @@ def test_the_help_shows_an_example_that_runs(workshop):
     ("change", "message"),
     [
         (("rewards:exact", "rewards.exact"), "reward must be written as module:function, got 'rewards.exact'"),
-        (("rewards:exact", "reward:exact"), "There is no module 'reward' for the reward 'reward:exact'. Put reward.py"),
+        (
+            ("rewards:exact", "reward:exact"),
+            "There is no module 'reward' for the reward function 'reward:exact'. Put reward.py",
+        ),
         (("rewards:exact", "rewards:exactly"), r"'rewards' \(.*rewards.py\) has no function 'exactly'"),
-        (("rewards:exact", "rewards:nan"), "The reward must return finite numbers, but it returned nan"),
+        (("rewards:exact", "rewards:nan"), "The reward function must return finite numbers, but it returned nan"),
         (("rewards:length", "7"), r"\[measures\]: 'length' must be written as module:function, got '7'"),
         (("samples = 4", "sample = 4"), r"\[align\]: unknown name 'sample'. Did you mean 'samples'\?"),
         (("samples = 4", "samples = 1"), 'baseline="group" compares each answer with its group'),

@@ -135,7 +135,7 @@ def test_safetensors_header_that_lies(llama_folder):
 def test_a_missing_shard(tmp_path):
     their_model("llama").save_pretrained(tmp_path, max_shard_size="20KB")
     next(tmp_path.glob("model-00002*")).unlink()
-    with pytest.raises(CheckpointError, match=r"names model-00002.*which is missing"):
+    with pytest.raises(CheckpointError, match=r"lists model-00002.*which is missing"):
         load(tmp_path)
 
 

@@ -141,7 +141,7 @@ def test_weights_that_changed_after_they_were_written_are_noticed(value, tmp_pat
     weights = load_file(path)
     weights["model.norm.weight"][3] = value
     save_file(weights, path, metadata)
-    with pytest.raises(CheckpointError, match=r"model\.norm\.weight is not what was written"):
+    with pytest.raises(CheckpointError, match=r"model\.norm\.weight differs from what was written"):
         load_pretrained(tmp_path)
     save_file(weights, path, {"format": "pt"})  # as others write it
     if value == 0.5:

@@ -112,7 +112,7 @@ def test_the_part_of_a_schema_that_fails_is_named(schema, message, monkeypatch):
         Constraint.json(schema, CharTokenizer('{}"ab:,'))
 
 
-def test_an_unfinished_text_is_told(model):
+def test_an_unfinished_text_is_reported(model):
     writing = generate(model, [65], 2, seed=0, constraint=Constraint.regex("[01]{9}", TOKENIZER))
     with pytest.warns(GenerationWarning, match="After 2 tokens the text does not meet the constraint yet"):
         list(writing)
@@ -134,7 +134,7 @@ def test_a_vocabulary_without_some_bytes_is_not_followed_token_by_token_for_each
 
 def test_a_constraint_for_another_model(model):
     other = Transformer(TransformerConfig(vocab_size=20, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
-    with pytest.raises(ValueError, match="The constraint knows 293 tokens, but the model knows only 20"):
+    with pytest.raises(ValueError, match="The constraint's tokenizer has 293 tokens, but the model has only 20"):
         generate(other, [1], constraint=DATE)
 
 

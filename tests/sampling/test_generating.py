@@ -126,12 +126,12 @@ def test_generation_stops_when_the_context_is_full(model):
     assert list(generate(model, [1, 2], 0)) == []
 
 
-def test_a_full_context_is_told_each_time_and_where_the_text_was_asked_for(model):
-    with warnings.catch_warnings(record=True) as told:
+def test_a_full_context_is_reported_each_time_and_where_the_text_was_asked_for(model):
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")  # as in a notebook, where the same warning shows once
         for _ in range(3):
             list(generate(model, [1] * 30, 100, GREEDY, end_ids=()))
-    assert [(note.category, note.filename) for note in told] == [(GenerationWarning, __file__)] * 3
+    assert [(note.category, note.filename) for note in caught] == [(GenerationWarning, __file__)] * 3
 
 
 @pytest.mark.parametrize("positions", ["rotary", "learned"])

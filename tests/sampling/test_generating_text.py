@@ -67,17 +67,17 @@ def test_a_stop_string_ends_it(model):
     assert text.ended_by == "stop string"
 
 
-def test_a_stop_string_that_never_comes_is_told(model):
+def test_a_stop_string_that_never_comes_is_reported(model):
     with pytest.warns(GenerationWarning, match=r"No stop string \('<never>'\) came within 5 tokens"):
         list(generate_text(model, TOKENIZER, "abc", 5, stop=["<never>"]))
 
 
-def test_it_is_told_each_time_and_where_the_text_was_asked_for(model):
-    with warnings.catch_warnings(record=True) as told:
+def test_it_is_reported_each_time_and_where_the_text_was_asked_for(model):
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")  # as in a notebook, where the same warning shows once
         for _ in range(3):
             "".join(generate_text(model, TOKENIZER, "abc", 5, stop="<never>"))
-    assert [(note.category, note.filename) for note in told] == [(GenerationWarning, __file__)] * 3
+    assert [(note.category, note.filename) for note in caught] == [(GenerationWarning, __file__)] * 3
 
 
 def test_an_empty_stop_string(model):

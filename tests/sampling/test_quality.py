@@ -108,12 +108,12 @@ def test_log_probs_are_those_of_a_distribution_computed_token_by_token(kind):
             assert found[row, at - 1].exp().item() == pytest.approx(p[ids[row, at]].item(), abs=1e-5)
 
 
-def test_log_probs_are_those_that_generate_tells():
+def test_log_probs_are_those_that_generate_returns():
     model = make("llama")
     choices = list(generate(model, [1, 2], 6, Sampler(temperature=2.0), seed=0, end_ids=(), top_log_probs=0))
     ids = torch.tensor([[1, 2, *(choice.id for choice in choices)]])
-    told = torch.tensor([choice.log_prob for choice in choices])
-    torch.testing.assert_close(log_probs_of(model, ids)[0, 1:], told, rtol=1e-4, atol=1e-4)
+    returned = torch.tensor([choice.log_prob for choice in choices])
+    torch.testing.assert_close(log_probs_of(model, ids)[0, 1:], returned, rtol=1e-4, atol=1e-4)
 
 
 def test_padding_changes_nothing_after_it():

@@ -122,7 +122,7 @@ def test_settings_for_another_number_of_texts():
 
 
 def test_a_bias_of_an_id_that_does_not_exist():
-    with pytest.raises(ValueError, match=r"logit_bias has the id 11, but ids go from 0 to 10"):
+    with pytest.raises(ValueError, match=r"logit_bias contains the id 11, but ids go from 0 to 10"):
         Sampler(logit_bias={11: 1.0})(logits_of(0))
 
 

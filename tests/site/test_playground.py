@@ -199,10 +199,10 @@ def test_a_reader_writes_and_asks(opened, ours):
     ids = tokenizer.encode(SOME)
     written = tokenizer.decode([*ids, *generate(model, ids, 10, Sampler(temperature=0))])
     expect(page.get_by_label("Text", exact=True)).to_have_value(written)  # of the attention view, which has followed
-    page.get_by_role("button", name="Write on", exact=True).press("Enter")  # by the keyboard
+    page.get_by_role("button", name="Continue", exact=True).press("Enter")  # by the keyboard
     expect(page.locator("#next .llm-picked").nth(14)).to_be_visible()
     page.get_by_role("button", name="Stop", exact=True).click()
-    expect(page.get_by_role("button", name="Write on", exact=True)).to_be_enabled()
+    expect(page.get_by_role("button", name="Continue", exact=True)).to_be_enabled()
     assert page.locator("#writer [role=status]").first.inner_text().endswith("a second")
     question = page.get_by_role("textbox", name="Your question")
     question.fill("Who woke up?")
@@ -240,7 +240,7 @@ def test_the_colours_are_those_that_the_reader_has_chosen_in_the_course(opened):
     light, dark = "rgb(255, 255, 255)", "rgb(20, 24, 29)"
     switch = opened.locator("#theme")
     opened.emulate_media(color_scheme="light")
-    for words, colour in (("dark", dark), ("light", light), ("as the system", light)):
+    for words, colour in (("dark", dark), ("light", light), ("same as the system", light)):
         switch.press("Enter")
         expect(switch).to_have_text(f"Colours: {words}")
         opened.wait_for_function(paper, arg=colour)

@@ -26,15 +26,17 @@ def test_nothing_is_wrong_in_the_files_of_a_site(site):
 
 
 WRONG = {
-    '<a href="nowhere.html">x</a>': "nowhere.html is not there",
-    '<a href="#nowhere">x</a>': "#nowhere is no place on that page",
-    '<a href="/index.html">x</a>': "/index.html works at the root of a host alone",
-    '<script src="https://example.org/x.js"></script>': "it asks https://example.org/x.js",
-    '<img src="//example.org/x.png" alt="A picture of nothing in particular.">': "it asks //example.org/x.png",
-    '<img src="x.png" alt="short">': "a picture that is not described: x.png",
+    '<a href="nowhere.html">x</a>': "nowhere.html does not exist",
+    '<a href="#nowhere">x</a>': "#nowhere: the page has no such anchor",
+    '<a href="/index.html">x</a>': "/index.html works only at the root of a host",
+    '<script src="https://example.org/x.js"></script>': "the page loads https://example.org/x.js from another host",
+    '<img src="//example.org/x.png" alt="A picture of nothing in particular.">': (
+        "the page loads //example.org/x.png from another host"
+    ),
+    '<img src="x.png" alt="short">': "a picture without a sufficient description: x.png",
     '<figure data-page="index.html"></figure>': "index.html is not the page of a view",
-    "<h1>Another</h1>": "2 headings of the first level",
-    '<meta name="description" content="Another.">': "no description, or several",
+    "<h1>Another</h1>": "2 top-level headings instead of one",
+    '<meta name="description" content="Another.">': "no description, or more than one",
 }
 
 
@@ -80,7 +82,7 @@ def test_a_site_that_cannot_be_built_leaves_the_old_one(site, two_lessons, tmp_p
     broken = nbformat.read(two_lessons[1], as_version=4)
     broken.cells.append(nbformat.v4.new_markdown_cell("[nowhere](nowhere.md)"))
     nbformat.write(broken, tmp_path / "broken.ipynb")
-    with pytest.raises(SiteError, match=r"the site stays as it was(.|\n)*nowhere"):
+    with pytest.raises(SiteError, match=r"so the old site is unchanged(.|\n)*nowhere"):
         build(target, [tmp_path / "broken.ipynb"], views="no", whole=False)
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["site"]
     assert (target / "index.html").read_text() == "the old one"
@@ -88,7 +90,7 @@ def test_a_site_that_cannot_be_built_leaves_the_old_one(site, two_lessons, tmp_p
 
 def test_a_folder_with_other_files_is_not_replaced(tmp_path):
     (tmp_path / "letters.txt").write_text("mine")
-    with pytest.raises(SiteError, match="holds something else than a site"):
+    with pytest.raises(SiteError, match="is not a site, and building the site would replace it"):
         build(tmp_path, [], whole=False)
     assert (tmp_path / "letters.txt").read_text() == "mine"
 
@@ -203,11 +205,11 @@ def test_what_is_wrong_with_a_page_is_found(page, site, tmp_path):
         found = "\n".join(Reader(page, address, patience=1).faults("lessons/01_one.html"))
     for fault in (
         "on a telephone: 16",
-        "on a desk: 10",
+        "on a desktop: 10",
         "color-contrast",
         "button-name",
         "did not come alive",
-        "it asks another host",
+        "the page loads from another host",
         "404",
     ):
         assert fault in found, found

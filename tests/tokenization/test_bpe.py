@@ -250,7 +250,7 @@ WRONG_TYPES = {
     "of type list.",
     "BPETokenizer.train(b'abc', 300)": "TypeError: Training takes a string or several strings, got bytes.",
     "BPETokenizer.train(None, 300)": "TypeError: Training takes a string or several strings, got NoneType.",
-    "BPETokenizer.train([1], 300)": "TypeError: Training takes a string or several strings, got int among them.",
+    "BPETokenizer.train([1], 300)": "TypeError: Training takes a string or several strings, but one of them is int.",
     "BPETokenizer.train('abc', 300.5)": "TypeError: vocab_size must be a whole number, got 300.5.",
     "BPETokenizer.train('abc', 300, '<s>')": "TypeError: special_tokens must be a list of strings; write ['<s>'].",
 }

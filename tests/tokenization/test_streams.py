@@ -103,5 +103,5 @@ def test_little_or_nothing(parts):
 def test_surrogates_and_wrong_names():
     tokenizer = TOKENIZERS["GPT2_PATTERN"]
     assert list(tokenizer.encode_iterable(["a \ud83d", "\ude42 b"])) == tokenizer.encode("a 🙂 b")
-    with pytest.raises(ValueError, match="allowed_special names"):
+    with pytest.raises(ValueError, match="allowed_special contains"):
         list(tokenizer.encode_iterable(["a"], ["<nope>"]))

@@ -32,8 +32,8 @@ def run(module, *arguments, ranks=1, **variables):
         started = []
         for rank, output in enumerate(outputs):
             place = {**found, "RANK": str(rank), "LOCAL_RANK": str(rank)} if ranks > 1 else {}
-            told = [str(argument) for argument in arguments]
-            process = processes().Process(target=_main, args=(module, told, {**place, **variables}, str(output)))
+            words = [str(argument) for argument in arguments]
+            process = processes().Process(target=_main, args=(module, words, {**place, **variables}, str(output)))
             process.start()
             started.append(process)
         for process in started:

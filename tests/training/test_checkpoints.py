@@ -169,7 +169,8 @@ def test_another_config_or_architecture_is_named(ended):
         run_in(ended, resume=True, steps=20, learning_rate=0.1, betas=(0.5, 0.5))
     other = Transformer(KINDS["gpt2"])
     before = {name: value.clone() for name, value in other.state_dict().items()}
-    with pytest.raises(RunError, match=r"has a different architecture: .*positions is rotary there and learned here"):
+    differing = r"has a different architecture: .*positions is rotary in the checkpoint and learned here"
+    with pytest.raises(RunError, match=differing):
         train(other, DATA, TrainConfig(**CONFIG), folder=ended, resume=True)
     assert all(torch.equal(before[name], value) for name, value in other.state_dict().items())
 
@@ -187,7 +188,8 @@ def test_damage_is_named_with_the_way_on(ended, file, how):
     if file == "state.json" and how == "gone":
         assert run_in(ended, resume=True).step == 9  # not whole: it does not count
         return
-    with pytest.raises(RunError, match=r"is damaged .*Remove it, and the run will continue from the one before"):
+    remedy = r"is damaged .*Remove it, and the run will continue from the previous checkpoint"
+    with pytest.raises(RunError, match=remedy):
         run_in(ended, resume=True)
     shutil.rmtree(last)
     assert run_in(ended, resume=True).step == 9
@@ -218,7 +220,7 @@ def test_states_are_checked_before_anything_is_changed(ended, message, state):
     def resumed():
         return train(model, DATA, TrainConfig(**CONFIG), validation=DATA, folder=ended, resume=True)
 
-    with pytest.raises(RunError, match=r"optimizers\.pt is not what was written"):
+    with pytest.raises(RunError, match=r"optimizers\.pt differs from what was written"):
         resumed()
     del about["checksum"]
     about["optimizers"] = checkpoints.file_checksum(last / "optimizers.pt")
@@ -251,7 +253,7 @@ for _ in range(2):
 
 
 @pytest.mark.slow
-def test_a_second_process_is_told(tmp_path):
+def test_a_second_process_is_warned(tmp_path):
     run = run_in(tmp_path)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", CLAIMS, str(tmp_path)], **pipes) as other:

@@ -84,7 +84,7 @@ def test_what_it_made_opens_with_its_tokenizer_here_and_elsewhere(tmp_path, caps
     assert not torch.equal(earlier(ids), ended(ids))
     (folder / "config.json").unlink()  # as while the run is still under way
     under_way, _ = load_pretrained(folder, device="cpu", dtype="float32")
-    assert "a run that has not finished; loading its last checkpoint, step-00000012" in capsys.readouterr().err
+    assert "a run that has not finished. Its last checkpoint, step-00000012, is loaded" in capsys.readouterr().err
     assert torch.equal(under_way(ids), ended(ids))
 
 
@@ -108,7 +108,7 @@ def test_a_run_that_has_ended_goes_on_to_more_steps(tmp_path, capsys):
     load_pretrained(tmp_path / "run", device="cpu")
     assert capsys.readouterr().err == ""
     fewer = run(settings(tmp_path, steps=6), "--resume")
-    assert "has already taken 12 steps, but steps=6" in fewer.stderr
+    assert "has already taken 12 steps, but the config has steps=6" in fewer.stderr
 
 
 def test_other_data_are_noticed_when_a_run_goes_on(tmp_path):
@@ -118,7 +118,7 @@ def test_other_data_are_noticed_when_a_run_goes_on(tmp_path):
     result = run(other, "--resume")
     assert result.exit_code == 1
     assert re.search(
-        r"did not begin with the same data: [\d,]+ tokens, \w+ there, [\d,]+ tokens, \w+ here", result.stderr
+        r"did not begin with the same data: [\d,]+ tokens, \w+ then, [\d,]+ tokens, \w+ now", result.stderr
     )
     assert (tmp_path / "run" / "log.csv").read_text() == log
 
@@ -180,14 +180,13 @@ def whole(tmp_path_factory):
 def test_stopped_it_leaves_a_checkpoint_says_so_and_goes_on_as_one_run(tmp_path, whole, stop):
     told_to_stop = stop != signal.SIGKILL
     path = settings(tmp_path, SMALL.replace("save_every = 5", "save_every = 0") if told_to_stop else SMALL, steps=30)
-    codes, told = forked.run("training.signalled", "train", path, SIGNAL=str(int(stop)), AFTER="12")
-    assert codes == [{signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[stop]], told
+    codes, printed = forked.run("training.signalled", "train", path, SIGNAL=str(int(stop)), AFTER="12")
+    assert codes == [{signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[stop]], printed
     if told_to_stop:
-        step = int(
-            re.search(r"Stopped after step (\d+)\. The checkpoint is .*step-\d+\. To continue: llmlib train", told)[1]
-        )
+        line = r"Stopped after step (\d+)\. The checkpoint is .*step-\d+\. To continue: llmlib train"
+        step = int(re.search(line, printed)[1])
         assert [path.name for path in checkpoints.checkpoints(tmp_path / "run")] == [f"step-{step:08d}"]
-        assert "\r" not in told  # no progress bar where nobody looks
+        assert "\r" not in printed  # no progress bar where nobody looks
     assert run(path).exit_code == 1  # not by mistake
     result = run(path, "--resume")
     assert result.exit_code == 0, result.output

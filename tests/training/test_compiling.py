@@ -53,11 +53,12 @@ def test_compiled_for_a_cpu_the_steps_are_the_same_and_the_model_can_be_looked_i
     assert graphs > 0  # something was compiled
 
 
-def test_without_a_compiler_it_is_told_what_is_missing(monkeypatch):
+def test_without_a_compiler_the_error_says_what_is_missing(monkeypatch):
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setattr(compiling.shutil, "which", lambda name: None)
     with pytest.raises(
-        ValueError, match=r"On a CPU compile=True needs a C\+\+ compiler, but there is no .* here\. Install one, or use"
+        ValueError,
+        match=r"On a CPU, compile=True needs a C\+\+ compiler, but there is no .* here\. Install one, or use",
     ):
         train(Transformer(KINDS["llama"]), DATA, TrainConfig(**SMALL, compile=True))
     monkeypatch.setenv("CXX", "my-compiler")
@@ -69,5 +70,5 @@ def test_without_a_compiler_it_is_told_what_is_missing(monkeypatch):
 
 def test_without_triton_a_gpu_cannot_have_it(monkeypatch):
     monkeypatch.setitem(compiling.sys.modules, "triton", None)
-    with pytest.raises(ValueError, match="On a GPU compile=True needs the package triton"):
+    with pytest.raises(ValueError, match="On a GPU, compile=True needs the package triton"):
         compiling.require_compiler(torch.device("cuda"))

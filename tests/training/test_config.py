@@ -64,8 +64,11 @@ def test_what_holds_for_every_schedule(steps, warmup, final, decay, kind):
         ({"betas": [0.9, 1.0]}, "betas must be two numbers, at least 0 and less than 1"),
         ({"keep": 0}, "keep must be at least 1"),
         ({"parallel": "tensor"}, "parallel must be one of 'ddp', 'fsdp'; got 'tensor'"),
-        ({"momentum": 0.9}, "momentum only works with optimizer='muon', but optimizer is 'adamw': it would do nothing"),
-        ({"schedule": "linear", "decay_share": 0.1}, "decay_share only works with schedule='wsd'"),
+        (
+            {"momentum": 0.9},
+            "momentum has no effect unless optimizer='muon', but optimizer is 'adamw'. Leave out momentum",
+        ),
+        ({"schedule": "linear", "decay_share": 0.1}, "decay_share has no effect unless schedule='wsd'"),
         ({"steps": "many"}, "steps must be a whole number, got 'many'"),
         ({"steps": 1.5}, "steps must be a whole number, got 1.5"),
         ({"steps": True}, "steps must be a whole number, got True"),

@@ -86,10 +86,10 @@ def test_a_run_moves_from_one_process_to_two_which_die_and_back_to_one(tmp_path,
     follows(folder, whole)
 
 
-def test_a_process_that_is_gone_is_told_with_the_way_on():
+def test_a_process_that_is_gone_is_reported_with_a_remedy():
     pair = distributed.Ranks(0, 2)
-    told = r"has ended, or cannot be reached \(.*Connection closed by peer\). Continue from the"
-    with pytest.raises(RunError, match=told), pair.together():  # what gloo says
+    message = r"has ended, or cannot be reached \(.*Connection closed by peer\). Continue from the"
+    with pytest.raises(RunError, match=message), pair.together():  # what gloo says
         raise RuntimeError("[/third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer. More.")
     for ranks, error in ((pair, RuntimeError("out of memory")), (distributed.Ranks(), RuntimeError("no gloo here"))):
         with pytest.raises(RuntimeError, match=str(error)) as caught, ranks.together():

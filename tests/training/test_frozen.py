@@ -64,7 +64,7 @@ def test_the_norm_of_the_gradients_is_of_what_learns():
     assert step.gradient_norm == pytest.approx(torch.stack(norms).norm().item())
 
 
-def test_all_frozen_is_told_before_anything_is_done():
+def test_all_frozen_is_reported_before_anything_is_done():
     model = make("llama").requires_grad_(False)
     with pytest.raises(ValueError, match=r"All weights .* frozen .* nothing to train.*enabled and not merged"):
         make_optimizers(model, TrainConfig())

@@ -105,7 +105,7 @@ def test_parts_count_as_much_as_their_targets(accumulate):
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
-def test_a_batch_in_which_no_target_counts_is_told(accumulate):
+def test_a_batch_without_a_target_that_counts_is_reported(accumulate):
     class Nothing:
         def batch(self, step, *, batch_size, seq_len, seed=0, device=None):
             x, y = DATA.batch(step, batch_size=batch_size, seq_len=seq_len, seed=seed)
@@ -186,9 +186,9 @@ def test_the_advice_speaks_of_float16_only_where_it_was_chosen(monkeypatch):
     for dtype, advised in ((torch.float32, False), (torch.float16, True)):
         run = train(model(), DATA, TrainConfig(**SMALL))
         run.dtype = dtype
-        with pytest.raises(TrainingDiverged) as told:
+        with pytest.raises(TrainingDiverged) as raised:
             run._check(float("nan"), 1.0)
-        assert ("float16 overflows above 65,504: use bfloat16" in str(told.value)) == advised
+        assert ("float16 overflows above 65,504: use bfloat16" in str(raised.value)) == advised
 
 
 def test_windows_longer_than_the_context_or_the_text():

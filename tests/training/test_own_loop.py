@@ -106,10 +106,10 @@ def test_a_loop_that_begins_again_does_not_mix_with_the_one_before(tmp_path):
 
 def others():
     """Models and optimizers that differ from a checkpoint's, and what the error says about them."""
-    yield "kinds .*SGD.* there and .*AdamW.* here", lambda: made("adamw")[:2]
-    yield r"kinds \['SGD'\] there and \[\] here", lambda: (made()[0], [])
+    yield "kinds .*SGD.* in the checkpoint and .*AdamW.* here", lambda: made("adamw")[:2]
+    yield r"kinds \['SGD'\] in the checkpoint and \[\] here", lambda: (made()[0], [])
     yield (
-        r"weight 0 is .* there and .* here",
+        r"weight 0 is .* in the checkpoint and .* here",
         lambda: (made()[0], torch.optim.SGD(list(Tied().parameters())[::-1], 0.1)),
     )
     yield "the weights are grouped differently", lambda: _in_groups(made()[0])
@@ -147,7 +147,7 @@ def test_a_damaged_file_is_noticed(tmp_path):
     before = content(model, optimizer)
     file = path / "optimizers.pt"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
-    with pytest.raises(RunError, match=r"is damaged .*optimizers\.pt is not what was written"):
+    with pytest.raises(RunError, match=r"is damaged .*optimizers\.pt differs from what was written"):
         load_checkpoint(path, model, optimizer)
     assert all(map(torch.equal, before, content(model, optimizer)))
     shutil.rmtree(path)
@@ -163,5 +163,6 @@ def test_our_own_model_in_a_loop_of_ones_own(tmp_path):
     path = save_checkpoint(tmp_path, 1, model)
     load_checkpoint(path, again := Transformer(KINDS["llama"], seed=2))
     assert all(map(torch.equal, model.state_dict().values(), again.state_dict().values()))
-    with pytest.raises(RunError, match=r"has a different architecture: .*positions is rotary there and learned here"):
+    differing = r"has a different architecture: .*positions is rotary in the checkpoint and learned here"
+    with pytest.raises(RunError, match=differing):
         load_checkpoint(path, Transformer(KINDS["gpt2"]))

@@ -62,6 +62,14 @@ def test_the_picture_and_the_words_are_those_of_the_runs():
     assert "</script><b>" not in first.to_html()
 
 
+def test_the_words_of_a_run_follow_the_reason_why_an_earlier_run_failed():
+    view = aligned()
+    view.mark(0, "failed", "The loss is nan.")
+    words = list(ET.fromstring(view.svg()).itertext())
+    name = view.pairs()[1][0]["name"]
+    assert words[words.index("The loss is nan.") + 1].startswith(f"{name}: failed, 20 of 20 steps")
+
+
 def test_what_is_shown_is_whole_and_is_json():
     view = aligned()
     assert [name in view.runs[0] for name in ("reward", "kl", "entropy", "length", "cut_off")] == [True] * 5
@@ -78,14 +86,14 @@ def test_what_is_shown_is_whole_and_is_json():
     [
         ([1.0], "Only one answer: there is nothing to compare it with."),
         ([0.5] * 3, "All 3 rewards are equal (0.5): no answer is better than another, so the model learns nothing"),
-        ([1.0, math.nan], "1 reward is not a number: look at the reward function."),
+        ([1.0, math.nan], "1 reward is not a number: check the reward function."),
         ([math.inf, math.nan], "2 rewards are not numbers"),
         ([1.0, 0.0], "2 answers, mean reward 0.5."),
-        ([1.0, 0.0] * 20, "40 answers, mean reward 0.5. The first 16 are shown."),
+        ([1.0, 0.0] * 20, "40 answers, mean reward 0.5. Only the first 16 answers are shown."),
         ([1.0] * 20 + [math.nan], "1 reward is not a number"),
     ],
 )
-def test_a_group_that_is_not_as_it_should_be_is_told_and_drawn(rewards, says):
+def test_a_group_that_is_not_as_it_should_be_is_reported_and_drawn(rewards, says):
     view = AlignmentView()
     run = view.add_run("one")
     view.log(run, 1, reward=math.nan, groups=[group(rewards)])
@@ -96,7 +104,7 @@ def test_a_group_that_is_not_as_it_should_be_is_told_and_drawn(rewards, says):
 
 
 def test_a_group_whose_parts_do_not_fit_is_refused():
-    with pytest.raises(ValueError, match="this one has 2 answers, 1 rewards and 2 advantages"):
+    with pytest.raises(ValueError, match="got 2 answers, 1 rewards and 2 advantages"):
         pack_group({**group([0.0, 1.0]), "rewards": [1.0]})
     view = AlignmentView()
     run = view.add_run("one")

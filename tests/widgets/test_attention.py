@@ -122,19 +122,19 @@ def test_a_view_needs_no_torch():
     ("tokens", "patterns", "options", "message"),
     [
         ([], np.ones((1, 1, 0, 0)), {}, "There are no tokens to show"),
-        (["a"], softmax(1, 1, 2, 2), {}, "There are 1 tokens, but the patterns are 2 queries × 2 keys"),
+        (["a"], softmax(1, 1, 2, 2), {}, "There are 1 tokens, but the patterns have 2 queries × 2 keys"),
         (["a", "b"], softmax(1, 1, 1, 2), {}, "1 queries × 2 keys"),
         (["a"], np.ones((0, 1, 1, 1)), {}, "no heads to show"),
         (["a"], np.ones(1), {}, "got 1 axes"),
         (["a"], np.ones((1, 1, 1, 1, 1)), {}, "got 5 axes"),
-        (["a"], -np.ones((1, 1)), {}, "Are they scores"),
-        (["a"], np.full((1, 1), np.inf), {}, "Are they scores"),
+        (["a"], -np.ones((1, 1)), {}, "Are these the scores"),
+        (["a"], np.full((1, 1), np.inf), {}, "Are these the scores"),
         (["a"], [np.ones((2, 1, 1, 1))], {}, "a batch of 2 texts"),
         (["a"], [np.ones((1, 1, 1)), np.ones((2, 1, 1))], {}, "the same number of heads"),
         (["a"], np.ones((1, 1)), {"layer": 1, "head": 0}, r"no layer 1; these patterns have layers 0 to 0"),
         (["a"], np.ones((1, 1)), {"layer": 0, "head": -1}, r"no head -1; these patterns have heads 0 to 0"),
         (["a"], np.ones((1, 1)), {"layer": 0}, "both layer and head"),
-        (["a"], np.ones((1, 1)), {"other": np.ones((2, 1, 1))}, r"1 layers × 1 heads and B has 1 × 2"),
+        (["a"], np.ones((1, 1)), {"other": np.ones((2, 1, 1))}, r"1 layers × 1 heads, but B has 1 × 2"),
     ],
 )
 def test_errors(tokens, patterns, options, message):

@@ -74,13 +74,13 @@ def test_acts_that_come_together_are_done_in_order_and_what_takes_time_is_done_o
 )
 def test_an_act_that_fails_is_refused_aloud_and_the_others_are_done(error, said):
     view = Notes()
-    heard = []
-    view.observe(lambda change: heard.append(change["new"]), names="notice")
+    notices = []
+    view.observe(lambda change: notices.append(change["new"]), names="notice")
     for _ in range(2):  # the same again is said again
         assert acts(view, ("note", {"what": "a"}), ("fail", {"error": error}), ("note", {"what": "b"})) == [2]
         assert view.notice == said
     assert view.done == ["a", "b", 2, "a", "b", 5]
-    assert heard == [said, "", said]
+    assert notices == [said, "", said]
     assert act(view, "note", what="c")
     assert view.notice == ""
 

@@ -162,11 +162,11 @@ def test_what_comes_next_is_kept_secret_until_it_is_predicted():
     view = explore_bpe_steps("cdab cdab cdab", 259, predict=True)
     assert "for you to predict" in view.alt
     assert "Next" not in view.alt
-    assert "Pairs, commonest first" not in view.svg()
+    assert "Pairs, most frequent first" not in view.svg()
     view.guesses = {"train 0": [97, 98]}
     assert "Next: “a” + “b”" in view.alt
-    assert "Predicted: 1 of 1 right" in view.alt
-    assert "Pairs, commonest first" in view.svg()
+    assert "Predictions: 1 of 1 right" in view.alt
+    assert "Pairs, most frequent first" in view.svg()
 
 
 def test_a_picture_of_encoding_says_when_each_pair_was_learned():
@@ -176,7 +176,7 @@ def test_a_picture_of_encoding_says_when_each_pair_was_learned():
     assert asked.findall(view.svg()) == ["merge number 1", "never", "never"]
     view.word_step = 1
     assert asked.findall(view.svg()) == ["merge number 2", "never"]
-    assert "commonest first" not in view.svg()
+    assert "most frequent first" not in view.svg()
 
 
 @given(texts, texts, st.integers(0, 5))

@@ -53,20 +53,20 @@ def interrupt():
 def test_an_interrupt_between_two_pieces_of_work_is_counted(loop):
     hear_interrupts()
     loop.turn()
-    before, heard = interrupts(), []
-    forget = on_interrupt(lambda: heard.append("first"))
+    before, called = interrupts(), []
+    forget = on_interrupt(lambda: called.append("first"))
     interrupt()
     forget()
     interrupt()  # nobody listens
-    on_interrupt(lambda: heard.append("second"))()
-    assert (interrupts() - before, heard) == (2, ["first"])
+    on_interrupt(lambda: called.append("second"))()
+    assert (interrupts() - before, called) == (2, ["first"])
     assert loop.due == []
 
 
 def test_the_kernels_own_handler_stays_while_it_handles_a_message(loop):
     idle = signal.signal(signal.SIGINT, signal.default_int_handler)
-    heard = []
-    forget = on_interrupt(lambda: heard.append("idle"))
+    called = []
+    forget = on_interrupt(lambda: called.append("idle"))
     hear_interrupts()
     for _ in range(3):
         loop.turn()
@@ -75,9 +75,9 @@ def test_the_kernels_own_handler_stays_while_it_handles_a_message(loop):
         interrupt()
     signal.signal(signal.SIGINT, idle)
     loop.turn()
-    assert (heard, loop.due) == ([], [])
+    assert (called, loop.due) == ([], [])
     interrupt()
-    assert heard == ["idle"]
+    assert called == ["idle"]
     forget()
 
 
@@ -108,10 +108,10 @@ interrupts.kernel = SimpleNamespace
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 async def idle():
-    loop, heard = asyncio.get_running_loop(), asyncio.Event()
-    interrupts.on_interrupt(lambda: loop.call_soon_threadsafe(heard.set))
+    loop, called = asyncio.get_running_loop(), asyncio.Event()
+    interrupts.on_interrupt(lambda: loop.call_soon_threadsafe(called.set))
     threading.Timer(0.3, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()
-    await heard.wait()
+    await called.wait()
 
 asyncio.run(idle())
 """
@@ -119,5 +119,5 @@ asyncio.run(idle())
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there no signal goes to a thread")
-def test_an_interrupt_that_reaches_another_thread_is_heard_at_once():
+def test_an_interrupt_that_reaches_another_thread_takes_effect_at_once():
     subprocess.run([sys.executable, "-c", IN_ANOTHER_THREAD], check=True, timeout=60)

@@ -85,7 +85,7 @@ def test_pictures_hold_and_are_the_same_each_time():
     assert repr(first) == repr(second)
     ET.fromstring(first.svg())
     assert "<b>NTK" not in first.svg()
-    assert re.search(r'alt="Mean loss up to position 256, as trained: plain [^"]{20,}"', first.fallback_html())
+    assert re.search(r'alt="Mean loss up to position 256, the trained length: plain [^"]{20,}"', first.fallback_html())
     assert not re.search(r"https?://(?!www\.w3\.org/)", first.to_html())
 
 
@@ -114,12 +114,12 @@ def test_one_value_many_values_many_grids(view):
     ("losses", "grids", "options", "words"),
     [
         (None, None, {}, "nothing to show"),
-        ({"a": [1.0, np.nan]}, None, {}, "'a' in row 0, at index 1, is nan"),
-        ({"a": [[1.0], [np.inf]]}, None, {}, "row 1, at index 0, is inf"),
+        ({"a": [1.0, np.nan]}, None, {}, "'a' in row 0 at index 1 must be finite; got nan"),
+        ({"a": [[1.0], [np.inf]]}, None, {}, "row 1 at index 0 must be finite; got inf"),
         ({"a": []}, None, {}, "got shape \\[0\\]"),
         ({"a": np.zeros((1, 1, 1))}, None, {}, "\\[row, position\\]"),
         ({"a": [1.0, 2.0]}, None, {"positions": [5]}, "each of the 2 losses"),
-        ({"a": [1.0, 2.0]}, None, {"positions": [5, 5]}, "larger than the one before"),
+        ({"a": [1.0, 2.0]}, None, {"positions": [5, 5]}, "positions must be increasing whole numbers"),
         ({"a": [1.0]}, None, {"trained": 0}, "1 or more; got 0"),
         (None, {"a": [[1.0]]}, {"lengths": [1, 2], "depths": [0]}, "2 lengths and 1 depths"),
         (None, {"a": [[1.5]]}, {"lengths": [1], "depths": [0]}, "between 0 and 1"),

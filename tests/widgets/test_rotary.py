@@ -61,7 +61,7 @@ def svg_circles(view):
     ("arguments", "words"),
     [
         ({"query": [1.0]}, "two numbers for each of 2"),
-        ({"key": [1.0] * 5}, "key needs two numbers"),
+        ({"key": [1.0] * 5}, "key must have two numbers"),
         ({"query_position": 3, "key_position": 4}, "0 ≤ key ≤ query"),
         ({"query_position": 300}, "≤ 200"),
         ({"key_position": -1}, "0 ≤ key"),

@@ -23,7 +23,7 @@ def logits(n=8, seed=0):
     return 2 * np.random.default_rng(seed).normal(size=n)
 
 
-def test_stages_are_told_by_what_they_do():
+def test_stages_are_described_by_what_they_do():
     first = np.log([0.5, 0.25, 0.125, 0.125])
     second, third = np.array([first[0], first[1], OUT, first[3]]), np.array([OUT, first[1], OUT, first[3]])
     tokens, stages = compare([("model", first), ("a", second), ("b", third)])
@@ -147,9 +147,9 @@ def test_a_text_of_thousands_of_tokens_is_drawn():
 
 def test_what_does_not_fit():
     for stages, message in (
-        ({}, "Give at least the model's own"),
+        ({}, "There are no stages to show: give at least the model's logits"),
         ({"model": logits(5)}, r"shape \(5,\), but the vocabulary has 8 tokens"),
-        ({"model": np.full(8, np.nan)}, "contain NaN"),
+        ({"model": np.full(8, np.nan)}, "must not contain NaN"),
     ):
         with pytest.raises(ValueError, match=message):
             sampling_view("a", stages, VOCABULARY)

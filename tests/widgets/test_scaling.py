@@ -19,9 +19,9 @@ from llmlib.scaling import (
     MACHINES,
     MODELS,
     Law,
-    answering_flops,
     bill,
     fit,
+    inference_flops,
     training_flops,
 )
 from llmlib.widgets import ScalingView
@@ -107,7 +107,7 @@ def test_without_answers_the_cheapest_model_is_the_best_for_its_compute(in_the_b
     same = law.cheapest(chinchilla["loss"])
     assert law.optimum(same.flops).parameters == pytest.approx(same.parameters, rel=1e-4)
     assert chinchilla["cheap"] < same.parameters  # with answers it is smaller
-    assert answering_flops(chinchilla["cheap"], 1e13) < chinchilla["all"]
+    assert inference_flops(chinchilla["cheap"], 1e13) < chinchilla["all"]
 
 
 def test_all_figures_have_a_source_and_own_runs_come_along():
@@ -154,12 +154,12 @@ PLAIN = {"name": "Ours", "E": 1.7, "A": 400, "B": 400, "alpha": 0.3, "beta": 0.3
         (lambda: ScalingView([PLAIN], [{"name": "X", "parameters": 0, "tokens": 1e9}]), "model 'X' needs positive"),
         (
             lambda: ScalingView([PLAIN], machines=[{"name": "Y", "peak_flops": 1, "watts": 0, "dollars_per_hour": 1}]),
-            "machine 'Y' needs",
+            "Machine 'Y' must have positive peak_flops and watts",
         ),
         (lambda: ScalingView([PLAIN], runs={"r": [(1e5, 1e6)]}), "runs 'r' needs three positive numbers"),
         (lambda: ScalingView([PLAIN], law="Theirs"), "no law 'Theirs'; the laws are Ours"),
         (lambda: ScalingView([PLAIN], size=3), "no setting 'size'; the settings are parameters, tokens"),
-        (lambda: ScalingView([PLAIN], tokens=-1), "tokens=-1: this setting must be a positive number"),
+        (lambda: ScalingView([PLAIN], tokens=-1), "tokens must be a positive number; got -1"),
     ],
 )
 def test_what_does_not_fit_is_said(given, words):

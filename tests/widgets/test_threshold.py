@@ -103,7 +103,7 @@ def test_texts_of_many_answers_stay_small():
     [
         (([0.5, np.nan], [1, 0]), "'confidence' has nan for answer 1"),
         (([np.inf], [1]), "no side of a threshold|inf for answer 0"),
-        (([0.5], [1, 0]), "each of the 2 answers in 'confidence'"),
+        (([0.5], [1, 0]), "'confidence' must have one number for each of the 2 answers"),
         (([], []), "one or more answers"),
         (([0.5], [2]), "right \\(1\\) or wrong \\(0\\); got 2"),
         (([0.5], [np.nan]), "got nan"),

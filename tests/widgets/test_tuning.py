@@ -75,10 +75,10 @@ def test_signs_are_read_without_colour():
 def test_means_are_over_messages_and_over_what_was_trained_on():
     view = made(10, spans=[("user", 0, 4), ("assistant", 4, 10)], mask=[k >= 6 for k in range(10)])
     before, after = view.log_probs()
-    told = {role: (mean.tokens, mean.base, mean.tuned) for role, mean in view.means()}
-    assert told["user"] == pytest.approx((3, -before[1:4].mean(), -after[1:4].mean()))
-    assert told["assistant"] == pytest.approx((6, -before[4:].mean(), -after[4:].mean()))
-    assert told["trained on"] == pytest.approx((4, -before[6:].mean(), -after[6:].mean()))
+    surprise = {role: (mean.tokens, mean.base, mean.tuned) for role, mean in view.means()}
+    assert surprise["user"] == pytest.approx((3, -before[1:4].mean(), -after[1:4].mean()))
+    assert surprise["assistant"] == pytest.approx((6, -before[4:].mean(), -after[4:].mean()))
+    assert surprise["trained on"] == pytest.approx((4, -before[6:].mean(), -after[6:].mean()))
     assert mean_surprise(before, after, [0]).tokens == 0
 
 
@@ -91,7 +91,7 @@ def test_the_picture_and_the_words_hold_any_token(n):
     assert "<i>" not in view.svg()
     assert "</script><i>" not in view.to_html()
     assert len(view.alt) < 400
-    assert ("no token to compare" in view.alt) == (n == 1)
+    assert ("no tokens to compare" in view.alt) == (n == 1)
 
 
 def test_the_picture_shows_the_answer_to_a_long_question():
@@ -119,7 +119,7 @@ def test_messages_share_the_room_of_the_picture(wanted, most):
 
 def test_an_empty_view_is_drawn():
     ET.fromstring(TuningView().svg())
-    assert "no token to compare" in TuningView().alt
+    assert "no tokens to compare" in TuningView().alt
 
 
 def test_what_does_not_fit():

@@ -1,17 +1,17 @@
-// Runs a page of the web edition: views come alive when you reach them, answers are remembered, paths unfold.
-// It is a module whose functions are tested without a page; the name ends in .js because not every server knows .mjs.
+// Runs a page of the web edition: views come alive when you reach them, answers are stored, side paths unfold.
+// This module's functions are tested without a page; its name ends in .js because not every server knows .mjs.
 
 import { darkRules, dress, followTheme, theme } from "./theme.js";
 
-const KEPT = "llmlib-answers"; // in this browser's storage: for each question, the choice that was opened first
+const KEPT = "llmlib-answers"; // the name in the browser's storage: for each question, the choice that was opened first
 const ROOM = "(min-width: 640px)"; // below this, a view stays a picture
 
-/** The answers with one more; only the first choice of a question counts. */
+/** Return the answers with one more; only the first choice of a question counts. */
 export function withAnswer(answers, question, choice) {
   return question in answers ? answers : { ...answers, [question]: choice };
 }
 
-/** How a group of questions stands, in words. `questions`: [{name, right}], right being the number of the right choice. */
+/** Say how many of `questions` were answered right; each has a name, and `right` is the number of the right choice. */
 export function standing(questions, answers) {
   const known = questions.filter(({ name }) => name in answers);
   if (!known.length) return "";
@@ -21,7 +21,7 @@ export function standing(questions, answers) {
   return `${right} of ${questions.length} right on the first try.${right === questions.length ? " Well done!" : ""}`;
 }
 
-/** Answers as they were kept; whatever else is found there counts as nothing. */
+/** Return the stored answers, and ignore anything else in the storage. */
 export function readAnswers(text) {
   try {
     const kept = JSON.parse(text);
@@ -36,14 +36,14 @@ const stored = {
     try {
       return readAnswers(localStorage.getItem(KEPT) ?? "{}");
     } catch {
-      return {}; // this browser stores nothing
+      return {}; // this browser does not allow storage
     }
   },
   write(answers) {
     try {
       localStorage.setItem(KEPT, JSON.stringify(answers));
     } catch {
-      // then they last as long as the page
+      // then the answers last as long as the page
     }
   },
 };
@@ -54,7 +54,7 @@ function element(tag, properties, ...children) {
   return node;
 }
 
-/** Tell outputs and views which theme it is, now and whenever it changes. */
+/** Tell outputs and views which theme the page has. */
 function tellTheme() {
   const now = theme();
   document.body.dataset.jpThemeLight = String(now === "light");
@@ -62,24 +62,24 @@ function tellTheme() {
   for (const frame of document.querySelectorAll(".live-view iframe")) dressView(frame);
 }
 
-const rulesOf = new WeakMap(); // for each frame, its page's rules for a dark system
+const rulesOf = new WeakMap(); // for each frame, the rules of its page for a dark system
 
 /** Show a view in the theme of this page. */
 function dressView(frame) {
   if (!frame.contentDocument?.body) return;
   dress(frame.contentDocument, rulesOf.get(frame) ?? [], theme());
-  frame.contentDocument.body.dataset.theme = theme(); // the view is drawn again
+  frame.contentDocument.body.dataset.theme = theme(); // this makes the view draw itself again
 }
 
-/** Put the page of a view in the place of its picture. */
+/** Replace a view's picture by the view's page. */
 function enliven(figure) {
   if (figure.querySelector("iframe")) return;
   const picture = figure.querySelector("img");
   const frame = element("iframe", { title: figure.dataset.title, src: figure.dataset.page });
-  frame.style.height = `${Math.max(200, picture?.clientHeight ?? 0)}px`; // so that little moves when it appears
+  frame.style.height = `${Math.max(200, picture?.clientHeight ?? 0)}px`; // so that the page hardly moves
   frame.addEventListener("load", () => {
     const inside = frame.contentDocument;
-    if (!inside?.querySelector(".llm-standalone")) return; // not found: the picture stays
+    if (!inside?.querySelector(".llm-standalone")) return; // the page was not found, so the picture stays
     rulesOf.set(frame, darkRules(inside));
     dressView(frame);
     const view = inside.querySelector("main");
@@ -93,7 +93,7 @@ function enliven(figure) {
   figure.prepend(frame);
 }
 
-/** Views come alive as they come into sight, if there is room for them. */
+/** Bring views to life when they come into sight, if the screen is large enough. */
 function watchViews() {
   const figures = [...document.querySelectorAll(".live-view")];
   const room = matchMedia(ROOM);
@@ -112,7 +112,7 @@ function watchViews() {
   watch();
 }
 
-/** Remember which choice of each question was opened first, colour the choices, and say how the reader stands. */
+/** Store which choice of each question was opened first, colour the choices, and show the reader's score. */
 function rememberAnswers() {
   let answers = stored.read();
   const groups = [...document.querySelectorAll(".llm-report")].filter((one) => one.querySelector("details"));
@@ -163,7 +163,7 @@ function rememberAnswers() {
   }
 }
 
-/** Open the folded path that holds the place that an address names. */
+/** Open the folded side path with the anchor that the address names. */
 function unfold() {
   let place = null;
   try {
@@ -183,7 +183,7 @@ function unfold() {
   if (opened) place.scrollIntoView();
 }
 
-/** On paper everything is open; afterwards it is as it was. */
+/** Open all side paths for printing, and fold them again afterwards. */
 function openForPaper() {
   let closed = [];
   addEventListener("beforeprint", () => {
@@ -195,7 +195,7 @@ function openForPaper() {
   });
 }
 
-/** What is wider than its place can be scrolled with the keyboard, too. */
+/** Let readers scroll wide tables and code with the keyboard, too. */
 function reachWhatScrolls() {
   const boxes = document.querySelectorAll("article pre, article .table-wrapper, .exercise-help pre, .llm-report pre");
   const tell = (box) => {

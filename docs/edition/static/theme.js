@@ -1,8 +1,8 @@
-// Which theme a page of the web edition shows, and how a page that follows the system is shown in another theme.
+// Finds out which theme a page of the web edition shows, and shows a page that follows the system in another theme.
 
 const dark = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
 
-/** "light" or "dark": what the reader has chosen, else what the system has. */
+/** Return "light" or "dark": the reader's choice, or else the system's theme. */
 export function theme() {
   const chosen = document.body.dataset.theme;
   if (chosen === "light" || chosen === "dark") return chosen;
@@ -16,13 +16,13 @@ export function followTheme(tell) {
   tell();
 }
 
-/** The rules of a page for a dark system, for `dress`: to be looked for before that is called. */
+/** Return the rules of a page for a dark system; find them before `dress` is called, which needs them. */
 export function darkRules(page) {
   const rules = [...page.styleSheets].flatMap((sheet) => [...sheet.cssRules]);
   return rules.filter((rule) => rule.media?.mediaText.includes("prefers-color-scheme: dark"));
 }
 
-/** Show a page in the theme `now`, whatever the system's is. */
+/** Show a page in the theme `now`, whatever theme the system uses. */
 export function dress(page, rules, now) {
   for (const rule of rules) rule.media.mediaText = now === "dark" ? "all" : "not all";
   page.documentElement.style.colorScheme = now;

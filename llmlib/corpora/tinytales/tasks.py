@@ -70,7 +70,7 @@ RAMBLE = (
     "As I said, and I will say it again, it is as I said, and that is what I wanted to say.",
 )
 
-# Phrases with the name of an animal, but without an animal.
+# Phrases that contain the name of an animal but do not mean an animal.
 NOT_ANIMALS = re.compile(
     r"(fish|dragon) soup|lion pudding|(rabbit|mouse) hole|rocking horse|duck pond|wooden duck|cuckoo clock|flying pig"
     r"|goat's cheese"
@@ -197,7 +197,7 @@ def instructions(story: ToldStory, questions: Sequence[Question]) -> tuple[Instr
 
 
 def preferences(story: ToldStory, questions: Sequence[Question]) -> tuple[Preference, ...]:
-    """Return one preference pair for each fault: a right answer, and one with that fault."""
+    """Return one preference pair for each fault: a right answer, and an answer with that fault."""
     dice = _dice(story, 3)
     answerable = [q for q in questions if q.kind != "unanswerable"]
     pools = dict.fromkeys(FAULTS, answerable)
@@ -255,7 +255,7 @@ def as_question(text: str) -> str:
 
 
 def _dice(story: ToldStory, stream: int) -> Dice:
-    """Return separate dice for each sort of task, so that you can make one sort without the others."""
+    """Return separate dice for each sort of task, so that you can make one sort without the other sorts."""
     return Dice(story.seed, crc32(story.split.encode()), story.index, stream)
 
 

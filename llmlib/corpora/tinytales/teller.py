@@ -5,7 +5,7 @@ Every story has its own seed, so you can tell story 1,000 without the 999 before
 
 Characters, shapes, things and wordings are drawn by Zipf's law: the earlier they come in their file, the more often
 they are drawn. So a few come up again and again, and most are rare, as in any natural text. A small model that sees
-little text can learn from the frequent ones what is true of all, for example that a story keeps to its names.
+little text can learn from the frequent ones what is true of all, for example that names do not change within a story.
 """
 
 import operator
@@ -42,7 +42,7 @@ class Story(ToldStory):
 
 
 class Stage:
-    """Looks up once what a shape needs: who and what can play in it, and where."""
+    """Looks up once what a shape needs: the possible characters, things and places."""
 
     def __init__(self, shape: Shape) -> None:
         needs = shape.fields
@@ -65,7 +65,7 @@ class Stage:
         return tuple(place for place in world.places() if wanted & set(place.classes))
 
     def _newcomers(self, role: str) -> tuple[tuple[Character, ...], ...]:
-        """Return, for each name, everybody of that name who can play the role: one of each kind."""
+        """Return, for each name, all characters with this name who can play the role, one of each kind."""
         fitting = filter(self._fits(role), world.newcomers())
         return tuple(tuple(namesakes) for _, namesakes in groupby(fitting, key=lambda newcomer: newcomer.name))
 
@@ -215,7 +215,7 @@ def _stories(seed: int, split: str, n_stories: int | None, characters: int | Non
 def tinytales_text(characters: int = 1_000_000, *, seed: int = 0, split: str = "train") -> str:
     """Return at least ``characters`` characters of stories; the last story is complete.
 
-    Paragraphs end with one newline, stories with two (an empty line). Raises ValueError as ``tinytales`` does.
+    Paragraphs end with one newline, stories with two (an empty line). Raises the same ValueError as ``tinytales``.
 
     >>> len(tinytales_text(2_000)) >= 2_000
     True

@@ -1,6 +1,6 @@
 """Ask questions that a story does not answer, in the words of questions that other stories answer.
 
-A question like "How tall is Pip?", which no story answers, only teaches a model to know the *question*. Here each
+A question like "How tall is Pip?", which no story answers, only teaches a model to recognise the *question*. Here each
 wording comes from questions that some stories answer ("What did Pip give to Mabel?"), and we ask it about any story
 that does not touch the subject at all. So the wording gives nothing away: you have to look at the story. Source of the
 idea: Rajpurkar et al. (2018), "Know What You Don't Know: Unanswerable Questions for SQuAD".
@@ -13,7 +13,8 @@ from llmlib.corpora.tinytales.chance import Dice
 from llmlib.corpora.tinytales.story import ToldStory
 
 # Wording -> the words of a story that touches the subject. {0} and {1} are people in the story, {thing} is its thing.
-# A story that answers always matches. We do not ask about a story that matches without answering: it may hint at one.
+# A story that answers the question always matches. If a story matches without answering, we do not ask the question:
+# the story may hint at an answer.
 WORDINGS = {
     "What did {0} give to {1}?": r"\bg[ai]ve|\bgift|present|parcel|wrapped|\bshar|\blen[dt]\b|\bhand(ed|s) |held out"
     r"|br(ing|ought)|prize|swap|\bfor (you|him|her)\b|offer|basket|fetched|\btake\b|into \w+'s",
@@ -54,9 +55,9 @@ WORDINGS = {
     "Whose footprints were they?": r"footprint|track",
 }
 
-TAUGHT = tuple(WORDINGS)[:8]  # the most frequent ones: a model is tuned on these, and tested on the others
+TAUGHT = tuple(WORDINGS)[:8]  # a model is tuned on the most frequent wordings, and tested on the others
 
-# Other words for some of them, never used in tuning: they test whether a model has learned more than phrases.
+# Paraphrases of some wordings, never used in tuning: they test whether a model has learned more than phrases.
 OTHER_WORDS = {
     "What did {0} give to {1}?": "Which present did {1} get from {0}?",
     "What did they drink?": "What was there to drink?",
@@ -106,7 +107,7 @@ def answered_questions(story: ToldStory) -> dict[str, str]:
 
 
 def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
-    """Return the questions about its people that a story leaves open, by wording: one for each wording that fits.
+    """Return one question about a story's people for each wording that fits the story but is not answered by it.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> open_questions(tell(1, "heldout", 2), Dice(0))["What was the prize?"]
@@ -122,12 +123,12 @@ def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
 
 
 def is_silent(story: ToldStory, wording: str) -> bool:
-    """Return whether a story never touches a wording's subject, but does mention the thing, if there is one."""
+    """Return whether a story mentions the wording's thing, if there is one, but never touches the subject."""
     return not matter(wording).search(story.text) and ("{thing}" not in wording or story.thing.noun in story.text)
 
 
 def leaves_open(story: ToldStory, question: str, wording: str) -> bool:
-    """Return whether the story leaves exactly this question open, and everybody in the question is in the story.
+    """Return whether the story leaves this question open, and everybody in the question is in the story.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> leaves_open(tell(1, "heldout", 2), "What was the prize?", "What was the prize?")

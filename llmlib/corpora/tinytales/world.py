@@ -41,7 +41,7 @@ class Character:
     owns: str | None = None
     likes: str | None = None
     work: str | None = None
-    worked: str | None = None  # the same in the past tense
+    worked: str | None = None  # the work in the past tense
 
     @property
     def is_villager(self) -> bool:

@@ -1,8 +1,8 @@
-"""How an exercise is asked, run, compared, recognised and reported, for any lesson.
+"""The engine that runs any lesson's exercises, compares results, recognises mistakes and writes the reports.
 
-An `exercise` is a reference, cases and misconceptions. `running` calls the learner's attempt and survives it,
-`comparing` finds where two results differ. An `examination` is an attempt with its results; `checking` is the
-ladder of `answers` and `reasons`, and decides what to say first; `report` says it, `asking` is for questions with
-choices. `recording` keeps the learner's progress, and `keeping` keeps the source of right attempts: `sources` finds it,
-and `scopes` finds the names that it needs from outside.
+An `exercise` consists of a reference, cases and misconceptions. `running` calls the learner's attempt safely, and
+`comparing` finds where two results differ. An `examination` is an attempt with its results. `checking` tries the
+`answers` and `reasons` in order and decides what to say first, and `report` shows it. `asking` is for questions with
+choices. `recording` keeps the learner's progress. `keeping` keeps the source of right attempts, which `sources` finds;
+`scopes` finds the outside names that the source needs.
 """

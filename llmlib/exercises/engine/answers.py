@@ -1,6 +1,6 @@
-"""The replies to an attempt: each function here returns one possible reply, or None where it does not apply.
+"""The replies to an attempt: each function here returns one possible reply, or None where the reply does not apply.
 
-`checking` decides on their order.
+`checking` decides in which order to try them.
 """
 
 import re
@@ -26,10 +26,10 @@ from llmlib.exercises.engine.wording import around, error_parts, line_of
 
 PARTS_ARE_RIGHT = "The module's parts are right. `forward` comes next."
 OTHER_PRECISION = {  # (expected, got)
-    (torch.float64, torch.float32): "For float64 inputs your result is float32, so it is less exact. `dtype=x.dtype` "
-    "keeps the input's dtype.",
-    (torch.float32, torch.float64): "For float32 inputs your result is float64. torch will not multiply the two; "
-    "`.to(x.dtype)` converts it back.",
+    (torch.float64, torch.float32): "For float64 inputs, your result is float32, which is less precise. "
+    "`dtype=x.dtype` keeps the input's dtype.",
+    (torch.float32, torch.float64): "For float32 inputs, your result is float64, and torch does not multiply matrices "
+    "of different dtypes. `.to(x.dtype)` converts the result back.",
 }
 
 
@@ -46,18 +46,18 @@ def no_function(e: Examination) -> Report | None:
 
 
 def parts_of_a_module(e: Examination) -> Report | None:
-    """Say what is still wrong with the parts of a module, before we call it."""
+    """Say what is still wrong with a module's parts, before we call the module."""
     blueprint = e.exercise.blueprint
     if blueprint is None or not isinstance(e.attempt, type):
         return None
     with quietly():
-        told = [blueprint.trouble(e.attempt, case.args) for case in kept_cases(e.exercise, e.seed)]
-    if BLANK in told:
+        troubles = [blueprint.trouble(e.attempt, case.args) for case in kept_cases(e.exercise, e.seed)]
+    if BLANK in troubles:
         return _not_attempted(e)
-    if not any(told):
+    if not any(troubles):
         return None
-    parts = (Prose(next(filter(None, told))), Prose(e.exercise.task, "The task:"))
-    return Report("form", e.exercise.name, "Not yet: the module's parts are not what they should be.", parts)
+    parts = (Prose(next(filter(None, troubles))), Prose(e.exercise.task, "The task:"))
+    return Report("form", e.exercise.name, "Not yet: some parts of your module are missing or wrong.", parts)
 
 
 def nothing_written(e: Examination) -> Report | None:
@@ -68,7 +68,7 @@ def nothing_written(e: Examination) -> Report | None:
 
 def _not_attempted(e: Examination, done: str = "") -> Report:
     text = f"{e.exercise.task} (About {e.exercise.minutes} minutes.)"
-    more = f'Replace the `...`, run the cell again; `hint("{e.exercise.name}")` helps.'
+    more = f'Replace the `...` and run the cell again. If you get stuck, `hint("{e.exercise.name}")` helps.'
     return Report("not attempted", e.exercise.name, done or "Not attempted yet.", (Prose(text), Prose(more)))
 
 
@@ -76,14 +76,14 @@ def no_end(e: Examination) -> Report | None:
     if e.stopped is None:
         return None
     ends = "Does the condition of each loop become false at some point? Does each pass change something?"
-    no_end = "Your function has no loop. Does it call itself, or call something slow? If not, run it again."
+    no_end = "Your function has no loop. Does it call itself, or a slow function? If not, run the cell again."
     parts = [*line_of(e, e.stopped), Prose(ends if has_loop(e.attempt) else no_end)]
     heading = f"Stopped: no result after {e.seconds:g} seconds."
     return Report("timeout", e.exercise.name, heading, (*parts, *around(e, e.stopped)))
 
 
 def right_values(e: Examination) -> Report | None:
-    """Say that the attempt is correct, or name a broken property, if the only fault is the dtype of its own tensors."""
+    """Report a correct attempt or a broken property. Errors that come only from mixed precisions are forgiven."""
     fixed = bool(e.wrong) and all(map(_mixes_precisions, e.wrong))
     if e.wrong and not fixed:
         return None
@@ -92,7 +92,7 @@ def right_values(e: Examination) -> Report | None:
 
 
 def _mixes_precisions(trial: Trial) -> bool:
-    """Return whether torch refused to multiply float64 inputs by float32 tensors of the attempt's own."""
+    """Return whether torch refused to multiply float64 inputs by float32 tensors that the attempt makes."""
     if type(trial.outcome.error) is not RuntimeError or "float64" not in trial.case.note:
         return False
     says = str(trial.outcome.error).lower()
@@ -103,7 +103,7 @@ def _correct(e: Examination, fixed: bool) -> Report:
     parts: list[Part] = [Prose(e.exercise.deepens)]
     if fixed:
         text = (
-            "For float64 inputs your function raises an error, because one of your own tensors is float32. "
+            "For float64 inputs, your function raises an error, because one of the tensors that it makes is float32. "
             "Make that tensor with `dtype=x.dtype`."
         )
         parts.append(Prose(text, "A remark:"))
@@ -117,15 +117,15 @@ def an_exception(e: Examination, reason: Reason) -> Report | None:
     trial = next((t for t in e.trials if t.outcome.error), None)
     if trial is None or trial.outcome.error is None:
         return None
-    beside = any(t is trial for t in reason.open)  # the reason is for other cases
+    beside = any(t is trial for t in reason.open)  # the reason explains other cases
     case, *rest = around(e, trial)
     parts = [*error_parts(e, trial, known=bool(reason) and not beside), *_zeros(e, trial)]
     if beside:
-        parts += [case, Prose("And in other cases:"), *replace(reason, open=()).parts, *rest]
+        parts += [case, Prose("In other cases, something else is wrong:"), *replace(reason, open=()).parts, *rest]
     else:
         parts += [*reason.parts, case]
         if not reason and (broken := broken_property(e.of(t for t in e.trials if not t.outcome.error))):
-            parts.append(Prose(f"And in other cases: {broken.found}"))
+            parts.append(Prose(f"In other cases, something else is wrong: {broken.found}"))
         parts += rest
     heading = f"Your function raised `{name_of(trial.outcome.error).rstrip('.')}`."
     return Report("raised", e.exercise.name, heading, tuple(parts), reason.names, reason.findings)
@@ -141,7 +141,7 @@ def _zeros(e: Examination, trial: Trial) -> list[Part]:
     zeros = [f"`{name}`" for name, value in named if type(value) in (int, float) and value == 0]
     divisors = [name for name in zeros if re.search(rf"[/%][^,]*\b{name.strip('`')}\b", line[1])]
     be = "is" if len(divisors) == 1 else "are"
-    return [Prose(f"In this case {' and '.join(divisors)} {be} 0.")] if divisors else []
+    return [Prose(f"In this case, {' and '.join(divisors)} {be} 0.")] if divisors else []
 
 
 def another_form(e: Examination, reason: Reason) -> Report | None:
@@ -157,7 +157,7 @@ def another_form(e: Examination, reason: Reason) -> Report | None:
 
 
 def _shows_all(e: Examination, reason: Reason, trial: Trial) -> bool:
-    """Return whether each idea by itself gives a wrong result in this case, so that the case shows all of them."""
+    """Return whether each idea by itself leads to a wrong result in this case, so that the case shows all of them."""
     right = Outcome(trial.expected)
     alone = [partial(e.exercise.faulty, **idea.faults) for idea in reason.ideas]
     return all(not same_outcome(right, run_our_own(faulty, trial.case.args)) for faulty in alone)
@@ -168,7 +168,7 @@ def the_reason(e: Examination, reason: Reason) -> Report | None:
         return None
     heading = "Not yet, but close: this looks familiar." if reason.names else "Not yet, and here is the reason."
     if len(reason.names) + len(reason.findings) > 1:
-        heading = "Not yet: two things at once."
+        heading = "Not yet: there are two mistakes at once."
     seen = explained(e, beside=True) if reason.names else None
     looks = (Prose(seen.found),) if seen else ()
     parts = (*reason.parts, *looks, *_difference(e.wrong[0]), *around(e, e.wrong[0]))
@@ -184,13 +184,13 @@ def a_property(e: Examination, _reason: Reason | None = None) -> Report | None:
     caption = "A case in which your result is right" if beside else "The case"
     parts = (Prose(broken.says, "Should hold:"), Prose(broken.found), *around(e, broken.trial, caption))
     name = f"property: {broken.says}"
-    return Report("property", e.exercise.name, "Not yet: a property is broken.", parts, (), (name,))
+    return Report("property", e.exercise.name, "Not yet: your function breaks a rule.", parts, (), (name,))
 
 
 def that_it_differs(e: Examination, _reason: Reason) -> Report:
     trial = next(t for t in e.trials if t.difference)
-    differ = "differs" if len(e.wrong) == 1 else "differ"
-    heading = f"Not yet: {len(e.wrong)} of {len(e.trials)} cases {differ}. Here is the smallest."
+    differ = "is wrong" if len(e.wrong) == 1 else "are wrong"
+    heading = f"Not yet: {len(e.wrong)} of {len(e.trials)} results {differ}. Here is the smallest case."
     lead = where(e) or Reason()
     parts = (*lead.parts, *_difference(trial), *around(e, trial))
     return Report("differs", e.exercise.name, heading, parts, (), lead.findings)

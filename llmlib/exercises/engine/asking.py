@@ -1,17 +1,17 @@
 """Questions with an explanation for each choice, for `predict` before an idea and `quiz` at the end of a lesson.
 
-A choice is a `<details>` element: you choose it by opening it, and see why it is right or wrong. That needs no
-JavaScript, style sheet or running kernel, so it works the same in JupyterLab (trusted or not), Notebook, VS Code and on
-a code host, with keyboard and screen reader, in any theme, and gives the same output in each run. The package
-`jupyterquiz` was tried for this: its output carries a random id (a saved notebook's output would never be equal to a
-new run's), draws from Python's global random state, needs JavaScript (nothing is shown in a notebook that is not
-trusted), has colours of its own in both themes, and can load MathJax from a foreign host.
+Each choice is a `<details>` element: readers choose it by opening it, and see why it is right or wrong. `<details>`
+needs no JavaScript, style sheet or running kernel. So questions work in JupyterLab (trusted or not), in Notebook, in
+VS Code and on a code host, with keyboard and screen reader, and in any theme, and each run produces the same output.
+We tried the package `jupyterquiz`. But its output contains a random id (so two runs never have equal outputs), draws
+from Python's global random state, needs JavaScript (an untrusted notebook shows nothing), ignores the theme's colours,
+and can load MathJax from another host.
 
-Where a kernel runs, the same choices come as a live view (`asking_view`): it colours them, keeps the score, and hands
-the first answer to each question to `keep`.
+Where a kernel runs, a live view (`asking_view`) shows the same choices. The view colours them, keeps the score, and
+passes the first answer to each question to `keep`.
 
-The questions are in the `questions.toml` of a lesson's folder, not in the notebook, where the answers would be right
-beside them.
+The questions are in the `questions.toml` of a lesson's folder. In the notebook, readers would see the answers right
+beside the questions.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from llmlib.exercises.engine.report import Prose, marked_up, style_tag
 
 @dataclass(frozen=True)
 class Question:
-    """A question with its choices: the text of each, whether it is right, and why. `lead` says where it comes from."""
+    """A question with its choices: for each choice, its text, whether it is right, and why. `lead` names the lesson."""
 
     text: str
     choices: tuple[tuple[str, bool, str], ...]
@@ -41,15 +41,15 @@ class Question:
 
 
 def _shuffled(text: str) -> str:
-    """Make a sort key that is the same in each run and has nothing to do with the text's meaning."""
+    """Return a sort key that is the same in each run and does not depend on what the words mean."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Questions:
-    """One question or several, as HTML to click and as text to read; `answer` is for terminals.
+    """One or more questions, as HTML to click and as text to read; in a terminal, readers call `answer`.
 
-    `keep(name, right)` gets the first answer to each question.
+    `keep(name, right)` is called with the first answer to each question.
     """
 
     title: str
@@ -58,7 +58,7 @@ class Questions:
     _chosen: dict[int, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def choose(self, question: int, choice: int) -> None:
-        """Choose one of a question's choices (both counted from 0). Only the first choice for a question counts."""
+        """Choose an answer; `question` and `choice` count from 0. Only the first choice for a question counts."""
         asked = self.questions[question]
         if question not in self._chosen:
             self._chosen[question] = choice
@@ -66,13 +66,13 @@ class Questions:
                 self.keep(asked.name, asked.choices[choice][1])
 
     def answer(self, choice: str, question: int = 1) -> str:
-        """Return the reply to a choice ("a", "b", …) of a question (from 1). Raises `ValueError` for any other."""
+        """Return the reply to choice "a", "b", …; `question` counts from 1. Raises `ValueError` for unknown ones."""
         if not 1 <= question <= len(self.questions):
-            raise ValueError(f"There are questions 1 to {len(self.questions)}, not {question}.")
+            raise ValueError(f"question must be from 1 to {len(self.questions)}; got {question}.")
         choices = self.questions[question - 1].choices
         number = ord(choice) - ord("a") if len(choice) == 1 else -1
         if not 0 <= number < len(choices):
-            raise ValueError(f"There are choices 'a' to '{chr(ord('a') + len(choices) - 1)}', not {choice!r}.")
+            raise ValueError(f"choice must be from 'a' to '{chr(ord('a') + len(choices) - 1)}'; got {choice!r}.")
         self.choose(question - 1, number)
         _, right, because = choices[number]
         return f"{'Right.' if right else 'Not quite.'} {because}"
@@ -108,7 +108,7 @@ class Questions:
             return plain, {}
         try:
             from llmlib.exercises.engine.asking_view import QuestionsView
-        except ImportError:  # only the library, without the course's packages
+        except ImportError:  # only the library is installed, without the course's packages
             return plain, {}
         view = QuestionsView(
             words=repr(self),
@@ -127,7 +127,7 @@ def _as_plain(question: Question) -> dict[str, Any]:
 
 
 def _in_a_kernel() -> bool:
-    """Return whether there is a page that can hold a live view; IPython in a terminal has none."""
+    """Return whether a page can hold a live view; IPython in a terminal has no page."""
     if (ipython := sys.modules.get("IPython")) is None:
         return False
     return hasattr(ipython.get_ipython(), "kernel")

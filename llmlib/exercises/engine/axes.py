@@ -1,4 +1,4 @@
-"""The names of axes, and which axis a result lacks."""
+"""Names for axes, and a search for the axis that a result lacks."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ MISSING = "missing"
 
 
 def aligned(expected: Sequence[int], got: Sequence[int]) -> list[int | str]:
-    """Return the result's size for each expected axis, or "missing": the other axes show which one is missing.
+    """Return the result's size along each expected axis, or "missing" for an axis that the result lacks.
 
     >>> aligned((2, 5, 7), (2, 7)), aligned((2, 5, 5), (5, 5)), aligned((2, 5), (5, 2))
     ([2, 'missing', 7], ['missing', 5, 5], [5, 2])
@@ -19,5 +19,5 @@ def aligned(expected: Sequence[int], got: Sequence[int]) -> list[int | str]:
 
 
 def plain_axes(number: int) -> list[str]:
-    """Make names for unnamed axes; each is followed by an index in a report."""
+    """Return names for unnamed axes; in a report, an index follows each name."""
     return {1: ["index"], 2: ["row", "column"]}.get(number, [f"axis {i}: index" for i in range(number)])

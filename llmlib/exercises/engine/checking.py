@@ -1,8 +1,8 @@
-"""`examine` runs a learner's attempt and says what is wrong with it, the most helpful thing first.
+"""`examine` runs a learner's attempt, and reports what is wrong with it, the most helpful reply first.
 
-This module alone decides what comes first. The ladder has four flights: replies that need no run, replies that need no
-reason, the reasons, and the replies that give a reason. The first step of a flight that has something to say ends
-that flight.
+Only this module decides which reply comes first. It goes through four lists of steps: replies before the attempt is
+run, replies that need no reason, the reasons themselves, and replies that state a reason. In each list, the first step
+that finds something decides the reply.
 """
 
 from collections.abc import Callable
@@ -16,10 +16,10 @@ from llmlib.exercises.engine.exercise import Exercise
 from llmlib.exercises.engine.properties import explained
 from llmlib.exercises.engine.reasons import Finding, Reason
 from llmlib.exercises.engine.recognising import (
-    one_apart_from_odd,
+    one_apart_from_unclear,
     one_exactly,
     one_guarded,
-    two_apart_from_odd,
+    two_apart_from_unclear,
     two_exactly,
 )
 from llmlib.exercises.engine.repairing.search import repair
@@ -32,33 +32,33 @@ Said = TypeVar("Said", Report, Reason)
 BEFORE_ANY_CALL: tuple[Callable[[Examination], Report | None], ...] = (
     answers.nothing_given,  # someone who just runs the cell gets the task, not a complaint
     answers.no_function,
-    answers.parts_of_a_module,  # they have to be there before `forward` can be called
+    answers.parts_of_a_module,  # a module needs its parts before we can call `forward`
 )
 
 WITHOUT_A_REASON: tuple[Callable[[Examination], Report | None], ...] = (
     answers.nothing_written,
     answers.no_end,  # there is no result to reason about
-    answers.right_values,  # it is correct, unless a property is broken
+    answers.right_values,  # the attempt is correct, unless it breaks a property
 )
 
 
 def two_ideas(e: Examination) -> Reason | None:
     """Find two misconceptions that explain every case, unless a single cause explains them all.
 
-    Two ideas can have the same effect as one step (layers in the other order and queries swapped with keys give the
-    expected result transposed), and a result that does not depend on the input can look like any two.
+    Two ideas can have the same effect as one step (layers in the other order plus swapped queries and keys return the
+    expected result transposed), and a result that does not depend on the input can look like any two ideas.
     """
     if influence.idle(e) or not (two := two_exactly(e)):
         return None
     return search.one_step(e) or edit(e) or two
 
 
-def one_idea_apart_from_odd_cases(e: Examination) -> Reason | None:
-    return None if influence.always_the_same(e) else one_apart_from_odd(e)
+def one_idea_apart_from_unclear_cases(e: Examination) -> Reason | None:
+    return None if influence.always_the_same(e) else one_apart_from_unclear(e)
 
 
 def looked_into(e: Examination) -> Reason | None:
-    """Ask the exercise's own probes why the wrong cases are wrong."""
+    """Ask the exercise's own probes why the failing cases fail."""
     broken = explained(e)
     return Reason(finding=Finding(f"property: {broken.says}", broken.found)) if broken else None
 
@@ -71,49 +71,49 @@ def edit(e: Examination) -> Reason | None:
 
 def edit_where_it_raises(e: Examination) -> Reason | None:
     first = next((trial for trial in e.trials if trial.outcome.error), None)
-    return None if first is None or slip(e, first) else edit(e)  # the cure that an exception gives away comes first
+    return None if first is None or slip(e, first) else edit(e)  # a fix that the exception suggests comes first
 
 
 def edit_where_it_runs(e: Examination) -> Reason | None:
     return None if e.raised else edit(e)
 
 
-def two_ideas_apart_from_odd_cases(e: Examination) -> Reason | None:
-    return two_apart_from_odd(e) if e.of_the_right_kind else None
+def two_ideas_apart_from_unclear_cases(e: Examination) -> Reason | None:
+    return two_apart_from_unclear(e) if e.of_the_right_kind else None
 
 
 REASONS: tuple[Callable[[Examination], Reason | None], ...] = (
-    one_exactly,  # nothing is surer: the idea gives the same result in every case, exceptions included
-    looked_into,  # an exercise that can look into the attempt itself knows more than what its results show
-    infinity.infinities,  # before two ideas: if only infinities are wrong, each case is odd, and many ideas fit those
-    two_ideas,  # what explains everything comes before what leaves something open
-    one_idea_apart_from_odd_cases,  # people may write the same idea in their own way
-    aliases.no_copy,  # a changed input spoils whatever would be computed from it
+    one_exactly,  # the surest reason: the idea leads to the same result in every case, exceptions included
+    looked_into,  # an exercise's own probe looks into the attempt, and sees more than its results
+    infinity.infinities,  # before two ideas: if only infinities are wrong, many ideas fit
+    two_ideas,  # two ideas that explain every case come before one idea that leaves cases open
+    one_idea_apart_from_unclear_cases,  # people may write the same idea in their own way
+    aliases.no_copy,  # a changed input spoils whatever we would compute from it
     edit_where_it_raises,  # there are few results to compute with, so we try the code first
-    search.step_from_the_result,  # it says what the result is, and costs less than an edit, with its many programs
-    search.changed_argument,  # after the result: many a shifted argument gives a shifted result
-    search.step_from_one_of_the_results,  # after the two that explain all results at once
-    grids.coarse,  # a change of the grid can make all of these cases right, and no others
-    edit_where_it_runs,  # tried on all cases, and so surer than everything below
-    aliases.changed_input,  # true, and what is computed from it looks like many an idea
-    search.likely_finding,  # one cause is likelier than a guarded idea, or than two at once
-    one_guarded,  # an idea, though the attempt is right in some spots where the idea would be wrong
-    two_ideas_apart_from_odd_cases,
-    search.idea_and_step,  # a step fits more easily than an idea, so it comes after two of those
-    search.sign,  # true, but not a reason yet: better than nothing
+    search.step_from_the_result,  # says what the result is, and takes less time than trying many edits
+    search.changed_argument,  # after the step from the result: a shifted argument often leads to a shifted result
+    search.step_from_one_of_the_results,  # after the two steps that explain all results at once
+    grids.coarse,  # before the edits: another grid may be right in these cases, and in no others
+    edit_where_it_runs,  # surer than everything below, since we try each edit on all cases
+    aliases.changed_input,  # the effects of a changed input look like various ideas
+    search.likely_finding,  # one cause is likelier than a guarded idea, or than two ideas at once
+    one_guarded,  # the attempt is right in some positions where the idea would be wrong
+    two_ideas_apart_from_unclear_cases,
+    search.idea_and_step,  # comes after two ideas, since a step fits by chance more easily than an idea
+    search.sign,  # true, but not yet a reason: better than no explanation
 )
 
 WITH_THE_REASON: tuple[Callable[[Examination, Reason], Report | None], ...] = (
-    answers.an_exception,  # the learner sees it first as well; the reason comes with it
-    answers.another_form,  # no value can be compared before type, shape and dtype are right
+    answers.an_exception,  # the learner sees the exception first, too; the reason follows
+    answers.another_form,  # values can only be compared when type, shape and dtype are right
     answers.the_reason,
     answers.a_property,  # after the reason: a broken property is often a consequence
-    answers.that_it_differs,  # and where, if that can be said
+    answers.that_it_differs,  # also says where, if we can tell
 )
 
 
 def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.0) -> Report:
-    """Report on an attempt at any exercise, even one outside the lessons; the reader's progress stays as it is."""
+    """Report on an attempt at any exercise, even one outside the lessons, without changing the reader's progress."""
     given = Examination(exercise, attempt, seed=seed, seconds=seconds)
     if answer := _first(BEFORE_ANY_CALL, given):
         return answer

@@ -27,19 +27,19 @@ from llmlib.exercises.engine.describing import (
 )
 from llmlib.exercises.engine.report import Part, Prose, Table
 
-# Different orders of summation must agree; a wrong formula must not.
+# Relative and absolute tolerances: wide enough for other orders of summation, too narrow for wrong formulas.
 TOLERANCES = {torch.float64: (1e-6, 1e-7), torch.float32: (1e-4, 1e-5)}
-LOOSE = (1e-2, 1e-2)  # half precision
+LOOSE = (1e-2, 1e-2)  # for half precision
 NOTHING = "(nothing)"
-WINDOW = 6  # rows and columns of a table that shows a difference
+WINDOW = 6  # a table that shows a difference has at most this many rows and columns
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs: "form" (type, shape, dtype) or "value"; and the parts of a report that show it.
+    """A difference in "form" (type, shape, dtype) or in "value", and the parts of a report that show the difference.
 
-    A report shows only one of the cases that differ, so the parts are made on demand. `advice` says what usually
-    leads to this form, for when the reason is not known.
+    A report shows only one of the cases that differ, so the parts are made on demand. `advice` names the usual cause
+    of a wrong form, for reports that do not know the reason.
     """
 
     what: str
@@ -59,7 +59,7 @@ def find_difference(expected: Any, got: Any, axes: Sequence[str] = (), place: st
         return None if type(got) is type(expected) and got == expected else _wrong_type(expected, got, place)
     if isinstance(expected, (int, float)):
         return _of_numbers(expected, got, place)
-    if isinstance(expected, complex):  # what a wrong idea gives
+    if isinstance(expected, complex):  # only a misconception returns complex numbers
         return None if isinstance(got, complex) and cmath.isclose(expected, got) else _wrong_type(expected, got, place)
     if isinstance(expected, (str, bytes)):
         return _of_texts(expected, got, place)
@@ -69,7 +69,7 @@ def find_difference(expected: Any, got: Any, axes: Sequence[str] = (), place: st
 
 
 def equal(expected: Any, got: Any) -> bool:
-    """Return whether a learner's result counts as the expected one; quicker than `find_difference`."""
+    """Return whether a learner's result counts as the expected one; this is faster than `find_difference`."""
     if isinstance(expected, Tensor):
         alike = isinstance(got, Tensor) and _of_one_place(expected, got) and got.shape == expected.shape
         return alike and _of_one_sort(expected, got) and bool(values_agree(expected, got.detach()).all())
@@ -84,7 +84,7 @@ def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> 
         return _wrong_type(expected, got, place)
     if not _of_one_place(expected, got):
         where = f"{str(got.layout).removeprefix('torch.')} tensor on {got.device}"
-        return _form(f"Expected an ordinary tensor on {expected.device}, got a {where}.", place)
+        return _form(f"Expected a dense tensor on {expected.device}, got a {where}.", place)
     if got.shape != expected.shape:
         parts = _wrong_shape(expected, got, axes, place)
         return Difference("form", lambda: parts)
@@ -94,12 +94,12 @@ def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> 
     wrong = ~values_agree(expected, got)
     if not wrong.any():
         return None
-    then = got.clone()  # the attempt may change what it gave at its next call
+    then = got.clone()  # the attempt may change this tensor at its next call
     return Difference("value", lambda: _wrong_values(expected, then, wrong, axes, place))
 
 
 def _of_one_place(expected: Tensor, got: Tensor) -> bool:
-    """Return whether the result is an ordinary tensor on the device of the expected one."""
+    """Return whether the result is a dense tensor on the same device as the expected one."""
     return got.layout == torch.strided and got.device == expected.device
 
 
@@ -107,12 +107,12 @@ SORTS = ({torch.float32, torch.float64}, {torch.int16, torch.int32, torch.int64}
 
 
 def _of_one_sort(expected: Tensor, got: Tensor) -> bool:
-    """Return whether either dtype is acceptable: float32 and float64, or whole numbers of any width except bytes."""
+    """Return whether one dtype may replace the other: both are float32 or float64, or both int16, int32 or int64."""
     return got.dtype == expected.dtype or any({expected.dtype, got.dtype} <= sort for sort in SORTS)
 
 
 def float_dtypes(expected: Any, got: Any) -> set[tuple[torch.dtype, torch.dtype]]:
-    """List the floating-point dtypes of a result, or of several, that are not the expected ones: (expected, got)."""
+    """Return the (expected, got) pairs of floating-point dtypes that differ, for one result or several."""
     if isinstance(expected, tuple) and isinstance(got, (tuple, list)):
         return set().union(*map(float_dtypes, expected, got))
     if not isinstance(expected, Tensor) or not isinstance(got, Tensor) or expected.dtype == got.dtype:
@@ -122,7 +122,7 @@ def float_dtypes(expected: Any, got: Any) -> set[tuple[torch.dtype, torch.dtype]
 
 def values_agree(expected: Tensor, got: Tensor) -> Tensor:
     """Return True where two tensors of the same shape agree, up to rounding from a different order of summation."""
-    if expected.dtype == got.dtype and torch.equal(expected, got):  # a tenth of the time of what is below
+    if expected.dtype == got.dtype and torch.equal(expected, got):  # takes a tenth of the time of the comparison below
         return torch.ones_like(expected, dtype=torch.bool)
     if not expected.is_floating_point():
         return expected == got
@@ -135,27 +135,27 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
     if got is None:
         advice = " Does the last line `return` your result?"
         if isinstance(expected, (list, dict)):
-            advice += " (`sort`, `append` and others change a list and return None.)"
+            advice += " (Methods such as `sort` and `append` change a list in place and return None.)"
         else:
-            advice += " `print` shows a value, but returns nothing."
+            advice += " `print` shows a value, but does not return it."
     elif hasattr(got, "__next__"):
-        advice = " A function with `yield` gives a generator; collect its items and `return` them."
+        advice = " A function with `yield` returns a generator. Collect the generator's items, and `return` them."
     elif isinstance(expected, Tensor) and kind(got) == "numpy.ndarray":
         advice = " `torch.from_numpy(...)` turns an array into a tensor."
     elif isinstance(expected, Tensor) and isinstance(got, (list, tuple, int, float)):
         advice = _one_tensor(expected, got)
     elif isinstance(expected, (tuple, list)) and isinstance(got, (tuple, list)):
-        advice = f" `{kind(expected)}(...)` converts one into the other."
+        advice = f" `{kind(expected)}(...)` converts your result."
     elif isinstance(got, Tensor) and got.numel() == 1 and isinstance(expected, (int, float)):
         advice = " `.item()` takes the number out of a tensor."
     elif isinstance(expected, str) and isinstance(got, bytes):
         advice = " `.decode(...)` turns bytes into text."
     elif isinstance(expected, str) and isinstance(got, list):
-        advice = ' `"".join(...)` joins several texts into one; should you join them before or after decoding?'
+        advice = ' `"".join(...)` joins several strings into one. Should you join before decoding, or after it?'
     elif isinstance(expected, dict) and isinstance(got, (list, tuple)):
-        advice = " `dict(...)` turns pairs of a key and a value into a dictionary."
+        advice = " `dict(...)` turns a list of (key, value) pairs into a dictionary."
     elif callable(got):
-        advice = " You return the function itself; did you forget the brackets that call it?"
+        advice = " You return the function itself. Did you forget the brackets that call it?"
     if expected is None:
         return _form(f"Expected None here, got {describe(got)}.", place)
     return _form(f"Expected {with_article(kind(expected))}, got {with_article(kind(got))}.", place, advice)
@@ -164,11 +164,11 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
 def _one_tensor(expected: Tensor, got: Any) -> str:
     """Say how a list of tensors, or of numbers, becomes the single tensor that is expected."""
     if isinstance(got, float) and expected.is_floating_point():
-        return " If you use `.item()`, leave it out: then the result stays a tensor, and gradients can flow back."
+        return " If you use `.item()`, leave it out. Then the result stays a tensor, and gradients can flow back."
     if isinstance(got, (list, tuple)) and any(isinstance(item, (list, tuple)) and holds_tensors(item) for item in got):
         return (
-            " `torch.stack(...)` makes one tensor out of several: first out of each of your inner lists, then out of "
-            "all of them."
+            " `torch.stack(...)` makes one tensor out of several. Stack each of your inner lists first, then stack "
+            "the results."
         )
     items = [item for item in got if isinstance(item, Tensor)] if isinstance(got, (list, tuple)) else []
     if not items:
@@ -190,21 +190,21 @@ def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str)
             (name, str(size), str(found) + ("" if size == found else "  ≠"))
             for name, size, found in zip(axes, expected.shape, aligned(expected.shape, got.shape))
         ]
-        rows += [("(one too many)", "none", f"{size}  ≠") for size in got.shape[expected.ndim :]]
+        rows += [("(extra axis)", "none", f"{size}  ≠") for size in got.shape[expected.ndim :]]
         marked = {(i, 2) for i, row in enumerate(rows) if row[2].endswith("≠")}
         parts.append(Table(("axis", "expected", "yours"), tuple(rows), frozenset(marked)))
     if swapped := _swapped_axes(expected, got):
         one, other = (axes[axis] if len(axes) == expected.ndim else f"axis {axis}" for axis in swapped)
         parts.append(Prose(f"The values are right, but {one} and {other} are swapped."))
     elif sorted(got.shape) == sorted(expected.shape):
-        parts.append(Prose("These are the right sizes, but in a different order."))
-    elif got.numel() == expected.numel() and got.ndim:  # a number without an axis is a mean or a sum
-        parts.append(Prose("The number of values is right, but they are arranged along different axes."))
+        parts.append(Prose("The sizes are right, but in the wrong order."))
+    elif got.numel() == expected.numel() and got.ndim:  # without axes, it is probably a mean or a sum
+        parts.append(Prose("The number of values is right, but the values are arranged along different axes."))
     return tuple(parts)
 
 
 def _swapped_axes(expected: Tensor, got: Tensor) -> tuple[int, int] | None:
-    """Find two axes that turn one shape into the other when swapped, if there are any."""
+    """Find two axes that turn one tensor into the other when they are swapped, if there are any."""
     if got.ndim != expected.ndim:
         return None
     for one, other in itertools.combinations(range(got.ndim), 2):
@@ -219,7 +219,7 @@ def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
     if expected.is_floating_point() and got.is_floating_point():
         advice = " Which line makes a new tensor, or converts one?"
     elif expected.dtype == torch.bool:
-        advice = " A comparison such as `a <= b` gives `bool`; `.bool()` converts other dtypes."
+        advice = " A comparison such as `a <= b` returns `bool` values; `.bool()` converts other dtypes."
     elif expected.dtype == torch.int64:
         advice = " Ids and counts are `torch.long`, which is int64."
     return _form(f"Expected dtype {dtype_of(expected)}, got {dtype_of(got)}.", place, advice)
@@ -233,8 +233,8 @@ def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[s
     count = int(wrong.sum())
     sentence = f"{count} of {wrong.numel()} values {'differs' if count == 1 else 'differ'}"
     sentence += f" in {place}" if place else ""
-    sentence += f"; the first at {at}: " if at else ": "
-    how_much = by_how_much(mine, theirs) if expected.is_floating_point() else ""  # ids are names, not amounts
+    sentence += f". The first is at {at}: " if at else ": "
+    how_much = by_how_much(mine, theirs) if expected.is_floating_point() else ""  # ids are names, not quantities
     right, yours = distinctly(mine, theirs)
     sentence += f"expected {right}, got {yours}{how_much}."
     parts: list[Part] = [Prose(sentence)]
@@ -244,7 +244,7 @@ def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[s
 
 
 def _grid(expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], names: Sequence[str]) -> Table:
-    """Show the last two axes around the first difference; wrong cells say "yours ≠ expected"."""
+    """Show the last two axes around the first difference; wrong cells show "yours ≠ expected"."""
     if wrong.ndim == 1:
         expected, got, wrong, first, names = expected[None], got[None], wrong[None], (0, *first), ("", *names)
     plane = first[:-2]
@@ -269,9 +269,7 @@ def _of_numbers(expected: int | float, got: Any, place: str) -> Difference | Non
     if not isinstance(got, numbers.Real) or isinstance(got, bool):
         return _wrong_type(expected, got, place)
     if isinstance(expected, int) and got == expected and not isinstance(got, numbers.Integral):
-        advice = (
-            "`/` always gives a float; `//` divides whole numbers and gives a whole number, and `int(...)` makes one."
-        )
+        advice = "`/` always returns a float. `//` keeps whole numbers whole, and `int(...)` converts a float."
         return _form(f"Expected a whole number, got the float {got!r}.", place, advice)
     close = got == expected if isinstance(expected, int) else math.isclose(got, expected, rel_tol=1e-4, abs_tol=1e-5)
     if close or (got != got and expected != expected):
@@ -296,8 +294,8 @@ def _of_texts(expected: str | bytes, got: Any, place: str) -> Difference | None:
     )
     where = f"In {place}: the" if place else "The"
     unit = "character" if isinstance(expected, str) else "byte"
-    sentence = f"{where} texts differ from {unit} {i} on ({len(expected)} expected, {len(got)} in yours)."
-    return Difference("value", lambda: (Prose(sentence), Table(("", "text around it"), rows, frozenset({(1, 1)}))))
+    sentence = f"{where} texts differ from {unit} {i} on (expected length {len(expected)}, got {len(got)})."
+    return Difference("value", lambda: (Prose(sentence), Table(("", "near this position"), rows, frozenset({(1, 1)}))))
 
 
 def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> Difference | None:
@@ -307,7 +305,7 @@ def _of_sequences(expected: Any, got: Any, axes: Sequence[str], place: str) -> D
         return _of_several_tensors(expected, got, axes, place)
     right = [plain(item) for item in expected]
     pairs = itertools.zip_longest(right[: len(got)], map(plain, got))
-    items = [float(item) if isinstance(a, float) and type(item) is int else item for a, item in pairs]  # as max(0, x)
+    items = [float(item) if isinstance(a, float) and type(item) is int else item for a, item in pairs]  # e.g. max(0, x)
     if len(items) == len(right) and all(_items_equal(a, b) for a, b in zip(right, items)):
         return None
     for i, (a, b) in enumerate(zip(right, items)):
@@ -322,14 +320,14 @@ def _wrong_items(expected: Any, right: list[Any], items: list[Any], place: str) 
     i = _first_difference(right, items)
     where = f"In {place}: the" if place else "The"
     several = {"list": "lists", "tuple": "tuples"}.get(kind(expected), "results")
-    sentence = f"{where} {several} differ from index {i} on ({len(right)} items expected, {len(items)} in yours)."
+    sentence = f"{where} {several} differ from index {i} on (expected length {len(right)}, got {len(items)})."
     rows: list[tuple[str, ...]] = []
     marked = set()
     for j in range(max(0, i - 2), min(max(len(right), len(items)), i + 4)):
         pair = [values[j] if j < len(values) else NOTHING for values in (right, items)]
         a, b = _side_by_side(pair[0], pair[1])
         differ = not _items_equal(*pair)
-        if a == b and differ and isinstance(pair[0], tuple):  # the difference is beyond what is shown
+        if a == b and differ and isinstance(pair[0], tuple):  # the difference is after the part that is shown
             at = _first_difference(*pair)
             a, b = (f"… index {at}: {describe(v[at], 24) if at < len(v) else NOTHING}" for v in pair)
         if differ:
@@ -358,7 +356,7 @@ def _of_several_tensors(expected: Any, got: Any, axes: Sequence[str], place: str
 def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
     if not isinstance(got, dict):
         return _wrong_type(expected, got, place)
-    if holds_tensors(expected):  # only a wrong idea returns such a dictionary
+    if holds_tensors(expected):  # only a misconception returns a dictionary of tensors
         alike = expected.keys() == got.keys() and all(equal(expected[key], got[key]) for key in expected)
         return None if alike else _wrong_type(expected, got, place)
     found = {plain(key): plain(value) for key, value in got.items()}
@@ -374,14 +372,14 @@ def _of_mappings(expected: Any, got: Any, place: str) -> Difference | None:
         for right, yours in [_side_by_side(expected.get(key, NOTHING), found.get(key, NOTHING), 70)]
     ]
     sentence = (
-        f"{len(rows)} of {len(keys)} entries {'differs' if len(rows) == 1 else 'differ'}; the first is {rows[0][0]}."
+        f"{len(rows)} of {len(keys)} entries {'differs' if len(rows) == 1 else 'differ'}. The first is {rows[0][0]}."
     )
     table = Table(("key", "expected", "yours"), tuple(rows[:WINDOW]), frozenset((i, 2) for i in range(len(rows))))
     return Difference("value", lambda: (Prose(sentence), table))
 
 
 def _of_kinds(expected: Any, got: Any, place: str) -> Difference | None:
-    """Report a difference in type between equal values: a float for a whole number, or a list for a tuple."""
+    """Report equal values of different types: a float instead of a whole number, or a list instead of a tuple."""
     if type(expected) is int:
         return _of_numbers(expected, got, place)
     return _wrong_type(expected, got, place) if isinstance(expected, tuple) and isinstance(got, list) else None

@@ -1,4 +1,4 @@
-"""Show a value to a learner: short, and the same in each run."""
+"""Show a value to a learner in a few words that are the same in each run."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ FEW = 9  # tensors with at most this many values are shown in full
 
 
 def describe(value: Any, length: int = 70) -> str:
-    """Describe a value briefly, and the same in each run: no addresses, no endless lists.
+    """Describe a value briefly, and in the same way in each run: without addresses and endless lists.
 
     >>> describe(torch.zeros(20, 3))
     'tensor of shape 20 × 3, float32'
@@ -25,12 +25,12 @@ def describe(value: Any, length: int = 70) -> str:
         return f"tensor of shape {shape(value.shape)}, {dtype_of(value)}"
     if isinstance(value, (list, tuple, dict)) and holds_tensors(value):
         return _short(value)
-    if is_dataclass(value) and "__str__" in vars(type(value)):  # one that says itself what there is to see
+    if is_dataclass(value) and "__str__" in vars(type(value)):  # the value knows how to describe itself
         return str(value)
     if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, set, type(None))):
         try:
             text = repr(value)
-        except Exception:  # somebody's own __repr__ somewhere inside
+        except Exception:  # an object inside has a faulty __repr__
             return kind(value)
         if " at 0x" not in text:
             return text if len(text) <= length else text[: length - 2] + " …"
@@ -38,12 +38,12 @@ def describe(value: Any, length: int = 70) -> str:
 
 
 def _short(value: Any) -> str:
-    """Describe a list that holds tensors: the values of small ones, the shapes of others."""
+    """Describe a collection that holds tensors, by the values of small tensors and the shapes of large ones."""
     if isinstance(value, Tensor):
         return nested(value.tolist()) if 0 < value.numel() <= 6 else shape(value.shape)
     if isinstance(value, dict):
         name, first = next(iter(value.items()))
-        return f"{len(value)} entries, the first {name!r}: {_short(first)}"
+        return f"{len(value)} entries; the first is {name!r}: {_short(first)}"
     if isinstance(value, (list, tuple)):
         inside = ", ".join(map(_short, value[:3])) + ", …" * (len(value) > 3)
         return f"[{inside}]" if isinstance(value, list) else f"({inside})"
@@ -70,7 +70,7 @@ def holds_tensors(item: Any) -> bool:
 
 
 def plain(item: Any) -> Any:
-    """Turn numbers of numpy and torch into Python's own, and lists inside into tuples."""
+    """Turn numbers of numpy and torch into Python numbers, and lists into tuples, at any depth."""
     if isinstance(item, (list, tuple)):
         return tuple(plain(x) for x in item)
     if type(item).__module__ in ("numpy", "torch") and getattr(item, "ndim", None) == 0:
@@ -107,10 +107,10 @@ def by_how_much(expected: Any, got: Any) -> str:
     if isinstance(expected, bool):
         return ""
     if math.isnan(got):
-        return " (not a number: 0/0, 0 · ∞, ∞ − ∞, or the softmax of a row of −∞)"
+        return " (not a number; it comes from 0/0, 0 · ∞, ∞ − ∞, or the softmax of a row of −∞)"
     if not math.isfinite(got) or not math.isfinite(expected):
         return ""
-    whole = isinstance(expected, int) and isinstance(got, int)  # an id is not a multiple of another
+    whole = isinstance(expected, int) and isinstance(got, int)  # one id is not a multiple of another id
     if not whole and expected and abs(got / expected - 1) > 1e-3 and got / expected > 0:
         return f" ({number(got / expected)} times as much)"
     return f" ({number(abs(got - expected))} too {'large' if got > expected else 'small'})"

@@ -1,4 +1,4 @@
-"""An exception in a learner's code: which of their lines raised it, and what usually causes such an error."""
+"""Find the line of a learner's code that raised an exception, and say what usually causes such an error."""
 
 import dis
 import linecache
@@ -9,7 +9,7 @@ from types import CodeType, TracebackType
 from typing import Any
 
 FITS = "In a product with `@`, the last axis on the left and the second-to-last on the right must have the same size."
-# First match wins: a pattern for "ErrorType: message", and its usual cause.
+# Patterns for "ErrorType: message", each with the usual cause of such an error; the first match counts.
 CAUSES: tuple[tuple[str, str], ...] = (
     (
         r"TypeError: .* (takes|missing) .*argument",
@@ -18,102 +18,102 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"(list|tuple) indices must be integers or slices, not str",
-        "You look up a name in a list, and only a dictionary has names. Is this a list where you expect a dictionary?",
+        "You look up a key in a list, but only a dictionary has keys. Is this a list where you expect a dictionary?",
     ),
     (
         r"'(float|int)' object has no attribute '(backward|requires_grad|grad|grad_fn)'",
-        "A plain number does not remember how it was computed, so no gradient flows through it. Leave `.item()` out "
-        "until you have the gradients.",
+        "A plain number does not remember how it was computed, so no gradient flows through it. Call `.item()` only "
+        "after you have the gradients.",
     ),
     (
         r"JSONDecodeError: Extra data",
-        "The text that you pass in goes on after the end of the JSON. Where does the JSON end?",
+        "The string that you pass continues after the end of the JSON. Where does the JSON end?",
     ),
     (
         r"JSONDecodeError:",
-        "The text that you pass in does not begin, or does not end, where the JSON does.",
+        "The string that you pass does not begin where the JSON begins, or does not end where the JSON ends.",
     ),
     (
         r"TypeError: attribute .* is not an instance of torch.Tensor",
-        "A name in your dictionary belongs to a layer, not to its weight. `module.state_dict()` shows all the names.",
+        "A name in your dictionary belongs to a layer, not to its weight. `module.state_dict()` shows the right names.",
     ),
     (
         r"TypeError: cannot assign .* as parameter",
-        "You can only replace an `nn.Parameter` with another one. `functional_call(module, weights, inputs)` runs the "
-        "module with other tensors, and leaves the module's own alone.",
+        "Only an `nn.Parameter` can replace an `nn.Parameter`. `functional_call(module, weights, inputs)` runs the "
+        "module with other tensors, and does not change the module's own weights.",
     ),
     (
         r"TypeError: .*unexpected keyword",
-        "The function that you call does not know this keyword. Is the keyword misspelt, or is it another library's "
+        "The function that you call does not have this argument. Is its name misspelt, or is it another library's "
         "name (`dim` in torch is `axis` in numpy)?",
     ),
     (
         r"TypeError: .*(0-d|scalar) tensor",
-        "This tensor has no axis at all: it is a single number. `shape`, `...` and broadcasting work for any number of "
-        "axes, but `len` and `for` need at least one.",
+        "This tensor has no axes: it is a single number. `shape`, `...` and broadcasting work for any number of axes, "
+        "but `len` and `for` need at least one axis.",
     ),
     (
         r"'NoneType' object",
-        "Something is None: a missing `return`, or an optional argument that was left out. Handle `None` first.",
+        "A value is None. Is a `return` missing, or was an optional argument left out? Check for None first.",
     ),
     (r"TypeError: .*not subscriptable", "You use square brackets after something that is not a list, tuple or tensor."),
     (
         r"TypeError: .*not callable",
         "You use round brackets after something that is not a function. Or do you use one name for two things?",
     ),
-    (r"TypeError: .*not iterable", "You loop over a single value, or unpack one."),
+    (r"TypeError: .*not iterable", "You loop over a single value, or try to unpack it."),
     (
         r"does not require grad and does not have a grad_fn",
-        "Nothing that the loss depends on requires gradients. `requires_grad` was never set, or it got lost: after "
-        "`detach()`, under `no_grad()`, or because the name now means a newly computed tensor.",
+        "The loss does not depend on any tensor that requires gradients. `requires_grad` was never set, or got lost: "
+        "after `detach()`, under `no_grad()`, or because the name now refers to a newly computed tensor.",
     ),
     (
         r"a (view of a )?leaf Variable that requires grad",
-        "You change a tensor that requires gradients in place, while autograd records every step. Autograd should not "
-        "record an update: do it under `with torch.no_grad():`.",
+        "You change a tensor that requires gradients, in place, while autograd records every step. Autograd should not "
+        "record the update, so write it under `with torch.no_grad():`.",
     ),
     (
         r"backward through the graph a second time",
-        "The first `backward()` frees what a second one would need. You reuse something that was computed before it: "
-        "compute the loss again on each pass, and `detach()` what you carry over.",
+        "The first `backward()` frees the values that a second `backward()` would need. Compute the loss again on each "
+        "pass, and call `detach()` on what you carry over to the next pass.",
     ),
     (
         r"index -100 is out of bounds",
-        "−100 is not an id: it marks positions that do not count. You cannot look anything up with it, so leave "
-        "these positions out first, or give them any id (`clamp(min=0)`) and leave them out afterwards.",
+        "−100 is not an id: it marks positions that do not count, and it cannot be an index. Leave these positions "
+        "out first, or set them to any id (`clamp(min=0)`) and leave them out afterwards.",
     ),
     (
         r"Boolean value of Tensor with more than one value|truth value of an array",
-        "`if`, `and`, `or`, `not`, `min(…)` and `max(…)` ask for one True or False, and this tensor holds many. "
-        "`torch.where`, `&`, `|`, `~` and `torch.maximum` work number by number.",
+        "`if`, `and`, `or`, `not`, `min(…)` and `max(…)` need a single True or False, but this tensor holds several "
+        "values. `torch.where`, `&`, `|`, `~` and `torch.maximum` work element by element.",
     ),
-    (r"TypeError: unhashable type", "The keys of a dictionary and the items of a set cannot be lists; use `tuple(…)`."),
-    (r"TypeError: .*NoneType", "Something is None: a missing `return`, or an optional argument that was left out."),
-    (r"TypeError: can't convert .* tensor to numpy|TypeError: .*ndarray", "You mix torch and numpy in one step."),
+    (r"TypeError: unhashable type", "The keys of a dictionary and the items of a set cannot be lists. Use `tuple(…)`."),
+    (r"TypeError: .*NoneType", "A value is None. Is a `return` missing, or was an optional argument left out?"),
+    (r"TypeError: can't convert .* tensor to numpy|TypeError: .*ndarray", "You mix torch and numpy in one operation."),
     (
         r"TypeError: string indices must be integers",
-        "You look up a name in a string, and only a dictionary has names. `json.loads` turns JSON into a dictionary; a "
-        "loop over a dictionary gives its keys, and those are strings, too.",
+        "You look up a key in a string, but only a dictionary has keys. `json.loads` turns JSON into a dictionary. A "
+        "loop over a dictionary goes through its keys, and keys are often strings.",
     ),
     (
         r"TypeError: .*(str|bytes).*",
-        "You mix text with bytes (or numbers): `text.encode()` gives bytes, and the items of bytes are numbers.",
+        "You mix strings with bytes or numbers: `text.encode()` returns bytes, and the items of bytes are numbers.",
     ),
     (
         r"AttributeError: '(str|bytes)' object has no attribute 'read'",
-        "`json.load` reads an open file, but here it gets the text itself; `json.loads` reads text.",
+        "`json.load` reads an open file, but you pass it the JSON itself. `json.loads` reads strings and bytes.",
     ),
     (
         r"AttributeError: 'dict' object has no attribute",
-        'You read an entry of a dictionary with square brackets: `d["name"]`.',
+        'Read an entry of a dictionary with square brackets: `d["name"]`.',
     ),
     (
         r"FileNotFoundError:|OSError: .*File name too long",
-        "`open` takes the name of a file. Do you pass it a name, or what is in the file?",
+        "`open` takes the name of a file. Do you pass a name, or the content of the file?",
     ),
     (
         r"ValueError: invalid literal for int\(\) .*(b'|\\x0)",
-        "These bytes are a number in binary, not its digits: `int.from_bytes` turns them into a number.",
+        "These bytes are a number in binary, not its decimal digits. `int.from_bytes` turns them into a number.",
     ),
     (
         r"loading state_dict",
@@ -121,15 +121,15 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"AttributeError: 'str' object has no attribute",
-        "This is a string where you expect something else. A loop over a dictionary gives its keys, not its values.",
+        "This value is a string, but you expect another type. A loop over a dictionary goes through keys, not values.",
     ),
     (
         r"AttributeError:",
-        "The value has no such attribute; often it has a different type from what you think. Print its type.",
+        "The value does not have this attribute. Perhaps its type is not what you expect: print the type.",
     ),
     (
         r"UnboundLocalError:",
-        "You read a name before the line that sets it has run; perhaps that line is inside "
+        "You read a variable before the line that sets it has run. Perhaps that line is inside "
         "an `if` or a loop that was skipped.",
     ),
     (
@@ -142,89 +142,89 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"IndexError: index .*out of (bounds|range)|IndexError: index out of range",
-        "An index is too large for its axis: indices count from 0, so the last of n is n − 1. Is "
-        "it meant for this axis, and is the axis as long as you think?",
+        "An index is too large for its axis: indices count from 0, so the last of n indices is n − 1. Is "
+        "this index meant for this axis? Is the axis as long as you think?",
     ),
     (
         r"IndexError: The shape of the mask",
-        "A mask in square brackets needs the same axes as the tensor it picks from. `masked_fill` stretches it; "
-        "`x[..., mask]` picks along the last axes.",
+        "A mask in square brackets needs the same axes as the tensor. `masked_fill` broadcasts the mask; "
+        "`x[..., mask]` applies it to the last axes.",
     ),
     (
         r"TypeError: .*must be Tensor, not (int|float)",
-        "This function wants a tensor. For a plain number, use Python alone: `n ** 0.5` is a square root.",
+        "This function needs a tensor. For a plain number, use plain Python: `n ** 0.5` is a square root.",
     ),
     (
         r"IndexError: shape mismatch: indexing tensors",
-        "The two index tensors in `x[a, b]` are read side by side, so their shapes must fit. They do not if there is "
-        "one more axis than you expect. `scatter` and `F.one_hot` work along the last axis, however many come before.",
+        "`x[a, b]` pairs the entries of the two index tensors, so their shapes must match. Perhaps there is one more "
+        "axis than you expect. `scatter` and `F.one_hot` work along the last axis, however many axes come before.",
     ),
     (
         r"IndexError: tensors used as indices",
-        "A tensor of this kind cannot be an index: indices are whole numbers (`long`) or booleans.",
+        "A tensor of this dtype cannot be an index: indices are whole numbers (`long`) or booleans.",
     ),
     (
         r"IndexError: .*pop from empty",
-        "There is nothing left to take. Should this case come up? If so, check for it first.",
+        "You take an item from an empty list. Should the list be empty here? If so, check for that first.",
     ),
     (
         r"IndexError: Dimension|IndexError: too many|IndexError: Dimension out of range",
-        "The tensor does not have this axis. Axes count from 0; from the end, -1 is the last.",
+        "The tensor does not have this axis. Axes count from 0; counted from the end, -1 is the last axis.",
     ),
     (
         r"IndexError:",
-        "You read a position that does not exist. A list that is empty in this case has no first entry; "
-        "and in a loop over neighbours, the last one has no right neighbour.",
+        "You read a position that does not exist. Perhaps a list is empty in this case, or your loop asks "
+        "for the right neighbour of the last entry.",
     ),
     (
         r"KeyError:",
         "This key is not in the dictionary. Is it spelt differently there, or is this a special case? "
-        "`d.get(key, default)` is for a key that may be missing.",
+        "For a key that may be missing, use `d.get(key, default)`.",
     ),
     (r"ZeroDivisionError:", "A count or a sum is zero in this case."),
     (
         r"UnicodeDecodeError:",
-        "These bytes are not a complete UTF-8 text: a character may be cut in the middle. "
-        "`decode` has a parameter for what to do then.",
+        "These bytes are not complete UTF-8: a character may be cut in the middle. "
+        "A parameter of `decode` says what to do in that case.",
     ),
-    (r"ValueError: .*range\(0, 256\)", "`bytes([...])` takes numbers from 0 to 255; ids of merged tokens are larger."),
+    (r"ValueError: .*range\(0, 256\)", "`bytes([...])` takes numbers from 0 to 255. Ids of merged tokens are larger."),
     (
         r"RuntimeError: selected index k",
-        "You ask `topk(k)` for more values than there are. `min(k, len(...))` is never too many.",
+        "You ask `topk(k)` for more values than there are. With `min(k, len(...))`, you never ask for too many.",
     ),
     (
         r"(stack|cat\(\):?) expect\w* a non-empty",
-        "The list is empty: in this case nothing was collected. What should the function return then?",
+        "The list is empty: your function collected no tensors in this case. What should it return then?",
     ),
     (
         r"TypeError: stack\(\)|RuntimeError: stack expects",
-        "`torch.stack` wants a list (or tuple) of one or more tensors, all of the same shape; `torch.cat` "
-        "joins along an axis that is already there.",
+        "`torch.stack` needs a list (or tuple) of one or more tensors, all of the same shape. `torch.cat` "
+        "joins tensors along an axis that they already have.",
     ),
     (
         r"TypeError: cat\(\)|RuntimeError: (Sizes of tensors must match|Tensors must have same number)",
-        "`torch.cat` wants a list (or tuple) of tensors whose sizes differ only along the axis that you join.",
+        "`torch.cat` needs a list (or tuple) of tensors whose sizes differ only along the axis that you join.",
     ),
     (
         r"RuntimeError: expand\(|RuntimeError: The expanded size",
-        "`expand` only stretches axes of length 1. To repeat what is there, use `repeat_interleave`, "
-        "or add an axis first and join it afterwards.",
+        "`expand` only stretches axes of length 1. To repeat existing entries, use `repeat_interleave`, "
+        "or add an axis, expand it, and join it afterwards.",
     ),
     (
         r"RuntimeError: outer:|RuntimeError: 1D tensors expected|RuntimeError: .*1-D|RuntimeError: .*1D",
-        "This operation takes tensors with a single axis; here there are more. Broadcasting (`x[..., "
-        "None] * y`) works for any.",
+        "This operation takes tensors with a single axis, but yours have more. Broadcasting (`x[..., "
+        "None] * y`) works for any number of axes.",
     ),
     (
         r"RuntimeError: .*(in-place|inplace)|RuntimeError: unsupported operation: more than one element",
-        "You write into a tensor that shares its memory with another, or whose old values are still needed. "
+        "You write into a tensor that shares its memory with another one, or whose old values autograd still needs. "
         "Work on a copy: `x.clone()`.",
     ),
     (
         r"ValueError: .*(empty|arg is an empty)",
-        "You take the largest or smallest of no items at all. Should this case come up? If so, check for it first.",
+        "You look for the largest or smallest item, but there is none. Can that happen? If so, check for it first.",
     ),
-    (r"ValueError: .*unpack", "There are more, or fewer, values than names on the left of `=`."),
+    (r"ValueError: .*unpack", "The number of values differs from the number of names on the left of `=`."),
     (r"EinopsError|einops", "The einops pattern does not fit the tensor: count the axes and compare the sizes."),
     (
         r"RuntimeError: .*einsum",
@@ -237,13 +237,13 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"RuntimeError: mat1 and mat2|RuntimeError: size mismatch|must match.*bmm",
-        f"{FITS} Write both shapes down, with the names of their axes: is one in the wrong position, or is its size "
-        "not what you thought?",
+        f"{FITS} Write down both shapes, with the names of their axes. Is an axis in the wrong position, or is its "
+        "size not what you expect?",
     ),
     (
         r"RuntimeError: .*view size is not compatible",
-        "`view` needs values that are in memory in the order of the "
-        "axes, and the values of a transposed tensor are not. `reshape` copies where it must.",
+        "`view` needs values that lie in memory in the order of the axes. "
+        "After a transposition, they do not. `reshape` copies the values if necessary.",
     ),
     (r"RuntimeError: shape .* is invalid", "The new shape does not hold as many values as the old one."),
     (
@@ -252,7 +252,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"RuntimeError: The size of tensor|RuntimeError: .*broadcast|RuntimeError: .*must match",
-        "Two sizes should be the same (or 1) but are not. Write down the shapes of both sides, axis by axis.",
+        "Two sizes should be equal (or one of them 1), but are not. Write down the shapes of both sides, axis by axis.",
     ),
     (
         r"RuntimeError: .*(dtype|scalar type)",
@@ -260,41 +260,41 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "A module's own weights are float32.",
     ),
     (r"RuntimeError: .*requires grad", "`numpy()` needs a tensor without gradients: `x.detach().numpy()`."),
-    (r"RecursionError:", "The function calls itself forever; which case should stop it?"),
+    (r"RecursionError:", "The function calls itself without end. Which case should stop it?"),
     (r"MemoryError|out of memory|RuntimeError: .*allocate", "A list or tensor grows far beyond what the task needs."),
     (
         r"TypeError: .*(tuple of ints|float' object cannot)",
-        "A size is a float. `/` gives a float even for whole numbers; `//` does not.",
+        "A size is a float. `/` returns a float even for whole numbers; `//` does not.",
     ),
-    (r"TypeError:", "An operation got a type of value that it does not work on. Print `type(...)` of what goes in."),
+    (r"TypeError:", "An operation does not work on values of this type. Print `type(...)` of the values."),
     (r"AssertionError:", "One of your `assert`s fails in this case."),
-    (r"KeyboardInterrupt", "You, or somebody, stopped the run."),
+    (r"KeyboardInterrupt", "The run was interrupted."),
 )
 
 
 NO_GRADIENT = (
     "`{0}.grad` is None. `backward()` only stores gradients in tensors that you made with `requires_grad`, not in "
-    "computed ones: after `{0} = {0} - …` the name `{0}` means a new tensor. Change the old one in place, "
+    "computed tensors: after `{0} = {0} - …`, the name `{0}` means a new tensor. Change the old tensor in place, "
     "under `torch.no_grad()`, or make the new one a starting point again: `{0} = (…).detach().requires_grad_()`."
 )
-TRANSPOSED = f"{FITS} Here the last axes of both have {{0}}. Should the second matrix be transposed (`.T`)?"
-AXES = "There are {1} names on the left of `=`, and the tensor has {0} axes. Which axes does the task give it?"
+TRANSPOSED = f"{FITS} Here, the last axis of both has size {{0}}. Should you transpose the second matrix (`.T`)?"
+AXES = "There are {1} names on the left of `=`, but the tensor has {0} axes. Which axes does it have in the task?"
 PIECES = (
-    "There are {1} names on the left of `=`, but `{2}` gives a different number of pieces: {0}. Does "
-    "it cut along the axis that you mean, and is that axis long enough?"
+    "There are {1} names on the left of `=`, but `{2}` returns a different number of pieces: {0}. Does "
+    "it cut along the axis that you mean? Is that axis long enough?"
 )
 IDS_MULTIPLIED = (
-    "You multiply the ids. An id is the name of a row, not an amount: id 4 is not twice id 2. `table[ids]` takes the "
+    "You multiply the ids. An id is the name of a row, not a quantity: id 4 is not twice id 2. `table[ids]` takes the "
     "rows."
 )
 ONE_HOT = (
-    f"{FITS} `F.one_hot` makes one column more than the largest id, unless its second argument, `num_classes`, "
-    "says how many there should be."
+    f"{FITS} `F.one_hot` makes columns only up to the largest id, unless its second argument, `num_classes`, "
+    "says how many columns there should be."
 )
 
 
 def name_of(error: BaseException) -> str:
-    """Write an error as "ValueError: message", in one line and without addresses, which differ from run to run."""
+    """Write an error as "ValueError: message", on one line and without addresses, which differ from run to run."""
     try:
         message = str(error)
     except Exception:
@@ -304,7 +304,7 @@ def name_of(error: BaseException) -> str:
 
 
 TAKEN_OUT = "You remove a key that is not in this dictionary. `d.pop(key, None)` also works if the key is missing."
-OWN_RAISE = "This `raise` is your own. What should the function return in this case? The task says."
+OWN_RAISE = "This error comes from your own `raise`. What does the task want the function to return in this case?"
 ANOTHER_CALL = (
     "You call `{0}` with arguments that it does not take. Compare the call with the first line of `{0}`, or with its "
     "documentation."
@@ -312,9 +312,9 @@ ANOTHER_CALL = (
 
 
 def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> str:
-    """Say what usually causes this kind of error in such a line; or return an empty string.
+    """Say what usually causes this kind of error in this line; return an empty string if we do not know.
 
-    `inside` says that the function itself had started, so the wrong call was to another one.
+    `inside` says that the learner's function had started, so the wrong call is a call to another function.
 
     >>> usual_cause(ZeroDivisionError("division by zero"))
     'A count or a sum is zero in this case.'
@@ -350,7 +350,7 @@ def code_of(function: Callable[..., Any]) -> CodeType | None:
 
 
 def all_code(code: CodeType) -> Iterator[CodeType]:
-    """Return the code, and the code of the functions inside it."""
+    """Yield the code, and the code of the functions inside it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -390,9 +390,9 @@ def their_line(error: BaseException, function: Callable[..., Any]) -> tuple[int,
 
 
 def _line_that_reads(error: UnboundLocalError, step: TracebackType) -> int:
-    """Find the line with the unbound variable: after a few runs, Python 3.11 names the line before it.
+    """Find the line that reads the unbound variable: after a few runs, Python 3.11 names the line before it.
 
-    By then, a single instruction stores one variable and loads the next.
+    After these runs, Python uses a single instruction to store one variable and load the next.
     """
     for read in [i for i in dis.get_instructions(step.tb_frame.f_code) if i.offset >= step.tb_lasti][:2]:
         if f"'{read.argval}'" in str(error) and read.opname.startswith("LOAD") and read.positions:

@@ -1,4 +1,4 @@
-"""An attempt at an exercise and its results: everything that a step of the ladder in `checking` gets to see."""
+"""An attempt at an exercise and its results: everything that the steps in `checking` look at."""
 
 import dis
 import math
@@ -16,23 +16,23 @@ from llmlib.exercises.engine.exercise import Exercise
 from llmlib.exercises.engine.running import Outcome, run
 from llmlib.exercises.engine.trials import Trial, expected_of, kept_cases
 
-QUICK = 0.5  # seconds for a call that is only made to find the reason
-SEARCH = 0.5  # seconds of computing for all steps that look for the reason: nobody should wait longer for a sentence
+QUICK = 0.5  # the time limit, in seconds, of a call that is only made to find the reason
+SEARCH = 0.5  # seconds of computing for all steps that look for the reason, so that nobody waits long for a report
 
 
 @dataclass(frozen=True, eq=False)
 class Examination:
     """An attempt, and the cases tried so far.
 
-    `stopped` is the last call, if another one is pointless because it did not end or nothing is written yet. Costly
-    steps stop when this thread's computing time reaches `until`.
+    `stopped` is the last call, if further calls are pointless: the call did not end, or the attempt is not written yet.
+    Slow steps stop when this thread's computing time reaches `until`.
     """
 
     exercise: Exercise
     attempt: Callable[..., Any]
     trials: tuple[Trial, ...] = ()
     seed: int = 0
-    seconds: float = QUICK  # for one call
+    seconds: float = QUICK  # the time limit of one call
     stopped: Trial | None = None
     until: float = math.inf
 
@@ -49,7 +49,7 @@ class Examination:
         return self.of(trials)
 
     def tried_again(self) -> "Examination":
-        """Examine the attempt on other numbers as well: a reason that holds for only one draw is chance."""
+        """Examine the attempt on a second draw of numbers, too: a reason that fits only one draw fits by chance."""
         other = replace(self, seed=self.seed + 1, seconds=QUICK).tried()
         return replace(other, trials=(*self.trials, *other.trials), until=thread_time() + SEARCH)
 
@@ -74,19 +74,19 @@ class Examination:
 
     @cached_property
     def with_values(self) -> "Examination":
-        """Return the trials that gave a value; an empty list if most of them raised."""
+        """The examination with only the trials that returned a value, or without trials if most of them raised."""
         ran = [t for t in self.trials if not t.outcome.error]
         return self.of(ran if 2 * len(ran) >= len(self.trials) else ())
 
     @property
     def of_the_right_kind(self) -> bool:
         """Whether the wrong results have the right type."""
-        return all(kind(t.got) == kind(t.expected) for t in self.wrong if not t.odd)
+        return all(kind(t.got) == kind(t.expected) for t in self.wrong if not t.unclear)
 
     @property
     def example(self) -> Any:
         """Return the expected result of the clearest wrong case; None if there is none."""
-        wrong = sorted((t for t in self.wrong if t.expected is not None), key=lambda t: t.odd)
+        wrong = sorted((t for t in self.wrong if t.expected is not None), key=lambda t: t.unclear)
         return wrong[0].expected if wrong else None
 
 
@@ -104,7 +104,7 @@ IDLE = {
 
 
 def _does_nothing(attempt: Callable[..., Any], outcome: Outcome) -> bool:
-    """Return whether the attempt is not written yet: NotImplementedError, `...`, or None from an idle body."""
+    """Return whether the attempt is not written yet: it raises NotImplementedError, or returns `...` or nothing."""
     if outcome.error:
         return isinstance(outcome.error, NotImplementedError)
     if outcome.value is not None or (code := code_of(attempt)) is None:

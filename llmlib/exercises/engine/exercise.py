@@ -1,4 +1,4 @@
-"""What an exercise is made of: a task, a reference, cases, misconceptions, probes, hints."""
+"""An exercise and its parts: a task, a reference, cases, misconceptions, probes, hints."""
 
 import inspect
 import itertools
@@ -14,15 +14,15 @@ from llmlib.exercises.engine.modules import Blueprint, OnWeights
 
 @dataclass(frozen=True)
 class Case:
-    """Arguments for one call, and what is special about them ("a single token"), if anything."""
+    """The arguments of one call, with a note if they are special ("a single token")."""
 
     args: tuple[Any, ...]
     note: str = ""
-    precision: str = "both"  # "single" or "double": tried only with numbers of this precision
+    precision: str = "both"  # "single" or "double": the case is only tried in this precision
     known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def recall(self, what: Hashable, find_out: Callable[[], Any]) -> Any:
-        """Compute what a function of the course returns for a case; once is enough, for the result never changes."""
+        """Return what one of the course's own functions returns for this case; compute the result only once."""
         if what not in self.known:
             self.known[what] = find_out()
         return self.known[what]
@@ -33,14 +33,14 @@ class Misconception:
     """One wrong idea. `faults` are the keywords that make the exercise's `faulty` function follow it.
 
     Because ideas are keywords of one function, we can combine two of them, as long as they set different keywords.
-    One idea can be written in several ways that give different results somewhere; `forms` are the keywords of the
+    One idea can be written in several ways, with different results in some cases; `forms` are the keywords of the
     other ways.
     """
 
     name: str
     faults: Mapping[str, Any]
-    confuses: str  # what the reader did, and mistook for the right thing
-    tempting: str  # why a clever person does it
+    confuses: str  # what the reader did instead of the right thing
+    tempting: str  # why this mistake is easy to make
     nudge: str  # where to look next; never the answer
     forms: Sequence[Mapping[str, Any]] = ()
 
@@ -57,10 +57,10 @@ class NoValue(Exception):
 class Probe:
     """A property that every right solution has.
 
-    `broken(call, case)` calls the attempt through `call` and returns a sentence that says how the property
-    is broken, or None. The learner reads a `remark`, but it does not make a solution wrong. A probe that
-    `explains` looks only at wrong cases, and it gives the reason: it looks into what the attempt does,
-    not only at its results. With `beside`, its sentence is also shown beside a listed idea.
+    `broken(call, case)` calls the attempt through `call`, and returns a sentence that says how the attempt
+    breaks the property, or None. If the probe is a `remark`, learners read the sentence, but their solution
+    counts as right. A probe that `explains` finds the reason for wrong cases: it looks at what the attempt
+    does, not only at the results. With `beside`, its sentence is also shown beside a listed idea.
     """
 
     says: str
@@ -77,19 +77,19 @@ class Exercise:
     name: str  # "attention.causal_mask"
     task: str
     reference: Callable[..., Any]  # the library's own, tested function
-    cases: Callable[[int], Sequence[Case]]  # from a seed; the small ones first, edge cases among them
+    cases: Callable[[int], Sequence[Case]]  # the cases for a seed: small ones first, with edge cases among them
     faulty: Callable[..., Any]  # the reference again, with a keyword for each way to go wrong
     misconceptions: tuple[Misconception, ...]
     hints: tuple[str, str, str]
-    deepens: str  # one sentence for those who got it right
+    deepens: str  # one sentence for learners whose solution is right
     minutes: int
     difficulty: int  # 1 to 3
     axes: tuple[str, ...] = ()  # names of the result's axes
-    arguments: tuple[str, ...] = ()  # default: the parameters of the reference that have no default
+    arguments: tuple[str, ...] = ()  # if empty: the reference's parameters without a default
     probes: tuple[Probe, ...] = ()
-    helpers: tuple[Callable[..., Any], ...] = ()  # functions that the solution shows too
-    makes_module: bool = False  # whether a right solution makes a torch module, which draws its first weights
-    double: bool = True  # whether to call with float64 too, and expect the reference's dtype
+    helpers: tuple[Callable[..., Any], ...] = ()  # functions that the solution shows, too
+    makes_module: bool = False  # whether a right solution makes a torch module, which draws initial weights
+    double: bool = True  # whether to try float64, too, and expect the reference's dtype
     blueprint: Blueprint | None = None  # if the reader writes a torch module, not a function
 
     @property
@@ -98,7 +98,7 @@ class Exercise:
 
     @property
     def argument_names(self) -> tuple[str, ...]:
-        """The argument names for the cases' arguments, in order."""
+        """The names of the cases' arguments, in order."""
         if self.arguments:
             return self.arguments
         parameters = inspect.signature(self.reference).parameters.values()
@@ -110,16 +110,16 @@ class Exercise:
         return self.blueprint.library if self.blueprint else self.reference
 
     def as_function(self, attempt: Any) -> Any:
-        """The attempt as the cases call it: itself, or a module's class as a function of inputs and weights."""
+        """Return the attempt as the cases call it; a module's class becomes a function of inputs and weights."""
         return OnWeights(attempt, self.blueprint) if self.blueprint and isinstance(attempt, type) else attempt
 
     def ideas(self) -> list[tuple[Misconception, ...]]:
-        """Each single misconception, then each pair that can be held at the same time."""
+        """List each single misconception, then each pair that somebody can hold at the same time."""
         return list(dict.fromkeys(h.ideas for h in (*self.single_hypotheses, *self.pair_hypotheses)))
 
     @cached_property
     def single_hypotheses(self) -> tuple["Hypothesis", ...]:
-        """The misconceptions, in all their forms."""
+        """The single misconceptions, in all their forms."""
         return tuple(Hypothesis((idea,), form) for idea in self.misconceptions for form in idea.all_forms)
 
     @cached_property
@@ -134,7 +134,7 @@ class Exercise:
 
 @dataclass(frozen=True, eq=False)
 class Hypothesis:
-    """One or more misconceptions that an attempt may show, with the keywords that give them to `faulty`."""
+    """One or more misconceptions that an attempt may show, with the keywords for `faulty`."""
 
     ideas: tuple[Misconception, ...]
     faults: Mapping[str, Any]
@@ -145,13 +145,13 @@ class Hypothesis:
 
 
 def with_faults(exercise: Exercise, ideas: Sequence[Misconception]) -> Callable[..., Any]:
-    """The solution of somebody who has all of these ideas."""
+    """Return the solution of somebody who has all of these ideas."""
     faults = {name: value for idea in ideas for name, value in idea.faults.items()}
     return partial(exercise.faulty, **faults)
 
 
 def texts_of(folder: Path) -> dict[str, dict[str, Any]]:
-    """Load the prose of a lesson's exercises, from `texts.toml` in its folder: fields of `Exercise` by short name.
+    """Load the texts of a lesson's exercises from `texts.toml` in its folder, as fields of `Exercise` by short name.
 
     Line breaks in a text count as spaces.
     """

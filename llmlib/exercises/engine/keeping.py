@@ -1,8 +1,8 @@
-"""Keep the source of each part that a reader has written and `check` has found right, beside the progress.
+"""Keep the source of each part that a reader has written and `check` has accepted, beside the reader's progress.
 
-There is one file per part, `mine/attention.causal_mask.json`, replaced whole or not at all; kernels that run at the
-same time take turns. A file holds the last versions, newest first. A file that cannot be read is set aside, never
-overwritten.
+There is one file per part, such as `mine/attention.causal_mask.json`. A write replaces the whole file or leaves it
+unchanged, and kernels that run at the same time take turns. A file holds the latest versions, newest first. A damaged
+file is renamed, never overwritten.
 
 Nothing here runs the source. Each version has a seal, made with a key in the same folder that only its owner can
 read: `Kept.sealed` is False if the source was changed by hand, copied from elsewhere, or written by somebody else.
@@ -26,8 +26,8 @@ from llmlib.exercises.engine.sources import Source
 from llmlib.files.atomic import atomic_write
 
 VERSION = 1
-MOST_VERSIONS = 8  # versions of a part: the last one, and earlier ones
-LARGEST = 1_000_000  # the most bytes that we read of a file; ours have at most a third of that
+MOST_VERSIONS = 8  # a file holds at most this many versions of a part
+LARGEST = 1_000_000  # the most bytes that we read from a file; files that we write are at most a third as large
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Kept:
     """One version of a part."""
 
     source: Source
-    borrowed: bool = False  # it is what `solution` showed
+    borrowed: bool = False  # copied from `solution`
     python: str = ""
     sealed: bool = False  # written here, by the owner of this folder, and not changed since
 
@@ -49,7 +49,7 @@ def file_of(name: str) -> Path:
 
 
 def keep(name: str, source: Source, borrowed: bool = False) -> None:
-    """Put a version in front of the earlier ones; the same version twice changes nothing. Raises `OSError`."""
+    """Save a version as the newest one; saving the same version twice changes nothing. Raises `OSError`."""
     with recording.alone():
         earlier = _read_or_set_aside(name)
         if earlier and earlier[0].source == source and earlier[0].sealed:
@@ -67,19 +67,19 @@ def _entry(kept: Kept, seal: str) -> dict[str, Any]:
 
 
 def trust(name: str, kept: Kept) -> None:
-    """Seal a version that the reader trusts, though it had no seal of theirs. Raises `OSError`."""
+    """Seal a version that the reader trusts, although it did not have the reader's seal. Raises `OSError`."""
     keep(name, kept.source, kept.borrowed)
 
 
 def kept_versions(name: str) -> list[Kept]:
-    """Load all versions of a part, the newest first. For a bad file, says what is wrong and returns no versions."""
+    """Load all versions of a part, the newest first. If the file is damaged, say so, and return no versions."""
     try:
         with contextlib.suppress(ValueError):
             return _read(name)
         with recording.alone():
             return _read_or_set_aside(name)
     except OSError as error:
-        recording.tell(f"What you have written for {name} cannot be read ({error.strerror or error}).")
+        recording.tell(f"Your kept code for {name} cannot be read ({error.strerror or error}).")
         return []
 
 
@@ -103,7 +103,7 @@ def _read(name: str) -> list[Kept]:
     except RecursionError as error:
         raise ValueError(str(error)) from error
     if not isinstance(content, dict) or content.get("version") != VERSION or not isinstance(content.get("kept"), list):
-        raise ValueError("it is not a file of this version")
+        raise ValueError("its version is not supported")
     key = _known_key() if owned else None
     return [_version(name, entry, key) for entry in content["kept"][:MOST_VERSIONS]]
 
@@ -127,19 +127,19 @@ def _version(name: str, entry: Any, key: bytes | None) -> Kept:
 
 
 def _read_or_set_aside(name: str) -> list[Kept]:
-    """Call this only with the lock."""
+    """Read the file; rename a damaged one. Call this only while you hold the lock."""
     try:
         return _read(name)
     except ValueError as error:
         path = file_of(name)
         aside = next(p for n in range(1, 10_000) if not (p := path.with_name(f"{name}.damaged-{n}.json")).exists())
         path.replace(aside)
-        recording.tell(f"The file with what you wrote for {name} was damaged ({error}). It is kept as {aside}.")
+        recording.tell(f"The file with your code for {name} was damaged ({error}). It has been renamed to {aside}.")
         return []
 
 
 def seal_of(text: str) -> str:
-    """Make a seal for a file that is written from kept source; empty where no key can be kept."""
+    """Return a seal for a file that is written from kept source; return "" where no key can be stored."""
     try:
         with recording.alone():
             return hmac.new(_key(), text.encode(), hashlib.sha256).hexdigest()
@@ -148,7 +148,7 @@ def seal_of(text: str) -> str:
 
 
 def _seal(key: bytes, name: str, kept: Kept) -> str:
-    """Make the seal of a version of a part in this folder; a copy of the folder elsewhere has no valid seals."""
+    """Return the seal of a part's version in this folder; in a copy of the folder elsewhere, it is not valid."""
     said = (str(folder().resolve()), name, kept.source.function, kept.source.whole, str(kept.borrowed))
     return hmac.new(key, json.dumps(said).encode(), hashlib.sha256).hexdigest()
 
@@ -166,7 +166,7 @@ def _known_key() -> bytes | None:
 
 
 def _key() -> bytes:
-    """Return the folder's key; make one if there is none. Call this only with the lock."""
+    """Return the folder's key; make a key if there is none. Call this only while you hold the lock."""
     if key := _known_key():
         return key
     key = secrets.token_bytes(32)
@@ -199,7 +199,7 @@ def _last(text: str) -> str:
 
 
 def bare(text: str) -> str:
-    """Remove whatever makes no difference to what a definition does; return invalid Python as it is."""
+    """Remove everything that does not change what a definition does; return invalid Python unchanged."""
     try:
         tree = ast.parse(text)
     except SyntaxError:
@@ -215,4 +215,4 @@ def bare(text: str) -> str:
     if functions:
         functions[-1].name = "it"
     text = ast.unparse(tree)
-    return re.sub(r"^(\s*\w+): [^=\n]+ = ", r"\1 = ", text, flags=re.MULTILINE)  # annotated assignments
+    return re.sub(r"^(\s*\w+): [^=\n]+ = ", r"\1 = ", text, flags=re.MULTILINE)  # annotations of assignments

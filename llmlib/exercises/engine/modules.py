@@ -1,7 +1,7 @@
 """Exercises where the reader writes a torch module: we inspect the class, then call it with given weights.
 
-A case's arguments are inputs, weights and sizes. `OnWeights` makes a module of these sizes, replaces its weights by
-the given ones, and calls it with the inputs; so the engine tries a class just as it tries a function.
+A case's arguments are inputs, weights and sizes. `OnWeights` makes a module of these sizes, replaces the module's
+weights by the case's weights, and calls it with the inputs. So the engine can try a class just as it tries a function.
 """
 
 import inspect
@@ -16,23 +16,23 @@ from torch.func import functional_call
 
 from llmlib.exercises.engine.errors import name_of
 
-BLANK = "None of the parts are there yet."
+BLANK = "The class does not have any of its parts yet."
 
 
 @dataclass(frozen=True, eq=False)
 class Blueprint:
-    """The parts of an exercise's module, and where each of a case's arguments goes."""
+    """A description of an exercise's module: its parts, and what each of a case's arguments is for."""
 
-    library: type[nn.Module]  # the library's own, which `solution` shows and `mine` lends
-    sizes: Callable[..., Mapping[str, int]]  # the class's arguments by name, from a case's
-    maps: tuple[str, ...]  # its linear maps without bias, in the order of their weights in a case
-    first_map: int  # the index of the first of these weights in a case
-    inputs: Mapping[str, int]  # the arguments of `forward`, and their indices in a case
+    library: type[nn.Module]  # the library's own class, which `solution` shows and `mine` lends
+    sizes: Callable[..., Mapping[str, int]]  # returns the class's arguments by name, for a case's arguments
+    maps: tuple[str, ...]  # names of the linear maps without bias, in the order of a case's weights
+    first_map: int  # the index of the first weight among a case's arguments
+    inputs: Mapping[str, int]  # the arguments of `forward`, and their indices among a case's arguments
 
     def trouble(self, written: type, args: tuple[Any, ...]) -> str:
-        """Say in sentences why we cannot call a class with a case's weights; empty if we can.
+        """Say why we cannot call a class with a case's weights; return an empty string if we can.
 
-        `BLANK` if the class does not have any of its parts: the reader has not started to write it.
+        Return `BLANK` if the class does not have any of its parts: the reader has not started to write it.
         """
         if not issubclass(written, nn.Module):
             return (
@@ -46,8 +46,8 @@ class Blueprint:
             module = written(*sizes.values())
         except Exception as error:
             if "before Module.__init__() call" in str(error):
-                return "`super().__init__()` has to come first: without it a module cannot keep its parts."
-            half = " `/` gives a float, `//` a whole number." * ("type float" in str(error))
+                return "Call `super().__init__()` first: without this call, a module cannot store its parts."
+            half = " `/` returns a float, `//` a whole number." * ("type float" in str(error))
             return f"Making a module with {_said(sizes)} raised `{name_of(error).rstrip('.')}`.{half}"
         weights = self._weights(args)
         if all(getattr(module, name, None) in (None, ...) for name in weights):
@@ -55,7 +55,7 @@ class Blueprint:
         wrong = [self._wrong(module, name, tuple(weight.shape), sizes) for name, weight in weights.items()]
         more = {name for name, _ in module.named_parameters()} - {f"{name}.weight" for name in self.maps}
         if more and not any(wrong):
-            wrong.append(f"`{min(more)}` is an extra parameter; there should be only these {len(self.maps)} matrices.")
+            wrong.append(f"`{min(more)}` is an extra parameter: there should only be {len(self.maps)} matrices.")
         return " ".join(filter(None, wrong))
 
     def _wrong(self, module: nn.Module, name: str, shape: tuple[int, ...], sizes: Mapping[str, int]) -> str:
@@ -75,9 +75,9 @@ class Blueprint:
         return dict(zip(self.maps, args[self.first_map :]))
 
     def called(self, written: type[nn.Module], args: tuple[Any, ...]) -> Any:
-        """Call a module of the class on a case's inputs, with the case's weights."""
+        """Create an instance of the learner's class, and call it on a case's inputs with the case's weights."""
         weights = self._weights(args)
-        with torch.random.fork_rng(devices=[]):  # the first weights, which we do not use
+        with torch.random.fork_rng(devices=[]):  # the module draws initial weights, which we do not use
             module = written(*self.sizes(*args).values()).to(weights[self.maps[0]].dtype)
         by_name = {f"{name}.weight": weight for name, weight in weights.items()}
         return functional_call(module, by_name, tuple(args[place] for place in self.inputs.values()))

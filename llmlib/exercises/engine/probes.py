@@ -19,15 +19,15 @@ def batch_permuted(*batched: int) -> Probe:
         turned = [arg.flip(0) if i in batched else arg for i, arg in enumerate(case.args)]
         if equal(call(*case.args).flip(0), call(*turned)):
             return None
-        return f"With the {size} texts of the batch in the opposite order, their results change."
+        return f"The results of the {size} texts change when the batch is in the opposite order."
 
     return Probe("Each text of a batch is treated on its own, wherever it is in the batch.", broken)
 
 
 def gradients_flow(names: Sequence[str], *arguments: int, needed_for: str = "") -> Probe:
-    """Look for a gradient that does not reach these arguments: a remark, or an error if something needs it.
+    """Require that gradients reach these arguments; a missing gradient is an error only if something needs it.
 
-    `needed_for` says what cannot be done without the gradient ("nothing can learn from this loss").
+    `needed_for` says what is impossible without the gradient ("nothing can learn from this loss").
     """
 
     def broken(call: Callable[..., Any], case: Case) -> str | None:
@@ -41,12 +41,12 @@ def gradients_flow(names: Sequence[str], *arguments: int, needed_for: str = "") 
         cut = " and ".join(f"`{name}`" for name, i in zip(names, arguments) if args[i].grad is None)
         if not cut:
             return None
-        without = f"No gradient flows back to {cut}, so nothing can learn through this function. "
+        without = f"No gradient flows back to {cut}, so parameters before this function cannot learn. "
         if needed_for:
             without = f"Your values are right, but no gradient flows back to {cut}, so {needed_for}. "
         return (
             without
-            + "numpy, `.item()`, `.tolist()`, `torch.tensor(...)`, `nn.Parameter(...)` and `no_grad()` cut the path."
+            + "numpy, `.item()`, `.tolist()`, `torch.tensor(...)`, `nn.Parameter(...)` and `no_grad()` stop gradients."
         )
 
     return Probe("Gradients flow back to the inputs.", broken, remark=not needed_for)

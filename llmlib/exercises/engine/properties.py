@@ -1,4 +1,4 @@
-"""Rules that every right solution keeps: it leaves inputs alone, leaves nothing to chance, and passes the probes."""
+"""Rules for right solutions: they do not change their inputs, do not depend on chance, and pass the probes."""
 
 import inspect
 import random
@@ -18,7 +18,7 @@ from llmlib.exercises.engine.exercise import Case, NoValue, Probe
 from llmlib.exercises.engine.running import Outcome, change_of_model, gradients_left, quietly, run, same_numbers
 from llmlib.exercises.engine.trials import Trial
 
-LOOKED_AT = 8  # how many wrong cases a reason has to explain
+LOOKED_AT = 8  # a probe has to explain the first wrong cases, up to this many
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def broken_property(e: Examination) -> Broken | None:
 
 
 def explained(e: Examination, beside: bool = False) -> Broken | None:
-    """Find a probe that explains each wrong case that we look at; with `beside`, one to show beside ideas."""
+    """Find a probe that explains each wrong case that we look at; with `beside`, one that is shown beside ideas."""
     for probe in e.exercise.probes if e.wrong else ():
         if probe.explains and probe.beside >= beside:
             found = list(takewhile(bool, (_asked(probe, e, trial.case) for trial in e.wrong[:LOOKED_AT])))
@@ -49,12 +49,12 @@ def explained(e: Examination, beside: bool = False) -> Broken | None:
 
 
 def remarks(e: Examination) -> Iterator[str]:
-    """Yield what the exercise's probes remark about a right solution."""
+    """Yield remarks about a right solution."""
     drawn = next((t.outcome.disturbed for t in e.trials if t.outcome.disturbed), None)
     if drawn and not e.exercise.makes_module:
         yield (
-            f"Your function draws from the global random state of {' and '.join(drawn)}, though the draws do not "
-            "change its result. But afterwards, other code that draws random numbers gets different numbers."
+            f"Your function draws random numbers from the global state of {' and '.join(drawn)}. The draws do not "
+            "change its result, but other code gets different random numbers afterwards."
         )
     yield from (broken.found for broken in broken_probes(e, remarks=True))
 
@@ -70,12 +70,12 @@ def broken_probes(e: Examination, remarks: bool = False) -> Iterator[Broken]:
 
 
 GRADIENTS_LEFT = (
-    "Your function sets `requires_grad` on `{0}`, which belongs to its caller. With `backward`, a second call with the "
-    "same `{0}` would add its gradients to the first ones. Work on a copy: `{1}`."
+    "Your function sets `requires_grad` on `{0}`, which belongs to the caller. In a second call with the same `{0}`, "
+    "`backward` would add new gradients to the old ones. Work on a copy: `{1}`."
 )
 WRITTEN_INTO = (
-    "Your function changes the weights that it gets: it writes into `{0}`. Its caller has different weights "
-    "afterwards. Work on a copy: `{1}`."
+    "Your function changes the weights that it gets: it writes into `{0}`. Afterwards, the caller has different "
+    "weights. Work on a copy: `{1}`."
 )
 
 
@@ -97,10 +97,10 @@ def _unchanged(e: Examination, trial: Trial) -> str | None:
     own = (e.exercise.argument_names[i] for i in changed)
     if added := next((name for name in own if _in_place(e, name)), None):
         return (
-            f"Your function changes its input {' and '.join(names)}: with a tensor, `+=` writes into it, and whoever "
-            f"called your function finds it changed, too. `{added} = {added} + …` makes a new one."
+            f"Your function changes its input {' and '.join(names)}: `+=` writes into a tensor, so the caller's tensor "
+            f"changes, too. `{added} = {added} + …` makes a new tensor."
         )
-    return f"Your function changes its input {' and '.join(names)}; work on a copy." if names else None
+    return f"Your function changes its input {' and '.join(names)}. Work on a copy." if names else None
 
 
 def _in_place(e: Examination, name: str) -> bool:
@@ -116,7 +116,7 @@ def _undisturbed(e: Examination, trial: Trial) -> str | None:
     if not trial.outcome.disturbed or _whatever_is_drawn(e, trial):
         return None
     names = " and ".join(trial.outcome.disturbed)
-    drawn = f"Your function draws random numbers, from the global random state of {names}."
+    drawn = f"Your function draws random numbers from the global random state of {names}."
     advice = (
         "Use the numbers from `draw`."
         if "draw" in e.exercise.argument_names
@@ -128,10 +128,10 @@ def _undisturbed(e: Examination, trial: Trial) -> str | None:
 def _repeatable(e: Examination, trial: Trial) -> str | None:
     if not trial.wrong or equal(trial.outcome.value, run(e.attempt, trial.case.args, e.seconds).value):
         return None
-    return "Called twice with the same input, your function returns two different results. Does it remember something?"
+    return "For the same input, your function returns two different results. Does it remember something between calls?"
 
 
-GENERAL = {  # what holds for every exercise
+GENERAL = {  # rules for every exercise
     "The inputs stay as they are.": _unchanged,
     "No global randomness is used.": _undisturbed,
     "The same input gives the same result.": _repeatable,
@@ -139,7 +139,7 @@ GENERAL = {  # what holds for every exercise
 
 
 def _whatever_is_drawn(e: Examination, trial: Trial) -> bool:
-    """Return whether another random state gives the same result, as with first weights that are replaced at once."""
+    """Return whether another random state leads to the same result, as with initial weights that are soon replaced."""
     with quietly():
         torch.manual_seed(1)
         random.seed(1)
@@ -160,7 +160,7 @@ def _asked(probe: Probe, e: Examination, case: Case) -> str | None:
         return probe.broken(call, case)
     except NoValue:
         return None
-    except (TypeError, ValueError, RuntimeError, IndexError, AttributeError):  # from what the attempt returned
+    except (TypeError, ValueError, RuntimeError, IndexError, AttributeError):  # the attempt returned something unusable
         return None
 
 

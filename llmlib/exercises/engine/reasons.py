@@ -15,7 +15,7 @@ Strength = Literal["sure", "likely", "sign"]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something found by computing: a short name, a sentence for the learner, and where to look."""
+    """A finding about an attempt: a short name, a sentence for the learner, and where to look."""
 
     name: str
     says: str
@@ -25,7 +25,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Reason:
-    """Ideas, a finding, a repair, or several of them; in the `open` cases something else is wrong as well."""
+    """A reason: ideas, a finding, a repair, or several of these. In the `open` cases, something else is wrong, too."""
 
     ideas: tuple[Misconception, ...] = ()
     finding: Finding | None = None
@@ -50,33 +50,33 @@ class Reason:
         several = len(self.ideas) > 1 or bool(self.ideas and (self.finding or self.repair))
         parts = advice(self.ideas, first=1 if several else 0)
         if len(self.ideas) > 1:
-            parts.insert(0, Prose("Your results are exactly what these two would give together:"))
+            parts.insert(0, Prose("These two mistakes together lead to exactly your results:"))
         if self.guarded:
-            parts.insert(0, Prose("Probably this. It gives exactly your values wherever yours are wrong:"))
+            parts.insert(0, Prose("This is probably your mistake, since it explains all your wrong values:"))
         lead = f"{len(self.ideas) + 1}." if several else ""
         if self.finding:
             parts.append(Prose(self.finding.says, lead))
             parts += [Prose(self.finding.look, "Look at:")] if self.finding.look else []
         if self.repair:
-            still = ". Your line now:" if self.repair.code else "."
+            still = ". This is your line:" if self.repair.code else "."
             parts.append(Prose(f"{_where(self.repair.edit)}{still}", lead))
             parts += [Code(self.repair.code)] if self.repair.code else []
             parts.append(Prose(self.repair.edit.says))
         if self.open and (note := self.open[0].case.note):
             what = "raises an exception" if self.open[0].outcome.error else "is wrong"
-            parts.append(Prose(f"In the case “{note}” your function {what}, too. Fix this first, then that case."))
+            parts.append(Prose(f"Then look at the case “{note}”, in which your function {what}, too."))
         return tuple(parts)
 
 
 def _where(edit: Edit) -> str:
     if not edit.settled:
-        return f"The reason is in line {edit.line}" if edit.line else "The reason is in a single spot"
-    return f"{_which_change(edit)} would make it right in all cases that were tried"
+        return f"The reason is in line {edit.line}" if edit.line else "The reason is in one spot of your code"
+    return f"{_which_change(edit)} would make your function right in all tested cases"
 
 
 def _which_change(edit: Edit) -> str:
     if len(edit.lines) > 1:
         lines = sorted(set(edit.lines))
         where = f"lines {', '.join(map(str, lines[:-1]))} and {lines[-1]}" if len(lines) > 1 else f"line {lines[0]}"
-        return f"The same change at {len(edit.lines)} places, in {where},"
+        return f"The same change in {len(edit.lines)} spots, in {where},"
     return f"One change in line {edit.line}" if edit.line else "One change"

@@ -1,12 +1,13 @@
 """Find which wrong ideas of an exercise's list explain an attempt's results.
 
-We know an idea by its results. It explains an attempt *exactly* if it gives the same result in every case, edge cases
-and exceptions included; two ideas held at once can do that too. Two ideas that explain everything come before one that
-leaves something open.
+We recognise an idea by its results. It explains an attempt *exactly* if it leads to the same result in every case, edge
+cases and exceptions included; two ideas at once can do that, too. Two ideas that explain everything come before one
+idea that leaves cases open.
 
-People may also write the same idea in different ways (fill a mask with −∞ or with −1e30). Then it holds *apart from odd
-cases*: it explains each clear wrong case, and each clear case in which it would go wrong did go wrong. Some cases that
-say little (an attempt that raises for an empty list, or gives NaN for a single row) may stay open.
+People may also write the same idea in different ways (fill a mask with −∞ or with −1e30). Then it holds
+*apart from unclear cases*: it explains each clear wrong case, and each clear case in which it would go wrong did go
+wrong. Some cases that say little (an attempt that raises for an empty list, or gives NaN for a single row) may stay
+open.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,44 +24,44 @@ from llmlib.exercises.engine.reasons import Reason
 from llmlib.exercises.engine.running import Outcome, run_our_own
 from llmlib.exercises.engine.trials import Trial, alike, same_outcome
 
-MOST_SHOW = 0.5  # of the places at which a guarded idea would go wrong, where whole cases are guarded
-MORE_SHOW = 0.7  # where within one case some places show it and others do not, which chance can do as well
-SHOWN_IN = 4  # cases, of two draws
-LEFT = 4  # wrong cases that it may leave open
-OPEN = 4  # one in this many wrong cases, at most
-PAIRS = 0.15  # seconds of computing: a small model runs a few hundred times in it, and there are more pairs than that
-ENOUGH = 2  # wrong cases that speak for an idea, before odd ones are forgiven or two ideas are named
+MOST_SHOW = 0.5  # a guarded idea has to show in at least this share of what it gets wrong, if whole cases are guarded
+MORE_SHOW = 0.7  # the least share if the idea shows only in parts of a case, which can also happen by chance
+SHOWN_IN = 4  # a guarded idea has to show in at least this many cases of the two draws
+LEFT = 4  # a guarded idea may leave at most this many wrong cases open
+OPEN = 4  # a guarded idea may leave at most one in this many cases open
+PAIRS = 0.15  # seconds of computing for all pairs; a small model runs a few hundred times in it, too few for all pairs
+ENOUGH = 2  # wrong cases that have to support an idea before unclear cases are forgiven or two ideas are named
 
 
 def one_exactly(e: Examination) -> Reason | None:
-    """Find the misconception that gives the attempt's result in every case."""
-    return _exact(e, e.exercise.single_hypotheses, _telling_first(e))
+    """Find the misconception that leads to the attempt's result in every case."""
+    return _exact(e, e.exercise.single_hypotheses, _clearest_first(e))
 
 
 def two_exactly(e: Examination) -> Reason | None:
-    """Find two misconceptions that together give its result in every case, if there are enough results to tell."""
-    ordered = _telling_first(e)
+    """Find two misconceptions that together lead to the result in every case, if there are enough results to tell."""
+    ordered = _clearest_first(e)
     says_enough = len(e.wrong) >= ENOUGH and not _mostly_raises(ordered)
     return _exact(e.within(PAIRS), e.exercise.pair_hypotheses, ordered) if says_enough else None
 
 
-def one_apart_from_odd(e: Examination) -> Reason | None:
-    """Find the misconception that explains all but odd cases."""
-    return _apart_from_odd(e, e.exercise.single_hypotheses)
+def one_apart_from_unclear(e: Examination) -> Reason | None:
+    """Find the misconception that explains all but unclear cases."""
+    return _apart_from_unclear(e, e.exercise.single_hypotheses)
 
 
-def two_apart_from_odd(e: Examination) -> Reason | None:
-    """Find two misconceptions that together explain all but odd cases."""
-    return _apart_from_odd(e, e.exercise.pair_hypotheses)
+def two_apart_from_unclear(e: Examination) -> Reason | None:
+    """Find two misconceptions that together explain all but unclear cases."""
+    return _apart_from_unclear(e, e.exercise.pair_hypotheses)
 
 
 def one_guarded(e: Examination) -> Reason | None:
-    """Find the misconception behind all wrong values; where the attempt is right, it probably treats that separately.
+    """Find the misconception behind all wrong values of an attempt that probably treats some cases separately.
 
     Each wrong value has to be the idea's, and most values that the idea gets wrong have to be wrong.
     """
     best, share = None, 0.0
-    ordered = _telling_first(e)
+    ordered = _clearest_first(e)
     for hypothesis in e.exercise.single_hypotheses if ordered else ():
         if e.out_of_time:
             break
@@ -84,7 +85,7 @@ def one_guarded(e: Examination) -> Reason | None:
 
 
 def _shown_and_hidden(predicted: Outcome, trial: Trial) -> tuple[float, float] | None:
-    """Find where a result shows the prediction, and where it is right in spite of that; None if there is neither."""
+    """Return the shares of a result that show the idea, and that are right in spite of it; None if it does not fit."""
     if predicted.error or trial.outcome.error:
         return (0, 0) if not trial.wrong or same_outcome(predicted, trial.outcome) else None
     idea, got, right = predicted.value, trial.got, trial.expected
@@ -101,11 +102,11 @@ def _shown_and_hidden(predicted: Outcome, trial: Trial) -> tuple[float, float] |
     return (~as_right).float().mean().item(), (~as_idea).float().mean().item()
 
 
-def _telling_first(e: Examination) -> list[Trial]:
-    """Return the clear wrong cases, the odd ones, the right ones; all empty if nothing is wrong or gave a value."""
+def _clearest_first(e: Examination) -> list[Trial]:
+    """Return clear wrong cases, unclear wrong cases, right cases; an empty list if all are right, or all raised."""
     if not e.wrong or all(t.outcome.error for t in e.trials):
         return []
-    return sorted(e.trials, key=lambda t: (not t.wrong, t.odd))
+    return sorted(e.trials, key=lambda t: (not t.wrong, t.unclear))
 
 
 def _mostly_raises(trials: Sequence[Trial]) -> bool:
@@ -121,9 +122,9 @@ def _exact(e: Examination, hypotheses: Sequence[Hypothesis], ordered: Sequence[T
     return None
 
 
-def _apart_from_odd(e: Examination, hypotheses: Sequence[Hypothesis]) -> Reason | None:
-    """Return the hypothesis that leaves the fewest cases open, the first of several."""
-    ordered = _telling_first(e)
+def _apart_from_unclear(e: Examination, hypotheses: Sequence[Hypothesis]) -> Reason | None:
+    """Return the hypothesis that leaves the fewest cases open; if there are several, return the first."""
+    ordered = _clearest_first(e)
     if not ordered or ordered[0].outcome.error or _mostly_raises(ordered):
         return None
     found = []
@@ -138,21 +139,21 @@ def _apart_from_odd(e: Examination, hypotheses: Sequence[Hypothesis]) -> Reason 
 
 def _left_open(e: Examination, hypothesis: Hypothesis, ordered: Sequence[Trial]) -> tuple[Trial, ...] | None:
     """Return the wrong cases that the idea does not explain; None if a case contradicts it, or too few support it."""
-    told, left = 0, []
+    support, left = 0, []
     for trial in ordered:
         predicted = _faulty(e, hypothesis, trial)
         agrees = None if _is_no_number(predicted) and trial.wrong else alike(predicted, trial)
-        if agrees is False or (agrees is None and trial.wrong and not (trial.odd or _is_no_number(predicted))):
+        if agrees is False or (agrees is None and trial.wrong and not (trial.unclear or _is_no_number(predicted))):
             return None
-        told += bool(agrees) and trial.wrong
+        support += bool(agrees) and trial.wrong
         if agrees is None and trial.wrong:
             left.append(trial)
     silent = sum(not trial.outcome.error for trial in left)
-    return tuple(left) if told >= ENOUGH and silent < told else None
+    return tuple(left) if support >= ENOUGH and silent < support else None
 
 
 def _is_no_number(predicted: Outcome) -> bool:
-    """Return whether the prediction is only NaN: anyone with this idea has noticed that, and guards against it."""
+    """Return whether the prediction is all NaN, which anyone with this idea would notice and guard against."""
     value = predicted.value
     return isinstance(value, Tensor) and value.numel() > 0 and bool(value.isnan().all())
 
@@ -164,12 +165,12 @@ def _faulty(e: Examination, hypothesis: Hypothesis, trial: Trial) -> Outcome:
 
 
 def on_top_of_each(e: Examination, worth: Callable[[Examination], bool]) -> Iterator[tuple[Misconception, Examination]]:
-    """For each single misconception, in each of its forms: pretend that its results were the expected ones.
+    """Yield each single misconception, in each of its forms, with its results in place of the expected ones.
 
-    We leave out those that raise or give another type, and those that are not `worth` it in the first clear case:
-    it may take long to compute their results in all the others.
+    We leave out misconceptions that raise or return another type, and those that are not `worth` it in the first
+    clear case: it may take long to compute their results in all other cases.
     """
-    clear = next((trial for trial in e.trials if trial.wrong and not trial.odd), None)
+    clear = next((trial for trial in e.trials if trial.wrong and not trial.unclear), None)
     for hypothesis in e.exercise.single_hypotheses:
         if e.out_of_time:
             return

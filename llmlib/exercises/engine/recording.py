@@ -1,8 +1,8 @@
-"""What a learner has tried, solved and answered: one small JSON file in the user's data folder.
+"""Keep what a learner has tried, solved and answered in one small JSON file in the user's data folder.
 
-The folder is the platform's, or `LLMLIB_DATA_DIR`. The file is replaced whole or not at all; one that
-cannot be read is set aside, never overwritten. Kernels that run at the same time take turns, so none undoes
-what another has kept. A problem with the file never gets in the way of an exercise.
+The folder is the platform's, or `LLMLIB_DATA_DIR`. A write replaces the whole file or leaves it unchanged, and a
+damaged file is renamed, never overwritten. Kernels that run at the same time take turns, so that no kernel undoes what
+another one has saved. A problem with the file never gets in the way of an exercise.
 
 `exercises` are stored by name. So are `questions` (older files do without them, and are still good):
 "attention.order" for a prediction, "attention.quiz.0f3a…" for a question of a quiz.
@@ -24,7 +24,7 @@ from llmlib.files.atomic import atomic_write
 
 VERSION = 1
 NOTHING: dict[str, Any] = {"version": VERSION, "exercises": {}, "questions": {}}
-LONGEST_WAIT = 20.0  # seconds for another kernel, which needs some milliseconds
+LONGEST_WAIT = 20.0  # the most seconds to wait for another kernel, which needs some milliseconds
 
 
 def data_dir() -> Path:
@@ -37,7 +37,7 @@ def progress_file() -> Path:
 
 
 def load() -> dict[str, dict[str, Any]]:
-    """Load what is known about each exercise, by name. Renames a file that it cannot understand, and says so."""
+    """Load what is known about each exercise, by name. If the file is damaged, rename it, and say so."""
     return _content()["exercises"]
 
 
@@ -47,19 +47,19 @@ def load_questions() -> dict[str, dict[str, Any]]:
 
 
 def _content() -> dict[str, Any]:
-    """Read the whole progress file; set a damaged one aside."""
+    """Read the whole progress file; rename a damaged one."""
     try:
         with contextlib.suppress(ValueError):
             return _read()
         with alone():
             return _read_or_set_aside()
     except OSError as error:
-        tell(f"The progress file {progress_file()} cannot be read ({error.strerror}); your progress is not kept.")
+        tell(f"The progress file {progress_file()} cannot be read ({error.strerror}). Your progress is not saved.")
         return dict(NOTHING)
 
 
 def _read_or_set_aside() -> dict[str, Any]:
-    """Read the file; set a damaged one aside. Call this only with the lock: another kernel may have just written it."""
+    """Read the file; rename a damaged one. Call this only with the lock, since another kernel may have written it."""
     try:
         return _read()
     except ValueError as error:
@@ -68,7 +68,7 @@ def _read_or_set_aside() -> dict[str, Any]:
 
 
 def _read() -> dict[str, Any]:
-    """Read the file, with whatever a later version has added. Raises `ValueError` if it is damaged."""
+    """Read the file, including what a later version has added. Raises `ValueError` if the file is damaged."""
     try:
         content = json.loads(progress_file().read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -76,7 +76,7 @@ def _read() -> dict[str, Any]:
     except RecursionError as error:
         raise ValueError(str(error)) from error
     if not isinstance(content, dict) or content.get("version") != VERSION or "exercises" not in content:
-        raise ValueError("it is not a progress file of this version")
+        raise ValueError("its version is not supported")
     content = {**NOTHING, **content}
     for part in ("exercises", "questions"):
         if not isinstance(content[part], dict) or not all(isinstance(entry, dict) for entry in content[part].values()):
@@ -86,12 +86,12 @@ def _read() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Keep other kernels from changing the file. Where locks do not work, go without: that beats not saving."""
+    """Keep other kernels from changing the file. Where locks do not work, go ahead without a lock."""
     lock = filelock.FileLock(data_dir() / "progress.lock", timeout=LONGEST_WAIT, poll_interval=0.01)
     try:
         data_dir().mkdir(parents=True, exist_ok=True)
         lock.acquire()
-    except (OSError, NotImplementedError):  # no locks in this folder, or no permission to write; a `Timeout` is one too
+    except (OSError, NotImplementedError):  # no locks in this folder, no permission to write, or a `Timeout`
         yield
         return
     try:
@@ -103,7 +103,7 @@ def alone() -> Iterator[None]:
 def _set_aside(path: Path, error: Exception) -> None:
     aside = next(p for n in range(1, 10_000) if not (p := path.with_name(f"progress.damaged-{n}.json")).exists())
     path.replace(aside)
-    tell(f"The progress file was damaged ({error}). It is kept as {aside}, and a new one starts now.")
+    tell(f"The progress file was damaged ({error}). It has been renamed to {aside}, and a new file starts now.")
 
 
 def tell(message: str) -> None:
@@ -114,13 +114,13 @@ def _update(part: str, name: str, change: Callable[[dict[str, Any]], dict[str, A
     """Replace what is known about one exercise or question, and leave the rest of the file as it is now."""
     try:
         with alone():
-            content = _read_or_set_aside()  # a file that is there but cannot be read is not written over
+            content = _read_or_set_aside()  # raises for an unreadable file, so that we do not overwrite it
             content[part] = {**content[part], name: change(content[part].get(name, {}))}
             with atomic_write(progress_file()) as file:
                 file.write(json.dumps(content, indent=1, sort_keys=True).encode())
     except OSError as error:
         tell(
-            f"Your progress could not be kept in {data_dir()} ({error.strerror}). "
+            f"Your progress could not be saved in {data_dir()} ({error.strerror}). "
             "Set LLMLIB_DATA_DIR to a folder that you may read and write."
         )
 

@@ -1,15 +1,15 @@
-"""When a question comes back: soon after a wrong answer, later after each right one (spaced retrieval practice).
+"""Decide when a question comes back: soon after a wrong answer, later after a right one (spaced retrieval practice).
 
-Time is counted in lessons, not in days, so the same progress always gives the same warm-up. Answering from memory makes
-knowledge last better than reading again (Roediger and Karpicke, 2006, doi:10.1111/j.1467-9280.2006.01693.x), and
-answers with pauses between them do better than answers in a row (Cepeda et al., 2006, doi:10.1037/0033-2909.132.3.354).
+Time is counted in lessons, not in days, so the same progress always leads to the same warm-up. Answering from memory
+makes knowledge last longer than reading again (Roediger and Karpicke, 2006, doi:10.1111/j.1467-9280.2006.01693.x), and
+spaced answers help more than answers in a row (Cepeda et al., 2006, doi:10.1037/0033-2909.132.3.354).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Lessons until a question comes back: after a wrong answer, after one right answer in a warm-up, after two in a row.
-# After the third, the question counts as known.
+# How many lessons later a question comes back: after a wrong answer, after one right answer in a warm-up, after two
+# right answers in a row. After three, the question counts as known.
 GAPS = (1, 2, 4)
 
 Entry = Mapping[str, Any]
@@ -18,8 +18,8 @@ Entry = Mapping[str, Any]
 def answered(entry: Entry, right: bool, lesson: str, warm_up: bool) -> dict[str, Any]:
     """Update what is known about a question after an answer, in the warm-up of `lesson` or in `lesson` itself.
 
-    A wrong answer always brings the question back. A right one counts only in a warm-up: in the lesson, the reader has
-    just read why. `streak` is the number of right answers since the last wrong one; None if there was no wrong one.
+    A wrong answer always brings the question back. A right answer counts only in a warm-up: in the lesson, the reader
+    has just read why. `streak` is the number of right answers since the last wrong one; None without a wrong answer.
 
     >>> wrong = answered({}, right=False, lesson="attention", warm_up=False)
     >>> answered(wrong, right=True, lesson="interpret", warm_up=True)["streak"]

@@ -1,7 +1,7 @@
-"""What `check` and the others reply: a few parts of prose, code and tables, shown as HTML or as text.
+"""The replies of `check` and the other functions: a few parts of prose, code and tables, shown as HTML or as text.
 
-The HTML needs no JavaScript. Where style sheets are not allowed (in a notebook that is not trusted, on a code host), it
-still has headings, paragraphs and tables; and colour alone never carries a meaning.
+The HTML needs no JavaScript. Where style sheets are not allowed (in an untrusted notebook, on a code host), the HTML
+still has headings, paragraphs and tables. Colour is never the only sign of a meaning.
 """
 
 import html
@@ -12,15 +12,15 @@ from functools import lru_cache
 from itertools import chain, zip_longest
 from pathlib import Path
 
-WIDTH = 88  # columns of the text form
+WIDTH = 88  # the width of the text form, in columns
 STRESSED = re.compile(r"(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])")
 
 
 @dataclass(frozen=True)
 class Prose:
-    """A paragraph; `back-ticks` mark code, *asterisks* what is stressed.
+    """A paragraph, in which `back-ticks` mark code and *asterisks* mark stressed words.
 
-    `lead` is a word or two set in bold before it, a link if there is `href`.
+    `lead` is a word or two in bold before the text, with a link if there is an `href`.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Prose:
 
 @dataclass(frozen=True)
 class Code:
-    """Lines of code, as they are."""
+    """Lines of code, shown unchanged."""
 
     text: str
 
@@ -50,7 +50,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """A small table; the cells in `marked` (row, column) are the ones to look at, and their text says so too.
+    """A small table; `marked` lists the cells (row, column) to look at, and their text marks them, too.
 
     `links` are addresses, one for the first cell of each row.
     """
@@ -94,8 +94,8 @@ class Report:
     title: str  # "attention.causal_mask"
     heading: str  # "Not yet: the result has another shape."
     parts: tuple[Part, ...] = ()
-    misconceptions: tuple[str, ...] = ()  # names of the wrong ideas that were recognised
-    findings: tuple[str, ...] = ()  # names of what else was found out, for any exercise
+    misconceptions: tuple[str, ...] = ()  # names of the misconceptions that were recognised
+    findings: tuple[str, ...] = ()  # names of the other findings
 
     @property
     def correct(self) -> bool:

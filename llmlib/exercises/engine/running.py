@@ -1,7 +1,7 @@
 """Call a learner's function so that nothing it does can harm the notebook.
 
-A call has a time limit; every exception is caught; arguments are copies; printed text is kept; and the
-global random state is put back, with a note of whether the function used it.
+A call has a time limit and works on copies of the arguments. We catch every exception, keep printed text, and
+restore the global random state, with a note of whether the function used it.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ import torch
 
 from llmlib.exercises.engine.errors import all_code, code_of
 
-ATOMS = {int, float, bool, str, bytes, type(None)}  # cannot be changed, so they need no copy
-AGAIN = 0.2  # seconds until the limit strikes again, in case the function has swallowed the first one
+ATOMS = {int, float, bool, str, bytes, type(None)}  # values of these types cannot change, so they need no copy
+AGAIN = 0.2  # seconds until the limit strikes again, in case the function has swallowed the first `TimeIsUp`
 
 
 class TimeIsUp(BaseException):
@@ -40,9 +40,9 @@ class Outcome:
     value: Any = None
     error: BaseException | None = None
     printed: str = ""
-    changed: tuple[int, ...] = ()  # numbers of the arguments that it changed
-    after: tuple[Any, ...] = ()  # the arguments as it left them, if it changed any
-    disturbed: tuple[str, ...] = ()  # global random states that it used
+    changed: tuple[int, ...] = ()  # indices of the arguments that the call changed
+    after: tuple[Any, ...] = ()  # the arguments after the call, if it changed any
+    disturbed: tuple[str, ...] = ()  # global random states that the call used
 
     @property
     def timed_out(self) -> bool:
@@ -73,23 +73,23 @@ def run(function: Callable[..., Any], args: tuple[Any, ...], seconds: float = 5.
 
 
 def load_meta(function: Callable[..., Any]) -> None:
-    """Load what torch needs for tensors without numbers, if the function mentions them, before its time starts.
+    """Load what torch needs for its device "meta", if the function mentions it, before the function's time starts.
 
-    The first use of the device loads large parts of torch, which can take longer than the limit; and if it is stopped
-    halfway, it starts again at the next call.
+    The first use of the device loads large parts of torch. That can take longer than the limit, and if the limit stops
+    it halfway, it starts again at the next call.
     """
     code = code_of(function)
     if isinstance(code, CodeType) and any("meta" in part.co_consts for part in all_code(code)):
         with torch.device("meta"), quietly():
-            torch.nn.Embedding(1, 1)  # drawing its first weights from a normal distribution needs most of it
+            torch.nn.Embedding(1, 1)  # drawing initial weights loads most of these parts
 
 
 def run_our_own(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
-    """Run as `run` does, but for the course's own functions, which need no watching and leave models unchanged."""
+    """Run as `run` does, but for the course's own functions, which need no checks and leave models unchanged."""
     try:
         return Outcome(function(*lent(args)))
     except Exception as error:
-        return Outcome(error=error.with_traceback(None))  # it would keep everything that was computed alive
+        return Outcome(error=error.with_traceback(None))  # the traceback would keep all computed values alive
 
 
 def within(seconds: float, function: Callable[..., Any], *args: Any) -> Any:
@@ -99,7 +99,7 @@ def within(seconds: float, function: Callable[..., Any], *args: Any) -> Any:
         with no_decomposition_of_nan(), limit:
             return function(*args)
     finally:
-        torch.set_grad_enabled(gradients)  # a function that is stopped inside `no_grad` may not put it back
+        torch.set_grad_enabled(gradients)  # a function that is stopped inside `no_grad` may leave autograd off
         if isinstance(limit, _Alarm):
             limit.close()  # the alarm may have gone off while we were leaving the block
 
@@ -111,12 +111,13 @@ DECOMPOSITIONS = ("eigvals", "eigvalsh", "eigh", "svd", "svdvals", "matrix_rank"
 def no_decomposition_of_nan() -> Iterator[None]:
     """Make linear algebra on NaN or ∞ raise inside the block, as `torch.linalg.eig` does.
 
-    With some builds of torch, eigenvalues of NaN or ∞ end the process, and the library below prints messages.
+    With some builds of torch, computing eigenvalues of NaN or ∞ ends the process, and the library that torch calls
+    prints messages.
     """
-    # The messages alone could go to a file in place of descriptors 1 and 2. But those belong to the whole process: what
-    # other threads print, such as a view's, would be lost; a time limit that strikes between the exchanges leaves the
-    # kernel mute; on Windows a library may have a C runtime, and so descriptors, of its own. And torch's process would
-    # still end.
+    # We could send the messages to a file if we replaced file descriptors 1 and 2. But these belong to the whole
+    # process: the output of other threads, such as a view's, would be lost; a time limit that strikes while they are
+    # replaced would leave the kernel mute; on Windows, a library may have its own C runtime, with its own descriptors.
+    # And the process would still end.
 
     def checked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(matrix: torch.Tensor, *args: Any, **options: Any) -> Any:
@@ -143,7 +144,7 @@ def no_decomposition_of_nan() -> Iterator[None]:
 
 
 def _least_squares_of_numpy() -> dict[str, Any]:
-    """Return the names where numpy's `polyfit` finds its `lstsq`; none if numpy is not loaded."""
+    """Return the namespace in which numpy's `polyfit` finds its `lstsq`; an empty one if numpy is not loaded."""
     polyfit = getattr(sys.modules.get("numpy"), "polyfit", None)
     names: dict[str, Any] = getattr(inspect.unwrap(polyfit), "__globals__", {}) if polyfit else {}
     return names
@@ -161,8 +162,8 @@ def _of_numbers_alone(solve: Callable[..., Any]) -> Callable[..., Any]:
 def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
     """Raise `TimeIsUp` inside the block once it has run for `seconds`, also in `while True: pass`.
 
-    A timer signal does it where there is one (Linux, macOS; main thread) and even ends a sleep. Elsewhere
-    (Windows, other threads) a watchdog thread asks the interpreter to raise the exception.
+    On Linux and macOS, in the main thread, a timer signal does this, and even ends a sleep. Elsewhere (Windows, other
+    threads), a watchdog thread asks the interpreter to raise the exception.
     """
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
         return _Alarm(seconds)
@@ -189,7 +190,7 @@ class _Alarm(contextlib.AbstractContextManager[None]):
         self.close()
 
     def close(self) -> None:
-        """Put the earlier timer and its handler back; a second call does nothing."""
+        """Restore the earlier timer and its handler; a second call does nothing."""
         self.armed = False
         if self.closed:
             return
@@ -220,7 +221,7 @@ def _watchdog(seconds: float) -> Iterator[None]:
     finally:
         with lock:
             ended.set()
-        _raise_in(target, None)  # cancels one that is on its way
+        _raise_in(target, None)  # cancels an exception that is on its way
         thread.join()
 
 
@@ -231,7 +232,7 @@ def _raise_in(thread: int, error: type[BaseException] | None) -> None:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Run torch on a single thread: for the small tensors of exercises, starting more takes longer than the work."""
+    """Run torch on a single thread: for the small tensors of exercises, starting threads takes longer than the work."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -255,7 +256,7 @@ def quietly() -> Iterator[None]:
 
 
 def random_states() -> dict[str, Any]:
-    """Return the global random states that a function could use without saying so."""
+    """Return the global random states that a function could use unnoticed."""
     states: dict[str, Any] = {"torch": torch.get_rng_state(), "random": random.getstate()}
     if "numpy" in sys.modules:
         states["numpy"] = sys.modules["numpy"].random.get_state()
@@ -265,9 +266,9 @@ def random_states() -> dict[str, Any]:
 def _as_before(before: Any, state: Any) -> bool:
     if isinstance(state, torch.Tensor):
         return torch.equal(before, state)
-    if before is None or len(before) != 5:  # of the module `random`: hundreds of plain numbers
+    if before is None or len(before) != 5:  # the state of `random`: hundreds of plain numbers
         return bool(before == state)
-    return same(before, state)  # of numpy, an array among them
+    return same(before, state)  # the state of numpy, which holds an array
 
 
 def restore(states: dict[str, Any]) -> None:
@@ -291,7 +292,7 @@ def duplicate(value: Any) -> Any:
 
 
 def lent(args: tuple[Any, ...]) -> list[Any]:
-    """Copy the arguments, except for models: copying one takes longer than running it."""
+    """Copy the arguments, except for models: copying a model takes longer than running it."""
     return [arg if isinstance(arg, torch.nn.Module) else duplicate(arg) for arg in args]
 
 
@@ -335,7 +336,7 @@ def _weights(part: torch.nn.Module) -> list[torch.Tensor]:
 
 
 def gradients_left(before: Any, after: Any) -> bool:
-    """Return whether a tensor, or one of several, requires or holds gradients and did not before."""
+    """Return whether a tensor, or one of several, requires or holds gradients, but did not before."""
     if isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)):
         return any(map(gradients_left, before, after))
     if not isinstance(before, torch.Tensor) or not isinstance(after, torch.Tensor):
@@ -353,7 +354,7 @@ def same_numbers(before: Any, after: Any) -> bool:
 
 
 def change_of_model(before: Any, after: Any, task: str = "") -> str:
-    """Say what a function has left behind in a model, hooks above all; empty if it is not a model."""
+    """Say what a function has left behind in a model, hooks first; return an empty string if it is not a model."""
     if not isinstance(before, torch.nn.Module) or not isinstance(after, torch.nn.Module):
         return ""
     counts = {name: len(part._forward_hooks) for name, part in before.named_modules()}
@@ -361,35 +362,35 @@ def change_of_model(before: Any, after: Any, task: str = "") -> str:
         more = len(part._forward_hooks) - counts.get(name, 0)
         if more > 0:
             return (
-                f"One of your hooks is still on `{name}` afterwards: it will act whenever the model runs. "
-                "Remove it before you return."
+                f"Afterwards, one of your hooks is still on `{name}`, and it acts whenever the model runs. "
+                "Remove the hook before you return."
             )
         if more < 0:
-            return f"Afterwards a hook on `{name}` that was not yours is gone: remove only your own."
+            return f"Afterwards, a hook on `{name}` that was not yours is gone. Remove only your own hooks."
     names = [dict(model.named_parameters()).keys() for model in (before, after)]
     if names[0] != names[1]:
         change = "fewer parts than" if names[1] < names[0] else "different parts from"
         return (
-            f"Afterwards the model has {change} before: whoever uses it next gets a different model. Do not assign to "
-            "its parts, or put them back as they were."
+            f"Afterwards, the model has {change} before, so its next user gets a different model. Either do not assign "
+            "to the model's parts, or restore them afterwards."
         )
     if [p.requires_grad for p in before.parameters()] != [p.requires_grad for p in after.parameters()]:
         return (
-            "Afterwards some weights of the model are frozen, or no longer frozen: put `requires_grad` back as it was."
+            "Afterwards, some weights of the model are frozen, or no longer frozen. Restore `requires_grad` at the end."
         )
     if [part.training for part in before.modules()] != [part.training for part in after.modules()]:
         return (
-            "Afterwards the model is in a different mode: remember `model.training`, and put it back with "
+            "Afterwards, the model is in a different mode. Remember `model.training`, and restore it with "
             "`model.train(...)`."
         )
     if not any(map(_far_apart, before.parameters(), after.parameters())):
         return (
-            "Afterwards the model's weights are not quite what they were: numbers are rounded, so adding something "
-            "and subtracting it again leaves a trace. Keep a copy of the weights, or do not touch them."
+            "Afterwards, the model's weights are not quite what they were: because of rounding, adding something and "
+            "subtracting it again leaves a trace. Keep a copy of the weights, or do not change them."
         )
     says = "Your function permanently changes the weights of the model that it gets."
     if "hook" in task:
-        return f"{says} A hook changes a value on its way, and does not touch the weights."
+        return f"{says} A hook should change a value on its way, not the weights."
     return f"{says} Work on a copy: `copy.deepcopy(model)`." if "copy" in task else says
 
 

@@ -10,9 +10,9 @@ Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 @dataclass(frozen=True)
 class Use:
-    """A name from outside a function, with the attributes that it is used with: `F.silu` is ("F", "silu").
+    """A name from outside a function, with the attributes that follow it: `F.silu` is ("F", "silu").
 
-    `nodes[i]` is the expression of the first i + 1 of them.
+    `nodes[i]` is the expression of the first i + 1 parts of the path.
     """
 
     path: tuple[str, ...]
@@ -101,7 +101,7 @@ def _declared_global(body: list[ast.AST]) -> set[str]:
 
 
 def _chain(node: ast.expr) -> tuple[ast.expr, ...]:
-    """Split `a.b.c` into the expressions a, a.b and a.b.c; nothing if it does not begin with a name."""
+    """Split `a.b.c` into the expressions a, a.b and a.b.c; return an empty tuple if it does not begin with a name."""
     chain: list[ast.expr] = [node]
     while isinstance(chain[0], ast.Attribute):
         chain.insert(0, chain[0].value)

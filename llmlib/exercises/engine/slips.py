@@ -1,4 +1,4 @@
-"""Slips that an exception and the code around it give away, so that we can say what to write instead."""
+"""Recognise slips from an exception and the code around it, so that we can say what to write instead."""
 
 import ast
 import dis
@@ -18,23 +18,23 @@ from llmlib.exercises.engine.modules import OnWeights
 from llmlib.exercises.engine.trials import Trial
 
 AXES_OF = r"`?(\w+)`? (?:has the axes |\()(\w+(?:, \w+)+)"  # "`x` (batch, seq)", "q has the axes batch, head"
-KEPT = "`{0}` is an argument of `__init__`, so `forward` does not see it. Keep it in `__init__`, as `self.{0}`."
+KEPT = "`{0}` is an argument of `__init__`, so `forward` does not see it. Store it in `__init__`, as `self.{0}`."
 AXIS = "`{0}` is the name of an axis. Its size is `{1}.shape[{2}]`."
-LAYER = "`{0}` is a layer, and a layer is called like a function: `{0}(x)` multiplies x by its matrix."
-PAIR = "`{0}` with an axis returns a pair of tensors, the values and their indices. `.values` takes the first{1}."
+LAYER = "`{0}` is a layer, so call it like a function: `{0}(x)` multiplies x by the layer's matrix."
+PAIR = "`{0}` with an axis returns a pair of tensors: values and indices. `.values` takes the values{1}."
 AXIS_GONE = (
-    "`{0}` takes an axis away, and then the axes of the two sides no longer match. With "
-    "`keepdim=True` it stays, with length 1. `[..., None]` puts it back at the end."
+    "`{0}` removes an axis, so the axes of the two sides no longer match. With "
+    "`keepdim=True`, the axis stays, with length 1. `[..., None]` puts it back at the end."
 )
 UNWRITTEN = (
     "`{0}` is a function in your notebook that is not written yet, so it returns None. If it worked before, an "
-    "exercise has defined it again: rerun the cell that takes it from `mine`."
+    "exercise has replaced it. Rerun the cell that takes it from `mine`."
 )
-BRACES = "The key contains the characters `{0}`. With an `f` before the string, Python puts the value there."
+BRACES = "The key contains the characters `{0}`. With an `f` before the string, Python inserts the value."
 NEAREST = "There is no key `{0}`. The closest one is `{1}`."
 TRUTH_VALUES = (
-    "`{0}` wants numbers, but a comparison gives True and False. `.int()` turns them into 1 and 0, and `{0}` finds the "
-    "first of the {1}."
+    "`{0}` needs numbers, but a comparison returns True and False. `.int()` turns them into 1 and 0, so that `{0}` "
+    "finds the first of the {1}."
 )
 IN_TORCH = "Python does not know `{0}` by itself. PyTorch has it as `{1}.{0}`."
 REDUCED = r"\b(?:(?:sum|mean|amax|amin|max|min)\((?:dim=|axis=)?|norm\((?:[^()]*, )?(?:dim|axis)=)-?\d\)"
@@ -43,7 +43,7 @@ BLANK = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
 
 
 def slip(e: Examination, trial: Trial) -> str:
-    """Say which slip this is; empty for any other error."""
+    """Say which slip this is; return an empty string for any other error."""
     error = trial.outcome.error
     if error is None:
         return ""
@@ -60,13 +60,13 @@ def slip(e: Examination, trial: Trial) -> str:
     if "'Linear'" in name and (layer := re.search(r"(self\.\w+) *[@*]|[@*] *(self\.\w+)", line)):
         return LAYER.format(layer[1] or layer[2])
     if pair := re.search(r"torch\.return_types\.(\w+)", name):
-        alone = f", and `a{pair[1]}` gives only the values" if pair[1] in ("max", "min") else ""
+        alone = f", and `a{pair[1]}` returns only the values" if pair[1] in ("max", "min") else ""
         return PAIR.format(pair[1], alone)
     return ""
 
 
 def axis_gone(e: Examination, trial: Trial) -> str:
-    """Say that an axis was summed away, if sizes do not match and one of the two sides is such a sum."""
+    """Say that an axis was removed, if sizes do not match and one of the two sides is a sum over an axis."""
     error = trial.outcome.error
     if error is None or not re.search(r"The size of tensor|must match", name_of(error)):
         return ""
@@ -96,7 +96,7 @@ def _unknown_name(e: Examination, name: str, line: str) -> str:
             return AXIS.format(name, argument, axes.split(", ").index(name))
     is_called = re.search(
         rf"(?<![\w.]){name}\(", line
-    )  # else it may be a variable: `angle` is also a function of torch
+    )  # otherwise it may be a variable: `angle` is also a function of torch
     home = next((home for home in (torch, F) if is_called and callable(getattr(home, name, None))), None)
     return IN_TORCH.format(name, "torch.nn.functional" if home is F else "torch") if home else ""
 

@@ -20,7 +20,7 @@ from typing import Any
 from llmlib.exercises.engine.scopes import uses
 
 LLMLIB = Path(__file__).parents[2]
-LONGEST = 40_000  # the most characters of a part; the longest solutions of exercises have some hundreds
+LONGEST = 40_000  # the most characters of a part; the longest solutions of exercises have a few hundred
 
 
 class NoSource(Exception):
@@ -29,7 +29,7 @@ class NoSource(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """A part that runs alone: lines of imports, then definitions, the function itself last."""
+    """A part that runs by itself: imports, then definitions, with the function itself last."""
 
     function: str  # its name in `text`
     imports: tuple[str, ...]
@@ -43,16 +43,16 @@ class Source:
 def source_of(function: Callable[..., Any], name: str = "solution") -> Source:
     """Find the source of a function or class that the reader wrote. A lambda without a name becomes `name = lambda …`.
 
-    Raises `NoSource` for a library's function, for one without source (typed into a plain Python prompt, or made by
-    another function), and for one that needs something that cannot be written down, such as a tensor in the notebook.
+    Raises `NoSource` for a library's function, for a function without source (typed into a plain Python prompt, or made
+    by another function), and for a function that needs a value that code cannot state, such as a notebook's tensor.
     """
     inner = inspect.unwrap(function) if callable(function) else function
     first = next(iter(_methods(inner)), inner)
     if not isinstance(first, FunctionType):
         raise NoSource("it is not a function written with def or lambda")
     if _is_library(first):
-        raise NoSource(f"it is `{inner.__module__}.{inner.__qualname__}`, a function of a library")
-    if set(first.__code__.co_freevars) - {"__class__"}:  # which `super()` needs
+        raise NoSource(f"it is `{inner.__module__}.{inner.__qualname__}`, a library function")
+    if set(first.__code__.co_freevars) - {"__class__"}:  # `super()` needs `__class__`
         raise NoSource("it was made inside another function")
     collected = _Collected(first.__globals__)
     text = _text_of_function(inner, name) if inner is first else _text_of_helper(name, inner)
@@ -65,17 +65,17 @@ def source_of(function: Callable[..., Any], name: str = "solution") -> Source:
 
 
 def _methods(value: Any) -> list[FunctionType]:
-    """List a class's methods; empty for anything else."""
+    """List a class's methods; return an empty list for anything else."""
     return [each for each in vars(value).values() if isinstance(each, FunctionType)] if isinstance(value, type) else []
 
 
 def _globals_of(value: Any) -> dict[str, Any] | None:
-    """Return the names around a function, or around a class's methods."""
+    """Return the global names that a function, or a class's methods, can use."""
     return getattr(next(iter(_methods(value)), value), "__globals__", None)
 
 
 class _Collected:
-    """Collect what a piece of source needs, in an order in which it can run."""
+    """Everything that a piece of source needs, in an order in which it can run."""
 
     def __init__(self, names: dict[str, Any]):
         self.names = names
@@ -101,7 +101,7 @@ class _Collected:
             self._add_helper(name, value)
 
     def _add_helper(self, name: str, value: Any) -> None:
-        """Add a function or class of the reader's; one from `mine` has its own names around it."""
+        """Add one of the reader's functions or classes; a function from `mine` has its own global names."""
         inner = inspect.unwrap(value) if callable(value) else value
         text, around = _text_of_helper(name, value), _globals_of(inner) or self.names
         own = _Collected(around) if around is not self.names else self
@@ -110,7 +110,7 @@ class _Collected:
         if own is not self:
             for both in sorted(self.done & own.done - {name, its_name}):
                 if not _mean_the_same(both, self.names.get(both), around.get(both)):
-                    raise NoSource(f"`{both}` has two meanings, in your notebook and in `{name}`")
+                    raise NoSource(f"`{both}` means one thing in your notebook and another in `{name}`")
             self.imports |= own.imports
             self.parts += [part for part in own.parts if part not in self.parts]
             self.done |= own.done
@@ -118,7 +118,7 @@ class _Collected:
 
 
 def _mean_the_same(name: str, one: Any, other: Any) -> bool:
-    """Return whether two values of a name can share a definition: one object, equal constants, or the same source."""
+    """Return whether two values of a name can share a definition: they are equal constants, or have the same source."""
     if one is other or (_is_plain(one) and _is_plain(other) and one == other):
         return True
     try:
@@ -135,7 +135,7 @@ def _import_module(name: str, module: str) -> str:
 
 
 def _import_from(name: str, value: Any) -> str:
-    """Write the line that imports a library's function, class or the like; empty if that is impossible."""
+    """Write the line that imports a library's function, class or the like; return "" if that is impossible."""
     its_name = getattr(value, "__name__", None)
     if not isinstance(its_name, str):
         return ""
@@ -146,7 +146,7 @@ def _import_from(name: str, value: Any) -> str:
 
 
 def _public_places(name: str, value: Any) -> list[str]:
-    """List the modules that have the value under this name: its own, then the standard library's, then short ones.
+    """List the modules that have the value under this name: its own, then the standard library's, then short names.
 
     Private modules such as `torch._C` do not count.
     """
@@ -175,7 +175,7 @@ def _is_library(thing: Any) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    """Return whether the value can be written down as it is."""
+    """Return whether the value can be written as code."""
     if type(value) in (tuple, list):
         return len(value) <= 1000 and all(map(_is_plain, value))
     if type(value) is dict:
@@ -206,7 +206,7 @@ def _text_of_helper(name: str, value: Any) -> str:
         return _text_of_function(inner, name)
     if methods := _methods(value):
         return _text_at(methods[0].__code__.co_filename, lambda node: _is_class(node, value.__name__))
-    raise NoSource(f"it uses `{name}` from your notebook, which is not a function; pass it as an argument")
+    raise NoSource(f"it uses `{name}` from your notebook, which is not a function; pass `{name}` as an argument")
 
 
 def _is_class(node: ast.AST, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""One case, tried: the expected result, the attempt's result, and when two outcomes count as the same."""
+"""Tried cases, with the expected results and the attempt's results, and a test of whether two outcomes are the same."""
 
 import re
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from llmlib.exercises.engine.comparing import Difference, equal, values_agree
 from llmlib.exercises.engine.exercise import Case, Exercise
 from llmlib.exercises.engine.running import Outcome, lent, same
 
-KEPT = 48  # how many draws of exercises we keep cases of, with our own functions' results for them
-HUGE = 1e20  # larger numbers count as infinity: -1e30 is a common −∞
+KEPT = 48  # we keep the cases of this many draws, with the results of our own functions
+HUGE = 1e20  # larger numbers count as infinity: people often write -1e30 for −∞
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Trial:
         return self.outcome.value
 
     @cached_property
-    def odd(self) -> bool:
-        """Whether this case says little about an idea: the attempt raised, gave NaN, or the case is nearly empty."""
+    def unclear(self) -> bool:
+        """Whether the case says little about an idea: the attempt raised or returned NaN, or the case is tiny."""
         if self.outcome.error:
             return True
         got = self.got
@@ -47,7 +47,7 @@ class Trial:
 
 @lru_cache(maxsize=KEPT)
 def kept_cases(exercise: Exercise, seed: int) -> tuple[Case, ...]:
-    """Return the cases in both precisions, the same objects each time: what we know about them speeds up later checks.
+    """Return the cases in both precisions, as the same objects each time, since known results speed up later checks.
 
     We call attempts with copies, so no attempt can change a case.
     """
@@ -91,7 +91,7 @@ def equal_safely(expected: Any, got: Any) -> bool:
 
 
 def same_outcome(a: Outcome, b: Outcome) -> bool:
-    """Return whether both gave the same value, or both failed in the same way."""
+    """Return whether both calls returned the same value, or failed in the same way."""
     if a.error or b.error:
         return type(a.error) is type(b.error) and _failure(a.error) == _failure(b.error)
     return equal(a.value, b.value)
@@ -104,10 +104,10 @@ def _failure(error: BaseException | None) -> tuple[str, list[str]]:
 
 
 def alike(predicted: Outcome, trial: Trial) -> bool | None:
-    """Return whether the attempt shows what was predicted; None if this case cannot tell.
+    """Return whether the attempt's result is the predicted one; None if this case cannot tell.
 
-    Where either is NaN, we compare nothing, and −∞ is as good as −1e30: the same idea may fill a row without any key
-    with either. A case can tell if, among the rest, the prediction differs somewhere from the expected result.
+    We ignore values where either result is NaN, and −∞ counts as equal to −1e30: the same idea may fill a row without
+    any key with either number. A case can tell if the prediction differs from the expected result in any other value.
     """
     got = trial.outcome
     if not trial.wrong:

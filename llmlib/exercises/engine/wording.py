@@ -28,20 +28,20 @@ def error_parts(e: Examination, trial: Trial, known: bool) -> list[Part]:
     place = their_line(error, e.attempt)
     inside = came_from_inside(error, e.attempt)
     shrunk = shrinking(e.attempt) if isinstance(error, IndexError) else ""
-    if told := slip(e, trial):
-        return [*parts, Prose(told)]
+    if explanation := slip(e, trial):
+        return [*parts, Prose(explanation)]
     if not known and (gone := axis_gone(e, trial)):
         return [*parts, Prose(gone)]
     if not known and (cause := shrunk or usual_cause(error, place[1] if place else "", inside)):
         parts.append(Prose(cause, "" if shrunk else "The usual cause:"))
     if isinstance(error, TypeError) and "argument" in str(error) and not inside:
         names = ", ".join(f"`{a}`" for a in e.exercise.argument_names)
-        parts.append(Prose(f"It is called with {names}, in this order."))
+        parts.append(Prose(f"`check` calls your function with {names}, in this order."))
     return parts
 
 
 def advice(ideas: Sequence[Misconception], first: int = 0) -> list[Part]:
-    """Say what each idea confuses, why it is tempting, where to look; numbered from `first` on, unless that is 0."""
+    """Say what each idea confuses, why it is tempting, and where to look; number the ideas if `first` is not 0."""
     parts: list[Part] = []
     for number, idea in enumerate(ideas, start=first):
         parts += [
@@ -53,21 +53,21 @@ def advice(ideas: Sequence[Misconception], first: int = 0) -> list[Part]:
 
 
 def of_yours(diagnosis: str) -> str:
-    """Say that a diagnosis is about the reader's code: "The MLP comes first." would sound like the rule.
+    """Make clear that a diagnosis is about the reader's code: "The MLP comes first." would sound like a rule.
 
     >>> of_yours("The MLP comes first."), of_yours("GELU is missing."), of_yours("You turn the values too.")
-    ('In your function the MLP comes first.', 'In your function GELU is missing.', 'You turn the values too.')
+    ('In your function, the MLP comes first.', 'In your function, GELU is missing.', 'You turn the values too.')
     """
     if re.search(r"\byou", diagnosis, re.I):
         return diagnosis
     first = diagnosis.split()[0]
     is_name = any(letter.isupper() for letter in first[1:])  # GELU, SiLU, MLP
-    return f"In your function {diagnosis if is_name else diagnosis[0].lower() + diagnosis[1:]}"
+    return f"In your function, {diagnosis if is_name else diagnosis[0].lower() + diagnosis[1:]}"
 
 
 def around(e: Examination, trial: Trial, caption: str = "The case") -> list[Part]:
-    """Make the end of every reply to a wrong attempt: the case, the printed text, and the task again."""
-    # 400 characters: the whole value, ready to copy, if it is not of tensors
+    """Return the parts that end every reply to a wrong attempt: the case, the printed text, and the task again."""
+    # 400 characters: enough for the whole value, ready to copy, unless it holds tensors
     rows = tuple((name, describe(value, 400)) for name, value in zip(e.exercise.argument_names, trial.case.args))
     caption = f"{caption}: {trial.case.note}" if trial.case.note else caption
     case = Table(("argument", "in this case"), rows, caption=caption)

@@ -33,25 +33,25 @@ SHOWN = "# taken from the solution of {exercise}, lesson {lesson}"
 
 @dataclass(frozen=True)
 class Piece:
-    """A definition of the file."""
+    """A definition in the file."""
 
     section: str
-    names: frozenset[str]  # names that it defines
+    names: frozenset[str]  # names that the piece defines
     needs: frozenset[str]
     text: str
     part: Part | None = None
-    stays: bool = False  # whether or not another piece needs it
+    stays: bool = False  # the piece stays even if no other piece needs it
 
 
 @dataclass(frozen=True)
 class Assembled:
-    """The file's text, the reader's parts in it, and why other parts are not in it, by exercise."""
+    """The text of the file, the reader's parts in it, and, by exercise, why other parts are not in it."""
 
     text: str
     mine: tuple[str, ...]
     shown: tuple[str, ...]
-    borrowed: tuple[str, ...]  # ours
-    idle: tuple[str, ...]  # ours as well, but left out, since nothing in the file calls them
+    borrowed: tuple[str, ...]  # parts in the file with our functions
+    idle: tuple[str, ...]  # parts that are left out, since nothing in the file calls them
     refused: Mapping[str, str]
 
 
@@ -83,9 +83,9 @@ def _piece(section: str, text: str, part: Part | None, stays: bool = False) -> P
 
 
 def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping[str, str] | None = None) -> Assembled:
-    """Put the reader's parts into the template, by exercise; `shown` are the ones taken from `solution`.
+    """Put the reader's parts into the template, by exercise; `shown` names the parts that were taken from `solution`.
 
-    A part that cannot be in the file is left out, and joins the `refused`.
+    A part that cannot be in the file is left out, and added to `refused`.
     """
     doc, pieces, imports = template()
     refused = dict(refused or {})
@@ -119,9 +119,9 @@ def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping
     said += f", {len(shown_names)} I took from a solution" * bool(shown_names)
     said += "; the others are borrowed from llmlib until I write them." if borrowed else "."
     said += "\nA comment above each part that is not mine says so."
-    said += f"\nNot in the file, since nothing in it calls them: {', '.join(idle)}." * bool(idle)
+    said += f"\nThese parts are not in the file, since nothing in it calls them: {', '.join(idle)}." * bool(idle)
     packages = sorted({each.package for each in _used(needed, kept)} - {"torch", *sys.stdlib_module_names})
-    needs = f"torch, and my parts need {' and '.join(packages)}" if packages else "torch alone"
+    needs = f"torch, and my parts need {' and '.join(packages)}" if packages else "only torch"
     text = _layout(f"{doc.rstrip()}\nThe file needs {needs}.\n\n{said}\n", kept, needed, frozenset(shown_names))
     return Assembled(text, own_names, shown_names, borrowed, idle, refused)
 
@@ -136,7 +136,7 @@ def lines_of_code(text: str) -> int:
     statement: list[tokenize.TokenInfo] = []
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.NEWLINE:
-            if any(each.type != tokenize.STRING for each in statement):  # a string alone is a docstring
+            if any(each.type != tokenize.STRING for each in statement):  # a statement with only a string is a docstring
                 rows |= {row for each in statement for row in range(each.start[0], each.end[0] + 1)}
             statement = []
         elif token.type not in (tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT):
@@ -145,7 +145,7 @@ def lines_of_code(text: str) -> int:
 
 
 def _needed(pieces: list[Piece]) -> list[Piece]:
-    """Drop what is not needed: one of our functions may be idle once the reader's own does its work."""
+    """Drop pieces that are not needed: one of our functions may be idle once the reader's own code does its work."""
     kept = {piece for piece in pieces if piece.stays}
     while more := {p for p in pieces if p not in kept and any(p.names & other.needs for other in kept)}:
         kept |= more

@@ -1,4 +1,4 @@
-"""`llmlib mine`: the reader's own LLM as one file, and whether it computes what the library does."""
+"""`llmlib mine`: write the reader's own LLM as one file, and check that it computes what the library computes."""
 
 import sys
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from llmlib.pretrained import load_pretrained
 
 
 def run(file: Path, check: bool, yes: bool) -> bool:
-    """Write the file, or check it. Returns whether it computes what llmlib does; says what went wrong, and stops."""
+    """Write or check the file; return whether it computes what llmlib does. On an error, say why, and exit."""
     try:
         return _check(file, yes) if check else _write(file)
     except (writing.Refused, OSError) as error:
@@ -26,11 +26,11 @@ def run(file: Path, check: bool, yes: bool) -> bool:
 
 def _write(file: Path) -> bool:
     if file.exists():
-        writing.refuse_changed(file)  # before the parts are tried
+        writing.refuse_changed(file)  # checked before we try the parts
     assembled = writing.compose(writing.collect())
     writing.write(file, assembled.text)
     for exercise, why in assembled.refused.items():
-        typer.echo(f"Not in the file: your {exercise}, since {why}. We keep it anyway.")
+        typer.echo(f"Your {exercise} is not in the file, since {why}. Your code is still kept.")
     shown = f", {len(assembled.shown)} from a solution" * bool(assembled.shown)
     yours = f"{len(assembled.mine)} of {len(PARTS)} parts are yours"
     idle = f", {len(assembled.idle)} left out, since nothing calls them ({', '.join(assembled.idle)})"
@@ -46,10 +46,10 @@ def _check(file: Path, yes: bool) -> bool:
         raise writing.Refused(f"there is no file {file}. Write it first: llmlib mine {file}.")
     text = writing.read(file)
     if not writing.is_written_here(text) and not yes:
-        told = f"{file} was written elsewhere, or has been changed since. Checking it runs its code."
+        warning = f"{file} was written elsewhere, or has been changed since. Checking it runs its code."
         if not sys.stdin.isatty():
-            raise writing.Refused(f"{told} Read it first; if you trust it: llmlib mine --check --yes {file}.")
-        typer.confirm(f"{told} Run it?", abort=True)
+            raise writing.Refused(f"{warning} Read it first; if you trust it: llmlib mine --check --yes {file}.")
+        typer.confirm(f"{warning} Run it?", abort=True)
     try:
         module = writing.as_module(text)
     except Exception as error:

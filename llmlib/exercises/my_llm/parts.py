@@ -1,4 +1,4 @@
-"""The parts of `my_llm.py`: which exercise makes which function of the file, and where it belongs in the whole."""
+"""The parts of `my_llm.py`: which exercise makes which function, and to which group the function belongs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,7 @@ class Part:
         return number_of(self.exercise.partition(".")[0])
 
 
-GROUPS = {  # in the order of the file, each with its job in the whole
+GROUPS = {  # in the order of the file, each with its job in the model
     "Tokenizer": "text to ids, and back",
     "Attention": "inside each block",
     "Model": "ids to logits",

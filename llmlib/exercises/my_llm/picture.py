@@ -1,4 +1,4 @@
-"""A picture of the whole file: which parts of `my_llm.py` are the reader's own, which are borrowed, what comes next."""
+"""A picture of `my_llm.py`: which parts are the reader's own, which are borrowed, and which part comes next."""
 
 import html
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from llmlib.style import picture_html
 YOURS, SHOWN, UNKNOWN, OURS = "yours", "from solution", "kept elsewhere", "borrowed"
 MARKS = {YOURS: "✓", SHOWN: "◐", UNKNOWN: "?", OURS: "○"}
 FILLS = {YOURS: "#0b5cad", SHOWN: "#d6e6f5", UNKNOWN: "#fdeedd", OURS: "#ffffff"}
-DIM, LIT = "#f6f8fa", "#fff1e5"  # of a group's box
+DIM, LIT = "#f6f8fa", "#fff1e5"  # colours of a group's box
 INK, FAINT, LINE, FOCUS = "#1f2328", "#57606a", "#8c959f", "#d55e00"
 
-PLACES = {  # of the upper left corners; rows of boxes in the order in which text goes through the model
+PLACES = {  # column and row of each box; text goes through the upper row from left to right
     "Tokenizer": (0, 0),
     "Model": (1, 0),
     "Sampling": (2, 0),
@@ -49,7 +49,7 @@ class Whole:
         said = f"{self.count(YOURS)} of {len(self.states)} parts of my_llm.py are yours"
         others = [f"{n} {state}" for state in (SHOWN, UNKNOWN) if (n := self.count(state))]
         if self.next is None:
-            return f"{said}: all of it."
+            return f"{said}: the whole file."
         minutes = find(self.next.exercise).minutes
         after = f"Next: {self.next.exercise}, in lesson {self.next.lesson}, about {minutes} minutes."
         return f"{', '.join([said, *others])}. {after}"
@@ -75,7 +75,7 @@ class Whole:
         return f"The parts of a language model, from text to text.{here} {'. '.join(said)}."
 
     def svg(self) -> str:
-        """Draw six boxes, with a line for each part; text goes along the upper row."""
+        """Draw six boxes, with a line for each part; text goes through the upper row."""
         upper = HEAD + ROW * max(self._rows(group) for group, (_, row) in PLACES.items() if row == 0) + 10
         lower = HEAD + ROW * max(self._rows(group) for group, (_, row) in PLACES.items() if row == 1) + 10
         width, height = 3 * WIDTH + 4 * GAP, upper + lower + GAP + 58
@@ -126,9 +126,9 @@ class Whole:
 
 
 def whole_now(here: str = "") -> Whole:
-    """Look up the states on this machine, without running any kept source. Raises `ValueError` for an unknown group."""
+    """Look up the state of each part without running any kept source. Raises `ValueError` if `here` is not a group."""
     if here and here not in GROUPS:
-        raise ValueError(f"here must be one of {', '.join(map(repr, GROUPS))}, got {here!r}.")
+        raise ValueError(f"here must be one of {', '.join(map(repr, GROUPS))}; got {here!r}.")
     return Whole(tuple((part, _state(part)) for part in PARTS), here)
 
 

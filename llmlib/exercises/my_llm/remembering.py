@@ -1,4 +1,4 @@
-"""Keep each part when `check` finds it right, and load it again when the reader asks for it."""
+"""Keep each part when `check` accepts it, and load the part again when the reader asks for it."""
 
 import contextlib
 import inspect
@@ -18,9 +18,9 @@ from llmlib.exercises.my_llm.parts import OF_EXERCISE
 from llmlib.exercises.my_llm.rewriting import refusal
 from llmlib.exercises.registry import find
 
-LONGEST = 5.0  # seconds for running definitions, which needs hardly any time
+LONGEST = 5.0  # the most seconds for running definitions, which usually takes hardly any time
 
-# In this session, by exercise: what was right, and its source if that can stand alone.
+# The right attempts of this session, by exercise, each with its source if the source can run by itself.
 checked: dict[str, tuple[Callable[..., Any], Source | None]] = {}
 _loaded: dict[str, tuple[Source, Callable[..., Any]]] = {}
 
@@ -46,10 +46,10 @@ def remember(name: str, attempt: Callable[..., Any]) -> str:
 
 
 def _not_in_the_file(name: str, source: Source) -> str:
-    """A warning that `my_llm.py` will not have this part, if it borrows from llmlib."""
-    with contextlib.suppress(Exception):  # `llmlib mine` says what is wrong with stranger source
+    """Return a warning if `my_llm.py` cannot have this part because it uses llmlib; otherwise, an empty string."""
+    with contextlib.suppress(Exception):  # `llmlib mine` says what is wrong with unusual source
         if name in OF_EXERCISE and (why := refusal(source, OF_EXERCISE[name])):
-            return f" But it cannot go into your own file, `my_llm.py`: {why}. Write it without that, to make it yours."
+            return f" But it cannot go into your own file, `my_llm.py`: {why}. Write your function without that."
     return ""
 
 
@@ -62,7 +62,7 @@ def is_from_solution(name: str, source: Source) -> bool:
 
 
 def as_it_was(name: str) -> Callable[..., Any]:
-    """Return what `check` found right in this session, with what it used then; the notebook may differ now."""
+    """Return the attempt that `check` accepted, with its helpers as they were then, even if they have changed since."""
     attempt, source = checked[name]
     if source is None:
         return attempt
@@ -75,7 +75,7 @@ def as_it_was(name: str) -> Callable[..., Any]:
 
 
 def load(name: str, kept: Kept) -> Callable[..., Any]:
-    """Load the function of a kept part: run its source, and `check`'s cases on it. Raises `Unfit` if it fails."""
+    """Load a kept part's function: run its source, and try it on the cases of `check`. Raises `Unfit` if it fails."""
     if known := _loaded_from(name, kept.source):
         return known
     function = _define(name, kept)
@@ -93,7 +93,7 @@ def _loaded_from(name: str, source: Source) -> Callable[..., Any] | None:
 
 
 def _define(name: str, kept: Kept) -> Callable[..., Any]:
-    """Run the source of a part, which makes its function. Raises `Unfit` if it makes nothing that can be called."""
+    """Run a part's source, which defines its function. Raises `Unfit` if it does not define a callable."""
     exercise, code = find(name), kept.source.whole
     place = f"<mine: {name}, {zlib.crc32(code.encode()):08x}>"  # an earlier version may still be in use
     space: dict[str, Any] = {"__name__": f"mine.{name}"}
@@ -114,5 +114,5 @@ def _define(name: str, kept: Kept) -> Callable[..., Any]:
         raise
     except BaseException as error:
         raise Unfit(f"{name_of(error).rstrip('.')}.") from None
-    linecache.cache[place] = (len(code), None, code.splitlines(keepends=True), place)  # for errors, and for `check`
+    linecache.cache[place] = (len(code), None, code.splitlines(keepends=True), place)  # for tracebacks and reports
     return function

@@ -1,6 +1,6 @@
 """Rewrite a reader's part for `my_llm.py`: what it uses from llmlib becomes the file's own functions.
 
-`attention.split_heads(x, 4)` becomes `split_heads(x, 4)`, which is the reader's own, if they have written it. Names
+`attention.split_heads(x, 4)` becomes `split_heads(x, 4)`, which calls the reader's own function, if there is one. Names
 that clash are changed. Comments and layout stay the same.
 """
 
@@ -17,7 +17,7 @@ from llmlib.exercises.engine.scopes import Use, defined, uses
 from llmlib.exercises.engine.sources import Source
 from llmlib.exercises.my_llm.parts import PARTS, Part
 
-SPARE = (  # what the file has from llmlib besides the parts, for parts that use it
+SPARE = (  # functions of llmlib that the file has besides the parts, for parts that use them
     embeddings.rotary_frequencies,
     embeddings.rotary_cos_sin,
     layers.silu,
@@ -76,9 +76,8 @@ def rewritten(
 ) -> tuple[str, list[Import]]:
     """Rewrite the text of a part, and list its imports.
 
-    `taken` are the names in use in the file, and what is imported under them; `others` are the reader's other
-    parts by the names that they gave them, and what the file has besides the parts: nobody needs two helpers with the
-    same name and arguments. Raises `Unusable`.
+    `taken` maps names in use in the file to their imports. `others` holds the reader's other parts, by the reader's
+    names, and the file's helpers: nobody needs two helpers with the same name and arguments. Raises `Unusable`.
     """
     tree = ast.parse(source.text)
     names, kept_imports = _imported(source, tree, taken)
@@ -100,7 +99,7 @@ def rewritten(
 
 
 def refusal(source: Source, part: Part) -> str:
-    """Say why a part can never be in the file, as the end of a sentence; empty if it can."""
+    """Say why a part can never be in the file, as the end of a sentence; return an empty string if it can."""
     try:
         rewritten(source, part, {}, {})
     except Unusable as error:
@@ -116,7 +115,7 @@ class _Theirs:
 
 
 def _imported(source: Source, tree: ast.Module, taken: Mapping[str, Any]) -> tuple[dict[str, Any], list[Import]]:
-    """Find each alias's name in the file, or its meaning in llmlib; and the imports that the file needs."""
+    """Find each alias's name in the file or its meaning in llmlib, and the imports that the file needs."""
     names: dict[str, Any] = {}
     needed = []
     for each in imports_of(ast.parse("\n".join(source.imports)).body):
@@ -128,7 +127,7 @@ def _imported(source: Source, tree: ast.Module, taken: Mapping[str, Any]) -> tup
             names[root] = _Theirs(value if each.name or root != "llmlib" else importlib.import_module("llmlib"))
         else:
             alias = each.alias
-            if taken.get(alias, each) != each:  # it means something else in the file
+            if taken.get(alias, each) != each:  # the name means something else in the file
                 alias = names[root] = _free(f"{root}_", taken)
             needed.append(Import(each.module, each.name, alias))
     return names, needed
@@ -160,7 +159,7 @@ def _same_arguments(tree: ast.Module, name: str, other: str) -> bool:
 
 @cache
 def _names_of_library() -> dict[int, str]:
-    """Find the name that a function of llmlib has in the file, by its identity."""
+    """Return a dictionary from the `id` of each llmlib function that the file has to its name in the file."""
     known = {id(function): function.__name__ for function in SPARE}
     return known | {id(part.reference): part.name for part in PARTS}
 
@@ -187,12 +186,10 @@ def _edited(text: str, edits: list[tuple[ast.AST, str]], gone: list[ast.stmt]) -
             continue
         start, stop = node.col_offset, node.end_col_offset  # type: ignore[attr-defined]
         said = ast.unparse(node)
-        if (
-            line[start:stop].decode(errors="replace") != said
-        ):  # in an f-string of an older Python, or over several lines
+        if line[start:stop].decode(errors="replace") != said:  # in an f-string of an older Python, or on several lines
             if new == said:
                 continue
-            raise Unusable(f"`{said}` cannot be replaced there")
+            raise Unusable(f"`{said}` in your code cannot be replaced")
         lines[node.lineno - 1] = line[:start] + new.encode() + line[stop:]  # type: ignore[attr-defined]
     for node in gone:
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]) - 1

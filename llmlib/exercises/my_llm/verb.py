@@ -1,4 +1,4 @@
-"""`mine`: the reader's own function for a part, or the library's; and all parts in one picture."""
+"""`mine` returns the reader's own function for a part, or the library's, and shows all parts in one picture."""
 
 from collections.abc import Callable
 from typing import Any, overload
@@ -19,17 +19,17 @@ def mine(name: str, *, trust: bool = False, earlier: int = 0) -> Callable[..., A
 
 
 def mine(name: str | None = None, *, here: str = "", trust: bool = False, earlier: int = 0) -> Any:
-    """Return your own function for an exercise, if `check` has found one right; else the library's. It says which.
+    """Return your own function for an exercise, if `check` has found one right; else the library's. Prints which one.
 
     A function that you checked in this session comes back as it was then, even if a name that it uses means something
-    else in your notebook by now. For one from an earlier session, `mine` runs its source and tries it on the cases of
-    `check`; if it no longer fits, you get the library's, and yours stays kept. Only `trust=True` runs source that you
-    did not keep here, or that has been changed since. `earlier=1` asks for the version before the last, if there is
-    one. Raises `KeyError` for an unknown exercise.
+    else in your notebook by now. For a function from an earlier session, `mine` runs the source and tries the function
+    on the cases of `check`. If your function no longer fits, you get the library's, but yours stays kept. Only
+    `trust=True` runs source that you did not keep here, or that has been changed since. `earlier=1` asks for the
+    version before the last, if there is one. Raises `KeyError` for an unknown exercise.
 
-    Without a name, it shows which parts of `my_llm.py` are yours, and what comes next; `here` lights up one group, as
-    in `mine(here="Attention")`, and raises `ValueError` for an unknown one. `llmlib mine` writes that file. After you
-    have moved your folder, `mine(trust=True)` says that everything in it is yours; nothing is run.
+    Without a name, `mine` shows which parts of `my_llm.py` are yours, and which part comes next. `here` highlights one
+    group, as in `mine(here="Attention")`, and raises `ValueError` for an unknown group. `llmlib mine` writes that file.
+    After you have moved your folder, `mine(trust=True)` says that everything in it is yours; nothing is run.
 
     >>> attend = mine("attention.scaled_dot_product")
     attention.scaled_dot_product: the library's function, until check finds one of yours right.
@@ -40,8 +40,8 @@ def mine(name: str | None = None, *, here: str = "", trust: bool = False, earlie
             if kept is not None and not kept.sealed:
                 keeping.trust(part.exercise, kept)
         return whole_now(here)
-    function, told = _of(name, trust, earlier)
-    print(f"{name}: {told}")
+    function, origin = _of(name, trust, earlier)
+    print(f"{name}: {origin}")
     return function
 
 
@@ -63,7 +63,7 @@ def _of(name: str, trust: bool, earlier: int) -> tuple[Callable[..., Any], str]:
     try:
         function = load(name, kept)
     except Unfit as error:
-        return exercise.own, f"the library's function. Yours no longer fits. {error} We keep it anyway."
+        return exercise.own, f"the library's function. Yours no longer fits. {error} It stays kept."
     if not kept.sealed:
         keeping.trust(name, kept)
     return function, "the function you took from solution." if kept.borrowed else "your function, kept earlier."

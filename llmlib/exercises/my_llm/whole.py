@@ -23,7 +23,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 STEPS = 50
 TEXTS = ("The capital of France is", 'Mia gave the red ball to Tom.\n\n"It\'s 1,024 now!" he said.', "naïve 日本 🙂")
-CLOSE = 1e-3  # of the largest logit, or of the loss: both sides compute in float32, but in a different order
+CLOSE = 1e-3  # the largest allowed relative difference of logits or losses: the two sum float32 in different orders
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _all_of(_: ModuleType, checks: list[tuple[str, Callable[[], str]]]) -> Itera
 def same_ids(module: ModuleType, own: Any, tokenizer: Any, texts: tuple[str, ...]) -> str:
     for text in texts:
         expected, got = tokenizer.encode(text), module.tokenize(text, own)
-        assert got == expected, f"for {text!r} they are {got[:12]}, and llmlib's are {expected[:12]}"
+        assert got == expected, f"for {text!r} they are {got[:12]}, but llmlib's are {expected[:12]}"
         back = module.detokenize(got, own)
         assert back == text, f"{text!r} comes back as {back!r}"
     return f"the same for {len(texts)} texts"
@@ -101,9 +101,9 @@ def same_logits(module: ModuleType, weights: Any, config: Any, model: Transforme
     ids = torch.tensor([tokenizer.encode(TEXTS[1])])
     with torch.no_grad():
         expected, got = model(ids), module.llama_logits(ids, weights, config)
-    assert got.shape == expected.shape, f"shape {tuple(got.shape)}, and llmlib's is {tuple(expected.shape)}"
+    assert got.shape == expected.shape, f"shape {tuple(got.shape)}, but llmlib's is {tuple(expected.shape)}"
     apart, largest = (got - expected).abs().max().item(), expected.abs().max().item()
-    assert apart <= CLOSE * largest, f"up to {apart:.3g} away from llmlib's; the largest of llmlib's is {largest:.3g}"
+    assert apart <= CLOSE * largest, f"up to {apart:.3g} away from llmlib's, the largest of which is {largest:.3g}"
     return f"the same as llmlib.Transformer's, to {apart:.1g} of {largest:.3g}"
 
 
@@ -111,8 +111,8 @@ def same_continuation(module: ModuleType, weights: Any, config: Any, model: Tran
     ids = tokenizer.encode(TEXTS[0])
     expected = [int(id) for id in generate(model, ids, max_new_tokens=8, sampler=Sampler(temperature=0))]
     got = said_by(module, ids, weights, config, len(expected))
-    assert got == expected, f"it is {tokenizer.decode(got)!r}, and llmlib's is {tokenizer.decode(expected)!r}"
-    return f"{tokenizer.decode(ids + got)!r}, as llmlib says"
+    assert got == expected, f"it is {tokenizer.decode(got)!r}, but llmlib's is {tokenizer.decode(expected)!r}"
+    return f"{tokenizer.decode(ids + got)!r}, the same as llmlib's"
 
 
 def said_by(module: ModuleType, ids: list[int], weights: Any, config: Any, n: int) -> list[int]:
@@ -122,7 +122,7 @@ def said_by(module: ModuleType, ids: list[int], weights: Any, config: Any, n: in
 
 
 def same_training(module: ModuleType, model: Transformer, tokenizer: Any, text: str) -> str:
-    """Train with the same first weights, batches and rates as the library's model with PyTorch's AdamW."""
+    """Train with the same initial weights, batches and rates as llmlib with PyTorch's AdamW; compare the losses."""
     data, peak = TokenDataset(tokenizer.encode(text)), 3e-3
     batches = [data.batch(step, batch_size=4, seq_len=32, seed=0) for step in range(STEPS)]
     rates = [module.learning_rate_at(step, STEPS, 5, peak) for step in range(STEPS)]
@@ -140,12 +140,12 @@ def same_training(module: ModuleType, model: Transformer, tokenizer: Any, text: 
         expected.append(loss.item())
     assert len(got) == STEPS, f"{len(got)} losses, not {STEPS}"
     for step, (mine, ours) in enumerate(zip(got, expected), start=1):
-        assert abs(mine - ours) <= CLOSE * ours, f"at step {step} the loss is {mine:.4f}, and llmlib's is {ours:.4f}"
+        assert abs(mine - ours) <= CLOSE * ours, f"at step {step}, the loss is {mine:.4f}, but llmlib's is {ours:.4f}"
     return f"loss {got[0]:.3f} at first, {got[-1]:.3f} at the end, the same as llmlib's model with PyTorch's AdamW"
 
 
 def tuning_learns(module: ModuleType) -> str:
-    """Tune the file's own small model on two questions, again and again; the weights of that model stay as they are."""
+    """Tune the file's own small model on two questions and report the losses; its initial weights must not change."""
     said = (("1?", "2."), ("a?", "b."))
     talks = [[{"role": "user", "content": q}, {"role": "assistant", "content": a}] for q, a in said]
     weights, config, tokenizer = module.begin("1? 2. a? b. " * 9, n_merges=4)
@@ -157,13 +157,13 @@ def tuning_learns(module: ModuleType) -> str:
         weights, lambda ids, now: module.llama_logits(ids, now, config), rows, signs, names, torch.ones, [2e-2] * 30
     )
     assert losses[-1] < losses[0], f"the loss of the answers went from {losses[0]:.3f} to {losses[-1]:.3f}"
-    assert all(torch.equal(before[name], weights[name]) for name in weights), "the model that was tuned has changed"
+    assert all(torch.equal(before[name], weights[name]) for name in weights), "tuning has changed the initial weights"
     assert len(tuned) == len(names), f"{len(tuned)} matrices, not {len(names)}"
     return f"loss of the answers {losses[0]:.2f} at first, {losses[-1]:.2f} at the end"
 
 
 def rewards_rise(module: ModuleType) -> str:
-    """Align the model: an ASCII byte in the answer earns ½, any other byte 0; the model's weights stay the same."""
+    """Align the model: an ASCII byte in an answer earns ½, any other byte 0; the initial weights must not change."""
     weights, config, tokenizer = module.begin("1? 2. a? b. " * 9, n_merges=0)
     before = {name: weight.clone() for name, weight in weights.items()}
     question, chance = module.tokenize("a?", tokenizer), torch.Generator().manual_seed(0)
@@ -179,7 +179,7 @@ def rewards_rise(module: ModuleType) -> str:
         weights, lambda ids, now: module.llama_logits(ids, now, config), [question] * 4, answers_to, 4, 1e-2
     )
     assert earned[-1] > earned[0] + 0.1, f"the mean reward went from {earned[0]:.2f} to {earned[-1]:.2f}"
-    assert all(torch.equal(before[name], weights[name]) for name in weights), "the model that was aligned has changed"
+    assert all(torch.equal(before[name], weights[name]) for name in weights), "aligning has changed the initial weights"
     assert len(learned) == len(weights), f"{len(learned)} weights, not {len(weights)}"
     return f"mean reward {earned[0]:.2f} at first, {earned[-1]:.2f} at the end"
 

@@ -1,4 +1,4 @@
-"""Write `my_llm.py` with the reader's parts that fit, and never over a file that the reader has changed by hand."""
+"""Write `my_llm.py` with the reader's parts that fit, but never overwrite a file that was changed by hand."""
 
 import hashlib
 import sys
@@ -21,7 +21,7 @@ MARK = "# Written by `llmlib mine`, which replaces this file as long as it is un
 
 
 class Refused(ValueError):
-    """Raised for a file that is left as it is; the message says why, and what to do."""
+    """Raised for a file that we do not overwrite; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def collect() -> Collected:
 
 
 def compose(collected: Collected) -> Assembled:
-    """Write the file's text with all parts that work in it; try each part again there."""
+    """Compose the file's text from all parts that work in it, and try each part again there."""
     refused = dict(collected.refused)
     while True:
         assembled = assemble(collected.mine, collected.shown, refused)
@@ -71,19 +71,19 @@ def compose(collected: Collected) -> Assembled:
 
 
 def _broken(assembled: Assembled) -> dict[str, str]:
-    """Find the reader's parts that are no longer right among the others, and say why."""
+    """Find the reader's parts that are no longer right once all parts are together, and say why."""
     if not assembled.mine:
         return {}
     try:
         module = as_module(assembled.text)
-    except Exception as error:  # there is no telling which part it is
-        return dict.fromkeys(assembled.mine, f"together with the others it raises {name_of(error).rstrip('.')}")
+    except Exception as error:  # we cannot tell which part raises
+        return dict.fromkeys(assembled.mine, f"together with your other parts, it raises {name_of(error).rstrip('.')}")
     broken = {}
     for exercise in assembled.mine:
         with one_thread():
             report = examine(find(exercise), getattr(module, OF_EXERCISE[exercise].name, None))
         if not report.correct:
-            broken[exercise] = f"in the file it is no longer right: {report.heading.rstrip('.')}"
+            broken[exercise] = f"in the file, it is no longer right: {report.heading.rstrip('.')}"
     return broken
 
 
@@ -91,7 +91,7 @@ def as_module(text: str, name: str = "my_llm") -> ModuleType:
     """Run the file's text as a module. (Its commands wait for `__main__`.)"""
     module = ModuleType(name)
     before = sys.modules.get(name)
-    sys.modules[name] = module  # where dataclasses look
+    sys.modules[name] = module  # dataclasses look up their module there
     try:
         with quietly():
             exec(compile(text, f"{name}.py", "exec"), module.__dict__)
@@ -118,7 +118,7 @@ def refuse_changed(path: Path) -> None:
     if not is_untouched(read(path)):
         other = path.with_name(f"{path.stem}_new{path.suffix}")
         raise Refused(
-            f"{path} has been changed since llmlib wrote it, or llmlib did not write it. It is left as it is. "
+            f"{path} has been changed since llmlib wrote it, or llmlib did not write it. It stays unchanged. "
             f"Write a new file beside it: llmlib mine {other}."
         )
 
@@ -128,7 +128,7 @@ def read(path: Path) -> str:
 
 
 def marked(text: str) -> str:
-    """Add a last line to the text that gives away later changes, and files that somebody else has written."""
+    """Add a last line that reveals later changes to the text, and files that somebody else has written."""
     text = text.rstrip("\n") + "\n"
     return f"{text}\n{MARK}{_sum(text)} {keeping.seal_of(text)}".rstrip() + "\n"
 

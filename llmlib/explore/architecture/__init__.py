@@ -1,7 +1,7 @@
 """A model in the architecture view: nested boxes with sizes, costs, source lines and a live model's values.
 
 `controller` carries out what the reader does, `boxes` builds the boxes of a config, `source_lines` finds the code that
-computes a box, `values` fetches what passes through it, and `tour` collects the numbers of the guided tour.
+computes a box, `values` fetches what passes through the box, and `tour` collects the numbers of the guided tour.
 """
 
 from llmlib.explore.architecture.controller import explore_architecture

@@ -12,7 +12,7 @@ from llmlib.interpret.points import POINTS
 from llmlib.transformer import Transformer, TransformerConfig
 from llmlib.widgets.architecture.boxes import Axis, Box, BoxTensor, SourceLine
 
-# The module that each box's value passes through; {} is the layer. "" is the model itself: its logits.
+# The module that each box's value passes through; {} is the layer. "" is the model itself, which returns the logits.
 VALUES = {
     "embed": "embed",
     "positions": "hook_embed",
@@ -70,7 +70,7 @@ AXES = {
 
 
 def weight_paths(box: str) -> dict[str, str]:
-    """Map the name of each weight of a box to the path of its parameter; {} is the layer.
+    """Map the name of each weight of a box to the path of the parameter; {} stands for the layer's number.
 
     >>> weight_paths("down")
     {'weight': 'blocks.{}.mlp.down.weight', 'bias': 'blocks.{}.mlp.down.bias'}
@@ -83,10 +83,10 @@ def weight_paths(box: str) -> dict[str, str]:
 
 
 def boxes_of(config: TransformerConfig, seq_len: int | None = None) -> Box:
-    """Build the boxes of a config, with their costs for a token that attends to `seq_len` others (default: the
-    context).
+    """Build the boxes for a config, with their costs for a token that attends to `seq_len` tokens.
 
-    One layer stands for all of them. The sums over all boxes equal those of `llmlib.costs.count`.
+    By default, `seq_len` is the full context length. One layer represents all the layers. The sums over all boxes equal
+    the results of `llmlib.costs.count`.
 
     >>> model = boxes_of(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
     >>> [box.id for box in model.boxes], model.total("parameters")
@@ -100,7 +100,7 @@ class _Builder:
 
     def __init__(self, config: TransformerConfig, seq_len: int):
         self.config, self.seq_len = config, seq_len
-        self.skeleton = Transformer(dataclasses.replace(config, n_layers=1), device="meta")  # no memory
+        self.skeleton = Transformer(dataclasses.replace(config, n_layers=1), device="meta")  # takes no memory
         c = config
         self.sizes = {
             "seq": seq_len,
@@ -191,11 +191,12 @@ class _Builder:
     ) -> Box:
         """Build a box with its tensors from the skeleton, and with the lines that use `uses` (and `more`).
 
-        `says` is the key of the box's title and words, if that is not `id`; `facts` are filled into the words.
+        `says` is the key of the box's title and words, if the key is not `id`; `facts` fill the placeholders in the
+        words.
         """
         weights = list(self.weights(id))
         numbers = sum(tensor.parameters for tensor in weights)
-        if rows is not None and weights:  # only one row of a table is needed
+        if rows is not None and weights:  # the model needs only one row of a table
             numbers = rows * self.config.d_model
         passes = BoxTensor("result", self.axes(value or self.axes_of_value(id)), is_weight=False)
         title, kind = TITLES[says or id]
@@ -207,7 +208,7 @@ class _Builder:
             module = path.rsplit(".", 1)[0]
             try:
                 parameter = self.skeleton.get_parameter(path.format(0))
-            except AttributeError:  # no bias, no norm of queries, a table that is tied
+            except AttributeError:  # for example no bias, no query norm, a tied table
                 continue
             names = AXES.get(module.rsplit(".", 1)[-1], ("d_model",))
             yield BoxTensor(name, tuple(zip(names, parameter.shape)), is_weight=True)

@@ -1,4 +1,4 @@
-"""The architecture view on any model: sizes to change, costs that follow, and a live model's real values."""
+"""The architecture view on any model: sizes that you can change, their costs, and a live model's real values."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -22,8 +22,8 @@ from llmlib.widgets.architecture.values import picture_of
 from llmlib.widgets.architecture.view import ArchitectureView
 
 SIZES = ("n_layers", "d_model", "n_heads", "n_kv_heads", "vocab_size", "max_seq_len")
-LARGEST = 10_000_000  # a larger size is a slip of the finger
-SOON = 256  # tokens: up to this length the tour is computed at once, beyond it when somebody starts the tour
+LARGEST = 10_000_000  # a larger size is probably a typing error
+SOON = 256  # tokens; for a longer text, the tour is computed only when the reader starts it
 
 
 def explore_architecture(
@@ -34,24 +34,24 @@ def explore_architecture(
     title: str | None = None,
     others: Mapping[str, TransformerConfig] = KNOWN_MODELS,
 ) -> ArchitectureView:
-    """Show a model as nested boxes that open down to a single tensor: its shape, costs and the line that computes it.
+    """Show a model as nested boxes, down to each tensor: its shape, its costs and the line that computes it.
 
-    The reader can change its sizes and look at other models; parameters, KV cache and FLOPs follow. With a live
+    The reader can change the model's sizes and look at other models; the view then computes the new costs. With a live
     `Transformer`, its tokenizer and a text, a box also shows its real values: the model runs each time a box is opened,
-    and nothing is kept. A guided tour leads through the boxes with the numbers of that text. FLOPs are for one token
-    that attends to a full context, matrix products only (see `llmlib.costs`). Bytes are for a live model's dtype, and
-    for bfloat16 otherwise.
+    and no values are kept. A guided tour leads through the boxes with the numbers for that text. FLOPs count
+    only matrix products, for one token that attends to a full context (see `llmlib.costs`). Bytes are for a live
+    model's dtype, and for bfloat16 otherwise.
 
-    Raises `ValueError` for a text without a model or tokenizer, an empty one, or one longer than the context.
+    Raises `ValueError` for a text without a model or tokenizer, or for a text that is empty or longer than the context.
 
     >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4)
     >>> explore_architecture(config, title="Mine").model["totals"]["parameters"]
     6592
     """
     if text and (not isinstance(model, Transformer) or tokenizer is None):
-        raise ValueError("To show the values of a text, give a Transformer and its tokenizer.")
+        raise ValueError("To show the values for a text, pass a Transformer and its tokenizer.")
     if isinstance(model, Transformer) and tokenizer is not None and not text:
-        raise ValueError("A live model shows its values for a text. Give a text, or leave out the tokenizer.")
+        raise ValueError("A live model shows its values for a text. Pass a text, or leave out the tokenizer.")
     controller = _Controller(ArchitectureView(text=text), model, tokenizer, title, others)
     view = controller.view
     view.on_act("model", controller.choose, then=controller.show)
@@ -87,7 +87,7 @@ class _Controller:
             self.own = title or name_of(config) or "Your model"
             self.configs = {self.own: config, **{name: c for name, c in others.items() if name != self.own}}
         self.view.models = list(self.configs)
-        self.wanted: Callable[[], None] | None = None  # a run of the model, and what it shows
+        self.wanted: Callable[[], None] | None = None  # runs the model and shows the result
         self.choose(self.view.models[0])
         if self.live:
             check_length(len(self.ids(view.text)), self.live.config.max_seq_len)
@@ -108,7 +108,8 @@ class _Controller:
     def wished(self) -> TransformerConfig:
         """Return the chosen model's config with the sizes that the reader wants.
 
-        Heads still share d_model evenly, and the MLP keeps its proportion. Raises `ValueError` for sizes that clash.
+        Heads still share d_model evenly, and d_mlp grows in proportion to d_model. Raises `ValueError` if the sizes do
+        not fit together.
         """
         base = self.config
         for name, value in self.wish.items():
@@ -200,7 +201,7 @@ class _Controller:
         self.wanted = partial(self.show_values, box, layer, of)
 
     def show_values(self, box: str, layer: int, of: dict[str, Any]) -> None:
-        """Show what passes through a box for the text in use."""
+        """Show what passes through a box for the current text."""
         model = self.alive()
         known = {inside.id: inside for inside in boxes_of(model.config).walk()}
         ids, before = self.ids(self.view.text), known[box].before
@@ -232,7 +233,7 @@ class _Controller:
         self.view.put_tour({**tour, "characters": len(self.view.text)})
 
     def tour_soon(self) -> None:
-        """Compute the tour, unless it is there already or would take long."""
+        """Compute the tour, unless it is already there or would take long."""
         if self.view.tokens and len(self.view.tokens) <= SOON and not self.view.tour:
             self.show_tour()
 
@@ -240,7 +241,7 @@ class _Controller:
         return own_model(self.alive(), self.view.check)
 
     def compute(self) -> None:
-        """Run the model for what the reader wants to see."""
+        """Run the model to get what the reader wants to see."""
         with undoing(self._want_nothing), noticing_training(self.alive(), self.view.remark):
             if self.wanted:
                 self.wanted()

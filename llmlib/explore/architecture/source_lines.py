@@ -1,4 +1,4 @@
-"""Finds the line of source that computes something, so that what a view shows stays true when the source changes."""
+"""Finds the source line that computes a box, so that a view stays correct when the source changes."""
 
 import ast
 import inspect
@@ -9,7 +9,7 @@ from pathlib import Path
 from llmlib.widgets.architecture.boxes import SourceLine
 
 PACKAGE = Path(__file__).parent.parent.parent
-SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr)  # statements without others inside
+SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr)  # statements that contain no other statements
 
 
 @lru_cache
@@ -17,7 +17,7 @@ def line_that_uses(cls: type, name: str) -> SourceLine:
     """Find the first statement in a class's methods that calls `name` or `self.name`, or else the first that reads
     `self.name`.
 
-    `__init__` does not count. Raises `LookupError` if there is none.
+    `__init__` does not count. Raises `LookupError` if there is no such statement.
 
     >>> from llmlib.layers import MLP
     >>> line_that_uses(MLP, "down").text

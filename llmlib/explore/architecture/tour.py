@@ -14,18 +14,19 @@ from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.interpret.points import point_at
 from llmlib.transformer import Transformer
 
-LIKELIEST = 6  # next tokens in the tour
+LIKELIEST = 6  # number of next tokens in the tour
 OF_A_LAYER = ("residual", "q", "k", "attention_out", "residual_mid", "mlp_out")
 
 
 def tour_of(model: Transformer, ids: Sequence[int]) -> dict[str, Any]:
-    """Collect what happens to a text's last token, layer by layer, and what the model expects after it.
+    """Collect what happens to a text's last token, layer by layer, and what the model predicts next.
 
-    Plain numbers for `ArchitectureView.put_tour`: `ids`, `sizes`, the vector's `norm` at the start and its first
-    `numbers`; for each of `layers` the norms `before`, of what `attention` adds, `mid`, of what the `mlp` adds, and
-    `after`, the strongest attention weight (`head`, `key`, `weight`), the mean share of the `first` token over the
-    heads, and the hidden `unit` with the largest `activation`; then the norm after the `final` norm, the `mean_logit`,
-    and as `next` the likeliest tokens (`id`, `logit`, `p`). Numbers that are not finite are `None`.
+    The result holds plain numbers for `ArchitectureView.put_tour`: `ids`, `sizes`, the vector's `norm` at the start and
+    its first `numbers`, the `layers`, the norm after the `final` norm, the `mean_logit`, and as `next` the likeliest
+    tokens (`id`, `logit`, `p`). Each of the `layers` has the vector's norm `before` attention, after attention (`mid`)
+    and `after` the MLP, the norms of what `attention` and the `mlp` add, the strongest attention weight (`head`, `key`,
+    `weight`), the mean share of the `first` token over the heads, and the hidden `unit` with the largest `activation`.
+    Numbers that are not finite are `None`.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -81,14 +82,14 @@ def _layer(model: Transformer, kept: dict[tuple[str, int], Tensor], layer: int) 
         "mlp": kept["mlp_out", layer],
         "after": kept["residual", layer + 1],
     }
-    told: dict[str, Any] = {name: _number(vector.norm()) for name, vector in norms.items()}
+    facts: dict[str, Any] = {name: _number(vector.norm()) for name, vector in norms.items()}
     pattern = _looks(model, kept["q", layer], kept["k", layer])
     n = pattern.shape[1]
-    # Neither the token itself nor the first token, which gets much attention whatever the text says.
+    # Leave out the token itself and the first token, which gets much attention in any text.
     others = range(1, n - 1) if n > 2 else range(max(1, n - 1))
     head, place = divmod(int(pattern[:, others.start : others.stop].argmax()), len(others))
     key = others[place]
-    told |= {
+    facts |= {
         "head": head,
         "key": key,
         "weight": _number(pattern[head, key]),
@@ -97,14 +98,14 @@ def _layer(model: Transformer, kept: dict[tuple[str, int], Tensor], layer: int) 
     if ("mlp", layer) in kept:
         activation = kept["mlp", layer]
         unit = int(activation.abs().argmax())
-        told |= {"unit": unit, "activation": _number(activation[unit])}
-    return told
+        facts |= {"unit": unit, "activation": _number(activation[unit])}
+    return facts
 
 
 def _looks(
     model: Transformer, q: Float[Tensor, "head d_head"], k: Float[Tensor, "kv_head seq d_head"]
 ) -> Float[Tensor, "head key"]:
-    """Return the last row of a layer's patterns."""
+    """Return the last row of each head's attention pattern in a layer."""
     shared = k.repeat_interleave(len(q) // len(k), dim=0)
     scores = torch.einsum("hd,hkd->hk", q / q.shape[-1] ** 0.5, shared)
     n, window = k.shape[1], model.config.sliding_window
@@ -113,6 +114,6 @@ def _looks(
 
 
 def _number(value: Tensor) -> float | None:
-    """Round a number to six digits, which are enough here; None if it is not finite."""
+    """Round a number to six digits, which are enough here; return None if it is not finite."""
     number = float(f"{value.item():.6g}")
     return number if isfinite(number) else None

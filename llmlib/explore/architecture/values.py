@@ -1,4 +1,4 @@
-"""The real values in a model's boxes, fetched for one box at a time, when the reader opens it."""
+"""The real values in a model's boxes; each box's values are fetched when the reader opens the box."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 
 def weights_in(model: Transformer, box: str, tensor: str, layer: int) -> Float[np.ndarray, "panel row column"]:
-    """Get a weight of a box as one panel; a vector becomes one row."""
+    """Return a box's weight as one panel; a vector becomes one row."""
     parameter = model.get_parameter(weight_paths(box)[tensor].format(layer)).detach().float().cpu().numpy()
     return parameter.reshape(1, -1, parameter.shape[-1])
 
@@ -22,7 +22,7 @@ def weights_in(model: Transformer, box: str, tensor: str, layer: int) -> Float[n
 def values_in(
     model: Transformer, ids: list[int], places: Iterable[tuple[str, int]]
 ) -> list[Float[Tensor, "panel seq width"]]:
-    """Run the model once and get the values of several boxes, each given with its layer; each head is a panel."""
+    """Run the model once, and return the values of several boxes, each given with its layer. Each head is one panel."""
     paths = [VALUES[box].format(layer) for box, layer in places]
     kept: dict[str, Tensor] = {}
     handles = [
@@ -41,7 +41,7 @@ def values_in(
 
 
 def box_before(config: TransformerConfig, before: str, layer: int, inside: bool) -> tuple[str, int]:
-    """Find the box (and its layer) whose value a box reads; a box `inside` a layer may read the layer before."""
+    """Return the box, and its layer, whose value a box reads; a box `inside` a layer may read the layer before."""
     if before in ("embed", "positions") and inside and layer > 0:
         return "add_mlp", layer - 1
     if not inside and before == "add_mlp":
@@ -52,27 +52,27 @@ def box_before(config: TransformerConfig, before: str, layer: int, inside: bool)
 def changes_by_token(
     value: Float[Tensor, "panel seq width"], before: Float[Tensor, "panel_before seq width_before"]
 ) -> Float[np.ndarray, "measure seq"]:
-    """Compute for each token: the vector's norm, the norm before, their cosine, and |change| / |before|. NaN where the
-    widths differ, so that there is nothing to compare.
+    """Compute, for each token, the norm of the vector, the norm before, the cosine between both, and |change| /
+    |before|. Values are NaN if the widths differ, because then the vectors cannot be compared.
     """
     after, earlier = (x.permute(1, 0, 2).flatten(1) for x in (value, before))
-    told = torch.full((4, len(after)), torch.nan)
-    told[0], told[1] = after.norm(dim=1), earlier.norm(dim=1)
+    measures = torch.full((4, len(after)), torch.nan)
+    measures[0], measures[1] = after.norm(dim=1), earlier.norm(dim=1)
     if after.shape == earlier.shape:
-        told[2] = cosine_similarity(after, earlier, dim=1)
-        told[3] = (after - earlier).norm(dim=1) / earlier.norm(dim=1)
-    return told.numpy()
+        measures[2] = cosine_similarity(after, earlier, dim=1)
+        measures[3] = (after - earlier).norm(dim=1) / earlier.norm(dim=1)
+    return measures.numpy()
 
 
 def token_paths(
     model: Transformer, ids: list[int]
 ) -> tuple[Float[np.ndarray, "3 place seq"], Float[np.ndarray, "2 layer seq"]]:
-    """Follow every token's residual stream, before the first layer and after each: its norm, and its cosine to the
-    first vector and to the last. Also the norms of what attention and the MLP added in each layer.
+    """Follow every token's residual stream, before the first layer and after each layer: its norm, and its cosine with
+    the first and the last vector. Also return the norms of what attention and the MLP added in each layer.
     """
     with torch.inference_mode(), trace(model, names=("residual", "attention_out", "mlp_out")) as t:
         model(torch.tensor([ids], dtype=torch.long, device=model.device), last_only=True)
     stream = torch.stack([residual[0].float() for residual in t.residual])  # Float[Tensor, "place seq d_model"]
-    told = [stream.norm(dim=-1), *(cosine_similarity(stream, end, dim=-1) for end in (stream[:1], stream[-1:]))]
+    paths = [stream.norm(dim=-1), *(cosine_similarity(stream, end, dim=-1) for end in (stream[:1], stream[-1:]))]
     added = [torch.stack([out[0].float().norm(dim=-1) for out in outs]) for outs in (t.attention_out, t.mlp_out)]
-    return torch.stack(told).cpu().numpy(), torch.stack(added).cpu().numpy()
+    return torch.stack(paths).cpu().numpy(), torch.stack(added).cpu().numpy()

@@ -1,6 +1,6 @@
 """The titles of an architecture's boxes, and one sentence on what each box does."""
 
-TITLES = {  # and the kind, which sets the colour
+TITLES = {  # title and kind; the kind sets the colour
     "model": ("Model", "group"),
     "embed": ("Token table", "embedding"),
     "learned": ("Position table", "embedding"),
@@ -30,25 +30,25 @@ TITLES = {  # and the kind, which sets the colour
     "tied": ("Output table, tied to the token table", "output"),
 }
 
-LOGITS = "Compares each final vector with the row of every token: the logits."
+LOGITS = "Compares each final vector with every token’s row; the results are the logits."
 WORDS = {
     "model": "Reads token ids and gives a score to each possible next token.",
     "embed": "Looks up one row for each token id: the vector that the residual stream begins with.",
     "learned": "Adds the vector of each token’s position, so that the order of words counts.",
     "sinusoidal": "Adds sines and cosines of each token’s position; nothing is learned.",
-    "layer": "One layer: attention moves information between tokens, the MLP works on each; both add to the stream.",
+    "layer": "Attention moves information between tokens, the MLP works on each token, and both add to the stream.",
     "attention": "Each token looks at the tokens before it, and takes in what it finds.",
-    "attention_norm": "Scales each vector to one length. Attention reads this copy; the stream stays as it is.",
+    "attention_norm": "Scales a copy of each vector to one length, for attention to read. The stream stays as it is.",
     "query": "What each token looks for, one vector per head. The vectors come from a matrix{turned}.",
     "key": "What each token can be found by.{shared} Keys stay in the KV cache.",
-    "value": "What each token hands over when it is found.{shared} Values stay in the KV cache.",
+    "value": "What each token passes on when it is found.{shared} Values stay in the KV cache.",
     "scores": "How well each query matches each key, later keys too: q·k / √d_head.",
     "pattern": "Softmax over the keys up to the token itself{window}: shares that sum to 1.",
-    "mix": "Each head’s sum of the values, weighted by its pattern.",
+    "mix": "Each head’s sum of values, weighted by the head’s pattern.",
     "output": "Brings what all heads found back to the width of the residual stream.",
     "add_attention": "The residual stream: what attention wrote is added, and nothing is overwritten.",
-    "mlp": "Works on each token by itself: recognises patterns, and writes what it knows about them.",
-    "mlp_norm": "Scales each vector to one length. The MLP reads this copy.",
+    "mlp": "Works on each token separately: recognises patterns, and writes what the model knows about them.",
+    "mlp_norm": "Scales a copy of each vector to one length, for the MLP to read.",
     "gate": "Decides for each hidden unit how much gets through.",
     "up": "Asks {d_mlp:,} questions of each vector, one for each hidden unit.",
     "swiglu": "SiLU(gate) × up: units whose gate is shut say nothing.",
@@ -58,5 +58,5 @@ WORDS = {
     "no_mlp": "The residual stream, as the next layer reads it; there is no MLP to add to it.",
     "final_norm": "Scales the last vectors to one length, so that the scores have a comparable size.",
     "unembed": LOGITS,
-    "tied": f"{LOGITS} It is the token table again: the two are tied.",
+    "tied": f"{LOGITS} This is the token table again: the two are tied.",
 }

@@ -15,7 +15,7 @@ from llmlib.explore.shared.token_texts import token_texts
 from llmlib.transformer import Transformer
 from llmlib.widgets.attention.view import AttentionView
 
-CANDIDATES = 8  # rows of the table of next tokens
+CANDIDATES = 8  # number of next tokens in the table
 
 
 def explore_attention(
@@ -30,18 +30,19 @@ def explore_attention(
 ) -> AttentionView:
     """Show a model's attention on `text` in an interactive view. When the text is edited, everything is recomputed.
 
-    `other` is a second text to compare with (B, where `text` is A), `other_model` a second model on the same text.
-    Heads can be switched off on their thumbnails. B then shows the same text without these heads; if there is another
-    text or model, both A and B are shown without them. The board beside them shows what the model expects after `text`,
-    with all heads and without those that are off, and the log-probability (natural logarithm) of a `continuation`.
+    `other` is a second text to compare (B, while `text` is A), and `other_model` is a second model on the same text.
+    The reader can switch a head off on its thumbnail. B then shows the same text without these heads; if there is
+    another text or model, A and B both leave out these heads. The board beside the thumbnails shows what the model
+    expects after `text`, with all heads and without the heads that are off, and the log-probability (natural logarithm)
+    of a `continuation`.
 
     For a long text (more than four million weights in all heads) the view gets thumbnails, and a whole head only when
-    the head is opened. The queries and keys of all layers stay in memory: 94 MB for SmolLM2 and 1,024 tokens, for each
-    run shown.
+    the reader opens the head. The queries and keys of all layers stay in memory: 94 MB for SmolLM2 and 1,024 tokens,
+    for each run shown.
 
     `model` is a `Transformer`, or a model of `transformers` (loaded with `attn_implementation="eager"`; its heads
-    cannot be switched off), with a tokenizer of the same library. Raises `ValueError` for an empty text, and for one
-    that is longer than the model's context or than this machine's memory allows.
+    cannot be switched off), with a tokenizer from the same library. Raises `ValueError` for a text that is empty,
+    longer than the model's context, or too long for this machine's memory.
 
     >>> from llmlib.tokenization import CharTokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -81,19 +82,19 @@ def attention_patterns(model: Any, ids: Sequence[int]) -> Float[np.ndarray, "lay
 
 
 def _name(model: Any) -> str:
-    """Name a model for titles."""
+    """Return a model's name for titles."""
     if isinstance(model, Transformer):
         return name_of(model.config) or f"Transformer, d_model {model.config.d_model}"
     return str(getattr(model.config, "name_or_path", "") or type(model).__name__)
 
 
 class Wish(NamedTuple):
-    """What the reader wants to see, under the same names as the view's traits."""
+    """Holds what the reader wants to see, under the same names as the view's traits."""
 
     text: str
     text_b: str
     continuation: str
-    ablated: list[list[int]]  # [layer, head]
+    ablated: list[list[int]]  # [layer, head] of each head that is off
     how: str
 
 
@@ -106,10 +107,10 @@ class _Controller:
         self.model, self.other_model, self.tokenizer = model, other_model, tokenizer
         self.view, self.titles = view, titles
         self.wish = self.shown = Wish(*(getattr(view, name) for name in Wish._fields))
-        self.runs: dict[str, Run] = {}  # of what is shown: "a" and perhaps "b"
+        self.runs: dict[str, Run] = {}  # the runs that are shown: "a" and perhaps "b"
 
     def want(self, **changes: Any) -> None:
-        """Change what the reader wants to see. Raises `ValueError` if that is not possible."""
+        """Change what the reader wants to see. Raises `ValueError` if the change is not possible."""
         wish = self.wish._replace(**changes)
         check_heads(self.model, wish.ablated)
         more = self.encode(wish.continuation, start=False)
@@ -132,7 +133,7 @@ class _Controller:
         self.want(ablated=[*others, [layer, head]] if off else others)
 
     def show(self) -> None:
-        """Compute what the reader wants to see, and show it. If that fails, go back to what was shown."""
+        """Compute and show what the reader wants to see. If an error occurs, go back to what was shown before."""
         with undoing(self._take_back), noticing_training(self.model, self.view.remark):
             self._show(self.wish)
         self.shown = self.wish
@@ -171,7 +172,7 @@ class _Controller:
             view.predictions = self.predictions(intact.probabilities, without.probabilities)
             scores = [intact.logprob, without.logprob]
             view.logprobs = [score for score in scores if score is not None]
-            if "layer" in view.place and "head" in view.place:  # the reader is looking at a head
+            if "layer" in view.place and "head" in view.place:  # if the reader is looking at a head
                 self.open(view.place["layer"], view.place["head"])
 
     def put(self, side: str, ids: list[int], run: Run, title: str) -> list[str]:
@@ -200,7 +201,7 @@ class _Controller:
     def predictions(
         self, before: Float[Tensor, " vocab"], after: Float[Tensor, " vocab"]
     ) -> list[dict[str, str | float]]:
-        """Pick the likeliest tokens of both runs, ordered by their probability in the first run."""
+        """Return the likeliest tokens of both runs, ordered by their probability in the first run."""
         chosen = maximum(before, after).topk(min(CANDIDATES, len(before))).indices
         chosen = chosen[before[chosen].argsort(descending=True, stable=True)]
         return [

@@ -1,4 +1,4 @@
-"""One forward pass of a model over a text, with some heads switched off: its patterns, and what it expects next."""
+"""One forward pass of a model over a text, with some heads switched off: its patterns and its predictions."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -21,8 +21,8 @@ from llmlib.transformer import Transformer
 class Run(NamedTuple):
     """The results of one forward pass over a text and its continuation."""
 
-    patterns: Float[np.ndarray, "layer head query key"] | Patterns  # of the text; for a long one made on demand
-    probabilities: Float[Tensor, " vocab"]  # of the token after the text
+    patterns: Float[np.ndarray, "layer head query key"] | Patterns  # a long text's patterns are made on demand
+    probabilities: Float[Tensor, " vocab"]  # of the next token after the text
     logprob: float | None  # of the continuation
 
 
@@ -37,11 +37,11 @@ def run(
     *,
     whole: bool = False,
 ) -> Run:
-    """Run a model once over `ids`: the first `n_text` are the text, the others a continuation to score.
+    """Run a model once over `ids`: the first `n_text` ids are the text, and the rest are a continuation to score.
 
     `model` is a `Transformer` or a causal language model of `transformers`. `progress` is called after each layer of a
-    long text. `check` is called several times a second; it ends the run by raising. `whole` asks for all patterns at
-    once, however long the text is. Raises `ValueError` for an empty text.
+    long text. `check` is called several times a second, and can end the run by raising. `whole` asks for all patterns
+    at once, however long the text is. Raises `ValueError` for an empty text.
     """
     if not n_text:
         raise ValueError("A model needs at least one token; write some text.")
@@ -51,13 +51,13 @@ def run(
     n_more = len(ids) - n_text
     logprobs = (
         logits[0, -n_more - 1 :].float().log_softmax(-1).cpu()
-    )  # after the text and after each token that follows
+    )  # for the token after the text, and for each token after that
     following = logprobs[torch.arange(n_more), torch.tensor(ids[n_text:], dtype=torch.long)].sum().item()
     return Run(patterns, logprobs[0].exp(), following if n_more else None)
 
 
 def check_size(model: Any, n_tokens: int) -> None:
-    """Raise `ValueError`, in words for a reader, if all heads over a text of this length do not fit into memory."""
+    """Raise `ValueError`, worded for readers, if all heads over a text of this length do not fit into memory."""
     if isinstance(model, Transformer) and is_long(*_n_heads(model), n_tokens):
         on_gpu = model.device.type == "cuda"
         free = torch.cuda.mem_get_info(model.device)[0] if on_gpu else psutil.virtual_memory().available
@@ -65,7 +65,7 @@ def check_size(model: Any, n_tokens: int) -> None:
 
 
 def check_heads(model: Any, heads: Sequence[Sequence[int]]) -> list[Head]:
-    """Check that heads can be switched off. Raises `ValueError` if not."""
+    """Return these heads as (layer, head) pairs. Raises `ValueError` if they cannot be switched off."""
     if not heads:
         return []
     if not isinstance(model, Transformer):
@@ -92,7 +92,7 @@ def _look_at_ours(
     record = PatternsOfRun(model, ids[:n_text], progress, check) if progress else None
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode())
-        if off:  # first: it runs the model to find the means, and that run should not be recorded
+        if off:  # find the means first, because that run of the model should not be recorded
             reference = batch[:, :n_text] if how == "mean" else None
             stack.enter_context(ablate(model, off, "mean" if how == "mean" else "zero", reference))
         seen = None if record else stack.enter_context(trace(model, names=("pattern",)))
@@ -111,7 +111,7 @@ def _look_at_theirs(
     progress: Callable[[int], None] | None,
     check: Callable[[], object],
 ) -> tuple[Any, Tensor]:
-    check()  # once: a model of another library runs to its end
+    check()  # call it only once: we cannot stop a model of another library
     check_heads(model, off)
     with torch.inference_mode():
         batch = torch.tensor([ids], dtype=torch.long, device=model.device)

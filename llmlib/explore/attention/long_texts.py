@@ -1,8 +1,8 @@
 """Attention patterns over a long text: thumbnails of all heads, and single heads on demand.
 
-270 heads over 1,024 tokens are 283 million weights, 1.1 GB. So for a long text only queries and keys are kept, and any
-head's pattern is made from them again. While the model runs, each layer's patterns are made a few rows at a time,
-pooled, scored and forgotten.
+270 heads over 1,024 tokens have 283 million weights, which take 1.1 GB. So for a long text we keep only queries and
+keys, and recompute a head's pattern when it is needed. While the model runs, each layer's patterns are computed a few
+rows at a time, pooled, scored and thrown away.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,13 +22,13 @@ from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.interpret.points import point_at
 from llmlib.transformer import Transformer, TransformerConfig
 
-WHOLE = 4_000_000  # weights of all heads together that are sent to the browser at once
-SIDE = 64  # cells in a row of a thumbnail, at most
-ROWS = 128  # queries at a time
-KEPT = 2048  # tokens; for longer texts, what all layers share is recomputed for each
-RUNS = 4  # runs that may be in memory at once: A and B, the ones shown and the ones under way
-TOGETHER = ("mean", "max")  # of all heads of a layer, shown like further heads
-SCORES = ("previous", "first", "duplicate", "induction", "distance", "entropy")  # of a head, in this order
+WHOLE = 4_000_000  # number of weights, over all heads, that the view sends to the browser at once
+SIDE = 64  # most cells in a row of a thumbnail
+ROWS = 128  # number of queries at a time
+KEPT = 2048  # tokens; for longer texts, each layer recomputes what all layers share
+RUNS = 4  # runs that may be in memory at once: A and B, both as shown and as being computed
+TOGETHER = ("mean", "max")  # maps over all heads of a layer, shown like heads
+SCORES = ("previous", "first", "duplicate", "induction", "distance", "entropy")  # scores of a head, in this order
 
 
 # Rows of a layer's patterns, top down: the first query's number, and the weights of all keys up to the last query.
@@ -38,21 +38,21 @@ Blocks = Iterable[tuple[int, Float[Tensor, "head query key"]]]
 class Patterns(Protocol):
     """What the view needs from a long text's patterns."""
 
-    thumbnails: Float[np.ndarray, "layer map row column"]  # the largest weight in each square; each head, mean, max
+    thumbnails: Float[np.ndarray, "layer map row column"]  # the largest weight in each square; heads, mean, max
     scores: Float[np.ndarray, "layer map score"]
 
     def head(self, layer: int, head: int | str) -> Float[np.ndarray, "query key"]:
-        """Return one head, or "mean" or "max" of all heads of the layer."""
+        """Return one head's pattern, or the "mean" or "max" over all heads of the layer."""
         ...
 
 
 def is_long(n_layers: int, n_heads: int, n_tokens: int) -> bool:
-    """Return whether there are too many patterns to send them whole."""
+    """Return whether the patterns are too large to send whole."""
     return n_layers * n_heads * n_tokens * (n_tokens + 1) // 2 > WHOLE
 
 
 def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: int) -> None:
-    """Raise `ValueError`, in words for a reader, if a run over `n_tokens` tokens needs more memory than is free."""
+    """Raise `ValueError`, worded for readers, if a run over `n_tokens` tokens needs more memory than is free."""
     kept = RUNS * config.n_layers * (config.n_heads + config.n_kv_heads) * config.d_head * n_tokens * itemsize
     passing = 4 * (config.n_heads + len(TOGETHER)) * ROWS * n_tokens * 4 + 8 * n_tokens * config.d_mlp * itemsize
     if kept + passing > free:
@@ -67,9 +67,10 @@ def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: 
 class PatternsOfRun:
     """Patterns made from the queries and keys of one run of a `Transformer`, which are recorded inside `watched`.
 
-    Kept: n_layers · (n_heads + n_kv_heads) · d_head · seq numbers, 94 MB for SmolLM2 and 1,024 tokens. While the model
-    runs, `ROWS` rows of one layer's patterns: (n_heads + 2) · ROWS · seq numbers, several times over. `progress` is
-    called after each layer. `check` is called every few rows; it ends the run by raising.
+    We keep n_layers · (n_heads + n_kv_heads) · d_head · seq numbers: 94 MB for SmolLM2 and 1,024 tokens. While the
+    model runs, memory also holds several copies of `ROWS` rows of one layer's patterns: (n_heads + 2) · ROWS · seq
+    numbers each. `progress` is called after each layer. `check` is called every few rows, and can end the run by
+    raising.
     """
 
     def __init__(
@@ -109,14 +110,14 @@ class PatternsOfRun:
         q = rearrange(q.float() / q.shape[-1] ** 0.5, "(kv group) query d_head -> kv group query d_head", kv=k.shape[0])
         k = rearrange(k.float(), "kv key d_head -> kv d_head key")
         for start in range(0, self.n, self.pooling.rows):
-            self.check()  # a layer of a long text takes half a second and more
+            self.check()  # since a layer of a long text takes at least half a second
             end = min(start + self.pooling.rows, self.n)
             asking = rearrange(q[:, :, start:end], "kv group query d_head -> kv (group query) d_head")
             scores = torch.bmm(asking, k[:, :, :end])
             scores = rearrange(scores, "kv (group query) key -> (kv group) query key", query=end - start)
             if window and window < end:
                 scores.masked_fill_(~causal_mask(end - start, end, window, q.device), float("-inf"))
-            else:  # only in the last square is anything hidden
+            else:  # the mask hides keys only in the last square
                 scores[:, :, start:].masked_fill_(
                     ~causal_mask(end - start, end - start, device=q.device), float("-inf")
                 )
@@ -163,7 +164,7 @@ class _Pooling:
         self.side = -(-self.n // self.cell)
         self.rows = max(1, ROWS // self.cell) * self.cell
         self.divisors = self._divisors()
-        self.known: dict[int, Tensor] = {}  # the same for all layers; of a very long text too much to keep
+        self.known: dict[int, Tensor] = {}  # the same for all layers; not stored for a very long text
 
     def _divisors(self) -> Float[Tensor, " score"]:
         """Count the queries that each score averages over, as llmlib.interpret.head_scores defines the scores."""
@@ -171,7 +172,7 @@ class _Pooling:
         repeated = followed = 0
         for at, id in enumerate(self.ids.tolist()):
             repeated += id in seen
-            followed += seen.setdefault(id, at) + 1 < at  # there is a token between this one and its first occurrence
+            followed += seen.setdefault(id, at) + 1 < at  # if a token lies between this one and its first occurrence
         numbers = (self.n - 1, self.n - 1, repeated, followed, self.n, self.n)
         return torch.tensor([max(1, number) for number in numbers], dtype=torch.float32)
 
@@ -206,5 +207,5 @@ class _Pooling:
 
 
 def _entropy(rows: Float[Tensor, "map query key"]) -> Float[Tensor, " map"]:
-    """Sum all rows' entropies, five times as fast as `torch.special.entr`, which takes one weight at a time."""
+    """Sum the entropies of all rows, five times as fast as `torch.special.entr`, which takes one weight at a time."""
     return -(rows.clamp_min(torch.finfo(rows.dtype).tiny).log_().mul_(rows)).sum((1, 2))

@@ -1,4 +1,4 @@
-"""The chat view on live models: a conversation with one, or the same conversation with several."""
+"""The chat view on live models: a conversation with one model, or the same conversation with several models."""
 
 import random
 import threading
@@ -22,7 +22,7 @@ from llmlib.widgets.chat.view import ChatView
 from llmlib.widgets.shared.acts import CalledOff, in_words
 from llmlib.widgets.shared.interrupts import on_interrupt
 
-PAUSE = 0.05  # seconds: each message holds the whole conversation, and nobody reads faster
+PAUSE = 0.05  # seconds between updates: each update sends the whole conversation, and nobody reads faster
 SILENCE = "The model ended its answer before the first word. Try asking differently."
 STOPPED = "You stopped the answer before the first word."
 
@@ -36,11 +36,11 @@ def explore_chat(
     seed: int = 0,
     name: str = "Model",
 ) -> ChatView:
-    """Hold a conversation with the model, streamed. The Stop button, or an interrupt of the kernel, ends an answer and
-    keeps what has been said.
+    """Hold a conversation with the model and watch its answers as they are written. The Stop button, or an interrupt of
+    the kernel, ends an answer and keeps what has been said.
 
     A first message with the role "system" is the system prompt. A message that gets no answer, for example because it
-    is too long, is not part of the conversation: the reader is told why, and gets it back to change it.
+    is too long, does not join the conversation: the view says why, and returns the message to the reader to change.
     """
     return compare_chats([Speaker(name, model, tokenizer)], messages, max_new_tokens, sampler, seed)
 
@@ -54,12 +54,12 @@ def compare_chats(
     *,
     blind: bool = False,
 ) -> ChatView:
-    """Hold the same conversation with up to four models side by side; each continues from its own answers.
+    """Hold the same conversation with up to four models side by side; each model continues from its own answers.
 
-    All draw with the same settings and the same `seed`, so any difference comes from the models. With `blind`, names
-    are hidden and sides shuffled until the reader has voted for an answer; `view.tally` counts the votes. A model that
-    cannot answer says why instead of answering, and the others continue. Raises `ValueError` for no speakers, more than
-    four, or two with the same name.
+    All models sample with the same settings and the same `seed`, so any difference comes from the models. With `blind`,
+    names are hidden and sides shuffled until the reader has voted for an answer; `view.tally` counts the votes. If a
+    model cannot answer, the view says why, and the other models continue. Raises `ValueError` if there are no
+    speakers, more than four, or two with the same name.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -98,13 +98,13 @@ class _Controller:
     def __init__(self, speakers: Sequence[Speaker], view: ChatView, said: list[Said], sampler: Sampler):
         self.speakers, self.view, self.said, self.sampler = list(speakers), view, said, sampler
         self.beginning = deepcopy(said)
-        self.cleared: list[Said] = []  # what "Start over" took away, until the next message
-        self.asked = 0  # questions so far: each answer has its own seed
+        self.cleared: list[Said] = []  # messages that "Start over" took away, kept until the next message
+        self.asked = 0  # number of questions so far, from which each answer gets its own seed
         self.shuffle = random.Random(view.seed)
         self.words = Words()
         self.stop = threading.Event()
         self.thread: threading.Thread | None = None
-        self.showing = threading.RLock()  # the thread shows what is said, the kernel what the reader does
+        self.showing = threading.RLock()  # the thread and the kernel both update the view
         self.unwatch: Callable[[], object] = lambda: None
 
     # --- what the reader does ---
@@ -143,7 +143,7 @@ class _Controller:
         self.stop.set()
         if self.thread:
             self.thread.join()
-        if [one.message for one in self.said] != [one.message for one in self.beginning]:  # else an earlier one stays
+        if [one.message for one in self.said] != [one.message for one in self.beginning]:  # else keep the earlier one
             self.cleared = self.said
         self.said = deepcopy(self.beginning)
         self.tell(notice="", returned="")
@@ -161,7 +161,7 @@ class _Controller:
         self.keep_picture()
 
     def system(self, text: str) -> None:
-        """Set the system prompt for all later messages; the view names the models that cannot take one."""
+        """Set the system prompt for all later messages; the view names the models that do not take a system prompt."""
         problems = [
             f"{speaker.name if len(self.speakers) > 1 else 'This model'} takes no system prompt. {why}"
             for speaker in self.speakers
@@ -199,7 +199,7 @@ class _Controller:
             raise ValueError("There is nothing to vote on here: you already know the names.")
         order = note["order"]
         if any(answer.note.get("writing") for answer in self.said[message + 1 : message + 1 + len(order)]):
-            raise ValueError("Vote when all answers are complete.")
+            raise ValueError("Wait until all answers are complete, then vote.")
         if choice not in ("tie", "bad", *range(len(order))):
             raise ValueError(f"There is no side {choice!r} to vote for.")
         vote = order[choice] if isinstance(choice, int) else choice
@@ -222,24 +222,24 @@ class _Controller:
     def respond(self, turn: Asked) -> None:
         try:
             self.write(turn)
-        except Exception as error:  # shown to the reader; in a thread it would vanish
+        except Exception as error:  # show the error to the reader: in a thread it would vanish
             for answer in turn.answers:
                 answer.note = {"problem": in_words(error)}
         try:
             self.settle(turn)
-        finally:  # whatever happens, the reader can go on
-            self.unwatch()  # before the next message, which watches for itself
+        finally:  # whatever happens, the reader can continue
+            self.unwatch()  # unwatch before the next message, which sets its own watch
             self.view.answering = False
 
     def settle(self, turn: Asked) -> None:
-        """Show the outcome. A question that nobody has answered is taken out again, and what it replaced comes back."""
+        """Show the outcome. Take out a question that nobody has answered, and restore the messages it replaced."""
         notice = returned = ""
         if not any(answer.content for answer in turn.answers):
             notice, returned, self.said = self.why_not(turn), turn.question.content, turn.instead_of
         else:
             self.cleared = []
             if turn.question.note and not all(answer.content for answer in turn.answers):
-                turn.question.note = {**turn.question.note, "vote": "none"}  # there is nothing to compare
+                turn.question.note = {**turn.question.note, "vote": "none"}  # since the answers cannot be compared
         self.show()
         self.tell(notice, returned)
         self.keep_picture()
@@ -274,7 +274,7 @@ class _Controller:
             return None
 
     def step(self, said: Said, answer: Answer) -> None:
-        """Add one more piece to an answer. If it breaks off, the others continue."""
+        """Add one more piece to an answer. If the answer breaks off, the other answers continue."""
         try:
             piece = answer.piece()
         except CalledOff:
@@ -289,7 +289,7 @@ class _Controller:
             said.content = said.content + piece if said.content else piece.lstrip()
 
     def check(self) -> None:
-        """End the reading if the reader has pressed Stop: a long conversation takes seconds before the first word."""
+        """Stop the model if the reader has pressed Stop: in a long conversation, the first word takes seconds."""
         if self.stop.is_set():
             raise CalledOff
 
@@ -309,7 +309,7 @@ class _Controller:
     # --- what is shown ---
 
     def why_not(self, turn: Asked) -> str:
-        """Say why nobody has answered, without names in a blind comparison."""
+        """Say why nobody has answered; in a blind comparison, leave out the names."""
         whys = [turn.answers[speaker].note.get("problem", "") for speaker in turn.order]
         if len(set(whys)) == 1:
             return whys[0]

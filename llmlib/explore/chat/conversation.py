@@ -1,4 +1,4 @@
-"""What was said in a conversation with several speakers, and what each of them knows about it."""
+"""What was said in a conversation with several speakers, and what each speaker knows about it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 @dataclass
 class Said:
-    """One message; `speaker` is None if it is for everybody. `note` is what a view shows beside it."""
+    """A message. Only `speaker` knows it (None: all speakers do). `note` is what a view shows beside the message."""
 
     role: str
     content: str
@@ -22,17 +22,17 @@ class Said:
 
 
 class Asked(NamedTuple):
-    """A question that is being answered, what was said before it, and what it replaces."""
+    """A question that is being answered, the messages before it, and the messages that it replaces."""
 
     instead_of: list[Said]
     before: list[Said]
     question: Said
     answers: list[Said]  # one for each speaker
-    order: list[int]  # of the speakers, from left to right
+    order: list[int]  # numbers of the speakers, from left to right
 
 
 def divided(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[Said]]:
-    """Split a conversation into its system prompt, or "", and the other messages. Raises `ValueError` for a bad
+    """Split a conversation into its system prompt (or "") and the other messages. Raises `ValueError` for a bad
     message.
     """
     for number, message in enumerate(messages):
@@ -47,7 +47,7 @@ def divided(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[Said]]:
 
 
 def known_to(speaker: int, system: str, said: Sequence[Said]) -> list[dict[str, str]]:
-    """Return the conversation as one speaker knows it, without the questions that it did not answer.
+    """Return the conversation as one speaker knows it, without the questions that this speaker did not answer.
 
     >>> turn = [Said("user", "one"), Said("assistant", "", 0), Said("assistant", "1", 1), Said("user", "two")]
     >>> [message["content"] for message in known_to(0, "", turn)], len(known_to(1, "Be brief.", turn))

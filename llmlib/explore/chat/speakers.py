@@ -1,4 +1,4 @@
-"""A model that takes part in a conversation, and its answer, token by token, so that several can answer at once."""
+"""A model in a conversation, and its answer, written token by token so that several models can answer at once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from llmlib.widgets.chat.readings import SHOWN
 
 Conversation = Sequence[Mapping[str, str]]
 
-LONG = 256  # tokens; a longer conversation takes so long to read that the reader may want to stop it
+LONG = 256  # tokens; the model reads a longer conversation so slowly that the user may want to stop it
 NO_TEMPLATE = (
-    "This model has no chat template, as is usual for a base model: nothing tells it where a question ends and an "
-    "answer begins. To see what it makes of a conversation anyway, lend its tokenizer a template: "
+    "This model has no chat template, as is usual for a base model, so nothing tells the model where a question ends "
+    "and an answer begins. To see what it makes of a conversation anyway, lend its tokenizer a template: "
     "tokenizer.chat_template = other.chat_template"
 )
 
@@ -25,8 +25,8 @@ NO_TEMPLATE = (
 class Speaker:
     """One side of a comparison: a name, and a model with its tokenizer.
 
-    A model with an adapter and the same model without it are two models that share their weights: `lora.base()` returns
-    the second.
+    A model with an adapter and the same model without the adapter are two models that share weights: `lora.base()`
+    returns the second model.
 
     >>> from llmlib.tokenization import CharTokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -42,10 +42,11 @@ class Speaker:
 
 
 class Answer:
-    """An answer that is being written. `choices` are its tokens so far; `ended` says in words why it was cut, or is "".
+    """An answer that is being written. `choices` are its tokens so far; `ended` says why the answer was cut off, or is
+    "".
 
-    While the model reads a long conversation, `check` is called before each module; it ends the answer by raising.
-    Raises `ValueError`, in words for a reader, for a conversation that the speaker cannot take.
+    While the model reads a long conversation, `check` is called before each module; it can end the answer by raising.
+    Raises `ValueError`, worded for readers, for a conversation that the speaker cannot take.
     """
 
     def __init__(
@@ -62,17 +63,17 @@ class Answer:
         self.speaker, self.choices, self.ended = speaker, list[SampledToken](), ""
         model, tokenizer = speaker.model, speaker.tokenizer
         ids, most = encode_chat(tokenizer, conversation), model.config.max_seq_len
-        if len(ids) > most:  # `generate` checks it too, but advises a programmer
+        if len(ids) > most:  # `generate` checks the length too, but its advice is for programmers
             raise ValueError(
-                f"With this message the conversation has {len(ids):,} tokens, but the model can take {most:,} at most "
-                "(its context). Shorten the message, or start over."
+                f"With this message, the conversation has {len(ids):,} tokens, but the model's context holds only "
+                f"{most:,}. Shorten the message, or start over."
             )
-        room = most - len(ids) + 1  # the last token that is written need not be read
+        room = most - len(ids) + 1  # the model does not need to read its last token
         self.cut = (
             f"The model’s context of {most:,} tokens is full, so its answer stops here. Start over, or edit an "
             "earlier message: everything after it will be removed."
             if room < limit
-            else f"Cut after {limit:,} tokens, the longest answer that the settings allow."
+            else f"Cut off after {limit:,} tokens, the longest answer that the settings allow."
         )
         ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
         shown = min(SHOWN, model.config.vocab_size)
@@ -92,13 +93,13 @@ class Answer:
 
 
 def refusal(speaker: Speaker, system: str) -> str:
-    """Say why a speaker cannot take this system prompt, although it can take a conversation without one; else ""."""
+    """Say why a speaker cannot take this system prompt, although it takes conversations without one; else ""."""
     question = {"role": "user", "content": "Hello"}
     if not system.strip() or speaker.tokenizer.chat_template is None:
         return ""
     try:
         encode_chat(speaker.tokenizer, [question])
-    except ValueError:  # whatever it is, it is not the system prompt
+    except ValueError:  # then the system prompt is not to blame
         return ""
     try:
         encode_chat(speaker.tokenizer, [{"role": "system", "content": system}, question])

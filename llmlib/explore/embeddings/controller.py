@@ -15,8 +15,8 @@ from llmlib.explore.shared.token_texts import bytes_of
 from llmlib.tokenization.base import Tokenizer
 from llmlib.widgets.embeddings.view import EmbeddingsView, embeddings_view
 
-NEIGHBOURS, ANSWERS = 12, 6  # rows of the two lists
-KINDS = {  # the first that fits, of a token's text
+NEIGHBOURS, ANSWERS = 12, 6  # number of rows in each of the two lists
+KINDS = {  # a token's kind is the first pattern that its text fits
     "other script": r".*(?:(?!\p{Latin})\p{L}|\p{M})",
     "with a capital": r".*\p{Lu}",
     "word with its space": r"\s.*\p{L}",
@@ -33,13 +33,14 @@ def explore_embeddings(
     analogy: tuple[str | int, str | int, str | int] | None = None,
     map: str = "pca",
 ) -> EmbeddingsView:
-    """Show all tokens of an embedding table as points: search, neighbours, analogies, kinds of token.
+    """Show all tokens of an embedding table as points coloured by kind, with a search, neighbours and analogies.
 
     The points are the table's first three principal components; a second map keeps neighbours together (see
-    `neighbour_map`). It is made when the reader asks for it, or at once with `map="tsne"`. Neighbours (by cosine and by
-    dot product) and analogies are computed with the whole table. `chosen` is a token to start with and `analogy` holds
-    three tokens, each an id or a text that is one token (mind the space: " king"). Raises `ValueError` for a text that
-    is not one token, an unknown id or map, and a table that is empty or holds NaN or infinity.
+    `neighbour_map`). The second map is made when the reader asks for it, or at once with `map="tsne"`. Neighbours (by
+    cosine and by dot product) and analogies are computed with the whole table. `chosen` is the token pinned at first,
+    and `analogy` holds three tokens, each given as an id or as a text that is one token (mind the space: " king").
+    Raises `ValueError` for a text that is not one token, an unknown id or map, or a table that is empty or holds NaN or
+    infinity.
 
     >>> import torch
     >>> from llmlib.tokenization import CharTokenizer
@@ -77,7 +78,7 @@ def explore_embeddings(
 
 
 def token_kind(token: bytes, special: bool = False) -> str:
-    """Sort a token into one of eight kinds, few enough to tell apart by colour.
+    """Return a token's kind, one of eight; eight colours are few enough to tell apart.
 
     >>> [token_kind(token) for token in (b" cat", b"ing", b" Paris", b"7", b"();")]
     ['word with its space', 'letters without a space', 'with a capital', 'number', 'punctuation or space']
@@ -98,7 +99,7 @@ class _Controller:
 
     def __init__(self, table: Float[Tensor, "vocab d_model"], view: EmbeddingsView):
         self.table, self.view = table, view
-        self.mapping: Future[Any] | None = None  # the map of neighbours, while it is made
+        self.mapping: Future[Any] | None = None  # makes the map of neighbours
 
     def find_neighbours(self, row: int) -> None:
         row = self._known(row)
@@ -133,7 +134,7 @@ class _Controller:
 
 
 def in_background(function: Callable[[], Any]) -> "Future[Any]":
-    """Run `function` in the background; when the kernel ends, it does not wait for `function`."""
+    """Run `function` in the background; the kernel can end without waiting for `function`."""
     future: Future[Any] = Future()
 
     def work() -> None:
@@ -156,7 +157,9 @@ def _row(token: str | int, tokenizer: Tokenizer | None, n_rows: int) -> int:
         ids = tokenizer.encode(token)
         if len(ids) != 1:
             pieces = "|".join(tokenizer.token_bytes(id).decode(errors="replace") for id in ids)
-            raise ValueError(f"{token!r} must be one token, but is {len(ids)}: {pieces}. Mind the space before a word.")
+            raise ValueError(
+                f"{token!r} must be one token, but is {len(ids)} tokens: {pieces}. Mind the space before a word."
+            )
         token = ids[0]
     if not 0 <= token < n_rows:
         raise ValueError(f"There is no row {token} in the table; its rows go from 0 to {n_rows - 1}.")

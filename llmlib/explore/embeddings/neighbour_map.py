@@ -1,4 +1,4 @@
-"""A second map of an embedding table, which keeps neighbours together: t-SNE, computed once and then kept."""
+"""A second map of an embedding table that keeps neighbours together: t-SNE, computed once and then stored."""
 
 import hashlib
 from pathlib import Path
@@ -15,8 +15,8 @@ from llmlib.files.downloads import cache_dir
 
 MOST_ROWS = 5_000  # t-SNE takes a laptop's core about half a minute for this many rows, and far longer for all
 FEWEST_ROWS = 5
-PERPLEXITY, STEPS = 30, 500  # neighbours that count for each row, roughly; half of the steps gather, half arrange
-BESIDE = 0.01  # of the map's width: the distance between a row that t-SNE has not placed and its nearest row
+PERPLEXITY, STEPS = 30, 500  # a rough number of neighbours; half of the steps gather the rows, half arrange them
+BESIDE = 0.01  # share of the map's width between a row that t-SNE has not placed and its nearest row
 NEEDED = (
     "This map needs scikit-learn, which is not installed here. In a terminal: pip install scikit-learn. "
     "Then press the button again."
@@ -26,15 +26,14 @@ NEEDED = (
 def neighbour_map(
     table: Float[Tensor, "vocab d_model"], most: int = MOST_ROWS, seed: int = 0
 ) -> tuple[Float[np.ndarray, "vocab two"], int]:
-    """Find a point for each row so that rows with a large cosine are close together; also return how many t-SNE has
-    placed.
+    """Place each row so that rows with a large cosine are close together; also return how many rows t-SNE placed.
 
     t-SNE places the first `most` rows; a byte-pair vocabulary begins with the tokens that were learned first. Every
-    other row is placed beside the one of these with the largest cosine. The same table and seed give the same map,
-    which is kept in llmlib's cache folder. Raises `ValueError` for fewer than 5 rows and `RuntimeError` where
-    scikit-learn is not installed. Sources: van der Maaten and Hinton (2008), "Visualizing Data using t-SNE"; Wattenberg
-    et al. (2016), "How to Use t-SNE Effectively", on what such maps do not show: the sizes of groups and the distances
-    between them.
+    other row is placed beside the placed row with the largest cosine. The same table and seed give the same map, which
+    is kept in llmlib's cache folder. Raises `ValueError` for fewer than 5 rows and `RuntimeError` if scikit-learn is
+    not installed. Sources: van der Maaten and Hinton (2008), "Visualizing Data using t-SNE"; Wattenberg et al. (2016),
+    "How to Use t-SNE Effectively", on what such maps do not show: the sizes of clusters and the distances between
+    them.
 
     >>> neighbour_map(torch.eye(3))
     Traceback (most recent call last):
@@ -65,14 +64,14 @@ def _arranged(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.n
         max_iter=STEPS,
         random_state=seed,
     )
-    with threadpool_limits(1):  # several threads add in another order each time, and t-SNE amplifies that
+    with threadpool_limits(1):  # several threads add in a different order each time, and t-SNE amplifies the difference
         return tsne.fit_transform(directions.numpy()).astype(np.float32)
 
 
 def _beginning(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.ndarray, "row two"]:
     """Make t-SNE's starting points: two tiny principal components, and a little noise that lets equal rows separate.
 
-    scikit-learn's own `init="pca"` divides by their spread, and where all rows are equal it crashes the whole process.
+    scikit-learn's `init="pca"` divides by the spread of the points: if all rows are equal, the whole process crashes.
     """
     points = torch.zeros(len(directions), 2)
     components, _ = project(directions, min(2, directions.shape[1]))
@@ -84,10 +83,10 @@ def _beginning(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.
 def _beside(
     placed: Float[np.ndarray, "row two"], directions: Float[Tensor, "vocab d_model"]
 ) -> Float[np.ndarray, "vocab two"]:
-    """Find points for all rows: the first keep theirs, and each of the others goes right beside the nearest of them."""
+    """Return points for all rows: `placed`, and for each further row a point beside the nearest placed row."""
     known, others = directions[: len(placed)], directions[len(placed) :]
     nearest = [(part @ known.T).argmax(dim=1) for part in others.split(4096)]
-    turns = np.arange(len(others)) * 2.399963  # the golden angle: followers of one row spread around it
+    turns = np.arange(len(others)) * 2.399963  # the golden angle, so that followers of one row spread around it
     away = np.stack([np.cos(turns), np.sin(turns)], axis=1) * BESIDE * np.ptp(placed, axis=0).max()
     followers = placed[torch.cat(nearest).numpy()] + away if len(others) else placed[:0]
     return np.concatenate([placed, followers]).astype(np.float32)
@@ -100,7 +99,7 @@ def _kept_in(table: Float[Tensor, "vocab d_model"], rows: int, seed: int) -> Pat
 
 
 def _read(kept: Path, n_rows: int) -> Float[np.ndarray, "vocab two"] | None:
-    """Read the map in a file; None if the file is missing or unusable."""
+    """Read the map in a file; return None if the file is missing or unusable."""
     try:
         places = np.load(kept, allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -114,4 +113,4 @@ def _keep(kept: Path, places: Float[np.ndarray, "vocab two"]) -> None:
         with atomic_write(kept) as file:
             np.save(file, places)
     except OSError:
-        pass  # if the folder cannot be written, the next map takes half a minute again
+        pass  # if we cannot write to the folder, the next map takes half a minute again

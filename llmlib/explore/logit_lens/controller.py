@@ -1,4 +1,4 @@
-"""The logit lens on live models: a text to edit, a second text or model to compare, and who wrote a logit."""
+"""The logit lens on live models: a text to edit, a second text or model to compare, and a breakdown of one logit."""
 
 from typing import Any, NamedTuple
 
@@ -25,14 +25,14 @@ def explore_logit_lens(
     pin: str | None = None,
     titles: tuple[str, str] | None = None,
 ) -> LogitLensView:
-    """Show what the model would say after each layer of `text`, which can be edited, and who wrote the answer's logit.
+    """Show what the model would say after each layer, for a `text` to edit, and what contributed to the answer's logit.
 
-    `other` is a second text to compare with (B, where `text` is A), `other_model` a second model with the same
-    tokenizer on the same text. `pin` is a token whose rank is shown everywhere. Where this machine is quicker in
-    bfloat16, the layers before the last are searched in that format, and the best candidates are scored again in the
-    model's own precision. Ranks beyond the first few can then be off by a few percent.
+    `other` is a second text to compare (B, while `text` is A), and `other_model` is a second model with the same
+    tokenizer on the same text. `pin` is a token whose rank is shown everywhere. If this machine is quicker in bfloat16,
+    the layers before the last are searched in bfloat16, and the best candidates are scored again in the model's
+    precision. Ranks beyond the first few can then be off by a few percent.
 
-    Raises `ValueError` for an empty text, one that is longer than the model's context, or a `pin` that is not one
+    Raises `ValueError` for an empty text, a text that is longer than the model's context, or a `pin` that is not one
     token. Source: nostalgebraist (2020), "interpreting GPT: the logit lens"; see `llmlib.interpret.logit_lens`.
 
     >>> from llmlib.tokenization import CharTokenizer
@@ -48,7 +48,7 @@ def explore_logit_lens(
     if other_model is not None and other_model.config.vocab_size != model.config.vocab_size:
         raise ValueError(
             "Two models can only be compared if they share a vocabulary, but one has "
-            f"{model.config.vocab_size:,} tokens and the other {other_model.config.vocab_size:,}."
+            f"{model.config.vocab_size:,} tokens and the other has {other_model.config.vocab_size:,}."
         )
     view = LogitLensView(text=text, text_b=other or "")
     controller = _Controller(model, other_model, tokenizer, view, titles)
@@ -90,12 +90,12 @@ class _Controller:
             side: LensReader(one, view.check, view.progress)
             for side, one in (("a", model), ("b", other_model or model))
         }
-        self.before: dict[str, Any] = {}  # what was shown before the work under way
-        self.ids: dict[str, list[int]] = {}  # of what is shown: "a" and perhaps "b"
+        self.before: dict[str, Any] = {}  # what the view showed before this computation
+        self.ids: dict[str, list[int]] = {}  # the texts that are shown: "a" and perhaps "b"
         self.wish = self.shown = Wish(view.text, view.text_b)
 
     def want(self, **changes: Any) -> None:
-        """Change what the reader wants to see. Raises `ValueError` if that is not possible."""
+        """Change what the reader wants to see. Raises `ValueError` if the change is not possible."""
         wish = self.wish._replace(**changes)
         for side, ids in self.encoded(wish).items():
             check_length(len(ids), self.readers[side].model.config.max_seq_len)
@@ -105,7 +105,7 @@ class _Controller:
         self.want(**{"text" if which == "a" else "text_b": text})
 
     def pin(self, token: str | None = None, id: int | None = None) -> None:
-        """Pin one token, given as text or by its id; without either, unpin the token."""
+        """Pin a token, given as text or by its id; without text or id, unpin the token."""
         if token is not None:
             id = self.id_of(token)
         if id is not None:
@@ -113,12 +113,12 @@ class _Controller:
         self.want(pinned=id)
 
     def id_of(self, token: str) -> int:
-        """Find the id of a text that is one token, with a space before it or without one."""
+        """Find the id of a text that is one token, with or without a space before the text."""
         for text in (" " + token, token) if token[:1].isalnum() else (token,):
             if len(ids := self.tokenizer.encode(text)) == 1:
                 return ids[0]
         pieces = " | ".join(token_texts(self.tokenizer, self.tokenizer.encode(token)))
-        raise ValueError(f"Only single tokens can be pinned, but “{token}” is several: {pieces}. Pin one of them.")
+        raise ValueError(f"Only single tokens can be pinned, but “{token}” is several tokens: {pieces}. Pin one.")
 
     def encoded(self, wish: Wish) -> dict[str, list[int]]:
         texts = {"a": wish.text}
@@ -127,7 +127,7 @@ class _Controller:
         return {side: self.tokenizer.encode(text, add_bos=self.tokenizer.adds_bos) for side, text in texts.items()}
 
     def show(self) -> None:
-        """Compute what the reader wants to see, and show it. If that fails, go back to what was shown."""
+        """Compute and show what the reader wants to see. If an error occurs, go back to what was shown before."""
         self.before = self.before or {name: getattr(self.view, name) for name in SHOWN_TRAITS}
         with undoing(self._take_back), noticing_training(self.model, self.view.remark):
             self._show(self.wish)
@@ -149,7 +149,7 @@ class _Controller:
             def progress(done: int, of: int, glance: Glance) -> None:
                 view.progress(f"{done} of {of} layers read")
                 with view.hold_sync():
-                    view.who = {}  # they were for another text
+                    view.who = {}  # the shares were for another text
                     view.text, view.text_b = wish.text, wish.text_b
                     self.put(side, ids[side], glance, titles[side])
 
@@ -174,21 +174,21 @@ class _Controller:
             self.view.put_pinned(side, *glance.pinned)
 
     def who(self, side: str, position: int) -> None:
-        """Show who wrote the logit of the pinned token, or else of the model's answer, at this position."""
+        """Show what contributed to the logit of the pinned token (or else of the model's answer) at this position."""
         if side not in self.ids or not 0 <= position < len(self.ids[side]):
             raise ValueError("This cell is gone: the text has changed.")
         model, cells = self.readers[side].model, self.view.cells(side)
         id = int(cells.top[-1, position, 0]) if self.shown.pinned is None else self.shown.pinned
         ids = torch.tensor([self.ids[side][: position + 1]], device=model.device)  # later tokens do not matter
-        told = direct_logit_attribution(own_model(model, self.view.check), ids, id)
+        credit = direct_logit_attribution(own_model(model, self.view.check), ids, id)
         of = {
             "side": side,
             "position": position,
             "id": id,
             "token": token_texts(self.tokenizer, [id])[0],
-            "logit": told.logit.item(),
-            "embedding": told.embedding.item(),
-            "norm_bias": told.norm_bias.item(),
+            "logit": credit.logit.item(),
+            "embedding": credit.embedding.item(),
+            "norm_bias": credit.norm_bias.item(),
         }
-        parts = (part[0].float().cpu().numpy() for part in (told.heads, told.mlps, told.biases))
+        parts = (part[0].float().cpu().numpy() for part in (credit.heads, credit.mlps, credit.biases))
         self.view.put_who(of, *parts)

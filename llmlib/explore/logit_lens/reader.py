@@ -22,29 +22,27 @@ from llmlib.sampling.prefix_cache import PrefixCache, common_length
 from llmlib.transformer import Transformer
 from llmlib.widgets.logit_lens.cells import PENDING, SHOWN, Cells
 
-ROOM = 128  # tokens that fit in the cache after the text with which it began
-ROWS = 128  # positions whose logits are computed together: 25 MB with SmolLM2's vocabulary
-CACHED = 8  # rows whose logits fit in a core's cache
-WEIGHED = 4  # candidates beyond those shown, so that rounding in the search loses none
-BLOCK = 128  # neighbouring ids, in the search for the largest logits
+ROOM = 128  # tokens that fit in the cache after the first text
+ROWS = 128  # number of positions whose logits are computed together: 25 MB with SmolLM2's vocabulary
+CACHED = 8  # number of rows whose logits fit in a core's cache
+WEIGHED = 4  # extra candidates, so that rounding in the search loses no token that is shown
+BLOCK = 128  # number of neighbouring ids in a block, in the search for the largest logits
 
 SOON = 0.25  # seconds between two updates of the view
 
 
 class Glance(NamedTuple):
-    """What is shown of a text, with the ranks and probabilities of a pinned token. A rank of `PENDING` is not known
-    yet.
-    """
+    """What is shown of a text, with a pinned token's ranks and probabilities. A rank of `PENDING` is not known yet."""
 
     cells: Cells
     pinned: tuple[Int[np.ndarray, "layer seq"], Float[np.ndarray, "layer seq"]] | None
 
 
-Progress = Callable[[int, int, Glance], None]  # called with the layers done, of how many, and what is known
+Progress = Callable[[int, int, Glance], None]  # called with: layers done, number of layers, what is known
 
 
 class _Row(NamedTuple):
-    """What is known about some positions after one layer."""
+    """Holds what is known about some positions after one layer."""
 
     top: Int[Tensor, "row k"]
     probabilities: Float[Tensor, "row k"]
@@ -57,7 +55,7 @@ class _Row(NamedTuple):
         return _Row(*(torch.full_like(part, PENDING if part is self.ranks else 0) for part in self))
 
     def after(self, earlier: "_Row") -> "_Row":
-        """Append these positions to earlier ones."""
+        """Append these positions to the `earlier` positions."""
         return _Row(*(torch.cat(parts) for parts in zip(earlier, self)))
 
     def until(self, end: int) -> "_Row":
@@ -65,9 +63,9 @@ class _Row(NamedTuple):
 
 
 class LensReader:
-    """Reads texts with one model. What comes before the first change in a text is not read again.
+    """Reads texts with one model. When a text changes, the model reads again only from the first change on.
 
-    `check` is called before each module of the model and every few rows; it ends the reading by raising. `say` is
+    `check` is called before each module of the model and every few rows, and can end the reading by raising. `say` is
     called for each layer while the model runs over a long text.
     """
 
@@ -82,16 +80,16 @@ class LensReader:
         self.prefix = PrefixCache(self.own, ROOM)
         self.ids: list[int] = []
         self.pinned: int | None = None
-        self.residual: list[Float[Tensor, "seq d_model"]] = []  # after the embedding and each layer
+        self.residual: list[Float[Tensor, "seq d_model"]] = []  # vectors after the embedding and after each layer
         self.rows: list[_Row] = []
 
     def read(self, ids: Sequence[int], pinned: int | None = None, progress: Progress = lambda *_: None) -> Glance:
-        """Read a text. What an interrupt leaves unread is read next time; after training, everything is read again."""
+        """Read a text, and return a `Glance`. The next call resumes after an interrupt, and restarts after training."""
         if versions(self.model) != self.weights:
             self._forget()
         same = common_length(ids, self.ids)
         with torch.inference_mode():
-            self.ids = list(ids[:same])  # this much stays known, whatever happens now
+            self.ids = list(ids[:same])  # these tokens stay known even after an error
             residual = self._residual(ids, same)
             known = same if pinned == self.pinned else 0
             rows = self._rows(residual, known, pinned, progress)
@@ -99,9 +97,7 @@ class LensReader:
         return _glance(rows, pinned is not None)
 
     def _residual(self, ids: Sequence[int], same: int) -> list[Float[Tensor, "seq d_model"]]:
-        """Compute the vectors after each layer. They depend only on earlier tokens, so those before the first change
-        stay.
-        """
+        """Compute the vectors after each layer; keep them up to the first change, as later tokens do not matter."""
         if same == len(ids):
             return [known[:same] for known in self.residual]
         same = self.prefix.keep(ids, same)
@@ -127,9 +123,9 @@ class LensReader:
             return earlier
         whole = lambda rows: [row.after(before) for before, row in zip(earlier, rows)] if known else rows  # noqa: E731
         fresh, shown = [r[known:] for r in residual], time.monotonic()
-        rows = [self._look(fresh[-1], None, pinned)]  # first, since the others are compared with its answers
+        rows = [self._look(fresh[-1], None, pinned)]  # first the last layer, whose answers all layers need
         answers = rows[0].top[:, :1]
-        for layer in reversed(range(len(fresh) - 1)):  # the late layers have most to say
+        for layer in reversed(range(len(fresh) - 1)):  # late layers first: they are the most interesting
             if (now := time.monotonic()) - shown > SOON:
                 known_rows = [rows[0].pending() for _ in range(layer + 1)] + rows
                 progress(len(rows), len(fresh), _glance(whole(known_rows), pinned is not None))
@@ -152,7 +148,7 @@ def _glance(rows: list[_Row], with_pinned: bool) -> Glance:
 
 
 class _Table:
-    """The output table, and a copy in bfloat16 on CPUs where bfloat16 is several times quicker."""
+    """The output table, and a bfloat16 copy on CPUs that compute several times faster in bfloat16."""
 
     def __init__(self, model: Transformer):
         self.exact = self.quick = model.unembedding.detach()
@@ -164,7 +160,8 @@ class _Table:
     ) -> _Row:
         """Find the likeliest tokens after these vectors, the entropy, and the ranks of the answers and a pinned token.
 
-        Without `answers` these are the last vectors: they give the answers, and nothing is rounded.
+        Without `answers`, `final` must hold the last layer's vectors: they determine the answers, and nothing is
+        rounded.
         """
         table = self.exact if answers is None else self.quick
         logits = linear(final.to(table.dtype), table)
@@ -182,7 +179,7 @@ class _Table:
         return _Row(candidates[:, :k], share(weighed[:, :k]), entropy, ranks, share(targets))
 
     def _weigh(self, final: Float[Tensor, "row d_model"], ids: Int[Tensor, "row k"]) -> Float[Tensor, "row k"]:
-        """Compute the logits of a few tokens in the model's own precision."""
+        """Compute the logits of a few tokens in the model's precision."""
         return torch.bmm(self.exact[ids], final[:, :, None])[..., 0].float()
 
 
@@ -194,8 +191,8 @@ def _over_the_vocabulary(
 ) -> tuple[Float[Tensor, " row"], Float[Tensor, " row"], Int[Tensor, "row target"]]:
     """Compute log Σ exp(logit), the entropy in nats, and how many logits are above each target.
 
-    The logits of the `known` ids are replaced by exact ones, which make up nearly all of the sum. This works on a few
-    rows at a time, so that they stay in the cache.
+    The logits of the `known` ids, which make up nearly all of the sum, are replaced by exact logits. This works on a
+    few rows at a time, so that the rows stay in the cache.
     """
     found = []
     for part, *its, its_targets in zip(*(whole.split(CACHED) for whole in (logits, known, exactly, targets))):
@@ -214,7 +211,7 @@ def _over_the_vocabulary(
 def largest(logits: Float[Tensor, "row vocab"], k: int) -> Int[Tensor, "row k"]:
     """Find the ids of the `k` largest logits in each row, the largest first.
 
-    They are in the k blocks with the largest maxima, which one quick pass over memory finds.
+    These ids are in the k blocks with the largest maxima, which one quick pass over memory finds.
 
     >>> largest(torch.tensor([[1.0, 5.0, 3.0, 4.0]]), 2)
     tensor([[1, 3]])

@@ -1,4 +1,4 @@
-"""The sampling view on a live model: what settings do to the next token, and every branch that has been written."""
+"""The sampling view on a live model: what settings do to the next token, and every branch of the text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -27,9 +27,9 @@ from llmlib.widgets.shared.interrupts import interrupts
 
 LANES: tuple[Settings, ...] = ({"temperature": 0.0}, {}, {"top_p": 0.9}, {"temperature": 1.5})
 MOST_DRAWS = 1_000_000
-MOST_TEXTS = 8  # prompts whose branches are kept
-MOST_BANS = 8  # the newest ones each have a bar, however unlikely, so that they can be allowed again
-IN_THE_VIEW = {"logit_bias": "your bans", "the constraint": "your pattern"}  # a `Sampler` has other names for these
+MOST_TEXTS = 8  # number of prompts whose branches are kept
+MOST_BANS = 8  # the newest bans keep their bars, even if unlikely, so that the reader can undo them
+IN_THE_VIEW = {"logit_bias": "your bans", "the constraint": "your pattern"}  # the view's names for parts of a `Sampler`
 NOTHING_LEFT = "No token is left to draw. The reason is below your text."
 ENDINGS = {
     "end token": "The model has ended its text here. Go back a token, or take another token.",
@@ -48,13 +48,13 @@ def explore_sampling(
     side_by_side: Sequence[Settings] = LANES,
     seed: int = 0,
 ) -> SamplingView:
-    """Show the next token's distribution before and after each setting; draw or take a token, go back, write branches.
+    """Show the next token's distribution before and after each setting; readers can draw, pick and take back tokens.
 
-    `settings` are the first settings of a `Sampler` (temperature, top_k, …), and `side_by_side` those of texts written
-    side by side. Chance starts from `seed`, and draws what `generate` would draw. A token's surprise is −ln of the
-    model's own probability, before any setting.
+    `settings` are the initial settings of a `Sampler` (temperature, top_k, …), and `side_by_side` holds the settings of
+    texts that are written side by side. With the same `seed`, the view draws the same tokens as `generate`. A token's
+    surprise is −ln of the model's probability before any setting.
 
-    Raises `ValueError` for an empty prompt, one longer than the model's context, and settings out of range.
+    Raises `ValueError` for an empty prompt, a prompt longer than the model's context, or settings out of range.
 
     >>> from llmlib.tokenization import CharTokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -81,10 +81,10 @@ def explore_sampling(
 
 @dataclass(frozen=True)
 class _Text:
-    """Where the reader is: a prompt, the branches after it, and the node where the text ends."""
+    """The reader's position: a prompt, the branches after it, and the node where the text ends."""
 
     prompt: str = ""
-    ids: tuple[int, ...] = ()  # of the prompt
+    ids: tuple[int, ...] = ()  # ids of the prompt
     tree: Branches = field(default_factory=Branches)
     at: int = PROMPT
 
@@ -94,11 +94,11 @@ class _Text:
 
 
 class _Expected(NamedTuple):
-    """What comes after a text."""
+    """The predictions after a text."""
 
     logits: Float[Tensor, "1 vocab"]
-    log_probs: Float[Tensor, " vocab"]  # the model's own
-    chances: Float[Tensor, " vocab"]  # under the rules; all 0 if they leave no token
+    log_probs: Float[Tensor, " vocab"]  # from the model, before any setting
+    chances: Float[Tensor, " vocab"]  # probabilities under the rules; all 0 if the rules leave no token
     problem: str  # why the rules leave no token, or ""
 
 
@@ -117,15 +117,15 @@ class _Controller:
         self.rules = Rules(end_ids=frozenset({*tokenizer.eos_ids, *model.config.end_ids})).with_settings(settings)
         neutral = self._neutral()
         self.lanes = Lanes(model, [neutral.with_settings(one) for one in side_by_side][:MOST_LANES], view.check)
-        self.text = self.shown = self.lanes_after = _Text()  # the last: what the lanes continue
-        self.shown_length = 1  # of the tree
-        self.texts: dict[str, _Text] = {}  # by prompt, as they were left, the newest last
-        self.run, self.interrupts_before = "", 0  # the latest run of writing, and the interrupts before it
+        self.text = self.shown = self.lanes_after = _Text()  # `lanes_after` is the text that the lanes continue
+        self.shown_length = 1  # number of nodes in the shown tree
+        self.texts: dict[str, _Text] = {}  # earlier texts by prompt, the newest last
+        self.run, self.interrupts_before = "", 0  # the latest run of writing, and the number of interrupts before it
         self.shown_rules: Rules | None = None
         self.followed: Followed | None = None
-        self.counts: Tensor | None = None  # draws of each token, when draws are counted
+        self.counts: Tensor | None = None  # how often each token was drawn, if draws are counted
         self.seed(view.seed)
-        # The page says this at once, while its first act may have to wait for a long one, which an interrupt ends.
+        # The page sends this at once; its first act may have to wait for a long act, which an interrupt ends.
         view.observe(lambda change: self._begin_run(change.new.get("by", "")), "writing")
 
     def _neutral(self) -> Rules:
@@ -135,7 +135,7 @@ class _Controller:
 
     def begin(self, text: str) -> None:
         if text == self.text.prompt and self.text.ids:
-            self.go(PROMPT)  # what was written after it stays
+            self.go(PROMPT)  # the branches after the prompt stay
             return
         if text in self.texts:
             self.text = self.texts[text]
@@ -143,7 +143,7 @@ class _Controller:
         self.text = _Text(text, prompt_ids(self.tokenizer, text, self.model.config.max_seq_len))
 
     def take(self, id: int) -> None:
-        """Append a token that the reader has chosen, whatever the settings say."""
+        """Append a token that the reader has chosen, even if the settings exclude it."""
         self._check_room()
         check_token(id, self.model.config.vocab_size)
         if (known := self.text.tree.child(self.text.at, id)) is None:
@@ -151,7 +151,7 @@ class _Controller:
         self.text = replace(self.text, at=known)
 
     def step(self, run: str = "") -> None:
-        """Let chance choose the next token. A view that writes by itself names its run."""
+        """Let chance choose the next token. `run` names a run of automatic writing; it is "" for a single token."""
         self._check_interrupt(run)
         text, rules = self.text, self.rules
         comes = self._comes()
@@ -207,14 +207,14 @@ class _Controller:
         self.counts = None
 
     def again(self) -> None:
-        """Go back to the prompt, and restart chance from its seed."""
+        """Go back to the prompt, and start the draws again from the seed."""
         self.seed(self.view.seed)
         self.go(PROMPT)
 
     # --- what is shown ---
 
     def _expected(self) -> _Expected:
-        """Compute what comes next. If that fails, the text goes back to what was shown last."""
+        """Compute what comes next. If this fails, go back to the text that was shown last."""
         ids = self.text.ids + self.text.written
         with undoing(self._take_back), noticing_training(self.model, self.view.remark):
             logits = self.reader.logits(ids)
@@ -230,7 +230,7 @@ class _Controller:
     def _take_back(self) -> None:
         self.text = self.shown
         self.text.tree.cut(self.shown_length)
-        self.followed = None  # its nodes may have changed
+        self.followed = None  # the tree's nodes may have changed
 
     def _comes(self) -> Continuation:
         """Find which tokens may come next."""
@@ -281,7 +281,7 @@ class _Controller:
         return "Allow a banned token again, or reset all settings."
 
     def draws(self, times: int) -> None:
-        """Draw the next token many times, only to count."""
+        """Draw the next token many times, just to count the tokens."""
         total = times + (0 if self.counts is None else int(self.counts.sum()))
         if times < 1 or total > MOST_DRAWS:
             raise ValueError(f"The number of draws must be 1 to {MOST_DRAWS:,}; got {total:,}.")
@@ -301,7 +301,7 @@ class _Controller:
 
     def _check_interrupt(self, run: str) -> None:
         """Refuse to keep writing automatically if the kernel was interrupted after this run began."""
-        if not run:  # a single token, for which the reader has asked
+        if not run:  # the reader has asked for a single token
             return
         self._begin_run(run)
         if interrupts() > self.interrupts_before:
@@ -314,7 +314,7 @@ class _Controller:
     # --- side by side ---
 
     def add(self) -> None:
-        """Add a text beside the others, with the settings in use."""
+        """Add a text beside the other texts, with the settings in use."""
         if len(self.lanes.lanes) >= MOST_LANES:
             raise ValueError(f"At most {MOST_LANES} texts fit side by side. Remove a text first.")
         self.lanes.add(self.rules)
@@ -331,7 +331,7 @@ class _Controller:
         self.lanes = Lanes(self.model, [lane.rules for lane in self.lanes.lanes], self.view.check)
 
     def race(self, run: str = "") -> None:
-        """Write one more token in each lane, after the text as it is now."""
+        """Write one more token in each lane, after the current text."""
         self._check_interrupt(run)
         if not self.lanes.lanes:
             raise ValueError("There are no settings to compare yet. Add the settings in use.")

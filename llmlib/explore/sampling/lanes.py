@@ -1,4 +1,4 @@
-"""Texts side by side that continue the same text, each with its own settings."""
+"""Texts side by side that continue the same text, each with different settings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from llmlib.sampling.continuation import Continuation
 from llmlib.transformer import Cache, Transformer
 
 MOST_LANES = 6
-ROOM = 128  # tokens that fit in a cache after the text with which it began
+ROOM = 128  # tokens that fit in a cache after its first text
 
 
 @dataclass(eq=False)
@@ -19,23 +19,23 @@ class Lane:
     """A text written under one set of rules."""
 
     rules: Rules
-    comes: Continuation  # what may come next
+    comes: Continuation  # says which tokens may come next
     ids: list[int] = field(default_factory=list)
-    log_probs: list[float] = field(default_factory=list)  # the model's own
+    log_probs: list[float] = field(default_factory=list)  # from the model, before any setting
     chances: list[float] = field(default_factory=list)  # probabilities under the rules, when each was drawn
     generator: torch.Generator = field(default_factory=torch.Generator)
 
     @property
     def ended(self) -> str:
-        """Why it has ended, or ""."""
+        """The reason why the text has ended, or ""."""
         return self.comes.ended
 
 
 class Lanes:
-    """Writes all lanes in one batch; a lane that was added later catches up first.
+    """Writes all lanes in one batch; a lane that was added late catches up first.
 
     Each lane has its own generator with the same seed, so any difference comes from the rules. `check` is called before
-    each module of the model; it ends a step by raising.
+    each module of the model, and can end a step by raising.
     """
 
     def __init__(self, model: Transformer, rules: Sequence[Rules], check: Callable[[], object] | None = None):
@@ -59,7 +59,7 @@ class Lanes:
             self.add(lane.rules)
 
     def add(self, rules: Rules) -> None:
-        """Add an empty lane; the others keep what they have written."""
+        """Add an empty lane; the other lanes keep their texts."""
         comes = rules.begin()
         for id in self.start[len(self.start) - self.written :]:
             comes = comes.after(id)
@@ -68,11 +68,11 @@ class Lanes:
         self.lanes.append(lane)
 
     def drop(self, lane: int) -> None:
-        """Remove a lane; the others keep what they have written."""
+        """Remove a lane; the other lanes keep their texts."""
         del self.lanes[lane]
 
     def step(self) -> None:
-        """Write one more token in each of the shortest lanes that have not ended. Raises `ValueError` if all have."""
+        """Write one more token in each of the shortest open lanes. Raises `ValueError` if all lanes have ended."""
         most = self.model.config.max_seq_len
         going = [lane for lane in self.lanes if not lane.ended]
         if not going:
@@ -88,7 +88,7 @@ class Lanes:
             chances = lane.rules.probabilities(row[None], ids, lane.comes)
             id = lane.rules.draw(row[None], ids, lane.comes, lane.generator)
             drawn.append((lane, id, row.log_softmax(-1)[id].item(), chances[id].item()))
-        for lane, id, log_prob, chance in drawn:  # only once all have succeeded
+        for lane, id, log_prob, chance in drawn:  # only after all draws have succeeded
             lane.ids.append(id)
             lane.log_probs.append(log_prob)
             lane.chances.append(chance)
@@ -96,12 +96,12 @@ class Lanes:
 
     @torch.inference_mode()
     def _logits(self, lanes: list[Lane], length: int) -> torch.Tensor:
-        """Compute the logits after each lane's text, whose last `length` tokens are its own: [lane, vocab]."""
+        """Return logits [lane, vocab] after each lane's text, whose last `length` tokens belong to the lane."""
         self._keep(lanes)
         whole = len(self.start) + length
         if self.cache is None or self.cache.length > whole - 1 or self.cache.max_seq_len < whole:
             cache = self.model.new_cache(max_seq_len=whole + ROOM)
-            if len(self.start) > 1:  # the shared part is read once
+            if len(self.start) > 1:  # read the shared part only once
                 self.model(self._tensor([self.start[:-1]]), cache=cache, last_only=True)
             cache.reorder(torch.zeros(len(lanes), dtype=torch.long, device=self.model.device))
             self.cache, self.held = cache, lanes
@@ -110,7 +110,7 @@ class Lanes:
         return self.model(self._tensor(new), cache=self.cache, last_only=True)[:, -1].float().cpu()
 
     def _keep(self, lanes: list[Lane]) -> None:
-        """Keep only the rows of these lanes in the cache; if one is missing, everything is read again."""
+        """Keep only the rows of these lanes in the cache; if a lane is missing, the model reads everything again."""
         if self.cache is None or lanes == self.held:
             return
         if not set(lanes) <= set(self.held):

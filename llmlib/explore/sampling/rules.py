@@ -1,4 +1,4 @@
-"""Everything that decides which token may come next: settings, banned tokens and a pattern."""
+"""The rules that decide which token may come next: settings, banned tokens and a pattern."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +15,7 @@ from llmlib.widgets.sampling.branches import PROMPT, Branches
 
 @dataclass(frozen=True)
 class Rules:
-    """A sampler, whose biases are the banned tokens, and a constraint with the regular expression that made it."""
+    """A sampler, whose biases are the banned tokens, and a constraint with the regular expression behind it."""
 
     sampler: Sampler = field(default_factory=Sampler)
     pattern: str = ""
@@ -47,7 +47,7 @@ class Rules:
     def stages(
         self, logits: Float[Tensor, "1 vocab"], ids: tuple[int, ...], comes: Continuation
     ) -> list[tuple[str, Float[Tensor, " vocab"]]]:
-        """Return the logits from the model and after each rule in use, by name, until one leaves no token."""
+        """Return logits by name: the model's, and those after each active rule, up to a rule that leaves no token."""
         found = []
         for name, stage in self.sampler.stages(logits, torch.tensor([ids]), _allowed(comes, logits)):
             found.append(("model" if name == "logits" else name, stage[0]))
@@ -58,7 +58,7 @@ class Rules:
     def probabilities(
         self, logits: Float[Tensor, "1 vocab"], ids: tuple[int, ...], comes: Continuation
     ) -> Float[Tensor, " vocab"]:
-        """Compute the distribution of the next token. If no token is left, a `ValueError` says which rule did it."""
+        """Compute the distribution of the next token. If no token is left, a `ValueError` names the rule."""
         return self.sampler.probabilities(logits, torch.tensor([ids]), _allowed(comes, logits))[0]
 
     def draw(
@@ -73,7 +73,7 @@ def _allowed(comes: Continuation, logits: Float[Tensor, "1 vocab"]) -> Bool[Tens
 
 
 class Followed:
-    """Which tokens may come after each node of some branches. Each node is computed once, from the node before it."""
+    """Finds which tokens may come after each node of some branches; computes each node once, from the node before."""
 
     def __init__(self, rules: Rules, tree: Branches):
         self.rules, self.tree = rules, tree

@@ -1,1 +1,1 @@
-"""What several views use: their own access to a live model, its tokens as text, and checks with words for a reader."""
+"""Code that several views share: access to a live model, its tokens as text, and checks with messages for readers."""

@@ -10,9 +10,7 @@ def check_length(n_tokens: int, most: int, advice: str = "Shorten the text.") ->
     if not n_tokens:
         raise ValueError("A model needs at least one token. Write some text.")
     if n_tokens > most:
-        raise ValueError(
-            f"This text has {n_tokens:,} tokens, but the model can take {most:,} at most (its context). {advice}"
-        )
+        raise ValueError(f"This text has {n_tokens:,} tokens, but the model's context holds only {most:,}. {advice}")
 
 
 def check_room(n_tokens: int, most: int, advice: str) -> None:
@@ -22,7 +20,7 @@ def check_room(n_tokens: int, most: int, advice: str) -> None:
 
 
 def prompt_ids(tokenizer: Tokenizer, text: str, most: int) -> tuple[int, ...]:
-    """Return the ids of a prompt. Raises `ValueError` for an empty one, and for one that is longer than the context."""
+    """Return the ids of a prompt. Raises `ValueError` if the prompt is empty or longer than the context."""
     ids = tuple(tokenizer.encode(text, add_bos=tokenizer.adds_bos))
     if not ids:
         raise ValueError("There is no text to continue. Type at least one word.")

@@ -1,4 +1,4 @@
-"""Configs of well-known models, to look at and to compare with; no weights."""
+"""Configs of well-known models, without weights, to look at and compare."""
 
 from llmlib.transformer import TransformerConfig
 
@@ -45,7 +45,7 @@ KNOWN_MODELS = {
 
 
 def name_of(config: TransformerConfig) -> str | None:
-    """Find the name of the known model with these sizes, whatever its context length and end tokens.
+    """Find the name of the known model with these sizes; context length and end tokens do not matter.
 
     >>> import dataclasses
     >>> name_of(dataclasses.replace(KNOWN_MODELS["GPT-2 small"], max_seq_len=512))

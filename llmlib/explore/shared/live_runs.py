@@ -1,4 +1,4 @@
-"""Live runs in a view: a background thread, or a cell's own loop, takes their steps."""
+"""Live runs in a view: a background thread, or a loop in a cell, takes the steps."""
 
 import asyncio
 import contextlib
@@ -29,29 +29,29 @@ StepT = TypeVar("StepT", bound=Numbered)
 
 @dataclass
 class Tracked(Generic[StepT]):
-    """A run on the board."""
+    """A run on the dashboard."""
 
     number: int
     name: str
     run: Iterator[StepT]
-    in_cell: bool = False  # whether a cell's loop takes its steps
-    busy: bool = False  # whether a step is under way
+    in_cell: bool = False  # whether a loop in a cell takes the run's steps
+    busy: bool = False  # whether the run is taking a step
     steps: list[StepT] = field(default_factory=list)
 
 
 class LiveRuns(RunsView, Generic[StepT]):
     """A `RunsView` with live runs. One thread takes a step of each running run in turn.
 
-    A run can be paused or stopped; `wait` does not wait for a stopped one. Either way the model stays usable and the
-    run can be resumed. An interrupt of the kernel does the same. A run that fails says why in the view; `watch` also
-    raises it.
+    A run can be paused or stopped; `wait` does not wait for a stopped run. Either way, the model stays usable and the
+    run can be resumed. A kernel interrupt pauses all runs. If a run fails, the view says why; `watch` also raises
+    the error.
 
     Subclasses say how a run is added (`_add_run`) and how its steps are logged (`_log`).
     """
 
     def __init__(self, **traits: Any):
         self._tracked: list[Tracked[StepT]] = []
-        self._changed = threading.Condition(threading.RLock())  # held for each change of what is shown
+        self._changed = threading.Condition(threading.RLock())  # held during each change to the view
         self._thread: threading.Thread | None = None
         self._unwatch: Callable[[], object] = lambda: None
         self._display: Any = None
@@ -62,11 +62,11 @@ class LiveRuns(RunsView, Generic[StepT]):
 
     @property
     def steps(self) -> dict[str, list[StepT]]:
-        """All steps that were taken, by the name of the run."""
+        """All steps so far, by the name of the run."""
         return {one.name: one.steps for one in self._tracked}
 
     def _add_run(self, name: str, run: Iterator[StepT], steps: int, step: int) -> int:
-        """Add a run that has taken `step` of `steps` steps (0: unknown) to the board; return its number."""
+        """Add a run that has taken `step` of `steps` steps (0: unknown) to the dashboard; return its number."""
         raise NotImplementedError
 
     def _log(self, number: int, step: StepT, seconds: float) -> None:
@@ -74,21 +74,21 @@ class LiveRuns(RunsView, Generic[StepT]):
         raise NotImplementedError
 
     def add(self, run: Iterator[StepT], name: str = "run") -> None:
-        """Add a run without starting it. Raises `ValueError` for a name that is taken."""
+        """Add a run without starting it. Raises `ValueError` if another run has this name."""
         with self._changed:
             steps = getattr(getattr(run, "config", None), "steps", 0)
             number = self._add_run(name, run, steps, getattr(run, "step", 0))
             self._tracked.append(Tracked(number, name, run))
 
     def begin(self, runs: Iterator[StepT] | Mapping[str, Iterator[StepT]] | None, name: str, start: bool) -> None:
-        """Add one run of this name, or several by their own names; start them if `start` says so."""
+        """Add one run with this name, or several runs by their names; start them if `start` is True."""
         named = runs if isinstance(runs, Mapping) else {} if runs is None else {name: runs}
         for title, run in named.items():
             self.add(run, title)
         if named and start:
             self.resume()
 
-    # --- what the reader wants --------------------------------------------------------------------------------------
+    # --- what the reader does ---------------------------------------------------------------------------------------
 
     def resume(self, run: int | None = None) -> None:
         """Start or resume the run with this number, or every run that can continue."""
@@ -102,17 +102,17 @@ class LiveRuns(RunsView, Generic[StepT]):
                 self._thread.start()
 
     def pause(self, run: int | None = None) -> None:
-        """Pause a run, or all that are running, once the step under way has been taken."""
+        """Pause a run, or all that are running, after the current step."""
         self._pause(run)
         self._settle(run)
 
     def stop(self, run: int | None = None) -> None:
-        """Stop a run, or all, once the step under way has been taken; `resume` can still continue it."""
+        """Stop a run, or all runs, after the current step; `resume` can still continue a stopped run."""
         self._stop(run)
         self._settle(run)
 
     def _pause(self, run: int | None = None) -> None:
-        """Pause without waiting for the step under way, so that the kernel can answer the reader at once."""
+        """Pause without waiting for the current step, so that the kernel can answer the reader at once."""
         self._turn(run, ("running",), "paused")
 
     def _stop(self, run: int | None = None) -> None:
@@ -125,7 +125,7 @@ class LiveRuns(RunsView, Generic[StepT]):
                     self.mark(one.number, into)
 
     def _settle(self, run: int | None = None) -> None:
-        """Wait until no step is under way."""
+        """Wait until no run is taking a step."""
         with self._changed:
             while threading.current_thread() is not self._thread and any(one.busy for one in self._those(run)):
                 self._changed.wait(0.2)
@@ -138,7 +138,7 @@ class LiveRuns(RunsView, Generic[StepT]):
     # --- taking steps -----------------------------------------------------------------------------------------------
 
     def _next(self, after: int = -1) -> Tracked[StepT] | None:
-        """Find the run whose turn it is in the background, after the run with this number."""
+        """Find the background run whose turn comes after the run with this number."""
         running = [one for one in self._tracked if self.state(one.number) == "running" and not one.in_cell]
         return next((one for one in running if one.number > after), running[0] if running else None)
 
@@ -148,15 +148,15 @@ class LiveRuns(RunsView, Generic[StepT]):
             with self._changed:
                 one = self._next(turn)
                 if one is None:
-                    self._thread = None  # under the lock: whoever resumes now starts another one
+                    self._thread = None  # under the lock, so that the next resume starts a new thread
                     self._unwatch()
                     return
             turn = one.number
-            with contextlib.suppress(Exception):  # the view says so
+            with contextlib.suppress(Exception):  # the view shows the error
                 self._take(one)
 
     def _take(self, one: Tracked[StepT]) -> StepT | None:
-        """Take a step of a run; None if it has ended. An error is shown in the view and raised."""
+        """Take a step of a run; return None if the run has ended. An error is shown in the view and raised."""
         with self._changed:
             while one.busy:
                 self._changed.wait(0.2)
@@ -190,17 +190,17 @@ class LiveRuns(RunsView, Generic[StepT]):
             self._changed.notify_all()
 
     def wait(self) -> None:
-        """Wait until every run has finished, failed or been stopped. Runs that have not started are started.
+        """Wait until every run has finished, failed or been stopped. Runs that have not started start now.
 
-        An interrupt of the kernel pauses them, and ends the waiting. Meanwhile the kernel is busy, and the view's
-        buttons wait too; in a notebook, `await dashboard.finished()` leaves the kernel free to answer them.
+        An interrupt of the kernel pauses the runs, and ends the waiting. Meanwhile the kernel is busy, and the view's
+        buttons wait, too; in a notebook, `await dashboard.finished()` keeps the buttons working.
         """
         with self._paused_if_interrupted(), self._changed:
             while self._under_way():
-                self._changed.wait(0.2)  # an interrupt is noticed between two waits
+                self._changed.wait(0.2)  # wait briefly, to notice an interrupt
 
     async def finished(self) -> None:
-        """`await dashboard.finished()` waits as `wait` does, and the view's buttons answer."""
+        """Wait as `wait` does, while the view's buttons keep working: `await dashboard.finished()`."""
         with self._paused_if_interrupted():
             while self._under_way():
                 await asyncio.sleep(0.1)
@@ -226,8 +226,8 @@ class LiveRuns(RunsView, Generic[StepT]):
         """Show a run whose steps a loop takes: `for step in dashboard.watch(train(…))`.
 
         The dashboard appears above the loop, if it is not on the page yet. Leaving the loop, by `break` or by an
-        interrupt, pauses the run: the view's button continues it in the background, and watching it again continues it
-        in the loop. While the loop runs, the kernel is busy with it, and an interrupt is the way to pause.
+        interrupt, pauses the run. The view's button resumes the run in the background; watching the run again resumes
+        it in the loop. While the loop runs, the kernel is busy; to pause, interrupt the kernel.
         """
         one = next((one for one in self._tracked if one.run is run), None)
         if one is None:
@@ -255,13 +255,13 @@ class LiveRuns(RunsView, Generic[StepT]):
             self._renew_picture()
 
     def _may_go_on(self, one: Tracked[StepT]) -> bool:
-        """Wait while the run is paused; False once it has ended."""
+        """Wait while the run is paused; return False once it has ended."""
         with self._changed:
             while self.state(one.number) == "paused":
                 self._changed.wait(0.2)
             return self.state(one.number) == "running"
 
-    # --- its place in a notebook ------------------------------------------------------------------------------------
+    # --- display in a notebook --------------------------------------------------------------------------------------
 
     def _appear(self) -> None:
         try:
@@ -281,8 +281,9 @@ class LiveRuns(RunsView, Generic[StepT]):
     def _renew_picture(self) -> None:
         """Put a picture of the results into a notebook that is executed without a page.
 
-        On a page the view itself shows them, and a new output would replace it and take the keyboard's focus.
+        On a page, the view shows the results itself; a new output would replace the view and take away the keyboard
+        focus.
         """
-        if self._display is not None and "JPY_SESSION_NAME" not in os.environ:  # set by Jupyter's server
+        if self._display is not None and "JPY_SESSION_NAME" not in os.environ:  # Jupyter's server sets this
             data, metadata = self._repr_mimebundle_()
             self._display.update(data, metadata=metadata, raw=True)

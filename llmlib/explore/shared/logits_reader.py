@@ -1,4 +1,4 @@
-"""Reads a text that changes at its end: only what has changed goes through the model again."""
+"""Reads a text that changes at its end: only the changed part goes through the model again."""
 
 from collections.abc import Callable
 
@@ -10,17 +10,17 @@ from llmlib.explore.shared.own_model import own_model, versions
 from llmlib.sampling.prefix_cache import PrefixCache
 from llmlib.transformer import Transformer
 
-ROOM = 256  # tokens that fit in a cache after the text with which it began
-MOST_BYTES = 64 * 2**20  # of remembered logits
+ROOM = 256  # tokens that fit in a cache after its first text
+MOST_BYTES = 64 * 2**20  # limit for remembered logits
 
 
 class LogitsReader:
-    """Computes logits after a text, quickly where the text has much in common with the one before.
+    """Computes logits after a text, and does so quickly if the text has much in common with the text before.
 
-    In 16 bits, reading a text token by token gives slightly different last digits than reading it as a whole. So logits
-    are remembered, and a text shows the same numbers whenever the reader comes back to it. They may still differ for a
-    text that was forgotten meanwhile (the oldest go first), and in another view or batch. `check` is called before each
-    module of the model; it ends the reading by raising.
+    In 16 bits, the last digits differ slightly between a text read token by token and the same text read at once. So
+    logits are remembered, and a text shows the same numbers whenever the reader comes back to it. The numbers may still
+    differ if the text was forgotten meanwhile (the oldest go first), or in another view or batch. `check` is called
+    before each module of the model, and can end the reading by raising.
     """
 
     def __init__(self, model: Transformer, check: Callable[[], object] | None = None):
@@ -30,7 +30,7 @@ class LogitsReader:
     def _forget(self) -> None:
         self.own, self.weights = own_model(self.model, self.check), versions(self.model)
         self.prefix = PrefixCache(self.own, ROOM)
-        self.known: dict[tuple[int, ...], Tensor] = {}  # the logits after a text, the latest last
+        self.known: dict[tuple[int, ...], Tensor] = {}  # the logits after each text, the latest text last
 
     def logits(self, ids: tuple[int, ...]) -> Float[Tensor, "1 vocab"]:
         """Compute the logits after this text. Once the model has been trained, everything is computed again."""
@@ -43,7 +43,7 @@ class LogitsReader:
         return logits
 
     def _read(self, ids: tuple[int, ...]) -> Float[Tensor, "1 vocab"]:
-        known = self.prefix.keep(ids, len(ids) - 1)  # the last token is read in any case: its logits are wanted
+        known = self.prefix.keep(ids, len(ids) - 1)  # always read the last token, because we want its logits
         with torch.inference_mode():
             batch = torch.tensor([ids[known:]], dtype=torch.long, device=self.model.device)
             logits = self.own(batch, cache=self.prefix.cache, last_only=True)[:, -1].float().cpu()

@@ -1,4 +1,4 @@
-"""A view's own access to a model that cells, other views and training use at the same time."""
+"""Separate access for a view to a model that cells, other views and training use at the same time."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,16 +11,16 @@ from llmlib.transformer import Transformer
 from llmlib.widgets.shared.acts import Overtaken
 
 CHANGED = (
-    "The model was being trained while this was computed, so parts of the result come from different weights. "
-    "Try again when the training is done."
+    "The model was being trained while this was computed, so parts of the result come from different weights. Try "
+    "again when the training is done."
 )
 
 
 def own_model(model: Any, check: Callable[[], object] | None = None) -> Any:
-    """Copy the model's modules for one view, sharing its weights; `check` is called before each module runs.
+    """Copy a model's modules for one view, but share the weights; `check` is called before each module runs.
 
-    Hooks from cells and other views do not reach it, and the view's hooks do not reach them. `check` ends a long run by
-    raising. Models of other libraries are returned as they are, since we do not hook anything to them.
+    Hooks from cells and other views do not reach the copy, and the view's hooks reach only the copy. `check` can end a
+    long run by raising. Models of other libraries are returned as they are, since we never add hooks to those models.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -48,7 +48,7 @@ def versions(model: nn.Module) -> list[int]:
 
 @contextmanager
 def undoing(undo: Callable[[], object]) -> Iterator[None]:
-    """Call `undo` if the `with` block fails or is interrupted, but not if newer acts have overtaken it."""
+    """Call `undo` if the `with` block fails or is interrupted, but not if newer acts have replaced this one."""
     try:
         yield
     except Overtaken:

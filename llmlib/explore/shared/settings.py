@@ -23,7 +23,7 @@ def with_settings(sampler: Sampler, settings: Settings) -> Sampler:
 
 
 def settings_of(sampler: Sampler) -> dict[str, Any]:
-    """Return all settings by name; a setting that is not in use has the value at which it does nothing.
+    """Return all settings by name; a setting that is not in use gets its neutral value, which changes nothing.
 
     >>> settings_of(Sampler(top_k=3))["top_p"]
     1.0

@@ -11,7 +11,7 @@ from llmlib.widgets.shared.token_text import token_text
 def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
     """Write each token as text, with the bytes of a split character as ⟨F0 9F⟩.
 
-    Works with our tokenizers and with the ones from `transformers`.
+    Works with our tokenizers and with those of `transformers`.
     """
     if isinstance(tokenizer, Tokenizer):
         return [token_text(bytes_of(tokenizer, id)) for id in ids]
@@ -19,7 +19,7 @@ def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
 
 
 def bytes_of(tokenizer: Tokenizer, id: int) -> bytes:
-    """Return the bytes of a token; b"" for an id that the tokenizer does not use."""
+    """Return the bytes of a token, or b"" for an id that the tokenizer does not use."""
     try:
         return tokenizer.token_bytes(id)
     except ValueError:
@@ -27,7 +27,7 @@ def bytes_of(tokenizer: Tokenizer, id: int) -> bytes:
 
 
 class Words:
-    """The texts of the tokens of several tokenizers; each text is kept only once.
+    """The token texts of several tokenizers; each text is kept only once.
 
     >>> from llmlib.tokenization import CharTokenizer
     >>> words, tokenizer = Words(), CharTokenizer.train("ab")
@@ -54,6 +54,6 @@ def _theirs(tokenizer: Any, id: int) -> str:
         name = tokenizer.convert_ids_to_tokens(id)
         try:
             return token_text(bytes_of_tokens([name])[name])
-        except TokenizerError:  # not a vocabulary of bytes
+        except TokenizerError:  # the vocabulary is not made of bytes
             return text
     return text

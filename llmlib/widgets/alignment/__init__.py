@@ -1,4 +1,4 @@
-"""The alignment view: reward and KL of a policy as it learns, and the answers that it samples."""
+"""The alignment view: the reward and KL divergence of a policy as it learns, and its sampled answers."""
 
 from llmlib.widgets.alignment.view import AlignmentView
 

@@ -1,11 +1,11 @@
-// Models side by side: how each answers the same prompt.
+// Shows models side by side: the answer of each model to the same prompt.
 
 import { element } from "../shared/shared.mjs";
 import { brief, gist } from "./data.mjs";
 
-/** `compared()` returns prompts, models, and for each model its answers and rewards. */
+/** Make the panel that compares models. `compared()` returns the prompts, the models, and their answers and rewards. */
 export function comparedPanel(ctx, compared) {
-  const list = element("select", { "aria-label": "Prompt to compare on" });
+  const list = element("select", { "aria-label": "Prompt to compare answers to" });
   const prompt = element("div", {
     class: "llm-prompt",
     tabindex: 0,
@@ -32,7 +32,7 @@ export function comparedPanel(ctx, compared) {
     const head = element("div", {}, element("strong", { dir: "auto" }, name));
     if (reward !== undefined) head.append(element("span", { class: "llm-note" }, ` reward ${brief(reward)}`));
     const text = answer === "" ? element("em", {}, "(empty)") : answer;
-    const label = `Answer of ${name}`;
+    const label = `Answer from ${name}`;
     const box = element(
       "div",
       { class: "llm-text", tabindex: 0, role: "group", "aria-label": label, dir: "auto" },
@@ -54,7 +54,7 @@ export function comparedPanel(ctx, compared) {
     [listed, shown] = [now, which];
     list.selectedIndex = which;
     prompt.textContent = now.prompts[which];
-    prompt.scrollTop = prompt.scrollHeight; // where the question is
+    prompt.scrollTop = prompt.scrollHeight; // show the end, where the question is
     columns.replaceChildren(...now.models.map((name, k) => column(name, now.answers[k][which], now.rewards[k][which])));
   }
   return { node, draw };

@@ -1,23 +1,24 @@
-// What the alignment view knows about its runs, as numbers and words. It does not touch the page, so Node can test it.
+// What the alignment view knows about its runs, as numbers and words. This code does not touch the page, so Node can
+// test it.
 
 import { howMany, shorten } from "../shared/shared.mjs";
 import { fixed, whole } from "../shared/runs/curves.mjs";
 
-/** What is measured at each step, in the order of a curve's values. */
+/** The measurements at each step, in the order of a curve's values. */
 export const METRICS = [
-  { name: "reward", title: "Reward", unit: "mean of the sampled answers", write: (value) => fixed(value, 3) },
+  { name: "reward", title: "Reward", unit: "mean over the sampled answers", write: (value) => fixed(value, 3) },
   { name: "KL", title: "KL to the reference", unit: "nats", write: (value) => fixed(value, 3), fromZero: true },
   { name: "entropy", title: "Entropy", unit: "nats per token", write: (value) => fixed(value, 3), fromZero: true },
   { name: "length", title: "Length", unit: "tokens", write: (value) => fixed(value, 1), fromZero: true },
 ];
 
-/** Write a reward: "−0.5", "1", "0.123". */
+/** Write a reward with up to three decimals: "−0.5", "1", "0.123". */
 export function brief(value) {
   if (value === null) return "not a number";
   return String(Number(value.toFixed(3)) + 0).replace("-", "−");
 }
 
-/** Write an advantage: "+1.25", "−0.50", "0". */
+/** Write an advantage with its sign and two decimals: "+1.25", "−0.50", "0". */
 export function signed(value) {
   if (value === null) return "not a number";
   const size = Math.abs(value).toFixed(2);
@@ -26,7 +27,7 @@ export function signed(value) {
 
 const share = (part) => `${Math.round(100 * part)}%`;
 
-/** The numbers of a run's last step, in words. */
+/** Describe the numbers of a run's last step in words. */
 export function numbersOf(run) {
   const parts = [];
   const put = (value, words) => {
@@ -37,7 +38,7 @@ export function numbersOf(run) {
   put(run.kl, (value) => `KL ${brief(value)} nats`);
   put(run.entropy, (value) => `entropy ${brief(value)}`);
   put(run.length, (value) => `${METRICS[3].write(value)} tokens`);
-  put(run.cut_off, (value) => `${share(value)} cut off`);
+  put(run.cut_off, (value) => `${share(value)} of answers cut off`);
   put(run.equal_groups, (value) => {
     const groups = run.groups ? `${value} of ${howMany(run.groups, "group")}` : howMany(value, "group");
     return `rewards all equal in ${groups}`;
@@ -45,25 +46,25 @@ export function numbersOf(run) {
   return parts.join(" · ");
 }
 
-/** The steps of a run whose answers are kept. */
+/** Return the steps of a run for which the answers are stored. */
 export const stepsOfGroups = (groups, run) => groups.filter(([whose]) => whose === run).map(([, step]) => step);
 
-/** The step on show: the newest, or the last one kept up to the step that the reader has gone back to. */
+/** Return the step to show: the newest saved step, or the last one up to `at`, the step that the reader chose. */
 export function stepOnShow(steps, at) {
   return at === null ? steps.at(-1) : (steps.findLast((step) => step <= at) ?? steps[0]);
 }
 
-/** The kept step that is nearest to x. */
+/** Return the saved step that is nearest to x. */
 export const nearestStep = (steps, x) =>
   steps.reduce((best, step) => (Math.abs(step - x) < Math.abs(best - x) ? step : best), steps[0]);
 
-/** Name a prompt by its last line, which is usually the question. */
+/** Return a short name for a prompt: its last line, which is usually the question. */
 export function gist(prompt, longest = 80) {
   const lines = prompt.split("\n").filter((line) => line.trim());
   return lines.length ? shorten(lines.at(-1).trim(), longest) : "(empty)";
 }
 
-/** The group to show first: the first one whose rewards differ, if there is any. */
+/** Return the number of the group to show first: the first group whose rewards are not all equal, or else 0. */
 export const telling = (groups) =>
   Math.max(
     0,
@@ -71,7 +72,8 @@ export const telling = (groups) =>
   );
 
 /**
- * The answers of a group, the largest advantage first, equal answers merged: [{ text, reward, advantage, count }, …].
+ * List a group's answers as [{ text, reward, advantage, count }, …], the largest advantage first and equal answers
+ * merged.
  */
 export function merged({ answers, rewards, advantages }) {
   const rows = [];
@@ -85,35 +87,35 @@ export function merged({ answers, rewards, advantages }) {
   return rows.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(b) - rank(a)));
 }
 
-/** Whether all answers of a group got the same reward. */
+/** Return whether all answers of a group got the same reward. */
 export const isEqual = ({ n, missing, spread }) => n > 1 && !missing && spread === 0;
 
-/** What a group teaches, in one sentence. */
+/** Say in one sentence what the model can learn from a group. */
 export function groupInWords(group) {
   const { n, missing, mean, rewards, advantages } = group;
   if (!n) return "This group has no answers.";
   if (missing) {
     const bad = missing === 1 ? "1 reward is not a number" : `${missing} rewards are not numbers`;
-    return `${bad}: look at the reward function.`;
+    return `${bad}: check the reward function.`;
   }
   if (n === 1) return "Only one answer: there is nothing to compare it with.";
   if (isEqual(group)) {
     const learned = advantages.some(Boolean) ? "" : ", so the model learns nothing from this group";
     return `All ${n} rewards are equal (${brief(mean)}): no answer is better than another${learned}.`;
   }
-  const fewer = rewards.length < n ? ` The first ${rewards.length} are shown.` : "";
+  const fewer = rewards.length < n ? ` Only the first ${rewards.length} answers are shown.` : "";
   return `${n} answers, mean reward ${brief(mean)}.${fewer}`;
 }
 
-/** The length of each advantage's bar, from −1 to 1, as a share of the largest. */
+/** Return the length of each advantage's bar, from −1 to 1, relative to the largest advantage. */
 export function barsOf(rows) {
   const sizes = rows.map(({ advantage }) => Math.abs(advantage ?? 0));
   const most = Math.max(1e-9, ...sizes);
   return rows.map(({ advantage }) => (advantage ?? 0) / most);
 }
 
-/** Say in words which of the kept steps this is. */
+/** Say in words which of the saved steps the view shows. */
 export const whenInWords = (steps, step, newest) =>
   newest
-    ? `after step ${whole(step)}, the newest of ${steps.length}`
-    : `after step ${whole(step)}: ${steps.indexOf(step) + 1} of ${steps.length}`;
+    ? `after step ${whole(step)}, the newest of ${steps.length} saved steps`
+    : `after step ${whole(step)}, number ${steps.indexOf(step) + 1} of ${steps.length} saved steps`;

@@ -1,4 +1,5 @@
-// A group of answers to one prompt, with their rewards and advantages, and a slider back through time.
+// Shows a group of answers to one prompt with their rewards and advantages, and a slider for going back to earlier
+// steps.
 
 import { element } from "../shared/shared.mjs";
 import { choice, renew } from "../shared/controls.mjs";
@@ -15,7 +16,8 @@ import {
   whenInWords,
 } from "./data.mjs";
 
-/** `ctx` knows runs and what the reader looks at (see board.mjs); `groups()` returns what is kept. */
+/** Make the panel for groups of answers. `ctx` knows the runs and what the reader looks at (see board.mjs);
+ * `groups()` returns the saved groups. */
 export function groupPanel(ctx, groups) {
   const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Training step to show" });
   const when = element("span", { class: "llm-note" });
@@ -38,7 +40,7 @@ export function groupPanel(ctx, groups) {
     "p",
     { class: "llm-note llm-why" },
     "The model answers the same prompt several times. An answer that is better than the others has a positive " +
-      "advantage and becomes more likely; one that is worse becomes less likely.",
+      "advantage and becomes more likely; a worse answer becomes less likely.",
   );
   const node = element(
     "div",
@@ -63,7 +65,7 @@ export function groupPanel(ctx, groups) {
   const steps = () => (run() ? stepsOfGroups(groups(), run().number) : []);
   const step = () => stepOnShow(steps(), ctx.state.at);
 
-  /** The choice of a run and of a prompt. */
+  /** Draw the controls for choosing a run and a prompt. */
   function drawWays(found, which) {
     const runs = having();
     const now = JSON.stringify([runs.map(({ about }) => about.name), run().number, found.map(isEqual), which]);
@@ -77,7 +79,11 @@ export function groupPanel(ctx, groups) {
         ? [
             element("span", { class: "llm-note" }, "prompt"),
             choice("Which prompt", prompts, which, (prompt_) => ctx.go({ prompt: prompt_ })),
-            element("span", { class: "llm-note" }, found.some(isEqual) ? "=: all answers got the same reward" : ""),
+            element(
+              "span",
+              { class: "llm-note" },
+              found.some(isEqual) ? "“=” means that all answers got the same reward" : "",
+            ),
           ]
         : []),
     ]);
@@ -118,10 +124,10 @@ export function groupPanel(ctx, groups) {
     drawWays(found, which);
     const group = found[which];
     const key = JSON.stringify(group);
-    if (key === shown) return; // what is selected or scrolled stays
+    if (key === shown) return; // keep the reader's selection and scroll position
     shown = key;
     prompt.textContent = group.prompt;
-    prompt.scrollTop = prompt.scrollHeight; // where the question is
+    prompt.scrollTop = prompt.scrollHeight; // show the end, where the question is
     says.textContent = groupInWords(group);
     says.classList.toggle("llm-odd", group.missing > 0);
     const rows = merged(group);

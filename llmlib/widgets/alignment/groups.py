@@ -1,4 +1,4 @@
-"""Groups of sampled answers, as a view keeps them: few, short, and without numbers that JSON cannot hold."""
+"""Groups of sampled answers as a view stores them: few, short, and without numbers that JSON cannot hold."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,19 +6,19 @@ from typing import Any
 
 from llmlib.widgets.shared.runs.view import least_missed
 
-MOST_STEPS, MOST_GROUPS, MOST_ANSWERS = 100, 8, 16  # of a run; of a step; of a group
+MOST_STEPS, MOST_GROUPS, MOST_ANSWERS = 100, 8, 16  # per run; per step; per group
 LONGEST_PROMPT, LONGEST_ANSWER = 1500, 600  # characters
-MOST_CHARACTERS = 300_000  # of a run, so that showing it stays quick
+MOST_CHARACTERS = 300_000  # per run, so that showing the run stays quick
 
 Group = dict[str, Any]
 
 
 def pack_group(group: Mapping[str, Any]) -> Group:
-    """Make what the view shows of a group: `prompt`, `answers`, `rewards` and `advantages` of the first answers.
+    """Return what the view shows of a group: the `prompt`, and the first `answers`, `rewards` and `advantages`.
 
-    `n` is how many answers there are, `missing` how many of their rewards are not finite, `mean` the mean of the
-    others, `spread` how far apart they are. A number that is not finite becomes None. Raises `ValueError` if there is
-    not one reward and one advantage for each answer.
+    `n` is the number of answers, and `missing` is how many rewards are not finite. `mean` is the mean of the finite
+    rewards, and `spread` the difference between the largest and the smallest. A number that is not finite becomes None.
+    Raises `ValueError` unless each answer has one reward and one advantage.
 
     >>> group = {"prompt": "2 + 2?", "answers": ["4", "5"], "rewards": [1, 0], "advantages": [0.5, -0.5]}
     >>> packed = pack_group(group)
@@ -29,7 +29,7 @@ def pack_group(group: Mapping[str, Any]) -> Group:
     rewards, advantages = (list(map(float, group[name])) for name in ("rewards", "advantages"))
     if not len(answers) == len(rewards) == len(advantages):
         raise ValueError(
-            f"A group has a reward and an advantage for each answer, but this one has {len(answers)} answers, "
+            f"A group must have one reward and one advantage for each answer; got {len(answers)} answers, "
             f"{len(rewards)} rewards and {len(advantages)} advantages."
         )
     known = [reward for reward in rewards if math.isfinite(reward)]
@@ -46,7 +46,7 @@ def pack_group(group: Mapping[str, Any]) -> Group:
 
 
 class Kept:
-    """The groups of a run at some steps, the oldest first; a long run forgets steps in between."""
+    """The groups of a run at some steps, oldest first; in a long run, some steps in between are dropped."""
 
     def __init__(self) -> None:
         self.steps: list[int] = []
@@ -69,7 +69,7 @@ def finite(value: float) -> float | None:
 
 
 def cut(text: str, longest: int) -> str:
-    """Cut a text that is too long.
+    """Cut a text to at most `longest` characters.
 
     >>> cut("abcdef", 4), cut("abc", 4)
     ('abc…', 'abc')
@@ -78,7 +78,7 @@ def cut(text: str, longest: int) -> str:
 
 
 def merged(group: Group) -> list[tuple[str, float | None, float | None, int]]:
-    """List the answers of a group, the largest advantage first: text, reward, advantage, how many are the same.
+    """List a group's distinct answers, the largest advantage first: text, reward, advantage, number of copies.
 
     >>> group = {"answers": ["a", "b", "a"], "rewards": [0.0, 1.0, 0.0], "advantages": [-0.5, 1.0, -0.5]}
     >>> merged(group)
@@ -92,7 +92,7 @@ def merged(group: Group) -> list[tuple[str, float | None, float | None, int]]:
 
 
 def gist(prompt: str, longest: int = 80) -> str:
-    """Name a prompt by its last line, which is usually the question.
+    """Return a short name for a prompt: its last line, which is usually the question.
 
     >>> gist("Pip lost his key.\\n\\nWho has it?"), gist(" ")
     ('Who has it?', '(empty)')
@@ -101,19 +101,19 @@ def gist(prompt: str, longest: int = 80) -> str:
     return cut(lines[-1], longest) if lines else "(empty)"
 
 
-def telling(groups: Sequence[Group]) -> int:
-    """Choose the group to show first: the first one whose rewards differ, if there is any.
+def most_telling(groups: Sequence[Group]) -> int:
+    """Return the number of the group to show first: the first group whose rewards are not all equal, or else 0.
 
-    >>> telling([{"spread": 0.0}, {"spread": None}, {"spread": 1.5}])
+    >>> most_telling([{"spread": 0.0}, {"spread": None}, {"spread": 1.5}])
     2
     """
     return next((number for number, group in enumerate(groups) if group["spread"]), 0)
 
 
-def told(group: Group) -> str:
-    """Say in one sentence what a group teaches; the counterpart of `groupInWords` in data.mjs.
+def in_words(group: Group) -> str:
+    """Say in one sentence what the model can learn from a group, as `groupInWords` in data.mjs does.
 
-    >>> told({"n": 4, "missing": 0, "mean": 0.0, "spread": 0.0, "rewards": [0.0] * 4, "advantages": [0.0] * 4})
+    >>> in_words({"n": 4, "missing": 0, "mean": 0.0, "spread": 0.0, "rewards": [0.0] * 4, "advantages": [0.0] * 4})
     'All 4 rewards are equal (0): no answer is better than another, so the model learns nothing from this group.'
     """
     n, missing, mean, spread = (group[name] for name in ("n", "missing", "mean", "spread"))
@@ -121,7 +121,7 @@ def told(group: Group) -> str:
         return "This group has no answers."
     if missing:
         bad = "1 reward is not a number" if missing == 1 else f"{missing} rewards are not numbers"
-        return f"{bad}: look at the reward function."
+        return f"{bad}: check the reward function."
     if n == 1:
         return "Only one answer: there is nothing to compare it with."
     if spread == 0:
@@ -129,12 +129,12 @@ def told(group: Group) -> str:
         if not any(group["advantages"]):
             what += ", so the model learns nothing from this group"
         return f"All {n} rewards are equal ({brief(mean)}): {what}."
-    fewer = f" The first {len(group['rewards'])} are shown." if len(group["rewards"]) < n else ""
+    fewer = f" Only the first {len(group['rewards'])} answers are shown." if len(group["rewards"]) < n else ""
     return f"{n} answers, mean reward {brief(mean)}.{fewer}"
 
 
 def brief(value: float | None) -> str:
-    """Write a reward.
+    """Write a reward with up to three decimals.
 
     >>> brief(-0.5), brief(1.0), brief(0.12345), brief(None)
     ('−0.5', '1', '0.123', 'not a number')
@@ -145,7 +145,7 @@ def brief(value: float | None) -> str:
 
 
 def signed(value: float | None) -> str:
-    """Write an advantage.
+    """Write an advantage with its sign and two decimals.
 
     >>> signed(1.25), signed(-0.5), signed(0.001), signed(None)
     ('+1.25', '−0.50', '0', 'not a number')

@@ -1,10 +1,10 @@
-"""The static picture of an alignment view: what is shown where no widget can run."""
+"""The static picture of an alignment view, for places where no widget can run."""
 
 import textwrap
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from llmlib.widgets.alignment.groups import Group, brief, cut, merged, signed, telling, told
+from llmlib.widgets.alignment.groups import Group, brief, cut, in_words, merged, most_telling, signed
 from llmlib.widgets.shared.base import escape_xml
 from llmlib.widgets.shared.runs.charts import Pairs, charts, legends, wrapped
 from llmlib.widgets.shared.still import FAINT, INK
@@ -12,9 +12,9 @@ from llmlib.widgets.shared.token_text import picture
 
 WIDTH = 860
 TITLES = ("Reward", "KL (nats per answer)", "Entropy (nats per token)", "Length (tokens)")
-BETTER, WORSE = "#0b5cad", "#9a4f00"  # as in the light theme of shared.css
+BETTER, WORSE = "#0b5cad", "#9a4f00"  # the colours of shared.css's light theme
 BAR = 60.0  # pixels: half the width of an advantage's bar
-TEXT = 260.0  # x of the answers
+TEXT = 260.0  # the x coordinate of the answers
 
 
 @runtime_checkable
@@ -28,14 +28,14 @@ class Board(Protocol):
 
 
 def draw(view: Board) -> str:
-    """Draw all runs as they are now, the newest answers, and the first prompt that models are compared on."""
+    """Draw the current state of all runs, the newest answers, and the first comparison between models."""
     pairs = view.pairs()
     below, y = legends(pairs, [_legend(about) for about, _, _ in pairs])
     measures = list(dict.fromkeys(name for about, _, _ in pairs for name in about["measures"]))
-    dashed = f"Dashed: {', '.join(measures)}, only measured. " if measures else ""
+    dashed = f"Dashed: {', '.join(measures)}, measured but not trained for. " if measures else ""
     parts = [
-        '<text x="8" y="22" font-weight="600">Reward, step by step: the higher, the better the answers.</text>',
-        f'<text x="8" y="42" fill="{FAINT}" font-size="12">Lines: the reward used for training. '
+        '<text x="8" y="22" font-weight="600">Reward at each step: the higher it is, the better the answers.</text>',
+        f'<text x="8" y="42" fill="{FAINT}" font-size="12">Solid lines: the reward used for training. '
         f"{escape_xml(dashed)}Run this cell to use the view.</text>",
         charts(pairs, TITLES, caps=False, from_zero=(False, True, True, True)),
         below,
@@ -43,7 +43,7 @@ def draw(view: Board) -> str:
     for name, step, groups in view.last_groups():
         whose = f"{name}: answers" if len(pairs) > 1 else "Answers"
         title = f"{whose} to one prompt after step {step:,}, and their advantages"
-        source, y = _group(title, groups[telling(groups)], y + 16)
+        source, y = _group(title, groups[most_telling(groups)], y + 16)
         parts.append(source)
     if view.compared.get("prompts"):
         source, y = _side_by_side(view.compared, y + 16)
@@ -68,19 +68,19 @@ def _line(x: int | float, y: int | float, words: str, **looks: str) -> str:
 
 
 def _ending(prompt: str, most: int = 4) -> list[str]:
-    """Break a prompt into lines, and keep the last lines, where the question usually is."""
+    """Split a prompt into lines, and keep the last lines, where the question usually is."""
     lines = [line for line in wrapped(prompt, 120, 100) if line]
     return lines if len(lines) <= most else ["…", *lines[1 - most :]]
 
 
 def _group(title: str, group: Group, y: float) -> tuple[str, float]:
-    """Draw a group: its prompt, then each answer with a bar to the left or the right for its advantage."""
+    """Draw a group: its prompt, and each answer with a bar to the left or right for its advantage."""
     parts = [_line(8, y, title, font_weight="600")]
     for line in _ending(group["prompt"]):
         y += 17
         parts.append(_line(8, y, line, fill=FAINT))
     y += 19
-    parts.append(_line(8, y, told(group)))
+    parts.append(_line(8, y, in_words(group)))
     rows = merged(group)
     y += 20
     parts += [_line(x, y, words, fill=FAINT) for x, words in ((8, "advantage"), (200, "reward"), (TEXT, "answer"))]
@@ -100,7 +100,7 @@ def _group(title: str, group: Group, y: float) -> tuple[str, float]:
 
 
 def _side_by_side(compared: Mapping[str, Any], y: float) -> tuple[str, float]:
-    parts = [_line(8, y, "Side by side: the same prompt for each model", font_weight="600")]
+    parts = [_line(8, y, "Side by side: each model’s answer to the same prompt", font_weight="600")]
     for line in _ending(compared["prompts"][0]):
         y += 17
         parts.append(_line(8, y, line, fill=FAINT))

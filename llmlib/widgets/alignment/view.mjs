@@ -11,10 +11,10 @@ export default widget("llm-alignment", ({ model, hub, el }) => {
     {
       name: "alignment",
       lead:
-        "Watch the reward rise, and see what it costs. KL is how far the model has moved from the reference; entropy " +
-        "is how undecided it still is. Click a step to read the answers there.",
+        "Watch the reward rise, and see how the model changes. KL measures how far the model has moved from the " +
+        "reference; entropy measures how undecided the model still is. Click a step to read the answers at that step.",
       metrics: METRICS,
-      solid: "trained for",
+      solid: "training reward",
       state: { at: null, of: null, prompt: null, question: 0 },
       traits: ["groups", "compared"],
       numbersOf,

@@ -1,4 +1,4 @@
-"""The alignment view: reward, KL, entropy and length of runs, the answers they sample, and models side by side."""
+"""The alignment view: reward, KL, entropy and answer length of runs, sampled answers, and models side by side."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from llmlib.widgets.alignment.groups import (
     cut,
     finite,
     gist,
-    telling,
+    most_telling,
 )
 from llmlib.widgets.alignment.picture import draw
 from llmlib.widgets.shared.runs.curves import Curve
@@ -27,12 +27,13 @@ MOST_COMPARED = 50  # prompts
 
 
 class AlignmentView(RunsView):
-    """Runs that train a policy with a reward, as plain numbers and strings. Whoever trains calls `add_run`, then `log`
-    after each step, and `mark` at the end; `compare` puts the answers of several models side by side.
+    """Runs that train a policy with a reward, as plain numbers and strings. Training code calls `add_run` at the start,
+    `log` after each step, and `mark` at the end; `compare` puts the answers of several models side by side.
 
     Besides what every `RunsView` has, `runs` holds `measures` (the names of other rewards, drawn dashed), `cut_off`,
-    `equal_groups` and `groups` (of how many). `groups` are `[run, step, groups]`, the oldest first, each group as
-    `pack_group` makes it. `compared` has `prompts`, `models`, and for each model its `answers` and `rewards`.
+    `equal_groups` and `groups` (how many groups there were). The trait `groups` lists `[run, step, groups]`, oldest
+    first; each group comes from `pack_group`. `compared` holds `prompts`, `models`, and each model's `answers` and
+    `rewards`.
 
     >>> view = AlignmentView()
     >>> run = view.add_run("policy", steps=2)
@@ -52,8 +53,8 @@ class AlignmentView(RunsView):
 
     groups: traitlets.List = traitlets.List().tag(sync=True)
     compared = traitlets.Dict().tag(sync=True)
-    # `place` also has: at (which step's answers; none: the newest), of (of which run's number), prompt (the number of a
-    # group), question (the number of a compared prompt)
+    # `place` also holds: at (the step whose answers are shown; null: the newest), of (the number of its run), prompt
+    # (the number of a group), question (the number of a compared prompt)
 
     def __init__(self, **traits: Any):
         self._kept: list[Kept] = []
@@ -61,9 +62,9 @@ class AlignmentView(RunsView):
         super().__init__(**traits)
 
     def add_run(self, name: str, steps: int = 0, step: int = 0) -> int:
-        """Add a run that has taken `step` steps before; return its number.
+        """Add a run that has already taken `step` steps, and return its number.
 
-        Raises `ValueError` for a name that is taken.
+        Raises `ValueError` if another run has this name.
         """
         number = self.put_run(name, steps, step, dashed=0, measures=[])
         self._kept.append(Kept())
@@ -87,11 +88,11 @@ class AlignmentView(RunsView):
     ) -> None:
         """Log a step of a run, which took `seconds` seconds.
 
-        `reward` is what the policy is trained for, and `measures` are other rewards by name, such as the true one where
-        the policy is trained for a proxy. `kl` is the distance to the reference in nats per answer, `entropy` in nats
-        per token, `length` in tokens; `cut_off` is the share of answers without an end. Each of the `groups` has a
-        `prompt` and its `answers`, `rewards` and `advantages`. Raises `ValueError` if their lengths differ, or if the
-        measures differ from those of earlier steps.
+        `reward` is the reward that the policy is trained for. `measures` holds other rewards by name, such as the true
+        reward if the policy is trained for a proxy. `kl` is the KL divergence from the reference in nats per answer,
+        `entropy` is in nats per token, and `length` in tokens; `cut_off` is the share of answers that did not end by
+        themselves. Each of the `groups` has a `prompt` and its `answers`, `rewards` and `advantages`. Raises
+        `ValueError` if their lengths differ, or if the measures are not the same as at earlier steps.
         """
         about, kept = self._about[run], self._kept[run]
         names, beside = list(measures or {}), list((measures or {}).values())
@@ -121,16 +122,16 @@ class AlignmentView(RunsView):
         answers: Mapping[str, Sequence[str]],
         rewards: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
-        """Show the answers of models to the same prompts side by side: by the model's name, one answer to each prompt.
+        """Show several models' answers side by side; `answers` maps a model's name to its answers, one per prompt.
 
-        Raises `ValueError` unless there are as many answers and rewards as prompts.
+        Raises `ValueError` unless each model has as many answers, and as many rewards if any, as there are prompts.
         """
         for name, given in [*answers.items(), *(rewards or {}).items()]:
             if len(given) != len(prompts):
                 what = "answers from" if given is answers.get(name) else "rewards for"
                 raise ValueError(f"There are {len(prompts)} prompts, but {len(given)} {what} {name!r}.")
         if unknown := set(rewards or {}) - set(answers):
-            raise ValueError(f"There are rewards for {sorted(unknown)}, but no answers from these models.")
+            raise ValueError(f"`rewards` contains {sorted(unknown)}, but `answers` has no answers from these models.")
         self.compared = {
             "prompts": [cut(str(prompt), LONGEST_PROMPT) for prompt in prompts[:MOST_COMPARED]],
             "models": list(answers),
@@ -147,7 +148,7 @@ class AlignmentView(RunsView):
             self._fresh = False
 
     def last_groups(self) -> list[tuple[str, int, list[Group]]]:
-        """List each run that has sampled answers: its name, the last step, and the groups there."""
+        """List each run that has sampled answers: its name, its last step with answers, and the groups of this step."""
         return [
             (about["name"], kept.steps[-1], kept.groups[-1])
             for about, kept in zip(self._about, self._kept)
@@ -156,9 +157,9 @@ class AlignmentView(RunsView):
 
     @property
     def alt(self) -> str:
-        words = " ".join(map(told_run, self._about)) or "There is no run yet."
+        words = " ".join(map(run_in_words, self._about)) or "There is no run yet."
         for name, step, groups in self.last_groups():
-            group = groups[telling(groups)]
+            group = groups[most_telling(groups)]
             whose = f" {name}, after" if len(self._about) > 1 else " After"
             known = [reward for reward in group["rewards"] if reward is not None]
             ends = f", rewards from {brief(min(known))} to {brief(max(known))}" if known else ""
@@ -171,7 +172,7 @@ class AlignmentView(RunsView):
         return draw(self)
 
 
-def told_run(about: dict[str, Any]) -> str:
+def run_in_words(about: dict[str, Any]) -> str:
     """Describe a run in one sentence."""
     words = reached(about)
     if "reward" in about:

@@ -1,4 +1,4 @@
-"""The architecture view: a model as nested boxes, down to a single tensor, with its costs and the path of one token."""
+"""The architecture view: a model as nested boxes, down to single tensors, with its costs and the path of one token."""
 
 from llmlib.widgets.architecture.boxes import Box, BoxTensor, SourceLine
 from llmlib.widgets.architecture.view import ArchitectureView

@@ -1,11 +1,11 @@
-"""An architecture as plain data: nested boxes, and the tensors in them."""
+"""An architecture as plain data: nested boxes and their tensors."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from math import prod
 from typing import Any, Literal
 
-Axis = tuple[str, int]  # its name and its length
+Axis = tuple[str, int]  # the axis's name and length
 
 KINDS = ("embedding", "norm", "attention", "mlp", "stream", "output", "group")
 
@@ -21,7 +21,7 @@ class SourceLine:
 
 @dataclass(frozen=True)
 class BoxTensor:
-    """Weights, or a value that passes through a box. A value's axes `seq` and `query` count the tokens of a text."""
+    """A weight, or a value that passes through a box. A value's axes `seq` and `query` count the tokens of a text."""
 
     name: str
     axes: tuple[Axis, ...]
@@ -33,28 +33,28 @@ class BoxTensor:
 
     @property
     def numbers_a_token(self) -> int:
-        """How many numbers a value has for one token."""
+        """The number of numbers that a value needs for one token; 0 for weights."""
         return 0 if self.is_weight else prod(length for name, length in self.axes if name not in ("seq", "query"))
 
 
 @dataclass(frozen=True)
 class Box:
-    """A part of a model. Its own costs are for one copy, without the boxes inside; bytes are numbers × width."""
+    """A part of a model. Its costs are those of one copy, without the boxes inside; bytes are numbers times width."""
 
     id: str
     title: str
-    words: str  # one sentence: what it does
+    words: str  # one sentence that says what the box does
     kind: str
     tensors: tuple[BoxTensor, ...] = ()
     lines: tuple[SourceLine, ...] = ()
-    flops: int = 0  # of matrix products, for one token
-    read: int = 0  # weights that one token needs: only one row of a table
-    before: str = ""  # the box whose value comes in
-    repeat: int = 1  # how many copies one after another
+    flops: int = 0  # matrix products only, for one token
+    read: int = 0  # weights that one token needs (only one row of a table)
+    before: str = ""  # the box whose value this box receives
+    repeat: int = 1  # how many copies follow each other
     boxes: tuple["Box", ...] = field(default=())
 
     def total(self, what: Literal["parameters", "flops", "read", "written"]) -> int:
-        """Add up a cost over all copies and everything inside.
+        """Add up a cost over all copies of this box and all boxes inside.
 
         >>> inside = Box("a", "A", "", "mlp", (BoxTensor("weight", (("d_mlp", 4), ("d_model", 2)), True),), flops=16)
         >>> Box("model", "Model", "", "group", repeat=3, boxes=(inside,)).total("parameters")
@@ -69,13 +69,13 @@ class Box:
         return self.repeat * (own + sum(box.total(what) for box in self.boxes))
 
     def walk(self) -> Iterator["Box"]:
-        """Yield this box and everything inside it, in the order of the flow."""
+        """Yield this box and all boxes inside it, in the order of the computation."""
         yield self
         for box in self.boxes:
             yield from box.walk()
 
     def as_json(self, width: int) -> dict[str, Any]:
-        """Describe the boxes for the browser, with totals; a number takes `width` bytes."""
+        """Describe the boxes and their total costs for the browser; a number takes `width` bytes."""
         costs = {what: self.total(what) // self.repeat for what in ("parameters", "flops", "read", "written")}
         return {
             "id": self.id,

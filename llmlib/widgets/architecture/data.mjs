@@ -1,4 +1,4 @@
-// What the architecture view knows, as numbers and words. It does not touch the page, so Node can test it.
+// What the architecture view knows, as numbers and words. This code does not touch the page, so Node can test it.
 
 const UNITS = [
   [1e18, "E"],
@@ -9,23 +9,23 @@ const UNITS = [
   [1e3, "k"],
 ];
 
-/** 134515008 -> "135 M", 576 -> "576": three digits, and room for a unit. */
+/** Write a number with three significant digits, and a unit if there is one: 134515008 -> "135 M", 576 -> "576". */
 export function inShort(value, unit = "") {
   const [size, letter] = UNITS.find(([least]) => value >= 0.9995 * least) ?? [1, ""];
   const digits = Number((value / size).toPrecision(3)).toString();
   return `${digits}${letter || unit ? " " : ""}${letter}${unit}`;
 }
 
-/** Parameters are counted in millions and billions: "135 M", "8.03 B". */
+/** Write a number of parameters in millions or billions: "135 M", "8.03 B". */
 export const counted = (value) => inShort(value).replace("G", "B");
 
-/** Write a share for people: "12%", "3.4%", "0.05%". */
+/** Write a share as a rounded percentage: "12%", "3.4%", "0.05%". */
 export function share(part, whole) {
   const p = whole ? (100 * part) / whole : 0;
   return `${p >= 9.95 ? Math.round(p) : p >= 0.1 || p === 0 ? Number(p.toFixed(1)) : Number(p.toPrecision(1))}%`;
 }
 
-/** All boxes by name, each with the boxes around it and how many copies of it the whole model has. */
+/** Index all boxes by id, each with the boxes around it and its number of copies in the whole model. */
 export function index(tree) {
   const found = new Map();
   const visit = (box, around, times) => {
@@ -37,14 +37,14 @@ export function index(tree) {
   return found;
 }
 
-/** What the strip and the numbers in the boxes may show. */
+/** The measures that the strip and the numbers in the boxes can show. */
 export const BARS = {
   parameters: { words: "parameters", of: (box) => box.parameters, write: counted },
   flops: { words: "FLOPs per token", of: (box) => box.flops, write: (value) => inShort(value) },
   read: { words: "weights read per token", of: (box) => box.read, write: (value) => inShort(value, "B") },
 };
 
-/** How a measure is divided among the kinds of boxes: [[kind, value], …], in the order of the flow. */
+/** Divide a measure among the kinds of boxes: [[kind, value], …], in the order of the computation. */
 export function divided(tree, of) {
   const sums = { embedding: 0, attention: 0, mlp: 0, norm: 0, output: 0 };
   const add = (box, times) => {
@@ -57,14 +57,15 @@ export function divided(tree, of) {
   return Object.entries(sums);
 }
 
-/** "9 head × 14 seq × 64 d_head"; if `tokens` is given, "seq" has that number. */
+/** Write a shape in words: "9 head × 14 seq × 64 d_head"; `tokens`, if given, is the length of "seq". */
 export function shapeInWords(axes, tokens = 0) {
   const length = (name, size) =>
     ["seq", "query", "key"].includes(name) ? (tokens ? tokens.toLocaleString("en") : "") : size.toLocaleString("en");
   return axes.map(([name, size]) => `${length(name, size)} ${name}`.trim()).join(" × ");
 }
 
-/** The cells of an opened tensor: `at(panel, row, column)` returns a value, NaN for one that is not finite. */
+/** Unpack the cells of an opened tensor: `at(panel, row, column)` returns a value, or NaN if the value is not finite.
+ * */
 export function unpackOpened(opened, view) {
   const { rows, columns, scale } = opened;
   const codes = new Int8Array(view.buffer, view.byteOffset, view.byteLength);
@@ -79,21 +80,21 @@ export function unpackOpened(opened, view) {
   };
 }
 
-/** Which of the tensor's own rows or columns share one cell: "5", "10 to 11". */
+/** Write the numbers of the tensor's rows or columns that share one cell: "5", "10 to 11". */
 export function span(at, cells, length) {
   const from = Math.floor((at * length) / cells);
   const to = Math.max(from, Math.floor(((at + 1) * length) / cells) - 1);
   return from === to ? String(from) : `${from} to ${to}`;
 }
 
-/** Panels side by side in `width` pixels: { across, cell: [width, height], gap, height }. */
+/** Lay out panels side by side in `width` pixels: { across, cell: [width, height], gap, height }. */
 export function layoutPanels(panels, rows, columns, width, most = 260) {
   const across = panels === 1 ? 1 : Math.min(panels, panels > 16 ? 8 : panels > 4 ? 3 : 2);
   const gap = panels === 1 ? 0 : 6;
   const down = Math.ceil(panels / across);
   const wide = (width - gap * (across - 1)) / across / columns;
   const room = (most / down - gap) / rows;
-  const tall = Math.min(room, Math.max(14, wide)); // few rows are not stretched, few columns stay square
+  const tall = Math.min(room, Math.max(14, wide)); // do not stretch a few rows; keep a few columns square
   return {
     across,
     gap,
@@ -103,7 +104,7 @@ export function layoutPanels(panels, rows, columns, width, most = 260) {
   };
 }
 
-/** What is said about an opened value, for each token; null if there is nothing to say. */
+/** Unpack the measurements of an opened value for each token; null if Python sent none. */
 export function unpackTokens(view) {
   if (!view?.byteLength) return null;
   const values = new Float32Array(new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer);
@@ -116,7 +117,7 @@ export function unpackTokens(view) {
   });
 }
 
-/** The paths of all tokens through the layers: arrays (place or layer × token). */
+/** Unpack the paths of all tokens through the layers, as arrays (position or layer × token). */
 export function unpackFollowed({ layers, seq }, view) {
   const values = new Float32Array(new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer);
   const places = (layers + 1) * seq;
@@ -133,9 +134,9 @@ export function unpackFollowed({ layers, seq }, view) {
   };
 }
 
-/** What the map of all tokens may show: values by row and token, and words for them. */
+/** The measures that the map of all tokens can show: values by row and token, and words for them. */
 export const WAYS = {
-  norm: { words: "length of the stream", rows: (way) => way.layers + 1, log: true },
+  norm: { words: "length of the vector in the residual stream", rows: (way) => way.layers + 1, log: true },
   end: {
     words: "how close the vector’s direction is to its final direction (cosine)",
     rows: (way) => way.layers + 1,
@@ -145,7 +146,7 @@ export const WAYS = {
   mlp: { words: "what the MLP added", rows: (way) => way.layers, log: true },
 };
 
-/** Map values to 0 … 1 for colours: on a log scale from the smallest to the largest, or unchanged. */
+/** Map values to 0 … 1 for colours: on a log scale from the smallest to the largest value, or unchanged. */
 export function scaled(values, log) {
   if (!log) return Float32Array.from(values, (value) => Math.max(0, value));
   const logs = Array.from(values, (value) => Math.log(Math.max(value, 1e-6)));
@@ -171,13 +172,13 @@ export const SIZE_WORDS = {
   max_seq_len: "context",
 };
 
-/** Where a size is on its slider, 0 to 1000; sliders are logarithmic. */
+/** Return a size's position on its logarithmic slider, 0 to 1000. */
 export function toSlider(name, value) {
   const [low, high] = RANGES[name];
   return Math.round((1000 * Math.log(Math.max(low, Math.min(high, value)) / low)) / Math.log(high / low));
 }
 
-/** The size at a point of its slider: round numbers, and for d_model those that the heads can share. */
+/** Return the size at a slider's position: a round number, or for d_model, a number that the heads can share. */
 export function fromSlider(name, at, sizes) {
   const [low, high] = RANGES[name];
   const exact = low * (high / low) ** (at / 1000);
@@ -192,7 +193,7 @@ function divisorNear(n, wanted) {
   return divisors.reduce((best, d) => (Math.abs(Math.log(d / wanted)) < Math.abs(Math.log(best / wanted)) ? d : best));
 }
 
-/** "×2.1", "÷3", "" for no change. */
+/** Write a change as a factor: "×2.1", "÷3", or "" for no change. */
 export function ratio(now, before) {
   if (!before || !now || now === before) return "";
   const grows = now > before;

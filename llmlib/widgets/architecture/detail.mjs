@@ -1,4 +1,5 @@
-// One box: what it does, what it costs, the line that computes it, and its tensors with their real values.
+// Shows one box: what it does, what it costs, the line of code that computes it, and its tensors with their real
+// values.
 
 import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, shorten, visibleToken } from "../shared/shared.mjs";
@@ -6,9 +7,9 @@ import { choice } from "../shared/controls.mjs";
 import { parseColour, rampOf, sized } from "../shared/canvas.mjs";
 import { counted, inShort, layoutPanels, shapeInWords, share, span, unpackOpened, unpackTokens } from "./data.mjs";
 
-const WIDTH = 330; // pixels: a picture of values
+const WIDTH = 330; // pixels: the width of a picture of values
 const LEAD =
-  "Every box is a part of the model. Open one to see what it does, what it costs, and the line of code behind it.";
+  "Every box is a part of the model. Open a box to see what it does, what it costs, and the line of code behind it.";
 
 export function detailPanel(ctx) {
   const crumbs = element("div", { class: "llm-crumbs", role: "group", "aria-label": "Where you are" });
@@ -23,7 +24,7 @@ export function detailPanel(ctx) {
   const lead = element("p", { class: "llm-note" }, LEAD);
   const node = element(
     "div",
-    { class: "llm-detail", role: "group", "aria-label": "The box that is open" },
+    { class: "llm-detail", role: "group", "aria-label": "The open box" },
     crumbs,
     title,
     words,
@@ -88,7 +89,7 @@ export function detailPanel(ctx) {
     );
     const { context, dtype } = ctx.model();
     const seen = context.toLocaleString("en");
-    measured.textContent = `FLOPs for one token that sees ${seen} tokens; bytes for numbers in ${dtype}.`;
+    measured.textContent = `FLOPs: for one token that sees ${seen} tokens. Bytes: for numbers in ${dtype}.`;
     lead.hidden = box.id !== "model";
     const key = JSON.stringify([box.id, box.tensors]);
     if (made !== key) {
@@ -117,7 +118,7 @@ export function detailPanel(ctx) {
               { class: "llm-note" },
               tensor.weight
                 ? `  ${tensor.parameters.toLocaleString("en")} numbers, ${inShort(tensor.bytes, "B")}`
-                : `  ${inShort(tensor.bytes, "B")} a token`,
+                : `  ${inShort(tensor.bytes, "B")} per token`,
             ),
           ]
         : []),
@@ -128,7 +129,8 @@ export function detailPanel(ctx) {
   return { node, draw };
 }
 
-/** The real values of the open tensor as a picture; which token, how long its vector is, what the box changed. */
+/** Shows the real values of the open tensor as a picture, and for one token, the vector's length and what the box
+ * changed. */
 function valuesPanel(ctx) {
   const canvas = element("canvas", {
     tabindex: 0,
@@ -137,11 +139,11 @@ function valuesPanel(ctx) {
     class: "llm-values",
   });
   const reading = element("p", { class: "llm-reading" });
-  const told = element("p", { class: "llm-told" });
+  const caption = element("p", { class: "llm-caption" });
   const select = element("select", { "aria-label": "Token" });
   const scale = element("div", { class: "llm-scale" });
   const chooser = element("label", { class: "llm-token" }, "Token ", select);
-  const node = element("div", { class: "llm-live" }, canvas, reading, scale, chooser, told);
+  const node = element("div", { class: "llm-live" }, canvas, reading, scale, chooser, caption);
   let picture = null;
   let layout = null;
   let at = null;
@@ -261,28 +263,28 @@ function valuesPanel(ctx) {
     node.hidden = !tensor || !(fits || ctx.alive());
     if (node.hidden) return;
     canvas.hidden = scale.hidden = reading.hidden = !fits;
-    chooser.hidden = told.hidden = true;
+    chooser.hidden = caption.hidden = true;
     if (!fits) {
-      told.hidden = false;
-      told.textContent = "Fetching the values …";
+      caption.hidden = false;
+      caption.textContent = "Fetching the values …";
       return;
     }
     picture = unpackOpened(opened, ctx.openedCodes());
     canvas.setAttribute(
       "aria-label",
-      `Values of ${tensor.name}, ${shapeInWords(tensor.axes, ctx.tokens().length)}. Arrow keys move from cell to cell.`,
+      `Values of ${tensor.name}, ${shapeInWords(tensor.axes, ctx.tokens().length)}. Arrow keys move between cells.`,
     );
     paint();
     tell();
     const of = unpackTokens(ctx.openedTokens());
     const tokens = ctx.tokens();
-    told.hidden = false;
+    caption.hidden = false;
     if (tensor.weight) {
-      told.textContent = `Norm of the whole tensor: ${opened.norm.toPrecision(4)}.`;
+      caption.textContent = `The norm of the whole tensor is ${opened.norm.toPrecision(4)}.`;
       return;
     }
     if (!of) {
-      told.hidden = true;
+      caption.hidden = true;
       return;
     }
     chooser.hidden = false;
@@ -296,22 +298,22 @@ function valuesPanel(ctx) {
     const { norm, before, cosine, changed } = of(ctx.token());
     const from = ctx.boxes().get(ctx.boxes().get(ctx.state.box).box.before)?.box.title ?? "before";
     const moved = [
-      ` The box changed the vector by ${share(changed, 1)} of its length;`,
-      `cosine between before and after: ${cosine.toFixed(3).replace("-", "−")}.`,
+      ` The box changed the vector by ${share(changed, 1)} of its length.`,
+      `The cosine between the old and new vectors is ${cosine.toFixed(3).replace("-", "−")}.`,
     ];
-    told.replaceChildren(
-      "The token’s vector has norm ",
+    caption.replaceChildren(
+      "The token’s vector has a norm of ",
       element("strong", {}, norm.toPrecision(3)),
-      `; before, in “${from}”, it was ${before.toPrecision(3)}.`,
+      `; before, in “${from}”, the norm was ${before.toPrecision(3)}.`,
       Number.isNaN(cosine)
-        ? " The two vectors differ in width, so their directions cannot be compared."
+        ? " The two vectors have different widths, so their directions cannot be compared."
         : moved.join(" "),
     );
   }
   return { node, draw };
 }
 
-/** Colours of signed values, as [r, g, b] for the codes -127 … 127. */
+/** Return the colours of signed values, as [r, g, b] for the codes -127 … 127. */
 export function signedColours(stops) {
   const given = stops.map(parseColour);
   return Array.from({ length: 255 }, (_, k) => {

@@ -1,4 +1,5 @@
-// One token's path: how long its vector is and where it points after each layer, and who added how much.
+// Shows one token's path: the vector's length and direction after each layer, and how much each part of the model
+// added.
 
 import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
@@ -14,7 +15,7 @@ export function followPanel(ctx) {
     tabindex: 0,
     role: "application",
     "aria-roledescription": "map of tokens and layers",
-    "aria-label": "All tokens. Arrow keys go to another token or layer.",
+    "aria-label": "All tokens. Use the arrow keys to go to another token or layer.",
   });
   const column = element("div", { class: "llm-column" });
   const cell = element("div", { class: "llm-cell" });
@@ -76,10 +77,10 @@ export function followPanel(ctx) {
         width: `${room / way.seq}px`,
         height: `${tall()}px`,
       });
-    const meaning = WAYS[measure()].log ? "longer the vector (logarithmic)" : "closer to its final direction";
+    const meaning = WAYS[measure()].log ? "longer the vector (log scale)" : "closer the vector to its final direction";
     reading.textContent = to
       ? `${visibleToken(ctx.tokens()[to.token])}, ${rowName(to.row)}: ${value(to).toPrecision(3)}`
-      : `The stronger the colour, the ${meaning}. Point at a cell; click to follow its token.`;
+      : `The stronger the colour, the ${meaning}. Point at a cell to read its value; click it to follow its token.`;
   }
   canvas.addEventListener("pointermove", (event) => way && point(place(event)));
   canvas.addEventListener("pointerleave", () => way && point(null));
@@ -151,7 +152,7 @@ export function followPanel(ctx) {
     });
   }
 
-  /** Lines over the layers: `{ name, colour, values }`, each named where it ends. */
+  /** Draw lines over the layers: `{ name, colour, values }`, each with its name where it ends. */
   function chart(box, label, lines, { log = false, low, high, ticks, axis }) {
     const width = 330;
     const height = 156;
@@ -204,8 +205,8 @@ export function followPanel(ctx) {
     const low = Math.floor(Math.log10(Math.min(...all)));
     const high = Math.ceil(Math.log10(Math.max(...all)) + 1e-9);
     const largest = [
-      ...attention.map(([at, v]) => [v, `attention ${at - 1}`]),
-      ...mlp.map(([at, v]) => [v, `MLP ${at - 1}`]),
+      ...attention.map(([at, v]) => [v, `attention in layer ${at - 1}`]),
+      ...mlp.map(([at, v]) => [v, `the MLP in layer ${at - 1}`]),
     ].sort((p, q) => q[0] - p[0])[0];
     title.replaceChildren(
       "Following ",
@@ -213,15 +214,15 @@ export function followPanel(ctx) {
     );
     const [begin, end, added] = [stream[0][1], stream.at(-1)[1], largest[0]].map((norm) => norm.toPrecision(3));
     story.textContent = [
-      `The token’s vector begins with norm ${begin} and ends with norm ${end}.`,
+      `The token’s vector begins with a norm of ${begin} and ends with a norm of ${end}.`,
       `The final vector points ${direction(way.start[way.layers * way.seq + token])} the initial one.`,
-      `The largest addition came from ${largest[1]} (${added}).`,
+      `The largest vector, with a norm of ${added}, was added by ${largest[1]}.`,
     ].join(" ");
     chart(
       lengths,
-      "Norm of the residual stream, and of what attention and MLP added, over the layers",
+      "Norm of the residual stream, and of what attention and the MLP added, over the layers",
       [
-        { name: "the stream", colour: ctx.palette.ink, values: stream },
+        { name: "stream", colour: ctx.palette.ink, values: stream },
         { name: "attention adds", colour: ctx.palette.more, values: attention },
         { name: "MLP adds", colour: ctx.palette.warm, values: mlp },
       ],
@@ -229,7 +230,7 @@ export function followPanel(ctx) {
     );
     chart(
       angles,
-      "Cosine of the residual stream to its start and to its end, over the layers",
+      "Cosine between the residual stream and its start and end, over the layers",
       [
         { name: "cosine to start", colour: ctx.palette.accent, values: of("start", 0) },
         { name: "cosine to end", colour: ctx.palette.warm, values: of("end", 0) },
@@ -248,7 +249,7 @@ export function followPanel(ctx) {
       : cosine > 0.15
         ? "a little in the direction of"
         : cosine > -0.15
-          ? "at nearly a right angle to"
+          ? "nearly at a right angle to"
           : "away from";
 
   function draw(width) {
@@ -260,7 +261,7 @@ export function followPanel(ctx) {
       ? ""
       : ctx.alive()
         ? "The model is reading the text …"
-        : "To follow a token, this page would need a live model. The sizes are under “Boxes”.";
+        : "Following a token needs a live model, which this page does not have. To see the sizes, choose “Boxes”.";
     if (!here) return;
     if (ctx.followedValues() !== draw.from) {
       draw.from = ctx.followedValues();
@@ -270,7 +271,7 @@ export function followPanel(ctx) {
       tools.append(
         choice(
           "What the map shows",
-          Object.entries({ norm: "length", end: "cosine to the end", attention: "attention added", mlp: "MLP added" }),
+          Object.entries({ norm: "length", end: "cosine to end", attention: "attention added", mlp: "MLP added" }),
           measure(),
           (chosen) => ctx.go({ way: chosen }),
         ),

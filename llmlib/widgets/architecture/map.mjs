@@ -1,9 +1,9 @@
-// The model as nested boxes: one opened layer for all of them, beside the line of the residual stream.
+// Shows the model as nested boxes: one opened layer that stands for all layers, and the line of the residual stream.
 
 import { element, howMany, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 import { BARS, share } from "./data.mjs";
 
-// Boxes that are side by side; the others follow one by one.
+// Boxes that stand side by side; all other boxes get a row of their own.
 const ROWS = {
   model: [["embed", "positions"], ["layer"], ["final_norm", "→", "unembed"]],
   attention: [
@@ -13,7 +13,7 @@ const ROWS = {
   mlp: [["mlp_norm", "→", "gate", "up", "→", "activation", "→", "down"]],
 };
 
-/** The boxes of a group in rows, as `ROWS` has them: lists of boxes, and arrows between two of them. */
+/** Arrange the boxes of a group in rows, as in `ROWS`: lists of boxes, with arrows between them. */
 export function inRows(box) {
   const known = ROWS[box.id] ?? [];
   const inside = (id) => box.boxes.find((one) => one.id === id);
@@ -30,7 +30,7 @@ export function mapPanel(ctx) {
   const ends = { text: element("div", { class: "llm-end" }), next: element("div", { class: "llm-end" }) };
   const strip = element("div", { class: "llm-stack", "aria-hidden": "true" });
   const which = element("output", { class: "llm-which" });
-  const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Which layer" });
+  const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Layer" });
   let drawn = null;
 
   slider.addEventListener("input", () => ctx.go({ layer: Number(slider.value) }));
@@ -88,7 +88,7 @@ export function mapPanel(ctx) {
     strip.append(...Array.from({ length: Math.min(repeat, 160) }, () => element("span", {})));
   }
 
-  /** What goes in, and what is expected to come out. */
+  /** Draw the reader's text at the start of the model, and the likeliest next token at the end. */
   function drawEnds() {
     const tokens = ctx.tokens();
     const [likeliest] = ctx.tour().next ?? [];
@@ -106,7 +106,7 @@ export function mapPanel(ctx) {
       );
   }
 
-  /** The box that the tour is about. */
+  /** Mark the box that the tour explains now. */
   function mark() {
     const at = ctx.station()?.box;
     const nodes = [...Object.entries(ends), ...[...buttons].map(([id, { one }]) => [id, one])];
@@ -131,8 +131,8 @@ export function mapPanel(ctx) {
       const all = of(box) * ctx.boxes().get(id).copies;
       const small = one.closest(".llm-group .llm-boxes");
       const part = share(all, whole);
-      const told = small ? part : `${write(all)} · ${part}`;
-      const costs = box.kind === "stream" || !all ? "" : told;
+      const shareText = small ? part : `${write(all)} · ${part}`;
+      const costs = box.kind === "stream" || !all ? "" : shareText;
       one.querySelector(".llm-title").textContent = id === "layer" ? `${box.repeat} × layer` : box.title;
       value.textContent = costs;
       value.hidden = !costs;
@@ -148,7 +148,7 @@ export function mapPanel(ctx) {
     mark();
   }
 
-  /** Put the details of the open box right under it, if there is no room beside the map. */
+  /** Put the details of the open box right under this box, if there is no room beside the map. */
   function hold(panel) {
     const one = buttons.get(ctx.state.box)?.one;
     const place = one?.closest(".llm-boxes, .llm-alone, .llm-add") ?? one;

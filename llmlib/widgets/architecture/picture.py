@@ -1,4 +1,4 @@
-"""The static picture of an architecture: what is shown where no widget can run."""
+"""The static picture of an architecture, for places where no widget can run."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from llmlib.widgets.shared.base import escape_xml
 from llmlib.widgets.shared.still import FAINT
 from llmlib.widgets.shared.token_text import picture
 
-FILLS = {  # as --llm-hue-… of the light theme
+FILLS = {  # the colours --llm-hue-… of the light theme
     "embedding": "#e0d9f6",
     "output": "#e0d9f6",
     "norm": "#eef0f2",
@@ -21,7 +21,7 @@ LINE = "#8a929b"
 
 
 def in_short(number: float | int, unit: str = "") -> str:
-    """Write a large number in three digits, as `inShort` in data.mjs does.
+    """Write a number with three significant digits, as `inShort` in data.mjs does.
 
     >>> in_short(134_515_008), in_short(47_185_920, "B"), in_short(576)
     ('135 M', '47.2 MB', '576')
@@ -33,7 +33,7 @@ def in_short(number: float | int, unit: str = "") -> str:
 
 
 def counted(parameters: float | int) -> str:
-    """Write parameters in millions and billions.
+    """Write a number of parameters in millions or billions.
 
     >>> counted(8_030_261_248)
     '8.03 B'
@@ -42,7 +42,7 @@ def counted(parameters: float | int) -> str:
 
 
 def draw(model: Mapping[str, Any], shares: Mapping[str, float]) -> str:
-    """Draw the boxes of a model (one layer stands for all), and to scale how its parameters are divided."""
+    """Draw the boxes of a model (one layer stands for all layers), and a strip that shows its parameters to scale."""
     tree, totals = model["tree"], model["totals"]
     parts = [
         f'<text x="12" y="26" font-size="16" font-weight="600">{escape_xml(model["title"])}</text>',
@@ -69,7 +69,7 @@ def draw(model: Mapping[str, Any], shares: Mapping[str, float]) -> str:
 def _boxes(
     boxes: list[dict[str, Any]], left: int, top: int, right: int, total: int, times: int = 1
 ) -> tuple[list[str], int]:
-    """Draw boxes one below the other; boxes with nothing inside share a row."""
+    """Draw boxes one below the other; boxes without inner boxes share a row."""
     parts: list[str] = []
     y, waiting, across = top, list(boxes), 1 if left <= 50 else 5 if len(boxes) <= 5 else 4
     while waiting:

@@ -1,4 +1,4 @@
-// The sizes of the model, which the reader can change, and what the model then costs.
+// Shows the model's sizes, which the reader can change, and the resulting costs.
 
 import { element } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
@@ -11,7 +11,7 @@ export function sizesPanel(ctx, hub, model) {
   const totals = element("dl", { class: "llm-totals" });
   const fields = Object.entries(SIZE_WORDS).map(([name, words]) => {
     const acts = { step: 1, "data-acts": true };
-    const number = element("input", { type: "number", min: 1, "aria-label": `${words}, exactly`, ...acts });
+    const number = element("input", { type: "number", min: 1, "aria-label": `${words}, as a number`, ...acts });
     const slider = element("input", { type: "range", min: 0, max: 1000, "aria-label": words, ...acts });
     const act = (value) => hub.act("size", { name, value }, { latest: `size ${name}` });
     number.addEventListener("input", () => {
@@ -33,7 +33,7 @@ export function sizesPanel(ctx, hub, model) {
   const node = group("llm-costs", "Sizes and costs", totals, grid, problem);
   let first = null;
   let named = "";
-  // the model that the reader chose, until Python answers, so that an answer to an earlier choice changes nothing
+  // the model that the reader chose, until Python answers: an answer to an earlier choice must not change anything
   let wanted = null;
 
   async function want(name) {
@@ -44,7 +44,7 @@ export function sizesPanel(ctx, hub, model) {
     ctx.redraw();
   }
 
-  /** In its own column beside the map, or below it, as wide as the view. */
+  /** Draw this panel in its own column beside the map, or below the map and as wide as the view. */
   function draw(width, ownColumn) {
     grid.classList.toggle("llm-wide", width >= 880 && !ownColumn);
     const sizes = model.get("sizes");
@@ -66,8 +66,10 @@ export function sizesPanel(ctx, hub, model) {
       if (document.activeElement !== slider) slider.value = toSlider(name, sizes[name]);
       slider.setAttribute("aria-valuetext", String(sizes[name]));
     }
-    const told = [model.get("problem"), " The last valid model is still shown."];
-    problem.replaceChildren(...(told[0] ? [element("strong", {}, "These sizes do not fit together. "), ...told] : []));
+    const explanation = [model.get("problem"), " The view still shows the last valid model."];
+    problem.replaceChildren(
+      ...(explanation[0] ? [element("strong", {}, "These sizes do not fit together. "), ...explanation] : []),
+    );
     totals.classList.toggle("llm-stale", Boolean(model.get("problem")));
     const base = first?.chosen === chosen ? first.totals : null;
     const { context, dtype } = ctx.model();
@@ -89,8 +91,8 @@ export function sizesPanel(ctx, hub, model) {
       figure("Parameters", "parameters", "", now.parameters.toLocaleString("en")),
       figure("Weights", "weight_bytes", "B", `in ${dtype}`),
       figure("KV cache", "cache_bytes", "B", `at ${tokens} in ${dtype}`),
-      figure("Forward", "forward_flops", "FLOPs", `a token that sees ${tokens}`),
-      figure("Training", "training_flops", "FLOPs", `a token that sees ${tokens}`),
+      figure("Forward", "forward_flops", "FLOPs", `per token that sees ${tokens}`),
+      figure("Training", "training_flops", "FLOPs", `per token that sees ${tokens}`),
     );
   }
   return { node, models, draw };

@@ -1,20 +1,20 @@
-// What the guided tour says at each station, with the numbers of the reader's own text. Node tests it.
+// Writes what the guided tour says at each stop, with the numbers of the reader's own text. Node tests this code.
 
 import { howMany, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 
-/** 12.3456 -> "12.3"; null, for a number that is not finite, in words. */
+/** Write a number with three significant digits: 12.3456 -> "12.3"; null means a number that is not finite. */
 export function number(value) {
   return value === null ? "not a number" : Number(value.toPrecision(3)).toString().replace("-", "−");
 }
 const shareInWords = (p) => (p === null ? "not a number" : percent(p));
 const quotedToken = (text) => `“${isolated(shorten(visibleToken(text), 16))}”`;
 
-/** The layer in which the last token looks hardest at another one: the tour begins there. */
+/** Return the layer in which the last token pays the most attention to another token; the tour begins there. */
 export function strongestLayer({ layers }) {
   return layers.reduce((best, { weight }, layer) => ((weight ?? 0) > (layers[best].weight ?? 0) ? layer : best), 0);
 }
 
-/** Where the largest vector was added to the stream: { layer, part, norm }. */
+/** Find the largest vector that was added to the stream: { layer, part, norm }. */
 export function largestAddition({ layers }) {
   const all = layers.flatMap(({ attention, mlp }, layer) => [
     { layer, part: "attention", norm: attention ?? 0 },
@@ -24,8 +24,9 @@ export function largestAddition({ layers }) {
 }
 
 /**
- * The stations of a tour through a model. Each has the `box` that it is about, a `title`, two or three sentences, and
- * perhaps `tokens`, the `norms` of the stream or the likeliest `next` tokens. `layer` is the chosen one.
+ * List the stops of a tour through a model. Each stop has the `box` that it explains, a `title`, two or three
+ * sentences, and perhaps `tokens`, the `norms` of the stream or the likeliest `next` tokens. `layer` is the chosen
+ * layer.
  */
 export function stations(tour, tokens, layer, hasPositions) {
   const { sizes, layers } = tour;
@@ -39,8 +40,8 @@ export function stations(tour, tokens, layer, hasPositions) {
       box: "embed",
       title: "Each id becomes a vector",
       words: [
-        `Each id picks one of the ${all(sizes.vocab)} rows of the token table: ${all(sizes.d_model)} numbers.`,
-        hasPositions ? "The vector of the token’s position is added." : "",
+        `Each id picks a row of the token table (${all(sizes.vocab)} rows of ${all(sizes.d_model)} numbers).`,
+        hasPositions ? "The model adds the vector of the token’s position." : "",
         `The vector of ${last}, your last token, begins with ${tour.numbers.map(number).join(", ")} …`,
         `and has length ${number(tour.norm)}.`,
       ],
@@ -48,22 +49,24 @@ export function stations(tour, tokens, layer, hasPositions) {
     ...ofLayer(tour, tokens, layer, last),
     {
       box: "layer",
-      title: "Layer upon layer",
+      title: "Layer after layer",
       norms: [tour.norm, ...layers.map(({ after }) => after)],
       words: [
-        sizes.layers > 1 ? `All ${all(sizes.layers)} layers do this, one after the other.` : "There is a single layer.",
-        `On the way the vector of ${last} goes from length ${number(tour.norm)} to ${number(end)};`,
+        sizes.layers > 1
+          ? `The vectors pass through all ${all(sizes.layers)} layers, one after the other.`
+          : "The model has a single layer.",
+        `Along the way, the vector of ${last} goes from length ${number(tour.norm)} to ${number(end)};`,
         `${largestInWords(largestAddition(tour))}.`,
       ],
     },
     {
       box: "unembed",
-      title: "The last vector meets every token",
+      title: "The last vector is compared with every token",
       words: [
-        `The final norm brings the vector from length ${number(end)} to ${number(tour.final)}.`,
-        `The output table compares this vector with ${all(sizes.vocab)} rows, one for each token.`,
-        `${best.token} gets the highest score, a logit of ${number(best.logit)};`,
-        `the mean is ${number(tour.mean_logit)}.`,
+        `The final norm changes the vector’s length from ${number(end)} to ${number(tour.final)}.`,
+        `The model compares this vector with the output table’s ${all(sizes.vocab)} rows, one for each token.`,
+        `The token ${best.token} gets the highest score, a logit of ${number(best.logit)};`,
+        `the mean over all logits is ${number(tour.mean_logit)}.`,
       ],
     },
     {
@@ -73,14 +76,14 @@ export function stations(tour, tokens, layer, hasPositions) {
       words: [
         "Softmax turns the scores into probabilities.",
         `After your text, the model gives ${best.token} a probability of ${shareInWords(best.p)}.`,
-        "One token is drawn and added to the text, and it all starts again.",
+        "One token is sampled and added to the text, and the whole computation starts again.",
       ],
     },
   ].map((station) => ({ ...station, words: station.words.filter(Boolean).join(" ") }));
 }
 
 const largestInWords = ({ layer, part, norm }) =>
-  `the ${part} of layer ${layer} adds the longest piece (${number(norm)})`;
+  `the ${part} of layer ${layer} adds the longest vector (${number(norm)})`;
 
 function ofText({ ids, characters }, tokens) {
   const [long, short] = [howMany(characters, "character"), howMany(tokens.length, "token")];
@@ -89,32 +92,32 @@ function ofText({ ids, characters }, tokens) {
     title: "Your text becomes tokens",
     tokens: tokens.map((text, k) => [text, ids[k]]),
     words: [
-      `The tokenizer cuts your ${long} into ${short} and gives each its number, the id.`,
-      "From here on the model sees these numbers and nothing else.",
+      `The tokenizer splits your ${long} into ${short} and gives each token a number, its id.`,
+      "From here on, the model sees only these numbers.",
     ],
   };
 }
 
-/** What happens in one layer: where the last token looks hardest, what attention adds, and what the MLP adds. */
+/** Describe one layer: what the last token pays the most attention to, what attention adds, and what the MLP adds. */
 function ofLayer({ sizes, layers }, tokens, layer, last) {
   const here = layers[layer];
   const mlp = {
     box: "mlp",
     title: "The MLP works on each token by itself",
     words: [
-      `In layer ${layer}, ${last} meets ${sizes.d_mlp.toLocaleString("en")} hidden units.`,
-      `Unit ${here.unit} answers most strongly, with ${number(here.activation ?? null)}.`,
-      `Together they add a vector of length ${number(here.mlp)} to the stream,`,
-      `which is then ${number(here.after)} long.`,
+      `In layer ${layer}, the vector of ${last} goes through ${sizes.d_mlp.toLocaleString("en")} hidden units.`,
+      `Unit ${here.unit} has the strongest activation, ${number(here.activation ?? null)}.`,
+      `Together, the units add a vector of length ${number(here.mlp)} to the stream,`,
+      `which then has length ${number(here.after)}.`,
     ],
   };
-  const where = tokens.length > 2 ? "a token in between" : "the token before";
+  const where = tokens.length > 2 ? "a token between the first and the last" : "the token before";
   const look = [
-    `Of all ${sizes.heads} heads, head ${here.head} looks hardest at ${where}:`,
+    `Of all ${sizes.heads} heads, head ${here.head} pays the most attention to ${where}:`,
     `${shareInWords(here.weight)} of its attention goes to ${quotedToken(tokens[here.key])}.`,
-    `The first token gets ${shareInWords(here.first)}, on average over the heads.`,
+    `Averaged over the heads, the first token gets ${shareInWords(here.first)} of the attention.`,
   ];
-  const alone = ["There is only one token here, so all heads look at it. Read a longer text to see them choose."];
+  const alone = ["There is only one token here, so all heads look at it. Use a longer text to see the heads choose."];
   return [
     {
       box: "pattern",
@@ -123,11 +126,11 @@ function ofLayer({ sizes, layers }, tokens, layer, last) {
     },
     {
       box: "add_attention",
-      title: "What the heads found is added",
+      title: "The heads’ results are added",
       words: [
         `Attention in layer ${layer} writes a vector of length ${number(here.attention)}`,
-        `and adds it to the vector of ${last}, which was ${number(here.before)} long and is now ${number(here.mid)}.`,
-        "This running sum is the residual stream: nothing is overwritten.",
+        `and adds it to the vector of ${last}, whose length goes from ${number(here.before)} to ${number(here.mid)}.`,
+        "This running sum is the residual stream. Layers only add to it and never overwrite it.",
       ],
     },
     ...(sizes.d_mlp ? [mlp] : []),

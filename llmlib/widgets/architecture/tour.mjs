@@ -1,4 +1,4 @@
-// The guided tour: box after box, explained with the numbers of the reader's own text.
+// Shows the guided tour, which explains box after box with the numbers of the reader's own text.
 
 import { element, isolated, shorten, visibleToken } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
@@ -18,8 +18,8 @@ export function tourPanel(ctx) {
   const back = button("‹ Previous", "ArrowLeft");
   const forth = button("Next ›", "ArrowRight");
   const story = element("div", {}, title, words, more);
-  const nav = element("div", { class: "llm-row", role: "group", "aria-label": "Stations" }, back, at, forth);
-  const name = "Guided tour. Left and right arrow keys go back and forward.";
+  const nav = element("div", { class: "llm-row", role: "group", "aria-label": "Stops of the tour" }, back, at, forth);
+  const name = "Guided tour. Use the left and right arrow keys to go back and forward.";
   const node = element("div", { class: "llm-tour", role: "group", "aria-label": name }, nav, story, waiting);
   node.addEventListener("keydown", (event) => {
     if (go(event.key)) event.preventDefault();
@@ -38,15 +38,15 @@ export function tourPanel(ctx) {
     return true;
   }
 
-  /** A line over the layers: the length of the last token's vector. */
+  /** Draw the length of the last token's vector as a line over the layers. */
   function line(norms) {
     const [width, height, left, top, bottom] = [330, 110, 44, 10, 18];
     const most = Math.max(...norms.map((norm) => norm ?? 0)) || 1;
     const x = (k) => left + ((width - left - 10) * k) / Math.max(1, norms.length - 1);
     const y = (norm) => top + (height - top - bottom) * (1 - (norm ?? 0) / most);
     const text = (said, where) => svg("text", { "font-size": 11, fill: ctx.palette.faint, ...where }, said);
-    const told = "Length of the last token’s vector after each layer";
-    const box = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": told });
+    const label = "Length of the last token’s vector after each layer";
+    const box = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
     box.append(
       svg("line", { x1: left, x2: width - 10, y1: y(0), y2: y(0), stroke: ctx.palette.line }),
       svg("polyline", {
@@ -90,7 +90,7 @@ export function tourPanel(ctx) {
     waiting.hidden = Boolean(station);
     waiting.textContent = ctx.alive()
       ? "The model is reading the text …"
-      : "The tour needs a live model and a text, and this page has neither.";
+      : "The tour needs a live model and a text, which this page does not have.";
     if (!station) return;
     at.textContent = `${here + 1} of ${all.length}`;
     [back.disabled, forth.disabled] = [here === 0, here === all.length - 1];

@@ -1,4 +1,4 @@
-"""Values of a tensor as a picture: few enough cells to see, one byte each."""
+"""Pictures of a tensor's values, with few enough cells to see, and one byte for each cell."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,16 +11,16 @@ MOST_ROWS, MOST_COLUMNS, MOST_CELLS = 192, 288, 64_000
 
 @dataclass(frozen=True)
 class Picture:
-    """Panels (one per head, or a single one) of cells, each the strongest value of its square; code c is ±scale·(c /
-    127)².
+    """A tensor's cells in one or more panels (one per head). A cell shows the strongest value of its square; code c
+    means ±scale·(c / 127)².
     """
 
     codes: bytes
-    meta: dict[str, Any]  # panels, rows, columns, scale, and `shape` (of a panel, before cells were merged)
+    meta: dict[str, Any]  # panels, rows, columns, scale, and `shape` (the size of a panel before cells were merged)
 
 
 def picture_of(values: Float[np.ndarray, "panel row column"]) -> Picture:
-    """Make a picture of any values; values that are not finite get the code -128.
+    """Make a picture of any values; a value that is not finite gets the code -128.
 
     >>> picture = picture_of(np.array([[[4.0, -1.0, 0.0]]]))
     >>> np.frombuffer(picture.codes, np.int8).tolist(), picture.meta["scale"]
@@ -28,7 +28,7 @@ def picture_of(values: Float[np.ndarray, "panel row column"]) -> Picture:
     """
     n_panels, n_rows, n_columns = values.shape
     rows, columns = min(n_rows, MOST_ROWS), min(n_columns, MOST_COLUMNS)
-    if n_panels * rows * columns > MOST_CELLS:  # with many heads, each gets a smaller panel
+    if n_panels * rows * columns > MOST_CELLS:  # if there are many heads, each head gets a smaller panel
         shrink = (MOST_CELLS / (n_panels * rows * columns)) ** 0.5
         rows, columns = max(1, int(rows * shrink)), max(1, int(columns * shrink))
     cells = strongest(strongest(values, rows, axis=1), columns, axis=2)
@@ -44,7 +44,7 @@ def picture_of(values: Float[np.ndarray, "panel row column"]) -> Picture:
 def strongest(
     values: Float[np.ndarray, "panel row column"], parts: int, axis: int
 ) -> Float[np.ndarray, "panel new_row new_column"]:
-    """Merge neighbours along an axis into `parts` cells, each with the value farthest from zero."""
+    """Merge neighbours along an axis into `parts` cells, each holding its value farthest from zero."""
     length = values.shape[axis]
     if length == parts:
         return values

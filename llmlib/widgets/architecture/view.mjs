@@ -12,9 +12,9 @@ import { stations, strongestLayer } from "./stations.mjs";
 import { tourPanel } from "./tour.mjs";
 
 const NARROWEST = 760;
-const ASIDE = 350; // pixels: below this width the open box is under the map
+const ASIDE = 350; // pixels: in a narrower view, the open box is shown under the map
 const WIDE = 1180;
-const COSTS = 300; // from this width on the sizes and costs have a column of their own
+const COSTS = 300; // pixels: in a view at least WIDE wide, sizes and costs have their own column
 const WIDEST = 1500;
 const TRAITS = [
   "model",
@@ -50,7 +50,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
   let asked = {};
   let seen = [];
 
-  // What the panels can see and call.
+  // The values and functions that panels can use.
   const ctx = {
     state,
     palette: null,
@@ -68,7 +68,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
       const { copies, around } = ctx.boxes().get(state.box);
       return copies > 1 || around.some(({ id }) => id === "layer");
     },
-    /** The tensor that is open: the one chosen, or the value where there is a live model, or the first. */
+    /** The open tensor: the chosen tensor, else the value if there is a live model, else the first tensor. */
     tensor() {
       const { tensors } = ctx.boxes().get(state.box).box;
       const named = (name) => tensors.find((one) => one.name === name);
@@ -85,7 +85,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     },
     followed: () => model.get("followed"),
     followedValues: () => model.get("followed_values"),
-    /** What the tour says about the chosen layer; nothing if it has no numbers. */
+    /** The stops of the tour with the chosen layer; an empty list if the tour has no numbers. */
     stations() {
       if (!ctx.tour().ids) return [];
       return stations(ctx.tour(), ctx.tokens(), state.layer, ctx.boxes().has("positions"));
@@ -141,13 +141,13 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     hub.look({ place: Object.fromEntries(Object.entries(state).filter(([, value]) => value !== null)) });
   }
 
-  /** Choices that the current model does not allow fall back to ones that it does. */
+  /** Replace choices that the current model does not allow with choices that it allows. */
   function settle() {
     if (!ctx.boxes().has(state.box)) Object.assign(state, { box: "model", tensor: null });
     const { repeat } = ctx.boxes().get("layer")?.box ?? { repeat: 1 };
     state.layer = Math.min(state.layer, repeat - 1);
     if (state.tab === "tour" && state.station === null && ctx.tour().ids)
-      // it begins where there is most to see
+      // the tour begins where there is most to see
       Object.assign(state, { station: 0, layer: strongestLayer(ctx.tour()) });
   }
 
@@ -206,10 +206,10 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
   function showTour() {
     tour.draw();
     detail.node.remove();
-    if (tour.node.parentNode !== aside) aside.append(tour.node); // in one column above the map: see view.css
+    if (tour.node.parentNode !== aside) aside.append(tour.node); // in one column, above the map: see view.css
   }
 
-  /** Ask for the values of what is open, once. */
+  /** Ask Python once for the values that the open tab needs. */
   function ask() {
     if (!ctx.alive()) return;
     const tensor = ctx.tensor();
@@ -235,7 +235,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     performance.mark("llm-architecture-updated");
   };
   const moved = () => {
-    // another view of the same widget has moved
+    // the reader has moved in another view of the same widget
     const now = model.get("place");
     if (!Object.entries(now).some(([name, value]) => state[name] !== value)) return;
     Object.assign(state, now);

@@ -1,4 +1,4 @@
-"""The architecture view: a model as nested boxes, down to a single tensor, with its costs and the path of one token."""
+"""The architecture view: a model as nested boxes, down to single tensors, with its costs and the path of one token."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +15,12 @@ from llmlib.widgets.shared.base import View
 
 
 class ArchitectureView(View):
-    """A model as boxes; `put` shows one.
+    """A view of a model as nested boxes; `put` shows a model.
 
-    `model` has the boxes (`tree`, see `Box.as_json`), the `title`, the total costs (`totals`), and the `dtype` of
-    numbers. `sizes` are the six sizes that the reader wants, and `problem` says why these sizes do not fit together;
-    `model` is then still the last valid one. `place` is where the reader looks: `box`, `layer`, `tensor`, `token`, and
-    how.
+    `model` holds the boxes (`tree`, see `Box.as_json`), the `title`, the total costs (`totals`), and the `dtype` of
+    numbers. `sizes` holds the six sizes that the reader wants. If these sizes do not fit together, `problem` says why,
+    and `model` is still the last valid model. `place` says where the reader looks (`box`, `layer`, `tensor`, `token`),
+    and how.
 
     The owner of a model handles the acts "model" (`name`), "size" (`name`, `value`), "text" (`text`), "open" (`box`,
     `layer`, `tensor`), "follow" and "tour" by setting the traits (see `llmlib.explore.explore_architecture`).
@@ -46,11 +46,11 @@ class ArchitectureView(View):
     model = traitlets.Dict().tag(sync=True)
     sizes = traitlets.Dict().tag(sync=True)  # n_layers, d_model, n_heads, n_kv_heads, vocab_size, max_seq_len
     problem = traitlets.Unicode("").tag(sync=True)
-    models = traitlets.List(traitlets.Unicode()).tag(sync=True)  # names to choose from
+    models = traitlets.List(traitlets.Unicode()).tag(sync=True)  # names of models to choose from
     chosen = traitlets.Unicode("").tag(sync=True)
 
     text = traitlets.Unicode("").tag(sync=True)
-    tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)  # of a live model; empty: sizes only
+    tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)  # the text's tokens in a live model; empty: sizes only
     opened = traitlets.Dict().tag(sync=True)  # box, layer, tensor, panels, rows, columns, scale, axes, shape, before
     opened_codes = traitlets.Bytes(b"").tag(sync=True)  # i1 (panel, row, column): see `Picture`
     opened_tokens = traitlets.Bytes(b"").tag(sync=True)  # f4 (norm, norm before, cosine, share changed) × seq
@@ -62,7 +62,7 @@ class ArchitectureView(View):
     def put(
         self, title: str, box: Box, totals: Mapping[str, int], width: int = 2, dtype: str = "bfloat16", context: int = 0
     ) -> None:
-        """Show a model whose numbers take `width` bytes, and close what was open in the model before.
+        """Show a model whose numbers take `width` bytes, and close what was open in the previous model.
 
         `totals` are `parameters`, `weight_bytes`, `cache_bytes`, `forward_flops` and `training_flops`.
         """
@@ -77,7 +77,7 @@ class ArchitectureView(View):
             self.close_values()
 
     def close_values(self) -> None:
-        """Stop showing values: they belonged to another text or model."""
+        """Stop showing values, because they belong to another text or model."""
         with self.hold_sync():
             self.opened, self.opened_codes, self.opened_tokens = {}, b"", b""
             self.followed, self.followed_values, self.tour = {}, b"", {}
@@ -85,9 +85,9 @@ class ArchitectureView(View):
     def put_opened(
         self, of: Mapping[str, Any], picture: Picture, tokens: Float[np.ndarray, "measure seq"] | None = None
     ) -> None:
-        """Show the real values of one tensor; `of` says which. `tokens` are, for each token: its vector's norm, the
-        norm in the box before, their cosine, and the length of the change as a share of what was there (NaN if there is
-        no such number).
+        """Show the real values of one tensor; `of` says which tensor. `tokens` holds for each token: the norm of its
+        vector, the norm in the previous box, the cosine between both vectors, and the length of the change relative to
+        the previous vector (NaN where a number does not exist).
         """
         with self.hold_sync():
             self.opened = {**of, **picture.meta}
@@ -97,18 +97,19 @@ class ArchitectureView(View):
     def put_followed(
         self, stream: Float[np.ndarray, "measure place seq"], added: Float[np.ndarray, "part layer seq"]
     ) -> None:
-        """Show every token's path. `stream` holds, before the first layer and after each, the stream's norm and its
-        cosine to the first and the last vector; `added` the norms of what attention and the MLP added in each layer.
+        """Show every token's path. `stream` holds, before the first layer and after each layer, the stream's norm and
+        its cosine to the first and the last vector; `added` holds the norms of what attention and the MLP added in each
+        layer.
         """
         with self.hold_sync():
             self.followed = {"layers": added.shape[1], "seq": added.shape[2]}
             self.followed_values = b"".join(part.astype("<f4").tobytes() for part in (stream, added))
 
     def put_tour(self, tour: Mapping[str, Any]) -> None:
-        """Lead the reader through the boxes with the numbers of a text.
+        """Start a guided tour through the boxes with the numbers of a text.
 
         `tour` holds what `llmlib.explore.architecture.tour.tour_of` returns, how many `characters` the text has, and
-        the `token` of each of the `next`.
+        the `token` of each entry of `next`.
         """
         self.tour = dict(tour)
 
@@ -129,7 +130,7 @@ class ArchitectureView(View):
         )
 
     def shares(self) -> dict[str, float]:
-        """Say how the parameters are divided among the kinds of parts."""
+        """Return the share of the parameters in each kind of part."""
         kinds = {"embedding": "tables", "output": "tables", "attention": "attention", "mlp": "MLPs", "norm": "norms"}
         numbers = dict.fromkeys(kinds.values(), 0)
 

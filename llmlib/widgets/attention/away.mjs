@@ -1,4 +1,5 @@
-// A head of a long text, of which the page has only a thumbnail: ask for the whole head, or offer the whole heads here.
+// Handles a head of a long text when the page has only its thumbnail: asks for the whole head, or offers other whole
+// heads.
 
 import { element } from "../shared/shared.mjs";
 import { headName } from "./words.mjs";
@@ -17,9 +18,10 @@ export function awayPanel(ctx, hub) {
   function offer() {
     const here = ctx.wholeOnes();
     const go = (one) => () => ctx.go({ ...one, token: null });
-    const words = here.length ? "This page has these heads in full: " : "This page has no head in full.";
+    const words = here.length ? "This page has these heads in full: " : "This page does not have any head in full.";
     node.replaceChildren(
-      `The text is long, so this page has only a thumbnail of this head; the whole head needs Python. ${words}`,
+      "The text is long, so this page has only a thumbnail of this head. ",
+      `To see the whole head, you need Python. ${words}`,
       ...here.map((one) => element("button", { type: "button", onclick: go(one) }, headName(one.layer, one.head))),
     );
   }
@@ -31,7 +33,7 @@ export function awayPanel(ctx, hub) {
       else if (hub.live && !hub.gone) ask(layer, head);
       else offer();
     },
-    /** Other patterns have come, and none of their heads has been asked for. */
+    /** Forget which head was asked for, because new patterns have arrived. */
     forget() {
       asked = "";
     },

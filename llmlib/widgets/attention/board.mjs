@@ -1,17 +1,18 @@
-// The live part of the attention view: what the model expects next when heads are switched off.
+// The live part of the attention view: the model's next-token predictions when heads are switched off.
 
 import { element, percent, visibleToken, wellFormed } from "../shared/shared.mjs";
 import { following } from "../shared/view.mjs";
 import { drawSwitch } from "./chrome.mjs";
 
-/** Changes of probability in words: "+12 points". */
+/** Write a change of probability in words: "+12 points". */
 export function changeInWords(before, after) {
   const points = 100 * (after - before);
   if (Math.abs(points) < 0.05) return "no change";
   return `${points > 0 ? "▲ +" : "▼ −"}${Math.abs(points).toFixed(Math.abs(points) < 9.95 ? 1 : 0)} points`;
 }
 
-/** Which heads are off ("layer,head"): as Python knows it, except for those that the reader has switched since. */
+/** Return the heads that are off ("layer,head"): those that Python has switched off, updated with the reader's latest
+ * clicks. */
 export function switched(ablated, turned) {
   const off = new Set(ablated.map(String));
   for (const [head, isOff] of turned)
@@ -20,7 +21,7 @@ export function switched(ablated, turned) {
   return off;
 }
 
-/** "log-probability −2.31 → −4.05 (−1.74)". */
+/** Write log-probabilities in words: "log-probability −2.31 → −4.05 (−1.74)". */
 export function logprobInWords([first, then], changed) {
   if (first === undefined) return "";
   const signed = (value) => value.toFixed(2).replace("-", "−");
@@ -30,7 +31,8 @@ export function logprobInWords([first, then], changed) {
 }
 
 /**
- * What the model expects next, with all heads and without those that are off. `redraw` shows which ones are.
+ * Show the model's next-token predictions with all heads, and without the heads that are off. `redraw` shows which
+ * heads are off.
  */
 export function boardPanel(ctx, hub, model, redraw) {
   const how = element(
@@ -48,7 +50,7 @@ export function boardPanel(ctx, hub, model, redraw) {
     dir: "auto",
     "data-acts": true,
   });
-  const score = element("span", { class: "llm-logprob", "aria-live": "polite" }); // its line is kept
+  const score = element("span", { class: "llm-logprob", "aria-live": "polite" }); // the line always keeps its space
   const table = element("table", { class: "llm-predictions" });
   const count = element("span", { class: "llm-note" });
   const presses = element("span", { class: "llm-switch" });
@@ -61,7 +63,7 @@ export function boardPanel(ctx, hub, model, redraw) {
     element("div", { class: "llm-row" }, element("label", {}, "Continuation ", continuation), score),
     element("div", { class: "llm-row" }, element("label", {}, "A switched-off head outputs ", how)),
   );
-  const turned = new Map(); // heads that Python has not switched yet, as the reader set them
+  const turned = new Map(); // heads that Python has not switched yet, with the reader's setting
   const last = new Map();
   let turns = 0;
   const off = () => switched(model.get("ablated"), turned);
@@ -73,7 +75,7 @@ export function boardPanel(ctx, hub, model, redraw) {
     last.set(one, mine);
     redraw();
     await hub.act("switch", { layer, head, off: isOff });
-    if (last.get(one) !== mine) return; // it has been switched again meanwhile
+    if (last.get(one) !== mine) return; // the reader has switched this head again meanwhile
     turned.delete(one);
     redraw();
   };
@@ -83,7 +85,7 @@ export function boardPanel(ctx, hub, model, redraw) {
     hub.act("continuation", { text: wellFormed(continuation.value) }, { latest: "continuation" }),
   );
 
-  /** The four columns are always there, so that nothing moves when a head is switched off. */
+  /** Fill the table. It always has four columns, so that nothing moves when a head is switched off. */
   function fill(changed) {
     const cell = (words, more = {}) => element("td", { "data-text": Boolean(words), ...more }, words);
     const heading = (words) => (words ? element("th", { scope: "col", "data-text": true }, words) : element("td", {}));
@@ -114,8 +116,8 @@ export function boardPanel(ctx, hub, model, redraw) {
     if (!hub.waiting) how.value = model.get("how");
     typed.follow();
     score.textContent = logprobInWords(model.get("logprobs"), changed);
-    table.setAttribute("aria-busy", String(turned.size > 0)); // the switches are ahead of the numbers
-    fill(changed); // the numbers belong to what Python has switched
+    table.setAttribute("aria-busy", String(turned.size > 0)); // the switches have changed, but not yet the numbers
+    fill(changed); // the numbers are for the heads that Python has switched
     if (hub.live) drawSwitch(presses, ctx, toggle);
   }
   return { node, draw, toggle, off };

@@ -1,4 +1,4 @@
-// What surrounds the patterns: where the reader is, which run is shown, and how.
+// Controls around the patterns: where the reader is, which run is shown, and how it is shown.
 
 import { element, shorten, visibleToken } from "../shared/shared.mjs";
 import { choice, renew } from "../shared/controls.mjs";
@@ -13,7 +13,7 @@ function dropdown(label, options, chosen, choose) {
   return element("label", { class: "llm-dropdown" }, element("span", {}, label), select);
 }
 
-/** "All heads › Layer 3, head 2 › ·sat", with buttons for the head, or layer, before and after. */
+/** Show the path "All heads › Layer 3, head 2 › ·sat", with buttons for the previous and next head or layer. */
 export function crumbsPanel(ctx, toGrid) {
   const node = element("div", { class: "llm-crumbs", role: "group", "aria-label": "Where you are" });
   const link = (words, action, current) =>
@@ -56,7 +56,7 @@ export function crumbsPanel(ctx, toGrid) {
   return { node, draw };
 }
 
-/** Which run is shown, if there are two. If a second one may come, its room is reserved, so that nothing moves. */
+/** Choose which of two runs is shown. If a second run may come later, its space is reserved, so that nothing moves. */
 export function runsPanel(ctx, mayCome) {
   const node = element("div", { class: mayCome ? "llm-runs llm-kept" : "llm-runs" });
   function draw() {
@@ -71,7 +71,7 @@ export function runsPanel(ctx, mayCome) {
   return { node, draw };
 }
 
-/** How it is shown: the order of the grid, or a head's reading direction and zoom. */
+/** Choose how a run is shown: the order of the grid, or a head's reading direction and zoom. */
 export function toolsPanel(ctx) {
   const node = element("div", { class: "llm-row llm-tools" });
   const zoomed = element("span", { class: "llm-zoomed", role: "status" });
@@ -111,7 +111,7 @@ export function toolsPanel(ctx) {
       ["from", "where a token looks"],
       ["to", "who looks at it"],
     ];
-    parts.push(choice("Way of reading", ways, state.way, go("way")));
+    parts.push(choice("Reading direction", ways, state.way, go("way")));
     if (state.drawn === "layer") return parts;
     const zoom = (factor) => () => ctx.zoom(factor);
     const all = () => {
@@ -133,7 +133,7 @@ export function toolsPanel(ctx) {
     ];
   }
 
-  /** Whether only a part of the text is visible, and which. */
+  /** Say which part of the text is visible, if only a part is. */
   function drawZoom() {
     const {
       view: { x, y, span },
@@ -142,7 +142,7 @@ export function toolsPanel(ctx) {
     } = ctx.state;
     const range = (from) => seenTokens(from, span).join("–");
     const part = layer !== null && drawn === "head" && ctx.whole() && span < ctx.shownText().n;
-    const words = part ? `Zoomed in: queries ${range(y)}, keys ${range(x)} (0 shows all)` : "";
+    const words = part ? `Zoomed in: queries ${range(y)}, keys ${range(x)} (press 0 to show all)` : "";
     if (zoomed.textContent !== words) zoomed.textContent = words;
     node.querySelector(".llm-whole")?.classList.toggle("llm-back-out", part);
   }
@@ -154,7 +154,7 @@ export function toolsPanel(ctx) {
   return { node, draw, drawZoom };
 }
 
-/** On the board: what a click on a head does, or the switch of the open head. */
+/** Draw a control in the board: a choice of what a click on a head does, or the switch of the open head. */
 export function drawSwitch(box, ctx, toggle) {
   const { state } = ctx;
   const parts = [];
@@ -163,7 +163,7 @@ export function drawSwitch(box, ctx, toggle) {
       "What a click does",
       [
         ["open", "opens a head"],
-        ["switch", "switches it off"],
+        ["switch", "switches a head off"],
       ],
       state.press,
       (value) => ctx.go({ press: value }),

@@ -1,4 +1,4 @@
-"""Attention patterns as bytes. Its counterpart, data.mjs, says what a code means."""
+"""Encodes attention patterns as bytes; data.mjs explains what a code means."""
 
 from typing import Any, NamedTuple
 
@@ -6,37 +6,37 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 TOP, NAN_CODE = 254, 255
-TOLERANCE = 0.02  # a row may sum to 1 ± this; half-precision softmax gets close to it
+TOLERANCE = 0.02  # a row's sum may differ from 1 by this much; a half-precision softmax comes close to this limit
 
 
 class Coded(NamedTuple):
-    """One byte for each weight: code c means scale · (c / 254)², and 255 means NaN."""
+    """Attention patterns with one byte for each weight: code c means scale · (c / 254)², and 255 means NaN."""
 
     codes: bytes
-    causal: bool  # only the lower triangle of each head is there, row by row
+    causal: bool  # `codes` holds only the lower triangle of each head, row by row
     scale: float
-    notes: list[str]  # what a reader should know about the patterns
+    notes: list[str]  # remarks for the reader about the patterns
 
 
 def as_array(patterns: Any) -> Float[np.ndarray, "layer head query key"]:
     """Turn patterns in any of the usual forms into one float32 array.
 
-    An array with the axes `layer head query key` (fewer at the front will do), or a sequence with an array for each
-    layer, as `transformers` returns with `output_attentions=True`, whose first axis, the batch, must be of length 1.
-    Raises `ValueError` for anything else.
+    `patterns` may be an array with the axes `layer head query key` (the first axes may be missing), or a sequence with
+    one array per layer, as `transformers` returns with `output_attentions=True`. In such arrays the first axis, the
+    batch, must have length 1. Raises `ValueError` for anything else.
     """
     if isinstance(patterns, list | tuple) and patterns:
         layers = [_numbers(layer) for layer in patterns]
         if any(layer.shape[0] != 1 for layer in layers if layer.ndim == 4):
             raise ValueError(
-                f"These patterns are for a batch of {layers[0].shape[0]} texts, and a view shows only one. "
-                "Choose one: [layer[:1] for layer in attentions]."
+                f"These patterns are for a batch of {layers[0].shape[0]} texts, but a view shows only one text. "
+                "Choose one text: [layer[:1] for layer in attentions]."
             )
         layers = [layer[0] if layer.ndim == 4 else layer for layer in layers]
         if any(layer.shape != layers[0].shape for layer in layers):
             raise ValueError(
                 "All layers must have the same number of heads and tokens; got the shapes "
-                f"{', '.join(str(layer.shape) for layer in layers)}. With a KV cache, run the whole text at once."
+                f"{', '.join(str(layer.shape) for layer in layers)}. If you use a KV cache, run the whole text at once."
             )
         array = np.stack(layers)
     else:
@@ -47,34 +47,34 @@ def as_array(patterns: Any) -> Float[np.ndarray, "layer head query key"]:
 
 
 def _numbers(value: Any) -> np.ndarray:
-    """Turn a torch tensor into numpy without importing torch; it must leave autograd and its device first."""
+    """Turn a torch tensor into a numpy array without importing torch; first, detach it and move it to the CPU."""
     if hasattr(value, "detach"):
         value = value.detach().float().cpu().numpy()
     return np.asarray(value, dtype=np.float32)
 
 
 def check(patterns: Float[np.ndarray, "layer head query key"], n_tokens: int) -> None:
-    """Raise `ValueError` unless these are weights among `n_tokens` tokens."""
+    """Raise `ValueError` unless the patterns are attention weights between `n_tokens` tokens."""
     if n_tokens == 0:
-        raise ValueError("There are no tokens to show; a view of attention needs at least one.")
+        raise ValueError("There are no tokens to show; a view of attention needs at least one token.")
     n_layers, n_heads, n_query, n_key = patterns.shape
     if n_layers == 0 or n_heads == 0:
         raise ValueError(f"There are no heads to show: the patterns have the shape {patterns.shape}.")
     if (n_query, n_key) != (n_tokens, n_tokens):
         raise ValueError(
-            f"There are {n_tokens} tokens, but the patterns are {n_query} queries × {n_key} keys. "
+            f"There are {n_tokens} tokens, but the patterns have {n_query} queries × {n_key} keys. "
             "Both must come from the same text. Does only one of the two include a begin-of-text token?"
         )
     low, high = np.fmin.reduce(patterns, axis=None), np.fmax.reduce(patterns, axis=None)
     if low < 0 or np.isinf(high):
         raise ValueError(
-            f"Attention weights are between 0 and 1, but these go from {low:.3g} to {high:.3g}. "
-            "Are they scores, from before the softmax?"
+            f"Attention weights must be between 0 and 1; got values from {low:.3g} to {high:.3g}. "
+            "Are these the scores before the softmax?"
         )
 
 
 def encode(patterns: Float[np.ndarray, "layer head query key"]) -> Coded:
-    """Encode patterns as bytes, with remarks on them in words.
+    """Encode patterns as bytes, with remarks about them in words.
 
     >>> coded = encode(np.array([[[[1.0, 0.0], [0.25, 0.75]]]], dtype=np.float32))
     >>> list(coded.codes), coded.causal, coded.scale
@@ -107,12 +107,12 @@ def decode(codes: UInt8[np.ndarray, "*shape"], scale: float = 1.0) -> Float[np.n
 
 
 def _is_causal(patterns: np.ndarray) -> bool:
-    """Check row by row, since an index of a long text's upper triangle is itself large."""
+    """Check whether patterns are causal, row by row: an index of a long text's whole upper triangle is large."""
     return not any(patterns[..., i, i + 1 :].any() for i in range(patterns.shape[-1]))
 
 
 def remarks(patterns: Float[np.ndarray, "layer head query key"]) -> list[str]:
-    """Write sentences about NaN and about rows that do not sum to one."""
+    """Describe NaN and rows that do not sum to one in sentences."""
     sums = patterns.sum(-1)
     notes = []
     for wrong, what in (

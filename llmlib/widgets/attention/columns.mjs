@@ -1,14 +1,16 @@
-// Two columns of tokens with lines between them: on the left the token that looks, on the right what it looks at.
+// Two columns of tokens with lines between them: on the left the query tokens, on the right the tokens that they look
+// at.
 
 import { element, shorten, visibleToken } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
 import { rowAt, thinLabels } from "./layout.mjs";
 
-const ROW = 26; // pixels for a token, at most
+const ROW = 26; // the largest height of a token in pixels
 
 /**
- *  What both panels of lines share: a canvas for the lines, labels over it, and a pointer that finds tokens. Each
- *  column takes `share` of the width; `room()` says how many tokens there are (`n`) and where the first begins (`top`).
+ *  Make the parts that both panels of lines share: a canvas for the lines, labels over the canvas, and a pointer that
+ * finds tokens. Each column takes `share` of the width. `room()` returns the number of tokens (`n`) and where the first
+ * token begins (`top`).
  */
 export function tokenColumns(ctx, { width, height, share, room, classes = "" }) {
   const left = Math.min(112, Math.round(share * width));
@@ -33,7 +35,8 @@ export function tokenColumns(ctx, { width, height, share, room, classes = "" }) 
     if (hit) ctx.lock(hit.token, hit.way);
   });
 
-  /** Draw a line from one row to another, in the context's colour and width; `shift` sets heads beside each other. */
+  /** Draw a line from one row to another, in the context's colour and width; `shift` keeps the lines of several heads
+   * apart. */
   function line(context, from, to, shift = 0) {
     const step = tall() / room().n;
     const [y1, y2] = [from, to].map((row) => (row + 0.5) * step + shift);
@@ -44,7 +47,8 @@ export function tokenColumns(ctx, { width, height, share, room, classes = "" }) 
     context.stroke();
   }
 
-  /** Write the tokens of both columns, as many as fit. `strong` are the other ends of the strongest lines. */
+  /** Write as many tokens of both columns as fit. `strong` lists the tokens at the other ends of the strongest lines.
+   * */
   function label(tokens, { focus, way, strong }) {
     const { palette } = ctx;
     const { top } = room();

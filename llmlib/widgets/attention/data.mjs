@@ -1,8 +1,8 @@
-// Attention patterns as the view holds them, and arithmetic on them. Pure functions, which Node tests.
+// Attention patterns as the view holds them, and calculations with them. These are pure functions, tested in Node.
 //
-// A pattern is one byte for each weight. Code c in 0 … 254 means the weight scale · (c / 254)², so that faint weights,
-// which are many in a long text, keep their precision; 255 means NaN. A causal pattern holds its lower triangle row by
-// row. A signed pattern, the difference of two, means scale · sign(d) · d² with d = (c - 127) / 127.
+// A pattern has one byte for each weight. Code c in 0 … 254 means the weight scale · (c / 254)², so that faint weights,
+// of which a long text has many, keep their precision; 255 means NaN. A causal pattern holds its lower triangle row by
+// row. In a signed pattern, the difference of two patterns, code c means scale · sign(d) · d² with d = (c - 127) / 127.
 
 import { parseColour } from "../shared/canvas.mjs";
 import { percent } from "../shared/shared.mjs";
@@ -11,7 +11,7 @@ export const TOP = 254,
   NAN_CODE = 255,
   MIDDLE = 127;
 
-/** The weight that a code stands for. */
+/** Return the weight that a code stands for. */
 export function decode(code, scale = 1, signed = false) {
   if (code === NAN_CODE) return NaN;
   if (!signed) return scale * (code / TOP) ** 2;
@@ -19,24 +19,24 @@ export function decode(code, scale = 1, signed = false) {
   return scale * Math.sign(d) * d * d;
 }
 
-/** The code that stands for a weight. */
+/** Return the code that stands for a weight. */
 export function encode(weight, scale = 1, signed = false) {
   if (Number.isNaN(weight)) return NAN_CODE;
   const root = Math.sqrt(Math.min(Math.abs(weight) / scale, 1));
   return signed ? Math.round(MIDDLE + MIDDLE * Math.sign(weight) * root) : Math.round(TOP * root);
 }
 
-/** The weights of all 256 codes. */
+/** Return the weights of all 256 codes. */
 export function decodeTable({ scale, signed = false }) {
   return Float32Array.from({ length: 256 }, (_, code) => decode(code, scale, signed));
 }
 
-/** How many codes one head has. */
+/** Return how many codes one head has. */
 export function headSize(n, causal) {
   return causal ? (n * (n + 1)) / 2 : n * n;
 }
 
-/** The index of the code for query i and key j, or -1 above the diagonal of a causal pattern. */
+/** Return the index of the code for query i and key j, or -1 above the diagonal of a causal pattern. */
 export function cellIndex({ n, causal }, i, j) {
   if (!causal) return i * n + j;
   return j <= i ? (i * (i + 1)) / 2 + j : -1;
@@ -45,9 +45,9 @@ export function cellIndex({ n, causal }, i, j) {
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
 /**
- * One text's patterns from what Python sends: a description, and a DataView of codes (which may start anywhere). For a
- * long text they are thumbnails, `side` cells wide, of each layer's heads, their mean and their maximum, with `scores`
- * for each.
+ * Unpack one text's patterns from Python's message: a description, and a DataView of codes (which may start at any
+ * offset). For a long text, the patterns are thumbnails, `side` cells wide, of each layer's heads, their mean and their
+ * maximum, with `scores` for each thumbnail.
  */
 export function unpack(meta, view, scores = null) {
   const codes = bytesOf(view);
@@ -57,7 +57,7 @@ export function unpack(meta, view, scores = null) {
   const side = meta.side ?? n;
   const size = headSize(side, meta.causal);
   if (codes.length !== size * meta.layers * maps)
-    throw new Error(`Expected ${size * meta.layers * maps} bytes of attention, got ${codes.length}.`);
+    throw new Error(`Expected ${size * meta.layers * maps} bytes of attention; got ${codes.length}.`);
   return { ...meta, n, side, size, maps, codes, long, scores: long ? floatsOf(scores) : null };
 }
 
@@ -65,12 +65,12 @@ function floatsOf(view) {
   return Float32Array.from({ length: view.byteLength / 4 }, (_, k) => view.getFloat32(4 * k, true));
 }
 
-/** Which of a layer's thumbnails shows a head, or "mean" or "max" of all. */
+/** The number of the thumbnail that shows a head, or the "mean" or "max" of all the layer's heads. */
 const mapOf = (text, head) => (typeof head === "number" ? head : text.heads + (head === "mean" ? 0 : 1));
 
 /**
- * The pattern of one head, or with head "mean" or "max" of all heads of a layer together; of a long text, its
- * thumbnail.
+ * Return the pattern of one head, or of all the layer's heads together if `head` is "mean" or "max"; for a long text,
+ * return a thumbnail.
  */
 export function headPattern(text, layer, head) {
   const { side, causal, scale, size, codes, heads, maps, long } = text;
@@ -87,14 +87,14 @@ export function headPattern(text, layer, head) {
   return { n: side, causal, scale, signed: false, codes: own };
 }
 
-/** The scores of a head of a long text, which Python computed from the whole pattern. */
+/** Return the scores that Python computed from the whole pattern of a head in a long text. */
 export function givenScores(text, layer, head) {
   const names = ["previous", "first", "duplicate", "induction", "distance", "entropy"];
   const at = names.length * (layer * text.maps + mapOf(text, head));
   return Object.fromEntries(names.map((name, k) => [name, text.scores[at + k]]));
 }
 
-/** Whole patterns of a head that was opened, by side: {a: pattern, b: pattern}. */
+/** Unpack the whole patterns of an opened head, by side: {a: pattern, b: pattern}. */
 export function unpackHead({ sides }, view, lengths) {
   const bytes = bytesOf(view);
   let at = 0;
@@ -111,7 +111,7 @@ function combine(parts, scale, how) {
   const weights = decodeTable({ scale });
   if (how === "max") {
     for (const part of parts) for (let k = 0; k < part.length; k++) if (part[k] > result[k]) result[k] = part[k];
-    return result; // NaN has the highest code, so it stays
+    return result; // NaN has the highest code, so NaN stays
   }
   const sums = new Float32Array(result.length);
   for (const part of parts) for (let k = 0; k < part.length; k++) sums[k] += weights[part[k]];
@@ -134,9 +134,9 @@ function eachPair(a, b, see) {
 }
 
 /**
- * How far apart two patterns are: the `largest` change of a weight; the share of attention that has `moved`, which is
- * the mean over queries of half the sum of all changes (the total variation distance); and the mean over the `rows` of
- * the largest change in each, which is all that thumbnails can show.
+ * Measure how far apart two patterns are. `largest` is the largest change of a weight. `moved` is the share of
+ * attention that has moved: the mean over queries of half the sum of all changes (the total variation distance). `rows`
+ * is the mean over rows of the largest change in each row, the only measure for thumbnails.
  */
 export function compare(a, b) {
   const most = new Float32Array(a.n);
@@ -144,7 +144,7 @@ export function compare(a, b) {
   eachPair(a, b, (before, after, row) => {
     const change = Math.abs(after - before);
     if (change > most[row]) most[row] = change;
-    if (change > 0) sum += change; // not NaN
+    if (change > 0) sum += change; // leaves out NaN
   });
   return {
     largest: Math.max(0, ...most),
@@ -153,10 +153,10 @@ export function compare(a, b) {
   };
 }
 
-// a byte holds a weight to within 0.4 points: smaller differences should not look large
+// a byte stores a weight to within 0.4 points, so smaller differences should not look large
 const LEAST_SCALE = 0.02;
 
-/** Where the colours of differences end, if this is the largest: 2, 5, 10, 20, 50, 100 points, and so on. */
+/** Return the end of the colour scale for differences up to `largest`: 2, 5, 10, 20, 50, 100 points, and so on. */
 export function changeScale(largest) {
   let scale = LEAST_SCALE;
   for (let k = 0; scale < largest - 1e-6; k++) scale *= [2.5, 2, 2][k % 3];
@@ -164,8 +164,8 @@ export function changeScale(largest) {
 }
 
 /**
- * b - a, cell by cell; both must have the same number of tokens. Changes of the size of `scale` get the strongest
- * colour.
+ * Return the pattern b - a, cell by cell; both patterns must have the same number of tokens. Changes as large as
+ * `scale` get the strongest colour.
  */
 export function difference(a, b, scale = Math.max(a.scale, b.scale)) {
   const n = a.n;
@@ -178,20 +178,20 @@ export function difference(a, b, scale = Math.max(a.scale, b.scale)) {
   return { n, causal, scale, signed: true, codes };
 }
 
-/** One weight; 0 where a causal pattern has none. */
+/** Return one weight; 0 where a causal pattern has no weight. */
 export function weightAt(pattern, i, j) {
   const k = cellIndex(pattern, i, j);
   return k < 0 ? 0 : decode(pattern.codes[k], pattern.scale, pattern.signed);
 }
 
-/** Where token t looks ("from": its row), or who looks at it ("to": its column). */
+/** Return where token t looks ("from": the token's row), or which tokens look at it ("to": the token's column). */
 export function weightsOf(pattern, t, way) {
   return Float32Array.from({ length: pattern.n }, (_, other) =>
     way === "from" ? weightAt(pattern, t, other) : weightAt(pattern, other, t),
   );
 }
 
-/** Indices of the k largest weights by size, NaN first, without zeros. */
+/** Return the indices of the k weights with the largest absolute values, NaN first, without zeros. */
 export function strongest(weights, k) {
   const size = (i) => (Number.isNaN(weights[i]) ? Infinity : Math.abs(weights[i]));
   return Array.from(weights.keys())
@@ -200,7 +200,7 @@ export function strongest(weights, k) {
     .slice(0, k);
 }
 
-/** The strongest pairs [i, j] of a pattern: at most `limit`, none below `floor`. */
+/** Return the strongest pairs [i, j] of a pattern: at most `limit` pairs, with weights of at least `floor`. */
 export function strongestPairs(pattern, limit, floor = 0.01) {
   const strength = Float32Array.from({ length: 256 }, (_, c) =>
     c === NAN_CODE ? Infinity : Math.abs(decode(c, pattern.scale, pattern.signed)),
@@ -224,15 +224,15 @@ export function strongestPairs(pattern, limit, floor = 0.01) {
 }
 
 /**
- * A region of a pattern as an image of width × height: 0 outside, else code + 1. If cells are smaller than pixels, the
- * strongest shows.
+ * Draw a region of a pattern as an image of width × height: 0 outside the pattern, otherwise code + 1. If several cells
+ * share a pixel, the strongest cell shows.
  */
 export function pool(pattern, region, width, height) {
   const { n, causal, codes, signed } = pattern;
   const image = new Uint16Array(width * height);
   const { x, y, w, h } = region;
   if (w <= width && h <= height) {
-    // every cell has at least one pixel of its own
+    // every cell gets at least one pixel
     const columns = Int32Array.from({ length: width }, (_, px) => Math.floor(x + ((px + 0.5) * w) / width));
     for (let py = 0; py < height; py++) {
       const i = Math.floor(y + ((py + 0.5) * h) / height);
@@ -263,7 +263,7 @@ export function pool(pattern, region, width, height) {
   return image;
 }
 
-/** For each position, the earlier positions of the same token. */
+/** List for each position the earlier positions of the same token. */
 export function earlierSame(tokens) {
   const seen = new Map();
   return tokens.map((token, i) => {
@@ -274,8 +274,7 @@ export function earlierSame(tokens) {
 }
 
 /**
- * What a head does, in numbers; the same definitions as in llmlib.interpret.head_scores. `same` comes from
- * `earlierSame`.
+ * Compute the scores of a head, defined as in llmlib.interpret.head_scores. `same` comes from `earlierSame`.
  */
 export function headScores(pattern, same) {
   const { n, causal, codes } = pattern;
@@ -318,7 +317,7 @@ export function headScores(pattern, same) {
   };
 }
 
-/** How many queries of a text each score rests on: those that could look in this way. */
+/** Count, for each score, the queries of a text that could look in the way that the score measures. */
 export function queryCounts(tokens) {
   const first = new Map();
   const n = tokens.length;
@@ -330,17 +329,18 @@ export function queryCounts(tokens) {
       return;
     }
     duplicate += 1;
-    if (first.get(token) + 1 < i) induction += 1; // there is another token between the two
+    if (first.get(token) + 1 < i) induction += 1; // there is another token between the two occurrences
   });
   return { previous: n - 1, first: n - 1, duplicate, induction, entropy: n, distance: n };
 }
 
-/** Sort heads by a score, the largest first; without scores they stay as they are. */
+/** Sort heads by a score, the largest first; heads with equal scores keep their order. */
 export function orderHeads(scores) {
   return Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a] || a - b);
 }
 
-/** Colours of `pool`'s values (0: outside; code + 1), packed for ImageData: through `stops` for codes 0 … 254. */
+/** Return the colours of `pool`'s values (0: outside; code + 1), packed for ImageData; codes 0 … 254 run through
+ * `stops`. */
 export function colourTable(stops, outside, missing) {
   const points = stops.map(parseColour);
   const pack = ([r, g, b]) => ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
@@ -355,7 +355,7 @@ export function colourTable(stops, outside, missing) {
   return table;
 }
 
-/** Write a weight: "43%", or a difference: "+43 points". */
+/** Write a weight ("43%") or a difference ("+43 points"). */
 export function inWords(weight, signed) {
   if (Number.isNaN(weight)) return "not a number";
   if (!signed) return weight > 1.005 ? weight.toPrecision(3) : percent(weight);

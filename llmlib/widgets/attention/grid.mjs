@@ -1,4 +1,4 @@
-// All heads at once, and a large look at one of them.
+// All heads at once, and an enlarged picture of one head.
 
 import { bounded, roving, tabTo } from "../shared/keys.mjs";
 import { element } from "../shared/shared.mjs";
@@ -10,7 +10,7 @@ import { CHANGE, countInWords, headName, isFew, scoreInWords, SCORES } from "./w
 
 const nameOf = ({ layer, head }) => `${layer},${head}`;
 
-/** All heads as thumbnails on one canvas, under a button for each. */
+/** Show all heads as thumbnails on one canvas, with a button over each thumbnail. */
 export function gridPanel(ctx, side, alone) {
   const canvas = element("canvas", { "aria-hidden": "true" });
   const marks = element("div", { "aria-hidden": "true" });
@@ -49,9 +49,9 @@ export function gridPanel(ctx, side, alone) {
   });
   cells.addEventListener("keyup", (event) => {
     if (event.key === " ") event.preventDefault();
-  }); // or Firefox would click too
+  }); // otherwise Firefox would click, too
 
-  /** The grid's width, with the word after the heads' numbers. */
+  /** The grid's width, including the word after the heads' numbers. */
   const width = () => layout.width + (alone && !layout.large ? 32 : 0);
 
   function draw(room, height) {
@@ -105,7 +105,7 @@ export function gridPanel(ctx, side, alone) {
     });
   }
 
-  /** Buttons and labels, renewed only if they move or change, so that the keyboard keeps its place. */
+  /** Build the buttons and labels; renew them only if they move or change, so that the keyboard's focus stays. */
   function build(captions) {
     const held = cells.contains(document.activeElement) ? buttons.indexOf(document.activeElement) : -1;
     const few = isFew(ctx.count(ctx.state.sort));
@@ -133,7 +133,7 @@ export function gridPanel(ctx, side, alone) {
           ? []
           : [
               label(
-                `then the other ${entries.length - layout.large} heads, in this order:`,
+                `The other ${entries.length - layout.large} heads, in the same order:`,
                 0,
                 layout.others,
                 layout.width,
@@ -165,14 +165,14 @@ export function gridPanel(ctx, side, alone) {
     if (held >= 0) buttons[Math.min(held, buttons.length - 1)]?.focus();
   }
 
-  /** Show which heads are off, and which one is enlarged. */
+  /** Show which heads are off, and which head is enlarged. */
   function turn(captions) {
     const off = ctx.off();
     const count = ctx.count(ctx.state.sort);
     const words = isFew(count) ? `, on ${countInWords(count)} queries` : "";
     cells.setAttribute(
       "aria-label",
-      `Heads. Arrow keys move, Enter opens${ctx.canSwitch() ? ", Space switches off and on" : ""}.`,
+      `Heads. Arrow keys move, Enter opens a head${ctx.canSwitch() ? ", Space switches it off or on" : ""}.`,
     );
     buttons.forEach((button, k) => {
       const { layer, head } = entries[k];
@@ -191,7 +191,7 @@ export function gridPanel(ctx, side, alone) {
     buttons.forEach((button, k) => button.classList.toggle("llm-shown", nameOf(entries[k]) === shown));
   }
 
-  /** The numbers of the heads stay visible, below `edge` of the screen, while the page scrolls past the grid. */
+  /** Keep the numbers of the heads visible, below `edge` of the screen, while the page scrolls past the grid. */
   function stick(edge) {
     const most = (layout?.height ?? 0) - 40;
     const down = Math.max(0, Math.min(most, Math.round(edge - node.getBoundingClientRect().top)));
@@ -219,7 +219,7 @@ export function gridPanel(ctx, side, alone) {
   };
 }
 
-/** A large look at one head, with its scores, beside the grid. */
+/** Show one head enlarged, with its scores, beside the grid. */
 export function previewPanel(ctx) {
   const canvas = element("canvas", { "aria-hidden": "true" });
   const title = element("strong", { "data-text": true });
@@ -227,7 +227,7 @@ export function previewPanel(ctx) {
   const list = element("table", { class: "llm-scores" });
   const node = element(
     "div",
-    { class: "llm-preview", role: "group", "aria-label": "The head pointed at" },
+    { class: "llm-preview", role: "group", "aria-label": "The head under the pointer" },
     element("div", {}, title, " ", off),
     element("div", { class: "llm-look" }, canvas, list),
   );

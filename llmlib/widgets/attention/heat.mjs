@@ -1,5 +1,5 @@
 // The heat map of a head. Each panel of the attention view gets the context `ctx` that view.mjs describes, and returns
-// { node, draw, point }: `draw` shows new patterns; `point` follows the pointer or the keyboard, and is cheap.
+// { node, draw, point }: `draw` shows new patterns; `point` follows the pointer or the keyboard, and is fast.
 
 import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, shorten, visibleToken } from "../shared/shared.mjs";
@@ -8,11 +8,11 @@ import { sized, svg } from "../shared/canvas.mjs";
 import { frame, paint } from "./paint.mjs";
 
 const HOW_TO_MOVE = [
-  "Heat map. Arrow keys move from cell to cell, Enter keeps the token,",
-  "plus and minus zoom, 0 shows all, Escape goes back.",
+  "Heat map. Arrow keys move from cell to cell, Enter pins the token,",
+  "Plus and Minus zoom in and out, 0 shows everything, Escape goes back.",
 ].join(" ");
 
-/** The heat map of one head: each row is a token that looks, each column one that is looked at. */
+/** The heat map of one head: each row is a token that looks, and each column a token that is looked at. */
 export function heatPanel(ctx, side, size, compact = false) {
   let left = 0;
   let top = 0;
@@ -69,7 +69,7 @@ export function heatPanel(ctx, side, size, compact = false) {
   canvas.addEventListener(
     "wheel",
     (event) => {
-      if (!event.ctrlKey && !event.metaKey) return; // otherwise the page scrolls, as everywhere
+      if (!event.ctrlKey && !event.metaKey) return; // otherwise the page scrolls as usual
       event.preventDefault();
       const [x, y] = at(event);
       zoom(Math.exp(-event.deltaY / 200), x / size, y / size);
@@ -129,7 +129,7 @@ export function heatPanel(ctx, side, size, compact = false) {
         parts.push(clipped(band, { fill: "none", stroke: palette.ink, "stroke-width": 1.5 }));
     }
     if (span < n())
-      // dashes where the map continues beyond what is visible
+      // dashes where the map continues beyond the visible part
       for (const [on, x1, y1, x2, y2] of [
         [y > 0, 0, 0, 1, 0],
         [y + span < n(), 0, 1, 1, 1],
@@ -207,7 +207,7 @@ export function heatPanel(ctx, side, size, compact = false) {
   return { node, draw, point, zoom, canvas };
 }
 
-/** A head of a long text that this page does not have whole: its thumbnail, enlarged. */
+/** Show the enlarged thumbnail of a head whose whole pattern this page does not have. */
 export function coarsePanel(ctx, side, size) {
   const canvas = element("canvas", { role: "img", "aria-label": "Thumbnail of this head" });
   function draw() {

@@ -1,7 +1,8 @@
-// Where things are drawn: thumbnails, labels, and the visible part of a heat map. Pure functions, which Node tests.
+// Positions and sizes of thumbnails, labels, and the visible part of a heat map. These are pure functions, tested in
+// Node.
 
 /**
- * Which of the sorted label positions fit, at least `gap` apart; those in `priority` come first.
+ * Choose which of the sorted labels fit, at least `gap` apart; the labels in `priority` come first.
  */
 export function thinLabels(centres, gap, priority = []) {
   const kept = [];
@@ -17,25 +18,25 @@ export function thinLabels(centres, gap, priority = []) {
 
 export const wholeView = (n) => ({ x: 0, y: 0, span: n });
 
-/** Zoom about a point given as fractions of the square, which stays under the pointer. */
+/** Zoom around a point, given as fractions of the square; this point stays under the pointer. */
 export function zoomView(view, factor, fx, fy, n) {
   const span = Math.min(n, Math.max(Math.min(4, n), view.span / factor));
   return panView({ x: view.x + fx * (view.span - span), y: view.y + fy * (view.span - span), span }, 0, 0, n);
 }
 
-/** Move the view by tokens, not past the edges. */
+/** Move the view by a number of tokens, but not past the edges. */
 export function panView(view, dx, dy, n) {
   const inside = (v) => Math.max(0, Math.min(n - view.span, v));
   return { x: inside(view.x + dx), y: inside(view.y + dy), span: view.span };
 }
 
-/** Move the view only as far as needed to show the cell. */
+/** Move the view only as far as is needed to show the cell. */
 export function revealCell(view, i, j, n) {
   const shift = (from, t) => Math.min(0, t - from) + Math.max(0, t + 1 - (from + view.span));
   return panView(view, shift(view.x, j), shift(view.y, i), n);
 }
 
-/** The cell [query, key] under a point of a heat map of `size` pixels, or null. */
+/** Return the cell [query, key] under a point of a heat map of `size` pixels, or null. */
 export function cellAt(view, px, py, size, n) {
   if (px < 0 || py < 0 || px >= size || py >= size) return null;
   const j = Math.floor(view.x + (px * view.span) / size);
@@ -43,17 +44,17 @@ export function cellAt(view, px, py, size, n) {
   return i >= 0 && j >= 0 && i < n && j < n ? [i, j] : null;
 }
 
-/** The row of a column of `n` tokens, `height` pixels high, at y, or null. */
+/** Return the row at y in a column of `n` tokens that is `height` pixels high, or null. */
 export function rowAt(y, n, height) {
   return y < 0 || y >= height ? null : Math.min(n - 1, Math.floor((y * n) / height));
 }
 
 const CAPTION = 18;
 const SMALLEST = 12;
-const LARGEST = 112; // pixels: words below a thumbnail, thumbnails
+const LARGEST = 112; // pixels: the words below a thumbnail, the smallest and the largest thumbnail
 
 /**
- * A grid of thumbnails in `rows`, each { y, thumb, pitch, from, to }, with the thumbnails from … to - 1.
+ * Make a grid of thumbnails in `rows`; each row, { y, thumb, pitch, from, to }, holds the thumbnails from … to - 1.
  */
 function gridOf(rows, left, width, height, more) {
   const rowOf = (k) => rows.find(({ to }) => k < to);
@@ -64,7 +65,7 @@ function gridOf(rows, left, width, height, more) {
   return { rows, left, width, height, place, rowOf, ...more };
 }
 
-/** A table with a row for each layer, as large as fits, but never too small to be clicked. */
+/** Lay out a table with a row for each layer, as large as fits, but never too small to click. */
 export function tableLayout(layers, heads, width, height) {
   const left = 36;
   const top = 20;
@@ -78,8 +79,8 @@ export function tableLayout(layers, heads, width, height) {
 }
 
 /**
- *  Thumbnails sorted by a score. The first are `large`, with room for a caption below each; if not all fit like this,
- *  the others follow, small, below a line of words at `others`.
+ *  Lay out thumbnails sorted by a score. The first `large` thumbnails have space for a caption below them. If not all
+ * thumbnails fit like this, the remaining ones follow as small thumbnails below a line of words at `others`.
  */
 export function rankLayout(total, width, height) {
   const gap = 4;
@@ -111,7 +112,8 @@ export function rankLayout(total, width, height) {
   return gridOf(rows, 0, width, end, { top: 0, large: shown, others: rest ? others : null });
 }
 
-/** The thumbnail that an arrow key leads to from number k: the nearest one of the next row, or null. */
+/** Return the thumbnail that a key leads to from thumbnail k, such as the nearest thumbnail in the next row, or null.
+ * */
 export function stepInGrid({ rows, rowOf, place }, k, key) {
   const last = rows.at(-1).to - 1;
   const next = { ArrowLeft: k - 1, ArrowRight: k + 1, Home: 0, End: last }[key];
@@ -125,17 +127,18 @@ export function stepInGrid({ rows, rowOf, place }, k, key) {
 
 const within = (low, value, high) => Math.max(low, Math.min(high, Math.floor(value)));
 
-/** How high the grid may be so that all of it fits on a screen, with the texts above it, in a notebook. */
+/** The largest height of the grid at which the whole grid and the texts above it fit on a screen in a notebook. */
 export const gridHeight = (screen) => within(400, screen - 315, 900);
 
-/** A view is as wide as its cell, but no wider than one can take in at a glance. */
+/** The width of a view: as wide as its cell, but not too wide to see at a glance. */
 export const viewWidth = (cell) => Math.min(cell - 8, 1500);
 
 const PANEL = 300;
 const GAP = 24;
-const BOARD = { width: 344, height: 340 }; // pixels: a panel beside the grid at least; the board
+const BOARD = { width: 344, height: 340 }; // pixels: the smallest width of a panel beside the grid; the board
 
-/** How wide each of `maps` grids may be: beside the panels, or in the whole width if there is no room beside them. */
+/** Return how wide each of `maps` grids may be: beside the panels, or over the whole width if there is no space beside
+ * them. */
 export function gridRoom(width, maps, ranked) {
   const panels = width >= 1200 ? PANEL + GAP + BOARD.width : ranked && width >= 740 ? PANEL + 108 : PANEL;
   const beside = width - GAP - panels;
@@ -144,22 +147,23 @@ export function gridRoom(width, maps, ranked) {
 }
 
 /**
- *  Whether the board goes under the grid rather than beside it, in the column with the head pointed at (`looking`):
- *  whichever makes the whole view shorter.
+ *  Return whether the board goes under the grid rather than beside it, in the column of the enlarged head (`looking`),
+ * whichever makes the whole view shorter.
  */
 export function boardUnder(grid, width, looking = true) {
   const aside = width - Math.max(grid.width, BOARD.width) - GAP;
-  if (aside < PANEL || aside >= 220 + GAP + BOARD.width) return false; // one column, or room for both beside it
+  if (aside < PANEL || aside >= 220 + GAP + BOARD.width) return false; // one column, or space for both beside the grid
   const look = looking ? (lookSize(aside) === 220 && aside < 500 ? 460 : 300) : 60;
   return Math.max(grid.height + BOARD.height, look) < Math.max(grid.height, look + BOARD.height);
 }
 
-/** The width of the enlarged head in a panel of this width: its scores go below it, or to its right. */
+/** The width of the enlarged head in a panel of this width; the head's scores go below or to the right. */
 export const lookSize = (panel) => (panel >= 400 && panel < 560 ? 168 : 220);
 
 /**
- *  The sizes in pixels of `maps` heat maps next to each other and, beside a single one, of the lines (0: no room for
- *  them), on a screen of this height. `left` is the room for labels, `side` whether the board is beside them.
+ *  Return the sizes in pixels of `maps` heat maps next to each other and, beside a single heat map, of the lines (0:
+ * not enough space), on a screen of this height. `left` is the space for labels; `side` says whether the board is
+ * beside the maps.
  */
 export function headLayout(width, screen, { maps = 1, board = false, left = 74 }) {
   const tall = within(240, screen - 455, 620);
@@ -175,5 +179,5 @@ export function headLayout(width, screen, { maps = 1, board = false, left = 74 }
   return { side, room, heat, lines: paired ? within(280, rest - heat, 420) : 0, tall };
 }
 
-/** Which tokens a part of a heat map shows, counting those that are at least half visible: [first, last]. */
+/** Return the [first, last] token in a part of a heat map; a token counts if at least half of it is visible. */
 export const seenTokens = (start, span) => [Math.round(start), Math.floor(start + span - 0.5)];

@@ -1,11 +1,11 @@
-// A head's attention as lines between two columns of tokens.
+// Draws a head's attention as lines between two columns of tokens.
 
 import { sized } from "../shared/canvas.mjs";
 import { tokenColumns } from "./columns.mjs";
 import { strongest, strongestPairs, weightAt, weightsOf } from "./data.mjs";
 import { frame } from "./paint.mjs";
 
-/** Two columns of tokens with a line for each attention weight, from left to right. */
+/** Make two columns of tokens with a line from left to right for each attention weight. */
 export function linesPanel(ctx, width, height) {
   let top = 0;
   let pattern = null;

@@ -1,4 +1,4 @@
-// What the reader does with mouse and keyboard: changes of the state, and what a screen reader says about them.
+// Handles mouse and keyboard: changes the state, and says what a screen reader reads aloud.
 
 import { shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { inWords, weightAt } from "./data.mjs";
@@ -6,7 +6,7 @@ import { placeOf } from "./state.mjs";
 
 const short = (token) => shorten(visibleToken(token), 24);
 
-/** "·sat (5) looks at ·cat (2): 43%", of the cell pointed at. */
+/** Describe the cell under the pointer: "·sat (5) looks at ·cat (2): 43%". */
 export function readout(patterns, state, write = short) {
   if (!state.cell) return "";
   const [i, j] = state.cell;
@@ -21,11 +21,12 @@ export function readout(patterns, state, write = short) {
   return `${write(tokens[i])} (${i}) looks at ${write(tokens[j])} (${j}): ${weights}`;
 }
 
-/** `draw()` shows everything, `point()` what is pointed at, once for everything that happens before the next frame. */
+/** Make the functions that change the state. `draw()` shows everything; `point()` shows what the pointer is on, at most
+ * once per frame. */
 export function movesOf(state, patterns, hub, { draw, point, speak }) {
   const spokenOf = (token) => spokenToken(patterns.shownText().tokens[token]);
   const moves = {
-    /** The token that is kept, or else the one pointed at. */
+    /** The pinned token, or else the token under the pointer. */
     focus: () => state.token ?? state.pointed,
     wayShown: () => (state.token === null ? state.pointedWay : null) ?? state.way,
     previewHead(head) {
@@ -47,7 +48,7 @@ export function movesOf(state, patterns, hub, { draw, point, speak }) {
     lock(token, way = state.way) {
       const same = state.token === token && state.way === way;
       moves.go({ token: same ? null : token, way });
-      speak(same ? "No token kept" : `Kept ${spokenOf(token)}`);
+      speak(same ? "No token is pinned" : `Pinned ${spokenOf(token)}`);
     },
     go(changes) {
       Object.assign(state, changes);

@@ -1,4 +1,4 @@
-// All heads of a layer at once: each head has a colour, and lines for its strongest attention weights.
+// Shows all heads of a layer at once: each head has a colour, and lines for its strongest attention weights.
 
 import { roving, stepEitherWay, tabTo } from "../shared/keys.mjs";
 import { element, isolated, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
@@ -7,15 +7,15 @@ import { tokenColumns } from "./columns.mjs";
 import { inWords, strongest, strongestPairs, weightAt, weightsOf } from "./data.mjs";
 import { frame } from "./paint.mjs";
 
-// Eight colours that stand out from the paper and from each other, for colour-blind eyes too: the nearest two are as
-// far apart as possible, seen with all cones, without those for green, and without those for red.
+// Eight colours that stand out from the background and from each other, even for colour-blind readers. The two closest
+// colours are as far apart as possible for normal vision, without green cones, and without red cones.
 const HEAD_COLOURS = {
   light: ["#00398b", "#e27600", "#0ca670", "#9a2c11", "#7283ff", "#b17cb6", "#200fcf", "#432439"],
   dark: ["#80aeff", "#c57212", "#65a86f", "#bf5a97", "#dafff2", "#ffdf35", "#7b66ff", "#d5f395"],
 };
-const DASHES = [[], [8, 4], [2, 4], [8, 3, 2, 3]]; // for heads 0 to 7, 8 to 15, 16 to 23, 24 to 31; then all over
+const DASHES = [[], [8, 4], [2, 4], [8, 3, 2, 3]]; // for heads 0 to 7, 8 to 15, 16 to 23, 24 to 31; then repeated
 
-/** The colour and the dashes of a head: 32 heads look different. */
+/** Return the colour and the dashes of a head; 32 heads look different. */
 export function headStyle(head, dark) {
   const colours = HEAD_COLOURS[dark ? "dark" : "light"];
   const around = Math.floor(head / colours.length) % DASHES.length;
@@ -23,11 +23,11 @@ export function headStyle(head, dark) {
 }
 
 const LEAST_LOOK = 0.03;
-const MOST_LOOKS = 60; // the weights of a head that are drawn while no token is pointed at
+const MOST_LOOKS = 60; // how many weights of a head are drawn while the pointer is not on a token
 
 /**
- *  The weights to draw, the faintest first: { head, from, to, weight }. For one token (`way`: where it looks, or who
- *  looks at it) all weights that count; without a token, the strongest weights of each head.
+ *  List the weights to draw, faintest first: { head, from, to, weight }. For one token (`way`: where it looks, or who
+ * looks at it), list all weights that are large enough; without a token, list the strongest weights of each head.
  */
 export function looksOf(patterns, token, way) {
   const found = patterns.flatMap(([head, pattern]) => {
@@ -43,15 +43,15 @@ export function looksOf(patterns, token, way) {
   return found.sort((one, other) => size(one) - size(other));
 }
 
-/** The numbers of the heads that are drawn. */
+/** Return the numbers of the heads that are drawn. */
 export const visibleHeads = (heads, hidden) =>
   Array.from({ length: heads }, (_, head) => head).filter((head) => !hidden.includes(head));
 
-/** Turn a head on or off in a list of hidden ones. */
+/** Hide or show a head in the list of hidden heads. */
 export const turned = (hidden, head) =>
   hidden.includes(head) ? hidden.filter((one) => one !== head) : [...hidden, head].sort((a, b) => a - b);
 
-/** Two columns of tokens, and between them a line for each weight of each head, in the head's colour. */
+/** Make two columns of tokens with a line between them for each weight of each head, in the head's colour. */
 export function layerPanel(ctx, side, width, height) {
   const top = 30;
   let patterns = [];
@@ -77,7 +77,7 @@ export function layerPanel(ctx, side, width, height) {
     const ratio = sized(canvas, width, tall() + 4);
     const context = canvas.getContext("2d");
     context.scale(ratio, ratio);
-    const spread = Math.min((tall() / tokens.length) * 0.7, 3.5 * patterns.length); // sets heads beside each other
+    const spread = Math.min((tall() / tokens.length) * 0.7, 3.5 * patterns.length); // keeps heads apart
     for (const { head, from, to, weight } of looks) {
       const { colour, dash } = headStyle(head, palette.dark);
       const at = patterns.findIndex(([one]) => one === head);
@@ -95,7 +95,7 @@ export function layerPanel(ctx, side, width, height) {
   return { node, draw, point };
 }
 
-/** The heads of the layer with their colours: each can be turned off, and says where it looks most from the token. */
+/** List the layer's heads with their colours. Readers can hide each head, and see where it looks most from a token. */
 export function headsPanel(ctx, side) {
   const list = element("div", { class: "llm-heads", role: "group" });
   const tell = (hidden) => () => ctx.go({ hidden });
@@ -106,7 +106,7 @@ export function headsPanel(ctx, side) {
   list.addEventListener("click", (event) => {
     const head = buttons.findIndex(({ button }) => button.contains(event.target));
     if (head < 0) return;
-    tabTo(nodes(), buttons[head].button); // Safari does not focus what is clicked
+    tabTo(nodes(), buttons[head].button); // Safari does not focus a clicked button
     ctx.go({ hidden: turned(ctx.state.hidden, head) });
     ctx.speak(`Head ${head} ${ctx.state.hidden.includes(head) ? "hidden" : "shown"}`);
   });
@@ -137,7 +137,7 @@ export function headsPanel(ctx, side) {
     const { layer, hidden } = ctx.state;
     const { heads } = ctx.text("a");
     if (buttons.length !== heads) build(heads);
-    list.setAttribute("aria-label", `Heads of layer ${layer}. Arrow keys move, Space turns a head on or off.`);
+    list.setAttribute("aria-label", `Heads of layer ${layer}. Arrow keys move, Space shows or hides a head.`);
     [all.disabled, none.disabled] = [hidden.length === 0, hidden.length === heads];
     buttons.forEach(({ button, line }, head) => {
       const { colour, dash } = headStyle(head, ctx.palette.dark);
@@ -148,7 +148,7 @@ export function headsPanel(ctx, side) {
     point();
   }
 
-  /** Show where each head looks most, from the token that is kept or pointed at. */
+  /** Show where each head looks most from the token that is pinned or under the pointer. */
   function point() {
     const focus = ctx.focus();
     const { tokens } = ctx.text(side === "d" ? "a" : side);
@@ -158,7 +158,7 @@ export function headsPanel(ctx, side) {
       const [most] = weights ? strongest(weights, 1) : [];
       const value = most === undefined ? "" : inWords(weights[most], pattern.signed);
       look.textContent = value ? `${isolated(shorten(visibleToken(tokens[most]), 9))} ${value}` : "";
-      const said = ctx.wayShown() === "from" ? "looks most at" : "most looked at from";
+      const said = ctx.wayShown() === "from" ? "looks most at" : "gets the most attention from";
       button.setAttribute("aria-label", value ? `${name}, ${said} ${spokenToken(tokens[most])}, ${value}` : name);
     });
   }

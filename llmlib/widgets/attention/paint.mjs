@@ -1,9 +1,10 @@
-// Colours of patterns, and patterns on canvases.
+// Colours for patterns, and functions that draw patterns on canvases.
 
 import { paletteOf } from "../shared/canvas.mjs";
 import { colourTable, pool } from "./data.mjs";
 
-/** The palette of the theme, with a table of colours for patterns (false) and for differences of two (true). */
+/** Return the theme's palette, with tables of colours for patterns (false) and for differences of two patterns (true).
+ * */
 export function patternPalette(el) {
   const palette = paletteOf(el);
   const { stops, outside, missing } = palette;
@@ -29,7 +30,7 @@ export function frame(node, overlay, width, height) {
   overlay.setAttribute("height", height);
 }
 
-/** For each code + 1 the names of a background and of the ink that can be read on it; 0: no background. */
+/** For each code + 1, return the CSS colours of a background and of an ink that is readable on it; 0: transparent. */
 export function colourNames({ tables, ink }) {
   const names = (packed) => {
     const [r, g, b] = [packed & 255, (packed >> 8) & 255, (packed >> 16) & 255];

@@ -1,4 +1,4 @@
-// What surrounds the picture of a head: its text, who looks where in words, and what the colours mean.
+// Panels around the picture of a head: the text, a list of which token looks where, and what the colours mean.
 
 import { roving, stepEitherWay, tabTo } from "../shared/keys.mjs";
 import { direction, element, inReadingOrder, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
@@ -6,12 +6,12 @@ import { encode, inWords, strongest, weightAt, weightsOf } from "./data.mjs";
 import { rampOf } from "../shared/canvas.mjs";
 import { colourNames } from "./paint.mjs";
 
-/** The text itself, each token shaded by its share of attention, if one head is shown. */
+/** Show the text; if one head is shown, shade each token by its share of attention. */
 export function stripPanel(ctx, shaded = true) {
   const node = element("div", {
     class: "llm-strip",
     role: "listbox",
-    "aria-label": "The text. Arrow keys move, Enter keeps a token.",
+    "aria-label": "The text. Arrow keys move, Enter pins a token.",
     "aria-orientation": "horizontal",
   });
   let spans = [];
@@ -41,7 +41,7 @@ export function stripPanel(ctx, shaded = true) {
     (to) => ctx.previewToken(to, undefined, true),
   );
   node.addEventListener("focusin", (event) => {
-    // its weight is added when the keyboard gets there, not to all tokens at each move
+    // add a token's weight to its label only when it gets the focus, not to all tokens at each move
     const t = index(event);
     const focus = ctx.focus();
     if (t < 0 || focus === null || !shaded) return;
@@ -87,7 +87,7 @@ export function stripPanel(ctx, shaded = true) {
     const weights = isShaded ? weightsOf(pattern, focus, ctx.wayShown()) : null;
     spans.forEach((span, t) => {
       const code = weights ? encode(weights[t], pattern.scale, pattern.signed) + 1 : 0;
-      if (code === codes[t]) return; // most of a long text stays as it is
+      if (code === codes[t]) return; // most tokens of a long text stay as they are
       codes[t] = code;
       [span.style.background, span.style.color] = named[code];
     });
@@ -98,7 +98,8 @@ export function stripPanel(ctx, shaded = true) {
 }
 
 /**
- * Who looks where, in words and bars, `most` lines each: one list while hovering, both ways for a token that is kept.
+ * List who looks where, in words and bars, with `most` lines per list: one list under the pointer, and two lists, one
+ * per direction, for a pinned token.
  */
 export function detailPanel(ctx, most = 6) {
   const node = element("div", { class: "llm-detail" });
@@ -133,7 +134,7 @@ export function detailPanel(ctx, most = 6) {
     const focus = ctx.focus();
     const way = ctx.wayShown();
     const both = ctx.state.show === "both";
-    const hint = "Point at a token to see where it looks; click it, or press Enter, to keep it.";
+    const hint = "Point at a token to see where it looks. Click a token, or press Enter, to pin it.";
     if (focus === null) node.replaceChildren(element("p", { class: "llm-note" }, hint));
     else if (both) node.replaceChildren(list(way, focus, "a"), list(way, focus, "b"));
     else {
@@ -144,7 +145,7 @@ export function detailPanel(ctx, most = 6) {
   return { node, draw, point: draw };
 }
 
-/** What the colours mean. */
+/** Show what the colours mean. */
 export function legendPanel(ctx) {
   const node = element("div", { class: "llm-legend" });
   function scale(signed) {

@@ -1,4 +1,4 @@
-// All patterns that have come from Python, and what is computed from them, once, until others come.
+// Holds all patterns that Python has sent, and caches what is computed from them until new patterns come.
 
 import { visibleToken } from "../shared/shared.mjs";
 import {
@@ -17,9 +17,10 @@ import {
 import { sideOf } from "./state.mjs";
 import { CHANGE, CHANGE_OF_THUMBNAILS, SCORES } from "./words.mjs";
 
-const MOST_HELD = 64e6; // bytes of whole heads of a long text in this page; the latest ones stay
+const MOST_HELD = 64e6; // bytes of whole heads of a long text in this page; the latest heads stay
 
-/** `still`: a page without Python, which contains the whole heads that were opened before it was saved. */
+/** Make the store of patterns. `still`: a page without Python, which contains the whole heads that were opened before
+ * the page was saved. */
 export function patternsFrom(model, state, still) {
   let texts = {};
   let cache = new Map();
@@ -32,7 +33,8 @@ export function patternsFrom(model, state, still) {
   };
   const both = (pattern, layer, head) => ["a", "b"].map((side) => pattern(side, layer, head));
   const apart = (layer, head) => kept(`apart ${layer} ${head}`, () => compare(...both(store.thumbnail, layer, head)));
-  /** Where the colours of differences end in the grid: the same for all heads, so that they can be compared. */
+  /** The end of the colour scale for differences in the grid. All heads share this scale, so that readers can compare
+   * them. */
   const commonScale = () =>
     kept(`scale ${state.heads}`, () => {
       const { layers, heads } = texts.a;
@@ -44,12 +46,13 @@ export function patternsFrom(model, state, still) {
   const store = {
     text: (side) => texts[side],
     texts: () => texts,
-    /** The text of the side that is shown. */
+    /** The text on the side that is shown. */
     shownText: () => texts[state.show === "b" ? "b" : "a"],
     sideShown: () => sideOf(state),
     comparable: () => Boolean(texts.b) && texts.a.n === texts.b.n,
     isLong: () => Boolean(texts.a.long || texts.b?.long),
-    /** A whole head; or its thumbnail, in the grid of a long text, or if the whole head is not here. */
+    /** Return a whole head. In the grid of a long text, or if this page does not have the whole head, return its
+     * thumbnail. */
     pattern(side, layer, head) {
       if (state.layer === null || (side === "d" && !store.whole())) return store.thumbnail(side, layer, head);
       if (side !== "d") return held.get(`${layer} ${head}`)?.[side] ?? store.thumbnail(side, layer, head);
@@ -61,12 +64,12 @@ export function patternsFrom(model, state, still) {
     thumbnail(side, layer, head) {
       const key = `${side} ${layer} ${head}`;
       if (side === "d") return kept(key, () => difference(...both(store.thumbnail, layer, head), commonScale()));
-      const isThere = typeof head === "number" || texts[side].long; // it is only a window on the bytes
+      const isThere = typeof head === "number" || texts[side].long; // only a reference to the bytes: no cache
       return isThere ? headPattern(texts[side], layer, head) : kept(key, () => headPattern(texts[side], layer, head));
     },
-    /** Whether the open head is here whole, on all sides that are shown. */
+    /** Whether this page has the whole open head on all sides. */
     whole: () => ["a", "b"].every((side) => !texts[side]?.long || held.get(`${state.layer} ${state.head}`)?.[side]),
-    /** The heads of a long text that are here whole: { layer, head }. */
+    /** The heads of a long text that this page has whole: { layer, head }. */
     wholeOnes: () =>
       [...held.keys()]
         .map((key) => key.split(" "))
@@ -84,7 +87,7 @@ export function patternsFrom(model, state, still) {
       const of = ({ layer, head }) => (moved ? store.moved(layer, head) : store.scoresOf(side, layer, head)[key]);
       return entries.map(of);
     },
-    /** How many queries each score of a text rests on. */
+    /** How many queries of a text each score is based on. */
     counts: (side) => (texts[side].counts ??= queryCounts(texts[side].tokens)),
     count(key) {
       if (key === "layer") return Infinity;
@@ -93,7 +96,7 @@ export function patternsFrom(model, state, still) {
     change: () => (store.isLong() ? CHANGE_OF_THUMBNAILS : CHANGE),
     moved: (layer, head) => apart(layer, head)[store.change() === CHANGE ? "moved" : "rows"],
     hasMissing: () => Object.values(texts).some((text) => (text.missing ??= text.codes.includes(NAN_CODE))),
-    /** Room for labels left of and above a pattern, in pixels: as much as the longest needs. */
+    /** Space for labels to the left of a pattern and above it, in pixels; the longest label fits. */
     labelRoom: (compact) =>
       kept(`room ${compact}`, () => {
         const most = compact ? 9 : 12;
@@ -105,7 +108,8 @@ export function patternsFrom(model, state, still) {
         };
       }),
 
-    /** Take what has come, and say whether the patterns are `fresh`, and whether the text has `another` length. */
+    /** Read what Python has sent. Return whether the patterns are new (`fresh`), and whether the text has a different
+     * length (`another`). */
     load() {
       const sources = ["a", "a_codes", "a_scores", "b", "b_codes", "b_scores"].map((name) => model.get(name));
       const before = texts.a?.n;
@@ -134,7 +138,7 @@ export function patternsFrom(model, state, still) {
         held.delete(oldest);
         total -= bytes(sides);
       }
-    for (const made of cache.keys()) if (made.endsWith(" whole")) cache.delete(made); // differences of whole heads
+    for (const made of cache.keys()) if (made.endsWith(" whole")) cache.delete(made); // drop differences of whole heads
   }
 
   function holdAll(heads, codes) {

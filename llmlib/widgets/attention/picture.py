@@ -1,4 +1,4 @@
-"""The static picture of an attention view: what is shown where no widget can run."""
+"""The static picture of an attention view, for places where no widget can run."""
 
 import io
 from typing import Any, Protocol, runtime_checkable
@@ -9,8 +9,8 @@ from llmlib.widgets.shared.still import FAINT, INK, PAPER, drawn, rgb
 from llmlib.widgets.shared.token_text import joined_text, visible_token
 
 OUTSIDE, MISSING = "#f3f4f6", "#c2185b"
-STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of canvas.mjs
-THUMB, LABELS = 40, 40  # pixels of a thumbnail; labels along an axis, at most
+STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # the colours of canvas.mjs's light theme
+THUMB, LABELS = 40, 40  # the size of a thumbnail in pixels; the most labels along an axis
 
 
 @runtime_checkable
@@ -18,7 +18,7 @@ class Heads(Protocol):
     """The parts of `AttentionView` that this module draws."""
 
     a: dict[str, Any]
-    b: dict[str, Any]  # empty: nothing to compare with
+    b: dict[str, Any]  # empty if there is no second text
     place: dict[str, Any]
     source: str  # the model's name
 
@@ -26,7 +26,7 @@ class Heads(Protocol):
 
 
 def draw(view: Heads, format: str) -> bytes:
-    """Draw a PNG or SVG file; the same view gives the same bytes."""
+    """Draw the view as a PNG or SVG file; the same view always yields the same bytes."""
 
     def draw_on(figure: Any) -> None:
         if "layer" in view.place and "head" in view.place:
@@ -39,7 +39,7 @@ def draw(view: Heads, format: str) -> bytes:
 
 
 def _few_colours(file: io.BytesIO) -> bytes:
-    """Reduce the picture to the colours it needs, so that notebooks carry only a third of the bytes."""
+    """Reduce the picture to the colours that it needs, so that notebooks store only a third of the bytes."""
     from PIL import Image
 
     shades = _palette()(np.linspace(0, 1, 200))[:, :3] * 255  # Float[ndarray, "shade rgb"]
@@ -71,19 +71,19 @@ def _roots(pattern: np.ndarray, causal: bool, scale: float) -> np.ndarray:
 
 
 def _thumbnail(shade: np.ndarray) -> np.ndarray:
-    """Shrink a pattern to THUMB × THUMB pixels; where many cells share one pixel, the strongest shows."""
+    """Shrink a pattern to THUMB × THUMB pixels; where many cells share one pixel, the strongest cell shows."""
     n = len(shade)
     if n <= THUMB:
         near = (np.arange(THUMB) * n) // THUMB
         return shade[near][:, near]
     starts = (np.arange(THUMB) * n) // THUMB
-    inside = np.where(shade > 1, -1.0, shade)  # outside shows only where there is nothing else
+    inside = np.where(shade > 1, -1.0, shade)  # `outside` shows only where a pixel has no other cells
     pooled = np.maximum.reduceat(np.maximum.reduceat(inside, starts, axis=0), starts, axis=1)
     return np.where(pooled < 0, 2.0, pooled)
 
 
 def _sides(view: Heads) -> dict[str, dict[str, Any]]:
-    """List the sides to draw: A and, if there is one, B."""
+    """Return the sides to draw: A and, if it exists, B."""
     return {"a": view.a, "b": view.b} if view.b else {"a": view.a}
 
 
@@ -120,7 +120,7 @@ def _draw_head(figure: Any, view: Heads) -> None:
         axes.imshow(np.ma.masked_invalid(shade), cmap=_palette(), vmin=0, vmax=1, interpolation="nearest")
         at = range(0, n, -(-n * len(sides) // LABELS))
         written = [_label(text["tokens"][position]) for position in at]
-        cell = len(shade) / n  # less than 1 of a thumbnail
+        cell = len(shade) / n  # less than 1 in a thumbnail
         ticks = [(position + 0.5) * cell - 0.5 for position in at]
         axes.set_xticks(ticks, written, rotation=90, parse_math=False)
         axes.set_yticks(ticks, written, parse_math=False)
@@ -133,9 +133,9 @@ def _draw_head(figure: Any, view: Heads) -> None:
 
 
 def _draw_titles(figure: Any, view: Heads, all_axes: Any, which: str) -> None:
-    """Say which heads of which model are drawn, and on which texts."""
+    """Write titles that name the heads, the model and the texts."""
     sides, source = list(_sides(view).values()), f" · {view.source}" if view.source else ""
-    room = int(figure.get_size_inches()[0] * 14 / len(sides))  # letters in a line
+    room = int(figure.get_size_inches()[0] * 14 / len(sides))  # the number of letters that fit in a line
     lines = [f"Attention of {which}{source}"]
     if len(sides) == 1:
         lines.append(_quoted(view.a["tokens"], room))
@@ -151,7 +151,7 @@ def _quoted(tokens: list[str], room: int) -> str:
 
 
 def _short(text: str, room: int) -> str:
-    """Shorten a text to `room` characters that any font can write and XML allows."""
+    """Shorten a text to `room` characters, and keep only characters that any font can show and XML allows."""
     text = _writable(text)
     return text if len(text) <= room else text[: room - 1] + "…"
 

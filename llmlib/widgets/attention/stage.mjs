@@ -1,4 +1,4 @@
-// The stage: the grid of all heads, one head, all heads of a layer, or a head that is not here whole yet.
+// The main part of the view: the grid of all heads, one head, all heads of a layer, or the thumbnail of one head.
 
 import { element } from "../shared/shared.mjs";
 import { gridPanel } from "./grid.mjs";
@@ -9,8 +9,8 @@ import { headsPanel, layerPanel } from "./overlay.mjs";
 import { detailPanel, stripPanel } from "./panels.mjs";
 
 /**
- *  Parts that are always there (`look`, `legend`, `board`, and the lines `ordered`, `reading`, `away`) find their
- *  places; panels are made again only when the reader goes to another level, so that the keyboard's focus stays put.
+ *  Arrange the parts that always exist (`look`, `legend`, `board`, and the lines `ordered`, `reading`, `away`). Panels
+ * are built again only when the reader goes to another level, so that the keyboard's focus stays where it is.
  */
 export function stagePanel(ctx, { look, legend, board, ordered, reading, away }) {
   const node = element("div", { class: "llm-stage" });
@@ -41,7 +41,7 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
     const what = kind();
     const hasBoard = Boolean(board);
     if (what === "layer") {
-      // lines for each side, without heat maps
+      // draw lines for each side, without heat maps
       const each = ({ room }) => Math.floor((room - 12 * (all.length - 1)) / all.length);
       size = headLayout(width, window.innerHeight, { board: hasBoard });
       if (each(size) < 240) size = headLayout(width, window.innerHeight, { board: false });
@@ -65,13 +65,13 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
     look.node.hidden = all.length > 1;
     const box = element("div", { class: "llm-grids" }, ...grids.map((panel, k) => titled(all[k], panel)));
     const left = element("div", { class: "llm-left" }, box, under);
-    if (node.contains(aside)) node.firstChild.replaceWith(left); // the keyboard may be at a control beside the grid
+    if (node.contains(aside)) node.firstChild.replaceWith(left); // a control beside the grid may have the focus
     else node.replaceChildren(left, aside);
     if (all.length > 1) ordered.after(legend.node);
     else look.node.append(legend.node);
   }
 
-  /** The patterns, with the board beside them where there is room; what follows is below both. */
+  /** Show the patterns, with the board beside them if there is space, and the remaining parts below both. */
   function arrange(main, beneath) {
     const parts = [element("div", { class: "llm-main" }, ...main), ...(size.side ? [side] : [])];
     side.replaceChildren(...(size.side ? beneath : []));
@@ -112,7 +112,7 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
     if (held) catchFocus = () => strip.node.querySelector("[tabindex='0']").focus({ preventScroll: true });
   }
 
-  /** Put the board elsewhere; the keyboard goes with it. */
+  /** Move the board to another box, and keep the keyboard's focus in it. */
   function place(box) {
     if (!board || board.node.parentNode === box) return;
     const focused = board.node.contains(document.activeElement) ? document.activeElement : null;
@@ -131,12 +131,12 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
     for (const panel of panels) if (!grids.includes(panel)) panel.draw(rest >= 300 ? rest : width);
     if (grids.length) place(boardUnder(used, width, grids.length === 1) ? under : beside);
     else place(size.side ? side : after);
-    catchFocus?.(); // it was on a control that is gone
+    catchFocus?.(); // the focus was on a control that is gone
     catchFocus = null;
     stick();
   }
 
-  /** The numbers above the grid stay in sight. (`position: sticky` does nothing inside JupyterLab's outputs.) */
+  /** Keep the numbers above the grid in sight. (`position: sticky` does nothing inside JupyterLab's outputs.) */
   function stick() {
     if (!grids.length) return;
     let edge = 0;

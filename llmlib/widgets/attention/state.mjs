@@ -1,12 +1,12 @@
-// Where the reader is and how they look: plain data. The trait `place` keeps what is worth keeping.
+// Where the reader is and what they have chosen, as plain data. The trait `place` stores the lasting part.
 
 import { wholeView } from "./layout.mjs";
 
 const CHOICES = { way: "from", heads: "each", sort: "layer", show: "a", drawn: "head", hidden: [] };
 
 /**
- *  Everything in `place`, and what only this page knows. `drawn`: one head, or all heads of its "layer" by colour,
- *  except those `hidden` in the legend.
+ *  Return everything in `place`, and what only this page knows. `drawn`: one "head", or all heads of its "layer" by
+ * colour, except the heads that are `hidden` in the legend.
  */
 export function stateOf(place) {
   const { layer = null, head = null, token = null } = place;
@@ -25,7 +25,7 @@ export function stateOf(place) {
   };
 }
 
-/** The part that is kept: the choices, and the head and token, if any. */
+/** Return the part of the state that is stored: the choices, and any open head and pinned token. */
 export function placeOf(state) {
   const place = Object.fromEntries(Object.keys(CHOICES).map((name) => [name, state[name]]));
   if (state.layer !== null) Object.assign(place, { layer: state.layer, head: state.head });
@@ -35,21 +35,22 @@ export function placeOf(state) {
   return place;
 }
 
-/** Go where another view of the same widget, or Python, has gone; say whether that is a change. */
+/** Follow another view of the same widget, or Python, to `place`; return whether this changes the state. */
 export function goTo(state, place) {
   const { layer = null, head = null, token = null } = place;
   const target = { layer, head, token };
-  const unsaid = { ...state, drawn: CHOICES.drawn, hidden: CHOICES.hidden }; // these are kept only where they differ
+  const unsaid = { ...state, drawn: CHOICES.drawn, hidden: CHOICES.hidden }; // `place` leaves out defaults
   for (const name of Object.keys(CHOICES)) target[name] = place[name] ?? unsaid[name];
   const elsewhere = Object.entries(target).some(([name, value]) => String(state[name]) !== String(value));
   Object.assign(state, target);
   return elsewhere;
 }
 
-/** Which side is looked at: a text, or their difference ("d"); side by side the first one leads. */
+/** Return the side that the reader looks at: a text, or the difference ("d"); for two texts side by side, return the
+ * first. */
 export const sideOf = ({ show }) => (show === "difference" ? "d" : show === "both" ? "a" : show);
 
-/** Choices that the current texts do not allow fall back to ones that they do. */
+/** Replace choices that the current texts do not allow with choices that they allow. */
 export function settle(state, texts, comparable) {
   if (!texts.b || (state.show === "difference" && !comparable)) state.show = "a";
   if (state.sort === "difference" && !comparable) state.sort = "layer";
@@ -61,7 +62,7 @@ export function settle(state, texts, comparable) {
   const last = state.previewed;
   if (last.layer >= layers || single(last.head) !== (state.heads === "each") || last.head >= heads)
     state.previewed = { layer: Math.min(last.layer, layers - 1), head: state.heads === "each" ? 0 : state.heads };
-  if (texts.a.long || texts.b?.long) state.drawn = "head"; // whole heads of a long text come one by one
+  if (texts.a.long || texts.b?.long) state.drawn = "head"; // the page gets whole heads of a long text one at a time
   state.hidden = state.hidden.filter((head) => head < heads);
   if (state.token >= n) state.token = null;
   if (state.cell && Math.max(...state.cell) >= n) state.cell = null;

@@ -35,7 +35,7 @@ const TRAITS = [
   "source",
 ];
 
-/** Call `resized` when the window has another height, and `scrolled` once for all scrolling before the next frame. */
+/** Call `resized` when the window's height changes, and `scrolled` at most once per frame while the page scrolls. */
 function followScreen({ resized, scrolled }) {
   let tall = window.innerHeight;
   const onResize = () => {
@@ -63,7 +63,7 @@ export default widget("llm-attention", ({ model, hub, el, still }) => {
     if (state.layer !== null) reading.textContent = readout(patterns, state);
   });
 
-  // What the panels can see and call, besides the patterns.
+  // The values and functions that panels can use, including the patterns.
   const ctx = {
     ...patterns,
     ...movesOf(state, patterns, hub, { draw, point: later, speak: (words) => ctx.speak(words) }),
@@ -152,7 +152,7 @@ export default widget("llm-attention", ({ model, hub, el, still }) => {
   };
   const moved = () => {
     if (goTo(state, model.get("place")) && drawn) draw();
-  }; // Python has, or another view
+  }; // Python or another view has moved the reader
   const stops = [follow(model, TRAITS, refresh), follow(model, ["place"], moved)];
   stops.push(
     followLooks(el, (cell) => {

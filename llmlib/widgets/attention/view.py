@@ -1,4 +1,4 @@
-"""The attention view: all heads at a glance, then one head, then one token; two runs side by side."""
+"""The attention view: all heads at a glance, one head, or one token; also two runs side by side."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,22 +15,23 @@ from llmlib.widgets.attention.picture import draw
 from llmlib.widgets.shared.base import View
 from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
 
-MOST_KEPT = 16_000_000  # bytes of heads that were opened, for a saved page
+MOST_KEPT = 16_000_000  # bytes of opened heads in a saved page
 
 
 class AttentionWarning(UserWarning):
-    """Warns about patterns that are shown, but are not what attention weights should be."""
+    """Warns that the view shows patterns that are not valid attention weights."""
 
 
 class AttentionView(View):
-    """A grid of all heads, each of which opens; see `attention_view`, which makes one from arrays.
+    """A grid of all heads; readers can open each head. To make a view from arrays, use `attention_view`.
 
-    The text A and, for comparison, B are each a description (`tokens`, `layers`, `heads`, `causal`, `scale`,
-    `title`) and the bytes of `attention_codes`. `place` is where the reader is: `{"layer": 3, "head": 2, "token": 5}`,
-    each part missing where nothing is chosen; with `"drawn": "layer"` all heads of that layer are laid over each other.
+    The text A and, for comparison, the text B each have a description (`tokens`, `layers`, `heads`, `causal`, `scale`,
+    `title`) and the bytes of their codes. `place` is where the reader is: `{"layer": 3, "head": 2, "token": 5}`; a part
+    is missing if the reader has not chosen it. With `"drawn": "layer"`, the view draws all heads of that layer over
+    each other.
 
-    For a long text the bytes are thumbnails (`put_thumbnails`): the description has their `side`, and after the heads
-    of each layer come their mean and their maximum. `opened` is then the head that the reader has opened, whole.
+    For a long text, the bytes are thumbnails (`put_thumbnails`): the description holds their `side`, and each layer's
+    heads are followed by their mean and their maximum. `opened` then holds the whole head that the reader has opened.
 
     The owner of a model handles the acts "text" (`which`, `text`), "switch" (`layer`, `head`, `off`), "all on", "how"
     (`how`), "continuation" (`text`) and "open" (`layer`, `head`) by setting the traits (see
@@ -59,11 +60,11 @@ class AttentionView(View):
 
     a = traitlets.Dict().tag(sync=True)
     a_codes = traitlets.Bytes(b"").tag(sync=True)
-    a_scores = traitlets.Bytes(b"").tag(sync=True)  # float32 (layer, map, score); of thumbnails only
-    b = traitlets.Dict().tag(sync=True)  # empty: nothing to compare with
+    a_scores = traitlets.Bytes(b"").tag(sync=True)  # float32 (layer, map, score); only for thumbnails
+    b = traitlets.Dict().tag(sync=True)  # empty if there is no second text
     b_codes = traitlets.Bytes(b"").tag(sync=True)
     b_scores = traitlets.Bytes(b"").tag(sync=True)
-    opened = traitlets.Dict().tag(sync=True)  # layer, head, and for each side: causal, scale, size (of bytes)
+    opened = traitlets.Dict().tag(sync=True)  # layer, head, and for each side: causal, scale, size (in bytes)
     opened_codes = traitlets.Bytes(b"").tag(sync=True)
     place = traitlets.Dict().tag(sync=True)
     notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -71,25 +72,25 @@ class AttentionView(View):
 
     text = traitlets.Unicode("").tag(sync=True)
     text_b = traitlets.Unicode("").tag(sync=True)
-    ablated = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)  # [layer, head], switched off
+    ablated = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)  # [layer, head] of each switched-off head
     how = traitlets.Enum(["zero", "mean"], "zero").tag(sync=True)
     predictions = traitlets.List(traitlets.Dict()).tag(sync=True)  # token, before, after: next-token probabilities
     continuation = traitlets.Unicode("").tag(sync=True)
-    logprobs = traitlets.List(traitlets.Float()).tag(sync=True)  # of the continuation: intact, ablated
+    logprobs = traitlets.List(traitlets.Float()).tag(sync=True)  # of the continuation: with all heads, ablated
 
     def __init__(self, **traits: Any):
-        self._kept: dict[tuple[int, int | str], tuple[dict[str, Any], bytes]] = {}  # heads that were opened
+        self._kept: dict[tuple[int, int | str], tuple[dict[str, Any], bytes]] = {}  # opened heads
         super().__init__(**traits)
 
     def clear(self) -> None:
-        """Show nothing, to make room for other texts."""
+        """Stop showing the second text, thumbnails and opened heads, before other texts are shown."""
         self._kept = {}
         with self.hold_sync():
             self.b, self.b_codes, self.a_scores, self.b_scores = {}, b"", b"", b""
             self.opened, self.opened_codes = {}, b""
 
     def put(self, side: str, tokens: Sequence[str], patterns: Any, title: str = "") -> list[str]:
-        """Show these tokens and patterns as "a" or "b"; return remarks on them. Raises `ValueError` as `check` does."""
+        """Show tokens and patterns as "a" or "b"; return remarks on them. Raises `ValueError` as `check` does."""
         tokens, patterns = [str(token) for token in tokens], as_array(patterns)
         check(patterns, len(tokens))
         self._check_sizes(side, patterns)
@@ -115,10 +116,10 @@ class AttentionView(View):
         scores: Float[np.ndarray, "layer map score"],
         title: str = "",
     ) -> list[str]:
-        """Show thumbnails of the heads over a long text, and of their mean and maximum; return remarks on them.
+        """Show thumbnails of the heads over a long text, and of their mean and maximum; return remarks for the reader.
 
-        A cell is the largest weight in a square of tokens; `scores` are in the order that the view lists them.
-        Whoever calls this answers the act "open" with `put_head`.
+        A cell shows the largest weight in a square of tokens; `scores` have the order in which the view lists them. The
+        caller must answer the act "open" with `put_head`.
         """
         heads = thumbnails[:, :-2]
         self._check_sizes(side, heads)
@@ -138,12 +139,12 @@ class AttentionView(View):
             setattr(self, f"{side}_scores", scores.astype("<f4").tobytes())
         cell = -(-len(tokens) // thumbnails.shape[-1])
         return [
-            f"This is a long text: in the grid, each cell is the largest weight in a square of {cell} × {cell} tokens. "
-            "A head that you open is shown whole."
+            f"This text is long: each cell in the grid shows the largest weight in a square of {cell} × {cell} tokens. "
+            "If you open a head, you see the whole head."
         ]
 
     def put_head(self, layer: int, head: int | str, patterns: Mapping[str, Float[np.ndarray, "query key"]]) -> None:
-        """Show one whole head, on each side that shows thumbnails."""
+        """Show one whole head on each side that shows thumbnails."""
         coded = {side: encode(pattern[None, None]) for side, pattern in patterns.items()}
         sides = {side: {"causal": c.causal, "scale": c.scale, "size": len(c.codes)} for side, c in coded.items()}
         opened = {"layer": layer, "head": head, "sides": sides}
@@ -157,7 +158,7 @@ class AttentionView(View):
 
     @property
     def kept(self) -> list[dict[str, Any]]:
-        """The heads of a long text that the reader opened last, as many as a saved page holds."""
+        """The heads of a long text that the reader opened last; there are as many as a saved page can hold."""
         return [opened for opened, _ in self._kept.values()]
 
     @property
@@ -167,8 +168,9 @@ class AttentionView(View):
     def _check_sizes(self, side: str, patterns: Float[np.ndarray, "layer head query key"]) -> None:
         if self.a and side == "b" and (self.a["layers"], self.a["heads"]) != patterns.shape[:2]:
             raise ValueError(
-                f"A has {self.a['layers']} layers × {self.a['heads']} heads and B has "
-                f"{patterns.shape[0]} × {patterns.shape[1]}; to compare head by head, both numbers must be the same."
+                f"A has {self.a['layers']} layers × {self.a['heads']} heads, but B has "
+                f"{patterns.shape[0]} × {patterns.shape[1]}. To compare heads, A and B must have the same number of "
+                "layers and the same number of heads."
             )
 
     @property
@@ -176,7 +178,7 @@ class AttentionView(View):
         return f"Attention over “{self._shown(40)}”"
 
     def _shown(self, most: int) -> str:
-        """Return the first characters of the text, on one line."""
+        """Return the first characters of the text on one line."""
         text = joined_text(self.a["tokens"])
         return visible_text(text if len(text) <= most else text[: most - 1] + "…")
 
@@ -194,10 +196,10 @@ class AttentionView(View):
         return f"Attention of layer {layer}, {which} over {tokens}: “{shown}”. {self._strongest(layer, head)}{beside}"
 
     def _strongest(self, layer: int, head: int | str) -> str:
-        """Say what is clearest in a head: which token looks hardest at another one."""
+        """Describe the strongest attention in a head from one token to another."""
         pattern = self.pattern(layer, head)
         if len(pattern) < len(self.a["tokens"]):
-            return "Only a thumbnail of this head is here."
+            return "Only a thumbnail of this head is available."
         elsewhere = np.nan_to_num(pattern - np.diag(np.diag(pattern)))
         query, key = (int(at) for at in np.unravel_index(elsewhere.argmax(), pattern.shape))
         if elsewhere[query, key] == 0:
@@ -206,14 +208,13 @@ class AttentionView(View):
         return f"Strongest: “{of[0]}” looks at “{of[1]}” ({percent(float(elsewhere[query, key]))})."
 
     def pattern(self, layer: int, head: int | str, side: str = "a") -> Float[np.ndarray, "query key"]:
-        """Get one head of A or B, as precisely as the view holds it; "mean" or "max" gives all heads of the layer
-        together.
+        """Return one head of A or B, as precisely as the view holds it; "mean" or "max" combines all the layer's heads.
 
-        A head of a long text that was not opened is a thumbnail, with fewer queries and keys than tokens.
+        For a long text, a head that was not opened is only a thumbnail, with fewer queries and keys than tokens.
         """
         text, codes = (self.a, self.a_codes) if side == "a" else (self.b, self.b_codes)
         whole, start = self._kept.get((layer, head), ({"sides": {}}, b"")), 0
-        for name, meta in whole[0]["sides"].items():  # their bytes follow each other
+        for name, meta in whole[0]["sides"].items():  # the sides' bytes follow each other
             if name == side:
                 own = np.frombuffer(whole[1][start : start + meta["size"]], dtype=np.uint8)
                 return _square(decode(own, meta["scale"]), len(text["tokens"]), meta["causal"])
@@ -245,7 +246,7 @@ def _square(weights: Float[np.ndarray, " cell"], n: int, causal: bool) -> Float[
 
 
 def visible_text(text: str) -> str:
-    """Write a text on one line."""
+    """Write a text on one line, with symbols for newlines and tabs."""
     return text.replace("\n", "⏎").replace("\t", "⇥")
 
 
@@ -261,14 +262,15 @@ def attention_view(
 ) -> AttentionView:
     """Show the attention patterns of any model in an interactive view.
 
-    `patterns` is a numpy array with the axes `layer head query key` (fewer at the front will do), a torch tensor of
-    that shape, or the tuple that `transformers` models return with `output_attentions=True`. `other` is a second set
-    for comparison, with the same layers and heads (before and after an intervention, or another text with its own
-    `other_tokens`); the difference shown is B - A. `layer` and `head` open the view at one head.
+    `patterns` is a numpy array with the axes `layer head query key` (the first axes may be missing), a torch tensor of
+    this shape, or the tuple that `transformers` models return with `output_attentions=True`. `other` is a second set of
+    patterns for comparison, with the same layers and heads (after an intervention, for example, or for another text
+    with the tokens `other_tokens`); the view shows the difference B - A. Give `layer` and `head` to open the view at
+    one head.
 
-    Patterns that are not what attention weights should be (rows that do not sum to one, NaN) are shown with an
-    `AttentionWarning`. Raises `ValueError` if there are no tokens, if tokens and patterns disagree, and for negative or
-    infinite weights or a head that does not exist.
+    Patterns that are not valid attention weights (rows that do not sum to one, NaN) are shown with an
+    `AttentionWarning`. Raises `ValueError` if there are no tokens, if the numbers of tokens and patterns disagree, if
+    weights are negative or infinite, or if a head does not exist.
 
     >>> pattern = np.array([[1.0, 0.0], [0.25, 0.75]])
     >>> attention_view(["The", " cat"], pattern)
@@ -283,7 +285,7 @@ def attention_view(
         if number is not None and not 0 <= number < limit:
             raise ValueError(f"There is no {what} {number}; these patterns have {what}s 0 to {limit - 1}.")
     if (layer is None) != (head is None):
-        raise ValueError("Give both layer and head, or neither.")
+        raise ValueError("Give both layer and head, or neither of them.")
     if layer is not None:
         view.place = {"layer": layer, "head": head}
     for note in notes:

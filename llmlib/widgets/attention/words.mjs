@@ -1,11 +1,15 @@
-// What the view says: scores and what they rest on, where the reader is, and what there is to do.
+// What the view says: the scores and what they are based on, where the reader is, and what the reader can do.
 
 import { joinedText, shorten } from "../shared/shared.mjs";
 import { inWords } from "./data.mjs";
 
 export const SCORES = {
-  previous: { name: "previous token", text: "Share of attention that goes to the token right before it", share: true },
-  first: { name: "first token", text: "Share of attention that later tokens pay to the very first one", share: true },
+  previous: {
+    name: "previous token",
+    text: "Share of attention that goes to the token right before the query",
+    share: true,
+  },
+  first: { name: "first token", text: "Share of attention that later tokens pay to the very first token", share: true },
   duplicate: {
     name: "duplicate token",
     text: "Share of attention that repeated tokens pay to their earlier occurrences",
@@ -20,7 +24,7 @@ export const SCORES = {
   distance: { name: "distance", text: "How far back attention looks, in tokens", unit: "tokens" },
 };
 
-/** For two runs over texts with the same number of tokens; for a long text only thumbnails are here. */
+/** The score for two runs over texts with the same number of tokens; for a long text, the page has only thumbnails. */
 export const CHANGE = { name: "difference", text: "Share of attention that has moved to other tokens", share: true };
 export const CHANGE_OF_THUMBNAILS = {
   name: "difference",
@@ -28,12 +32,12 @@ export const CHANGE_OF_THUMBNAILS = {
   share: true,
 };
 
-const FEW = 8; // with fewer queries, a single one can move the mean by more than 12 points
+const FEW = 8; // with fewer queries, a single query can change the mean by more than 12 points
 
-/** Whether a score rests on too few queries to tell what a head does. */
+/** Whether a score is based on too few queries to tell what a head does. */
 export const isFew = (count) => count < FEW;
 
-/** "13", or "only 2", or "none". */
+/** Write a number of queries: "13", "only 2", or "none". */
 export function countInWords(count) {
   return count === 0 ? "none" : isFew(count) ? `only ${count}` : count.toLocaleString("en");
 }
@@ -42,38 +46,38 @@ export function scoreInWords({ share, unit }, value) {
   return share ? inWords(value) : `${value.toFixed(value < 9.95 ? 2 : 1)} ${unit}`;
 }
 
-/** What sorting by a score is worth on this text. */
+/** Say how reliable a score is for sorting the heads on this text. */
 export function orderInWords({ name }, count) {
-  if (count === 0) return `On this text no token can look the way “${name}” describes, so there is nothing to sort by.`;
+  if (count === 0) return `In this text no token can look the way “${name}” describes, so there is nothing to sort by.`;
   const on = `${count.toLocaleString("en")} ${count === 1 ? "query" : "queries"} of this text`;
   if (!isFew(count)) return `“${name}” is the mean over ${on}.`;
-  return `“${name}” rests on only ${on}: too few to tell what a head does. Try a text that repeats itself.`;
+  return `“${name}” is based on only ${on}, too few to tell what a head does. Try a text that repeats itself.`;
 }
 
 export const headName = (layer, head) =>
   `Layer ${layer}, ${typeof head === "number" ? `head ${head}` : `${head} of all heads`}`;
 
-/** What is open: a head, or a layer with all its heads. */
+/** Name what is open: a head, or a layer with all its heads. */
 export const placeName = ({ layer, head, drawn }) =>
   drawn === "layer" ? `Layer ${layer}, all heads` : headName(layer, head);
 
-/** What the view shows, and what to do, in a sentence or two. */
+/** Say in one or two sentences what the view shows and what the reader can do. */
 export function guide({ layer, heads, drawn }, canSwitch) {
   if (layer !== null && drawn === "layer")
-    return "Each colour is a head. Point at a token to see where every head looks from it; click it to keep it.";
+    return "Each colour is a head. Point at a token to see where each head looks from it; click the token to pin it.";
   if (layer !== null)
     return (
       "Row: the token that looks (query). Column: where it looks (key). " +
-      "Point at a token to follow it; click it to keep it."
+      "Point at a token to see where it looks; click the token to pin it."
     );
   const together = `Each square is a layer, the ${heads === "mean" ? "mean" : "maximum"} of its heads`;
   const square = heads === "each" ? "Each square is a head" : together;
   const either = "Click a square to open it, or set clicks to switch heads off.";
   const todo = canSwitch ? either : "Point at a square to enlarge it; click to open it.";
-  return `${square}: which token (row) looks at which (column). ${todo}`;
+  return `${square}: it shows which token (row) looks at which token (column). ${todo}`;
 }
 
-/** The lines above an exported picture: which heads, of which model, on which texts. */
+/** Write the lines above an exported picture; they name the heads, the model and the texts. */
 export function titleLines({ layer, head, token, show, drawn }, { a, b }, source) {
   const which = layer === null ? `all ${a.layers} × ${a.heads} heads` : placeName({ layer, head, drawn }).toLowerCase();
   const runs = b && { a: a.title, b: b.title, difference: `${b.title} − ${a.title}`, both: `${a.title}, ${b.title}` };

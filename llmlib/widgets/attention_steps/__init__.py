@@ -1,4 +1,4 @@
-"""The view of attention's steps: one query's attention, step by step."""
+"""The attention-steps view: one query's attention, step by step."""
 
 from llmlib.widgets.attention_steps.view import AttentionStepsView, attention_steps_view
 

@@ -1,4 +1,4 @@
-"""The arrows of the static picture: query and keys in their plane, and in the last stage the values and their sum."""
+"""The arrows of the static picture: the query and the keys, or in the last stage, the values and their sum."""
 
 from collections.abc import Sequence
 
@@ -9,27 +9,27 @@ from llmlib.widgets.shared.base import escape_xml
 from llmlib.widgets.shared.still import FAINT
 from llmlib.widgets.shared.token_text import visible_token, width_of
 
-QUERY, KEY = "#0b5cad", "#9a4f00"  # as in shared.css, light theme
-PLANE, LEFT = 260, 220  # pixels of its side, and before it
-MOST = 12  # arrows of keys: more cannot be told apart
+QUERY, KEY = "#0b5cad", "#9a4f00"  # the colours of shared.css's light theme
+PLANE, LEFT = 260, 220  # pixels: the side of the square, and the space to its left
+MOST = 12  # how many keys get an arrow; readers could not tell more apart
 
 
 def plane(
     query: Float[np.ndarray, " two"], keys: Float[np.ndarray, "seq two"], tokens: Sequence[str], of: int, top: float
 ) -> str:
-    """Draw a square below `top`: an arrow for the query of token `of`, and one for each key."""
+    """Draw a square below `top` with an arrow for the query of token `of`, and an arrow for each key."""
     name = visible_token(tokens[of])[:12] + " (q)"
-    words = ("The longer a key lies", "along the query, the", "larger is q·k.")
-    return _arrows(query, name, keys, tokens, top, ("blue: the query", "brown: the keys", *words))
+    words = ("The farther a key", "reaches along the", "query, the larger q·k.")
+    return _arrows(query, name, keys, tokens, top, ("blue: the query", "orange: the keys", *words))
 
 
 def sum_plane(
     values: Float[np.ndarray, "seq two"], weights: Float[np.ndarray, " seq"], tokens: Sequence[str], top: float
 ) -> str:
-    """Draw the same square: an arrow for each value, and the values times their weights, one after the other."""
+    """Draw a square with an arrow for each value, and a path of the values times their weights, one after the other."""
     sums = np.concatenate([np.zeros((1, 2)), np.cumsum(weights[:, None] * values, axis=0)])
     words = ("thick: each value times", "its weight, one after", "the other")
-    return _arrows(sums[-1], "output", values, tokens, top, ("blue: the output", "brown: the values", *words), sums)
+    return _arrows(sums[-1], "output", values, tokens, top, ("blue: the output", "orange: the values", *words), sums)
 
 
 def _arrows(
@@ -41,7 +41,7 @@ def _arrows(
     legend: Sequence[str],
     path: Float[np.ndarray, "point two"] | None = None,
 ) -> str:
-    """Draw an arrow with a name in the first colour, one for each of `keys` in the second, and a thick path."""
+    """Draw an arrow for `query` in the first colour, one for each of `keys` in the second colour, and a thick path."""
     half, most = PLANE / 2, max(2.0, float(np.abs(keys).max()), float(np.abs(query).max())) * 1.1
     x0, y0 = LEFT + half, top + half
     parts = [

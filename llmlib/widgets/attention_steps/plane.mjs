@@ -1,15 +1,15 @@
-// The plane for two channels: arrows that can be dragged, and names that nothing covers.
+// The plane for two channels: arrows that readers can drag, and names placed so that nothing covers them.
 
 import { arrowOf } from "../shared/keys.mjs";
 
-const INSET = 14; // pixels that the longest arrow keeps from the edge, so that its tip is whole
+const INSET = 14; // pixels between the longest arrow and the edge, so that the whole tip shows
 
-/** The half width of the plane: large enough for all arrows, and never less than 2. */
+/** Return half the width of the plane: large enough for all arrows, and at least 2. */
 export function reach(rows) {
   return Math.max(2, Math.ceil(Math.max(0, ...rows.flat().map(Math.abs)) + 0.25));
 }
 
-/** Where a vector is on a square picture of this size, and back, kept inside and rounded to hundredths. */
+/** Convert a vector to a position on a square picture of this size, or back to a rounded vector inside the picture. */
 export function toPlane([x, y], size, most) {
   const unit = (size / 2 - INSET) / most;
   return [size / 2 + x * unit, size / 2 - y * unit];
@@ -21,21 +21,21 @@ export function fromPlane(px, py, size, most) {
 
 const kept = (x, most) => Math.round(100 * Math.max(-most, Math.min(most, x))) / 100 + 0;
 
-/** The vector after an arrow key, or null for another key. */
+/** Return the vector after an arrow key, or null for any other key. */
 export function nudged([x, y], key, coarse, most) {
   const step = coarse ? 0.5 : 0.1;
   const arrow = arrowOf(key);
   return arrow && [kept(x + step * arrow[1], most), kept(y - step * arrow[0], most)];
 }
 
-/** The path of the values, each times its weight, one after the other: from the origin to the output. */
+/** Return the path of the values times their weights, one after the other, from the origin to the output. */
 export function chain(values, weights) {
   const sums = [[0, 0]];
   values.forEach(([x, y], row) => sums.push([sums.at(-1)[0] + weights[row] * x, sums.at(-1)[1] + weights[row] * y]));
   return sums;
 }
 
-/** Whether the segment from a to b meets a box: Liang and Barsky's clipping leaves something of it. */
+/** Return whether the segment from a to b meets a box (by Liang and Barsky's clipping). */
 export function crosses([ax, ay], [bx, by], { left, right, top, bottom }) {
   let from = 0;
   let to = 1;
@@ -55,12 +55,13 @@ export function crosses([ax, ay], [bx, by], { left, right, top, bottom }) {
 
 const TURNS = [0, 1, -1, 2, -2, 3, -3, 4].map((k) => (k * Math.PI) / 4);
 const WIDE = 8;
-const HIGH = 16; // pixels of a letter at 14 px
+const HIGH = 16; // pixels: the width and height of a letter at 14 px
 
 /**
- * Where the names of arrows go: [{x, y}], the left end of each baseline. `tips` are [{x, y, label}] on a square picture
- * of this size, `lines` pairs of points. A name goes in the direction of its arrow, or turns aside until it meets no
- * line, no tip and no other name; if every place is taken, it goes where it meets the fewest.
+ * Place the names of arrows: returns [{x, y}], the left end of each baseline. `tips` are [{x, y, label}] on a square
+ * picture of this size, and `lines` are pairs of points. A name goes in the direction of its arrow, or turns aside
+ * until it does not meet a line, a tip or another name. If every position is taken, the name goes where it meets the
+ * fewest.
  */
 export function placeNames(tips, lines, size) {
   const taken = tips.map(({ x, y }) => ({ left: x - 9, right: x + 9, top: y - 9, bottom: y + 9 }));

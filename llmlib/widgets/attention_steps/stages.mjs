@@ -2,7 +2,8 @@
 
 export const STAGES = ["q·k", "scale", "mask", "softmax", "values"];
 
-/** Rows of float32 numbers (little endian) out of a DataView, with the reader's own vectors in place. */
+/** Read rows of float32 numbers (little endian) from a DataView; vectors that the reader has moved replace the
+ * originals. */
 export function rowsOf(view, width, kind, moved) {
   const rows = [];
   for (let at = 0; at < view.byteLength; at += 4 * width)
@@ -14,7 +15,7 @@ export function rowsOf(view, width, kind, moved) {
 
 export const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
 
-/** All stages of one query's attention. */
+/** Compute all stages of one query's attention. */
 export function attend(q, keys, values, query, useScale, useMask) {
   const dots = keys.map((key) => dot(q, key));
   const scaled = useScale ? dots.map((x) => x / Math.sqrt(q.length)) : dots;
@@ -27,7 +28,7 @@ export function attend(q, keys, values, query, useScale, useMask) {
   return { dots, scaled, masked, weights, output };
 }
 
-/** A number as the view writes it: two decimals, halves away from zero, a real minus sign. */
+/** Write a number with two decimals, halves rounded away from zero, and a real minus sign. */
 export function number(x) {
   if (x === -Infinity) return "−∞";
   const cents = Math.floor(Math.abs(x) * 100 + 0.5);
@@ -36,7 +37,7 @@ export function number(x) {
 
 export const rowText = (row) => `(${row.map(number).join(", ")})`;
 
-/** What the current stage does, in words. */
+/** Say in words what the current stage does. */
 export function story(stage, { scaled, masked, width, name, made }) {
   const best = made.weights.indexOf(Math.max(...made.weights));
   const most = `“${name(best)}”: ${number(made.weights[best])}`;
@@ -45,15 +46,16 @@ export function story(stage, { scaled, masked, width, name, made }) {
   return [
     `${query} is multiplied by each key, channel by channel, and the products are summed: how well do the two match?`,
     scaled
-      ? `Each product is divided by ${root}, so that wide heads do not get extreme scores.`
-      : "Scaling is switched off: the products stay as large as they are.",
+      ? `Each dot product is divided by ${root}, so that wide heads do not get extreme scores.`
+      : "Scaling is switched off, so the products do not change.",
     masked
-      ? "Tokens after the query get −∞: the query must not see the future."
-      : "The mask is switched off: the query sees later tokens too.",
-    `Exponentials, divided by their sum: positive weights that sum to one. The largest goes to ${most}.`,
+      ? "Tokens after the query get −∞, because the query must not see the future."
+      : "The mask is switched off, so the query sees later tokens, too.",
+    "The exponential of each score is divided by the sum of all the exponentials. " +
+      `This gives positive weights that sum to 1. The largest goes to ${most}.`,
     "Each value is multiplied by its weight, and the products are summed. The head passes on this sum.",
   ][stage];
 }
 
-/** Write a vector; only the beginning of a wide one. */
+/** Write a vector, or only the beginning of a wide vector. */
 export const shortRow = (row) => (row.length <= 4 ? rowText(row) : `${rowText(row.slice(0, 3)).slice(0, -1)}, …)`);

@@ -7,11 +7,11 @@ import { attend, number, rowsOf, rowText, shortRow, STAGES, story } from "./stag
 const SIZE = 340;
 const LAST = STAGES.length - 1;
 const MEANING = [
-  "Orange: the query. Blue: the keys. The further a key reaches along the query, the larger q·k is.",
-  "Thin: the values. Thick: each value times its weight, one after the other. Orange: the output, at the end.",
+  "Blue: the query. Orange: the keys. The farther a key reaches along the query, the larger q·k is.",
+  "Thin: the values. Thick: each value times its weight, one after the other. Blue: the output, at the end.",
 ];
 const HOW =
-  "Drag a tip, or use the arrow keys on it (with Shift: larger steps); Page Up and Page Down go to the other arrows.";
+  "Drag a tip or use the arrow keys (with Shift: larger steps). Page Up and Page Down go to the other arrows.";
 const SVG = "http://www.w3.org/2000/svg";
 
 function drawn(tag, attributes, text) {
@@ -58,12 +58,12 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
   const scale = box("scaled", "Divide by √d_head");
   const mask = box("masked", "Causal mask");
   const reset = element("button", { type: "button", onclick: () => hub.look({ moved: {} }) }, "Undo all moves");
-  const told = element("p", { class: "llm-told", role: "status" });
+  const explanation = element("p", { class: "llm-explanation", role: "status" });
   const source = element("span", { class: "llm-note" });
   const table = element("table", { class: "llm-stages" });
   const holder = element(
     "div",
-    { class: "llm-holder", tabindex: 0, role: "group", "aria-label": "Stages; arrow keys step" },
+    { class: "llm-holder", tabindex: 0, role: "group", "aria-label": "Stages. Arrow keys go from stage to stage." },
     table,
   );
   const plane = drawn("svg", {
@@ -92,13 +92,13 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
       still ? "" : saveMenu(model, "attention-steps"),
     ),
     element("div", { class: "llm-row", role: "group", "aria-label": "Stage" }, back, ...steps, forward),
-    told,
+    explanation,
     element("div", { class: "llm-columns" }, planeBox, holder),
   );
 
-  // The plane: its arrows are made once for each query, then only moved, so that focus and dragging last. Two sets of
-  // them: query and keys, and for the last stage the values; Tab reaches one arrow of a set, Page Up and Page Down the
-  // others.
+  // The arrows of the plane are made once for each query and then only moved, so that focus and dragging continue.
+  // There are two sets: the query and the keys, and for the last stage, the values. Tab reaches one arrow of a set;
+  // Page Up and Page Down reach the others.
   let sets = [[], []];
   let shown = null;
   let most = 2;
@@ -176,7 +176,7 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
     const scaled = model.get("scaled");
     const masked = model.get("masked");
     if (!tokens.length) {
-      told.textContent = "There are no tokens.";
+      explanation.textContent = "There are no tokens.";
       return;
     }
     const q = rows("q")[query];
@@ -190,7 +190,7 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
     const focused = document.activeElement;
     back.disabled = stage === 0;
     forward.disabled = stage === STAGES.length - 1;
-    // the keyboard keeps its place
+    // keep the keyboard's focus
     if ((focused?.disabled && el.contains(focused)) || steps.includes(focused)) steps[stage].focus();
     tabTo(steps, steps[stage]);
     steps.forEach((button, i) => {
@@ -198,7 +198,7 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
       button.classList.toggle("llm-done", i <= stage);
     });
     const name = (row) => visibleToken(tokens[row ?? query]);
-    told.textContent = story(stage, { scaled, masked, width, name, made });
+    explanation.textContent = story(stage, { scaled, masked, width, name, made });
 
     const vector = (row) =>
       element("td", { class: "llm-vector", title: row.length > 4 ? rowText(row) : null }, shortRow(row));
@@ -213,7 +213,7 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
       "weight · v",
     ];
     const from = [0, 0, 0, 1, 2, 3, 4, 4];
-    // at the last stage only what the sum needs, so that it fits
+    // the last stage shows only what the sum needs, so that the table fits
     const visible = (i) => (stage < LAST ? from[i] <= stage : [0, 5, 6, 7].includes(i));
     const bar = (weight) => {
       const inner = element("span", { class: "llm-bar" });
@@ -293,7 +293,7 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
       if (held) arrows.at(-1).tip.focus();
     }
     const vectorOf = ({ kind, row }) => ({ q, k: keys[row], v: values[row] })[kind];
-    // never smaller while the reader drags
+    // the plane never gets smaller while the reader drags
     most = Math.max(most, reach([...arrows.map(vectorOf), stage === LAST ? made.output : [0, 0]]));
     const at = (vector) => toPlane(vector, SIZE, most);
     const sums = chain(values, made.weights).map(at);

@@ -1,4 +1,4 @@
-"""The view of attention's steps: one query of one head, from its dot products to the mixture of values."""
+"""The attention-steps view: one query of one head, from its dot products to the weighted sum of the values."""
 
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,19 @@ STAGES = ("q·k", "scale", "mask", "softmax", "values")
 MOST_TOKENS, MOST_WIDTH = 32, 256
 EXPLAINED = (
     "q·k: how well does each key match the query?",
-    "scale: divide by √d_head, so that the softmax is not driven to extremes",
+    "scale: divide by √d_head, so that the softmax does not become too sharp",
     "mask: later tokens get −∞",
-    "softmax: exponentials, divided by their sum, are weights",
-    "values: the weighted sum of the values is what the head passes on",
+    "softmax: each exponential, divided by the sum of all, is a weight",
+    "values: the head passes on the weighted sum of the values",
 )
 
 
 class AttentionStepsView(View):
-    """Attention of one query in five stages, with every number; with d_head = 2, arrows to drag.
+    """A view of one query's attention in five stages, with every number; if d_head = 2, readers can drag arrows.
 
-    `q`, `k` and `v` hold float32 numbers (little endian), row after row: one row of `d_head` for each of
-    `tokens`. `moved` maps "q0", "k3", … to vectors that the reader has changed.
-    Build one with `attention_steps_view`, or from a model with `llmlib.explore.explore_attention_steps`.
+    `q`, `k` and `v` hold float32 numbers (little endian), row after row: one row of length `d_head` for each token.
+    `moved` maps "q0", "k3", … to vectors that the reader has changed. Make a view with `attention_steps_view`, or from
+    a model with `llmlib.explore.explore_attention_steps`.
     """
 
     folder = Path(__file__).parent
@@ -43,13 +43,13 @@ class AttentionStepsView(View):
     stage = traitlets.Int(0, min=0, max=len(STAGES) - 1).tag(sync=True)
     scaled = traitlets.Bool(True).tag(sync=True)
     masked = traitlets.Bool(True).tag(sync=True)
-    source = traitlets.Unicode("").tag(sync=True)  # where the vectors come from, for people
+    source = traitlets.Unicode("").tag(sync=True)  # where the vectors come from, in words for the reader
 
     @traitlets.validate("query")
     def _known_query(self, proposal: Any) -> Any:
         if self.tokens and proposal["value"] >= len(self.tokens):
             raise traitlets.TraitError(
-                f"query is {proposal['value']}, but the tokens are numbered 0 to {len(self.tokens) - 1}."
+                f"query must be from 0 to {len(self.tokens) - 1}, the number of a token; got {proposal['value']}."
             )
         return proposal["value"]
 
@@ -63,7 +63,7 @@ class AttentionStepsView(View):
         return rows
 
     def stages(self) -> dict[str, np.ndarray]:
-        """Compute each stage from the one before; a mask or a scale that is switched off changes nothing."""
+        """Compute each stage from the previous one; a switched-off mask or scale leaves the numbers unchanged."""
         keys = self.vectors("k")
         dots = keys @ self.vectors("q")[self.query]
         scaled = dots / self.d_head**0.5 if self.scaled else dots
@@ -82,7 +82,7 @@ class AttentionStepsView(View):
     @property
     def alt(self) -> str:
         if not self.tokens:
-            return "Attention stepper without tokens."
+            return "Attention steps: there are no tokens yet."
         made = self.stages()
         name = ("dots", "scaled", "masked", "weights", "weights")[self.stage]
         shown = ", ".join(
@@ -96,7 +96,7 @@ class AttentionStepsView(View):
         return f"Attention of {which}, stage {self.stage + 1} of 5, {STAGES[self.stage]}: {shown}.{result}{off}"
 
     def svg(self) -> str:
-        """Draw the current stage: one row for each key, one column for each stage so far."""
+        """Draw the current stage, with one row for each key and one column for each stage so far."""
         if not self.tokens:
             return picture('<text x="10" y="26">No tokens</text>', 760, 40.0)
         made = self.stages()
@@ -135,14 +135,14 @@ class AttentionStepsView(View):
 
 
 def number(x: float) -> str:
-    """Write a number as the view does.
+    """Write a number with two decimals, as the view does.
 
     >>> number(-0.125), number(-0.001), number(float("-inf"))
     ('−0.13', '0.00', '−∞')
     """
     if x == float("-inf"):
         return "−∞"
-    cents = int(np.floor(abs(x) * 100 + 0.5))  # halves away from zero, as in the browser
+    cents = int(np.floor(abs(x) * 100 + 0.5))  # round halves away from zero, as in the browser
     return ("−" if x < 0 and cents else "") + f"{cents // 100}.{cents % 100:02d}"
 
 
@@ -159,7 +159,7 @@ def attention_steps_view(
     stage: int = 0,
     source: str = "",
 ) -> AttentionStepsView:
-    """Show one head's attention stage by stage, for any arrays; with d_head = 2 its vectors can be dragged.
+    """Show one head's attention stage by stage, for any arrays; if d_head = 2, readers can drag the vectors.
 
     `q`, `k` and `v` have the axes seq, d_head. A negative `query` counts from the end. Raises `ValueError` for
     shapes that do not fit, numbers that are not finite, or more than 32 tokens or 256 channels.
@@ -172,19 +172,19 @@ def attention_steps_view(
     shape = arrays[0].shape
     if len(shape) != 2 or any(x.shape != shape for x in arrays) or shape[0] != len(tokens):
         raise ValueError(
-            f"q, k and v need the same shape, (tokens, d_head), with a row for each of the {len(tokens)} tokens; got "
+            f"q, k and v need the same shape, (tokens, d_head), with one row for each of the {len(tokens)} tokens; got "
             + ", ".join(str(x.shape) for x in arrays)
             + ". Give one head's vectors, without a batch axis."
         )
     if not 1 <= shape[0] <= MOST_TOKENS or not 1 <= shape[1] <= MOST_WIDTH:
         raise ValueError(
-            f"This view shows 1 to {MOST_TOKENS} tokens of 1 to {MOST_WIDTH} channels, got {shape}. "
+            f"This view shows 1 to {MOST_TOKENS} tokens with 1 to {MOST_WIDTH} channels; got the shape {shape}. "
             "Use a shorter text; attention_view shows long texts."
         )
     if not all(np.isfinite(x).all() for x in arrays):
-        raise ValueError("q, k and v must be finite numbers; there is a NaN or an infinity among them.")
+        raise ValueError("q, k and v must contain only finite numbers, but there is a NaN or an infinity.")
     if not -len(tokens) <= query < len(tokens):
-        raise ValueError(f"query is {query}, but there are {len(tokens)} tokens.")
+        raise ValueError(f"query must be from {-len(tokens)} to {len(tokens) - 1}; got {query}.")
     queries, keys, values = (np.ascontiguousarray(x, dtype="<f4").tobytes() for x in arrays)
     return AttentionStepsView(
         tokens=list(tokens),

@@ -1,13 +1,13 @@
-// Byte-pair encoding step by step: what a view replays. Pure functions, as in view.py.
+// Replays byte-pair encoding step by step. These are pure functions, as in view.py.
 
-/** The bytes of each id: 0 to 255 are the bytes, 256 + i is what merge i makes. */
+/** Return the bytes of each id: ids 0 to 255 are the bytes, and id 256 + i is the result of merge i. */
 export function vocabulary(merges) {
   const table = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte));
   for (const [left, right] of merges) table.push(Uint8Array.of(...table[left], ...table[right]));
   return table;
 }
 
-/** The word with every occurrence of the pair joined, from left to right. */
+/** Join every occurrence of the pair in a word, from left to right. */
 export function mergePair(word, [left, right], newId) {
   const merged = [];
   for (let i = 0; i < word.length; i++) {
@@ -19,7 +19,7 @@ export function mergePair(word, [left, right], newId) {
   return merged;
 }
 
-/** Adjacent pairs and how often they occur, the commonest first; among ties the smaller ids first. */
+/** Count adjacent pairs, the most frequent first; in a tie, smaller ids come first. */
 export function pairCounts(words) {
   const counts = new Map();
   for (const word of words)
@@ -33,8 +33,9 @@ export function pairCounts(words) {
 }
 
 /**
- * All states of a run: [{words, merge, places}], where `merge` is the number of the merge that led there (null at the
- * start) and `places` how often it was done. `all` includes merges that find nothing to join.
+ * Return all states of a run: [{words, merge, places}], where `merge` is the number of the merge that led to the state
+ * (null at the start), and `places` is how many pairs this merge joined. With `all`, include merges that do not find a
+ * pair to join.
  */
 export function replay(pieces, merges, all) {
   let words = pieces.map((piece) => [...new TextEncoder().encode(piece)]);
@@ -48,12 +49,12 @@ export function replay(pieces, merges, all) {
   return states;
 }
 
-/** How many tokens all words have together. */
+/** Count the tokens of all words. */
 export function count(words) {
   return words.reduce((sum, word) => sum + word.length, 0);
 }
 
-/** Adjacent pairs in the order of reading, each once, with the number of the merge that joins it, or null. */
+/** List each adjacent pair once, in reading order, with the number of the merge that joins it, or null. */
 export function rankedPairs(words, merges) {
   const ranks = new Map(merges.map((pair, number) => [pair.join(), number]));
   const seen = new Map();
@@ -65,5 +66,5 @@ export function rankedPairs(words, merges) {
   return [...seen.values()];
 }
 
-/** 1 -> "once". */
+/** Write a number of times: 1 -> "once", 2 -> "twice", 3 -> "3 times". */
 export const times = (n) => (n === 1 ? "once" : n === 2 ? "twice" : `${n} times`);

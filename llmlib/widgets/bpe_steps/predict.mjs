@@ -1,4 +1,5 @@
-// Predicting the next merge: the pairs to choose from, what is right, and why. Pure functions first, then the panel.
+// Lets the reader predict the next merge: the pairs to choose from, the right answer, and why. Pure functions come
+// first, and then the panel.
 
 import { arrowOf, roving } from "../shared/keys.mjs";
 import { element, isolated, tokenLabel } from "../shared/shared.mjs";
@@ -6,13 +7,14 @@ import { pairCounts, rankedPairs, times } from "./merging.mjs";
 
 const MOST_CHOICES = 8;
 
-/** The key under which the prediction of a step is kept. */
+/** Return the key under which a step's prediction is stored. */
 export const guessKey = (mode, step) => `${mode} ${step}`;
 
 /**
- * What the reader can predict at a step: `right`, the pair that is joined next, and `choices`, pairs with their `count`
- * (training) or `rank` (encoding), in the order of reading, so that their order gives nothing away. null if no merge is
- * left, or if the merges were learned from another text, so that this one cannot show which comes next.
+ * Return what the reader can predict at a step: `right`, the pair that is joined next, and `choices`, pairs with their
+ * `count` (training) or `rank` (encoding). Choices are in reading order, so that their order does not give the answer
+ * away. Return null if there are no merges left, or if the merges were learned from another text, so that readers could
+ * not find the next pair in this text.
  */
 export function question(states, step, merges, mode) {
   const { words } = states[step];
@@ -37,7 +39,7 @@ export function question(states, step, merges, mode) {
   return { mode, right, choices: read.filter((entry) => known.has(entry)) };
 }
 
-/** How many predictions were right, and how many there were, in the current mode. */
+/** Return how many predictions in the current mode were right, and how many the reader has made. */
 export function score(guesses, states, merges, mode) {
   const made = Object.entries(guesses).filter(([key]) => key.startsWith(`${mode} `));
   const right = made.filter(([key, pair]) => {
@@ -48,18 +50,19 @@ export function score(guesses, states, merges, mode) {
 }
 
 /**
- * Other pairs that occur as often as the one that is joined next, if that is the commonest; ids decide between them.
+ * Return the other pairs that occur as often as `pair`, the pair that is joined next, if `pair` is the most frequent;
+ * ids break the tie.
  */
 export function tied(words, pair) {
   const [best, ...others] = pairCounts(words);
-  if (best?.pair.join() !== pair.join()) return []; // learned from another text
+  if (best?.pair.join() !== pair.join()) return []; // the merges were learned from another text
   return others.filter(({ count }) => count === best.count).map((entry) => entry.pair);
 }
 
 const ids = (pair) => `(${pair.join(", ")})`;
 export const TIE_RULE = "In a tie, the smaller ids go first";
 
-/** What there is to say about a prediction. */
+/** Say whether a prediction is right, and why. */
 export function verdict({ mode, right, choices }, picked, table) {
   const written = (pair) => pair.map((id) => `“${isolated(tokenLabel(table[id]))}”`).join(" + ");
   const of = (pair) => choices.find((choice) => choice.pair.join() === pair.join());
@@ -68,26 +71,27 @@ export function verdict({ mode, right, choices }, picked, table) {
   const mine = of(picked) ?? { rank: null, count: 0 };
   if (mode === "encode") {
     const learned = `${written(right)} was merge number ${best.rank + 1}`;
-    if (isRight) return `Right: ${learned}, learned before all other pairs that are here now.`;
+    if (isRight) return `Right: ${learned}, learned before all other pairs in the text now.`;
     return mine.rank === null
-      ? `Not this one: ${written(picked)} was never learned. ${learned}.`
-      : `Not this one: ${written(picked)} was merge number ${mine.rank + 1}, but ${learned}, learned earlier.`;
+      ? `Not this pair: ${written(picked)} was never learned. ${learned}.`
+      : `Not this pair: ${written(picked)} was merge number ${mine.rank + 1}, but ${learned}, learned earlier.`;
   }
   const rule = (other) => `${TIE_RULE}: ${ids(right)} before ${ids(other)}.`;
   const equal = choices.filter(({ pair, count }) => count === best.count && pair.join() !== right.join());
   if (isRight) {
     if (!equal.length)
-      return `Right: ${written(right)} occurs here ${times(best.count)}, more often than any other pair.`;
-    const others = equal.length === 1 ? `${written(equal[0].pair)} does too` : `${equal.length} other pairs do too`;
-    return `Right: ${written(right)} occurs here ${times(best.count)}; ${others}. ${rule(equal[0].pair)}`;
+      return `Right: ${written(right)} occurs ${times(best.count)} here, more often than any other pair.`;
+    const others = equal.length === 1 ? `so does ${written(equal[0].pair)}` : `so do ${equal.length} other pairs`;
+    return `Right: ${written(right)} occurs ${times(best.count)} here; ${others}. ${rule(equal[0].pair)}`;
   }
   if (mine.count === best.count)
-    return `A tie: ${written(picked)} and ${written(right)} both occur here ${times(best.count)}. ${rule(picked)}`;
-  return `Not this one: ${written(picked)} occurs here ${times(mine.count)}, ${written(right)} ${times(best.count)}.`;
+    return `A tie: ${written(picked)} and ${written(right)} both occur ${times(best.count)} here. ${rule(picked)}`;
+  return `Not this pair: ${written(picked)} occurs ${times(mine.count)} here, ${written(right)} ${times(best.count)}.`;
 }
 
 /**
- * The choices as buttons. Tab reaches one, and Up and Down go to the others. `pick(pair)` gets what was chosen.
+ * Show the choices as buttons. Tab reaches one button, and Up and Down go to the others. `pick(pair)` is called with
+ * the chosen pair.
  */
 export function choicesPanel(pick, boxed) {
   const node = element("div", { class: "llm-choices", role: "group" });

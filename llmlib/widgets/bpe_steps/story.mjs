@@ -1,10 +1,10 @@
-// What has happened at a step, in words.
+// Describes in words what has happened at a step.
 
 import { isolated, tokenLabel } from "../shared/shared.mjs";
 import { count, times, vocabulary } from "./merging.mjs";
 import { TIE_RULE, tied } from "./predict.mjs";
 
-/** What has just happened, and what comes next, in words; `open`: the reader is still to predict what comes next. */
+/** Describe what has just happened, and what comes next. `open`: the reader must still predict what comes next. */
 export function story(states, step, merges, mode, open = false) {
   const table = vocabulary(merges);
   const name = (id) => `“${isolated(tokenLabel(table[id]))}”`;
@@ -23,7 +23,7 @@ export function story(states, step, merges, mode, open = false) {
   ];
   const done = merge === null ? started : merged().join(" ");
   if (next && open) return done;
-  if (next && mode === "encode") return `${done} Of the pairs here now, ${both(next.merge)} was learned first.`;
+  if (next && mode === "encode") return `${done} Of the pairs in the text now, ${both(next.merge)} was learned first.`;
   if (next) {
     const equal = tied(words, merges[next.merge]).length;
     const tie = equal
@@ -31,6 +31,6 @@ export function story(states, step, merges, mode, open = false) {
       : "";
     return `${done} Next: ${both(next.merge)}, seen ${times(next.places)}.${tie}`;
   }
-  if (mode === "encode") return `${done} No learned pair is left. Ids: ${words.flat().join(" ")}.`;
+  if (mode === "encode") return `${done} The text has no learned pairs left. Ids: ${words.flat().join(" ")}.`;
   return merges.length ? `${done} This was the last merge.` : `${done} There is nothing to merge.`;
 }

@@ -1,4 +1,4 @@
-// What is below the text: the neighbouring pairs, and the vocabulary.
+// The tables below the text: the neighbouring pairs, and the vocabulary.
 
 import { element } from "../shared/shared.mjs";
 import { pairCounts, rankedPairs } from "./merging.mjs";
@@ -7,7 +7,7 @@ const MOST_PAIRS = 8;
 
 const samePair = (pair, other) => pair.join() === other?.join();
 
-/** While learning: how often each pair is there, as a number and as a bar. */
+/** List, while learning, how often each pair occurs, as a number and as a bar. */
 function countedPairs(words, alsoShown) {
   const all = pairCounts(words);
   const most = all[0]?.count ?? 1;
@@ -28,7 +28,7 @@ function countedPairs(words, alsoShown) {
   return { title: `Neighbouring pairs: ${all.length} distinct`, entries };
 }
 
-/** While encoding: when each pair was learned. */
+/** List, while encoding, when each pair was learned. */
 function datedPairs(words, merges) {
   const entries = rankedPairs(words, merges)
     .slice(0, 2 * MOST_PAIRS)
@@ -40,7 +40,8 @@ function datedPairs(words, merges) {
 }
 
 /**
- * The neighbouring pairs, as a title and rows: `next` is the pair that is joined next, `guess` the reader's prediction.
+ * List the neighbouring pairs, as a title and rows. `next` is the pair that is joined next; `guess` is the reader's
+ * prediction.
  */
 export function pairRows({ words, merges, training, next, guess }, { label, hue }) {
   const marked = (pair) => samePair(pair, next) || samePair(pair, guess);
@@ -60,8 +61,8 @@ export function pairRows({ words, merges, training, next, guess }, { label, hue 
 }
 
 /**
- * Entries of the vocabulary, by the numbers of their merges: those that were `used` so far, and the one made just
- * `now`.
+ * List entries of the vocabulary by the numbers of their merges; mark the entries `used` so far, and the entry made
+ * just `now`.
  */
 export function entryItems(numbers, { merges, used, now }, { label, tokenClass }) {
   const part = (id) => element("bdi", {}, label(id));

@@ -1,8 +1,9 @@
-// How tokens are drawn: as boxes of their own, or byte by byte under the characters that the bytes make.
+// Draws tokens as boxes, or byte by byte under the characters that the bytes form.
 
 import { characters, element, hex, tokenLabel } from "../shared/shared.mjs";
 
-/** Columns of the byte view of one piece: characters above, tokens below, each with the first column and the span. */
+/** Return the columns of one piece in the byte view: characters above and tokens below, each with its first column and
+ * span. */
 export function columns(word, table) {
   const bytes = word.flatMap((id) => [...table[id]]);
   let at = 1;
@@ -23,7 +24,7 @@ export function columns(word, table) {
   return { above, below, width: bytes.length };
 }
 
-/** Tokens of the vocabulary `table()` as nodes; the one that merge number `merge` has made is marked as new. */
+/** Draw tokens of the vocabulary `table()` as nodes; the token that merge number `merge` has made is marked as new. */
 export function tokenBoxes(table) {
   const label = (id) => tokenLabel(table()[id]);
   const hue = (id) => (id < 256 ? "llm-byte" : `llm-hue-${id % 6}`);

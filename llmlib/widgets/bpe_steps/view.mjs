@@ -7,7 +7,7 @@ import { story } from "./story.mjs";
 import { entryItems, pairRows } from "./tables.mjs";
 import { tokenBoxes } from "./tokens.mjs";
 
-const PERIOD = 1100; // milliseconds from step to step while playing
+const PERIOD = 1100; // milliseconds from one step to the next while playing
 
 export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
   const training = () => model.get("mode") === "train";
@@ -53,7 +53,7 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
       hub.act(model.get("mode"), { text });
     },
   });
-  const drafts = { train: { text: "", own: "" }, encode: { text: "", own: "" } }; // each tab keeps what was typed in it
+  const drafts = { train: { text: "", own: "" }, encode: { text: "", own: "" } }; // each tab keeps its unused text
   let boxIsFor = model.get("mode");
   const jump = (label, hint, move) =>
     element(
@@ -91,12 +91,12 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
   const bytes = tick("show_bytes");
   const predict = tick("predict");
 
-  // What is shown.
+  // The parts that show the text, the pairs and the vocabulary.
   const text = element("div", {
     class: "llm-stage",
     role: "group",
     tabindex: 0,
-    "aria-label": "The text in tokens; arrow keys step, space plays",
+    "aria-label": "The text in tokens. Arrow keys go from step to step; Space plays.",
   });
   const happened = element("p", { class: "llm-happened", role: "status" });
   const pairsTitle = element("h4", {});
@@ -109,12 +109,13 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
 
   const at = () => Math.min(model.get(stepName()), states.length - 1);
 
-  /** The question of a step, if it is not answered yet; null if there is none, or if the reader does not predict. */
+  /** Return a step's question if the reader has not answered it yet; null if there is no question, or without
+   * predictions. */
   const openAt = (step) =>
     model.get("predict") && !(guessKey(model.get("mode"), step) in model.get("guesses"))
       ? question(states, step, model.get("merges"), model.get("mode"))
       : null;
-  /** Go to a step; forward only as far as the next open question. */
+  /** Go to a step, but forward only as far as the next open question. */
   const go = (to) => {
     const wanted = Math.max(0, Math.min(states.length - 1, to));
     let step = Math.min(at(), wanted);
@@ -129,7 +130,7 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
   const choices = choicesPanel(
     (pair) => {
       hub.look({ guesses: { ...model.get("guesses"), [guessKey(model.get("mode"), at())]: pair } });
-      forward.focus(); // the choices are gone, and this is what comes next
+      forward.focus(); // the choices are gone, and this button comes next
     },
     (id) => tokens.boxed(id, null),
   );
@@ -192,7 +193,7 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
     ),
   );
 
-  let replayed = []; // from what
+  let replayed = []; // what the states were replayed from
   const load = () => {
     const mode = model.get("mode");
     const sources = [mode, model.get("pieces"), model.get("word_pieces"), model.get("merges")];
@@ -227,8 +228,8 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
     const asked = guess && question(states, step, merges, mode);
     asking.hidden = !open;
     asking.textContent = training()
-      ? "Which pair is joined next? Count in the text above, then pick one."
-      : "Which pair is joined first? Look in the vocabulary for the one that was learned earliest, then pick it.";
+      ? "Which pair is joined next? Count pairs in the text above, and pick one."
+      : "Which pair is joined first? Look in the vocabulary for the pair that was learned earliest, and pick it.";
     if (!open) asking.classList.remove("llm-missing");
     choices.draw(open, `${mode} ${step}`);
     judged.textContent = asked ? verdict(asked, guess, table) : "";
@@ -273,7 +274,7 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
     first.disabled = back.disabled = step === 0;
     forward.disabled = last.disabled = step === states.length - 1;
     play.disabled = states.length === 1;
-    if (focused?.disabled && el.contains(focused)) text.focus(); // the keyboard keeps its place at either end
+    if (focused?.disabled && el.contains(focused)) text.focus(); // keep the keyboard's focus at either end
     text.replaceChildren();
     const pieces = words.filter((word) => word.length);
     const written = pieces.map((word) =>

@@ -1,4 +1,4 @@
-"""The view of BPE's steps: byte-pair encoding one merge at a time, while learning and while encoding."""
+"""The BPE-steps view: byte-pair encoding, one merge at a time, while learning and while encoding."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def join_pair(word: Sequence[int], pair: Pair, new_id: int) -> list[int]:
 
 
 def pair_counts(words: Sequence[Sequence[int]]) -> list[tuple[Pair, int]]:
-    """Count adjacent pairs of ids, the commonest first; among ties the smaller ids first.
+    """Count adjacent pairs of ids, the most frequent first; in a tie, smaller ids come first.
 
     >>> pair_counts([[1, 2, 1, 2], [2, 1]])
     [((1, 2), 2), ((2, 1), 2)]
@@ -40,13 +40,14 @@ def pair_counts(words: Sequence[Sequence[int]]) -> list[tuple[Pair, int]]:
 
 
 class BPEStepsView(View):
-    """A text whose pairs merge step by step; a word that is encoded with the merges; pair counts; the vocabulary.
+    """A view of BPE step by step: a text whose pairs merge, a text that is encoded, pair counts, and the vocabulary.
 
     `pieces` are the parts of a text that never merge with each other. `merges` are pairs of ids (0 to 255 are the
-    bytes, 256 + i is what merge i makes), `word_pieces` are the parts of the text to encode. Steps are replayed from
-    these, here for pictures and in the browser for people. The owner of a tokenizer handles the acts "train" and
-    "encode", each with a `text`, by setting the traits (see `llmlib.explore.explore_bpe_steps`). With `predict`, the
-    reader says which pair comes next before it is shown; `guesses` keeps each step's first prediction.
+    bytes, and 256 + i is the result of merge i). `word_pieces` are the parts of the text to encode. The steps are
+    replayed from these traits, in Python for pictures and in the browser for the reader. The owner of a tokenizer
+    handles the acts "train" and "encode", each with a `text`, by setting the traits (see
+    `llmlib.explore.explore_bpe_steps`). With `predict`, the reader predicts the next pair before the view shows it.
+    `guesses` stores each step's first prediction.
 
     >>> BPEStepsView(pieces=["low", " lower"], merges=[[108, 111], [256, 119]], step=1)
     <BPEStepsView: Byte-pair encoding of “low lower”, after 1 of 2 merges: lo|w|·|lo|w|e|r. Next: “lo” + “w”.>
@@ -62,8 +63,8 @@ class BPEStepsView(View):
     step = traitlets.Int(0, min=0).tag(sync=True)
     word_step = traitlets.Int(0, min=0).tag(sync=True)
     show_bytes = traitlets.Bool(False).tag(sync=True)
-    predict = traitlets.Bool(False).tag(sync=True)  # what comes next is hidden until the reader has predicted it
-    guesses = traitlets.Dict().tag(sync=True)  # "train 3": the pair that was predicted at step 3
+    predict = traitlets.Bool(False).tag(sync=True)  # the next pair is hidden until the reader has predicted it
+    guesses = traitlets.Dict().tag(sync=True)  # "train 3": the pair that the reader predicted at step 3
 
     @traitlets.validate("merges")
     def _known_ids(self, proposal: Any) -> Any:
@@ -89,12 +90,12 @@ class BPEStepsView(View):
 
     @property
     def n_steps(self) -> int:
-        """How many steps the current mode has: all merges while training, and the merges that apply while encoding."""
+        """The number of steps: all merges while training, and only the merges that apply while encoding."""
         return len(self._steps())
 
     @property
     def score(self) -> tuple[int, int]:
-        """How many predictions were right, and how many there were, in the current mode."""
+        """The number of right predictions in the current mode, and the number of all predictions."""
         steps, right, made = self._steps(), 0, 0
         for key, pair in self.guesses.items():
             mode, _, step = key.partition(" ")
@@ -113,8 +114,8 @@ class BPEStepsView(View):
     def _steps(self) -> list[int]:
         """List the numbers of the merges that happen, in order.
 
-        Merging in the order of learning is the same as always joining the pair that was learned first: a
-        merge only makes pairs with its own new id, and those were learned later.
+        Merging in the order of learning is the same as always joining the pair that was learned first: a merge only
+        makes pairs with its new id, and these pairs were learned later.
         """
         if self.mode == "train":
             return list(range(len(self.merges)))
@@ -150,15 +151,15 @@ class BPEStepsView(View):
         labels = self._labels()
         shown = "|".join(labels[:40]) + ("|…" if len(labels) > 40 else "")
         doing = "Encoding" if self.mode == "encode" else "Byte-pair encoding of"
-        coming = f" Next: {self._written(steps[done])}." if done < len(steps) else " No merge is left."
+        coming = f" Next: {self._written(steps[done])}." if done < len(steps) else " There are no merges left."
         if self._is_open(done):
-            coming = " Which pair comes next is for you to predict."
+            coming = " Now it is for you to predict which pair comes next."
         if self.predict and self.guesses:
-            coming += " Predicted: {} of {} right.".format(*self.score)
+            coming += " Predictions: {} of {} right.".format(*self.score)
         return f"{doing} “{text}”, after {done} of {len(steps)} merges: {shown}.{coming}"
 
     def _ranks(self) -> dict[Pair, int]:
-        """Return the number of each learned pair, from 0."""
+        """Map each learned pair to the number of its merge, counted from 0."""
         return {(left, right): number for number, (left, right) in enumerate(self.merges)}
 
     def _written(self, number: int) -> str:
@@ -166,7 +167,7 @@ class BPEStepsView(View):
         return f"“{left}” + “{right}”"
 
     def svg(self) -> str:
-        """Draw the current step: the text in tokens, the commonest pairs, the newest tokens."""
+        """Draw the current step: the text in tokens, the most frequent pairs, and the newest tokens."""
         width, words, steps, table = 760, self.words(), self._steps(), self.tokens
         done = min(self.word_step if self.mode == "encode" else self.step, len(steps))
         coming = tuple(self.merges[steps[done]]) if done < len(steps) else None
@@ -177,14 +178,14 @@ class BPEStepsView(View):
         parts = [f'<text x="10" y="26" font-weight="bold">{head}</text>', drawn]
         top = y + 24
         is_open, pairs, rank = self._is_open(done), pair_counts(words), self._ranks()
-        if self.mode == "encode":  # counts do not matter: what was learned first comes first
+        if self.mode == "encode":  # counts do not matter: the pair that was learned first comes first
             pairs.sort(key=lambda entry: rank.get(entry[0], len(rank)))
         pairs = pairs[:6]
-        order = "when they were learned" if self.mode == "encode" else "commonest first"
+        order = "when they were learned" if self.mode == "encode" else "most frequent first"
         title = "Which pair is joined next?" if is_open else f"Pairs, {order}"
         parts.append(f'<text x="10" y="{top:.0f}" fill="#57606a">{title}</text>')
         parts.append(f'<text x="430" y="{top:.0f}" fill="#57606a">Newest tokens</text>')
-        if is_open:  # in the order of reading, which gives nothing away
+        if is_open:  # in reading order, which does not give the answer away
             read = [pair for word in words for pair in pairwise(word)]
             pairs.sort(key=lambda entry: read.index(entry[0]))
         for row, (pair, count) in enumerate(pairs):

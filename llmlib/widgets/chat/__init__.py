@@ -1,4 +1,4 @@
-"""The chat view: a conversation."""
+"""The chat view: a conversation with one or several models."""
 
 from llmlib.widgets.chat.view import ChatView
 

@@ -1,16 +1,19 @@
-// A conversation as data: its turns, who is who, what each token was. It does not touch the page, so Node can test it.
+// A conversation as data: its turns, its speakers, and the tokens of its answers. This code does not touch the page, so
+// Node can test it.
 
 const LETTERS = "ABCDEFGH";
 const SHOWN = 5;
 const RECORD = 8 * (1 + SHOWN);
-const NOTHING = 0xffffffff; // as readings.py has them
+const NOTHING = 0xffffffff; // the same constants as in readings.py
 
-/** What the box holds after a message came back to it: the message, then what was typed meanwhile. */
+/**
+ * Return the text for the box after a message comes back: the message, and then what the reader has typed meanwhile.
+ */
 export function withReturned(returned, typed) {
   return [returned, typed].filter(Boolean).join("\n");
 }
 
-/** Numbers of messages, turn by turn: `{ question, answers }`; the answers from left to right. */
+/** Group the numbers of messages into turns, `{ question, answers }`, with the answers from left to right. */
 export function turnsOf(messages, notes = []) {
   const turns = [];
   messages.forEach(({ role }, k) => {
@@ -26,16 +29,16 @@ export function turnsOf(messages, notes = []) {
   return turns;
 }
 
-/** Whether a question was asked blind, and has no vote yet. */
+/** Return whether a question was asked blind and has no vote yet. */
 export const hidden = (note) => Boolean(note?.order) && note.vote == null;
 
-/** A speaker's name, or, before the vote, the letter of its side. */
+/** Return a speaker's name, or, before the vote, the letter of the speaker's side. */
 export function nameOf(speaker, names, note) {
   if (speaker === undefined) return names.length === 1 ? names[0] : "All";
   return hidden(note) ? LETTERS[note.order.indexOf(speaker)] : names[speaker];
 }
 
-/** What can be voted for: `[choice, words]`. */
+/** List what the reader can vote for: `[choice, words]`. */
 export function choicesOf(order) {
   return [
     ...order.map((_, side) => [side, `${LETTERS[side]} is better`]),
@@ -44,7 +47,7 @@ export function choicesOf(order) {
   ];
 }
 
-/** The result of a vote, in words. */
+/** Write the result of a vote in words. */
 export function voteInWords({ order, vote }, names) {
   if (vote === "none") return "Not all models have answered, so there is nothing to compare.";
   const who = order.map((speaker, side) => `${LETTERS[side]} was ${names[speaker]}`).join(", ");
@@ -59,7 +62,7 @@ export function voteInWords({ order, vote }, names) {
   return `You chose ${chosen}: ${who}.`;
 }
 
-/** "Votes: base 1 · tuned 3 · tie 0 · both bad 1"; without any, "". */
+/** Write the votes in words: "Votes: base 1 · tuned 3 · tie 0 · both bad 1". Without votes, return "". */
 export function tallyInWords({ wins = [], tie = 0, bad = 0 }, names) {
   if (!wins.some(Boolean) && !tie && !bad) return "";
   const counts = names.map((name, k) => `${name} ${wins[k]}`);
@@ -67,8 +70,8 @@ export function tallyInWords({ wins = [], tie = 0, bad = 0 }, names) {
 }
 
 /**
- * Each message's tokens, `[{ word, logProb, likeliest: [{ word, logProb }] }]`, or null; `tokens` in its note says how
- * many.
+ * Return each message's tokens, `[{ word, logProb, likeliest: [{ word, logProb }] }]`, or null; `tokens` in the
+ * message's note says how many there are.
  */
 export function unpackReadings(packed, notes) {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
@@ -86,7 +89,10 @@ export function unpackReadings(packed, notes) {
   );
 }
 
-/** The conversations as datasets have them: one line of JSON per speaker, without what it has not answered. */
+/**
+ * Write the conversations in the format of datasets: one line of JSON per speaker, without messages that the speaker
+ * did not answer.
+ */
 export function asJsonLines(messages, names, system) {
   const plain = ({ role, content }) => ({ role, content });
   return names

@@ -1,4 +1,4 @@
-"""The static picture of a conversation: what is shown where no widget can run."""
+"""The static picture of a conversation, for places where no widget can run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ def draw(view: Chat) -> str:
         source, y = _turn(view, turn, y)
         parts.append(source)
     if not turns:
-        parts.append(_words(EDGE, y + 18, "(no message yet)", FAINT))
+        parts.append(_words(EDGE, y + 18, "(no messages yet)", FAINT))
         y += 26
     return picture("".join(parts), WIDTH, float(y + 4))
 
@@ -68,7 +68,7 @@ def _turn(view: Chat, turn: Turn, y: Number) -> tuple[str, Number]:
 
 
 def _bubble(who: str, text: str, x: Number, width: Number, y: Number, fill: str, ink: str = INK) -> tuple[str, Number]:
-    """Draw a message with its speaker's name; return it and the y below it."""
+    """Draw a message with its speaker's name; also return the y below the message."""
     lines = wrapped(text, width - 2 * PAD)
     height = LINE * len(lines) + 2 * PAD - 4
     stroke = ' stroke="#b8bec6"' if fill == "#ffffff" else ""
@@ -81,7 +81,9 @@ def _bubble(who: str, text: str, x: Number, width: Number, y: Number, fill: str,
 
 
 def wrapped(text: str, width: Number) -> list[str]:
-    """Break a text into lines about `width` pixels wide; a long text keeps its beginning and its end, often a question.
+    """Break a text into lines about `width` pixels wide, but leave out the middle of a long text.
+
+    The end stays, since it is often a question.
 
     >>> wrapped("one two three", 60)
     ['one two', 'three']
@@ -113,7 +115,7 @@ def _pieces(text: str, width: Number) -> Sequence[str]:
 
 
 def _width(text: str) -> Number:
-    return 0.84 * width_of(text)  # the letters here are narrower than code's
+    return 0.84 * width_of(text)  # this font is narrower than the font for code
 
 
 def _words(x: Number, y: Number, words: str, fill: str = INK, size: int = 14) -> str:

@@ -1,14 +1,15 @@
-"""How likely each token of an answer was for the model; the counterpart of `unpackReadings` in data.mjs."""
+"""Packs how likely the model found each token of an answer; `unpackReadings` in data.mjs unpacks these readings."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-SHOWN = 5  # likeliest tokens beside the one that was drawn
-NOTHING = 2**32 - 1  # in place of a word, if the vocabulary has fewer tokens than are shown
+SHOWN = 5  # how many of the likeliest tokens each reading holds
+NOTHING = 2**32 - 1  # stands for a missing word if the vocabulary has fewer than SHOWN tokens
 
-# A token: its word, a number in the view's list of words, and its log-probability; then the same of the likeliest.
+# A token: its word (a number in the view's list of words) and its log-probability, followed by the words and
+# log-probabilities of the likeliest tokens.
 TOKEN = np.dtype([("word", "<u4"), ("log_prob", "<f4"), ("words", "<u4", SHOWN), ("log_probs", "<f4", SHOWN)])
 
 

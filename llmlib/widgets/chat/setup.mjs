@@ -1,4 +1,4 @@
-// What is set before a conversation: the system prompt, the sampler's settings, a blind comparison.
+// The settings of a conversation: the system prompt, the sampler's settings, and the blind comparison.
 
 import { element, wellFormed } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
@@ -6,7 +6,10 @@ import { settingField, SETTINGS, settingsInWords } from "../shared/settings.mjs"
 import { following } from "../shared/view.mjs";
 import { tallyInWords } from "./data.mjs";
 
-/** A number that Python keeps; one that it refuses stays as it was typed, with the reason beside it. */
+/**
+ * Make a field for a number that Python stores. A number that Python refuses stays in the field, with the reason beside
+ * it.
+ */
 function numberField(hub, model, { name, label, least, says }) {
   const number = element("input", { type: "number", min: least, step: 1, "aria-label": label, "data-acts": true });
   const refused = element("p", { class: "llm-refused" });
@@ -35,7 +38,7 @@ function numberField(hub, model, { name, label, least, says }) {
   };
 }
 
-/** The system prompt and the settings, folded away until somebody opens them. */
+/** Make the box for the system prompt and the settings, folded away until the reader opens it. */
 export function setupPart(hub, model) {
   const box = element("textarea", {
     rows: 2,
@@ -53,7 +56,7 @@ export function setupPart(hub, model) {
       name: "limit",
       label: "longest answer",
       least: 1,
-      says: "in tokens; longer answers are cut",
+      says: "in tokens; longer answers are cut off",
     }),
     numberField(hub, model, {
       name: "seed",
@@ -79,7 +82,7 @@ export function setupPart(hub, model) {
     element(
       "label",
       { class: "llm-system" },
-      element("span", {}, "System prompt: goes before the whole conversation, from your next message on"),
+      element("span", {}, "System prompt: a text before the whole conversation, used from your next message on"),
       box,
     ),
     problems,
@@ -107,7 +110,7 @@ export function setupPart(hub, model) {
   };
 }
 
-/** How several models answer, and whether the reader knows which is which. */
+/** Make the controls for how several models answer, and for whether the reader knows which model is which. */
 export function comparisonPart(hub, model) {
   const blind = element("input", { type: "checkbox", "data-acts": true });
   const tally = element("span", { class: "llm-tally", role: "status" });
@@ -121,7 +124,7 @@ export function comparisonPart(hub, model) {
     "Clear the votes",
   );
   const ways = choice(
-    "How they answer",
+    "How the models answer",
     [
       ["together", "all together"],
       ["turn", "in turn"],

@@ -1,4 +1,4 @@
-// One turn of the conversation: the question, which can be changed, and the answers to it, side by side.
+// One turn of the conversation: the question, which the reader can change, and its answers side by side.
 
 import { element, howMany, percent, spokenToken, wellFormed } from "../shared/shared.mjs";
 import { likeliest, likeliestSpoken, walk } from "../shared/walk.mjs";
@@ -8,7 +8,7 @@ import { choicesOf, hidden, nameOf, voteInWords } from "./data.mjs";
 const button = (words, act, attributes = {}) =>
   element("button", { type: "button", onclick: act, ...attributes }, words);
 
-/** The numbers of a turn's messages stay; their contents may change with each `draw()`. */
+/** Build a turn. The numbers of its messages never change; `draw()` updates their contents. */
 export function turnPart(ctx, { question, answers }) {
   const asked = question === null ? null : questionPart(ctx, question);
   const parts = answers.map((number) => answerPart(ctx, number, question));
@@ -85,7 +85,7 @@ function questionPart(ctx, number) {
   });
   return {
     node,
-    /** A changed message that was not sent. */
+    /** Return a changed message that was not sent. */
     unsent: () => (editor.hidden || box.value === ctx.messages()[number].content ? "" : box.value),
     draw() {
       const { content } = ctx.messages()[number];
@@ -133,7 +133,7 @@ function answerPart(ctx, number, question) {
     look.hidden = !tokens;
     if (!tokens) opened = false;
     look.setAttribute("aria-expanded", String(opened));
-    look.setAttribute("aria-label", `Tokens of ${name}’s answer, and how likely each was`);
+    look.setAttribute("aria-label", `Tokens of ${name}’s answer, and how likely each token was`);
     panel.hidden = !opened;
     if (opened && drawn !== tokens) drawTokens(tokens, name);
     drawn = opened ? tokens : null;
@@ -150,7 +150,7 @@ function answerPart(ctx, number, question) {
     const tell = (k) => {
       if (k === null) {
         detail.replaceChildren(
-          element("p", { class: "llm-note" }, "Point at a token, or walk through the tokens with the arrow keys."),
+          element("p", { class: "llm-note" }, "Point at a token, or step through the tokens with the arrow keys."),
         );
         return;
       }
@@ -162,7 +162,7 @@ function answerPart(ctx, number, question) {
       const all = [...known, ...drawnToo];
       detail.replaceChildren(
         likeliest(
-          `Token ${k + 1} of ${tokens.length}, and what the model thought likeliest here`,
+          `Token ${k + 1} of ${tokens.length}, and the model’s likeliest tokens here`,
           all,
           Math.max(0, 1 - all.reduce((sum, { p }) => sum + p, 0)),
         ),
@@ -185,8 +185,8 @@ function answerPart(ctx, number, question) {
       element(
         "p",
         { class: "llm-note" },
-        `${howMany(tokens.length, "token")}, mean surprise ${nats.toFixed(2)} nats; `,
-        "the model’s own probabilities, before temperature and other settings. ",
+        `${howMany(tokens.length, "token")}, mean surprise ${nats.toFixed(2)} nats. `,
+        "All probabilities are the model’s own, before temperature and other settings. ",
         surpriseLegend(ctx.colour),
       ),
     );
@@ -202,7 +202,7 @@ function answerPart(ctx, number, question) {
 }
 
 function votePart(ctx, question) {
-  let voting = false; // a click is on its way: a second one would be a vote on a decided question
+  let voting = false; // a click is on its way; a second click would vote on a question that is already decided
   const result = element("p", { class: "llm-note llm-result" });
   const row = element("div", { class: "llm-row llm-vote", role: "group", "aria-label": "Which answer is better?" });
   const node = element("div", {}, row, result);

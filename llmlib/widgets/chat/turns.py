@@ -1,4 +1,4 @@
-"""A conversation as turns, each a question and its answers; the counterpart of data.mjs."""
+"""Splits a conversation into turns, each a question and its answers, as data.mjs does."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ LETTERS = "ABCDEFGH"
 
 
 class Turn(NamedTuple):
-    """The numbers of a question and of the answers to it."""
+    """A turn of a conversation, as the numbers of the messages in it: a question and its answers."""
 
     question: int | None  # None if the conversation begins with an answer
     answers: list[int]
@@ -42,7 +42,7 @@ def hidden(note: Mapping[str, Any]) -> bool:
 
 
 def name_of(speaker: int | None, names: Sequence[str], note: Mapping[str, Any]) -> str:
-    """Name a speaker, or, before the vote, give the letter of its side.
+    """Return a speaker's name, or, before the vote, the letter of the speaker's side.
 
     >>> name_of(1, ["base", "tuned"], {}), name_of(1, ["base", "tuned"], {"order": [1, 0], "vote": None})
     ('tuned', 'A')

@@ -6,7 +6,7 @@ import { asJsonLines, turnsOf, unpackReadings, withReturned } from "./data.mjs";
 import { comparisonPart, setupPart } from "./setup.mjs";
 import { turnPart } from "./turn.mjs";
 
-const NEAR = 40; // pixels from its end: the log keeps showing the newest
+const NEAR = 40; // pixels: a log scrolled this close to its end keeps showing the newest messages
 
 export default widget("llm-chat", ({ model, hub, el }) => {
   const log = element("div", {
@@ -34,7 +34,7 @@ export default widget("llm-chat", ({ model, hub, el }) => {
   let unpacked = null;
   let shown = false;
 
-  // What the parts can see and call.
+  // The values and functions that the parts can use.
   const ctx = {
     input,
     live: hub.live,
@@ -55,7 +55,7 @@ export default widget("llm-chat", ({ model, hub, el }) => {
   const setup = setupPart(hub, model);
   const comparison = comparisonPart(hub, model);
 
-  /** The number of the last question, if nobody has answered it: a view may begin with one. */
+  /** Return the number of the last question if nobody has answered it; a view may begin with an unanswered question. */
   const waiting = () => {
     const { question, answers } = turnsOf(ctx.messages(), model.get("notes")).at(-1) ?? {};
     return question == null || model.get("answering") || answers.some((k) => ctx.messages()[k].content)
@@ -70,12 +70,13 @@ export default widget("llm-chat", ({ model, hub, el }) => {
     input.value = "";
     if (!(await hub.act("message", { text }))) input.value = withReturned(text, input.value);
   };
-  /** Undo "Start over". Its button goes, so the keyboard moves to the box for the next message. */
+  /** Undo "Start over". The button disappears, so the keyboard's focus moves to the box for the next message. */
   const bringBack = async () => {
     if (await hub.act("restore")) input.focus();
   };
   send.addEventListener("click", submit);
-  // A changed message outlives the kernel as the next message, since the one that it should replace will be gone.
+  // A changed message survives a restart of the kernel as the next message, since the message that it should replace
+  // will be gone.
   hub.whenGone(() => {
     for (const { unsent } of turns) input.value = withReturned(input.value, unsent());
   });
@@ -108,7 +109,7 @@ export default widget("llm-chat", ({ model, hub, el }) => {
     const packed = model.get("readings");
     const notes = model.get("notes");
     const key = JSON.stringify(notes.map(({ tokens }) => tokens ?? 0));
-    if (unpacked?.packed === packed && unpacked.key === key) return; // an opened list of tokens stays as it is
+    if (unpacked?.packed === packed && unpacked.key === key) return; // keep an opened list of tokens as it is
     unpacked = { packed, key };
     readings = packed ? unpackReadings(packed, notes) : [];
   }
@@ -127,20 +128,21 @@ export default widget("llm-chat", ({ model, hub, el }) => {
     }
     if (colour) for (const turn of turns) turn.draw();
     log.classList.toggle("llm-empty", !now.length);
-    log.dataset.empty = ctx.names().length > 1 ? "No message yet. Every model gets what you write." : "No message yet.";
+    const several = ctx.names().length > 1;
+    log.dataset.empty = several ? "No messages yet. Every model gets what you write." : "No messages yet.";
     if (atEnd || grown) log.scrollTop = log.scrollHeight;
     const answering = model.get("answering");
     log.setAttribute("aria-busy", String(answering));
     stopButton.disabled = !answering;
     send.disabled = answering;
-    const cleared = model.get("cleared") ?? 0; // a page without Python has none
+    const cleared = model.get("cleared") ?? 0; // a page without Python does not have this trait
     restore.hidden = !cleared || answering;
     restore.setAttribute("aria-label", `Bring it back: ${howMany(cleared, "message")}`);
     input.placeholder =
-      hub.live && waiting() != null ? "Press Send to have this answered, or ask something else" : "Ask something";
+      hub.live && waiting() != null ? "Press Send to get an answer, or ask something else" : "Ask something";
   };
   hub.whenGone(() => {
-    // nobody will answer the last question any more
+    // the last question will not get an answer any more
     const { question, answers } = turnsOf(ctx.messages()).at(-1) ?? {};
     const said = (k) => ctx.messages()[k].content;
     if (model.get("answering") && question != null && !answers.some(said))

@@ -14,18 +14,20 @@ from llmlib.widgets.shared.base import View
 
 
 class ChatView(View):
-    """A conversation with one model or with several (`names`).
+    """A conversation with one or several models (`names`).
 
-    A message has a `role` and its `content`; in an answer of one of several models, `speaker` is this model's number.
-    `notes` has a dictionary for each message. For an answer these are `tokens` (how many of `readings` are its own),
-    `writing`, `ended` (why it was cut) and `problem` (why there is none). For a question that was asked blind: `order`,
-    the speakers from left to right, and `vote`: None, a speaker's number, "tie", "bad", or "none" if nothing could be
-    compared. `readings` are the tokens of all answers (see readings.py), `words` their texts.
+    A message has a `role` and a `content`; if several models answer, `speaker` is the number of an answer's model.
+    `notes` holds a dictionary for each message. For an answer, it has `tokens` (how many of `readings` belong to the
+    answer), `writing`, `ended` (why the answer was cut) and `problem` (why there is no answer). For a question that was
+    asked blind, it has `order` (the speakers from left to right) and `vote` (None, a speaker's number, "tie", "bad", or
+    "none" if nothing could be compared). `readings` are the tokens of all answers (see readings.py), and `words` are
+    the texts of these tokens.
 
-    Its acts are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was cleared), "system"
-    (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`), "blind" (`on`), "vote"
-    (`message`, `choice`: a side from the left, "tie" or "bad") and "forget". The owner of a model answers by setting
-    the traits, or `notice` and `returned` for a message that no model could answer (see `llmlib.explore.explore_chat`).
+    The view's acts are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was cleared),
+    "system" (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`), "blind"
+    (`on`), "vote" (`message`, `choice`: a side from the left, "tie" or "bad") and "forget". The owner of a model
+    answers by setting the traits; for a message that no model could answer, it sets `notice` and `returned` (see
+    `llmlib.explore.explore_chat`).
 
     >>> ChatView(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}])
     <ChatView: A conversation. You: Hi — Model: Hello!>
@@ -54,25 +56,25 @@ class ChatView(View):
     notes: Any = traitlets.List(traitlets.Dict()).tag(sync=True)
     answering = traitlets.Bool(False).tag(sync=True)
     names: Any = traitlets.List(traitlets.Unicode(), ["Model"]).tag(sync=True)
-    returned = traitlets.Unicode("").tag(sync=True)  # a message that was not answered; it goes back into the box
-    cleared = traitlets.Int(0).tag(sync=True)  # messages that "Start over" took away, and that can be brought back
+    returned = traitlets.Unicode("").tag(sync=True)  # an unanswered message, which goes back into the box
+    cleared = traitlets.Int(0).tag(sync=True)  # how many messages "Start over" removed; they can be restored
     readings = traitlets.Bytes(b"").tag(sync=True)
     words: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
     system = traitlets.Unicode("").tag(sync=True)
-    system_problems: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)  # which models take none, and why
-    settings = traitlets.Dict().tag(sync=True)  # of the sampler; empty: none to change
-    limit = traitlets.Int(256).tag(sync=True)  # the most tokens of an answer
+    system_problems: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)  # why some models reject a system prompt
+    settings = traitlets.Dict().tag(sync=True)  # of the sampler; empty if the reader cannot change any
+    limit = traitlets.Int(256).tag(sync=True)  # the most tokens that an answer may have
     seed = traitlets.Int(0).tag(sync=True)
     vocabulary = traitlets.Int(0).tag(sync=True)
-    together = traitlets.Bool(True).tag(sync=True)  # whether several answer at once, or in turn
+    together = traitlets.Bool(True).tag(sync=True)  # True: several models answer at once; False: in turn
 
     blind = traitlets.Bool(False).tag(sync=True)
-    tally = traitlets.Dict().tag(sync=True)  # votes: wins (a number for each speaker), tie, bad
+    tally = traitlets.Dict().tag(sync=True)  # numbers of votes: wins (one number for each speaker), tie, bad
     still = traitlets.Dict().tag(sync=True)  # id, html: the conversation as it is now, for a saved notebook
 
     def conversations(self) -> list[dict[str, Any]]:
-        """List each speaker's `name` and `messages`, as datasets have them, without the messages it did not answer.
+        """List each speaker's `name` and `messages` in the format of datasets, without messages that were not answered.
 
         >>> said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]
         >>> ChatView(messages=said).conversations()[0]["messages"] == said
@@ -94,7 +96,7 @@ class ChatView(View):
     def save(self, path: str | Path) -> Path:
         """Write the view to an `.html` or `.svg` file, or its conversations to a `.jsonl` file, one speaker per line.
 
-        Raises `ValueError` for any other ending.
+        Raises `ValueError` if the name has any other ending.
         """
         path = Path(path)
         if path.suffix == ".jsonl":
@@ -111,7 +113,7 @@ class ChatView(View):
         return f"A conversation. {said}" if said else "A conversation that has not begun."
 
     def _said(self) -> Iterator[tuple[str, str]]:
-        """Write who said what, from left to right; names stay hidden until the vote."""
+        """Say who said what, from left to right; names stay hidden until the vote."""
         if self.system.strip():
             yield "System prompt", self.system
         for turn in turns_of(self.messages):
@@ -127,7 +129,7 @@ class ChatView(View):
 
     @property
     def secret(self) -> bool:
-        """Whether some answers wait for a vote."""
+        """Whether some answers are waiting for a vote."""
         return any(map(hidden, self.notes))
 
     def svg(self) -> str:

@@ -1,18 +1,18 @@
-// The cloud of embeddings, and the camera that looks at it: pure functions.
+// The cloud of embeddings and its camera, as pure functions.
 
 import { spokenToken, tokenLabel, tokenText } from "../shared/shared.mjs";
 
 const STEPS = 65535;
 
-// in the place of a row's kind, where a map has a place for the row but does not draw its point
+// replaces a row's kind if a map has a position for the row but does not draw its point
 export const UNDRAWN = 255;
 
 /**
- * The arrays behind a view; points are centred on their mean, so that they turn about the middle of the cloud. `drawn`:
- * how many rows, the first ones, have their points drawn.
+ * Unpack the arrays behind a view. Points are centred on their mean, so that they turn about the middle of the cloud.
+ * Only the first `drawn` rows have their points drawn.
  */
 export function unpackCloud(points, labels, ends, kinds, drawn = kinds.byteLength) {
-  const aligned = (view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength); // may start anywhere
+  const aligned = (view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength); // from any offset
   const steps = new Uint16Array(aligned(points));
   const n = kinds.byteLength;
   const xyz = new Float32Array(3 * n);
@@ -40,14 +40,14 @@ export function unpackCloud(points, labels, ends, kinds, drawn = kinds.byteLengt
   };
 }
 
-/** How many tokens there are of each kind. */
+/** Count the tokens of each kind. */
 export function countKinds(kinds, n_kinds) {
   const counts = Array.from({ length: n_kinds }, () => 0);
   for (const kind of kinds) if (kind !== UNDRAWN) counts[kind]++;
   return counts;
 }
 
-/** Rows in drawing order: the rarest kind last, on top. */
+/** Return rows in drawing order: the rarest kind comes last, on top. */
 export function drawingOrder(kinds, counts) {
   const rank = counts
     .map((count, kind) => [count, kind])
@@ -64,23 +64,23 @@ export function drawingOrder(kinds, counts) {
   return order;
 }
 
-// A camera: the middle of the picture (x, y), how many times it is enlarged, and a rotation (by rows) for three
-// dimensions.
+// A camera holds the middle of the picture (x, y), the zoom, and a rotation (by rows) for three dimensions.
 
 const UNTURNED = [1, 0, 0, 0, 1, 0, 0, 0, 1];
 const MOST_ZOOM = 400;
-const EYE = 4; // in units of half the cloud's width
+const EYE = 4; // the eye's distance, in units of half the cloud's width
 
-export const ASPECT = 1.5; // of the picture, width to height
+export const ASPECT = 1.5; // the picture's width divided by its height
 
 const MOST_AT_FIRST = 8;
 
 /**
- * A camera that fills the picture with all points, or leaves out the outermost ones if they are far from the others.
+ * Return a camera that fills the picture with all points, or leaves out a few outermost points that are far from the
+ * others.
  */
 export function startCamera(cloud, dims) {
   const camera = { dims, x: 0, y: 0, zoom: 1, turn: dims === 3 ? turned(UNTURNED, 0.5, 0.35) : UNTURNED };
-  const screen = projectCloud(cloud, camera, 2, 2, makeScreen(cloud.n)); // 2 × 2 pixels: one is a unit
+  const screen = projectCloud(cloud, camera, 2, 2, makeScreen(cloud.n)); // in 2 × 2 pixels, one pixel is one unit
   const range = (places) => {
     const sorted = places.filter((_, row) => cloud.kinds[row] !== UNDRAWN).sort();
     const last = sorted.length - 1;
@@ -100,10 +100,10 @@ export function startCamera(cloud, dims) {
   };
 }
 
-/** Pixels for one unit of the cloud. */
+/** Return how many pixels one unit of the cloud takes. */
 export const scaleOf = (camera, width, height) => (camera.zoom * Math.min(width, height)) / 2;
 
-/** Keep a camera that came from elsewhere within bounds; anything that is not a camera gives the fallback. */
+/** Keep a stored camera within bounds; return the fallback for anything that is not a camera. */
 export function soundCamera(numbers, fallback) {
   if (!Array.isArray(numbers) || numbers.length !== 12 || !numbers.every(Number.isFinite)) return fallback;
   const [x, y, zoom, ...turn] = numbers;
@@ -112,14 +112,14 @@ export function soundCamera(numbers, fallback) {
 
 export const cameraNumbers = ({ x, y, zoom, turn }) => [x, y, zoom, ...turn].map((v) => Number(v.toFixed(5)));
 
-/** Move the cloud by pixels. */
+/** Move the cloud by a number of pixels. */
 export function panned(camera, dx, dy, width, height) {
   const scale = scaleOf(camera, width, height);
   const inside = (v) => Math.max(-2, Math.min(2, v));
   return { ...camera, x: inside(camera.x - dx / scale), y: inside(camera.y + dy / scale) };
 }
 
-/** Zoom about a point of the picture, which stays where it is. */
+/** Zoom about a point of the picture that stays where it is. */
 export function zoomed(camera, factor, px, py, width, height) {
   const zoom = Math.max(0.2, Math.min(MOST_ZOOM, camera.zoom * factor));
   const now = scaleOf(camera, width, height);
@@ -129,7 +129,7 @@ export function zoomed(camera, factor, px, py, width, height) {
   return { ...camera, zoom, x: camera.x + fx / now - fx / then, y: camera.y + fy / now - fy / then };
 }
 
-/** A rotation, turned further: `across` about the vertical axis, `down` about the horizontal one, in radians. */
+/** Turn a rotation further: `across` about the vertical axis and `down` about the horizontal axis, in radians. */
 export function turned(m, across, down) {
   const [c, s, d, t] = [Math.cos(across), Math.sin(across), Math.cos(down), Math.sin(down)];
   const about = (a, b) =>
@@ -137,7 +137,7 @@ export function turned(m, across, down) {
   return about([1, 0, 0, 0, d, -t, 0, t, d], about([c, 0, s, 0, 1, 0, -s, 0, c], m));
 }
 
-/** Bring a row to the middle if it is not well inside the picture. */
+/** Move the camera to a row's point if this point is not well inside the picture. */
 export function revealed(camera, place, width, height) {
   const [x, y] = place;
   const margin = 0.12;
@@ -149,7 +149,7 @@ export function makeScreen(n) {
   return { x: new Float32Array(n), y: new Float32Array(n), z: new Float32Array(n) };
 }
 
-/** Where each row is on a picture of this size: x and y in pixels, z towards the eye (0 if flat). */
+/** Compute each row's position in a picture of this size: x and y in pixels, and z towards the eye (0 if flat). */
 export function projectCloud(cloud, camera, width, height, screen) {
   const { xyz, n } = cloud;
   const scale = scaleOf(camera, width, height);
@@ -179,7 +179,7 @@ export function projectCloud(cloud, camera, width, height, screen) {
 
 const LEVELS = 64;
 
-/** Rows from far to near, and for each of 64 levels of depth where it begins. */
+/** Sort the rows from far to near, and return where each of 64 levels of depth begins. */
 export function depthOrder(screen, order) {
   const levels = new Uint8Array(order.length);
   const starts = new Uint32Array(LEVELS + 1);
@@ -195,7 +195,7 @@ export function depthOrder(screen, order) {
   return { sorted, starts };
 }
 
-/** The pixels of a disc: offsets in a picture of this width, and how much of each is covered, up to 256. */
+/** Return the pixels of a disc: offsets in a picture of this width, and how much of each is covered, up to 256. */
 export function discOf(radius, width) {
   const reach = Math.ceil(radius);
   const offsets = [];
@@ -212,8 +212,8 @@ export function discOf(radius, width) {
 }
 
 /**
- * Draw the cloud into packed pixels (ABGR, as in the memory of ImageData) of `width` × `height`.
- * `colours` are packed for each kind, null where a kind is hidden.
+ * Draw the cloud into packed pixels (ABGR, as in the memory of ImageData) of `width` × `height`. `colours` holds each
+ * kind's packed colour, or null for a hidden kind.
  */
 export function rasterise(pixels, width, height, screen, kinds, order, { colours, paper, radius, opacity, deep }) {
   pixels.fill(paper);
@@ -254,7 +254,7 @@ export function rasterise(pixels, width, height, screen, kinds, order, { colours
   return pixels;
 }
 
-/** How large and how dense points are drawn: larger if there are few of them, or if the reader has zoomed in. */
+/** Choose how large and how opaque points are: larger if there are few points, or if the reader has zoomed in. */
 export function pointStyle(n, enlarged) {
   const base = n > 20000 ? 1.1 : n > 2000 ? 1.8 : 3.2;
   return {
@@ -263,7 +263,7 @@ export function pointStyle(n, enlarged) {
   };
 }
 
-/** The row whose point is nearest to a place, at most `most` pixels away; -1 if there is none. */
+/** Return the row whose point is nearest to a position, or -1 if all points are more than `most` pixels away. */
 export function pick(screen, kinds, hidden, px, py, most) {
   let best = -1;
   let least = most * most;
@@ -279,7 +279,7 @@ export function pick(screen, kinds, hidden, px, py, most) {
   return best;
 }
 
-/** Rows in the picture that are not hidden, or null if there are more than `most`. */
+/** Return the visible rows inside the picture, or null if there are more than `most`. */
 export function rowsInside(screen, kinds, hidden, width, height, most) {
   const rows = [];
   for (let row = 0; row < kinds.length; row++) {
@@ -292,7 +292,7 @@ export function rowsInside(screen, kinds, hidden, width, height, most) {
   return rows;
 }
 
-/** About how many pixels a label takes at 12 px. */
+/** Estimate how many pixels wide a label is at 12 px. */
 export const labelWidth = (label) =>
   Array.from(label).reduce((sum, c) => sum + (c.codePointAt(0) > 0x2e7f ? 12.5 : 7.2), 0);
 
@@ -309,14 +309,14 @@ const FAR = [30, 50, 72, 98, 128].flatMap((r) =>
     return [dx > 0 ? "start" : "end", dx, Math.round(r * Math.sin(turn))];
   }),
 );
-const SHARE = { start: 0, middle: 0.5, end: 1 }; // of a label's width that is to the left of where it is fixed
+const SHARE = { start: 0, middle: 0.5, end: 1 }; // the share of a label's width to the left of its anchor
 const meets = (a, b) => a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top;
 
 /**
- * Labels that do not touch each other or a mark (`marks`: [x, y] of dots), or stick out. They go to the right of their
- * points, or else left, above or below, and with `far` also farther off, with a line (`line`, [x, y] of its end). The
- * earlier ones come first. Items have x, y and label; where to write is added as `at` ([x, y] of the baseline) and
- * `anchor`.
+ * Place labels so that they do not stick out, or touch each other or a mark (`marks`: [x, y] of dots). A label goes to
+ * the right of its point, or else left, above or below; with `far`, it may also go farther away, with a line (`line`:
+ * [x, y] of the line's end). Earlier labels are placed first. Items have x, y and label; the function adds `at` ([x, y]
+ * of the baseline) and `anchor`.
  */
 export function placeLabels(items, width, height, marks = []) {
   const kept = [];
@@ -337,7 +337,7 @@ export function placeLabels(items, width, height, marks = []) {
   return kept;
 }
 
-/** The outline of an arrow as an SVG path; it keeps off both points. "" if they are too near for one. */
+/** Return the outline of an arrow as an SVG path that does not touch either point; "" if the points are too near. */
 export function arrowPath(x1, y1, x2, y2, gap = 7, head = 10) {
   const length = Math.hypot(x2 - x1, y2 - y1);
   if (length < 2 * gap + head) return "";
@@ -353,13 +353,13 @@ export function arrowPath(x1, y1, x2, y2, gap = 7, head = 10) {
   return `M${[...shaft, ...point, ...back].join("L")}Z`;
 }
 
-/** What the reader typed, with the signs for white space turned into white space. */
+/** Return what the reader typed, with visible signs for white space turned back into white space. */
 export const typedText = (typed) => typed.replaceAll("·", " ").replaceAll("⏎", "\n").replaceAll("⇥", "\t");
 
 /**
- * Rows whose text contains what was typed, at most `most`, and how many there are. Case does not matter. The
- * whole token comes first, then tokens that begin with it, then the others, each by number. `whole`: the exact token
- * only.
+ * Find the rows whose text contains what was typed. Return at most `most` rows, and how many there are in all. Case
+ * does not matter. The whole token comes first, then tokens that begin with what was typed, then other tokens; inside
+ * each group, rows are in order. `whole`: find only the exact token.
  */
 export function searchTokens(texts, typed, { whole = false, most = 50 } = {}) {
   const wanted = typedText(typed);
@@ -380,7 +380,7 @@ export function searchTokens(texts, typed, { whole = false, most = 50 } = {}) {
   return { rows: rows.slice(0, most), total: rows.length };
 }
 
-/** The row that the reader means: a word with its space first; in double quotes, exactly. -1 if there is none. */
+/** Return the row of a typed token, or -1: try a word with a space first; in double quotes, only the exact text. */
 export function rowOfTyped(texts, typed) {
   const quoted = typed.match(/^"(.*)"$/s);
   const text = typedText(quoted ? quoted[1] : typed);
@@ -388,12 +388,12 @@ export function rowOfTyped(texts, typed) {
   return tries.reduce((found, one) => (found >= 0 || one === "" ? found : texts.indexOf(one)), -1);
 }
 
-/** How a row is typed so that `rowOfTyped` finds it again. */
+/** Write a token's text so that `rowOfTyped` finds its row again. */
 export function typedOf(text) {
   const shown = text.replaceAll("\n", "⏎").replaceAll("\t", "⇥");
   return text.startsWith(" ") ? `·${shown.slice(1)}` : `"${shown}"`;
 }
 
-/** "#0b5cad" or "rgb(11, 92, 173)", as parseColour gives it, packed for ImageData. */
+/** Pack red, green and blue, as `parseColour` returns them, for ImageData. */
 export const packColour = ([r, g, b]) =>
   ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;

@@ -1,4 +1,4 @@
-// The picture of the embeddings: the cloud on a canvas, and lines, arrows and names over it.
+// The picture of the embeddings: the cloud on a canvas, with lines, arrows and names over it.
 
 import { element } from "../shared/shared.mjs";
 import { parseColour, sized, svg } from "../shared/canvas.mjs";
@@ -15,17 +15,18 @@ import {
   UNDRAWN,
 } from "./data.mjs";
 
-// Each at least 3:1 on the paper, and distinct for colour-blind people (after Okabe and Ito, 2008).
+// Each colour has a contrast of at least 3:1 with the paper, and is distinct for colour-blind people (after Okabe and
+// Ito, 2008).
 const KIND_COLOURS = {
   false: ["#0b5cad", "#d55e00", "#00805e", "#b3589a", "#1f8fc4", "#a87400", "#6b7280", "#1f2328"],
   true: ["#79b8ff", "#ff9248", "#3ecf9f", "#e7a0d2", "#45c5e8", "#f2c14e", "#9aa4b0", "#f4f6f8"],
 };
-const MOST_NAMED = 400; // with more tokens on the screen, only those that the reader asked for have names
+const MOST_NAMED = 400; // with more tokens on the screen, only tokens that the reader asked for are named
 
 export const kindColours = (dark) => KIND_COLOURS[dark];
 
 /**
- * The map itself: it owns the canvas, and what is written over it. `ctx.map()` returns the cloud.
+ * Make the map: the canvas, and the layer of lines and names over the canvas. `ctx.map()` returns the cloud.
  */
 export function plotPanel(ctx) {
   let { cloud, order } = ctx.map();
@@ -48,12 +49,12 @@ export function plotPanel(ctx) {
         canvas.focus();
       },
     },
-    "Nothing in view: reset",
+    "No tokens in view: reset",
   );
   const tip = element("div", { class: "llm-tooltip", "aria-hidden": "true", hidden: true });
   const node = element("div", { class: "llm-plot" }, canvas, overlay, nothing, tip);
   const screen = makeScreen(cloud.n);
-  let fine = null; // the same in the canvas's own pixels, where they are smaller
+  let fine = null; // the positions in canvas pixels, where these are smaller than CSS pixels
   let width = 0;
   let height = 0;
   let ratio = 1;
@@ -99,7 +100,7 @@ export function plotPanel(ctx) {
 
   const unseen = () => new Set([...ctx.state.hidden, UNDRAWN]);
 
-  /** Name the token that is pointed at, right beside it. */
+  /** Write the name of the token under the pointer beside its point. */
   function pointAt() {
     const { pointed } = ctx.state;
     tip.hidden = pointed < 0;
@@ -117,7 +118,7 @@ export function plotPanel(ctx) {
   const dot = (row, radius, attributes) =>
     svg("circle", { cx: at(row)[0].toFixed(1), cy: at(row)[1].toFixed(1), r: radius, ...attributes });
 
-  /** Lines to neighbours, rings about what was found, arrows of an analogy, and names. */
+  /** Draw lines to neighbours, rings around found tokens, arrows of an analogy, and names. */
   function marks() {
     const { palette, state } = ctx;
     const drawn = [];
@@ -142,7 +143,7 @@ export function plotPanel(ctx) {
           .join(" ")}`;
       drawn.push(
         svg("path", { d: near.map(spoke).join(""), stroke: palette.paper, "stroke-width": 3.5, fill: "none" }),
-      ); // sets the lines off from the cloud
+      ); // separates the lines from the cloud
       drawn.push(
         ...near.map((row) =>
           svg("path", { d: spoke(row), stroke: palette.ink, "stroke-width": 1.2, fill: "none", class: "llm-spoke" }),
@@ -151,7 +152,7 @@ export function plotPanel(ctx) {
       drawn.push(...near.map((row) => dot(row, 3.5, faint(row))));
       drawn.push(dot(chosen, 6, { fill: palette.accent, stroke: palette.paper, "stroke-width": 2 }));
     }
-    const warm = palette.dark ? "#ffb870" : "#9a4f00"; // --llm-warm of shared.css
+    const warm = palette.dark ? "#ffb870" : "#9a4f00"; // the colour --llm-warm of shared.css
     for (const [from, to] of arrows)
       drawn.push(
         svg("path", {
@@ -174,7 +175,7 @@ export function plotPanel(ctx) {
       ...ctx.found(),
       ...(rowsInside(screen, cloud.kinds, unseen(), width, height, MOST_NAMED) ?? []),
     );
-    const asked = new Set([...strong, ...near]); // these names may go farther off, on a line
+    const asked = new Set([...strong, ...near]); // these names may stand farther away, at the end of a line
     const items = [...new Set(named)]
       .filter(inside)
       .map((row) => ({ row, x: at(row)[0], y: at(row)[1], label: ctx.shortLabel(row), far: asked.has(row) }));

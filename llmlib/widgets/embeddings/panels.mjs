@@ -1,4 +1,4 @@
-// Around the map: the legend, the search, the chosen token, the analogy.
+// The panels around the map: the legend, the search, the pinned token, and the analogy.
 
 import { ownText } from "../shared/drafts.mjs";
 import { element } from "../shared/shared.mjs";
@@ -7,7 +7,7 @@ import { rowOfTyped, searchTokens, typedOf } from "./data.mjs";
 
 const MOST_LISTED = 50;
 
-/** Two or more buttons; one is pressed. */
+/** Make a group of buttons; one of them is pressed. */
 export function switchOf(label, options, choose) {
   const buttons = options.map(([value, words]) =>
     element("button", { type: "button", "aria-pressed": "false", onclick: () => choose(value) }, words),
@@ -20,7 +20,7 @@ export function switchOf(label, options, choose) {
   };
 }
 
-/** The kinds of tokens: a colour, a name, a number; a click hides a kind or brings it back. */
+/** Make the legend: each kind's colour, name and number of tokens. A click hides a kind or shows it again. */
 export function legendPanel(ctx) {
   const items = ctx.kindNames.map((name, kind) => {
     const swatch = element("span", { class: "llm-bar llm-swatch" });
@@ -40,7 +40,7 @@ export function legendPanel(ctx) {
       ...items.map(({ button }) => button),
     ),
     draw() {
-      const { counts } = ctx.map(); // of the points that this map draws
+      const { counts } = ctx.map(); // how many points of each kind this map draws
       for (const { kind, name, swatch, words, button } of items) {
         words.textContent = `${name} (${counts[kind].toLocaleString("en")})`;
         swatch.style.backgroundColor = kindColours(ctx.palette.dark)[kind];
@@ -50,7 +50,7 @@ export function legendPanel(ctx) {
   };
 }
 
-/** A field to search in, with a list of what was found: arrow keys choose, Enter keeps. */
+/** Make a search field with a list of results: arrow keys go through the results, and Enter chooses one. */
 export function searchPanel(ctx, cloud, id) {
   const input = element("input", {
     type: "text",
@@ -150,7 +150,7 @@ export function searchPanel(ctx, cloud, id) {
   return { node, input };
 }
 
-/** The chosen token and its neighbours. */
+/** Show the pinned token and its neighbours. */
 export function tokenPanel(ctx, cloud) {
   const measure = switchOf(
     "Nearest by",
@@ -160,7 +160,7 @@ export function tokenPanel(ctx, cloud) {
     ],
     ctx.measureBy,
   );
-  const node = element("div", { class: "llm-chosen", role: "group", "aria-label": "The chosen token" });
+  const node = element("div", { class: "llm-chosen", role: "group", "aria-label": "The pinned token" });
   const name = (row) => element("bdi", { class: "llm-token" }, ctx.shortLabel(row));
 
   function list() {
@@ -197,7 +197,7 @@ export function tokenPanel(ctx, cloud) {
     }
     if (ctx.live) return [element("p", { class: "llm-note" }, ctx.notice() || "Looking for the token’s neighbours …")];
     const known = ctx.known();
-    const words = "Finding neighbours takes the whole table, and so needs Python; this page has only the map.";
+    const words = "To find neighbours, the view needs Python and the whole table; this page has only the map.";
     if (known < 0) return [element("p", { class: "llm-note" }, words)];
     return [
       element("p", { class: "llm-note" }, `${words} The page has the neighbours of only one token: `),
@@ -215,7 +215,7 @@ export function tokenPanel(ctx, cloud) {
           element(
             "p",
             { class: "llm-note" },
-            "Click on a point, or search for a token: its nearest neighbours appear here.",
+            "Click a point or search for a token to see its nearest neighbours here.",
           ),
         );
       else {
@@ -223,8 +223,8 @@ export function tokenPanel(ctx, cloud) {
           "button",
           {
             type: "button",
-            "aria-label": "Let go of the token",
-            title: "Let go (Escape)",
+            "aria-label": "Unpin the token",
+            title: "Unpin (Escape)",
             onclick: () => ctx.choose(-1),
           },
           "✕",
@@ -240,7 +240,7 @@ export function tokenPanel(ctx, cloud) {
   };
 }
 
-/** "a is to b as c is to …": three fields, and a table of the answers. */
+/** Make the analogy, "a is to b as c is to …": three fields, and a table of the answers. */
 export function analogyPanel(ctx, cloud) {
   const fields = ["a", "b", "c"].map((letter) =>
     element("input", {
@@ -287,7 +287,8 @@ export function analogyPanel(ctx, cloud) {
     notice.textContent =
       missing < 0
         ? ""
-        : `“${fields[missing].value}” is not a token here. A longer word may be several tokens: search for its parts.`;
+        : `“${fields[missing].value}” is not a token in this table. ` +
+          "A longer word may be split into several tokens: search for its parts.";
     fields.forEach((field, k) =>
       rows[k] < 0 ? field.setAttribute("aria-invalid", "true") : field.removeAttribute("aria-invalid"),
     );
@@ -295,7 +296,7 @@ export function analogyPanel(ctx, cloud) {
     else ctx.findAnalogy(rows);
   });
   let shown = null;
-  let own = ["", "", ""]; // what we put into the fields; anything else is the reader's, and stays
+  let own = ["", "", ""]; // the texts that the view put into the fields; any other text is the reader's, and stays
   fields.forEach((field, k) => ownText(field, (text) => text === own[k]));
   return {
     node: element(

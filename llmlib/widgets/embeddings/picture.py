@@ -1,4 +1,4 @@
-"""The static picture of an embedding view: what is shown where no widget can run."""
+"""The static picture of an embeddings view, for places where no widget can run."""
 
 import io
 from typing import Any, Protocol, runtime_checkable
@@ -7,7 +7,8 @@ import numpy as np
 
 from llmlib.widgets.shared.still import FAINT, INK, PAPER, drawn, rgb
 
-# As in the light theme of paint.mjs: each at least 3:1 on white, and different to colour-blind people.
+# The colours of paint.mjs's light theme: each has a contrast of at least 3:1 with white, and is distinct for
+# colour-blind people.
 COLOURS = ("#0b5cad", "#d55e00", "#00805e", "#b3589a", "#1f8fc4", "#a87400", "#6b7280", "#1f2328")
 MOST_KINDS = len(COLOURS)
 
@@ -41,7 +42,7 @@ class Cloud(Protocol):
 
 
 def draw(view: Cloud, format: str) -> bytes:
-    """Draw a PNG or SVG file; the same view gives the same bytes."""
+    """Draw the view as a PNG or SVG file; the same view always yields the same bytes."""
 
     def draw_on(figure: Any) -> None:
         axes = figure.subplots()
@@ -53,7 +54,7 @@ def draw(view: Cloud, format: str) -> bytes:
 
 
 def _few_colours(file: io.BytesIO) -> bytes:
-    """Reduce the picture to tints of its own colours, so that notebooks carry only a fraction of the bytes."""
+    """Reduce the picture to tints of its colours, so that notebooks store only a fraction of the bytes."""
     from PIL import Image
 
     tints = [np.linspace(rgb(colour), rgb(PAPER), 24, endpoint=False) for colour in (*COLOURS, FAINT)]
@@ -80,7 +81,7 @@ def _draw_cloud(axes: Any, view: Cloud) -> None:
     counts = np.bincount(kinds[drawn_rows], minlength=len(view.kind_names))
     hidden = set(view.place.get("hidden", ()))
     size = float(np.clip(20_000 / drawn_rows.sum(), 1.2, 30))
-    for kind in range(len(counts)):  # the rare ones last, on top
+    for kind in range(len(counts)):  # the rarest kinds last, on top
         if kind in hidden:
             continue
         rows = drawn_rows & (kinds == kind)
@@ -99,7 +100,7 @@ def _draw_cloud(axes: Any, view: Cloud) -> None:
             loc="outside lower center", ncols=3, frameon=False, scatterpoints=1, markerscale=(30 / size) ** 0.5
         )
     low, high = _frame(points[drawn_rows])
-    axes.set_xlim(low[0], high[0], auto=True)  # may give way, since a unit is as long on both axes
+    axes.set_xlim(low[0], high[0], auto=True)  # this limit may move, since a unit is as long on both axes
     axes.set_ylim(low[1], high[1], auto=True)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xticks([])
@@ -115,7 +116,7 @@ def _draw_cloud(axes: Any, view: Cloud) -> None:
 
 
 def _frame(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the picture's limits, as `startCamera` in data.mjs does: a few far points do not make the others small."""
+    """Find the picture's limits, as `startCamera` in data.mjs does: a few distant points must not shrink the cloud."""
     low, high = np.quantile(points, 0.005, axis=0), np.quantile(points, 0.995, axis=0)
     middle, half = (low + high) / 2, 1.15 * (high - low) / 2
     low, high = np.maximum(points.min(axis=0), middle - half), np.minimum(points.max(axis=0), middle + half)
@@ -128,7 +129,7 @@ def _draw_marks(axes: Any, view: Cloud) -> None:
     from matplotlib.patheffects import withStroke
 
     points = _places(view)
-    named: dict[int, str] = {}  # in the order of importance
+    named: dict[int, str] = {}  # in order of importance
     if view.overlay == "analogy" and view.analogy:
         a, b, c = view.analogy["rows"]
         for start, end in ((a, b), *((c, row) for row, _ in view.analogy["answers"][:1])):
@@ -142,7 +143,7 @@ def _draw_marks(axes: Any, view: Cloud) -> None:
                 named.setdefault(row, view.label(row))
     axes.figure.draw_without_rendering()  # now we know where each point is on the paper
     places = {row: axes.transData.transform(points[row]) for row in named}
-    taken = [(x - 4, x + 4, y - 4, y + 4) for x, y in places.values()]  # no name covers a dot or another name
+    taken = [(x - 4, x + 4, y - 4, y + 4) for x, y in places.values()]  # a name must not cover a dot or another name
     for row, label in named.items():
         axes.plot(*points[row], "o", markersize=4.5, color=INK, markeredgecolor=PAPER, scalex=False, scaley=False)
         label = _plain(label)
@@ -170,7 +171,7 @@ def _draw_marks(axes: Any, view: Cloud) -> None:
                 break
 
 
-# Places for a name, in pixels from its dot: right beside it, or else farther off, with a line.
+# Positions for a name, in pixels from its dot: right beside the dot, or else farther away, with a line.
 SPOTS = (
     (8, 0, "left"),
     (-8, 0, "right"),
@@ -183,7 +184,7 @@ SPOTS = (
 
 
 def _box(place: np.ndarray, dx: int, dy: int, side: str, label: str) -> tuple[float, float, float, float]:
-    """Return the left, right, lower and upper edge of a name, in pixels."""
+    """Return the left, right, lower and upper edges of a name, in pixels."""
     width, x, y = 8 * len(label), place[0] + dx, place[1] + dy
     left = x if side == "left" else x - width
     return left, left + width, y - 7, y + 7
@@ -194,6 +195,6 @@ def _meet(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 
 
 def _plain(label: str) -> str:
-    """Shorten a label, with characters that any font can write and XML allows."""
+    """Shorten a label, and keep only characters that any font can show and XML allows."""
     label = "".join(c if c.isprintable() and ord(c) < 0x2E80 else "□" for c in label)
     return label if len(label) <= 18 else label[:17] + "…"

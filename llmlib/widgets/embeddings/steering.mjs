@@ -1,18 +1,20 @@
-// The mouse and the keyboard on the map: to move, turn and zoom it, to point at a token and to keep one.
+// The mouse and the keyboard on the map: they move, turn and zoom the map, point at a token, and pin a token.
 
 import { arrowOf } from "../shared/keys.mjs";
 import { panned, turned } from "./data.mjs";
 
 const STEP = 40;
-const TURN = 0.12; // pixels and radians for a press of an arrow key
-const PER_PIXEL = 0.008; // radians that the cloud turns for each pixel of a drag
+const TURN = 0.12; // pixels and radians per press of an arrow key
+const PER_PIXEL = 0.008; // how many radians the cloud turns per pixel of a drag
 
-/** `look(camera)`, `zoom(factor, place)` and `reset()` move the camera; `middle()` is the middle of the picture. */
+/**
+ * `look(camera)`, `zoom(factor, place)` and `reset()` move the camera; `middle()` returns the middle of the picture.
+ */
 export function steer(ctx, cloud, plot, { look, zoom, reset, middle, redraw }) {
   const { state } = ctx;
   const { canvas } = plot;
 
-  // The mouse: drag to move or turn, click to keep.
+  // With the mouse, the reader drags to move or turn the map, and clicks to pin a token.
   let drag = null;
   const placeOf = (event) => {
     const box = canvas.getBoundingClientRect();
@@ -60,7 +62,7 @@ export function steer(ctx, cloud, plot, { look, zoom, reset, middle, redraw }) {
   canvas.addEventListener(
     "wheel",
     (event) => {
-      // else the page could not be scrolled past the map
+      // otherwise the reader could not scroll past the map
       if (!event.ctrlKey && document.activeElement !== canvas) return;
       event.preventDefault();
       zoom(Math.exp(-Math.max(-480, Math.min(480, event.deltaY * (event.deltaMode ? 20 : 1))) / 400), placeOf(event));
@@ -68,7 +70,7 @@ export function steer(ctx, cloud, plot, { look, zoom, reset, middle, redraw }) {
     { passive: false },
   );
 
-  // The keyboard: a cross in the middle points.
+  // With the keyboard, the reader points with a cross in the middle of the map.
   const aim = (on) => {
     state.aiming = on;
     redraw();

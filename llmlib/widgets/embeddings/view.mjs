@@ -17,14 +17,15 @@ import { analogyPanel, legendPanel, searchPanel, switchOf, tokenPanel } from "./
 import { steer } from "./steering.mjs";
 
 const NEAR_CAUTION = [
-  "t-SNE keeps neighbours together; the distances between groups, their sizes and the gaps say little",
+  "t-SNE keeps neighbours together; the sizes of groups, and the distances and gaps between them, say little",
   "(van der Maaten and Hinton, 2008; Wattenberg et al., 2016).",
   "Rings are tokens placed beside their nearest neighbour.",
 ].join(" ");
 const HELP = [
-  "Drag to move the map (in 3-D: to turn it; with Shift to move it).",
+  "Drag to move the map. In 3-D, drag to turn the map, and drag with Shift to move it.",
   "Zoom with + and −, or with the wheel after a click (or Ctrl and wheel).",
-  "Arrow keys do what dragging does; Enter keeps the token in the middle; Escape lets it go; 0 shows all.",
+  "Arrow keys do what dragging does.",
+  "Enter pins the token in the middle, and Escape unpins it; 0 shows the whole map.",
 ].join(" ");
 
 export default widget("llm-embeddings", ({ model, hub, el }) => {
@@ -39,7 +40,7 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
   };
   const hasNear = () => get("near").byteLength > 0;
   /**
-   * For each way of looking (2, 3 or "near"): its cloud, how many points of each kind it has, and their drawing order.
+   * Return the map of a mode (2, 3 or "near"): its cloud, how many points of each kind it has, and the drawing order.
    */
   const mapOf = (way) =>
     way === "near" ? (maps.near ??= makeMap(get("near"), get("n_near"))) : (maps.pca ??= makeMap(get("points")));
@@ -107,12 +108,12 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
     },
     choose(row, reveal = false) {
       if (row >= 0 && reveal) look(revealed(state.camera, (plot.project(), plot.at(row)), ...plot.size()));
-      // what had the focus is about to be hidden
+      // the element that has the focus is about to be hidden
       if (analogy.node.contains(document.activeElement)) overlays.buttons[0].focus();
       state.overlay = "neighbours";
       hub.look({ chosen: row });
       remember();
-      ctx.speak(row < 0 ? "No token chosen" : `Chosen: ${cloud.spoken(row)}`);
+      ctx.speak(row < 0 ? "No token is pinned" : `Pinned: ${cloud.spoken(row)}`);
       if (row >= 0 && !ctx.neighbours()) hub.act("neighbours", { row }, { latest: "neighbours" });
       update();
     },
@@ -149,7 +150,7 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
   const lead = element(
     "p",
     { class: "llm-lead" },
-    "Each point is a token. Click one, or search for one, to see which tokens have vectors like its own.",
+    "Each point is a token. Click a token, or search for one, to see which tokens have similar vectors.",
   );
   const ways = [
     [2, "2-D"],
@@ -157,14 +158,14 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
     ...(live || hasNear() ? [["near", "t-SNE"]] : []),
   ];
   const dims = switchOf("Map", ways, async (to) => {
-    if (to === "near" && !hasNear() && !(await hub.act("map"))) return; // hub.line says why
+    if (to === "near" && !hasNear() && !(await hub.act("map"))) return; // the status line says why
     state.way = to;
     look({ ...ctx.start() }, true);
   });
   const nearButton = ways.at(-1)[0] === "near" ? dims.buttons.at(-1) : null;
   nearButton?.setAttribute(
     "title",
-    "A map that keeps neighbours together. It takes about half a minute to make, but only once.",
+    "A map that keeps neighbours together. Python computes it once, in about half a minute.",
   );
   const overlays = switchOf(
     "On the map",
@@ -175,7 +176,7 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
     (to) => ctx.lay(to),
   );
   const middle = () => plot.size().map((v) => v / 2);
-  /** The chosen token, if it is on the screen; else the middle. */
+  /** Return the position of the chosen token if it is on the screen, or else the middle. */
   const focus = () => {
     const [width, height] = plot.size();
     const [x, y] = ctx.chosen < 0 ? [-1, -1] : (plot.project(), plot.at(ctx.chosen));
@@ -251,7 +252,7 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
 
   function recall() {
     const place = get("place");
-    if (JSON.stringify(place) === lastPlace) return; // our own
+    if (JSON.stringify(place) === lastPlace) return; // this view made this change
     const to = place.map === "near" && hasNear() ? "near" : place.dims === 3 && get("dims") === 3 ? 3 : 2;
     Object.assign(state, {
       way: to,
@@ -295,7 +296,7 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
   const stopLooking = followLooks(el, (width) => {
     ctx.palette = paletteOf(el);
     el.classList.toggle("llm-narrow", width < 728);
-    const room = column.clientWidth; // what the layout leaves to the map
+    const room = column.clientWidth; // the width that the layout leaves for the map
     plot.resize(room, Math.max(260, Math.round(room / ASPECT)));
     const first = !loaded;
     loaded = true;

@@ -1,4 +1,4 @@
-"""The embeddings view: a whole table as a cloud of points to move about in, with neighbours and analogies."""
+"""The embeddings view: a whole table as a cloud of points that readers can explore, with neighbours and analogies."""
 
 import warnings
 from collections import Counter
@@ -15,18 +15,18 @@ from llmlib.widgets.embeddings.picture import MOST_KINDS, draw
 from llmlib.widgets.shared.base import View
 from llmlib.widgets.shared.token_text import token_label
 
-STEPS = 65_535  # steps of a coordinate, far finer than the pixels of a screen
+STEPS = 65_535  # steps along each axis, far finer than the pixels of a screen
 
 
 class EmbeddingsView(View):
-    """A cloud of tokens; see `embeddings_view`, which makes one from arrays.
+    """A cloud of tokens. To make a view from arrays, use `embeddings_view`.
 
-    `points` are the coordinates of each row (see `pack_points`), `labels` all tokens' bytes joined, `ends` where each
-    label ends, and `kinds` the number of each row's kind. `chosen` is the row that the reader keeps, or -1. `place` is
-    how the reader looks: `{"dims": 3, "by": "dot", "hidden": [1], "camera": [...]}`, each part missing if it has not
-    changed. The owner of the table handles the acts "neighbours", with a `row`, and "analogy", with three `rows` (or
-    none), by setting the traits of these names, and "map" with `set_near` (see `llmlib.explore.explore_embeddings`).
-    The map shows either neighbours or an analogy (`place["overlay"]`).
+    `points` holds the coordinates of each row (see `pack_points`), `labels` the joined bytes of all tokens, `ends`
+    where each label ends, and `kinds` the number of each row's kind. `chosen` is the row of the pinned token, or -1.
+    `place` is how the reader looks: `{"dims": 3, "by": "dot", "hidden": [1], "camera": [...]}`; a part is missing if
+    the reader has not changed it. The owner of the table handles the acts "neighbours", with a `row`, and "analogy",
+    with three `rows` (or none), by setting the traits of the same names, and "map" with `set_near` (see
+    `llmlib.explore.explore_embeddings`). The map shows either neighbours or an analogy (`place["overlay"]`).
     """
 
     folder = Path(__file__).parent
@@ -52,12 +52,12 @@ class EmbeddingsView(View):
     kinds = traitlets.Bytes(b"").tag(sync=True)  # uint8
     kind_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     dims = traitlets.Int(3).tag(sync=True)  # 2 if there is no third direction to show
-    shares = traitlets.List(traitlets.Float()).tag(sync=True)  # of the variance, for each direction; may be empty
+    shares = traitlets.List(traitlets.Float()).tag(sync=True)  # each direction's share of the variance; may be empty
 
     near = traitlets.Bytes(b"").tag(
         sync=True
-    )  # like points: the second map, where neighbours stay together; may be empty
-    n_near = traitlets.Int(0).tag(sync=True)  # how many rows, the first ones, that map draws
+    )  # the second map, which keeps neighbours together, packed like `points`; may be empty
+    n_near = traitlets.Int(0).tag(sync=True)  # how many of the first rows the second map draws
 
     place = traitlets.Dict().tag(sync=True)
     chosen = traitlets.Int(-1).tag(sync=True)
@@ -71,12 +71,12 @@ class EmbeddingsView(View):
         return True
 
     def label(self, row: int) -> str:
-        """Write a token visibly: "·Paris"."""
+        """Write a token with visible white space: "·Paris"."""
         ends = np.frombuffer(self.ends, dtype="<u4")
         return token_label(self.labels[ends[row - 1] if row else 0 : ends[row]])
 
     def coordinates(self) -> Float[np.ndarray, "row 3"]:
-        """Return the points, as precisely as the view holds them: between -1 and 1."""
+        """Return the coordinates of all points, between -1 and 1, as precisely as the view stores them."""
         return unpack_points(self.points)
 
     def near_coordinates(self) -> Float[np.ndarray, "row 3"]:
@@ -86,8 +86,8 @@ class EmbeddingsView(View):
     def set_near(self, places: Float[np.ndarray, "row two"], n_drawn: int) -> None:
         """Give the view its second map, which draws only the points of the first `n_drawn` rows.
 
-        The other rows have a position there too, and are shown when the reader asks for them.
-        Raises `ValueError` if there are more or fewer places than rows, and for NaN or infinity.
+        The other rows have positions on this map, too; they are shown when the reader asks for them. Raises
+        `ValueError` if there are more or fewer places than rows, or if a coordinate is NaN or infinite.
         """
         if len(places) != len(self) or not np.isfinite(places).all():
             raise ValueError(
@@ -98,7 +98,7 @@ class EmbeddingsView(View):
 
     @property
     def is_near(self) -> bool:
-        """Whether the reader looks at the second map."""
+        """Whether the reader is looking at the second map."""
         return bool(self.near) and self.place.get("map") == "near"
 
     @property
@@ -133,7 +133,7 @@ class EmbeddingsView(View):
         return f", nearest by {'dot product' if by == 'dot' else by}: {', '.join(found) or 'none'}"
 
     def svg(self) -> str:
-        """Draw the first two directions, whatever part is on the screen; the same state gives the same bytes."""
+        """Draw the first two directions, whatever the screen shows; the same state always yields the same bytes."""
         return draw(self, "svg").decode()
 
     def fallback_html(self) -> str:
@@ -141,7 +141,7 @@ class EmbeddingsView(View):
 
 
 def unpack_points(points: bytes) -> Float[np.ndarray, "row 3"]:
-    """Unpack what `pack_points` has packed, between -1 and 1.
+    """Unpack the coordinates that `pack_points` has packed; they are between -1 and 1.
 
     >>> unpack_points(pack_points(np.array([[0.0, 0.0], [2.0, 1.0]])).tobytes()).round(2).tolist()
     [[-1.0, -0.5, 0.0], [1.0, 0.5, 0.0]]
@@ -174,14 +174,15 @@ def embeddings_view(
 ) -> EmbeddingsView:
     """Show an interactive map of any model's embeddings: tens of thousands of points to pan, turn, search and colour.
 
-    `points` has two or three columns, and the first two make the flat map (`llmlib.embeddings.project` gives
-    principal components, and each one's share of the variance for `shares`). `labels` are strings, or bytes for tokens
-    that hold part of a character. `kinds` names each row's kind, at most eight different ones; they set the colours,
-    the first colour for the most frequent kind.
+    `points` has two or three columns; the flat map shows the first two. `llmlib.embeddings.project` returns principal
+    components as points, and each component's share of the variance for `shares`. `labels` are strings, or bytes for
+    tokens that hold part of a character. `kinds` names each row's kind, with at most eight different kinds. Kinds
+    set the colours, and the most frequent kind gets the first colour.
 
     Neighbours and analogies need the whole table: `llmlib.explore.explore_embeddings` computes them.
 
-    Raises `ValueError` for no rows, lengths that disagree, NaN or infinite coordinates, and a row that is not there.
+    Raises `ValueError` if there are no rows, if lengths disagree, if coordinates are NaN or infinite, or if the chosen
+    row does not exist.
 
     >>> embeddings_view(
     ...     [" cat", " dog", "7"], np.array([[0.0, 1.0], [0.1, 1.0], [3.0, 0.0]]), ["word", "word", "number"]
@@ -194,7 +195,7 @@ def embeddings_view(
     names = [name for name, _ in Counter(of_row).most_common()]
     number = {name: at for at, name in enumerate(names)}
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # a number that is out of range must not pass
+        warnings.simplefilter("error")  # a number that is out of range raises an error
         packed = pack_points(points)
     return EmbeddingsView(
         points=packed.tobytes(),
@@ -212,7 +213,7 @@ def _check(labels: Sequence[Any], points: np.ndarray, kinds: Sequence[str] | Non
     if not len(labels):
         raise ValueError("There is nothing to show: give at least one label and its point.")
     if points.shape[1] not in (2, 3):
-        raise ValueError(f"Points need 2 or 3 columns, got {points.shape[1]}; use llmlib.embeddings.project.")
+        raise ValueError(f"points must have 2 or 3 columns; got {points.shape[1]}. Use llmlib.embeddings.project.")
     if len(points) != len(labels):
         raise ValueError(
             f"There are {len(labels):,} labels, but {len(points):,} points; each row needs a label and a point."
@@ -225,6 +226,6 @@ def _check(labels: Sequence[Any], points: np.ndarray, kinds: Sequence[str] | Non
         if len(kinds) != len(labels):
             raise ValueError(f"There are {len(labels):,} labels, but {len(kinds):,} kinds; each row needs a kind.")
         if (different := len(set(kinds))) > MOST_KINDS:
-            raise ValueError(f"{different} kinds cannot be told apart by colour; use {MOST_KINDS} at most.")
+            raise ValueError(f"{different} kinds are too many to tell apart by colour; use at most {MOST_KINDS}.")
     if chosen is not None and not 0 <= chosen < len(labels):
-        raise ValueError(f"There is no row {chosen}; the rows go from 0 to {len(labels) - 1}.")
+        raise ValueError(f"chosen must be a row from 0 to {len(labels) - 1}; got {chosen}.")

@@ -1,4 +1,4 @@
-"""The cells of a logit lens as bytes: the counterpart of `unpack` in data.mjs."""
+"""Packs the cells of a logit lens as bytes; `unpack` in data.mjs reads them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-SHOWN = 5  # candidates of a cell
-PENDING = -1  # the rank in a cell that is not known yet
+SHOWN = 5  # candidates per cell
+PENDING = -1  # the rank in a cell that is not computed yet
 
 
 @dataclass(frozen=True)
 class Cells:
-    """What each position shows: the likeliest tokens, the rank of the final answer, the entropy."""
+    """What each cell shows: the likeliest tokens, the rank of the final answer, and the entropy."""
 
     top: Int[np.ndarray, "layer seq k"]  # ids, the likeliest first
     probabilities: Float[np.ndarray, "layer seq k"]
@@ -20,7 +20,7 @@ class Cells:
     entropy: Float[np.ndarray, "layer seq"]  # nats
 
     def pack(self) -> bytes:
-        """Pack as little-endian: u4 ids, u4 ranks, f4 entropies, and probabilities as u2 (their root, in 65535ths)."""
+        """Pack as little-endian: u4 ids, u4 ranks, f4 entropies, and u2 square roots of probabilities (in 65535ths)."""
         roots = np.sqrt(np.clip(np.nan_to_num(self.probabilities), 0, 1)) * 65535 + 0.5
         parts = (self.top.astype("<u4"), self.ranks.astype("<u4"), self.entropy.astype("<f4"), roots.astype("<u2"))
         return b"".join(part.tobytes() for part in parts)
@@ -37,7 +37,7 @@ class Cells:
 
 
 def cells_of(logits: Any) -> Cells:
-    """Make cells from logits that are all here at once.
+    """Compute all cells of a grid from the complete logits.
 
     >>> cells = cells_of(np.log([[[0.2, 0.3, 0.5]], [[0.6, 0.3, 0.1]]]))
     >>> cells.top[:, 0, 0], cells.probabilities[:, 0, 0].round(3), cells.ranks[:, 0]

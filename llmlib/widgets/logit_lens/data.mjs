@@ -1,10 +1,12 @@
-// What the logit lens knows, as numbers. It does not touch the page, so Node can test it.
+// The numbers behind the logit lens. This code does not touch the page, so Node can test it.
 
 import { percent } from "../shared/shared.mjs";
 
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer; // aligned
 
-/** One side, from its description and the bytes of `Cells.pack`; a cell (layer · n + position) has `k` candidates. */
+/**
+ * Unpack one side from its description and the bytes of `Cells.pack`; a cell (layer · n + position) has `k` candidates.
+ */
 export function unpack(meta, packed) {
   const { tokens, layers, shown: k, most, title, words } = meta;
   const n = tokens.length;
@@ -24,35 +26,35 @@ export function unpack(meta, packed) {
     words,
     probability,
     top: new Uint32Array(buffer, 0, cells * k),
-    rank: new Uint32Array(buffer, 4 * cells * k, cells), // 0xffffffff: not known yet
+    rank: new Uint32Array(buffer, 4 * cells * k, cells), // 0xffffffff: not computed yet
     entropy: new Float32Array(buffer, 4 * cells * (k + 1), cells),
   };
 }
 
-/** The pinned token's rank and probability at each cell; null if there are none. */
+/** Unpack the pinned token's rank and probability at each cell; null if no token is pinned. */
 export function unpackPinned(packed, cells) {
   if (!packed || packed.byteLength !== 8 * cells) return null;
   const buffer = bytesOf(packed);
   return { rank: new Uint32Array(buffer, 0, cells), probability: new Float32Array(buffer, 4 * cells, cells) };
 }
 
-/** Whether Python has yet to compute a cell. */
+/** Return whether Python has yet to compute a cell. */
 export const isPending = (side, at) => side.rank[at] === 0xffffffff;
 
-/** A cell's likeliest token, or its k-th likeliest. */
+/** Return a cell's likeliest token, or its k-th likeliest token. */
 export const wordAt = (side, layer, position, k = 0) => side.words[side.top[(layer * side.n + position) * side.k + k]];
 export const probabilityAt = (side, layer, position, k = 0) =>
   side.probability[(layer * side.n + position) * side.k + k];
 export const answerId = (side, position) => side.top[((side.layers - 1) * side.n + position) * side.k];
 
-const DEEP = 4; // powers of ten: a rank of 10,000 and more is pale
+const DEEP = 4; // powers of ten: ranks of 10,000 and more are pale
 
-/** What the reader can colour by: how dark a cell is (0 to 1), what is written in it, and how to read the scale. */
+/** The measures that can colour the cells: how dark a cell is (0 to 1), what it says, and how to read the scale. */
 export const MEASURES = {
   probability: {
     words: "what the model would say",
     shade: (side, at) => Math.sqrt(side.probability[at * side.k]),
-    label: null, // the word
+    label: null, // the likeliest token itself
     scale: "probability of the likeliest token",
     ticks: [
       [0, "0%"],
@@ -79,7 +81,7 @@ export const MEASURES = {
     shade: (side, at) => side.entropy[at] / side.most,
     label: (side, at) => side.entropy[at].toFixed(1),
     scale: "entropy in nats: how undecided the model is",
-    ticks: null, // they depend on the vocabulary
+    ticks: null, // the ticks depend on the size of the vocabulary
   },
   pinned: {
     words: "rank of the pinned token",
@@ -96,38 +98,38 @@ export const MEASURES = {
   },
 };
 
-/** 1 for the first rank (0), 0 for the 10,000th and beyond. */
+/** Return the shade of a rank: 1 for the first rank (0), and 0 for the 10,000th and beyond. */
 export function rankShade(rank) {
   return Math.max(0, 1 - Math.log10(rank + 1) / DEEP);
 }
 
-/** 12, 345, "1.2k", "49k": at most four characters. */
+/** Write a number in at most four characters: 12, 345, "1.2k", "49k". */
 export function shortNumber(value) {
   if (value < 1000) return String(value);
   if (value < 9950) return `${(value / 1000).toFixed(1)}k`;
   return value < 999_500 ? `${Math.round(value / 1000)}k` : `${(value / 1e6).toFixed(1)}M`;
 }
 
-/** "1st", "2nd", "1,204th". */
+/** Write a number as an ordinal: "1st", "2nd", "1,204th". */
 export function ordinal(n) {
   const ten = n % 100;
   const ending = ten >= 11 && ten <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
   return `${n.toLocaleString("en")}${ending}`;
 }
 
-/** From which layer on the answer at a position is the final one. */
+/** Return the first layer from which the final answer stays the first choice at a position. */
 export function settledAt(side, position) {
   let layer = side.layers - 1;
   while (layer > 0 && side.rank[(layer - 1) * side.n + position] === 0) layer--;
   return layer;
 }
 
-/** "embedding", "layer 7", "answer". */
+/** Name a row of the grid: "embedding", "layer 7", "answer". */
 export function layerName(layer, layers) {
   return layer === 0 ? "embedding" : layer === layers - 1 ? "answer" : `layer ${layer}`;
 }
 
-/** A cell in words: what it would say, how sure it is, where the final answer ranks. */
+/** Describe a cell in words: what the model would say, how sure it is, and how the final answer ranks. */
 export function cellInWords(side, layer, position, write) {
   const at = layer * side.n + position;
   const where = layer === 0 ? "Before any layer" : layer === side.layers - 1 ? "At the end" : `After layer ${layer}`;
@@ -139,7 +141,9 @@ export function cellInWords(side, layer, position, write) {
   return `${where}, at ${write(side.tokens[position])}: ${first}.${answer}`;
 }
 
-/** Who wrote a logit: all parts, `{ name, value }`, with each head alone or each layer's attention as one. */
+/**
+ * List the parts that wrote a logit, `{ name, value }`, with each head by itself or each layer's attention as one part.
+ */
 export function partsOf(who, values, whole) {
   const { layers, heads } = who;
   const numbers = new Float32Array(bytesOf(values));
@@ -159,7 +163,7 @@ export function partsOf(who, values, whole) {
   return parts;
 }
 
-/** The parts to show: the largest first with the others as one, or all in the order of the layers. */
+/** Choose the parts to show: the largest first, with all others as one part, or all in the order of the layers. */
 export function ranked(parts, most) {
   const sorted = [...parts].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   const rest = sorted.slice(most);
@@ -170,7 +174,7 @@ export function ranked(parts, most) {
   };
 }
 
-/** Which positions are in a window that has been scrolled by `left` pixels, and how wide a cell is. */
+/** Return which positions are in a window that is scrolled by `left` pixels, and how wide a cell is. */
 export function windowOf(n, room, left, narrowest, widest) {
   const cell = Math.max(narrowest, Math.min(widest, Math.floor(room / n)));
   const width = cell * n;

@@ -1,4 +1,4 @@
-// Beside the grid: the cell that is pointed at or kept, and who wrote a logit.
+// The panel beside the grid: the cell that is pointed at or pinned, and the parts that wrote a logit.
 
 import { element, equalTokens, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
@@ -9,7 +9,8 @@ const code = (token, length = 22) => element("code", {}, element("bdi", {}, shor
 const MOST_PARTS = 12;
 
 /**
- * The cell at `where()`: its candidates as buttons that pin, how sure it is, and the answer's rank on each layer.
+ * Show the cell at `where()`: its candidates as buttons that pin a token, how sure the model is, and the answer's rank
+ * on each layer.
  */
 export function cellPanel(ctx, where, words) {
   const title = element("h4", { "data-text": true });
@@ -58,7 +59,7 @@ export function cellPanel(ctx, where, words) {
       one.word.textContent = isolated(shorten(visibleToken(token), 16));
       one.bar.style.width = `${100 * p}%`;
       one.value.textContent = percent(p);
-      one.button.title = "Pin this token: see its rank everywhere";
+      one.button.title = "Pin this token to see its rank everywhere";
       one.button.setAttribute("aria-pressed", String(ctx.pinnedId() === one.id));
     });
     const answer = wordAt(side, last, position);
@@ -71,7 +72,7 @@ export function cellPanel(ctx, where, words) {
     );
     drawCurve(side, layer, position);
   }
-  /** The rank of the answer, or of the pinned token, through the layers. */
+  /** Draw the rank of the answer, or of the pinned token, through the layers. */
   function drawCurve(side, layer, position) {
     const width = 312;
     const height = 96;
@@ -96,7 +97,7 @@ export function cellPanel(ctx, where, words) {
     curve.setAttribute("viewBox", `0 0 ${width} ${height}`);
     curve.setAttribute(
       "aria-label",
-      `Rank of ${ctx.spoken(of)} through the layers at this position; here ${ordinal(at(layer) + 1)}.`,
+      `Rank of ${ctx.spoken(of)} through the layers at this position; here it is ${ordinal(at(layer) + 1)}.`,
     );
     curve.replaceChildren(
       ...marks.flatMap(([rank, name]) => [
@@ -130,7 +131,7 @@ export function cellPanel(ctx, where, words) {
   return { node, draw };
 }
 
-/** Who wrote the logit of the answer, or of the pinned token, at the position that is kept. */
+/** Show which parts wrote the logit of the answer, or of the pinned token, at the position of the pinned cell. */
 export function whoPanel(ctx) {
   const title = element("h4", { "data-text": true });
   const tools = element("div", { class: "llm-row" });
@@ -176,7 +177,7 @@ export function whoPanel(ctx) {
       list.replaceChildren();
       sum.textContent = locked
         ? "Asking the model …"
-        : "Click a cell to keep it, and see here which heads and MLPs wrote the logit at its position.";
+        : "Click a cell to pin it, and see here which heads and MLPs wrote the logit at its position.";
       return;
     }
     const side = ctx.sides[who.side];

@@ -1,4 +1,4 @@
-// The grid of layers × positions: its cells, and where the pointer and the keyboard are.
+// The grid of layers × positions: its cells, and the cells under the pointer and the keyboard's focus.
 
 import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, oncePerFrame, visibleToken } from "../shared/shared.mjs";
@@ -8,10 +8,10 @@ import { cellInWords, isPending, layerName, MEASURES, windowOf, wordAt } from ".
 const NARROW = 56;
 const WIDE = 116;
 const HEAD = 26;
-const LEFT = 72; // pixels: a cell, the row of tokens, the names of the layers
+const LEFT = 72; // pixels: a cell (least and most), the row of tokens, and the layers' names
 const rowHeight = (layers) => (layers > 24 ? 18 : layers > 14 ? 22 : 26);
 
-/** As much of a token as fits into `room` pixels. */
+/** Return as much of a token as fits into `room` pixels. */
 function fitted(context, token, room, known) {
   const key = `${room} ${token}`;
   if (!known.has(key)) {
@@ -26,13 +26,16 @@ function fitted(context, token, room, known) {
   return known.get(key);
 }
 
-/** The grid of one side. It calls `ctx.point(place)` for the pointer, and `ctx.lock(place)` where the reader stays. */
+/**
+ * Make the grid of one side. It calls `ctx.point(place)` when the pointer moves, and `ctx.lock(place)` when the reader
+ * pins a cell.
+ */
 export function gridPanel(ctx, which) {
   const canvas = element("canvas", {
     tabindex: 0,
     role: "application",
     "aria-roledescription": "grid of layers and positions",
-    "aria-label": "Grid. Arrow keys move from cell to cell, Enter keeps the cell, Escape lets it go.",
+    "aria-label": "Grid. Arrow keys move from cell to cell; Enter pins the cell, and Escape unpins it.",
   });
   const hovered = element("div", { class: "llm-cell llm-hovered" });
   const locked = element("div", { class: "llm-cell llm-locked" });
@@ -58,7 +61,7 @@ export function gridPanel(ctx, which) {
 
   const side = () => ctx.sides[which];
   const inSight = () => windowOf(side().n, room, scroller.scrollLeft, NARROW, WIDE);
-  const topOf = (layer) => HEAD + layer * height + (layer === side().layers - 1 ? 4 : 0); // the answer stands apart
+  const topOf = (layer) => HEAD + layer * height + (layer === side().layers - 1 ? 4 : 0); // the answer is set apart
 
   function cellAt(event) {
     const box = spacer.getBoundingClientRect();
@@ -128,7 +131,7 @@ export function gridPanel(ctx, which) {
   });
   strip.addEventListener("pointermove", drag);
 
-  /** Build everything, for `width` pixels. */
+  /** Build everything for a width of `width` pixels. */
   function draw(width) {
     const one = side();
     const before = shown;
@@ -173,7 +176,7 @@ export function gridPanel(ctx, which) {
     context.drawImage(small, 0, 0, map.width, map.height);
   }
 
-  /** What is in the window. */
+  /** Draw the cells in the window. */
   function paint() {
     const one = side();
     const { cell, from, to, width } = inSight();
@@ -222,7 +225,7 @@ export function gridPanel(ctx, which) {
     point();
   }
 
-  /** Where the reader looks; nothing else changes. */
+  /** Mark where the reader looks, and change nothing else. */
   function point() {
     const { cell } = inSight();
     for (const [box, place] of [

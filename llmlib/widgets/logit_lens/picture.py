@@ -1,4 +1,4 @@
-"""The static picture of a logit lens: what is shown where no widget can run."""
+"""The static picture of a logit lens, for places where no widget can run."""
 
 import math
 from typing import Any, Protocol, runtime_checkable
@@ -11,13 +11,13 @@ from llmlib.widgets.shared.base import escape_xml
 from llmlib.widgets.shared.still import FAINT, INK, blend, ink_on
 from llmlib.widgets.shared.token_text import percent, picture, visible_token, width_of
 
-STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of canvas.mjs
+STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # the colours of canvas.mjs's light theme
 COLUMNS, CELL, ROW, LEFT, TOP = 8, 84, 20, 76, 94
 GAP, RANK, DEEP = (
     26,
     92,
     4,
-)  # pixels before the column of ranks, and its width; powers of ten: 10,000th and more is pale
+)  # pixels before the column of ranks, and the column's width; powers of ten: ranks of 10,000 and more are pale
 
 
 @runtime_checkable
@@ -33,12 +33,12 @@ class Lens(Protocol):
 
 
 def draw(view: Lens) -> str:
-    """Draw the last positions of text A: what each layer would say there, and the rank of the final answer, or of the
-    pinned token, after the last token.
+    """Draw the last positions of text A: what the model would say there after each layer. A last column shows the rank
+    of the final answer, or of the pinned token, after the last token.
     """
     tokens, cells = view.a["tokens"], view.cells()
     pinned = view.pinned_ranks()
-    ranks = (cells.ranks if pinned is None else pinned)[:, -1].astype("<i4")  # PENDING is -1 again
+    ranks = (cells.ranks if pinned is None else pinned)[:, -1].astype("<i4")  # signed, so that PENDING is -1
     ranked = view.word(int(cells.top[-1, -1, 0])) if pinned is None else view.pinned["token"]
     first, n_layers = max(0, len(tokens) - COLUMNS), view.a["layers"]
     shown = range(first, len(tokens))
@@ -48,7 +48,7 @@ def draw(view: Lens) -> str:
     parts = [
         f'<text x="8" y="22" font-weight="600">{of}Each cell: the likeliest next token if the model stopped there.'
         "</text>",
-        f'<text x="8" y="42" fill="{FAINT}" font-size="12">Darker is surer. Each column reads the token above it; '
+        f'<text x="8" y="42" fill="{FAINT}" font-size="12">Darker means surer. Each column reads the token above it; '
         "the last row is the model’s answer.</text>",
         f'<text x="8" y="60" fill="{FAINT}" font-size="12">Last column: the rank of {_named(ranked)} after '
         f"the last token, where 1st is the model’s first choice.</text>",
@@ -89,9 +89,9 @@ def _text(x: float, y: int, words: str, fill: str, weight: int = 400) -> str:
 
 
 def _label(token: str) -> str:
-    """Shorten a token to what fits into a cell."""
+    """Shorten a token so that it fits into a cell."""
     label = visible_token(token)
-    while width_of(label) > CELL + 8:  # letters are smaller here than `width_of` thinks
+    while width_of(label) > CELL + 8:  # letters are smaller here than `width_of` assumes
         label = label.removesuffix("…")[:-1] + "…"
     return label
 

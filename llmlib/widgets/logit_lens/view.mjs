@@ -17,7 +17,7 @@ import { gridPanel } from "./grid.mjs";
 import { cellPanel, whoPanel } from "./detail.mjs";
 
 const ASIDE = 312;
-const NARROWEST = 700; // pixels: the panel beside the grid; below this width it is under the grid
+const NARROWEST = 700; // pixels: in a view narrower than NARROWEST, the panel is under the grid
 
 export default widget("llm-logit-lens", ({ model, hub, el }) => {
   const place = model.get("place");
@@ -42,7 +42,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     for (const panel of [...panels, ...cells]) (panel.point ?? panel.draw)();
   });
 
-  // What the panels can see and call.
+  // The values and functions that panels can use.
   const ctx = {
     state,
     sides: {},
@@ -57,7 +57,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     whoValues: () => model.get("who_values"),
     canAsk: () => hub.live && !hub.gone,
     shownSides: () => (ctx.sides.b ? (state.show === "both" ? ["a", "b"] : [state.show]) : ["a"]),
-    /** The cell that is pointed at, or kept, or else the model's last answer. */
+    /** Return the cell that is pointed at, or else the pinned cell, or else the model's last answer. */
     focus() {
       const shown = ctx.shownSides();
       const one = state.pointed ?? state.locked;
@@ -88,14 +88,14 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
         to.layer === state.locked.layer &&
         to.position === state.locked.position;
       ctx.go({ locked: same ? null : to });
-      ctx.speak(!to || same ? "No cell kept" : `Kept ${spokenToken(ctx.sides[to.side].tokens[to.position])}`);
+      ctx.speak(!to || same ? "No cell pinned" : `Cell pinned: ${spokenToken(ctx.sides[to.side].tokens[to.position])}`);
     },
-    /** Two runs stay at the same position of their texts. */
+    /** Keep two runs at the same position of their texts. */
     scrolled(from, position) {
       for (const panel of panels) if (panel !== from) panel.scrollTo(position);
     },
     /**
-     * Pin a token, given as `{ id }` or `{ token }`, and show its rank everywhere; the same one again, or nothing,
+     * Pin a token, given as `{ id }` or `{ token }`, and show its rank everywhere; the same token again, or no token,
      * unpins it.
      */
     async pin(what) {
@@ -116,7 +116,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
   const grids = element("div", { class: "llm-grids" });
   const legend = element("div", { class: "llm-legend" });
-  /** Of two runs the same place in each. */
+  /** Return the cell of one side to describe; if two runs are shown, it is the same cell on both sides. */
   const placeIn = (side) =>
     ctx.shownSides().length > 1 ? { ...ctx.focus(), side } : side === "a" ? ctx.focus() : null;
   const cells = [
@@ -131,8 +131,8 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
   const lead = element(
     "p",
     { class: "llm-note llm-lead" },
-    "Each cell is the next token the model would choose if it stopped after that layer; ",
-    "the stronger its colour, the surer the model. Point at a cell to read it, click to keep it.",
+    "Each cell is the token that the model would choose next if it stopped after that layer. ",
+    "The stronger the colour, the surer the model. Point at a cell to read it; click a cell to pin it.",
   );
   const pinBox = element("input", {
     type: "text",
@@ -249,20 +249,21 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     ask();
   }
 
-  /** Ask who wrote the logit at the place that is kept, once for each. */
+  /** Ask who wrote the logit at the position of the pinned cell, once per position. */
   function ask() {
     const { locked } = state;
     if (!locked || !ctx.canAsk()) return;
     const side = ctx.sides[locked.side];
-    const told = model.get("who");
+    const credit = model.get("who");
     const id = ctx.pinnedId() ?? answerId(side, locked.position);
     const wanted = JSON.stringify([locked.side, locked.position, id, side.tokens]);
-    if ((told.side === locked.side && told.position === locked.position && told.id === id) || asked === wanted) return;
+    const isShown = credit.side === locked.side && credit.position === locked.position && credit.id === id;
+    if (isShown || asked === wanted) return;
     asked = wanted;
     hub.act("who", { side: locked.side, position: locked.position }, { latest: "who" });
   }
 
-  /** Choices that the current data do not allow fall back to ones that they do. */
+  /** Replace choices that the current data do not allow. */
   function settle() {
     for (const name of ["locked", "pointed"]) {
       const one = state[name];
@@ -302,7 +303,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     performance.mark("llm-logit-lens-updated");
   };
   const moved = () => {
-    // another view of the same widget has moved
+    // the reader has moved in another view of the same widget
     const now = model.get("place");
     const locked = "layer" in now ? { side: now.side ?? "a", layer: now.layer, position: now.position } : null;
     const target = {

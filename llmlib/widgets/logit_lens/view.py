@@ -1,4 +1,4 @@
-"""The logit lens: what a model would say if it stopped after some layer, and who wrote a logit."""
+"""The logit-lens view: what a model would predict if it stopped after some layer, and which parts wrote a logit."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,12 @@ from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
 
 
 class LogitLensView(View):
-    """A grid of layers × positions; see `logit_lens_view`, which makes one from arrays.
+    """A grid of layers × positions. To make a view from arrays, use `logit_lens_view`.
 
-    The text A and, for comparison, B are each a description (`tokens`, `layers`, `shown`, `most` (nats), `title`,
-    and `words`: what the ids of the cells mean) and the bytes of `Cells`. Row 0 is the embedding, the last row the
-    model's answer. `place` is where the reader looks: `{"side": "a", "layer": 3, "position": 5}`, and how.
+    The text A and, for comparison, the text B each have a description (`tokens`, `layers`, `shown`, `most` (nats),
+    `title`, and `words`, the texts of the ids in the cells) and the bytes of `Cells`. Row 0 is the embedding, and the
+    last row is the model's answer. `place` is where the reader looks, `{"side": "a", "layer": 3, "position": 5}`, and
+    how the view is drawn.
 
     The owner of a model handles the acts "text" (`which`, `text`), "pin" (`token`, a text, or `id`; neither: unpin)
     and "who" (`side`, `position`) by setting the traits (see `llmlib.explore.explore_logit_lens`).
@@ -32,10 +33,10 @@ class LogitLensView(View):
     a = traitlets.Dict().tag(sync=True)
     a_cells = traitlets.Bytes(b"").tag(sync=True)
     a_pinned = traitlets.Bytes(b"").tag(sync=True)  # u4 ranks, f4 probabilities (layer, seq) of the pinned token
-    b = traitlets.Dict().tag(sync=True)  # empty: nothing to compare with
+    b = traitlets.Dict().tag(sync=True)  # empty if there is no second text
     b_cells = traitlets.Bytes(b"").tag(sync=True)
     b_pinned = traitlets.Bytes(b"").tag(sync=True)
-    pinned = traitlets.Dict().tag(sync=True)  # id, token; empty: none
+    pinned = traitlets.Dict().tag(sync=True)  # id, token; empty if no token is pinned
     who = traitlets.Dict().tag(sync=True)  # side, position, token, logit, embedding, norm_bias, layers, heads
     who_values = traitlets.Bytes(b"").tag(sync=True)  # f4: heads (layer, head), MLPs (layer), biases (layer)
     place = traitlets.Dict().tag(sync=True)
@@ -44,7 +45,7 @@ class LogitLensView(View):
     text_b = traitlets.Unicode("").tag(sync=True)
 
     def clear(self) -> None:
-        """Show nothing until other texts are put."""
+        """Stop showing the second text and the pinned token, before other texts are shown."""
         with self.hold_sync():
             self.b, self.b_cells, self.a_pinned, self.b_pinned = {}, b"", b"", b""
             self.pinned, self.who, self.who_values = {}, {}, b""
@@ -52,7 +53,7 @@ class LogitLensView(View):
     def put(
         self, side: str, tokens: Sequence[str], cells: Cells, words: Mapping[int, str], vocab_size: int, title: str = ""
     ) -> None:
-        """Show these cells as "a" or "b"; `words` has the text of every id in them."""
+        """Show these cells as "a" or "b"; `words` maps every id in the cells to its text."""
         n_layers, seq, k = cells.top.shape
         if seq != len(tokens):
             raise ValueError(
@@ -73,7 +74,7 @@ class LogitLensView(View):
     def put_pinned(
         self, side: str, ranks: Int[np.ndarray, "layer seq"], probabilities: Float[np.ndarray, "layer seq"]
     ) -> None:
-        """Show how many tokens are likelier than the pinned one at each position, and its probability."""
+        """Show the pinned token's rank in each cell (how many tokens are likelier), and its probability."""
         setattr(self, f"{side}_pinned", ranks.astype("<u4").tobytes() + probabilities.astype("<f4").tobytes())
 
     def put_who(
@@ -83,7 +84,7 @@ class LogitLensView(View):
         mlps: Float[np.ndarray, " layer"],
         biases: Float[np.ndarray, " layer"],
     ) -> None:
-        """Show who wrote a logit; `of` says which one, and has the other parts of the sum (see `who`)."""
+        """Show which parts wrote a logit; `of` says which logit, and holds the other parts of the sum (see `who`)."""
         with self.hold_sync():
             self.who = {**of, "layers": heads.shape[0], "heads": heads.shape[1]}
             self.who_values = b"".join(part.astype("<f4").tobytes() for part in (heads, mlps, biases))
@@ -94,7 +95,7 @@ class LogitLensView(View):
         return Cells.unpack(getattr(self, f"{side}_cells"), meta["layers"], len(meta["tokens"]), meta["shown"])
 
     def pinned_ranks(self) -> Int[np.ndarray, "layer seq"] | None:
-        """Return how many tokens are likelier than the pinned one at each position of A; None if none is pinned."""
+        """Return how many tokens are likelier than the pinned token, in each cell of A; None without a pinned token."""
         n_layers, seq = self.a["layers"], len(self.a["tokens"])
         if not self.pinned or len(self.a_pinned) != 8 * n_layers * seq:
             return None
@@ -109,7 +110,7 @@ class LogitLensView(View):
         text = joined_text(tokens).replace("\n", "⏎")
         text = text if len(text) <= 60 else text[:59] + "…"
         answer, ranks = self.word(int(cells.top[-1, -1, 0])), cells.ranks[:, -1]
-        first = len(ranks) - 1  # from here on it stays the first choice
+        first = len(ranks) - 1  # from this layer on, the answer stays the first choice
         while first and ranks[first - 1] == 0:
             first -= 1
         since = "from the embedding on" if first == 0 else f"from layer {first} on"
@@ -118,7 +119,7 @@ class LogitLensView(View):
         compared = f", compared with {self.b['title']}" if self.b else ""
         return (
             f"Logit lens of {self.a['layers'] - 1} layers over {len(tokens):,} token{'s'[: len(tokens) != 1]}: “{text}”"
-            f"{compared}. After it the model says “{visible_token(answer)}” "
+            f"{compared}. After this text, the model says “{visible_token(answer)}” "
             f"({percent(float(cells.probabilities[-1, -1, 0]))}), its first choice {since}.{best}"
         )
 
@@ -127,7 +128,7 @@ class LogitLensView(View):
 
 
 def _best(token: str, ranks: Int[np.ndarray, " layer"]) -> str:
-    """Say where a pinned token starts and how far up it comes. Positions that are not known yet do not count."""
+    """Say where a pinned token starts and what its best rank is. Ranks that are not computed yet do not count."""
     known = [(int(rank), layer) for layer, rank in enumerate(ranks) if rank >= 0]
     if not known:
         return ""
@@ -147,12 +148,12 @@ def logit_lens_view(
 ) -> LogitLensView:
     """Show an interactive logit lens of any model, from its logits after the embedding and after each layer.
 
-    `vocabulary` has the text of each id. `other` are logits for comparison, from another text (`other_tokens`) or from
-    another model on the same text. Raises `ValueError` if there are no tokens, or sizes disagree.
+    `vocabulary` holds the text of each id. `other` are logits for comparison, from another text (`other_tokens`) or
+    from another model on the same text. Raises `ValueError` if there are no tokens, or if sizes disagree.
 
     >>> logits = np.log([[[0.2, 0.8]], [[0.7, 0.3]]])
     >>> logit_lens_view(["The"], logits, [" cat", " dog"]).alt.split(". ")[1]
-    'After it the model says “·cat” (70%), its first choice from layer 1 on.'
+    'After this text, the model says “·cat” (70%), its first choice from layer 1 on.'
     """
     view = LogitLensView()
     sides = [("a", tokens, logits)]
@@ -162,10 +163,11 @@ def logit_lens_view(
         array = np.asarray(its_logits)
         if array.ndim != 3 or not all(array.shape) or not its_tokens:
             raise ValueError(
-                f"A lens needs tokens, and logits with the axes layer × position × vocabulary; got {array.shape}."
+                "A logit lens needs tokens, and logits with the axes layer × position × vocabulary; "
+                f"got logits of shape {array.shape}."
             )
         if array.shape[-1] != len(vocabulary):
-            raise ValueError(f"The logits cover {array.shape[-1]} tokens, but the vocabulary has {len(vocabulary)}.")
+            raise ValueError(f"The logits are for {array.shape[-1]} tokens, but the vocabulary has {len(vocabulary)}.")
         cells = cells_of(array)
         words = {int(id): vocabulary[id] for id in np.unique(cells.top)}
         view.put(side, its_tokens, cells, words, len(vocabulary), title)

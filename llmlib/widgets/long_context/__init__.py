@@ -1,4 +1,4 @@
-"""The long context view: loss by position, and where a needle in a haystack is found."""
+"""The long-context view: the loss by position, and how often a model finds a needle in a haystack."""
 
 from llmlib.widgets.long_context.view import LongContextView, long_context_view
 

@@ -1,8 +1,9 @@
-// Losses by position and grids of needles, as numbers and words. It does not touch the page, so Node can test it.
+// Losses by position and grids of needles, as numbers and words. This code does not touch the page, so Node can test
+// it.
 
 /**
- * The levels of averaging from the bytes of a `LongContextView`: [{ width, first, last, arms }, …], each arm as
- * { mean, low, high }, with NaN where it has no loss.
+ * Unpack the levels of averaging from the bytes of a `LongContextView`: [{ width, first, last, arms }, …]. Each arm is
+ * { mean, low, high }, with NaN at positions where the arm has no loss.
  */
 export function unpackLosses({ levels, arms }, data) {
   const buffer = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice().buffer; // aligned
@@ -19,30 +20,30 @@ export function unpackLosses({ levels, arms }, data) {
   }));
 }
 
-/** The shares of a grid, `[length, depth]` in a row, for each arm; NaN: not measured yet. */
+/** Unpack the shares of a grid, `[length, depth]` row by row, for each arm; NaN: not measured yet. */
 export function unpackGrids({ grid_arms, lengths, depths }, data) {
   const buffer = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice().buffer; // aligned
   const n = lengths.length * depths.length;
   return grid_arms.map((_, k) => new Float32Array(buffer, 4 * n * k, n));
 }
 
-/** The point of a level that holds a position, or the nearest one. */
+/** Return the point of a level that holds a position, or the nearest point. */
 export function pointAt({ last }, position) {
   let at = 0;
   while (at < last.length - 1 && last[at] < position) at++;
   return at;
 }
 
-/** "position 512", or "positions 497 to 512" where a point is an average. */
+/** Write a position in words: "position 512", or "positions 497 to 512" if a point is an average. */
 export function positionsInWords({ first, last }, point) {
   const [from, to] = [first[point], last[point]].map((value) => value.toLocaleString("en"));
   return from === to ? `position ${to}` : `positions ${from} to ${to}`;
 }
 
-/** Write a loss: "2.31"; none: "–". */
+/** Write a loss: "2.31", or "–" if there is none. */
 export const lossText = (value) => (Number.isFinite(value) ? value.toFixed(2) : "–");
 
-/** Where a position is, seen from the trained length: "", "within the trained length", "2 × the trained length". */
+/** Compare a position with the trained length: "", "within the trained length", "2 × the trained length". */
 export function againstTrained(position, trained) {
   if (!trained) return "";
   if (position <= trained) return "within the trained length";
@@ -50,40 +51,40 @@ export function againstTrained(position, trained) {
   return `${times < 10 ? Number(times.toFixed(1)) : Math.round(times)} × the trained length`;
 }
 
-/** The losses at a point in one sentence. */
+/** Describe the losses at a point in one sentence. */
 export function lossesInWords(level, point, arms, trained) {
   const side = againstTrained(level.last[point], trained);
-  const told = arms.map(({ name, row }) => `${name} ${lossText(level.arms[row].mean[point])}`);
-  return `At ${positionsInWords(level, point)}${side ? `, ${side}` : ""}: ${told.join(", ")}.`;
+  const perArm = arms.map(({ name, row }) => `${name} ${lossText(level.arms[row].mean[point])}`);
+  return `At ${positionsInWords(level, point)}${side ? `, ${side}` : ""}: ${perArm.join(", ")}.`;
 }
 
-/** Write how often a needle was found: "75%"; "·" where nothing is measured yet. */
+/** Write how often a needle was found: "75%"; "·" for a cell that is not measured yet. */
 export const foundText = (share) => (Number.isNaN(share) ? "·" : `${Math.round(100 * share)}%`);
 
-/** The same for a sentence; `needles`: of how many, if that is known. */
+/** Say how often a needle was found, as a part of a sentence; `needles`: how many needles were hidden, if known. */
 export function foundInWords(share, needles) {
   if (Number.isNaN(share)) return "not measured yet";
   return needles ? `${Math.round(share * needles)} of ${needles} found` : `${foundText(share)} found`;
 }
 
-/** How often a needle is found in all measured cells of a grid. */
+/** Write the mean share of needles found over all measured cells of a grid. */
 export function meanFound(grid) {
   const known = grid.filter((share) => !Number.isNaN(share));
   return known.length ? foundText(known.reduce((sum, share) => sum + share, 0) / known.length) : "not measured yet";
 }
 
-/** A depth as a place in the text. */
+/** Describe a depth as a position in the text. */
 export const depthText = (depth) => `${Number((100 * depth).toFixed(1))}% in`;
 
-/** A cell of all grids in one sentence. */
+/** Describe a cell of all grids in one sentence. */
 export function cellInWordsOf({ lengths, depths, needles, trained }, [column, row], grids) {
   const side = againstTrained(lengths[column], trained);
   const length = `${lengths[column].toLocaleString("en")} tokens${side ? ` (${side})` : ""}`;
-  const told = grids.map(
+  const perGrid = grids.map(
     ({ name, shares }) => `${name} ${foundInWords(shares[column * depths.length + row], needles)}`,
   );
-  return `${length}, needle ${depthText(depths[row])}: ${told.join("; ")}.`;
+  return `${length}, needle ${depthText(depths[row])}: ${perGrid.join("; ")}.`;
 }
 
-/** The first column past the trained length; -1 if there is none. */
+/** Return the first column past the trained length; -1 if there is none. */
 export const firstBeyond = (lengths, trained) => (trained ? lengths.findIndex((length) => length > trained) : -1);

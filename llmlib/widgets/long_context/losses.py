@@ -1,4 +1,4 @@
-"""Losses by position as a view keeps them: averaged over blocks, with a band if there are several rows."""
+"""Losses by position, averaged over blocks, with a band if there are several rows."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,15 +7,15 @@ import numpy as np
 from jaxtyping import Float, Int
 
 WIDTHS = (1, 4, 16, 64, 256)  # positions averaged into one point
-FEWEST = 8  # points of a curve of averages
-FEW = 8  # rows: up to here the band goes from the lowest to the highest; beyond, it is two standard errors
+FEWEST = 8  # the fewest points of an averaged curve
+FEW = 8  # for up to this many rows, the band goes from the lowest to the highest; for more, it is two standard errors
 
 
 class Curves(NamedTuple):
-    """The losses of all arms, averaged over blocks of `width` positions; NaN where an arm has none."""
+    """The losses of all arms, averaged over blocks of `width` positions; NaN where an arm has no loss."""
 
     width: int
-    first: Int[np.ndarray, " point"]  # position of each block
+    first: Int[np.ndarray, " point"]  # first position of each block
     last: Int[np.ndarray, " point"]
     mean: Float[np.ndarray, "arm point"]
     low: Float[np.ndarray, "arm point"]
@@ -28,30 +28,31 @@ class Curves(NamedTuple):
 
 
 def checked_losses(losses: Mapping[str, Any]) -> dict[str, Float[np.ndarray, "row position"]]:
-    """Raise `ValueError` unless each arm has a finite loss at each position, in one row or several."""
+    """Return each arm's losses as rows. Raises `ValueError` unless every loss is finite and the axes are right."""
     found = {}
     for name, given in losses.items():
         rows = np.atleast_2d(np.asarray(given, dtype=np.float64))
         if rows.ndim != 2 or not rows.size:
             raise ValueError(
-                f"Expected losses [position] or [row, position] for {name!r}, got shape {list(np.shape(given))}."
+                f"The losses of {name!r} must have the axes [position] or [row, position]; "
+                f"got shape {list(np.shape(given))}."
             )
         if not np.isfinite(rows).all():
             row, at = map(int, np.argwhere(~np.isfinite(rows))[0])
-            raise ValueError(f"The loss of {name!r} in row {row}, at index {at}, is {rows[row, at]}, not a number.")
+            raise ValueError(f"The loss of {name!r} in row {row} at index {at} must be finite; got {rows[row, at]}.")
         found[str(name)] = rows
     return found
 
 
 def checked_positions(positions: Any, n: int) -> Int[np.ndarray, " position"]:
-    """Raise `ValueError` unless there is a position for each of `n` losses, and each is larger than the one before."""
+    """Return the positions of `n` losses, 1 to `n` by default. Raises `ValueError` unless the positions increase."""
     if positions is None:
         return np.arange(1, n + 1)
     given = np.asarray(positions)
     if given.shape != (n,):
-        raise ValueError(f"Give a position for each of the {n} losses; got shape {list(given.shape)}.")
+        raise ValueError(f"Give a position for each of the {n} losses; got positions of shape {list(given.shape)}.")
     if (given < 0).any() or (np.diff(given) <= 0).any():
-        raise ValueError("positions must be whole numbers, 0 or more, each larger than the one before.")
+        raise ValueError("positions must be increasing whole numbers, 0 or larger.")
     return given.astype(int)
 
 
@@ -78,7 +79,7 @@ def averaged(losses: Mapping[str, np.ndarray], positions: np.ndarray, width: int
 
 
 def levels(losses: Mapping[str, np.ndarray], positions: np.ndarray) -> list[Curves]:
-    """Average over blocks of each width, from one position to the widest that leaves enough points."""
+    """Average over blocks of each width, from one position to the widest block that leaves enough points."""
     widths = [width for width in WIDTHS if width == 1 or len(positions) / width >= FEWEST]
     return [averaged(losses, positions, width) for width in widths] if losses else []
 

@@ -1,10 +1,10 @@
-// A grid for each arm: how often a needle is found in a text of each length, at each depth.
+// Draws a grid for each arm: how often a needle is found, for each length of the text and each depth.
 
 import { element } from "../shared/shared.mjs";
 import { arrowOf, bounded, roving } from "../shared/keys.mjs";
 import { cellInWordsOf, depthText, firstBeyond, foundInWords, foundText, meanFound } from "./data.mjs";
 
-/** `ctx` knows the grids and where the reader looks (see view.mjs). */
+/** Make the panel of grids; `ctx` knows the grids and where the reader looks (see view.mjs). */
 export function needlesPanel(ctx, hub) {
   const box = element("div", { class: "llm-grids" });
   const reading = element("p", { class: "llm-reading", "aria-live": "polite" });
@@ -26,7 +26,7 @@ export function needlesPanel(ctx, hub) {
   );
   let tables = [];
 
-  /** Build the tables; `draw` fills them, so that the keyboard keeps its place while a grid grows. */
+  /** Build the tables. `draw` fills them, so that the keyboard's focus stays where it is while a grid grows. */
   function build() {
     const { lengths, depths, trained } = ctx.about;
     const past = firstBeyond(lengths, trained);
@@ -45,7 +45,7 @@ export function needlesPanel(ctx, hub) {
       const rows = depths.map((depth, row) =>
         element("tr", {}, element("th", { scope: "row", "data-text": true }, depthText(depth)), ...cells[row]),
       );
-      const corner = element("td", {}); // not a heading of anything
+      const corner = element("td", {}); // not a heading, since it does not name anything
       const table = element(
         "table",
         {
@@ -98,7 +98,7 @@ export function needlesPanel(ctx, hub) {
     });
     reading.textContent = ctx.state.cell
       ? cellInWordsOf(ctx.about, ctx.state.cell, ctx.grids)
-      : "Choose a cell to read it in all grids.";
+      : "Choose a cell to compare its values in all grids.";
   }
   return { node, build, draw };
 }

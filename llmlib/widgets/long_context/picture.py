@@ -1,4 +1,4 @@
-"""The static picture of long contexts: what is shown where no widget can run."""
+"""The static picture of a long-context view, for places where no widget can run."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -13,10 +13,10 @@ from llmlib.widgets.shared.still import FAINT, INK, blend, ink_on
 from llmlib.widgets.shared.token_text import picture
 
 WIDTH, LEFT, TOP = 860, 56.0, 72.0
-TALL, NAMES = 240.0, 210.0  # pixels: of the chart, and of the names of its arms
-STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of canvas.mjs
-CELL, ROW, HEAD = 46, 22, 58  # pixels: of a grid's cells, and of the names of its rows
-BEYOND = "#f1f1f2"  # behind what is past the trained length
+TALL, NAMES = 240.0, 210.0  # pixels: the height of the chart, and the width of its arms' names
+STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # the colours of canvas.mjs's light theme
+CELL, ROW, HEAD = 46, 22, 58  # pixels: the size of a grid's cells, and the width of its rows' names
+BEYOND = "#f1f1f2"  # the background past the trained length
 
 
 @runtime_checkable
@@ -30,11 +30,11 @@ class Board(Protocol):
 
 
 def draw(view: Board) -> str:
-    """Draw the losses of all arms by position, and below them a grid for each arm that has one."""
+    """Draw the losses of all arms by position, and below them the grids of all arms that have a grid."""
     trained = view.about["trained"]
     parts, y = [], 28.0
     if view.about["arms"]:
-        limit = f" The model was trained on {trained:,} positions: beyond them, the ground is grey." if trained else ""
+        limit = f" The model was trained on {trained:,} positions; the area beyond them is grey." if trained else ""
         parts.append(_line(8, y, "Loss by position (nats per token)", "600"))
         parts.append(f'<text x="8" y="{y + 20:g}" font-size="12" fill="{FAINT}">{limit.strip()}</text>')
         parts += _losses(view, y + 34)
@@ -87,8 +87,10 @@ def _losses(view: Board, top: float | int) -> list[str]:
             f'<text x="{WIDTH - NAMES + 34}" y="{at:g}" font-size="12">{escape_xml(about["names"][arm][:26])}</text>'
         )
         inside, beyond = about["sides"][row]
-        told = ([] if inside is None else [f"mean {inside:.2f}"]) + ([] if beyond is None else [f"beyond {beyond:.2f}"])
-        parts.append(word(WIDTH - NAMES + 34, at + 15, ", ".join(told), "start"))
+        means = ([] if inside is None else [f"mean {inside:.2f}"]) + (
+            [] if beyond is None else [f"beyond {beyond:.2f}"]
+        )
+        parts.append(word(WIDTH - NAMES + 34, at + 15, ", ".join(means), "start"))
     return parts
 
 
@@ -130,7 +132,7 @@ def _grids(view: Board, top: float | int) -> tuple[list[str], float]:
 
 
 def found(grid: Float[np.ndarray, "length depth"]) -> str:
-    """Write the share of needles found in all cells that are measured.
+    """Write the mean share of needles found over all measured cells.
 
     >>> found(np.array([[0.5, 1.0, np.nan]])), found(np.array([[np.nan]]))
     ('75%', 'not measured yet')

@@ -1,4 +1,4 @@
-// The loss of each arm by position, with a slider that reads it, and a table of means.
+// The loss of each arm by position, with a slider that reads losses, and a table of means.
 
 import { element, shorten } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
@@ -10,10 +10,10 @@ const LEFT = 46;
 const RIGHT = 10;
 const TOP = 22;
 const TALL = 230;
-const BOTTOM = 38; // pixels around the plot, and its height
-const THUMB = 8; // pixels: half of a slider's thumb
+const BOTTOM = 38; // pixels around the plot, and the plot's height
+const THUMB = 8; // pixels: half the width of a slider's thumb
 
-/** `ctx` knows the losses and where the reader looks (see view.mjs). */
+/** Make the panel of losses; `ctx` knows the losses and where the reader looks (see view.mjs). */
 export function positionsPanel(ctx) {
   const picture = svg("svg", { role: "img" });
   const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Position to read" });
@@ -63,7 +63,7 @@ export function positionsPanel(ctx) {
   const toY = (loss) => TOP + (TALL * (frame.high - loss)) / (frame.high - frame.low);
   const middleOf = (k) => toX((level().first[k] + level().last[k]) / 2);
 
-  /** The ground past the trained length. */
+  /** Draw the background past the trained length. */
   function beyond() {
     const { trained } = ctx.about;
     if (!trained || trained >= frame.end) return [];
@@ -97,7 +97,7 @@ export function positionsPanel(ctx) {
     return parts;
   }
 
-  /** The line of an arm, and its band where it has several rows. */
+  /** Draw the line of an arm, and its band if the arm has several rows. */
   function line({ row, colour }) {
     const { mean, low, high } = level().arms[row];
     const known = Array.from(mean.keys()).filter((k) => Number.isFinite(mean[k]));
@@ -147,7 +147,7 @@ export function positionsPanel(ctx) {
     ]);
   }
 
-  /** For each arm: whether it is drawn, its mean losses, and the one at the cursor. */
+  /** Build a row for each arm: whether it is drawn, its mean losses, and its loss at the cursor. */
   function build() {
     const { trained, sides } = ctx.about;
     const limit = trained?.toLocaleString("en");

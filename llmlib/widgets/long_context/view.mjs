@@ -6,16 +6,16 @@ import { needlesPanel } from "./needles.mjs";
 import { positionsPanel } from "./positions.mjs";
 
 const WIDEST = 944;
-const COLOURS = 6; // pixels; arms that can be told apart
+const COLOURS = 6; // pixels; how many arms have distinct colours
 
 export default widget("llm-long-context", ({ model, hub, el }) => {
-  el.classList.add("llm-run-board"); // for the colours of the arms
+  el.classList.add("llm-run-board"); // this class sets the colours of the arms
   const state = { position: 0, width: 1, cell: null, hidden: [], ...model.get("place") };
   let drawn = false;
   let colours = [];
   let scale = [];
 
-  // What the panels can see and call.
+  // The values and functions that panels can use.
   const ctx = {
     state,
     about: model.get("about"),
@@ -24,7 +24,7 @@ export default widget("llm-long-context", ({ model, hub, el }) => {
     grids: [],
     palette: null,
     level: () => ctx.levels.find(({ width }) => width === state.width) ?? ctx.levels[0],
-    /** The colours of a share; without a share, the page's. */
+    /** Return the colours of a share; without a share, the page's colours. */
     shade: (share) =>
       Number.isNaN(share) ? { fill: "transparent", ink: ctx.palette.faint } : scale[Math.round(255 * share)],
     go(changes) {
@@ -42,10 +42,10 @@ export default widget("llm-long-context", ({ model, hub, el }) => {
   const lead = element("p", { class: "llm-note llm-lead" });
   el.append(element("div", { class: "llm-row llm-head" }, lead, menu), hub.line, scene);
 
-  const told = ({ arms, trained, grid_arms: gridArms }) =>
+  const leadOf = ({ arms, trained, grid_arms: gridArms }) =>
     [
       arms.length && "The loss says how surprising the next token is, position by position.",
-      arms.length && trained && "Past the trained length (grey), does it stay low?",
+      arms.length && trained && "Past the trained length (grey), does the loss stay low?",
       gridArms.length && "A needle is one sentence hidden in a long text: does the model still find it?",
     ]
       .filter(Boolean)
@@ -57,7 +57,7 @@ export default widget("llm-long-context", ({ model, hub, el }) => {
     ctx.levels = unpackLosses(about, model.get("losses"));
     ctx.arms = about.arms.map((number, row) => ({ ...named(number), row }));
     readGrids();
-    lead.textContent = told(about);
+    lead.textContent = leadOf(about);
     positions.node.hidden = !ctx.arms.length;
     needles.node.hidden = !ctx.grids.length;
     if (ctx.arms.length) positions.build();
@@ -79,7 +79,7 @@ export default widget("llm-long-context", ({ model, hub, el }) => {
     draw();
   };
   const moved = () => {
-    // another view of the same widget has moved
+    // the reader has moved in another view of the same widget
     const now = model.get("place");
     if (Object.entries(now).every(([name, value]) => JSON.stringify(state[name]) === JSON.stringify(value))) return;
     Object.assign(state, now);

@@ -1,4 +1,4 @@
-"""The long context view: the loss at each position, up to the trained length and beyond, and needles in a haystack."""
+"""The long-context view: the loss at each position, up to the trained length and beyond, and needles in a haystack."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,18 +12,19 @@ from llmlib.widgets.long_context.losses import Curves, checked_losses, checked_p
 from llmlib.widgets.long_context.picture import counted, draw, found
 from llmlib.widgets.shared.base import View
 
-POINTS = 150  # of a curve at first, at most
+POINTS = 150  # the most points that a curve has at first
 LONGEST_NAME = 40
 
 
 class LongContextView(View):
-    """Losses by position and grids of needles found, for one arm or several. Make one with `long_context_view`.
+    """Losses by position and grids of needles found, for one or several arms. Make a view with `long_context_view`.
 
-    `about` has the `names` of all arms, `trained` (the trained length, or None) and `needles` (of a cell, or None); for
-    the losses the numbers of the arms that have some (`arms`), the means `sides` of each up to the trained length and
-    beyond it, and for each level of averaging its `width` and `n` points (`levels`); for the grids the numbers of the
-    arms (`grid_arms`), `lengths` and `depths`. `losses` are the levels one after the other, as `Curves.pack` writes
-    them. `grids` has a share for each arm, length and depth (little-endian f4; NaN: not measured).
+    `about` holds the `names` of all arms, `trained` (the trained length, or None) and `needles` (how many there are per
+    cell, or None). For the losses, it holds the numbers of the arms that have losses (`arms`), each arm's mean losses
+    up to the trained length and beyond it (`sides`), and for each level of averaging its `width` and its `n` points
+    (`levels`). For the grids, it holds the numbers of the arms (`grid_arms`), `lengths` and `depths`. `losses` holds
+    the levels one after the other, as `Curves.pack` writes them. `grids` holds a share for each arm, length and depth
+    (little-endian f4; NaN: not measured).
     """
 
     folder = Path(__file__).parent
@@ -34,7 +35,7 @@ class LongContextView(View):
     about = traitlets.Dict().tag(sync=True)
     losses = traitlets.Bytes(b"").tag(sync=True)
     grids = traitlets.Bytes(b"").tag(sync=True)
-    place = traitlets.Dict().tag(sync=True)  # position, width (of averages), cell (length's number, depth's), hidden
+    place = traitlets.Dict().tag(sync=True)  # position, width (of averages), cell (numbers of length and depth), hidden
     still = traitlets.Dict().tag(sync=True)  # id, html: a newer picture, for a saved notebook
 
     def __init__(self, **traits: Any):
@@ -54,8 +55,8 @@ class LongContextView(View):
     def put(self, arm: str, length: int, depth: float | int, share: Any) -> None:
         """Fill one cell of a grid, so that the grid grows while you watch.
 
-        Raises `ValueError` for an arm, a length or a depth that the grid does not have, and for a value that is not a
-        share.
+        Raises `ValueError` if the grid does not have the arm, the length or the depth, or if `share` is not between 0
+        and 1.
         """
         shares, value, place = self.shares(), float(share), []
         axes: list[tuple[str, Any, list[Any]]] = [
@@ -78,23 +79,25 @@ class LongContextView(View):
     def alt(self) -> str:
         about, parts = self.about, []
         if about["arms"]:
-            upto = f" up to position {about['trained']:,}, as trained" if about["trained"] else ""
-            told = "; ".join(f"{name} {words}" for name, words in zip(self._named("arms"), map(_sides, about["sides"])))
-            parts.append(f"Mean loss{upto}: {told}.")
+            upto = f" up to position {about['trained']:,}, the trained length" if about["trained"] else ""
+            losses = "; ".join(
+                f"{name} {words}" for name, words in zip(self._named("arms"), map(_sides, about["sides"]))
+            )
+            parts.append(f"Mean loss{upto}: {losses}.")
         if about["grid_arms"]:
             shares = self.shares()
-            told = "; ".join(f"{name} {found(grid)}" for name, grid in zip(self._named("grid_arms"), shares))
+            found_shares = "; ".join(f"{name} {found(grid)}" for name, grid in zip(self._named("grid_arms"), shares))
             left = int(np.isnan(shares).sum())
             missing = f" {left:,} of {counted(shares.size, 'cell')} not measured yet." if left else ""
             size = f"{counted(len(about['lengths']), 'length')} and {counted(len(about['depths']), 'depth')}"
-            parts.append(f"Needles found at {size}: {told}.{missing}")
+            parts.append(f"Needles found at {size}: {found_shares}.{missing}")
         return " ".join(parts)
 
     def _named(self, arms: str) -> list[str]:
         return [self.about["names"][number] for number in self.about[arms]]
 
     def svg(self) -> str:
-        """Draw the losses by position and all grids; the same state gives the same bytes."""
+        """Draw the losses by position and all grids; the same state always yields the same bytes."""
         return draw(self)
 
 
@@ -108,18 +111,18 @@ def long_context_view(
     trained: int | None = None,
     needles: int | None = None,
 ) -> LongContextView:
-    """Show what one model or several make of long texts: the loss at each position, and needles found in a haystack.
+    """Show how well one or several models read long texts: the loss at each position, and needles found in a haystack.
 
-    `losses` has for each arm the loss in nats at each of the `positions` (1, 2, 3, … by default), in one row or
-    several: their mean is drawn, and a band from the lowest row to the highest (two standard errors if there are more
-    than 8). An arm may end before the others. `grids` has for each arm the share of needles found, `[length, depth]`;
-    NaN means not measured yet, and `view.put(arm, length, depth, share)` fills it. `trained` is the length that the
-    model was trained for, and `needles` how many there are behind each share. Sources: Kamradt (2023), "Needle in a
-    Haystack"; Liu et al. (2023), "Lost in the Middle". Raises `ValueError` if there is nothing to show, and for sizes
-    that do not fit together.
+    For each arm, `losses` holds the loss in nats at each of the `positions` (1, 2, 3, … by default), in one or several
+    rows. The view draws the mean of the rows, and a band from the lowest row to the highest (for more than 8 rows, two
+    standard errors). Arms may end at different positions. For each arm, `grids` holds the share of needles found,
+    `[length, depth]`; NaN means not measured yet, and `view.put(arm, length, depth, share)` fills it. `trained` is the
+    length that the model was trained for, and `needles` is the number of needles behind each share. Sources: Kamradt
+    (2023), "Needle in a Haystack"; Liu et al. (2023), "Lost in the Middle". Raises `ValueError` if there is nothing to
+    show, or if sizes disagree.
 
     >>> long_context_view({"as trained": [3.0, 1.0, 5.0]}, trained=2)
-    <LongContextView: Mean loss up to position 2, as trained: as trained 2.00, 5.00 beyond.>
+    <LongContextView: Mean loss up to position 2, the trained length: as trained 2.00, 5.00 beyond.>
     >>> view = long_context_view(grids={"NTK": [[1.0, np.nan]]}, lengths=[128], depths=[0, 0.5])
     >>> view.put("NTK", 128, 0.5, 0.5)
     >>> view
@@ -134,18 +137,19 @@ def long_context_view(
     for name, grid in given.items():
         if grid.shape != (len(lengths), len(depths)) or not grid.size:
             raise ValueError(
-                f"Expected a share for each of the {len(lengths)} lengths and {len(depths)} depths in the grid of "
-                f"{name!r}, got shape {list(grid.shape)}."
+                f"The grid of {name!r} must have a share for each of the {len(lengths)} lengths and "
+                f"{len(depths)} depths; got shape {list(grid.shape)}."
             )
         known = grid[~np.isnan(grid)]
         if ((known < 0) | (known > 1)).any():
             raise ValueError(
-                f"Shares must be between 0 and 1; the grid of {name!r} has {known.min():g} to {known.max():g}."
+                f"Shares must be between 0 and 1; the grid of {name!r} has shares from {known.min():g} to "
+                f"{known.max():g}."
             )
     if len(set(lengths)) < len(lengths) or len(set(depths)) < len(depths):
         raise ValueError("Each length and each depth of a grid may occur only once.")
     if not all(0 <= depth <= 1 for depth in depths):
-        raise ValueError(f"A depth must be a share of the text, 0 (its beginning) to 1 (its end); got {list(depths)}.")
+        raise ValueError(f"A depth must be a share of the text, from 0 (the start) to 1 (the end); got {list(depths)}.")
     if trained is not None and trained < 1:
         raise ValueError(f"trained must be a number of tokens, 1 or more; got {trained}.")
     names, curves = list(dict.fromkeys([*rows, *given])), levels(rows, places)
@@ -183,5 +187,5 @@ def _sides(means: Sequence[float | None]) -> str:
 
 
 def _cut(name: str) -> str:
-    whole = name.encode("utf-8", "replace").decode()  # half a surrogate pair cannot travel
+    whole = name.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be sent
     return whole if len(whole) <= LONGEST_NAME else whole[: LONGEST_NAME - 1] + "…"

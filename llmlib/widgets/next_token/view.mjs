@@ -1,15 +1,15 @@
 import { element, follow, inReadingOrder, percent, saveMenu, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { textBox, widget } from "../shared/view.mjs";
 
-/** The width of a bar from 0 to 100%, as CSS wants it; a probability of NaN has none. */
+/** Return the width of a bar as CSS wants it, from 0 to 100%; 0% for a probability of NaN. */
 export function barWidth(probability) {
   return `${100 * Math.min(1, Math.max(0, Number.isFinite(probability) ? probability : 0))}%`;
 }
 
-/** What the view shows and what to do with it, or what is impossible because no model answers. */
+/** Say what the view shows, and what the reader can do, or cannot do because there is no model. */
 export function guide({ live, still }) {
   const what = "Each bar shows the probability of one possible next token.";
-  if (live) return `${what} Click one to add its token, or let chance pick.`;
+  if (live) return `${what} Click a bar to add its token, or let chance pick.`;
   return still ? `${what} This is a page without a model: changing the text needs Python.` : what;
 }
 
@@ -45,7 +45,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
     "data-acts": true,
   });
   const degrees = element("output", {});
-  let turning = 0; // moves of the slider that Python has not answered
+  let turning = 0; // moves of the slider that Python has not answered yet
   slider.addEventListener("input", async () => {
     degrees.textContent = Number(slider.value).toFixed(2);
     turning += 1;
@@ -59,12 +59,12 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
   };
   const button = (label, hint, kind, details) =>
     element("button", { type: "button", title: hint, "data-acts": true, onclick: () => hub.act(kind, details) }, label);
-  // Without a model nothing can be changed or taken, so the page shows bars, not controls that are switched off.
+  // Without a model, readers cannot change or add anything, so the page shows bars instead of disabled controls.
   const controls = [
     element("label", {}, "Temperature ", slider, " ", degrees),
     button("Let chance pick", "Draw the next token from these probabilities", "draw", { times: 1 }),
     button("Pick 10", "Draw ten tokens, one after the other", "draw", { times: 10 }),
-    button("Undo", "Take the last token back", "undo"),
+    button("Undo", "Take back the last token", "undo"),
   ];
   el.append(
     lead,
@@ -83,7 +83,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
     spoken,
   );
 
-  /** A candidate: its token and its share of 100%; a button, if a model can continue from it. */
+  /** Draw a candidate: its token and its share of 100%, as a button if a model can continue from this token. */
   const line = (token, p, take) => {
     const bar = element("span", { class: "llm-bar" });
     bar.style.width = barWidth(p);
@@ -119,7 +119,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
         ),
       ),
     );
-    text.scrollTop = text.scrollHeight; // it grows at its end
+    text.scrollTop = text.scrollHeight; // new tokens appear at the end
     const focused = [...bars.children].findIndex((row) => row.contains(document.activeElement));
     bars.replaceChildren(
       ...candidates.map((token, i) =>

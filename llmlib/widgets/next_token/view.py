@@ -9,11 +9,11 @@ from llmlib.widgets.shared.base import View, escape_xml
 from llmlib.widgets.shared.still import FAINT
 from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
 
-TRACK = "#848a91"  # stands out from white by 3.5 : 1
+TRACK = "#848a91"  # has a contrast of 3.5 : 1 with white
 
 
 class NextTokenView(View):
-    """The tokens so far as boxes, candidates for the next one as bars to click, and a temperature to change.
+    """The tokens so far as boxes, candidates for the next token as bars to click, and a temperature to change.
 
     The view shows `tokens` (see `token_text`), `candidates` and `probabilities`. The owner of a model handles these
     acts by setting the traits (see `llmlib.explore.explore_next_token`): "prompt" with a `text`, "pick" with the `id`
@@ -28,9 +28,9 @@ class NextTokenView(View):
 
     prompt = traitlets.Unicode("").tag(sync=True)  # the reader's text, as it was typed
     tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    picked = traitlets.Int(0).tag(sync=True)  # how many of the last tokens were picked here
+    picked = traitlets.Int(0).tag(sync=True)  # how many tokens at the end were picked in this view
     candidates = traitlets.List(traitlets.Unicode()).tag(sync=True)  # most probable first
-    ids = traitlets.List(traitlets.Int()).tag(sync=True)  # of the candidates
+    ids = traitlets.List(traitlets.Int()).tag(sync=True)  # the ids of the candidates
     probabilities = traitlets.List(traitlets.Float()).tag(sync=True)
     rest = traitlets.Unicode("").tag(sync=True)  # a line below the bars
     temperature = traitlets.Float(1.0).tag(sync=True)
@@ -41,7 +41,7 @@ class NextTokenView(View):
         return f"After “{joined_text(self.tokens)}”, the most probable next tokens are {best}."
 
     def svg(self) -> str:
-        row, labels, bars, top = 26, 150, 380, 64  # a bar of full width is 100%
+        row, labels, bars, top = 26, 150, 380, 64  # a bar of full width means 100%
         text = joined_text(self.tokens).replace("\n", "⏎")
         end = text if len(text) <= 66 else "…" + text[-65:]
         parts = [f'<text x="8" y="24" font-weight="bold">{escape_xml(end)} …</text>']

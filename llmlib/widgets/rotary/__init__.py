@@ -1,4 +1,4 @@
-"""The rotary view: rotary positions as dials."""
+"""The rotary view: rotary position embeddings as dials."""
 
 from llmlib.widgets.rotary.view import RotaryView
 

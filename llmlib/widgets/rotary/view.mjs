@@ -1,14 +1,14 @@
 import { element, follow, saveMenu } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
 
-/** The pair number i of a vector whose channels i and i + pairs belong together: its length and its angle. */
+/** Return the length and the angle of pair number i of a vector; channels i and i + pairs form a pair. */
 export function pairOf(vector, i) {
   const u = vector[i];
   const v = vector[i + vector.length / 2];
   return { length: Math.hypot(u, v), angle: Math.atan2(v, u) };
 }
 
-/** What each pair adds to the dot product of a query and a key that are `distance` positions apart. */
+/** Return what each pair adds to the dot product of a query and a key that are `distance` positions apart. */
 export function shares(query, key, frequencies, distance) {
   return frequencies.map((frequency, i) => {
     const q = pairOf(query, i);
@@ -17,17 +17,20 @@ export function shares(query, key, frequencies, distance) {
   });
 }
 
-/** Their sum, the dot product. */
+/** Return the dot product, which is the sum over all pairs. */
 export function score(query, key, frequencies, distance) {
   return shares(query, key, frequencies, distance).reduce((sum, share) => sum + share, 0);
 }
 
-/** Where the tip of a hand is on a dial of this radius: counter-clockwise from the right, y downwards. */
+/** Return where the tip of a hand is on a dial of this radius: counter-clockwise from the right, y downwards. */
 export function tip(angle, radius) {
   return [radius * Math.cos(angle), -radius * Math.sin(angle)];
 }
 
-/** Positions after one of the two has moved: both in 0 … most, the key not after the query; the other gives way. */
+/**
+ * Return both positions after one has moved, in 0 … most. If the key would come after the query, the other position
+ * moves, too.
+ */
 export function moved(which, value, query, key, most) {
   const to = Math.max(0, Math.min(most, Math.round(value)));
   if (which === "query") return { query: to, key: Math.min(key, to) };
@@ -36,14 +39,17 @@ export function moved(which, value, query, key, most) {
   return { query: both + query - key, key: both };
 }
 
-/** 1 -> "6.3 positions a turn"; a frequency of 0 never turns. */
+/** Write the period of a frequency: 1 -> "6.3 positions a turn"; 0 -> "never turns". */
 export function period(frequency) {
   if (!frequency) return "never turns";
   const length = (2 * Math.PI) / Math.abs(frequency);
   return `${length.toLocaleString("en", { maximumFractionDigits: length < 100 ? 1 : 0 })} positions a turn`;
 }
 
-/** Points of a curve in a box, and the functions that place a value: [[x, y], …] for the values of 0, 1, 2, … */
+/**
+ * Return the points of a curve in a box, [[x, y], …] for the values of 0, 1, 2, …, and the function that places a
+ * value.
+ */
 export function plot(values, width, height) {
   const low = Math.min(0, ...values);
   const high = Math.max(0, ...values);
@@ -52,7 +58,7 @@ export function plot(values, width, height) {
   return { low, high, y, points: values.map((value, i) => [(width * i) / Math.max(1, values.length - 1), y(value)]) };
 }
 
-const rounded = (value) => (Math.round(10 * value) / 10 + 0).toFixed(1); // without the "-0.0" of −0.04
+const rounded = (value) => (Math.round(10 * value) / 10 + 0).toFixed(1); // avoids "-0.0" for −0.04
 
 function drawn(tag, attributes = {}, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -89,9 +95,9 @@ export default widget("llm-rotary", ({ model, hub, el, still }) => {
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
   const curve = drawn("svg", { viewBox: "0 0 760 190", role: "img", class: "llm-curve" });
   const lead =
-    "Each dial is a pair of channels. The position of the query turns the blue hand, the position of the key the " +
-    "orange one, and the dot product depends only on how far apart the two positions are. " +
-    "Try this: move both, and the sum stays the same; then move only the key.";
+    "Each dial shows a pair of channels. The query’s position turns the blue hand, and the key’s position turns the " +
+    "orange hand. The dot product depends only on how far apart the two positions are. " +
+    "Try this: move both positions, and see that the sum stays the same. Then move only the key.";
   el.append(
     element(
       "div",
@@ -111,7 +117,7 @@ export default widget("llm-rotary", ({ model, hub, el, still }) => {
       element(
         "span",
         { class: "llm-note" },
-        "Each hand stands at its pair’s own angle plus frequency × position. Click on the curve for another distance.",
+        "Each hand points at its angle for position 0 plus frequency × position. Click the curve to set the distance.",
       ),
     ),
     spoken,
@@ -173,7 +179,7 @@ export default widget("llm-rotary", ({ model, hub, el, still }) => {
     const [x, y] = scale.points[distance];
     const text = (attributes, words) => drawn("text", attributes, words);
     const range = `between ${scale.low.toFixed(2)} and ${scale.high.toFixed(2)}`;
-    curve.setAttribute("aria-label", `Dot product over the distance from 0 to ${most}, ${range}. ${said}.`);
+    curve.setAttribute("aria-label", `Dot product for distances from 0 to ${most}, ${range}. ${said}.`);
     curve.replaceChildren(
       drawn(
         "g",

@@ -10,16 +10,16 @@ import traitlets
 from llmlib.widgets.shared.base import View
 from llmlib.widgets.shared.token_text import picture
 
-QUERY, KEY = "#0b5cad", "#9a4f00"  # as in shared.css, light theme
+QUERY, KEY = "#0b5cad", "#9a4f00"  # the colours of shared.css's light theme
 
 
 class RotaryView(View):
-    """A query and a key to move along the positions; each pair of channels is a hand on a dial.
+    """A query and a key that readers move along the positions; each pair of channels is a hand on a dial.
 
-    `query` and `key` hold twice as many numbers as `frequencies` (radians per position); channel i and i +
-    len(frequencies) are a pair, as in `llmlib.embeddings.rotate`. Without them all pairs are (1, 0). The key is never
-    after the query, since a model only looks back. Raises `ValueError` if the lengths do not fit, or a position is not
-    in 0 … `max_position`.
+    `query` and `key` hold twice as many numbers as `frequencies` (radians per position); channels i and i +
+    len(frequencies) form a pair, as in `llmlib.embeddings.rotate`. By default, all pairs are (1, 0). The key is never
+    after the query, since a model only looks back. Raises `ValueError` if lengths disagree, or if a position is not in
+    0 … `max_position`.
 
     Source: Su et al. (2021), "RoFormer", section 3.4.
 
@@ -53,12 +53,12 @@ class RotaryView(View):
         vectors = {"query": plain if query is None else query, "key": plain if key is None else key}
         for name, vector in vectors.items():
             if len(vector) != 2 * pairs:
-                raise ValueError(f"The {name} needs two numbers for each of {pairs} frequencies, got {len(vector)}.")
+                raise ValueError(f"{name} must have two numbers for each of {pairs} frequencies; got {len(vector)}.")
         if not pairs or not all(math.isfinite(x) for x in [*frequencies, *vectors["query"], *vectors["key"]]):
-            raise ValueError("Give at least one frequency, and finite numbers only.")
+            raise ValueError("Give at least one frequency, and only finite numbers.")
         if not 0 <= key_position <= query_position <= max_position:
             raise ValueError(
-                f"Positions must be 0 ≤ key ≤ query ≤ {max_position}, got key {key_position}, query {query_position}."
+                f"Positions must be 0 ≤ key ≤ query ≤ {max_position}; got key {key_position}, query {query_position}."
             )
         super().__init__(
             frequencies=[float(x) for x in frequencies],
@@ -76,12 +76,12 @@ class RotaryView(View):
         return self.query_position - self.key_position
 
     def score(self, distance: int) -> float:
-        """Return the dot product of the rotated query and key at this distance, wherever they are."""
+        """Return the dot product of the rotated query and key at this distance, whatever their positions."""
         pairs, total = len(self.frequencies), 0.0
         for i, frequency in enumerate(self.frequencies):
             q, k = complex(self.query[i], self.query[i + pairs]), complex(self.key[i], self.key[i + pairs])
             turn = complex(math.cos(frequency * distance), math.sin(frequency * distance))
-            total += (q * turn * k.conjugate()).real  # a pair as one complex number, a rotation as a product
+            total += (q * turn * k.conjugate()).real  # a pair is one complex number, and a rotation is a product
         return total
 
     @property
@@ -93,7 +93,7 @@ class RotaryView(View):
         )
 
     def svg(self) -> str:
-        """Draw the dials and the curve over the distance; the same state gives the same bytes."""
+        """Draw the dials and the curve over the distance; the same state always yields the same bytes."""
         width, pairs, parts = 760, len(self.frequencies), []
         for i, frequency in enumerate(self.frequencies):
             x, y = 52 + 92 * (i % 8), 62 + 96 * (i // 8)

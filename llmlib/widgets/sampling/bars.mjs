@@ -1,4 +1,4 @@
-// The tokens that may come next: their probabilities before and after the settings, or how often chance drew them.
+// The tokens that may come next: their probabilities before and after the settings, or how often they were drawn.
 
 import {
   element,
@@ -133,7 +133,7 @@ export function barsPanel(ctx) {
       one.values[0].textContent = draws ? percent(now) : same ? "" : percent(was);
       one.values[1].textContent = draws ? (n ? String(counted.counts[k]) : "–") : percent(now);
       one.cut.textContent = why && `cut: ${why}`;
-      const drawn = n ? `, drawn ${times(counted.counts[k])} of ${n}` : "";
+      const drawn = n ? `, drawn ${times(counted.counts[k])} in ${n}` : "";
       const changed = same ? percent(now) : `${percent(was)} before, ${percent(now)} after`;
       const figures = draws ? `${percent(now)} in theory${drawn}` : changed;
       one.said.textContent = `Take ${spokenToken(text)}: ${figures}${why && `, cut by ${why}`}`;
@@ -211,7 +211,7 @@ export function barsPanel(ctx) {
   return { node, draw };
 }
 
-/** What each setting does on its own, as a table; the bars compare the chosen row. */
+/** Make a table of what each setting does by itself. The bars compare the chosen row with the row before. */
 export function stagesPanel(ctx) {
   const body = element("tbody", {});
   const table = element(

@@ -1,4 +1,4 @@
-// The tree of all branches so far: clicking a token goes back there; long stretches without branches are folded.
+// The tree of all branches so far: a click on a token goes back to it; long stretches without branches are folded.
 
 import { roving } from "../shared/keys.mjs";
 import { element, howMany, percent, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
@@ -18,7 +18,7 @@ export function branchesPanel(ctx) {
   const boxes = element("div", {
     class: "llm-boxes",
     role: "tree",
-    "aria-label": `Branches: arrow keys move${ctx.live ? ", Enter goes back there" : ""}`,
+    "aria-label": `Branches. Arrow keys move${ctx.live ? "; Enter goes back to a token" : ""}`,
   });
   const stage = element("div", { class: "llm-stage" }, lines, boxes);
   const scroller = element(
@@ -59,7 +59,7 @@ export function branchesPanel(ctx) {
     },
   );
 
-  /** Scroll to a box, sideways only: how far the page is scrolled is up to the reader. */
+  /** Scroll to a box, but only sideways: how far the page is scrolled is up to the reader. */
   function show(k, anew = false) {
     const { x, width, node: one } = layout.boxes[k];
     const right = x + width + (layout.ends.some((end) => end.node === one) ? TAIL : 40);
@@ -122,7 +122,7 @@ export function branchesPanel(ctx) {
           class: `llm-node${path.has(box.node) ? " llm-path" : ""}${box.node === at ? " llm-here" : ""}`,
           "aria-selected": String(box.node === at),
           title: box.node
-            ? `${way}; the model gave it ${percent(p)}, the settings made it ${percent(tree.chances[box.node])}`
+            ? `${way}; probability ${percent(p)}, after the settings ${percent(tree.chances[box.node])}`
             : "The prompt",
         },
         element(
@@ -174,8 +174,8 @@ export function branchesPanel(ctx) {
     const alive = (words) => (ctx.live ? words : "");
     const written = [
       `${ends} ${ends > 1 ? "branches" : "branch"}, ${howMany(tree.n - 1, "token")}.`,
-      alive(" Click a token to go back there, then continue differently."),
-      " Under each token: the probability that the model gave it. At the end: the probability of the whole branch.",
+      alive(" Click a token to go back to it, and continue differently."),
+      " Under each token is the model’s probability; at the end is the probability of the whole branch.",
     ];
     const empty = [
       "Nothing is written yet.",
@@ -184,7 +184,7 @@ export function branchesPanel(ctx) {
     note.textContent = [...(tree.n > 1 ? written : empty), alive(KEPT_TREES)].join("");
     if (held) items[tab].focus({ preventScroll: true });
     const now = `${at} ${tree.n} ${scroller.clientWidth}`;
-    if (current >= 0 && now !== seen) show(current, true); // else where the reader has scrolled to stays in sight
+    if (current >= 0 && now !== seen) show(current, true); // otherwise keep in sight what the reader has scrolled to
     seen = now;
   }
   return { node, draw };

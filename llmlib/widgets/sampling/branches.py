@@ -1,22 +1,22 @@
-"""The branches of a text: a tree of tokens; the counterpart of `unpackTree` in data.mjs."""
+"""The branches of a text, as a tree of tokens; `unpackTree` in data.mjs reads the packed tree."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-PROMPT = 0  # the node where all branches begin
+PROMPT = 0  # the number of the node where all branches begin
 WAYS = ("prompt", "chance", "reader", "side by side")  # how a token was chosen
 
 
 class Node(NamedTuple):
-    """A token that was written."""
+    """A written token."""
 
     id: int
     parent: int  # -1 for the prompt
-    log_prob: float  # the model's own, before any setting
-    chance: float  # the probability that the settings of that moment gave it
-    way: int  # of WAYS
+    log_prob: float  # the model's log-probability, before any setting
+    chance: float  # the token's probability after the settings at that moment
+    way: int  # an index into WAYS
 
 
 class Branches:
@@ -40,7 +40,7 @@ class Branches:
         return self._child.get((parent, id))
 
     def add(self, parent: int, id: int, log_prob: float, chance: float, way: str) -> int:
-        """Get the node of this token; add a node if there is none yet."""
+        """Return the node of this token; add a node if there is none yet."""
         if (known := self.child(parent, id)) is not None:
             return known
         self.nodes.append(Node(id, parent, log_prob, chance, WAYS.index(way)))
@@ -48,13 +48,13 @@ class Branches:
         return len(self.nodes) - 1
 
     def cut(self, length: int) -> None:
-        """Remove the newest nodes, so that `length` are left."""
+        """Remove the newest nodes, so that `length` nodes are left."""
         for node in self.nodes[length:]:
             del self._child[node.parent, node.id]
         del self.nodes[length:]
 
     def path(self, node: int) -> list[int]:
-        """List the nodes from the first token to this one; none for the prompt."""
+        """Return the nodes from the first token to this node; for the prompt, return an empty list."""
         found = []
         while node != PROMPT:
             found.append(node)
@@ -65,7 +65,7 @@ class Branches:
         return tuple(self.nodes[one].id for one in self.path(node))
 
     def ends(self) -> Iterator[int]:
-        """List the nodes that do not have a child yet, the oldest first."""
+        """List the nodes that do not have a child yet, oldest first."""
         parents = {node.parent for node in self.nodes}
         return (number for number in range(len(self)) if number not in parents)
 

@@ -1,32 +1,32 @@
-// What the sampling view knows, as numbers. It does not touch the page, so Node can test it.
+// The data of the sampling view, as numbers. This code does not touch the page, so Node can test it.
 
-const WAYS = ["prompt", "chance", "reader", "side by side"]; // how a token came to be chosen
+const WAYS = ["prompt", "chance", "reader", "side by side"]; // how a token was chosen
 
-/** What a stage is called: a setting by its name and number. */
+/** Name a stage: a setting by its name and number. */
 export const stageInWords = (name, settings) =>
   name in settings && settings[name] !== null
     ? `${name} ${settings[name]}`
     : ({ model: "the model", logit_bias: "banned tokens", constraint: "pattern" }[name] ?? name);
 
 /**
- * Which stage has cut a token, up to stage `k`; null: all stages.
+ * Return the stage that has cut a token, up to stage `k` (null: all stages), or "".
  */
 export const cutAt = (cut, stages, k) => (k === null || stages.findIndex(({ name }) => name === cut) <= k ? cut : "");
 
-/** The end of a linear scale from 0 that holds `most`, and its ticks: 0.31 -> { end: 0.4, ticks: [0, 0.1, …] }. */
+/** Choose the end of a linear scale from 0 that holds `most`, and ticks: 0.31 -> { end: 0.4, ticks: [0, 0.1, …] }. */
 export function scaleFor(most) {
   const end = [0.04, 0.08, 0.2, 0.4, 0.8].find((one) => one >= most) ?? 1;
   return { end, ticks: [0, 0.25, 0.5, 0.75, 1].map((t) => t * end) };
 }
 
-/** How far n draws of a token stray: two standard deviations of the binomial distribution, as shares. */
+/** Return how far the share of a token in n draws may stray: two standard deviations of the binomial distribution. */
 export const straying = (p, n) => 2 * Math.sqrt((p * (1 - p)) / n);
 
-/** The longest bar of 200 draws: a share, a probability, or the end of the range where most bars end. */
+/** Return the length of the longest bar: a share, a probability, or the end of the range where most bars end. */
 export const mostDrawn = (theory, shares, n) =>
   Math.max(...shares, ...theory.map((p) => p + (n && p ? straying(p, n) : 0)), 0);
 
-/** How many of these shares are within their range; tokens that cannot come are left out. */
+/** Count the shares that are within their range; tokens that cannot be drawn are left out. */
 export function within(counts, probabilities, n) {
   const possible = probabilities.map((p, k) => [p, counts[k]]).filter(([p]) => p > 0);
   return {
@@ -35,7 +35,7 @@ export function within(counts, probabilities, n) {
   };
 }
 
-/** The branches from their bytes: per node its id, parent, log-probability, chance and way. Node 0 is the prompt. */
+/** Unpack the branches: each node's id, parent, log-probability, chance and way. Node 0 is the prompt. */
 export function unpackTree(packed) {
   const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer;
   const n = buffer.byteLength / 17;
@@ -49,14 +49,14 @@ export function unpackTree(packed) {
   };
 }
 
-/** The nodes from the first token to this one. */
+/** Return the nodes from the first token to this node. */
 export function pathTo(tree, node) {
   const found = [];
   for (let one = node; one > 0; one = tree.parents[one]) found.push(one);
   return found.reverse();
 }
 
-/** The tree as a file: one entry a node, a child after its parent; the first is the prompt. */
+/** Write the tree for a file: one entry per node, each child after its parent; the first entry is the prompt. */
 export function treeAsJson(tree, prompt, words) {
   return Array.from({ length: tree.n }, (_, node) => ({
     node,
@@ -69,12 +69,12 @@ export function treeAsJson(tree, prompt, words) {
   }));
 }
 
-const KEPT = 3; // tokens that stay at each end of a long stretch without branches
+const KEPT = 3; // how many tokens stay at each end of a long stretch without branches
 
 /**
- * Where each node of a tree goes: [{ node, row, x, width, from: { row, x }, hidden }, …], and how much room they need
- * together. A first child follows its parent in the same row; every other child opens a row below. A stretch without
- * branches shows only its ends, unless one of its nodes is in `open`; `hidden` are the nodes behind such a fold.
+ * Compute where each node of a tree goes, [{ node, row, x, width, from: { row, x }, hidden }, …], and how much space
+ * all nodes need. A first child follows its parent in the same row; every other child starts a row below. A stretch
+ * without branches shows only its ends, unless one of its nodes is in `open`; `hidden` lists the nodes behind a fold.
  * `widthOf(node)` returns pixels.
  */
 export function layOut(tree, { at, open = new Set(), widthOf, gap = 10, folded = 86 }) {
@@ -125,7 +125,8 @@ export function layOut(tree, { at, open = new Set(), widthOf, gap = 10, folded =
 }
 
 /**
- * Where the keyboard goes from a box of a layout: to its parent, its first child, or the visible box above or below.
+ * Return the box to which a key moves the focus from a box of a layout: its parent, its first child, or the visible box
+ * above or below it.
  */
 export function neighbour(boxes, from, key) {
   const box = boxes[from];
@@ -148,7 +149,7 @@ export function neighbour(boxes, from, key) {
   return from;
 }
 
-/** A text's mean surprise in nats, and the share of its neighbouring pairs of tokens that are distinct. */
+/** Return a text's mean surprise in nats, and the share of its neighbouring pairs of tokens that are distinct. */
 export function measures(ids, logProbs) {
   const pairs = ids.slice(1).map((id, k) => `${ids[k]} ${id}`);
   return {

@@ -1,4 +1,4 @@
-"""What settings do to a distribution, computed from the logits after each setting."""
+"""Computes what settings do to a distribution, from the logits after each setting."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-BEFORE, AFTER = 10, 8  # likeliest tokens that are shown: before the settings, and after them
+BEFORE, AFTER = 10, 8  # how many of the likeliest tokens are shown, before and after the settings
 
-Stages = Sequence[tuple[str, Float[np.ndarray, " vocab"]]]  # names, and the logits after each; -inf: ruled out
+Stages = Sequence[tuple[str, Float[np.ndarray, " vocab"]]]  # each stage's name, and the logits after it; -inf: cut
 
 
 def compare(stages: Stages, always: Sequence[int] = ()) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Find the tokens worth showing, including those in `always`, and describe what each stage did to the distribution.
 
-    A token has its `id` and the name of the stage that ruled it out (`cut`, or ""); the likeliest of the first stage
-    come first. A stage has its `name`, its `entropy` in nats, how many tokens are `kept`, the `mass` that these had
-    just before and in the first stage (`mass_of_first`), the probabilities `p` of the tokens shown, and the `rest` that
-    all others share.
+    Each token has its `id` and the name of the stage that ruled it out (`cut`, or ""). The likeliest tokens of the
+    first stage come first. Each stage has its `name`, its `entropy` in nats, how many tokens are `kept`, the
+    probability of the kept tokens in the stage before (`mass`) and in the first stage (`mass_of_first`), the
+    probabilities `p` of the tokens shown, and the probability of all other tokens (`rest`).
 
     >>> tokens, stages = compare([("logits", np.log([0.6, 0.3, 0.1])), ("top_k", np.array([0.0, -0.7, -np.inf]))])
     >>> tokens[2], stages[1]["kept"], round(stages[1]["mass"], 6)
@@ -31,9 +31,9 @@ def compare(stages: Stages, always: Sequence[int] = ()) -> tuple[list[dict[str, 
     for id in shown:
         cut = next((name for name, kept in zip(names, possible) if not kept[id]), "")
         tokens.append({"id": int(id), "cut": cut})
-    told = []
+    compared = []
     for k, (name, p, kept) in enumerate(zip(names, probabilities, possible)):
-        told.append(
+        compared.append(
             {
                 "name": name,
                 "entropy": max(0.0, float(-(p[p > 0] * np.log(p[p > 0])).sum())),
@@ -44,7 +44,7 @@ def compare(stages: Stages, always: Sequence[int] = ()) -> tuple[list[dict[str, 
                 "rest": max(0.0, float(p.sum() - p[shown].sum())),
             }
         )
-    return tokens, told
+    return tokens, compared
 
 
 def _softmax(logits: Float[np.ndarray, " vocab"]) -> Float[np.ndarray, " vocab"]:

@@ -21,13 +21,13 @@ function factsOf({ ids, log_probs: logProbs, ended }) {
 export function lanesPanel(ctx) {
   const button = (words, hint, act) =>
     element("button", { type: "button", title: hint, "data-acts": true, onclick: act }, words);
-  const run = button("Write with all", "Writes a token in each text, again and again, until you pause", () =>
+  const run = button("Write with all", "Add a token to each text, again and again, until you pause", () =>
     ctx.toggle("race"),
   );
   const clear = button("Start over", "Empty all texts", () => ctx.act("clear"));
   const add = button(
     "+ Add the settings in use",
-    "Add a text, written with the settings on the right; it catches up with the others",
+    "Add a text, written with the settings on the right; it catches up with the other texts",
     () => ctx.act("add"),
   );
   const note = element("p", { class: "llm-facts" });
@@ -60,7 +60,7 @@ export function lanesPanel(ctx) {
       button("Use", "Make this text’s settings the settings in use", () => ctx.act("use", { lane: k })),
       button("Remove", "Remove this text", () => ctx.act("drop", { lane: k })),
     ];
-    // The buttons are above the text; below it, they would move under the mouse as it grows.
+    // The buttons are above the text. Below the text, they would move under the mouse as the text grows.
     const box = element(
       "article",
       { class: "llm-card" },
@@ -88,9 +88,9 @@ export function lanesPanel(ctx) {
     const lanes = ctx.lanes();
     const held = grid.contains(document.activeElement);
     note.textContent = [
-      "Each card continues the same text with its own settings, but the same random numbers:",
+      "Each card continues the same text with its own settings, but with the same random numbers:",
       "any difference comes from the settings.",
-      ...(ctx.live ? ["Click a token to keep the text up to there as a branch."] : []),
+      ...(ctx.live ? ["Click a token to keep the text up to that token as a branch."] : []),
     ].join(" ");
     while (cards.length < lanes.length) grid.append(cards[cards.push(card(cards.length)) - 1].box);
     while (cards.length > lanes.length) cards.pop().box.remove();

@@ -1,4 +1,4 @@
-"""The static picture of a sampling view: what is shown where no widget can run."""
+"""The static picture of a sampling view, for places where no widget can run."""
 
 import math
 from typing import Any, Protocol, runtime_checkable
@@ -8,8 +8,8 @@ from llmlib.widgets.shared.base import escape_xml
 from llmlib.widgets.shared.still import FAINT, INK, blend, ink_on
 from llmlib.widgets.shared.token_text import joined_text, percent, picture, visible_token, width_of
 
-EXPLAINED = "The model gives each token a probability; settings change them; chance picks one."
-SURPRISE = ("#ffffff", "#fbe3c6", "#e39b4b", "#9a4f00", "#4a2600")  # from sure to a thousand to one
+EXPLAINED = "The model predicts probabilities; settings change them; chance picks a token."
+SURPRISE = ("#ffffff", "#fbe3c6", "#e39b4b", "#9a4f00", "#4a2600")  # from probability 1 to 1/1000
 MOST_SURPRISE = math.log(1000)
 WIDTH, ROW, BARS, LEFT, RIGHT = 760, 26, 118, 176, 640
 BEFORE, AFTER, LINE, WARM = "#8b949e", "#0b5cad", "#d8dde3", "#9a4f00"
@@ -56,14 +56,14 @@ def _setting(view: Lab, name: str) -> str:
 
 
 def _text(view: Lab, tree: Branches) -> tuple[str, int]:
-    blank = not view.prompt.strip()  # white space alone would look like no prompt
+    blank = not view.prompt.strip()  # a prompt of only white space would look empty
     prompt = _short(visible_token(view.prompt) if blank else view.prompt.replace("\n", "⏎"), 92)
     boxes, y = _boxes(view, tree, tree.path(view.at)[-MOST_TOKENS:], 8, 78)
     return _words(8, 68, prompt, weight=600) + boxes, y
 
 
 def _boxes(view: Lab, tree: Branches, nodes: list[int], left: Number, y: int) -> tuple[str, int]:
-    """Draw tokens in rows, coloured by the model's surprise; return them and the y below."""
+    """Draw tokens in rows, coloured by the model's surprise; also return the y below the rows."""
     parts, x = [], left
     for number in nodes:
         node = tree.nodes[number]
@@ -108,12 +108,12 @@ def _bars(view: Lab, top: int, used: str) -> tuple[str, int]:
         parts.append(_words(LEFT + 24, y, f"the model: entropy {first['entropy']:.2f} nats", FAINT, 12))
     y += 18
     parts.append(f'<rect x="{LEFT}" y="{y - 9}" width="18" height="9" fill="{AFTER}"/>')
-    told = (
+    summary = (
         f"{used}: entropy {last['entropy']:.2f} nats, {last['kept']:,} of {first['kept']:,} tokens left"
         if used
         else f"the model: entropy {first['entropy']:.2f} nats; no setting is in use"
     )
-    parts.append(_words(LEFT + 24, y, _short(told, 88), FAINT, 12))
+    parts.append(_words(LEFT + 24, y, _short(summary, 88), FAINT, 12))
     if view.problem:
         y += 20
         parts.append(_words(8, y, _short(view.problem, 120), WARM, 12))
@@ -121,7 +121,7 @@ def _bars(view: Lab, top: int, used: str) -> tuple[str, int]:
 
 
 def _branches(view: Lab, tree: Branches, y: int) -> tuple[str, int]:
-    """Draw the newest branches, each from where it leaves an older one."""
+    """Draw the newest branches, each from the point where it leaves an older branch."""
     ends = [end for end in tree.ends() if end != PROMPT]
     if len(ends) < 2:
         return "", y

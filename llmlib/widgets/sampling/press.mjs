@@ -1,11 +1,12 @@
-// A mouse click hits what it was aimed at, however much is written meanwhile.
+// Lets a mouse click hit its target, however much is written meanwhile.
 
-const NEAR = 8; // pixels that a hand may move between down and up
+const NEAR = 8; // pixels that the mouse may move while its button is down
 
 /**
- * While the mouse is down on one of `targets` (a selector), `held` is true, and the view should draw nothing: a node
- * that is replaced, or slides away, between down and up gets no click. `release()` is called once the click has been
- * handled. A target that moves anyway, say because a line appears above it, still gets the click.
+ * While the mouse button is down on one of `targets` (a selector), `held` is true, and the view should draw nothing: a
+ * node that is replaced or slides away before the button is released does not get the click. `release()` is called once
+ * the click has been handled. If the target moves anyway, for example because a line appears above it, it still gets
+ * the click.
  */
 export function steadyPress(el, targets, release) {
   let pressed = null;
@@ -17,12 +18,12 @@ export function steadyPress(el, targets, release) {
     if (!pressed) return;
     const { node, x, y } = pressed;
     const near = event.type === "pointerup" && Math.hypot(event.clientX - x, event.clientY - y) < NEAR;
-    // no click of the browser's own will reach it
+    // the browser will not send its own click to this target
     if (near && node.isConnected && !node.contains(event.target)) node.click();
     setTimeout(() => {
       pressed = null;
       release();
-    }); // the click follows right after
+    }); // the click follows right after this event
   };
   const ends = ["pointerup", "pointercancel", "blur"];
   el.addEventListener("pointerdown", down);

@@ -1,4 +1,4 @@
-// The settings, and what else decides which token may come: a pattern, the seed.
+// The settings, and everything else that decides which token may come: a pattern and the seed.
 
 import { renew } from "../shared/controls.mjs";
 import { ownText } from "../shared/drafts.mjs";
@@ -33,7 +33,7 @@ export function settingsPanel(ctx, hub, model) {
     "form",
     { class: "llm-allow" },
     pattern,
-    element("button", { type: "submit", "data-acts": true }, "Allow only this"),
+    element("button", { type: "submit", "data-acts": true }, "Use this pattern"),
   );
   const misread = element("p", { class: "llm-refused" });
   allow.addEventListener("submit", async (event) => {
@@ -44,7 +44,7 @@ export function settingsPanel(ctx, hub, model) {
   let used = "";
   ownText(pattern, (text) => text === used);
   const forget = () => {
-    // what was typed and refused, or not used yet
+    // forget what the reader typed if it was refused, or is not used yet
     fields.forEach((one) => one.forget());
     misread.textContent = refused.textContent = "";
     pattern.value = used;
@@ -94,7 +94,7 @@ export function settingsPanel(ctx, hub, model) {
       "div",
       { class: "llm-setting" },
       element("span", { class: "llm-name" }, element("code", {}, "pattern")),
-      element("span", { class: "llm-note" }, "the new text has to match this regular expression"),
+      element("span", { class: "llm-note" }, "the new text must match this regular expression"),
       allow,
       misread,
     ),
@@ -107,7 +107,11 @@ export function settingsPanel(ctx, hub, model) {
       again,
       refused,
     ),
-    element("p", { class: "llm-note" }, ctx.live ? "While this is open, you can ban a token beside its bar." : ""),
+    element(
+      "p",
+      { class: "llm-note" },
+      ctx.live ? "While these settings are open, you can ban a token beside its bar." : "",
+    ),
     banning,
   );
   more.addEventListener("toggle", () => ctx.redraw());

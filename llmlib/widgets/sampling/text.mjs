@@ -5,7 +5,7 @@ import { surpriseLegend } from "../shared/surprise.mjs";
 import { pathTo } from "./data.mjs";
 import { tokenBox } from "./tokens.mjs";
 
-const SHOWN = 240; // characters of a long prompt
+const SHOWN = 240; // how many characters of a long prompt are shown
 const AT_THE_END = {
   "end token": "The model has ended its text here. ",
   constraint: "The text matches the whole pattern: only the end token may follow. ",
@@ -16,7 +16,7 @@ export function textPart(ctx) {
   let path = [];
   const text = tokenBox(
     ctx,
-    `The text so far, token by token: arrow keys move${ctx.live ? ", Enter goes back there" : ""}`,
+    `The text so far, token by token. Arrow keys move${ctx.live ? "; Enter goes back to a token" : ""}`,
     (k) => ctx.act("go", { node: path[k] }),
   );
   const legend = element("div", { class: "llm-note" });
@@ -27,7 +27,7 @@ export function textPart(ctx) {
   const run = button("Keep writing", "Let chance pick one token after another, until you pause", () =>
     ctx.toggle("step"),
   );
-  const back = button("◀ Back", "Take the last token back; its branch is kept", () => ctx.act("back"));
+  const back = button("◀ Back", "Take back the last token; its branch is kept", () => ctx.act("back"));
   const home = button("To the prompt", "Go back to the prompt; all branches are kept", () =>
     ctx.act("go", { node: 0 }),
   );
@@ -41,7 +41,7 @@ export function textPart(ctx) {
     count,
   );
   const node = element("div", { role: "group", "aria-label": "Your text" }, text.node, legend, tools);
-  /** One can go back if something is written, or is being written. */
+  /** Enable the buttons that go back if something is written, or is being written. */
   function drawButtons() {
     run.textContent = ctx.writing() === "step" ? "❚❚ Pause" : "Keep writing";
     back.disabled = home.disabled = !path.length && !ctx.waiting();
@@ -51,7 +51,7 @@ export function textPart(ctx) {
     const prompt = ctx.prompt();
     const short = prompt.length > SHOWN ? `…${Array.from(prompt).slice(-SHOWN).join("")}` : prompt;
     path = pathTo(tree, ctx.at());
-    shown.textContent = short.trim() ? short : visibleToken(short); // spaces alone would look like no prompt
+    shown.textContent = short.trim() ? short : visibleToken(short); // a prompt of only spaces would look empty
     text.show(
       path.map((one) => ({ text: ctx.word(tree.ids[one]), logProb: tree.logProbs[one] })),
       [[short, shown]],

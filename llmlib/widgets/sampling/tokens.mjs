@@ -1,14 +1,14 @@
-// The written tokens; each can be chosen with the mouse or the keyboard.
+// The written tokens; readers can choose a token with the mouse or the keyboard.
 
 import { direction, element, joinedText, percent, runs, spokenToken } from "../shared/shared.mjs";
 import { surprising } from "../shared/surprise.mjs";
 import { roving, stepTo, tabTo } from "../shared/keys.mjs";
 
-/** What a token is called: itself, and how much it surprised the model. */
+/** Describe a token: the token itself, and how much it surprised the model. */
 export const tokenInWords = (text, logProb) =>
   `${spokenToken(text)}, ${percent(Math.exp(logProb))}, surprise ${(-logProb).toFixed(1)} nats`;
 
-/** Make these the children without touching those already in place, so that they keep the focus and the mouse. */
+/** Set the children of a box, but do not touch children already in place, so that they keep the focus and the mouse. */
 function arrange(box, nodes) {
   const wanted = new Set(nodes);
   const gone = Array.from(box.childNodes).filter((child) => !wanted.has(child));
@@ -18,7 +18,7 @@ function arrange(box, nodes) {
   });
 }
 
-/** The same in reading order (see `inReadingOrder`). */
+/** Set the children of a box in reading order (see `inReadingOrder`). */
 function arrangeTexts(box, texts, nodes) {
   const spanOf = (first) =>
     first.parentNode?.parentNode === box && first.parentNode.firstChild === first
@@ -37,11 +37,14 @@ function arrangeTexts(box, texts, nodes) {
   );
 }
 
-/** A box of tokens through which arrow keys walk; Tab leads to one of them. A click or Enter calls `choose(number)`. */
+/**
+ * Make a box of tokens that readers step through with arrow keys; Tab leads to one token. A click or Enter calls
+ * `choose(number)`.
+ */
 export function tokenBox(ctx, label, choose) {
   const node = element("div", { class: "llm-text", role: "group", "aria-label": label });
   let boxes = [];
-  let drawn = []; // their nodes, and what each was made of
+  let drawn = []; // what each token's node was made from
   const numberOf = (event) => boxes.indexOf(event.target.closest?.(".llm-token"));
   node.addEventListener("click", (event) => {
     if (numberOf(event) >= 0) choose(numberOf(event));
@@ -78,11 +81,11 @@ export function tokenBox(ctx, label, choose) {
         [...before.map(([text]) => text), ...tokens.map(({ text }) => text)],
         [...before.map(([, one]) => one), ...boxes],
       );
-      node.tabIndex = boxes.length ? -1 : 0; // the keyboard must reach whatever scrolls
+      node.tabIndex = boxes.length ? -1 : 0; // the keyboard must reach a box that scrolls
       const here = focused < 0 ? last : Math.min(focused, last);
       tabTo(boxes, boxes[here]);
-      if (focused >= 0) boxes[here]?.focus({ preventScroll: true }); // if it was replaced
-      else node.scrollTop = node.scrollHeight; // it grows at its end
+      if (focused >= 0) boxes[here]?.focus({ preventScroll: true }); // the focused token may have been replaced
+      else node.scrollTop = node.scrollHeight; // new tokens appear at the end
     },
   };
 }

@@ -10,9 +10,9 @@ import { steadyPress } from "./press.mjs";
 import { settingsPanel } from "./settings.mjs";
 import { textPart } from "./text.mjs";
 
-// acts that end writing by itself
+// acts that stop automatic writing
 const LEAVES = ["prompt", "back", "go", "again", "take", "follow", "add", "drop", "use", "clear"];
-const NARROWEST = 720; // pixels: below this width the settings stand above the bars
+const NARROWEST = 720; // pixels: in a narrower view, the settings are above the bars
 const TABS = [
   ["next", "Next token"],
   ["draws", "200 draws"],
@@ -23,14 +23,14 @@ const TABS = [
 export default widget("llm-sampling", ({ model, hub, el, still }) => {
   const place = model.get("place");
   const state = { tab: place.tab ?? "next", stage: place.stage ?? null };
-  const page = String(performance.timeOrigin); // whichever page is writing; a closed page no longer writes
+  const page = String(performance.timeOrigin); // identifies the page that is writing: a closed page no longer writes
   let colour = null;
   let drawn = false;
   let unpacked = [null, null];
   let late = false;
   let shownAt = 0;
 
-  // What the panels can see and call.
+  // The values and functions that panels can use.
   const ctx = {
     word: (id) => model.get("words")[id] ?? "",
     prompt: () => model.get("prompt"),
@@ -52,7 +52,10 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
       return unpacked[1];
     },
     colour: (logProb) => colour(logProb),
-    /** The number of the stage that is compared with the one before it; null: the last with the first. */
+    /**
+     * Return the number of the stage that is compared with the stage before it; null: compare the last with the first
+     * stage.
+     */
     stage() {
       const k = ctx.stages().findIndex(({ name }) => name === state.stage);
       return k > 0 ? k : null;
@@ -65,7 +68,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     live: hub.live,
     waiting: () => hub.waiting,
     act(kind, details) {
-      // the bars are for this point; the text may have grown since
+      // the bars belong to this node; the text may have grown since
       if (kind === "take" && ctx.writing()) hub.act("go", { node: shownAt });
       if (LEAVES.includes(kind)) ctx.stop();
       const done = hub.act(kind, details);
@@ -73,15 +76,17 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
       done.then(text.drawButtons);
       return done;
     },
-    /** What is being written, in this view of the widget or another: "step", "race", or "". */
+    /** Return what is being written, in any view of this widget: "step", "race", or "". */
     writing: () => model.get("writing")?.kind ?? "",
-    /** The same act again and again, until a view stops it, the kernel is interrupted, or Python refuses. */
+    /**
+     * Send the same act again and again, until a view stops the writing, the kernel is interrupted, or Python refuses.
+     */
     async write(kind) {
       const by = `${page} ${Math.random()}`;
       const mine = () => model.get("writing").by === by;
       hub.look({ writing: { kind, by } });
       while (mine() && (await hub.act(kind, { run: by }))) {
-        /* the next */
+        /* continue with the next act */
       }
       if (mine()) ctx.stop();
     },
@@ -145,7 +150,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
   const lead = element(
     "p",
     { class: "llm-note llm-lead" },
-    "The model gives every token a probability, settings change them, and chance picks one. ",
+    "The model gives every token a probability, settings change the probabilities, and chance picks a token. ",
     hub.live
       ? "Change a setting and watch the bars, or click a token to take it."
       : "This is a page without a model: look around in the tabs.",
@@ -175,7 +180,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     const home = beside ? right : board;
     board.classList.toggle("llm-beside", beside);
     if (settings.node.parentNode !== home) {
-      // where there is no room beside the bars: above them, and the rest below
+      // if there is no space beside the bars: put the settings above the bars, and further settings below
       home.prepend(settings.node);
       if (beside) settings.node.append(settings.more);
       else left.after(settings.more);
@@ -204,7 +209,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     performance.mark("llm-sampling-updated");
   };
   const moved = () => {
-    // another view of the same widget has moved
+    // the reader has moved in another view of the same widget
     const now = model.get("place");
     const target = { tab: now.tab ?? state.tab, stage: now.stage ?? null };
     if (target.tab === state.tab && target.stage === state.stage) return;

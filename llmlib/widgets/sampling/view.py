@@ -1,4 +1,4 @@
-"""The sampling view: a distribution before and after each setting, and the branches that were written."""
+"""The sampling view: a distribution before and after each setting, and the branches of a text."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,17 +18,17 @@ from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
 
 
 class SamplingView(View):
-    """The next token's probabilities, and what settings do to them; `sampling_view` makes one from arrays.
+    """The next token's probabilities, and what settings do to them; to make a view from arrays, use `sampling_view`.
 
-    `tokens` are those worth showing, each with the name of the stage that ruled it out (`cut`). `stages` are the
-    model's own distribution and what each setting made of the one before (see `compare`). `tree` holds the bytes of
-    `Branches`, `at` is the node where the text ends, and `words` are the texts of all ids in them.
+    `tokens` are the tokens worth showing, each with the name of the stage that ruled it out (`cut`). `stages` describe
+    the model's distribution, and the distribution after each setting (see `compare`). `tree` holds the bytes of
+    `Branches`, `at` is the node where the text ends, and `words` maps the ids of all these tokens to texts.
 
     The owner of a model handles the acts "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`), "set"
     (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`), "again", and for
     texts side by side "add", "drop" (`lane`), "use" (`lane`), "race", "clear", "follow" (`lane`, `length`), by setting
-    the traits (see `llmlib.explore.explore_sampling`). A view that writes by itself, with one act "step" or "race"
-    after another, says so in `writing`, so that every view of the widget knows it and can stop it.
+    the traits (see `llmlib.explore.explore_sampling`). While a page writes automatically, with one act "step" or "race"
+    after another, `writing` says so, and every page that shows this widget can stop it.
     """
 
     folder = Path(__file__).parent
@@ -54,32 +54,32 @@ class SamplingView(View):
     )
 
     prompt = traitlets.Unicode("").tag(sync=True)
-    prompt_tokens = traitlets.Int(0).tag(sync=True)  # how many the prompt has
-    context = traitlets.Int(0).tag(sync=True)  # the most tokens that fit
+    prompt_tokens = traitlets.Int(0).tag(sync=True)  # how many tokens the prompt has
+    context = traitlets.Int(0).tag(sync=True)  # the most tokens that fit into the context
     vocabulary = traitlets.Int(0).tag(sync=True)
     tree = traitlets.Bytes(Branches().pack()).tag(sync=True)
     words = traitlets.Dict().tag(sync=True)  # texts by id
     at = traitlets.Int(PROMPT).tag(sync=True)
     ended = traitlets.Unicode("").tag(sync=True)  # why nothing can be written here
-    problem = traitlets.Unicode("").tag(sync=True)  # why the settings leave no token
+    problem = traitlets.Unicode("").tag(sync=True)  # why the settings do not leave any token
 
     settings = traitlets.Dict(dict(NEUTRAL)).tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)
     banned: Any = traitlets.List().tag(sync=True)  # ids
-    pattern = traitlets.Unicode("").tag(sync=True)  # a regular expression that the text has to match
+    pattern = traitlets.Unicode("").tag(sync=True)  # a regular expression that the text must match
 
     tokens: Any = traitlets.List().tag(sync=True)  # id, cut
     stages: Any = traitlets.List().tag(sync=True)  # name, entropy, kept, mass, p, rest
-    draws = traitlets.Dict().tag(sync=True)  # n, counts of the tokens shown, rest; empty: none
+    draws = traitlets.Dict().tag(sync=True)  # n, counts of the tokens shown, rest; empty if nothing was drawn
     lanes: Any = traitlets.List().tag(sync=True)  # settings, banned, pattern, ids, log_probs, ended
     place = traitlets.Dict().tag(sync=True)  # where the reader looks: tab, stage
-    writing = traitlets.Dict().tag(sync=True)  # kind (an act), by (a view); the browser's own
+    writing = traitlets.Dict().tag(sync=True)  # kind (an act), by (a view); only the browser writes this trait
 
     def put_stages(self, stages: Stages, words: Mapping[int, str], always: Sequence[int] = ()) -> None:
-        """Show the logits after each stage; `words` has the texts of tokens worth showing, and of those in `always`."""
-        tokens, told = compare(stages, always)
+        """Show the logits after each stage; `words` holds the texts of tokens worth showing and those in `always`."""
+        tokens, compared = compare(stages, always)
         with self.hold_sync():
-            self.tokens, self.stages, self.draws, self.vocabulary = tokens, told, {}, len(stages[0][1])
+            self.tokens, self.stages, self.draws, self.vocabulary = tokens, compared, {}, len(stages[0][1])
             self.learn(words)
 
     def learn(self, words: Mapping[int, str]) -> None:
@@ -91,7 +91,7 @@ class SamplingView(View):
         return str(self.words.get(str(id), ""))
 
     def branches(self) -> list[dict[str, Any]]:
-        """List everything that was written, a dict per node; the prompt is first, and children follow parents."""
+        """List every written token as a dict per node; the prompt comes first, and children follow parents."""
         nodes = Branches.unpack(self.tree).nodes
         known = [
             {
@@ -109,7 +109,7 @@ class SamplingView(View):
         return [{**prompt, "way": WAYS[0]}, *known[1:]]
 
     def written(self) -> list[str]:
-        """Return the tokens after the prompt, up to where the text ends now."""
+        """Return the tokens after the prompt, up to the current end of the text."""
         tree = Branches.unpack(self.tree)
         return [self.word(id) for id in tree.ids(self.at)]
 
@@ -129,7 +129,7 @@ class SamplingView(View):
         ends = sum(1 for _ in Branches.unpack(self.tree).ends())
         return (
             f"Sampling lab after “{text}”: {used} leaves {last['kept']:,} of {first['kept']:,} tokens, entropy "
-            f"{first['entropy']:.2f} before and {last['entropy']:.2f} nats after; {best_words}"
+            f"{first['entropy']:.2f} nats before and {last['entropy']:.2f} nats after; {best_words}"
             f"{ends:,} branch{'es'[: 2 * (ends != 1)]} so far."
         )
 
@@ -146,25 +146,26 @@ def sampling_view(
 ) -> SamplingView:
     """Show any model's distribution of the next token, before and after each stage.
 
-    `stages` are the model's logits, then those after each stage, by name; −∞ marks a token that a stage has
-    ruled out. `settings` are numbers to show beside it. Raises `ValueError` for no stages, NaN, or sizes that disagree.
+    `stages` holds logits by name: first the model's logits, and then the logits after each stage; −∞ marks a token that
+    a stage has ruled out. `settings` are numbers to show beside the stages' names. Raises `ValueError` if there are no
+    stages, if logits contain NaN, or if sizes disagree.
 
     >>> logits = np.log([0.6, 0.3, 0.1])
     >>> cut = np.where(logits < np.log(0.2), -np.inf, logits)
     >>> view = sampling_view("The", {"logits": logits, "top_k": cut}, [" cat", " dog", " sun"])
     >>> view.alt.split("; ")[0]
-    'Sampling lab after “The”: top_k leaves 2 of 3 tokens, entropy 0.90 before and 0.64 nats after'
+    'Sampling lab after “The”: top_k leaves 2 of 3 tokens, entropy 0.90 nats before and 0.64 nats after'
     """
     arrays = [(name, np.asarray(array, dtype=np.float64)) for name, array in stages.items()]
     if not arrays:
-        raise ValueError("This view shows logits. Give at least the model's own logits, as {'logits': …}.")
+        raise ValueError("There are no stages to show: give at least the model's logits, as {'logits': …}.")
     for name, array in arrays:
         if array.shape != (len(vocabulary),):
             raise ValueError(
                 f"The logits of {name!r} have shape {array.shape}, but the vocabulary has {len(vocabulary)} tokens."
             )
         if any(map(math.isnan, array.tolist())):
-            raise ValueError(f"The logits of {name!r} contain NaN.")
+            raise ValueError(f"The logits of {name!r} must not contain NaN.")
     view = SamplingView(prompt=prompt, settings={**NEUTRAL, **(settings or {})})
     tokens, _ = compare(arrays)
     view.put_stages(arrays, {token["id"]: vocabulary[token["id"]] for token in tokens})

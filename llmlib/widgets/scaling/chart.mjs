@@ -1,4 +1,4 @@
-// Draws a scene (see scene.mjs) as an SVG picture with the colours that the page has now.
+// Draws a scene (see scene.mjs) as an SVG picture in the page's current colours.
 
 import { svg } from "../shared/canvas.mjs";
 import { placeLabels } from "./scene.mjs";
@@ -7,10 +7,10 @@ const LEFT = 52;
 const RIGHT = 10;
 const TOP = 10;
 const BOTTOM = 40;
-const LETTER = 6.9; // the width of a bold character at 11 px, about
-const NEAR = 14; // pixels: a click this near to a mark means the mark
+const LETTER = 6.9; // the approximate width of a bold character at 11 px
+const NEAR = 14; // pixels: a click this close to a mark chooses the mark
 
-/** What lines and marks look like, by their kind. */
+/** Return how lines and marks of each kind look. */
 function looksOf({ ink, faint, accent, less, line }) {
   return {
     level: { stroke: faint, "stroke-width": 0.8, opacity: 0.8 },
@@ -24,7 +24,7 @@ function looksOf({ ink, faint, accent, less, line }) {
   };
 }
 
-/** The shape of a mark as an SVG path around a point. */
+/** Return the shape of a mark as an SVG path around a point. */
 const SHAPES = {
   run: [
     (x, y) => `M${x - 3} ${y - 3}l6 6m0 -6l-6 6`,
@@ -50,7 +50,7 @@ function markPath({ kind, group = 0 }, x, y, { ink, accent, less, paper }) {
   return svg("path", { d: shape(x, y), ...looks });
 }
 
-/** A small picture of a mark, for a legend. */
+/** Draw a small picture of a mark, for a legend. */
 export function sample(kind, palette, group = 0) {
   const node = svg("svg", { width: 20, height: 18, "aria-hidden": "true" });
   const line = looksOf(palette)[kind];
@@ -66,8 +66,8 @@ export function sample(kind, palette, group = 0) {
 }
 
 /**
- * Draw a scene into `node`, `width` by `height` pixels, and return where things are: `at(event)` is the mark under the
- * pointer, or else the values there: { mark } or { x, y }.
+ * Draw a scene into `node`, `width` by `height` pixels, and return where everything is: `at(event)` returns the mark
+ * under the pointer, or else the values at the pointer: { mark } or { x, y }.
  */
 export function drawScene(node, scene, { width, height, palette }) {
   const inner = { width: width - LEFT - RIGHT, height: height - TOP - BOTTOM };
@@ -119,7 +119,7 @@ export function drawScene(node, scene, { width, height, palette }) {
     const shown = points.map(([x, y]) => [toX(x), toY(y)]).filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
     lines.append(svg("path", { d: pathOf(shown), ...looks[kind] }));
     const end = width - RIGHT - (first ? 34 : 4);
-    const isFree = (x, y) => y > TOP + 22 || x > LEFT + 80; // the axis has its name in the corner
+    const isFree = (x, y) => y > TOP + 22 || x > LEFT + 80; // the name of the axis is in the corner
     const seen = shown.filter(
       ([x, y]) => x > LEFT + 4 && x < end && y > TOP + 16 && y < height - BOTTOM - 4 && isFree(x, y),
     );
@@ -168,7 +168,7 @@ export function drawScene(node, scene, { width, height, palette }) {
 
 const haloOf = ({ paper }) => ({ stroke: paper, "stroke-width": 3, "paint-order": "stroke" });
 
-/** A path through points, without those so far outside that they only cost bytes. */
+/** Return a path through points, but leave out points so far outside that they only cost bytes. */
 function pathOf(points) {
   const most = 5000;
   const near = ([x, y]) => Math.abs(x) < most && Math.abs(y) < most;
@@ -179,7 +179,7 @@ function pathOf(points) {
   return shown.map(([x, y], k) => `${k ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 }
 
-/** The labels of lines that do not cover an earlier label. */
+/** Keep only labels of lines that do not cover an earlier label. */
 function spaced(named) {
   const kept = [];
   for (const one of named)

@@ -1,12 +1,12 @@
-// Fields for numbers: with a slider and words such as "70B", or plain ones. What is not a number stays as it was typed,
-// with the reason beside it, and the earlier number stays in use.
+// Fields for numbers: with a slider and words such as "70B", or without a slider. If the reader types anything but a
+// valid number, the text stays, the reason appears beside it, and the earlier number stays in use.
 
 import { element } from "../shared/shared.mjs";
 import { amount, parseAmount, spokenAmount } from "./words.mjs";
 
-const FINE = 100; // steps of a slider for each power of ten
+const FINE = 100; // steps of a slider per power of ten
 
-/** A slider over powers of ten, and a box where the reader types "70B". `zero`: its left end means none. */
+/** Make a slider over powers of ten, and a box where the reader types "70B". With `zero`, the left end means 0. */
 export function amountField({ label, range: [low, high], zero = false, change }) {
   const [from, to] = [low, high].map((value) => Math.round(Math.log10(value) * FINE));
   const slider = element("input", { type: "range", min: from, max: to, step: 1, "aria-label": label });
@@ -44,14 +44,14 @@ export function amountField({ label, range: [low, high], zero = false, change })
   };
 }
 
-/** A box for a number from `low` to `high`. */
+/** Make a box for a number from `low` to `high`. */
 export function numberField({ label, low, high, step = "any", change }) {
   const box = element("input", { type: "number", min: low, max: high, step, "aria-label": label });
   const refused = element("p", { class: "llm-refused" });
   let value = null;
   const tell = (wrong) => {
     box.setAttribute("aria-invalid", String(wrong));
-    refused.textContent = wrong ? `A number from ${low} to ${high.toLocaleString("en")}. In use: ${value}.` : "";
+    refused.textContent = wrong ? `Write a number from ${low} to ${high.toLocaleString("en")}. In use: ${value}.` : "";
   };
   box.addEventListener("input", () => {
     const typed = Number(box.value);
@@ -72,7 +72,7 @@ export function numberField({ label, low, high, step = "any", change }) {
   };
 }
 
-/** A list that opens: `options` are words, and `change` gets the number of the one that is chosen. */
+/** Make a drop-down list: `options` are words, and `change` gets the number of the chosen option. */
 export function listField({ label, change }) {
   const list = element("select", { "aria-label": label });
   list.addEventListener("change", () => change(Number(list.value)));

@@ -1,38 +1,41 @@
-// What follows from a scaling law L = (E + A / N^alpha + B / D^beta)^power, with N parameters and D tokens. All of it
-// is arithmetic, the same as in llmlib.scaling. `rows.py` says what a law and a machine have.
+// Computes what follows from a scaling law L = (E + A / N^alpha + B / D^beta)^power, with N parameters and D tokens.
+// The arithmetic is the same as in llmlib.scaling; `rows.py` lists the fields of laws and machines.
 
-const AT = 1e18; // FLOPs: for these a law gives its best size
+const AT = 1e18; // FLOPs: the compute for which a law states its best size
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
-const ODDS = 30; // log-odds: far enough on both sides
+const ODDS = 30; // log-odds at both ends of the search, far enough apart
 
-/** The loss of a model, in nats. */
+/** Predict the loss of a model, in nats. */
 export const lossOf = (law, n, d) => (law.E + law.A * n ** -law.alpha + law.B * d ** -law.beta) ** law.power;
 
-/** FLOPs for training: 6 for each parameter and token. */
+/** Return the FLOPs for training: 6 for each parameter and token. */
 export const trainingFlops = (n, d) => 6 * n * d;
 
-/** FLOPs of reading and writing this many tokens: 2 for each parameter and token. */
+/** Return the FLOPs for reading and writing this many tokens: 2 for each parameter and token. */
 export const answeringFlops = (n, tokens) => 2 * n * tokens;
 
-/** The size and the tokens that a law finds best for this many FLOPs. */
+/** Return the size and the number of tokens that a law finds best for this many FLOPs. */
 export function bestFor(law, compute) {
   const n = law.best_size * (compute / AT) ** law.size_exponent;
   return { n, d: compute / 6 / n };
 }
 
-/** The part of a loss that better models can reduce: the price of size plus the price of tokens. */
+/** Return the part of a loss that better models can reduce: the term for size plus the term for tokens. */
 const gapOf = (law, loss) => loss ** (1 / law.power) - law.E;
 
-/** How many tokens bring a model of this size to a loss; infinitely many if it is too small. */
+/** Return how many tokens bring a model of this size to a loss; Infinity if the model is too small. */
 export function tokensFor(law, n, loss) {
   const left = gapOf(law, loss) - law.A * n ** -law.alpha;
   return left > 0 ? (law.B / left) ** (1 / law.beta) : Infinity;
 }
 
-/** The size that reaches a loss with unlimited tokens; no smaller size does. */
+/** Return the size that reaches a loss with unlimited tokens; smaller models cannot reach this loss. */
 export const smallestFor = (law, loss) => (law.A / gapOf(law, loss)) ** (1 / law.alpha);
 
-/** The model of a loss whose size causes this share (as log-odds) of the reducible part; its tokens cause the rest. */
+/**
+ * Return the model with this loss whose size causes this share (as log-odds) of the reducible part; its tokens cause
+ * the rest.
+ */
 export function modelOf(law, loss, odds) {
   const gap = gapOf(law, loss);
   const share = 1 / (1 + Math.exp(-odds));
@@ -41,8 +44,8 @@ export function modelOf(law, loss, odds) {
 }
 
 /**
- * The model that reaches a loss with the fewest FLOPs for training and inference together, if it reads and writes this
- * many tokens in its life: { n, d, flops }. There is one minimum; the golden section narrows it down.
+ * Find the model that reaches a loss with the fewest FLOPs for training and inference together, if it reads and writes
+ * `answered` tokens in its lifetime: { n, d, flops }. There is only one minimum, and a golden-section search finds it.
  */
 export function cheapest(law, loss, answered) {
   const made = (odds) => {
@@ -57,7 +60,10 @@ export function cheapest(law, loss, answered) {
   return made((low + high) / 2);
 }
 
-/** What a computation takes on `count` machines that reach a share (`utilisation`) of their peak. */
+/**
+ * Return the time, money and energy for a computation on `count` machines that reach a share (`utilisation`) of their
+ * peak.
+ */
 export function billOf(flops, machine, { count, utilisation, price }) {
   const hours = flops / (machine.peak_flops * utilisation) / 3600;
   return {
@@ -68,7 +74,7 @@ export function billOf(flops, machine, { count, utilisation, price }) {
   };
 }
 
-/** What is outside the range that a law was fitted to: ["40 times the largest number of tokens", …]. */
+/** Say what is outside the range that a law was fitted to: ["40 times the largest number of tokens", …]. */
 export function outside(law, n, d) {
   const far = (value, range, what) => {
     if (!range || (value >= range[0] * 0.995 && value <= range[1] * 1.005)) return [];

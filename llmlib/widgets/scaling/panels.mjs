@@ -1,4 +1,5 @@
-// What is beside and below the chart: the model and its loss, its training bill, its use, and where figures come from.
+// The panels beside and below the chart: the model and its loss, its training bill, its use, and the sources of
+// figures.
 
 import { element } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
@@ -15,10 +16,13 @@ const fact = () => element("dd", { "data-text": true });
 const panel = (title, ...children) =>
   element("div", { class: "llm-panel", role: "group", "aria-label": title }, element("h3", {}, title), ...children);
 
-/** The model: from a list, or by its parameters and tokens; and what the law says about it. */
+/**
+ * Make the model's panel: readers choose a model from a list, or set parameters and tokens, and the law predicts the
+ * loss.
+ */
 export function modelPanel(ctx) {
   const list = listField({
-    label: "Take the figures of",
+    label: "Use the figures of",
     change(k) {
       const { parameters, tokens } = ctx.get("models")[k - 1] ?? ctx.place();
       ctx.go({ parameters, tokens });
@@ -73,11 +77,11 @@ export function modelPanel(ctx) {
   function drawParts(law, { n, d }, value) {
     bar.hidden = law.power !== 1;
     parts.textContent =
-      "This formula has no irreducible loss (the part that nobody can foresee), and it does not split into separate " +
+      "This formula has no irreducible loss (the part that nobody can predict), and it does not split into separate " +
       "terms for size and data.";
     if (bar.hidden) return;
     const all = [
-      ["llm-unforeseen", law.E, "that nobody can foresee"],
+      ["llm-unforeseen", law.E, "that nobody can predict"],
       ["llm-size", law.A * n ** -law.alpha, "from having too few parameters"],
       ["llm-text", law.B * d ** -law.beta, "from having too few tokens"],
     ];
@@ -92,7 +96,7 @@ export function modelPanel(ctx) {
   }
 }
 
-/** Machines, how many, how busy, and at what price: days, money and energy. */
+/** Make the machines' panel: their number, utilisation and price, and the time, money and energy for training. */
 export function billPanel(ctx) {
   const list = listField({ label: "Machine", change: (machine) => ctx.go({ machine, price: null }) });
   const count = numberField({
@@ -103,7 +107,7 @@ export function billPanel(ctx) {
     change: (value) => ctx.go({ count: value }),
   });
   const price = numberField({
-    label: "Dollars an hour, each",
+    label: "Dollars an hour per machine",
     low: 0,
     high: 1e5,
     change: (value) => ctx.go({ price: value }),
@@ -158,7 +162,7 @@ export function billPanel(ctx) {
   };
 }
 
-/** Answers that the model gives in its life, and which model of the same loss is the cheapest overall. */
+/** Make the usage panel: the answers over a model's lifetime, and the cheapest model overall with the same loss. */
 export function usePanel(ctx) {
   const answers = amountField({
     label: "Answers over its lifetime",
@@ -183,7 +187,7 @@ export function usePanel(ctx) {
   const bowl = svg("svg", { role: "img" });
   const legend = element("div", { class: "llm-legend" });
   const figure = element("figure", {}, bowl, legend);
-  const take = element("button", { type: "button", onclick: () => ctx.takeCheapest() }, "Take the cheapest");
+  const take = element("button", { type: "button", onclick: () => ctx.takeCheapest() }, "Use the cheapest model");
   const node = panel("Use it", answers.node, tokens.node, said, take, figure, none);
   return {
     node,
@@ -205,7 +209,7 @@ export function usePanel(ctx) {
       said.textContent =
         `${goal}, the cheapest model has ${amount(cheap.n)} parameters and reads ${amount(cheap.d)} tokens ` +
         `(${amount(cheap.d / cheap.n)} per parameter): ${power(cheap.flops)} FLOPs in all. ` +
-        `Yours takes ${power(mine)}, ${how}.`;
+        `Your model takes ${power(mine)}, ${how}.`;
       drawScene(bowl, bowlOf(all), { width, height: 220, palette });
       bowl.setAttribute("aria-label", `FLOPs for training and inference, by model size. ${said.textContent}`);
       legend.replaceChildren(
@@ -219,13 +223,13 @@ export function usePanel(ctx) {
   };
 }
 
-/** The parts of a legend: [[kind, words, group], …]. */
+/** Make the entries of a legend: [[kind, words, group], …]. */
 export const key = (palette, parts) =>
   parts.map(([kind, words, group]) =>
     element("span", { class: "llm-key" }, sample(kind, palette, group), element("span", { "data-text": true }, words)),
   );
 
-/** All figures as a table, each with its source. */
+/** Make tables of all figures, each with its source. */
 export function sources(ctx) {
   const box = element("div", { class: "llm-tables", tabindex: 0, role: "group", "aria-label": "Tables of figures" });
   const node = element("details", {}, element("summary", {}, "All figures, and where they come from"), box);
@@ -263,7 +267,7 @@ export function sources(ctx) {
       const all = [table("Laws: loss = (E + A / N^α + B / D^β)^power", symbols, laws)];
       const heads = ["model", "parameters", "tokens", "each", "FLOPs", "loss by this law", "source"];
       if (models.length) all.unshift(table("Models", heads, models));
-      const columns = ["machine", "FLOPs a second, at most", "draws", "an hour (assumed)", "source"];
+      const columns = ["machine", "FLOPs a second, at most", "power", "an hour (assumed)", "source"];
       if (machines.length) all.push(table("Machines", columns, machines));
       box.replaceChildren(...all);
     },

@@ -1,4 +1,4 @@
-"""The static picture of a scaling view: the plane of parameters and tokens."""
+"""The static picture of a scaling view: the plane of parameters and tokens, for places where no widget can run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from llmlib.widgets.shared.base import escape_xml
 from llmlib.widgets.shared.still import FAINT, INK
 from llmlib.widgets.shared.token_text import picture
 
-YOURS = "#0b5cad"  # as in the light theme of shared.css
+YOURS = "#0b5cad"  # a colour of shared.css's light theme
 WIDTH, HEIGHT = 760, 470
 LEFT, RIGHT, TOP, BOTTOM = 60.0, 16.0, 56.0, 66.0  # pixels around the plane
 HALO = 'stroke="#ffffff" stroke-width="3" paint-order="stroke"'
@@ -68,7 +68,7 @@ def draw(view: Explorer) -> str:
 
 
 def _around(values: Sequence[Number]) -> Range:
-    """Return a range a bit wider than some numbers span, in half powers of ten."""
+    """Return a range slightly wider than that of some numbers, in half powers of ten."""
     low, high = math.log10(min(values)), math.log10(max(values))
     room = 0.15 + 0.04 * (high - low)
     return 10 ** (math.floor(2 * (low - room)) / 2), 10 ** (math.ceil(2 * (high + room)) / 2)
@@ -83,7 +83,7 @@ def _levels(law: Row, across: Range, up: Range) -> list[float]:
 
 
 class _Plane:
-    """Places on the plane, and what is drawn there."""
+    """A plane of parameters and tokens that finds positions, and draws lines, dots and names."""
 
     def __init__(self, across: Range, up: Range):
         self.across, self.up = across, up
@@ -99,7 +99,7 @@ class _Plane:
         return f'<polyline points="{near}" fill="none" {looks}/>'
 
     def level_label(self, points: Sequence[tuple[float, float]], words: str) -> str:
-        """Write the loss of a line at the last of its points that is well inside the plane."""
+        """Write the loss of a line at its last point that is well inside the plane."""
         places = [self.at(*point) for point in points]
         seen = [(x, y) for x, y in places if LEFT + 4 < x < WIDTH - RIGHT - 24 and TOP + 16 < y < HEIGHT - BOTTOM - 4]
         if not seen:
@@ -118,7 +118,7 @@ class _Plane:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" fill="{INK}"/>'
 
     def names(self, models: Sequence[Row]) -> str:
-        """Write the name of each model beside its dot, unless it would cover a dot or another name."""
+        """Write the name of each model beside its dot, unless the name would cover a dot or another name."""
         places = [self.at(row["parameters"], row["tokens"]) for row in models]
         taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
         parts = []

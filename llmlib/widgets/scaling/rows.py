@@ -1,4 +1,4 @@
-"""The data of a scaling view as plain rows: laws, models, machines and runs. Also computes what follows from a law."""
+"""The data of a scaling view as plain rows: laws, models, machines and runs. Also computes predictions from a law."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,17 +7,17 @@ from typing import Any
 Row = dict[str, Any]
 Number = int | float  # the browser sends 7e10 as a whole number
 
-AT = 1e18  # FLOPs: the compute for which a row gives its best size
+AT = 1e18  # FLOPs: the compute for which a law states its best size
 CONSTANTS = ("A", "B", "alpha", "beta", "power")
 
 
 def law_row(law: Mapping[str, Any]) -> Row:
-    """Check a law L = (E + A / N^alpha + B / D^beta)^power, and add what is left out.
+    """Check a law L = (E + A / N^alpha + B / D^beta)^power, and fill in missing fields.
 
-    `power` is 1 by default. `best_size` is the best size for 10^18 FLOPs and `size_exponent` how it grows with compute;
-    by default both follow from the constants. `parameters` and `tokens` are the ranges that the law was fitted to,
-    `note` what the reader has to know before trusting it, and `one_pass` says whether its D is what training reads
-    once, so that training takes 6 N D FLOPs. Raises `ValueError` for constants that are not positive.
+    `power` is 1 by default. `best_size` is the best size for 10^18 FLOPs and `size_exponent` says how this size grows
+    with compute; by default, both follow from the constants. `parameters` and `tokens` are the ranges that the law was
+    fitted to, `note` is what the reader must know before trusting the law, and `one_pass` says whether training reads
+    each of the D tokens once, so that training takes 6 N D FLOPs. Raises `ValueError` if a constant is not positive.
     """
     row = {"power": 1.0, "source": "", "note": "", "one_pass": True, "parameters": None, "tokens": None, **law}
     for name in ("E", *CONSTANTS):
@@ -33,21 +33,26 @@ def law_row(law: Mapping[str, Any]) -> Row:
 
 
 def model_row(model: Mapping[str, Any]) -> Row:
-    """Check a model: its `name`, `parameters`, `tokens`, and the `source` of the two. Raises `ValueError`."""
+    """Return the row of a model (`name`, `parameters`, `tokens`, `source`), or raise `ValueError` for bad numbers."""
     if not (_positive(model["parameters"]) and _positive(model["tokens"])):
         raise ValueError(f"The model {model['name']!r} needs positive numbers of parameters and tokens.")
     return {"source": "", **model, "parameters": float(model["parameters"]), "tokens": float(model["tokens"])}
 
 
 def machine_row(machine: Mapping[str, Any]) -> Row:
-    """Check a machine: `name`, `peak_flops` a second, `watts`, `dollars_per_hour` and `source`. Raises `ValueError`."""
+    """Return the row of a machine with `name`, `peak_flops` (a second), `watts`, `dollars_per_hour` and `source`.
+
+    Raises `ValueError` if a number is out of range.
+    """
     if not (_positive(machine["peak_flops"]) and _positive(machine["watts"]) and machine["dollars_per_hour"] >= 0):
-        raise ValueError(f"The machine {machine['name']!r} needs a positive peak and watts, and a price of 0 or more.")
+        raise ValueError(
+            f"Machine {machine['name']!r} must have positive peak_flops and watts, and dollars_per_hour of 0 or more."
+        )
     return {"source": "", **machine}
 
 
 def runs_row(name: str, points: Sequence[Sequence[float]]) -> Row:
-    """Check the reader's own runs: for each its parameters, tokens and loss. Raises `ValueError`."""
+    """Return the row of the reader's own runs, each with parameters, tokens and loss, or raise `ValueError`."""
     rows = [[float(value) for value in point] for point in points]
     if not all(len(row) == 3 and all(map(_positive, row)) for row in rows):
         raise ValueError(f"Each of the runs {name!r} needs three positive numbers: parameters, tokens and loss.")
@@ -71,7 +76,7 @@ def best_for(law: Row, compute: Number) -> tuple[float, float]:
 
 
 def line_of(law: Row, loss: float, steps: int = 120) -> list[tuple[float, float]]:
-    """List points (parameters, tokens) with this loss, from few parameters to many; none if the loss is below E."""
+    """List points (parameters, tokens) with this loss, from few parameters to many; none for a loss below E."""
     gap = loss ** (1 / law["power"]) - law["E"]
     if gap <= 0:
         return []
@@ -83,7 +88,7 @@ def line_of(law: Row, loss: float, steps: int = 120) -> list[tuple[float, float]
 
 
 def amount(value: Number) -> str:
-    """Write a number of parameters or tokens for people, as `amount` in words.mjs does.
+    """Format a number of parameters or tokens, as `amount` in words.mjs does.
 
     >>> amount(70e9), amount(1.4e12), amount(381_600), amount(950)
     ('70B', '1.4T', '382k', '950')

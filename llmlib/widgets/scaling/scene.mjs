@@ -1,15 +1,15 @@
-// Where everything is on the charts of this view, as numbers: scales, lines and marks. It does not touch the page.
+// Computes where everything is on this view's charts: scales, lines and marks. This code does not touch the page.
 
 import { bestFor, lossOf, modelOf, smallestFor, tokensFor, trainingFlops, answeringFlops } from "./laws.mjs";
 import { amount, nats, power } from "./words.mjs";
 import { ticksBetween } from "../shared/runs/curves.mjs";
 
-const HALF = 0.5; // of a power of ten: in such steps a window grows
-const LEVELS = 9; // lines of equal loss
+const HALF = 0.5; // windows grow in steps of half a power of ten
+const LEVELS = 9; // the number of lines of equal loss
 const log = Math.log10;
 const steps = (from, to, count) => Array.from({ length: count + 1 }, (_, k) => from + ((to - from) * k) / count);
 
-/** The range of some positive numbers, a bit wider, in half powers of ten. */
+/** Return the range of some positive numbers, slightly widened, in half powers of ten. */
 export function around(values) {
   const [low, high] = [log(Math.min(...values)), log(Math.max(...values))];
   const room = 0.15 + 0.04 * (high - low);
@@ -17,8 +17,8 @@ export function around(values) {
 }
 
 /**
- * A window that holds the reader's model, others, own runs and what the law was fitted to ("all"), the same without own
- * runs ("models"), or own runs alone ("runs").
+ * Return a window that holds the reader's model, other models, the reader's runs and the range that the law was fitted
+ * to ("all"), the same window without the runs ("models"), or a window for only the runs ("runs").
  */
 export function windowOf(which, { law, models, runs, you }) {
   const own = runs.flatMap(({ points }) => points.map(([n, d]) => ({ n, d })));
@@ -29,7 +29,7 @@ export function windowOf(which, { law, models, runs, you }) {
   return { n: around(all.map(({ n }) => n)), d: around(all.map(({ d }) => d)) };
 }
 
-/** Losses for lines in a window: round ones, from one corner to the other. */
+/** Choose round losses for the lines in a window, from one corner to the other. */
 export function levelsOf(law, { n, d }) {
   const between = ([low, high], share) => low * (high / low) ** share;
   const diagonal = steps(0.04, 0.96, LEVELS).map((share) => lossOf(law, between(n, share), between(d, share)));
@@ -38,14 +38,14 @@ export function levelsOf(law, { n, d }) {
   return round.filter((loss) => loss > least * 1.0005 && loss < most).sort((a, b) => a - b);
 }
 
-/** The line of one loss: [[n, d], …], from few parameters and many tokens to the opposite. */
+/** Return the line of one loss: [[n, d], …], from few parameters and many tokens to many parameters and few tokens. */
 export const lineOf = (law, loss) =>
   steps(24, -24, 120).map((odds) => {
     const { n, d } = modelOf(law, loss, odds);
     return [n, d];
   });
 
-/** Powers of ten on an axis, `most` of them at most. */
+/** Return the powers of ten on an axis, at most `most` of them. */
 export function tensOf([low, high], most) {
   const [from, to] = [Math.ceil(log(low) - 1e-9), Math.floor(log(high) + 1e-9)];
   const every = Math.max(1, Math.ceil((to - from + 1) / most));
@@ -56,7 +56,7 @@ export function tensOf([low, high], most) {
 
 const each = (n, d) => `${amount(d / n)} per parameter`;
 
-/** What all charts have a mark for: models, own runs, the reader's model, the best for its compute, the cheapest. */
+/** List the marks of all charts: models, own runs, the reader's model, the best for its compute, and the cheapest. */
 function marksOf({ law, models, runs, you, best, cheap }, place) {
   const says = (n, d) => `${amount(n)} parameters, ${amount(d)} tokens, ${each(n, d)}`;
   const byLaw = (n, d) => `${says(n, d)}; this law predicts a loss of ${nats(lossOf(law, n, d))}`;
@@ -81,7 +81,7 @@ function marksOf({ law, models, runs, you, best, cheap }, place) {
   ];
 }
 
-/** Parameters across, tokens upwards, lines of equal loss. */
+/** Build the plane: parameters across, tokens upwards, and lines of equal loss. */
 export function planeOf(all) {
   const { law, you } = all;
   const view = windowOf(all.window, all);
@@ -107,7 +107,7 @@ const inside =
   ({ n, d }) =>
     n >= across[0] && n <= across[1] && d >= up[0] && d <= up[1];
 
-/** Training FLOPs across, loss upwards: a line for each size, and the best that a law gives to any compute. */
+/** Build the compute chart: training FLOPs across, loss upwards, a line per size, and the best loss at any compute. */
 export function computeOf(all) {
   const { law } = all;
   const view = windowOf(all.window, all);
@@ -137,7 +137,7 @@ export function computeOf(all) {
 
 export const power10 = (value) => power(value).replace("1.0 · ", "");
 
-/** Sizes across, FLOPs upwards, all with the loss of the reader's model: training, answering, and both together. */
+/** Build the usage chart: sizes across, FLOPs upwards, at the reader's loss: for training, answering, and both. */
 export function bowlOf({ law, you, cheap, answered }) {
   const loss = lossOf(law, you.n, you.d);
   const least = smallestFor(law, loss);
@@ -165,7 +165,7 @@ export function bowlOf({ law, you, cheap, answered }) {
   };
 }
 
-/** 1, 2 and 5 times powers of ten in a range; of many, the powers alone. */
+/** Return 1, 2 and 5 times powers of ten in a range; if these are many, only the powers. */
 export function roundOf([low, high]) {
   const all = steps(Math.floor(log(low)), Math.ceil(log(high)), Math.ceil(log(high)) - Math.floor(log(low)))
     .flatMap((k) => [1, 2, 5].map((one) => Number((one * 10 ** k).toPrecision(3))))
@@ -174,8 +174,8 @@ export function roundOf([low, high]) {
 }
 
 /**
- * Places for labels beside their points, within a box of this size, so that none covers another label or a point:
- * [{ x, y, anchor } or null, …]. `points` have x, y, and the width of their label (0: none).
+ * Find positions for labels beside their points, within a box of this size, so that no label covers another label or a
+ * point: [{ x, y, anchor } or null, …]. `points` have x, y, and the width of their label (0: no label).
  */
 export function placeLabels(points, { width, height }) {
   const taken = points.map(({ x, y }) => [x - 4, y - 4, x + 4, y + 4]);

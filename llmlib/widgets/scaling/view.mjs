@@ -9,7 +9,7 @@ import { drawScene } from "./chart.mjs";
 import { SIZES_OF, billPanel, key, modelPanel, sources, usePanel } from "./panels.mjs";
 
 const WIDEST = 944;
-const BESIDE = 700; // pixels: from this width on, panels are beside each other
+const BESIDE = 700; // pixels: in a view at least this wide, panels are beside each other
 const OTHER_TEXT =
   "Your own runs use a different text and tokenizer, so their losses cannot be compared with this law's.";
 
@@ -48,7 +48,7 @@ export default widget("llm-scaling", ({ model, hub, el }) => {
     element("div", { class: "llm-two" }, figure, panels.model.node),
     element("div", { class: "llm-two" }, panels.use.node, panels.bill.node),
   );
-  const titles = () => ({ lines: said(all()).split(": "), ink: palette.ink }); // the law, and what it says
+  const titles = () => ({ lines: said(all()).split(": "), ink: palette.ink }); // the law, and what it predicts
   const menu = saveMenu(model, "scaling", () => pictureOf(figure, palette.paper, titles()));
   el.append(
     element("div", { class: "llm-row llm-top" }, element("p", { class: "llm-note llm-lead" }, lead), menu),
@@ -59,7 +59,7 @@ export default widget("llm-scaling", ({ model, hub, el }) => {
     spoken,
   );
 
-  /** Everything that the charts and panels show. */
+  /** Collect everything that the charts and panels show. */
   function all() {
     const { law: number, parameters, tokens, answers, answer_tokens, window } = place();
     const law = get("laws")[number] ?? get("laws")[0];
@@ -77,7 +77,7 @@ export default widget("llm-scaling", ({ model, hub, el }) => {
     };
   }
 
-  /** Your model in one sentence. */
+  /** Describe the reader's model in one sentence. */
   function said({ law, you }) {
     const loss = nats(lossOf(law, you.n, you.d));
     const flops = power(trainingFlops(you.n, you.d));
@@ -135,7 +135,7 @@ export default widget("llm-scaling", ({ model, hub, el }) => {
         ["frontier", "best for each compute"],
         ["level", isPlane ? "same loss" : "same size"],
         ...(isPlane ? [["compute", "same compute"]] : []),
-        ...(isPlane && shown.law.parameters ? [["region", "fitted here"]] : []),
+        ...(isPlane && shown.law.parameters ? [["region", "fitted range"]] : []),
       ]),
     );
     const half = beside ? Math.round(0.6 * width) - 32 : width - 24;

@@ -1,4 +1,4 @@
-"""The scaling view: parameters, tokens and machines in; loss, FLOPs, days, money and energy out, by a scaling law."""
+"""The scaling view: from parameters, tokens and machines to loss, FLOPs, days, money and energy, by a scaling law."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ PLACE = {
     "machine": 0,
     "count": 1000,
     "utilisation": 0.4,
-    "price": None,  # dollars an hour; None: the machine's own
+    "price": None,  # dollars an hour; None: the machine's listed price
     "answers": 1e9,
     "answer_tokens": 1000,
     "chart": "plane",  # or "compute"
@@ -25,17 +25,17 @@ PLACE = {
 
 
 class ScalingView(View):
-    """A plane of parameters and tokens with lines of equal loss; models and your own runs on it, and a model to move.
+    """A plane of parameters and tokens with lines of equal loss, other models, your own runs, and a model to move.
 
-    `laws`, `models` and `machines` are rows (see `rows.py` for their fields), and `runs` are your own by name: for
-    each its parameters, tokens and measured loss. `law` is the name of the law to begin with. `place` is what the
-    reader sets (`PLACE` has the names); the browser computes everything from it. Raises `ValueError` for rows with
-    numbers that are not positive, and for a law or a setting that does not exist.
+    `laws`, `models` and `machines` are rows (see `rows.py` for their fields), and `runs` holds your own runs by name:
+    each run's parameters, tokens and measured loss. `law` is the name of the law that is shown first. `place` holds
+    what the reader sets (`PLACE` lists the names); the browser computes everything else. Raises `ValueError` if numbers
+    in the rows are not positive, or if a law or a setting does not exist.
 
     >>> law = {"name": "Ours", "E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
     >>> ScalingView([law], [{"name": "Chinchilla", "parameters": 70e9, "tokens": 1.4e12}])
-    <ScalingView: By the law Ours, a model of 70B parameters that is trained on 1.4T tokens (20 each) gets to a loss of
-    1.937 nats. That takes 5.9e+23 FLOPs. Placed beside it: Chinchilla.>
+    <ScalingView: By the law Ours, a model of 70B parameters that is trained on 1.4T tokens (20 per parameter) reaches a
+    loss of 1.937 nats. Training takes 5.9e+23 FLOPs. Also shown: Chinchilla.>
     """
 
     folder = Path(__file__).parent
@@ -68,7 +68,7 @@ class ScalingView(View):
             raise ValueError(f"There is no setting {unknown[0]!r}; the settings are {', '.join(PLACE)}.")
         for name in ("parameters", "tokens", "count", "utilisation", "answer_tokens"):
             if not place.get(name, 1) > 0:
-                raise ValueError(f"{name}={place[name]}: this setting must be a positive number.")
+                raise ValueError(f"{name} must be a positive number; got {place[name]}.")
         own = [runs_row(name, points) for name, points in (runs or {}).items() if len(points)]
         super().__init__(
             laws=rows,
@@ -80,7 +80,7 @@ class ScalingView(View):
 
     @property
     def law(self) -> Row:
-        """The law that is shown now."""
+        """The law that is currently shown."""
         return dict(self.laws[self.place["law"]])
 
     @property
@@ -93,11 +93,11 @@ class ScalingView(View):
         parameters, tokens = self.place["parameters"], self.place["tokens"]
         words = (
             f"By the law {self.law['name']}, a model of {amount(parameters)} parameters that is trained on "
-            f"{amount(tokens)} tokens ({amount(tokens / parameters)} each) gets to a loss of {self.loss:.3f} nats. "
-            f"That takes {6 * parameters * tokens:.1e} FLOPs."
+            f"{amount(tokens)} tokens ({amount(tokens / parameters)} per parameter) reaches a loss of "
+            f"{self.loss:.3f} nats. Training takes {6 * parameters * tokens:.1e} FLOPs."
         )
         if self.models:
-            words += f" Placed beside it: {', '.join(row['name'] for row in self.models)}."
+            words += f" Also shown: {', '.join(row['name'] for row in self.models)}."
         if self.runs:
             each = [f"{len(row['points'])} of {row['name']}" for row in self.runs]
             words += f" Your own runs: {', '.join(each)}."

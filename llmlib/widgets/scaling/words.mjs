@@ -1,4 +1,4 @@
-// Numbers of this view in words, and back.
+// Writes this view's numbers in words, and reads numbers from words.
 
 const SIZES = [
   [1e12, "T"],
@@ -17,13 +17,13 @@ export function amount(value) {
   return few(value);
 }
 
-/** The same for a screen reader: "70 billion". */
+/** Write an amount for a screen reader: "70 billion". */
 export function spokenAmount(value) {
   const words = { T: " trillion", B: " billion", M: " million", k: " thousand" };
   return amount(value).replace(/[TBMk]$/, (sign) => words[sign]);
 }
 
-/** "70B", "1.4 trillion", "7e10", "70,000" as a number; null if it is not a number, or not positive. */
+/** Read "70B", "1.4 trillion", "7e10" or "70,000" as a number; null if the text is not a positive number. */
 export function parseAmount(text) {
   const found = text
     .trim()
@@ -35,7 +35,7 @@ export function parseAmount(text) {
   return Number.isFinite(value) && value > 0 ? value : null;
 }
 
-/** 5.88e23 -> "5.9 · 10²³"; below 10,000 as it is. */
+/** Write a number with a power of ten: 5.88e23 -> "5.9 · 10²³"; write a number below 10,000 as it is. */
 export function power(value) {
   if (!value) return "0";
   if (value >= 1 && value < 1e4) return few(value, 2);
@@ -43,7 +43,7 @@ export function power(value) {
   return `${digits} · 10${[...exponent.replace("+", "")].map((sign) => SCRIPT[sign]).join("")}`;
 }
 
-/** Days in the unit that people would use. */
+/** Write a number of days in the unit that people would use. */
 export function time(days) {
   const units = [
     [365.25, "year"],
@@ -72,7 +72,7 @@ export function money(dollars) {
   return `$${unit ? few(many) : plain}${unit}`;
 }
 
-/** Kilowatt-hours in the unit that people would use. */
+/** Write kilowatt-hours in the unit that people would use. */
 export function energy(kilowattHours) {
   const units = [
     [1e9, "TWh"],
@@ -85,5 +85,5 @@ export function energy(kilowattHours) {
   return `${few(kilowattHours / size)} ${unit}`;
 }
 
-/** A loss with as many digits as are worth reading. */
+/** Write a loss with as many digits as are worth reading. */
 export const nats = (loss) => (loss < 100 ? loss.toFixed(loss < 10 ? 3 : 1) : power(loss));

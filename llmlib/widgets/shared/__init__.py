@@ -1,1 +1,1 @@
-"""What the views share: base class, exports, static pictures, how tokens are written, and the browser's side."""
+"""Code that all views share: base class, exports, static pictures, the spelling of tokens, and the browser's side."""

@@ -1,12 +1,12 @@
-// Carries what the reader does to Python: nothing is lost, nothing overtakes, and the reader always knows the state.
+// Tells Python what the reader does. Nothing is lost, the order is kept, and the reader can always see the state.
 
 import { element } from "./shared.mjs";
 
 /**
- * Acts in the order that they were done. One message at a time is on its way; the next carries everything that waited.
- * Only `hurry` sends what waits at once, because Python's long work may have become unnecessary. An act with a name in
- * `latest` (a slider that moves, a text that grows) replaces one of the same name that waits right before it, and no
- * other. `send` takes a list of acts and may throw if nobody is there.
+ * A queue that sends the reader's acts in order. Only one message is on its way at a time; the next message carries all
+ * acts that have been waiting. Only `hurry` sends waiting acts at once, because they may make Python's long work
+ * unnecessary. An act with a name in `latest` (a moving slider, a growing text) replaces only an act of the same name
+ * that waits right before it. `send` takes a list of acts and may throw an error if Python is gone.
  */
 export class Queue {
   constructor(send, lost) {
@@ -44,16 +44,16 @@ export class Queue {
     }
   }
 
-  /** Python has handled all acts up to this number, and refused those listed. */
+  /** Note that Python has handled all acts up to this number, and has refused the acts listed. */
   done(number, refused = []) {
-    if (!this.sent.some((act) => act.number === number)) return; // a late answer to an act that was given up
+    if (!this.sent.some((act) => act.number === number)) return; // this answer came after we gave the act up
     const dealt = this.sent.filter((act) => act.number <= number);
     this.sent = this.sent.filter((act) => act.number > number);
     for (const act of dealt) act.resolve(!refused.includes(act.number));
     this.flush();
   }
 
-  /** Nobody will answer: give every act that is not done back to whoever did it. */
+  /** Stop waiting for answers, and tell the caller of every unfinished act that it was not done. */
   abandon() {
     const undone = [...this.sent, ...this.waiting];
     this.sent = [];
@@ -67,21 +67,21 @@ export class Queue {
 }
 
 const RESTARTED = "The kernel was restarted: run the cell again.";
-const ENDED = ["dead", "terminating", "restarting", "autorestarting"]; // of a kernel's states
-// Milliseconds until the view says that Python is working; until that can be cancelled; until it says that Python does
-// not answer.
+const ENDED = ["dead", "terminating", "restarting", "autorestarting"]; // these states mean that the kernel is gone
+// Milliseconds until the view says that Python is working, until the work can be cancelled, and until the view says
+// that Python is not answering.
 const SOON = 200;
 const CANCELLABLE = 600;
 const PATIENCE = 3000;
 
 /**
- * The state of a waiting act: whether Python has begun with it, and for how many milliseconds it has waited.
+ * Name the state of a waiting act. `begun`: Python has started on the act; `elapsed`: the wait so far in milliseconds.
  */
 export function standing({ begun, elapsed }) {
   return elapsed < SOON ? "" : begun || elapsed < PATIENCE ? "computing" : "waiting";
 }
 
-/** Where to learn whether the kernel lives, in JupyterLab and Notebook. */
+/** The object that tells us whether the kernel is alive, in JupyterLab and Notebook. */
 const sessionOf = (model) => model.widget_manager?.context?.sessionContext ?? model.widget_manager?.kernel;
 
 const OTHERS_FIRST = "Python is busy with something else. This will wait its turn.";
@@ -91,10 +91,10 @@ const UNSURE = [
 ].join(" ");
 
 /**
- * The way to Python. `act(kind, details, { latest })` sends what the reader does; `look(traits)` keeps where the reader
- * looks. Controls that act carry `data-acts`, others that need Python carry `data-python`; without Python they are
- * switched off, but their texts can still be copied. `line` says what could not be done, that Python is busy, or that
- * it is gone.
+ * Connect a view to Python. `act(kind, details, { latest })` sends what the reader does; `look(traits)` stores where
+ * the reader looks. Controls that send acts carry `data-acts`, and other controls that need Python carry `data-python`.
+ * Without Python all these controls are switched off, but their text can still be copied. `line` is the status line. It
+ * says what could not be done, that Python is busy, or that Python is gone.
  */
 export function connect(model, el) {
   const busy = element("span", { class: "llm-busy" });
@@ -130,7 +130,7 @@ export function connect(model, el) {
     () => lose(),
   );
 
-  /** Whether Python has been working so long that further acts should not wait for the end. */
+  /** Whether Python has been working for so long that further acts should be sent before it has finished. */
   const takesLong = () => begun && !gone && performance.now() - since > SOON;
 
   function callOff() {
@@ -161,17 +161,18 @@ export function connect(model, el) {
   const kernel = () => model.widget_manager?.kernel;
 
   /**
-   * Busy is not dead. A kernel handles messages in order: if it answers a later question, it did not know the act.
+   * Find out whether the kernel is busy or new. A kernel handles messages in order, so if it answers a later request
+   * without having begun the act, it does not know the act.
    */
   async function inquire() {
     inquiring = true;
     const { sent } = queue;
     try {
       await kernel().requestCommInfo({});
-      await new Promise((resolve) => setTimeout(resolve, 1000)); // answers come by another channel, perhaps a bit later
+      await new Promise((resolve) => setTimeout(resolve, 1000)); // answers use another channel and may come later
       if (queue.sent === sent && !begun) lose();
     } catch {
-      /* no connection: we still do not know */
+      /* there is no connection, so we still do not know */
     }
     inquiring = false;
   }
@@ -198,7 +199,7 @@ export function connect(model, el) {
     notice.textContent = gone ? "" : (model.get("notice") ?? "");
   }
 
-  const heard = (message) => {
+  const receive = (message) => {
     if (message.client !== client) return;
     if (message.pong || message.begun) revive();
     if (message.begun) {
@@ -215,7 +216,7 @@ export function connect(model, el) {
     }
   };
   const probe = () => {
-    // the connection to Python was cut, or is back
+    // the connection to Python was lost, or has been restored
     if (still) return;
     try {
       model.send({ ping: true, client });
@@ -253,7 +254,7 @@ export function connect(model, el) {
     attributeFilter: ["disabled", "readonly", "data-acts"],
   });
 
-  model.on("msg:custom", heard);
+  model.on("msg:custom", receive);
   model.on("comm_live_update", probe);
   model.on("change:notice", show);
   show();
@@ -270,12 +271,12 @@ export function connect(model, el) {
         model.save_changes();
       } catch {
         lose();
-      } // this page still shows it
+      } // this page still shows the change
     },
     get gone() {
       return gone;
     },
-    /** Call `then` when Python is found to be gone. */
+    /** Call `then` when we find that Python is gone. */
     whenGone(then) {
       whenGone.push(then);
     },
@@ -286,7 +287,7 @@ export function connect(model, el) {
       changed.disconnect();
       clearTimeout(timer);
       queue.abandon();
-      model.off("msg:custom", heard);
+      model.off("msg:custom", receive);
       model.off("comm_live_update", probe);
       model.off("change:notice", show);
       session?.statusChanged?.disconnect(ended);

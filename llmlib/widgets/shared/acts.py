@@ -1,4 +1,4 @@
-"""What a reader does in a view, as it reaches Python: in order, with every act answered and no error lost."""
+"""Handles what a reader does in a view: in order, with an answer to every act, and without losing an error."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,22 +8,22 @@ READABLE = (ValueError, RuntimeError, MemoryError)  # errors whose messages are 
 
 
 class CalledOff(Exception):
-    """Ends work that is no longer wanted. The message tells the reader why."""
+    """Raised to stop work that is no longer wanted; the message tells the reader why."""
 
 
 class Overtaken(CalledOff):
-    """Ends work because a newer act needs the same work, which will cover what was wanted before."""
+    """Raised to stop work because a newer act needs the same work; the new run will serve the older acts, too."""
 
 
 class Answer(NamedTuple):
     """The outcome of acts that arrived together."""
 
-    refused: list[Any]  # numbers of those that could not be done
-    notice: str  # why
+    refused: list[Any]  # numbers of the acts that could not be done
+    notice: str  # the reason, in words for the reader
 
 
 class Acts:
-    """Handlers for acts by kind, and the work that is done once after several of them.
+    """Handlers for each kind of act, and the work that is done once after several acts.
 
     >>> text = []
     >>> acts = Acts()
@@ -39,7 +39,7 @@ class Acts:
 
     def __init__(self) -> None:
         self.handlers: dict[str, tuple[Handler, Handler | None]] = {}
-        self.waiting: dict[Handler, list[Any]] = {}  # work that is still to do, and the acts that need it
+        self.waiting: dict[Handler, list[Any]] = {}  # work still to be done, and the acts that need this work
         self.computing: Handler | None = None
         self._begin()
 
@@ -48,11 +48,11 @@ class Acts:
         self._notices: list[str] = []
 
     def on(self, kind: str, function: Handler, then: Handler | None = None) -> None:
-        """Call `function(**details)` at each act of this kind, then `then()` once for all that came together."""
+        """Call `function(**details)` for each act of this kind, and `then()` once after all acts that came together."""
         self.handlers[kind] = (function, then)
 
     def take(self, acts: Sequence[Mapping[str, Any]]) -> None:
-        """Do the acts in order. One that fails is refused; the others are still done."""
+        """Do the acts in order. An act that fails is refused, and the remaining acts are still done."""
         for act in acts:
             if (known := self.handlers.get(act["kind"])) is None:
                 problem = f"This view has no act called {act['kind']!r}."
@@ -64,7 +64,7 @@ class Acts:
                 self.waiting.setdefault(known[1], []).append(act["number"])
 
     def compute(self) -> bool:
-        """Do the work that the acts need. False if a newer act needs it too: take that one, then compute again."""
+        """Do the work that the acts need. Return False if a newer act needs it, too: take that act, and call again."""
         while self.waiting:
             self.computing = next(iter(self.waiting))
             try:
@@ -79,16 +79,16 @@ class Acts:
         return True
 
     def overtake(self, acts: Sequence[Mapping[str, Any]]) -> bool:
-        """Return whether the work under way will have to be done again after these acts."""
+        """Return whether these acts mean that the current work has to be done again."""
         needed = {self.handlers[act["kind"]][1] for act in acts if act["kind"] in self.handlers}
         return self.computing is not None and self.computing in needed
 
     def remark(self, words: str) -> None:
-        """Tell the reader something about the work that was done."""
+        """Tell the reader something about the finished work."""
         self._notices.append(words)
 
     def answer(self) -> Answer:
-        """Return the outcome of all acts since the last answer."""
+        """Return the outcome of all acts since the previous answer."""
         answer = Answer(self._refused, " ".join(dict.fromkeys(self._notices)))
         self._begin()
         return answer
@@ -99,7 +99,7 @@ class Acts:
 
 
 def in_words(error: BaseException) -> str:
-    """Say what went wrong, in words for a reader.
+    """Describe an error in words for a reader.
 
     >>> in_words(ValueError("Too long.")), in_words(KeyError("a"))
     ('Too long.', "KeyError: 'a'")
@@ -108,7 +108,7 @@ def in_words(error: BaseException) -> str:
 
 
 def _tried(function: Handler, details: Mapping[str, Any]) -> str:
-    """Call a function, and return what went wrong, in words. ipywidgets would swallow an exception, and the reader
+    """Call a function, and return a description of any error. ipywidgets would swallow the exception, and the reader
     would wait for ever.
     """
     try:

@@ -1,70 +1,77 @@
-"""How to build a view: what all widgets share, so that no view has to deal with it.
+"""The base class of all views, and a guide to building a view.
 
-A view is a folder: `view.py` (state, static picture), `view.mjs` (what the browser runs), and what these import;
-`view.css`, and, if that would be long, a sheet for each part (`grid.css`), which follow it by name. A view knows arrays
-and strings; `llmlib.explore` connects it to a live model. It has the same name everywhere: `widgets/attention`,
-`AttentionView`, `attention_view`, `explore_attention` in `explore/attention`. `on_act` and `widget` (in view.mjs) are
-the only ways in, and what follows holds for everything that uses them.
+A view is a folder. It holds `view.py` (state, static picture), `view.mjs` (the browser's code), the files that these
+two import, and `view.css`. If that style sheet would be long, each part of the view has its own sheet (`grid.css`),
+loaded after `view.css` in order of name. A view only knows arrays and strings; `llmlib.explore` connects the view to a
+live model. A view has the same name everywhere: `widgets/attention`, `AttentionView`, `attention_view`,
+`explore_attention` in `explore/attention`. `on_act` and `widget` (in view.mjs) are the only entry points, and
+everything below applies to all code that uses them.
 
-State. Traits with `sync=True` describe everything that is shown, and each has one writer. Only Python writes what
-Python knows, inside one `hold_sync`, so that the browser never sees half of a change. Only the browser writes where
-the reader looks (a place, a step, a tab), with `hub.look({place})`, and that works without Python. In the browser,
-`follow(model, names, update)` calls `update` once for everything that came in one message.
+State. Traits with `sync=True` describe everything that is shown, and each trait has one writer. Only Python writes what
+Python knows, inside one `hold_sync`, so that the browser never sees half of a change. Only the browser writes where the
+reader looks (a position, a step, a tab), with `hub.look({place})`, which works without Python. In the browser,
+`follow(model, names, update)` calls `update` once for all changes that came in one message.
 
-Acts. When the reader changes something that Python keeps, that is an act: `hub.act("pick", {id})` there,
-`view.on_act("pick", function, then=show)` here. Acts are never whole states ("these heads are off") but changes ("this
-head is off now"), so that quick ones do not overwrite each other. The browser queues them: one message is on its way,
-and the next carries everything done meanwhile. Here they are done in order; `then`, which computes and shows, is called
-once after all of them. An act may only be dropped for a newer one of the same name right behind it (`{ latest:
-"temperature" }`: a slider, a text that grows). Every act is answered, and `await hub.act(…)` is true if it was done; if
-not, give the reader back what they typed. A function that cannot do it raises `ValueError` with words for the reader.
-`hub.line` shows them; it also says that Python is working (`view.progress`: how far), that it is busy with a cell, or
-that the kernel was restarted. Its room is always reserved, so nothing moves when it speaks. Controls that act carry
-`data-acts`, and others that need Python carry `data-python`: without Python they switch themselves off.
+Acts. When the reader changes something that Python stores, we call that change an act: the browser calls
+`hub.act("pick", {id})`, and Python registers `view.on_act("pick", function, then=show)`. An act is never a whole state
+("these heads are off") but a change ("this head is off now"), so that quick acts do not overwrite each other. The
+browser queues the acts: one message is on its way, and the next message carries everything done meanwhile. Python does
+the acts in order, and calls `then`, which computes and shows, once after all of them. An act may only be dropped for a
+newer act of the same name right behind it (`{ latest: "temperature" }`: a slider, a growing text). Every act is
+answered, and `await hub.act(…)` is true if the act was done; if not, put what the reader typed back into the box. A
+function that cannot do an act raises `ValueError` with words for the reader. `hub.line`, the status line, shows these
+words. It also says that Python is working (`view.progress` says how far it has come), that Python is busy with a cell,
+or that the kernel was restarted. Space for this line is always reserved, so nothing moves when a message appears.
+Controls that send acts carry `data-acts`, and other controls that need Python carry `data-python`: without Python they
+are switched off.
 
-Long work. Acts are done in the view's own thread (worker.py), while cells run and other acts come in. Anything that can
-take more than half a second calls `view.check()` or `view.progress(…)` several times a second. These calls end the work
-if the reader presses Cancel, interrupts the kernel, or does something that needs it done again. Read a live model
-through `llmlib.explore.shared.own_model`, which checks at every layer and keeps hooks of cells and views apart.
+Long work. Acts are done in the view's own thread (worker.py), while cells run and other acts come in. Work that can
+take more than half a second must call `view.check()` or `view.progress(…)` several times a second. These calls stop the
+work if the reader presses Cancel, interrupts the kernel, or does something that means starting the work again. Read a
+live model through `llmlib.explore.shared.own_model`, which checks at every layer and keeps the hooks of cells and views
+apart.
 
-Texts. A box for a text is a `textBox`, or uses `following`: what the reader types is never overwritten, the box says if
-a text is not used yet, and the text outlives a restart of the kernel (`ownText` in drafts.mjs). Tokens come as
-`token_text` writes them (⟨F0 9F⟩ for a part of a character), are shown with `visibleToken`, and go on the page with
-`inReadingOrder`. A text to walk through token by token is a `walk` (walk.mjs), in the colours of surprise.mjs if these
-fit. Two texts to compare are a `textPanel`. It is in controls.mjs, with other shared controls (`choice`, and `renew`,
-which keeps the keyboard in place); the controls for a sampler's settings are in settings.mjs.
+Texts. A box for text is a `textBox`, or uses `following`. Neither overwrites what the reader types, and both say if a
+text is not used yet. The text survives a restart of the kernel (`ownText` in drafts.mjs). Tokens come as `token_text`
+writes them (⟨F0 9F⟩ for a part of a character), are shown with `visibleToken`, and go on the page with
+`inReadingOrder`. To let readers step through a text token by token, use `walk` (walk.mjs), with the colours of
+surprise.mjs if these fit. To compare two texts, use a `textPanel`. It is in controls.mjs, with other shared controls
+(`choice`, and `renew`, which keeps the keyboard's focus in place); the controls for a sampler's settings are in
+settings.mjs.
 
 Binary payloads. Arrays travel as `traitlets.Bytes`, packed as small as the picture allows (attention: a byte per
-weight, the lower triangle). They arrive as a DataView that may start anywhere. Large things come on demand: thumbnails
-first, a head when it is opened.
+weight, the lower triangle). They arrive as a DataView that may start at any offset. Large data come on demand:
+thumbnails first, a head's full weights when the head is opened.
 
-Keys. A list where Tab reaches one part, and arrow keys the others, is `roving`. keys.mjs says where arrow keys lead
-(`stepTo`, `arrowOf`, and `stepping` for the states of a whole view), so that they mean the same everywhere.
+Keys. For a list where Tab reaches one item and arrow keys reach the others, use `roving`. keys.mjs decides where arrow
+keys lead (`stepTo`, `arrowOf`, and `stepping` for the states of a whole view), so that the keys mean the same
+everywhere.
 
-Runs. Views of runs that are under way (training, alignment) build on shared/runs: a `RunsView` here, whose live
-half is `llmlib.explore.shared.live_runs`, and a `runBoard` in the browser.
+Runs. Views of live runs (training, alignment) build on shared/runs: a `RunsView` in Python, whose live half is
+`llmlib.explore.shared.live_runs`, and a `runBoard` in the browser.
 
-Looks. Colours are the `--llm-…` variables of shared.css. CSS decides widths; `followLooks(el, draw)` draws what needs
-pixels, again whenever the width or the theme changes. If a control vanishes, `widget` moves the keyboard's focus to the
-nearest one; a view that knows a better place puts it there.
+Looks. Colours are the `--llm-…` variables of shared.css. CSS decides widths. `followLooks(el, draw)` draws what needs
+pixels, and draws it again whenever the width or the theme changes. If a control vanishes, `widget` moves the keyboard's
+focus to the nearest control; a view that knows a better target moves the focus there.
 
-Still picture. `svg()` (or `fallback_html`, if a PNG is smaller) draws the current state only in Python, with the same
-bytes for the same state; `alt` says it in words. Notebooks carry it beside the widget. JupyterLab prefers the widget
-even after the kernel is gone, so a saved notebook also gets the picture as a plain HTML widget of the same name
-(saved.mjs).
+Still picture. `svg()` (or `fallback_html`, if a PNG is smaller) draws the current state in Python, without a browser,
+and the same state always yields the same bytes; `alt` describes the picture in words. Notebooks store the picture
+beside the widget. JupyterLab prefers the widget even after the kernel is gone, so a saved notebook also gets the
+picture as a plain HTML widget of the same name (saved.mjs).
 
-Page without a kernel. `to_html` is the same JavaScript with the traits in `shown` as its model: `still` is true, no act
-is possible, and looking around works. Such a page says what it cannot do. Its `title` is a few words long.
+Page without a kernel. `to_html` returns a page with the same JavaScript, and the traits in `shown` as its model. There
+`still` is true, and acts are impossible, but readers can look around. The page says what it cannot do. Its `title` is a
+few words long.
 
-Landmarks. A part of a view is a group with a name, never a region, a navigation or a named form: those need unique
-names on a page, and a notebook may show the same view twice. For the same reason no id is fixed.
+Landmarks. A part of a view is a group with a name, never a region, a navigation or a named form. Landmarks need unique
+names on a page, and a notebook may show the same view twice. For the same reason, never use a fixed id.
 
-Tests. A row in tests/browser/views.py gives a view its tests: quick clicks; odd, empty and long texts; another theme;
-axe; a narrow window and no room; only the keyboard; no motion; the view twice in a notebook; a restart; and a notebook
-that is opened again.
+Tests. Add a row to tests/browser/views.py, and a view is tested: with quick clicks; odd, empty and long texts; another
+theme; axe; a narrow window and one without any room; only the keyboard; no motion; the view twice in a notebook; a
+restart; and a notebook that is opened again.
 
-anywidget loads a widget's JavaScript from a Blob URL, where a relative `import` fails. So a widget's `view.mjs` and
-everything it imports are concatenated here, without the import lines, which Node's tests use.
+anywidget loads a widget's JavaScript from a Blob URL, where a relative `import` fails. So this module joins a widget's
+`view.mjs` and everything that it imports, without the import lines. Only the tests in Node use these lines.
 """
 
 import base64
@@ -95,13 +102,13 @@ FORBIDDEN_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010
 
 @lru_cache
 def javascript(widget: Path) -> str:
-    """Make one self-contained module from a widget's `.mjs`: first what it imports, each file once, then itself."""
+    """Build one self-contained module: every file that a widget's `.mjs` imports, each once, and the `.mjs` itself."""
     *parts, own = _with_imports(widget.resolve(), {})
     return "".join(re.sub(r"^export ", "", part, flags=re.M) for part in parts) + own
 
 
 def _with_imports(file: Path, seen: dict[Path, str]) -> list[str]:
-    """Return the sources of a file and of everything it imports, in order."""
+    """Return the sources of everything that a file imports, in order, and at the end the file's own source."""
     source = file.read_text(encoding="utf-8")
     for path in IMPORT.findall(source):
         if (other := (file.parent / path).resolve()) not in seen:
@@ -112,7 +119,7 @@ def _with_imports(file: Path, seen: dict[Path, str]) -> list[str]:
 
 @lru_cache
 def stylesheet(folder: Path, sheets: tuple[Path, ...] = ()) -> str:
-    """Join `shared.css`, the `sheets`, and the view's own: `view.css`, then those of its parts, by name."""
+    """Join `shared.css`, the `sheets`, the view's `view.css`, and the style sheets of its parts in order of name."""
     own = sorted(folder.glob("*.css"), key=lambda path: (path.name != "view.css", path.name))
     return "".join(path.read_text(encoding="utf-8") for path in (SHARED / "shared.css", *sheets, *own))
 
@@ -127,13 +134,13 @@ def escape_xml(text: str) -> str:
 
 
 class View(anywidget.AnyWidget):
-    """A widget with a static fallback and exports. Subclasses give `folder`, `alt`, `svg` and `shown`."""
+    """A widget with a static fallback and exports. Subclasses define `folder`, `alt`, `svg` and `shown`."""
 
-    folder: ClassVar[Path]  # holds view.mjs, view.css and what belongs to them
-    sheets: ClassVar[tuple[Path, ...]] = ()  # of what it shares with some other views
+    folder: ClassVar[Path]  # holds view.mjs, view.css and related files
+    sheets: ClassVar[tuple[Path, ...]] = ()  # style sheets that some views share
     shown: ClassVar[tuple[str, ...]] = ()  # traits that the standalone page needs
 
-    live = traitlets.Bool(False).tag(sync=True)  # whether anybody answers what the reader does
+    live = traitlets.Bool(False).tag(sync=True)  # whether Python answers what the reader does
     notice = traitlets.Unicode("").tag(sync=True)  # why the reader's last act could not be done
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -143,17 +150,17 @@ class View(anywidget.AnyWidget):
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **traits: Any):
-        self._writing = threading.RLock()  # the kernel's thread and the worker both write
+        self._writing = threading.RLock()  # both the kernel's thread and the worker write
         self._acts = Acts()
         self._worker = Worker(self._acts, lambda content: self.send(content), self._show_notice)
         super().__init__(**traits)
         self.on_msg(self._on_message)
 
     def open(self) -> None:
-        """Open the comm to the page, so that messages go to the kernel's subshell that the page names.
+        """Open the comm to the page so that messages go to the kernel subshell that the page names.
 
-        Since ipykernel 7.4 they go to the shell that last sent something to this widget. That may be the shell of
-        cells, where the reader's acts wait until the running cell has ended.
+        Since ipykernel 7.4, messages go by default to the shell that last sent something to this widget. That may be
+        the shell that runs cells, where the reader's acts would wait until the running cell has ended.
         """
         super().open()
         self.comm._reply_subshell_for = lambda _data, named: named
@@ -161,28 +168,28 @@ class View(anywidget.AnyWidget):
     def on_act(self, kind: str, function: Handler, then: Handler | None = None) -> None:
         """Call `function(**details)` when the reader does something of this kind.
 
-        Acts in quick succession arrive together; `then()` is called once after all of them, so put what takes time
-        there. If either raises, the reader is told, and the act counts as not done.
+        Acts in quick succession arrive together. `then()` is called once after all of them, so put slow work there. If
+        either function raises an error, the reader is told, and the act counts as not done.
         """
         self._acts.on(kind, function, then)
         self.live = True
         hear_interrupts()
 
     def check(self) -> None:
-        """End the work on an act here if the reader has cancelled it, or has done something that needs it done again.
+        """Stop the work on an act if the reader has cancelled it, or has done something that needs the work done again.
 
-        Call it a few times a second in long work. It raises `CalledOff`: then undo what the act has changed, unless it
-        is `Overtaken`. Outside an act nothing happens.
+        Call this method a few times a second during long work. It raises `CalledOff` to stop the work. Undo what the
+        act has changed, unless the error is `Overtaken`. Outside an act this method does nothing.
         """
         self._worker.check()
 
     def progress(self, words: str) -> None:
-        """Tell the reader how far the work on an act is, as in "layer 3 of 30"; and `check`."""
+        """Tell the reader how far the work on an act has come ("layer 3 of 30"), and call `check`."""
         self.check()
         self._worker.progress(words)
 
     def remark(self, words: str) -> None:
-        """Tell the reader something about the work that was done."""
+        """Tell the reader something about the finished work."""
         if self._worker.working:
             self._acts.remark(words)
         else:
@@ -199,7 +206,7 @@ class View(anywidget.AnyWidget):
 
     @property
     def title(self) -> str:
-        """A few words for the top of a saved page; by default the name of the class in words.
+        """The title of a saved page, a few words long; by default, the name of the class in words.
 
         >>> View.title.fget(type("LogitLensView", (), {})())
         'Logit lens'
@@ -209,11 +216,11 @@ class View(anywidget.AnyWidget):
 
     @property
     def alt(self) -> str:
-        """Describe in words what a person sees here."""
+        """Describe in words what a person sees in this view."""
         raise NotImplementedError
 
     def svg(self) -> str:
-        """Draw a static picture of the current state; the same state gives the same bytes."""
+        """Draw a static picture of the current state; the same state always yields the same bytes."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -224,7 +231,7 @@ class View(anywidget.AnyWidget):
         return picture_html(self.svg().encode(), self.alt, "svg")
 
     def still_html(self) -> str:
-        """Return what a notebook carries beside the widget: the picture, and how to get the widget."""
+        """Return the HTML that a notebook stores beside the widget: the picture, and how to get the widget."""
         return self.fallback_html() + RUN_IT
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
@@ -235,16 +242,16 @@ class View(anywidget.AnyWidget):
         return {**data, "text/plain": repr(self), "text/html": self.still_html()}, metadata
 
     def to_html(self) -> str:
-        """Make a page that opens from disk, without a network and without Python."""
+        """Return a page that opens from disk and needs neither a network nor Python."""
         state = {name: _as_json(getattr(self, name)) for name in self.shown}
         script = json.dumps({"esm": self._esm, "state": state}).replace("</", "<\\/")
         title = escape_xml(str(self.title))
         return STANDALONE.format(title=title, css=self._css, payload=script)
 
     def save(self, path: str | Path) -> Path:
-        """Write the view as it is now to an `.html` (interactive) or `.svg` file; PNG is in the view's own menu.
+        """Save the current view to an `.html` (interactive) or `.svg` file. For a PNG, use the view's own menu.
 
-        Raises `ValueError` for any other ending.
+        Raises `ValueError` if the name has any other ending.
         """
         path = Path(path)
         makers = {".html": self.to_html, ".svg": self.svg}
@@ -295,7 +302,7 @@ const model = {{
 }};
 const {{ default: widget }} = await import(URL.createObjectURL(new Blob([esm], {{ type: "text/javascript" }})));
 const view = document.getElementById("view");
-const level = () => {{ // headings go on below the page's own, whatever they are in a notebook
+const level = () => {{ // make the view's headings follow the page's h1, whatever their levels are in a notebook
   const all = [...view.querySelectorAll("h2, h3, h4, h5")], top = Math.min(...all.map((node) => node.tagName[1]));
   for (const node of all) node.ariaLevel = node.tagName[1] - top + 2;
 }};

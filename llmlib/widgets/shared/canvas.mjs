@@ -1,10 +1,10 @@
-// Theme colours, canvases, and SVG pictures of what is on the screen.
+// Theme colours, canvases, and SVG pictures of what the screen shows.
 
 import { element, escapeXml } from "./shared.mjs";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** "#0b5cad" or "rgb(11, 92, 173)" -> [11, 92, 173]. */
+/** Read a colour: "#0b5cad" or "rgb(11, 92, 173)" -> [11, 92, 173]. */
 export function parseColour(text) {
   const hexes = text.match(/^#(..)(..)(..)$/);
   return hexes
@@ -16,10 +16,11 @@ const luminance = (rgb) =>
   rgb
     .map((c) => c / 255)
     .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, k) => sum + [0.2126, 0.7152, 0.0722][k] * v, 0); // relative, as WCAG has it
+    .reduce((sum, v, k) => sum + [0.2126, 0.7152, 0.0722][k] * v, 0); // relative luminance, as defined in WCAG
 
 /**
- * From a colour table of stops ("rgb(…)"): 256 colours, each with the ink, black or white, that reads better on it.
+ * Interpolate 256 colours between the stops ("rgb(…)") of a colour table. Each colour comes with the ink, black or
+ * white, that is easier to read on it.
  */
 export function shades(stops) {
   const given = stops.map(parseColour);
@@ -35,7 +36,7 @@ export function shades(stops) {
 /** A colour scale, from left to right, as a CSS background. */
 export const rampOf = (colours) => `linear-gradient(to right, ${colours.join(", ")})`;
 
-/** Colours for the element's theme. */
+/** Return the colours of the element's theme. */
 export function paletteOf(el) {
   const style = getComputedStyle(el);
   const paper = style.backgroundColor;
@@ -88,13 +89,13 @@ export function svg(tag, attributes = {}, text) {
   return node;
 }
 
-/** SVG source of one element; `inside` is source as well. */
+/** Return the SVG source of one element; `inside` is SVG source, too. */
 function markup(tag, attributes, inside = "") {
   const written = Object.entries(attributes).map(([name, value]) => ` ${name}="${escapeXml(String(value))}"`);
   return `<${tag}${written.join("")}>${inside}</${tag}>`;
 }
 
-/** A page element's words as SVG source, at the same place and in the same style. */
+/** Return the words of a page element as SVG source, in the same position and style. */
 function wordsOf(node, box, frame, style) {
   const pad = parseFloat(style.paddingLeft) || 0;
   const [at, anchor] =
@@ -115,7 +116,8 @@ function wordsOf(node, box, frame, style) {
   return markup("text", attributes, escapeXml(node.textContent));
 }
 
-/** What the panels under `root` show now, as an SVG picture of that size, with `titles` (lines of words) above it. */
+/** Draw what the panels under `root` show now as an SVG picture of the same size, with the lines of `titles` above it.
+ * */
 export function pictureOf(root, paper, titles = { lines: [] }) {
   const frame = root.getBoundingClientRect();
   const parts = [];

@@ -1,4 +1,4 @@
-// Controls that several views share: a choice, and the two texts that a view compares.
+// Controls that several views share: a choice between options, and two boxes for texts to compare.
 
 import { element, wellFormed } from "./shared.mjs";
 import { following } from "./view.mjs";
@@ -15,7 +15,7 @@ export function choice(label, options, chosen, choose) {
   return element("span", { class: "llm-choice", role: "radiogroup", "aria-label": label }, ...inputs);
 }
 
-/** Replace controls with new ones; the keyboard stays on the same one. */
+/** Replace controls with new ones, and keep the keyboard's focus on the same control. */
 export function renew(box, parts) {
   const all = () => [...box.querySelectorAll("select, input, button")];
   const focused = all().indexOf(document.activeElement);
@@ -26,7 +26,7 @@ export function renew(box, parts) {
   (at?.type === "radio" ? controls.find((one) => one.name === at.name && one.checked) : at)?.focus();
 }
 
-/** The texts A and B, editable; each change goes to Python. What the reader typed is never overwritten. */
+/** Boxes for editing the texts A and B. Each change goes to Python, and what the reader typed is never overwritten. */
 export function textPanel(hub, model) {
   const area = (which, name, label, hint) => {
     const box = element("textarea", {
@@ -43,7 +43,7 @@ export function textPanel(hub, model) {
     return following(box, () => model.get(name));
   };
   const a = area("a", "text", "Text", "");
-  const b = area("b", "text_b", "Second text, to compare", "A second text to compare with (optional)");
+  const b = area("b", "text_b", "Second text to compare", "A second text to compare with (optional)");
   const node = element(
     "div",
     { class: "llm-texts" },

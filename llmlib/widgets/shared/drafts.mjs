@@ -1,25 +1,26 @@
-// Text that the reader has typed but not used outlives a restart of the kernel: run the same cell again, and it is
-// back.
+// Text that the reader has typed but not used survives a restart of the kernel: run the same cell again, and the text
+// comes back.
 
 import { VIEW } from "./saved.mjs";
 import { element } from "./shared.mjs";
 
 const WILL_BE_BACK = "What you typed will be in the new view.";
-const COPY_FIRST = "First copy what you typed: the new view will not have it.";
+const COPY_FIRST = "First, copy what you typed: the new view will not have it.";
 const IS_BACK = "What you typed before the restart is back.";
-const ownTexts = new WeakMap(); // what is known about the text of each box that the reader types into
+const ownTexts = new WeakMap(); // what we know about the text in each box
 
-/** Say that a text in `box` must not be lost, unless `isUsed(text)`: then Python has it, or it is nobody's. */
+/** Say that a text in `box` must not be lost, unless `isUsed(text)`: then Python has the text, or no reader typed it.
+ * */
 export function ownText(box, isUsed = (text) => text === "") {
   ownTexts.set(box, { isUsed, others: new Map() });
 }
 
-/** A draft leaves the box for another draft; it belongs to the box's current label. */
+/** Remember a draft, under the box's current label, when another draft replaces it in the box. */
 export function setAside(box, text) {
   ownTexts.get(box)?.others.set(box.getAttribute("aria-label"), text);
 }
 
-/** Everything typed in these boxes and not used, by their labels. */
+/** Return everything that was typed into these boxes but not used, by the boxes' labels. */
 export function unusedIn(boxes) {
   const found = {};
   for (const box of boxes) {
@@ -32,7 +33,8 @@ export function unusedIn(boxes) {
   return found;
 }
 
-/** Keep texts by label, under a key for one view in one cell; they can be taken once. A full storage keeps none. */
+/** Store texts by label, under the key of one view in one cell; `takeTexts` takes them once. If storage is full, store
+ * nothing. */
 export function keepTexts(storage, key, texts) {
   if (!Object.keys(texts).length) {
     storage.removeItem(key);
@@ -54,8 +56,8 @@ export function takeTexts(storage, key) {
 }
 
 /**
- * A key for a view's place: its notebook, its cell, the number of its output, and its kind. The outputs are lists of
- * models' ids; `isMine(id)` says which is the view's own. Null if it is not in a cell, or if that is unknown.
+ * Return a key for a view's position: its notebook, its cell, the number of its output, and its kind. The outputs are
+ * lists of models' ids, and `isMine(id)` recognises the view's own model. Null if we cannot find the view in a cell.
  */
 export async function placeOfView(path, cells, kind, isMine) {
   for (const { id, outputs } of cells)
@@ -64,7 +66,8 @@ export async function placeOfView(path, cells, kind, isMine) {
   return null;
 }
 
-/** The cells of the notebook that shows a model, and how to recognise it there: only its layout is the same object. */
+/** Return the notebook's cells, and a test that recognises the view's model: of the objects, only its layout is the
+ * same. */
 function notebookOf(model) {
   const manager = model.widget_manager;
   const { context } = manager ?? {};
@@ -85,11 +88,11 @@ const storageOf = () => {
   }
 };
 
-/** Keep a view's drafts once its kernel is gone, and give them to the next view in its cell. */
+/** Store a view's drafts when its kernel is gone, and restore them in the next view in the same cell. */
 export function keepDrafts(name, model, el, hub) {
   const storage = storageOf();
   const boxes = () => el.querySelectorAll('textarea, input[type="text"]');
-  const told = element("span", { class: "llm-note" });
+  const reminder = element("span", { class: "llm-note" });
   let place = null;
   let waiting = {};
   let isKept = false;
@@ -99,14 +102,14 @@ export function keepDrafts(name, model, el, hub) {
     isKept = Boolean(storage && place) && keepTexts(storage, place, texts);
     tell(Object.keys(texts).length ? (isKept ? WILL_BE_BACK : COPY_FIRST) : "");
   }
-  /** Put after what the line says about the kernel; hidden if empty, so that it takes no room. */
+  /** Show these words after what the status line says about the kernel; hide the element if there are no words. */
   function tell(words) {
-    told.textContent = words;
-    told.hidden = !words;
-    told.classList.toggle("llm-kept", words !== IS_BACK); // shown only as long as the kernel is gone
-    hub.line[words === IS_BACK ? "prepend" : "append"](told);
+    reminder.textContent = words;
+    reminder.hidden = !words;
+    reminder.classList.toggle("llm-kept", words !== IS_BACK); // shown only while the kernel is gone
+    hub.line[words === IS_BACK ? "prepend" : "append"](reminder);
   }
-  /** Give each box its text as if somebody had typed it, unless somebody has typed there. */
+  /** Put each draft into its box as if the reader had typed it, unless the reader has already typed something there. */
   function restore() {
     for (const box of boxes()) {
       const label = box.getAttribute("aria-label");
@@ -129,11 +132,11 @@ export function keepDrafts(name, model, el, hub) {
   if (hub.live) {
     tell("");
     begin();
-    hub.whenGone(() => setTimeout(save)); // a message that will not be answered comes back to its box first
+    hub.whenGone(() => setTimeout(save)); // first, an unanswered message returns to its box
     el.addEventListener("input", (event) => {
-      if (event.isTrusted && told.textContent) tell("");
+      if (event.isTrusted && reminder.textContent) tell("");
     });
-    // A click may have opened a tab with its own box.
+    // A click may have opened a tab that has another box.
     el.addEventListener("click", () => {
       if (Object.keys(waiting).length) setTimeout(restore);
     });

@@ -1,4 +1,4 @@
-"""Notices an interrupt of an idle kernel while a thread works."""
+"""Notices when the reader interrupts an idle kernel while a thread is working."""
 
 import asyncio
 import signal
@@ -18,8 +18,8 @@ _interrupts = 0
 def on_interrupt(function: Callable[[], object]) -> Callable[[], object]:
     """Call `function` when the kernel is interrupted between two cells; return a function that stops these calls.
 
-    A signal handler calls `function` in the middle of anything, so it should only set a flag. Several functions can be
-    registered, and all are called. Outside a kernel there is nobody to interrupt, and nothing happens.
+    A signal handler calls `function` at any moment, so `function` should only set a flag. You can register several
+    functions, and all of them are called. Outside a kernel this function has no effect.
     """
     key = object()
     _listeners[key] = function
@@ -28,20 +28,20 @@ def on_interrupt(function: Callable[[], object]) -> Callable[[], object]:
 
 
 def interrupts() -> int:
-    """Return how often the kernel was interrupted between two cells since the first call of `hear_interrupts`."""
+    """Return how often the kernel has been interrupted between cells since the first call of `hear_interrupts`."""
     return _interrupts
 
 
 def hear_interrupts() -> None:
     """Notice every interrupt from now on.
 
-    An idle kernel ignores the signal, since there is no cell to end. It sets its own handler around each message and
-    puts the old one back afterwards. So the loop that waits for messages sets ours once that has happened; a cell may
-    give way to that loop before it ends. Ours then stays: if it came and went with each piece of work, an interrupt
-    between two pieces would be lost.
+    An idle kernel ignores the signal, since there is no cell to stop. The kernel sets its own handler for each message
+    and restores the old handler afterwards. So the loop that waits for messages sets our handler after this has
+    happened; a cell may let that loop run before the cell ends. From then on, our handler stays. If we set and removed
+    it for each piece of work, an interrupt between two pieces would be lost.
     """
     loop = _main_loop()
-    if loop is not None and not _installing.is_set() and signal.getsignal(signal.SIGINT) is not _heard:
+    if loop is not None and not _installing.is_set() and signal.getsignal(signal.SIGINT) is not _on_sigint:
         _installing.set()
         loop.call_soon_threadsafe(_install, loop)
 
@@ -51,31 +51,31 @@ def _install(loop: asyncio.AbstractEventLoop) -> None:
     if now is signal.default_int_handler:  # the kernel is handling a message
         loop.call_later(SOON, _install, loop)
         return
-    if now is signal.SIG_IGN:  # else it is ours, or somebody's who wants it
-        signal.signal(signal.SIGINT, _heard)
+    if now is signal.SIG_IGN:  # any other handler is ours, or was set on purpose
+        signal.signal(signal.SIGINT, _on_sigint)
         _let_signals_end_the_wait(loop)
     _installing.clear()
 
 
 def _let_signals_end_the_wait(loop: asyncio.AbstractEventLoop) -> None:
-    """Wake the loop by every signal, even by one that reaches another thread, or comes just before the wait begins.
+    """Let every signal wake the loop, even a signal that reaches another thread or comes just before the wait.
 
-    Python calls handlers only in the main thread. There such a signal would only be noticed when the next message to
-    the kernel ends the wait, and what readers do in a view sends none to this thread.
+    Python calls handlers only in the main thread. That thread would notice the signal only when the next message to the
+    kernel ends the wait, and what readers do in a view sends no message to this thread.
     """
-    if _woken_by or sys.platform == "win32":  # whose loops may refuse a reader
+    if _woken_by or sys.platform == "win32":  # some event loops on Windows have no `add_reader`
         return
     ends = socket.socketpair()
     for end in ends:
         end.setblocking(False)
     if (others := signal.set_wakeup_fd(ends[1].fileno(), warn_on_full_buffer=False)) != -1:
-        signal.set_wakeup_fd(others)  # somebody does this already
+        signal.set_wakeup_fd(others)  # other code already uses the wakeup descriptor
         return
     _woken_by.extend(ends)
     loop.add_reader(ends[0], ends[0].recv, 4096)
 
 
-def _heard(*_: object) -> None:
+def _on_sigint(*_: object) -> None:
     global _interrupts
     _interrupts += 1
     for function in list(_listeners.values()):
@@ -85,7 +85,7 @@ def _heard(*_: object) -> None:
 def _main_loop() -> asyncio.AbstractEventLoop | None:
     """Return the event loop of the kernel's main thread, or None without a kernel.
 
-    Only the main thread can handle signals. Readers' acts are handled in other threads, see `Worker`.
+    Only the main thread can handle signals. What readers do in a view is handled in other threads (see `Worker`).
     """
     if (serving := kernel()) is None:
         return None
@@ -99,6 +99,6 @@ def _main_loop() -> asyncio.AbstractEventLoop | None:
 
 def kernel() -> Any:
     """Return the kernel that runs this process, or None in a script."""
-    from IPython.core.getipython import get_ipython  # only here: without the course's packages there is none
+    from IPython.core.getipython import get_ipython  # here, since IPython may not be installed
 
     return getattr(get_ipython(), "kernel", None)

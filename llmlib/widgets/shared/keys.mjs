@@ -1,14 +1,14 @@
-// Walking by keyboard: where a key leads, and lists where Tab reaches one part and other keys the rest.
+// Moving by keyboard: where a key leads, and lists where Tab reaches one item and arrow keys reach the others.
 
 const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
-/** An arrow key as a step of [rows, columns]; null: another key. */
+/** Return the step of an arrow key as [rows, columns]; null for any other key. */
 export const arrowOf = (key) => ARROWS[key] ?? null;
 
 /** Keep a number within 0 … count - 1. */
 export const bounded = (at, count) => Math.max(0, Math.min(count - 1, at));
 
-/** Where a key leads from part `here` of `count` parts in a line; null: nowhere. */
+/** Return the item to which a key leads from item `here` in a line of `count` items; null if it leads nowhere. */
 export function stepTo(key, here, count, rtl = false) {
   const steps = {
     ArrowRight: rtl ? here - 1 : here + 1,
@@ -19,18 +19,19 @@ export function stepTo(key, here, count, rtl = false) {
   return here < 0 || !(key in steps) ? null : bounded(steps[key], count);
 }
 
-/** The same if Up means Left and Down means Right: in a line that wraps. */
+/** Do the same as `stepTo` for a line that wraps, where Up also means Left, and Down means Right. */
 export const stepEitherWay = (key, here, count) =>
   stepTo({ ArrowUp: "ArrowLeft", ArrowDown: "ArrowRight" }[key] ?? key, here, count);
 
-/** Let Tab reach this part, and no other. */
+/** Let Tab reach only this item. */
 export function tabTo(parts, one) {
   for (const part of parts) part.setAttribute("tabindex", part === one ? 0 : -1);
 }
 
 /**
- * Make a list where Tab reaches one of the `parts()`, the one that had the keyboard last. `lead(key, here, part)` says
- * which number a key leads to from number `here` (null: nowhere); `then(number)` is called once the keyboard is there.
+ * Make a list where Tab reaches one of the `parts()`: the item that last had the keyboard's focus. `lead(key, here,
+ * part)` returns the number of the item to which a key leads from item `here` (null: nowhere). `then(number)` is called
+ * once the focus is on the new item.
  */
 export function roving(list, parts, lead, then = () => {}) {
   const partOf = (event) => parts().find((part) => part.contains(event.target));
@@ -48,7 +49,8 @@ export function roving(list, parts, lead, then = () => {}) {
   });
 }
 
-/** Let Left, Right, Home and End step through the `count()` states of a view, except in controls that need them. */
+/** Let Left, Right, Home and End step through the `count()` states of a view, except in controls that need these keys.
+ * */
 export function stepping(el, controls, { here, count, go }) {
   el.addEventListener("keydown", (event) => {
     const taken = event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey;

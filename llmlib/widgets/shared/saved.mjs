@@ -1,14 +1,15 @@
-// A notebook that is opened again has a new kernel, and JupyterLab knows nothing about the view that it saved.
+// Keeps pictures of views in a saved notebook. When the notebook is opened again, JupyterLab has a new kernel and no
+// longer knows the view.
 
 export const VIEW = "application/vnd.jupyter.widget-view+json";
 const STATE = "application/vnd.jupyter.widget-state+json";
-const AGAIN = '<p style="margin: 0 0 6px">As the cell showed it. Run the cell again to bring the view to life.</p>';
-const RUN_IT = /<p>This is a picture\..*?<\/p>$/; // the same, worded differently
-const watched = new WeakMap(); // for each notebook, the models shown in it
+const AGAIN = '<p style="margin: 0 0 6px">This is what the cell showed. Run the cell again to use the view.</p>';
+const RUN_IT = /<p>This is a picture\..*?<\/p>$/; // AGAIN replaces these words
+const watched = new WeakMap(); // for each notebook, the models that it shows
 
 /**
- * For each view that carries its picture, a plain HTML widget with the same id, which shows the picture or a newer one:
- * `{ id, html }`.
+ * For each view that carries its picture, make a plain HTML widget with the same id that shows the picture. If `newer`
+ * holds a newer picture `{ id, html }`, the widget shows that.
  */
 export function picturesOf(outputs, newer = []) {
   const html = (data) =>
@@ -27,7 +28,7 @@ export function picturesOf(outputs, newer = []) {
   );
 }
 
-/** The notebook's saved widgets with these pictures added; pictures of deleted outputs are dropped. */
+/** Add these pictures to the notebook's saved widgets, and drop the pictures of deleted outputs. */
 export function withPictures(metadata, pictures) {
   const known = metadata?.[STATE] ?? { version_major: 2, version_minor: 0, state: {} };
   const others = Object.entries(known.state).filter(([, { state }]) => !state?.llm_picture);
@@ -35,11 +36,11 @@ export function withPictures(metadata, pictures) {
 }
 
 /**
- * Whenever the notebook that shows this model is saved, save the views' pictures where JupyterLab looks for widgets. A
- * view that changes on its own has a newer picture than its output, in the trait `still`.
+ * Whenever the notebook that shows this model is saved, store the views' pictures where JupyterLab looks for widgets.
+ * If a view changes by itself, its trait `still` holds a newer picture than its output.
  */
 export function keepPictures(model) {
-  const context = model.widget_manager?.context; // JupyterLab and Notebook have one
+  const context = model.widget_manager?.context; // only JupyterLab and Notebook have a context
   if (!context?.saveState) return;
   const models = watched.get(context) ?? new Set();
   const isKnown = watched.has(context);

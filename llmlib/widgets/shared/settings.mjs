@@ -1,9 +1,9 @@
-// A sampler's settings, each with a slider and a number. A number out of range stays as it was typed, with the reason
-// beside it.
+// Shows a sampler's settings, each with a slider and a number. A number out of range stays as it was typed, with an
+// error message beside it.
 
 import { element, howMany } from "./shared.mjs";
 
-/** The settings. `neutral` is the value that does nothing; `null`: none. */
+/** The settings of a sampler. `neutral` is the value that has no effect (`null`: the setting is off). */
 export const SETTINGS = [
   {
     name: "temperature",
@@ -11,7 +11,7 @@ export const SETTINGS = [
     most: 2,
     step: 0.05,
     neutral: 1,
-    says: "below 1 sharper, above 1 flatter; 0 always takes the likeliest",
+    says: "below 1: sharper; above 1: flatter; 0: always the likeliest token",
   },
   {
     name: "top_p",
@@ -19,7 +19,7 @@ export const SETTINGS = [
     most: 1,
     step: 0.01,
     neutral: 1,
-    says: "keeps the likeliest tokens that together reach this share",
+    says: "keeps the likeliest tokens that together reach this probability",
   },
   {
     name: "top_k",
@@ -47,7 +47,7 @@ export const SETTINGS = [
     step: 0.01,
     neutral: 1,
     more: true,
-    says: "keeps tokens about as surprising as usual here",
+    says: "keeps tokens whose surprise is close to the average here",
   },
   {
     name: "repetition_penalty",
@@ -56,7 +56,7 @@ export const SETTINGS = [
     step: 0.05,
     neutral: 1,
     more: true,
-    says: "above 1: tokens that have occurred become less likely",
+    says: "above 1: tokens that have already occurred become less likely",
   },
   {
     name: "frequency_penalty",
@@ -65,7 +65,7 @@ export const SETTINGS = [
     step: 0.1,
     neutral: 0,
     more: true,
-    says: "subtracted from a token’s logit each time it has occurred",
+    says: "subtracted from a token’s logit for each earlier occurrence",
   },
   {
     name: "presence_penalty",
@@ -74,11 +74,12 @@ export const SETTINGS = [
     step: 0.1,
     neutral: 0,
     more: true,
-    says: "subtracted from a token’s logit once if it has occurred",
+    says: "subtracted once from the logit of every token that has occurred",
   },
 ];
 
-/** A slider's position (0 … 100) as a number of tokens, and back; the far right means all of them, so no setting. */
+/** Convert a slider's position (0 … 100) to a number of tokens, and back; the far right means all tokens, so the
+ * setting is off. */
 export const tokensAt = (place, vocabulary) =>
   place >= 100 ? null : Math.max(1, Math.round(vocabulary ** (place / 100)));
 export const placeOf = (tokens, vocabulary) =>
@@ -87,7 +88,7 @@ export const placeOf = (tokens, vocabulary) =>
     : Math.min(99, Math.round((100 * Math.log(Math.max(1, tokens))) / Math.log(Math.max(2, vocabulary))));
 
 /**
- * The settings in use, named as in Python: "temperature 0.8 · top_p 0.9"; without any, what that means.
+ * List the settings in use, named as in Python: "temperature 0.8 · top_p 0.9". If no setting is in use, say so.
  */
 export function settingsInWords(settings, banned = [], pattern = "") {
   const used = SETTINGS.filter(({ name, neutral }) => (settings[name] ?? null) !== neutral).map(
@@ -95,19 +96,20 @@ export function settingsInWords(settings, banned = [], pattern = "") {
   );
   if (banned.length) used.push(`${banned.length} banned`);
   if (pattern) used.push(`pattern ${pattern}`);
-  return used.join(" · ") || "the model as it is";
+  return used.join(" · ") || "no settings";
 }
 
-const COMMA = (0.5).toLocaleString().includes(","); // then browsers read it as a decimal comma themselves
+const COMMA = (0.5).toLocaleString().includes(","); // if true, browsers read a decimal comma correctly
 
-/** "0,5" is typed as 0.5, where the browser would drop the comma and make it 5. */
+/** Read a typed "0,5" as 0.5, where the browser would drop the comma and read 5. */
 function withPoint(event) {
   if (COMMA || !event.data?.includes(",")) return;
   event.preventDefault();
   document.execCommand("insertText", false, event.data.replaceAll(",", "."));
 }
 
-/** One setting. Changes that Python has not answered are not overwritten, nor is a number that it refused. */
+/** Make the controls of one setting. Do not overwrite changes that Python has not answered, or a number that Python
+ * refused. */
 export function settingField(setting, hub, model) {
   const { name, least, most, step, neutral, log, says } = setting;
   const slider = element("input", {
@@ -121,7 +123,7 @@ export function settingField(setting, hub, model) {
   const number = element("input", {
     type: "number",
     step: "any",
-    "aria-label": `${name}, exactly`,
+    "aria-label": `${name}, as a number`,
     placeholder: neutral === null ? "off" : null,
     "data-acts": true,
   });
@@ -145,14 +147,14 @@ export function settingField(setting, hub, model) {
     turn(value);
   });
   number.addEventListener("input", () => {
-    if (number.value === "" && (neutral !== null || number.validity.badInput)) return; // on the way to a number
+    if (number.value === "" && (neutral !== null || number.validity.badInput)) return; // the reader is still typing
     turn(number.value === "" ? null : Number(number.value));
   });
   number.addEventListener("beforeinput", (event) => withPoint(event));
   number.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && number.value === "" && (neutral !== null || number.validity.badInput)) one.forget();
   });
-  number.addEventListener("blur", () => one.draw(model.get("settings"))); // one that was emptied shows what is in use
+  number.addEventListener("blur", () => one.draw(model.get("settings"))); // an empty box shows the value in use again
   const node = element(
     "div",
     { class: "llm-setting" },
@@ -165,7 +167,7 @@ export function settingField(setting, hub, model) {
   const one = {
     setting,
     node,
-    /** Drop what was typed and refused. */
+    /** Drop a number that was typed and refused. */
     forget() {
       wrong = false;
       refused.textContent = "";

@@ -1,6 +1,6 @@
-"""The settings of a sampler, as views show them; settings.mjs is their counterpart in the browser."""
+"""The settings of a sampler that views show; settings.mjs holds the same settings for the browser."""
 
-# Each setting, and the value at which it does nothing.
+# Each setting, with the value at which it has no effect.
 NEUTRAL: dict[str, float | None] = {
     "temperature": 1.0,
     "top_k": None,

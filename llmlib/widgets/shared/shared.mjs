@@ -1,4 +1,4 @@
-// Helpers for every widget's JavaScript. Pure functions first, then the few that touch the page.
+// Helper functions for every widget: first pure functions, then the few functions that touch the page.
 
 const SEEN = { " ": "·", "\n": "⏎", "\r": "␍", "\t": "⇥" };
 const INKLESS = /⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩|[\p{Cc}\p{Cf}\p{Z}\ufe00-\ufe0f]/gu;
@@ -7,15 +7,15 @@ const codePoint = (sign) => `U+${sign.codePointAt(0).toString(16).toUpperCase().
 
 /**
  * Write a token so that all of it shows: "·" for a space, "⏎" for a newline, "⇥" for a tab, ⟨U+200D⟩ for other
- * invisible characters. Bytes of a split character, which Python writes as ⟨F0 9F⟩, stay.
+ * invisible characters. Bytes of a split character, which Python writes as ⟨F0 9F⟩, stay as they are.
  */
 export function visibleToken(text) {
   if (text === "") return "∅";
   const label = text.replace(INKLESS, (found) => (found.length > 3 ? found : (SEEN[found] ?? `⟨${codePoint(found)}⟩`)));
-  return /^\p{M}/u.test(label) ? `◌${label}` : label; // a mark needs something to sit on
+  return /^\p{M}/u.test(label) ? `◌${label}` : label; // a combining mark needs a base character
 }
 
-/** The same for a screen reader. */
+/** Write a token in words for a screen reader. */
 export function spokenToken(text) {
   if (text === "") return "empty token";
   const named = text
@@ -26,7 +26,7 @@ export function spokenToken(text) {
   return (text.startsWith(" ") ? "space, " : "") + named.trim();
 }
 
-/** Whole characters and left-over bytes of a token, in order: [{text}, {bytes}, …]. */
+/** Split a token's bytes into whole characters and left-over bytes, in order: [{text}, {bytes}, …]. */
 export function characters(bytes) {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const found = [];
@@ -34,7 +34,7 @@ export function characters(bytes) {
     const lead = bytes[i];
     const length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
     try {
-      if (i + length > bytes.length) throw new TypeError("cut off");
+      if (i + length > bytes.length) throw new TypeError("incomplete character");
       found.push({ text: decoder.decode(bytes.subarray(i, i + length)) });
       i += length;
     } catch {
@@ -46,17 +46,17 @@ export function characters(bytes) {
   return found;
 }
 
-/** [240, 159] -> "F0 9F". */
+/** Write bytes as hexadecimal numbers: [240, 159] -> "F0 9F". */
 export function hex(bytes) {
   return Array.from(bytes, (byte) => byte.toString(16).toUpperCase().padStart(2, "0")).join(" ");
 }
 
-/** "f09f" -> its bytes. */
+/** Read bytes from hexadecimal digits: "f09f" -> [240, 159]. */
 export function fromHex(text) {
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }
 
-/** A token as text, with bytes of a split character as ⟨F0 9F⟩, since they are not text alone. */
+/** Write a token as text. Bytes of a split character are not text by themselves, so they appear as ⟨F0 9F⟩. */
 export function tokenText(bytes) {
   return characters(bytes)
     .map((part) => part.text ?? `⟨${hex(part.bytes)}⟩`)
@@ -64,36 +64,38 @@ export function tokenText(bytes) {
 }
 
 /**
- * Write a token's bytes: white space visible, invisible characters named, bytes of a split character as ⟨F0 9F⟩.
+ * Write a token's bytes with visible white space, names for invisible characters, and ⟨F0 9F⟩ for bytes of a split
+ * character.
  */
 export function tokenLabel(bytes) {
   return visibleToken(tokenText(bytes));
 }
 
-/** Lone halves of surrogate pairs cannot travel; they become U+FFFD. */
+/** Replace lone halves of surrogate pairs, which cannot be sent to Python, with U+FFFD. */
 export function wellFormed(text) {
   return text.replace(/\p{Surrogate}/gu, "\ufffd");
 }
 
 const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 
-/** "rtl" if the text's first letter is written from right to left; without letters, the direction given. */
+/** Return "rtl" if the text's first letter is written from right to left, else "ltr"; without letters, return
+ * `otherwise`. */
 export function direction(text, otherwise = "ltr") {
   const letter = text.match(/\p{L}/u)?.[0];
   return letter === undefined ? otherwise : RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
 }
 
 /**
- * A token inside a sentence, with marks around it that keep a right-to-left direction to itself.
+ * Wrap a right-to-left token in marks, so that its direction does not affect the sentence around it.
  */
 export function isolated(token) {
   return RIGHT_TO_LEFT.test(token) ? `\u2068${token}\u2069` : token;
 }
 
 /**
- * Neighbouring tokens that are written in one direction: [{dir, from, to}, …], in the order of the text, which reads in
- * the direction `base`. Digits go from left to right; what has no direction goes with its neighbours if they agree, and
- * otherwise with the text (the Unicode bidirectional algorithm, rules N1 and N2, a token at a time).
+ * Group neighbouring tokens that are written in the same direction: [{dir, from, to}, …], in the order of the text.
+ * `base` is the direction of the text. Digits go from left to right. Tokens without a direction follow their neighbours
+ * if these agree, and otherwise the text (the Unicode bidirectional algorithm, rules N1 and N2, one token at a time).
  */
 export function runs(texts, base) {
   const own = texts.map((text) => {
@@ -117,7 +119,7 @@ export function runs(texts, base) {
   return found;
 }
 
-/** 0.5 -> "50%", 0.0312 -> "3.1%", 0.0004 -> "<0.1%". */
+/** Write a probability in percent: 0.5 -> "50%", 0.0312 -> "3.1%", 0.0004 -> "<0.1%". */
 export function percent(p) {
   if (!Number.isFinite(p)) return "not a number";
   if (p >= 0.0995) return `${Math.round(100 * p)}%`;
@@ -125,10 +127,10 @@ export function percent(p) {
   return p > 0 ? "<0.1%" : "0%";
 }
 
-/** 1 -> "1 token", 1200 -> "1,200 tokens". */
+/** Write a number with its noun: 1 -> "1 token", 1200 -> "1,200 tokens". */
 export const howMany = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 
-/** How open a choice with this entropy (in nats) is, as in "2.5 equally likely tokens". */
+/** Say how many equally likely tokens would have this entropy (in nats): "2.5 equally likely tokens". */
 export function equalTokens(entropy) {
   const n = Math.exp(entropy);
   return `${n < 9.5 ? n.toFixed(1) : Math.round(n).toLocaleString("en")} equally likely tokens`;
@@ -141,7 +143,7 @@ export function escapeXml(text) {
   return text.replace(/[&<>"']/g, (c) => names[c]).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "\ufffd");
 }
 
-/** A page element; strings become text nodes, never markup. `on…` attributes are listeners. */
+/** Make a page element. Strings become text nodes, never markup, and `on…` attributes become event listeners. */
 export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -152,7 +154,7 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** Join tokens into a text; characters that they split are whole again. */
+/** Join tokens into a text, and restore the characters that were split between tokens. */
 export function joinedText(tokens) {
   return tokens
     .join("")
@@ -162,8 +164,8 @@ export function joinedText(tokens) {
 }
 
 /**
- * Put nodes of tokens in reading order, whatever the directions; `box` gets its own direction, or that of the text
- * `around` it.
+ * Put the nodes of tokens in reading order, whatever their directions. `box` gets the tokens' direction or, if they
+ * have none, the direction `around` it.
  */
 export function inReadingOrder(box, texts, nodes, around = "ltr") {
   box.dir = direction(joinedText(texts), around);
@@ -175,8 +177,8 @@ export function inReadingOrder(box, texts, nodes, around = "ltr") {
 }
 
 /**
- * Keep key presses inside a view: JupyterLab would take them as its own commands, or move the focus to the cell that it
- * thinks is active.
+ * Keep key presses inside a view. JupyterLab would treat them as its own commands, or move the focus to the cell that
+ * it thinks is active.
  */
 export function keepKeys(el) {
   el.setAttribute("data-lm-suppress-shortcuts", "true");
@@ -190,7 +192,7 @@ export function download(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-/** Draw SVG source at twice its size and offer it as a PNG file. */
+/** Draw SVG source at twice its size, and offer the image as a PNG file. */
 export async function downloadPng(name, svg) {
   const image = new Image();
   image.src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
@@ -201,7 +203,7 @@ export async function downloadPng(name, svg) {
   URL.revokeObjectURL(image.src);
 }
 
-/** Ask Python for an export ("svg" or "html"); resolves to its source. */
+/** Ask Python for an export ("svg" or "html"); resolves to the source of the export. */
 export function askPython(model, kind) {
   return new Promise((resolve) => {
     const answer = (message) => {
@@ -214,7 +216,8 @@ export function askPython(model, kind) {
   });
 }
 
-/** The "Save" menu of a view. The picture comes from `makeSvg`, or from Python; the page always from Python. */
+/** Make the "Save" menu of a view. The picture comes from `makeSvg` or from Python; the page always comes from Python.
+ * */
 export function saveMenu(model, name, makeSvg = fromPython) {
   const button = (label, save, needsPython = makeSvg === fromPython) =>
     element("button", { type: "button", onclick: save, "data-python": needsPython }, label);
@@ -235,8 +238,8 @@ export function saveMenu(model, name, makeSvg = fromPython) {
 const fromPython = (model) => askPython(model, "svg");
 
 /**
- * Call `update` now and whenever some of the named traits have changed, once for everything in one message, so that it
- * never sees half of a change. Returns a function that stops it.
+ * Call `update` now, and again whenever some of the named traits change. It is called once for everything in one
+ * message, so it never sees half of a change. Returns a function that stops these calls.
  */
 export function follow(model, names, update) {
   let queued = false;
@@ -257,7 +260,8 @@ export function follow(model, names, update) {
   };
 }
 
-/** A function that has `draw` called before the next frame: once, however often it is called until then. */
+/** Return a function that schedules `draw` for the next frame; `draw` runs only once, however often the function is
+ * called before. */
 export function oncePerFrame(draw) {
   let frame = 0;
   const later = () => {
@@ -270,18 +274,18 @@ export function oncePerFrame(draw) {
   return later;
 }
 
-const LEAST = 40; // pixels: a view in a page that is not laid out yet has at most its padding
+const LEAST = 40; // pixels: before the page is laid out, a view is at most as wide as its padding
 
 /**
- * Call `draw(width)` with the width that a view has now, and again whenever it gets another one or the page changes its
- * theme. The width is the layout's alone: it is measured at each call, never kept, since a page that changes its theme
- * is for a moment without styles. Returns a function that stops it.
+ * Call `draw(width)` with a view's current width, and again whenever the width or the page's theme changes. The width
+ * is measured at each call and never stored, since a page that changes its theme has no styles for a moment. Returns a
+ * function that stops these calls.
  */
 export function followLooks(el, draw) {
-  let drawn = null; // for which width; null: not in the looks that the page has now
+  let drawn = null; // the width drawn for; null: not yet drawn in the page's current look
   const redraw = () => {
     drawn = el.isConnected && el.clientWidth >= LEAST ? el.clientWidth : null;
-    if (drawn !== null) draw(drawn); // else there is no size or no theme yet, and an observer calls again
+    if (drawn !== null) draw(drawn); // else size or theme is missing, and an observer calls again later
   };
   const later = () =>
     requestAnimationFrame(() => {
@@ -294,7 +298,7 @@ export function followLooks(el, draw) {
   const themed = new MutationObserver(() => {
     redraw();
     later();
-  }); // a page without styles may be as wide again at once
+  }); // a page without styles may have the same width again a moment later
   themed.observe(document.body, {
     attributes: true,
     attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class", "data-theme"],
@@ -309,7 +313,7 @@ export function followLooks(el, draw) {
   };
 }
 
-/** A token in at most `length` characters. */
+/** Shorten a token to at most `length` characters. */
 export function shorten(text, length) {
   const letters = Array.from(text);
   return letters.length <= length ? text : `${letters.slice(0, length - 1).join("")}…`;

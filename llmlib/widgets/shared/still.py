@@ -1,4 +1,4 @@
-"""What static pictures share: colours, and drawing the same bytes each time."""
+"""Helpers for static pictures: colours, and drawing that produces the same bytes each time."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -8,9 +8,7 @@ INK, FAINT, PAPER = "#1f2328", "#57606a", "#ffffff"
 
 
 def drawn(draw_on: Callable[[Any], None], format: str, **figure: Any) -> io.BytesIO:
-    """Make a PNG or SVG file of what `draw_on` draws on a new matplotlib figure, whatever the reader's own settings
-    are.
-    """
+    """Return what `draw_on` draws on a new matplotlib figure, as PNG or SVG, whatever settings the reader has."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -32,12 +30,12 @@ def drawn(draw_on: Callable[[Any], None], format: str, **figure: Any) -> io.Byte
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
-    """Read the numbers in "#rrggbb"."""
+    """Return the three numbers in "#rrggbb"."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def blend(t: float, stops: Sequence[str]) -> str:
-    """Return the colour at a share between 0 and 1 of a scale.
+    """Return the colour at the position `t`, between 0 and 1, of a colour scale.
 
     >>> blend(0.0, ("#ffffff", "#000000")), blend(0.5, ("#ffffff", "#000000"))
     ('#ffffff', '#808080')
@@ -49,6 +47,6 @@ def blend(t: float, stops: Sequence[str]) -> str:
 
 
 def ink_on(fill: str) -> str:
-    """Choose black or white, whichever reads better on a colour (WCAG 2.1, relative luminance)."""
+    """Choose black or white, whichever is easier to read on a colour (WCAG 2.1, relative luminance)."""
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in rgb(fill))]
     return "#000000" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 else "#ffffff"

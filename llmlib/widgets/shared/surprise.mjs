@@ -1,13 +1,13 @@
-// How much a token surprised a model: its colour, and small probabilities in writing.
+// Shows how much a token surprised a model: the token's colour, and very small probabilities in words.
 
 import { element, percent, visibleToken } from "./shared.mjs";
 import { paletteOf, shades } from "./canvas.mjs";
 
-const MOST_SURPRISE = Math.log(1000); // nats: from here on the colour is strongest
+const MOST_SURPRISE = Math.log(1000); // nats: a surprise this large has the strongest colour
 
-/** How strong a token's colour is: 0 if the model was sure of it, 1 if it was a thousand to one or less likely. */
+/** The strength of a token's colour: 0 for a token of probability 1, and 1 for a probability of 1/1000 or less. */
 export const surpriseShade = (logProb) => Math.min(1, Math.max(0, -logProb) / MOST_SURPRISE);
-/** The legend of these colours. */
+/** The entries of the legend: the strength of each colour, and its probability in words. */
 export const SURPRISES = [
   [1, "100%"],
   [0.1, "10%"],
@@ -15,7 +15,7 @@ export const SURPRISES = [
   [0.001, "0.1%"],
 ].map(([p, words]) => [surpriseShade(Math.log(p)), words]);
 
-/** A product of many probabilities, from its logarithm: "12%", "0.4%", "3.1 × 10⁻⁷". */
+/** Write a probability, given as its logarithm, even if it is tiny: "12%", "0.4%", "3.1 × 10⁻⁷". */
 export function tinyShare(logProb) {
   const p = Math.exp(logProb);
   if (p >= 0.0995) return `${Math.round(100 * p)}%`;
@@ -29,7 +29,7 @@ export function tinyShare(logProb) {
   return `${digits.toFixed(1)} × 10⁻${String(-exponent).replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d])}`;
 }
 
-/** Maps a token's log-probability to its colour and the ink on it, for the view's theme. */
+/** Return a function that maps a token's log-probability to a colour and an ink for the view's theme. */
 export function surpriseColours(el) {
   const {
     stops: { true: signed },
@@ -38,7 +38,7 @@ export function surpriseColours(el) {
   return (logProb) => colours[Math.round(255 * surpriseShade(logProb))];
 }
 
-/** A coloured token; its `title` gives the numbers. */
+/** Make a coloured token; its `title` says how likely and how surprising the token was. */
 export function surprising(colour, text, logProb, attributes = {}) {
   const { fill, ink } = colour(logProb);
   return element(
@@ -46,23 +46,23 @@ export function surprising(colour, text, logProb, attributes = {}) {
     {
       class: "llm-token llm-read-token",
       style: `background: ${fill}; color: ${ink}`,
-      title: `The model gave it ${percent(Math.exp(logProb))}: surprise ${(-logProb).toFixed(1)} nats`,
+      title: `probability ${percent(Math.exp(logProb))}, surprise ${(-logProb).toFixed(1)} nats`,
       ...attributes,
     },
     visibleToken(text),
   );
 }
 
-/** What the colours mean. */
+/** Make a legend that says what the colours mean. */
 export function surpriseLegend(colour) {
   return element(
     "span",
     { class: "llm-surprise" },
-    "The model gave it ",
+    "The model’s probability: ",
     ...SURPRISES.map(([, words], k) => {
       const { fill, ink } = colour(Math.log([1, 0.1, 0.01, 0.001][k]));
       return element("span", { class: "llm-token llm-read-token", style: `background: ${fill}; color: ${ink}` }, words);
     }),
-    " no surprise → a big one",
+    " no surprise → big surprise",
   );
 }

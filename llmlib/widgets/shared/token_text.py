@@ -1,4 +1,4 @@
-"""Writes tokens and probabilities for people; the counterpart of `tokenLabel` and others in shared.mjs."""
+"""Writes tokens and probabilities in readable form, as `tokenLabel` and other functions in shared.mjs do."""
 
 import re
 import unicodedata
@@ -16,7 +16,7 @@ BYTES = re.compile(r"(⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩)")
 
 
 def token_text(data: bytes) -> str:
-    """Write a token as text; the bytes of a character that several tokens share become ⟨F0 9F⟩.
+    """Write a token as text; if several tokens share a character, its bytes become ⟨F0 9F⟩.
 
     >>> token_text(b" Paris"), token_text(b"o\\xf0\\x9f")
     (' Paris', 'o⟨F0 9F⟩')
@@ -25,7 +25,7 @@ def token_text(data: bytes) -> str:
 
 
 def joined_text(tokens: Iterable[str]) -> str:
-    """Join tokens into a text; characters that they split are whole again.
+    """Join tokens into a text, and restore the characters that were split between tokens.
 
     >>> joined_text(["a", " ⟨F0 9F⟩", "⟨99 82⟩"])
     'a 🙂'
@@ -35,20 +35,20 @@ def joined_text(tokens: Iterable[str]) -> str:
 
 
 def visible_token(text: str) -> str:
-    """Make all of a token visible, white space and invisible characters too, as `visibleToken` in shared.mjs does.
+    """Make all of a token visible, even white space and invisible characters, as `visibleToken` in shared.mjs does.
 
-    What `token_text` wrote as ⟨F0 9F⟩ stays.
+    Bytes that `token_text` wrote as ⟨F0 9F⟩ stay as they are.
 
     >>> visible_token(" Paris\\n"), visible_token("a\\u200d"), visible_token("⟨F0 9F⟩")
     ('·Paris⏎', 'a⟨U+200D⟩', '⟨F0 9F⟩')
     """
-    parts = BYTES.split(text)  # every second one is bytes
+    parts = BYTES.split(text)  # every second part holds bytes
     label = "".join(part if at % 2 else "".join(map(_with_ink, part)) for at, part in enumerate(parts)) or "∅"
-    return "◌" + label if unicodedata.category(label[0]).startswith("M") else label  # a mark needs a base
+    return "◌" + label if unicodedata.category(label[0]).startswith("M") else label  # a combining mark needs a base
 
 
 def percent(p: float) -> str:
-    """Write a probability for people, as `percent` in shared.mjs does.
+    """Write a probability as a rounded percentage, as `percent` in shared.mjs does.
 
     >>> percent(0.5), percent(0.0312), percent(0.0004)
     ('50%', '3.1%', '<0.1%')
@@ -61,7 +61,7 @@ def percent(p: float) -> str:
 
 
 def hexadecimal(data: bytes) -> str:
-    """Write bytes for people.
+    """Write bytes as hexadecimal numbers.
 
     >>> hexadecimal(b" <")
     '20 3C'
@@ -70,7 +70,7 @@ def hexadecimal(data: bytes) -> str:
 
 
 def token_label(data: bytes) -> str:
-    """Write a token's bytes: white space visible, invisible characters named, bytes of a split character as ⟨F0 9F⟩.
+    """Write a token with visible white space, named invisible characters, and ⟨F0 9F⟩ for a split character's bytes.
 
     >>> token_label(b" Paris"), token_label("🙂".encode()[:2]), token_label("\\N{ZERO WIDTH JOINER}".encode())
     ('·Paris', '⟨F0 9F⟩', '⟨U+200D⟩')
@@ -99,7 +99,7 @@ def _characters(data: bytes) -> Iterator[str | bytes]:
 
 
 def _length_of_character(lead: int) -> int:
-    """Return how many bytes a UTF-8 character has if it begins with this one."""
+    """Return how many bytes a UTF-8 character has if it begins with the byte `lead`."""
     return 1 if lead < 0x80 else 4 if lead >= 0xF0 else 3 if lead >= 0xE0 else 2
 
 
@@ -121,7 +121,7 @@ def width_of(label: str) -> float:
 
 
 def boxes(labels: list[str], fills: list[str], left: int, top: float, right: int, row: int = 30) -> tuple[str, float]:
-    """Draw labels as coloured boxes in rows between `left` and `right`: SVG source, and the y below the last row."""
+    """Draw labels as coloured boxes in rows from `left` to `right`; return SVG source, and the y below the last row."""
     parts: list[str] = []
     x, y = float(left), top
     for label, fill in zip(labels, fills):
@@ -138,7 +138,7 @@ def boxes(labels: list[str], fills: list[str], left: int, top: float, right: int
 
 
 def picture(body: str, width: int, height: float) -> str:
-    """Make a whole SVG picture on white."""
+    """Return a complete SVG picture with a white background."""
     style = 'font-size="14" font-family="sans-serif" fill="#1f2328"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height:.0f}" {style}>'

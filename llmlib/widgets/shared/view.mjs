@@ -1,4 +1,4 @@
-// What every view starts with, so that no view has to deal with it. The head of base.py says how to build one.
+// Code that every view starts with. The docstring of base.py explains how to build a view.
 
 import { connect } from "./acts.mjs";
 import { keepDrafts, ownText, setAside } from "./drafts.mjs";
@@ -8,8 +8,9 @@ import { keepPictures } from "./saved.mjs";
 const FOCUSABLE = 'a[href], button, input, select, summary, textarea, [tabindex]:not([tabindex="-1"])';
 
 /**
- * Make a widget from `build({ model, el, hub, still })`, which fills `el` and returns functions that stop what it
- * started. `hub` is the way to Python (see `connect`); put its `line` somewhere. `still`: a page without Python.
+ * Make a widget from `build({ model, el, hub, still })`, which fills `el` and returns functions that stop everything
+ * that `build` started. `hub` is the connection to Python (see `connect`); put `hub.line` somewhere on the page.
+ * `still`: this page has no Python.
  */
 export function widget(name, build) {
   return {
@@ -33,8 +34,8 @@ export function widget(name, build) {
 }
 
 /**
- * Keep the keyboard's place: if the focused control vanishes, is hidden or switched off, the nearest one gets the
- * focus. Otherwise the page's body would, and from there the keyboard reaches nothing.
+ * Keep the keyboard's focus in the view: if the focused control vanishes, is hidden or is switched off, move the focus
+ * to the nearest control. Otherwise the page's body would get the focus, and readers would lose their position.
  */
 function holdFocus(el) {
   let held = null;
@@ -52,7 +53,7 @@ function holdFocus(el) {
       forget();
       return;
     }
-    const was = held; // did the reader click on nothing, or did the control vanish?
+    const was = held; // did the reader click elsewhere, or did the control vanish?
     setTimeout(() => {
       if (held === was && was?.isConnected && !was.disabled) forget();
     });
@@ -85,8 +86,8 @@ function holdFocus(el) {
 }
 
 /**
- * A box for a text that is used when the reader presses Enter or the button; until then it says that it is not used.
- * `use(text)` gets it, and `used()` returns the text in use.
+ * Make a box for a text that is used when the reader presses Enter or the button; until then, a hint says that the text
+ * is not used yet. `use(text)` is called with the new text, and `used()` returns the text in use.
  */
 export function textBox({ label, button: words, rows = 2, use, used }) {
   const box = element("textarea", { rows, "aria-label": label, dir: "auto", spellcheck: "false", "data-acts": true });
@@ -100,7 +101,7 @@ export function textBox({ label, button: words, rows = 2, use, used }) {
   const typed = following(box, used);
   const tell = () => {
     hint.textContent =
-      sameText(box.value, used()) || box.readOnly ? "" : `Not used yet: press Enter, or “${button.textContent}”.`;
+      sameText(box.value, used()) || box.readOnly ? "" : `Not used yet: press Enter or “${button.textContent}”.`;
   };
   box.addEventListener("input", tell);
   box.addEventListener("keydown", (event) => {
@@ -116,7 +117,7 @@ export function textBox({ label, button: words, rows = 2, use, used }) {
       typed.follow();
       tell();
     },
-    /** Put another draft into the box, and return the one that was there. */
+    /** Put another draft into the box, and return the previous draft. */
     exchange(draft) {
       const before = typed.exchange(draft);
       tell();
@@ -126,15 +127,14 @@ export function textBox({ label, button: words, rows = 2, use, used }) {
 }
 
 /**
- * A field that follows the text in use (`used()`) only as long as it holds the text used before: what the reader has
- * typed is never overwritten.
+ * Make a field that shows the text in use (`used()`), but never overwrites what the reader has typed.
  */
 export function following(box, used) {
-  let own = ""; // text put here by the view, or typed and used; null: typed, and not used yet
+  let own = ""; // the text in use; null: the reader has typed a text that is not used yet
   ownText(box, (text) => own !== null || sameText(text, used()));
   box.addEventListener("input", () => {
     own = null;
-  }); // even if it happens to equal the text from before
+  }); // even if the new text happens to equal the previous text
   const field = {
     box,
     follow() {
@@ -149,9 +149,9 @@ export function following(box, used) {
       return before;
     },
   };
-  field.follow(); // not only when the view is drawn: then somebody could already be typing here
+  field.follow(); // at once: when the view is drawn, the reader may already be typing here
   return field;
 }
 
-/** Whether two texts are the same; a text area has its own line endings. */
+/** Return whether two texts are the same, whatever their line endings; a text area changes line endings. */
 export const sameText = (a, b) => a.replace(/\r\n?/g, "\n") === b.replace(/\r\n?/g, "\n");

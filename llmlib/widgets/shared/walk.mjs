@@ -1,9 +1,10 @@
-// Parts of several views: a text to walk through token by token, and the likeliest tokens at a position.
+// Parts that several views use: a text that readers step through token by token, and the likeliest tokens at a
+// position.
 
 import { roving, stepTo, tabTo } from "./keys.mjs";
 import { element, inReadingOrder, isolated, percent, shorten, spokenToken, visibleToken } from "./shared.mjs";
 
-/** Tokens as lines of their numbers: a line ends after a token that ends with a newline. */
+/** Group the tokens' numbers into lines: a line ends after a token that ends with a newline. */
 export function linesOf(texts) {
   const found = [[]];
   texts.forEach((text, k) => {
@@ -14,8 +15,8 @@ export function linesOf(texts) {
 }
 
 /**
- * A list that arrow keys walk through, with a box in `boxes` for each token. `tell(k)` is called with the token that is
- * pointed at, or that has the keyboard, and with null once there is none.
+ * Make a list that readers step through with arrow keys; `boxes` holds a box for each token. `tell(k)` is called with
+ * the number of the token under the pointer or with the keyboard's focus, and with null when there is no such token.
  */
 export function walk(texts, boxes, { label, tell, around = "ltr" }) {
   const list = element("div", {
@@ -24,7 +25,7 @@ export function walk(texts, boxes, { label, tell, around = "ltr" }) {
     "aria-orientation": "horizontal",
     "aria-label": label,
   });
-  let kept = null; // has the keyboard; pointing shows another for a while
+  let kept = null; // the focused token; pointing temporarily shows another token
   boxes.forEach((box) => {
     box.setAttribute("role", "option");
     box.setAttribute("aria-selected", "false");
@@ -58,7 +59,7 @@ export function walk(texts, boxes, { label, tell, around = "ltr" }) {
   return list;
 }
 
-/** The likeliest tokens of a distribution, with bars; entries are `{ text, p, chosen }`. */
+/** List the likeliest tokens of a distribution, with bars; each entry is `{ text, p, chosen }`. */
 export function likeliest(title, entries, rest = null) {
   const row = ({ text, p, chosen }) =>
     element(
@@ -77,10 +78,10 @@ export function likeliest(title, entries, rest = null) {
     { class: "llm-likeliest" },
     element("div", { class: "llm-note" }, title),
     element("ol", {}, ...entries.map(row)),
-    rest === null ? "" : element("div", { class: "llm-note" }, `all others: ${percent(rest)}`),
+    rest === null ? "" : element("div", { class: "llm-note" }, `all other tokens: ${percent(rest)}`),
   );
 }
 
-/** The same in one sentence, for a screen reader. */
+/** List the likeliest tokens in one sentence for a screen reader. */
 export const likeliestSpoken = (entries) =>
   entries.map(({ text, p }) => `${spokenToken(text)} ${percent(p)}`).join(", ");

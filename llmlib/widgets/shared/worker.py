@@ -1,4 +1,4 @@
-"""Does a reader's acts in a thread, so that the kernel stays free for the next acts."""
+"""Handles a reader's acts in a thread, so that the kernel can receive further acts."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -12,23 +12,23 @@ INTERRUPTED = "You interrupted the kernel, so this was not done."
 
 
 class Worker:
-    """Does acts in the order that they come, then the work they need, and answers each.
+    """Handles acts in the order of their arrival, does the work that they need, and answers each act.
 
-    `say` sends a message to the page, `tell` shows a notice there. Without a kernel (in a script or a test) everything
-    is done at once, in the caller's thread.
+    `say` sends a message to the page, and `tell` shows a notice on the page. Without a kernel (in a script or a test),
+    everything is done at once in the caller's thread.
     """
 
     def __init__(self, acts: Acts, say: Callable[[dict[str, Any]], None], tell: Callable[[str], None]):
         self.acts, self.say, self.tell = acts, say, tell
-        self._lock = threading.Lock()  # held only for moments, for what both threads touch
-        self._asked: list[tuple[str, Sequence[Mapping[str, Any]]]] = []  # pages and their acts
+        self._lock = threading.Lock()  # protects what both threads use; held only briefly
+        self._asked: list[tuple[str, Sequence[Mapping[str, Any]]]] = []  # pages, and the acts that each page sent
         self.working, self._called_off = False, ""
-        self._unanswered: dict[str, int] = {}  # pages that wait, and the number of the last act that each sent
+        self._unanswered: dict[str, int] = {}  # waiting pages, and the number of each page's last act
 
     # --- in the kernel's thread ---
 
     def ask(self, client: str, acts: Sequence[Mapping[str, Any]]) -> None:
-        """Do these acts of one page, after those that are under way."""
+        """Do these acts of one page after the acts that are already waiting."""
         with self._lock:
             self._asked.append((client, acts))
             if self.working:
@@ -40,13 +40,13 @@ class Worker:
             threading.Thread(target=self._work, daemon=True).start()
 
     def call_off(self, why: str = CANCELLED) -> None:
-        """End the work under way, if there is any, at its next `check`."""
+        """Stop any current work at its next `check`."""
         self._called_off = why
 
     # --- in the worker's thread ---
 
     def check(self) -> None:
-        """Raise `CalledOff` if the work is no longer wanted, and `Overtaken` if newer acts will redo it."""
+        """Raise `CalledOff` if the work is no longer wanted, and `Overtaken` if newer acts need the same work."""
         if self._called_off:
             why, self._called_off = self._called_off, ""
             raise CalledOff(why)
@@ -72,13 +72,13 @@ class Worker:
             unwatch()
 
     def _take(self) -> bool:
-        """Do the acts that have come in the meantime; return False if there are none."""
+        """Do the acts that have arrived meanwhile; return False if there are no acts."""
         with self._lock:
             asked, self._asked = self._asked, []
             self.working = bool(asked)
         if asked and not self._unanswered:
             self._called_off = ""
-            self.tell("")  # now, so that a repeated notice is read aloud again
+            self.tell("")  # clear the notice, so that a repeated notice is read aloud again
         for client, acts in asked:
             self._unanswered[client] = acts[-1]["number"]
             self.say({"client": client, "begun": True})
@@ -87,14 +87,14 @@ class Worker:
 
     def _answer(self) -> None:
         refused, notice = self.acts.answer()
-        if notice:  # otherwise, keep what a thread may have said meanwhile
+        if notice:  # otherwise, keep the notice that a thread may have shown meanwhile
             self.tell(notice)
         unanswered, self._unanswered = self._unanswered, {}
         for client, number in unanswered.items():
             self.say({"client": client, "done": number, "refused": [one for of, one in refused if of == client]})
 
     def _give_up(self) -> None:
-        """Answer everything, whatever happened: an act without an answer would look like a dead kernel."""
+        """Answer all waiting acts as not done: an act without an answer would look like a dead kernel."""
         with self._lock:
             self.working, self._asked = False, []
         unanswered, self._unanswered = self._unanswered, {}

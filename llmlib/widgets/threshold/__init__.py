@@ -1,4 +1,4 @@
-"""The threshold view: what a score lets through and what it loses, and whether it can be believed."""
+"""The threshold view: which answers a score lets through, which it loses, and whether the score can be trusted."""
 
 from llmlib.widgets.threshold.view import ThresholdView, threshold_view
 

@@ -1,14 +1,14 @@
-// Scores and what a threshold makes of them, as numbers and words. It does not touch the page, so Node can test it.
+// Scores and the effects of a threshold, as numbers and words. This code does not touch the page, so Node can test it.
 
-/** The four groups, as they are around the threshold: to its left and right, above and below the axis. */
+/** The four groups as they lie around the threshold: left and right of the line, above and below the axis. */
 export const GROUPS = ["lost_right", "kept_right", "lost_wrong", "kept_wrong"];
 
-/** Round away what arithmetic leaves behind the twelfth digit. */
+/** Round to twelve digits, to remove small errors of arithmetic. */
 export const tidy = (value) => Number(value.toPrecision(12));
 
 /**
- * The scores from the bytes of a `ThresholdView`: for each its values, the answers from the highest score to the lowest
- * (`order`), and for each k how many of the first k are right (`hits`).
+ * Unpack the scores from the bytes of a `ThresholdView`: each score's values, its answers from the highest score to the
+ * lowest (`order`), and for each k how many of the first k answers are right (`hits`).
  */
 export function unpackScores({ n, scores }, data) {
   const buffer = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice().buffer; // aligned
@@ -24,7 +24,7 @@ export function unpackScores({ n, scores }, data) {
   });
 }
 
-/** How many answers reach a threshold. */
+/** Count the answers that reach a threshold. */
 export function reaching({ values, order }, threshold) {
   let from = 0;
   let to = order.length;
@@ -36,7 +36,7 @@ export function reaching({ values, order }, threshold) {
   return from;
 }
 
-/** How many answers are in each of the four groups; `kept`: let through, `of`: all. */
+/** Count the answers in each of the four groups, the answers that are let through (`kept`), and all answers (`of`). */
 export function countsAt(score, threshold) {
   const kept = reaching(score, threshold);
   const right = score.hits[kept];
@@ -51,7 +51,7 @@ export function countsAt(score, threshold) {
   };
 }
 
-/** The counts at each threshold that makes a difference, from no answer to all: [{ kept, right, wrong }, …]. */
+/** Return the counts at each threshold that makes a difference, from no answers to all: [{ kept, right, wrong }, …]. */
 export function stepsOf({ n, values, order, hits }) {
   const found = [{ kept: 0, right: 0, wrong: 0 }];
   for (let kept = 1; kept <= n; kept++)
@@ -60,21 +60,23 @@ export function stepsOf({ n, values, order, hits }) {
   return found;
 }
 
-/** At most `most` points of a curve, evenly spaced, with the first and the last among them. */
+/** Return at most `most` points of a curve, evenly spaced, including the first and the last point. */
 export function thinned(points, most) {
   if (points.length <= most) return points;
   return Array.from({ length: most }, (_, k) => points[Math.round((k * (points.length - 1)) / (most - 1))]);
 }
 
-/** How many steps of the slider the axis of a score has. */
+/** Return how many steps the slider along a score's axis has. */
 export const ticksOf = ({ low, high, step }) => Math.round((high - low) / step);
 
-/** The threshold at a step of the slider, and the step nearest to a threshold. */
+/** Convert a step of the slider into a threshold, and a threshold into the nearest step. */
 export const thresholdAt = ({ low, step }, tick) => tidy(low + tick * step);
 export const tickOf = (score, threshold) =>
   Math.max(0, Math.min(ticksOf(score), Math.round((threshold - score.low) / score.step)));
 
-/** The step that lets through as close to `kept` answers as possible; of several in a row, the middle one. */
+/**
+ * Return the step that lets through as close to `kept` answers as possible; in a tie of neighbours, the middle step.
+ */
 export function tickFor(score, kept) {
   const last = ticksOf(score);
   let best = Infinity;
@@ -88,8 +90,8 @@ export function tickFor(score, kept) {
 }
 
 /**
- * Answers in bins along the axis, each `width` steps wide: [{ from, to, right, wrong }, …], each with its lists of
- * answers from the lowest score to the highest.
+ * Sort answers into bins along the axis, each `width` steps wide: [{ from, to, right, wrong }, …], each with its lists
+ * of answers from the lowest score to the highest.
  */
 export function binned(score, width) {
   const { low, step, order, values, right } = score;
@@ -108,11 +110,11 @@ export function binned(score, width) {
   return bins;
 }
 
-/** The longest lists of right and of wrong answers in any bin. */
+/** Return the lengths of the longest lists of right and of wrong answers in any bin. */
 export const tallest = (bins) =>
   ["right", "wrong"].map((kind) => bins.reduce((most, bin) => Math.max(most, bin[kind].length), 0));
 
-/** The answers of a group that are nearest to the threshold, the nearest first. */
+/** Return the answers of a group that are nearest to the threshold, nearest first. */
 export function nearestOf({ order, right, n }, kept, group, most) {
   const wanted = group.endsWith("right") ? 1 : 0;
   const found = [];
@@ -129,14 +131,14 @@ const many = (count) => count.toLocaleString("en");
 /** Write a threshold or a score: 0.62, −3. */
 export const scoreText = (value) => String(Number(value.toPrecision(6)) + 0).replace("-", "−");
 
-/** Write a share in percent: "88%", "0.1%"; a share of nothing is "none". */
+/** Write a share in percent: "88%", "0.1%", or "none" if the whole is 0. */
 export function shareText(part, all) {
   if (!all) return "none";
   const value = (100 * part) / all;
   return (value > 0 && value < 1) || (value > 99 && value < 100) ? `${value.toFixed(1)}%` : `${Math.round(value)}%`;
 }
 
-/** What is let through, and what is withheld, in two sentences. */
+/** Say in two sentences what is let through, and what is withheld. */
 export function groupsInWords(counts, [yes, no]) {
   const { kept, of } = counts;
   return [
@@ -145,7 +147,7 @@ export function groupsInWords(counts, [yes, no]) {
   ];
 }
 
-/** What a threshold trades, in one sentence. */
+/** Say in one sentence how many answers a threshold lets through, and how many of them are right. */
 export function tradeInWords({ name }, threshold, counts, [yes]) {
   const at = `${name} ≥ ${scoreText(threshold)}`;
   if (!counts.kept) return `${at} lets nothing through.`;
@@ -153,7 +155,7 @@ export function tradeInWords({ name }, threshold, counts, [yes]) {
   return `${passed}, and ${shareText(counts.kept_right, counts.kept)} of these are ${yes}.`;
 }
 
-/** What each group means, for the tiles: its words, and its share of all of its kind. */
+/** Describe a group for its tile: its words, and its share of all answers of the same kind. */
 export function groupWords(group, counts, [yes, no]) {
   const kind = group.split("_")[1];
   const name = kind === "right" ? yes : no;

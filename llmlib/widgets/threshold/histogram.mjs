@@ -1,25 +1,25 @@
-// The answers along their score: right ones above the axis, wrong ones below, and the line of the threshold.
+// Draws the answers along their score: right answers above the axis, wrong answers below, and the threshold's line.
 
 import { element } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
 import { ticksBetween } from "../shared/runs/curves.mjs";
 import { binned, countsAt, groupsInWords, scoreText, tallest, thresholdAt, tickOf, ticksOf } from "./data.mjs";
 
-const SIDE = 8; // half of a slider's thumb
+const SIDE = 8; // half the width of a slider's thumb
 const HEAD = 22;
 const FOOT = 22;
-const TALL = 180; // pixels: beside the plot, above it, below it, and its own height
-const COLUMNS = { dots: [100, 67, 50, 40], bars: 40 }; // to choose from; the more, the nearer a dot is to its score
-const DOT = { least: 3.4, most: 14 }; // pixels between two dots
+const TALL = 180; // pixels beside, above and below the plot, and the plot's height
+const COLUMNS = { dots: [100, 67, 50, 40], bars: 40 }; // choices: with more columns, a dot is nearer to its score
+const DOT = { least: 3.4, most: 14 }; // the least and the most pixels between two dots
 
-/** `ctx` knows the scores and where the reader looks (see view.mjs). */
+/** Make the histogram; `ctx` knows the scores and where the reader looks (see view.mjs). */
 export function histogram(ctx) {
   const picture = svg("svg", { role: "img" });
   const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Threshold" });
   const node = element("div", { class: "llm-histogram" }, picture, slider);
   let frame = null;
   let bins = [];
-  let size = null; // of a dot; null: bars
+  let size = null; // the size of a dot; null: bars
 
   slider.addEventListener("input", () => ctx.go({ threshold: thresholdAt(ctx.score(), Number(slider.value)) }));
   const dragged = (event) => {
@@ -30,7 +30,7 @@ export function histogram(ctx) {
   };
   picture.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
-    event.preventDefault(); // selects no words of the picture
+    event.preventDefault(); // do not select words in the picture
     picture.setPointerCapture(event.pointerId);
     slider.focus({ preventScroll: true });
     dragged(event);
@@ -46,7 +46,7 @@ export function histogram(ctx) {
   const word = (words, x, y, attributes = {}) =>
     svg("text", { x, y, "font-size": 12, fill: ctx.palette.faint, ...attributes }, words);
 
-  /** Where a number goes below the axis, so that all of it is inside the picture. */
+  /** Place a number below the axis so that all of it is inside the picture. */
   const anchored = (x, y) =>
     x < 24
       ? [x - SIDE, y, { "text-anchor": "start" }]
@@ -54,7 +54,7 @@ export function histogram(ctx) {
         ? [x + SIDE, y, { "text-anchor": "end" }]
         : [x, y, { "text-anchor": "middle" }];
 
-  /** Lay out the answers of a score for `width` pixels: as the largest dots that fit, or else as bars. */
+  /** Lay out the answers of a score for `width` pixels: as the largest dots that fit, or otherwise as bars. */
   function lay(width) {
     const score = ctx.score();
     const binsOf = (columns) => binned(score, Math.max(1, Math.ceil(ticksOf(score) / columns)));
@@ -74,7 +74,7 @@ export function histogram(ctx) {
   const circle = (x, y, r) =>
     `M${(x - r).toFixed(1)} ${y.toFixed(1)}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
 
-  /** Dots, one for each answer: filled where it is let through. */
+  /** Draw a dot for each answer, filled if the answer is let through. */
   function dots(kind, colour) {
     const paths = { kept: "", lost: "" };
     const sign = kind === "right" ? -1 : 1;
@@ -92,7 +92,7 @@ export function histogram(ctx) {
     ];
   }
 
-  /** Bars for many answers: pale to the left of the threshold. */
+  /** Draw bars for many answers; bars to the left of the threshold are pale. */
   function bars(kind, colour) {
     const paths = { kept: "", lost: "" };
     const at = toX(ctx.state.threshold);
@@ -141,7 +141,7 @@ export function histogram(ctx) {
     ];
     for (const [words, by, anchor, room] of sides)
       if (room > 90) parts.push(word(words, at + by, 14, { "text-anchor": anchor, fill: ink, "font-weight": 600 }));
-    // what the colours are: on the side of the plot that has more room
+    // explain the colours, on the side of the plot that has more space
     const onLeft = at > width / 2;
     const [x, anchor] = onLeft ? [SIDE, "start"] : [width - SIDE, "end"];
     for (const [words, y, fill] of [

@@ -1,4 +1,4 @@
-"""The static picture of a threshold view: what is shown where no widget can run."""
+"""The static picture of a threshold view, for places where no widget can run."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -12,10 +12,10 @@ from llmlib.widgets.shared.token_text import picture
 from llmlib.widgets.threshold.scores import Scores, brief, groups_in_words
 
 WIDTH, LEFT, TOP = 860, 60, 82
-TALL, BINS = 190.0, 40  # pixels of the bars of both kinds together; how many
-RIGHT, WRONG, PALE = "#0b5cad", "#9a4f00", "0.3"  # as in the light theme of shared.css
-SIDE, CHARTS, GAP = 190.0, 352.0, 92.0  # pixels: a small chart, its top, what is between two
-POINTS = 200  # of a curve
+TALL, BINS = 190.0, 40  # the height of both kinds of bars together, in pixels; how many bins
+RIGHT, WRONG, PALE = "#0b5cad", "#9a4f00", "0.3"  # the colours of shared.css's light theme
+SIDE, CHARTS, GAP = 190.0, 352.0, 92.0  # pixels: the size of a small chart, its top, and the gap between charts
+POINTS = 200  # the most points of a curve
 
 Place = Callable[[float | int, float | int], tuple[float, float]]
 
@@ -34,7 +34,7 @@ class Board(Protocol):
 
 
 def draw(view: Board) -> str:
-    """Draw the answers along the score on show, the threshold, and three small charts."""
+    """Draw the answers along the current score, the threshold, and three small charts."""
     one, names = view.looked_at(), view.about["names"]
     about = view.about["scores"][view.place["score"]]
     kept, withheld = groups_in_words(one.counts(view.threshold), names)
@@ -52,7 +52,7 @@ def draw(view: Board) -> str:
 
 
 def _bars(one: Scores, threshold: float | int, names: list[str]) -> list[str]:
-    """Draw bars along the score: right answers go up and wrong ones down, pale where they are withheld."""
+    """Draw bars along the score: right answers go up and wrong answers down; withheld answers are pale."""
     low, high, _ = one.axis()
     width = WIDTH - LEFT - 20.0
     x = lambda value: LEFT + width * (value - low) / (high - low)  # noqa: E731
@@ -146,13 +146,13 @@ def _roc(view: Board, place: Place) -> list[str]:
 
 
 def _all(view: Board) -> list[tuple[Scores, bool]]:
-    """List all scores and whether each is on show; the one on show comes last, so that it is drawn over the others."""
+    """List all scores, and whether each is the current score, which comes last so that it is drawn over the others."""
     pairs = [(one, number == view.place["score"]) for number, one in enumerate(view.all_scores())]
     return sorted(pairs, key=lambda pair: pair[1])
 
 
 def _reliability(about: Mapping[str, Any], names: list[str], place: Place) -> list[str]:
-    parts = _frame(place, "Reliability", "score", f"of these, {names[0]}")
+    parts = _frame(place, "Reliability", "score", f"share {names[0]}")
     if about["error"] is None:
         x, y = place(0.5, 0.5)
         return [*parts, word(x, y, "not between 0 and 1", "middle")]

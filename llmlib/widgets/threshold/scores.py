@@ -1,4 +1,4 @@
-"""A score and which answers are right, as numbers: counts at a threshold, curves over all of them, calibration."""
+"""A score and its right and wrong answers, as numbers: counts at a threshold, curves, and calibration."""
 
 import math
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from jaxtyping import Bool, Float
 
 from llmlib.widgets.shared.runs.charts import nice
 
-TICKS = 200  # thresholds along the axis, about
+TICKS = 200  # the approximate number of thresholds along the axis
 
 
 class Counts(NamedTuple):
-    """The four groups that a threshold makes: an answer whose score reaches it is let through."""
+    """The sizes of the four groups at a threshold; an answer whose score reaches the threshold is let through."""
 
     kept_right: int
     kept_wrong: int
@@ -40,7 +40,7 @@ class Scores:
         return bool(self.values.min() >= 0 and self.values.max() <= 1)
 
     def axis(self) -> tuple[float, float, float]:
-        """Return where the axis begins and ends, and the distance between two thresholds on it, a round number.
+        """Return where the axis begins and ends, and a round number for the distance between two thresholds.
 
         >>> Scores("p", np.array([0.2, 0.9]), np.array([False, True])).axis()
         (0.0, 1.0, 0.005)
@@ -52,7 +52,7 @@ class Scores:
         low, high = float(self.values.min()), float(self.values.max())
         step = nice(((high - low) or abs(high)) / TICKS)
         first, last = round(low / step), math.floor(high / step) + 1
-        if tidy(first * step) > low:  # at the first threshold all are let through, and at the last one none
+        if tidy(first * step) > low:  # the first threshold lets all answers through, the last threshold none
             first -= 1
         if tidy(last * step) <= high:
             last += 1
@@ -69,7 +69,7 @@ class Scores:
         return Counts(*(int(side.sum()) for side in sides))
 
     def threshold_for(self, kept: float | int) -> float:
-        """Find the threshold that lets through as close to `kept` answers as possible; of several, the middle one.
+        """Find the threshold that lets through as close to `kept` answers as possible; in a tie, the middle threshold.
 
         >>> Scores("p", np.array([0.2, 0.5, 0.9]), np.array([True, False, True])).threshold_for(1)
         0.705
@@ -79,20 +79,21 @@ class Scores:
         ordered = np.sort(self.values)
         off = np.abs(len(ordered) - np.searchsorted(ordered, np.array([tidy(place) for place in places])) - kept)
         best = np.flatnonzero(off == off.min())
-        run = best[: int(np.argmax(np.append(np.diff(best) > 1, True))) + 1]  # neighbours, from the first on
+        run = best[: int(np.argmax(np.append(np.diff(best) > 1, True))) + 1]  # the first run of neighbours
         return tidy(float(places[run[len(run) // 2]]))
 
     def steps(self) -> tuple[np.ndarray, np.ndarray]:
         """Return how many right and how many wrong answers each threshold lets through, from none to all."""
         order = np.argsort(-self.values, kind="stable")
         values, hits = self.values[order], self.right[order]
-        last = np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)  # of each run of equal scores
+        last = np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)  # the end of each run of ties
         right = np.append(0, hits.cumsum()[last])
         return right, np.append(0, 1 + last) - right
 
     def area(self) -> float | None:
-        """Return the area under the ROC curve: how often a right answer scores more than a wrong one; None if all are
-        right or all wrong.
+        """Return the area under the ROC curve: how often a right answer scores higher than a wrong answer.
+
+        Returns None if all answers are right, or all are wrong.
         """
         right, wrong = self.steps()
         if not (right[-1] and wrong[-1]):
@@ -116,7 +117,7 @@ class Scores:
         ]
 
     def describe(self, bins: int) -> dict[str, Any]:
-        """Return what a page needs to know besides the values."""
+        """Return everything that a page needs to know about the score, except its values."""
         low, high, step = self.axis()
         found = self.reliability(bins) if self.is_share else []
         error = sum(one["count"] * abs(one["right"] - one["score"]) for one in found) / len(self.values)
@@ -132,7 +133,7 @@ class Scores:
 
 
 def tidy(value: float | int) -> float:
-    """Round away what arithmetic leaves behind the twelfth digit, as `tidy` in data.mjs does.
+    """Round to twelve digits, to remove small errors of arithmetic, as `tidy` in data.mjs does.
 
     >>> tidy(0.1 + 0.2)
     0.3
@@ -141,11 +142,11 @@ def tidy(value: float | int) -> float:
 
 
 def checked(name: str, values: Any, right: Bool[np.ndarray, " answer"]) -> Scores:
-    """Make scores from what a caller gives. Raises `ValueError` for a wrong length, and for NaN."""
+    """Make scores from a caller's values. Raises `ValueError` if their number is wrong, or if a value is not finite."""
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.shape != right.shape:
         raise ValueError(
-            f"Expected one number for each of the {len(right)} answers in {name!r}, got shape {list(numbers.shape)}."
+            f"{name!r} must have one number for each of the {len(right)} answers; got shape {list(numbers.shape)}."
         )
     if not np.isfinite(numbers).all():
         at = int(np.flatnonzero(~np.isfinite(numbers))[0])
@@ -157,18 +158,18 @@ def checked(name: str, values: Any, right: Bool[np.ndarray, " answer"]) -> Score
 
 
 def checked_right(right: Any) -> Bool[np.ndarray, " answer"]:
-    """Raise `ValueError` unless these are one or more answers, each 0 or 1."""
+    """Return `right` as booleans. Raises `ValueError` unless it is a list of one or more answers, each 0 or 1."""
     given = np.asarray(right)
     if given.ndim != 1 or not len(given):
-        raise ValueError(f"Expected a list of one or more answers, each 0 or 1; got shape {list(given.shape)}.")
+        raise ValueError(f"right must be a list of one or more answers, each 0 or 1; got shape {list(given.shape)}.")
     if not np.isin(given, (0, 1)).all():
-        odd = given[~np.isin(given, (0, 1))][0]
-        raise ValueError(f"An answer must be right (1) or wrong (0); got {odd!s}.")
+        invalid = given[~np.isin(given, (0, 1))][0]
+        raise ValueError(f"An answer must be right (1) or wrong (0); got {invalid!s}.")
     return given.astype(bool)
 
 
 def share(part: int | float, whole: int | float) -> str:
-    """Write a share in percent; a share of nothing is "none".
+    """Write a share in percent, or "none" if `whole` is 0.
 
     >>> share(7, 8), share(1, 1000), share(0, 0)
     ('88%', '0.1%', 'none')
@@ -189,7 +190,7 @@ def brief(value: float | int) -> str:
 
 
 def groups_in_words(counts: Counts, names: Sequence[str]) -> tuple[str, str]:
-    """Say what is let through, and what is withheld; the counterpart of `groupsInWords` in data.mjs.
+    """Say what is let through, and what is withheld, as `groupsInWords` in data.mjs does.
 
     >>> groups_in_words(Counts(61, 9, 12, 18), ("right", "wrong"))
     ('70 of 100 let through: 61 right, 9 wrong.', '30 withheld: 12 right, 18 wrong.')

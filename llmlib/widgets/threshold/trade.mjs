@@ -1,4 +1,4 @@
-// Three small charts over all thresholds: the share of right answers, the ROC curve, and reliability.
+// Draws three small charts over all thresholds: the share of right answers, the ROC curve, and reliability.
 
 import { element } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
@@ -8,9 +8,9 @@ const LEFT = 52;
 const TOP = 8;
 const RIGHT = 12;
 const BOTTOM = 36; // pixels around a plot
-const POINTS = 240; // of a curve
+const POINTS = 240; // the most points of a curve
 
-/** A chart of two shares. `content(plot)` returns its parts; `plot` turns shares into pixels. */
+/** Make a chart of two shares. `content(plot)` returns its parts; `plot` turns shares into pixels. */
 function panel(ctx, title) {
   const picture = svg("svg", { role: "img" });
   const reading = element("span", { class: "llm-note", "data-text": true });
@@ -51,7 +51,7 @@ function panel(ctx, title) {
   return { node, draw };
 }
 
-/** `ctx` knows the scores and where the reader looks (see view.mjs). */
+/** Make the three charts; `ctx` knows the scores and where the reader looks (see view.mjs). */
 export function tradePanels(ctx) {
   const risk = panel(ctx, "Fewer, but better?");
   const roc = panel(ctx, "ROC");
@@ -63,7 +63,7 @@ export function tradePanels(ctx) {
     return known.get(score);
   };
 
-  /** The curves of all scores, the one on show thick and over the others. */
+  /** Draw the curves of all scores; the current score's curve is thick, and over the others. */
   function curves(at, pointOf) {
     const order = [...ctx.scores.filter((one) => one !== ctx.score()), ctx.score()];
     return order.map((score) => {
@@ -131,7 +131,8 @@ export function tradePanels(ctx) {
       said:
         area === null
           ? `ROC curve: it needs both ${yes} and ${no} answers.`
-          : `ROC curve with an area of ${area.toFixed(2)}. Now: ${now[0]} of all ${yes} and ${now[1]} of all ${no}.`,
+          : `ROC curve, area ${area.toFixed(2)}. ` +
+            `Let through: ${now[0]} of all ${yes} and ${now[1]} of all ${no} answers.`,
       parts: ({ at, word }) =>
         area === null
           ? [word("needs both kinds", ...at(0.5, 0.5))]
@@ -147,17 +148,17 @@ export function tradePanels(ctx) {
     const [yes] = ctx.names;
     const { bins, error } = ctx.score();
     const most = Math.max(1, ...bins.map(({ count }) => count));
-    const told = bins.map(
-      ({ score, right, count }) => `score ${score.toFixed(2)}: ${shareText(right, 1)} ${yes} of ${count}`,
+    const ofEachBin = bins.map(
+      ({ score, right, count }) => `score ${score.toFixed(2)}: ${shareText(right, 1)} of ${count} are ${yes}`,
     );
     calibration.draw(width, {
       across: "score, as a probability",
-      up: `really ${yes}`,
+      up: `share ${yes}`,
       note: error === null ? "" : `calibration error ${error.toFixed(2)}`,
       said:
         error === null
           ? "Reliability: the scores are not between 0 and 1, so they are not probabilities."
-          : `Reliability: ${told.join("; ")}. Calibration error ${error.toFixed(3)}.`,
+          : `Reliability: ${ofEachBin.join("; ")}. Calibration error ${error.toFixed(3)}.`,
       parts: ({ at, word }) => {
         if (error === null) {
           const [x, y] = at(0.5, 0.5);

@@ -17,16 +17,16 @@ import { histogram } from "./histogram.mjs";
 import { tradePanels } from "./trade.mjs";
 
 const WIDEST = 944;
-const GAP = 20; // pixels: of the whole, and between small charts
-const CHART = 250; // pixels: the least that a small chart needs
-const LISTED = 20; // texts near the threshold
+const GAP = 20; // pixels: the widest view, and the gap between small charts
+const CHART = 250; // pixels: the least width of a small chart
+const LISTED = 20; // the most texts listed near the threshold
 
 export default widget("llm-threshold", ({ model, hub, el }) => {
   const state = { score: 0, threshold: 0, group: "kept_wrong", ...model.get("place") };
   let drawn = false;
   let listed = "";
 
-  // What the panels can see and call.
+  // The values and functions that panels can use.
   const ctx = {
     state,
     scores: [],
@@ -61,8 +61,8 @@ export default widget("llm-threshold", ({ model, hub, el }) => {
   const lead = element(
     "p",
     { class: "llm-note llm-lead" },
-    "Drag the line. Answers whose score reaches it are let through, and the others are withheld. A higher threshold " +
-      "lets fewer mistakes through, but it also loses more good answers.",
+    "Drag the line. Answers whose score reaches the line are let through, and all other answers are withheld. " +
+      "A higher threshold lets fewer mistakes through, but it also loses more good answers.",
   );
   el.append(element("div", { class: "llm-row llm-head" }, lead, menu), hub.line, ways, headline, scene, texts);
 
@@ -76,7 +76,7 @@ export default widget("llm-threshold", ({ model, hub, el }) => {
     const names = ctx.scores.map(({ name }, k) => [k, name]);
     ways.hidden = names.length < 2;
     const other = (to) => {
-      // as many are let through as before, so that two scores can be compared
+      // let through as many answers as before, so that readers can compare two scores
       const { kept } = counts();
       state.score = to;
       ctx.go({ threshold: thresholdAt(ctx.score(), tickFor(ctx.score(), kept)) });
@@ -95,7 +95,7 @@ export default widget("llm-threshold", ({ model, hub, el }) => {
   }
 
   const radios = `llm-${Math.random().toString(36).slice(2)}`;
-  /** A tile of one group; where there are texts, it chooses which are listed. */
+  /** Make the tile of one group; if there are texts, the tile chooses which texts are listed. */
   function tile(group, chooses) {
     const kind = group.endsWith("right") ? "llm-yes" : "llm-no";
     const look = `llm-tile ${kind} ${group.startsWith("kept") ? "llm-kept" : "llm-lost"}`;
@@ -128,10 +128,10 @@ export default widget("llm-threshold", ({ model, hub, el }) => {
     const score = ctx.score();
     const found = nearestOf(score, now.kept, state.group, LISTED);
     const { count, words } = groupWords(state.group, now, ctx.names);
-    const fewer = now[state.group] > found.length ? `, the ${found.length} nearest to the threshold` : "";
+    const fewer = now[state.group] > found.length ? `; below are the ${found.length} nearest to the threshold` : "";
     title.textContent = `${words}: ${count}${fewer}`;
     const key = `${state.score} ${found.join()}`;
-    if (key === listed) return; // what is selected or scrolled stays
+    if (key === listed) return; // keep the reader's selection and scrolling
     listed = key;
     const all = model.get("texts");
     list.replaceChildren(
@@ -178,7 +178,7 @@ export default widget("llm-threshold", ({ model, hub, el }) => {
     if (drawn) redraw();
   };
   const moved = () => {
-    // another view of the same widget has moved
+    // the reader has moved in another view of the same widget
     const now = model.get("place");
     if (Object.entries(now).every(([name, value]) => state[name] === value)) return;
     Object.assign(state, now);

@@ -12,17 +12,18 @@ from llmlib.widgets.shared.base import View
 from llmlib.widgets.threshold.picture import draw
 from llmlib.widgets.threshold.scores import Scores, brief, checked, checked_right, groups_in_words
 
-LONGEST, SHORTEST, MOST_CHARACTERS = 300, 40, 400_000  # of a text, in characters; of all texts together
+LONGEST, SHORTEST, MOST_CHARACTERS = 300, 40, 400_000  # characters: of a text (most, fewest), and of all texts together
 LONGEST_NAME = 40
 
 
 class ThresholdView(View):
-    """Answers along a score, a threshold to drag, the four groups that it makes, and curves over all thresholds.
+    """Answers along a score, a threshold to drag, the four groups of answers, and curves over all thresholds.
 
-    Make one with `threshold_view`. `about` has `n`, `names` (of what is right and wrong), and `scores`: for each its
-    `name`, the `low` and `high` end and the `step` of its axis, the `area` under its ROC curve (None: all are right, or
-    none), and the `bins` of its reliability diagram and the calibration `error` (only if it is between 0 and 1).
-    `data` has the values of one score after the other (little-endian f8), and then a byte for each answer, 1: right.
+    Make a view with `threshold_view`. `about` holds `n`, `names` (the words for right and wrong), and `scores`: each
+    score's `name`, the `low` and `high` ends and the `step` of its axis, the `area` under its ROC curve (None if all
+    answers are right, or all are wrong), and, if its values are between 0 and 1, the `bins` of its reliability diagram
+    and the calibration `error`. `data` holds the values of one score after the other (little-endian f8), and then a
+    byte for each answer (1: right).
     """
 
     folder = Path(__file__).parent
@@ -36,12 +37,12 @@ class ThresholdView(View):
 
     @property
     def score(self) -> str:
-        """The name of the score that the reader looks at."""
+        """The name of the score that the reader is looking at."""
         return self.looked_at().name
 
     @property
     def threshold(self) -> float:
-        """Where the reader has put the line."""
+        """The threshold to which the reader has dragged the line."""
         return float(self.place["threshold"])
 
     @property
@@ -73,7 +74,7 @@ class ThresholdView(View):
         )
 
     def svg(self) -> str:
-        """Draw the answers along the score, and the three curves; the same state gives the same bytes."""
+        """Draw the answers along the score, and the three curves; the same state always yields the same bytes."""
         return draw(self)
 
 
@@ -86,15 +87,16 @@ def threshold_view(
     threshold: float | int | None = None,
     bins: int = 10,
 ) -> ThresholdView:
-    """Show what a score of answers lets through and what it loses, at a threshold to drag.
+    """Show which answers a score lets through and which it loses, at a threshold that the reader can drag.
 
-    `scores` has a number for each answer, the higher the surer, or several such rows by name, to compare. `right` has a
-    1 for each answer that should be let through, and a 0 for the others; `names` say what these are. `texts` (one for
-    each answer) are listed near the threshold. Without a `threshold`, half of the answers are let through at first.
-    Scores that are all between 0 and 1 get a reliability diagram with `bins` bins. The reader's choice is in
-    `view.score`, `view.threshold` and `view.let_through`. Sources: Fawcett (2006), "An introduction to ROC analysis";
-    Geifman and El-Yaniv (2017), "Selective Classification for Deep Neural Networks"; Guo et al. (2017), "On Calibration
-    of Modern Neural Networks". Raises `ValueError` for lengths that differ, no answer, NaN, and names that occur twice.
+    `scores` holds a number for each answer (the higher, the surer) or, for comparison, several rows of numbers by name.
+    `right` holds a 1 for each answer that should be let through, and a 0 for every other answer; `names` are the words
+    for 1 and 0. `texts` holds one text per answer; the view lists those near the threshold. Without a `threshold`, half
+    of the answers are let through at first. Scores that are all between 0 and 1 get a reliability diagram with `bins`
+    bins. The reader's choice is in `view.score`, `view.threshold` and `view.let_through`. Sources: Fawcett (2006), "An
+    introduction to ROC analysis"; Geifman and El-Yaniv (2017), "Selective Classification for Deep Neural Networks"; Guo
+    et al. (2017), "On Calibration of Modern Neural Networks". Raises `ValueError` if lengths differ, if there are no
+    answers, if a score is not finite, or if both names are the same.
 
     >>> threshold_view({"confidence": [0.9, 0.8, 0.6, 0.3]}, [1, 1, 0, 1], threshold=0.5)
     <ThresholdView: confidence at least 0.5: 3 of 4 let through: 2 right, 1 wrong. 1 withheld: 1 right, 0 wrong.
@@ -108,7 +110,7 @@ def threshold_view(
     if not yes.strip() or not no.strip() or yes == no:
         raise ValueError(f"names say what 1 and 0 mean, so they must be two different words; got {names!r}.")
     if len(texts) not in (0, len(is_right)):
-        raise ValueError(f"Give a text for each of the {len(is_right)} answers, or none; got {len(texts)} texts.")
+        raise ValueError(f"Give a text for each of the {len(is_right)} answers, or no texts; got {len(texts)}.")
     if bins < 1:
         raise ValueError(f"bins must be 1 or more, got {bins}.")
     rows = [checked(str(name), values, is_right) for name, values in named.items()]
@@ -133,5 +135,5 @@ def threshold_view(
 
 
 def _cut(text: str, longest: int) -> str:
-    whole = text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot travel
+    whole = text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be sent
     return whole if len(whole) <= longest else whole[: longest - 1] + "…"

@@ -1,4 +1,4 @@
-"""The tokens view: a text in tokens, by several tokenizers."""
+"""The tokens view: a text, split into tokens by several tokenizers."""
 
 from llmlib.widgets.tokens.view import TokensView
 

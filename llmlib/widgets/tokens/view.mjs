@@ -14,7 +14,7 @@ import {
 import { roving, stepTo, tabTo } from "../shared/keys.mjs";
 import { following, widget } from "../shared/view.mjs";
 
-/** Tokens as lines of positions: a line ends after a token that ends with a newline. */
+/** Group the tokens' positions into lines: a line ends after a token that ends with a newline. */
 export function lines(tokens) {
   const found = [[]];
   tokens.forEach((bytes, position) => {
@@ -24,7 +24,7 @@ export function lines(tokens) {
   return found;
 }
 
-/** All bytes, one token after the other. */
+/** Join the bytes of all tokens. */
 export function joined(tokens) {
   const whole = new Uint8Array(tokens.reduce((sum, token) => sum + token.length, 0));
   let at = 0;
@@ -35,7 +35,9 @@ export function joined(tokens) {
   return whole;
 }
 
-/** For each token, the characters that it holds only a part of: [{character, from, to, of}] (bytes counted from 1). */
+/**
+ * List, for each token, the characters that it holds only partly: [{character, from, to, of}] (bytes counted from 1).
+ */
 export function parts(tokens) {
   const found = tokens.map(() => []);
   const starts = []; // where each token begins
@@ -59,7 +61,7 @@ export function parts(tokens) {
   return found;
 }
 
-/** "3 tokens, 2.67 bytes per token". */
+/** Write the number of tokens, and of bytes per token: "3 tokens, 2.67 bytes per token". */
 export function numbers(text, count) {
   const bytes = new TextEncoder().encode(text).length;
   const rate = count ? `, ${(bytes / count).toFixed(2)} bytes per token` : "";
@@ -82,12 +84,14 @@ export function describe(bytes, id, position, incomplete, special) {
     .join(" · ");
 }
 
-/** The tokens of one tokenizer. Arrow keys walk through them; point at one to see what it is. */
+/**
+ * Show the tokens of one tokenizer. Readers step through them with arrow keys, or point at a token to see its details.
+ */
 function row(encoding, text, showIds) {
   const tokens = encoding.tokens.map(fromHex);
   const special = new Set(encoding.special);
   const incomplete = parts(tokens);
-  const quiet = "Point at a token, or walk through the tokens with the arrow keys.";
+  const quiet = "Point at a token, or step through the tokens with the arrow keys.";
   const detail = element("div", { class: "llm-detail llm-note" }, quiet);
   const labels = tokens.map(tokenLabel);
   const boxes = tokens.map((bytes, position) => {
@@ -133,7 +137,7 @@ function row(encoding, text, showIds) {
     list.append(
       element("div", { class: "llm-note" }, `… and ${(encoding.count - tokens.length).toLocaleString("en")} more`),
     );
-  let locked = null; // the focused token; pointing shows another for a while
+  let locked = null; // the focused token; pointing temporarily shows another token
   const show = (box) => {
     for (const other of boxes) {
       other.classList.toggle("llm-same", box !== null && other.dataset.id === box.dataset.id);

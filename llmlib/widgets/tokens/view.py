@@ -9,13 +9,13 @@ import traitlets
 from llmlib.widgets.shared.base import View, escape_xml
 from llmlib.widgets.shared.token_text import HUES, boxes, picture, token_label
 
-LIMIT = 2000  # tokens shown for each tokenizer; all of them are counted
+LIMIT = 2000  # how many tokens are shown for each tokenizer; all tokens are counted
 
 
 def encoding(
     name: str, ids: Sequence[int], tokens: Sequence[bytes], vocab_size: int, special: Iterable[int] = ()
 ) -> dict[str, Any]:
-    """Make what a `TokensView` shows for one tokenizer: each token's id and bytes, and the positions of special tokens.
+    """Describe one tokenizer's tokens for a `TokensView`: their ids and bytes, and the positions of special tokens.
 
     >>> encoding("bytes", [104, 105], [b"h", b"i"], vocab_size=256)["tokens"]
     ['68', '69']
@@ -31,10 +31,10 @@ def encoding(
 
 
 class TokensView(View):
-    """A text to edit, and its tokens under each of several tokenizers: colours, ids, bytes, counts.
+    """A text to edit, and its tokens under each of several tokenizers: their colours, ids, bytes and counts.
 
-    The view shows `encodings` (made with `encoding`) of `text`. The owner of the tokenizers answers its acts, "text"
-    with a `text` and "special" with a `value`, by setting the traits (see `llmlib.explore.explore_tokens`).
+    The view shows `encodings` (made with `encoding`) of `text`. The owner of the tokenizers answers the view's acts,
+    "text" with a `text` and "special" with a `value`, by setting the traits (see `llmlib.explore.explore_tokens`).
 
     >>> TokensView(text="hi", encodings=[encoding("bytes", [104, 105], [b"h", b"i"], vocab_size=256)])
     <TokensView: “hi” in tokens. bytes: 2 tokens, 1.00 bytes per token: h|i.>
@@ -63,7 +63,7 @@ class TokensView(View):
         return f"{row['count']:,} token{'' if row['count'] == 1 else 's'}{rate}"
 
     def svg(self, most: int = 400) -> str:
-        """Draw at most `most` tokens for each tokenizer; the same state gives the same bytes."""
+        """Draw at most `most` tokens for each tokenizer; the same state always yields the same bytes."""
         width, y, parts = 760, 10.0, []
         for row in self.encodings:
             parts.append(

@@ -1,8 +1,9 @@
-// What the training view knows about its runs, as numbers and words. It does not touch the page, so Node can test it.
+// What the training view knows about its runs, as numbers and words. This code does not touch the page, so Node can
+// test it.
 
 import { fixed, whole } from "../shared/runs/curves.mjs";
 
-/** What is measured at each step, in the order of a curve's values. */
+/** The measurements at each step, in the order of a curve's values. */
 export const METRICS = [
   {
     name: "loss",
@@ -32,7 +33,7 @@ export const METRICS = [
   { name: "tokens a second", title: "Tokens a second", unit: "", write: whole, fromZero: true },
 ];
 
-/** The numbers of a run's last step, in words. */
+/** Describe the numbers of a run's last step in words. */
 export function numbersOf(run) {
   const parts = [];
   if (run.loss !== undefined) parts.push(`loss ${METRICS[0].write(run.loss)}`);
@@ -44,9 +45,9 @@ export function numbersOf(run) {
   return parts.join(" · ");
 }
 
-/** The steps where any of these runs has written something. */
+/** Return the steps at which any of these runs has written a sample. */
 export const stepsOfSamples = (samples, shown) =>
   [...new Set(samples.filter(([run]) => shown.includes(run)).map(([, step]) => step))].sort((a, b) => a - b);
 
-/** What a run had written last at this step: [run, step, text], or undefined. */
+/** Return the last sample that a run had written by this step: [run, step, text], or undefined. */
 export const sampleAt = (samples, run, step) => samples.filter(([whose, when]) => whose === run && when <= step).at(-1);

@@ -1,17 +1,17 @@
-"""The sizes of things inside a model at some steps; the counterpart of `unpackInside` in data.mjs."""
+"""The sizes of values inside a model at some steps; `unpackInside` in sizes.mjs unpacks these sizes."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-MOST_RECORDS = 128  # of a run
+MOST_RECORDS = 128  # the most records of a run
 KINDS = ("updates", "gradients", "activations")
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 class History:
-    """Quantiles of each group at some steps, at most `MOST_RECORDS`; a longer run keeps every second, fourth, … record.
+    """Quantiles of each group at up to `MOST_RECORDS` steps; a longer run keeps every second, fourth, … record.
 
     The newest record is always kept.
 
@@ -36,7 +36,7 @@ class History:
     def add(
         self, step: int, seconds: float, groups: Sequence[str], values: Float[np.ndarray, "kind group quantile"]
     ) -> None:
-        """Add a record. Raises `ValueError` for values of the wrong shape, or if the groups have changed."""
+        """Add a record. Raises `ValueError` if the values have the wrong shape, or if the groups have changed."""
         shape = len(KINDS), len(groups), len(QUANTILES)
         if np.shape(values) != shape:
             raise ValueError(f"Statistics of {len(groups)} groups must have the shape {shape}; got {np.shape(values)}.")

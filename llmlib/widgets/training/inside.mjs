@@ -10,7 +10,7 @@ import { drawFan, drawStrip, stripFrame, stripMarks } from "./strip.mjs";
 
 const words = (text, attributes = {}) => element("span", { "data-text": true, ...attributes }, text);
 
-/** `ctx` knows runs, colours and the window of steps (see view.mjs). */
+/** Make the panel of sizes; `ctx` knows the runs, their colours and the window of steps (see view.mjs). */
 export function insidePanel(ctx) {
   const ways = element("span", { class: "llm-row llm-ways" });
   const says = element("p", { class: "llm-note llm-says" });
@@ -27,8 +27,8 @@ export function insidePanel(ctx) {
       role: "application",
       "aria-roledescription": "strip of parts and steps",
       "aria-label":
-        "Parts of the model over the steps. Up and Down choose a part, Left and Right read step by step, " +
-        "Home and End read the first and the last.",
+        "Parts of the model over the steps. Up and Down choose a part; Left and Right read step by step; " +
+        "Home and End read the first and the last step.",
     },
     strip,
   );
@@ -56,9 +56,9 @@ export function insidePanel(ctx) {
     );
   const run = () => looked().find(({ number }) => number === ctx.state.of) ?? looked()[0];
   const xs = () => (ctx.state.across === "seconds" ? run().inside.seconds : run().inside.steps);
-  /** The part in detail; in the middle of the model, until the reader has chosen. */
+  /** Return the part shown in detail: a part in the middle of the model, until the reader has chosen a part. */
   const group = () => Math.min(ctx.state.group ?? Math.floor(run().inside.groups / 2), run().inside.groups - 1);
-  const told = ({ group: part, record }) =>
+  const inWords = ({ group: part, record }) =>
     quantilesInWords(run().about.groups[part], run().inside.steps[record], run().inside.at(kind(), record, part));
 
   function placeOfEvent(event) {
@@ -89,7 +89,7 @@ export function insidePanel(ctx) {
     if (down) ctx.go({ group: bounded(group() - down, groups) });
     at = { group: group(), record: record ?? last };
     point();
-    spoken.textContent = told(at);
+    spoken.textContent = inWords(at);
   });
   board.addEventListener("blur", () => {
     at = null;
@@ -139,19 +139,19 @@ export function insidePanel(ctx) {
     drawFan(fan, frame, { xs: xs(), quantiles, rule: KINDS[which].rule }, { palette, colour });
     about.replaceChildren(
       words(names[chosen], { class: "llm-title" }),
-      words("line: the median; bands: half of the values, and nine in ten", { class: "llm-note" }),
+      words("line: median; strong band: half of the values; pale band: nine in ten", { class: "llm-note" }),
     );
     const whole = `${KINDS[which].words}: ${names.length} parts at ${inside.n} steps.`;
-    strip.setAttribute("aria-label", `${whole} ${told(last)}`);
-    fan.setAttribute("aria-label", told(last));
+    strip.setAttribute("aria-label", `${whole} ${inWords(last)}`);
+    fan.setAttribute("aria-label", inWords(last));
     point();
   }
 
-  /** Show the chosen part, and the step that is pointed at; nothing else changes. */
+  /** Show the chosen part and the step that is pointed at, and change nothing else. */
   function point() {
     if (!frame) return;
     marks.replaceChildren(...stripMarks(frame, xs(), group(), at, ctx.palette));
-    reading.textContent = at ? told(at) : "Point at a part to read it; click to choose it.";
+    reading.textContent = at ? inWords(at) : "Point at a part to read it; click to choose it.";
   }
   return { node, draw, point };
 }

@@ -1,4 +1,4 @@
-"""The static picture of a training view: what is shown where no widget can run."""
+"""The static picture of a training view, for places where no widget can run."""
 
 import math
 from typing import Any, Protocol, runtime_checkable
@@ -13,7 +13,7 @@ from llmlib.widgets.shared.token_text import picture
 from llmlib.widgets.training.history import History
 
 WIDTH = 860
-STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # as in the light theme of canvas.mjs
+STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # the colours of canvas.mjs's light theme
 DECADES = 3  # powers of ten between the ends of these colours
 TITLES = ("Loss (nats per token)", "Learning rate", "Gradient norm", "Tokens a second")
 
@@ -28,13 +28,14 @@ class Board(Protocol):
 
 
 def draw(view: Board) -> str:
-    """Draw all runs as they are now."""
+    """Draw the current state of all runs."""
     pairs = view.pairs()
     below, y = legends(pairs, [_legend(about) for about, _, _ in pairs])
     parts = [
-        '<text x="8" y="22" font-weight="600">Loss, step by step: the lower, the better the model predicts.</text>',
-        f'<text x="8" y="42" fill="{FAINT}" font-size="12">Lines: text it trains on. Dashed, with dots: validation, '
-        "text it never trains on. Run this cell to use the view.</text>",
+        '<text x="8" y="22" font-weight="600">Loss at each step: the lower it is, the better the model predicts.'
+        "</text>",
+        f'<text x="8" y="42" fill="{FAINT}" font-size="12">Solid lines: training text. Dashed, with dots: '
+        "validation text, never used for training. Run this cell to use the view.</text>",
         charts(pairs, TITLES, caps=True, from_zero=(False, True, True, True)),
         below,
     ]
@@ -63,7 +64,7 @@ def _power_above(histories: list[tuple[str, History]]) -> int:
 
 
 def _updates(whose: str, history: History, high: int, y: float) -> tuple[str, float]:
-    """Draw how far each step moved the parts of a model, as colours over the steps; return it and the y below."""
+    """Draw how far each step moved the parts of a model, as colours over the steps; also return the y below."""
     medians, low = history.of("updates")[:, :, 2], high - DECADES
     title = f"{whose}how far each step moved the weights, ‖Δw‖ / ‖w‖ (a rule of thumb: 0.001)"
     parts = [f'<text x="8" y="{y:g}" font-weight="600" font-size="13">{escape_xml(title)}</text>']
@@ -84,7 +85,7 @@ def _updates(whose: str, history: History, high: int, y: float) -> tuple[str, fl
     y += 15 * len(history.groups)
     ends = ((left, f"step {history.steps[0]:,}", "start"), (left + width, f"step {history.steps[-1]:,}", "end"))
     parts += [word(x, y + 12, words, anchor) for x, words, anchor in ends]
-    scale = f"white: {10.0**low:g} and less; dark: {10.0**high:g}; at the end: the median of all steps"
+    scale = f"white: {10.0**low:g} or less; dark: {10.0**high:g}; on the right: the median of all steps"
     parts.append(word(left + width / 2, y + 12, scale, "middle"))
     return "".join(parts), y + 24
 

@@ -1,4 +1,4 @@
-// What the model writes, and a slider back through time.
+// Shows what the model writes, with a slider that goes back to earlier steps.
 
 import { element } from "../shared/shared.mjs";
 import { sampleAt, stepsOfSamples } from "./data.mjs";
@@ -46,7 +46,9 @@ export function samplePanel(ctx) {
     slider.setAttribute("aria-valuetext", words);
     slider.disabled = steps.length < 2;
     when.textContent =
-      ctx.state.sample === null ? `${words}, the newest of ${steps.length}` : `${words}: ${at + 1} of ${steps.length}`;
+      ctx.state.sample === null
+        ? `${words}, the newest of ${steps.length} saved steps`
+        : `${words}, number ${at + 1} of ${steps.length} saved steps`;
     newest.setAttribute("aria-pressed", String(ctx.state.sample === null));
     const found = ctx
       .shownRuns()

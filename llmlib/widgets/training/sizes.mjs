@@ -1,8 +1,8 @@
-// The sizes of things inside a model, as numbers and words. It does not touch the page, so Node can test it.
+// The sizes of values inside a model, as numbers and words. This code does not touch the page, so Node can test it.
 
 import { whole } from "../shared/runs/curves.mjs";
 
-/** What is measured inside, in the order of its values; `rule` is a rule of thumb. */
+/** The measurements inside a model, in the order of their values; `rule` is a rule of thumb. */
 export const KINDS = [
   {
     name: "updates",
@@ -10,7 +10,7 @@ export const KINDS = [
     rule: 1e-3,
     says:
       "How far each step moves a matrix, as a share of its length: ‖Δw‖ / ‖w‖. A rough rule of thumb is 0.001 " +
-      "(Karpathy, CS231n): far less, and the learning rate may be too low; far more, and it is likely too high.",
+      "(Karpathy, CS231n): far below this, the learning rate may be too low; far above, it is likely too high.",
   },
   {
     name: "gradients",
@@ -18,7 +18,7 @@ export const KINDS = [
     rule: null,
     says:
       "How large the gradients of the weights are, before clipping. All parts should have gradients of about the " +
-      "same size; where gradients vanish, little is learned.",
+      "same size; where gradients vanish, the model learns little.",
   },
   {
     name: "activations",
@@ -32,8 +32,8 @@ export const KINDS = [
 const QUANTILES = 5;
 
 /**
- * What each run measured inside its model: `{ n, groups, steps, seconds, at }`; `at(kind, record, group)` gives
- * five quantiles.
+ * Unpack what each run measured inside its model: `{ n, groups, steps, seconds, at }`; `at(kind, record, group)`
+ * returns five quantiles.
  */
 export function unpackInside(packed) {
   const bytes = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength);
@@ -59,8 +59,8 @@ export function unpackInside(packed) {
 }
 
 /**
- * The powers of ten around all these sizes, but at most `most` of them below the largest, since a tiny last step would
- * hide all differences. Zeros and missing values do not count.
+ * Return the range of powers of ten around all sizes, but at most `most` powers below the largest size, since a tiny
+ * last step would hide all differences. Zeros and missing values do not count.
  */
 export function powersOf(sizes, most) {
   const known = sizes.filter((size) => size > 0 && Number.isFinite(size)).map(Math.log10);
@@ -72,20 +72,20 @@ export function powersOf(sizes, most) {
   return to > from ? [from, to] : [from, from + 1];
 }
 
-/** Where a size is between two powers of ten: 0 … 1; null if it is not known. */
+/** Return the position of a size between two powers of ten: 0 … 1; null if the size is not known. */
 export function placeAmong(size, [from, to]) {
   if (Number.isNaN(size)) return null;
   return size > 0 ? Math.max(0, Math.min(1, (Math.log10(size) - from) / (to - from))) : 0;
 }
 
-/** Write a size briefly: "0.0012", "3.2e-5", "140". */
+/** Format a size in few characters: "0.0012", "3.2e-5", "140". */
 export function sizeInWords(size) {
   if (Number.isNaN(size)) return "not known";
   if (size !== 0 && (size < 1e-3 || size >= 1e4)) return size.toExponential(1).replace(".0e", "e");
   return String(Number(size.toPrecision(2)));
 }
 
-/** Five quantiles of a group at a step, in one sentence. */
+/** Describe five quantiles of a group at a step in one sentence. */
 export function quantilesInWords(group, step, quantiles) {
   const where = `${group}, step ${whole(step)}`;
   if (Number.isNaN(quantiles[2])) return `${where}: nothing to measure.`;
@@ -93,7 +93,7 @@ export function quantilesInWords(group, step, quantiles) {
   return `${where}: median ${half}; half are between ${quarter} and ${three}, nine in ten between ${low} and ${high}.`;
 }
 
-/** The left and right edges of records at these places, within a window: half way to their neighbours. */
+/** Return the left and right edges of records at these positions, within a window: halfway to their neighbours. */
 export function columnsBetween(xs, [from, to]) {
   const found = [];
   const half = (k) => (xs[k] + xs[k + 1]) / 2;

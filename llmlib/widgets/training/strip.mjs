@@ -1,10 +1,11 @@
-// Two pictures of what was measured inside a model: a strip of all parts over the steps, and one part in detail.
+// Draws two pictures of what was measured inside a model: a strip of all parts over the steps, and one part in detail.
 
 import { svg } from "../shared/canvas.mjs";
 import { shortly, ticksBetween } from "../shared/runs/curves.mjs";
 import { columnsBetween, placeAmong, powersOf, sizeInWords } from "./sizes.mjs";
 
-// Pixels for names, for numbers, on the right, above, below; the height of the detail, of a row, of a row with a name.
+// Pixels for names, for numbers, on the right, above and below; the heights of the detail, of a row (least and most),
+// and of a row with a name.
 const NAMED = 82;
 const NUMBERED = 50;
 const RIGHT = 18;
@@ -14,7 +15,7 @@ const FAN_TALL = 190;
 const ROW_LEAST = 10;
 const ROW_MOST = 24;
 const ROW_NAMED = 14;
-const DECADES = { strip: 3, fan: 5 }; // at most this many powers of ten get colours of their own
+const DECADES = { strip: 3, fan: 5 }; // at most this many powers of ten get distinct colours
 
 function word(palette, text, attributes) {
   return svg("text", { "font-size": 11, fill: palette.faint, ...attributes }, text);
@@ -30,13 +31,13 @@ const stepMarks = (palette, [from, to], width, toX, y) =>
     word(palette, shortly(x), { x: toX(x), y, "text-anchor": "middle" }),
   );
 
-/** The layout of a strip: for this many groups, between two places, `wide` pixels wide. */
+/** Return the layout of a strip for this many groups, between two positions, `wide` pixels wide. */
 export function stripFrame(groups, [from, to], wide) {
   const row = Math.max(ROW_LEAST, Math.min(ROW_MOST, Math.floor((FAN_TALL - ABOVE - BELOW) / groups)));
   const width = wide - NAMED - RIGHT;
   const toX = (x) => NAMED + (width * (x - from)) / (to - from);
   const top = (group) => ABOVE + (groups - 1 - group) * row; // the bottom of the model is at the bottom
-  /** The group and the place at a point; a group of null means none. */
+  /** Return the group and the position at a point; a null group means that there is none. */
   const at = (x, y) => {
     const group = groups - 1 - Math.floor((y - ABOVE) / row);
     const share = Math.max(0, Math.min(1, (x - NAMED) / width));
@@ -45,7 +46,7 @@ export function stripFrame(groups, [from, to], wide) {
   return { groups, from, to, wide, row, width, left: NAMED, bottom: ABOVE + groups * row, toX, top, at };
 }
 
-/** Medians as colours, a row for each group; returns the powers of ten at the ends of the colours. */
+/** Draw medians as colours, with a row for each group; return the powers of ten at the ends of the colours. */
 export function drawStrip(picture, frame, { xs, names, median }, { palette, shades, marks }) {
   const { groups, row, toX, top, bottom } = frame;
   const columns = columnsBetween(xs, [frame.from, frame.to]);
@@ -55,7 +56,7 @@ export function drawStrip(picture, frame, { xs, names, median }, { palette, shad
   const powers = powersOf(medians, DECADES.strip);
   const middle = row / 2 + 4;
   sizeTo(picture, frame.wide, bottom + BELOW);
-  const every = Math.ceil(ROW_NAMED / row); // thin rows do not all have room for a name
+  const every = Math.ceil(ROW_NAMED / row); // if rows are thin, only some have space for a name
   for (const group of numbers) {
     const y = top(group);
     const name = () => word(palette, names[group], { x: NAMED - 6, y: y + middle, "text-anchor": "end" });
@@ -74,7 +75,7 @@ export function drawStrip(picture, frame, { xs, names, median }, { palette, shad
   return powers;
 }
 
-/** Marks a part of the strip, and a step in it. */
+/** Mark a part of the strip, and a step in this part. */
 export function stripMarks(frame, xs, chosen, at, palette) {
   const box = { fill: "none", stroke: palette.ink };
   const { left, width, row, top, toX } = frame;
@@ -87,7 +88,10 @@ export function stripMarks(frame, xs, chosen, at, palette) {
   return [of, svg("rect", { ...place, ...box, "stroke-width": 2.4, stroke: palette.missing })];
 }
 
-/** The quantiles of one group: nine in ten are in the pale band, half in the strong one; the line is the median. */
+/**
+ * Draw the quantiles of one group: a pale band for nine values in ten, a strong band for half, and a line for the
+ * median.
+ */
 export function drawFan(picture, { from, to, wide }, { xs, quantiles, rule }, { palette, colour }) {
   const all = Array.from(xs, (x, record) => ({ x, q: quantiles(record) }));
   const known = all.filter(({ x, q }) => x >= from && x <= to && !Number.isNaN(q[2]));

@@ -23,14 +23,14 @@ export default widget("llm-training", ({ model, hub, el }) => {
         "Point at a curve to read its values; drag across steps to zoom in.",
       metrics: METRICS,
       solid: "training",
-      state: { sample: null, kind: "updates", of: null, group: null }, // the last three: what is shown of the inside
+      state: { sample: null, kind: "updates", of: null, group: null }, // the last three choose what insidePanel shows
       traits: ["inside", "samples"],
       numbersOf,
       runOf: (_, number) => ({ dashed: ["validation"], inside: insideOf(number) }),
       panels(ctx) {
         Object.assign(ctx, {
           samples: () => model.get("samples"),
-          /** The step after which the sample on show was written: the newest, if the reader has not gone back. */
+          /** Return the step after which the shown sample was written: the newest, if the reader has not gone back. */
           sampleStep() {
             const steps = stepsOfSamples(ctx.samples(), numbersOfShown(ctx));
             const { sample } = ctx.state;
@@ -39,7 +39,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
         });
         return { inside: [insidePanel(ctx)], below: [samplePanel(ctx)] };
       },
-      /** The loss of a model that knows nothing. */
+      /** Return the loss of a model that knows nothing. */
       rule(shown) {
         const value = shown.find(({ about }) => about.guess)?.about.guess;
         return value ? { value, words: "all tokens equally likely" } : null;

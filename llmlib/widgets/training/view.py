@@ -1,4 +1,4 @@
-"""The training view: live curves of one or several runs, and what they write."""
+"""The training view: live curves of one or several runs, and what their models write."""
 
 import math
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ from llmlib.widgets.training.history import KINDS, History
 from llmlib.widgets.training.picture import draw
 
 VALUES = ("loss", "learning_rate", "gradient_norm", "tokens_per_second")
-MOST_SAMPLES, LONGEST_SAMPLE = 100, 2000  # of a run; characters
+MOST_SAMPLES, LONGEST_SAMPLE = 100, 2000  # the most samples of a run; the most characters of a sample
 
 
 class TrainingView(RunsView):
-    """Curves of runs as plain numbers. Whoever trains calls `add_run`, then `log` after each step, and `mark` at the
-    end.
+    """Curves of runs as plain numbers. Training code calls `add_run` at the start, `log` after each step, and `mark` at
+    the end.
 
     Besides what every `RunsView` has, `runs` holds `guess` (the loss if all tokens are equally likely; 0: unknown) and
-    `groups` (the parts of its model that `inside` has statistics for); the dashed curve is validation. `samples` are
-    `[run, step, text]`, the oldest first.
+    `groups` (the parts of the model for which `inside` holds statistics); the dashed curve is validation. `samples`
+    lists `[run, step, text]`, oldest first.
 
     >>> view = TrainingView()
     >>> run = view.add_run("small", steps=2)
@@ -40,8 +40,8 @@ class TrainingView(RunsView):
 
     inside = traitlets.Bytes(b"").tag(sync=True)  # a `History` per run
     samples: traitlets.List = traitlets.List().tag(sync=True)
-    # `place` also has: sample (step; none: the newest), kind, of and group (which statistics: of which run's number,
-    # of which group)
+    # `place` also holds: sample (a step; null: the newest), and which statistics to show: kind, of (the run's number)
+    # and group
 
     def __init__(self, **traits: Any):
         self._histories: list[History] = []
@@ -50,9 +50,9 @@ class TrainingView(RunsView):
         super().__init__(**traits)
 
     def add_run(self, name: str, steps: int = 0, step: int = 0, guess: float = 0.0) -> int:
-        """Add a run that has taken `step` steps before; return its number.
+        """Add a run that has already taken `step` steps, and return its number.
 
-        Raises `ValueError` for a name that is taken.
+        Raises `ValueError` if another run has this name.
         """
         number = self.put_run(name, steps, step, dashed=1, guess=guess, groups=[])
         self._histories.append(History())
@@ -77,9 +77,9 @@ class TrainingView(RunsView):
     ) -> None:
         """Log a step of a run, which took `seconds` seconds.
 
-        `statistics` says how large things were inside the model: `groups`, the names of its parts, and for each group
-        five quantiles (5%, 25%, 50%, 75%, 95%; an array group × quantile) of its `updates` (‖Δw‖ / ‖w‖ of each matrix),
-        `gradients` and `activations`. All are sizes, shown on a logarithmic scale.
+        `statistics` describes sizes inside the model: `groups` holds the names of the model's parts, and `updates`
+        (‖Δw‖ / ‖w‖ of each matrix), `gradients` and `activations` hold five quantiles for each group (5%, 25%, 50%,
+        75%, 95%; an array group × quantile). All sizes are shown on a logarithmic scale.
         """
         about = self._about[run]
         validation = None if validation_loss is None else [validation_loss]
@@ -113,22 +113,22 @@ class TrainingView(RunsView):
         self._fresh_inside = self._fresh_samples = False
 
     def histories(self) -> list[tuple[str, History]]:
-        """List each run that has statistics: its name, and the sizes of things inside its model."""
+        """List each run that has statistics: its name, and the sizes of values inside its model."""
         return [(about["name"], history) for about, history in zip(self._about, self._histories) if len(history)]
 
     def last_samples(self) -> list[tuple[str, int, str]]:
-        """List each run that has written something: its name, the step, the text."""
+        """List each run that has written a sample: its name, the step, and the text."""
         return [(about["name"], *kept[-1]) for about, kept in zip(self._about, self._samples) if kept]
 
     @property
     def alt(self) -> str:
-        return "Training. " + (" ".join(map(told, self._about)) or "There is no run yet.")
+        return "Training. " + (" ".join(map(in_a_sentence, self._about)) or "There is no run yet.")
 
     def svg(self) -> str:
         return draw(self)
 
 
-def told(about: dict[str, Any]) -> str:
+def in_a_sentence(about: dict[str, Any]) -> str:
     """Describe a run in one sentence."""
     words = reached(about)
     if "loss" in about:

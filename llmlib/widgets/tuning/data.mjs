@@ -1,8 +1,8 @@
-// What two models expected at each token, as numbers. It does not touch the page, so Node can test it.
+// Two models' predictions for each token, as numbers. This code does not touch the page, so Node can test it.
 
-const SCALES = [0.5, 1, 2, 4, 8]; // nats at the ends of the colours, as moves.py has them
+const SCALES = [0.5, 1, 2, 4, 8]; // nats at the ends of the colours, as in moves.py
 
-/** Unpack `Expected`, for the base model and then the tuned one: log-probabilities, and the likeliest ids. */
+/** Unpack the base model's `Expected` and then the tuned model's: log-probabilities, and the likeliest ids. */
 export function unpackMoves(packed, n, shown) {
   const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer;
   const size = 4 * n * (1 + 2 * shown);
@@ -16,12 +16,12 @@ export function unpackMoves(packed, n, shown) {
   return { n, shown, base, tuned, moves: tuned.logProbs.map((logProb, k) => logProb - base.logProbs[k]) };
 }
 
-/** The likeliest tokens of one model at a place: `[{ id, p }]`. */
+/** Return the likeliest tokens of one model at a position: `[{ id, p }]`. */
 export function likeliestAt({ top, topLogProbs }, shown, k) {
   return Array.from({ length: shown }, (_, j) => ({ id: top[k * shown + j], p: Math.exp(topLogProbs[k * shown + j]) }));
 }
 
-/** Find the nats at the ends of the colours: nine in ten tokens are within them. */
+/** Choose the nats at the ends of the colours, so that nine in ten tokens are within this range. */
 export function scaleOf(moves) {
   const sizes = Array.from(moves)
     .filter((move) => !Number.isNaN(move))
@@ -32,44 +32,47 @@ export function scaleOf(moves) {
 }
 
 /**
- * A change's index in a colour table of 256: 0 far less likely, 255 far likelier; unknown and unchanged in the middle.
+ * Return a change's index in a table of 256 colours: 0 is far less likely, 255 is far likelier, and unknown and
+ * unchanged tokens are in the middle.
  */
 export const shadeOf = (move, scale) =>
   Math.round(127.5 + 127.5 * Math.max(-1, Math.min(1, (Number.isNaN(move) ? 0 : move) / scale)));
 
-/** "+1.3", "−0.5", "0", and "–" if there is nothing to say. */
+/** Write a change with its sign: "+1.3", "−0.5", "0", or "–" if the change is not known. */
 export function signed(move) {
   if (Number.isNaN(move)) return "–";
   return Math.abs(move) < 0.05 ? "0" : `${move > 0 ? "+" : "−"}${Math.abs(move).toFixed(1)}`;
 }
 
-/** The same as a factor, in words: "12 times as likely", "1/3 as likely". */
+/** Write a change in words: "12 times as likely as before", "less likely than before by a factor of 3.0". */
 export function timesInWords(move) {
   if (Number.isNaN(move)) return "nothing comes before it";
   const factor = Math.exp(Math.abs(move));
   const words =
     factor < 9.95 ? factor.toFixed(1) : factor < 1e6 ? Math.round(factor).toLocaleString("en") : "over a million";
   if (words === "1.0") return "as likely as before";
-  return move > 0 ? `${words} times as likely as before` : `${words} times less likely than before`;
+  return move > 0 ? `${words} times as likely as before` : `less likely than before by a factor of ${words}`;
 }
 
-/** The mean surprise of both models over some places, in nats: `{ tokens, base, tuned }`. */
+/** Average the surprise of both models over some positions, in nats: `{ tokens, base, tuned }`. */
 export function meanSurprise({ base, tuned }, places) {
   const counted = places.filter((k) => !Number.isNaN(base.logProbs[k]));
   const mean = (all) => -counted.reduce((sum, k) => sum + all[k], 0) / counted.length;
   return { tokens: counted.length, base: mean(base.logProbs), tuned: mean(tuned.logProbs) };
 }
 
-/** The numbers from `from` up to, not including, `to`. */
+/** List the numbers from `from` up to, but not including, `to`. */
 export const range = (from, to) => Array.from({ length: to - from }, (_, k) => from + k);
 
 const LONG = 80;
-const SHOWN = 60; // tokens of a message: a longer one is folded, and then shows this many
+const SHOWN = 60; // tokens: a message of more than LONG tokens is folded, and shows only SHOWN tokens
 
-/** Which of `n` tokens of a message are folded away, `[from, to]`: the middle of a long one; the end may ask. */
+/**
+ * Return which of a message's `n` tokens are folded away, `[from, to]`: the middle, since the end may be a question.
+ */
 export const foldOf = (n) => (n > LONG ? [(2 * SHOWN) / 3, n - SHOWN / 3] : [n, n]);
 
-/** The position of the token that has moved most; null if none can be compared. */
+/** Return the position of the token that has moved most; null if no token can be compared. */
 export function movedMost(moves) {
   let most = null;
   const isMore = (move) => most === null || Math.abs(move) > Math.abs(moves[most]);

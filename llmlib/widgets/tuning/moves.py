@@ -1,4 +1,4 @@
-"""What two models expected at each token of one text; the counterpart of `unpackMoves` in data.mjs."""
+"""Two models' predictions for each token of one text; `unpackMoves` in data.mjs unpacks these predictions."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,25 +6,25 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-SHOWN = 5  # likeliest tokens at each position
+SHOWN = 5  # how many of the likeliest tokens are kept at each position
 SCALES = (0.5, 1.0, 2.0, 4.0, 8.0)  # nats at the ends of the colours
 
 
 class Expected(NamedTuple):
-    """What a model expected at each token. Nothing comes before the first one, so there everything is NaN or 0."""
+    """A model's predictions for each token. Nothing comes before the first token, so its values are NaN or 0."""
 
-    log_probs: Float[np.ndarray, " seq"]  # of the tokens that came
+    log_probs: Float[np.ndarray, " seq"]  # for the tokens in the text
     top: Int[np.ndarray, "seq k"]  # ids, the likeliest first
     top_log_probs: Float[np.ndarray, "seq k"]
 
     def pack(self) -> bytes:
-        """Pack column by column, little-endian: f4 log-probabilities, u4 ids, f4 their log-probabilities."""
+        """Pack column by column, little-endian: f4 log-probabilities, u4 ids, f4 log-probabilities of these ids."""
         columns = ((self.log_probs, "<f4"), (self.top, "<u4"), (self.top_log_probs, "<f4"))
         return b"".join(column.astype(kind).tobytes() for column, kind in columns)
 
 
 def nothing(seq: int, vocab_size: int) -> Expected:
-    """Make room for what is expected at `seq` tokens."""
+    """Return empty predictions for `seq` tokens."""
     k = min(SHOWN, vocab_size)
     return Expected(np.full(seq, np.nan), np.zeros((seq, k), dtype=np.int64), np.zeros((seq, k)))
 
@@ -49,7 +49,7 @@ def look(expected: Expected, first: int, logits: Float[np.ndarray, "row vocab"],
 
 
 def scale_of(moves: Float[np.ndarray, " seq"]) -> float:
-    """Find the nats at the ends of the colours: nine in ten tokens are within them.
+    """Choose the nats at the ends of the colours, so that nine in ten tokens are within this range.
 
     >>> scale_of(np.array([np.nan, 0.1, -0.2, 1.5])), scale_of(np.array([]))
     (2.0, 0.5)
@@ -60,7 +60,7 @@ def scale_of(moves: Float[np.ndarray, " seq"]) -> float:
 
 
 class Mean(NamedTuple):
-    """The mean surprise of both models over some tokens, in nats; `tokens` is how many there are."""
+    """The mean surprise of both models over some tokens, in nats; `tokens` is the number of tokens."""
 
     tokens: int
     base: float

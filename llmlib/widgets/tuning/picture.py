@@ -1,4 +1,4 @@
-"""The static picture of what tuning changed: what is shown where no widget can run."""
+"""The static picture of a tuning view, for places where no widget can run."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from llmlib.widgets.shared.still import FAINT, INK, blend, ink_on
 from llmlib.widgets.shared.token_text import picture, visible_token, width_of
 from llmlib.widgets.tuning.moves import Mean, scale_of
 
-LESS = ("#4a2600", "#9a4f00", "#e39b4b", "#fbe3c6")  # as in canvas.mjs, in the light theme
+LESS = ("#4a2600", "#9a4f00", "#e39b4b", "#fbe3c6")  # the colours of canvas.mjs's light theme
 MORE = ("#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")
 STOPS = (*LESS, "#ffffff", *MORE)
 WIDTH, ROW, EDGE = 760, 40, 10
@@ -34,7 +34,7 @@ class Tuning(Protocol):
 
 
 def signed(move: float) -> str:
-    """Write a change in nats with its sign; "–" if there is none.
+    """Write a change in nats with its sign; "–" if the change is not known.
 
     >>> signed(1.26), signed(-0.5), signed(0.01), signed(float("nan"))
     ('+1.3', '−0.5', '0', '–')
@@ -58,8 +58,10 @@ def draw(view: Tuning) -> str:
     means = view.means()
     rooms = shared_out([span["to"] - span["from"] for span in view.spans], MOST_TOKENS)
     for span, room, (role, mean) in zip(view.spans, rooms, means):
-        told = f"{mean.base:.2f} → {mean.tuned:.2f} nats of surprise per token" if mean.tokens else "nothing to compare"
-        parts += [_words(EDGE, y + 16, role, weight=600), _words(WIDTH - EDGE, y + 16, told, FAINT, anchor="end")]
+        words = (
+            f"{mean.base:.2f} → {mean.tuned:.2f} nats of surprise per token" if mean.tokens else "nothing to compare"
+        )
+        parts += [_words(EDGE, y + 16, role, weight=600), _words(WIDTH - EDGE, y + 16, words, FAINT, anchor="end")]
         y += 24
         for part in ends_of(span["from"], span["to"], room):
             if part.start > span["from"]:
@@ -69,16 +71,16 @@ def draw(view: Tuning) -> str:
             boxes, y = _boxes(view, moves, scale, part, y)
             parts.append(boxes)
     for role, mean in means[len(view.spans) :]:
-        told = (
+        words = (
             f"{mean.tokens} tokens {role} (underlined): {mean.base:.2f} → {mean.tuned:.2f} nats of surprise per token"
         )
-        parts.append(_words(EDGE, y + 16, told if mean.tokens else f"No token was {role}."))
+        parts.append(_words(EDGE, y + 16, words if mean.tokens else f"No tokens were {role}."))
         y += 22
     return picture("".join([*parts, _scale(scale, y + 8)]), WIDTH, float(y + 48))
 
 
 def shared_out(wanted: Sequence[int], most: int) -> list[int]:
-    """Choose how many tokens of each message to show: short ones whole, and long ones share the rest equally.
+    """Choose how many tokens of each message to show: all of a short message, and equal shares of long messages.
 
     >>> shared_out([240, 11, 8], 100), shared_out([5, 5], 100)
     ([81, 11, 8], [5, 5])
@@ -94,7 +96,7 @@ def shared_out(wanted: Sequence[int], most: int) -> list[int]:
 def ends_of(first: int, after: int, room: int) -> list[range]:
     """Choose the positions of a message to show: all if they fit; otherwise `room` of them.
 
-    Two thirds of these are at its beginning, the rest at its end.
+    Two thirds of these positions are at the beginning of the message, and the others at its end.
 
     >>> ends_of(10, 14, 4), ends_of(10, 40, 6)
     ([range(10, 14)], [range(10, 14), range(38, 40)])
@@ -108,7 +110,7 @@ def ends_of(first: int, after: int, room: int) -> list[range]:
 def _boxes(
     view: Tuning, moves: Float[np.ndarray, " seq"], scale: float, places: range, y: Number
 ) -> tuple[str, Number]:
-    """Draw tokens with their changes below them; return them and the y below."""
+    """Draw tokens with their changes below them; also return the y below."""
     parts, x = [], float(EDGE)
     for k in places:
         label, move = visible_token(view.tokens[k]), float(moves[k])

@@ -35,8 +35,8 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
   let colours = [];
   let scale = 1;
   let drawn = false;
-  let here = null; // the token that the detail is about
-  const unfolded = new Set(); // numbers of long messages that the reader wants whole
+  let here = null; // the token that the details describe
+  const unfolded = new Set(); // numbers of the long messages that the reader has unfolded
 
   const word = (id) => model.get("words")[id] ?? "";
   const trained = (k) => model.get("mask").byteLength > 0 && model.get("mask").getUint8(k) === 1;
@@ -53,14 +53,14 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
       `−${scale} nats: less likely for ${tuned}`,
       ramp,
       `+${scale}: likelier. `,
-      "Below each token: its change. +0.7 means twice as likely as for ",
+      "Below each token is its change: +0.7 means twice as likely as for ",
       base,
-      ", −0.7 half as likely. ",
+      ", and −0.7 means half as likely. ",
       ...(model.get("mask").byteLength ? [element("span", { class: "llm-key" }, "Underlined"), ": trained on."] : []),
     );
   }
 
-  /** A message: who wrote it, what its tokens cost both models, and the tokens. */
+  /** Make a message: its role, its mean surprise for both models, and its tokens. */
   function message({ role, from, to }, which) {
     const tokens = model.get("tokens").slice(from, to);
     const mean = meanSurprise(moves, range(from, to));
@@ -78,15 +78,15 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
       label: `Tokens of the message, role ${role}`,
       tell: (j) => tell(j === null ? null : from + j),
     });
-    const told = mean.tokens ? `${number(mean.base)} → ${number(mean.tuned)} nats of surprise per token` : "";
-    const surprise = element("span", { class: "llm-note" }, told);
+    const meansText = mean.tokens ? `${number(mean.base)} → ${number(mean.tuned)} nats of surprise per token` : "";
+    const surprise = element("span", { class: "llm-note" }, meansText);
     const who = element("div", { class: "llm-who" }, element("strong", {}, role), surprise);
     const [first, after] = foldOf(tokens.length);
     if (first < after) who.append(folding(which, list, boxes, first, after));
     return element("article", { class: "llm-said" }, who, list);
   }
 
-  /** The button that shows a long message whole; walking into the folded part shows it, too. */
+  /** Make the button that unfolds a long message; stepping into the folded part unfolds it, too. */
   function folding(which, list, boxes, first, after) {
     const fold = () => {
       const whole = unfolded.has(which);
@@ -115,7 +115,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     return button;
   }
 
-  /** All about a token in one sentence, for a screen reader. */
+  /** Describe a token in one sentence for a screen reader. */
   function spoken(k) {
     const token = spokenToken(model.get("tokens")[k]);
     const flag = trained(k) ? " Trained on." : "";
@@ -139,11 +139,11 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
 
   function tell(k) {
     here = k;
-    const ask = "Point at a token, or reach one with the arrow keys, to see what both models expected there.";
+    const ask = "Point at a token, or step to it with the arrow keys, to see what both models expected there.";
     const most = movedMost(moves.moves);
     const more = most === null ? "" : " This token moved most:";
     const hint = k === null ? element("p", { class: "llm-note" }, ask, more) : "";
-    k ??= most; // so that there is something to read before anybody points
+    k ??= most; // so that there is something to read before the reader points at a token
     if (k === null) {
       detail.replaceChildren(hint);
       return;
@@ -233,7 +233,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
   function draw() {
     const [base, tuned] = model.get("titles");
     lead.textContent = [
-      `What changed from ${base} to ${tuned}: the same tokens, read by both models.`,
+      `What changed from ${base} to ${tuned}: both models read the same tokens.`,
       "Each token is coloured by how much its log-probability has moved.",
     ].join(" ");
     const tokens = model.get("tokens");
@@ -253,11 +253,11 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
   stops.push(
     followLooks(el, () => {
       const now = shades(paletteOf(el).stops.true);
-      if (drawn && now[0].fill === colours[0].fill && now[128].fill === colours[128].fill) return; // only another width
+      if (drawn && now[0].fill === colours[0].fill && now[128].fill === colours[128].fill) return; // only resized
       colours = now;
       const before = here;
       draw();
-      if (drawn) tell(before); // other colours are no reason to forget what was looked at
+      if (drawn) tell(before); // new colours must not change the token that the details describe
       drawn = true;
     }),
   );

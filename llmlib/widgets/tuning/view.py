@@ -1,4 +1,4 @@
-"""What tuning changed: one conversation, and how much likelier each of its tokens is for the tuned model."""
+"""The tuning view: one conversation, and how much likelier each of its tokens is for the tuned model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,15 +13,15 @@ from llmlib.widgets.shared.token_text import visible_token
 from llmlib.widgets.tuning.moves import Expected, Mean, look, mean_surprise, nothing
 from llmlib.widgets.tuning.picture import draw, signed
 
-Span = tuple[str, int, int]  # who wrote it, the first of its tokens, the one after its last
+Span = tuple[str, int, int]  # the role, the first token, and the token after the last
 
 
 class TuningView(View):
-    """Each token coloured by how much its log-probability moved; `tuning_view` makes one from arrays.
+    """Tokens coloured by how much their log-probabilities moved. To make a view from arrays, use `tuning_view`.
 
-    `tokens` are the texts of the conversation, `spans` its messages (`role`, `from`, `to`: positions of tokens),
-    `values` the bytes of what the base model and then the tuned one expected (`Expected`), `words` the texts of all ids
-    in them.
+    `tokens` holds the texts of the conversation's tokens, `spans` its messages (`role`, `from`, `to`: positions of
+    tokens), `values` the bytes of the predictions (`Expected`) of the base model and then of the tuned model, and
+    `words` the texts of all ids in these predictions.
     """
 
     folder = Path(__file__).parent
@@ -30,9 +30,9 @@ class TuningView(View):
 
     tokens: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)
     spans: Any = traitlets.List(traitlets.Dict()).tag(sync=True)
-    mask = traitlets.Bytes(b"").tag(sync=True)  # u1 per token: 1 if it was trained on; empty: not known
+    mask = traitlets.Bytes(b"").tag(sync=True)  # u1 per token: 1 if the token was trained on; empty if unknown
     values = traitlets.Bytes(b"").tag(sync=True)
-    shown_tokens = traitlets.Int(0).tag(sync=True)  # how many of the likeliest are kept at each position
+    shown_tokens = traitlets.Int(0).tag(sync=True)  # how many of the likeliest tokens are kept at each position
     words = traitlets.Dict().tag(sync=True)
     titles: Any = traitlets.List(traitlets.Unicode(), ["base", "tuned"]).tag(sync=True)
 
@@ -44,7 +44,7 @@ class TuningView(View):
         spans: Sequence[Span],
         mask: Sequence[bool] | None,
     ) -> None:
-        """Show what the base model and the tuned one expected; `words` has the texts of their ids."""
+        """Show the predictions of the base model and the tuned model; `words` holds the texts of the predicted ids."""
         if mask is not None and len(mask) != len(tokens):
             raise ValueError(
                 f"The mask has {len(mask)} flags, but the conversation has {len(tokens)} tokens: give one flag "
@@ -82,12 +82,12 @@ class TuningView(View):
         base, tuned = self.titles
         moves = self.moves()
         if not len(moves) or np.isnan(moves).all():
-            return f"What changed from {base} to {tuned}: there is no token to compare."
-        told = [f"{role} {mean.base:.2f} → {mean.tuned:.2f}" for role, mean in self.means() if mean.tokens]
+            return f"What changed from {base} to {tuned}: there are no tokens to compare."
+        changes = [f"{role} {mean.base:.2f} → {mean.tuned:.2f}" for role, mean in self.means() if mean.tokens]
         most = int(np.nanargmax(np.abs(moves)))
         return (
             f"What changed from {base} to {tuned} over {len(moves):,} tokens, "
-            f"mean surprise in nats: {', '.join(told)}. "
+            f"mean surprise in nats: {', '.join(changes)}. "
             f"“{visible_token(self.tokens[most])}” has moved most: {signed(moves[most])} nats."
         )
 
@@ -107,8 +107,8 @@ def tuning_view(
 ) -> TuningView:
     """Show what changed between any two models over one text: `base` and `tuned` are their logits after each token.
 
-    `spans` are the messages, `(role, first token, token after the last)`; without any, the text is one. `mask` says
-    which tokens were trained on. Raises `ValueError` if there are no tokens, or sizes disagree.
+    `spans` are the messages, `(role, first token, token after the last)`; without `spans`, the whole text is one
+    message. `mask` says which tokens were trained on. Raises `ValueError` if there are no tokens, or if sizes disagree.
 
     >>> before, after = np.log([[0.5, 0.5], [0.5, 0.5]]), np.log([[0.2, 0.8], [0.5, 0.5]])
     >>> tuning_view([0, 1], before, after, ["a", "b"]).moves().round(2).tolist()

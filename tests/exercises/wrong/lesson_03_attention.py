@@ -188,11 +188,11 @@ def _just_before(same, before):
 
 
 BY_HAND = {  # a wrong head, and what it is told
-    "infinity": (_by_hand(10.0, -math.inf), "`w_q` holds −∞"),
+    "infinity": (_by_hand(10.0, -math.inf), "`w_q` contains −∞"),
     "minus times minus": (_by_hand(10.0, -10.0, -10.0), "and 110 with the key at its own position. Your columns for"),
     "zeros in the other matrix": (
         _by_hand(1000.0, -2000.0),
-        "1000 with the key at position 0, where the same token is. Column 12 of `w_k`",
+        "1000 with the key at position 0, which holds the same token. Column 12 of `w_k`",
     ),
     "no ramp": (_by_hand(1000.0, -2000.0, later_k=0.0), "What could give a later key a slightly larger score?"),
     "ramp too flat": (_by_hand(1000.0, -2000.0, later_q=0.1), "how much larger must the right score be"),
@@ -202,7 +202,7 @@ BY_HAND = {  # a wrong head, and what it is told
         "adds 0 to every score, since the same column of `w_q`",
     ),
     "the one just before": (_just_before(10.0, 10.0), "add 10 at the position just before the query."),
-    "away from the one just before": (_just_before(10.0, -10.0), "take 10 away at the position just before the query."),
+    "away from the one just before": (_just_before(10.0, -10.0), "subtract 10 at the position just before the query."),
     "too little about its own": (
         _by_hand(200.0, -20.0, later_q=10.0),
         "200 with the key at position 0, where it should look, and 210 with",

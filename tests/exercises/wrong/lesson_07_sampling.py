@@ -66,7 +66,7 @@ for floor in (0.1, 0.01, 1e-3, 1e-6, 1e-8):
     )
 
 
-@wrong("sampling.probabilities_at", "property: Halving both logits and temperature")
+@wrong("sampling.probabilities_at", "property: Halving both the logits and the temperature")
 @hot
 def _(logits, temperature):
     return safe(logits, max(temperature, 0.03))
@@ -153,14 +153,14 @@ for exercise, kept in (("sampling.keep_top_p", kept_by_p), ("sampling.keep_min_p
     wrong(exercise, "the same whatever the input")(lambda logits, p: torch.full_like(logits, -INF))
 
 
-@wrong("sampling.keep_top_p", "property: Fewer tokens than you keep would")
+@wrong("sampling.keep_top_p", "property: You keep no more tokens than it")
 def _(logits, p):
     shares, order = logits.softmax(-1).sort(-1, descending=True)
     cut = (shares.cumsum(-1) - shares > p) & torch.tensor(p < 1)
     return logits.masked_fill(torch.zeros_like(cut).scatter(-1, order, cut), -INF)
 
 
-@wrong("sampling.keep_top_p", "property: Fewer tokens than you keep would")
+@wrong("sampling.keep_top_p", "property: You keep no more tokens than it")
 def _(logits, p):
     shares = logits.softmax(-1)
     least = shares.masked_fill(~kept_by_p(logits, p), INF).amin(-1, keepdim=True)

@@ -94,7 +94,7 @@ def read(data, name, begin=None, kinds=KINDS, dtype=torch.float32):
     return torch.frombuffer(raw, dtype=kinds[about["dtype"]]).reshape(about["shape"]).to(dtype)
 
 
-@wrong("transformer.read_tensor", "property: The numbers come in float32.")
+@wrong("transformer.read_tensor", "property: The tensor is in float32.")
 def _(data, name):
     return read(data, name, dtype=torch.float64)
 

@@ -68,7 +68,7 @@ def _(logits, p):
     return logits.masked_fill(torch.zeros_like(cut).scatter(-1, order, cut), -torch.inf)
 
 
-@wrong("instruction_tuning.answer_mask", "property: Only what comes after `assistant` is an answer.")
+@wrong("instruction_tuning.answer_mask", "property: Only tokens after an `assistant` token belong to an answer.")
 def _(ids, assistant, end):
     mask, inside = torch.zeros(len(ids), dtype=torch.bool), False
     for i, id in enumerate(ids.tolist()):

@@ -39,7 +39,7 @@ test("the last step of a run in words", () => {
   const run = { measures: ["true reward"], reward: 0.75, "measure true reward": 0.5, kl: 0.2, length: 9.25 };
   assert.equal(numbersOf(run), "reward 0.75 · true reward 0.5 · KL 0.2 nats · 9.3 tokens");
   const rest = { measures: [], cut_off: 0.021, equal_groups: 3, groups: 8 };
-  assert.equal(numbersOf(rest), "2% cut off · rewards all equal in 3 of 8 groups");
+  assert.equal(numbersOf(rest), "2% of answers cut off · rewards all equal in 3 of 8 groups");
   assert.equal(numbersOf({ measures: [], cut_off: null, equal_groups: 1, groups: 0 }), "rewards all equal in 1 group");
 });
 
@@ -64,7 +64,10 @@ test("answers stand in the order of their advantages, the same ones together", (
 
 test("a group says what it teaches", () => {
   assert.equal(groupInWords(group([1, 0])), "2 answers, mean reward 0.5.");
-  assert.equal(groupInWords(group([1, 0], { n: 64 })), "64 answers, mean reward 0.5. The first 2 are shown.");
+  assert.equal(
+    groupInWords(group([1, 0], { n: 64 })),
+    "64 answers, mean reward 0.5. Only the first 2 answers are shown.",
+  );
   assert.match(groupInWords(group([1])), /^Only one answer/);
   assert.match(groupInWords(group([0, 0], { spread: 0 })), /equal \(0.5\): no answer is .* learns nothing/);
   const other = groupInWords(group([0, 0], { spread: 0, advantages: [0.5, 0.5] }));
@@ -92,8 +95,8 @@ test("the group on show is the first that differs, of the step that the reader i
   assert.equal(stepOnShow(steps, 8), 1);
   assert.equal(stepOnShow(steps, 0), 1, "a step that has been forgotten");
   assert.equal(nearestStep(steps, 6), 9);
-  assert.equal(whenInWords(steps, 9, true), "after step 9, the newest of 2");
-  assert.equal(whenInWords(steps, 1, false), "after step 1: 1 of 2");
+  assert.equal(whenInWords(steps, 9, true), "after step 9, the newest of 2 saved steps");
+  assert.equal(whenInWords(steps, 1, false), "after step 1, number 1 of 2 saved steps");
 });
 
 test("a prompt is named by its question", () => {

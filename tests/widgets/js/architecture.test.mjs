@@ -224,15 +224,21 @@ test("eight stations, each with the numbers of the text and of the layer that is
     [" sat", 7],
   ]);
   assert.match(words[0], /9 characters into 3 tokens/);
-  assert.match(words[1], /1,000 rows of the token table: 8 numbers.*position.*0\.123, −0\.5 … and has length 2\./);
-  assert.match(words[2], /Of all 2 heads, head 1 looks hardest.*75%.*“·cat”/);
-  assert.match(words[3], /length 0\.5 and adds it.*“·sat”, which was 2 long and is now 2\.25/);
-  assert.match(words[4], /32 hidden units\. Unit 7 .*−1\.5.*length 9 .*11 long/);
-  assert.match(words[5], /All 2 layers.*from length 2 to 11; the MLP of layer 1 adds the longest piece \(9\)/);
+  assert.match(
+    words[1],
+    /row of the token table \(1,000 rows of 8 numbers\).*position.*0\.123, −0\.5 … and has length 2\./,
+  );
+  assert.match(words[2], /Of all 2 heads, head 1 pays the most attention.*75%.*“·cat”/);
+  assert.match(words[3], /length 0\.5 and adds it.*“·sat”, whose length goes from 2 to 2\.25/);
+  assert.match(words[4], /32 hidden units\. Unit 7 .*−1\.5.*length 9 .*has length 11/);
+  assert.match(
+    words[5],
+    /pass through all 2 layers.*from length 2 to 11; the MLP of layer 1 adds the longest vector \(9\)/,
+  );
   assert.deepEqual(all[5].norms, [2, 3, 11]);
   assert.match(
     words[6],
-    /from length 11 to 4.*1,000 rows.*“·on” gets the highest score, a logit of 12\.5; the mean is −1/,
+    /length from 11 to 4.*1,000 rows.*“·on” gets the highest score, a logit of 12\.5; the mean over all logits is −1/,
   );
   assert.match(words[7], /“·on” a probability of 63%/);
   for (const said of words) assert.ok(said.split(/[.;:] /).length <= 5, said);

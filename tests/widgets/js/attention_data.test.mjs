@@ -32,7 +32,7 @@ test("bytes are read at any offset, and a wrong number of them is refused", () =
   const meta = { tokens: ["a", "b"], layers: 2, heads: 1, causal: true, scale: 1 };
   const text = d.unpack(meta, new DataView(buffer, 3, 6));
   assert.deepEqual([...d.headPattern(text, 1, 0).codes], [254, 127, 127]);
-  assert.throws(() => d.unpack(meta, new DataView(buffer, 3, 5)), /Expected 6 bytes of attention, got 5/);
+  assert.throws(() => d.unpack(meta, new DataView(buffer, 3, 5)), /Expected 6 bytes of attention; got 5/);
 });
 
 test("mean and maximum of the heads of a layer", () => {

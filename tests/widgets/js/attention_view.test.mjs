@@ -27,7 +27,7 @@ test("on how many queries a score rests", () => {
   assert.equal(words.countInWords(0), "none");
   assert.equal(words.countInWords(7), "only 7");
   assert.equal(words.countInWords(1234), "1,234");
-  assert.match(words.orderInWords(words.SCORES.induction, 2), /rests on only 2 queries of this text: too few/);
+  assert.match(words.orderInWords(words.SCORES.induction, 2), /is based on only 2 queries of this text, too few/);
   assert.match(words.orderInWords(words.SCORES.induction, 1), /only 1 query of/);
   assert.match(words.orderInWords(words.SCORES.induction, 0), /nothing to sort by/);
   assert.match(words.orderInWords(words.SCORES.entropy, 40), /the mean over 40 queries/);
@@ -92,7 +92,7 @@ test("choices that the texts no longer allow fall back", () => {
   assert.deepEqual([state.layer, state.head, state.drawn], [null, null, "head"]);
 });
 
-test("a token is kept and let go, a cell is read out, and only what changes is shown", () => {
+test("a token is pinned and unpinned, a cell is read out, and only what changes is shown", () => {
   const state = stateOf({ layer: 0, head: 0 });
   const text = { tokens: ["The", " cat"], title: "text A", n: 2 };
   const patterns = {
@@ -117,9 +117,9 @@ test("a token is kept and let go, a cell is read out, and only what changes is s
   moves.previewCell([1, 0], true);
   assert.deepEqual(since(), [], "the same cell once more");
   moves.lock(1);
-  assert.deepEqual([state.token, since()], [1, ["look 1", "draw", "Kept space, cat"]]);
+  assert.deepEqual([state.token, since()], [1, ["look 1", "draw", "Pinned space, cat"]]);
   moves.lock(1);
-  assert.deepEqual([state.token, since()], [null, ["look undefined", "draw", "No token kept"]]);
+  assert.deepEqual([state.token, since()], [null, ["look undefined", "draw", "No token is pinned"]]);
   moves.previewToken(0, "to");
   assert.deepEqual([moves.focus(), moves.wayShown(), state.cell, since()], [0, "to", null, ["point"]]);
 });

@@ -96,9 +96,9 @@ test("the story says what happened and what is next", () => {
   const encoding = replay(["low"], merges, false);
   assert.equal(
     story(encoding, 0, merges, "encode"),
-    "Start: the text as 3 bytes. Of the pairs here now, “l” + “o” was learned first.",
+    "Start: the text as 3 bytes. Of the pairs in the text now, “l” + “o” was learned first.",
   );
-  assert.match(story(encoding, 2, merges, "encode"), /merge number 2.*No learned pair is left. Ids: 257.$/);
+  assert.match(story(encoding, 2, merges, "encode"), /merge number 2.*The text has no learned pairs left. Ids: 257.$/);
   assert.match(
     story(replay([], [], true), 0, [], "train"),
     /^Start: 0 bytes, each a token of its own. There is nothing to merge.$/,
@@ -187,16 +187,16 @@ test("a verdict says why, and ties are explained by their ids", () => {
   const asked = question(replay([SEEN], learned, true), 0, learned, "train");
   assert.equal(
     verdict(asked, [97, 98], table),
-    "Right: “a” + “b” occurs here 3 times, more often than any other pair.",
+    "Right: “a” + “b” occurs 3 times here, more often than any other pair.",
   );
-  assert.match(verdict(asked, [99, 100], table), /^Not this one: “c” \+ “d” occurs here twice, “a” \+ “b” 3 times.$/);
+  assert.match(verdict(asked, [99, 100], table), /^Not this pair: “c” \+ “d” occurs twice here, “a” \+ “b” 3 times.$/);
   const even = [[97, 98]];
   const tie = question(replay(["cdab cdab"], even, true), 0, even, "train");
   assert.match(
     verdict(tie, [99, 100], table),
-    /^A tie: .* both occur here twice. In a tie, the smaller ids go first: \(97, 98\) before \(99, 100\).$/,
+    /^A tie: .* both occur twice here. In a tie, the smaller ids go first: \(97, 98\) before \(99, 100\).$/,
   );
-  assert.match(verdict(tie, [97, 98], table), /^Right: .*; 2 other pairs do too. In a tie,/);
+  assert.match(verdict(tie, [97, 98], table), /^Right: .*; so do 2 other pairs. In a tie,/);
   const encoding = question(replay(["abcd"], learned, false), 0, learned, "encode");
   assert.match(verdict(encoding, [97, 98], table), /^Right: .* was merge number 1/);
   assert.match(verdict(encoding, [99, 100], table), /merge number 2, but .* number 1, learned earlier.$/);

@@ -137,7 +137,7 @@ test("one text in all views: it is begun, grows, ends, and is taken back", async
   await play.growing;
   assert.equal(play.next.get("tokens").join("").at(-1), "{", "it ends where the model ends it");
   assert.equal(play.writer.get("writing"), false);
-  assert.match(play.writer.get("notice"), /^Here the model ends its text/);
+  assert.match(play.writer.get("notice"), /^The model has ended its text here/);
   assert.equal(play.attention.get("a").tokens.length, 27);
   await act(play.attention, "text", { which: "a", text: "xy" });
   assert.deepEqual([play.next.get("prompt"), play.next.get("picked")], ["xy", 0]);
@@ -148,7 +148,7 @@ test("what cannot be done is refused in words, and changes nothing", async () =>
   await act(play.next, "prompt", { text: "ab" });
   for (const [text, why] of [
     ["", /no text to continue/],
-    ["a".repeat(31), /31 tokens; the model can take 30/],
+    ["a".repeat(31), /31 tokens, but the model's context holds only 30/],
   ]) {
     assert.equal(await act(play.next, "prompt", { text }), false);
     assert.match(play.next.get("notice"), why);

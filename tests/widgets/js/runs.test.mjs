@@ -223,10 +223,10 @@ test("a run is described in words", () => {
   assert.equal(standingOf(run, 2), "running: step 250 of 1,000, about 1 min 0 s left", "two take turns");
   assert.equal(
     standingOf({ ...run, in_cell: true }),
-    "running in a cell (interrupt it to pause): step 250 of 1,000, about 30 s left",
+    "running in a cell (interrupt the cell to pause): step 250 of 1,000, about 30 s left",
   );
   assert.equal(standingOf({ ...run, state: "finished", step: 1000 }), "finished: step 1,000");
-  assert.equal(standingOf(run, 1, true), "ended with the kernel at step 250 of 1,000");
+  assert.equal(standingOf(run, 1, true), "ended when the kernel stopped: step 250 of 1,000");
   assert.equal(standingOf({ ...run, state: "finished" }, 1, true), "finished: step 250");
   assert.equal(standingOf({ state: "ready", begun: 0, step: 0, steps: 0, seconds: 0 }), "not started: step 0");
   assert.deepEqual([12, 80, 4020].map(duration), ["12 s", "1 min 20 s", "1 h 7 min"]);

@@ -201,7 +201,7 @@ test("surprise and tiny probabilities", () => {
 
 test("settings in words", () => {
   const neutral = Object.fromEntries(SETTINGS.map(({ name, neutral: value }) => [name, value]));
-  assert.equal(settingsInWords(neutral), "the model as it is");
+  assert.equal(settingsInWords(neutral), "no settings");
   assert.equal(
     settingsInWords({ ...neutral, temperature: 0, top_k: 40 }, [3], "a|b"),
     "temperature 0 · top_k 40 · 1 banned · pattern a|b",

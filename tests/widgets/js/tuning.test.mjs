@@ -67,7 +67,7 @@ test("colours are even about the middle", () => {
 test("changes in words", () => {
   assert.deepEqual([0.04, 0.06, -7.25, NaN].map(signed), ["0", "+0.1", "−7.3", "–"]);
   assert.equal(timesInWords(Math.log(2)), "2.0 times as likely as before");
-  assert.equal(timesInWords(-Math.log(12)), "12 times less likely than before");
+  assert.equal(timesInWords(-Math.log(12)), "less likely than before by a factor of 12");
   assert.equal(timesInWords(0.001), "as likely as before");
   assert.equal(timesInWords(50), "over a million times as likely as before");
 });

@@ -1,4 +1,4 @@
-"""Questions as a live view: choices in colour, the score, and each first answer handed to Python."""
+"""A live view of questions, with coloured choices and a score; it passes each first answer to Python."""
 
 from llmlib.exercises.engine.asking_view.view import QuestionsView
 

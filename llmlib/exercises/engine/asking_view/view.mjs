@@ -1,21 +1,21 @@
 import { element, follow } from "../../../widgets/shared/shared.mjs";
 import { widget } from "../../../widgets/shared/view.mjs";
 
-/** The first choice of each question that has one: Map of question -> choice. `opened` is in the order of opening. */
+/** Map each answered question to its first choice. `opened` lists the choices in the order of opening. */
 export function firstChoices(opened) {
   const first = new Map();
   for (const [question, choice] of opened) if (!first.has(question)) first.set(question, choice);
   return first;
 }
 
-/** The score in words; `comesBack`: what was answered wrongly is kept for a warm-up. */
+/** Return the score in words; with `comesBack`, wrong answers are kept for a warm-up. */
 export function score(questions, opened, comesBack) {
   const first = firstChoices(opened);
   const n = questions.length;
   const missing = n - first.size;
   if (!first.size) return "";
   const right = [...first].filter(([question, choice]) => questions[question].choices[choice].right).length;
-  const later = comesBack && right < first.size ? ` What you missed comes back as a warm-up in a later lesson.` : "";
+  const later = comesBack && right < first.size ? ` What you missed comes back in the warm-up of a later lesson.` : "";
   if (n === 1) return right ? "Right on the first try." : `Not right on the first try.${later}`;
   if (missing) return `${first.size} of ${n} answered.`;
   return `${right} of ${n} right on the first try.${right === n ? " Well done!" : later}`;
@@ -83,7 +83,7 @@ export default widget("llm-questions", ({ model, hub, el }) => {
       if (!details.dataset.seen) {
         details.dataset.seen = "true";
         details.open = true;
-      } // a page that is loaded again
+      } // after the page has been loaded again
       details.classList.toggle("llm-first", first.get(question) === choice);
     }
     total.textContent = score(questions, opened, hub.live && !hub.gone);

@@ -11,7 +11,7 @@ from llmlib.exercises.engine.repairing.source import Source, source_of
 from llmlib.exercises.engine.running import run
 from llmlib.exercises.engine.trials import Trial, equal_safely
 
-SECONDS = 0.2  # for one call
+SECONDS = 0.2  # the time limit of one call
 COPY, TWO = "_a_copy_of", "_two_of"
 
 
@@ -25,9 +25,9 @@ class Alias:
 
 
 def no_copy(e: Examination) -> Reason | None:
-    """Find `text = ids` where `text` changes later; report it only if a copy makes everything right.
+    """Find a line such as `text = ids`, where `text` changes later; report it only if a copy makes everything right.
 
-    Also find `new = all = []`; report it only if two lists make everything right.
+    Also find a line such as `new = all = []`; report it only if two separate lists make everything right.
     """
     if not e.wrong or (source := source_of(e.attempt)) is None:
         return None
@@ -54,8 +54,8 @@ def changed_input(e: Examination) -> Reason | None:
         return None
     name = f"`{e.exercise.argument_names[changed.pop()]}`"
     says = (
-        f"Your function changes its input {name} on the way. Whatever you read from it afterwards, even its "
-        "length, is no longer the original; and whoever called your function finds it changed, too. Work on a copy."
+        f"Your function changes its input {name}. Whatever you read from {name} afterwards, even its length, no longer "
+        "comes from the original. The code that called your function now has a changed input, too. Work on a copy."
     )
     return Reason(
         finding=Finding("changes its input", says, f"What does {name} hold when you use it for the last time?")
@@ -65,14 +65,14 @@ def changed_input(e: Examination) -> Reason | None:
 def _says(alias: Alias, source: Source) -> str:
     number, line = alias.statement.lineno, f"{alias.name} = {alias.of}"
     return (
-        f"`{line}`, in line {number}, does not make a copy: it is a second name for the same "
-        f"{'list' if _grows(source.tree, alias.name) else 'thing'}. So whatever changes `{alias.name}` "
-        f"changes `{alias.of}` as well."
+        f"`{line}` in line {number} does not make a copy: `{alias.name}` is a second name for the same "
+        f"{'list' if _grows(source.tree, alias.name) else 'object'}. So whatever changes `{alias.name}` also "
+        f"changes `{alias.of}`."
     )
 
 
 def _changes(tree: ast.AST, name: str) -> bool:
-    """Check whether `name += …` occurs anywhere, or `name` is appended to."""
+    """Check whether the code has `name += …` anywhere, or appends to `name`."""
     sums = (node.target for node in ast.walk(tree) if isinstance(node, ast.AugAssign))
     return _grows(tree, name) or any(ast.unparse(target) == name for target in sums)
 
@@ -103,8 +103,8 @@ def _two_names(tree: ast.AST) -> Iterator[ast.Assign]:
 def _says_of_two(pair: ast.Assign) -> str:
     one, other = map(ast.unparse, pair.targets)
     return (
-        f"`{one} = {other} = …`, in line {pair.lineno}, gives one thing two names. So whatever changes `{one}` "
-        f"changes `{other}` as well."
+        f"`{one} = {other} = …` in line {pair.lineno} gives one object two names. So whatever changes `{one}` also "
+        f"changes `{other}`."
     )
 
 

@@ -1,7 +1,7 @@
-"""What can happen to a tensor: each transformation once, for results and for arguments.
+"""Transformations of a tensor, each written once, for results and for arguments.
 
-The same flip may turn the expected result into the attempt's, be missing from the attempt, or come before everything
-else, in an argument.
+A flip, for example, may turn the expected result into the attempt's, may be missing from the attempt, or may have
+happened to an argument before everything else.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,10 +20,10 @@ from llmlib.exercises.engine.trials import Trial
 
 @dataclass(frozen=True)
 class Change:
-    """A transformation, and what to say if it is the whole difference.
+    """A transformation, and what to say if it explains the whole difference.
 
-    `done`: it was done to the result. `lacking`: done to the result, it would make the result right. `argument`: it was
-    done to an argument; a short name, and words that follow the argument's name.
+    `done`: the attempt applied it to the result. `lacking`: applying it would make the result right. `argument`: the
+    attempt applied it to an argument; this field holds a short name, and words that follow the argument's name.
     """
 
     do: Callable[[Any], Any]
@@ -49,7 +49,7 @@ def _lacks(do: Callable[[Any], Any], trial: Trial, base: Any) -> bool:
     if isinstance(base, Tensor):
         return agree(do(trial.got.to(base.dtype)), base) and (not trial.wrong or not agree(trial.got, base))
     if not trial.wrong:
-        raise ValueError("this case says nothing")
+        raise ValueError("a right case cannot confirm the guess")
     return type(base) is type(trial.got) and base != trial.got and equal(base, do(trial.got))
 
 
@@ -71,7 +71,7 @@ BOOLEANS = (
         ),
         argument=("inverted", "is inverted"),
     ),
-    Change(torch.ones_like, argument=("all True", "is True everywhere: it has no influence")),
+    Change(torch.ones_like, argument=("all True", "is True everywhere, so that it has no influence")),
     Change(torch.zeros_like, argument=("all False", "is False everywhere")),
 )
 
@@ -80,7 +80,7 @@ WHOLE_NUMBERS = (
     Change(lambda x: x - 1, argument=("one smaller", "has 1 subtracted from each number")),
     Change(
         lambda x: torch.arange(x.shape[-1]).expand_as(x),
-        argument=("replaced by places", "holds the positions 0, 1, 2, …, not its own numbers"),
+        argument=("replaced by places", "holds the positions 0, 1, 2, … instead of its own numbers"),
     ),
     Change(lambda x: x.sort(-1).values, argument=("sorted", "is sorted")),
     Change(torch.zeros_like, argument=("all 0", "is 0 everywhere")),
@@ -93,12 +93,12 @@ def _scaled(words: str, factor: Callable[[Tensor], float]) -> Change:
 
 
 FLOATS = (
-    _scaled("√(its last axis) times as large", lambda x: x.shape[-1] ** 0.5),
-    _scaled("divided by √(its last axis)", lambda x: x.shape[-1] ** -0.5),
-    _scaled("multiplied by its last axis", lambda x: x.shape[-1]),
-    _scaled("divided by its last axis", lambda x: 1 / x.shape[-1]),
-    _scaled("√(its last axis but one) times as large", lambda x: x.shape[-2] ** 0.5),
-    _scaled("divided by √(its last axis but one)", lambda x: x.shape[-2] ** -0.5),
+    _scaled("√(the size of its last axis) times as large", lambda x: x.shape[-1] ** 0.5),
+    _scaled("divided by √(the size of its last axis)", lambda x: x.shape[-1] ** -0.5),
+    _scaled("multiplied by the size of its last axis", lambda x: x.shape[-1]),
+    _scaled("divided by the size of its last axis", lambda x: 1 / x.shape[-1]),
+    _scaled("√(the size of its last axis but one) times as large", lambda x: x.shape[-2] ** 0.5),
+    _scaled("divided by √(the size of its last axis but one)", lambda x: x.shape[-2] ** -0.5),
     _scaled("twice as large", lambda x: 2),
     _scaled("half as large", lambda x: 0.5),
     Change(
@@ -111,7 +111,7 @@ FLOATS = (
     Change(
         torch.abs,
         Finding("absolute values", "Your values are the absolute values of the expected ones."),
-        argument=("without sign", "has lost its signs"),
+        argument=("without sign", "has lost its minus signs"),
     ),
     Change(
         torch.exp,
@@ -121,13 +121,13 @@ FLOATS = (
     Change(
         torch.log,
         Finding("logarithm taken", "Your values are the logarithms of the expected ones."),
-        argument=("logarithm taken", "has been put through a logarithm"),
+        argument=("logarithm taken", "has been replaced by its logarithm"),
     ),
     Change(
         torch.square,
         Finding(
             "squared",
-            "Your values are the squares of the expected ones: a root is missing, or there is an extra square.",
+            "Your values are the squares of the expected ones: a square root is missing, or you square once too often.",
         ),
         argument=("squared", "has been squared"),
     ),
@@ -136,8 +136,8 @@ FLOATS = (
     Change(lambda x: 1 - x, Finding("complement", "Your values are 1 minus the expected ones.")),
     Change(
         lambda x: x.clamp(min=0),
-        Finding("negative ones cut off", "Negative values have become 0; all others are right."),
-        argument=("negative ones cut off", "has lost its negative values"),
+        Finding("negative ones cut off", "Negative values have become 0; all other values are right."),
+        argument=("negative ones cut off", "has 0 instead of its negative values"),
     ),
     Change(
         torch.round,
@@ -146,7 +146,7 @@ FLOATS = (
     ),
     Change(
         torch.trunc,
-        Finding("cut to whole numbers", "Your values are the expected ones without their decimals."),
+        Finding("cut to whole numbers", "Your values are the expected ones with the decimals cut off."),
     ),
     Change(torch.ones_like, argument=("all 1", "is 1 everywhere")),
     Change(torch.zeros_like, argument=("all 0", "is 0 everywhere")),
@@ -171,7 +171,7 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Change]:
     )
     interleaved = (
         f"The two halves are interleaved {where}: they alternate, but they should come one after the other.",
-        f"Along {name} the two halves come one after the other, but they should alternate.",
+        f"Along {name}, the two halves come one after the other, but they should alternate.",
     )
     yield Change(
         lambda x: _interleaved(x, axis),
@@ -196,7 +196,7 @@ def along(axis: int, name: str, floating: bool) -> Iterator[Change]:
     yield Change(
         lambda x: x.cumsum(axis),
         Finding(f"running sums {where}", f"Your values are running sums of the expected ones {where}."),
-        argument=(f"running sums {at}", f"is summed up step by step {where}") if floating else None,
+        argument=(f"running sums {at}", f"is replaced by its running sums {where}") if floating else None,
     )
     if floating:
         yield from _reduced(axis, name)
@@ -227,16 +227,16 @@ def _reduced(axis: int, name: str) -> Iterator[Change]:
             f"{short} {name}", f"You {what} over {name}, so that axis is gone, but the result should still have it."
         )
 
-    averaged = (f"averaged along axis {axis}", f"is averaged along {name}, before anything else")
-    summed = (f"summed along axis {axis}", f"is summed along {name}, before anything else")
+    averaged = (f"averaged along axis {axis}", f"is averaged along {name} before anything else happens")
+    summed = (f"summed along axis {axis}", f"is summed along {name} before anything else happens")
     largest = (f"largest along axis {axis}", f"has only its largest entry along {name}")
-    same = Finding(f"averaged over {name}", f"Along {name} all values are the same: the mean.")
+    same = Finding(f"averaged over {name}", f"Along {name}, all values are equal to the mean.")
     yield Change(lambda x: x.mean(axis), gone("averaged over", "average"))
     yield Change(lambda x: x.mean(axis, keepdim=True), gone("averaged over", "average"), argument=averaged)
     yield Change(lambda x: x.mean(axis, keepdim=True).expand_as(_even_if_one(x, axis)), same, argument=averaged)
     yield Change(lambda x: x.sum(axis), gone("summed over", "add up"))
     yield Change(lambda x: x.sum(axis, keepdim=True), gone("summed over", "add up"), argument=summed)
-    yield Change(lambda x: x.amax(axis), gone("maximum over", "take the largest"))
+    yield Change(lambda x: x.amax(axis), gone("maximum over", "take the maximum"))
     yield Change(lambda x: x.amax(axis, keepdim=True), argument=largest)
 
 
@@ -244,7 +244,7 @@ def _normalised(axis: int, where: str) -> Iterator[Change]:
     at = f"along axis {axis}"
     yield Change(
         lambda x: x.softmax(axis),
-        Finding(f"softmax too many {where}", f"Your result is the softmax, {where}, of the expected one."),
+        Finding(f"softmax too many {where}", f"Your result is the expected one after an extra softmax {where}."),
         Finding(
             f"softmax missing {where}",
             f"A softmax {where} is missing: it would turn your result into the expected one.",
@@ -253,13 +253,13 @@ def _normalised(axis: int, where: str) -> Iterator[Change]:
     )
     yield Change(
         lambda x: x.log_softmax(axis),
-        Finding(f"log-softmax too many {where}", f"Your result is the log-softmax, {where}, of the expected one."),
+        Finding(f"log-softmax too many {where}", f"Your result is the expected one after a log-softmax {where}."),
     )
     yield Change(
         lambda x: x / x.sum(axis, keepdim=True),
         Finding(
             f"normalised too often {where}",
-            f"Your result has been divided by its sum {where}, which is once too often.",
+            f"Your result has been divided by its sum {where} once too often.",
         ),
         Finding(f"not normalised {where}", f"Your result has not been divided by its sum {where}."),
         argument=(f"normalised {at}", f"is divided by its sum {where}"),
@@ -268,40 +268,40 @@ def _normalised(axis: int, where: str) -> Iterator[Change]:
         lambda x: x / x.norm(dim=axis, keepdim=True),
         Finding(
             f"scaled to length 1 {where}",
-            f"Your result has been scaled to length 1 {where}, which the task does not ask for.",
+            f"Your result has been scaled to length 1 {where}, but the task does not ask for that.",
         ),
         Finding(f"not scaled to length 1 {where}", f"Your result has not been scaled to length 1 {where}."),
         argument=(f"length 1 {at}", f"is scaled to length 1 {where}"),
     )
     yield Change(
         lambda x: x - x.mean(axis, keepdim=True),
-        Finding(f"mean taken away {where}", f"The mean {where} has been subtracted from the expected values."),
+        Finding(f"mean taken away {where}", f"Your values are the expected ones minus their mean {where}."),
         argument=(f"centred {at}", f"has its mean subtracted {where}"),
     )
     yield Change(
         lambda x: x - x.amax(axis, keepdim=True),
-        Finding(f"maximum taken away {where}", f"The maximum {where} has been subtracted from the expected values."),
+        Finding(f"maximum taken away {where}", f"Your values are the expected ones minus their maximum {where}."),
         argument=(f"less its maximum {at}", f"has its maximum subtracted {where}"),
     )
     yield Change(
         lambda x: x.sort(axis).values,
-        Finding(f"sorted {where}", f"Your values are sorted {where}, from small to large."),
+        Finding(f"sorted {where}", f"Your values are sorted {where}, from smallest to largest."),
     )
     yield Change(
         lambda x: x.sort(axis, descending=True).values,
-        Finding(f"sorted {where}", f"Your values are sorted {where}, from large to small."),
+        Finding(f"sorted {where}", f"Your values are sorted {where}, from largest to smallest."),
     )
 
 
 def _even_if_one(x: Tensor, axis: int) -> Tensor:
     if x.shape[axis] == 1:
-        raise ValueError("a single one")
+        raise ValueError("the axis has only one entry")
     return x
 
 
 def _even(x: Tensor, axis: int) -> int:
     if x.shape[axis] % 2:
-        raise ValueError("no two halves")
+        raise ValueError("the length of the axis is odd")
     return x.shape[axis]
 
 

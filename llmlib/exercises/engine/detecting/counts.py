@@ -1,4 +1,4 @@
-"""Explain a whole number that is too large, or too small, by something with a name: an extra part, or a missing one."""
+"""Explain a whole number that is too large, or too small, by an extra or a missing part of the formula."""
 
 import itertools
 import math
@@ -9,13 +9,13 @@ from llmlib.exercises.engine.detecting.naming import sizes
 from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.reasons import Finding
 
-FACTORS = 3  # sizes that are multiplied
-TIMES = 4  # try up to this many times the product
-CASES = 3  # that have to agree
+FACTORS = 3  # a part is a product of at most this many sizes
+TIMES = 4  # the product may be counted up to this many times
+CASES = 3  # at least this many cases have to agree
 
 
 def parts(e: Examination) -> Iterator[Guess]:
-    """Yield the simplest product of sizes that equals the whole difference in every case."""
+    """Yield a guess with the simplest product of sizes that is the whole difference in every case."""
     ran = [t for t in e.trials if type(t.got) is int and type(t.expected) is int]
     if len(ran) < max(CASES, len(e.trials)) or sum(t.wrong for t in ran) < CASES:
         return
@@ -41,4 +41,4 @@ def _finding(product: tuple[str, ...], times: int) -> Finding:
         if times > 0
         else ("small", "Which part is missing from your formula, or is not counted often enough?")
     )
-    return Finding(f"{amount} too {way}", f"In every case your number is too {way} by {amount}.", look)
+    return Finding(f"{amount} too {way}", f"In every case, your number is too {way} by {amount}.", look)

@@ -11,16 +11,16 @@ from llmlib.exercises.engine.repairing.source import Source, source_of
 from llmlib.exercises.engine.running import run
 from llmlib.exercises.engine.trials import Trial, equal_safely
 
-FINER = 3  # times as many points
-SECONDS = 0.5  # for one call
-FEW = 3  # wrong cases that are tried again
-COUNTED = ("linspace", "logspace", "geomspace")  # their third argument is how many points there are
-BETWEEN = "With three times as many points you get a different result: the exact number lies between the points."
-BEYOND = "With a wider or narrower grid you get a different result: the exact number lies beyond the ends of the grid."
+FINER = 3  # try a grid with this many times as many points
+SECONDS = 0.5  # the time limit of one call
+FEW = 3  # at most this many wrong cases are tried again
+COUNTED = ("linspace", "logspace", "geomspace")  # the third argument of each is the number of points
+BETWEEN = "With three times as many points, you get a different result: the exact number lies between the points."
+BEYOND = "With a wider or narrower grid, you get a different result: the exact number lies outside the grid."
 
 
 def coarse(e: Examination) -> Reason | None:
-    """Find a grid whose result changes with more points, or other ends; report it only if a wrong result changes."""
+    """Find a grid for which more points, or other ends, change a wrong result."""
     source = source_of(e.attempt) if isinstance(e.example, float) else None
     wrong = [t for t in e.wrong if isinstance(t.got, float)][:FEW]
     for call in _grids(source.tree) if source else ():
@@ -33,7 +33,7 @@ def coarse(e: Examination) -> Reason | None:
 
 
 def _grids(tree: ast.AST) -> Iterator[ast.Call]:
-    """Yield calls that make a grid whose number of points, or whose step, does not depend on an argument."""
+    """Yield calls that make a grid with a constant number of points, or a constant step."""
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     for call in calls:
         counted = called(call) in (*COUNTED, "arange") and len(call.args) == 3
@@ -42,7 +42,7 @@ def _grids(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def _matters(source: Source | None, slot: Slot, operator: ast.operator, wrong: list[Trial]) -> bool:
-    """Check whether another number here changes the result in a wrong case."""
+    """Check whether a change of this number changes the result in a wrong case."""
     node = slot.get()
     slot.set(ast.BinOp(node, operator, ast.Constant(FINER)))
     try:

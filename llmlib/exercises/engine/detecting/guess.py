@@ -1,4 +1,4 @@
-"""A guess at what a wrong result is, and whether it holds in all cases."""
+"""A guess at how a wrong result came about, and a check that the guess holds in all cases."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.reasons import Finding, Strength
 from llmlib.exercises.engine.trials import Trial
 
-FEW = 4  # values: fewer in a single wrong case may agree by chance
+FEW = 4  # fewer values than this, in a single wrong case, may agree by chance
 
 
 @dataclass(frozen=True)
 class Guess:
-    """`fits(trial, base)` says whether the attempt's value comes from `base`, the expected value, in this way."""
+    """A guess: `fits(trial, base)` says whether the attempt's value comes in this way from `base`, the expected one."""
 
     finding: Finding
     fits: Callable[[Trial, Any], bool]
@@ -32,8 +32,8 @@ def agree(mine: Any, theirs: Any) -> bool:
 
 
 def first(guesses: Iterable[Guess], e: Examination, strength: Strength = "sure") -> Finding | None:
-    """Return the first finding of this strength that holds."""
-    if not any(map(_can_tell, e.trials)):
+    """Return the finding of the first guess with this strength that holds."""
+    if not any(map(_can_support, e.trials)):
         return None
     return next((g.finding for g in guesses if g.finding.strength == strength and holds(g, e)), None)
 
@@ -41,26 +41,26 @@ def first(guesses: Iterable[Guess], e: Examination, strength: Strength = "sure")
 def holds(guess: Guess, e: Examination) -> bool:
     """Return whether the guess explains each wrong case and agrees with each right one.
 
-    Cases in which the attempt raised, or gave NaN, cannot support the guess, and a few of them do not rule it out.
+    Cases in which the attempt raised or returned NaN cannot support the guess, but a few of them do not rule it out.
     """
-    told = cases = open_cases = 0
-    for trial in sorted(e.trials, key=lambda t: (not t.wrong, t.odd)):
+    support = cases = open_cases = 0
+    for trial in sorted(e.trials, key=lambda t: (not t.wrong, t.unclear)):
         if trial.outcome.error:
             continue
         agrees = fits(guess, trial)
-        forgiven = trial.wrong and trial.odd and (agrees is None or isinstance(trial.got, Tensor))
+        forgiven = trial.wrong and trial.unclear and (agrees is None or isinstance(trial.got, Tensor))
         if not agrees and (agrees is False or trial.wrong) and not forgiven:
             return False
         open_cases += not agrees and trial.wrong
         cases += bool(agrees and trial.wrong)
-        if agrees and _can_tell(trial):
-            told += FEW if _size(trial.got) >= FEW else FEW // 2
-    return told >= FEW and cases > open_cases
+        if agrees and _can_support(trial):
+            support += FEW if _size(trial.got) >= FEW else FEW // 2
+    return support >= FEW and cases > open_cases
 
 
-def _can_tell(trial: Trial) -> bool:
+def _can_support(trial: Trial) -> bool:
     """Return whether the case can support a guess."""
-    return trial.wrong and not trial.outcome.error and not (trial.odd and isinstance(trial.got, Tensor))
+    return trial.wrong and not trial.outcome.error and not (trial.unclear and isinstance(trial.got, Tensor))
 
 
 def holds_everywhere(guess: Guess, e: Examination) -> bool:
@@ -73,10 +73,10 @@ def holds_everywhere(guess: Guess, e: Examination) -> bool:
 
 
 def fits(guess: Guess, trial: Trial) -> bool | None:
-    """Return whether the guess gives the attempt's result in this case; None if it cannot be applied here."""
+    """Return whether the guess predicts the attempt's result in this case; None if it cannot be applied here."""
     try:
         return bool(guess.fits(trial, trial.expected))
-    except Exception:  # shapes that do not fit, indices that are not there
+    except Exception:  # shapes that do not match, indices out of range
         return None
 
 

@@ -1,4 +1,4 @@
-"""Find finite numbers instead of −∞, and NaN from 0 · ∞; look for both before all ideas: they resemble many."""
+"""Find finite numbers where −∞ is expected, and NaN from 0 · ∞, before ideas that lead to similar results."""
 
 from collections.abc import Iterator
 
@@ -12,14 +12,14 @@ from llmlib.exercises.engine.trials import Trial
 
 FINITE = Finding(
     "finite where −∞ is expected",
-    "Where −∞ is expected, you have a finite number. However low it is, others can be lower: next to logits of −2e9 "
-    "and −3e9, a logit of −1e9 would be the likeliest.",
+    "Where −∞ is expected, you have a finite number. However low this number is, logits can be lower: beside logits "
+    "of −2e9 and −3e9, a logit of −1e9 would be the largest.",
     "`-torch.inf`, or `float('-inf')`, is below every number.",
 )
 PRODUCT = Finding(
     "0 · ∞",
-    "Each number that should be finite is NaN, and −∞ is where it should be: 0 · ∞ is not 0, it is NaN (not a "
-    "number). With a mask m of 0 and 1, m · (−∞) gives −∞ for 1, but NaN for 0.",
+    "−∞ is in the right positions, but all numbers that should be finite are NaN (not a number), because 0 · ∞ is "
+    "NaN, not 0. With a mask m of 0s and 1s, m · (−∞) is −∞ where m is 1, but NaN where m is 0.",
     "`masked_fill` and `torch.where` choose between two values, without multiplying.",
 )
 
@@ -37,7 +37,7 @@ def infinities(e: Examination) -> Reason | None:
 
 
 def fillings(e: Examination) -> Iterator[Guess]:
-    """Yield a guess on top of an idea: all values are the idea's, except that a finite number replaces each −∞."""
+    """Yield a guess on top of an idea: the values are the idea's, except that a finite number replaces each −∞."""
     if any(isinstance(t.expected, Tensor) and bool((t.expected == -torch.inf).any()) for t in e.trials):
         yield Guess(FINITE, is_filled)
 
@@ -50,14 +50,14 @@ def _comparable(trial: Trial) -> bool:
 
 
 def _is_product(trial: Trial) -> bool:
-    """Check whether every finite number is NaN, and everything else is right."""
+    """Check whether every number that should be finite is NaN, and everything else is right."""
     finite = trial.expected.isfinite()
     others = trial.got[~finite].detach().to(trial.expected.dtype)
     return bool(trial.got[finite].isnan().all()) and bool((others == trial.expected[~finite]).all())
 
 
 def is_filled(trial: Trial, base: Tensor) -> bool:
-    """Check whether every −∞ of the base is one number below 0, and everything else is the same."""
+    """Check whether the same negative number replaces every −∞ of the base, and everything else is equal."""
     lowest = base == -torch.inf
     filling, kept = trial.got.detach()[lowest], base[~lowest]
     if not filling.numel():

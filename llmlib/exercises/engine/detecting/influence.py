@@ -1,4 +1,4 @@
-"""Find arguments that make no difference, by changing them and running the attempt again; find returned inputs, too."""
+"""Find arguments that make no difference, by changing them and running the attempt again; also find returned inputs."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -14,31 +14,31 @@ from llmlib.exercises.engine.reasons import Finding
 from llmlib.exercises.engine.running import Outcome, duplicate, run, run_our_own
 from llmlib.exercises.engine.trials import Trial, equal_safely
 
-ANOTHER_TYPE = "right values in another type"  # the difference comes with how to convert them
-TRIES = 3  # cases in which an argument is changed
+ANOTHER_TYPE = "right values in another type"  # the part that shows the difference says how to convert the values
+TRIES = 3  # an argument is changed in this many wrong and right cases
 
 SAME = Finding(
-    "the same whatever the input", "Your function returns the same result, whatever it is given.", strength="likely"
+    "the same whatever the input", "Your function returns the same result for all inputs.", strength="likely"
 )
 
 
 def ignored(e: Examination) -> Finding | None:
     """Find arguments that change the reference's result, but never the attempt's."""
     names = e.exercise.argument_names
-    deaf = [name for i, name in enumerate(names) if _is_ignored(e, i)]
-    if not deaf:
+    unused = [name for i, name in enumerate(names) if _is_ignored(e, i)]
+    if not unused:
         return None
-    if len(deaf) == len(names):
+    if len(unused) == len(names):
         return SAME
-    which = " and ".join(f"`{name}`" for name in deaf)
-    says = f"{which} {'has' if len(deaf) == 1 else 'have'} no influence: with other values your result is the same."
+    which = " and ".join(f"`{name}`" for name in unused)
+    says = f"{which} {'has' if len(unused) == 1 else 'have'} no influence: other values lead to the same result."
     look = f"Which line should use {which}? Does your result depend on what that line computes?"
-    return Finding(f"{', '.join(deaf)} ignored", says, look, "sign")
+    return Finding(f"{', '.join(unused)} ignored", says, look, "sign")
 
 
 def _is_ignored(e: Examination, i: int) -> bool:
-    told = 0
-    clear = [t for t in e.trials if not t.odd]
+    differing = 0
+    clear = [t for t in e.trials if not t.unclear]
     for trial in [t for t in clear if t.wrong][:TRIES] + [t for t in clear if not t.wrong][:TRIES]:
         for other in _others(trial.case.args[i]):
             args = tuple(other if j == i else arg for j, arg in enumerate(duplicate(trial.case.args)))
@@ -48,8 +48,8 @@ def _is_ignored(e: Examination, i: int) -> bool:
             theirs = run(e.attempt, args, QUICK)
             if theirs.error or not _same(theirs, trial.outcome):
                 return False
-            told += not _same(right, Outcome(trial.expected))
-    return told >= 2
+            differing += not _same(right, Outcome(trial.expected))
+    return differing >= 2
 
 
 def _same(a: Outcome, b: Outcome) -> bool:
@@ -57,7 +57,7 @@ def _same(a: Outcome, b: Outcome) -> bool:
 
 
 def _others(value: Any) -> Iterator[Any]:
-    """Yield other values of the same kind, which the exercise can supply."""
+    """Yield other values of the same type, made from this value."""
     if isinstance(value, Tensor):
         if value.dtype == torch.bool:
             yield torch.ones_like(value)
@@ -87,13 +87,13 @@ def _others(value: Any) -> Iterator[Any]:
 
 
 def idle(e: Examination) -> bool:
-    """Return whether an attempt does nothing: it returns an input or the untouched model's result, or never varies."""
+    """Return whether an attempt does nothing: it returns an input, the untouched model's result, or a constant."""
     guesses = [*given_back(e), *untouched_model(e)]
     return _never_varies(e.trials) or any(holds_everywhere(guess, e) for guess in guesses)
 
 
 def _never_varies(trials: Sequence[Trial]) -> bool:
-    """Return whether every case gave the same result, or tensors that are filled with one and the same number."""
+    """Return whether all results are equal, or are tensors filled with the same number."""
     first = trials[0].outcome
     return all(_same(first, t.outcome) for t in trials) or _one_number(trials)
 
@@ -111,7 +111,7 @@ def _one_number(trials: Sequence[Trial]) -> bool:
 def always_the_same(e: Examination) -> bool:
     """Return whether the result never varies, though the expected one does; False if there is only one case."""
     trials = e.trials
-    if len(trials) < 2 or trials[0].got is None or not _never_varies(trials):  # None: nothing is returned, or it raised
+    if len(trials) < 2 or trials[0].got is None or not _never_varies(trials):  # None: no value, or an exception
         return False
     return not all(_same(Outcome(trials[0].expected), Outcome(t.expected)) for t in trials)
 
@@ -119,7 +119,7 @@ def always_the_same(e: Examination) -> bool:
 def given_back(e: Examination) -> Iterator[Guess]:
     """Guess that the result is an argument, returned unchanged."""
     for i, name in enumerate(e.exercise.argument_names):
-        says = f"Your result is `{name}` itself, as it came in."
+        says = f"Your function returns its input `{name}` unchanged."
         look = "Do you return what you compute?"
         yield Guess(Finding(f"{name} given back", says, look, "likely"), partial(_is_argument, i))
 
@@ -138,7 +138,7 @@ def wrapped() -> Guess:
 
 def _is_among_others(trial: Trial, base: Any) -> bool:
     if not trial.wrong:
-        raise ValueError("this case says nothing")
+        raise ValueError("a right case cannot confirm the guess")
     return isinstance(trial.got, (tuple, list)) and any(agree(base, item) for item in trial.got)
 
 
@@ -150,7 +150,7 @@ def another_type() -> Guess:
 
 def _is_same_in_another_type(trial: Trial, base: Any) -> bool:
     if not trial.wrong:
-        raise ValueError("this case says nothing")
+        raise ValueError("a right case cannot confirm the guess")
     got = trial.got
     if isinstance(base, Tensor):
         if isinstance(got, (list, tuple)) and got and all(isinstance(item, Tensor) for item in got):
@@ -171,16 +171,16 @@ def _same_numbers(base: Tensor, got: Tensor) -> bool:
 
 
 def untouched_model(e: Examination) -> Iterator[Guess]:
-    """Guess that the result is what a model among the arguments returns for the ids when nothing is done to it."""
+    """Guess that the result is what a model among the arguments returns for the ids if nobody changes the model."""
     args = e.trials[0].case.args
     at = next((i for i, arg in enumerate(args) if isinstance(arg, nn.Module)), None)
     ids = next((i for i, arg in enumerate(args) if isinstance(arg, Tensor)), None)
     if at is None or ids is None:
         return
-    says = "Your result is what the untouched model returns: your hook did not change anything."
+    says = "Your result is what the model returns without your hook: the hook did not change anything."
     look = (
-        "Does the hook's function return the new value, at the right layer, and is the hook in place "
-        "while the model runs?"
+        "Does your hook function return the new value? Is the hook on the right layer, and is it still there when "
+        "the model runs?"
     )
     finding = Finding("the untouched model's result", says, look, "likely")
     yield Guess(finding, partial(_is_untouched, at, ids))

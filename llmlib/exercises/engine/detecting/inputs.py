@@ -1,4 +1,4 @@
-"""Make guesses by running the reference on changed arguments: exchanged, shifted, one larger, left out."""
+"""Make guesses by running the reference on changed arguments: swapped, shifted, one larger, left out."""
 
 import inspect
 import itertools
@@ -24,7 +24,7 @@ Args = list[Any]
 
 
 def as_if(e: Examination) -> Iterator[Guess]:
-    """Yield guesses for the exercise's arguments, by their kinds in the cases."""
+    """Yield guesses about the exercise's arguments; the types of the arguments decide which changes are tried."""
     names, reference = e.exercise.argument_names, inspect.unwrap(e.exercise.reference)
     example = max(e.wrong, key=lambda t: sum(map(_extent, t.case.args)))
 
@@ -38,19 +38,19 @@ def as_if(e: Examination) -> Iterator[Guess]:
     pairs = list(itertools.combinations(range(len(names)), 2))
     for i, j in pairs:
         if _of_one_kind(example.case.args[i], example.case.args[j]):
-            says = f"Your result is what comes out when `{names[i]}` and `{names[j]}` are swapped."
+            says = f"The correct function returns your result when `{names[i]}` and `{names[j]}` are swapped."
             yield guess(f"{names[i]} and {names[j]} exchanged", says, partial(_swap, i=i, j=j), "Which is which?")
     for i, j in itertools.permutations(range(len(names)), 2):
         if _of_one_kind(example.case.args[i], example.case.args[j]):
-            says = f"Your result is what comes out when `{names[j]}` is used instead of `{names[i]}`."
+            says = f"The correct function returns your result when `{names[j]}` is used instead of `{names[i]}`."
             yield guess(f"{names[j]} for {names[i]}", says, partial(_copy, i=i, j=j))
     for i, arg in enumerate(example.case.args):
         for change in _changes(arg):
             if change.argument and not (_decides(example) and change.argument[0] in FACTORS):
                 name, words = change.argument
-                says = f"Your result is what comes out when `{names[i]}` {words}."
+                says = f"The correct function returns your result when `{names[i]}` {words}."
                 yield guess(
-                    f"{names[i]} {name}", says, partial(_change, i=i, do=change.do), "Which line of yours does that?"
+                    f"{names[i]} {name}", says, partial(_change, i=i, do=change.do), "Which of your lines does that?"
                 )
 
 
@@ -58,7 +58,7 @@ FACTORS = ("twice as large", "half as large")
 
 
 def _decides(trial: Trial) -> bool:
-    """Check whether the result is True or False: a factor of 2 can give the right one by chance."""
+    """Check whether the results are booleans: with an argument twice as large, they can be right by chance."""
     return isinstance(trial.expected, Tensor) and trial.expected.dtype == torch.bool
 
 
@@ -81,7 +81,7 @@ def _with_changed(reference: Callable[..., Any], change: Callable[[Args], Any], 
 
 
 def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
-    """Guess that the result holds the numbers of an argument, joined or cut in a different order of its axes."""
+    """Guess that the result holds an argument's numbers, but that axes were joined or split in the wrong order."""
     for i, (name, axes) in enumerate(argument_axes(exercise, example)):
         right = _order_of(example, i, example.expected) if axes else None
         if right is None:
@@ -92,11 +92,11 @@ def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
 
             mine, wanted = (", ".join(axes[axis] for axis in way) for way in (order, right))
             says = (
-                f"You have the numbers of `{name}` in a different order: read one after the other, yours "
-                f"run through {mine} (the "
-                f"first axis slowest), and the expected ones through {wanted}."
+                f"Your result holds the numbers of `{name}` in the wrong order: yours run through the axes {mine} "
+                f"(the last one changes fastest), but "
+                f"the expected ones run through {wanted}."
             )
-            look = "`reshape` never moves a number. Which axis must be moved before two are joined, or one is cut?"
+            look = "`reshape` never moves a number. Which axis must you move before you join or split axes?"
             yield Guess(Finding("joined in another order", says, look), partial(_is_permuted, i, order))
 
 
@@ -105,7 +105,7 @@ def _is_permuted(i: int, order: tuple[int, ...], trial: Trial, _base: Any) -> bo
 
 
 def _order_of(trial: Trial, i: int, wanted: Any) -> tuple[int, ...] | None:
-    """Return the order of the argument's axes that gives the numbers of `wanted`, if there is one."""
+    """Find an order of the argument's axes that puts its numbers in the order of `wanted`; None if there is none."""
     arg = trial.case.args[i]
     if not isinstance(wanted, Tensor) or arg.numel() != wanted.numel() or arg.dtype != wanted.dtype:
         return None
@@ -113,11 +113,11 @@ def _order_of(trial: Trial, i: int, wanted: Any) -> tuple[int, ...] | None:
     return next((o for o in orders if agree(arg.permute(o).reshape(wanted.shape), wanted)), None)
 
 
-CONSTANT = ("taken for 0", "taken for 1", "all True", "all False", "all 0", "all 1", "empty")  # names of changes
+CONSTANT = ("taken for 0", "taken for 1", "all True", "all False", "all 0", "all 1", "empty")  # changes to a constant
 
 
 def _changes(arg: Any) -> Iterator[Change]:
-    """Yield what may have happened to an argument of this kind."""
+    """Yield changes that may have happened to an argument of this type."""
     if not isinstance(arg, Tensor):
         yield from plain.changes(arg)
         return

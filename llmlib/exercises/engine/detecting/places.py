@@ -14,32 +14,32 @@ from llmlib.exercises.engine.reasons import Finding
 from llmlib.exercises.engine.running import run, run_our_own
 from llmlib.exercises.engine.trials import Trial, equal_safely
 
-PARTS = 3  # how many wrong cases are tried in part
+PARTS = 3  # at most this many wrong cases are tried with parts of their arguments
 
 
 def _wrong(trial: Trial, base: Tensor) -> Tensor:
     """Return True where the values differ; raise an error if the shapes do."""
     if trial.got.shape != base.shape:
-        raise ValueError("another shape")
+        raise ValueError("the shapes differ")
     return ~values_agree(base, trial.got.detach().to(base.dtype))
 
 
 def places(names: Sequence[str]) -> Iterator[Guess]:
-    """Guess where the wrong values are, for tensors."""
+    """Guess where the wrong values of a tensor are."""
     for axis, name in enumerate(names):
         yield from _at(axis, name, "first", 0)
         yield from _at(axis, name, "last", -1)
     yield Guess(
-        Finding("wrong where 0 is expected", "All wrong values are where 0 is expected; the others are right."),
+        Finding("wrong where 0 is expected", "All wrong values are where 0 is expected; all other values are right."),
         lambda t, b: bool(_wrong(t, b).any()) and bool((b[_wrong(t, b)] == 0).all()),
     )
 
 
 def _at(axis: int, name: str, which: str, at: int) -> Iterator[Guess]:
-    says = f"Only the values at the {which} index along {name} are wrong; all others are right."
+    says = f"Only the values at the {which} index along {name} are wrong; all other values are right."
     found = Finding(f"wrong only at the {which} of {name}", says, "What is special about that index?")
     yield Guess(found, lambda t, b: _only(_wrong(t, b), axis, at))
-    says = f"The values at the {which} index along {name} are right; all others are wrong."
+    says = f"The values at the {which} index along {name} are right; all other values are wrong."
     found = Finding(f"right only at the {which} of {name}", says, "What is different at the other indices?")
     yield Guess(found, lambda t, b: _all_but(_wrong(t, b), axis, at))
 
@@ -47,13 +47,13 @@ def _at(axis: int, name: str, which: str, at: int) -> Iterator[Guess]:
 def _only(wrong: Tensor, axis: int, at: int) -> bool:
     rest = wrong.narrow(axis, 1 if at == 0 else 0, wrong.shape[axis] - 1)
     if wrong.shape[axis] == 1:
-        raise ValueError("a single one")
+        raise ValueError("the axis has only one entry")
     return not bool(rest.any())
 
 
 def _all_but(wrong: Tensor, axis: int, at: int) -> bool:
     if wrong.shape[axis] == 1:
-        raise ValueError("a single one")
+        raise ValueError("the axis has only one entry")
     rest = wrong.narrow(axis, 1 if at == 0 else 0, wrong.shape[axis] - 1)
     others = tuple(i for i in range(wrong.ndim) if i != axis)
     everywhere = rest.any(dim=others) if others else rest
@@ -76,7 +76,7 @@ def _right_in_part(e: Examination, axis: str, most: int) -> bool:
 
 
 def when(e: Examination) -> Finding | None:
-    """Find what all wrong cases, and no right ones, have in common; report it only if nothing else fits as well."""
+    """Find what all wrong cases have in common, unlike right cases; report it only if nothing else fits as well."""
     measured = [(sizes(e.exercise, t), t.wrong) for t in e.trials]
     if all(wrong for _, wrong in measured) or sum(wrong for _, wrong in measured) < 2:
         return None

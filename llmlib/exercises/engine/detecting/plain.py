@@ -1,4 +1,4 @@
-"""What can happen to lists, strings, dictionaries and numbers, and what wrong results look like."""
+"""Make guesses about lists, strings, dictionaries and numbers: what changed them, and what wrong results look like."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ def guesses(expected: Any) -> Iterator[Guess]:
 
 
 def changes(value: Any) -> tuple[Change, ...]:
-    """Return what may happen to a value of this kind."""
+    """Return the changes that may have happened to a value of this type."""
     return next((changes for kind, changes in CHANGES.items() if isinstance(value, kind)), ())
 
 
@@ -31,8 +31,8 @@ BOOL = (Change(lambda x: not x, argument=("negated", "is negated")),)
 INT = (
     Change(lambda x: x + 1, argument=("one larger", "is one larger")),
     Change(lambda x: x - 1, argument=("one smaller", "is one smaller")),
-    Change(lambda x: 0, argument=("taken for 0", "is taken for 0")),
-    Change(lambda x: 1, argument=("taken for 1", "is taken for 1")),
+    Change(lambda x: 0, argument=("taken for 0", "is treated as 0")),
+    Change(lambda x: 1, argument=("taken for 1", "is treated as 1")),
     Change(lambda x: -1 - x, argument=("counted from the end", "is counted from the other end")),
     Change(lambda x: 2 * x, argument=("doubled", "is twice as large")),
     Change(lambda x: x // 2, argument=("halved", "is half as large")),
@@ -42,33 +42,35 @@ LIST = (
     Change(
         lambda x: x[::-1],
         Finding("turned around", "Your list is the expected one in reverse order."),
-        argument=("turned around", "is turned around"),
+        argument=("turned around", "is reversed"),
     ),
     Change(
         lambda x: type(x)(sorted(x)),
-        Finding("sorted", "Your list has the right items, but sorted.", "Which order does the task name?"),
+        Finding("sorted", "Your list has the right items, but they are sorted.", "In which order should they be?"),
         argument=("sorted", "is sorted"),
     ),
     Change(
         lambda x: sorted(x, reverse=True),
-        Finding("sorted", "Your list has the right items, but sorted from large to small."),
+        Finding("sorted", "Your list has the right items, but they are sorted from largest to smallest."),
     ),
     Change(
         lambda x: x[:-1],
-        Finding("last item lost", "The last item is missing; all others are right.", "Where does your loop end?"),
+        Finding("last item lost", "The last item is missing; all other items are right.", "Where does your loop end?"),
         Finding(
             "one item too many at the end",
-            "There is one item too many at the end; the others are right.",
+            "There is an extra item at the end; all other items are right.",
             "When does your loop stop?",
         ),
         ("last item left out", "lacks its last item"),
     ),
     Change(
         lambda x: x[1:],
-        Finding("first item lost", "The first item is missing; all others are right.", "Where does your loop begin?"),
+        Finding(
+            "first item lost", "The first item is missing; all other items are right.", "Where does your loop begin?"
+        ),
         Finding(
             "one item too many at the beginning",
-            "There is one item too many at the beginning; the others are right.",
+            "There is an extra item at the beginning; all other items are right.",
         ),
         ("first item left out", "lacks its first item"),
     ),
@@ -88,40 +90,40 @@ LIST = (
     ),
     Change(
         lambda x: type(x)(dict.fromkeys(x)),
-        Finding("repeated items lost", "Your list has each item only once, but some should be there several times."),
+        Finding("repeated items lost", "Your list has each item only once, but some items should occur several times."),
         Finding("repeated items", "Your list has some items more than once."),
         ("distinct items only", "holds each item only once"),
     ),
     Change(
         lambda x: type(x)(i[::-1] for i in x),
-        Finding("items turned around", "Each item is turned around: its parts are swapped."),
-        argument=("items turned around", "has each of its items reversed"),
+        Finding("items turned around", "Each item is reversed: its parts are swapped."),
+        argument=("items turned around", "has all its items reversed"),
     ),
     Change(
         lambda x: [i[0] for i in x],
-        Finding("first parts only", "Only the first part of each item is there."),
+        Finding("first parts only", "Your list has only the first part of each item."),
         Finding(
             "items with something else",
-            "Each of your items holds the expected one together with something else.",
+            "Each of your items holds the expected item together with something else.",
             "What exactly should be in the list?",
         ),
     ),
     Change(
         lambda x: [p for i in x for p in i],
-        Finding("flattened", "The items' parts come one after the other, without being grouped."),
+        Finding("flattened", "Your list holds the parts of the items one after the other, without grouping them."),
     ),
     Change(len, Finding("their number", "You return the number of items.")),
     Change(lambda x: type(x)(i + 1 for i in x), argument=("one larger in each item", "has 1 added to each item")),
     Change(
         lambda x: type(x)(i - 1 for i in x), argument=("one smaller in each item", "has 1 subtracted from each item")
     ),
-    Change(lambda x: [], argument=("empty", "is empty: none of it is used")),
+    Change(lambda x: [], argument=("empty", "is empty, as if your function did not use it")),
 )
 
 
 def _number(x: Any) -> float:
     if not isinstance(x, (int, float)):
-        raise ValueError("a tensor, or a text")
+        raise ValueError("the item is not a number")
     return x
 
 
@@ -142,15 +144,15 @@ TUPLE = (
 TEXT = (
     Change(
         lambda x: x[::-1],
-        Finding("turned around", "Your text is the expected one in reverse order."),
-        argument=("turned around", "is turned around"),
+        Finding("turned around", "Your string is the expected one in reverse order."),
+        argument=("turned around", "is reversed"),
     ),
     Change(
         str.lower,
-        Finding("small letters", "Your text is in lower case."),
+        Finding("small letters", "Your string is in lower case."),
         argument=("in small letters", "is in lower case"),
     ),
-    Change(str.upper, argument=("in capitals", "is in capitals")),
+    Change(str.upper, argument=("in capitals", "is in upper case")),
     Change(
         str.strip,
         Finding("spaces around it lost", "Spaces at the beginning or the end are missing."),
@@ -177,7 +179,7 @@ TEXT = (
         Finding(
             "� lost",
             "The replacement characters � are missing; everything else is right.",
-            "What should become of bytes that are not text?",
+            "What should happen to bytes that are not valid UTF-8?",
         ),
     ),
     Change(lambda x: x.replace("�", "?"), Finding("? for �", "You have “?” where � is expected.")),
@@ -185,18 +187,18 @@ TEXT = (
         str.encode,
         Finding(
             "bytes returned",
-            "Your result is the right bytes, but not yet a string.",
+            "Your result holds the right bytes, but is not yet a string.",
             "`.decode` turns bytes into text.",
         ),
     ),
-    Change(repr, Finding("written out", "Your text is the right one with quotes around it, as Python prints it.")),
+    Change(repr, Finding("written out", "Your string is the right one, with quotes around it as Python prints it.")),
     Change(
         lambda x: x.encode("ascii", "ignore").decode(),
-        argument=("non-ASCII lost", "has lost all characters beyond ASCII"),
+        argument=("non-ASCII lost", "has lost all characters that are not ASCII"),
     ),
     Change(
         lambda x: x.encode("ascii", "replace").decode(),
-        argument=("non-ASCII replaced", "has “?” for all characters beyond ASCII"),
+        argument=("non-ASCII replaced", "has “?” for all characters that are not ASCII"),
     ),
     Change(lambda x: " ".join(dict.fromkeys(x.split())), argument=("distinct words only", "holds each word only once")),
     Change(lambda x: " " + x, argument=("space put before", "begins with a space")),
@@ -205,12 +207,12 @@ TEXT = (
 MAPPING = (
     Change(
         lambda x: {k[::-1]: v for k, v in x.items()},
-        Finding("keys turned around", "The keys are turned around: (b, a) instead of (a, b)."),
-        argument=("keys reversed", "has its keys reversed"),
+        Finding("keys turned around", "The keys are reversed: (b, a) instead of (a, b)."),
+        argument=("keys reversed", "has each key reversed"),
     ),
     Change(
         lambda x: dict.fromkeys(x, 1),
-        Finding("all counts 1", "Every count is 1.", "Is a count set where it should grow?"),
+        Finding("all counts 1", "Every count is 1.", "Do you set a count where you should increase it?"),
         argument=("counts taken for 1", "has the value 1 for every key"),
     ),
     Change(
@@ -219,7 +221,7 @@ MAPPING = (
     ),
     Change(
         lambda x: {k: v - 1 for k, v in x.items()},
-        Finding("counts off by one", "Every count is one too small.", "Which count does a new key begin with?"),
+        Finding("counts off by one", "Every count is one too small.", "Which count should a new key begin with?"),
     ),
     Change(
         lambda x: list(x.items()),
@@ -241,19 +243,19 @@ CHANGES: dict[type, tuple[Change, ...]] = {bool: BOOL, int: INT, list: LIST, tup
 def _shown(
     name: str, says: str, fits: Callable[[Any, Any], bool], look: str = "", strength: Strength = "sure"
 ) -> Guess:
-    """Guess what wrong results look like, compared with the expected ones; right results say nothing about that."""
+    """Make a guess at how wrong results look, compared with the expected ones; it ignores right results."""
     return Guess(Finding(name, says, look, strength), partial(_if_wrong, fits))
 
 
 def _if_wrong(fits: Callable[[Any, Any], bool], trial: Trial, base: Any) -> bool:
     if not trial.wrong:
-        raise ValueError("this case says nothing")
+        raise ValueError("a right case cannot confirm the guess")
     return fits(trial.got, base)
 
 
 def _off_by_one(got: list[int], base: list[int]) -> bool:
     if not base or not all(isinstance(i, int) for i in base) or len(base) != len(got):
-        raise ValueError("no numbers")
+        raise ValueError("the lists do not hold equally many whole numbers")
     return {mine - right for mine, right in zip(got, base)} in ({0, 1}, {0, -1}, {1}, {-1})
 
 
@@ -297,30 +299,30 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
         ),
         _shown(
             "numbers off by one",
-            "Some numbers are off by one: all others are right.",
+            "Some numbers are off by one; all other numbers are right.",
             _off_by_one,
-            "Do you count something from 1 that begins at 0, or the other way round?",
+            "Do you count something from 1 that should count from 0, or the other way round?",
         ),
     ),
     str: (
         _shown(
             "bytes written out",
-            "Your text is what Python writes for bytes, with b'…' around it: `str(...)` does not decode.",
+            "Your string is what Python prints for bytes, with b'…' around it: `str(...)` does not decode.",
             _is_bytes_written_out,
             "`.decode` turns bytes into text.",
         ),
         _shown(
             "spaces between",
-            "Apart from the spaces your text is right.",
+            "Apart from the spaces, your string is right.",
             lambda got, base: got.replace(" ", "") == base.replace(" ", ""),
             "Where do spaces come from in this task?",
             "sign",
         ),
         _shown(
             "other number of �",
-            "Only the number of � differs.",
+            "Only the number of � characters is wrong.",
             lambda got, base: got.replace("�", "") == base.replace("�", ""),
-            "How many bytes does one � stand for? Who decides that?",
+            "How many bytes does one � stand for? What decides that?",
             "sign",
         ),
     ),
@@ -329,25 +331,25 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
             "keys right, counts wrong",
             "The keys are right; the counts are not.",
             lambda got, base: _are_counts(base) and got.keys() == base.keys(),
-            "Follow the count of one key: how often do you add to it, and how much each time?",
+            "Follow the count of one key: how often do you add to it, and how much do you add each time?",
             "sign",
         ),
         _shown(
             "keys of another kind",
             "Your keys have the wrong type; the counts are right.",
             _have_other_keys,
-            "What type does a pair have, and what do you turn it into before you count?",
+            "Which type should a key have? Do you convert each key before you count it?",
         ),
         _shown(
             "keys missing",
-            "Some keys are missing; the others are right.",
+            "Some keys are missing; all other entries are right.",
             lambda got, base: got.items() < base.items(),
             "Which keys does your code never reach?",
             "sign",
         ),
         _shown(
             "keys too many",
-            "There are extra keys; the others are right.",
+            "There are extra keys; all other entries are right.",
             lambda got, base: got.items() > base.items(),
             "Where do the extra keys come from?",
             "sign",
@@ -357,11 +359,11 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
 
 
 def _of_number(name: str, says: str, do: Callable[[Any], Any]) -> Guess:
-    """Ignore cases where the change makes no difference, and right results of 0 or 1, which are often special cases."""
+    """Make a guess that ignores cases without a change, and right results of 0 or 1, which are often special cases."""
 
     def fits(trial: Trial, base: float) -> bool:
         if equal(base, do(base)) or (not trial.wrong and base in (0, 1)):
-            raise ValueError("this case says nothing")
+            raise ValueError("this case cannot confirm the guess")
         return equal(do(base), trial.got)
 
     return Guess(Finding(name, says), fits)
@@ -369,11 +371,11 @@ def _of_number(name: str, says: str, do: Callable[[Any], Any]) -> Guess:
 
 def _near(trial: Trial, base: float) -> bool:
     if not trial.wrong:
-        raise ValueError("this case says nothing")
+        raise ValueError("a right case cannot confirm the guess")
     return abs(trial.got / base - 1) < NEAR
 
 
-NEAR = 0.1  # of the expected number
+NEAR = 0.1  # the largest error, as a fraction of the expected number
 
 OF_NUMBERS = (
     _of_number("sign flipped", "Your number has the opposite sign.", lambda x: -x),
@@ -382,12 +384,12 @@ OF_NUMBERS = (
     _of_number("per cent", "Your number is a percentage: 100 times the expected one.", lambda x: 100 * x),
     _of_number("squared", "Your number is the square of the expected one.", lambda x: x * x),
     _of_number("root taken", "Your number is the square root of the expected one.", lambda x: x**0.5),
-    _of_number("cut to a whole number", "Your number has lost its decimals.", lambda x: int(x) * 1.0),
+    _of_number("cut to a whole number", "Your number has its decimals cut off.", lambda x: int(x) * 1.0),
     Guess(
         Finding(
             "near the expected number",
-            "Wherever your number is wrong, it is within a tenth of the expected one.",
-            "Do you search, round or stop early where a formula gives the exact number?",
+            "Where your number is wrong, it is still within 10% of the expected one.",
+            "Do you search, round or stop early where a formula yields the exact number?",
             "sign",
         ),
         _near,

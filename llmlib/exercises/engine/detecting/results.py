@@ -1,4 +1,4 @@
-"""Make guesses about tensors from the expected result: changed, in other positions, of other lengths."""
+"""Make guesses about tensors: the expected values were changed, moved, or scaled to other lengths."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -11,12 +11,12 @@ from llmlib.exercises.engine.reasons import Finding
 
 
 def guesses(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
-    """Yield all guesses for a tensor like this one."""
+    """Yield all guesses for the expected tensor."""
     floating = expected.is_floating_point()
     yield from of_the_result(of_tensors(expected))
     yield from _arrangements(expected, names)
     for i, name in enumerate(names):
-        axis = i - len(names)  # counted from the end, as some results have more axes before it than others
+        axis = i - len(names)  # counted from the end, since a result may have more axes in front
         yield from of_the_result(along(axis, name, floating))
         yield from (_moved_apart_from_the_end(axis, name, step) for step in (1, -1))
         if floating:
@@ -24,7 +24,7 @@ def guesses(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
 
 
 def _arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
-    """Guess that the right numbers are in other positions."""
+    """Guess that the right numbers are in the wrong positions."""
     short = [name.removeprefix("the axis ") for name in names]
     orders = list(itertools.permutations(range(expected.ndim)))
     for order in orders[1:]:
@@ -32,15 +32,15 @@ def _arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
     yield Guess(
         Finding(
             "one axis too many",
-            "The values are right, but axes of length 1 are missing, or there are extra ones.",
-            "`squeeze` removes such axes, and `keepdim` keeps them.",
+            "The values are right, but an axis of length 1 is missing, or there is an extra one.",
+            "`squeeze` removes axes of length 1, and `keepdim=True` keeps them.",
         ),
         lambda t, b: t.got.ndim != b.ndim and agree(b.squeeze(), t.got.squeeze()),
     )
     yield Guess(
         Finding(
             "cut into other axes",
-            "The numbers are right and in the right order; they are only cut into other axes.",
+            "The numbers are right and in the right order, but they are split into the wrong axes.",
             "Which axes should the result have, and how long is each?",
             strength="likely",
         ),
@@ -61,7 +61,7 @@ def _arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
 
 def _permuted(order: tuple[int, ...], names: Sequence[str]) -> Guess:
     axes = ", ".join(names[i] for i in order)
-    says = f"The axes of your result are {axes}; they should be {', '.join(names)}."
+    says = f"The axes of your result are {axes}, but they should be {', '.join(names)}."
     finding = Finding("axes in another order", says, "Which axes have to be swapped?")
     return next(of_the_result([Change(lambda x: _distinct(x).permute(order), finding)]))
 
@@ -70,17 +70,17 @@ def _rejoined(order: tuple[int, ...], names: Sequence[str]) -> Guess:
     axes = ", ".join(names[i] for i in order)
     finding = Finding(
         "joined in another order",
-        "The numbers are right, but axes were joined or cut in a different order: read one after the other, yours run "
-        f"through {axes} (the first axis slowest).",
-        "`reshape` never moves a number. Which axis must be moved before it?",
+        "The numbers are right, but axes were joined or split in the wrong order: your numbers run through the axes "
+        f"{axes} (the last one changes fastest).",
+        "`reshape` never moves a number. Which axis must you move before you reshape?",
     )
     return Guess(finding, lambda t, b: agree(_distinct(b).permute(order).reshape(t.got.shape), t.got))
 
 
 def _distinct(x: Tensor) -> Tensor:
-    """Raise an error for a tensor whose values say nothing about their order."""
+    """Return the tensor; raise an error if all its values are equal, so that their order does not show."""
     if x.numel() > 1 and bool((x == x.flatten()[0]).all()):
-        raise ValueError("all equal")
+        raise ValueError("all values are equal")
     return x
 
 
@@ -89,10 +89,10 @@ def _moved_apart_from_the_end(axis: int, name: str, step: int) -> Guess:
 
 
 def _moved(base: Tensor, got: Tensor, step: int, axis: int) -> bool:
-    """Return whether all but the end agrees after a move by one position; the end itself does not matter."""
+    """Return whether the values agree after a move by one position; the value at the end does not matter."""
     n = base.shape[axis] - 1
     if n < 2 or base.shape != got.shape or agree(base, got):
-        raise ValueError("too short")
+        raise ValueError("the axis is too short, or nothing has moved")
     mine, theirs = base.narrow(axis, max(0, -step), n), got.narrow(axis, max(0, step), n)
     return agree(_distinct(mine), theirs)
 

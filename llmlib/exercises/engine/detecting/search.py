@@ -1,4 +1,4 @@
-"""Find what computing on an attempt's results shows: the steps of the ladder that need no list of ideas."""
+"""The steps of `checking` that compute a reason from an attempt's results, without a list of ideas."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,12 +17,12 @@ from llmlib.exercises.engine.running import Outcome
 from llmlib.exercises.engine.trials import Trial, equal_safely
 
 
-def _told(finding: Finding | None) -> Reason | None:
+def _reason(finding: Finding | None) -> Reason | None:
     return Reason(finding=finding) if finding else None
 
 
 def one_step(e: Examination) -> Reason | None:
-    """Find a single step that turns the expected result into the attempt's, in every case without exception."""
+    """Find a single step that turns the expected result into the attempt's result in every case."""
     example = e.example
     guesses: Iterator[Guess] = iter(())
     if isinstance(example, Tensor) and all(isinstance(t.got, Tensor) for t in e.trials):
@@ -30,61 +30,61 @@ def one_step(e: Examination) -> Reason | None:
     elif not isinstance(example, Tensor):
         guesses = plain.guesses(example)
     sure = (guess for guess in guesses if guess.finding.strength == "sure")
-    return _told(next((guess.finding for guess in sure if holds_everywhere(guess, e)), None))
+    return _reason(next((guess.finding for guess in sure if holds_everywhere(guess, e)), None))
 
 
 def _varied(e: Examination) -> Examination:
-    """Keep the attempt's results, or none if they never vary: one that ignores the input can look like anything."""
+    """Return the trials with values, or no trials if the results never vary: such results can look like anything."""
     return e.of(()) if influence.always_the_same(e.with_values) else e.with_values
 
 
 def step_from_the_result(e: Examination) -> Reason | None:
     ran = _varied(e)
-    return _told(first(_own(ran), ran))
+    return _reason(first(_own(ran), ran))
 
 
 def changed_argument(e: Examination) -> Reason | None:
-    """Find a changed argument for which the reference gives the attempt's results."""
+    """Find a changed argument for which the reference returns the attempt's results."""
     finding = _argument(_varied(e))
-    return _told(finding) if finding and finding.strength == "sure" else None
+    return _reason(finding) if finding and finding.strength == "sure" else None
 
 
 def _argument(ran: Examination) -> Finding | None:
-    """Return the finding that an argument looks changed; it is only likely if the argument has no influence at all.
+    """Return the finding that an argument looks changed; the finding is only likely if the argument has no influence.
 
     Equal probabilities, or sums that all exceed 1, are what the reference returns for an averaged or exponentiated
     argument; code that never looks at the argument returns the same.
     """
     changed = first(inputs.as_if(ran), ran)
-    if changed is None or changed.name.endswith(inputs.CONSTANT):  # which constant stands for it says more
+    if changed is None or changed.name.endswith(inputs.CONSTANT):  # the constant that replaces the argument says more
         return changed
-    deaf = influence.ignored(ran)
-    if deaf is None:
+    no_influence = influence.ignored(ran)
+    if no_influence is None:
         return changed
-    names = deaf.name.removesuffix(" ignored").split(", ")
-    same = deaf is influence.SAME or any(changed.name.startswith(f"{name} ") for name in names)
-    return replace(deaf, strength="likely") if same else changed
+    names = no_influence.name.removesuffix(" ignored").split(", ")
+    same = no_influence is influence.SAME or any(changed.name.startswith(f"{name} ") for name in names)
+    return replace(no_influence, strength="likely") if same else changed
 
 
 def step_from_one_of_the_results(e: Examination) -> Reason | None:
-    return _told(_item(_varied(e), "sure"))
+    return _reason(_item(_varied(e), "sure"))
 
 
 def likely_finding(e: Examination) -> Reason | None:
     """Find a result that never varies, an argument without influence (which looks changed), or a returned input."""
     ran = e.with_values
-    if influence.always_the_same(ran):  # not where it also raises: then it depends on what it is given
+    if influence.always_the_same(ran):  # an attempt that also raises does depend on its input
         return Reason(finding=influence.SAME) if len(ran.trials) == len(e.trials) else None
     finding = _argument(ran)
     if finding and finding.strength == "likely":
         return Reason(finding=finding)
-    return _told(_item(ran, "likely") or first(_own(ran), ran, "likely"))
+    return _reason(_item(ran, "likely") or first(_own(ran), ran, "likely"))
 
 
 def idea_and_step(e: Examination) -> Reason | None:
-    """Find a sure guess that explains all cases on top of a misconception: two things at once.
+    """Find a misconception and a sure guess that together explain all cases.
 
-    No guess is needed where the misconception alone gives these numbers, in another dtype.
+    No guess is needed where the misconception by itself leads to these numbers, in another dtype.
     """
     ran = e.with_values
     if not ran.wrong or not e.of_the_right_kind or influence.always_the_same(ran):
@@ -99,8 +99,8 @@ def idea_and_step(e: Examination) -> Reason | None:
         sized = not any(map(_other_sizes, ran.trials, beyond.trials))
         for guess in (influence.wrapped(), *_of_values(beyond)):
             if guess.finding.strength == "sure" and holds(guess, beyond) and not _undone(guess, beyond, ran):
-                told = sized or guess.finding.name != "axes in another order"
-                return Reason((idea,), guess.finding if told else None)
+                is_named = sized or guess.finding.name != "axes in another order"
+                return Reason((idea,), guess.finding if is_named else None)
     return None
 
 
@@ -117,21 +117,21 @@ def _speaks_against(trial: Trial, beyond: Trial) -> bool:
 
 
 def _other_sizes(trial: Trial, beyond: Trial) -> bool:
-    """Return whether the idea gives axes of unexpected sizes: the task's names and order do not fit them."""
+    """Return whether the idea leads to axes of unexpected sizes, which the task's names do not fit."""
     shapes = [sorted(getattr(value, "shape", ())) for value in (trial.expected, beyond.expected)]
     return shapes[0] != shapes[1]
 
 
 def _is_shaped_right(trial: Trial, beyond: Trial) -> bool:
-    """Return whether the attempt's result has the right shape and the idea's does not: the idea would be untrue."""
+    """Return whether the attempt's result has the right shape and the idea's does not, which rules out the idea."""
     shapes = [getattr(value, "shape", None) for value in (trial.got, trial.expected, beyond.expected)]
     return trial.wrong and shapes[0] == shapes[1] != shapes[2]
 
 
 def _undone(guess: Guess, beyond: Examination, e: Examination) -> bool:
-    """Return whether the guess undoes the idea: the two together would explain right results as well.
+    """Return whether the guess undoes the idea, so that both together would explain right results as well.
 
-    Nobody returns probabilities and also forgets the softmax.
+    Nobody returns probabilities and forgets the softmax at the same time.
     """
     right = [replace(b, outcome=Outcome(t.expected)) for b, t in zip(beyond.trials, e.trials) if t.wrong]
     return all(fits(guess, trial) for trial in right)
@@ -146,7 +146,7 @@ def sign(e: Examination) -> Reason | None:
     ran = e.with_values
     if not ran.wrong:
         return None
-    return _told(_item(ran, "sign") or first(_own(ran), ran, "sign") or influence.ignored(ran))
+    return _reason(_item(ran, "sign") or first(_own(ran), ran, "sign") or influence.ignored(ran))
 
 
 def where(e: Examination) -> Reason | None:
@@ -154,7 +154,7 @@ def where(e: Examination) -> Reason | None:
     ran = e.of(t for t in e.trials if not t.outcome.error)
     example = ran.example
     guesses = places.places(axis_names(e.exercise, example)) if isinstance(example, Tensor) else iter(())
-    return _told(first(guesses, ran) or places.when(e))
+    return _reason(first(guesses, ran) or places.when(e))
 
 
 def _own(e: Examination) -> Iterator[Guess]:
@@ -179,11 +179,11 @@ def _of_values(e: Examination) -> Iterator[Guess]:
 
 
 def _multiples(e: Examination) -> Iterator[Guess]:
-    """Guess that the result is what it should be times a number that has a name."""
+    """Guess that the result is the expected one times a number that has a name."""
     ratios = []
     for trial in e.trials:
         ratio = _ratio(trial.expected, trial.got)
-        if ratio is None and trial.wrong and not trial.odd:
+        if ratio is None and trial.wrong and not trial.unclear:
             return
         if ratio is not None:
             ratios.append((sizes(e.exercise, trial), ratio))
@@ -200,7 +200,7 @@ def _multiples(e: Examination) -> Iterator[Guess]:
                     Finding(
                         f"multiplied by {factor}",
                         says,
-                        "Which line should undo that factor, or applies it once too often?",
+                        "Should one of your lines remove this factor, or does one apply it once too often?",
                     ),
                     _is_multiple,
                 )
@@ -214,7 +214,7 @@ def _multiples(e: Examination) -> Iterator[Guess]:
         )
     elif other := next((ratio for _, ratio in ratios if abs(ratio / first - 1) > 1e-3), 0.0) if first else 0.0:
         says = (
-            f"In each case, your values are the expected ones times a single number, but the number varies: "
+            f"In each case, your values are the expected ones times one factor, but the factor varies: "
             f"{first:.3g} in one case, {other:.3g} in another."
         )
         look = "What do you divide or multiply by, and what is its value at that moment?"
@@ -239,18 +239,18 @@ def _ratio(base: Any, got: Any) -> float | None:
 def _is_multiple(trial: Trial, base: Any) -> bool:
     ratio = _ratio(base, trial.got)
     if ratio is None:
-        raise ValueError("nothing to divide by")
+        raise ValueError("there is no number to divide by")
     return agree(base * ratio, trial.got)
 
 
 def _is_multiple_of_several(trial: Trial, base: Any) -> bool:
     if base.numel() < 2:
-        raise ValueError("a single number is always a multiple")
+        raise ValueError("a single number is a multiple of any other number")
     return _is_multiple(trial, base)
 
 
 def _item(e: Examination, strength: Strength) -> Finding | None:
-    """Explain the first wrong tensor by itself, if the result holds several."""
+    """Explain the first wrong tensor by itself, if the result holds several tensors."""
     example = e.example
     if not isinstance(example, tuple) or not any(isinstance(item, Tensor) for item in example):
         return None

@@ -1,4 +1,4 @@
-"""Find a list that gets shorter inside a loop that counts to its old length."""
+"""Find a list that gets shorter inside a loop that counts to the list's old length."""
 
 import ast
 from collections.abc import Callable
@@ -13,7 +13,7 @@ SAYS = (
 
 
 def shrinking(function: Callable[..., Any]) -> str:
-    """Return what to say about such a loop, or an empty string."""
+    """Return a sentence about a loop over a list that gets shorter, or an empty string."""
     source = source_of(function)
     loops = [node for node in ast.walk(source.tree) if isinstance(node, ast.For)] if source else []
     for loop in loops:
@@ -24,7 +24,7 @@ def shrinking(function: Callable[..., Any]) -> str:
 
 
 def _measured(counted: ast.expr) -> list[str]:
-    """Return the names whose length is the end of a range."""
+    """Return the names of the lists whose length is the end of the range."""
     if not (isinstance(counted, ast.Call) and isinstance(counted.func, ast.Name) and counted.func.id == "range"):
         return []
     lengths = [n for n in ast.walk(counted) if isinstance(n, ast.Call) and ast.unparse(n.func) == "len" and n.args]

@@ -59,8 +59,8 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
         return
     if isinstance(node.func, ast.Attribute) and node.func.attr in ("reshape", "view") and len(node.args) > 1:
         says = (
-            f"In `{shown(node)}`, `{node.func.attr}` only cuts the numbers again, in their old order; but two axes "
-            "have to be swapped."
+            f"In `{shown(node)}`, `{node.func.attr}` only regroups the numbers and keeps their order, but you need to "
+            "swap two axes."
         )
         for axes in ((-2, -1), (1, 2), (0, 1)):
             turned = ast.Attribute(node.func.value, "transpose", ast.Load())
@@ -68,11 +68,11 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
     for i, j in itertools.combinations(range(len(node.args)), 2):
         args = list(node.args)
         args[i], args[j] = args[j], args[i]
-        says = f"In `{shown(node)}` `{shown(node.args[i], 20)}` and `{shown(node.args[j], 20)}` are swapped."
+        says = f"In `{shown(node)}`, `{shown(node.args[i], 20)}` and `{shown(node.args[j], 20)}` are swapped."
         yield "arguments exchanged", says, ast.Call(node.func, args, node.keywords)
     for i, keyword in enumerate(node.keywords):
         rest = node.keywords[:i] + node.keywords[i + 1 :]
-        says = f"In `{shown(node)}` the argument `{keyword.arg}` is wrong."
+        says = f"In `{shown(node)}`, the argument `{keyword.arg}` is wrong."
         if keyword.arg in AXIS_WORDS:
             says = f"The axis in `{shown(node)}` is wrong: `{keyword.arg}` should name another axis."
         yield "an argument too many", says, ast.Call(node.func, node.args, rest)
@@ -87,10 +87,10 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
             last = _plus(node.args[-1], step)
             yield "borders of a range", says_when, ast.Call(node.func, [*node.args[:-1], last], [])
         if len(node.args) == 2:
-            begins = f"`{shown(node)}` does not begin at 0, and should." if counts else says
+            begins = f"`{shown(node)}` should begin at 0." if counts else says
             yield "borders of a range", begins, ast.Call(node.func, node.args[1:], [])
         if len(node.args) == 1:
-            begins = f"`{shown(node)}` begins at 0, and should begin at 1." if counts else says
+            begins = f"`{shown(node)}` begins at 0, but should begin at 1." if counts else says
             yield "borders of a range", begins, ast.Call(node.func, [ast.Constant(1), *node.args], [])
     if called(node) == "permute" and len(node.args) in (3, 4):
         for order in itertools.permutations(node.args):
@@ -103,7 +103,7 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
 
 
 def _is_builtin(node: ast.Call, name: str) -> bool:
-    """Return whether the call is to one of Python's own functions: a method with this name takes an axis."""
+    """Return whether this is a call of Python's own function; a method with the same name takes an axis."""
     return isinstance(node.func, ast.Name) and node.func.id == name
 
 
@@ -116,7 +116,7 @@ def of_attribute(node: ast.Attribute) -> Iterator[Alternative]:
         if node.attr in family:
             for other in family:
                 if other != node.attr:
-                    says = f"In `{shown(node)}` `{node.attr}` is not the right operation."
+                    says = f"In `{shown(node)}`, `{node.attr}` is not the right operation."
                     if isinstance(node.value, ast.Name) and node.value.id in MODULES:
                         says = f"`{shown(node)}` is not the right function here."
                     yield "another operation", says, ast.Attribute(node.value, other, node.ctx)
@@ -127,26 +127,26 @@ def of_attribute(node: ast.Attribute) -> Iterator[Alternative]:
 def of_slice(node: ast.Slice) -> Iterator[Alternative]:
     if node.lower is not None and node.upper is not None:
         says = (
-            f"The slice `{shown(node)}` ends at position `{shown(node.upper)}`. If that is a length, the slice has "
-            f"to end that far after `{shown(node.lower)}`."
+            f"The slice `{shown(node)}` ends at position `{shown(node.upper)}`. If `{shown(node.upper)}` is a length, "
+            f"count it from `{shown(node.lower)}`."
         )
         yield "a length for an end", says, _sliced(node, "upper", ast.BinOp(node.lower, ast.Add(), node.upper))
-    says = f"The slice `{shown(node)}` has the wrong limits"
+    says = f"The limits of the slice `{shown(node)}` are wrong"
     for field in ("lower", "upper"):
         border = getattr(node, field)
         if border is not None:
             for step in (1, -1):
-                yield "borders of a slice", f"{says}: off by one.", _sliced(node, field, _plus(border, step))
-            yield "borders of a slice", f"{says}: something is cut off.", _sliced(node, field, None)
+                yield "borders of a slice", f"{says}: one is off by one.", _sliced(node, field, _plus(border, step))
+            yield "borders of a slice", f"{says}: the slice leaves something out.", _sliced(node, field, None)
         else:
             for at in (1, -1):
                 yield (
                     "borders of a slice",
-                    f"{says}: nothing is cut off here.",
+                    f"{says}: the slice should leave something out.",
                     _sliced(node, field, number(at)),
                 )
     if node.lower is not None or node.upper is not None:
-        yield "borders of a slice", f"{says}: its two ends are swapped.", ast.Slice(node.upper, node.lower, node.step)
+        yield "borders of a slice", f"{says}: the two ends are swapped.", ast.Slice(node.upper, node.lower, node.step)
 
 
 def _sliced(node: ast.Slice, field: str, border: ast.expr | None) -> ast.Slice:
@@ -157,7 +157,7 @@ def of_index(node: ast.Tuple) -> Iterator[Alternative]:
     """Move an entry in an index of several axes to another axis."""
     if not any(isinstance(e, ast.Slice) for e in node.elts):
         return
-    says = f"The index `[{shown(node)}]` reaches into the wrong axis: count the axes from the left."
+    says = f"The index `[{shown(node)}]` uses the wrong axis: count the axes from the left."
     for i, j in itertools.combinations(range(len(node.elts)), 2):
         elements = list(node.elts)
         elements[i], elements[j] = elements[j], elements[i]
@@ -168,7 +168,7 @@ def of_index(node: ast.Tuple) -> Iterator[Alternative]:
 
 
 def _only_adds_axes(index: ast.expr) -> bool:
-    """Return whether the index keeps everything: `x[:, None]`."""
+    """Return whether the index keeps all entries and only adds axes: `x[:, None]`."""
     items = index.elts if isinstance(index, ast.Tuple) else [index]
     new = [item for item in items if isinstance(item, ast.Constant) and item.value is None]
     whole = [item for item in items if isinstance(item, ast.Slice) and not (item.lower or item.upper or item.step)]
@@ -182,7 +182,7 @@ def of_subscript(node: ast.Subscript) -> Iterator[Alternative]:
         if isinstance(node.slice, ast.Slice) and node.slice.step and shown(node.slice.step) == "-1":
             says = f"`{shown(node)}` reverses `{shown(node.value, 30)}`, but you need it as it is."
         if _only_adds_axes(node.slice):
-            says = f"`{shown(node)}` has one more axis than `{shown(node.value, 30)}`: what is it combined with?"
+            says = f"`{shown(node)}` has one more axis than `{shown(node.value, 30)}`. What do you combine it with?"
         yield "a slice too many", says, node.value
     elif not isinstance(node.slice, ast.Constant | ast.UnaryOp):
         for step in (1, -1):

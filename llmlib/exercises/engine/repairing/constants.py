@@ -28,13 +28,13 @@ AXIS_CALLS = """
 def of_constant(slot: Slot, node: ast.Constant) -> Iterator[Alternative]:
     value = node.value
     if isinstance(value, bool):
-        yield "True and False exchanged", f"`{value}` is the opposite of what is needed here.", ast.Constant(not value)
+        yield "True and False exchanged", f"`{value}` is the opposite of what you need here.", ast.Constant(not value)
     elif isinstance(value, int):
         for name, says, others in _for_number(slot, value):
             yield from ((name, says, number(other)) for other in others if other != value)
     elif isinstance(value, float):
         if 1e-12 < value <= 0.1:
-            says = f"The number `{value}` is large enough to change the result. Must it be here, and this large?"
+            says = f"The number `{value}` is large enough to change the result. Do you need it? Must it be so large?"
             yield "guard too large", says, ast.Constant(1e-12)
         for factor in (1 / value if value else 0.0, -value, 2 * value, value / 2, 0.0, 1.0, 0.5):
             if factor != value:
@@ -51,19 +51,19 @@ def _for_number(slot: Slot, value: int) -> Iterator[tuple[str, str, tuple[int, .
     if _is_size(slot):
         yield "size of another axis", f"`{around}` is the size of the wrong axis.", (0, 1, 2, 3, -1, -2)
     elif _is_axis(slot):
-        says = f"The axis is wrong: it should not be {value}. Count the axes, with their names."
+        says = f"The axis is wrong: it should not be {value}. Count the axes, and name each one."
         yield "another axis", says, (-1, -2, 0, 1, 2, 3, -3)
     elif value < 0:
-        says = f"The number `{value}` is not the right one here (which axis, or which position, does it count?)."
+        says = f"The number `{value}` is not the right one here. Which axis or which position does it stand for?"
         yield "another number", says, (-1, -2, 0, 1, 2, 3, -3)
     elif _is_index(slot):
         yield "another part", f"`{around}` is the wrong part here.", (value + 1, value - 1, 0, -1)
     elif isinstance(slot.parent, ast.Compare):
-        says = f"The limit in `{around}` is not right, or you do not need the condition at all."
+        says = f"The limit in `{around}` is wrong, or you do not need the condition at all."
         yield "another border", says, (value + 1, value - 1, 0, 1, 2)
     else:
         says = f"The number `{value}` is not the right one here"
-        yield "off by one", f"{says}: is it off by one?", (value + 1, value - 1)
+        yield "off by one", f"{says}. Is it off by one?", (value + 1, value - 1)
         others = (0, 1, 2, -1, -2, 256, -value)
         yield "another number", f"{says}.", tuple(n for n in others if n not in (value + 1, value - 1))
 
@@ -81,13 +81,13 @@ def _of_word(value: str) -> Iterator[Alternative]:
                 text = f"{other}->{that}" if side == 0 else f"{that}->{other}"
                 yield (
                     "axes in another order",
-                    f"In the pattern `{value}` the axes are in the wrong order.",
+                    f"In the pattern `{value}`, the axes are in the wrong order.",
                     ast.Constant(text),
                 )
 
 
 def _reordered(side: str) -> Iterator[str]:
-    """Swap two axes on one side of a pattern, in the spelling of einsum or einops."""
+    """Yield one side of an einsum or einops pattern with two of its axes swapped."""
     spaced = " " in side.strip()
     names = re.findall(r"\w+|\.\.\." if spaced else r"[A-Za-z]|\.\.\.", side)
     for a, b in itertools.combinations([n for n in dict.fromkeys(names) if n != "..."], 2):
@@ -116,7 +116,7 @@ def _is_index(slot: Slot) -> bool:
 
 
 def _is_size(slot: Slot) -> bool:
-    """Return whether it is an index into a shape, or an argument of `size`."""
+    """Return whether the slot holds an index into a shape, or an argument of `size`."""
     parent = slot.parent
     if isinstance(parent, ast.Subscript) and slot.field == "slice":
         return isinstance(parent.value, ast.Attribute) and parent.value.attr == "shape"

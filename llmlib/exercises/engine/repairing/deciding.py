@@ -1,7 +1,7 @@
-"""Check that the cases settle a change: numbers, operators and comparisons can be bent until every case fits.
+"""Check that the cases settle a change: numbers, operators and comparisons can be adjusted until every case fits.
 
 If a loop runs twice but should run until nothing is left to do, any number that is large enough for the cases is
-"right". So we also try further changes in the same direction, and if they are right too, we do not name the number.
+"right". So we also try further changes in the same direction. If they are right, too, we do not name the number.
 """
 
 import ast
@@ -13,7 +13,7 @@ from llmlib.exercises.engine.repairing.edit import Edit, Rival, Slot, shown
 
 
 def rivals(slot: Slot, node: ast.expr, other: ast.expr, edit: Edit) -> tuple[Rival, ...]:
-    """List changes with as little support as the change of `node` to `other`."""
+    """List rivals: if one of them is right, too, the cases do not settle the change from `node` to `other`."""
     if edit.name in ("off by one", "another number"):
         return tuple(_further_numbers(slot, node, other, edit))
     if edit.name == "borders of a range":
@@ -52,7 +52,7 @@ def _further_ends(slot: Slot, node: ast.expr, other: ast.expr, edit: Edit) -> It
 
 def _fixed_rounds(edit: Edit, loop: ast.AST) -> Edit:
     says = (
-        f"You stop after a fixed number of rounds, `{shown(loop)}`. Whatever the number, some input needs more. "
+        f"You stop after a fixed number of rounds, `{shown(loop)}`. Whatever the number, some inputs need more rounds. "
         "How can you tell that nothing is left to do?"
     )
     return replace(edit, name="fixed number of rounds", says=says, of="", settled=False)
@@ -75,7 +75,7 @@ def _no_condition(slot: Slot, node: ast.expr, edit: Edit) -> Iterator[Rival]:
         return
     for holds in (True, False):
         what = "holds" if holds else "does not hold"
-        says = f"You do not need the condition `{shown(node)}`: what you do where it {what} is right everywhere."
+        says = f"You do not need the condition `{shown(node)}`: what you do when it {what} is right in all cases."
         yield Rival(slot, ast.Constant(holds), replace(edit, name="condition too many", says=says))
 
 

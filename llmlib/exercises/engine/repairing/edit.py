@@ -1,4 +1,4 @@
-"""One change to a tree: make it, try it, take it back."""
+"""One change to a syntax tree, which we make, try, and undo."""
 
 import ast
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ class Edit:
     line: int
     says: str
     of: str = ""  # the number or name that it changes: the task itself may mention it
-    lines: tuple[int, ...] = ()  # all of its lines, if it is made in several spots at once
-    rivals: "tuple[Rival, ...]" = ()  # if one of them is right as well, the cases do not decide on this change
-    settled: bool = True  # whether it is right however large the input is
+    lines: tuple[int, ...] = ()  # all lines, if the change is made in several spots at once
+    rivals: "tuple[Rival, ...]" = ()  # if a rival is right as well, the cases do not settle this change
+    settled: bool = True  # whether the change is right for inputs of any size
 
 
 @dataclass(frozen=True)
 class Rival:
-    """Another change in the same spot, and what to say if this change is right as well (None: say nothing)."""
+    """Another change in the same spot, and the edit to report if this change is right as well (None: no report)."""
 
     slot: "Slot"
     node: ast.expr

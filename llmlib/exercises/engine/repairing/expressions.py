@@ -1,4 +1,4 @@
-"""Changes to expressions: operators, comparisons, conditions; others are in `constants` and `calls`."""
+"""Changes to expressions: operators, comparisons, conditions. Other changes are in `constants` and `calls`."""
 
 import ast
 import re
@@ -91,7 +91,7 @@ def alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
     elif isinstance(node, ast.Attribute):
         yield from of_attribute(node)
     elif isinstance(node, ast.Tuple) and len(node.elts) == 2:
-        says = f"In `{shown(node)}` the two items are swapped."
+        says = f"In `{shown(node)}`, the two items are swapped."
         yield "two things exchanged", says, ast.Tuple(node.elts[::-1], ast.Load())
     elif isinstance(node, ast.Tuple):
         yield from of_index(node)
@@ -101,14 +101,14 @@ def alternatives(slot: Slot, node: ast.expr) -> Iterator[Alternative]:
         yield from of_subscript(node)
     elif isinstance(node, ast.IfExp):
         for kept, holds in ((node.orelse, "does not hold"), (node.body, "holds")):
-            says = f"You do not need the condition `{shown(node.test)}`: what you do where it {holds} is needed"
-            yield "condition too many", f"{says} everywhere.", kept
-        says = f"In `{shown(node)}` the two cases are swapped."
+            says = f"You do not need the condition `{shown(node.test)}`: what you do when it {holds} is right"
+            yield "condition too many", f"{says} in all cases.", kept
+        says = f"In `{shown(node)}`, the two cases are swapped."
         yield "cases exchanged", says, ast.IfExp(node.test, node.orelse, node.body)
     if isinstance(node, (ast.Compare, ast.Name, ast.Call, ast.BoolOp)) and slot.field == "test":
         yield (
             "condition negated",
-            f"The condition `{shown(node)}` is the opposite of what is needed.",
+            f"The condition `{shown(node)}` is the opposite of what you need.",
             ast.UnaryOp(ast.Not(), node),
         )
     if isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):
@@ -130,21 +130,21 @@ def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
     yield from _brackets(node)
     for other in OTHERS.get(type(node.op), ()):
         if _takes_the_one_away(node, other):
-            continue  # it is the 1 that should not be there; that comes below
-        says = f"In `{shown(node)}` `{SYMBOLS[type(node.op)]}` is not the right operator."
+            continue  # the whole step `+ 1` is wrong, which another change below reports
+        says = f"In `{shown(node)}`, `{SYMBOLS[type(node.op)]}` is not the right operator."
         yield "another operator", says, ast.BinOp(node.left, other(), node.right)
     if isinstance(node.op, (ast.Sub, ast.Div, ast.MatMult, ast.Pow, ast.FloorDiv, ast.Mod, ast.Add)):
         says = f"The two sides of `{shown(node)}` are swapped."
         yield "sides exchanged", says, ast.BinOp(node.right, node.op, node.left)
     yield from _times_infinity(node)
-    says = f"`{shown(node)}` has one step too many: leave `{shown(node.left, 30)}` on its own."
+    says = f"`{shown(node)}` has one step too many: you only need `{shown(node.left, 30)}`."
     yield "a step too many", says, node.left
     if isinstance(node.op, (ast.Add, ast.Mult, ast.MatMult)):
         says = f"`{shown(node)}` has one step too many: `{shown(node.left, 30)}` does not belong there."
         yield "a step too many", says, node.right
     if isinstance(node.op, (ast.Div, ast.Mult)):
         root = ast.BinOp(node.right, ast.Pow(), ast.Constant(0.5))
-        yield "a root missing", f"In `{shown(node)}` a square root is missing.", ast.BinOp(node.left, node.op, root)
+        yield "a root missing", f"In `{shown(node)}`, a square root is missing.", ast.BinOp(node.left, node.op, root)
     if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.UnaryOp):
         says = f"The sign of the exponent in `{shown(node)}` is wrong."
         yield "sign of an exponent", says, ast.BinOp(node.left, node.op, node.right.operand)
@@ -161,7 +161,7 @@ def _times_infinity(node: ast.BinOp) -> Iterator[Alternative]:
     for mask, infinity in ((node.left, node.right), (node.right, node.left)):
         if isinstance(node.op, ast.Mult) and INFINITE.fullmatch(ast.unparse(infinity)):
             says = (
-                f"`{shown(node)}` is NaN (not a number) wherever `{shown(mask, 30)}` is 0: 0 · ∞ is not 0. "
+                f"`{shown(node)}` is NaN (not a number) where `{shown(mask, 30)}` is 0, because 0 · ∞ is not 0. "
                 "`masked_fill` and `torch.where` choose between two values, without multiplying."
             )
             chosen = f"({ast.unparse(mask)}).float().masked_fill(({ast.unparse(mask)}) != 0, {ast.unparse(infinity)})"
@@ -169,7 +169,7 @@ def _times_infinity(node: ast.BinOp) -> Iterator[Alternative]:
 
 
 def _takes_the_one_away(node: ast.BinOp, other: type) -> bool:
-    """Return whether another operator removes a step `+ 1` or `- 1`: x * 1, x / 1, x // 1."""
+    """Return whether another operator would remove a step `+ 1` or `- 1`, as in x * 1, x / 1, x // 1."""
     one = isinstance(node.right, ast.Constant) and node.right.value == 1
     left = isinstance(node.left, ast.Constant) and node.left.value == 1 and other is ast.Mult
     adds = isinstance(node.op, (ast.Add, ast.Sub))
@@ -177,11 +177,11 @@ def _takes_the_one_away(node: ast.BinOp, other: type) -> bool:
 
 
 def _brackets(node: ast.BinOp) -> Iterator[Alternative]:
-    """Add or move brackets: `x / a + b` to `x / (a + b)`, and the like for `x * (1 - a) / b` and `4 * n ** 2`."""
+    """Add or move brackets: turn `x / a + b` into `x / (a + b)`, and so on for `x * (1 - a) / b` and `4 * n ** 2`."""
     name, left, right = "brackets", node.left, node.right
     products = (ast.Mult, ast.Div, ast.MatMult)
     if isinstance(node.op, (ast.Add, ast.Sub)) and isinstance(left, ast.BinOp) and isinstance(left.op, products):
-        says = f"In `{shown(node)}` brackets are missing: Python multiplies and divides before it adds and subtracts."
+        says = f"In `{shown(node)}`, brackets are missing: Python multiplies and divides before it adds and subtracts."
         yield name, says, ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right))
         if isinstance(right, ast.BinOp) and isinstance(right.op, products):
             inner = ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right.left))
@@ -189,7 +189,7 @@ def _brackets(node: ast.BinOp) -> Iterator[Alternative]:
         yield from ((name, says, other) for other in _sums_of_products(node))
     if isinstance(node.op, (ast.Add, ast.Sub)) and isinstance(right, ast.BinOp) and isinstance(right.op, products):
         says = (
-            f"In `{shown(node)}` brackets are missing: Python multiplies and divides first, then it adds and subtracts."
+            f"In `{shown(node)}`, brackets are missing: Python multiplies and divides first, then adds and subtracts."
         )
         yield name, says, ast.BinOp(ast.BinOp(left, node.op, right.left), right.op, right.right)
     if isinstance(node.op, ast.Pow) and isinstance(left, ast.BinOp) and isinstance(left.op, products):
@@ -200,7 +200,7 @@ def _brackets(node: ast.BinOp) -> Iterator[Alternative]:
 
 
 def _sums_of_products(node: ast.BinOp) -> Iterator[ast.expr]:
-    """Put brackets around a part of each product: `6 * (a * b + c * d) * n` for `6 * a * b + c * d * n`."""
+    """Yield sums with brackets around a part of each product, such as `6 * (a * b + c * d) * n`."""
     left, right = _product(node.left), _product(node.right)
     for before in range(len(left)):
         for after in range(1, len(right) + 1):
@@ -210,7 +210,7 @@ def _sums_of_products(node: ast.BinOp) -> Iterator[ast.expr]:
 
 
 def _product(node: ast.expr) -> list[ast.expr]:
-    """Return the factors of a product; anything else is its own only factor."""
+    """Return the factors of a product; any other expression counts as a single factor."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         return [*_product(node.left), *_product(node.right)]
     return [node]
@@ -221,20 +221,20 @@ def _multiplied(factors: list[ast.expr]) -> ast.expr:
 
 
 def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
-    """Find missing brackets: `x ** 1 / b` for `x ** (1 / b)`, `a / b * c` for `a / (b * c)`, and the like."""
+    """Add missing brackets: turn `x ** 1 / b` into `x ** (1 / b)`, `a / b * c` into `a / (b * c)`, and so on."""
     name, left, right = "brackets", node.left, node.right
-    missing = f"In `{shown(node)}` brackets are missing: Python"
+    missing = f"In `{shown(node)}`, brackets are missing: Python"
 
     def too_short(power: ast.BinOp) -> str:
-        alone = f"In `{shown(node)}` the power applies to `{shown(power.left, 30)}` alone"
-        return f"{alone}; it should apply to the other part, too."
+        alone = f"In `{shown(node)}`, the power applies only to `{shown(power.left, 30)}`"
+        return f"{alone}, but should apply to the other part, too."
 
     if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Pow):
         yield name, too_short(right), ast.BinOp(ast.BinOp(left, node.op, right.left), ast.Pow(), right.right)
     if not isinstance(left, ast.BinOp):
         return
     if isinstance(left.op, ast.Pow):
-        says = f"{missing} takes the power first, so `{shown(left, 30)}` is computed by itself.{_a_root(left, right)}"
+        says = f"{missing} computes `{shown(left, 30)}` first, without the rest.{_a_root(left, right)}"
         yield name, says, ast.BinOp(left.left, ast.Pow(), ast.BinOp(left.right, node.op, right))
         yield name, too_short(left), ast.BinOp(ast.BinOp(left.left, node.op, right), ast.Pow(), left.right)
     last = left.right
@@ -242,14 +242,14 @@ def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
         power = ast.BinOp(ast.BinOp(last.left, node.op, right), ast.Pow(), last.right)
         yield name, too_short(last), ast.BinOp(left.left, ast.Mult(), power)
     if isinstance(left.op, (ast.Mult, ast.Div)) and isinstance(last, ast.BinOp) and isinstance(last.op, ast.Pow):
-        says = f"{missing} takes the power first, so `{shown(last, 30)}` is computed by itself.{_a_root(last, right)}"
+        says = f"{missing} computes `{shown(last, 30)}` first, without the rest.{_a_root(last, right)}"
         exponent = ast.BinOp(last.right, node.op, right)
         yield name, says, ast.BinOp(left.left, left.op, ast.BinOp(last.left, ast.Pow(), exponent))
     if isinstance(left.op, ast.Div) and isinstance(node.op, ast.Mult):
         says = f"{missing} goes from left to right, so `{shown(right, 30)}` is not in the denominator."
         yield name, says, ast.BinOp(left.left, ast.Div(), ast.BinOp(last, ast.Mult(), right))
     if isinstance(left.op, ast.Div) and isinstance(last, ast.BinOp) and isinstance(last.op, (ast.Add, ast.Sub)):
-        says = f"In `{shown(node)}` a bracket ends too early: it has to include `{shown(right, 30)}` as well."
+        says = f"In `{shown(node)}`, a bracket ends too early: it should also include `{shown(right, 30)}`."
         yield (
             name,
             says,
@@ -262,22 +262,22 @@ def _brackets_of_a_product(node: ast.BinOp) -> Iterator[Alternative]:
             (last, (left.left, ast.BinOp(last, node.op, right))),
         ):
             says = (
-                f"In `{shown(node)}` the `{part}` applies to the whole bracket, but should apply to "
-                f"`{shown(here, 40)}` alone."
+                f"In `{shown(node)}`, the `{part}` applies to the whole bracket, but should apply only to "
+                f"`{shown(here, 40)}`."
             )
             yield name, says, ast.BinOp(both[0], sign, both[1])
 
 
 def _a_root(power: ast.BinOp, divisor: ast.expr) -> str:
     whole = [getattr(part, "value", None) for part in (power.right, divisor)]
-    return " A root is `** 0.5`, or `** (1 / 2)`." if whole == [1, 2] else ""
+    return " A square root is `** 0.5`, or `** (1 / 2)`." if whole == [1, 2] else ""
 
 
 def _of_comparison(node: ast.Compare) -> Iterator[Alternative]:
     for other in COMPARISONS.get(type(node.ops[0]), ()):
         strict = {type(node.ops[0]), other} in ({ast.Lt, ast.LtE}, {ast.Gt, ast.GtE})
         if strict:
-            says = f"The comparison `{shown(node)}` decides wrongly where both sides are equal."
+            says = f"The comparison `{shown(node)}` is wrong when both sides are equal."
         else:
             says = f"The comparison `{shown(node)}` points the wrong way."
         yield (

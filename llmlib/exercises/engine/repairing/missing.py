@@ -9,7 +9,7 @@ from llmlib.exercises.engine.repairing.edit import Edit, Slot, shown, slots
 
 
 def names(tree: ast.AST) -> Iterator[Edit]:
-    """Try another variable for each name."""
+    """Yield edits that replace a name by another variable."""
     function_names = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
     known = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
     known |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
@@ -22,7 +22,7 @@ def names(tree: ast.AST) -> Iterator[Edit]:
     for slot in slots(tree):
         node = slot.get()
         if isinstance(node, ast.Name) and node.id in known:
-            says = _of_name(slot, node, encoded)  # in the words of the code as it is
+            says = _of_name(slot, node, encoded)  # quotes the code before the change
             for other in sorted(known - {node.id, holders.get(id(node), "")} - function_names):
                 slot.set(ast.Name(other, ast.Load()))
                 yield Edit("another variable", node.lineno, says)
@@ -30,9 +30,9 @@ def names(tree: ast.AST) -> Iterator[Edit]:
 
 
 def _held(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield the `id` of each name that is put into a list just as it is, and the list's name.
+    """Yield the `id` of each name that the code puts into a list, and the list's name.
 
-    No list may be put into itself: `torch.tensor` never returns from such a list, and the process dies.
+    No edit may put a list into itself: `torch.tensor` never returns from such a list, and the process dies.
     """
     for node in ast.walk(tree):
         match node:
@@ -51,28 +51,28 @@ def _held(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _of_name(slot: Slot, node: ast.Name, encoded: set[str]) -> str:
-    """Say that a name is wrong, with enough code around it to show which one; the names in `encoded` hold strings."""
+    """Say which variable is wrong, with some code around it; the variables in `encoded` hold strings."""
     if isinstance(slot.parent, ast.Call) and called(slot.parent) == "len" and node.id in encoded:
         return f"`len({node.id})` counts characters, but a single character can be up to four bytes."
     says = f"`{node.id}` is the wrong variable here."
     parent = slot.parent
-    if isinstance(parent, ast.Attribute):  # `x.numel` may ask the wrong thing
-        return f"`{shown(parent)}` tests `{node.id}`, but should test a different variable."
+    if isinstance(parent, ast.Attribute):  # such as `x.numel`
+        return f"`{shown(parent)}` uses `{node.id}`, but should use a different variable."
     if isinstance(parent, ast.Call) and slot.field == "args" and len(parent.args) > 1 and slot.index is not None:
         place = ("first", "second", "third", "fourth", "fifth")[min(slot.index, 4)]
         return f"The {place} argument of `{shown(parent.func)}`, `{node.id}`, is the wrong variable."
     if isinstance(parent, ast.expr) and shown(parent) != node.id:
-        return f"In `{shown(parent)}` {says}"
+        return f"In `{shown(parent)}`, {says}"
     return says
 
 
-# Steps along an axis turn any single number into 0 or 1: the division prevents that.
+# A step along an axis would turn any single number into 0 or 1; dividing by `dim() > 0` prevents that.
 STEPS = (
     ("a transposition missing", "`{0}` has two axes that should be swapped first", "({0}).transpose(-2, -1)"),
     ("a transposition missing", "`{0}` has two axes that should be swapped first", "({0}).transpose(1, 2)"),
-    ("a copy missing", "you change `{0}` here, but it belongs to your caller: a copy is missing", "({0}).clone()"),
-    ("a sign missing", "a minus before `{0}` is missing", "-({0})"),
-    ("a negation missing", "`{0}` means the opposite of what is needed: a negation is missing", "~({0})"),
+    ("a copy missing", "you change `{0}` here, but it belongs to the caller: a copy is missing", "({0}).clone()"),
+    ("a sign missing", "a minus sign is missing before `{0}`", "-({0})"),
+    ("a negation missing", "`{0}` is the opposite of what you need: a negation is missing", "~({0})"),
     ("a one missing", "`{0}` is one too small here", "({0}) + 1"),
     ("a one missing", "`{0}` is one too large here", "({0}) - 1"),
     ("a root missing", "you need the square root of `{0}`", "({0}) ** 0.5"),
@@ -111,7 +111,7 @@ STEPS = (
     ("direction", "`{0}` runs in the wrong direction", "({0}).flip(-1)"),
     ("form", "`{0}` should be a tuple", "tuple({0})"),
     ("form", "`{0}` should be a list", "list({0})"),
-    # It fails for floats: nobody means these as booleans.
+    # This step fails for floats, which nobody means as booleans.
     ("form", "`{0}` should be converted to booleans", "[({0}).bool()][({0}).is_floating_point()]"),
     ("form", "`{0}` should be converted to `float32`", "({0}).float()"),
     ("form", "`{0}` is a string, but you need its bytes", "({0}).encode()"),
@@ -120,19 +120,17 @@ STEPS = (
 
 OF_SIZE = ("a root missing", "a square missing")
 OF_NUMBERS = (*OF_SIZE, "an exponential missing", "a logarithm missing", "a softmax missing")
-CHOICE = re.compile(
-    r"mask|~|[<>]|==|\.bool\(|isin|isnan|isinf"
-)  # it holds True and False: nobody would take their logarithm
+CHOICE = re.compile(r"mask|~|[<>]|==|\.bool\(|isin|isnan|isinf")  # code for booleans, whose logarithm nobody would take
 
 
 def _beside_zero(slot: Slot) -> bool:
-    """Return whether the code compares this with 0: its root and square are 0 in the same cases, up to rounding."""
+    """Return whether the code compares a value with 0: its root and square are 0 in the same cases, up to rounding."""
     beside = [slot.parent.left, *slot.parent.comparators] if isinstance(slot.parent, ast.Compare) else []
     return any(isinstance(node, ast.Constant) and node.value == 0 for node in beside)
 
 
 def _decides(slot: Slot) -> bool:
-    """Return whether the slot holds a condition, or a shape that is compared with another."""
+    """Return whether the slot holds a condition, or a shape that is compared with another shape."""
     node, parent = slot.get(), slot.parent
     equality = isinstance(parent, ast.Compare) and isinstance(parent.ops[0], (ast.Eq, ast.NotEq))
     negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
@@ -143,9 +141,9 @@ SEQUENCES = ("tuple({0})", "list({0})")
 
 
 def _asks_for_a_type(slot: Slot) -> bool:
-    """Return whether it can matter here that something is a tuple, or a list: where it is compared, returned, or a key.
+    """Return whether it can matter that a value is a tuple or a list: where the code compares, returns or hashes it.
 
-    Elsewhere the change helps for another reason: a tuple with two names does not grow under both.
+    Elsewhere, the change helps for another reason: a tuple with two names does not grow under both names.
     """
     parent = slot.parent
     if isinstance(parent, ast.Assign):
@@ -156,7 +154,7 @@ def _asks_for_a_type(slot: Slot) -> bool:
 
 
 def _counts(slot: Slot, parameters: set[str]) -> bool:
-    """Return whether a missing 1 can be a slip: next to a factor or an untouched argument, it may just be algebra."""
+    """Return whether a missing 1 can be a slip; beside a factor or an untouched argument, a 1 may just be algebra."""
     parent, node = slot.parent, slot.get()
     if isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Mult, ast.Div, ast.Pow, ast.MatMult)):
         return False
@@ -165,7 +163,7 @@ def _counts(slot: Slot, parameters: set[str]) -> bool:
 
 
 def steps(tree: ast.AST) -> Iterator[Edit]:
-    """Add a missing step somewhere."""
+    """Yield edits that add a missing step."""
     parameters = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
     for slot in slots(tree):
         node = slot.get()
@@ -176,7 +174,7 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
         text = ast.unparse(node)
         for name, says, template in STEPS:
             if name in ("a mean missing", "a sum missing") and not isinstance(slot.parent, ast.Return):
-                continue  # elsewhere it may help for another reason
+                continue  # elsewhere, the step may help for another reason
             if (name in OF_SIZE and _beside_zero(slot)) or (name in OF_NUMBERS and CHOICE.search(text)):
                 continue
             if name in ("form", "order") and isinstance(slot.parent, ast.Subscript):
@@ -184,7 +182,7 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
             if template in SEQUENCES and not _asks_for_a_type(slot):
                 continue
             if name in ("a one missing", "a sign missing") and _decides(slot):
-                continue  # it only makes a condition true, or false, in all cases
+                continue  # the step would only make a condition true, or false, in all cases
             if name == "a one missing" and not _counts(slot, parameters):
                 continue
             sentence = says.format(shown(node))
@@ -195,7 +193,7 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
 
 
 def factors(tree: ast.AST) -> Iterator[Edit]:
-    """Multiply or divide a part of a formula by a variable."""
+    """Yield edits that multiply or divide a part of a formula by a variable."""
     stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     known = sorted({n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)} | stored)
     for slot in slots(tree):
@@ -205,5 +203,5 @@ def factors(tree: ast.AST) -> Iterator[Edit]:
         for name in known:
             for operator, done in ((ast.Mult(), "multiplied"), (ast.Div(), "divided")):
                 slot.set(ast.BinOp(node, operator, ast.Name(name, ast.Load())))
-                yield Edit("a factor missing", node.lineno, f"`{shown(node)}` is not {done} by `{name}`.")
+                yield Edit("a factor missing", node.lineno, f"`{shown(node)}` should be {done} by `{name}`.")
                 slot.set(node)

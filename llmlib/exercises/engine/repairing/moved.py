@@ -1,4 +1,4 @@
-"""A function that is applied to the wrong part of the formula."""
+"""Move a function that is applied to the wrong part of the formula."""
 
 import ast
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from llmlib.exercises.engine.repairing.calls import MODULES
 from llmlib.exercises.engine.repairing.constants import called
 from llmlib.exercises.engine.repairing.edit import Edit, shown, slots
 
-# They work number by number, or normalise: the result has the shape of the input.
+# Functions that work element by element, or normalise, so that the result has the shape of the input.
 MOVABLE = {
     "gelu",
     "silu",
@@ -41,7 +41,7 @@ def edits(tree: ast.AST) -> Iterator[Edit]:
         inner = _inner(call)
         if inner is None:
             continue
-        says = f"`{_name(call)}` is applied to `{shown(inner, 40)}`; it belongs around a different part of the formula."
+        says = f"You apply `{_name(call)}` to `{shown(inner, 40)}`, but it belongs to a different part of the formula."
         source.set(inner)
         for target in list(slots(tree)):
             node = target.get()

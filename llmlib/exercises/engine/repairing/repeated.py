@@ -1,4 +1,4 @@
-"""The same change wherever the same thing occurs: a slip that was copied along with its line."""
+"""Make the same change in several spots at once, since a slip may have been copied along with its line."""
 
 import ast
 from collections.abc import Hashable, Iterator
@@ -9,7 +9,7 @@ from llmlib.exercises.engine.repairing.expressions import alternatives
 
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
-    """Make each change that is possible in two spots or more, in all of them at once."""
+    """Yield each change that is possible in two or more spots, made in all these spots at once."""
     places: dict[Hashable, list[Slot]] = {}
     for slot in slots(tree):
         keys = (_what(slot, slot.get(), other) for _, _, other in alternatives(slot, slot.get()))
@@ -22,14 +22,14 @@ def edits(tree: ast.AST) -> Iterator[Edit]:
 
 
 def _made(key: Hashable, found: list[Slot]) -> Iterator[Edit]:
-    """Sort the innermost first, so that no change touches what another one has already replaced."""
+    """Make a change in all spots, the innermost first, so that no change touches what another one has replaced."""
     kept: list[tuple[Slot, ast.expr]] = []
     first: Alternative | None = None
     lines: list[int] = []
     for slot in reversed(found):
         node = slot.get()
         first = next((a for a in alternatives(slot, node) if _what(slot, node, a[2]) == key), None)
-        if first is None:  # a change inside it has changed it
+        if first is None:  # a change inside this node has replaced the spot
             break
         kept.append((slot, node))
         lines.append(getattr(node, "lineno", 0))
@@ -64,7 +64,7 @@ def _what(slot: Slot, node: ast.expr, other: ast.expr) -> Hashable:
     return None
 
 
-TOGETHER = {"sin": "sin and cos", "cos": "sin and cos"}  # a slip with the one is made with the other as well
+TOGETHER = {"sin": "sin and cos", "cos": "sin and cos"}  # a slip with sin is usually also made with cos
 CUTS = ("reshape", "view")
 
 

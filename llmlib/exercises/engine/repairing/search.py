@@ -23,15 +23,15 @@ from llmlib.exercises.engine.trials import Trial, equal_safely
 
 MOST = 1500  # the most changes that we try
 PATIENCE = 0.03, 0.5  # the shortest and the longest time limit of one call, in seconds
-SLOWER = 4  # how many times slower than the attempt itself, whose time shows how busy the machine is
-LONGEST = 30  # how many calls may run into that limit
+SLOWER = 4  # a call may take this many times as long as the attempt, whose time shows how busy the machine is
+LONGEST = 30  # the most calls that may reach their time limit
 ROOM = 1 << 30  # the most bytes that the changed attempts may take
-SECONDS = 0.3  # seconds of computing, for all of them
+SECONDS = 0.3  # seconds of computing, for all changes together
 FEW = 6  # the number of cases for which we check the properties
 
 
 def repair(e: Examination) -> Repair | None:
-    """Find the first single change that makes all cases right and breaks no property; or None."""
+    """Find the first single change that makes all cases right and breaks no property; None if there is none."""
     source = source_of(e.attempt)
     if source is None:
         return None
@@ -40,12 +40,12 @@ def repair(e: Examination) -> Repair | None:
 
 
 def _search(e: Examination, source: Source) -> Repair | None:
-    ordered = sorted(e.trials, key=lambda trial: (not trial.wrong, trial.odd))
+    ordered = sorted(e.trials, key=lambda trial: (not trial.wrong, trial.unclear))
     bench = _Bench(ordered[0].case.args)
     patience = _patience(e.attempt, bench)
     late = 0
     numbers = all(isinstance(arg, (int, float)) for arg in ordered[0].case.args)
-    last = missing.factors(source.tree) if numbers else iter(())  # with tensors, many a product fits by broadcasting
+    last = missing.factors(source.tree) if numbers else iter(())  # with tensors, many products fit by broadcasting
     for number, edit in enumerate(chain(_edits(source.tree), last)):
         if number >= MOST or late >= LONGEST or e.out_of_time:
             return None
@@ -74,12 +74,12 @@ def _patience(attempt: Callable[..., Any], bench: "_Bench") -> float:
 
 
 def _decided(source: Source, edit: Edit, trials: Sequence[Trial], patience: float) -> Edit | None:
-    """Return the change, or what to say instead if a rival is right as well; the tree may stay as the rival left it."""
+    """Return the edit, or what to report instead if a rival is right as well; the tree may keep the rival's change."""
     for rival in edit.rivals:
         rival.slot.set(rival.node)
         try:
             right = _all_right(source.compiled(), trials, patience)
-        except Exception:  # no program
+        except Exception:  # not a valid program
             right = False
         if right:
             return rival.instead
@@ -92,10 +92,10 @@ def _keeps_properties(e: Examination, function: Callable[..., Any], trials: Sequ
 
 
 def _beside_the_task(edit: Edit, task: str) -> Edit:
-    """Be careful if the task itself mentions what the change would replace: the cause may be right beside it."""
+    """Say less if the task itself mentions what the change would replace: the cause may be right beside it."""
     if not edit.of or not re.search(rf"(?<![\w.]){re.escape(edit.of)}(?![\w.]*\w)", task):
         return edit
-    says = f"`{edit.of}` is not right here. The task does mention it: does it belong here, and what should it apply to?"
+    says = f"`{edit.of}` is not right here, though the task mentions it. Does it belong here? What should it apply to?"
     return replace(edit, says=says)
 
 
@@ -120,7 +120,7 @@ def _all_right(function: Callable[..., Any], trials: Sequence[Trial], patience: 
 
 @contextlib.contextmanager
 def _bounded_memory() -> Iterator[None]:
-    """Limit the memory: a change can ask for a huge list, and no timer stops that; on Linux it gets `MemoryError`."""
+    """Limit the memory on Linux: a change that asks for a huge list raises `MemoryError`; no timer would stop it."""
     if sys.platform != "linux":
         yield
         return
@@ -137,7 +137,7 @@ def _bounded_memory() -> Iterator[None]:
 
 
 class _Bench:
-    """Make fresh copies of one case's arguments; reuse a model, which is slow to copy, as long as it stays the same."""
+    """A source of fresh copies of a case's arguments; models are slow to copy, so we reuse a model until it changes."""
 
     def __init__(self, args: tuple[Any, ...]):
         self.args = args
@@ -151,7 +151,7 @@ class _Bench:
     def _model(self, i: int, model: nn.Module) -> nn.Module:
         if i in self.models:
             for part, copy in zip(model.modules(), self.models[i].modules()):
-                copy._forward_hooks.clear()  # those that the last call has left behind
+                copy._forward_hooks.clear()  # hooks that the last call left behind
                 copy._forward_hooks.update(part._forward_hooks)
         if i not in self.models or not same(model, self.models[i]):
             self.models[i] = duplicate(model)
@@ -159,7 +159,7 @@ class _Bench:
 
 
 def _call(function: Callable[..., Any], bench: _Bench, patience: float) -> tuple[Outcome, bool]:
-    """Call the function quickly, without what `run` watches; also return whether the call ended in time."""
+    """Call the function quickly, without the checks of `run`; also return whether the call ended in time."""
     args = bench.fresh()
     try:
         return Outcome(within(patience, function, *args)), True

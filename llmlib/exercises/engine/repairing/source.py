@@ -29,7 +29,7 @@ class Source:
 
 
 def source_of(function: Any) -> Source | None:
-    """Find the source; None for functions without it: built-in ones, objects, those typed into a plain prompt."""
+    """Find a function's source; None for built-in functions, objects, and functions typed into a plain prompt."""
     code = getattr(function, "__code__", None)
     if code is None:
         return None
@@ -37,7 +37,7 @@ def source_of(function: Any) -> Source | None:
     for name, cell in zip(code.co_freevars, function.__closure__ or ()):
         try:
             scope[name] = cell.cell_contents
-        except ValueError:  # not yet set
+        except ValueError:  # the variable is not yet set
             return None
     found = _definition(function)
     if found is None:
@@ -53,7 +53,7 @@ def source_of(function: Any) -> Source | None:
 
 
 def _helpers(function: Callable[..., Any], scope: dict[str, Any]) -> list[Callable[..., Any]]:
-    """Find the functions in the same file that this one calls."""
+    """Find the functions in the same file that this function calls."""
     code = function.__code__
     found: list[Any] = [scope.get(name) for name in (*code.co_names, *code.co_freevars)]
     home = code.co_filename
@@ -78,6 +78,6 @@ def _definition(function: Any) -> tuple[ast.FunctionDef, dict[int, str]] | None:
             body = ast.Return(node.body, lineno=node.lineno, col_offset=0)
             name = "anonymous"
             definition = ast.FunctionDef(name, node.args, [body], [], lineno=node.lineno, col_offset=0)
-            setattr(definition, "type_params", [])  # Python 3.12 and later ask for it  # noqa: B010
+            setattr(definition, "type_params", [])  # Python 3.12 and later need it  # noqa: B010
             return definition, text
     return None

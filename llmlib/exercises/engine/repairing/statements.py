@@ -45,8 +45,8 @@ def _thrown_away(body: Body, _tree: ast.AST) -> Changed:
         for target in targets:
             if isinstance(target, ast.Name):
                 says = (
-                    f"You throw away the result of `{shown(call)}`: it returns a new value and leaves "
-                    f"`{target.id}` as it was."
+                    f"You do not use the result of `{shown(call)}`, which returns a new value and leaves "
+                    f"`{target.id}` unchanged."
                 )
                 assigned = ast.Assign([ast.Name(target.id, ast.Store())], call, lineno=line.lineno)
                 yield Edit("result thrown away", line.lineno, says), _with(body, i, assigned)
@@ -68,15 +68,15 @@ def _begins_at_0(body: Body, tree: ast.AST) -> Changed:
             others = [start if n == place else v for n, v in enumerate(values)]
             new = ast.Assign([target], ast.Tuple(others, ast.Load()) if several else start, lineno=line.lineno)
             says = (
-                f"Your search begins with `{name.id} = {shown(first)}`. Where everything is "
-                f"{'below' if side else 'above'} that, nothing ever counts as better. Begin with the first item, "
+                f"Your search begins with `{name.id} = {shown(first)}`. If all values are "
+                f"{'below' if side else 'above'} that, no value ever counts as better. Begin with the first item, "
                 f"or with {'minus ' if side else ''}infinity."
             )
             yield Edit("where a search begins", line.lineno, says), _with(body, i, new)
 
 
 def _beaten(tree: ast.AST, name: str) -> str | None:
-    """Return "-" if a value has to be above `name` to replace it, "" if below; None if nothing does so."""
+    """Return "-" if a value has to be above `name` to replace it, "" if below; None if no value replaces it."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.If):
             continue
@@ -109,7 +109,7 @@ def _not_returned(body: Body, tree: ast.AST) -> Changed:
             if isinstance(last, ast.Expr):
                 values.insert(0, last.value)
             for value in values:
-                says = f"`{function.name}` does not return what it makes (`return` is missing at its end)."
+                says = f"`{function.name}` does not return its result: a `return` is missing at the end."
                 yield Edit("return missing", last.lineno, says), [*body, ast.Return(value)]
 
 
@@ -118,10 +118,10 @@ def _overwritten(body: Body, _tree: ast.AST) -> Changed:
         if isinstance(line, ast.Assign) and len(line.targets) == 1:
             target = line.targets[0]
             read = {ast.dump(node) for node in ast.walk(line.value)}
-            uses_itself = ast.dump(target).replace("Store", "Load") in read  # `x = x + 1` does add to it
+            uses_itself = ast.dump(target).replace("Store", "Load") in read  # `x = x + 1` already adds to x
             adds = not (uses_itself or isinstance(line.value, ast.Constant))  # `+= False` does nothing
             if adds and isinstance(target, (ast.Name, ast.Subscript)):
-                says = f"`{shown(line)}` overwrites what was there; it should add to it."
+                says = f"`{shown(line)}` overwrites the old value, but should add to it."
                 yield (
                     Edit("overwritten", line.lineno, says),
                     _with(body, i, ast.AugAssign(target, ast.Add(), line.value)),
@@ -150,18 +150,18 @@ def _too_many(body: Body, _tree: ast.AST) -> Changed:
             continue
         rest = _with(body, i) or [ast.Pass()]
         if not hasattr(line, "body") or _only_leaves(line):
-            says = f"Without `{shown(line)}` everything would be right."
+            says = f"Without `{shown(line)}`, everything would be right."
             yield Edit("a line too many", line.lineno, says), rest
         elif isinstance(line, ast.If) and not line.orelse:
-            says = f"Without the block that begins with `if {shown(line.test)}` everything would be right."
+            says = f"Without the block that begins with `if {shown(line.test)}`, everything would be right."
             yield Edit("a block too many", line.lineno, says), rest
         if isinstance(line, ast.If):
-            says = f"The condition `{shown(line.test)}` is not needed, or leaves out too much."
+            says = f"You do not need the condition `{shown(line.test)}`, or it leaves out too much."
             yield Edit("a condition too many", line.lineno, says), _with(body, i, *line.body)
 
 
 def _only_leaves(line: ast.stmt) -> bool:
-    """Return whether it is an `if` that only returns, continues or breaks."""
+    """Return whether the statement is an `if` that only returns, continues or breaks."""
     leaving = (ast.Return, ast.Continue, ast.Break, ast.Raise)
     return isinstance(line, ast.If) and not line.orelse and isinstance(line.body[0], leaving)
 
@@ -185,12 +185,12 @@ def _misplaced(body: Body, _tree: ast.AST) -> Changed:
             if 0 <= at < len(body) and not isinstance(body[at], ast.FunctionDef):
                 moved = body[at]
                 larger = _copy_with(line, [*inner, moved] if way == "after" else [moved, *inner])
-                says = f"`{shown(moved)}` is {way} the {what}, but belongs inside."
+                says = f"`{shown(moved)}` is {way} the {what}, but belongs inside it."
                 others = [larger if n == i else s for n, s in enumerate(body) if n != at]
                 yield Edit("outside of the loop", moved.lineno, says), others
         if isinstance(line, ast.If) and not line.orelse and i + 1 < len(body):
             alternative = ast.copy_location(ast.If(line.test, inner, body[i + 1 :]), line)
-            says = f"What follows `if {shown(line.test)}` always runs; it belongs in an `else`."
+            says = f"The code after `if {shown(line.test)}` always runs, but it belongs in an `else`."
             yield Edit("else missing", line.lineno, says), [*body[:i], alternative]
 
 
@@ -207,8 +207,8 @@ def _exchanged(body: Body, _tree: ast.AST) -> Changed:
             says = f"`{shown(body[i])}` comes too early: it belongs after `{shown(body[j], 40)}`."
             if isinstance(body[j], ast.Return):
                 says = (
-                    f"`{shown(body[i])}` comes too early: it should happen after what `{shown(body[j], 40)}` computes. "
-                    "Nothing runs after a `return`, so keep that result in a variable first, and return the variable."
+                    f"`{shown(body[i])}` comes too early: it belongs after the computation in `{shown(body[j], 40)}`. "
+                    "Nothing runs after a `return`, so keep the result in a variable first, and return the variable."
                 )
             yield Edit("too early", body[i].lineno, says), moved
             if j > i + 1:
@@ -234,10 +234,10 @@ def _jumps(body: Body, _tree: ast.AST) -> Changed:
             )
         if isinstance(line, ast.Continue):
             yield (
-                Edit("loop goes on", line.lineno, "`continue` carries on where the loop should end."),
+                Edit("loop goes on", line.lineno, "`continue` keeps the loop running where it should end."),
                 _with(body, i, ast.Break()),
             )
         if isinstance(line, ast.If):
             looped = ast.While(line.test, line.body, [])
-            says = f"`if {shown(line.test)}` runs its lines once; they should repeat as long as the condition holds."
+            says = f"`if {shown(line.test)}` runs its lines once, but they should repeat while the condition holds."
             yield Edit("once instead of again", line.lineno, says), _with(body, i, looped)

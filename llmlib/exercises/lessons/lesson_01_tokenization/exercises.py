@@ -31,7 +31,7 @@ WORDS = (
 )
 
 
-LETTERS = "".join(map(chr, range(33, 123)))  # ninety distinct characters, so each learned pair needs a round of its own
+LETTERS = "".join(map(chr, range(33, 123)))  # ninety distinct characters, so each learned pair needs a separate round
 LONG_CHARACTERS = "🙂𝄞"  # two characters of four bytes each, and no two of the seven pairs are equal
 
 
@@ -53,11 +53,11 @@ def cases_most_common_pair(seed):
         Case(([],), "no ids at all"),
         Case(([5],), "a single id, so no pair"),
         Case(([5, 4],), "a single pair"),
-        Case(([6, 2, 6, 2, 1, 9, 1, 9, 1],), "two pairs equally often, and the later pair is smaller"),
-        Case(([1, 3, 9, 1, 2, 9],), "two pairs equally often, with the same first id"),
-        Case(([30, 4, 8, 5, 30, 4, 8, 5],), "two pairs equally often, with ids of one digit and of two"),
-        Case(([3, 3, 3, 3, 1, 2, 1, 2, 3],), "a run of one id: pairs overlap"),
-        Case(([7, 7, 3, 7, 7, 4, 7, 7],), "runs of two, which are the commonest pair"),
+        Case(([6, 2, 6, 2, 1, 9, 1, 9, 1],), "two pairs occur equally often, and the later pair is smaller"),
+        Case(([1, 3, 9, 1, 2, 9],), "two pairs occur equally often, with the same first id"),
+        Case(([30, 4, 8, 5, 30, 4, 8, 5],), "two pairs occur equally often, with ids of one digit and of two digits"),
+        Case(([3, 3, 3, 3, 1, 2, 1, 2, 3],), "a run of equal ids, in which pairs overlap"),
+        Case(([7, 7, 3, 7, 7, 4, 7, 7],), "runs of two equal ids, which form the commonest pair"),
         Case(([9, 1, 4, 2, 9, 1, 4, 2],), "two pairs occur equally often"),
         Case(([2, 1, 5, 1, 2, 6, 2, 1, 7, 1, 2, 8, 4, 9, 4, 9, 4, 9],), "(1, 2) and (2, 1) both occur"),
         *(Case((random_ids(rng, 4 + n, 2 + n % 3),)) for n in range(30)),
@@ -81,10 +81,10 @@ def cases_merge(seed):
         Case(([5, 6, 7, 5, 6], (5, 6), 256)),
         Case(([], (1, 2), 256), "no ids at all"),
         Case(([1], (1, 2), 256), "a single id"),
-        Case(([1, 2], (1, 2), 256), "nothing but the pair"),
+        Case(([1, 2], (1, 2), 256), "only the pair"),
         Case(([3, 2, 1], (1, 2), 256), "the pair does not occur"),
         Case(([5, 6, 5, 6, 5, 6], (5, 6), 257), "the pair three times in a row"),
-        Case(([4, 4, 4, 9], (4, 4), 300), "three equal ids: only two of them can be one pair"),
+        Case(([4, 4, 4, 9], (4, 4), 300), "three equal ids: only two of them can form a pair"),
         Case(([1, 2, 1, 3, 2, 1, 2, 2, 3], (1, 2), 257)),
         Case(([15, 6, 7, 5, 60, 5, 6], (5, 6), 258), "ids of several digits"),
         *(Case((random_ids(rng, n, 2), (rng.randint(1, 2), rng.randint(1, 2)), 256 + n)) for n in (9, 17, 33, 34, 65)),
@@ -96,14 +96,12 @@ def merge_keeps_the_text(call, case):
     ids, pair, new_id = case.args
     back = [x for id in call(ids, pair, new_id) for x in (pair if id == new_id else (id,))]
     if back != list(ids):
-        return (
-            f"If each {new_id} of your result becomes {pair} again, you get {back[:12]}, but the input was {ids[:12]}."
-        )
+        return f"Replacing each {new_id} in your result with {pair} gives {back[:12]}, but the input was {ids[:12]}."
     return None
 
 
 class Handed(list):
-    """Keep the very list that the attempt gets, not a copy."""
+    """A list that `deepcopy` does not copy, so that a probe can recognise it in the result."""
 
     def __deepcopy__(self, _memo):
         return self
@@ -114,8 +112,8 @@ def own_list_returned(call, case):
     handed = Handed(ids)
     if call(handed, pair, new_id) is handed:
         return (
-            "Your function returns the list that it was given. Anyone who later changes one of them changes both; "
-            "`list(ids)` makes a new one."
+            "Your function returns the list that it was given, so a change to the result also changes the input. "
+            "`list(ids)` makes a new list."
         )
     return None
 
@@ -126,7 +124,7 @@ MERGE = Exercise(
     cases=cases_merge,
     faulty=faulty_merge,
     probes=(
-        Probe("Splitting every new id again gives the old ids.", merge_keeps_the_text),
+        Probe("Splitting each new id into its pair again restores the old ids.", merge_keeps_the_text),
         Probe("The result is a new list.", own_list_returned),
     ),
 )
@@ -145,13 +143,13 @@ def cases_count_pairs(seed):
         Case(({(1, 2, 3): 10, (2, 3): 1},)),
         Case(({},), "no pieces"),
         Case(({(7,): 5},), "a piece of one id"),
-        Case(({(4, 4, 4): 2},), "a run of one id: the pair occurs twice, with an overlap"),
-        Case(({(1, 2): 1, (3, 4): 1},), "pieces side by side"),
+        Case(({(4, 4, 4): 2},), "a run of equal ids: the pair occurs twice and overlaps itself"),
+        Case(({(1, 2): 1, (3, 4): 1},), "two pieces, one after the other"),
         Case(
             ({(1, 2, 1, 2, 5): 3, (2, 1): 4, (5, 5, 5): 2, (9,): 6},),
-            "a pair occurs twice in one piece, and in reverse order",
+            "a pair occurs twice in one piece, and also in reverse order",
         ),
-        Case(({(6, 7, 8): 2, (7, 8): 5, (6, 7): 3},), "pairs that several pieces have"),
+        Case(({(6, 7, 8): 2, (7, 8): 5, (6, 7): 3},), "pairs that occur in several pieces"),
         *(Case((pieces(n, length),)) for n, length in ((3, 4), (6, 5), (12, 6))),
     ]
 
@@ -174,14 +172,14 @@ def cases_train(seed):
         Case(("hug hugs", 2)),
         Case(("", 5), "an empty text"),
         Case(("a", 5), "a single character"),
-        Case(("low lower", 0), "no merges wanted"),
-        Case(("abc", 5), "more merges wanted than there are pairs"),
+        Case(("low lower", 0), "no merges requested"),
+        Case(("abc", 5), "more merges requested than there are pairs"),
         Case(("日本日本", 4), "characters of three bytes each"),
         Case(("aaaaaaaa", 3)),
-        Case(("aaaaxyxyxy", 4), "a run, where pairs overlap"),
-        Case(("aaabaaabaaab", 4), "runs of three"),
-        Case(("hug hugs hug", 258), "more than 256 merges wanted"),
-        Case(("  Hug hug Hug  ", 3), "capitals, and spaces around"),
+        Case(("aaaaxyxyxy", 4), "a run of equal letters, in which pairs overlap"),
+        Case(("aaabaaabaaab", 4), "runs of three equal letters"),
+        Case(("hug hugs hug", 258), "more than 256 merges requested"),
+        Case(("  Hug hug Hug  ", 3), "capitals, and spaces at both ends"),
         *(Case((random_text(rng, n), merges)) for n, merges in ((6, 6), (12, 10), (20, 12))),
         Case((random_text(rng, 8) + " über naïve 日本", 15)),
         Case((LONG_CHARACTERS, 20), "characters of four bytes each, merged until one token is left"),
@@ -200,7 +198,7 @@ TRAIN = Exercise(
 # --- tokenization.encode ---
 
 
-# Any two orders of applying merges give different ids for one of these.
+# Any two orders of applying the merges give different ids for at least one of these texts.
 TANGLED = [
     ("dcbaacdcdcadcdcddcaca", [(100, 99), (99, 100), (100, 100), (98, 97), (99, 258), (258, 258), (257, 99)]),
     ("ccdacadaadcaaddcaad", [(97, 97), (99, 97), (97, 99), (256, 256), (256, 257), (100, 258), (257, 98), (100, 97)]),
@@ -216,7 +214,7 @@ def cases_encode(seed):
         Case(("hugs", hug)),
         Case(("", hug), "an empty text"),
         Case(("xyz", hug), "no merge applies"),
-        Case((" hug  hugs ", [(32, 104), *hug]), "spaces around and within"),
+        Case((" hug  hugs ", [(32, 104), *hug]), "spaces at both ends and in the middle"),
         Case(("Hug HUG hug", hug), "capitals"),
         Case(
             ("hab hug", [(122, 122), (97, 98), (104, 117), (104, 257), (258, 103)]),
@@ -224,15 +222,18 @@ def cases_encode(seed):
         ),
         Case(("abab", []), "no merges were learned"),
         Case(("abc", [(98, 99), (97, 98)]), "two merges compete for the same b"),
-        Case(("ababc", [(97, 98), (98, 99), (256, 256), (97, 257)]), "the longest token is not reached"),
-        Case(("abcbcabab", [(98, 99), (97, 98), (97, 256)]), "one pair is commoner, but another was learned earlier"),
+        Case(("ababc", [(97, 98), (98, 99), (256, 256), (97, 257)]), "some learned tokens never appear"),
+        Case(
+            ("abcbcabab", [(98, 99), (97, 98), (97, 256)]),
+            "one pair is commoner in this text, but another was learned first",
+        ),
         Case(("hughug hug", hug), "a pair that occurs several times"),
         Case(("日本 hug 日", [(230, 151), (256, 165), *[(117, 103)]]), "characters of several bytes"),
-        Case(("aabaaab", [(97, 98), (97, 97), (97, 256)]), "a run in which pairs overlap"),
+        Case(("aabaaab", [(97, 98), (97, 97), (97, 256)]), "a run of equal letters, in which pairs overlap"),
         Case(("aaab aaaaa", [(97, 97), (256, 97)]), "runs of an odd number of equal letters"),
-        *(Case(case, "merges in each other's way") for case in TANGLED),
+        *(Case(case, "merges that compete for the same bytes") for case in TANGLED),
         *(Case((random_text(rng, n), learned[: 10 * n])) for n in (2, 3, 4, 6, 9, 12)),
-        *(Case((" ".join([rng.choice(WORDS)] * n), learned), "one word again and again") for n in (2, 3, 4)),
+        *(Case((" ".join([rng.choice(WORDS)] * n), learned), "one word, repeated many times") for n in (2, 3, 4)),
         Case(
             (LONG_CHARACTERS, simple_bpe.train(LONG_CHARACTERS, 7)),
             "characters of four bytes each, merged until one token is left",
@@ -247,7 +248,10 @@ def ids_that_exist(call, case):
     last = 255 + len(merges)
     if largest <= last:
         return None
-    return f"Your result holds {largest}. With {len(merges)} merges, no id is larger than {last}, whatever the text."
+    return (
+        f"Your result contains {largest}. With {len(merges)} merges, the largest possible id is {last}, whatever the "
+        "text."
+    )
 
 
 ENCODE = Exercise(
@@ -256,7 +260,7 @@ ENCODE = Exercise(
     helpers=(simple_bpe.merge,),
     cases=cases_encode,
     faulty=faulty_encode,
-    probes=(Probe("There is one id for each byte and for each merge.", ids_that_exist),),
+    probes=(Probe("Every id in the result belongs to a byte or to a merge.", ids_that_exist),),
 )
 
 
@@ -276,15 +280,15 @@ def cases_decode(seed):
     return [
         Case(([257, 115], hug)),
         Case(([], hug), "no ids"),
-        Case(([104, 105], []), "bytes alone"),
+        Case(([104, 105], []), "only bytes"),
         Case((list("é".encode()), []), "a character whose two bytes are two tokens"),
-        Case(([*b"a", *"日".encode()[:2]], []), "the last character is cut: its third byte is missing"),
+        Case(([*b"a", *"日".encode()[:2]], []), "the last character is incomplete: its third byte is missing"),
         Case(([255, 104, 105], []), "a byte that UTF-8 never uses"),
         Case(([32, 257, 10, 257, 32, 32], hug), "spaces and line breaks at the ends"),
         Case(([259, 256, 258], [(117, 103), (104, 256), (257, 115), (258, 258)]), "tokens within tokens within tokens"),
         *(Case((coded(n), learned)) for n in (2, 5, 9)),
         Case((simple_bpe.encode("naïve über 日本 🙂", learned[:3]), learned)),
-        Case(([375, 258], nested), "120 merges, each of which uses the token of the one before"),
+        Case(([375, 258], nested), "120 merges, each of which uses the token of the merge before"),
     ]
 
 

@@ -1,4 +1,7 @@
-"""Wrong solutions to exercises on pairs: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to exercises on pairs.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -56,7 +59,7 @@ def faulty_most_common_pair(
 
 
 def _one_of(best: list[Pair], known: set[Pair], tie: Tie) -> Pair:
-    """Choose among equally common pairs, which come in the order in which they first occur."""
+    """Choose among equally common pairs, listed in the order in which they first occur."""
     match tie:
         case "smaller":
             return min(best)
@@ -83,7 +86,7 @@ def _one_of(best: list[Pair], known: set[Pair], tie: Tie) -> Pair:
 
 
 def _pairs(ids: list[int], windows: Windows) -> list[Pair]:
-    """List the pairs of ids, in one of the ways in which people take pairs from a list."""
+    """List the pairs of ids in one of the ways, right or wrong, in which people pair them."""
     match windows:
         case "sliding":
             return list(pairwise(ids))

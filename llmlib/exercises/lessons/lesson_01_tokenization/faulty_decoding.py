@@ -1,11 +1,11 @@
-"""Wrong solutions to `decode`: a copy of the reference whose keyword arguments switch faults on."""
+"""Wrong solutions to `decode`: a copy of the reference solution, with keyword arguments that switch faults on."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 from llmlib.tokenization.simple_bpe import Pair
 
-LONGEST = 1 << 22  # bytes of a token
+LONGEST = 1 << 22  # the largest size of a token, in bytes
 
 DecodeJoin = Literal["bytes", "texts", "texts of bytes", "spaces", "bytes, spaces", "bytes, lines", "bytes, commas"]
 BETWEEN: dict[DecodeJoin, bytes] = {"bytes": b"", "bytes, spaces": b" ", "bytes, lines": b"\n", "bytes, commas": b","}
@@ -40,7 +40,7 @@ def faulty_decode(
     if levels == "right half a byte":
         return bytes(b for id in ids for b in _leftmost(id, merges)).decode(codec, errors)
     tokens = [_looked_up(table, id, first_id, unknown) for id in ids]
-    if errors == "whole text" or errors == "one at the end":  # for `except UnicodeDecodeError`
+    if errors == "whole text" or errors == "one at the end":  # imitate `except UnicodeDecodeError`
         return _or_one_sign(b"".join(tokens), errors)
     if join in BETWEEN:
         text = BETWEEN[join].join(tokens).decode(codec, errors)
@@ -67,7 +67,7 @@ def _table(merges: Sequence[Pair], order: Literal["left first", "right first"], 
 
 
 def _lengthened(ids: Sequence[int], merges: Sequence[Pair]) -> list[int]:
-    """Do what `table[new] = table[left]` and `table[new] += table[right]` do: the two share a list."""
+    """Decode with `table[new] = table[left]` and `table[new] += table[right]`: both tokens share a list."""
     table = [[b] for b in range(256)]
     for left, right in merges:
         table.append(table[left])
@@ -78,7 +78,7 @@ def _lengthened(ids: Sequence[int], merges: Sequence[Pair]) -> list[int]:
 
 
 def _or_one_sign(raw: bytes, errors: Literal["whole text", "one at the end"]) -> str:
-    """Write a single � by hand for broken bytes."""
+    """Decode the bytes, and write a single � for broken bytes."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -87,7 +87,7 @@ def _or_one_sign(raw: bytes, errors: Literal["whole text", "one at the end"]) ->
 
 
 def _leftmost(id: int, merges: Sequence[Pair]) -> list[int]:
-    """Follow only the left half of a merge, and take the right half if it is a byte."""
+    """Take apart only the left half of each merge, and keep the right half only if it is a byte."""
     found: list[int] = []
     while id >= 256:
         id, right = merges[id - 256]

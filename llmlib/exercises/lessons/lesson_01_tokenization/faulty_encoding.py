@@ -1,4 +1,4 @@
-"""Wrong solutions to `encode`: a copy of the reference whose keyword arguments switch faults on."""
+"""Wrong solutions to `encode`: a copy of the reference solution, with keyword arguments that switch faults on."""
 
 import re
 from collections import Counter
@@ -84,7 +84,7 @@ def _encode_each(parts: Sequence[str], merges: Sequence[Pair]) -> list[int]:
 
 
 def _merge_one_by_one(ids: list[int], rank: Mapping[Pair, int], first_id: int, order: Next) -> list[int]:
-    """Choose the next pair again after each merge."""
+    """Merge one pair at a time, and choose the next pair again after each merge."""
     while possible := [pair for pair in pairwise(ids) if pair in rank]:
         pair = _next_pair(ids, possible, rank, order)
         if pair not in rank:
@@ -124,7 +124,7 @@ def _next_pair(ids: list[int], possible: list[Pair], rank: Mapping[Pair, int], o
 
 
 def _sweep(ids: list[int], rank: Mapping[Pair, int], first_id: int) -> list[int]:
-    """Go once from left to right, and merge each known pair on the way."""
+    """Go through the ids once, from left to right, and merge each known pair."""
     found, i = [], 0
     while i < len(ids):
         pair = ids[i], ids[i + 1] if i + 1 < len(ids) else -1
@@ -134,7 +134,7 @@ def _sweep(ids: list[int], rank: Mapping[Pair, int], first_id: int) -> list[int]
 
 
 def _merge_on_the_spot(ids: list[int], rank: Mapping[Pair, int], first_id: int) -> list[int]:
-    """Go once from left to right, and try to merge each new token with its right neighbour at once."""
+    """Go through the ids once, from left to right, and try to merge each new token at once with its right neighbour."""
     ids, i = list(ids), 0
     while i + 1 < len(ids):
         if (pair := (ids[i], ids[i + 1])) in rank:

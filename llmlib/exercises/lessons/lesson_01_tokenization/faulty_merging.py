@@ -1,4 +1,4 @@
-"""Wrong solutions to `merge`: a copy of the reference whose keyword arguments switch faults on."""
+"""Wrong solutions to `merge`: a copy of the reference solution, with keyword arguments that switch faults on."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -79,7 +79,7 @@ def _written(both: list[int], new_id: int, write: MergeWrite, left_to_right: boo
 
 
 def _merge_in_place_of_the_last(ids: list[int], pair: Pair, new_id: int) -> list[int]:
-    """Compare each id with the original one before it, even if that one is already part of a merge."""
+    """Compare each id with the original id before it, even if that id is already part of a merge."""
     merged: list[int] = []
     for i, id in enumerate(ids):
         if i and (ids[i - 1], id) == pair:
@@ -111,5 +111,5 @@ FAULTS_OF_MERGE: dict[Merging | None, dict[str, Any]] = {
 
 
 def merge_with(merging: Merging | None, ids: Sequence[int], pair: Pair, new_id: int) -> list[int]:
-    """Merge with one fault, as a reader's own faulty `merge` does."""
+    """Merge with one fault, as a reader's own faulty `merge` would."""
     return faulty_merge(ids, pair, new_id, **FAULTS_OF_MERGE[merging])

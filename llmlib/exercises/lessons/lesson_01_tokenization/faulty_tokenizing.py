@@ -1,4 +1,7 @@
-"""Wrong solutions to exercises in `tokenizing`: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to exercises in `tokenizing`.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -160,7 +163,7 @@ def faulty_read_vocabulary(
     tokens: Literal["merges", "bytes", "unknown left out", "our ids", "not entered"] = "merges",
     missing: Literal["is 0", "raises"] = "is 0",
 ) -> Any:
-    """`missing` says what happens if half of a merge is unknown: that half counts as 0, or an error is raised."""
+    """Read a vocabulary with faults; `missing` says whether an unknown half of a merge is 0 or raises an error."""
     shown = _shown(hidden, soft)
     away = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown}
@@ -198,7 +201,7 @@ def faulty_read_vocabulary(
 
 
 def _shown(hidden: ReadVocabularyHidden, soft: ReadVocabularySoft) -> list[int]:
-    """List the bytes that GPT-2 writes as the character with the same number."""
+    """List the bytes that are written as the character with the same number."""
     match soft:
         case "shown":
             return [*range(33, 127), *range(161, 256)]

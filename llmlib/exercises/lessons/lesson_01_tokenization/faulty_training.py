@@ -1,4 +1,4 @@
-"""Wrong solutions to `train`: a copy of the reference whose keyword arguments switch faults on."""
+"""Wrong solutions to `train`: a copy of the reference solution, with keyword arguments that switch faults on."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ from llmlib.exercises.lessons.lesson_01_tokenization.faulty_merging import Mergi
 from llmlib.tokenization import simple_bpe
 from llmlib.tokenization.simple_bpe import Pair
 
-LONGEST_TOKEN = 1 << 16  # bytes
+LONGEST_TOKEN = 1 << 16  # in bytes
 TrainNewId = Literal["next", "same", "downwards", "downwards from one more", "largest", "kinds", "length"]
 
 
@@ -64,7 +64,7 @@ def faulty_train(
 
 
 def _number(ids: list[int], n_before: int, n_merges: int, first_id: int, new_id: TrainNewId) -> int:
-    """Return the id of a new token, when there are already `n_before` others."""
+    """Return the id of a new token, after `n_before` other merges."""
     match new_id:
         case "next":
             return first_id + n_before
@@ -86,7 +86,7 @@ def _as_bytes(merges: list[Pair]) -> list[tuple[bytes, bytes]]:
     """Write each pair as the bytes of its two halves."""
     table = [bytes([b]) for b in range(256)]
     for left, right in merges:
-        if len(table[left]) > LONGEST_TOKEN:  # of a merge that never comes to an end, each token doubles
+        if len(table[left]) > LONGEST_TOKEN:  # with a faulty merge, tokens can double in length forever
             raise MemoryError
         table.append(table[left] + table[right])
     return [(table[left], table[right]) for left, right in merges]

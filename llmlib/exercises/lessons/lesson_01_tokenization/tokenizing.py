@@ -1,4 +1,4 @@
-"""Exercises of lesson 01 that turn `encode` and `decode` into a whole tokenizer: pieces, special tokens, numbers."""
+"""Exercises of lesson 01 that turn `encode` and `decode` into a complete tokenizer with pieces and special tokens."""
 
 import random
 import re
@@ -19,7 +19,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """Merges from `train`, the model's numbers for our ids, its special tokens, and the pattern that cuts a text."""
+    """A model's tokenizer: merges from `train`, the model's number for each of our ids, special tokens, a pattern."""
 
     merges: list[tuple[int, int]]
     numbers: list[int]
@@ -34,7 +34,7 @@ class Tokenizer:
 
 
 def tokenize(text, tokenizer):
-    """Turn special tokens into their numbers, cut the text between them into pieces, and encode each piece."""
+    """Return the model's numbers for a text: cut it at special tokens, cut the rest into pieces, encode each piece."""
     ids = []
     signs = "|".join(map(re.escape, tokenizer.special))
     for part in re.split(f"({signs})", text) if signs else [text]:
@@ -51,7 +51,7 @@ LINES = r"[^\n]*\n?"
 
 
 def a_tokenizer(seed, special, pattern=WORDS, n_merges=12, shift=40):
-    """Make a tokenizer that numbers our tokens in another order, as another model does."""
+    """Make a tokenizer that numbers the tokens in a different order than we do, as another model's tokenizer does."""
     merges = simple_bpe.train("the hat on the cat, the cat in the hat: banana, über, naïve 🙂", n_merges)
     numbers = list(range(shift, shift + 256 + len(merges)))
     random.Random(seed).shuffle(numbers)
@@ -70,12 +70,12 @@ def cases_tokenize(seed):
         Case(("the cat<|end|>the hat", some), "a special token between two texts"),
         Case(("<|user|>the banana<|end|>", some), "special tokens at both ends"),
         Case(("the hat<|end|><|user|> the cat <|end|>", some), "two special tokens side by side, and spaces"),
-        Case(("the cat<|end|>", none), "no special tokens are known, so these are letters"),
+        Case(("the cat<|end|>", none), "no special tokens are known, so this is ordinary text"),
         Case(("naïve über 🙂<|end|>🙂", some), "characters of several bytes"),
         Case(("the hat in<|end|>the cat on a hat, the banana", a_tokenizer(seed, CHAT, LINES)), "lines as pieces"),
         Case(("on the\ncat\n\n<|user|>in\nthe hat", a_tokenizer(seed, CHAT, LINES, 20)), "line breaks"),
         Case(("end <|end|", some), "nearly a special token"),
-        Case(("the (cat.hat) [in] the+", signs), "characters that mean something to `re`"),
+        Case(("the (cat.hat) [in] the+", signs), "special tokens with characters that have a special meaning in `re`"),
     ]
 
 
@@ -93,7 +93,7 @@ TOKENIZE = Exercise(
 
 
 def detokenize(ids, tokenizer):
-    """Turn ids into text: special tokens become their names, and everything between two of them is decoded together."""
+    """Turn ids into text: write special tokens as their names, and decode all ids between two of them at once."""
     names = {number: name for name, number in tokenizer.special.items()}
     ours = {number: id for id, number in enumerate(tokenizer.numbers)}
     text = ""
@@ -122,7 +122,7 @@ def cases_detokenize(seed):
         case("the hat<|end|><|user|> the cat <|end|>in", some, "two special tokens side by side, and spaces"),
         case("naïve 日本 🙂", none, "characters made of several tokens"),
         case("日本<|end|>日本 and 🙂", some, "characters made of several tokens, on both sides"),
-        case("the 日", some, "a character that is cut", cut=1),
+        case("the 日", some, "a character whose last token is missing", cut=1),
         case("a long way to the hat, the cat and the banana", a_tokenizer(seed, CHAT, n_merges=20)),
     ]
 
@@ -141,7 +141,7 @@ DETOKENIZE = Exercise(
 
 
 def read_vocabulary(vocab, merges):
-    """Turn GPT-2's merges of strings into pairs of our ids, and list GPT-2's id for each of our ids."""
+    """Turn GPT-2's merges, pairs of strings, into pairs of our ids, and list GPT-2's id for each of our ids."""
     shown = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
     hidden = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown} | {chr(256 + i): byte for i, byte in enumerate(hidden)}
@@ -171,22 +171,22 @@ def cases_read_vocabulary(seed):
         return Case(({name: 3 + place for place, name in enumerate(names)}, merges), note)
 
     return [
-        case("hug hugs", 2, "two merges, and no space in them"),
+        case("hug hugs", 2, "two merges without a space"),
         case("the hat on the cat, the cat in the hat", 12, "tokens with a space: Ġ"),
         case("one\n\ntwo\n\n\tthree\n\n\tfour", 8, "line breaks and tabs"),
-        case("日本 日本 naïve über 🙂🙂", 16, "bytes that are not characters"),
+        case("日本 日本 naïve über 🙂🙂", 16, "bytes that are not whole characters"),
         case("abc", 0, "no merges"),
-        case("banana banana", 5, "a vocabulary without some bytes", kept=230),
+        case("banana banana", 5, "a vocabulary that lacks some bytes", kept=230),
     ]
 
 
 def no_tuples(call, case):
     pairs = call(*case.args)[0]
-    if all(isinstance(pair, tuple) for pair in pairs):
+    other = next((pair for pair in pairs if not isinstance(pair, tuple)), None)
+    if other is None:
         return None
-    return (
-        f"Your first pair is {pairs[0]}, a list. Your `encode` compares pairs with tuples, and a list never equals one."
-    )
+    kind = type(other).__name__
+    return f"The pair {other} is a {kind}. Your `encode` compares pairs with tuples, and a {kind} never equals a tuple."
 
 
 READ_VOCABULARY = Exercise(

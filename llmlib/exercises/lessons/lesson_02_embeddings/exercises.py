@@ -1,4 +1,4 @@
-"""Exercises of lesson 02: look vectors up, compare them, and add positions."""
+"""Exercises of lesson 02: look up vectors, compare them, and compute position vectors."""
 
 from pathlib import Path
 
@@ -56,7 +56,7 @@ LOOKUP = Exercise(
 def cases_cosine(seed):
     return [
         Case((torch.tensor([[3.0, 4.0]]), torch.tensor([[6.0, 8.0], [-4.0, 3.0]]))),
-        Case((randn(seed, 1, 1), randn(seed + 1, 1, 1)), "vectors of one number"),
+        Case((randn(seed, 1, 1), randn(seed + 1, 1, 1)), "one-dimensional vectors"),
         Case((randn(seed, 2, 3), randn(seed + 1, 4, 3))),
         Case((randn(seed, 3, 5) * 100, randn(seed + 1, 2, 5) / 100), "long and short vectors"),
         Case((torch.cat((torch.zeros(1, 3), randn(seed + 3, 2, 3))), randn(seed, 2, 3)), "a vector of zeros"),
@@ -72,14 +72,14 @@ def cases_cosine(seed):
 def between_minus_one_and_one(call, case):
     largest = call(*case.args).abs().max().item()
     if largest > 1 + 1e-3:
-        return f"A cosine is between −1 and 1; your largest has an absolute value of {largest:.4g}."
+        return f"A cosine is between −1 and 1; your largest result has an absolute value of {largest:.4g}."
     return None
 
 
 def deaf_to_length(call, case):
     x, y = case.args
     if not equal(call(x, y), call(3 * x, y)):
-        return "With x three times as long, your result changes, but the angles do not."
+        return "If the rows of x become three times as long, your result changes, although the angles stay the same."
     return None
 
 
@@ -106,14 +106,14 @@ def cases_nearest(seed):
     return [
         Case((torch.tensor([1.0, 0.1]), table, 2)),
         Case((randn(seed, 3), randn(seed + 1, 1, 3), 1), "a table of one row"),
-        Case((randn(seed, 3), randn(seed + 1, 5, 3), 9), "more neighbours wanted than there are rows"),
+        Case((randn(seed, 3), randn(seed + 1, 5, 3), 9), "`k` is larger than the number of rows"),
         Case((randn(seed, 4) * 3, randn(seed + 1, 12, 4) * lengths, 5), "rows of very different lengths"),
-        Case((randn(seed, 4) * 2, randn(seed + 2, 12, 4) * lengths.flip(0), 12), "all rows, in order"),
+        Case((randn(seed, 4) * 2, randn(seed + 2, 12, 4) * lengths.flip(0), 12), "all rows, the most similar first"),
         Case((randn(seed, 8), randn(seed + 1, 40, 8), 6)),
         Case((randn(seed, 3), torch.cat((randn(seed + 1, 5, 3), torch.zeros(1, 3))), 3), "a row of zeros in the table"),
         Case(
             (torch.tensor([1.0, 0.1]), torch.cat((table[:1], torch.zeros(1, 2), table[1:])), 5),
-            "a row of zeros between the others, and all rows wanted",
+            "one of the rows is all zeros, and `k` is the number of rows",
         ),
     ]
 
@@ -124,7 +124,7 @@ def the_query_finds_itself(call, case):
     if not table[row].any():
         return None
     found = int(call(table[row], table, k)[0][0])
-    return None if found == row else f"Asked for the neighbours of row {row} itself, you put row {found} first."
+    return None if found == row else f"When the query is row {row}, your function puts row {found} first."
 
 
 NEAREST = Exercise(
@@ -134,7 +134,7 @@ NEAREST = Exercise(
     cases=cases_nearest,
     faulty=faulty_nearest,
     arguments=("query", "table", "k"),
-    probes=(Probe("The nearest row to a row is this row.", the_query_finds_itself),),
+    probes=(Probe("The row nearest to a row of the table is that row itself.", the_query_finds_itself),),
 )
 
 
@@ -151,14 +151,14 @@ def cases_analogy(seed):
 
     return [
         Case((0, 1, 2, table, 1)),
-        case(6, 3, 3, "all other rows, in order"),
-        case(5, 4, 9, "more neighbours wanted than there are other rows"),
+        case(6, 3, 3, "all other rows, the nearest first"),
+        case(5, 4, 9, "`k` is larger than the number of other rows"),
         case(15, 4, 5, "rows of very different lengths", lengths),
         case(15, 6, 12, "rows of very different lengths", lengths.flip(0)),
         case(30, 8, 4),
         Case(
             (1, 3, 1, randn(seed + 9, 6, 4), 9),
-            "c is the same row as a, and more neighbours wanted than there are other rows",
+            "c is the same row as a, and `k` is larger than the number of other rows",
         ),
     ]
 
@@ -180,12 +180,12 @@ def cases_sinusoidal(seed):
     generator = torch.Generator().manual_seed(seed)
     return [
         Case((torch.arange(2), 4)),
-        Case((torch.tensor([0]), 2), "position 0, one pair"),
+        Case((torch.tensor([0]), 2), "position 0, one sine and one cosine"),
         Case((torch.tensor([24]), 6), "a single position"),
-        Case((torch.tensor(3), 4), "a position without an axis"),
+        Case((torch.tensor(3), 4), "a single position in a tensor without axes"),
         Case((torch.arange(9), 8)),
-        Case((torch.randint(0, 25, (5,), generator=generator), 6), "positions in any order"),
-        Case((torch.randint(0, 25, (2, 3), generator=generator), 12), "two texts with positions of their own"),
+        Case((torch.randint(0, 25, (5,), generator=generator), 6), "random positions"),
+        Case((torch.randint(0, 25, (2, 3), generator=generator), 12), "two texts, each with its own positions"),
     ]
 
 
@@ -198,7 +198,7 @@ def on_circles(call, case):
     squares = call(*case.args) ** 2
     d_model = case.args[1]
     if squares.shape[-1] == d_model and abs(squares.sum(-1).max().item() - d_model / 2) > 1e-2:
-        return f"The squares of a row should sum to {d_model / 2:g}; yours sum to {squares.sum(-1).max().item():.4g}."
+        return f"The squares of a row should sum to {d_model / 2:g}; they sum to {squares.sum(-1).max().item():.4g}."
     return None
 
 
@@ -210,7 +210,7 @@ SINUSOIDAL = Exercise(
     faulty=faulty_sinusoidal,
     axes=("seq", "d_model"),
     probes=(
-        Probe("Each pair of sine and cosine is on a circle, sin² + cos² = 1.", on_circles),
+        Probe("Each pair of sine and cosine is on a circle: sin² + cos² = 1.", on_circles),
         Probe("The result is float32.", is_single),
     ),
 )
@@ -220,7 +220,7 @@ SINUSOIDAL = Exercise(
 
 
 def move(vectors, k):
-    """Return the vectors of the positions k further on: each hand turns by its own angle, wherever it is."""
+    """Return the vectors of the positions k further on: turn each pair of sine and cosine by k times its speed."""
     angles = k * embeddings.rotary_frequencies(vectors.shape[-1]).to(vectors.dtype)
     sin, cos = vectors[..., 0::2], vectors[..., 1::2]
     moved_sin = sin * angles.cos() + cos * angles.sin()
@@ -239,13 +239,13 @@ def cases_move(seed):
         return at(torch.rand(shape, generator=generator, dtype=torch.float64) * 20, k, d_model, note)
 
     far = torch.tensor([2000.0, 3000.5], dtype=torch.float64)
-    far_away = at(far, 3, 6, "far away: the slowest hand has gone half a turn and more")
+    far_away = at(far, 3, 6, "distant positions: even the slowest hand has made more than half a turn")
     return [
         Case((torch.tensor([[0.0, 1.0]]), 1), "position 0, one hand"),
         case(3, 4, 1),
         case(2, 6, 5, note="several positions"),
         case(-2, 6, 4, note="two positions back"),
-        case(0, 4, 3, note="no step at all"),
+        case(0, 4, 3, note="`k` is 0"),
         case(7, 8, note="a single vector, without an axis for positions"),
         case(12, 10, 2, 3, note="two texts"),
         far_away,
@@ -256,7 +256,7 @@ def step_by_step(call, case):
     vectors, k = case.args
     if equal(call(call(vectors, k), 1), call(vectors, k + 1)):
         return None
-    return f"Moving by {k} and then by 1 does not give the same as moving by {k + 1}."
+    return f"Moving by {k} and then by 1 does not give the same result as moving by {k + 1}."
 
 
 MOVE = Exercise(
@@ -266,7 +266,7 @@ MOVE = Exercise(
     cases=cases_move,
     faulty=faulty_move,
     arguments=("vectors", "k"),
-    probes=(Probe("Two steps in a row are the same as one longer step.", step_by_step),),
+    probes=(Probe("Two steps in a row give the same result as one longer step.", step_by_step),),
 )
 
 EXERCISES = (LOOKUP, COSINE, NEAREST, ANALOGY, SINUSOIDAL, MOVE)

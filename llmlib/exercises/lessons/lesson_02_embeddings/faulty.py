@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercises of lesson 02: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercises of lesson 02.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 import math
 from typing import Any, Literal
@@ -317,7 +320,7 @@ def faulty_move(
         case "slowest hand":
             turn = 10_000.0 ** -((d_model - 2) / d_model)
             return _at(torch.atan2(vectors[..., -2], vectors[..., -1]) / turn + by, d_model)
-        case "slowest hand, single":  # by angles in float32
+        case "slowest hand, single":  # computed with angles in float32
             speeds = 10_000 ** (-torch.arange(0, d_model, 2) / d_model)
             moved = (torch.atan2(vectors[..., -2], vectors[..., -1]) / speeds[-1] + by)[..., None] * speeds
             return torch.stack((moved.sin(), moved.cos()), dim=-1).flatten(-2)
@@ -328,7 +331,7 @@ def faulty_move(
             return vectors.roll(-k, -2)
         case "channels rolled":
             return vectors.roll(k, -1)
-        case "step by step":  # by angles in float32
+        case "step by step":  # computed with angles in float32
             one = 1 / 10_000 ** (torch.arange(0, d_model, 2) / d_model)
             for _ in range(k):
                 sin, cos = sin * one.cos() + cos * one.sin(), cos * one.cos() - sin * one.sin()
@@ -359,7 +362,7 @@ def faulty_move(
 
 
 def _at(positions: Tensor, d_model: int) -> Tensor:
-    """Return the sinusoidal vectors of positions, in the precision of the positions."""
+    """Return the sinusoidal vectors of the positions, in the dtype of the positions."""
     pair = torch.arange(d_model // 2, dtype=positions.dtype)
     angles = positions[..., None] * 10_000.0 ** (-2 * pair / d_model)
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)

@@ -1,4 +1,4 @@
-"""Exercises of lesson 03 without a trained weight: a head made by hand, and the angles of rotary positions."""
+"""Exercises of lesson 03 without trained weights: a head made by hand, and the angles of rotary positions."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,14 @@ from llmlib.exercises.engine.exercise import Case, Exercise, Probe, texts_of
 from llmlib.exercises.lessons.lesson_03_attention.faulty_by_hand import faulty_previous_occurrence, faulty_turns
 
 TEXTS = texts_of(Path(__file__).parent)
-CLEAR = 0.9  # of a token's attention, so that the head counts as looking at one position
+CLEAR = 0.9  # the share of attention above which a head counts as looking at one position
 
 
 # --- attention.previous_occurrence ---
 
 
 def previous_occurrence(attend, vocab_size, n_positions):
-    """Give equal tokens a large score, subtract a larger one at the query's own position, and prefer later keys."""
+    """Run `attend` with two matrices that favour equal tokens, then later keys, but not the query's own position."""
     same, itself, later = range(vocab_size), range(vocab_size, vocab_size + n_positions), vocab_size + n_positions
     w_q, w_k = torch.zeros(2, later, later + 1)
     w_q[same, same], w_k[same, same] = 20.0 * n_positions, 1.0
@@ -30,28 +30,28 @@ def previous_occurrence(attend, vocab_size, n_positions):
 
 @dataclass(frozen=True)
 class Head:
-    """Run a causal head on one text whose vectors say which token is where."""
+    """A causal head on one text; each vector holds the token and its position, both one-hot."""
 
     ids: tuple[int, ...]
     vocab_size: int
     n_positions: int
 
     def __call__(self, w_q, w_k):
-        """Find for each repeated token the position that the head looks at; −1 if it looks at several."""
+        """Return, for each repeated token, the position that the head looks at, or −1 if it looks at several."""
         scores, places = self.scores(w_q, w_k), range(len(self.ids))
         allowed = torch.ones(len(self.ids), len(self.ids), dtype=torch.bool).tril()
         most, where = scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1).max(dim=-1)
         return [int(where[i]) if most[i] > CLEAR else -1 for i in places if self.ids[i] in self.ids[:i]]
 
     def scores(self, w_q, w_k):
-        """Compute how well each key fits each query: (query, key), before the mask."""
+        """Compute the score of each key for each query, before the mask: (query, key)."""
         width = self.vocab_size + self.n_positions
         for name, matrix in (("w_q", w_q), ("w_k", w_k)):
             if not isinstance(matrix, torch.Tensor) or matrix.ndim != 2 or matrix.shape[0] != width:
                 got = tuple(matrix.shape) if isinstance(matrix, torch.Tensor) else type(matrix).__name__
-                raise ValueError(f"{name} must be a matrix with vocab_size + n_positions = {width} rows, got {got}")
+                raise ValueError(f"{name} must be a matrix with vocab_size + n_positions = {width} rows; got {got}")
         if w_q.shape != w_k.shape:
-            raise ValueError(f"w_q has {w_q.shape[1]} columns and w_k {w_k.shape[1]}: q and k must be equally long")
+            raise ValueError(f"w_q and w_k must have the same number of columns; got {w_q.shape[1]} and {w_k.shape[1]}")
         token = F.one_hot(torch.tensor(self.ids), self.vocab_size)
         x = torch.cat((token, F.one_hot(torch.arange(len(self.ids)), self.n_positions)), dim=1).double()
         return (x @ w_q.double()) @ (x @ w_k.double()).T
@@ -67,10 +67,10 @@ def cases_previous_occurrence(seed):
         return case(torch.randint(0, vocab_size, (length,), generator=generator).tolist(), vocab_size, n_positions)
 
     return [
-        case([2, 0, 1, 2], 3, 4, "one token comes twice"),
-        case([0, 1, 0, 2, 0, 1, 3, 0], 4, 8, "a token that comes again and again"),
-        case([1, 1, 2, 2, 2, 0, 1], 3, 8, "the same token side by side"),
-        case([3, 4, 0, 1, 2, 3, 4, 0, 1, 2], 5, 12, "a text that comes twice"),
+        case([2, 0, 1, 2], 3, 4, "one token appears twice"),
+        case([0, 1, 0, 2, 0, 1, 3, 0], 4, 8, "a token that appears again and again"),
+        case([1, 1, 2, 2, 2, 0, 1], 3, 8, "equal tokens side by side"),
+        case([3, 4, 0, 1, 2, 3, 4, 0, 1, 2], 5, 12, "a text that repeats itself"),
         case([1, 0, 2, 3, 4, 5, 6, 0, 2, 1], 7, 10, "the same token a long way back"),
         drawn(4, 12, 12),
         drawn(9, 16, 16),
@@ -80,14 +80,17 @@ def cases_previous_occurrence(seed):
 
 
 NOT_A_NUMBER = (
-    "`{0}` holds {1}. Most numbers of a vector are 0, and 0 · {1} is NaN, not a number, so the scores are lost. A "
-    "large finite number has the same effect, and 0 times a finite number is 0."
+    "`{0}` contains {1}. Most numbers of a vector are 0, and 0 · {1} is NaN (not a number), so the scores become NaN. "
+    "A large finite number works as well, because 0 times a finite number is 0."
 )
-NOT_ENOUGH = "That is less, but not enough: how much larger must the right score be to get 0.9 of the attention?"
+NOT_ENOUGH = (
+    "The second score is lower, but not low enough: how much larger must the right score be to get 0.9 of the "
+    "attention?"
+)
 
 
 def where_it_looks(call, case):
-    """Explain by its scores why the first wrong token does not look where it should."""
+    """Explain from the scores why the first query that goes wrong does not look where it should."""
     head, *sizes = case.args
     seen = call(lambda w_q, w_k: (head.scores(w_q, w_k), w_q.double(), w_k.double()), *sizes)
     if isinstance(seen, tuple) and len(seen) == 2:
@@ -106,13 +109,13 @@ def where_it_looks(call, case):
     if rival == query:
         return f"{says}its own position. {about_its_own(w_q, w_k, head.vocab_size, query)}"
     if head.ids[rival] == head.ids[query]:
-        return f"{says}position {rival}, where the same token is. {about_the_latest(w_q, w_k, mine - theirs)}"
-    asks = NOT_ENOUGH if theirs < mine else "How much does each of your columns add to either score?"
-    return f"{says}position {rival}, where another token is. {asks}"
+        return f"{says}position {rival}, which holds the same token. {about_the_latest(w_q, w_k, mine - theirs)}"
+    asks = NOT_ENOUGH if theirs < mine else "How much does each of your columns add to the two scores?"
+    return f"{says}position {rival}, which holds another token. {asks}"
 
 
 def first_astray(ids, scores):
-    """Find the first query that looks elsewhere: its position, where it should look, and the strongest rival."""
+    """Find the first query that looks at a wrong position; return it, the right position and the strongest rival."""
     for query, token in enumerate(ids):
         row = scores[query, : query + 1]
         if token not in ids[:query]:
@@ -120,23 +123,23 @@ def first_astray(ids, scores):
         last = max(place for place in range(query) if ids[place] == token)
         if row.softmax(dim=0)[last] > CLEAR:
             continue
-        others = [place for place in range(query, -1, -1) if place != last]  # its own position first
+        others = [place for place in range(query, -1, -1) if place != last]  # the query's own position first
         return query, last, max(others, key=row.tolist().__getitem__)
     return None
 
 
 def about_its_own(w_q, w_k, vocab_size, query):
-    """Say how much the positions change a query's score with its own key, leaving out what grows from key to key."""
+    """Say how much the positions change a query's score with its own key, apart from a steady growth over the keys."""
     by_place = w_q[vocab_size + query] @ w_k[vocab_size:].T  # (key,)
     before = by_place[:query]
     steps = sorted(before.diff().tolist(), key=abs)
     slope = steps[(len(steps) - 1) // 2] if steps else 0.0
     level = (
         before + slope * torch.arange(query, 0, -1)
-    ).median()  # what its own position would get if it were like the others
+    ).median()  # the score that the query's own position would get if it were treated like the other positions
     own, just_before = (by_place[query] - level).item(), (before[-1] + slope - level).item()
     if abs(own) < 1e-6 < abs(just_before):
-        does = f"add {number(just_before)}" if just_before > 0 else f"take {number(-just_before)} away"
+        does = f"add {number(just_before)}" if just_before > 0 else f"subtract {number(-just_before)}"
         return (
             f"Your columns for positions {does} at the position just before the query. What do they do at the query's "
             "own position?"
@@ -145,35 +148,36 @@ def about_its_own(w_q, w_k, vocab_size, query):
         return idle_column(w_q, w_k) or "How can the score know that a key is at the query's own position?"
     if own > 0:
         return (
-            f"Your columns for positions add {number(own)} where both are the same, but should take something away. A "
-            "minus in both matrices makes a plus."
+            f"Your columns for positions add {number(own)} at the query's own position, but they should subtract "
+            "something. A minus in both matrices makes a plus."
         )
     return (
-        f"Your columns for positions take {number(-own)} away there. That is the right idea, but not enough: what does "
-        "the token's own position get for being the same token, and for coming later?"
+        f"Your columns for positions subtract {number(-own)} at the query's own position. That is the right idea, but "
+        "not enough: how much does this position get for holding the same token, and for coming later?"
     )
 
 
 def about_the_latest(w_q, w_k, ahead):
-    """Say what keeps the later one of two equal tokens from getting the larger score."""
+    """Say what keeps the later of two equal tokens from getting the larger score."""
     if ahead > 0:
         return NOT_ENOUGH
     if idle := idle_column(w_q, w_k):
         return idle
     if ahead < 0:
-        return "So the earlier of two equal tokens gets more. Which sign makes a score grow with the key's position?"
+        return "The earlier of two equal tokens scores higher. Which sign makes a score grow with the key's position?"
     return "What could give a later key a slightly larger score?"
 
 
 def idle_column(w_q, w_k):
-    """Name a column that one matrix has and the other does not; empty if there is none."""
+    """Return a sentence about a column that is all zeros in only one of the two matrices, or an empty string."""
     for name, matrix, other, zeros in (("w_q", w_q, "w_k", w_k), ("w_k", w_k, "w_q", w_q)):
         columns = (matrix != 0).any(dim=0) & (zeros == 0).all(dim=0)
         if columns.any():
             column = int(columns.nonzero()[0])
             return (
                 f"Column {column} of `{name}` (counted from 0) adds 0 to every score, since the same column of "
-                f"`{other}` is all 0. A score gets the product of these two columns."
+                f"`{other}` is all zeros. Each column adds the product of two numbers to a score: the query's and the "
+                "key's."
             )
     return ""
 
@@ -199,7 +203,7 @@ PREVIOUS_OCCURRENCE = Exercise(
 
 
 def turns(n_tokens, d_head, theta):
-    """Return cosine and sine for `rotate`, with axes for batch and head: 1, 1, seq, d_head."""
+    """Return the cosines and the sines for `rotate`, with the axes batch (1), head (1), seq and d_head."""
     cos, sin = embeddings.rotary_cos_sin(torch.arange(n_tokens), embeddings.rotary_frequencies(d_head, theta))
     return cos[None, None], sin[None, None]
 

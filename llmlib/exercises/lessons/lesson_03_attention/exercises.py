@@ -67,7 +67,7 @@ CAUSAL_MASK = Exercise(
     cases=cases_causal_mask,
     faulty=faulty_causal_mask,
     axes=("query", "key"),
-    probes=(Probe("No query sees a later key.", sees_nothing_later), Probe("Each query sees itself.", sees_itself)),
+    probes=(Probe("Queries do not see later keys.", sees_nothing_later), Probe("Each query sees itself.", sees_itself)),
 )
 
 
@@ -101,7 +101,7 @@ def weights_sum_to_one(call, case):
     if equal(torch.ones_like(q), result):
         return None
     worst = result.flatten()[(result - 1).abs().argmax()].item()
-    return f"With values that are all 1, any weighted mean is 1; one of yours is {worst:.4g}."
+    return f"If all values are 1, every weighted mean is 1; one of your results is {worst:.4g}."
 
 
 def later_keys_unseen(call, case):
@@ -114,7 +114,7 @@ def later_keys_unseen(call, case):
     after = call(q, k + 5 * hidden[:, None], v + 5 * hidden[:, None], mask)[:, :, 0]
     if equal(before, after):
         return None
-    return "Keys and values that the mask hides from the first query were changed, and its result changed too."
+    return "Your result for the first query changes when keys and values change that the mask hides from this query."
 
 
 SCALED_DOT_PRODUCT = Exercise(
@@ -127,7 +127,7 @@ SCALED_DOT_PRODUCT = Exercise(
     axes=("batch", "head", "query", "d_head"),
     probes=(
         Probe("The weights of each query sum to one.", weights_sum_to_one),
-        Probe("What the mask hides has no influence.", later_keys_unseen),
+        Probe("Hidden keys and values have no influence.", later_keys_unseen),
         batch_permuted(0, 1, 2),
         gradients_flow(("q", "k", "v"), 0, 1, 2),
     ),
@@ -175,7 +175,7 @@ def inverse_of_splitting(call, case):
     (z,) = case.args
     if equal(z, attention.split_heads(call(z), z.shape[1])):
         return None
-    return "`split_heads` does not give back what you merged."
+    return "`split_heads` does not return the heads that you merged."
 
 
 MERGE_HEADS = Exercise(
@@ -185,7 +185,7 @@ MERGE_HEADS = Exercise(
     faulty=faulty_merge_heads,
     axes=("batch", "seq", "width"),
     probes=(
-        Probe("Splitting again gives back the heads.", inverse_of_splitting),
+        Probe("Splitting the result again returns the heads.", inverse_of_splitting),
         batch_permuted(0),
         gradients_flow(("z",), 0),
     ),
@@ -208,7 +208,7 @@ def cases_rotate(seed):
         case(1, 1, 1, 4, "one token at position 3", start=3),
         case(1, 2, 3, 6),
         case(2, 3, 5, 8),
-        case(2, 3, 4, 6, "two texts, each with positions of its own", apart=7),
+        case(2, 3, 4, 6, "two texts, each with its own positions", apart=7),
     ]
 
 
@@ -241,7 +241,7 @@ def cases_share_heads(seed):
         Case((torch.tensor([[[[1.0]], [[2.0]]]]), 4)),
         Case((randn(seed, 2, 3, 4, 5), 6)),
         Case((randn(seed, 1, 1, 2, 3), 3), "all heads share one key-value head (multi-query attention)"),
-        Case((randn(seed, 1, 3, 2, 2), 3), "as many key-value heads as heads: nothing is shared"),
+        Case((randn(seed, 1, 3, 2, 2), 3), "as many key-value heads as query heads"),
         Case((randn(seed, 2, 2, 3, 4), 6)),
         Case((randn(seed, 2, 3, 1, 5), 9), "a single key"),
         Case((randn(seed, 3, 4, 5, 2), 8)),
@@ -273,13 +273,15 @@ def cases_online_softmax(seed):
         (blocks,) = case(2, (2, 3, 2), 3).args
         rises = torch.tensor([[rise], [-1.0]], dtype=torch.float64)
         blocks = [(scores + number * rises, values) for number, (scores, values) in enumerate(blocks)]
-        return Case((blocks,), f"one query's scores rise by {rise:g} from block to block, the other's fall")
+        return Case(
+            (blocks,), f"one query's scores rise by {rise:g} from block to block, and the other query's scores fall"
+        )
 
     levels = torch.tensor([[0.0], [-150.0]], dtype=torch.float64)
     return [
         case(1, (2, 1), 2),
         case(2, (3, 4), 5, "a different size on each axis"),
-        case(1, (1,), 1, "one score alone"),
+        case(1, (1,), 1, "a single score"),
         case(2, (4,), 3, "a single block"),
         case(2, (1, 1, 1, 1), 3, "one score at a time"),
         case(3, (2, 3, 2), 4, "later scores are larger", shift=2.0),
@@ -292,10 +294,8 @@ def cases_online_softmax(seed):
         replace(case(2, (2, 3), 3, "all scores near 800", base=800.0), precision="double"),
         replace(case(2, (2, 3), 4, "all scores near −150", base=-150.0), precision="single"),
         replace(case(2, (2, 3), 4, "all scores near −800", base=-800.0), precision="double"),
-        replace(case(2, (3, 2), 4, "one query's scores are 150 below the other's", base=levels), precision="single"),
-        replace(
-            case(2, (3, 2), 4, "one query's scores are 900 below the other's", base=6 * levels), precision="double"
-        ),
+        replace(case(2, (3, 2), 4, "one query scores 150 below the other", base=levels), precision="single"),
+        replace(case(2, (3, 2), 4, "one query scores 900 below the other", base=6 * levels), precision="double"),
         replace(apart(seed, 130.0), precision="single"),
         replace(apart(seed, 1000.0), precision="double"),
         case(2, (5, 1, 4), 3),
@@ -307,19 +307,19 @@ def blocks_do_not_matter(call, case):
     whole = [(torch.cat([s for s, _ in blocks], dim=-1), torch.cat([v for _, v in blocks]))]
     if equal(call(whole), call(blocks)):
         return None
-    return f"The same scores in one block and in {len(blocks)} blocks give different results."
+    return f"Your result changes when the same scores come in one block instead of {len(blocks)} blocks."
 
 
 class Handed(list):
-    """Blocks that are made on demand; `most` counts how many of them were alive at the same time."""
+    """A list that makes its blocks on demand; `most` is the largest number of blocks alive at the same time."""
 
     def __init__(self, blocks):
         super().__init__(blocks)
         self.alive, self.most = WeakIdKeyDictionary(), 0
-        self.latest, self.again = 0, Counter[int]()  # how far it was read; what was read again
+        self.latest, self.again = 0, Counter[int]()  # how far the list was read; which blocks were read again
 
     def __deepcopy__(self, _memo):
-        return self  # the attempt gets this very list, so that it is counted
+        return self  # the attempt gets this list itself, so that its reads count
 
     def __getitem__(self, index):
         if isinstance(index, slice):
@@ -342,24 +342,24 @@ def blocks_are_let_go(call, case):
     call(blocks)
     if (
         blocks.most <= 3
-    ):  # this one, the one before, whose names are just being reused, and one to learn the shapes from
+    ):  # the current block, the previous block, whose names are being reused, and a block read for shapes
         return None
     return (
         f"Your function holds {blocks.most} of {len(blocks)} blocks at the same time. With a context of 100,000 tokens "
-        "they would not fit. Look at one block, add it to the sums, and let it go."
+        "all the blocks together would not fit into memory. Look at one block, add it to the sums, and let it go."
     )
 
 
 def one_pass(call, case):
-    whole = torch.cat([scores[:1] for scores, _ in case.args[0]], dim=-1)  # one query, as there may be a pass for each
+    whole = torch.cat([scores[:1] for scores, _ in case.args[0]], dim=-1)  # one pass for each query is allowed
     values = torch.cat([values for _, values in case.args[0]])
     blocks = Handed([(whole[:, i : i + 1], values[i : i + 1]) for i in range(len(values))])
     call(blocks)
-    if sum(times > 0 for times in blocks.again.values()) <= 1:  # one to learn the shapes from
+    if sum(times > 0 for times in blocks.again.values()) <= 1:  # one block may be read again for its shapes
         return None
     return (
-        "Your function goes through the blocks a second time, after it has seen them all. Do you need the largest "
-        "score of all before you start? When a larger one comes, a factor can correct the sums so far."
+        "Your function goes through the blocks a second time, after it has seen all of them. Do you need the largest "
+        "of all scores before you start? When a larger score comes, you can correct the sums so far with a factor."
     )
 
 
@@ -371,7 +371,7 @@ ONLINE_SOFTMAX = Exercise(
     axes=("query", "d_head"),
     probes=(
         Probe("It does not matter how the keys are cut into blocks.", blocks_do_not_matter),
-        Probe("Each block is released before the next one.", blocks_are_let_go),
+        Probe("Each block is released before the next one is read.", blocks_are_let_go),
         Probe("Each block is looked at once.", one_pass),
     ),
 )

@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercises of lesson 03: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercises of lesson 03.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercises in `by_hand`: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercises in `by_hand`.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 import math
 
@@ -6,7 +9,7 @@ import torch
 
 
 def faulty_previous_occurrence(attend, vocab_size, n_positions, same=20.0, later=10.0, by="both"):
-    """Build the head: `same` is added to the score of an equal token, and `later` for each step to a later key."""
+    """Build the head: add `same` to the score of an equal token, and `later` for each step to a later key."""
     width = vocab_size + n_positions
     tokens, places = torch.arange(vocab_size), torch.arange(vocab_size, width)
     w_q, w_k = torch.zeros(2, width, width + 1)

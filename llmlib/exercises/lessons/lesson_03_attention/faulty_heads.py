@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises on heads in lesson 03: splitting, merging, rotating and sharing them."""
+"""Wrong solutions to the exercises on heads in lesson 03: splitting, merging, rotating and sharing heads."""
 
 from typing import Literal
 

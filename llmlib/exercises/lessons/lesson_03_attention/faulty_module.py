@@ -1,4 +1,7 @@
-"""Wrong solutions to the module of lesson 03: a copy of the reference whose keyword arguments switch faults on."""
+"""Wrong solutions to the module exercise in lesson 03.
+
+The function is a copy of the reference solution, with keyword arguments that switch faults on.
+"""
 
 from typing import Literal
 
@@ -48,7 +51,7 @@ def faulty_multi_head(
         k, v = v, k
     if kv_heads == "group":
         k, v = share_heads(k, n_heads // n_kv), share_heads(v, n_heads // n_kv)
-    if kv_heads in ("group", "not shared"):  # raises as the library does where the numbers differ
+    if kv_heads in ("group", "not shared"):  # raise as the library does if the numbers of heads differ
         causal = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
         return merge_heads(scaled_dot_product_attention(q, k, v, causal)) @ output.T
     times = 1 if kv_heads == "not shared, by hand" else n_heads // k.shape[1]
@@ -61,7 +64,7 @@ def faulty_multi_head(
     ones = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool)
     allowed = {"causal": ones.tril(), "none": ones, "later": ones.triu()}.get(mask, ones.triu(1))
     z = scores.masked_fill(~allowed, float("-inf")).softmax(-1) @ v
-    z = z.nan_to_num(0.0) if mask == "inverted, 0 for the last" else z  # as the library's attention gives it
+    z = z.nan_to_num(0.0) if mask == "inverted, 0 for the last" else z  # as the library's attention returns it
     match merged:
         case "by token":
             z = z.transpose(1, 2).flatten(2)
@@ -81,4 +84,4 @@ def _cut_as_it_lies(x: Tensor, n_heads: int) -> Tensor:
 
 
 def _cut_in_turns(x: Tensor, n_heads: int) -> Tensor:
-    return x.unflatten(-1, (-1, n_heads)).permute(0, 3, 1, 2)  # channel 0 to head 0, channel 1 to head 1
+    return x.unflatten(-1, (-1, n_heads)).permute(0, 3, 1, 2)  # channel 0 goes to head 0, channel 1 to head 1

@@ -13,7 +13,7 @@ from llmlib.exercises.lessons.lesson_03_attention.faulty_module import faulty_mu
 
 
 class MultiHeadAttention(nn.Module):
-    """Causal attention in heads, with rotary positions; several query heads may share a key-value head."""
+    """Causal multi-head attention with rotary positions; several query heads may share a key-value head."""
 
     def __init__(self, d_model, n_heads, n_kv_heads):
         super().__init__()
@@ -30,12 +30,12 @@ class MultiHeadAttention(nn.Module):
         v = attention.split_heads(self.value(x), self.n_kv_heads)
         k, v = attention.share_heads(k, self.n_heads), attention.share_heads(v, self.n_heads)
         mask = attention.causal_mask(x.shape[1], x.shape[1])
-        z = attention.scaled_dot_product_attention(q, k, v, mask)  # batch head seq d_head
+        z = attention.scaled_dot_product_attention(q, k, v, mask)  # axes: batch, head, seq, d_head
         return self.output(attention.merge_heads(z))
 
 
 def sizes(x, query, key, value, output, n_heads, cos, sin):
-    """Return the class's arguments for a case."""
+    """Return the arguments with which a case creates the module."""
     return {"d_model": x.shape[-1], "n_heads": n_heads, "n_kv_heads": key.shape[0] * n_heads // query.shape[0]}
 
 
@@ -49,7 +49,7 @@ BLUEPRINT = Blueprint(
 
 
 def multi_head(x, query, key, value, output, n_heads, cos, sin):
-    """Make the module with these weights."""
+    """Build the module, load the given weights, and run it on x."""
     return BLUEPRINT.called(MultiHeadAttention, (x, query, key, value, output, n_heads, cos, sin))
 
 
@@ -63,14 +63,14 @@ def cases_multi_head(seed):
     return [
         case(1, 3, 2, 1),
         case(2, 5, 4, 2, note="a different size on each axis"),
-        case(2, 3, 3, 3, note="as many key-value heads as heads"),
+        case(2, 3, 3, 3, note="as many key-value heads as query heads"),
         case(1, 4, 6, 3, 2, note="more heads than channels in a head"),
         case(1, 1, 2, 1, note="a single token"),
     ]
 
 
 def turns(seq, d_head):
-    """Cosine and sine for `rotate`, with axes for batch and head."""
+    """Return the cosines and the sines for `rotate`, with axes for batch and head."""
     frequencies = embeddings.rotary_frequencies(d_head, 10.0)
     cos, sin = embeddings.rotary_cos_sin(torch.arange(seq), frequencies)
     return cos.double()[None, None], sin.double()[None, None]

@@ -1,4 +1,4 @@
-"""Exercises of lesson 04: scores for what a head does, attention through the layers, and intervention."""
+"""Exercises of lesson 04: head scores, attention followed through the layers, and interventions."""
 
 import contextlib
 import copy
@@ -29,7 +29,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def random_pattern(seed, *heads_query_key):
-    """Draw patterns like a decoder's: causal, each row sums to one."""
+    """Draw random patterns like a decoder's: they are causal, and each row sums to one."""
     mask = causal_mask(*heads_query_key[-2:])
     return (2 * randn(seed, *heads_query_key)).masked_fill(~mask, float("-inf")).softmax(dim=-1)
 
@@ -37,7 +37,7 @@ def random_pattern(seed, *heads_query_key):
 def a_share(call, case):
     lowest, highest = call(*case.args).aminmax()
     if lowest < -1e-4 or highest > 1 + 1e-4:
-        return f"A share is between 0 and 1; yours go from {lowest.item():.4g} to {highest.item():.4g}."
+        return f"A share must be between 0 and 1, but your scores go from {lowest.item():.4g} to {highest.item():.4g}."
     return None
 
 
@@ -61,8 +61,8 @@ def cases_entropy(seed):
         Case((random_pattern(seed + 2, 2, 3, 4),)),
         Case((torch.ones(2, 1, 1),), "a single token"),
         Case((torch.full((1, 3, 4), 0.25),), "attention shared evenly"),
-        Case((SPREADS,), "rows of each kind in any order"),
-        Case((random_pattern(seed + 4, 2, 5, 5).flip(-2),), "rows in another order"),
+        Case((SPREADS,), "a mixture of even and uneven rows"),
+        Case((random_pattern(seed + 4, 2, 5, 5).flip(-2),), "rows in reverse order"),
         Case((random_pattern(seed, 3, 5, 5),)),
         Case((random_pattern(seed + 1, 2, 2, 6),), "two queries, with four more tokens in the cache"),
     ]
@@ -87,7 +87,7 @@ def cases_previous(seed):
         Case((random_pattern(seed, 3, 4, 4),)),
         Case((random_pattern(seed + 1, 2, 7, 7),)),
         Case((random_pattern(seed + 2, 2, 2, 5),), "two queries, with three more tokens in the cache"),
-        Case((torch.ones(2, 1, 1),), "a single token, without a previous one"),
+        Case((torch.ones(2, 1, 1),), "a single token, with no token before it"),
         Case((random_pattern(seed + 3, 3, 4, 6).flip(-1),), "a pattern that is not causal"),
     ]
 
@@ -115,7 +115,7 @@ def cases_induction(seed):
     unseen[1] = random_pattern(seed + 4, 6, 6)
     return [
         Case((torch.tensor([[[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.125, 0.75, 0.125]]]), torch.tensor([5, 6, 5]))),
-        Case((random_pattern(seed, 2, 4, 4), torch.arange(4)), "no token comes twice"),
+        Case((random_pattern(seed, 2, 4, 4), torch.arange(4)), "no token occurs twice"),
         Case((unseen, torch.tensor([4, 5, 6, 4, 5, 6])), "a head that looks only at its own token"),
         Case(
             (random_pattern(seed + 5, 3, 4, 7), torch.tensor([3, 1, 2, 3, 1, 3, 1])),
@@ -125,8 +125,8 @@ def cases_induction(seed):
             (random_pattern(seed + 6, 2, 5, 5).flip(-1), torch.tensor([2, 1, 2, 1, 2])), "a pattern that is not causal"
         ),
         Case((random_pattern(seed, 2, 4, 4), torch.tensor([7, 7, 7, 8])), "one token three times in a row"),
-        Case((random_pattern(seed, 3, 8, 8), half.repeat(2)), "random tokens, then the same once more"),
-        Case((random_pattern(seed + 1, 2, 9, 9), few), "few kinds of tokens, which come often"),
+        Case((random_pattern(seed, 3, 8, 8), half.repeat(2)), "random tokens, then the same tokens once more"),
+        Case((random_pattern(seed + 1, 2, 9, 9), few), "a few distinct tokens that come often"),
         Case((random_pattern(seed + 2, 2, 12, 12), half.repeat(3)), "the same tokens three times over"),
         Case((random_pattern(seed + 3, 2, 3, 8), half.repeat(2)), "three queries, with five more tokens in the cache"),
     ]
@@ -180,13 +180,13 @@ ROLLOUT = Exercise(
 
 
 def ablate_heads(model, ids, layer, head):
-    """Return the model's logits with one head's output set to zero; the model itself stays as it was."""
+    """Return the model's logits with the output of one head set to zero, and leave the model as it was."""
     with torch.no_grad(), interpret.ablate(model, [(layer, head)]):
         return model(ids)
 
 
 def _looks_on(value):
-    """Somebody else's hook, which does not change anything."""
+    """Observe a value without changing it, like a hook set by other code."""
 
 
 def cases_ablate_heads(seed):
@@ -203,7 +203,7 @@ def cases_ablate_heads(seed):
         case(model, 3, 5, 0, 2, "a different size on each axis"),
         case(model, 1, 4, 1, 3, "the last layer"),
         case(sharing, 2, 5, 1, 1, "two heads share one key-value head"),
-        case(watched, 2, 6, 0, 0, "somebody else watches the model too"),
+        case(watched, 2, 6, 0, 0, "other code has set hooks, too"),
     ]
 
 
@@ -221,7 +221,7 @@ def small_model(seed, n_kv_heads):
 
 
 def hook_that_an_error_leaves(call, case):
-    """Make the model raise an error, and look for a hook that is still there."""
+    """Make the model raise an error, and report a hook that the attempt leaves behind."""
     model, ids, layer, head = case.args
     watched, ran = copy.deepcopy(model), []
     watched.register_forward_pre_hook(lambda module, _args: ran.append(module))  # the attempt gets a copy
@@ -230,7 +230,7 @@ def hook_that_an_error_leaves(call, case):
     if ran and _hooks(ran[-1]) > _hooks(model):
         return (
             "If the model raises an error, your function never reaches `handle.remove()`: the hook stays, and acts in "
-            "every later run. After `try: …`, the lines of `finally: …` run whatever happens."
+            "every later run. Use `try: …` and `finally: …`: the lines after `finally:` run whatever happens."
         )
     return None
 
@@ -264,8 +264,8 @@ def cases_contributions(seed):
         case(1, 1, 3, "a single head"),
         case(2, 3, 2, "a different size on each axis"),
         case(3, 2, 4),
-        case(2, 4, 2, "more heads than numbers in a head"),
-        case(2, 3, 3, "as many heads as numbers in a head"),
+        case(2, 4, 2, "more heads than channels in a head"),
+        case(2, 3, 3, "as many heads as channels in a head"),
         case(2, 2, 3, "a stream wider than all heads together", d_model=8),
     ]
 
@@ -285,8 +285,8 @@ HEAD_CONTRIBUTIONS = Exercise(
 
 
 def copying_share(read, w_v, w_o, unembed):
-    """Return the share of tokens whose own logit a head raises the most, when it looks at them."""
-    raised = read @ w_v @ w_o @ unembed.T  # row: the token that it looks at; column: the token of the logit
+    """Return the share of tokens whose own logit a head raises the most when it looks at them."""
+    raised = read @ w_v @ w_o @ unembed.T  # row: the token that the head looks at; column: the raised logit
     return (raised.argmax(dim=1) == torch.arange(len(read))).double().mean().item()
 
 
@@ -303,11 +303,13 @@ def cases_copying(seed):
     return [
         Case((2 * eye, eye, eye + mixed, eye), "two of three tokens"),
         case(6, 4, 2, 0.3, "a different size on each axis"),
-        Case((2 * eye, eye, eye + tied, eye), "two logits are raised alike"),
+        Case((2 * eye, eye, eye + tied, eye), "two logits are raised equally"),
         case(5, 8, 3, 0.5),
         case(8, 4, 4, 0.7, "more tokens than channels"),
         case(4, 3, 2, 0.2, "all logits are shifted", shift=3.0),
-        Case((eye, -eye, eye, eye + 0.25 * eye.roll(1, 0)), "a head that lowers what it sees"),
+        Case(
+            (eye, -eye, eye, eye + 0.25 * eye.roll(1, 0)), "a head that lowers the logit of the token that it looks at"
+        ),
         case(12, 6, 5, 0.4),
         case(9, 5, 3, 1.0, "a noisy head"),
         case(11, 6, 4, 3.0, "weights that have little to do with each other"),

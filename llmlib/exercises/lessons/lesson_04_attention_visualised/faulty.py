@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercises of lesson 04: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercises of lesson 04.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 from typing import Literal
 
@@ -20,7 +23,7 @@ ShareAverage = (
 def share(
     pattern: Tensor, there: Tensor, average: ShareAverage = "possible", reduce: Literal["mean", "sum"] = "mean"
 ) -> Tensor:
-    """Average the attention to the keys in `there`, over the queries with such a key (or over other queries)."""
+    """Average the attention to the keys marked in `there` over the queries with a marked key, or in a wrong way."""
     could = there.any(-1)
     hits = pattern * there
     if average == "NaN" and not could.any():
@@ -257,7 +260,7 @@ def faulty_induction(
         "not own": key != query,
     }[own]
     there = there & limit
-    if same == "two tokens":  # the token before it as well
+    if same == "two tokens":  # the token before the query must match as well
         before = ids.roll(1)
         also = before[n_key - n_query :, None] == before.roll(1)[None, :]
         there = there & also & (key > 1)

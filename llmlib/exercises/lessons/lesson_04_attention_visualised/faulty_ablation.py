@@ -1,4 +1,4 @@
-"""Wrong solutions to `ablate_heads`: a copy of the reference whose keyword arguments switch faults on."""
+"""Wrong solutions to `ablate_heads`: a copy of the reference solution, with keyword arguments that switch faults on."""
 
 from typing import Any, Literal
 

@@ -146,7 +146,7 @@ def faulty_contributions(
         z, pieces = (t[..., 1:] if cut == "all but the first" else t[..., :-1] for t in (z, pieces))
     if matrix == "first":
         pieces = pieces[:1].expand(head, -1, -1)
-    written = torch.einsum("bhd,hmd->bhm", z, pieces)  # batch head d_model
+    written = torch.einsum("bhd,hmd->bhm", z, pieces)  # axes: batch, head, d_model
     if cut == "steps of n_heads":
         written = torch.stack([z[:, h] @ weight[:, h * head : h * head + d_head].T for h in range(head)], 1)
     towards = direction[:, None].expand_as(written)

@@ -1,4 +1,4 @@
-"""Exercises of lesson 05: the parts of a Transformer, its size, its early logits; `loading` has more."""
+"""Exercises of lesson 05 on the parts of a Transformer, its size and its early logits (`loading` has more)."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -43,10 +43,10 @@ def cases_rms_norm(seed):
         Case((torch.tensor([[3.0, 4.0]], dtype=torch.float64), ones, 0.0)),
         case((2, 3, 5), 1e-5, "a different size on each axis"),
         Case((torch.zeros(2, 3, dtype=torch.float64), 1 + randn(seed, 3), 1e-5), "vectors of zeros"),
-        case((3, 4), 1e-5, "numbers that are not around 0", shift=2.0),
+        case((3, 4), 1e-5, "numbers whose mean is not near 0", shift=2.0),
         case((4, 6), 1e-5, "large numbers", 100.0),
         case((2, 3, 4), 0.5, "eps is not small here"),
-        case((5,), 1e-5, "one vector alone"),
+        case((5,), 1e-5, "a single vector"),
     ]
 
 
@@ -56,7 +56,10 @@ def length_does_not_matter(call, case):
         return None
     if equal(call(x, weight, 0.0), call(7 * x, weight, 0.0)):
         return None
-    return "With eps = 0, a vector that is 7 times as long gives a different result."
+    return (
+        "With eps = 0, your result for a vector changes if the vector becomes 7 times as long, although its direction "
+        "stays the same."
+    )
 
 
 RMS_NORM = Exercise(
@@ -110,7 +113,7 @@ KEY_VALUE_MEMORY = Exercise(
 
 
 def swiglu_mlp(x, gate, up, down):
-    """Apply Llama's gated MLP, from its three matrices."""
+    """Apply Llama's gated MLP to x: `gate` and `up` read x, and `down` reads the product of SiLU(gate) and up."""
     return layers.swiglu(x @ gate.T, x @ up.T) @ down.T
 
 
@@ -143,7 +146,7 @@ SWIGLU_MLP = Exercise(
 
 
 def block_forward(block, residual):
-    """Run one block: attention, then the MLP; each reads a normalised copy and adds its result."""
+    """Run one block: attention and then the MLP each read a normalised copy of the stream and add a result to it."""
     residual = residual + block.attention(block.attention_norm(residual))
     return residual + block.mlp(block.mlp_norm(residual))
 
@@ -183,7 +186,7 @@ def small_model(seed, kind):
 
 
 def spread(model, seed):
-    """Give an untrained model weights so large that each part matters; its weights by name."""
+    """Give an untrained model weights so large that each part matters, and return its weights by name."""
     generator = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():
         noise = torch.empty(parameter.shape).normal_(generator=generator)
@@ -272,7 +275,7 @@ LLAMA_LOGITS = Exercise(
     **TEXTS["llama_logits"],
     reference=llama_logits,
     helpers=(attention_part, swiglu_mlp, MultiHeadAttention),
-    makes_module=True,  # the reader's own attention_part may
+    makes_module=True,  # the reader's own attention_part may make one
     cases=cases_logits,
     faulty=faulty_logits,
     axes=("batch", "seq", "vocab"),
@@ -285,12 +288,12 @@ LLAMA_LOGITS = Exercise(
 
 
 def count_parameters(vocab_size, d_model, n_layers, n_heads, n_kv_heads, d_mlp):
-    """Count the numbers of a Llama-style model with a tied table."""
+    """Count the parameters of a Llama-style model that uses one table for both input and output."""
     d_kv = d_model // n_heads * n_kv_heads
     attention = 2 * d_model * d_model + 2 * d_model * d_kv  # queries and output; keys and values
     mlp = 3 * d_model * d_mlp  # gate, up, down
     norms = 2 * d_model
-    return vocab_size * d_model + n_layers * (attention + mlp + norms) + d_model  # and the final norm
+    return vocab_size * d_model + n_layers * (attention + mlp + norms) + d_model  # d_model: the final norm
 
 
 def cases_count(seed):
@@ -313,7 +316,7 @@ COUNT_PARAMETERS = Exercise(
 
 
 def after_layer(model, ids, layer):
-    """Return the logits that the model would give if it stopped after `layer` of its blocks."""
+    """Return the logits that the model would output if it stopped after its first `layer` blocks."""
     return interpret.logit_lens(model, ids)[layer].clone()
 
 

@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercises of lesson 05: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercises of lesson 05.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 from functools import lru_cache, partial
 from typing import Any, Literal
@@ -372,7 +375,7 @@ def faulty_after_layer(
                 return model(ids) - logits
 
 
-@lru_cache(maxsize=16)  # dozens of ideas start from the same streams
+@lru_cache(maxsize=16)  # dozens of wrong solutions start from the same streams
 def _streams(model: Any, ids: tuple[tuple[int, ...], ...]) -> dict[str, list[Tensor]]:
     """Collect the residual stream: before and after each block, and between its two halves."""
     passed: dict[str, list[Tensor]] = {"residual": [], "middle": []}

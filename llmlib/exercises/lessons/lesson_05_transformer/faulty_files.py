@@ -1,4 +1,7 @@
-"""Wrong solutions to exercises in `whole_files`: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to exercises in `whole_files`.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 import json
 
@@ -18,7 +21,7 @@ def faulty_attention_part(x, query, key, value, output, n_heads, cos, sin, swap=
         cos, sin = sin, cos
     if swap == "turned":
         if key.shape[0] != key.shape[1]:
-            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")  # as a module of torch says it
+            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")  # torch's own words
         query, key, value, output = query.T, key.T, value.T, output.T
     if not mixed:
         output = torch.eye(len(output), dtype=output.dtype)

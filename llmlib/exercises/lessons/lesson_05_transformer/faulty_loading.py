@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercises in `loading`: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercises in `loading`.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 import json
 import math
@@ -28,7 +31,7 @@ def faulty_split_fused(
             parts = [wide.narrow(axis, i, d_model) for i in range(3)]
         elif cut == "every third":
             parts = [wide[i::3] if turned else wide[:, i::3] for i in range(3)]
-        else:  # along the other axis
+        else:  # split along the other axis
             parts = list(wide.tensor_split(3, dim=1 - axis))
     parts = [parts["qkv".index(letter)] for letter in order]
     if give == "stacked":

@@ -1,4 +1,4 @@
-"""Wrong solutions to the MLP of lesson 05: its nonlinearity, its memory and its gate."""
+"""Wrong solutions to the MLP exercises of lesson 05: its nonlinearity, its memory and its gate."""
 
 from functools import partial
 from typing import Literal

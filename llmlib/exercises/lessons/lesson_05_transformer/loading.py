@@ -77,7 +77,7 @@ OUR_NAME = Exercise(**TEXTS["our_name"], reference=our_name, cases=cases_our_nam
 
 
 def read_tensor(data, name):
-    """Read a tensor from a safetensors file: eight bytes for the header's length, the header, then all numbers."""
+    """Read one tensor from a safetensors file: eight bytes for the header's length, the header, then the tensors."""
     begin = 8 + int.from_bytes(data[:8], "little")
     about = json.loads(data[8:begin])[name]
     start, end = about["data_offsets"]
@@ -95,7 +95,7 @@ def cases_read_tensor(seed):
         return save(tensors, metadata={"format": "pt"})
 
     def by_hand(name, blanks):
-        """Make a file of tensors of odd sizes, so that none can pass for the next one; blanks follow the header."""
+        """Make a case with a file of three small tensors in two dtypes; `blanks` spaces follow the header."""
         tensors = {
             "first": randn(seed, 1).half(),
             "second": randn(seed + 1, 3).float(),
@@ -118,22 +118,22 @@ def cases_read_tensor(seed):
         Case((file(up=torch.float32, norm=torch.float32), "norm.weight"), "the second of two tensors"),
         Case((mixed, "down.weight"), "F16"),
         Case((mixed, "norm.weight"), "BF16"),
-        Case((mixed, "up.weight"), "F32 beside other kinds"),
+        Case((mixed, "up.weight"), "F32 beside other dtypes"),
         by_hand("second", 300),
         by_hand("third", 70_000),
     ]
 
 
 def numbers_of_bytes(call, case):
-    """Say whether there are too many numbers for the shape: exactly one for each byte."""
+    """Check whether the solution turned each byte into a number, too many for the shape."""
     data, name = case.args
     start, end = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])[name]["data_offsets"]
     try:
         call(*case.args)
     except NoValue as error:
         return f"for input of size {end - start}" in str(error) and (
-            f"You turn each byte into a number: {end - start} of them. A number in F32 takes four bytes, and one in "
-            "F16 or BF16 takes two. What reads bytes as numbers of a given dtype?"
+            f"You turn each of the {end - start} bytes into a number. A number in F32 takes four bytes, and a number "
+            "in F16 or BF16 takes two. What reads bytes as numbers of a given dtype?"
         )
     return None
 
@@ -141,15 +141,15 @@ def numbers_of_bytes(call, case):
 def in_another_dtype(call, case):
     dtype = getattr(call(*case.args), "dtype", torch.float32)
     return dtype != torch.float32 and (
-        f"Your numbers come as {str(dtype).removeprefix('torch.')}. Which dtype does the task ask for?"
+        f"Your tensor has the dtype {str(dtype).removeprefix('torch.')}. Which dtype does the task ask for?"
     )
 
 
 READ_TENSOR = Exercise(
     **TEXTS["read_tensor"],
     probes=(
-        Probe("The numbers come in float32.", in_another_dtype),
-        Probe("Each number takes as many bytes as its dtype has.", numbers_of_bytes, explains=True),
+        Probe("The tensor is in float32.", in_another_dtype),
+        Probe("Each number takes as many bytes as its dtype says.", numbers_of_bytes, explains=True),
     ),
     reference=read_tensor,
     cases=cases_read_tensor,
@@ -162,7 +162,7 @@ READ_TENSOR = Exercise(
 
 
 def split_fused(c_attn):
-    """Split GPT-2's fused matrix, (in, out) with queries, keys and values side by side, into three of (out, in)."""
+    """Split GPT-2's fused matrix, (in, 3 · out), into three matrices, (out, in), for queries, keys and values."""
     query, key, value = c_attn.T.chunk(3)
     return query, key, value
 

@@ -24,7 +24,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def attention_part(x, query, key, value, output, n_heads, cos, sin):
-    """Compute what attention adds to the stream: lesson 03's module, with these matrices instead of its own."""
+    """Return what attention adds to the stream: run lesson 03's module with these matrices instead of its own."""
     n_kv_heads = n_heads * key.shape[0] // query.shape[0]
     with torch.device("meta"):  # we do not use the module's own weights, so they need no memory and no numbers
         module = MultiHeadAttention(x.shape[-1], n_heads, n_kv_heads)
@@ -33,7 +33,7 @@ def attention_part(x, query, key, value, output, n_heads, cos, sin):
 
 
 def weights_of_its_own(call, case):
-    """Say which matrices have no influence; try it in float32, since a module's own weights are in that precision."""
+    """Say which given matrices do not influence the result, tested in float32, like the module's own weights."""
     args = [arg.float() if isinstance(arg, torch.Tensor) else arg for arg in cases_multi_head(1)[1].args]
     added, x = call(*args), args[0]
     matrices = dict(enumerate(("query", "key", "value", "output"), start=1))
@@ -42,19 +42,19 @@ def weights_of_its_own(call, case):
     if 0 < len(unused) < len(matrices):
         has, own = ("have", "random matrices") if len(unused) > 1 else ("has", "a random matrix")
         return (
-            f"{' and '.join(unused)} {has} no influence on your result: your module uses {own} of its own there. "
+            f"{' and '.join(unused)} {has} no influence on your result: your module uses {own} of its own instead. "
             "Which names does your dictionary need?"
         )
     added = call(*args[:4], torch.zeros_like(args[4]), *args[5:]) if unused else x
     return min(added.abs().max(), (added - x).abs().max()) > 1e-3 and (
         "With zeros as `output` the result should be zero, but it is not: your module does not use the matrices "
-        "that it should. Does your dictionary have exactly the names in `module.state_dict()`? And is it "
-        "`functional_call` that runs the module?"
+        "that it should. Does your dictionary have exactly the names in `module.state_dict()`? And do you run "
+        "the module with `functional_call`?"
     )
 
 
 def rows_of_the_module(call, case):
-    """Say how many rows the module's own key matrix has, if that is wrong and the module makes four linear maps."""
+    """Say how many rows the module's own key matrix has, if it is wrong and the module has four linear maps."""
     _, query, key, *_, n_heads, _, _ = case.args
     made, begin = list[int](), torch.nn.Linear.__init__
 
@@ -69,7 +69,7 @@ def rows_of_the_module(call, case):
     d_head = len(query) // n_heads
     return (
         f"Your module has {made[1]} rows for keys, and the `key` that you were given has {len(key)}. So the module has "
-        f"the wrong number of key-value heads. One head has {d_head} rows here: how many heads are {len(key)} rows?"
+        f"the wrong number of key-value heads. One head has {d_head} rows here: how many heads do {len(key)} rows make?"
     )
 
 
@@ -83,7 +83,7 @@ def too_many_key_value_heads(call, case):
     args = (x, query, *wide, output, n_heads, cos, sin)
     return torch.allclose(call(*args), attention_part(*args), rtol=1e-4, atol=1e-5) and (
         "Your result is right whenever `key` and `value` have as many rows as `query`. Where they have fewer, you give "
-        "your module the wrong number of key-value heads. What does the number of rows of `key` say?"
+        "your module the wrong number of key-value heads. What does the number of rows of `key` tell you?"
     )
 
 
@@ -111,14 +111,14 @@ ATTENTION_PART = Exercise(
 
 
 def tensor_names(data):
-    """List what a safetensors file holds, except for the table's second copy, in alphabetical order."""
+    """Return the names of the tensors in a safetensors file, without the table's second copy, in alphabetical order."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return sorted(header.keys() - {"__metadata__", "lm_head.weight"})
 
 
 def cases_tensor_names(seed):
     def case(*names, note="", metadata=None):
-        """Make a file whose header names its tensors in this order."""
+        """Make a file whose header lists the tensors in this order."""
         header = {"__metadata__": metadata} if metadata else {}
         for place, name in enumerate(names):
             header[name] = {"dtype": "F32", "shape": [1], "data_offsets": [4 * place, 4 * place + 4]}
@@ -131,7 +131,7 @@ def cases_tensor_names(seed):
     return [
         case("model.norm.weight", "model.embed_tokens.weight", note="two tensors"),
         case("model.norm.weight", "lm_head.weight", "model.embed_tokens.weight", note="the table twice"),
-        case("model.norm.weight", "lm_head.bias", note="another name that begins like the second table's"),
+        case("model.norm.weight", "lm_head.bias", note="another name that begins like the name of the second table"),
         case("model.norm.weight", "model.embed_tokens.weight", note="with __metadata__", metadata=some),
         case(
             f"{block}.mlp.up_proj.weight",
@@ -209,7 +209,7 @@ def asked_for_what_is_not_there(call, case):
         kind, _, key = str(error).partition(": ")
         key = key.strip("'")
         if kind != "KeyError" or key.startswith("rope_") or key in json.loads(*case.args):
-            return None  # another error, or one that has its own answer
+            return None  # a different error, or a key that another check explains
         if "head" not in key:
             return f"There is no “{key}” in this file. The task lists the names in the file."
         return (

@@ -1,11 +1,13 @@
-"""Exercises of lesson 06: targets and loss, the loop, parts of a batch, and what to measure; `steps` has more."""
+"""Exercises of lesson 06: targets and loss, the loop, parts of a batch, and what to measure (`steps` has more)."""
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch._dynamo  # torch.optim imports it at its first use: seconds that should not count against an attempt
+
+# torch.optim imports torch._dynamo at its first use. These seconds should not count against an attempt.
+import torch._dynamo
 import torch.nn.functional as F
 from torch import nn
 
@@ -47,7 +49,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def windows(ids, starts, seq_len):
-    """Cut pieces from a text; return them, and the token that follows each of their tokens."""
+    """Cut windows of `seq_len` ids from a text; return them and their targets, the same windows one id later."""
     both = torch.stack([ids[start : start + seq_len + 1] for start in starts])
     return both[:, :-1], both[:, 1:]
 
@@ -106,7 +108,7 @@ NEXT_TOKEN_LOSS = Exercise(
 
 
 def descend(weight, batches, learning_rate):
-    """Take a step against the gradient for each batch; the model is logits = x @ weight."""
+    """Take one step against the gradient for each batch, with the model logits = x @ weight; return the new weights."""
     weight = weight.clone().requires_grad_()
     for x, targets in batches:
         loss = F.cross_entropy(x @ weight, targets)
@@ -119,7 +121,7 @@ def descend(weight, batches, learning_rate):
 
 def carries_gradient(call, case):
     return call(*case.args).requires_grad and (
-        "The weights that you return carry a gradient, and everything it was computed from. `.detach()` cuts that off."
+        "The weights that you return carry a gradient and all that it was computed from. `.detach()` cuts both off."
     )
 
 
@@ -259,7 +261,7 @@ ACCUMULATED_GRADIENT = Exercise(
 
 
 def validation_loss(model, train_batches, validation_batches):
-    """Compute the mean surprise at each target of the validation data, with dropout off."""
+    """Compute the mean surprise at the targets that count in the validation data, with dropout off."""
     was_training = model.training
     model.eval()
     total, n_targets = 0.0, 0
@@ -272,7 +274,7 @@ def validation_loss(model, train_batches, validation_batches):
 
 
 class Dropout(nn.Module):
-    """Set about half of the channels to 0 while training; always the same ones, so that results can be compared."""
+    """Set about half of the channels to 0 during training, always the same channels, to make results comparable."""
 
     def forward(self, x):
         if not self.training:
@@ -311,7 +313,7 @@ def cases_validation(seed):
 
 
 def keeps_gradients(call, case):
-    """Say whether autograd was on while the model ran: the result is right, but this is slow and takes memory."""
+    """Say whether autograd was on while the model ran. The result is still right, but it took more time and memory."""
     seen = []
     hook = case.args[0].register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
     try:
@@ -319,7 +321,7 @@ def keeps_gradients(call, case):
     finally:
         hook.remove()
     return any(seen) and (
-        "Autograd was on while you measured. The number is right; but without `torch.no_grad()`, torch keeps "
+        "Autograd was on while you measured. The number is right, but without `torch.no_grad()` torch keeps "
         "everything that the forward pass computes, for a backward pass that never comes."
     )
 

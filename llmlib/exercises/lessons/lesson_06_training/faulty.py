@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercises of lesson 06: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercises of lesson 06.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 import math
 from typing import Any, Literal
@@ -163,7 +166,7 @@ def faulty_descend(
             )
         grad = grad + new if zero == "never" else new
         step = torch.zeros_like(grad) if zero == "too early" else grad
-        if adam:  # as torch's, with its usual settings
+        if adam:  # like torch's AdamW with its default settings
             m, v = 0.9 * m + 0.1 * step, 0.999 * v + 0.001 * step**2
             step = decay * weight + m / (1 - 0.9**t) / ((v / (1 - 0.999**t)).sqrt() + 1e-8)
         if optimizer in ("momentum", "average", "full average"):
@@ -276,7 +279,7 @@ def faulty_accumulated(
 
 
 def share_of_part(summed: Any, targets: Tensor, n: Any, scale: Any, empty: Any) -> Any:
-    counted = (targets != IGNORED).sum()  # if it is 0, torch's mean is not a number, but its gradient is 0
+    counted = (targets != IGNORED).sum()  # with 0 targets torch's mean is NaN, but its gradient is 0
     mean = summed / (counted if empty == "not a number" else counted.clamp(min=1))
     return {
         "counted": summed / n["counted"],

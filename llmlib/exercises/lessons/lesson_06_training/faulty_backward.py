@@ -1,4 +1,7 @@
-"""Wrong solutions to lesson 06's backward pass: a copy of the reference whose keyword arguments switch faults on."""
+"""Wrong solutions to lesson 06's exercise on the backward pass.
+
+The function is a copy of the reference solution, with keyword arguments that switch faults on.
+"""
 
 from typing import Any, Literal
 

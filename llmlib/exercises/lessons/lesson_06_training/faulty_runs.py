@@ -1,4 +1,7 @@
-"""Wrong solutions to exercises in `whole_runs`: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to exercises in `whole_runs`.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 from typing import Any
 

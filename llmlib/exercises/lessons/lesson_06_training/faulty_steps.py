@@ -157,7 +157,7 @@ def faulty_fit(
         gradients: Any = torch.autograd.grad(loss, asked)
         if zero != "each":
             gradients = [old + new for old, new in zip(piled, gradients)]
-        piled = gradients if zero == "never" else _clipped(gradients, limit, clip)  # or clipped in place, in `.grad`
+        piled = gradients if zero == "never" else _clipped(gradients, limit, clip)  # or clipped in place
         gradients = _clipped(gradients, limit, "before" if clip == "first step" and t == 0 else clip)
         now = {
             "first": rates[0],
@@ -246,7 +246,7 @@ def faulty_orthogonalise(
             x = a * x + b * x**3 + c * x**5
             continue
         square = x @ x.T
-        if power in ("in turn", "in turn, all"):  # each term uses what the line before has made
+        if power in ("in turn", "in turn, all"):  # each term uses the result of the line before
             third = square @ x
             x = a * x + b * third
             x = x + c * x @ x.T @ (third if power == "in turn" else x @ x.T @ x)
@@ -259,7 +259,7 @@ def faulty_orthogonalise(
         if power == "one more":
             x = square @ x
         fourth = {"no fifth": torch.zeros_like(square), "fourth": square}.get(power, square @ square)
-        if power == "third for first":  # each power one step too low
+        if power == "third for first":  # each power is one step too low
             fourth, square = square, torch.eye(len(square), dtype=x.dtype)
         x = a * x + b * square @ x + c * fourth @ x
     if turns and give.startswith("reshaped"):

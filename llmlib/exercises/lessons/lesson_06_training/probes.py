@@ -1,4 +1,4 @@
-"""Look at what a training loop keeps for autograd, returns, and leaves to PyTorch's own optimizers."""
+"""Probes of a training loop: what it keeps for autograd, what it returns, and whether it uses a PyTorch optimizer."""
 
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
@@ -16,7 +16,7 @@ def operations_behind(weights):
 
 
 def hangs_together(call, case):
-    """Say whether a step's weights still depend on the step before: then autograd keeps more with each step."""
+    """Say whether a step's weights still depend on the step before, so that autograd keeps more with each step."""
     weights, loss_of, batches, rates, limit = case.args
     kept = []
 
@@ -29,10 +29,10 @@ def hangs_together(call, case):
         kept[1:]
         and kept[-1] > kept[0]
         and (
-            "From the second step on, the weights that you pass to `loss_of` still depend on the step before, "
-            "which depends on the one before it. So autograd keeps everything that you ever computed, and a long run "
-            "fills the memory. `.detach()` cuts off the new weights in each step; "
-            "then they must require a gradient again."
+            "From the second step on, the weights that you pass to `loss_of` still depend on the step before, and "
+            "that step on the one before it. So autograd keeps everything that you ever computed, and a long run "
+            "fills the memory. `.detach()` cuts the new weights off in each step. After that, they must require a "
+            "gradient again."
         )
     )
 
@@ -42,7 +42,7 @@ def returns_gradients(call, case):
     if any(isinstance(loss, torch.Tensor) for loss in losses):
         return "Your losses are tensors, and each may keep everything it was computed from. `.item()` returns a number."
     return any(w.requires_grad for w in weights) and (
-        "The weights that you return carry a gradient, or still require one. `.detach()` gives only the numbers."
+        "The weights that you return carry a gradient, or still require one. `.detach()` returns only the numbers."
     )
 
 
@@ -54,6 +54,6 @@ def lets_an_optimizer_do_it(call, case):
     finally:
         handle.remove()
     return bool(taken) and (
-        "Right, but one of PyTorch's optimizers took your steps. Try it with your own `adamw_step`: then no line of "
-        "the loop is hidden."
+        "The result is right, but one of PyTorch's optimizers took the steps. Write the loop with your own "
+        "`adamw_step`, so that you see every line of it."
     )

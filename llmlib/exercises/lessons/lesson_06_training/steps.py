@@ -1,4 +1,4 @@
-"""Exercises of lesson 06 that make one step: gradients by hand, AdamW and Muon, the rate, the step's length."""
+"""Exercises of lesson 06 on a single training step: gradients by hand, AdamW, Muon, the learning rate, clipping."""
 
 import math
 from pathlib import Path
@@ -25,7 +25,7 @@ def whole_numbers(seed, below, *shape):
 
 
 def backward(x, w1, w2, targets):
-    """Compute the gradients of both matrices: blame goes from the loss back to the weights."""
+    """Compute the gradients of the loss for both matrices without autograd, from the loss back to the weights."""
     a = (x @ w1).tanh()
     slope = ((a @ w2).softmax(dim=-1) - F.one_hot(targets, w2.shape[1])) / len(x)
     d_w2 = a.T @ slope
@@ -58,10 +58,10 @@ def uses_autograd(call, case):
     try:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             call(*case.args)
-    except NoValue:  # `torch.func` raises: it allows no such hooks
+    except NoValue:  # `torch.func` raises an error: it does not allow these hooks
         kept.append(True)
     return bool(kept) and (
-        "The numbers are right, but autograd has computed them. Here you have to do autograd's work: go back from the "
+        "The gradients are right, but autograd computed them. Here you do autograd's work yourself: go back from the "
         "loss to W₂, and on to W₁, with the three rules."
     )
 
@@ -115,7 +115,7 @@ ADAMW_STEP = Exercise(**TEXTS["adamw_step"], reference=adamw_step, cases=cases_a
 
 
 def orthogonalise(gradient, steps):
-    """Bring a matrix's singular values near 1 and keep its directions, with matrix products only."""
+    """Bring the singular values of a matrix close to 1, with matrix products only, and keep its singular vectors."""
     a, b, c = 3.4445, -4.7750, 2.0315
     is_tall = gradient.shape[0] > gradient.shape[1]
     x = gradient.T if is_tall else gradient
@@ -158,8 +158,9 @@ def multiplies_the_long_way(call, case):
     with _Watched() as watched:
         call(*case.args)
     return (rows > columns and (rows, rows) in watched.seen) and (
-        f"From the tall matrix of {rows} × {columns} you compute a matrix of {rows} × {rows}. With the transpose it is "
-        f"only {columns} × {columns}, and the result is the same. With 4,000 × 64, that is a thousandth of the work."
+        f"You turn the tall {rows} × {columns} matrix into a {rows} × {rows} one. If you transpose it first, you need "
+        f"only a {columns} × {columns} matrix, and the result is the same. For a 4,000 × 64 matrix, that is a "
+        "thousandth of the work."
     )
 
 
@@ -168,8 +169,8 @@ def takes_apart(call, case):
         call(*case.args)
     used = sorted(watched.called & {"svd", "svdvals", "eigh", "eig", "eigvalsh", "qr"})
     return bool(used) and (
-        f"The numbers are right, but `{used[0]}` has taken the matrix apart. You do not need that: the "
-        "polynomial reaches the singular values with matrix products alone."
+        f"The result is right, but `{used[0]}` took the matrix apart. You do not need this: the polynomial changes the "
+        "singular values with matrix products only."
     )
 
 
@@ -189,7 +190,7 @@ ORTHOGONALISE = Exercise(
 
 
 def learning_rate_at(step, steps, warmup, peak):
-    """Return the rate of a step: a straight rise, then half a cosine wave down to 0."""
+    """Return the learning rate of a step: a straight line up to `peak`, then half a cosine wave down to 0."""
     if step < warmup:
         return peak * (step + 1) / warmup
     passed = (step - warmup) / (steps - warmup)
@@ -243,7 +244,7 @@ def cases_clip(seed):
         Case(([number(3.0), number(4.0)], 10.0), "a length of 5, and a limit of 10"),
         case([(2, 3), (3,)], 1.5, scale=3.0),
         case([(4, 2), (2,), (3, 3)], 0.5, "three gradients"),
-        case([(2, 2), (2,)], 50.0, "gradients that are short enough together"),
+        case([(2, 2), (2,)], 50.0, "gradients whose common norm is below the limit"),
         Case(([number(6.0), number(0.5)], 2.0), "one gradient is large, and one is small"),
         case([(3, 4), (4,)], 4.0, "a limit above 1", scale=10.0),
         Case(([number(0.0), torch.zeros(2, dtype=torch.float64)], 1.0), "no gradient at all"),
@@ -255,7 +256,7 @@ def cases_clip(seed):
 CLIP_TOGETHER = Exercise(**TEXTS["clip_together"], reference=clip_together, cases=cases_clip, faulty=faulty_clip)
 
 
-# --- the parts of the loop; its exercises are in `exercises` and `whole_runs` ---
+# --- the parts of the training loop; exercises on the loop are in `exercises` and `whole_runs` ---
 
 
 def next_token_loss(logits, targets):
@@ -267,7 +268,7 @@ def next_token_loss(logits, targets):
 
 
 def fit(weights, loss_of, batches, rates, limit):
-    """Train: one step of AdamW for each batch, each with its own rate. Returns the new weights and the losses."""
+    """Take one AdamW step for each batch, at the rate of that step; return the new weights and the losses."""
     averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
     for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
         weights = [w.detach().requires_grad_() for w in weights]

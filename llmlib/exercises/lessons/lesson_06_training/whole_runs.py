@@ -1,4 +1,4 @@
-"""Exercises of lesson 06 around the loop: a model's weights by name, their first values, and a run."""
+"""Exercises of lesson 06 around the loop: a model's weights by name, their initial values, and a training run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def weight_shapes(config):
-    """List the shape of each weight of a model of the Llama family, by name."""
+    """Return a dictionary from the name of each weight of a Llama-style model to its shape."""
     width, d_kv, d_mlp = config.d_model, config.n_kv_heads * config.d_head, config.d_mlp
     in_block: dict[str, tuple[Any, ...]] = {f"{norm}_norm": (width,) for norm in ("attention", "mlp")}
     in_block |= {f"attention.{part}": (width, width) for part in ("query", "output")}
@@ -72,7 +72,7 @@ WEIGHT_SHAPES = Exercise(
 
 
 def first_weight(name, shape, n_layers, draw):
-    """Make a weight for the first step: small and random, smaller if it adds to the stream; ones for a norm."""
+    """Return initial values: ones for a norm, else small random numbers, smaller if the weight adds to the stream."""
     if len(shape) == 1:
         return torch.ones(shape)
     adds = name.endswith(("attention.output.weight", "mlp.down.weight"))
@@ -123,7 +123,7 @@ FIRST_WEIGHT = Exercise(
 
 
 def learn(weights, logits_of, batches, rates):
-    """Run `fit` on a model whose weights have names: return the weights in the order of the names, and the losses."""
+    """Run `fit` on a dictionary of named weights; return a list of the new weights, in the same order, and losses."""
 
     def loss_of(values, batch):
         inputs, targets = batch
@@ -161,7 +161,7 @@ def cases_learn(seed):
 
 @dataclass(frozen=True)
 class AskedToLearn:
-    """A model that only accepts weights if one of them requires a gradient."""
+    """A model that raises an error unless at least one of its weights requires a gradient."""
 
     logits_of: Any
 
@@ -180,8 +180,9 @@ def weights_from_outside(call, case):
         call(weights, AskedToLearn(logits_of), *rest)
     except NoValue as error:
         return NOTHING_LEARNS in str(error) and (
-            "Your loss function gives `logits_of` the weights from outside, which do not require a gradient. It should "
-            "use the weights that `fit` passes in. What does `fit` call your loss function with?"
+            "Your loss function passes `logits_of` the weights from outside the function, which do not require a "
+            "gradient. It should pass the weights that it gets from `fit`. What does `fit` call your loss function "
+            "with?"
         )
     return None
 

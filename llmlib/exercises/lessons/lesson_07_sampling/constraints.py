@@ -17,7 +17,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def allowed_tokens(moves, state, tokens):
-    """Return the ids of the tokens whose bytes lead from the state to another one."""
+    """Return the ids of the tokens whose bytes the automaton can all follow, one after the other, from this state."""
     allowed = []
     for id, token in enumerate(tokens):
         at = state
@@ -29,7 +29,7 @@ def allowed_tokens(moves, state, tokens):
 
 
 def automaton_of(texts):
-    """Build the tree of the texts' beginnings: for each state, which byte leads where."""
+    """Build the prefix tree of the texts as an automaton: for each state, a dictionary from bytes to next states."""
     moves: list[dict[int, int]] = [{}]
     for text in texts:
         state = 0
@@ -81,7 +81,7 @@ ALLOWED_TOKENS = Exercise(
 
 
 def constrained(logits_after, moves, ends, tokens, end, most):
-    """Let a model write under an automaton; it ends where the model wants to and the automaton allows it."""
+    """Return the ids of the likeliest allowed tokens, one after another, up to the end token or at most `most` ids."""
     state, ids = 0, list[int]()
     while len(ids) < most:
         allowed = allowed_tokens(moves, state, tokens)
@@ -99,13 +99,13 @@ def constrained(logits_after, moves, ends, tokens, end, most):
 
 @dataclass(frozen=True)
 class LogitsAfter:
-    """A model whose logits depend on all ids so far and on their order; it wants to end more and more."""
+    """A model whose logits depend on all ids so far and on their order; each new id makes the end token likelier."""
 
     vocab_size: int
     end: int
     seed: int
-    patience: float = 2.0  # how much less likely the end is at first
-    level: float = 0.0  # of all logits: what a mask must not depend on
+    patience: float = 2.0  # how far the end token's logit is lowered at first
+    level: float = 0.0  # added to all logits: a mask must not depend on it
 
     def __call__(self, ids):
         mood = sum((place + 1.7) * (int(id) + 1) for place, id in enumerate(ids)) + self.seed
@@ -130,12 +130,12 @@ def cases_constrained(seed):
     moves, ends = automaton_of(texts), ends_of(texts)
     words = [b"y", b"yes", b"", b"n", b"o", b"no", b"body", b"e", b"s", b"x", b"bo", b"dy", b"ter", b"day", b""]
     digits = dict.fromkeys(b"0123456789", 1)
-    number = [{45: 2, **digits}, digits, digits]  # a sign, if there is one, and at least one digit
+    number = [{45: 2, **digits}, digits, digits]  # an optional sign and at least one digit
     parts = [b"", b"-", b"7", b"0", b"42", b"-1", b"1-", b"2024"]
-    letters = [{97: 1}, {97: 0, 98: 1}]  # state 0 may end, and comes back
+    letters = [{97: 1}, {97: 0, 98: 1}]  # a text may end in state 0, and can return to it
 
     def case(automaton, tokens, end, note, wanted, most=12, patience=2.0, level=0.0):
-        """Find the first model, from this seed on, whose text has what we want."""
+        """Find the first model, from this seed on, whose text passes `wanted`."""
         for number in range(3000 * seed + 1, 3000 * (seed + 1)):
             model = LogitsAfter(len(tokens), end, number, patience, level)
             args = (model, *automaton, tokens, end, most)
@@ -152,7 +152,7 @@ def cases_constrained(seed):
     def limited(text, args):
         model, moves, ends, tokens, end, most = args
         longer = constrained(model, moves, ends, tokens, end, 40)
-        wants = [int(model(longer[:n]).argmax()) for n in range(most + 1)]  # even if it stops when forbidden
+        wants = [int(model(longer[:n]).argmax()) for n in range(most + 1)]  # the model's own choices, without a mask
         return len(constrained(*args)) == most < len(longer) and wants == longer[: most + 1]
 
     def forbidden(args):
@@ -179,7 +179,7 @@ def cases_constrained(seed):
         case(answers, words, 14, "nothing can follow", lambda text, args: text == b"yesterday", patience=6.0),
         case(numbers, parts, 0, "a whole number", lambda text, args: len(text) > 3, level=-20.0),
         case(numbers, parts, 0, "the limit comes before the end", limited, most=3, patience=9.0, level=9.0),
-        case(ab, pairs, 2, "the empty text may end", lambda text, args: not text, patience=-1.0),
+        case(ab, pairs, 2, "an empty text is allowed", lambda text, args: not text, patience=-1.0),
         case(ab, pairs, 2, "a state that leads back to an earlier one", lambda text, args: len(text) > 5, patience=5.0),
         case(ab, pairs, 2, "the end is likely, but another token is likelier", goes_on_at_a_likely_end, patience=-1.0),
         case(

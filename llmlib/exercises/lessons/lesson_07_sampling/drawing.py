@@ -4,7 +4,7 @@ from llmlib.sampling import logits as rules
 
 
 def draw(probabilities, u):
-    """Return each row's first token at which the sum of the probabilities exceeds u."""
+    """Return, for each row, the first token at which the running sum of the probabilities exceeds u."""
     return (probabilities.cumsum(dim=-1) <= u[:, None]).sum(dim=-1)
 
 
@@ -14,5 +14,5 @@ def probabilities_at(logits, temperature):
 
 
 def penalise_repetition(logits, ids, penalty):
-    """Make the logits smaller for the tokens that occur in the same row of ids."""
+    """Lower the logits of the tokens in the same row of ids: divide positive logits by the penalty, multiply others."""
     return rules.penalise_repetition(logits, rules.count_tokens(ids, logits.shape[-1]), penalty)

@@ -1,4 +1,4 @@
-"""Exercises of lesson 07: draw from a distribution, heat and cut it, penalise, measure."""
+"""Exercises of lesson 07: draw from a distribution, change its temperature, cut it, penalise and measure repetition."""
 
 import random
 from pathlib import Path
@@ -29,7 +29,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def cases_draw(seed):
-    """Make probabilities in sixteenths, so that sums are exact and u can be right on an edge."""
+    """Make probabilities in sixteenths, so that sums are exact and u can lie precisely on an edge."""
     generator = torch.Generator().manual_seed(seed)
 
     def case(batch, vocab, note="", parts=16):
@@ -72,7 +72,8 @@ DRAW = Exercise(
 # --- sampling.probabilities_at ---
 
 
-# Not smaller in float32: taking the log of a softmax first is right, but rounds logits that are nearly equal.
+# Temperatures below 0.02 are tried only in float64: a right solution may take the log of a softmax first, which rounds
+# nearly equal logits.
 SMALL = ((0.02, "both"), (0.005, "double"), (1e-4, "double"), (1e-9, "double"))
 
 
@@ -86,7 +87,7 @@ def cases_temperature(seed):
         Case((2 * randn(seed, 2, 3, 5), 2.0), "a temperature above 1"),
         Case((randn(seed + 1, 3, 4), 1.0), "temperature 1"),
         Case((randn(seed + 2, 2, 3, 4), 0.0), "temperature 0"),
-        Case((equal, 0.0), "temperature 0, and several tokens are the best"),
+        Case((equal, 0.0), "temperature 0, and several tokens tie for the best"),
         Case((equal, 0.25), "equal logits"),
         Case((randn(seed + 3, 5), 4.0), "a single distribution"),
         Case((50 * randn(seed + 4, 4, 4), 8.0), "large logits"),
@@ -107,10 +108,10 @@ def sums_to_one(call, case):
 
 
 def halved_together(call, case):
-    """Halving is exact. A probability close to 1, to the power of 1/T, is not, least of all if T is small."""
+    """Halve logits and temperature: halving is exact, but p ** (1 / T) is not if p is close to 1 and T is small."""
     logits, temperature = case.args
     if not equal(probabilities_at(logits, temperature), call(logits, temperature)):
-        return None  # another matter
+        return None  # another check reports this fault
     smallest = 1e-6 if logits.dtype == torch.float64 else 0.02
     for times in range(1, 10):
         if temperature / 2**times < smallest:
@@ -118,7 +119,7 @@ def halved_together(call, case):
         if not equal(call(logits, temperature), call(logits / 2**times, temperature / 2**times)):
             return (
                 f"Your results at the temperatures {temperature:g} and {temperature / 2**times:.3g} differ, although "
-                "the logits are smaller by the same factor. Does your code have a minimum temperature?"
+                "the logits shrink by the same factor. Does your code have a minimum temperature?"
             )
     return None
 
@@ -132,7 +133,7 @@ PROBABILITIES_AT = Exercise(
     axes=("batch", "vocab"),
     probes=(
         Probe("The probabilities of a distribution sum to 1.", sums_to_one),
-        Probe("Halving both logits and temperature gives the same distribution.", halved_together),
+        Probe("Halving both the logits and the temperature does not change the distribution.", halved_together),
     ),
 )
 
@@ -159,7 +160,7 @@ def cases_cut(seed, first, second):
         Case((mixed + 800, first), "logits of 800, whose exponential is ∞"),
         Case((mixed.roll(-1, 0) - 800, second), "logits of −800, whose exponential is 0"),
         Case((certain, first), "a token that has all of the probability"),
-        Case((even[None], first), "a single row, and an uncertain one"),
+        Case((even[None], first), "a single, uncertain row"),
         Case((4 * randn(seed + 5, 1, 12), first)),
     ]
 
@@ -178,11 +179,11 @@ def fewest_kept(call, case):
     untied = torch.tensor([[2.0, 0.0, 1.0, -1.0], [0.1, 0.3, 0.2, 0.0]], dtype=case.args[0].dtype)
     for p, fewest in ((0.5, 2), (0.4, 2), (0.75, 3)):
         if not equal(rules.keep_top_p(untied, p), call(untied, p)):
-            return None  # another matter
+            return None  # another check reports this fault
         kept = int(call(torch.zeros(1, 4, dtype=case.args[0].dtype), p).isfinite().sum())
         if kept != fewest:
-            says = f"Of four tokens with the probability 0.25 each, {fewest} reach p = {p} together; you keep {kept}."
-            more = " A sum that is p itself has reached p, and some of several equally likely tokens may be cut."
+            says = f"Of four tokens with a probability of 0.25 each, {fewest} together reach p = {p}; you keep {kept}."
+            more = " A sum that equals p has reached p, and if tokens are equally likely, you may cut some of them."
             return says + more * (kept > fewest)
     return None
 
@@ -207,7 +208,7 @@ KEEP_TOP_P = Exercise(
     axes=("batch", "vocab"),
     probes=(
         KEPT,
-        Probe("Fewer tokens than you keep would not reach p.", fewest_kept),
+        Probe("You keep no more tokens than it takes to reach p.", fewest_kept),
         Probe("The likeliest token always stays.", likeliest_stays),
         batch_permuted(0),
     ),
@@ -268,7 +269,7 @@ def cases_distinct(seed):
 
     return [
         Case(([[1, 2, 1, 2], [1, 2, 3]], 2)),
-        Case(([[1, 2, 3, 4, 5], [6, 7, 8, 9], [10, 11, 12]], 2), "nothing occurs twice"),
+        Case(([[1, 2, 3, 4, 5], [6, 7, 8, 9], [10, 11, 12]], 2), "no n-gram occurs twice"),
         Case(([[7, 7, 7, 7, 7], [7, 7, 7]], 2), "the same token again and again"),
         Case(([[1, 2, 3], [1, 2, 3], [1, 2, 3], [3, 2, 1]], 2), "texts that say the same thing"),
         Case((texts((9, 5, 12), 4), 3), "n = 3"),

@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercises of lesson 07: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercises of lesson 07.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 import math
 from collections import Counter
@@ -286,7 +289,7 @@ def faulty_distinct(
         return sum(shares) / len(shares) if shares else math.nan
     if pool == "first":
         texts = texts[:1] if len(texts[0]) >= n else texts
-    if pool == "each set":  # what is said twice in one text counts once, in two texts twice
+    if pool == "each set":  # an n-gram counts once for each text that has it
         each = [grams_of(text) for text in texts]
         return sum(len(set(grams)) for grams in each) / max(1, sum(map(len, each)))
     grams = [gram for text in texts for gram in grams_of(text)]

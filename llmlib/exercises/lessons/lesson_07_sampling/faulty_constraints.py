@@ -1,4 +1,7 @@
-"""Wrong solutions to exercises in `constraints`: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to exercises in `constraints`.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 from typing import Any, Literal
 

@@ -1,4 +1,7 @@
-"""Wrong solutions to lesson 07's top-p and min-p: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to lesson 07's exercises on top-p and min-p.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 from typing import Any, Literal
 
@@ -168,4 +171,4 @@ def faulty_min_p(
             level = p * values[..., :1]
         case "first row's":
             level = (p * values[:1].amax()).expand_as(values[..., :1])
-    return _given(logits, ~(values < level), give)  # where it is NaN, nothing is cut
+    return _given(logits, ~(values < level), give)  # where a value is NaN, nothing is cut

@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercises in `loops`: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercises in `loops`.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 from typing import Any, Literal
 
@@ -46,7 +49,7 @@ def faulty_continuation(
         new.append(token)
         if (token == end and at_end == "kept") or (us_as == "one less" and number == len(us) - 2):
             break
-        if reads == "stale cache":  # the prompt's cache, each time
+        if reads == "stale cache":  # reads with the prompt's cache each time
             logits, _ = read([token], cache)
         elif reads != "nothing":
             text = {"all": ids + new, "prompt": ids}.get(reads, [token])

@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercise in `writing`: a copy of the reference whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercise in `writing`.
+
+The function is a copy of the reference solution, with keyword arguments that switch faults on.
+"""
 
 import torch
 
@@ -27,7 +30,7 @@ def faulty_write(
     past=None,
     by="own",
 ):
-    """`order` lists the rules in the order they apply; `past` is the result of a draw beyond the last token."""
+    """Write with faults; `order` lists the rules in their order, `past` is the result of a draw past the last token."""
     penalty = 1 / penalty if by == "turned round" else penalty
 
     def read(new, text):

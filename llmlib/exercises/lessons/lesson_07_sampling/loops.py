@@ -17,7 +17,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def continuation(read, choose, ids, us, end):
-    """Write the new ids after a prompt: one for each u, up to the end token; the model reads each token once."""
+    """Return the new ids after a prompt: one for each u, up to the end token. The model reads each token only once."""
     logits, cache = read(ids, None)
     new: list[int] = []
     for u in us:
@@ -38,7 +38,7 @@ class Read:
 
     def __call__(self, ids, cache):
         if not isinstance(ids, (list, tuple, torch.Tensor)):
-            raise TypeError(f"read takes a list of ids, got {ids!r}")
+            raise TypeError(f"read must be given a list of ids; got {ids!r}")
         text = (cache or ()) + tuple(int(id) for id in ids)
         mood = sum((place + 1.7) * (id + 1) for place, id in enumerate(text)) + self.seed
         return torch.tensor([2 * math.sin(mood * (id + 1)) for id in range(self.vocab_size)]), text
@@ -46,7 +46,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Choose:
-    """Draw with u, and make the tokens of the text less likely: the nearer to its end, the less likely."""
+    """A sampler that draws with u and makes the tokens of the text less likely, most of all those near its end."""
 
     def __call__(self, logits, ids, u):
         seen = torch.zeros_like(logits)
@@ -64,13 +64,13 @@ def cases_continuation(seed):
         return Case((Read(vocab_size, seed), Choose(), ids, us, end), note)
 
     def ending(ids, n, note, at):
-        """Choose an end token that would come here and has not come before."""
+        """Choose an end token that would be drawn here and has not occurred before."""
         for _ in range(200):
             one = case(ids, n, vocab_size=9)
             text = continuation(*one.args)
             if text[at] not in text[:at] and text[at] not in ids and goes_on(one.args, text[:at], text[at]):
                 return Case((*one.args[:4], text[at]), note)
-        raise AssertionError("no text with an end")
+        raise AssertionError("found no text that ends with the end token")
 
     def goes_on(args, new, end):
         """Return whether a later u would draw another token, so that it is not enough to leave out the end token."""
@@ -84,21 +84,21 @@ def cases_continuation(seed):
             one = case(ids, n, note, end=ids[-1], vocab_size=9)
             if len(continuation(*one.args)) == n:
                 return one
-        raise AssertionError("no text without an end")
+        raise AssertionError("found no text that ends without the end token")
 
     return [
         case([1, 2], 2),
         case([3], 5, "a prompt of one token"),
-        ending([4, 1, 2], 6, "the end token comes before the numbers are used up", 3),
+        ending([4, 1, 2], 6, "the end token comes before the random numbers are used up", 3),
         ending([2, 5], 5, "the end token comes first", 0),
         case([0, 4, 2, 2], 8, "a longer text"),
-        case([1, 0, 3], 0, "no number, so no token"),
+        case([1, 0, 3], 0, "no random numbers, so no new tokens"),
         unended([1, 2, 8], 3, "the prompt itself ends with the end token"),
     ]
 
 
 def reads_again(call, case):
-    """Compare the number of ids that the model gets with the number of ids in the text."""
+    """Compare the number of ids that the model has to read with the number of ids in the text."""
     read, choose, ids, us, end = case.args
     given: list[int] = []
 
@@ -110,7 +110,10 @@ def reads_again(call, case):
     text = len(ids) + len(new)
     if len(given) <= text + 1:
         return None
-    return f"For a text of {text} tokens the model has read {len(given)}. With the cache it needs only new tokens."
+    return (
+        f"The model has read {len(given)} tokens, but the text has only {text}. With the cache, it needs only the new "
+        "tokens."
+    )
 
 
 CONTINUATION = Exercise(
@@ -127,7 +130,7 @@ CONTINUATION = Exercise(
 
 
 def beam_step(found, log_p, n_beams):
-    """Return the best one-token continuations of all beams: pairs of a sum of log-probabilities and ids."""
+    """Return the best one-token continuations of all beams, as pairs (sum of log-probabilities, list of ids)."""
     totals = torch.tensor([total for total, _ in found])[:, None] + log_p  # (beam, vocab)
     best = totals.flatten().topk(n_beams)
     places = [divmod(place, log_p.shape[1]) for place in best.indices.tolist()]
@@ -161,11 +164,11 @@ def ids_in_new_lists(call, case):
 
 
 def plain_numbers(call, case):
-    """Reject a tensor of one number: it compares like a number, but the task does not ask for it."""
+    """Reject one-number tensors: they compare like numbers, but the task asks for plain numbers."""
     for total, ids in call(*case.args):
         if isinstance(total, torch.Tensor) or any(isinstance(id, torch.Tensor) for id in ids):
             which = "totals is" if isinstance(total, torch.Tensor) else "lists of ids holds"
-            return f"One of your {which} a tensor. `.item()` takes out its number, and `.tolist()` all its numbers."
+            return f"One of your {which} a tensor. `.item()` returns its number, `.tolist()` all of its numbers."
     return None
 
 

@@ -18,7 +18,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def write(logits_of, ids, us, end, temperature, top_p, penalty):
-    """Write a text's new ids, with a model without a cache: penalty, temperature, top-p, in this order, then a draw."""
+    """Write new ids with a model that has no cache: apply penalty, temperature and top-p, in this order, and draw."""
 
     def read(new, text):
         text = (text or []) + new
@@ -42,7 +42,7 @@ class Speak:
     def __call__(self, ids):
         if not isinstance(ids, torch.Tensor) or ids.ndim != 2:
             got = f"a tensor with {ids.ndim} axes" if isinstance(ids, torch.Tensor) else f"a {type(ids).__name__}"
-            raise TypeError(f"logits_of takes a tensor with the axes batch and seq, got {got}")
+            raise TypeError(f"logits_of must be given a tensor with the axes batch and seq; got {got}")
         moods = ((torch.arange(ids.shape[1]) + 1.7) * (ids + 1)).cumsum(dim=1) + self.seed
         return 2.5 * torch.sin(moods[..., None] * (torch.arange(self.vocab_size) + 1.0))
 
@@ -59,22 +59,22 @@ def cases_write(seed):
             one = case(ids, n, 1.3, 1.0, 1.0, vocab_size=12)
             text, (speak, *others) = write(*one.args), one.args
             elsewhere = write(lambda ids, speak=speak: speak(ids)[:, :1].expand(-1, ids.shape[1], -1), *others)
-            # It would also come if you read the logits at the first position: one slip must not hide another.
+            # This token is also drawn if you read the logits at the first position: one slip must not hide another.
             if text[at] not in text[:at] and text[at] not in ids and text[at] in elsewhere:
                 return Case((*one.args[:3], text[at], *one.args[4:]), note)
-        raise AssertionError("no text with an end")
+        raise AssertionError("found no text that ends with the end token")
 
     return [
         case([1, 2], 3, 1.0, 1.0, 1.0, "only the draw, without other rules"),
         case([3], 6, 0.0, 1.0, 1.0, "temperature 0"),
         case([2, 0], 12, 1.6, 1.0, 1.0, "a high temperature"),
-        case([4, 1, 2], 12, 1.0, 0.6, 1.0, "top-p alone"),
+        case([4, 1, 2], 12, 1.0, 0.6, 1.0, "only top-p"),
         case([0, 3, 5], 12, 1.0, 1.0, 3.0, "only a penalty"),
         case([5, 4, 3, 2], 16, 2.0, 0.55, 1.0, "a high temperature, and a low p"),
-        case([1, 6, 5, 1], 16, 1.5, 0.7, 2.5, "all three", vocab_size=9),
+        case([1, 6, 5, 1], 16, 1.5, 0.7, 2.5, "all three rules", vocab_size=9),
         case([0, 2, 4, 6], 16, 0.6, 0.8, 1.8, "all three rules, at a low temperature"),
-        ending([2, 5], 8, "the end token comes before the numbers are used up", 3),
-        case([1, 0], 0, 1.0, 0.9, 1.1, "no number, so no token"),
+        ending([2, 5], 8, "the end token comes before the random numbers are used up", 3),
+        case([1, 0], 0, 1.0, 0.9, 1.1, "no random numbers, so no new tokens"),
     ]
 
 

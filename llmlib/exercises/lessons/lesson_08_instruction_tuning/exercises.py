@@ -1,4 +1,4 @@
-"""Exercises of lesson 08: the chat format, the mask, packing, what a score is worth; `lora` has more."""
+"""Exercises of lesson 08: the chat format, the mask, packing, and what a score is worth (`lora` has more)."""
 
 import random
 from pathlib import Path
@@ -23,15 +23,15 @@ from llmlib.exercises.lessons.lesson_08_instruction_tuning.tuning import LEARN_A
 from llmlib.finetuning import pairs
 
 TEXTS = texts_of(Path(__file__).parent)
-EMPTY = -1  # a position of a row without a conversation
-Z = 1.96  # 95% of a normal distribution is within this many standard deviations
+EMPTY = -1  # the id at a position that no conversation fills
+Z = 1.96  # 95% of a normal distribution is within this many standard deviations of the mean
 
 
 # --- instruction_tuning.chat_text ---
 
 
 def chat_text(messages):
-    """Write a conversation in the course's format; after a question it ends where the answer has to begin."""
+    """Write a conversation in the course's format; if the user speaks last, it ends where the answer begins."""
     text = ""
     for message in messages:
         if message["role"] == "user":
@@ -74,7 +74,7 @@ CHAT_TEXT = Exercise(
 
 
 def turns(seed, lengths, special, cut=False):
-    """Make a conversation's ids: questions and answers of these lengths in turn; the last answer may have no end."""
+    """Make a conversation's ids from turns of these lengths; if `cut`, the last answer has no end token."""
     chance = random.Random(seed)
     user, assistant, end = special
     ids = []
@@ -97,9 +97,7 @@ def cases_answer_mask(seed):
         Case((turns(seed + 4, [3, 2, 4], usual), 2, 0), "no answer yet to the last question"),
         Case((turns(seed + 5, [3, 0, 2, 3], usual), 2, 0), "an empty answer"),
         Case((turns(seed + 6, [5], usual), 2, 0), "no answer at all"),
-        Case(
-            (turns(seed + 7, [2, 3, 3, 0], usual, cut=True), 2, 0), "the last token is the one where an answer begins"
-        ),
+        Case((turns(seed + 7, [2, 3, 3, 0], usual, cut=True), 2, 0), "the last token is `assistant`"),
         Case((turns(seed + 8, [4, 5, 3, 6, 5, 4], others), 100, 102)),
     ]
 
@@ -107,13 +105,13 @@ def cases_answer_mask(seed):
 def end_without_an_answer(call, case):
     _, assistant, end = case.args
     if not equal(answer_mask(*case.args), call(*case.args)):
-        return None  # another matter
+        return None  # the mask is wrong for another reason
     ids = torch.tensor([end, 3, 11, end, 12, assistant, 13, end, end, 3, 14, end, assistant, 15, end, 3])
     if equal(answer_mask(ids, assistant, end), call(ids, assistant, end)):
         return None
     return (
         f"In {ids.tolist()}, with {assistant} for `assistant` and {end} for `end`, some end tokens do not close an "
-        "answer. Your mask goes wrong there."
+        "answer. Your mask is wrong at those tokens."
     )
 
 
@@ -123,7 +121,7 @@ ANSWER_MASK = Exercise(
     cases=cases_answer_mask,
     faulty=faulty_answer_mask,
     axes=("seq",),
-    probes=(Probe("Only what comes after `assistant` is an answer.", end_without_an_answer),),
+    probes=(Probe("Only tokens after an `assistant` token belong to an answer.", end_without_an_answer),),
     double=False,
 )
 
@@ -147,7 +145,7 @@ def cases_targets(seed):
         Case((torch.tensor([[11, 12, 13, 14, 15]]), small)),
         case([[(3, 6)], [(4, 9)]], "answers of different lengths"),
         case([[(2, 4), (6, 8)], [(1, 3), (5, 6), (8, 9)], [(4, 7)]], "several answers in one row"),
-        case([[(0, 9)], [(0, 2)]], "the answer begins with the row"),
+        case([[(0, 9)], [(0, 2)]], "the answer begins at the start of the row"),
         case([[], [(5, 9)]], "a row without an answer"),
         Case(
             (torch.tensor([[7, 8], [9, 10], [5, 6]]), torch.tensor([[False, True], [True, False], [True, True]])),
@@ -156,7 +154,7 @@ def cases_targets(seed):
         case([[(2, 5)], [(3, 9)], [(1, 2), (6, 9)], [(8, 9)]]),
         Case(
             (torch.tensor([[0, 12, 13, 0], [14, 0, 15, 0]]), torch.tensor([[False, False, True, True]] * 2)),
-            "a token with id 0, in an answer and outside",
+            "a token with id 0, inside an answer and outside",
         ),
     ]
 
@@ -175,7 +173,7 @@ TARGETS = Exercise(
 
 
 def pack(conversations, length):
-    """Fill rows of `length` ids, each with as many whole conversations as fit one after another."""
+    """Fill rows of `length` ids with whole conversations, in order; a conversation that is longer than a row is cut."""
     rows: list[list[int]] = [[]]
     for ids in conversations:
         ids = ids[:length]
@@ -214,7 +212,7 @@ PACK = Exercise(
 
 
 def interval(right, n):
-    """Return Wilson's 95% interval for a share: all p that right / n is at most 1.96 standard deviations away from."""
+    """Return the 95% Wilson interval: all shares p from which right / n is at most 1.96 standard deviations away."""
     share = right / n
     middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * (share * (1 - share) / n + Z**2 / (4 * n**2)) ** 0.5
@@ -249,7 +247,7 @@ INTERVAL = Exercise(
     reference=interval,
     cases=cases_interval,
     faulty=faulty_interval,
-    probes=(Probe("The interval is between 0 and 1, has a width, and contains the share itself.", holds_the_share),),
+    probes=(Probe("The interval lies between 0 and 1, has a width, and contains the share.", holds_the_share),),
     double=False,
 )
 
@@ -274,7 +272,7 @@ def cases_best_by_wording(seed):
 
     return [
         Case(([(names[0], False), (names[1], True), (names[1], False), (names[1], True)],)),
-        case([(0, 4), (5, 0), (0, 2)], "each wording is answered by all stories or by none"),
+        case([(0, 4), (5, 0), (0, 2)], "each wording is answered by all stories or not at all"),
         case([(3, 3), (2, 2)], "each wording is answered by half of the stories"),
         case([(6, 1), (1, 3), (0, 5)], "mixed"),
         case([(7, 2)], "a single wording"),
@@ -297,7 +295,7 @@ def cases_best_by_wording(seed):
                     ("Who fell?", True),
                 ],
             ),
-            "wordings that differ in a capital or a sign",
+            "wordings that differ in a capital letter or a punctuation mark",
         ),
         case([(1, 9), (2, 1), (1, 2), (4, 0), (0, 1)], "wordings of different frequency"),
         case([(2, 5), (1, 2), (0, 3)], "most questions are not answered"),

@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercises of lesson 08: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercises of lesson 08.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 from typing import Any, Literal
 
@@ -351,7 +354,7 @@ def faulty_pack(
     rows = [space + row if side == "left" else row + space for row, space in zip(rows, blank)]
     if long == "no room":
         for row in rows:
-            torch.empty(length)[: len(row)] = torch.tensor(row)  # raises, as there are fewer positions
+            torch.empty(length)[: len(row)] = torch.tensor(row)  # raises, because the row is longer than `length`
     match give:
         case "tensor":
             return torch.tensor(rows)
@@ -370,7 +373,7 @@ def faulty_pack(
 
 
 def _row_for(rows: Any, ids: Tensor, limit: Any, gap: Any, place: Any, anew: bool = False) -> Any:
-    """Find the row for this conversation; None for a new one."""
+    """Return the index of the row that this conversation goes into; None means a new row."""
     fits = [(not row and not anew) or len(row) + gap + len(ids) <= limit for row in rows]
     if place == "cut to the rest":
         return len(rows) - 1 if len(rows[-1]) < limit else None

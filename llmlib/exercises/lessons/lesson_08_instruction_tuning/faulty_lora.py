@@ -1,4 +1,7 @@
-"""Wrong solutions to lesson 08's LoRA exercises: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to lesson 08's LoRA exercises.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 from typing import Any, Literal
 
@@ -230,7 +233,7 @@ def faulty_kept_by_rank(
     if which == "smallest":
         found = found.flip(0)
     if which == "topk":
-        found.topk(r)  # raises if r is larger than their number
+        found.topk(r)  # raises if there are fewer than r singular values
     if which == "the r-th":
         top = found[r - 1].item()
     elif which == "lost":

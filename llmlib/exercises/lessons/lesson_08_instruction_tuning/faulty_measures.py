@@ -1,4 +1,7 @@
-"""Wrong solutions to the measures of lesson 08: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercises on measures in lesson 08.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Literal

@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercise in `tuning`: a copy of the reference whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercise in `tuning`.
+
+The function is a copy of the reference solution, with keyword arguments that switch faults on.
+"""
 
 import torch
 
@@ -65,7 +68,7 @@ def faulty_learn_answers(
     still = {"a alone": "b", "b alone": "a"}.get(which)  # the half of each detour that does not learn
     fixed = {name: detours.pop(name) for name in list(detours) if name[-1] == still}
 
-    also = {"everything": list(weights), "named, too": list(names)}.get(which, [])  # which of the model's own learn
+    also = {"everything": list(weights), "named, too": list(names)}.get(which, [])  # the model's own weights that learn
     detours = {name: weights[name] for name in also} | detours
 
     def with_detours(now):

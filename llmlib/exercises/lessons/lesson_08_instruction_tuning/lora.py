@@ -1,4 +1,4 @@
-"""Exercises of lesson 08 on LoRA: the detour, in a model, merged; and how much of a change a low rank keeps."""
+"""Exercises of lesson 08 on LoRA: a detour by itself, merged and in a model, and how much a low rank keeps."""
 
 import copy
 from functools import lru_cache
@@ -23,7 +23,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def lora_linear(x, w, a, b, alpha):
-    """Apply a linear layer, with a narrow detour through r numbers beside it."""
+    """Apply a linear layer, and add the output of a detour through r numbers, multiplied by alpha / r."""
     return x @ w.T + alpha / a.shape[0] * (x @ a.T @ b.T)
 
 
@@ -33,18 +33,18 @@ def merged(w, a, b, alpha):
 
 
 def adapters(seed):
-    """List sizes (d_in, d_out, r, alpha, what is special); in square layers, no shape gives a mistake away."""
+    """Make adapters of several sizes, each with a note; in square layers, the shapes do not reveal a mistake."""
     sizes = [
         (3, 4, 2, 6.0, ""),
         (5, 3, 2, 8.0, "wider than tall"),
         (4, 6, 1, 3.0, "rank 1"),
         (4, 4, 2, 5.0, "a square matrix"),
         (5, 5, 3, 0.75, "a square matrix, and a small alpha"),
-        (3, 3, 3, 2.0, "the rank is the width"),
-        (4, 4, 4, 6.0, "the rank is the width"),
-        (6, 5, 4, 4.0, "alpha is r"),
-        (3, 2, 5, 4.0, "the rank is above both widths"),
-        (3, 5, 4, 16, "the rank is above the width"),
+        (3, 3, 3, 2.0, "the rank is equal to the width"),
+        (4, 4, 4, 6.0, "the rank is equal to the width"),
+        (6, 5, 4, 4.0, "alpha is equal to r"),
+        (3, 2, 5, 4.0, "the rank is larger than both widths"),
+        (3, 5, 4, 16, "the rank is larger than one of the widths"),
     ]
     for i, (d_in, d_out, r, alpha, note) in enumerate(sizes):
         w, a, b = randn(seed + i, d_out, d_in), randn(seed + i + 20, r, d_in), randn(seed + i + 40, d_out, r)
@@ -82,7 +82,7 @@ MERGED = Exercise(
 
 
 def kept_by_rank(update, r):
-    """Return the share of a matrix, by its squared norm, that its best approximation of rank r keeps."""
+    """Return the share of a matrix's squared norm that its best approximation of rank r keeps."""
     squares = torch.linalg.svdvals(update) ** 2
     total = squares.sum().item()
     return squares[:r].sum().item() / total if total > 0 else 1.0
@@ -93,13 +93,13 @@ def cases_kept_by_rank(seed):
     return [
         Case((torch.diag(torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64)), 1)),
         Case((randn(seed + 3, 4, 6), 2), "wider than tall"),
-        Case((torch.diag(torch.tensor([2.0, 1.0, 0.0], dtype=torch.float64)), 1), "a direction that is empty"),
+        Case((torch.diag(torch.tensor([2.0, 1.0, 0.0], dtype=torch.float64)), 1), "a singular value that is 0"),
         Case((randn(seed + 4, 7, 4), 3), "taller than wide"),
         Case((randn(seed + 5, 5, 5), 1), "a square matrix that is not symmetric"),
         Case((randn(seed + 6, 5, 5) * 100, 2), "large numbers"),
         Case((randn(seed + 12, 4, 4) / 50, 2), "small numbers"),
         Case((randn(seed + 7, 4, 4), 4), "full rank"),
-        Case((randn(seed + 8, 3, 5), 7), "r is larger than the matrix"),
+        Case((randn(seed + 8, 3, 5), 7), "r is larger than both sides of the matrix"),
         Case((rank_2, 2), "a product of two thin matrices"),
         Case((rank_2 + randn(seed + 9, 6, 5) / 4, 2), "nearly a product of two thin matrices"),
         Case((randn(seed + 10, 3, 4), 0), "rank 0"),
@@ -118,7 +118,7 @@ KEPT_BY_RANK = Exercise(
 
 
 def adapted(model, ids, adapters, alpha):
-    """Return the model's logits with a detour beside each named map; the model itself stays as it was."""
+    """Return the model's logits with a detour beside each named map, and leave the model as it was."""
 
     def detour(a, b):
         return lambda layer, inputs, y: y + alpha / a.shape[0] * (inputs[0] @ a.T @ b.T)
@@ -137,13 +137,13 @@ def small_weights(seed):
     config = TransformerConfig(vocab_size=11, max_seq_len=16, d_model=16, n_layers=2, n_heads=4, d_mlp=16)
     model = Transformer(config, seed=seed)
     for parameter in model.parameters():
-        parameter.data *= 12 if parameter.ndim > 1 else 1  # untrained weights are so small that no detour matters
+        parameter.data *= 12 if parameter.ndim > 1 else 1  # untrained weights are so small that a detour hardly matters
     model.blocks[0].register_forward_hook(of_somebody_else)
     return model
 
 
 def of_somebody_else(layer, inputs, y):
-    """A hook that was there before, and does not change anything."""
+    """Stand in for a hook that other code has set before; it does not change anything."""
 
 
 def cases_adapted(seed):
@@ -167,7 +167,7 @@ def cases_adapted(seed):
         case(2, 3, [value, query], 1, 0.5, "rank 1"),
         case(2, 4, ["blocks.0.mlp.up", "blocks.0.attention.output", "blocks.1.mlp.up"], 3, 8.0),
         case(2, 3, [query, value], (2, 4), 3.0, "adapters of two ranks"),
-        case(1, 3, [value], 20, 3.0, "a rank above the width"),
+        case(1, 3, [value], 20, 3.0, "a rank that is larger than the width"),
     ]
 
 

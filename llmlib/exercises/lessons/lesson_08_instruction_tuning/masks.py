@@ -1,8 +1,8 @@
-"""The mask and the targets, which say what to learn from a conversation; several exercises of lesson 08 use them."""
+"""The mask and the targets, which say what a model learns from a conversation (for several exercises of lesson 08)."""
 
 import torch
 
-IGNORED = -100  # a target that the loss leaves out
+IGNORED = -100  # the target value that the loss leaves out
 
 
 def answer_mask(ids, assistant, end):
@@ -19,5 +19,5 @@ def answer_mask(ids, assistant, end):
 
 
 def targets(ids, mask):
-    """Return the inputs, and for each of them the next token, if the model should learn it."""
+    """Return the inputs and their targets: the next token where the model should learn it, −100 elsewhere."""
     return ids[:, :-1], ids[:, 1:].masked_fill(~mask[:, 1:], IGNORED)

@@ -1,4 +1,4 @@
-"""The exercise of lesson 08 that tunes: low-rank detours, which learn only the assistant's answers."""
+"""The tuning exercise of lesson 08: low-rank detours that learn only the assistant's answers."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ ASSISTANT, END = 1, 2
 
 
 def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
-    """Tune with LoRA: return the named matrices, with detours that have learned the answers, and the losses."""
+    """Tune with LoRA, and return the named matrices with their detours merged in, and the losses."""
     rows = [targets(ids[None], answer_mask(ids, *signs)[None]) for ids in conversations]
     batches = [rows[step % len(rows)] for step in range(len(rates))]
     detours = {}
@@ -37,7 +37,7 @@ def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
 
 @dataclass(frozen=True)
 class Follower:
-    """A small model: each position reads its own token and the mean of all before it, through two matrices."""
+    """A small model: each position reads its own token, and the mean of all tokens so far through two matrices."""
 
     def __call__(self, ids, weights):
         x = weights["embed.weight"][ids]
@@ -50,7 +50,7 @@ def cases_learn_answers(seed):
     generator = torch.Generator().manual_seed(seed)
 
     def conversation(*lengths, ended=True):
-        """Make questions and answers of these lengths in turn."""
+        """Make a conversation's ids: questions and answers of these lengths in turn."""
         ids = []
         for turn, length in enumerate(lengths):
             said = torch.randint(3, 9, (length,), generator=generator).tolist()
@@ -75,12 +75,12 @@ def cases_learn_answers(seed):
 
 
 def frozen(call, case):
-    """Say whether the result is still connected to the training run."""
+    """Say what in the result is still connected to the training run, if anything is."""
     matrices, losses = call(*case.args)
     if any(isinstance(loss, torch.Tensor) for loss in losses):
         return "Your losses are tensors. `learn` returns numbers: pass them on as they are."
     return any(matrix.requires_grad for matrix in matrices) and (
-        "The matrices that you return still require a gradient. The weights from `learn` do not require one."
+        "The matrices that you return still require a gradient. The weights that `learn` returns do not."
     )
 
 

@@ -1,4 +1,4 @@
-"""Exercises of lesson 09: a reward from preferences, DPO, rewards that can be cheated; `policy` has more."""
+"""Exercises of lesson 09: a reward from preferences, DPO, rewards that can be cheated (`policy` has more)."""
 
 import random
 from pathlib import Path
@@ -20,7 +20,7 @@ from llmlib.exercises.lessons.lesson_09_alignment.probes import no_ceiling
 
 TEXTS = texts_of(Path(__file__).parent)
 
-APART = (40.0, 80.0)  # nats: e^-80 is still a number in float32
+APART = (40.0, 80.0)  # in nats; e^-80 is still above 0 in float32
 FAR_APART = (400.0, 800.0)
 
 
@@ -37,7 +37,7 @@ def cases_answer_log_probs(seed):
     generator = torch.Generator().manual_seed(seed)
 
     def case(spans, seq, vocab, note="", scale=2.0):
-        """Make a case; `spans` has each answer's first position and the position after its last."""
+        """Make a case; `spans` holds each answer's first position and the position after its last token."""
         ids = torch.randint(0, vocab, (len(spans), seq), generator=generator)
         mask = torch.zeros(len(spans), seq, dtype=torch.bool)
         for row, (start, stop) in enumerate(spans):
@@ -55,7 +55,7 @@ def cases_answer_log_probs(seed):
 
 
 def unlikely_token(case, distance):
-    """Make an answer of one token whose logit is this far below another one."""
+    """Make an answer of one token, whose logit is `distance` below the logit of another token."""
     logits = case.args[0].new_tensor([[[distance, 0.0], [0.0, 0.0]]])
     return logits, torch.tensor([[0, 1]]), torch.tensor([[False, True]])
 
@@ -74,7 +74,7 @@ ANSWER_LOG_PROBS = Exercise(
 
 
 def preference_loss(chosen, rejected):
-    """Return the mean surprise that the chosen answers won, under the Bradley–Terry model."""
+    """Return the mean surprise of seeing the chosen answers win, under the Bradley–Terry model."""
     return -F.logsigmoid(chosen - rejected).mean()
 
 
@@ -110,7 +110,7 @@ PREFERENCE_LOSS = Exercise(
 
 
 def best_of_n(rewards, values):
-    """Return the mean true value of the answers with the highest reward, over the prompts."""
+    """Return the mean, over the prompts, of the true value of the answer with the highest reward."""
     return values.gather(1, rewards.argmax(1, keepdim=True)).mean()
 
 
@@ -138,7 +138,10 @@ BEST_OF_N = Exercise(**TEXTS["best_of_n"], reference=best_of_n, cases=cases_best
 
 
 def dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta):
-    """Compute the Bradley–Terry loss, where the reward is beta times how much likelier the policy makes an answer."""
+    """Compute the mean Bradley–Terry loss of the pairs.
+
+    The reward of an answer is beta · (log-probability under the policy − log-probability under the reference).
+    """
     margin = (chosen - reference_chosen) - (rejected - reference_rejected)
     return -F.logsigmoid(beta * margin).mean()
 
@@ -198,7 +201,7 @@ def cases_list_reward(seed):
         Case(([several[0], several[1], several[1], several[1]], several[:2]), "one right animal three times"),
         Case((several[2:4] * 3, several[:2]), "two wrong animals, three times each"),
         Case(([], several[:2]), "an empty list"),
-        Case((animals, several[:2]), "every animal of the village"),
+        Case((animals, several[:2]), "every animal in the village"),
         Case((several[1:4] + several[1:2], several[:3]), "one animal missing, one wrong, and one repeated"),
         Case((chance.choices(animals, k=6), chance.sample(animals, 4))),
     ]
@@ -213,7 +216,7 @@ LIST_REWARD = Exercise(
 
 
 def worth_answering(chance, wrong):
-    """Return where an answer earns more on average than silence, which earns 0."""
+    """Return True where answering earns more on average than silence, which earns 0."""
     return chance - (1 - chance) * wrong > 0
 
 

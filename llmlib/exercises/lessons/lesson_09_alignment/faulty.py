@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercises of lesson 09: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercises of lesson 09.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -69,7 +72,7 @@ def _chosen(worth: Tensor, by: Tensor, which: BestOfNWhich, axis: BestOfNAxis) -
         case "crossed":
             return worth[:, by.argmax(1)]
         case "rows":
-            return worth[by.argmax(1)]  # raises where an answer's number is beyond the last prompt
+            return worth[by.argmax(1)]  # raises IndexError if an index is beyond the last prompt
         case "prompts":
             return worth.gather(0, by.argmax(0, keepdim=True))
         case "everything":
@@ -116,7 +119,7 @@ def faulty_answer_log_probs(
             x, y, m = logits, ids, mask
         case "back":
             x, y, m = logits[:, 1:], ids[:, :-1], mask[:, :-1]
-        case "rolled" | "rolled back":  # the ids go round, and the mask stays
+        case "rolled" | "rolled back":  # roll the ids, and leave the mask
             x, y, m = logits, ids.roll(1 if shift == "rolled back" else -1, 1), mask
     each = _scored(x, m, scores, {"vocab": -1, "seq": 1, "batch": 0}[over]).gather(-1, y[..., None])[..., 0]
     m = torch.ones_like(m) if scores == "masked" else _counted(m, counts)

@@ -1,4 +1,7 @@
-"""Wrong solutions to lesson 09's pairwise losses: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to lesson 09's exercises on pairwise losses.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 from typing import Any, Literal
 
@@ -126,7 +129,7 @@ def faulty_dpo_loss(
     def over(losses: Tensor) -> Tensor:
         return sign * _over(losses, "mean" if mean == "inside" else mean)
 
-    if compares == "each alone" or compares == "of sigmoids":  # of rewards, beta times what the policy has gained
+    if compares == "each alone" or compares == "of sigmoids":  # compare rewards, which are beta * (policy - reference)
         ours, theirs = beta * (chosen - reference_chosen), beta * (rejected - reference_rejected)
         if compares == "of sigmoids":
             return over(loss(ours.sigmoid() - theirs.sigmoid()))

@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercises in `policy`: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercises in `policy`.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 from typing import Any, Literal
 
@@ -134,7 +137,7 @@ def _width(
 
 
 def _divided(centred: Tensor, width: Tensor, small: GroupAdvantagesSmall) -> Tensor:
-    """Divide by the spread of each group, with more or less care for a spread of 0."""
+    """Divide by the spread of each group, with different ways to handle a spread of 0."""
     match small:
         case "added":
             return centred / (width + 1e-4)
@@ -180,7 +183,7 @@ def faulty_clipped_loss(
     if by == "answer":
         moved = (moved * m).sum(1, keepdim=True).expand_as(moved)
     r = _ratio(log_probs, old_log_probs, moved, ratio)
-    if by == "answer once" or by == "mean of the answer":  # one gain per answer
+    if by == "answer once" or by == "mean of the answer":  # use one gain per answer
         sums = (moved * m).sum(1, keepdim=True)
         r = (sums if by == "answer once" else sums / m.sum(1, keepdim=True)).exp()
         m, mask = torch.ones_like(r), mask[:, :1]
@@ -189,7 +192,7 @@ def faulty_clipped_loss(
     low, high = _bounds(clip, between)
     a = advantages[:, None]
     gain, held = a * r, a * r.clamp(low, high)
-    if choose == "smaller sum" or choose == "smaller answer":  # a sum has the shape of a single token
+    if choose == "smaller sum" or choose == "smaller answer":  # keep each sum in the shape of a single token
         axes = (0, 1) if choose == "smaller sum" else (1,)
         gain, held = (gain * m).sum(axes, keepdim=True), (held * m).sum(axes, keepdim=True)
         m = m[: len(gain), :1] | True

@@ -106,7 +106,7 @@ GROUP_ADVANTAGES = Exercise(
 
 
 def clipped_loss(log_probs, old_log_probs, advantages, mask, clip):
-    """Compute PPO's loss: once a token's ratio is better by `clip`, it does not gain any more."""
+    """Compute PPO's loss, in which a token stops gaining once its ratio has moved by `clip` in the right direction."""
     ratio = (log_probs - old_log_probs).exp()
     gain = advantages[:, None] * ratio
     held = advantages[:, None] * ratio.clamp(1 - clip, 1 + clip)
@@ -147,7 +147,7 @@ CLIPPED_LOSS = Exercise(
 
 
 def k3(log_probs, reference_log_probs):
-    """Estimate the KL to the reference from each drawn token: never negative, and right on average."""
+    """Estimate the KL divergence from the reference at each drawn token: never negative, and right on average."""
     log_ratio = reference_log_probs - log_probs
     return log_ratio.exp() - 1 - log_ratio
 

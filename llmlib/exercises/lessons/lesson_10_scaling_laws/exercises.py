@@ -1,4 +1,4 @@
-"""Exercises of lesson 10: what training takes, a robust loss, the best size, the best budget, training for longer."""
+"""Exercises of lesson 10: the cost of training, a robust loss, the best size for a budget, training for longer."""
 
 import math
 import random
@@ -25,7 +25,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def training_cost(n_layers, d_model, d_mlp, vocab_size, tokens):
-    """Return the FLOPs of training: 6 for each token and each weight that is multiplied."""
+    """Return the FLOPs of training: 6 for each token and each weight that takes part in a matrix product."""
     weights_per_layer = 4 * d_model**2 + 3 * d_model * d_mlp
     weights = n_layers * weights_per_layer + vocab_size * d_model
     return 6 * weights * tokens
@@ -67,7 +67,7 @@ TRAINING_COST = Exercise(
 
 
 def huber(deviations, delta):
-    """Return half the square of a small deviation; from delta on, the straight line that continues the parabola."""
+    """Return half the square of each deviation up to delta, and beyond delta a line that continues the parabola."""
     size = deviations.abs()
     return torch.where(size <= delta, size**2 / 2, delta * (size - delta / 2))
 
@@ -102,7 +102,7 @@ HUBER = Exercise(
 
 
 def lowest_point(sizes, losses):
-    """Return the size at the bottom of a parabola through losses against the logarithm of the size."""
+    """Return the size at the bottom of a parabola that is fitted to the losses over the logarithm of the size."""
     x = np.log(sizes)
     middle = x.mean()
     bend, slope, _ = np.polyfit(x - middle, losses, 2)
@@ -136,7 +136,7 @@ LOWEST_POINT = Exercise(
 
 
 def best_size(A, B, alpha, beta, compute):
-    """Return the size with the lowest loss for this compute: there, the slopes of the two terms cancel."""
+    """Return the size with the lowest loss for this compute, where the slopes of the two terms cancel."""
     balance = (alpha * A / (beta * B)) ** (1 / (alpha + beta))
     return balance * (compute / 6) ** (beta / (alpha + beta))
 
@@ -157,9 +157,9 @@ def cases_best_size(seed):
         Case((8.0, 2.0, 0.5, 0.5, 600.0)),
         Case((400.0, 400.0, 0.3, 0.3, 1e12), "both terms have the same form"),
         Case((8.0, 2.0, 0.5, 0.5, 2.0), "a size that is not a whole number"),
-        Case((406.4, 410.7, 0.34, 0.28, 5.76e23), "the constants of Hoffmann et al. (2022), Chinchilla's compute"),
-        Case((20.0, 300.0, 0.25, 0.5, 1e11), "the loss falls faster with tokens"),
-        Case((300.0, 20.0, 0.5, 0.25, 1e11), "the loss falls faster with parameters"),
+        Case((406.4, 410.7, 0.34, 0.28, 5.76e23), "the constants of Hoffmann et al. (2022) and Chinchilla's compute"),
+        Case((20.0, 300.0, 0.25, 0.5, 1e11), "the loss falls faster with tokens than with parameters"),
+        Case((300.0, 20.0, 0.5, 0.25, 1e11), "the loss falls faster with parameters than with tokens"),
         *(Case(each) for each in drawn),
     ]
 
@@ -173,8 +173,8 @@ BEST_SIZE = Exercise(
 
 
 def tokens_for(parameters, loss, E, A, B, alpha, beta):
-    """Return how many tokens bring a model of this size to this loss; infinity if no number does."""
-    left = loss - E - A / parameters**alpha  # what too few tokens may still cost
+    """Return how many tokens bring a model of this size to this loss, or infinity if no number of tokens is enough."""
+    left = loss - E - A / parameters**alpha  # the part of the loss that depends on the tokens
     return (B / left) ** (1 / beta) if left > 0 else math.inf
 
 
@@ -199,7 +199,7 @@ def cases_tokens_for(seed):
     ]
     return [
         Case((100.0, 4.0, 1.0, 10.0, 20.0, 0.5, 0.5)),
-        case(8e9, 15e12, 1.69, 406.4, 410.7, 0.34, 0.28, "a small model, trained for long"),
+        case(8e9, 15e12, 1.69, 406.4, 410.7, 0.34, 0.28, "a small model that is trained for a long time"),
         Case((100.0, 6.0, 1.0, 10.0, 6.0, 0.5, 0.5), "a number of tokens that is not a whole number"),
         Case((1e4, 2.0, 1.5, 40.0, 300.0, 0.3, 0.4), "a model that is too small for this loss"),
         Case((1e6, 1.4, 1.5, 40.0, 300.0, 0.3, 0.4), "a loss below E"),
@@ -214,7 +214,7 @@ def a_number_where_there_is_none(call, case):
         return None
     given = call(*case.args)
     return given != math.inf and (
-        f"Here no number of tokens is enough, and you return {describe(given)}. The task says what to return instead."
+        f"Here no number of tokens is enough, but you return {describe(given)}. The task says what to return instead."
     )
 
 
@@ -223,7 +223,9 @@ TOKENS_FOR = Exercise(
     reference=tokens_for,
     cases=cases_tokens_for,
     faulty=faulty_tokens_for,
-    probes=(Probe("The result is infinity if no number is enough.", a_number_where_there_is_none, explains=True),),
+    probes=(
+        Probe("The result is infinity if no number of tokens is enough.", a_number_where_there_is_none, explains=True),
+    ),
     double=False,
 )
 

@@ -1,4 +1,7 @@
-"""Wrong solutions to the exercises of lesson 10: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercises of lesson 10.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 import math
 from collections.abc import Sequence
@@ -120,7 +123,7 @@ FACTORS: dict[Vertex, float] = {
 
 
 def _vertex(x: np.ndarray, y: np.ndarray, vertex: Vertex) -> tuple[float, float]:
-    """Find where a parabola through the points is lowest, and how low; x is counted from the middle, or from 0."""
+    """Return the lowest point of a parabola fitted to the points, and its height; x counts from the middle or 0."""
     middle, scale = x.mean(), np.abs(x).max()
     bend, slope, height = np.polyfit((x - middle) / scale, y, 2)
     start = middle
@@ -213,7 +216,7 @@ def faulty_best_size(
             ratio = beta * A / (alpha * B)
         case "none":
             ratio = 1.0
-        case "twenty":  # tokens for each parameter, whatever the law says
+        case "twenty":  # 20 tokens for each parameter, whatever the law says
             ratio, exponent, power = 20**-0.5, 1.0, 0.5
     size = ratio**exponent * budget**power
     return {"size": size, "tokens": budget / size, "both": (size, budget / size)}[gives]
@@ -223,7 +226,7 @@ TokensForNever = (
     Literal["inf", "absolute", "a formula alone", "E alone", "E alone, without a sign"]
     | Literal["zero", "none", "no number", "minus one"]
 )
-ANSWERS: dict[TokensForNever, float | None] = {  # to a loss that no number of tokens reaches
+ANSWERS: dict[TokensForNever, float | None] = {  # the results for a loss that no number of tokens reaches
     "inf": math.inf,
     "E alone": math.inf,
     "E alone, without a sign": math.inf,
@@ -258,7 +261,7 @@ def faulty_tokens_for(
         left = abs(left) or 1e-9
     if never == "E alone, without a sign":
         left = abs(left)
-    quotient = B / left if ratio != "left above" else left / B  # of a number below 0, Python's root is complex
+    quotient = B / left if ratio != "left above" else left / B  # Python's root of a negative number is complex
     match root:
         case "root":
             return quotient ** (1 / beta)

@@ -1,4 +1,4 @@
-"""Exercises of lesson 11: a choice by likelihood, chance between two models, how sure a model may be, what to keep."""
+"""Exercises of lesson 11: choose by likelihood, compare two models, measure calibration, find a threshold."""
 
 import math
 import random
@@ -19,7 +19,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def choose(choices, log_probs):
-    """Return the index of the choice with the highest log-probability per byte, the first of several."""
+    """Return the index of the choice with the highest log-probability per byte (the first index if there is a tie)."""
     scores = [log_prob / len(choice.encode()) for choice, log_prob in zip(choices, log_probs)]
     return scores.index(max(scores))
 
@@ -40,9 +40,9 @@ def cases_choose(seed):
         Case((["ja", "日本", "Rom"], [-1.5, -2.4, -1.8]), "letters of three bytes"),
         Case((["abcd", "ab", "efgh"], [-4.0, -2.0, -4.0]), "all choices are equally likely per byte"),
         Case((["a b c d e f", "abcdefg"], [-5.2, -3.6]), "a choice of many words"),
-        Case((["on", "undecided"], [-0.4, -1.4]), "with a space before each choice, the other one would win"),
+        Case((["on", "undecided"], [-0.4, -1.4]), "with a space before each choice, the other choice would win"),
         Case((["abc", "abcdef"], [-5.0, -4.0]), "the longer choice is also the likelier one"),
-        Case((["abcdef", "abcde"], [-9.0, -2.0]), "the longer choice has one byte more, and is much less likely"),
+        Case((["abcdef", "abcde"], [-9.0, -2.0]), "the longer choice is one byte longer, and much less likely"),
         Case((["undecided", "maybe"], [-3.0, -3.4]), "the longer choice is a little likelier"),
         Case((["no", "yes"], [-9.0, -1.0]), "the shortest choice is by far the least likely"),
         Case((["maybe"], [-7.0]), "a single choice"),
@@ -74,7 +74,7 @@ def cases_p_value(seed):
     chance = random.Random(seed)
 
     def case(better, worse, both, neither, note=""):
-        """Make a case with this many questions that the first alone, the second alone, both, or neither gets right."""
+        """Make a case from four numbers of questions: only the first model right, only the second, both, or neither."""
         pairs = [(True, False)] * better + [(False, True)] * worse + [(True, True)] * both + [(False, False)] * neither
         chance.shuffle(pairs)
         first, second = zip(*pairs)
@@ -101,7 +101,7 @@ P_VALUE = Exercise(**TEXTS["p_value"], reference=p_value, cases=cases_p_value, f
 
 
 def calibration_error(confidences, right, bins):
-    """Return the gap between confidence and share of right answers: bin by bin, then averaged over the answers."""
+    """Return the mean gap between confidence and accuracy over the bins, each weighted by its number of answers."""
     places = [max(0, math.ceil(confidence * bins) - 1) for confidence in confidences]
     error = 0.0
     for b in range(bins):
@@ -152,7 +152,7 @@ CALIBRATION_ERROR = Exercise(
 
 
 def threshold(scores, right, wanted):
-    """Return the lowest threshold at which enough of the shown answers are right: it shows the most answers."""
+    """Return the lowest threshold at which the share of right answers among those shown reaches `wanted`, or ∞."""
 
     def is_good(bar):
         given = [hit for score, hit in zip(scores, right) if score >= bar]
@@ -180,7 +180,7 @@ def cases_threshold(seed):
         Case(([0.8, 0.5, 0.5, 0.5, 0.3], [yes, yes, no, no, no], 0.8), "equal scores, and one of the answers is right"),
         Case(
             ([0.8, 0.5, 0.5, 0.5, 0.3], [yes, no, yes, yes, no], 0.75),
-            "the share of right answers is exactly the one wanted",
+            "the share of right answers is exactly the wanted share",
         ),
         Case(([0.8, 0.5, 0.5, 0.5], [yes, no, no, yes], 0.75), "equal scores, and the last of the answers is right"),
         Case(([0.3, 0.6, 0.8], [no, no, no], 0.5), "no answer is right"),

@@ -1,4 +1,7 @@
-"""Wrong solutions to the measures of lesson 11: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to `choose` and `p_value`.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 import math
 from typing import Any, Literal
@@ -116,9 +119,9 @@ def faulty_p_value(
     match counts:
         case "one alone" | "all below":
             pass
-        case "all":  # a question on which both agree is a coin that the rarer side has lost
+        case "all":  # a question on which both agree counts as a coin that the weaker model lost
             n = len(first)
-        case "all, by the gap":  # the same distance between the two sides, among more coins
+        case "all, by the gap":  # the same gap between the two models, but among all coins
             n, gap = len(first), abs(better - worse)
             return min(1.0, sum(math.comb(n, k) for k in range(n + 1) if abs(2 * k - n) >= gap) / 2**n)
         case "one or both":

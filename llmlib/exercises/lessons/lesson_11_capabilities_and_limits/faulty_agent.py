@@ -1,4 +1,7 @@
-"""Wrong solutions to the loop of an agent: a copy of the reference whose keyword arguments switch faults on."""
+"""Wrong solutions to the exercise on an agent's loop.
+
+The function is a copy of the reference solution, with keyword arguments that switch faults on.
+"""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -74,7 +77,7 @@ def faulty_agent(
         result, failed = _result(tools, name, argument, raising, missing, key_error, words, no_tool)
         if failed == "end":
             return result
-        if failed == "skip":  # so the model is asked the same again
+        if failed == "skip":  # so the model reads the same transcript again
             continue
         counted += {"every call": True, "those without errors": not failed, "tools that exist": name in tools}[counts]
         if result_as == "text":
@@ -142,7 +145,7 @@ def _seen(sees: Sees, task: Any, made: list[tuple[Any, Any, Any]]) -> Any:
 def _result(
     tools: Any, name: Any, argument: Any, raising: str, missing: str, key_error: str, words: str, no_tool: str
 ) -> tuple[Any, str]:
-    """Return a call's result, and what happens then: "" (it continues), "error", "skip" or "end"."""
+    """Return a call's result and what happens next: "" (the loop continues), "error", "skip" or "end"."""
     if name not in tools:
         text = {
             "named": f"error: no tool {name}",
@@ -162,7 +165,7 @@ def _result(
                 return None, "end"
             case "ends with the error":
                 return text, "end"
-            case _:  # empty, silent
+            case _:  # "empty" or "silent"
                 return None, "error" if missing == "empty" else "skip"
     call: Callable[[Any], Any] = tools[name]
     if raising == "raises":
@@ -181,7 +184,7 @@ def _result(
                 return None, "end"
             case "ends with the error":
                 return _words(error, words), "end"
-            case _:  # empty, silent
+            case _:  # "empty" or "silent"
                 return None, "error" if raising == "empty" else "skip"
 
 

@@ -1,4 +1,7 @@
-"""Wrong solutions to exercises on confidence: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to exercises on confidence.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 import math
 from statistics import median
@@ -96,7 +99,7 @@ def faulty_calibration_error(
                 difference = difference**2
             case "too sure":
                 difference = max(0.0, difference)
-            case "each answer":  # the mean of |confidence − right|, within the bin
+            case "each answer":  # the bin's mean of |confidence − right|
                 difference = sum(abs(c - hit) for c, hit in members) / size
             case "signed":
                 pass
@@ -155,7 +158,7 @@ def faulty_threshold(
     give: Literal["threshold", "place", "count", "share", "pair", "between", "coverage"] = "threshold",
 ) -> Any:
     n = len(scores)
-    found: list[tuple[float, int, float]] = []  # threshold, how many are given, the share of right ones
+    found: list[tuple[float, int, float]] = []  # threshold, number of shown answers, share of right answers
     if ties == "together":
         candidates = [(s, [bool(h) for x, h in zip(scores, right) if _given(x, s, bar)]) for s in scores]
     elif ties == "from there on":

@@ -1,4 +1,7 @@
-"""Wrong solutions to `bm25` and `longer_theta`: copies of the references whose keyword arguments switch faults on."""
+"""Wrong solutions to `bm25` and `longer_theta`.
+
+They are copies of the reference solutions, with keyword arguments that switch faults on.
+"""
 
 import itertools
 import math
@@ -165,7 +168,7 @@ def _times(times: str, word: str, document: list[str], documents: list[list[str]
             return " ".join(document).count(word)
         case "share":
             return document.count(word) / len(document)
-        case _:  # in all documents
+        case _:  # "in all documents"
             return sum(other.count(word) for other in documents) if word in document else 0
 
 
@@ -325,7 +328,7 @@ def faulty_longer_theta(
     match raised:
         case "factor":
             by = factor**power
-        case "both":  # (theta · factor) to this power
+        case "both":  # raises (theta · factor) to this power
             by = (theta * factor) ** power / theta
         case "theta":
             by = theta**power * factor / theta

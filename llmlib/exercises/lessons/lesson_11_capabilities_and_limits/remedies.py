@@ -1,4 +1,4 @@
-"""Exercises of lesson 11 that repair a limit: documents that are found, a longer context, and tools that are called."""
+"""Exercises of lesson 11 that work around limits: find documents, lengthen the context, call tools."""
 
 import math
 import random
@@ -16,7 +16,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def bm25(query, documents, k1, b):
-    """Return how well each document fits the query: rare words count more, and words in a long document less."""
+    """Score how well each document fits the query: rare words count more, and words in long documents count less."""
     n, mean = len(documents), sum(map(len, documents)) / len(documents)
 
     def rarity(word):
@@ -59,7 +59,7 @@ def cases_bm25(seed):
         Case((["cat", "unicorn"], four, 1.5, 0.6), "a word that is not in any document"),
         Case((["unicorn"], four, 1.5, 0.75), "a query whose only word is not in any document"),
         Case((["cat"], texts("category of the cats", "a cat", "cat cat cat"), 0.9, 0.4), "words that begin alike"),
-        Case((["Rose"], texts("the rose", "Rose slept", "a rose"), 1.5, 0.75), "words that differ in a capital"),
+        Case((["Rose"], texts("the rose", "Rose slept", "a rose"), 1.5, 0.75), "words that differ in a capital letter"),
         Case(([], four, 1.5, 0.75), "an empty query"),
         Case((["cat", "sat"], texts("the cat sat"), 1.5, 0.75), "a single document"),
         drawn(5, 3, 1.2, 0.75),
@@ -74,7 +74,7 @@ BM25 = Exercise(**TEXTS["bm25"], reference=bm25, cases=cases_bm25, faulty=faulty
 
 
 def longer_theta(theta, d_head, factor):
-    """Return the base with which the slowest rotation is `factor` times slower, and the fastest as before."""
+    """Return the base that slows the slowest rotation down by `factor` and leaves the fastest unchanged."""
     return theta * factor ** (d_head / (d_head - 2))
 
 
@@ -83,7 +83,7 @@ def cases_longer_theta(seed):
     drawn = [(chance.uniform(500, 50_000), 2 * chance.randint(3, 40), chance.uniform(1.5, 9)) for _ in range(3)]
     return [
         Case((100.0, 4, 3)),
-        Case((10_000.0, 64, 8), "the heads of SmolLM2's size"),
+        Case((10_000.0, 64, 8), "heads as large as SmolLM2's"),
         Case((10_000.0, 16, 1), "the context is no longer than before"),
         Case((500_000.0, 128, 4), "the heads and the base of Llama 3"),
         Case((12.0, 6, 2.5), "a small base"),
@@ -101,7 +101,7 @@ LONGER_THETA = Exercise(
 
 
 def agent(model, tools, task, max_calls):
-    """Return the model's answer, after it has called tools and seen the results; None if it wants too many calls."""
+    """Let the model call tools and see the results, and return its answer, or None if it wants too many calls."""
     transcript = [task]
     for calls in range(max_calls + 1):
         name, argument = model(transcript)
@@ -124,19 +124,19 @@ PATIENCE = 40  # calls after which the most stubborn model gives up, so that eve
 
 
 def calls_in(transcript):
-    """Return the entries for calls: all but the task, if it is there."""
+    """Return the calls in a transcript: all entries except the task, which may be missing."""
     return list(transcript)[1:] if transcript and isinstance(transcript[0], str) else list(transcript)
 
 
 @dataclass(frozen=True)
 class Model:
-    """The base of all models here: they take a list, and lose patience if they are asked again and again."""
+    """The base class of the scripted models: each takes a list, and raises an error if it is asked too often."""
 
     turns: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def listen(self, transcript):
         if not isinstance(transcript, list):
-            raise TypeError(f"model takes a list, got {transcript!r}")
+            raise TypeError(f"the transcript that model gets must be a list; got {transcript!r}")
         self.turns.append(len(transcript))
         if len(self.turns) > 2 * PATIENCE:
             raise RuntimeError(f"the model was asked {len(self.turns)} times, and its transcript no longer grows")
@@ -144,10 +144,10 @@ class Model:
 
 @dataclass(frozen=True)
 class Script(Model):
-    """A model that makes these calls one after the other, and then answers with all it has seen."""
+    """A model that makes these calls one after the other, and then answers with all that it has seen."""
 
     steps: tuple[tuple[str, str], ...]
-    answers: str | None = None  # instead of all it has seen
+    answers: str | None = None  # the answer, instead of all that the model has seen
 
     def __call__(self, transcript):
         self.listen(transcript)
@@ -159,10 +159,10 @@ class Script(Model):
 
 @dataclass(frozen=True)
 class Stubborn(Model):
-    """A model that tries a call again until it has no error."""
+    """A model that repeats a call until the call succeeds."""
 
     call: tuple[str, str]
-    instead: tuple[str, str] | None = None  # what it does after an error
+    instead: tuple[str, str] | None = None  # the call after an error
 
     def __call__(self, transcript):
         self.listen(transcript)
@@ -175,7 +175,7 @@ class Stubborn(Model):
 
 @dataclass(frozen=True, repr=False)
 class Tool:
-    """A tool with this name."""
+    """A tool that does what its name says."""
 
     name: str
 
@@ -229,7 +229,7 @@ def cases_agent(seed):
 
 
 def too_many_calls(call, case):
-    """Say whether tools were run more often than allowed, whatever was returned."""
+    """Return a complaint if tools were run more often than allowed, whatever the loop returned."""
     model, tools, task, max_calls = case.args
     made = []
 
@@ -244,8 +244,8 @@ def too_many_calls(call, case):
     if len(made) <= max_calls:
         return None
     return (
-        f"With max_calls = {max_calls} you run tools {len(made)} time{'s' if len(made) != 1 else ''}. The call that is "
-        "one too many must not be made, even if you throw its result away: it may send a letter."
+        f"With max_calls = {max_calls} you run tools {len(made)} time{'s' if len(made) != 1 else ''}. Do not make the "
+        "call that is one too many, even if you throw its result away: a call may send a letter."
     )
 
 

@@ -31,7 +31,7 @@ def learn_by_reward(weights, logits_of, questions, answers_to, rounds, rate):
 
     def loss_of(values, group):
         ids, mask, rewards = group
-        likely = answer_log_probs(logits_of(ids, dict(zip(weights, values))), ids, mask)[:, None]  # of whole answers
+        likely = answer_log_probs(logits_of(ids, dict(zip(weights, values))), ids, mask)[:, None]  # per answer
         return reinforce_loss(likely, torch.ones_like(likely, dtype=torch.bool), group_advantages(rewards[None])[0])
 
     for _ in range(rounds):

@@ -12,18 +12,18 @@ def causal_mask(n_query, n_key):
 
 
 def scaled_dot_product_attention(q, k, v, mask):
-    """softmax(q·kᵀ / √d_head) · v"""
+    """Compute softmax(q·kᵀ / √d_head) · v."""
     scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
     return scores.masked_fill(~mask, -math.inf).softmax(dim=-1) @ v
 
 
 def split_heads(x, n_heads):
-    """(batch, seq, width) to (batch, head, seq, d_head)"""
+    """Turn (batch, seq, width) into (batch, head, seq, d_head)."""
     return x.unflatten(-1, (n_heads, -1)).transpose(1, 2)
 
 
 def merge_heads(z):
-    """(batch, head, seq, d_head) to (batch, seq, width)"""
+    """Turn (batch, head, seq, d_head) into (batch, seq, width)."""
     return z.transpose(1, 2).flatten(2)
 
 
@@ -39,14 +39,14 @@ def rotate(x, cos, sin):
 
 
 def turns(n_tokens, d_head, theta):
-    """Return cosine and sine for `rotate`, with axes for batch and head: 1, 1, seq, d_head."""
+    """Return the cosines and the sines for `rotate`, with axes for batch and head: 1, 1, seq, d_head."""
     angles = torch.arange(n_tokens)[:, None] * theta ** (-torch.arange(0, d_head, 2) / d_head)
     angles = angles.repeat(1, 2)[None, None]
     return angles.cos(), angles.sin()
 
 
 class MultiHeadAttention(nn.Module):
-    """Causal attention in heads, with rotary positions; several query heads may share a key-value head."""
+    """Causal multi-head attention with rotary positions; several query heads may share a key-value head."""
 
     def __init__(self, d_model, n_heads, n_kv_heads):
         super().__init__()

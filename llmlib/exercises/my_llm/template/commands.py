@@ -24,9 +24,9 @@ from llmlib.exercises.my_llm.template.training import first_weight, learn, learn
 from llmlib.exercises.my_llm.template.tuning import chat_text, learn_answers
 from llmlib.exercises.my_llm.template.weights import NAMES, our_name, read_sizes, read_tensor, tensor_names
 
-# How SmolLM2 cuts a text into pieces; to re, ² and ½ are letters.
+# How SmolLM2 cuts a text into pieces; for the module re, ² and ½ are letters.
 WORDS = r"\d|'(?:[sdmt]|ll|ve|re)| ?[^\W\d_]+| ?(?:[^\s\w]|_)+|\s+$|\s+(?=\d)|\s+(?!\S)|\s"
-LINES = r"[^\n]*\n?"  # how our own models cut theirs
+LINES = r"[^\n]*\n?"  # how our own models cut a text into pieces
 CHANCE = torch.Generator().manual_seed(0)
 
 
@@ -89,7 +89,7 @@ def tune(path, source, new, steps=300):
     talks = [json.loads(line) for line in Path(source).read_text(encoding="utf-8").splitlines()]
     rows = [torch.tensor(tokenize(chat_text(talk), tokenizer)[: config.max_seq_len]) for talk in talks]
     signs = [tokenizer.special[name] for name in ("<|assistant|>", "<|endoftext|>")]
-    rows = [ids for ids in rows if signs[0] in ids[:-1]]  # with an answer
+    rows = [ids for ids in rows if signs[0] in ids[:-1]]  # rows with an answer
     names = [name for name in weights if name.endswith(("query.weight", "value.weight"))]
     rates = [learning_rate_at(step, steps, 0, 2e-3) for step in range(steps)]
     draw = partial(torch.randn, generator=CHANCE)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 
 def penalise_repetition(logits, ids, penalty):
-    """Make the logits smaller for the tokens that occur in the same row of ids."""
+    """Lower the logits of the tokens in the same row of ids: divide positive logits by the penalty, multiply others."""
     seen = torch.zeros_like(logits, dtype=torch.bool).scatter_(-1, ids, True)
     return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
 
@@ -20,7 +20,7 @@ def probabilities_at(logits, temperature):
 
 
 def keep_top_p(logits, p):
-    """Keep in each row the fewest likeliest tokens that reach p together; set all other logits to −∞."""
+    """Keep, in each row, the fewest likeliest tokens that together reach p; set all other logits to −∞."""
     share, order = logits.softmax(dim=-1).sort(descending=True, stable=True)
     kept = (share.cumsum(dim=-1) - share < p) | (p >= 1)
     kept[..., 0] = True
@@ -28,12 +28,12 @@ def keep_top_p(logits, p):
 
 
 def draw(probabilities, u):
-    """Return, for each row, the token whose piece of the line u falls on."""
+    """Return, for each row, the first token at which the running sum of the probabilities exceeds u."""
     return (probabilities.cumsum(dim=-1) <= u[:, None]).sum(dim=-1)
 
 
 def continuation(read, choose, ids, us, end):
-    """Write the new ids after a prompt: one for each u, up to the end token; the model reads each token once."""
+    """Return the new ids after a prompt: one for each u, up to the end token. The model reads each token only once."""
     logits, cache = read(ids, None)
     new = []
     for u in us:
@@ -46,7 +46,7 @@ def continuation(read, choose, ids, us, end):
 
 
 def write(logits_of, ids, us, end, temperature, top_p, penalty):
-    """Write new ids: penalty, temperature and top-p, then a draw. The text is its own cache: simple but slow."""
+    """Write new ids: apply penalty, temperature and top-p, then draw. The cache is just the text: simple, but slow."""
 
     def read(new, text):
         text = [*(text or []), *map(int, new)]

@@ -47,12 +47,12 @@ def decode(ids, merges):
     return b"".join(table[id] for id in ids).decode(errors="replace")
 
 
-# Merges as `learn_merges` returns them, the model's number for each of our ids, special tokens, a pattern that cuts.
+# Merges as `learn_merges` returns them, the model's number for each of our ids, special tokens, a pattern for cutting.
 Tokenizer = namedtuple("Tokenizer", "merges numbers special pattern")
 
 
 def tokenize(text, tokenizer):
-    """Turn special tokens into their numbers; cut what is between them into pieces, and encode each piece."""
+    """Return the model's numbers for a text: cut it at special tokens, cut the rest into pieces, encode each piece."""
     ids, signs = [], "|".join(map(re.escape, tokenizer.special))
     for part in re.split(f"({signs})", text) if signs else [text]:
         if part in tokenizer.special:
@@ -64,7 +64,7 @@ def tokenize(text, tokenizer):
 
 
 def detokenize(ids, tokenizer):
-    """Turn ids into text: write special tokens by name, and decode what is between two of them in one go."""
+    """Turn ids into text: write special tokens by name, and decode all ids between two of them together."""
     names = {number: name for name, number in tokenizer.special.items()}
     ours = {number: id for id, number in enumerate(tokenizer.numbers)}
     text = ""

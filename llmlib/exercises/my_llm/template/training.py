@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 
 def windows(ids, starts, seq_len):
-    """Cut pieces from a text; return them, and the token that follows each of their tokens."""
+    """Cut windows of `seq_len` ids from a text; return them and their targets, the same windows one id later."""
     both = torch.stack([ids[start : start + seq_len + 1] for start in starts])
     return both[:, :-1], both[:, 1:]
 
@@ -18,7 +18,7 @@ def next_token_loss(logits, targets):
 
 
 def learning_rate_at(step, steps, warmup, peak):
-    """Return the rate of a step: a straight rise, then half a cosine wave down to 0."""
+    """Return the learning rate of a step: a straight line up to `peak`, then half a cosine wave down to 0."""
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
@@ -38,7 +38,7 @@ def adamw_step(w, gradient, m, v, t, lr):
 
 
 def fit(weights, loss_of, batches, rates, limit):
-    """Take a step of AdamW for each batch, with its own rate; return the new weights, and the losses."""
+    """Take one AdamW step for each batch, at the rate of that step; return the new weights and the losses."""
     averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
     for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
         weights = [w.detach().requires_grad_() for w in weights]
@@ -52,7 +52,7 @@ def fit(weights, loss_of, batches, rates, limit):
 
 
 def weight_shapes(config):
-    """List the shape of each weight, by name."""
+    """Return a dictionary from the name of each weight to its shape."""
     width, d_kv, d_mlp = config.d_model, config.n_kv_heads * config.d_head, config.d_mlp
     in_block = {"attention_norm": (width,), "mlp_norm": (width,)}
     in_block |= dict.fromkeys(("attention.query", "attention.output"), (width, width))
@@ -63,7 +63,7 @@ def weight_shapes(config):
 
 
 def first_weight(name, shape, n_layers, draw):
-    """Make a weight for the first step: small and random, smaller if it adds to the stream; ones for a norm."""
+    """Return initial values: ones for a norm, else small random numbers, smaller if the weight adds to the stream."""
     if len(shape) == 1:
         return torch.ones(shape)
     adds = name.endswith(("attention.output.weight", "mlp.down.weight"))
@@ -71,7 +71,7 @@ def first_weight(name, shape, n_layers, draw):
 
 
 def learn(weights, logits_of, batches, rates):
-    """Run `fit` for weights that have names; return the new weights in the order of the names, and the losses."""
+    """Run `fit` on a dictionary of named weights; return a list of the new weights, in the same order, and losses."""
 
     def loss_of(values, batch):
         return next_token_loss(logits_of(batch[0], dict(zip(weights, values))), batch[1])

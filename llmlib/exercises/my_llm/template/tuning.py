@@ -1,4 +1,4 @@
-"""An assistant, made from a model of texts."""
+"""Turn a language model into an assistant."""
 
 import torch
 
@@ -6,7 +6,7 @@ from llmlib.exercises.my_llm.template.training import learn
 
 
 def chat_text(messages):
-    """Write a conversation as one text; after a question it ends where the answer has to begin."""
+    """Write a conversation as one string; if the user speaks last, it ends where the assistant's answer begins."""
     forms = {"user": "<|user|>{}", "assistant": "<|assistant|> {}<|endoftext|>"}
     text = "".join(forms[message["role"]].format(message["content"]) for message in messages)
     return text + "<|assistant|>" * (messages[-1]["role"] == "user")
@@ -22,7 +22,7 @@ def answer_mask(ids, assistant, end):
 
 
 def targets(ids, mask):
-    """Return the inputs, and for each of them the next token, or −100 if the model should not learn it."""
+    """Return the inputs and their targets: the next token where the model should learn it, −100 elsewhere."""
     return ids[:, :-1], ids[:, 1:].masked_fill(~mask[:, 1:], -100)
 
 
@@ -32,7 +32,7 @@ def merged(w, a, b, alpha):
 
 
 def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
-    """Tune with LoRA: return the named matrices, with detours that have learned the answers, and the losses."""
+    """Tune with LoRA, and return the named matrices with their detours merged in, and the losses."""
     rows = [targets(ids[None], answer_mask(ids, *signs)[None]) for ids in conversations]
     detours = {}
     for name in names:

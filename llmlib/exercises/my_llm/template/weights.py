@@ -22,7 +22,7 @@ def our_name(name, names):
 
 
 def read_tensor(data, name):
-    """Read a tensor of a safetensors file. Eight bytes give the header's length; the header says where tensors are."""
+    """Read a tensor of a safetensors file. Eight bytes hold the header's length, and the header lists the tensors."""
     begin = 8 + int.from_bytes(data[:8], "little")
     about = json.loads(data[8:begin])[name]
     start, end = about["data_offsets"]
@@ -32,7 +32,7 @@ def read_tensor(data, name):
 
 
 def tensor_names(data):
-    """List the tensors of a safetensors file, except for the table's second copy."""
+    """Return the names of the tensors in a safetensors file, without the second copy of the table."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return sorted(header.keys() - {"__metadata__", "lm_head.weight"})
 

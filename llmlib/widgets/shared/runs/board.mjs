@@ -1,4 +1,4 @@
-// The board of runs: their rows and buttons, one large chart and small ones, and what a view adds to them.
+// Shows several runs at once: a row with buttons for each run, one large chart, small charts, and what a view adds.
 
 import { element, follow, followLooks, saveMenu } from "../shared.mjs";
 import { arrowOf, bounded } from "../keys.mjs";
@@ -20,23 +20,26 @@ import { runRows } from "./rows.mjs";
 
 const WIDEST = 944;
 const BESIDE = 700;
-const TALL = 300; // pixels: below the second width small charts are under the large one
+const TALL = 300; // pixels: in a view narrower than BESIDE, the small charts are under the large chart
 const COLOURS = 6;
-const FEWEST = 4; // runs that can be told apart; the fewest steps visible at once
+const FEWEST = 4; // how many runs have distinct colours; the fewest steps visible at once
 
 /**
- * Fill `el` with a board of runs, and return functions that stop it. What a view brings of its own:
+ * Fill `el` with the rows and charts of runs, and return functions that stop the updates. `own` is what a view adds:
  *
- * - `name` and `lead`: of a saved picture, and the words at the top
- * - `metrics`: what is measured at each step: { name, title, unit, write }; `fromZero`: its scale begins there; `logs`:
- *   it can have a logarithmic one; `caps`: a run that diverges does not flatten the others; `steady`: not smoothed
- * - `solid`: what the line of the first metric is, where there are dashed ones
- * - `runOf(about, number)`: what panels know about a run besides its curves; `dashed`: the names of its dashed curves
- * - `numbersOf(about)`: the numbers of a run's last step in words; `rule(shown)`: a value to compare with
- * - `state`: where the reader looks at first; `traits`: what else comes from Python
- * - `panels(ctx)`: { inside, below }: panels { node, draw(width, beside), point? }, in the picture and below it
+ * - `name` and `lead`: the name of a saved picture, and the words at the top
+ * - `metrics`: what is measured at each step: { name, title, unit, write }. `fromZero`: the scale begins at zero;
+ * `logs`: readers can choose a logarithmic scale; `caps`: a run that diverges does not flatten the other curves;
+ * `steady`: the curve is not smoothed
+ * - `solid`: the name of the first metric's line, shown where there are dashed lines
+ * - `runOf(about, number)`: what panels know about a run besides its curves; `dashed` lists the names of its dashed
+ * curves
+ * - `numbersOf(about)`: the numbers of a run's last step, in words; `rule(shown)`: a value for comparison
+ * - `state`: where the reader looks at first; `traits`: the names of further traits from Python
+ * - `panels(ctx)`: { inside, below }: panels { node, draw(width, beside), point? } in the picture, and below the
+ * picture
  * - `mark(ctx)`: the step that a panel shows, to be marked in the large chart: { x, words }
- * - `pick(ctx, x)`: what a click on a chart does, or Enter
+ * - `pick(ctx, x)`: what happens when the reader clicks on a chart or presses Enter
  */
 export function runBoard({ model, hub, el }, own) {
   el.classList.add("llm-run-board");
@@ -57,7 +60,7 @@ export function runBoard({ model, hub, el }, own) {
   let level = "";
   let said = null;
 
-  // What the panels can see and call.
+  // The values and functions that panels can use.
   const ctx = {
     state,
     runs: [],
@@ -71,21 +74,21 @@ export function runBoard({ model, hub, el }, own) {
     pick: (x) => own.pick?.(ctx, x),
     shownRuns: () => ctx.runs.filter(({ hidden }) => !hidden),
     isPale: ({ number }) => stressed !== null && stressed !== number && ctx.runs.length > 1,
-    /** Where the charts end: with the planned steps, or with the seconds that have passed. */
+    /** The right end of the charts: the last planned step, or the number of seconds that have passed. */
     furthest() {
       const shown = ctx.shownRuns();
       if (state.across === "seconds") return Math.max(1e-3, ...shown.map(({ about }) => about.seconds));
       return Math.max(1, ...shown.map(({ about }) => about.steps || about.step));
     },
-    /** The range of the charts: everything, or what the reader has zoomed into. */
+    /** The range that the charts show: everything, or the range that the reader has zoomed into. */
     window: () => state.zoom ?? [0, ctx.furthest()],
-    /** Zoom to what is between two places, or to everything. */
+    /** Zoom to the range between two positions, or show everything. */
     zoom(a, b) {
       const end = ctx.furthest();
       const least = state.across === "steps" ? Math.min(FEWEST, end) : end / 1000;
       const zoom = a === undefined ? null : windowBetween(a, b, end, least);
       ctx.go({ zoom });
-      spoken.textContent = zoom ? `${zoomInWords()} are shown.` : "Everything is shown.";
+      spoken.textContent = zoom ? `Showing: ${zoomInWords()}.` : "Showing everything.";
     },
     readings: () =>
       cursor === null
@@ -110,7 +113,7 @@ export function runBoard({ model, hub, el }, own) {
       ctx.go({ hidden: [...state.hidden.filter((one) => one !== name), ...(hide ? [name] : [])] });
     },
     placeOf: (run, step) => placeOfStep(run.curves.steps, step, state.across),
-    /** The step at a place of the charts. */
+    /** The step at a position in the charts. */
     stepAt: (run, x) => readingAt(run.curves, x, state.across)?.last ?? run.about.step,
     go(changes) {
       Object.assign(state, changes);
@@ -130,9 +133,9 @@ export function runBoard({ model, hub, el }, own) {
       role: "application",
       "aria-roledescription": "charts over time",
       "aria-label":
-        "Curves. Left and Right read the values step by step, Page Up and Page Down faster, " +
-        "Home and End read the first and the last; Plus and Minus zoom in and out there, 0 shows all; " +
-        `${own.pick ? "Enter shows the answers there; " : ""}Escape stops reading.`,
+        "Curves. Left and Right read the values step by step; Page Up and Page Down move faster. " +
+        "Home and End read the first and last values. Plus and Minus zoom in and out; 0 shows everything. " +
+        `${own.pick ? "Enter shows the answers at this step. " : ""}Escape stops reading.`,
     },
     charts[0].node,
     small,
@@ -183,8 +186,8 @@ export function runBoard({ model, hub, el }, own) {
       if (state.zoom && (x < state.zoom[0] || x > state.zoom[1])) ctx.go({ zoom: moveInto(state.zoom, x) });
       ctx.point(x);
       const name = ({ about }) => (ctx.runs.length > 1 ? about.name : "");
-      const told = ({ run: one, reading }) => readingInWords(name(one), reading, ctx.metrics, one.dashed);
-      spoken.textContent = ctx.readings().map(told).join(" ");
+      const inWords = ({ run: one, reading }) => readingInWords(name(one), reading, ctx.metrics, one.dashed);
+      spoken.textContent = ctx.readings().map(inWords).join(" ");
     } else if (["+", "=", "-"].includes(event.key)) {
       const [from, to] = ctx.window();
       const middle = cursor ?? (from + to) / 2;
@@ -198,7 +201,7 @@ export function runBoard({ model, hub, el }, own) {
   });
   board.addEventListener("blur", () => ctx.point(null));
 
-  /** "Steps 200 to 400", "12 to 30 s". */
+  /** Describe the zoomed range: "Steps 200 to 400", "12 to 30 s". */
   function zoomInWords() {
     const [from, to] = state.zoom;
     if (state.across === "seconds") return `${shortly(from)} to ${shortly(to)} s`;
@@ -245,7 +248,7 @@ export function runBoard({ model, hub, el }, own) {
     for (const panel of inside) panel.draw(width, beside);
   }
 
-  /** Read aloud what has happened to a run; its numbers change too often for that. */
+  /** Read aloud when a run's state changes; its numbers change too often to be read aloud. */
   function tell() {
     const now = ctx.runs.map(({ about }) => `${about.name} ${about.state}`);
     const news = said && now.filter((words) => !said.includes(words));
@@ -283,7 +286,7 @@ export function runBoard({ model, hub, el }, own) {
     performance.mark(`llm-${own.name}-updated`);
   };
   const moved = () => {
-    // another view of the same widget has moved
+    // the reader has moved in another view of the same widget
     const now = model.get("place");
     if (Object.entries(now).every(([name, value]) => JSON.stringify(state[name]) === JSON.stringify(value))) return;
     Object.assign(state, now);

@@ -1,4 +1,4 @@
-// One chart: curves of all runs over steps, and their values where the pointer is.
+// Draws one chart: the curves of all runs over steps, and the values at the pointer.
 
 import { element, shorten } from "../shared.mjs";
 import { svg } from "../canvas.mjs";
@@ -22,17 +22,17 @@ import {
 const LEFT = 50;
 const TOP = 8;
 const BOTTOM = 24;
-const NAMES = 104; // pixels: numbers at the side, room above, numbers below, run names
-const DRAGGED = 6; // pixels: less is a click
-const DASHES = ["6 4", "2 4", "10 3 2 3"]; // of what is measured beside
-const DOTTED = 60; // a dashed curve with at most this many points has a mark at each
+const NAMES = 104; // pixels for the numbers at the side, the space above, the numbers below, and the runs' names
+const DRAGGED = 6; // pixels: a shorter drag counts as a click
+const DASHES = ["6 4", "2 4", "10 3 2 3"]; // for values that are drawn beside the first metric
+const DOTTED = 60; // a dashed curve with at most this many points has a mark at each point
 
-/** Whether what is dashed was not measured at every step. */
+/** Whether the values of the dashed curves were measured at only some of the steps. */
 const isSparse = ({ curves: { steps, dashed } }) => dashed.n < steps.n;
 
 /**
- * `ctx` knows runs and colours (see board.mjs); `which` is one of its metrics. A large chart also shows the dashed
- * curves and the names of runs.
+ * Make the panel of one chart. `ctx` knows the runs and colours (see board.mjs), and `which` is the number of a metric.
+ * A large chart also shows the dashed curves and the names of the runs.
  */
 export function chartPanel(ctx, which, large) {
   const { title, unit, fromZero, logs, caps, steady, write } = ctx.metrics[which];
@@ -53,7 +53,7 @@ export function chartPanel(ctx, which, large) {
     ),
     element("div", { class: "llm-plot" }, picture, tip),
   );
-  const clip = `llm-clip-${Math.random().toString(36).slice(2)}`; // lines end where the chart ends, whatever the window
+  const clip = `llm-clip-${Math.random().toString(36).slice(2)}`; // lines end at the chart's edge, whatever the zoom
   let frame = null;
   let drag = null;
 
@@ -67,7 +67,7 @@ export function chartPanel(ctx, which, large) {
   function toY(value) {
     return TOP + frame.height * (1 - Math.max(0, Math.min(1, frame.scale(value))));
   }
-  /** Turn pixels into a step or a second. */
+  /** Convert the pointer's position into a step or a number of seconds. */
   function xAt(event) {
     const box = picture.getBoundingClientRect();
     const share = (event.clientX - box.left - LEFT) / frame.width;
@@ -137,7 +137,7 @@ export function chartPanel(ctx, which, large) {
       );
     if (large)
       parts.push(
-        word(across === "seconds" ? "seconds of work" : "steps", { x: right, y: bottom - 6, "text-anchor": "end" }),
+        word(across === "seconds" ? "seconds of compute" : "steps", { x: right, y: bottom - 6, "text-anchor": "end" }),
       );
     if (large) parts.push(...rule(shown, right), ...mark());
     const area = svg("clipPath", { id: clip });
@@ -151,7 +151,7 @@ export function chartPanel(ctx, which, large) {
     point();
   }
 
-  /** A value to compare with. */
+  /** Draw a line at a value for comparison. */
   function rule(shown, right) {
     const found = ctx.rule(shown);
     if (!found || found.value < frame.low || found.value > frame.high) return [];
@@ -167,7 +167,7 @@ export function chartPanel(ctx, which, large) {
     ];
   }
 
-  /** The step that the texts below the charts come from. */
+  /** Mark the step that the texts below the charts come from. */
   function mark() {
     const found = ctx.mark();
     if (!found || found.x === null || found.x < frame.from || found.x > frame.to) return [];
@@ -224,7 +224,7 @@ export function chartPanel(ctx, which, large) {
     return parts;
   }
 
-  /** The runs' names where their lines end. */
+  /** Write each run's name where its line ends. */
   function labels(shown, right) {
     const ending = shown.filter(({ curves }) => curves.steps.n);
     const ends = ending.map(({ curves: { steps } }) => {
@@ -265,14 +265,14 @@ export function chartPanel(ctx, which, large) {
     return `${title}. ${said.join("; ") || "No step yet"}.`;
   }
 
-  /** What will be visible when the pointer is released. */
+  /** Draw the range that will be visible when the reader releases the pointer. */
   function brushed() {
     const [a, b] = [toX(drag.x), toX(drag.to)];
     const style = { fill: ctx.palette.accent, "fill-opacity": 0.18, stroke: ctx.palette.accent };
     return svg("rect", { x: Math.min(a, b), y: TOP, width: Math.abs(b - a), height: frame.height, ...style });
   }
 
-  /** Show the place that is pointed at; nothing else changes. */
+  /** Show the values at the pointer, and change nothing else. */
   function point() {
     if (!frame) return;
     const isIn = (x) => x >= frame.from && x <= frame.to;
@@ -323,7 +323,7 @@ export function chartPanel(ctx, which, large) {
     if (!large && ctx.beside) {
       Object.assign(tip.style, { left: "auto", right: 0 });
       return;
-    } // on the title's line, where it hides nothing
+    } // on the title's line, where the tip hides nothing
     const leftHalf = x < LEFT + frame.width / 2;
     Object.assign(
       tip.style,

@@ -1,4 +1,4 @@
-"""Charts of runs in a static picture: one large chart, with small charts beside it; the counterpart of chart.mjs."""
+"""Draws the charts of runs in a static picture, one large chart with small charts beside it, as chart.mjs does."""
 
 import math
 import textwrap
@@ -11,25 +11,25 @@ from llmlib.widgets.shared.base import escape_xml
 from llmlib.widgets.shared.runs.curves import Curve
 from llmlib.widgets.shared.still import FAINT, INK
 
-COLOURS = ("#0b5cad", "#b85000", "#00745a", "#a3468b", "#1f7fb0", "#8a6000")  # as in the light theme of board.css
+COLOURS = ("#0b5cad", "#b85000", "#00745a", "#a3468b", "#1f7fb0", "#8a6000")  # the colours of board.css's light theme
 DASHES = ("5 3", "2 3", "9 3 2 3")
-POINTS = 240  # of a line in the picture
-DOTTED = 40  # points of a dashed line, at most, for each to be marked
+POINTS = 240  # the number of points of a line in the picture
+DOTTED = 40  # a dashed line with at most this many points has a mark at each point
 LARGE, SMALL = (550, 260), (166, 48)
-BELOW = 384.0  # y under the charts
+BELOW = 384.0  # the y coordinate of the first line under the charts
 LINE = "#d5d9de"
 
 Pairs = list[tuple[dict[str, Any], Curve, Curve]]
 
 
 class Frame(NamedTuple):
-    """Where a chart is in the picture, and what its edges mean."""
+    """The position of a chart in the picture, and the values at its edges."""
 
     left: float
     top: float
     width: float
     height: float
-    to: float  # the last step; the first is 0
+    to: float  # the last step at the right edge; the left edge is step 0
     low: float
     high: float
 
@@ -42,9 +42,9 @@ class Frame(NamedTuple):
 
 
 def charts(pairs: Pairs, titles: Sequence[str], caps: bool, from_zero: Sequence[bool]) -> str:
-    """Draw what each run measured: its first value large, with what is dashed, and the others small.
+    """Draw what each run measured: a large chart of the first value, with dashed lines, and small charts of the others.
 
-    `caps`: a run that diverges, far above where the runs began, does not flatten the others.
+    `caps`: a run that diverges, far above where the runs began, does not flatten the other curves.
     """
     to = max([1, *(about["steps"] or about["step"] for about, _, _ in pairs)])
     parts = []
@@ -90,21 +90,21 @@ def _lines(frame: Frame, pairs: Pairs, which: int) -> list[str]:
     return parts
 
 
-def legends(pairs: Pairs, told: Sequence[str]) -> tuple[str, float]:
-    """Draw a line for each run below the charts: its colour, what is `told` of it, why it failed; and the next y."""
+def legends(pairs: Pairs, words: Sequence[str]) -> tuple[str, float]:
+    """Write below the charts each run's colour, its words in `words`, and why it failed; also return the next y."""
     parts, y = [], BELOW
     for k, (about, _, _) in enumerate(pairs):
         parts.append(f'<rect x="8" y="{y - 10:g}" width="14" height="10" rx="2" fill="{colour(k)}"/>')
-        parts.append(f'<text x="28" y="{y:g}" font-size="12">{escape_xml(told[k])}</text>')
+        parts.append(f'<text x="28" y="{y:g}" font-size="12">{escape_xml(words[k])}</text>')
         y += 20
-        for words in textwrap.wrap(about["words"], 118):
-            parts.append(f'<text x="28" y="{y:g}" font-size="12" fill="#9a4f00">{escape_xml(words)}</text>')
+        for why in textwrap.wrap(about["words"], 118):
+            parts.append(f'<text x="28" y="{y:g}" font-size="12" fill="#9a4f00">{escape_xml(why)}</text>')
             y += 18
     return "".join(parts), y
 
 
 def thinned(steps: np.ndarray, values: np.ndarray, most: int) -> list[tuple[float, float]]:
-    """Thin a line to `most` points, each the mean of neighbours at their last step.
+    """Reduce a line to `most` points; each is the mean of neighbouring points, at the last step of these points.
 
     >>> thinned(np.array([1, 2, 3, 4]), np.array([8.0, 6.0, 3.0, 1.0]), 2)
     [(2.0, 7.0), (4.0, 2.0)]
@@ -122,7 +122,7 @@ def line(frame: Frame, steps: np.ndarray, values: np.ndarray, colour: str, dashe
 
 
 def wrapped(text: str, width: int = 112, most: int = 6) -> list[str]:
-    """Break a text into at most `most` lines."""
+    """Wrap a text into at most `most` lines; "…" replaces the rest."""
     lines = [part for line in text.splitlines() for part in (textwrap.wrap(line, width) or [""])]
     return lines if len(lines) <= most else [*lines[: most - 1], "…"]
 
@@ -136,7 +136,7 @@ def colour(number: int) -> str:
 
 
 def domain(values: np.ndarray, from_zero: bool) -> tuple[float, float]:
-    """Find the lowest and the highest value of a chart's axis.
+    """Return the lowest and the highest value for a chart's axis.
 
     >>> domain(np.array([2.0, 4.0, math.nan]), from_zero=False)
     (1.9, 4.1)
@@ -160,7 +160,7 @@ def ticks(low: int | float, high: int | float, about: int) -> list[float]:
 
 
 def nice(size: int | float) -> float:
-    """Round a distance between ticks to 1, 2, 5, 10, 20, 50 ….
+    """Round the distance between two ticks to 1, 2, 5, 10, 20, 50 ….
 
     >>> nice(0.7), nice(230)
     (0.5, 200.0)
@@ -170,7 +170,7 @@ def nice(size: int | float) -> float:
 
 
 def number(value: int | float) -> str:
-    """Write a number briefly.
+    """Format a number in few characters.
 
     >>> number(0.0003), number(12000.0), number(2.5), number(5e7), number(-3.14e12)
     ('0.0003', '12k', '2.5', '50M', '-3.1e+12')

@@ -1,8 +1,8 @@
-// The curves of runs, as numbers and words. It does not touch the page, so Node can test it.
+// The curves of runs, as numbers and words. This code does not touch the page, so Node can test it.
 
 /**
- * Each run's curve of what is measured at every step, and its dashed curve of what is measured beside, from the bytes
- * of `Curve.pack`.
+ * Unpack the bytes of `Curve.pack`. Each run has a curve of the values measured at every step, and a curve of the
+ * values that are drawn dashed, which may be measured less often.
  */
 export function unpackCurves(packed) {
   const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer;
@@ -34,12 +34,12 @@ export function unpackCurves(packed) {
   return runs;
 }
 
-/** The curves of a run that has not taken a step. */
+/** The empty curves of a run that has not yet taken a step. */
 export const noCurves = (values, dashed) =>
   unpackCurves(new DataView(new Uint32Array([0, 1, values, 0, 1, dashed]).buffer))[0];
 
 export const whole = (value) => Math.round(value).toLocaleString("en");
-/** Write a number briefly: 0.0003, 2.5, "12k", "50M", "3.1e+12". */
+/** Format a number in few characters: 0.0003, 2.5, "12k", "50M", "3.1e+12". */
 export function shortly(value) {
   const size = Math.abs(value);
   const few = (x) => String(Number(x.toPrecision(3)));
@@ -47,13 +47,13 @@ export function shortly(value) {
   return size >= 1e7 ? `${few(value / 1e6)}M` : size >= 1e4 ? `${few(value / 1e3)}k` : few(value);
 }
 
-/** Write a number with this many digits; a large one briefly. */
+/** Format a number with this many decimal places, or a large number in few characters. */
 export const fixed = (value, digits) => (Math.abs(value) < 1000 ? value.toFixed(digits) : shortly(value));
 
-/** Where the points of a curve are: by step, or by seconds of work. */
+/** The x values of a curve's points: steps, or seconds of computing. */
 export const xsOf = (curve, across) => (across === "seconds" ? curve.seconds : curve.last);
 
-/** The point nearest to x; -1 if there is none, or if x is too far beyond the last one. */
+/** Return the number of the point nearest to x; -1 if there are no points, or if x is too far beyond the last point. */
 export function nearest(xs, x) {
   if (!xs.length) return -1;
   let from = 0;
@@ -68,7 +68,8 @@ export function nearest(xs, x) {
   return x > xs[last] + Math.max(1e-9, last ? xs[last] - xs[last - 1] : 1) ? -1 : best;
 }
 
-/** The lowest and highest values drawn, at most `cap`, with a bit of room; from 0 if that says more. */
+/** Return the lowest and highest values that a chart shows: at most `cap`, plus a margin, and from 0 with `fromZero`.
+ * */
 export function domainOf(rows, { fromZero = false, log = false, cap = Infinity } = {}) {
   let low = Infinity;
   let high = -Infinity;
@@ -89,12 +90,12 @@ export function domainOf(rows, { fromZero = false, log = false, cap = Infinity }
 }
 
 /**
- * A run above this loss has diverged: half as much again as any run started with. It would flatten the other curves.
+ * Return 1.5 times the highest starting loss. A run above this loss has diverged and would flatten the other curves.
  */
 export const capOf = (rows) =>
   1.5 * Math.max(0, ...rows.filter(({ length }) => length).map(([first]) => first)) || Infinity;
 
-/** Round numbers between two numbers; `about` says roughly how many. */
+/** Choose round numbers between `low` and `high`; `about` says roughly how many. */
 export function ticksBetween(low, high, about) {
   const rough = (high - low) / about;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -107,7 +108,7 @@ export function ticksBetween(low, high, about) {
   return found;
 }
 
-/** The same on a logarithmic scale: 1, 2, 5, 10, 20 …, or evenly spaced numbers if these are too few. */
+/** Choose ticks for a logarithmic scale: 1, 2, 5, 10, 20 …, or evenly spaced numbers if there would be too few. */
 export function logTicksBetween(low, high, about) {
   const found = [];
   for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++)
@@ -118,16 +119,16 @@ export function logTicksBetween(low, high, about) {
   return found.length < 4 ? ticksBetween(low, high, about) : found;
 }
 
-/** Turn a value into a place between 0 and 1. */
+/** Return a function that maps a value to a position between 0 and 1. */
 export function scaleOf([low, high], log) {
   if (!log) return (value) => (value - low) / (high - low);
   return (value) => Math.log(Math.max(value, low) / low) / Math.log(high / low);
 }
 
 /**
- * An exponential moving average with this weight for what was before (0: none), as TensorBoard draws it. It starts at
- * 0, and is divided by the weight gathered so far, so that its beginning is not pulled towards 0 (Kingma and Ba, 2014,
- * "Adam", section 3). Missing values stay missing.
+ * Return an exponential moving average, as TensorBoard draws it; `weight` is the weight of the earlier values (0: no
+ * smoothing). The average starts at 0 and is divided by the sum of the weights so far, so that the first values are not
+ * pulled towards 0 (Kingma and Ba, 2014, "Adam", section 3). Missing values stay missing.
  */
 export function movingAverage(values, weight) {
   let average = 0;
@@ -140,7 +141,8 @@ export function movingAverage(values, weight) {
   });
 }
 
-/** The points in a window, first to past the last, with one more on each side so that lines reach the edges. */
+/** Return the range of points in a window, as [first, end], with one more point on each side so that lines reach the
+ * edges. */
 export function inWindow(xs, [from, to]) {
   let first = 0;
   let after = xs.length;
@@ -149,7 +151,7 @@ export function inWindow(xs, [from, to]) {
   return [Math.max(0, first - 1), Math.min(xs.length, after + 1)];
 }
 
-/** A window between two places, left to right, within 0 … end, at least `least` wide; null if it shows everything. */
+/** Return the window between two positions, within 0 … end and at least `least` wide; null if it shows everything. */
 export function windowBetween(a, b, end, least) {
   const width = Math.max(least, Math.abs(b - a));
   const middle = (a + b) / 2;
@@ -158,15 +160,15 @@ export function windowBetween(a, b, end, least) {
   return width >= end ? null : [from, to];
 }
 
-/** The same window, moved so that x is in it. */
+/** Move a window, without changing its width, so that it contains x. */
 export function moveInto([from, to], x) {
   const by = x < from ? x - from : x > to ? x - to : 0;
   return [from + by, to + by];
 }
 
 /**
- * At most one point for each column of pixels: [{ x, mean, low, high }, …], with x in pixels. So a long run costs no
- * more to draw than a short one, and its spikes still show.
+ * Return at most one point for each column of pixels: [{ x, mean, low, high }, …], with x in pixels. So a long run
+ * takes no longer to draw than a short run, and its spikes still show.
  */
 export function columnsOf(xs, { mean, low, high }, toPixel) {
   const found = [];
@@ -185,7 +187,7 @@ export function columnsOf(xs, { mean, low, high }, toPixel) {
 }
 
 const place = (x, y) => `${x.toFixed(1)} ${y.toFixed(1)}`;
-/** A line through columns, and the band between their lowest and highest, as SVG paths. */
+/** SVG paths of a line through the columns, and of the band between their lowest and highest values. */
 export const linePath = (columns, toY) =>
   columns.map(({ x, mean }, k) => `${k ? "L" : "M"}${place(x, toY(mean))}`).join("");
 export function bandPath(columns, toY) {
@@ -196,7 +198,7 @@ export function bandPath(columns, toY) {
 }
 
 /**
- * Heights of labels that do not overlap, each as near to its own as possible; all between `top` and `bottom`.
+ * Move labels between `top` and `bottom` so that they do not overlap, each as near to its original height as possible.
  */
 export function spread(heights, gap, top, bottom) {
   const order = heights.map((_, k) => k).sort((a, b) => heights[a] - heights[b]);
@@ -210,7 +212,7 @@ export function spread(heights, gap, top, bottom) {
   return found;
 }
 
-/** 12 -> "12 s", 80 -> "1 min 20 s", 4000 -> "1 h 7 min". */
+/** Format a duration: 12 -> "12 s", 80 -> "1 min 20 s", 4000 -> "1 h 7 min". */
 export function duration(seconds) {
   const s = Math.max(0, Math.round(seconds));
   const minutes = Math.floor(s / 60);
@@ -218,29 +220,29 @@ export function duration(seconds) {
   return minutes < 60 ? `${minutes} min ${s % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** A run's state in words. `together`: how many runs take turns; `gone`: the kernel is gone. */
+/** Describe a run's state in words. `together`: how many runs take turns; `gone`: whether the kernel is gone. */
 export function standingOf(run, together = 1, gone = false) {
   const of = run.steps && run.state !== "finished" ? ` of ${whole(run.steps)}` : "";
   const at = `step ${whole(run.step)}${of}`;
-  if (gone && ["ready", "running", "paused"].includes(run.state)) return `ended with the kernel at ${at}`;
+  if (gone && ["ready", "running", "paused"].includes(run.state)) return `ended when the kernel stopped: ${at}`;
   const words = {
     ready: "not started",
     running: "running",
     paused: "paused",
     stopped: "stopped",
     finished: "finished",
-    failed: "broke off",
+    failed: "failed",
   }[run.state];
   const taken = run.step - run.begun;
   const left =
     run.state === "running" && taken > 0 && run.steps
       ? ((run.steps - run.step) * run.seconds * together) / taken
       : null;
-  const how = run.in_cell && run.state === "running" ? "running in a cell (interrupt it to pause)" : words;
+  const how = run.in_cell && run.state === "running" ? "running in a cell (interrupt the cell to pause)" : words;
   return `${how}: ${at}${left === null || !Number.isFinite(left) ? "" : `, about ${duration(left)} left`}`;
 }
 
-/** A curve's point at x, or null; `dashed` has the values beside it, if there are any at these steps. */
+/** Return a curve's point at x, or null; `dashed` holds the values of the dashed curves at the same steps, if any. */
 export function readingAt({ steps, dashed }, x, across) {
   const at = nearest(xsOf(steps, across), x);
   if (at < 0) return null;
@@ -259,11 +261,11 @@ export function readingAt({ steps, dashed }, x, across) {
   };
 }
 
-/** "step 12", or "steps 129 to 256" where a point is several. */
+/** Name a point's steps: "step 12", or "steps 129 to 256" if the point covers several steps. */
 export const stepsInWords = ({ first, last }) =>
   first === last ? `step ${whole(last)}` : `steps ${whole(first)} to ${whole(last)}`;
 
-/** A reading as one sentence; `metrics` and `names` say what its values and those of the dashed curve are. */
+/** Write a reading as one sentence; `metrics` names its values, and `names` the values of the dashed curves. */
 export function readingInWords(name, reading, metrics, names) {
   const write = metrics[0].write;
   const known = (value) => Number.isFinite(value);
@@ -275,7 +277,7 @@ export function readingInWords(name, reading, metrics, names) {
   return `${name ? `${name}, ` : ""}${stepsInWords(reading)}: ${parts.join(", ")}.`;
 }
 
-/** Where a step is on the curve of a run, by step or by seconds of work; null if it is not known. */
+/** Return a step's x value on a run's curve, in steps or in seconds of computing; null if it is not known. */
 export function placeOfStep({ last, seconds, n }, step, across) {
   if (across === "steps") return step;
   let at = 0;

@@ -1,18 +1,18 @@
-"""Curves that stay small, however long a run is; the counterpart of `unpackCurves` in curves.mjs."""
+"""Curves that stay small however long a run is; `unpackCurves` in curves.mjs reads them."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, UInt
 
-MOST = 1024  # points of a curve: more than a screen has room for
+MOST = 1024  # points of a curve: more than a screen can show
 
 
 class Curve:
-    """Values at steps, in at most `MOST` points; when there would be more, every two neighbours become one.
+    """A curve of at most `MOST` points; before there would be more, every two neighbouring points become one.
 
-    A point has its first and last step, and for each value the mean, the lowest and the highest, so that a single spike
-    among 100,000 steps still shows. Adding a step costs the same at any length.
+    A point stores its first and last steps and, for each value, the mean, the lowest and the highest, so that a single
+    spike among 100,000 steps still shows. Adding a step takes the same time at any length.
 
     >>> curve = Curve(1)
     >>> for step in range(1, 100_001):
@@ -25,7 +25,7 @@ class Curve:
         self.n, self.width, self.filled = 0, 1, 0  # points; steps per point; steps in the last point
         self._first = np.zeros(MOST, "<u4")
         self._last = np.zeros(MOST, "<u4")
-        self._seconds = np.zeros(MOST, "<f4")  # since the run began, at the last step
+        self._seconds = np.zeros(MOST, "<f4")  # seconds since the run began, at each point's last step
         self._values = np.full((3, n_values, MOST), np.nan)  # mean, lowest, highest
 
     def __len__(self) -> int:
@@ -49,7 +49,7 @@ class Curve:
         self._seconds[self.n - 1] = seconds
 
     def _halve(self) -> None:
-        """Merge every two neighbours; all points are full, so they weigh the same."""
+        """Merge every two neighbouring points; all points are full, so all have the same weight."""
         half = MOST // 2
         mean, low, high = self._values.reshape(3, self._values.shape[1], half, 2)
         self._values[:, :, :half] = mean.mean(-1), low.min(-1), high.max(-1)
@@ -79,8 +79,8 @@ class Curve:
         return self._values[2, :, : self.n]
 
     def pack(self) -> bytes:
-        """Pack, little-endian: u4 points, steps a point, values, first and last steps; f4 seconds, means, lows, highs.
-        Lows and highs are left out as long as each point is one step.
+        """Pack the curve, little-endian: u4 points, steps per point, values, first and last steps; f4 seconds, means,
+        lows, highs. Lows and highs are left out as long as each point is one step.
         """
         head = np.array([self.n, self.width, len(self.mean)], "<u4")
         whole = [self.mean] if self.width == 1 else [self.mean, self.low, self.high]

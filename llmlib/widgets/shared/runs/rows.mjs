@@ -1,4 +1,4 @@
-// The runs, one per row: how far each has come, and its buttons.
+// Shows one run per row: how far the run has come, and its buttons.
 
 import { element } from "../shared.mjs";
 import { standingOf } from "./curves.mjs";

@@ -1,4 +1,4 @@
-"""A view of one or several runs: how far each run has come, and curves of what it measures."""
+"""A view of one or more runs: how far each run has come, and curves of its measurements."""
 
 import math
 import time
@@ -12,46 +12,46 @@ from llmlib.widgets.shared.base import View
 from llmlib.widgets.shared.runs.curves import Curve
 
 STATES = ("ready", "running", "paused", "stopped", "finished", "failed")
-# Showing a run costs less than two percent of its time; most of that is the page's drawing.
-SOONEST, LATEST = 1.0, 5.0  # seconds between two updates of a run: a sixth of its time, but within these bounds
-COSTS = 200  # and at least this many times as long as the last update took
+# Showing a run takes less than two percent of the run's time; most of this is spent drawing the page.
+SOONEST, LATEST = 1.0, 5.0  # bounds in seconds for the wait between two updates, a sixth of a run's time
+COSTS = 200  # wait at least this many times as long as the last update took
 
 
 class RunsView(View):
-    """Runs as plain numbers. Subclasses give `values`, a `log` that calls `took`, and `_show_more`.
+    """A view of runs, stored as plain numbers. Subclasses define `values`, a `log` that calls `took`, and `_show_more`.
 
-    `runs` has for each run: `name`, `state` (one of `STATES`), `step` of `steps` (0: unknown), `begun` (the step before
-    its first), `seconds` of work, `words` (why it failed), `in_cell` (a cell's loop takes the steps, so the kernel
-    cannot answer buttons), and the numbers of the last step. `curves` are the bytes of two `Curve`s per run: of its
-    steps, and of what is drawn dashed. `place` is where the reader looks. All of it is in the kernel, so a page that is
-    opened again finds the run still going.
+    `runs` holds for each run: `name`, `state` (one of `STATES`), `step` and the planned `steps` (0: unknown), `begun`
+    (the step before its first), `seconds` of computing, `words` (why the run failed), `in_cell` (a cell's loop takes
+    the steps, so the kernel cannot answer buttons), and the numbers of the last step. `curves` holds the bytes of two
+    `Curve`s per run: the values at its steps, and the values that are drawn dashed. `place` is where the reader looks.
+    The kernel holds all of this, so a page that is opened again finds the run still going.
 
     The owner of the runs handles the acts "resume", "pause" and "stop", each with the number of a `run` (see
     `llmlib.explore.shared.live_runs`).
     """
 
     sheets = (Path(__file__).parent / "board.css",)
-    values: ClassVar[tuple[str, ...]]  # what is measured at each step
+    values: ClassVar[tuple[str, ...]]  # names of the values measured at each step
 
     runs = traitlets.List(traitlets.Dict()).tag(sync=True)
     curves = traitlets.Bytes(b"").tag(sync=True)
-    # log, smooth (0 … 0.99), across, zoom (from, to; none: all), hidden (names), and what the subclass has
+    # log, smooth (0 … 0.99), across, zoom (from, to; null: all), hidden (names), and what the subclass adds
     place = traitlets.Dict().tag(sync=True)
-    still = traitlets.Dict().tag(sync=True)  # id, html: a picture of the results, for a saved notebook
+    still = traitlets.Dict().tag(sync=True)  # id, html: a picture of the results for a saved notebook
 
     def __init__(self, **traits: Any):
         self._about: list[dict[str, Any]] = []
         self._curves: list[tuple[Curve, Curve]] = []
-        self._due = 0.0  # when to show again
+        self._due = 0.0  # when to show the runs again
         super().__init__(**traits)
 
     def put_run(self, name: str, steps: int, step: int, dashed: int, **about: Any) -> int:
-        """Add a run that has taken `step` steps before, with `dashed` dashed curves; return its number.
+        """Add a run that has already taken `step` steps, with `dashed` dashed curves, and return its number.
 
-        Raises `ValueError` for a name that is taken.
+        Raises `ValueError` if another run has this name.
         """
         if any(one["name"] == name for one in self._about):
-            raise ValueError(f"There is already a run named {name!r}; give each run its own name.")
+            raise ValueError(f"There is already a run named {name!r}; give each run a different name.")
         known = {"name": name, "state": "ready", "step": step, "begun": step, "steps": steps}
         self._about.append({**known, "seconds": 0.0, "words": "", "in_cell": False, **about})
         self._curves.append((Curve(len(self.values)), Curve(dashed)))
@@ -71,12 +71,12 @@ class RunsView(View):
             about["state"] = "running"
 
     def show_if_due(self, run: int) -> None:
-        """Show the step that was just logged, unless the last one was shown a moment ago."""
-        if self.state(run) != "running" or time.perf_counter() >= self._due:  # the last step before a pause
+        """Show the step that was just logged, unless another step was shown a moment ago."""
+        if self.state(run) != "running" or time.perf_counter() >= self._due:  # show the last step before a pause, too
             self.show()
 
     def mark(self, run: int, state: str, words: str = "") -> None:
-        """Set a run's state, one of `STATES`; `words` say why it failed."""
+        """Set a run's state, one of `STATES`; `words` says why the run failed."""
         if state not in STATES:
             raise ValueError(f"state must be one of {', '.join(map(repr, STATES))}; got {state!r}.")
         self._about[run].update(state=state, words=words)
@@ -118,7 +118,7 @@ def reached(about: dict[str, Any]) -> str:
 
 
 def least_missed(steps: Sequence[int]) -> int:
-    """Choose which of the things kept at these steps to forget: the one with the nearest neighbours.
+    """Return the index of the step to forget: the step whose neighbours are nearest. The first and last steps stay.
 
     >>> least_missed([1, 10, 12, 20])
     2
