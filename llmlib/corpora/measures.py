@@ -141,7 +141,7 @@ def limit(strangeness: Sequence[float]) -> float:
     17.0
     """
     if not strangeness:
-        raise ValueError("There are no sentences to compute the limit from. Use texts with two sentences or more.")
+        raise ValueError("There are no sentences to compute the limit from. Use texts with at least two sentences.")
     return sorted(strangeness, reverse=True)[len(strangeness) // 10]
 
 

@@ -63,9 +63,9 @@ def python_stdlib(characters: int | None = None) -> str:
 
 
 def from_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> str:
-    """Return the text of one or several UTF-8 files, one after the other.
+    """Return the text of one or more UTF-8 files, joined in order.
 
-    Line ends become ``"\\n"``, and a byte order mark is dropped. Raises ``CorpusError`` if a file is missing or is
+    Line endings become ``"\\n"``, and a byte order mark is dropped. Raises ``CorpusError`` if a file is missing or is
     not text (the error names the file and the byte), or if all files are empty.
 
     >>> import tempfile

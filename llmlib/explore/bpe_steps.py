@@ -68,8 +68,8 @@ def _but_encoding(view: BPEStepsView) -> dict[str, Any]:
 def _cut(text: str, pattern: str) -> list[str]:
     if len(text) > MOST_CHARACTERS:
         raise ValueError(
-            f"This view follows texts of up to {MOST_CHARACTERS:,} characters; this one has {len(text):,}. "
-            "Pass only a part of the text, or train with BPETokenizer.train."
+            f"This view can show at most {MOST_CHARACTERS:,} characters, and your text has {len(text):,}. Pass only "
+            "a part of it. (To train on the whole text, use BPETokenizer.train.)"
         )
     return [match.group() for match in regex.finditer(pattern, text)]
 

@@ -109,8 +109,8 @@ class ChatData:
             y[place, : len(ids) - 1] = np.where(mask, ids, IGNORED)[1:]
         return torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
 
-    def rows_an_epoch(self, seq_len: int, seed: int = 0) -> int:
-        """Return how many rows an epoch has; a different shuffle may need one row more or fewer."""
+    def rows_per_epoch(self, seq_len: int, seed: int = 0) -> int:
+        """Return how many rows an epoch has; the number differs a little from one shuffle to the next."""
         return len(self._epoch(0, seed, seq_len))
 
     def _kept(self, number: int, seq_len: int) -> tuple[np.ndarray, np.ndarray]:

@@ -161,8 +161,8 @@ class Alignment(Run[AlignStep]):
         if steps < COLLAPSED:
             return steps
         raise PolicyCollapsed(
-            f"In each of the last {COLLAPSED} steps, all answers were the same, whatever the prompt (now "
-            f"{sampled.texts[0][:60]!r}), so no answer can be better than another. Likely causes: this answer gets as "
+            f"In each of the last {COLLAPSED} steps, the model gave the same answer to every prompt (most recently "
+            f"{sampled.texts[0][:60]!r}), so no answer can earn more than another. Likely causes: this answer gets as "
             "high a reward as any other (change the reward function), nothing keeps the model near the reference (set "
             f"kl_weight, for example to 0.1), or the learning rate {self._rate:.2g} is too high (try a third of it). "
             f"{self._kept()}."

@@ -24,7 +24,7 @@ def best_of_n(
     """
     of = rewards.shape[1]
     if not 1 <= n <= of:
-        raise ValueError(f"n must be from 1 to {of} (the number of sampled answers to each prompt), got {n}.")
+        raise ValueError(f"n must be between 1 and {of} (the number of sampled answers to each prompt), got {n}.")
     values = rewards if values is None else values
     chances = torch.tensor([math.comb(i, n - 1) / math.comb(of, n) for i in range(of)], dtype=torch.float64)
     total = 0.0

@@ -53,8 +53,8 @@ def response_batch(
             raise ValueError(f"Prompt {number} is empty, so nothing predicts the first token of its response.")
         row = [*prompt, *response][:max_len]
         if len(row) <= len(prompt):
-            why = f"max_len={max_len} leaves no room for it" if len(response) else "the response is empty"
-            raise ValueError(f"Row {number} contains no token of its response, because {why}.")
+            why = f"max_len={max_len} leaves no room for them" if len(response) else "the response is empty"
+            raise ValueError(f"Row {number} has no response tokens, because {why}.")
         rows.append((row, len(prompt)))
     width = max(len(row) for row, _ in rows)
     ids = torch.full((len(rows), width), pad_id)

@@ -18,7 +18,8 @@ def common_length(one: Sequence[int], other: Sequence[int]) -> int:
 class PrefixCache:
     """A model's cache, and the ids whose keys and values it holds.
 
-    Ask `keep` how many tokens of a text are known, run the model over the rest with `cache`, then set `ids`.
+    First call `keep`, which returns how many tokens of a text are already cached. Then run the model on the rest with
+    `cache`, and set `ids` to all the tokens that the cache now holds.
     """
 
     def __init__(self, model: Transformer, room: int):

@@ -63,7 +63,7 @@ UNDERSTOOD = {"type", *INSTEAD}.union(*KEYWORDS.values())
 def read_schema(schema: Mapping[str, Any] | str) -> Pattern:
     """Return a pattern that matches the JSON that a schema allows.
 
-    This function understands `type` (one or several), `enum`, `const`, `anyOf`, `oneOf` if its parts do not overlap,
+    This function understands `type` (one or more), `enum`, `const`, `anyOf`, `oneOf` if its parts do not overlap,
     `$ref` to the schema's own parts, and the keywords in `KEYWORDS`. Objects only have the members in `properties`.
     Raises `ConstraintError`, which names the part, for anything else, and for a schema that no text can meet.
     """

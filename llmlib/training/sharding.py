@@ -20,11 +20,11 @@ from llmlib.transformer import Transformer
 
 
 def shard(model: Transformer, world: int, dtype: torch.dtype) -> None:
-    """Cut the model's weights for `world` processes, in place, block by block and then the rest.
+    """Split the model's weights across `world` processes, in place: first each block, then everything else.
 
-    The gathered weights are rounded to `dtype`; the rows themselves and the sums of gradients stay float32. So this is
-    the rounded working copy of `llmlib.training.precision`, one block at a time. Raises `ValueError` for a model with
-    frozen weights: cutting it would save little, because it is the trained weights that take the memory.
+    The gathered weights are rounded to `dtype`; each process's own rows and the summed gradients stay float32. So only
+    one block at a time has a rounded working copy (see `llmlib.training.precision`). Raises `ValueError` for a model
+    with frozen weights: splitting it would save little, because most of the memory goes to the weights being trained.
     """
     if frozen := [name for name, parameter in model.named_parameters() if not parameter.requires_grad]:
         raise ValueError(

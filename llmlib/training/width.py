@@ -37,7 +37,7 @@ def maximal_update(model: Transformer, base: TransformerConfig) -> float:
     """Make a fresh model learn as fast as the narrow `base` does at the same rate; return base width / model width.
 
     The matrices of the blocks start smaller, by the square root of this factor, and the logits are multiplied by the
-    factor, in the last norm. You do the rest: multiply the rate of the matrices by the factor, and give tables, norms
+    factor, in the final norm. You do the rest: multiply the rate of the matrices by the factor, and give tables, norms
     and biases the same rate as in the base. At the base's own width nothing changes. Attention can keep dividing by
     √d_head, since wider models have more heads, not wider heads. Before you save the trained model, make the factor a
     part of its weights: `torch.nn.utils.parametrize.remove_parametrizations(model.final_norm, "weight")`. Raises

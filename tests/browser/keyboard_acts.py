@@ -56,7 +56,7 @@ def chat(bench, view):
     use(view, settings)
     use(view, button(view, "Start over"))
     expect(view.locator(".llm-message")).to_have_count(0)
-    use(view, button(view, "Bring it back"))
+    use(view, button(view, "Restore the conversation"))
     expect(view.locator(".llm-user .llm-said")).to_have_text(["three"])
     expect(view.get_by_label("Your message")).to_be_focused()
     use(view, button(view, "Start over"))

@@ -85,9 +85,9 @@ def test_questions_by_name():
         predict("attention.sum_of_weight")
     with pytest.raises(KeyError, match=r"no questions 'atention'.*Did you mean 'attention'"):
         quiz("atention")
-    with pytest.raises(ValueError, match="choice must be from 'a' to 'd'"):
+    with pytest.raises(ValueError, match="choice must be between 'a' and 'd'"):
         predict("attention.sum_of_weights").answer("e")
-    with pytest.raises(ValueError, match="question must be from 1 to 1"):
+    with pytest.raises(ValueError, match="question must be between 1 and 1"):
         predict("attention.sum_of_weights").answer("a", 2)
 
 

@@ -36,7 +36,7 @@ def test_every_answer_is_a_target_once_an_epoch_in_an_order_of_its_own(tokenizer
         epochs.append([answer for row in found for answer in row])
         assert sorted(epochs[-1]) == sorted(messages[1]["content"] for messages in MANY)
     assert epochs[0] != epochs[1] != epochs[2]
-    assert (data.rows_an_epoch(63) < len(MANY)) == packed
+    assert (data.rows_per_epoch(63) < len(MANY)) == packed
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -92,7 +92,7 @@ def test_packed_and_padded_rows_have_the_same_loss(tokenizer):
     for packed in (True, False):
         data = ChatData(tokenizer, MANY, packed=packed)
         with torch.no_grad():
-            x, y = data.batch(0, batch_size=data.rows_an_epoch(63), seq_len=63)
+            x, y = data.batch(0, batch_size=data.rows_per_epoch(63), seq_len=63)
             losses.append((cross_entropy(model(x), y), (y != IGNORED).sum()))
     assert losses[0][1] == losses[1][1]
     torch.testing.assert_close(losses[0][0], losses[1][0])

@@ -230,7 +230,7 @@ def test_a_policy_that_gives_one_answer_to_everything_is_stopped(tokenizer, mode
         warnings.simplefilter("ignore", RunWarning)
         run = align(model, tokenizer, PROMPTS, letters, quick(steps=20))
         with pytest.raises(
-            PolicyCollapsed, match=r"all answers were the same, whatever the prompt \(now ''\).*kl_weight"
+            PolicyCollapsed, match=r"the model gave the same answer to every prompt \(most recently ''\).*kl_weight"
         ):
             list(run)
     hook.remove()

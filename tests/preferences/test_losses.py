@@ -210,7 +210,7 @@ def test_best_of_n_is_the_mean_over_all_choices(n):
 def test_best_of_n_with_ties_takes_either():
     rewards, values = torch.tensor([[1.0, 1.0, 0.0]]), torch.tensor([[3.0, 5.0, 100.0]])
     assert best_of_n(rewards, 3, values) == 4
-    with pytest.raises(ValueError, match=r"n must be from 1 to 3 \(the number of"):
+    with pytest.raises(ValueError, match=r"n must be between 1 and 3 \(the number of"):
         best_of_n(rewards, 4)
 
 

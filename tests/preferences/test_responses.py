@@ -63,12 +63,12 @@ def test_a_long_answer_loses_its_end():
         ([[1]], [[2], [3]], {}, "There are 1 prompts and 2 responses"),
         ([], [], {}, "There are 0 prompts"),
         ([[1], []], [[2], [3]], {}, "Prompt 1 is empty"),
-        ([[1]], [[]], {}, "Row 0 contains no token of its response, because the response is empty"),
+        ([[1]], [[]], {}, "Row 0 has no response tokens, because the response is empty"),
         (
             [[1, 2, 3]],
             [[4]],
             {"max_len": 3},
-            "Row 0 contains no token of its response, because max_len=3 leaves no room",
+            "Row 0 has no response tokens, because max_len=3 leaves no room for them",
         ),
     ],
 )

@@ -84,7 +84,7 @@ def test_moved_vectors_take_the_place_of_the_given_ones():
         ({"k": np.zeros((3, 2))}, "need the same shape"),
         ({"q": np.zeros((1, 4, 2)), "k": np.zeros((1, 4, 2)), "v": np.zeros((1, 4, 2))}, "without a batch axis"),
         ({"v": np.full((4, 2), np.nan)}, "finite"),
-        ({"query": 4}, "query must be from -4 to 3; got 4"),
+        ({"query": 4}, "query must be between -4 and 3; got 4"),
         ({"tokens": ["x"] * 33, **{name: np.zeros((33, 2)) for name in "qkv"}}, "1 to 32 tokens"),
     ],
 )
@@ -96,7 +96,7 @@ def test_bad_input_is_refused_with_the_remedy(change, message):
 
 def test_a_query_that_is_no_token_is_refused():
     view = attention_steps_view(list("abcd"), *arrays(0))
-    with pytest.raises(traitlets.TraitError, match="query must be from 0 to 3, the number of a token; got 4"):
+    with pytest.raises(traitlets.TraitError, match="query must be the number of a token, between 0 and 3; got 4"):
         view.query = 4
 
 

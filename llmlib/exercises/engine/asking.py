@@ -68,11 +68,11 @@ class Questions:
     def answer(self, choice: str, question: int = 1) -> str:
         """Return the reply to choice "a", "b", …; `question` counts from 1. Raises `ValueError` for unknown ones."""
         if not 1 <= question <= len(self.questions):
-            raise ValueError(f"question must be from 1 to {len(self.questions)}; got {question}.")
+            raise ValueError(f"question must be between 1 and {len(self.questions)}; got {question}.")
         choices = self.questions[question - 1].choices
         number = ord(choice) - ord("a") if len(choice) == 1 else -1
         if not 0 <= number < len(choices):
-            raise ValueError(f"choice must be from 'a' to '{chr(ord('a') + len(choices) - 1)}'; got {choice!r}.")
+            raise ValueError(f"choice must be between 'a' and '{chr(ord('a') + len(choices) - 1)}'; got {choice!r}.")
         self.choose(question - 1, number)
         _, right, because = choices[number]
         return f"{'Right.' if right else 'Not quite.'} {because}"

@@ -32,7 +32,7 @@ LARGEST = 1_000_000  # the most bytes that we read from a file; files that we wr
 
 @dataclass(frozen=True)
 class Kept:
-    """One version of a part."""
+    """A saved version of the code that a reader wrote for one part."""
 
     source: Source
     borrowed: bool = False  # copied from `solution`

@@ -25,7 +25,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Reason:
-    """A reason: ideas, a finding, a repair, or several of these. In the `open` cases, something else is wrong, too."""
+    """Why an attempt is wrong: misconceptions, a finding, a repair, or several of these; `open`: unexplained cases."""
 
     ideas: tuple[Misconception, ...] = ()
     finding: Finding | None = None

@@ -24,7 +24,7 @@ class Use:
 
 
 def uses(tree: ast.AST) -> list[Use]:
-    """List all uses of names from outside functions, in the order of the source.
+    """List every use of a name that is not local to a function, in source order.
 
     >>> [use.path for use in uses(ast.parse("def f(x): return F.silu(x) + y"))]
     [('F', 'silu'), ('y',)]

@@ -26,7 +26,7 @@ _loaded: dict[str, tuple[Source, Callable[..., Any]]] = {}
 
 
 class Unfit(Exception):
-    """Raised if a kept part cannot be used here; the message says why, as a sentence."""
+    """Raised if a saved part cannot be used here; the message explains why, in a full sentence."""
 
 
 def remember(name: str, attempt: Callable[..., Any]) -> str:

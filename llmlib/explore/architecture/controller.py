@@ -193,7 +193,7 @@ class _Controller:
         if box not in known or tensor not in {t.name for t in known[box].tensors}:
             raise ValueError(f"The box {box!r} has no tensor {tensor!r}.")
         if not 0 <= layer < model.config.n_layers:
-            raise ValueError(f"There is no layer {layer}; this model has layers 0 … {model.config.n_layers - 1}.")
+            raise ValueError(f"There is no layer {layer}; this model has layers 0 to {model.config.n_layers - 1}.")
         if tensor != "result":
             values = weights_in(model, box, tensor, layer)
             self.view.put_opened({**of, "norm": float(np.linalg.norm(values))}, picture_of(values))

@@ -189,7 +189,7 @@ class _Controller:
 
     def blind(self, on: bool) -> None:
         if on and len(self.speakers) < 2:
-            raise ValueError("A blind comparison needs two models or more.")
+            raise ValueError("A blind comparison needs at least two models.")
         self.view.blind = bool(on)
 
     def vote(self, message: int, choice: int | str) -> None:

@@ -32,7 +32,7 @@ class BoxTensor:
         return prod(length for _, length in self.axes) if self.is_weight else 0
 
     @property
-    def numbers_a_token(self) -> int:
+    def numbers_per_token(self) -> int:
         """The number of numbers that a value needs for one token; 0 for weights."""
         return 0 if self.is_weight else prod(length for name, length in self.axes if name not in ("seq", "query"))
 
@@ -64,7 +64,7 @@ class Box:
             "parameters": sum(tensor.parameters for tensor in self.tensors),
             "flops": self.flops,
             "read": self.read,
-            "written": sum(tensor.numbers_a_token for tensor in self.tensors),
+            "written": sum(tensor.numbers_per_token for tensor in self.tensors),
         }[what]
         return self.repeat * (own + sum(box.total(what) for box in self.boxes))
 
@@ -95,7 +95,7 @@ class Box:
                     "axes": [list(axis) for axis in t.axes],
                     "weight": t.is_weight,
                     "parameters": t.parameters,
-                    "bytes": (t.parameters or t.numbers_a_token) * width,
+                    "bytes": (t.parameters or t.numbers_per_token) * width,
                 }
                 for t in self.tensors
             ],

@@ -49,7 +49,7 @@ class AttentionStepsView(View):
     def _known_query(self, proposal: Any) -> Any:
         if self.tokens and proposal["value"] >= len(self.tokens):
             raise traitlets.TraitError(
-                f"query must be from 0 to {len(self.tokens) - 1}, the number of a token; got {proposal['value']}."
+                f"query must be the number of a token, between 0 and {len(self.tokens) - 1}; got {proposal['value']}."
             )
         return proposal["value"]
 
@@ -184,7 +184,7 @@ def attention_steps_view(
     if not all(np.isfinite(x).all() for x in arrays):
         raise ValueError("q, k and v must contain only finite numbers, but there is a NaN or an infinity.")
     if not -len(tokens) <= query < len(tokens):
-        raise ValueError(f"query must be from {-len(tokens)} to {len(tokens) - 1}; got {query}.")
+        raise ValueError(f"query must be between {-len(tokens)} and {len(tokens) - 1}; got {query}.")
     queries, keys, values = (np.ascontiguousarray(x, dtype="<f4").tobytes() for x in arrays)
     return AttentionStepsView(
         tokens=list(tokens),

@@ -90,7 +90,7 @@ class BPEStepsView(View):
 
     @property
     def n_steps(self) -> int:
-        """The number of steps: all merges while training, and only the merges that apply while encoding."""
+        """The number of steps: all merges in mode "train", and the merges that apply to the text in mode "encode"."""
         return len(self._steps())
 
     @property

@@ -1,4 +1,4 @@
-"""The chat view: a conversation with one or several models."""
+"""The chat view: a conversation with one or more models."""
 
 from llmlib.widgets.chat.view import ChatView
 

@@ -27,7 +27,11 @@ export default widget("llm-chat", ({ model, hub, el }) => {
   const send = element("button", { type: "button", "data-acts": true }, "Send");
   const stopButton = element("button", { type: "button", "data-acts": true, onclick: () => hub.act("stop") }, "Stop");
   const clear = element("button", { type: "button", "data-acts": true, onclick: () => hub.act("clear") }, "Start over");
-  const restore = element("button", { type: "button", "data-acts": true, onclick: () => bringBack() }, "Bring it back");
+  const restore = element(
+    "button",
+    { type: "button", "data-acts": true, onclick: () => bringBack() },
+    "Restore the conversation",
+  );
   let turns = [];
   let colour = null;
   let readings = [];
@@ -137,7 +141,7 @@ export default widget("llm-chat", ({ model, hub, el }) => {
     send.disabled = answering;
     const cleared = model.get("cleared") ?? 0; // a page without Python does not have this trait
     restore.hidden = !cleared || answering;
-    restore.setAttribute("aria-label", `Bring it back: ${howMany(cleared, "message")}`);
+    restore.setAttribute("aria-label", `Restore the conversation: ${howMany(cleared, "message")}`);
     input.placeholder =
       hub.live && waiting() != null ? "Press Send to get an answer, or ask something else" : "Ask something";
   };

@@ -14,7 +14,7 @@ from llmlib.widgets.shared.base import View
 
 
 class ChatView(View):
-    """A conversation with one or several models (`names`).
+    """A conversation with one or more models (`names`).
 
     A message has a `role` and a `content`; if several models answer, `speaker` is the number of an answer's model.
     `notes` holds a dictionary for each message. For an answer, it has `tokens` (how many of `readings` belong to the

@@ -44,7 +44,7 @@ export default widget("llm-long-context", ({ model, hub, el }) => {
 
   const leadOf = ({ arms, trained, grid_arms: gridArms }) =>
     [
-      arms.length && "The loss says how surprising the next token is, position by position.",
+      arms.length && "The loss shows how surprising the next token is, position by position.",
       arms.length && trained && "Past the trained length (grey), does the loss stay low?",
       gridArms.length && "A needle is one sentence hidden in a long text: does the model still find it?",
     ]

@@ -17,7 +17,7 @@ LONGEST_NAME = 40
 
 
 class LongContextView(View):
-    """Losses by position and grids of needles found, for one or several arms. Make a view with `long_context_view`.
+    """Losses by position and grids of needles found, for one or more arms. Make a view with `long_context_view`.
 
     `about` holds the `names` of all arms, `trained` (the trained length, or None) and `needles` (how many there are per
     cell, or None). For the losses, it holds the numbers of the arms that have losses (`arms`), each arm's mean losses
@@ -43,7 +43,7 @@ class LongContextView(View):
         super().__init__(**traits)
 
     def shares(self) -> Float[np.ndarray, "arm length depth"]:
-        """Return the shares of needles found, for each arm that has a grid; NaN where nothing is measured."""
+        """Return the share of needles found in each cell, for each arm with a grid; NaN where nothing was measured."""
         about = self.about
         shape = (len(about["grid_arms"]), len(about["lengths"]), len(about["depths"]))
         return np.frombuffer(self.grids, "<f4").reshape(shape).astype(np.float64)
@@ -111,9 +111,9 @@ def long_context_view(
     trained: int | None = None,
     needles: int | None = None,
 ) -> LongContextView:
-    """Show how well one or several models read long texts: the loss at each position, and needles found in a haystack.
+    """Show how well one or more models read long texts: the loss at each position, and needles found in a haystack.
 
-    For each arm, `losses` holds the loss in nats at each of the `positions` (1, 2, 3, … by default), in one or several
+    For each arm, `losses` holds the loss in nats at each of the `positions` (1, 2, 3, … by default), in one or more
     rows. The view draws the mean of the rows, and a band from the lowest row to the highest (for more than 8 rows, two
     standard errors). Arms may end at different positions. For each arm, `grids` holds the share of needles found,
     `[length, depth]`; NaN means not measured yet, and `view.put(arm, length, depth, share)` fills it. `trained` is the

@@ -152,7 +152,7 @@ export function tradePanels(ctx) {
       ({ score, right, count }) => `score ${score.toFixed(2)}: ${shareText(right, 1)} of ${count} are ${yes}`,
     );
     calibration.draw(width, {
-      across: "score, as a probability",
+      across: "score (read as a probability)",
       up: `share ${yes}`,
       note: error === null ? "" : `calibration error ${error.toFixed(2)}`,
       said:

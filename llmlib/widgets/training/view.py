@@ -1,4 +1,4 @@
-"""The training view: live curves of one or several runs, and what their models write."""
+"""The training view: live curves of one or more runs, and what their models write."""
 
 import math
 from collections.abc import Mapping

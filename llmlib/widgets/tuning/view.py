@@ -1,4 +1,4 @@
-"""The tuning view: one conversation, and how much likelier each of its tokens is for the tuned model."""
+"""The tuning view: one conversation, and how much likelier the tuned model finds each token than the base model."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -163,7 +163,7 @@ def faulty_read_vocabulary(
     tokens: Literal["merges", "bytes", "unknown left out", "our ids", "not entered"] = "merges",
     missing: Literal["is 0", "raises"] = "is 0",
 ) -> Any:
-    """Read a vocabulary with faults; `missing` says whether an unknown half of a merge is 0 or raises an error."""
+    """Run `read_vocabulary` with faults; `missing` says what happens if half of a merge is not in the vocabulary."""
     shown = _shown(hidden, soft)
     away = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown}

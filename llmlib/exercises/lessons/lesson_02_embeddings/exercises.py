@@ -220,7 +220,7 @@ SINUSOIDAL = Exercise(
 
 
 def move(vectors, k):
-    """Return the vectors of the positions k further on: turn each pair of sine and cosine by k times its speed."""
+    """Return the vector of position p + k for each vector of a position p: rotate each pair by k times its angle."""
     angles = k * embeddings.rotary_frequencies(vectors.shape[-1]).to(vectors.dtype)
     sin, cos = vectors[..., 0::2], vectors[..., 1::2]
     moved_sin = sin * angles.cos() + cos * angles.sin()

@@ -53,7 +53,7 @@ def cases_our_name(seed):
         Case(("model.layers.3.self_attn.q_proj.weight", OURS)),
         Case(("model.embed_tokens.weight", OURS), "the table"),
         Case((f"model.layers.{block}.input_layernorm.weight", OURS), "a norm in a block"),
-        Case(("model.norm.weight", OURS), "the last norm"),
+        Case(("model.norm.weight", OURS), "the final norm"),
         Case((f"layers.{block}.mlp.down_proj.weight", OURS), "a file without `model`"),
         Case((f"model.layers.{block}.self_attn.o_proj.bias", OURS), "a bias"),
         Case(("model.layers.0.post_attention_layernorm.weight", OURS), "the other norm in a block"),

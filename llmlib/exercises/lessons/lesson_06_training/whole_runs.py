@@ -100,7 +100,7 @@ def cases_first_weight(seed):
         case("embed", (7, 4), 2, "the table"),
         case("blocks.1.attention_norm", (5,), 3, "a norm"),
         case("blocks.2.mlp_norm", (3,), 3, "the second norm of a block"),
-        case("final_norm", (4,), 3, "the last norm"),
+        case("final_norm", (4,), 3, "the final norm"),
         case("blocks.0.attention.output", (4, 4), 2, "what attention writes"),
         case("blocks.3.mlp.down", (4, 6), 8, "what the MLP writes"),
         case("blocks.0.mlp.down", (3, 5), 1, "a single block"),
