@@ -229,7 +229,7 @@ def attend(view, text, tokens):
 def attention_clicks(bench, view):
     attend(view, "one two", 2)
     board = view.get_by_label("Ablation board")
-    view.get_by_label("switches a head off").check(force=True)
+    view.get_by_label("switches it off").check(force=True)
     switches = "node => { for (const one of node.querySelectorAll('.llm-thumb')) one.click(); }"
     view.evaluate(switches)
     expect(board).to_contain_text("8 of 8 heads off")

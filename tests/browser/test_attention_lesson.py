@@ -31,7 +31,7 @@ def step_through(bench, page):
     view = page.locator(".llm-attention-steps").first
     view.evaluate("node => node.scrollIntoView()")
     explanation, holder = view.locator(".llm-explanation"), view.locator(".llm-holder")
-    expect(explanation).to_contain_text("Exponentials")
+    expect(explanation).to_contain_text("The exponential of each score")
     bench.look("attention_softmax", view)
     holder.focus()
     page.keyboard.press("Home")

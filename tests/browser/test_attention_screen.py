@@ -68,7 +68,7 @@ def view(lab_with_a_view):
 
 
 def switch_off(view, *heads):
-    view.locator("label", has_text="switches a head off").click()
+    view.locator("label", has_text="switches it off").click()
     for layer, head in heads:
         view.get_by_label(f"Layer {layer}, head {head}", exact=True).click()
         expect(view.get_by_label(f"Layer {layer}, head {head}, switched off")).to_be_attached()

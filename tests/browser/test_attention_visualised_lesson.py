@@ -43,7 +43,7 @@ def switch_off_the_handful(bench, page):
     view = explorer(page, 0)
     board = view.get_by_label("Ablation board")
     expect(board.locator(".llm-predictions tbody tr").first).to_contain_text("·Mary")
-    view.get_by_label("switches a head off").check(force=True)
+    view.get_by_label("switches it off").check(force=True)
     for layer, head in ((23, 3), (29, 1), (20, 0), (19, 2)):
         view.get_by_label(f"Layer {layer}, head {head}", exact=True).click()
         expect(view.get_by_label(f"Layer {layer}, head {head}, switched off")).to_be_visible()

@@ -168,7 +168,7 @@ def looping(quiet):
 def test_views_and_a_cell_use_one_model_at_once(looping):
     """Heads off and texts in two views of the model, while a cell traces and ablates it, and the theme is switched."""
     attention, lens = looping.shown(".llm-attention"), looping.page.locator(".llm-logit-lens")
-    attention.get_by_label("switches a head off").check(force=True)
+    attention.get_by_label("switches it off").check(force=True)
     for head in range(4):
         attention.locator(".llm-thumb").nth(head).click()
     expect(attention.get_by_label("Ablation board")).to_contain_text("4 of 8 heads off")

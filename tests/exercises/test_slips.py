@@ -161,6 +161,12 @@ def test_truth_values_become_numbers_and_no_other_change_is_named(place):
     assert check("sampling.draw", run_cell(FIRST_PAST.replace("PLACE", "past.int().argmax(-1)"))["draw"]).correct
 
 
+def test_an_operation_that_torch_has_not_implemented_is_an_attempt():
+    report = examine(find("sampling.draw"), lambda probabilities, u: probabilities.to_sparse().argmax(-1))
+    assert report.kind == "raised"
+    assert "NotImplementedError: Could not run" in repr(report)
+
+
 def test_two_sizes_that_do_not_match_tell_two_ideas_apart():
     def attempt(ids, weights, config):
         cos, sin = turns(ids.shape[1], config.n_heads, config.rope_theta)

@@ -204,8 +204,8 @@ def test_what_is_wrong_with_a_page_is_found(page, site, tmp_path):
     with served(tmp_path / "site") as address:
         found = "\n".join(Reader(page, address, patience=1).faults("lessons/01_one.html"))
     for fault in (
-        "on a telephone: 16",
-        "on a desktop: 10",
+        "on a telephone: the page is 16",
+        "on a desktop: the page is 10",
         "color-contrast",
         "button-name",
         "did not come alive",

@@ -106,10 +106,18 @@ IDLE = {
 def _does_nothing(attempt: Callable[..., Any], outcome: Outcome) -> bool:
     """Return whether the attempt is not written yet: it raises NotImplementedError, or returns `...` or nothing."""
     if outcome.error:
-        return isinstance(outcome.error, NotImplementedError)
+        return isinstance(outcome.error, NotImplementedError) and _raised_in_python(outcome.error)
     if outcome.value is not None or (code := code_of(attempt)) is None:
         return outcome.value is ...
     return _is_idle(code)
+
+
+def _raised_in_python(error: BaseException) -> bool:
+    """Return whether a `raise` raised the error; torch raises NotImplementedError itself for dtypes it cannot handle."""
+    step = error.__traceback__
+    while step and step.tb_next:
+        step = step.tb_next
+    return step is not None and dis.opname[step.tb_frame.f_code.co_code[step.tb_lasti]] == "RAISE_VARARGS"
 
 
 def _is_idle(code: CodeType) -> bool:

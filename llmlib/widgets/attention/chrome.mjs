@@ -163,7 +163,7 @@ export function drawSwitch(box, ctx, toggle) {
       "What a click does",
       [
         ["open", "opens a head"],
-        ["switch", "switches a head off"],
+        ["switch", "switches it off"],
       ],
       state.press,
       (value) => ctx.go({ press: value }),
