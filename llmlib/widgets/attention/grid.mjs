@@ -172,7 +172,7 @@ export function gridPanel(ctx, side, alone) {
     const words = isFew(count) ? `, on ${countInWords(count)} queries` : "";
     cells.setAttribute(
       "aria-label",
-      `Heads. Arrow keys move, Enter opens a head${ctx.canSwitch() ? ", Space switches it off or on" : ""}.`,
+      `Heads. Arrow keys move, Enter opens one${ctx.canSwitch() ? ", Space switches one on or off" : ""}.`,
     );
     buttons.forEach((button, k) => {
       const { layer, head } = entries[k];
