@@ -26,9 +26,22 @@ def roads(notebook):
         yield cell, level is not None
 
 
+def variables_of_comprehensions_renamed(source):
+    """The same source with other names for them: Python 3.12 and later count them among the names of the module."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            outside = {id(one) for one in ast.walk(node.generators[0].iter)}
+            inside = [one for one in ast.walk(node) if isinstance(one, ast.Name) and id(one) not in outside]
+            own = {one.id for part in node.generators for one in ast.walk(part.target) if isinstance(one, ast.Name)}
+            for one in inside:
+                one.id = f"inside_{one.id}" if one.id in own else one.id
+    return ast.unparse(tree)
+
+
 def names_of(source):
     """The names of the module that a cell sets, and those that it or a function in it reads."""
-    whole = symtable.symtable(source, "cell", "exec")
+    whole = symtable.symtable(variables_of_comprehensions_renamed(source), "cell", "exec")
     sets = {one.get_name() for one in whole.get_symbols() if one.is_assigned() or one.is_imported()}
     reads = {one.get_name() for one in whole.get_symbols() if one.is_referenced()}
     inside = list(whole.get_children())
