@@ -10,7 +10,7 @@ from llmlib.settings import AT_LEAST_0, AT_LEAST_1, MORE_THAN_0, check_fields
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class TransformerConfig:
-    """Holds every choice that makes one architecture different from another.
+    """Holds every choice that distinguishes one architecture from another.
 
     Raises `ValueError` for choices that contradict each other.
 
@@ -87,7 +87,7 @@ class TransformerConfig:
 
 
 def check_config(config: Any) -> None:
-    """Raise `ValueError` if `config` is not a `TransformerConfig`, for example if it is only a width."""
+    """Raise `ValueError` if `config` is anything other than a `TransformerConfig`, such as a bare width."""
     if not hasattr(config, "d_model"):
         raise ValueError(
             f"config must be a TransformerConfig, got {type(config).__name__}. For a single attention, MLP or block, "

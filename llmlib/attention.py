@@ -24,7 +24,7 @@ def causal_mask(
     """Return a mask that is True where a query may attend to a key: at its own position and at earlier positions.
 
     With a `window`, a query may only attend to the last `window` of these positions. The queries are at the last
-    `n_query` of the `n_key` positions, as they are when a cache holds the earlier keys.
+    `n_query` of the `n_key` positions, as when a cache holds the earlier keys.
 
     >>> causal_mask(2, 4).int()
     tensor([[1, 1, 1, 0],
@@ -42,8 +42,8 @@ def causal_mask(
 def softmax(x: Float[Tensor, "*axes"], dim: int = -1) -> Float[Tensor, "*axes"]:
     """Divide exp(x) by the sum of exp(x) along an axis, so that the results sum to 1.
 
-    The largest x is subtracted first; the result is the same, and exp cannot overflow. An x of -inf becomes exactly 0;
-    if every x is -inf, the result is NaN.
+    Subtracting the largest x first leaves the result unchanged and keeps exp from overflowing. An x of -inf becomes
+    exactly 0; if every x is -inf, the result is NaN.
 
     >>> softmax(torch.tensor([0.0, 1000.0, float("-inf"), 1000.0]))
     tensor([0.0000, 0.5000, 0.0000, 0.5000])
@@ -56,7 +56,7 @@ def attention_scores(
 ) -> Float[Tensor, "*batch query key"]:
     """Score how well each query matches each key: q·k / √d_head (Vaswani et al., 2017, section 3.2.1).
 
-    The tensors may have any axes in front, such as heads and batches.
+    The tensors may have any leading axes, such as heads and batches.
 
     >>> q = k = torch.ones(1, 4)
     >>> attention_scores(q, k)
@@ -90,7 +90,7 @@ def scaled_dot_product_attention(
 ) -> Float[Tensor, "*batch query d_value"]:
     """Compute softmax(q·kᵀ / √d_head) · v: attention in three lines (Vaswani et al., 2017, equation 1).
 
-    The tensors may have any axes in front, such as heads and batches.
+    The tensors may have any leading axes, such as heads and batches.
 
     >>> v = torch.tensor([[1.0], [3.0]])
     >>> scaled_dot_product_attention(torch.zeros(2, 1), torch.zeros(2, 1), v, causal_mask(2, 2))
@@ -146,11 +146,11 @@ def online_softmax(
 ) -> Float[Tensor, "query d_head"]:
     """Compute softmax(scores) · values in one pass over blocks of (scores, values); memory holds one block at a time.
 
-    The largest score so far is subtracted before exp. When a larger score comes up, the sums so far are scaled down to
+    The largest score so far is subtracted before exp. When a larger score appears, the sums so far are scaled down to
     match. This is the heart of FlashAttention. Scores may be -inf (masked), but each query needs a finite score in the
     first block. Raises `ValueError` if there are no blocks. Sources: Milakov and Gimelshein (2018), "Online normalizer
-    calculation for softmax", algorithm 3; with values:
-    Dao et al. (2022), "FlashAttention", section 3.1.
+    calculation for softmax", algorithm 3; for the version with values, Dao et al. (2022), "FlashAttention", section
+    3.1.
 
     >>> scores, values = torch.tensor([[0.0, 1.0, 2.0]]), torch.eye(3)
     >>> online_softmax([(scores[:, :2], values[:2]), (scores[:, 2:], values[2:])])
@@ -188,8 +188,8 @@ def rotation_at(positions: Int[Tensor, "#batch seq"], config: TransformerConfig,
 class KVCache:
     """Stores one layer's keys and values, in memory that is reserved once for `max_seq_len` positions.
 
-    With a cache, a new token needs only one query against the stored keys and values; nothing earlier is computed
-    again.
+    With a cache, a new token needs only one query against the stored keys and values; nothing earlier has to be
+    recomputed.
     """
 
     def __init__(
@@ -208,7 +208,7 @@ class KVCache:
     def write(
         self, k: Float[Tensor, "batch head seq d_head"], v: Float[Tensor, "batch head seq d_head"], start: int
     ) -> tuple[Float[Tensor, "batch head key d_head"], Float[Tensor, "batch head key d_head"]]:
-        """Store new keys and values from position `start` on, and return all keys and values up to the newest."""
+        """Store new keys and values starting at position `start`, and return all keys and values up to the newest."""
         end = start + k.shape[2]
         self.keys[:, :, start:end] = k
         self.values[:, :, start:end] = v
@@ -256,8 +256,8 @@ class Attention(Observed):
         """Attend to the keys of `x` and, with a `cache`, also to the keys stored for positions before `start`.
 
         Without a `mask`, each position attends to itself and to earlier positions, as far back as the config's window
-        reaches. Without a `rotation`, the positions run from `start` on; if the config is rotary, the rotation is
-        computed from them. (A model computes the mask and the rotation once and passes both to all its layers.)
+        reaches. Without a `rotation`, the positions begin at `start`; if the config is rotary, the rotation is computed
+        from them. (A model computes the mask and the rotation once and passes both to all its layers.)
         """
         if rotation is None:
             positions = torch.arange(start, start + x.shape[1], device=x.device)[None]

@@ -43,7 +43,7 @@ def count(
     The parameters and the cache are exact. The FLOPs count the matrix products, with attention over all `seq_len` keys
     (a causal kernel can save up to half of the attention; torch's `FlopCounterMode` counts the same way). The
     activations are the values that `Transformer` keeps for the backward pass with torch's fused attention. Raises
-    `ValueError` for sizes that are not positive, or for a `seq_len` beyond `max_seq_len`. Source of the rule "6 FLOPs
+    `ValueError` for sizes that are not positive, or for a `seq_len` beyond `max_seq_len`. Source for the rule "6 FLOPs
     per parameter and token": Kaplan et al. (2020), section 2.1.
 
     >>> gpt2 = TransformerConfig(
@@ -107,7 +107,7 @@ def forward_flops(config: TransformerConfig, seq_len: int) -> int:
 def activations(config: TransformerConfig) -> int:
     """Return how many activations per token the backward pass needs, not counting the logits.
 
-    For each block, these numbers are: the input and output of both norms (RMSNorm also keeps its result before the
+    Each block needs the following: the input and output of both norms (RMSNorm also keeps its result before the
     weight); queries, keys and values, as they enter attention, and the result of attention; and in the MLP each value
     that goes into a nonlinearity, a product of two activations, or a matrix.
     """

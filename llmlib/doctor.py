@@ -27,7 +27,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Run every check and return the findings; an error that a check raises becomes a finding, too."""
+    """Run every check and return the findings; an error that a check raises also becomes a finding."""
     findings = []
     for look in (_python, _torch, _device, _course, _memory, _disk, _mirror, _downloads):
         try:

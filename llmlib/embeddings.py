@@ -1,7 +1,7 @@
 """Encode positions, and explore the geometry of embedding tables: neighbours, analogies, projections.
 
-Token embeddings and learned positions are plain `torch.nn.Embedding` tables; lesson 02 shows that all they do is look
-up a row.
+Token embeddings and learned positions are plain `torch.nn.Embedding` tables; lesson 02 shows that they do nothing but
+look up a row.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def embed(ids: Int[Tensor, "*batch seq"], table: Float[Tensor, "vocab d_model"]) -> Float[Tensor, "*batch seq d_model"]:
-    """Return the table's row for each id: the result is the same as one-hot vectors times the table.
+    """Return the table's row for each id: this is the same as multiplying one-hot vectors by the table.
 
     >>> embed(torch.tensor([2, 0]), torch.tensor([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]))
     tensor([[3., 3.],
@@ -171,7 +171,7 @@ def split_from_interleaved(d_head: int) -> Int[Tensor, " d_head"]:
 
     We rotate channel i together with i + d_head/2 (split, as on the Hugging Face hub); RoFormer's paper, Meta's Llama
     files and llama.cpp rotate the neighbours 2i and 2i + 1 (interleaved). The layouts differ by this permutation of the
-    channels of queries and keys: `split = interleaved[..., split_from_interleaved(d_head)]`, and the `argsort()` of the
+    query and key channels: `split = interleaved[..., split_from_interleaved(d_head)]`, and the `argsort()` of the
     permutation converts back. Raises `ValueError` for an odd `d_head`.
 
     >>> split_from_interleaved(6)
@@ -235,7 +235,7 @@ def linear_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
     """Return divisors that squeeze a context `factor` times as long into the angles of the old context.
 
     This is position interpolation: position 2000 of 4000 turns as far as position 1000 of 2000 did, so the model sees
-    no new angle, but the angles of neighbours are closer together than in training. Source: Chen et al. (2023),
+    no new angles, but the angles of neighbours are closer together than in training. Source: Chen et al. (2023),
     "Extending Context Window of Large Language Models via Positional Interpolation". Raises `ValueError` for a factor
     below 1.
 
@@ -249,7 +249,7 @@ def linear_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
 def ntk_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
     """Return divisors that slow down the slowest rotation by `factor`, the fastest not at all, and the rest in between.
 
-    Fast rotations tell neighbours apart, so they stay as they are. Slow rotations tell where in a long text a position
+    Fast rotations tell neighbours apart, so they stay as they are. Slow rotations show where in a long text a position
     is, and only slow rotations would reach angles that the model has never seen. This is the same as multiplying the
     base theta by factor^(d_head / (d_head - 2)). Source: bloc97 (2023), "NTK-Aware Scaled RoPE", as described in Peng
     et al. (2023), "YaRN", section 3.1. Raises `ValueError` for a factor below 1.

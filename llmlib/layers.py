@@ -131,8 +131,8 @@ def materialise(module: nn.Module, n_layers: int, seed: int | None, device: torc
 
     The memory is on `device` (default: the CPU).
 
-    With `seed=None` the weights stay uninitialised, for loading; on the device "meta" the module stays as it is. This
-    way, modules never use torch's global random state.
+    With `seed=None` the weights stay uninitialised, ready for loading; on the device "meta" the module stays as it is.
+    This way, modules never use torch's global random state.
     """
     if str(device) != "meta":
         for part in module.modules():  # as `to_empty` does; but `to_empty` spends half a second on loading modules
@@ -143,7 +143,7 @@ def materialise(module: nn.Module, n_layers: int, seed: int | None, device: torc
 
 
 def initialise(module: nn.Module, n_layers: int, seed: int) -> None:
-    """Draw initial weights as for GPT-2, from a normal distribution.
+    """Draw initial weights from a normal distribution, as in GPT-2.
 
     The standard deviation is 0.02, and smaller for layers that add to the residual stream. Source: Radford et al.
     (2019), section 2.3: without this scaling, the 2 * n_layers additions would make the residual stream grow.

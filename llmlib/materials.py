@@ -42,7 +42,7 @@ def megabytes(materials: Iterable[Material]) -> str:
 
 
 def bring(materials: Iterable[Material], tell: Callable[[str], None]) -> list[DownloadError]:
-    """Download the materials one by one, report each with `tell`, and return the errors of downloads that failed."""
+    """Download the materials one by one, report each with `tell`, and return the errors from failed downloads."""
     errors = []
     for material in materials:
         try:

@@ -95,7 +95,7 @@ def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
 
 
 def label_points(axes: "Axes", points: Any, labels: Sequence[str], fontsize: float = 9) -> None:
-    """Write a label next to each point, clear of other labels and points; a thin line leads to a label further away.
+    """Write a label next to each point, clear of other labels and points; a thin line leads to a more distant label.
 
     `points` are rows of x and y. Call this last: if limits change afterwards, the points move under the labels. A label
     is left out if there is no room for it inside the axes within 100 pixels.

@@ -1,4 +1,4 @@
-"""Build a decoder-only Transformer, which can be GPT-2 or any model of the Llama family."""
+"""Build a decoder-only Transformer, which can be GPT-2 or any model in the Llama family."""
 
 import dataclasses
 import math
@@ -156,11 +156,10 @@ class Transformer(Observed):
         """Return logits for the token after each position; with `last_only`, only after the last position.
 
         With a `cache`, `ids` continue the cached text, and are added to the cache. `attention_mask` is True (or 1) at
-        real tokens and False at padding (on the left, so that texts of different lengths end together). Raises
-        `ValueError` for no ids, ids outside the vocabulary (on a CPU), more ids than fit into the context,
-        wrong shapes, or tensors that are not on the model's device. `torch.compile`, `torch.export` and
-        `torch.onnx.export` take the model as it is; a graph cannot look at ids, so it does not check that the ids are
-        in the vocabulary.
+        real tokens and False at padding (on the left, so that texts of different lengths end at the same position).
+        Raises `ValueError` for no ids, ids outside the vocabulary (on a CPU), more ids than fit into the context, wrong
+        shapes, or tensors that are not on the model's device. `torch.compile`, `torch.export` and `torch.onnx.export`
+        take the model as it is; a graph cannot look at ids, so it does not check that the ids are in the vocabulary.
         """
         start = cache.length if cache else 0
         if not isinstance(ids, Tensor):

@@ -1,6 +1,6 @@
 """Turn messages into ids, and find the ids that a model should learn to write.
 
-A model can only tell the speakers apart by the special tokens of the chat template, so nothing that a speaker writes
+A model can tell the speakers apart only by the special tokens in the chat template, so nothing that a speaker writes
 may ever turn into a special token.
 """
 
@@ -67,7 +67,7 @@ def encode_chat_with_mask(tokenizer: Tokenizer, messages: Sequence[Message]) -> 
 
 
 def check_turns(messages: Sequence[Message]) -> None:
-    """Raise `ValueError` unless user and assistant take turns, from a question to an answer.
+    """Raise `ValueError` unless user and assistant take turns, starting with a question and ending with an answer.
 
     One system message may come first. The error gives the number, from 0, of the message that is out of turn.
 
@@ -95,8 +95,8 @@ def with_chat_template(tokenizer: Tokenizer, template: str) -> Tokenizer:
     """Return a copy of this tokenizer with another chat template, such as `CHATML`.
 
     The token that ends an answer in the template becomes an end token (the first in `eos_ids`). Raises `ValueError` for
-    a template that does not work, or that writes a `<|name|>` that is not a special token of the tokenizer: it would be
-    ordinary letters, which anybody can type.
+    a template that does not work, or that writes a `<|name|>` that is not one of the tokenizer's special tokens: such a
+    name would be ordinary text, which anybody can type.
     """
     missing = sorted(set(re.findall(r"<\|\w+\|>", template)) - tokenizer.special_tokens.keys())
     if missing:

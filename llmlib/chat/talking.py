@@ -24,7 +24,7 @@ def chat(
 
     `messages` is a list of `{"role": "user", "content": "…"}`, with the roles of the model's chat template (usually
     system, user, assistant); a `str` is one message from the user. The default `sampler` rarely takes an unlikely
-    token, because a small model easily goes astray after such a token. You can stop at any time, with `break` or an
+    token, because one such token can easily lead a small model astray. You can stop at any time, with `break` or an
     interrupt; the model does not change. Raises `ValueError` for messages without role or content, a tokenizer without
     a chat template, or a conversation longer than the context.
 

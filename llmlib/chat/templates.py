@@ -47,7 +47,7 @@ def render(
 ) -> str:
     """Write messages with the tokenizer's chat template, with `begin` and `end` around its `{% generation %}` parts.
 
-    Raises `ValueError` if the template is damaged or refuses the messages.
+    Raises `ValueError` if the template is damaged or rejects the messages.
     """
     import jinja2
 

@@ -2,7 +2,7 @@
 
 `tinytales` is the course's own little world. `texts` loads Shakespeare, Python's source and your own files. `datasets`
 turns texts into training batches, `reading` makes endless batches of stories with exercises, and `measures` scores how
-well a text holds together. (These three need torch.) `ngrams` shows how far you get just by counting.
+well a text holds together. (These three need torch.) `ngrams` shows how far you can get just by counting.
 """
 
 from llmlib.corpora.texts import CorpusError, from_files, python_stdlib, stream_files, tiny_shakespeare

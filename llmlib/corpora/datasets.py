@@ -37,7 +37,7 @@ class Encoder(Protocol):
 class TokenDataset:
     """Draws training batches from token ids: a memory-mapped file, or an array or tensor in memory.
 
-    The file may be larger than memory, and opens at once. It is a one-dimensional ``.npy`` array of uint16
+    The file may be larger than memory, and opens instantly. It is a one-dimensional ``.npy`` array of uint16
     (vocabularies up to 65,536) or uint32, which ``numpy.load`` can read too. Raises ``DatasetError`` if the file is
     missing or has another format, or if the tokens in memory are not one row of whole numbers.
 
@@ -123,10 +123,10 @@ class TokenDataset:
     ) -> Batch:
         """Return a step's batch: windows ``x`` from random positions, and ``y``, the token after each token in ``x``.
 
-        The batch depends only on the file and the arguments. So a run that was stopped can continue exactly, and
-        several machines can take turns (rank r of n takes the steps r, r + n, …). Returns int64 tensors on ``device``;
-        they go to a GPU from pinned memory, without waiting. Raises ``DatasetError`` if there are fewer than
-        ``seq_len`` + 1 tokens or an id is not in the vocabulary, and ``ValueError`` if a size is not positive or
+        The batch depends only on the file and the arguments. So a run that was stopped can resume exactly where it left
+        off, and several machines can take turns (rank r of n takes the steps r, r + n, …). Returns int64 tensors on
+        ``device``; they go to a GPU from pinned memory, without waiting. Raises ``DatasetError`` if there are fewer
+        than ``seq_len`` + 1 tokens or an id is not in the vocabulary, and ``ValueError`` if a size is not positive or
         ``step`` or ``seed`` is negative.
         """
         self._check_sizes(batch_size, seq_len)

@@ -1,7 +1,7 @@
 """Score how well a text holds together: do names stay the same, do words exist, do sentences make sense?
 
-Even real text does not get a perfect 1 on these scores. So measure real text of the same length too, and for names,
-measure chance as well.
+Even real text does not score a perfect 1, so measure real text of the same length too; for names, measure chance as
+well.
 """
 
 import math
@@ -89,7 +89,7 @@ def is_long_enough(sentence: str) -> bool:
 def share_known(texts: Sequence[str], known: Sequence[str]) -> float:
     """Return the share of sentences of five words or more that occur word for word in the known texts.
 
-    How much of a new text is old? These are sentences that a model may have learned by heart.
+    How much of a new text is old? A model may have learned these sentences by heart.
 
     >>> share_known(["Pip ran to the old mill. Luna sang him a song."], ["Odo slept. Pip ran to the old mill."])
     0.5

@@ -1,4 +1,4 @@
-"""Count n-grams, for a simple model that every trained model should be compared with."""
+"""Count n-grams to build a simple model that every trained model should be compared with."""
 
 import numpy as np
 from jaxtyping import Float, Int

@@ -1,4 +1,4 @@
-"""Make an endless reading book of TinyTales, where exercises follow each story.
+"""Make an endless reading book of TinyTales, with exercises after each story.
 
 A model that has only seen stories learns to write stories. If it also reads questions with answers, it learns
 to find an answer in the text above. (The web has pages like this too: exams, forums, interviews.)
@@ -42,7 +42,7 @@ class ReadingBook:
 
     A page takes about 360 tokens with a vocabulary of 2,048, and ends with `end_id`. As with
     `llmlib.corpora.datasets.TokenDataset`, the same step and seed give the same batch, so a run that was stopped can
-    continue exactly.
+    resume exactly where it left off.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> book = ReadingBook(BPETokenizer.train(page(tell(0, "train", 0)), 300), end_id=0)
@@ -57,7 +57,7 @@ class ReadingBook:
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
     ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
-        """Return the rows of a step, and each token's next token. Raises `ValueError` for sizes below 1."""
+        """Return a step's rows, and the token that follows each token. Raises `ValueError` for sizes below 1."""
         for name, value, least in (("batch_size", batch_size, 1), ("seq_len", seq_len, 1), ("step", step, 0)):
             if operator.index(value) < least:
                 raise ValueError(f"{name} must be {least} or more, got {value}.")

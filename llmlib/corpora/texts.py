@@ -20,7 +20,7 @@ PIECE = 1 << 20  # bytes read at a time
 
 
 class CorpusError(ValueError):
-    """A file cannot be used as text; the message says which file, where in it, and what to do."""
+    """A file cannot be used as text; the message names the file and the place in it, and says what to do."""
 
 
 def tiny_shakespeare() -> str:
@@ -36,9 +36,9 @@ def tiny_shakespeare() -> str:
 def python_stdlib(characters: int | None = None) -> str:
     """Return the source of this Python's standard library, without tests: about ten million characters of code.
 
-    Files come in alphabetical order, each after a comment with its name. With ``characters``, the text ends with the
-    file that reaches this number. The text depends on the version of Python. Raises ``ValueError`` if ``characters`` is
-    not positive, and ``CorpusError`` if this Python came without its source.
+    Files come in alphabetical order, each preceded by a comment with its name. With ``characters``, the text ends with
+    the file that reaches this number. The text depends on the version of Python. Raises ``ValueError`` if
+    ``characters`` is not positive, and ``CorpusError`` if this Python came without its source.
 
     >>> python_stdlib(1000).splitlines()[0]
     '# file: __future__.py'

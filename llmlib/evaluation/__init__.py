@@ -4,8 +4,8 @@
 answers by log-likelihood, `exact_match` compares written answers with the right answers, `running` asks all the
 questions, and `cli` is the command `llmlib eval`. `bits` measures how well a model predicts a text, `calibration` tests
 whether its confidence can be trusted, and `detection` measures how well a score separates positives from negatives.
-`intervals` and `comparing` say how much of a result may be chance. `contexts` measures how well a model handles long
-texts.
+`intervals` and `comparing` say how much of a result may be due to chance. `contexts` measures how well a model handles
+long texts.
 """
 
 from typing import TYPE_CHECKING

@@ -21,12 +21,12 @@ class Bin:
 
 
 def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> list[Bin]:
-    """Sort answers by confidence into equally wide bins between 0 and 1; return a `Bin` for each that is not empty.
+    """Sort answers by confidence into bins of equal width between 0 and 1; return a `Bin` for each that is not empty.
 
     A plot of the share of right answers against the confidence in each bin is called a reliability diagram; a
-    calibrated model is on its diagonal. Source: Guo et al. (2017), "On Calibration of Modern Neural Networks", section
-    2. Raises `ValueError` for confidences that are not between 0 and 1, for lengths that differ, or if there are no
-    answers.
+    calibrated model lies on its diagonal. Source: Guo et al. (2017), "On Calibration of Modern Neural Networks",
+    section 2. Raises `ValueError` for confidences that are not between 0 and 1, for lengths that differ, or if there
+    are no answers.
 
     >>> reliability([0.8, 0.9], [0, 1], bins=2)
     [Bin(low=0.5, high=1.0, confidence=0.85..., right=0.5, count=2)]
@@ -55,7 +55,8 @@ def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) 
 
     Each bin of `reliability` is weighted by its number of answers. Even a perfectly calibrated model has an error above
     0 on a small sample, because chance alone moves each bin off the diagonal. So compare the result with
-    `chance_calibration_error`. Source: Guo et al. (2017), equation 3. Raises `ValueError` as `reliability` does.
+    `chance_calibration_error`. Source: Guo et al. (2017), equation 3. Raises `ValueError` for the same reasons as
+    `reliability`.
 
     >>> calibration_error([0.1, 0.9, 0.95], [0, 1, 0], bins=2)  # (1 · 0.1 + 2 · 0.425) / 3
     0.31666666666666...

@@ -41,7 +41,7 @@ def compare(
     A hard question is hard for both models, which cancels out in the difference. So two models with overlapping
     intervals may still differ clearly. Scores can be any numbers, such as 1 for right and 0 for wrong. The interval
     comes from `bootstrap_interval`. The p-value comes from `mcnemar_test` if all scores are 0 or 1 and there are no
-    groups, and from `permutation_test` otherwise. Raises `ValueError` as these functions do.
+    groups, and from `permutation_test` otherwise. Raises `ValueError` for the same reasons as these functions.
 
     >>> compare([1, 1, 1, 1, 1, 1, 0, 1], [0, 0, 0, 0, 0, 0, 0, 1])
     Comparison(+0.750, +0.497 to +1.000, p = 0.031; better on 6 of 8, worse on 0)
@@ -61,9 +61,9 @@ def mcnemar_test(first: ArrayLike, second: ArrayLike) -> float:
     """Return the p-value: how often equally good models would differ by at least as many right answers as these two.
 
     The test counts only questions that one model gets right and the other gets wrong. If the models are equally good,
-    each of these questions is like a fair coin, so the exact two-sided p-value comes from the binomial distribution.
-    Source: McNemar (1947), "Note on the sampling error of the difference between correlated proportions or
-    percentages". Raises `ValueError` for scores other than 0 and 1.
+    each of these questions is like the toss of a fair coin, so the exact two-sided p-value comes from the binomial
+    distribution. Source: McNemar (1947), "Note on the sampling error of the difference between correlated proportions
+    or percentages". Raises `ValueError` for scores other than 0 and 1.
 
     >>> mcnemar_test([1, 1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0, 0])  # six heads in six throws, or six tails: 2 / 2⁶
     0.03125

@@ -15,7 +15,7 @@ class ROC(NamedTuple):
 
 
 def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:
-    """Return the shares of false alarms and of found positives, for every threshold that makes a difference.
+    """Return the share of false alarms and the share of positives found, at every threshold that makes a difference.
 
     A high score should mean "positive". Source: Fawcett (2006), "An introduction to ROC analysis", algorithm 1. Raises
     `ValueError` for NaN, for lengths that differ, or if the cases are all positive or all negative.
@@ -51,7 +51,7 @@ def auc(scores: ArrayLike, positive: ArrayLike) -> float:
     """Return the area under the `roc_curve`: how often a positive scores higher than a negative (a tie counts half).
 
     Guessing gets 0.5. Source: Hanley and McNeil (1982), "The meaning and use of the area under a receiver operating
-    characteristic (ROC) curve". Raises `ValueError` as `roc_curve` does.
+    characteristic (ROC) curve". Raises `ValueError` for the same reasons as `roc_curve`.
 
     >>> auc([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0])  # 3 of the 4 pairs
     0.75

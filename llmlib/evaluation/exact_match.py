@@ -8,11 +8,11 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def exact_match(answer: str, right: str | Iterable[str], ignore: Iterable[str] = ()) -> bool:
-    """Return whether an answer equals a right answer, apart from white space at its ends and what `ignore` names.
+    """Return whether an answer equals a right answer, ignoring white space at its ends and whatever `ignore` names.
 
     `ignore` may name "case", "punctuation", "articles" (a, an, the) and "space" (how much white space is between
-    words). All four together make the comparison that SQuAD uses (Rajpurkar et al., 2016). Raises `ValueError` for any
-    other name in `ignore`.
+    words). With all four, the comparison is the one that SQuAD uses (Rajpurkar et al., 2016). Raises `ValueError` for
+    any other name in `ignore`.
 
     >>> exact_match("The Eiffel Tower!", "eiffel tower")
     False

@@ -1,4 +1,4 @@
-"""Estimate how far off a measured number could be, by measuring again on samples of the same questions."""
+"""Estimate how far off a measured number could be by measuring it again on samples of the same questions."""
 
 from collections.abc import Callable, Hashable, Sequence
 

@@ -99,11 +99,11 @@ class Chooser:
         self._prompts, self._instead = PrefixCache(model, ROOM), PrefixCache(model, ROOM)
 
     def scores(self, question: Question) -> ChoiceScores:
-        """Score a question's choices. Raises as `choice_scores` does."""
+        """Score a question's choices. Raises the same errors as `choice_scores`."""
         return self.all_scores([question])[0]
 
     def all_scores(self, questions: Iterable[Question]) -> list[ChoiceScores]:
-        """Score the choices of several questions, with many choices in one pass. Raises as `choice_scores` does."""
+        """Score the choices of several questions, many in each pass. Raises the same errors as `choice_scores`."""
         questions = list(questions)
         remaining = iter(questions)
         return [
@@ -154,9 +154,10 @@ def log_likelihoods(
 def in_groups(model: Transformer, asked: Sequence[Asked]) -> list[list[Asked]]:
     """Split a list of prompts into groups that are quicker to read together.
 
-    Each pass through the model reads all the weights, even for a few tokens. So neighbouring prompts are grouped if
-    they differ only in a few tokens at the end. A model with hooks reads each prompt separately, since a hook may need
-    to see each prompt; so does a model with a sliding window, because padding would take up part of the window.
+    Each pass through the model reads all the weights, even if there are only a few tokens. So neighbouring prompts are
+    grouped if they differ only in a few tokens at the end. A model with hooks reads each prompt separately, since a
+    hook may need to see each prompt; so does a model with a sliding window, because padding would take up part of the
+    window.
     """
     groups: list[list[Asked]] = []
     alone = bool(model.config.sliding_window) or _has_hooks(model)
@@ -193,7 +194,7 @@ def group_log_likelihoods(
     """Return the results of `log_likelihoods` for each prompt and its choices, from shared passes through the model.
 
     `read` is a cache. At first it holds an earlier prompt; afterwards it holds the prefix that these prompts share
-    (with only one prompt, the whole prompt). Raises `ValueError` as `log_likelihoods` does.
+    (with only one prompt, the whole prompt). Raises `ValueError` for the same reasons as `log_likelihoods`.
     """
     if not all(len(prompt) and len(choices) and all(map(len, choices)) for prompt, choices in group):
         raise ValueError("A prompt and each of its choices need at least one token.")

@@ -39,7 +39,7 @@ class Report:
         return list(dict.fromkeys(measure for result in self.results for measure in result.right))
 
     def of(self, measure: str) -> tuple[np.ndarray, list[str] | None]:
-        """Return 1 (right) or 0 (wrong) per question with this measure, and the groups (None if there are none)."""
+        """Return 1 (right) or 0 (wrong) for each question by this measure, and the groups (None if there are none)."""
         asked = [(number, result) for number, result in enumerate(self.results) if measure in result.right]
         groups = [result.question.group or f"question {number}" for number, result in asked]
         has_groups = any(result.question.group is not None for _, result in asked)
@@ -72,7 +72,7 @@ def evaluate(
     ignore: Iterable[str] = (),
     max_new_tokens: int = 32,
 ) -> Report:
-    """Ask a model all questions: score choices by log-likelihood, in all ways; let it write the other answers.
+    """Ask a model every question: score choices by log-likelihood in every way, and let it write the other answers.
 
     A written answer is the model's most likely continuation, up to the first line break if the prompt is a text;
     `ignore` is as in `exact_match`. Raises `QuestionError` if there are no questions, or if a question cannot be asked

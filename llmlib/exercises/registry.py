@@ -42,7 +42,7 @@ def all_exercises() -> tuple[Exercise, ...]:
 
 
 def find(name: str) -> Exercise:
-    """Return the exercise with this name. Raises `KeyError`, with close names, if there is none."""
+    """Return the exercise with this name. Raises `KeyError`, listing close names, if there is none."""
     lesson = name.partition(".")[0] if isinstance(name, str) else ""
     if lesson in LESSONS:
         for exercise in of_lesson(lesson):
@@ -85,7 +85,7 @@ def number_of(lesson: str) -> str:
 
 
 def title_of(lesson: str) -> str:
-    """Return the number of a lesson, and its title.
+    """Return a lesson's number and title.
 
     >>> title_of("interpret")
     '04 Attention visualised'

@@ -59,7 +59,7 @@ def _map(known: Known, answers: Known) -> Table:
 
 
 def _answers(lesson: str, answers: Known) -> str:
-    """Say what was answered in a lesson, if anything was."""
+    """Say what was answered in a lesson, if anything."""
     asked = asked_in(lesson)
     entries = [answers[name] for name in asked if name in answers]
     if not entries:
@@ -73,7 +73,7 @@ def place(known: Known, answers: Known) -> tuple[str | None, Exercise | None]:
     """Return the lesson and exercise to continue with. No exercise: read the lesson. At the end, both are None.
 
     We continue after the last exercise that was tried, in the order of the course. Earlier exercises that the reader
-    left out only come up when no later exercise is left.
+    skipped come up only when no later exercise is left.
     """
     lessons = {one.name: lesson for lesson in LESSONS for one in of_lesson(lesson)}
     exercises = all_exercises()

@@ -75,7 +75,7 @@ def task(name: str) -> Report:
 def hint(name: str, number: int | None = None) -> Report:
     """Show the first hint; the next calls show the second and the third. With `number` (1 to 3), show that hint.
 
-    Raises `KeyError` for an unknown exercise, `ValueError` for another number.
+    Raises `KeyError` for an unknown exercise, and `ValueError` for any other number.
     """
     exercise = find(name)
     if number is not None and number not in (1, 2, 3):
@@ -99,7 +99,7 @@ def solution(name: str) -> Report:
 
 
 def predict(name: str) -> Questions:
-    """Ask the prediction question "lesson.name". Raises `KeyError`, with close names, for an unknown question.
+    """Ask the prediction question "lesson.name". Raises `KeyError`, listing close names, for an unknown question.
 
     >>> predict("attention.order")
     Predict first: choose before you read on

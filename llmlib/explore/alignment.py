@@ -12,7 +12,7 @@ from llmlib.widgets.alignment.view import VALUES, AlignmentView
 def explore_alignment(
     runs: Alignment | Mapping[str, Alignment] | None = None, *, name: str = "policy", start: bool = True
 ) -> "LiveAlignmentView":
-    """Show a live run of `llmlib.preferences.align`, or several runs by name, which then take turns.
+    """Show a live run of `llmlib.preferences.align`, or several named runs that take turns.
 
     As with `explore_training`, the runs train in the background, and `await dashboard.finished()` lets a cell wait for
     the end. A cell can also take the steps itself: `for step in explore_alignment().watch(align(…)): …`.
@@ -60,7 +60,7 @@ class LiveAlignmentView(LiveRuns[AlignStep], AlignmentView):
         answers: Mapping[str, Sequence[str]],
         rewards: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
-        """Show the models' answers to prompts (in any form that `align` takes) as `AlignmentView.compare` does."""
+        """Show the models' answers to prompts (in any form that `align` accepts) as `AlignmentView.compare` does."""
         super().compare([as_text(prompt) for prompt in prompts], answers, rewards)
 
 

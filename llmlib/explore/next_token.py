@@ -19,7 +19,7 @@ from llmlib.widgets.next_token.view import NextTokenView
 def explore_next_token(
     model: Transformer, tokenizer: Tokenizer, prompt: str, n_candidates: int = 10, seed: int = 0
 ) -> NextTokenView:
-    """Show what the model expects after `prompt`; the reader picks a token or lets chance pick, and the text grows.
+    """Show what the model expects after `prompt`; the reader picks a token or leaves it to chance, and the text grows.
 
     `seed` decides what chance picks. Raises `ValueError` if the prompt is empty or longer than the model's context.
     """

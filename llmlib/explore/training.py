@@ -12,7 +12,7 @@ from llmlib.widgets.training.view import VALUES, TrainingView
 def explore_training(
     runs: Training | Mapping[str, Training] | None = None, *, name: str = "run", start: bool = True
 ) -> "LiveTrainingView":
-    """Show a live run of `llmlib.training.train`, or several runs by name, which then take turns.
+    """Show a live run of `llmlib.training.train`, or several named runs that take turns.
 
     The runs train in the background, so the kernel stays free and the buttons work; with `start=False`, a run starts
     when the reader clicks. `await dashboard.finished()` lets a cell wait for the end; elsewhere, use

@@ -30,7 +30,8 @@ def explore_tuning(
 
     `mask` has a flag for each id of `encode_chat(tokenizer, messages, add_generation_prompt=False)`: True if the model
     was trained on the token. For a model with an adapter, the base is `lora.base()`. Raises `ValueError` if an id means
-    different tokens for the two models or tokenizers, if the mask has the wrong length, and as `encode_chat` does.
+    different tokens for the two models or tokenizers, if the mask has the wrong length, and for the same reasons as
+    `encode_chat`.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -82,7 +83,7 @@ def _check_ids(title: str, model: Transformer, tokenizer: Tokenizer, ids: Sequen
 
 @torch.inference_mode()
 def _read(model: Transformer, ids: Sequence[int]) -> Expected:
-    """Compute what a model predicted at each position, without holding all logits of a long text at once."""
+    """Compute what a model predicted at each position, without holding all the logits for a long text in memory."""
     expected, cache = nothing(len(ids), model.config.vocab_size), model.new_cache(max_seq_len=len(ids))
     for at in range(0, len(ids) - 1, AT_ONCE):
         part = list(ids[at : min(at + AT_ONCE, len(ids) - 1)])  # no token follows the last

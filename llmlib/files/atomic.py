@@ -1,4 +1,4 @@
-"""Replace files whole or not at all, and clean up after processes that were killed while they wrote."""
+"""Replace files whole or not at all, and clean up after processes that were killed while writing."""
 
 import contextlib
 import glob

@@ -26,7 +26,7 @@ class TruncationWarning(UserWarning):
 class ChatData:
     """Makes training batches of conversations (see `llmlib.training.batches.Data`) with the answers as targets.
 
-    A conversation begins at the start of a row or after another conversation, and is never split over two rows. Each
+    A conversation begins at the start of a row or after another conversation, and is never split across two rows. Each
     epoch contains every conversation once, in a new random order; the same step and seed give the same batch.
 
     With `packed`, a row holds as many whole conversations as fit, as in pretraining, so there is little padding. Then a

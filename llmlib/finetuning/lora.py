@@ -1,4 +1,4 @@
-"""LoRA: freeze a model, and train small low-rank maps beside the model's maps.
+"""LoRA: freeze a model, and train small low-rank maps alongside the model's own maps.
 
 A linear map y = W x gets a detour through `rank` numbers: y = W x + α/r · B A x, where A is [r, d_in] and B is [d_out,
 r]. Only A and B are trained, so there are gradients and optimizer states for only about one weight in a hundred. B
@@ -150,7 +150,7 @@ class LoRA:
 
     @contextlib.contextmanager
     def off(self) -> Iterator[None]:
-        """Switch the detours off inside a `with` block, where the model equals its base model, bit for bit."""
+        """Switch the detours off inside a `with` block, in which the model equals its base model, bit for bit."""
         before, self.enabled = self.enabled, False
         try:
             yield
@@ -176,7 +176,7 @@ class LoRA:
         return all(module.merged for module in self.maps.values()) and bool(self.maps)
 
     def merge(self) -> None:
-        """Replace the weights by W + scale · B A, so that the model needs no detours and is as fast as before.
+        """Replace the weights with W + scale · B A, so that the model needs no detours and is as fast as before.
 
         The base's matrices stay in memory, so `unmerge` can restore them bit for bit. The sum is computed in float32
         and rounded to the model's dtype. Raises `ValueError` if the LoRA is off, or was removed.
@@ -200,7 +200,7 @@ class LoRA:
     def fold(self) -> None:
         """Add the detours to the original matrices permanently, and remove the detours from the model.
 
-        Raises `ValueError` as `merge` does.
+        Raises `ValueError` for the same reasons as `merge`.
         """
         self.merge()
         with torch.no_grad():
@@ -209,7 +209,7 @@ class LoRA:
         self.remove()
 
     def remove(self) -> None:
-        """Restore the model as it was: with the original maps, and the same weights trainable."""
+        """Restore the model to its original state, with its original maps and the same weights trainable."""
         for name, original in self._originals.items():
             self.model.set_submodule(name, original)
         for parameter in self._learned:
@@ -250,7 +250,7 @@ def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
 
 
 def maps_of(model: Transformer, config: LoRAConfig | None = None) -> dict[str, Linear]:
-    """Return the linear maps in the blocks that the config names (by default all maps). Raises as `apply_lora` does."""
+    """Return the linear maps in the blocks that the config names (default: all). Raises what `apply_lora` raises."""
     config = config or LoRAConfig()
     if any(isinstance(module, LoRALinear) for module in model.modules()):
         raise ValueError("The model already has a LoRA. Use the existing LoRA, or call its remove() first.")

@@ -1,6 +1,6 @@
 """Minimal pairs: ask the same question, word for word, about a story that answers it and a story that does not.
 
-Does a tuned model look at the story, or has it learned which questions to refuse? A model that goes by the wording
+Does a tuned model look at the story, or has it learned which questions to refuse? A model that relies on the wording
 answers both halves of a pair in the same way, and gets at most one half right. So look at the score "both", which no
 rule about wordings can raise.
 """
@@ -114,9 +114,10 @@ def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int = 0) -> list[Pair]:
-    """Make `n` pairs, each about one story: what did A give to B (the story says), and what B to A (it does not say).
+    """Make `n` pairs, each about one story: what did A give B (the story says), and what did B give A (it does not)?
 
-    All words of the question are in the story, even "gave". Raises `ValueError` as `minimal_pairs` does.
+    All the words in the question are in the story, even "gave". Raises `ValueError` for the same reasons as
+    `minimal_pairs`.
 
     >>> (pair,) = wrong_way_round(1)
     >>> [split_prompt(prompt)[1] for prompt in (pair.told, pair.untold)]
@@ -161,7 +162,7 @@ def pair_scores(
 ) -> dict[str, Score]:
     """Ask both prompts of each pair, and count right answers, refusals, and pairs with both answers right.
 
-    Raises `ValueError` as `chat` does, or if there are no pairs.
+    Raises `ValueError` for the same reasons as `chat`, or if there are no pairs.
     """
     prompts = [pair.told for pair in pairs] + [pair.untold for pair in pairs]
     if not prompts:
@@ -170,7 +171,7 @@ def pair_scores(
 
 
 def score_answers(pairs: Sequence[Pair], given: Sequence[str]) -> dict[str, Score]:
-    """Score answers to pairs as `pair_scores` does: first answers to all `told` prompts, then to all `untold` prompts.
+    """Score answers to pairs as `pair_scores` does: first those to all `told` prompts, then those to all `untold` ones.
 
     Raises `ValueError` if there are not two answers for each pair.
 

@@ -14,7 +14,7 @@ from llmlib.transformer import Transformer
 
 @dataclass(frozen=True)
 class Score:
-    """Holds how many answers are right, and how many there are.
+    """Holds the number of right answers and the number of answers in total.
 
     >>> Score(9, 10)
     Score(90% of 10, 60% to 98%)
@@ -85,7 +85,8 @@ def answer_all(
 ) -> list[str]:
     """Return the model's most likely answer to each conversation, without white space at the ends of an answer.
 
-    An answer that does not end by itself is cut off after `max_new_tokens`. Raises `ValueError` as `chat` does.
+    An answer that does not end by itself is cut off after `max_new_tokens`. Raises `ValueError` for the same reasons as
+    `chat`.
     """
     rows = [encode_chat(tokenizer, messages) for messages in conversations]
     ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})

@@ -32,7 +32,7 @@ def tune(
 
     This is `train` on `ChatData`: the targets are the assistant's words, in the tokenizer's chat template. Everything
     else is the same: the model is changed in place, and `validation` (more conversations), `sample` and `folder` are
-    used when the config asks for them. Raises as `ChatData` and `train` do.
+    used when the config asks for them. Raises the same errors as `ChatData` and `train`.
 
         for step in tune(model, tokenizer, conversations, TrainConfig(steps=100, batch_size=8, seq_len=512)):
             print(step.loss)

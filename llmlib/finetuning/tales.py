@@ -260,7 +260,7 @@ def scores(
 
     An answer must be right word for word. Two more scores are returned if there are prompts for them: "says so" counts
     how often the model answers "The story does not say." when this is right, and "says so wrongly" how often it does so
-    when this is wrong. Raises `ValueError` as `chat` does.
+    when this is wrong. Raises `ValueError` for the same reasons as `chat`.
     """
     given = answer_all(model, tokenizer, [prompt.messages for prompt in prompts], max_new_tokens)
     found = score([p.kind for p in prompts], given, [p.answer for p in prompts])

@@ -55,10 +55,10 @@ def direct_logit_attribution(
 
     The last residual is a sum over all parts, and a logit is a dot product with this sum, so the logit splits into one
     term per part. The final norm comes in between: it divides by the size of the whole sum. We take the size from this
-    run and hold it fixed, so the terms add up exactly. The terms leave out how a part changes the size, and how it acts
-    through later layers. If the final norm is neither LayerNorm nor RMSNorm, we cannot hold the size fixed; we use the
-    norm's derivative, and a `NormNotFoldedWarning` says so. Raises `ValueError` for a token or position that does not
-    exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits"; Wang et al. (2022),
+    run and hold it fixed, so the terms add up exactly. The terms do not include how a part changes the size, or how it
+    acts through later layers. If the final norm is neither LayerNorm nor RMSNorm, we cannot hold the size fixed; we use
+    the norm's derivative, and a `NormNotFoldedWarning` says so. Raises `ValueError` for a token or position that does
+    not exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits"; Wang et al. (2022),
     "Interpretability in the Wild", section 3.
 
     >>> from llmlib import Transformer, TransformerConfig

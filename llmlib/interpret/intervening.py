@@ -25,9 +25,9 @@ def ablate(
     """Switch off heads, given as `(layer, head)`, while the `with` block runs.
 
     A head's output z becomes zero or, with `how="mean"`, the mean of z over all positions of the `reference` ids.
-    Without a reference, we take the mean over the current text. This lets through a little information from later
-    tokens, and raises `ValueError` with padding or a KV cache. Zero may be a value that the rest of the model has never
-    seen. The mean removes what the head says about this text, but keeps what it says about every text. Raises
+    Without a reference, we take the mean over the current text. This lets a little information from later tokens
+    through; with padding or a KV cache, it raises `ValueError`. Zero may be a value that the rest of the model has
+    never seen. The mean removes what the head says about this text, but keeps what it says about every text. Raises
     `ValueError` for a head that does not exist.
 
     >>> from llmlib import Transformer, TransformerConfig
@@ -81,7 +81,7 @@ def patch(
     heads: Sequence[int] | None = None,
     positions: Sequence[int] | None = None,
 ) -> Iterator[None]:
-    """Replace a value by the value from another run, the `source`, while the `with` block runs: activation patching.
+    """Replace a value with the value from another run, the `source`, while the `with` block runs: activation patching.
 
     `heads` limits the patch to some heads (for `q`, `k`, `v`, `scores`, `pattern` and `z`), and `positions` limits it
     to some positions (queries). `residual` at layer `n_layers` is the output of the last layer. A source with a single

@@ -16,7 +16,7 @@ from llmlib.transformer import Transformer
 class LogitLens(Sequence):
     """Holds the logits after each layer: `lens[0]` belongs to the embedding, and `lens[-1]` is the model's output.
 
-    The logits are computed when you ask for them, because together they are large: 31 × 128 × 49,152 numbers for
+    The logits are computed when you ask for them, because they are large in total: 31 × 128 × 49,152 numbers for
     SmolLM2 and 128 tokens. What people usually look at, `top`, `rank` and `entropy`, is small.
     """
 

@@ -43,9 +43,9 @@ def neurons(
 ) -> dict[Unit, list[Excitation]]:
     """Find the `k` texts that excite each unit most, strongest first; a unit is given as `(layer, unit)`.
 
-    The activation is what the unit passes on to the MLP's output matrix (after GELU, or gate times value in SwiGLU). A
-    text counts once, at the position with the highest activation. A text that is longer than the model's context is
-    read in separate parts. The model reads one text at a time, and only the best texts are kept. Raises `ValueError`
+    The activation is what the unit passes on to the MLP's output matrix (after GELU, or gate times value in SwiGLU).
+    Each text counts once, at the position with the highest activation. A text that is longer than the model's context
+    is read in separate parts. The model reads one text at a time, and only the best texts are kept. Raises `ValueError`
     for a unit that does not exist, for a model without MLPs, or if there are no texts. Source: Geva et al. (2021),
     "Transformer Feed-Forward Layers Are Key-Value Memories".
 

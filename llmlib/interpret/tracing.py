@@ -1,4 +1,4 @@
-"""Record what passes through a model, with `trace`."""
+"""Use `trace` to record what passes through a model."""
 
 import contextlib
 import warnings

@@ -58,7 +58,7 @@ class PolicyCollapsed(TrainingDiverged):
 
 
 class Alignment(Run[AlignStep]):
-    """An alignment run, made by `align`; each call of `next` takes one step and returns its result."""
+    """An alignment run, made by `align`; each call to `next` takes one step and returns its result."""
 
     RESULT = AlignStep
     SAME = "Continue with the same prompts, tokenizer and reference"
@@ -203,8 +203,8 @@ def align(
     `reward(prompts, answers)` gets two lists of the same length and returns a number for each answer. A prompt is a
     string, messages, or an object with `.messages`, `["messages"]` or `["prompt"]`; the reward function gets the prompt
     as you passed it, with all its fields, such as the right answer. `measures` maps names to other reward functions,
-    which are measured but not trained on. Each step also measures the KL divergence to `reference`, by default a copy
-    of the current model; a `kl_weight` above 0 keeps the model near this reference.
+    whose values are measured but not trained on. Each step also measures the KL divergence to `reference`, by default a
+    copy of the current model; a `kl_weight` above 0 keeps the model near this reference.
 
     The model is changed in place. With a `folder`, checkpoints are saved there; with `resume`, the run continues from
     the last checkpoint with the same steps as an uninterrupted run. Under `torchrun`, every process makes the same call

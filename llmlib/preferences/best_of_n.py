@@ -1,4 +1,4 @@
-"""Measure what you gain by choosing the answer with the highest reward, and how far this moves from the policy."""
+"""Measure what you gain by choosing the answer with the highest reward, and how far this takes you from the policy."""
 
 import math
 

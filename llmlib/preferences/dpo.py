@@ -33,7 +33,7 @@ def dpo_loss(
 
     All four arguments are log-probabilities of whole answers, summed over the tokens. If a policy maximises reward
     minus β · KL to the reference, the reward is β · ln(p / p_reference), up to a constant for each prompt, which
-    cancels out between two answers. If you put this reward into the Bradley–Terry loss (`reward_loss`), you get the DPO
+    cancels out between two answers. Plugging this reward into the Bradley–Terry loss (`reward_loss`) gives the DPO
     loss. The DPO loss depends only on the difference, so both answers may become less likely. Source: Rafailov et al.
     (2023), "Direct Preference Optimization".
 
@@ -60,7 +60,8 @@ def tune_on_preferences(
     """Tune a model on pairs with DPO; return an iterator of steps, as `train` does. `batch_size` counts pairs.
 
     `reference` is the model to stay near, by default a copy of the current model. Everything else is as in `train`.
-    Raises as `PreferenceData` and `train` do, and raises `ValueError` for a reference with a different vocabulary.
+    Raises the same errors as `PreferenceData` and `train`, and `ValueError` for a reference with a different
+    vocabulary.
 
         for step in tune_on_preferences(model, tokenizer, pairs, TrainConfig(steps=50, batch_size=8, seq_len=512)):
             print(step.loss)

@@ -95,7 +95,8 @@ def sample_answers(
     """Return n sampled answers to each prompt, without white space at their ends; read `batch_size` prompts at a time.
 
     A prompt is a string, messages, or an object with `.messages` (such as `llmlib.finetuning.tales.Prompt`),
-    `["messages"]` or `["prompt"]`. Each prompt is read only once for its n answers. Raises `ValueError` as `chat` does.
+    `["messages"]` or `["prompt"]`. Each prompt is read only once for its n answers. Raises `ValueError` for the same
+    reasons as `chat`.
     """
     encoded = encode_prompts(tokenizer, prompts)
     answers: list[list[str]] = []

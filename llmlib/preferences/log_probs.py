@@ -58,7 +58,7 @@ def masked_mean(
 ) -> Float[Tensor, ""]:
     """Return the mean of the values where the mask is True. `over` says how to weight the values (papers differ).
 
-    "sequence": average each row, then average the rows. So a token weighs less in a long answer (GRPO: Shao et al.,
+    "sequence": average each row, then average the rows. So a token counts for less in a long answer (GRPO: Shao et al.,
     2024, "DeepSeekMath", equation 3). "batch": every token weighs the same, so long answers weigh more (Yu et al.,
     2025, "DAPO"). A number: divide each row's sum by this number, then average the rows. So the length of an answer
     does not change the weight of other answers (Liu et al., 2025, "Understanding R1-Zero-Like Training").

@@ -72,7 +72,7 @@ class PreferenceData:
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
     ) -> tuple[Int[Tensor, "pair two seq"], Int[Tensor, "pair two seq"]]:
-        """Return the ids and labels of a step's pairs, with the chosen answer first; only tokens of answers are labels.
+        """Return the ids and labels of a step's pairs, with the chosen answer first; only answer tokens are labels.
 
         As in every batch, a label is the token after the id at the same position, or -100 (`IGNORED`). All rows are as
         wide as the longest pair. Raises `ValueError` if that pair has more than seq_len + 1 tokens.

@@ -15,8 +15,8 @@ def group_advantages(rewards: Float[Tensor, "group sample"], divide: bool = True
     With `divide`, the result is divided by the group's standard deviation (computed with n − 1), so that every group
     counts about the same, whether its rewards differ a lot or a little (GRPO: Shao et al., 2024, "DeepSeekMath").
     Without `divide`, a group weighs more if its rewards differ more (Liu et al., 2025, "Understanding R1-Zero-Like
-    Training"). If all rewards of a group are equal, its advantages are exactly 0, and the group teaches nothing (see
-    `equal_groups`).
+    Training"). If all rewards of a group are equal, its advantages are exactly 0, and the model learns nothing from the
+    group (see `equal_groups`).
 
     Raises `ValueError` for groups of fewer than two answers, or for rewards that are NaN or infinite.
 
@@ -68,7 +68,7 @@ def policy_gradient_loss(
     - With `clip` as well: once a token's p / p_old has moved more than `clip` from 1 in the direction of its advantage,
       the loss does not improve any further, so this token's gradient is 0 (PPO: Schulman et al., 2017, equation 7).
 
-    `advantages` has one value per answer, which counts for all tokens of this answer. The mean is taken as in
+    `advantages` has one value per answer, which applies to all of that answer's tokens. The mean is taken as in
     `masked_mean`. Raises `ValueError` for `clip` without `old_log_probs`, and as `masked_mean` does.
 
     >>> log_probs, mask = torch.tensor([[-1.0, -3.0]]), torch.tensor([[True, True]])

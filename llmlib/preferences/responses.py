@@ -69,7 +69,8 @@ def response_batch(
 def encode_apart(tokenizer: Tokenizer, prompt: str | Sequence[Message], response: str) -> tuple[list[int], list[int]]:
     """Return the ids of a prompt in the chat template, up to the beginning of the answer, and the ids of the answer.
 
-    The answer ends with the token that ends the assistant's turn. Raises `ValueError` as `encode_chat_with_mask` does.
+    The answer ends with the token that ends the assistant's turn. Raises `ValueError` for the same reasons as
+    `encode_chat_with_mask`.
 
     >>> from llmlib.chat import CHATML, with_chat_template
     >>> from llmlib.tokenization import BPETokenizer

@@ -53,7 +53,7 @@ class RewardModel(Transformer):
 
     @property
     def unembedding(self) -> Float[Tensor, "one d_model"]:
-        """The output matrix, with only one row, not one per token; its product with a final vector is the reward."""
+        """The output matrix, with one row instead of one per token; its product with a final vector is the reward."""
         return self.reward_head.weight
 
     @torch.inference_mode()
@@ -63,7 +63,7 @@ class RewardModel(Transformer):
         """Return the reward of each answer to its prompt (a string, messages, or an object with `.messages`).
 
         The model reads consecutive answers to the same prompt together. To use this as the reward function of `align`,
-        pass `partial(reward_model.rewards, tokenizer)`. Raises `ValueError` as `encode_apart` does.
+        pass `partial(reward_model.rewards, tokenizer)`. Raises `ValueError` for the same reasons as `encode_apart`.
         """
         self.eval()
         rows = [encode_apart(tokenizer, messages_of(p), answer) for p, answer in zip(prompts, answers, strict=True)]
@@ -132,7 +132,7 @@ def train_reward_model(
 ) -> Training:
     """Train a reward model on pairs with `reward_loss`; return an iterator of steps, as `train` does.
 
-    `batch_size` counts pairs. Raises as `PreferenceData` and `train` do.
+    `batch_size` counts pairs. Raises the same errors as `PreferenceData` and `train`.
     """
     held_out = None if validation is None else PreferenceData(tokenizer, validation)
     return train(

@@ -1,4 +1,4 @@
-"""Save our `Transformer` in the format of the Hugging Face hub, which `load_pretrained` and other libraries open."""
+"""Save our `Transformer` in the Hugging Face hub's format, which `load_pretrained` and other libraries can open."""
 
 import dataclasses
 import json
@@ -35,14 +35,14 @@ class OwnFormatWarning(UserWarning):
 
 
 def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str, *, step: int | None = None) -> None:
-    """Write the model and its tokenizer, with the chat template, to a folder that `load_pretrained` opens.
+    """Write the model and its tokenizer, with the chat template, to a folder that `load_pretrained` can open.
 
     The folder has the format of the Hugging Face hub, so `transformers` can open the model and the tokenizer too
     (`AutoModelForCausalLM` and `AutoTokenizer`). If the hub has no family for the architecture, or its format cannot
     express the tokenizer, we use our own format, and an `OwnFormatWarning` warns you. `step` is recorded for models
-    that come from a training run. The new files replace the old ones all at once. Before it writes anything, it raises
-    the same `ValueError` as `check_savable`, and one for a model with more weights than its config says, such as a
-    LoRA. Raises `OSError` if the folder cannot be written to.
+    that come from a training run. The new files replace the old ones all at once. Before anything is written, it raises
+    `ValueError` for the same reasons as `check_savable`, and for a model with more weights than its config says, such
+    as a LoRA. Raises `OSError` if the folder cannot be written to.
 
         save_pretrained(model, tokenizer, "my-assistant")
         model, tokenizer = load_pretrained("my-assistant")

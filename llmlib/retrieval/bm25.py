@@ -1,4 +1,4 @@
-"""Score documents by the words that they share with a query: rare words count more, and long documents less."""
+"""Score documents by the words that they share with a query: rare words count more, and long documents count less."""
 
 import re
 from collections import Counter
@@ -30,7 +30,7 @@ class BM25:
     """An index of documents by their words; `scores` says how well each document fits a query.
 
     A document scores for each of the query's words that it contains: the word's rarity, times how often the word
-    occurs. The second and third occurrence add less and less (`k1` says how soon), and in a document longer than the
+    occurs. The second and third occurrences add less and less (`k1` says how soon), and in a document longer than
     average each occurrence counts less (`b` says how much). Sources: Robertson et al. (1994), "Okapi at TREC-3";
     Robertson and Zaragoza (2009), "The Probabilistic Relevance Framework: BM25 and Beyond". The scores equal
     BM25Okapi's in the package rank-bm25. Raises `ValueError` if there are no documents, or if a document has no words.

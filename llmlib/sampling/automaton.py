@@ -29,7 +29,7 @@ class ConstraintError(ValueError):
 
 @dataclass(frozen=True)
 class Chars:
-    """A pattern for one character from ranges of code points; a range includes both its ends."""
+    """A pattern for one character from ranges of code points; a range includes both ends."""
 
     ranges: tuple[tuple[int, int], ...]
 

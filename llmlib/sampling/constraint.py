@@ -57,7 +57,7 @@ class Constraint:
     def regex(cls, pattern: str, tokenizer: Tokenizer) -> "Constraint":
         """Return a constraint that allows only text that matches a regular expression.
 
-        Raises `ConstraintError` if `read_regex` refuses the expression.
+        Raises `ConstraintError` if `read_regex` rejects the expression.
         """
         return cls(read_regex(pattern), tokenizer)
 
@@ -65,7 +65,7 @@ class Constraint:
     def json(cls, schema: Mapping[str, Any] | str, tokenizer: Tokenizer) -> "Constraint":
         """Return a constraint that allows only JSON that fits a schema.
 
-        Raises `ConstraintError` if `read_schema` refuses the schema.
+        Raises `ConstraintError` if `read_schema` rejects the schema.
         """
         parts = read_parts(schema)
         try:

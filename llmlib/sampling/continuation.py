@@ -59,5 +59,5 @@ class Continuation:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether the text can no longer meet the constraint."""
+        """Whether the text can no longer satisfy the constraint."""
         return self.constraint is not None and self.state == 0

@@ -90,8 +90,8 @@ def generate(
     half and continues, and "stop" issues a `GenerationWarning`. With `top_log_probs=k` you get a `SampledToken` instead
     of each id (a tuple of them for a batch), with its log-probability and the k most likely tokens. With `samples=n`,
     each text is read once and continued n times: the result is a batch with n rows for the first text, then n for the
-    next, and so on. `seed=None` uses a fresh seed. Raises `ValueError` right away for ids that the model cannot take,
-    and for padding that is not on the left.
+    next, and so on. `seed=None` uses a fresh seed. Raises `ValueError` right away for ids that the model does not
+    accept, and for padding that is not on the left.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))

@@ -21,9 +21,10 @@ def _column(setting: Setting, logits: Tensor) -> Tensor | float | int:
 def scale_temperature(logits: Float[Tensor, "*batch vocab"], temperature: Setting) -> Float[Tensor, "*batch vocab"]:
     """Divide logits by the temperature.
 
-    A temperature below 1 makes likely tokens likelier, and one above 1 moves the probabilities closer together. The
-    temperature is the T in Boltzmann's distribution, with −logit as the energy (Ackley, Hinton and Sejnowski, 1985). At
-    a temperature of 0 only the most likely token is left (the first, if several are equally likely).
+    A temperature below 1 makes likely tokens likelier, and a temperature above 1 moves the probabilities closer
+    together. The temperature is the T in Boltzmann's distribution, with −logit as the energy (Ackley, Hinton and
+    Sejnowski, 1985). At a temperature of 0 only the most likely token is left (the first, if several are equally
+    likely).
 
     >>> scale_temperature(torch.tensor([2.0, 1.0]), 0.5)  # the largest moves to 0; the probabilities stay the same
     tensor([ 0., -2.])
@@ -75,7 +76,7 @@ def keep_min_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tenso
 
 
 def keep_typical(logits: Float[Tensor, "*batch vocab"], mass: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Keep the tokens whose surprise is closest to the entropy: the fewest whose probabilities reach `mass` in all.
+    """Keep the tokens whose surprise is closest to the entropy: the fewest whose probabilities total at least `mass`.
 
     This drops tokens that are less surprising than usual as well as more surprising ones. Source: Meister et al.
     (2023), "Locally Typical Sampling".

@@ -7,7 +7,7 @@ from llmlib.scaling.laws import ScalingError
 
 @dataclass(frozen=True)
 class Machine:
-    """An accelerator: the speed in its data sheet, the power that it draws, and the price to rent it."""
+    """An accelerator: the speed in its data sheet, the power that it draws, and the price of renting it."""
 
     name: str
     peak_flops: float  # per second, for dense products in bfloat16
@@ -36,7 +36,7 @@ class Bill:
 def bill(flops: float, machine: Machine, *, count: int = 1, utilisation: float = 0.4) -> Bill:
     """Return the time, money and energy that `count` machines need for `flops` FLOPs.
 
-    `utilisation` is the share of the peak that the machines really reach: 0.3 to 0.5 for training large models
+    `utilisation` is the share of the peak that the machines actually reach: 0.3 to 0.5 for training large models
     (Chowdhery et al., 2022, PaLM, section 4.1). Raises `ScalingError` for numbers that are not positive, or for a
     utilisation above 1.
 

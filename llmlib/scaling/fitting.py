@@ -55,7 +55,7 @@ class Fit:
     tokens: Array = field(repr=False)
 
     def interval(self, what: Callable[[Law], float], level: float = 0.9) -> tuple[float, float]:
-        """Return the bootstrap interval for the number that `what` computes from a law.
+        """Return the bootstrap interval for whatever number `what` computes from a law.
 
         `fit.interval(lambda law: law.alpha)` says how certain the exponent is.
         """
@@ -116,8 +116,8 @@ def fit(
     The fit minimises the Huber loss between the logarithms of measured and predicted losses, from many starting points,
     as Hoffmann et al. (2022, section 3.3) do. With logarithms, 1% counts the same for a high loss and a low loss.
     `bootstraps` is the number of fits to resampled runs, which show how certain the constants are. Runs with the same
-    size and tokens are drawn together, since they share the same error. Raises `ScalingError` if there are too few
-    runs, runs of too few sizes or token counts, or losses that do not fall with size or with tokens.
+    size and number of tokens are drawn as a group, since they share the same error. Raises `ScalingError` if there are
+    too few runs, runs of too few sizes or token counts, or losses that do not fall with size or with tokens.
 
     >>> law = Law(E=1.5, A=50, B=300, alpha=0.3, beta=0.4)
     >>> n, d = np.repeat([1e4, 1e5, 1e6], 3), np.tile([1e5, 1e6, 1e7], 3)

@@ -1,4 +1,4 @@
-"""Find the best size among models that all took the same compute, and fit a power law to the best sizes."""
+"""Find the best size among models trained with the same compute, and fit a power law to the best sizes."""
 
 from dataclasses import dataclass
 

@@ -29,12 +29,12 @@ class Allocation:
 
     @property
     def flops(self) -> float:
-        """The FLOPs for training and inference together."""
+        """The total FLOPs for training and inference."""
         return self.training_flops + self.inference_flops
 
 
 def training_flops(parameters: float, tokens: float) -> float:
-    """Return the FLOPs of training: 6 for each parameter and token.
+    """Return the FLOPs for training: 6 for each parameter and token.
 
     A forward pass multiplies and adds once for each parameter (2), and a backward pass takes twice as much (4). This
     leaves out attention's scores, whose cost grows with the length of the text; `llmlib.costs.count` counts them too.
@@ -121,7 +121,7 @@ class Law:
         return float((self.B / gap) ** (1 / self.beta))
 
     def cheapest(self, loss: float, answered_tokens: float = 0.0) -> Allocation:
-        """Return the model that reaches `loss` with the fewest FLOPs for training and inference together.
+        """Return the model that reaches `loss` with the fewest total FLOPs for training and inference.
 
         `answered_tokens` is how many tokens the model will read and write in its lifetime. With more tokens, the best
         model is smaller and trains for longer. Raises `ScalingError` for a loss that is not above E, or for a negative

@@ -166,7 +166,7 @@ class Tokenizer:
     def decode_stream(self, ids: Iterable[SupportsIndex], errors: str = "replace") -> Iterator[str]:
         """Turn ids into pieces of text as they arrive; a character is held back until it is complete.
 
-        The pieces, joined, are what `decode` returns for all the ids.
+        Joined, the pieces are what `decode` returns for all the ids.
         """
         decoder = codecs.getincrementaldecoder("utf-8")(errors)
         for data in self._stream_bytes(ids):

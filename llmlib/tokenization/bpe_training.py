@@ -1,9 +1,9 @@
 """Learn a byte-pair encoding: count the distinct pieces of a text, then merge the most common pair, again and again.
 
-Counting all pairs again for each merge would go over the whole text thousands of times. Two observations make training
-quick. Most pieces of a text occur many times, so each distinct piece is kept once with its count. And a merge changes
-counts only where its pair occurs. So we remember which pieces contain each pair, correct the counts there, and find the
-next most common pair with a heap.
+Counting all pairs again for each merge would mean going over the whole text thousands of times. Two observations make
+training fast. Most pieces of a text occur many times, so each distinct piece is kept once with its count. And a merge
+changes counts only where its pair occurs. So we remember which pieces contain each pair, correct the counts there, and
+find the next most common pair with a heap.
 """
 
 import heapq

@@ -2,8 +2,8 @@
 
 `loss` is what training minimises, `optimizers` (AdamW, Muon) turn gradients into steps, `config` defines every setting
 and the learning-rate schedules, `statistics` looks inside the model while it learns, `checkpoints` saves a run so that
-it can resume exactly where it stopped, `width` carries a learning rate to wider models, and `loop` puts them together;
-`cli` is the command `llmlib train`. If you write your own loop, with any `nn.Module` and any optimizer, use
+it can resume exactly where it stopped, `width` transfers a learning rate to wider models, and `loop` puts them
+together; `cli` is the command `llmlib train`. If you write your own loop, with any `nn.Module` and any optimizer, use
 `save_checkpoint`, `latest_checkpoint` and `load_checkpoint`.
 """
 

@@ -25,13 +25,13 @@ def shuffled(n: int, seed: int, epoch: int) -> list[int]:
 
 @runtime_checkable
 class Data(Protocol):
-    """Provides batches, like `llmlib.corpora.datasets.TokenDataset`: always the same batch for a step and a seed."""
+    """Provides batches, like `llmlib.corpora.datasets.TokenDataset`: the same step and seed give the same batch."""
 
     def batch(self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None) -> Batch: ...
 
 
 class Batches:
-    """Makes the batch of each step; with `ahead`, it can make the next batch while a step is computed.
+    """Makes the batch for each step; with `ahead`, it can make the next batch while a step is computed.
 
     A GPU works through a queue: a call returns at once, and only reading a result waits. So after we have asked for
     the gradients and before we read the loss, there is time to draw the next windows and to send them from pinned
@@ -44,13 +44,13 @@ class Batches:
         self._ready: tuple[int, Batch] | None = None
 
     def of(self, step: int) -> Batch:
-        """Return the batch of a step (counted from 0)."""
+        """Return the batch for a step (counted from 0)."""
         if self._ready is not None and self._ready[0] == step:
             return self._ready[1]  # keep the batch, because the step is taken again after an interrupt
         return self._make(step)
 
     def prepare(self, step: int) -> None:
-        """Make the batch of a later step now, if that does not slow down the current one."""
+        """Make the batch for a later step now, if that does not slow down the current one."""
         if self.ahead and step < self.config.steps:
             self._ready = step, self._make(step)
 

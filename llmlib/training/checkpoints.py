@@ -138,7 +138,7 @@ def name_of(step: int) -> str:
 
 
 def prune(folder: Path, keep: int, best: int | None) -> None:
-    """Remove all checkpoints except the last `keep` and the checkpoint of step `best`."""
+    """Remove all checkpoints except the last `keep` and the checkpoint from step `best`."""
     for path in checkpoints(folder)[:-keep]:
         if int(path.name[5:]) != best:
             shutil.rmtree(path, ignore_errors=True)

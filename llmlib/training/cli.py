@@ -164,7 +164,7 @@ def _run(path: Path, resume: bool) -> None:
 
 
 def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool) -> None:
-    """Write the model at the end of a run, in a format that other libraries read too."""
+    """Write the model at the end of a run, in a format that other libraries can also read."""
     from llmlib.pretrained.saving import save_pretrained
     from llmlib.training import sharding
 

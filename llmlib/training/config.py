@@ -19,7 +19,7 @@ MUON_RATE = 2e-2  # for Muon, if a config does not set a rate
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class TrainConfig:
-    """Holds the settings of a run. On one CPU the same config, model and data give the same run, bit by bit.
+    """Holds the settings of a run. On one CPU the same config, model and data give the same run, bit for bit.
 
     Raises `ValueError` for settings that are impossible or that contradict each other.
 
@@ -112,7 +112,7 @@ class TrainConfig:
 
 
 def schedule_at(step: int, config: TrainConfig) -> float:
-    """Return the learning rate of a step (counted from 0) as a share of the highest rate.
+    """Return the learning rate for a step (counted from 0) as a share of the highest rate.
 
     The rate rises in equal amounts over `warmup` steps (the first rate is not 0). Then it stays ("constant"), falls in
     a straight line ("linear") or like half a cosine wave ("cosine"), or stays and then falls in a straight line

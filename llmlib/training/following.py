@@ -1,6 +1,7 @@
 """Follow a run to its end, in a log and on the terminal, for `llmlib train`, `tune` and `align`.
 
-If something goes wrong, one line says what. If a run is stopped, it saves a checkpoint and says how to continue.
+If something goes wrong, one line says what happened. If a run is stopped, it saves a checkpoint and says how to
+continue.
 """
 
 import contextlib
@@ -76,7 +77,7 @@ def warnings_once(writes: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def following(run: Any, folder: Path, ranks: Any, again: str) -> Iterator[None]:
-    """Take all steps of a run, and then run the block.
+    """Take all the steps in a run, and then run the block.
 
     Each step adds a line to log.csv. A terminal shows a progress bar; any other output gets a line now and then. Ctrl-C
     and SIGTERM end the run between two steps, with a checkpoint; `again` is the command that continues it.
@@ -149,7 +150,7 @@ def summary(run: Any, folder: Path) -> str:
 class Log:
     """The CSV log of a run. It continues after the step `last`, or begins a new file if `last` is None.
 
-    Later lines, written before a kill, are dropped; the line of step `last` is added if a kill kept it from being
+    Later lines, written before a kill, are dropped; the line for step `last` is added if a kill kept it from being
     written. Raises `RunError` if the file cannot be read or written.
     """
 

@@ -49,7 +49,7 @@ class Step:
 
 
 class Training(Run[Step]):
-    """A training run, made by `train`: each call of `next` takes a step."""
+    """A training run, made by `train`: each call to `next` takes a step."""
 
     RESULT = Step
 
@@ -175,7 +175,7 @@ def train(
 ) -> Training:
     """Train a model to predict the next token; return an iterator that takes one step at a time.
 
-    `for step in train(…)` yields a `Step` after each training step; you can stop, plot, and continue with the same
+    `for step in train(…)` yields a `Step` after each training step; you can stop, plot, and then continue with the same
     iterator. The model is changed in place. `validation` and `sample`, a function of the model, are used when the
     config says so, and at the end. `objective` is the loss to minimise, by default the surprise at the next token. With
     a `folder`, checkpoints are saved there; with `resume`, the run continues from its last checkpoint, and takes

@@ -55,7 +55,7 @@ class Objective(Protocol):
     """The loss that a run minimises, for a part of a batch: `x` and `y` as the data returns them."""
 
     def __call__(self, model: Any, x: Tensor, y: Tensor) -> Float[Tensor, ""]:
-        """Return the mean loss; `model` is the module to call, which may be spread over several processes."""
+        """Return the mean loss; `model` is the module to call, which may be spread across several processes."""
         ...
 
     def count(self, y: Tensor) -> int:

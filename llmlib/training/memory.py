@@ -1,4 +1,4 @@
-"""Check whether a run fits into memory, and keep the memory that one step frees, so that the next step can use it.
+"""Check whether a run fits into memory, and keep the memory that one step frees for the next step to use.
 
 A step allocates its activations and gradients and then frees them all. glibc gives free memory at the end of its heap
 back to the system, and the next step gets it back page by page; each page is cleared when it is first touched. For a

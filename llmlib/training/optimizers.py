@@ -44,7 +44,7 @@ class Muon(torch.optim.Optimizer):
     "Muon is Scalable for LLM Training", section 2.2), so you can compare learning rates between the two. Weight decay
     is separate from the gradient, as in AdamW. The products are computed in `dtype` (default: the parameters' own), for
     all matrices of the same shape at once. If a matrix is cut into parts (`llmlib.training.sharding`), a part cannot be
-    orthogonalised by itself, so each process gathers the whole momentum and then updates its own rows. Raises
+    orthogonalised separately, so each process gathers the whole momentum and then updates its own rows. Raises
     `ValueError` for a parameter that is not a matrix.
     """
 
@@ -91,12 +91,12 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    """Return the optimizers of a run. Each parameter group stores its highest learning rate as `peak`.
+    """Return the optimizers for a run. Each parameter group stores its highest learning rate as `peak`.
 
     The matrices in the blocks have weight decay and their own learning rate (`TrainConfig.matrix_rate`), and Muon
     trains them if the config says so. Embeddings, norms and biases never decay: decay would pull words that are rare in
     the data, and the scale of every vector, towards zero. Frozen weights (`requires_grad=False`) are left out: no
-    optimizer moves them or remembers their gradients. Raises `ValueError` if all weights are frozen.
+    optimizer updates them or stores their gradients. Raises `ValueError` if all weights are frozen.
     """
     learning = [p for p in model.parameters() if p.requires_grad]
     if not learning:

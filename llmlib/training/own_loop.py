@@ -29,11 +29,11 @@ def save_checkpoint(
     """Write a checkpoint into a folder, and return the checkpoint's own folder.
 
     A checkpoint holds the weights that are not frozen, the states of the optimizers, their learning rates and other
-    numbers, and `state`: anything else that the loop needs and JSON can hold, such as `scheduler.state_dict()`. A kill
-    or a full disk does not hurt earlier checkpoints.
+    numbers, and `state`: anything else that the loop needs and JSON can hold, such as `scheduler.state_dict()`. Earlier
+    checkpoints survive a kill or a full disk.
 
-    Raises `RunError` if the checkpoint cannot be written, or if the folder has a different checkpoint of this step, for
-    example from an earlier run; and `ValueError` for a state that JSON cannot hold.
+    Raises `RunError` if the checkpoint cannot be written, or if the folder has a different checkpoint for this step,
+    for example from an earlier run; and `ValueError` for a state that JSON cannot hold.
 
     >>> import tempfile
     >>> folder, model = tempfile.mkdtemp(), nn.Linear(2, 1)

@@ -2,8 +2,8 @@
 
 bfloat16 has 8 bits of mantissa. Matrix products in bfloat16 are several times faster if the hardware has instructions
 for them. But if the weights themselves were in bfloat16, a step smaller than 1/256 of a weight would be rounded away.
-So each step computes with a rounded copy and hands the gradients to the float32 weights; these take the step and are
-rounded again. Source: Micikevicius et al. (2018), "Mixed Precision Training", section 3.1.
+So each step computes with a rounded copy and hands the gradients to the float32 weights; these are updated and rounded
+again. Source: Micikevicius et al. (2018), "Mixed Precision Training", section 3.1.
 
 (torch's autocast rounds each operand at each product instead. Then the norms between the products mix two dtypes, and
 torch has no fused kernel for such a mix.)

@@ -1,4 +1,4 @@
-"""Cut a model into parts: each process keeps its rows of every weight, and gathers a whole weight only to use it.
+"""Cut a model into parts: each process keeps its rows of every weight, and gathers a whole weight only when using it.
 
 With `parallel="fsdp"` each of N processes has an N-th of the weights, the gradients and the optimizers' memory (torch's
 FSDP2). A block's weights are gathered shortly before it computes and freed afterwards; its gradients are averaged, and
@@ -65,7 +65,7 @@ def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
-    """Scale all gradients together down to the norm `limit` if they exceed it; return the norm before scaling.
+    """Scale all gradients by one factor, down to the norm `limit`, if they exceed it; return the norm before scaling.
 
     >>> weight = nn.Parameter(torch.zeros(2))
     >>> weight.grad = torch.tensor([3.0, 4.0])

@@ -29,7 +29,7 @@ KINDS = ("activations", "gradients", "updates")
 class Statistics:
     """Holds quantiles (`QUANTILES`) for each group of a model's parts at one step; NaN if there is nothing to measure.
 
-    `activations` are the absolute values of a group's output; `gradients` the absolute values of its weights'
+    `activations` are the absolute values of a group's output; `gradients` are the absolute values of its weights'
     gradients, before clipping; `updates` say how far the step moved each of its matrices, as a share of the matrix's
     length, ‖Δw‖ / ‖w‖.
     """

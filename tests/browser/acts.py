@@ -166,7 +166,7 @@ def bpe_empty(bench, view):
 
 def bpe_long(bench, view):
     learn(view, LONG)
-    expect(view.locator(".llm-notice")).to_contain_text("up to 2,000 characters")
+    expect(view.locator(".llm-notice")).to_contain_text("at most 2,000 characters")
     expect(view.get_by_label("Text to learn from")).to_have_value(LONG)
     learn(view, LONG[:2000])
     expect(view.locator(".llm-happened")).to_contain_text("Start: 2000 bytes")

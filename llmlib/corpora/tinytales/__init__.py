@@ -1,4 +1,4 @@
-"""TinyTales: generate short stories from a seed, and know all their facts.
+"""TinyTales: short stories generated from a seed, with all their facts known.
 
 >>> from llmlib.corpora.tinytales import tinytales
 >>> [story.split for story in tinytales(seed=1, split="validation", n_stories=2)]

@@ -115,8 +115,8 @@ def compile_text(text: str, genders: str) -> str:
     """Turn ``text`` into a ``%`` format string, with pronouns chosen and sentence starts capitalised.
 
     A pronoun stays if nobody else of the same gender is in the story. Otherwise it stays only if its owner was named
-    earlier in this text, and nobody else of that gender was named since the previous sentence. "His" also stays next to
-    its owner.
+    earlier in this text, and nobody else of that gender has been named since the previous sentence. "His" also stays
+    next to its owner.
 
     >>> compile_text("{a} met {b}. {a.he} smiled.", "mf--")
     '%(a)s met %(b)s. He smiled.'

@@ -240,7 +240,7 @@ def _animal_words() -> dict[str, str]:
 
 
 def animals_in(text: str) -> list[str]:
-    """Return the animals that a text mentions, in the order they first come up.
+    """Return the animals that a text mentions, in the order in which they first appear.
 
     >>> animals_in("Rusty the fox saw two geese. The fox ran.")
     ['fox', 'goose']

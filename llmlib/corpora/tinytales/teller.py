@@ -1,11 +1,12 @@
-"""Tell stories: cast a shape, walk through its steps, and remember what was said.
+"""Tell stories: choose a cast for a story shape, go through its steps, and keep track of what was said.
 
-Every story has its own seed, so you can tell story 1,000 without the 999 before it. The only source of randomness is
-``random.Random(integer).random()``, which Python guarantees to be the same in all versions.
+Every story has its own seed, so you can tell story 1,000 without telling the 999 before it. The only source of
+randomness is ``random.Random(integer).random()``, which Python guarantees to be the same in all versions.
 
 Characters, shapes, things and wordings are drawn by Zipf's law: the earlier they come in their file, the more often
 they are drawn. So a few come up again and again, and most are rare, as in any natural text. A small model that sees
-little text can learn from the frequent ones what is true of all, for example that names do not change within a story.
+little text can learn from the frequent ones what is true of all of them, for example that names do not change within a
+story.
 """
 
 import operator
@@ -181,11 +182,11 @@ def _cast(stage: Stage, split: str, dice: Dice) -> tuple[dict[str, Character], T
 def tinytales(
     seed: int = 0, split: str = "train", *, n_stories: int | None = None, characters: int | None = None, start: int = 0
 ) -> Iterator[Story]:
-    """Return the stories of a split, endlessly, or ``n_stories`` of them, or at least ``characters`` characters.
+    """Return the stories in a split: endlessly, ``n_stories`` of them, or at least ``characters`` characters.
 
-    The compositions (kind of hero, object, shape) in the split "heldout" do not occur in any other split.
-    ``start`` is the index of the first story. A seed gives the same stories on every machine. Raises ValueError if
-    the split is unknown or a size is not positive.
+    The compositions (kind of hero, object, shape) in the split "heldout" do not occur in any other split. ``start`` is
+    the index of the first story. The same seed gives the same stories on every machine. Raises ValueError if the split
+    is unknown or a size is not positive.
 
     >>> story = next(tinytales(seed=0))
     >>> story.shape in shapes(), len(story.questions) > 2

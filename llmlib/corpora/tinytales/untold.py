@@ -1,9 +1,9 @@
-"""Ask questions that a story does not answer, in the words of questions that other stories answer.
+"""Ask questions that a story does not answer, worded like questions that other stories do answer.
 
 A question like "How tall is Pip?", which no story answers, only teaches a model to recognise the *question*. Here each
 wording comes from questions that some stories answer ("What did Pip give to Mabel?"), and we ask it about any story
-that does not touch the subject at all. So the wording gives nothing away: you have to look at the story. Source of the
-idea: Rajpurkar et al. (2018), "Know What You Don't Know: Unanswerable Questions for SQuAD".
+that does not touch on the subject at all. So the wording gives nothing away: you have to look at the story. Source of
+the idea: Rajpurkar et al. (2018), "Know What You Don't Know: Unanswerable Questions for SQuAD".
 """
 
 import re
@@ -123,7 +123,7 @@ def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
 
 
 def is_silent(story: ToldStory, wording: str) -> bool:
-    """Return whether a story mentions the wording's thing, if there is one, but never touches the subject."""
+    """Return whether a story mentions the wording's thing, if there is one, but never touches on the subject."""
     return not matter(wording).search(story.text) and ("{thing}" not in wording or story.thing.noun in story.text)
 
 
@@ -154,7 +154,7 @@ def slots_of(question: str, wording: str) -> dict[str, str]:
 
 @cache
 def matter(wording: str) -> re.Pattern[str]:
-    """Return a pattern for the words by which a story touches a wording's subject."""
+    """Return a pattern that matches the words with which a story touches on a wording's subject."""
     return re.compile(WORDINGS[wording], re.IGNORECASE)
 
 

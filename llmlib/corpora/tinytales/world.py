@@ -118,7 +118,7 @@ def villagers() -> tuple[Character, ...]:
 
 @cache
 def newcomers() -> tuple[Character, ...]:
-    """Return everybody who may visit the village: each name with each kind that suits its gender."""
+    """Return everybody who may visit the village: every name with every kind that suits its gender."""
     lines = [line.split(":") for line in word_file("newcomers.txt").splitlines() if not line.startswith("#")]
     return tuple(
         Character(name, gender, kind, f"{name} the {kind}")

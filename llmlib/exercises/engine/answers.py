@@ -83,7 +83,7 @@ def no_end(e: Examination) -> Report | None:
 
 
 def right_values(e: Examination) -> Report | None:
-    """Report a correct attempt or a broken property. Errors that come only from mixed precisions are forgiven."""
+    """Report a correct attempt or a broken property; forgive errors that come only from mixed precisions."""
     fixed = bool(e.wrong) and all(map(_mixes_precisions, e.wrong))
     if e.wrong and not fixed:
         return None

@@ -2,16 +2,16 @@
 
 Each choice is a `<details>` element: readers choose it by opening it, and see why it is right or wrong. `<details>`
 needs no JavaScript, style sheet or running kernel. So questions work in JupyterLab (trusted or not), in Notebook, in
-VS Code and on a code host, with keyboard and screen reader, and in any theme, and each run produces the same output.
-We tried the package `jupyterquiz`. But its output contains a random id (so two runs never have equal outputs), draws
+VS Code and on a code host, with a keyboard or a screen reader, and in any theme, and each run produces the same output.
+We tried the `jupyterquiz` package, but it puts a random id into its output (so no two runs have equal outputs), draws
 from Python's global random state, needs JavaScript (an untrusted notebook shows nothing), ignores the theme's colours,
 and can load MathJax from another host.
 
-Where a kernel runs, a live view (`asking_view`) shows the same choices. The view colours them, keeps the score, and
-passes the first answer to each question to `keep`.
+Where a kernel is running, a live view (`asking_view`) shows the same choices. The view colours them, keeps the score,
+and passes the first answer to each question to `keep`.
 
-The questions are in the `questions.toml` of a lesson's folder. In the notebook, readers would see the answers right
-beside the questions.
+The questions are in the `questions.toml` of a lesson's folder. If they were in the notebook, readers would see the
+answers right beside the questions.
 """
 
 import hashlib
@@ -66,7 +66,7 @@ class Questions:
                 self.keep(asked.name, asked.choices[choice][1])
 
     def answer(self, choice: str, question: int = 1) -> str:
-        """Return the reply to choice "a", "b", …; `question` counts from 1. Raises `ValueError` for unknown ones."""
+        """Return the reply to choice "a", "b", …; `question` starts at 1. Raises `ValueError` if either is unknown."""
         if not 1 <= question <= len(self.questions):
             raise ValueError(f"question must be between 1 and {len(self.questions)}; got {question}.")
         choices = self.questions[question - 1].choices

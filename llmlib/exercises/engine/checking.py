@@ -1,4 +1,4 @@
-"""`examine` runs a learner's attempt, and reports what is wrong with it, the most helpful reply first.
+"""`examine` runs a learner's attempt and reports what is wrong with it, starting with the most helpful reply.
 
 Only this module decides which reply comes first. It goes through four lists of steps: replies before the attempt is
 run, replies that need no reason, the reasons themselves, and replies that state a reason. In each list, the first step

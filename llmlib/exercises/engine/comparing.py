@@ -39,7 +39,7 @@ class Difference:
     """A difference in "form" (type, shape, dtype) or in "value", and the parts of a report that show the difference.
 
     A report shows only one of the cases that differ, so the parts are made on demand. `advice` names the usual cause
-    of a wrong form, for reports that do not know the reason.
+    of a wrong form, for reports in which the reason is unknown.
     """
 
     what: str

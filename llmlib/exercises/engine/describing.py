@@ -70,7 +70,7 @@ def holds_tensors(item: Any) -> bool:
 
 
 def plain(item: Any) -> Any:
-    """Turn numbers of numpy and torch into Python numbers, and lists into tuples, at any depth."""
+    """Turn numpy and torch numbers into Python numbers, and lists into tuples, at any depth."""
     if isinstance(item, (list, tuple)):
         return tuple(plain(x) for x in item)
     if type(item).__module__ in ("numpy", "torch") and getattr(item, "ndim", None) == 0:

@@ -113,7 +113,7 @@ def _does_nothing(attempt: Callable[..., Any], outcome: Outcome) -> bool:
 
 
 def _raised_in_python(error: BaseException) -> bool:
-    """Return whether a `raise` raised the error; torch raises NotImplementedError itself for dtypes it cannot handle."""
+    """Return whether a `raise` raised the error; torch itself raises NotImplementedError for unsupported dtypes."""
     step = error.__traceback__
     while step and step.tb_next:
         step = step.tb_next

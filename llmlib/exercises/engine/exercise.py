@@ -33,7 +33,7 @@ class Misconception:
     """One wrong idea. `faults` are the keywords that make the exercise's `faulty` function follow it.
 
     Because ideas are keywords of one function, we can combine two of them, as long as they set different keywords.
-    One idea can be written in several ways, with different results in some cases; `forms` are the keywords of the
+    One idea can be written in several ways, with different results in some cases; `forms` holds the keywords for the
     other ways.
     """
 

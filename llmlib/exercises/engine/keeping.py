@@ -49,7 +49,7 @@ def file_of(name: str) -> Path:
 
 
 def keep(name: str, source: Source, borrowed: bool = False) -> None:
-    """Save a version as the newest one; saving the same version twice changes nothing. Raises `OSError`."""
+    """Save a version as the newest one; saving the same version twice changes nothing. May raise `OSError`."""
     with recording.alone():
         earlier = _read_or_set_aside(name)
         if earlier and earlier[0].source == source and earlier[0].sealed:
@@ -67,12 +67,12 @@ def _entry(kept: Kept, seal: str) -> dict[str, Any]:
 
 
 def trust(name: str, kept: Kept) -> None:
-    """Seal a version that the reader trusts, although it did not have the reader's seal. Raises `OSError`."""
+    """Seal a version that the reader trusts, although it did not have the reader's seal. May raise `OSError`."""
     keep(name, kept.source, kept.borrowed)
 
 
 def kept_versions(name: str) -> list[Kept]:
-    """Load all versions of a part, the newest first. If the file is damaged, say so, and return no versions."""
+    """Load all versions of a part, newest first. If the file is damaged, say so, and return no versions."""
     try:
         with contextlib.suppress(ValueError):
             return _read(name)

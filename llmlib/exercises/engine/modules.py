@@ -1,7 +1,8 @@
 """Exercises where the reader writes a torch module: we inspect the class, then call it with given weights.
 
 A case's arguments are inputs, weights and sizes. `OnWeights` makes a module of these sizes, replaces the module's
-weights by the case's weights, and calls it with the inputs. So the engine can try a class just as it tries a function.
+weights with the case's weights, and calls it with the inputs. So the engine can try a class just as it tries a
+function.
 """
 
 import inspect

@@ -1,4 +1,4 @@
-"""Properties that exercises of several lessons share."""
+"""Properties shared by exercises in several lessons."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from llmlib.exercises.engine.exercise import Case, NoValue, Probe
 
 
 def batch_permuted(*batched: int) -> Probe:
-    """Require that reversing the batch in these arguments reverses the results and does not change them otherwise."""
+    """Require that reversing the batch in these arguments reverses the results and changes nothing else about them."""
 
     def broken(call: Callable[..., Any], case: Case) -> str | None:
         size = case.args[batched[0]].shape[0]

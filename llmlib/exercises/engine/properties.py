@@ -39,7 +39,7 @@ def broken_property(e: Examination) -> Broken | None:
 
 
 def explained(e: Examination, beside: bool = False) -> Broken | None:
-    """Find a probe that explains each wrong case that we look at; with `beside`, one that is shown beside ideas."""
+    """Find a probe that explains each wrong case that we look at; with `beside`, a probe shown beside ideas."""
     for probe in e.exercise.probes if e.wrong else ():
         if probe.explains and probe.beside >= beside:
             found = list(takewhile(bool, (_asked(probe, e, trial.case) for trial in e.wrong[:LOOKED_AT])))

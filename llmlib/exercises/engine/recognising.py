@@ -1,13 +1,13 @@
-"""Find which wrong ideas of an exercise's list explain an attempt's results.
+"""Find which wrong ideas in an exercise's list explain an attempt's results.
 
 We recognise an idea by its results. It explains an attempt *exactly* if it leads to the same result in every case, edge
-cases and exceptions included; two ideas at once can do that, too. Two ideas that explain everything come before one
+cases and exceptions included; a pair of ideas can do that, too. Two ideas that explain everything come before one
 idea that leaves cases open.
 
 People may also write the same idea in different ways (fill a mask with −∞ or with −1e30). Then it holds
 *apart from unclear cases*: it explains each clear wrong case, and each clear case in which it would go wrong did go
-wrong. Some cases that say little (an attempt that raises for an empty list, or gives NaN for a single row) may stay
-open.
+wrong. Some cases that say little (an attempt that raises an error for an empty list, or returns NaN for a single row)
+may stay open.
 """
 
 from collections.abc import Callable, Iterator, Sequence

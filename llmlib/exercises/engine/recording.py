@@ -2,9 +2,9 @@
 
 The folder is the platform's, or `LLMLIB_DATA_DIR`. A write replaces the whole file or leaves it unchanged, and a
 damaged file is renamed, never overwritten. Kernels that run at the same time take turns, so that no kernel undoes what
-another one has saved. A problem with the file never gets in the way of an exercise.
+another has saved. A problem with the file never gets in the way of an exercise.
 
-`exercises` are stored by name. So are `questions` (older files do without them, and are still good):
+`exercises` are stored by name. So are `questions` (older files lack them, and are still valid):
 "attention.order" for a prediction, "attention.quiz.0f3a…" for a question of a quiz.
 """
 
@@ -134,7 +134,7 @@ def _update_exercise(name: str, **changes: Callable[[Any], Any]) -> None:
 
 
 def record_answer(name: str, right: bool, lesson: str, warm_up: bool) -> None:
-    """Keep an answer to a question, given in this lesson or in its warm-up."""
+    """Record an answer to a question, given in this lesson or in its warm-up."""
     _update("questions", name, lambda entry: repeating.answered(entry, right, lesson, warm_up))
 
 

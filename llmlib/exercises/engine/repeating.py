@@ -1,7 +1,7 @@
 """Decide when a question comes back: soon after a wrong answer, later after a right one (spaced retrieval practice).
 
 Time is counted in lessons, not in days, so the same progress always leads to the same warm-up. Answering from memory
-makes knowledge last longer than reading again (Roediger and Karpicke, 2006, doi:10.1111/j.1467-9280.2006.01693.x), and
+makes knowledge last longer than rereading does (Roediger and Karpicke, 2006, doi:10.1111/j.1467-9280.2006.01693.x), and
 spaced answers help more than answers in a row (Cepeda et al., 2006, doi:10.1037/0033-2909.132.3.354).
 """
 
@@ -16,7 +16,7 @@ Entry = Mapping[str, Any]
 
 
 def answered(entry: Entry, right: bool, lesson: str, warm_up: bool) -> dict[str, Any]:
-    """Update what is known about a question after an answer, in the warm-up of `lesson` or in `lesson` itself.
+    """Update what is known about a question after an answer in `lesson` or in its warm-up.
 
     A wrong answer always brings the question back. A right answer counts only in a warm-up: in the lesson, the reader
     has just read why. `streak` is the number of right answers since the last wrong one; None without a wrong answer.

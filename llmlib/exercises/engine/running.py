@@ -1,7 +1,7 @@
 """Call a learner's function so that nothing it does can harm the notebook.
 
 A call has a time limit and works on copies of the arguments. We catch every exception, keep printed text, and
-restore the global random state, with a note of whether the function used it.
+restore the global random state, noting whether the function used it.
 """
 
 import contextlib
@@ -73,7 +73,7 @@ def run(function: Callable[..., Any], args: tuple[Any, ...], seconds: float = 5.
 
 
 def load_meta(function: Callable[..., Any]) -> None:
-    """Load what torch needs for its device "meta", if the function mentions it, before the function's time starts.
+    """Load what torch needs for its "meta" device, if the function mentions it, before the function's time starts.
 
     The first use of the device loads large parts of torch. That can take longer than the limit, and if the limit stops
     it halfway, it starts again at the next call.
@@ -109,7 +109,7 @@ DECOMPOSITIONS = ("eigvals", "eigvalsh", "eigh", "svd", "svdvals", "matrix_rank"
 
 @contextlib.contextmanager
 def no_decomposition_of_nan() -> Iterator[None]:
-    """Make linear algebra on NaN or ∞ raise inside the block, as `torch.linalg.eig` does.
+    """Make linear algebra on NaN or ∞ raise an error inside the block, as `torch.linalg.eig` does.
 
     With some builds of torch, computing eigenvalues of NaN or ∞ ends the process, and the library that torch calls
     prints messages.
@@ -162,8 +162,8 @@ def _of_numbers_alone(solve: Callable[..., Any]) -> Callable[..., Any]:
 def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
     """Raise `TimeIsUp` inside the block once it has run for `seconds`, also in `while True: pass`.
 
-    On Linux and macOS, in the main thread, a timer signal does this, and even ends a sleep. Elsewhere (Windows, other
-    threads), a watchdog thread asks the interpreter to raise the exception.
+    On Linux and macOS, in the main thread, a timer signal does this, and even interrupts a sleep. Elsewhere (Windows,
+    other threads), a watchdog thread asks the interpreter to raise the exception.
     """
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
         return _Alarm(seconds)
@@ -232,7 +232,7 @@ def _raise_in(thread: int, error: type[BaseException] | None) -> None:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Run torch on a single thread: for the small tensors of exercises, starting threads takes longer than the work."""
+    """Run torch on a single thread: for an exercise's small tensors, starting threads takes longer than the work."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -243,7 +243,7 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Show nothing that is printed or warned inside, and leave the global random state as it was."""
+    """Hide printed text and warnings inside the block, and leave the global random state as it was."""
     before = random_states()
     hidden = io.StringIO()
     try:
@@ -345,7 +345,7 @@ def gradients_left(before: Any, after: Any) -> bool:
 
 
 def same_numbers(before: Any, after: Any) -> bool:
-    """Return whether tensors that were copies of each other hold the same numbers; gradients do not matter."""
+    """Return whether tensors that were copies of each other still hold the same numbers; gradients do not matter."""
     if isinstance(before, (list, tuple)):
         return len(before) == len(after) and all(map(same_numbers, before, after))
     if not isinstance(before, torch.Tensor):

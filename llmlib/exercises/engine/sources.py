@@ -163,7 +163,7 @@ def _public_places(name: str, value: Any) -> list[str]:
 
 
 def _is_library(thing: Any) -> bool:
-    """Return whether a function or module comes with Python, a package or this course, and not from the reader."""
+    """Return whether a function or module belongs to Python, a package or this course, rather than to the reader."""
     module = thing if isinstance(thing, ModuleType) else sys.modules.get(thing.__module__ or "")
     if module is None or module.__name__ == "__main__":
         return False

@@ -104,10 +104,11 @@ def _failure(error: BaseException | None) -> tuple[str, list[str]]:
 
 
 def alike(predicted: Outcome, trial: Trial) -> bool | None:
-    """Return whether the attempt's result is the predicted one; None if this case cannot tell.
+    """Return whether the attempt's result is the predicted one; None if this case is not conclusive.
 
-    We ignore values where either result is NaN, and −∞ counts as equal to −1e30: the same idea may fill a row without
-    any key with either number. A case can tell if the prediction differs from the expected result in any other value.
+    We ignore values where either result is NaN, and −∞ counts as equal to −1e30: the same idea may fill a row that has
+    no key with either number. A case is conclusive if the prediction differs from the expected result in any other
+    value.
     """
     got = trial.outcome
     if not trial.wrong:

@@ -1,1 +1,1 @@
-"""One folder a lesson: `exercises.py`, their prose in `texts.toml`, and what the lesson asks in `questions.toml`."""
+"""One folder per lesson: `exercises.py`, the prose for it in `texts.toml`, and questions in `questions.toml`."""

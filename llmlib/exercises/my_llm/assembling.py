@@ -45,7 +45,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Assembled:
-    """The text of the file, the reader's parts in it, and, by exercise, why other parts are not in it."""
+    """The text of the file, the reader's parts in it, and, by exercise, why other parts are missing."""
 
     text: str
     mine: tuple[str, ...]
@@ -127,7 +127,7 @@ def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping
 
 
 def lines_of_code(text: str) -> int:
-    """Count the lines that hold code, without empty lines, comments and docstrings.
+    """Count the lines of code, leaving out blank lines, comments and docstrings.
 
     >>> lines_of_code('def f():\\n    "Two."\\n\\n    # half of four\\n    return 2\\n')
     2

@@ -28,7 +28,7 @@ WIDTH, GAP, ROW, HEAD = 270, 45, 27, 48
 
 @dataclass(frozen=True)
 class Whole:
-    """The present state of each part of `my_llm.py`: "yours", "from solution", "kept elsewhere" or "borrowed".
+    """The current state of each part of `my_llm.py`: "yours", "from solution", "kept elsewhere" or "borrowed".
 
     `here` is the group that the reader is working on, or "".
     """

@@ -30,7 +30,7 @@ class Unfit(Exception):
 
 
 def remember(name: str, attempt: Callable[..., Any]) -> str:
-    """Keep a right attempt. Returns a sentence that says whether that worked."""
+    """Keep a right attempt, and return a sentence that says whether that worked."""
     checked[name] = attempt, None
     try:
         source = source_of(attempt, name.partition(".")[2])

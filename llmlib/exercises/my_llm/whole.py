@@ -116,7 +116,7 @@ def same_continuation(module: ModuleType, weights: Any, config: Any, model: Tran
 
 
 def said_by(module: ModuleType, ids: list[int], weights: Any, config: Any, n: int) -> list[int]:
-    """Return the likeliest continuation, from the file's own loop."""
+    """Return the likeliest continuation, computed by the file's own loop."""
     with torch.no_grad():
         return module.write(lambda ids: module.llama_logits(ids, weights, config), ids, [0.5] * n, -1, 0, 1.0, 1.0)
 
@@ -163,7 +163,7 @@ def tuning_learns(module: ModuleType) -> str:
 
 
 def rewards_rise(module: ModuleType) -> str:
-    """Align the model: an ASCII byte in an answer earns ½, any other byte 0; the initial weights must not change."""
+    """Align the model: each ASCII byte in an answer earns ½, and others earn 0; the initial weights must not change."""
     weights, config, tokenizer = module.begin("1? 2. a? b. " * 9, n_merges=0)
     before = {name: weight.clone() for name, weight in weights.items()}
     question, chance = module.tokenize("a?", tokenizer), torch.Generator().manual_seed(0)

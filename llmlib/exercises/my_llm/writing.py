@@ -34,7 +34,7 @@ class Collected:
 
 
 def collect() -> Collected:
-    """Load the kept parts that fit: run each one, and try it on the cases of its exercise."""
+    """Load the kept parts that fit: run each one, and try it on its exercise's cases."""
     mine, shown, refused = {}, set(), {}
     for part in PARTS:
         kept = keeping.last_kept(part.exercise)
@@ -104,7 +104,7 @@ def as_module(text: str, name: str = "my_llm") -> ModuleType:
 
 
 def write(path: Path, text: str) -> None:
-    """Write the file, whole or not at all. Raises `Refused` if somebody has changed it, and `OSError`."""
+    """Write the file, whole or not at all. Raises `Refused` if somebody has changed it; may raise `OSError`."""
     if path.exists():
         refuse_changed(path)
     with atomic_write(path) as file:

@@ -38,7 +38,7 @@ def explore_architecture(
 
     The reader can change the model's sizes and look at other models; the view then computes the new costs. With a live
     `Transformer`, its tokenizer and a text, a box also shows its real values: the model runs each time a box is opened,
-    and no values are kept. A guided tour leads through the boxes with the numbers for that text. FLOPs count
+    and no values are kept. A guided tour takes the reader through the boxes with the numbers for that text. FLOPs count
     only matrix products, for one token that attends to a full context (see `llmlib.costs`). Bytes are for a live
     model's dtype, and for bfloat16 otherwise.
 

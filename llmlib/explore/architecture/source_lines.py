@@ -1,4 +1,4 @@
-"""Finds the source line that computes a box, so that a view stays correct when the source changes."""
+"""Find the source line that computes a box, so that a view stays correct when the source changes."""
 
 import ast
 import inspect

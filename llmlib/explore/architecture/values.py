@@ -41,7 +41,7 @@ def values_in(
 
 
 def box_before(config: TransformerConfig, before: str, layer: int, inside: bool) -> tuple[str, int]:
-    """Return the box, and its layer, whose value a box reads; a box `inside` a layer may read the layer before."""
+    """Return the box whose value a box reads, and its layer; a box `inside` a layer may read from the layer before."""
     if before in ("embed", "positions") and inside and layer > 0:
         return "add_mlp", layer - 1
     if not inside and before == "add_mlp":
@@ -52,7 +52,7 @@ def box_before(config: TransformerConfig, before: str, layer: int, inside: bool)
 def changes_by_token(
     value: Float[Tensor, "panel seq width"], before: Float[Tensor, "panel_before seq width_before"]
 ) -> Float[np.ndarray, "measure seq"]:
-    """Compute, for each token, the norm of the vector, the norm before, the cosine between both, and |change| /
+    """Compute, for each token, the norm of the vector, the norm before, the cosine between the two, and |change| /
     |before|. Values are NaN if the widths differ, because then the vectors cannot be compared.
     """
     after, earlier = (x.permute(1, 0, 2).flatten(1) for x in (value, before))

@@ -1,7 +1,7 @@
 """A live model in the attention view: a text to edit, a second text to compare, and heads to switch off.
 
 `controller` carries out what the reader does, `forward_pass` runs the model, and `long_texts` makes patterns on demand
-if all the patterns would not fit into memory.
+if the patterns would not all fit into memory.
 """
 
 from llmlib.explore.attention.controller import attention_patterns, explore_attention

@@ -40,8 +40,8 @@ def run(
     """Run a model once over `ids`: the first `n_text` ids are the text, and the rest are a continuation to score.
 
     `model` is a `Transformer` or a causal language model of `transformers`. `progress` is called after each layer of a
-    long text. `check` is called several times a second, and can end the run by raising. `whole` asks for all patterns
-    at once, however long the text is. Raises `ValueError` for an empty text.
+    long text. `check` is called several times a second, and can end the run by raising an error. `whole` asks for all
+    patterns at once, however long the text is. Raises `ValueError` for an empty text.
     """
     if not n_text:
         raise ValueError("A model needs at least one token; write some text.")

@@ -70,7 +70,7 @@ class PatternsOfRun:
     We keep n_layers · (n_heads + n_kv_heads) · d_head · seq numbers: 94 MB for SmolLM2 and 1,024 tokens. While the
     model runs, memory also holds several copies of `ROWS` rows of one layer's patterns: (n_heads + 2) · ROWS · seq
     numbers each. `progress` is called after each layer. `check` is called every few rows, and can end the run by
-    raising.
+    raising an error.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """A conversation with one model, or with several side by side.
 
-`controller` carries out what the reader does, `conversation` holds what was said, and a speaker of `speakers` writes an
-answer token by token.
+`controller` carries out what the reader does, `conversation` holds what was said, and each speaker in `speakers` writes
+an answer token by token.
 """
 
 from llmlib.explore.chat.controller import compare_chats, explore_chat

@@ -40,7 +40,7 @@ def explore_chat(
     the kernel, ends an answer and keeps what has been said.
 
     A first message with the role "system" is the system prompt. A message that gets no answer, for example because it
-    is too long, does not join the conversation: the view says why, and returns the message to the reader to change.
+    is too long, is not added to the conversation: the view says why, and returns the message to the reader to change.
     """
     return compare_chats([Speaker(name, model, tokenizer)], messages, max_new_tokens, sampler, seed)
 

@@ -45,8 +45,8 @@ class Answer:
     """An answer that is being written. `choices` are its tokens so far; `ended` says why the answer was cut off, or is
     "".
 
-    While the model reads a long conversation, `check` is called before each module; it can end the answer by raising.
-    Raises `ValueError`, worded for readers, for a conversation that the speaker cannot take.
+    While the model reads a long conversation, `check` is called before each module; it can end the answer by raising an
+    error. Raises `ValueError`, worded for readers, for a conversation that the speaker does not accept.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class Answer:
         self.ended = self.cut if self.writing.ended_by == "max_new_tokens" else ""
 
     def piece(self) -> str | None:
-        """Return the next piece of text; None at the end."""
+        """Return the next piece of text, or None at the end."""
         return next(self.pieces, None)
 
 
 def refusal(speaker: Speaker, system: str) -> str:
-    """Say why a speaker cannot take this system prompt, although it takes conversations without one; else ""."""
+    """Say why a speaker cannot accept this system prompt, although it accepts conversations without one; else ""."""
     question = {"role": "user", "content": "Hello"}
     if not system.strip() or speaker.tokenizer.chat_template is None:
         return ""

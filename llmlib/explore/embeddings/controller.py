@@ -36,11 +36,11 @@ def explore_embeddings(
     """Show all tokens of an embedding table as points coloured by kind, with a search, neighbours and analogies.
 
     The points are the table's first three principal components; a second map keeps neighbours together (see
-    `neighbour_map`). The second map is made when the reader asks for it, or at once with `map="tsne"`. Neighbours (by
-    cosine and by dot product) and analogies are computed with the whole table. `chosen` is the token pinned at first,
-    and `analogy` holds three tokens, each given as an id or as a text that is one token (mind the space: " king").
-    Raises `ValueError` for a text that is not one token, an unknown id or map, or a table that is empty or holds NaN or
-    infinity.
+    `neighbour_map`). The second map is made when the reader asks for it, or right away with `map="tsne"`. Neighbours
+    (by cosine and by dot product) and analogies are computed over the whole table. `chosen` is the token pinned
+    initially, and `analogy` holds three tokens, each given as an id or as a text that is one token (mind the space:
+    " king"). Raises `ValueError` for a text that is not one token, an unknown id or map, or a table that is empty or
+    holds NaN or infinity.
 
     >>> import torch
     >>> from llmlib.tokenization import CharTokenizer

@@ -32,8 +32,7 @@ def neighbour_map(
     other row is placed beside the placed row with the largest cosine. The same table and seed give the same map, which
     is kept in llmlib's cache folder. Raises `ValueError` for fewer than 5 rows and `RuntimeError` if scikit-learn is
     not installed. Sources: van der Maaten and Hinton (2008), "Visualizing Data using t-SNE"; Wattenberg et al. (2016),
-    "How to Use t-SNE Effectively", on what such maps do not show: the sizes of clusters and the distances between
-    them.
+    "How to Use t-SNE Effectively", on what such maps do not show: cluster sizes and the distances between clusters.
 
     >>> neighbour_map(torch.eye(3))
     Traceback (most recent call last):

@@ -25,12 +25,12 @@ def explore_logit_lens(
     pin: str | None = None,
     titles: tuple[str, str] | None = None,
 ) -> LogitLensView:
-    """Show what the model would say after each layer, for a `text` to edit, and what contributed to the answer's logit.
+    """Show what the model would say after each layer of an editable `text`, and what contributed to the answer's logit.
 
     `other` is a second text to compare (B, while `text` is A), and `other_model` is a second model with the same
-    tokenizer on the same text. `pin` is a token whose rank is shown everywhere. If this machine is quicker in bfloat16,
-    the layers before the last are searched in bfloat16, and the best candidates are scored again in the model's
-    precision. Ranks beyond the first few can then be off by a few percent.
+    tokenizer to run on the same text. `pin` is a token whose rank is shown everywhere. If this machine is quicker in
+    bfloat16, the layers before the last are searched in bfloat16, and the best candidates are scored again in the
+    model's precision. Ranks beyond the first few can then be off by a few percent.
 
     Raises `ValueError` for an empty text, a text that is longer than the model's context, or a `pin` that is not one
     token. Source: nostalgebraist (2020), "interpreting GPT: the logit lens"; see `llmlib.interpret.logit_lens`.

@@ -35,7 +35,7 @@ class Lanes:
     """Writes all lanes in one batch; a lane that was added late catches up first.
 
     Each lane has its own generator with the same seed, so any difference comes from the rules. `check` is called before
-    each module of the model, and can end a step by raising.
+    each module of the model, and can end a step by raising an error.
     """
 
     def __init__(self, model: Transformer, rules: Sequence[Rules], check: Callable[[], object] | None = None):

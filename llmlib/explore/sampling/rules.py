@@ -73,7 +73,7 @@ def _allowed(comes: Continuation, logits: Float[Tensor, "1 vocab"]) -> Bool[Tens
 
 
 class Followed:
-    """Finds which tokens may come after each node of some branches; computes each node once, from the node before."""
+    """Finds which tokens may come after each node in some branches; computes each node once, from the node before."""
 
     def __init__(self, rules: Rules, tree: Branches):
         self.rules, self.tree = rules, tree

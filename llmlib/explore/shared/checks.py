@@ -6,7 +6,7 @@ LARGEST_SEED = 2**31 - 1
 
 
 def check_length(n_tokens: int, most: int, advice: str = "Shorten the text.") -> None:
-    """Raise `ValueError` for a text without tokens, or with more than the model's context holds."""
+    """Raise `ValueError` for a text without tokens, or with more tokens than the model's context holds."""
     if not n_tokens:
         raise ValueError("A model needs at least one token. Write some text.")
     if n_tokens > most:

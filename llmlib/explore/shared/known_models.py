@@ -1,4 +1,4 @@
-"""Configs of well-known models, without weights, to look at and compare."""
+"""Configs for well-known models, without weights, to look at and compare."""
 
 from llmlib.transformer import TransformerConfig
 

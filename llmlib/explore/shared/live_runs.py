@@ -40,7 +40,7 @@ class Tracked(Generic[StepT]):
 
 
 class LiveRuns(RunsView, Generic[StepT]):
-    """A `RunsView` with live runs. One thread takes a step of each running run in turn.
+    """A `RunsView` with live runs. One thread takes a step of each active run in turn.
 
     A run can be paused or stopped; `wait` does not wait for a stopped run. Either way, the model stays usable and the
     run can be resumed. A kernel interrupt pauses all runs. If a run fails, the view says why; `watch` also raises
@@ -70,7 +70,7 @@ class LiveRuns(RunsView, Generic[StepT]):
         raise NotImplementedError
 
     def _log(self, number: int, step: StepT, seconds: float) -> None:
-        """Show a step, which took `seconds` seconds."""
+        """Show a step that took `seconds` seconds."""
         raise NotImplementedError
 
     def add(self, run: Iterator[StepT], name: str = "run") -> None:
@@ -112,7 +112,7 @@ class LiveRuns(RunsView, Generic[StepT]):
         self._settle(run)
 
     def _pause(self, run: int | None = None) -> None:
-        """Pause without waiting for the current step, so that the kernel can answer the reader at once."""
+        """Pause without waiting for the current step, so that the kernel can respond to the reader immediately."""
         self._turn(run, ("running",), "paused")
 
     def _stop(self, run: int | None = None) -> None:
@@ -192,8 +192,8 @@ class LiveRuns(RunsView, Generic[StepT]):
     def wait(self) -> None:
         """Wait until every run has finished, failed or been stopped. Runs that have not started start now.
 
-        An interrupt of the kernel pauses the runs, and ends the waiting. Meanwhile the kernel is busy, and the view's
-        buttons wait, too; in a notebook, `await dashboard.finished()` keeps the buttons working.
+        Interrupting the kernel pauses the runs and ends the wait. Until then, the kernel is busy, and the view's
+        buttons have to wait; in a notebook, `await dashboard.finished()` keeps the buttons working.
         """
         with self._paused_if_interrupted(), self._changed:
             while self._under_way():
@@ -223,7 +223,7 @@ class LiveRuns(RunsView, Generic[StepT]):
         return any(self.state(one.number) not in ENDED for one in self._tracked)
 
     def watch(self, run: Iterator[StepT], name: str = "run") -> Iterator[StepT]:
-        """Show a run whose steps a loop takes: `for step in dashboard.watch(train(…))`.
+        """Show a run whose steps are taken in a loop: `for step in dashboard.watch(train(…))`.
 
         The dashboard appears above the loop, if it is not on the page yet. Leaving the loop, by `break` or by an
         interrupt, pauses the run. The view's button resumes the run in the background; watching the run again resumes

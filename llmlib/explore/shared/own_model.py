@@ -1,4 +1,4 @@
-"""Separate access for a view to a model that cells, other views and training use at the same time."""
+"""Give a view separate access to a model that cells, other views and training use at the same time."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +20,8 @@ def own_model(model: Any, check: Callable[[], object] | None = None) -> Any:
     """Copy a model's modules for one view, but share the weights; `check` is called before each module runs.
 
     Hooks from cells and other views do not reach the copy, and the view's hooks reach only the copy. `check` can end a
-    long run by raising. Models of other libraries are returned as they are, since we never add hooks to those models.
+    long run by raising an error. Models of other libraries are returned as they are, since we never add hooks to those
+    models.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -60,7 +61,7 @@ def undoing(undo: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def noticing_training(model: Any, tell: Callable[[str], object]) -> Iterator[None]:
-    """Tell the reader if the weights change inside the `with` block, because the model is being trained meanwhile."""
+    """Tell the reader if training changes the model's weights inside the `with` block."""
     before = versions(model)
     yield
     if versions(model) != before:

@@ -78,7 +78,7 @@ def cut(text: str, longest: int) -> str:
 
 
 def merged(group: Group) -> list[tuple[str, float | None, float | None, int]]:
-    """List a group's distinct answers, the largest advantage first: text, reward, advantage, number of copies.
+    """List a group's distinct answers, largest advantage first: text, reward, advantage, number of copies.
 
     >>> group = {"answers": ["a", "b", "a"], "rewards": [0.0, 1.0, 0.0], "advantages": [-0.5, 1.0, -0.5]}
     >>> merged(group)

@@ -90,8 +90,8 @@ class AlignmentView(RunsView):
 
         `reward` is the reward that the policy is trained for. `measures` holds other rewards by name, such as the true
         reward if the policy is trained for a proxy. `kl` is the KL divergence from the reference in nats per answer,
-        `entropy` is in nats per token, and `length` in tokens; `cut_off` is the share of answers that did not end by
-        themselves. Each of the `groups` has a `prompt` and its `answers`, `rewards` and `advantages`. Raises
+        `entropy` is in nats per token, and `length` in tokens; `cut_off` is the share of answers that did not end on
+        their own. Each of the `groups` has a `prompt` and its `answers`, `rewards` and `advantages`. Raises
         `ValueError` if their lengths differ, or if the measures are not the same as at earlier steps.
         """
         about, kept = self._about[run], self._kept[run]
@@ -148,7 +148,7 @@ class AlignmentView(RunsView):
             self._fresh = False
 
     def last_groups(self) -> list[tuple[str, int, list[Group]]]:
-        """List each run that has sampled answers: its name, its last step with answers, and the groups of this step."""
+        """List each run that has sampled answers: its name, its last step with answers, and that step's groups."""
         return [
             (about["name"], kept.steps[-1], kept.groups[-1])
             for about, kept in zip(self._about, self._kept)

@@ -11,7 +11,7 @@ MOST_ROWS, MOST_COLUMNS, MOST_CELLS = 192, 288, 64_000
 
 @dataclass(frozen=True)
 class Picture:
-    """A tensor's cells in one or more panels (one per head). A cell shows the strongest value of its square; code c
+    """A tensor's cells in one or more panels (one per head). A cell shows the strongest value in its square; code c
     means ±scale·(c / 127)².
     """
 

@@ -86,8 +86,8 @@ class ArchitectureView(View):
         self, of: Mapping[str, Any], picture: Picture, tokens: Float[np.ndarray, "measure seq"] | None = None
     ) -> None:
         """Show the real values of one tensor; `of` says which tensor. `tokens` holds for each token: the norm of its
-        vector, the norm in the previous box, the cosine between both vectors, and the length of the change relative to
-        the previous vector (NaN where a number does not exist).
+        vector, the norm in the previous box, the cosine between the two vectors, and the length of the change relative
+        to the previous vector (NaN where a number does not exist).
         """
         with self.hold_sync():
             self.opened = {**of, **picture.meta}
@@ -98,8 +98,8 @@ class ArchitectureView(View):
         self, stream: Float[np.ndarray, "measure place seq"], added: Float[np.ndarray, "part layer seq"]
     ) -> None:
         """Show every token's path. `stream` holds, before the first layer and after each layer, the stream's norm and
-        its cosine to the first and the last vector; `added` holds the norms of what attention and the MLP added in each
-        layer.
+        its cosine with the first and the last vector; `added` holds the norms of what attention and the MLP added in
+        each layer.
         """
         with self.hold_sync():
             self.followed = {"layers": added.shape[1], "seq": added.shape[2]}

@@ -112,7 +112,7 @@ def _is_causal(patterns: np.ndarray) -> bool:
 
 
 def remarks(patterns: Float[np.ndarray, "layer head query key"]) -> list[str]:
-    """Describe NaN and rows that do not sum to one in sentences."""
+    """Describe in sentences any NaN, and any rows that do not sum to one."""
     sums = patterns.sum(-1)
     notes = []
     for wrong, what in (

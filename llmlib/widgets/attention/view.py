@@ -118,8 +118,8 @@ class AttentionView(View):
     ) -> list[str]:
         """Show thumbnails of the heads over a long text, and of their mean and maximum; return remarks for the reader.
 
-        A cell shows the largest weight in a square of tokens; `scores` have the order in which the view lists them. The
-        caller must answer the act "open" with `put_head`.
+        A cell shows the largest weight in a square of tokens; `scores` are in the order in which the view lists them.
+        The caller must answer the act "open" with `put_head`.
         """
         heads = thumbnails[:, :-2]
         self._check_sizes(side, heads)
@@ -158,7 +158,7 @@ class AttentionView(View):
 
     @property
     def kept(self) -> list[dict[str, Any]]:
-        """The heads of a long text that the reader opened last; there are as many as a saved page can hold."""
+        """The heads of a long text that the reader opened most recently, as many as a saved page can hold."""
         return [opened for opened, _ in self._kept.values()]
 
     @property

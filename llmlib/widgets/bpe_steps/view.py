@@ -30,7 +30,7 @@ def join_pair(word: Sequence[int], pair: Pair, new_id: int) -> list[int]:
 
 
 def pair_counts(words: Sequence[Sequence[int]]) -> list[tuple[Pair, int]]:
-    """Count adjacent pairs of ids, the most frequent first; in a tie, smaller ids come first.
+    """Count adjacent pairs of ids, most frequent first; among equally frequent pairs, smaller ids come first.
 
     >>> pair_counts([[1, 2, 1, 2], [2, 1]])
     [((1, 2), 2), ((2, 1), 2)]
@@ -85,7 +85,7 @@ class BPEStepsView(View):
         return table
 
     def words(self) -> list[list[int]]:
-        """Return the ids of each piece at the current step and mode."""
+        """Return the ids of each piece at the current step of the current mode."""
         return self._after(self.word_step) if self.mode == "encode" else self._after(self.step)
 
     @property
@@ -95,7 +95,7 @@ class BPEStepsView(View):
 
     @property
     def score(self) -> tuple[int, int]:
-        """The number of right predictions in the current mode, and the number of all predictions."""
+        """The number of right predictions in the current mode, and the total number of predictions."""
         steps, right, made = self._steps(), 0, 0
         for key, pair in self.guesses.items():
             mode, _, step = key.partition(" ")

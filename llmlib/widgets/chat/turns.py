@@ -7,7 +7,7 @@ LETTERS = "ABCDEFGH"
 
 
 class Turn(NamedTuple):
-    """A turn of a conversation, as the numbers of the messages in it: a question and its answers."""
+    """One turn in a conversation, a question and its answers, stored as message numbers."""
 
     question: int | None  # None if the conversation begins with an answer
     answers: list[int]

@@ -141,7 +141,7 @@ class EmbeddingsView(View):
 
 
 def unpack_points(points: bytes) -> Float[np.ndarray, "row 3"]:
-    """Unpack the coordinates that `pack_points` has packed; they are between -1 and 1.
+    """Unpack the coordinates that `pack_points` packed; they are between -1 and 1.
 
     >>> unpack_points(pack_points(np.array([[0.0, 0.0], [2.0, 1.0]])).tobytes()).round(2).tolist()
     [[-1.0, -0.5, 0.0], [1.0, 0.5, 0.0]]

@@ -33,8 +33,8 @@ class Lens(Protocol):
 
 
 def draw(view: Lens) -> str:
-    """Draw the last positions of text A: what the model would say there after each layer. A last column shows the rank
-    of the final answer, or of the pinned token, after the last token.
+    """Draw the last positions of text A: what the model would say there after each layer. The last column shows the
+    rank of the final answer, or of the pinned token, after the last token.
     """
     tokens, cells = view.a["tokens"], view.cells()
     pinned = view.pinned_ranks()

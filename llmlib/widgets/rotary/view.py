@@ -18,8 +18,8 @@ class RotaryView(View):
 
     `query` and `key` hold twice as many numbers as `frequencies` (radians per position); channels i and i +
     len(frequencies) form a pair, as in `llmlib.embeddings.rotate`. By default, all pairs are (1, 0). The key is never
-    after the query, since a model only looks back. Raises `ValueError` if lengths disagree, or if a position is not in
-    0 … `max_position`.
+    after the query, since a model only looks back. Raises `ValueError` if lengths disagree, or if a position is not
+    between 0 and `max_position`.
 
     Source: Su et al. (2021), "RoFormer", section 3.4.
 

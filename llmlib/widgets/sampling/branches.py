@@ -40,7 +40,7 @@ class Branches:
         return self._child.get((parent, id))
 
     def add(self, parent: int, id: int, log_prob: float, chance: float, way: str) -> int:
-        """Return the node of this token; add a node if there is none yet."""
+        """Return the node for this token; add a node if there is none yet."""
         if (known := self.child(parent, id)) is not None:
             return known
         self.nodes.append(Node(id, parent, log_prob, chance, WAYS.index(way)))

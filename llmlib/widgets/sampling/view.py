@@ -27,7 +27,7 @@ class SamplingView(View):
     The owner of a model handles the acts "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`), "set"
     (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`), "again", and for
     texts side by side "add", "drop" (`lane`), "use" (`lane`), "race", "clear", "follow" (`lane`, `length`), by setting
-    the traits (see `llmlib.explore.explore_sampling`). While a page writes automatically, with one act "step" or "race"
+    the traits (see `llmlib.explore.explore_sampling`). While a page writes automatically, with one "step" or "race" act
     after another, `writing` says so, and every page that shows this widget can stop it.
     """
 
@@ -91,7 +91,7 @@ class SamplingView(View):
         return str(self.words.get(str(id), ""))
 
     def branches(self) -> list[dict[str, Any]]:
-        """List every written token as a dict per node; the prompt comes first, and children follow parents."""
+        """List all written tokens, one dict per node; the prompt comes first, and children follow parents."""
         nodes = Branches.unpack(self.tree).nodes
         known = [
             {
@@ -144,7 +144,7 @@ def sampling_view(
     *,
     settings: Mapping[str, float | int | None] | None = None,
 ) -> SamplingView:
-    """Show any model's distribution of the next token, before and after each stage.
+    """Show any model's distribution for the next token, before and after each stage.
 
     `stages` holds logits by name: first the model's logits, and then the logits after each stage; −∞ marks a token that
     a stage has ruled out. `settings` are numbers to show beside the stages' names. Raises `ValueError` if there are no

@@ -68,7 +68,7 @@ def draw(view: Explorer) -> str:
 
 
 def _around(values: Sequence[Number]) -> Range:
-    """Return a range slightly wider than that of some numbers, in half powers of ten."""
+    """Return a range slightly wider than the range of some numbers, in half powers of ten."""
     low, high = math.log10(min(values)), math.log10(max(values))
     room = 0.15 + 0.04 * (high - low)
     return 10 ** (math.floor(2 * (low - room)) / 2), 10 ** (math.ceil(2 * (high + room)) / 2)

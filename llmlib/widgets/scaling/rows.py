@@ -33,14 +33,14 @@ def law_row(law: Mapping[str, Any]) -> Row:
 
 
 def model_row(model: Mapping[str, Any]) -> Row:
-    """Return the row of a model (`name`, `parameters`, `tokens`, `source`), or raise `ValueError` for bad numbers."""
+    """Return the row for a model (`name`, `parameters`, `tokens`, `source`), or raise `ValueError` for bad numbers."""
     if not (_positive(model["parameters"]) and _positive(model["tokens"])):
         raise ValueError(f"The model {model['name']!r} needs positive numbers of parameters and tokens.")
     return {"source": "", **model, "parameters": float(model["parameters"]), "tokens": float(model["tokens"])}
 
 
 def machine_row(machine: Mapping[str, Any]) -> Row:
-    """Return the row of a machine with `name`, `peak_flops` (a second), `watts`, `dollars_per_hour` and `source`.
+    """Return the row for a machine with `name`, `peak_flops` (per second), `watts`, `dollars_per_hour` and `source`.
 
     Raises `ValueError` if a number is out of range.
     """
@@ -52,7 +52,7 @@ def machine_row(machine: Mapping[str, Any]) -> Row:
 
 
 def runs_row(name: str, points: Sequence[Sequence[float]]) -> Row:
-    """Return the row of the reader's own runs, each with parameters, tokens and loss, or raise `ValueError`."""
+    """Return the row for the reader's own runs, each with parameters, tokens and loss, or raise `ValueError`."""
     rows = [[float(value) for value in point] for point in points]
     if not all(len(row) == 3 and all(map(_positive, row)) for row in rows):
         raise ValueError(f"Each of the runs {name!r} needs three positive numbers: parameters, tokens and loss.")
@@ -70,13 +70,13 @@ def loss_of(law: Row, parameters: Number, tokens: Number) -> float:
 
 
 def best_for(law: Row, compute: Number) -> tuple[float, float]:
-    """Compute the parameters and tokens that a law finds best for this many FLOPs."""
+    """Compute the best parameters and tokens for this many FLOPs, according to a law."""
     parameters = law["best_size"] * (compute / AT) ** law["size_exponent"]
     return parameters, compute / 6 / parameters
 
 
 def line_of(law: Row, loss: float, steps: int = 120) -> list[tuple[float, float]]:
-    """List points (parameters, tokens) with this loss, from few parameters to many; none for a loss below E."""
+    """List points (parameters, tokens) with this loss, from few parameters to many; no points for a loss below E."""
     gap = loss ** (1 / law["power"]) - law["E"]
     if gap <= 0:
         return []

@@ -1,4 +1,4 @@
-"""The scaling view: from parameters, tokens and machines to loss, FLOPs, days, money and energy, by a scaling law."""
+"""The scaling view: loss, FLOPs, days, money and energy, computed from parameters, tokens, machines and a law."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -85,7 +85,7 @@ class ScalingView(View):
 
     @property
     def loss(self) -> float:
-        """The loss that this law predicts for the reader's model."""
+        """The loss that the current law predicts for the reader's model."""
         return loss_of(self.law, self.place["parameters"], self.place["tokens"])
 
     @property

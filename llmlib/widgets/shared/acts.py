@@ -48,7 +48,7 @@ class Acts:
         self._notices: list[str] = []
 
     def on(self, kind: str, function: Handler, then: Handler | None = None) -> None:
-        """Call `function(**details)` for each act of this kind, and `then()` once after all acts that came together."""
+        """Call `function(**details)` for each act of this kind, and `then()` once after all acts in a message."""
         self.handlers[kind] = (function, then)
 
     def take(self, acts: Sequence[Mapping[str, Any]]) -> None:
@@ -109,7 +109,7 @@ def in_words(error: BaseException) -> str:
 
 def _tried(function: Handler, details: Mapping[str, Any]) -> str:
     """Call a function, and return a description of any error. ipywidgets would swallow the exception, and the reader
-    would wait for ever.
+    would wait forever.
     """
     try:
         function(**details)

@@ -2,8 +2,8 @@
 
 A view is a folder. It holds `view.py` (state, static picture), `view.mjs` (the browser's code), the files that these
 two import, and `view.css`. If that style sheet would be long, each part of the view has its own sheet (`grid.css`),
-loaded after `view.css` in order of name. A view only knows arrays and strings; `llmlib.explore` connects the view to a
-live model. A view has the same name everywhere: `widgets/attention`, `AttentionView`, `attention_view`,
+loaded after `view.css` in alphabetical order. A view only knows arrays and strings; `llmlib.explore` connects the view
+to a live model. A view has the same name everywhere: `widgets/attention`, `AttentionView`, `attention_view`,
 `explore_attention` in `explore/attention`. `on_act` and `widget` (in view.mjs) are the only entry points, and
 everything below applies to all code that uses them.
 
@@ -19,9 +19,9 @@ browser queues the acts: one message is on its way, and the next message carries
 the acts in order, and calls `then`, which computes and shows, once after all of them. An act may only be dropped for a
 newer act of the same name right behind it (`{ latest: "temperature" }`: a slider, a growing text). Every act is
 answered, and `await hub.act(…)` is true if the act was done; if not, put what the reader typed back into the box. A
-function that cannot do an act raises `ValueError` with words for the reader. `hub.line`, the status line, shows these
-words. It also says that Python is working (`view.progress` says how far it has come), that Python is busy with a cell,
-or that the kernel was restarted. Space for this line is always reserved, so nothing moves when a message appears.
+function that cannot do an act raises `ValueError` with a message for the reader. `hub.line`, the status line, shows
+this message. It also says that Python is working (`view.progress` says how far it has come), that Python is busy with a
+cell, or that the kernel was restarted. Space for this line is always reserved, so nothing moves when a message appears.
 Controls that send acts carry `data-acts`, and other controls that need Python carry `data-python`: without Python they
 are switched off.
 
@@ -32,15 +32,15 @@ live model through `llmlib.explore.shared.own_model`, which checks at every laye
 apart.
 
 Texts. A box for text is a `textBox`, or uses `following`. Neither overwrites what the reader types, and both say if a
-text is not used yet. The text survives a restart of the kernel (`ownText` in drafts.mjs). Tokens come as `token_text`
+text has not been used yet. The text survives a kernel restart (`ownText` in drafts.mjs). Tokens come as `token_text`
 writes them (⟨F0 9F⟩ for a part of a character), are shown with `visibleToken`, and go on the page with
-`inReadingOrder`. To let readers step through a text token by token, use `walk` (walk.mjs), with the colours of
-surprise.mjs if these fit. To compare two texts, use a `textPanel`. It is in controls.mjs, with other shared controls
+`inReadingOrder`. To let readers step through a text token by token, use `walk` (walk.mjs), with the colours in
+surprise.mjs if they fit. To compare two texts, use a `textPanel`. It is in controls.mjs, with other shared controls
 (`choice`, and `renew`, which keeps the keyboard's focus in place); the controls for a sampler's settings are in
 settings.mjs.
 
 Binary payloads. Arrays travel as `traitlets.Bytes`, packed as small as the picture allows (attention: a byte per
-weight, the lower triangle). They arrive as a DataView that may start at any offset. Large data come on demand:
+weight, the lower triangle). They arrive as a DataView that may start at any offset. Large data are sent on demand:
 thumbnails first, a head's full weights when the head is opened.
 
 Keys. For a list where Tab reaches one item and arrow keys reach the others, use `roving`. keys.mjs decides where arrow
@@ -66,9 +66,9 @@ few words long.
 Landmarks. A part of a view is a group with a name, never a region, a navigation or a named form. Landmarks need unique
 names on a page, and a notebook may show the same view twice. For the same reason, never use a fixed id.
 
-Tests. Add a row to tests/browser/views.py, and a view is tested: with quick clicks; odd, empty and long texts; another
-theme; axe; a narrow window and one without any room; only the keyboard; no motion; the view twice in a notebook; a
-restart; and a notebook that is opened again.
+Tests. Once a view has a row in tests/browser/views.py, it is tested with quick clicks; odd, empty and long texts;
+another theme; axe; a narrow window and one without any room; only the keyboard; no motion; the view twice in a
+notebook; a restart; and a notebook that is opened again.
 
 anywidget loads a widget's JavaScript from a Blob URL, where a relative `import` fails. So this module joins a widget's
 `view.mjs` and everything that it imports, without the import lines. Only the tests in Node use these lines.
@@ -119,7 +119,7 @@ def _with_imports(file: Path, seen: dict[Path, str]) -> list[str]:
 
 @lru_cache
 def stylesheet(folder: Path, sheets: tuple[Path, ...] = ()) -> str:
-    """Join `shared.css`, the `sheets`, the view's `view.css`, and the style sheets of its parts in order of name."""
+    """Join `shared.css`, the `sheets`, the view's `view.css`, and its parts' style sheets in alphabetical order."""
     own = sorted(folder.glob("*.css"), key=lambda path: (path.name != "view.css", path.name))
     return "".join(path.read_text(encoding="utf-8") for path in (SHARED / "shared.css", *sheets, *own))
 

@@ -18,7 +18,7 @@ _interrupts = 0
 def on_interrupt(function: Callable[[], object]) -> Callable[[], object]:
     """Call `function` when the kernel is interrupted between two cells; return a function that stops these calls.
 
-    A signal handler calls `function` at any moment, so `function` should only set a flag. You can register several
+    A signal handler may call `function` at any moment, so `function` should only set a flag. You can register several
     functions, and all of them are called. Outside a kernel this function has no effect.
     """
     key = object()
@@ -28,7 +28,7 @@ def on_interrupt(function: Callable[[], object]) -> Callable[[], object]:
 
 
 def interrupts() -> int:
-    """Return how often the kernel has been interrupted between cells since the first call of `hear_interrupts`."""
+    """Return how often the kernel has been interrupted between cells since the first call to `hear_interrupts`."""
     return _interrupts
 
 

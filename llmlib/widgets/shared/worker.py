@@ -12,10 +12,10 @@ INTERRUPTED = "You interrupted the kernel, so this was not done."
 
 
 class Worker:
-    """Handles acts in the order of their arrival, does the work that they need, and answers each act.
+    """Handles acts in order of arrival, does the work that they need, and answers each act.
 
     `say` sends a message to the page, and `tell` shows a notice on the page. Without a kernel (in a script or a test),
-    everything is done at once in the caller's thread.
+    everything is done immediately in the caller's thread.
     """
 
     def __init__(self, acts: Acts, say: Callable[[dict[str, Any]], None], tell: Callable[[str], None]):
@@ -28,7 +28,7 @@ class Worker:
     # --- in the kernel's thread ---
 
     def ask(self, client: str, acts: Sequence[Mapping[str, Any]]) -> None:
-        """Do these acts of one page after the acts that are already waiting."""
+        """Do these acts from one page after the acts that are already waiting."""
         with self._lock:
             self._asked.append((client, acts))
             if self.working:

@@ -28,7 +28,7 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Scores:
-    """One number for each answer, the higher the surer, and whether each answer is right."""
+    """One number for each answer (higher means surer), and whether each answer is right."""
 
     name: str
     values: Float[np.ndarray, " answer"]
@@ -69,7 +69,7 @@ class Scores:
         return Counts(*(int(side.sum()) for side in sides))
 
     def threshold_for(self, kept: float | int) -> float:
-        """Find the threshold that lets through as close to `kept` answers as possible; in a tie, the middle threshold.
+        """Find the threshold where the number let through is closest to `kept`; if several tie, return the middle one.
 
         >>> Scores("p", np.array([0.2, 0.5, 0.9]), np.array([True, False, True])).threshold_for(1)
         0.705
@@ -169,7 +169,7 @@ def checked_right(right: Any) -> Bool[np.ndarray, " answer"]:
 
 
 def share(part: int | float, whole: int | float) -> str:
-    """Write a share in percent, or "none" if `whole` is 0.
+    """Write a share as a percentage, or "none" if `whole` is 0.
 
     >>> share(7, 8), share(1, 1000), share(0, 0)
     ('88%', '0.1%', 'none')

@@ -60,7 +60,7 @@ class History:
             del rows[which]
 
     def of(self, kind: str) -> Float[np.ndarray, "record group quantile"]:
-        """Return all records of a kind, the oldest first."""
+        """Return all records of a kind, oldest first."""
         which = KINDS.index(kind)
         return np.array([values[which] for values in self._values]).reshape(-1, len(self.groups), len(QUANTILES))
 

@@ -1,4 +1,4 @@
-"""A live view of questions, with coloured choices and a score; it passes each first answer to Python."""
+"""A live view of questions, with coloured choices and a score; it tells Python the first answer to each question."""
 
 from llmlib.exercises.engine.asking_view.view import QuestionsView
 

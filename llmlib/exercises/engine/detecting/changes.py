@@ -1,7 +1,7 @@
 """Transformations of a tensor, each written once, for results and for arguments.
 
-A flip, for example, may turn the expected result into the attempt's, may be missing from the attempt, or may have
-happened to an argument before everything else.
+A flip, for example, may turn the expected result into the attempt's, may be missing from the attempt, or may have been
+applied to an argument before anything else.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -54,7 +54,7 @@ def _lacks(do: Callable[[Any], Any], trial: Trial, base: Any) -> bool:
 
 
 def of_tensors(x: Tensor) -> Iterator[Change]:
-    """Yield the transformations that act on each number by itself."""
+    """Yield the transformations that act on each number separately."""
     if x.dtype == torch.bool:
         yield from BOOLEANS
     elif x.is_floating_point():

@@ -15,7 +15,7 @@ CASES = 3  # at least this many cases have to agree
 
 
 def parts(e: Examination) -> Iterator[Guess]:
-    """Yield a guess with the simplest product of sizes that is the whole difference in every case."""
+    """Yield a guess with the simplest product of sizes that accounts for the whole difference in every case."""
     ran = [t for t in e.trials if type(t.got) is int and type(t.expected) is int]
     if len(ran) < max(CASES, len(e.trials)) or sum(t.wrong for t in ran) < CASES:
         return

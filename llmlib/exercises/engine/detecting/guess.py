@@ -16,7 +16,7 @@ FEW = 4  # fewer values than this, in a single wrong case, may agree by chance
 
 @dataclass(frozen=True)
 class Guess:
-    """A guess: `fits(trial, base)` says whether the attempt's value comes in this way from `base`, the expected one."""
+    """A guess: `fits(trial, base)` says whether it leads from `base`, the expected value, to the attempt's value."""
 
     finding: Finding
     fits: Callable[[Trial, Any], bool]

@@ -129,7 +129,7 @@ def _is_argument(i: int, trial: Trial, _base: Any) -> bool:
 
 
 def wrapped() -> Guess:
-    """Guess that the right result is in a list or tuple with something else."""
+    """Guess that the right result is in a list or tuple, along with something else."""
     says = "The expected result is there, but you return it together with something else, or in a list."
     return Guess(
         Finding("together with something else", says, "What exactly should your function return?"), _is_among_others
@@ -171,7 +171,7 @@ def _same_numbers(base: Tensor, got: Tensor) -> bool:
 
 
 def untouched_model(e: Examination) -> Iterator[Guess]:
-    """Guess that the result is what a model among the arguments returns for the ids if nobody changes the model."""
+    """Guess that the result is what a model among the arguments, left unchanged, returns for the ids."""
     args = e.trials[0].case.args
     at = next((i for i, arg in enumerate(args) if isinstance(arg, nn.Module)), None)
     ids = next((i for i, arg in enumerate(args) if isinstance(arg, Tensor)), None)

@@ -76,7 +76,7 @@ def _right_in_part(e: Examination, axis: str, most: int) -> bool:
 
 
 def when(e: Examination) -> Finding | None:
-    """Find what all wrong cases have in common, unlike right cases; report it only if nothing else fits as well."""
+    """Find what all wrong cases, and no right cases, have in common; report it only if nothing else fits as well."""
     measured = [(sizes(e.exercise, t), t.wrong) for t in e.trials]
     if all(wrong for _, wrong in measured) or sum(wrong for _, wrong in measured) < 2:
         return None

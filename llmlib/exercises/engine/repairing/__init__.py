@@ -2,5 +2,5 @@
 
 `source` finds the code and makes functions from changed trees; `statements`, `expressions`, `constants`, `calls`,
 `repeated`, `moved` and `missing` propose changes and say what each would mean; `search` tries them one by one.
-The learner reads where the mistake is and what is wrong there, never the change.
+The learner is told where the mistake is and what is wrong there, but never the change.
 """

@@ -56,7 +56,7 @@ COMPARISONS: dict[type, tuple[type, ...]] = {
 
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
-    """Yield each change of one expression; the tree stays changed while the caller looks at it."""
+    """Yield each change to one expression; the tree stays changed while the caller looks at it."""
     for slot in slots(tree):
         node = slot.get()
         for name, says, other in alternatives(slot, node):

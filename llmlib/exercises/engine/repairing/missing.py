@@ -9,7 +9,7 @@ from llmlib.exercises.engine.repairing.edit import Edit, Slot, shown, slots
 
 
 def names(tree: ast.AST) -> Iterator[Edit]:
-    """Yield edits that replace a name by another variable."""
+    """Yield edits that replace a name with another variable."""
     function_names = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
     known = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
     known |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}

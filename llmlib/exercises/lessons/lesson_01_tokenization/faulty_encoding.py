@@ -134,7 +134,7 @@ def _sweep(ids: list[int], rank: Mapping[Pair, int], first_id: int) -> list[int]
 
 
 def _merge_on_the_spot(ids: list[int], rank: Mapping[Pair, int], first_id: int) -> list[int]:
-    """Go through the ids once, from left to right, and try to merge each new token at once with its right neighbour."""
+    """Go through the ids once, from left to right; try to merge each new token immediately with its right neighbour."""
     ids, i = list(ids), 0
     while i + 1 < len(ids):
         if (pair := (ids[i], ids[i + 1])) in rank:

@@ -1,4 +1,4 @@
-"""Exercises of lesson 01 that turn `encode` and `decode` into a complete tokenizer with pieces and special tokens."""
+"""Exercises for lesson 01 that turn `encode` and `decode` into a complete tokenizer with pieces and special tokens."""
 
 import random
 import re
@@ -93,7 +93,7 @@ TOKENIZE = Exercise(
 
 
 def detokenize(ids, tokenizer):
-    """Turn ids into text: write special tokens as their names, and decode all ids between two of them at once."""
+    """Turn ids into text: write special tokens by name, and decode each run of ids between them as a whole."""
     names = {number: name for name, number in tokenizer.special.items()}
     ours = {number: id for id, number in enumerate(tokenizer.numbers)}
     text = ""

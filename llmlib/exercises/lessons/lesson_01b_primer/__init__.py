@@ -1,1 +1,1 @@
-"""Questions of the primer: tensors, gradients, one training step."""
+"""Questions for the primer: tensors, gradients, one training step."""

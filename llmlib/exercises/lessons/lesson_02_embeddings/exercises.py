@@ -1,4 +1,4 @@
-"""Exercises of lesson 02: look up vectors, compare them, and compute position vectors."""
+"""Exercises for lesson 02: look up vectors, compare them, and compute position vectors."""
 
 from pathlib import Path
 
@@ -220,7 +220,7 @@ SINUSOIDAL = Exercise(
 
 
 def move(vectors, k):
-    """Return the vector of position p + k for each vector of a position p: rotate each pair by k times its angle."""
+    """Turn each vector for position p into the vector for position p + k: rotate each pair by k times its angle."""
     angles = k * embeddings.rotary_frequencies(vectors.shape[-1]).to(vectors.dtype)
     sin, cos = vectors[..., 0::2], vectors[..., 1::2]
     moved_sin = sin * angles.cos() + cos * angles.sin()

@@ -1,4 +1,4 @@
-"""Exercises of lesson 03 without trained weights: a head made by hand, and the angles of rotary positions."""
+"""Exercises for lesson 03 without trained weights: a head made by hand, and the angles of rotary positions."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +90,7 @@ NOT_ENOUGH = (
 
 
 def where_it_looks(call, case):
-    """Explain from the scores why the first query that goes wrong does not look where it should."""
+    """Use the scores to explain why the first query that goes wrong does not look where it should."""
     head, *sizes = case.args
     seen = call(lambda w_q, w_k: (head.scores(w_q, w_k), w_q.double(), w_k.double()), *sizes)
     if isinstance(seen, tuple) and len(seen) == 2:
@@ -129,7 +129,7 @@ def first_astray(ids, scores):
 
 
 def about_its_own(w_q, w_k, vocab_size, query):
-    """Say how much the positions change a query's score with its own key, apart from a steady growth over the keys."""
+    """Say how much the positions change a query's score with its own key, apart from steady growth over the keys."""
     by_place = w_q[vocab_size + query] @ w_k[vocab_size:].T  # (key,)
     before = by_place[:query]
     steps = sorted(before.diff().tolist(), key=abs)
@@ -203,7 +203,7 @@ PREVIOUS_OCCURRENCE = Exercise(
 
 
 def turns(n_tokens, d_head, theta):
-    """Return the cosines and the sines for `rotate`, with the axes batch (1), head (1), seq and d_head."""
+    """Return the cosines and sines for `rotate`, with the axes batch (1), head (1), seq and d_head."""
     cos, sin = embeddings.rotary_cos_sin(torch.arange(n_tokens), embeddings.rotary_frequencies(d_head, theta))
     return cos[None, None], sin[None, None]
 

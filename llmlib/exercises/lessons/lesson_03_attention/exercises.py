@@ -1,4 +1,4 @@
-"""Exercises of lesson 03: attention from its mask to the online softmax."""
+"""Exercises for lesson 03: attention from its mask to the online softmax."""
 
 from collections import Counter
 from dataclasses import replace

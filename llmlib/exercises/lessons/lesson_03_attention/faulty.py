@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of lesson 03.
+"""Wrong solutions to the exercises in lesson 03.
 
 They are copies of the reference solutions, with keyword arguments that switch faults on.
 """

@@ -1,4 +1,4 @@
-"""The last exercise of lesson 03's main road: multi-head attention as one torch module."""
+"""The last exercise on lesson 03's main road: multi-head attention as one torch module."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def cases_multi_head(seed):
 
 
 def turns(seq, d_head):
-    """Return the cosines and the sines for `rotate`, with axes for batch and head."""
+    """Return the cosines and sines for `rotate`, with axes for batch and head."""
     frequencies = embeddings.rotary_frequencies(d_head, 10.0)
     cos, sin = embeddings.rotary_cos_sin(torch.arange(seq), frequencies)
     return cos.double()[None, None], sin.double()[None, None]

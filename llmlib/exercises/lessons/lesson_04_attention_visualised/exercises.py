@@ -1,4 +1,4 @@
-"""Exercises of lesson 04: head scores, attention followed through the layers, and interventions."""
+"""Exercises for lesson 04: head scores, attention followed through the layers, and interventions."""
 
 import contextlib
 import copy
@@ -180,7 +180,7 @@ ROLLOUT = Exercise(
 
 
 def ablate_heads(model, ids, layer, head):
-    """Return the model's logits with the output of one head set to zero, and leave the model as it was."""
+    """Return the model's logits with one head's output set to zero, and leave the model as it was."""
     with torch.no_grad(), interpret.ablate(model, [(layer, head)]):
         return model(ids)
 

@@ -1,4 +1,4 @@
-"""Exercises of lesson 05 on the parts of a Transformer, its size and its early logits (`loading` has more)."""
+"""Exercises for lesson 05 on the parts of a Transformer, its size and its early logits (`loading` has more)."""
 
 from functools import lru_cache
 from pathlib import Path

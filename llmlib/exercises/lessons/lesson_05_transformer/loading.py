@@ -1,4 +1,4 @@
-"""Exercises of lesson 05 on other people's weights: their names in a file, and which way round they are stored."""
+"""Exercises for lesson 05 on other people's weights: their names in a file, and which way round they are stored."""
 
 import json
 from pathlib import Path
@@ -125,7 +125,7 @@ def cases_read_tensor(seed):
 
 
 def numbers_of_bytes(call, case):
-    """Check whether the solution turned each byte into a number, too many for the shape."""
+    """Check whether the solution turned each byte into a number, which gives too many numbers for the shape."""
     data, name = case.args
     start, end = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])[name]["data_offsets"]
     try:

@@ -1,4 +1,4 @@
-"""Exercises of lesson 05 that load a whole model: its attention from four matrices, its weights, its sizes."""
+"""Exercises for lesson 05 that load a whole model: its attention from four matrices, its weights, its sizes."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Exercises of lesson 06: targets and loss, the loop, parts of a batch, and what to measure (`steps` has more)."""
+"""Exercises for lesson 06: targets and loss, the loop, parts of a batch, and what to measure (`steps` has more)."""
 
 import math
 from dataclasses import dataclass

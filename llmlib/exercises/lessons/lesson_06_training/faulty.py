@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of lesson 06.
+"""Wrong solutions to the exercises in lesson 06.
 
 They are copies of the reference solutions, with keyword arguments that switch faults on.
 """

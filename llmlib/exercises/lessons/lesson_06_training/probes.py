@@ -1,4 +1,4 @@
-"""Probes of a training loop: what it keeps for autograd, what it returns, and whether it uses a PyTorch optimizer."""
+"""Probes for a training loop: what it keeps for autograd, what it returns, and whether it uses a PyTorch optimizer."""
 
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook

@@ -1,4 +1,4 @@
-"""Exercises of lesson 06 on a single training step: gradients by hand, AdamW, Muon, the learning rate, clipping."""
+"""Exercises for lesson 06 on a single training step: gradients by hand, AdamW, Muon, the learning rate, clipping."""
 
 import math
 from pathlib import Path
@@ -115,7 +115,7 @@ ADAMW_STEP = Exercise(**TEXTS["adamw_step"], reference=adamw_step, cases=cases_a
 
 
 def orthogonalise(gradient, steps):
-    """Bring the singular values of a matrix close to 1, with matrix products only, and keep its singular vectors."""
+    """Use only matrix products to bring a matrix's singular values close to 1, and keep its singular vectors."""
     a, b, c = 3.4445, -4.7750, 2.0315
     is_tall = gradient.shape[0] > gradient.shape[1]
     x = gradient.T if is_tall else gradient
@@ -190,7 +190,7 @@ ORTHOGONALISE = Exercise(
 
 
 def learning_rate_at(step, steps, warmup, peak):
-    """Return the learning rate of a step: a straight line up to `peak`, then half a cosine wave down to 0."""
+    """Return the learning rate for a step: a straight line up to `peak`, then half a cosine wave down to 0."""
     if step < warmup:
         return peak * (step + 1) / warmup
     passed = (step - warmup) / (steps - warmup)
@@ -268,7 +268,7 @@ def next_token_loss(logits, targets):
 
 
 def fit(weights, loss_of, batches, rates, limit):
-    """Take one AdamW step for each batch, at the rate of that step; return the new weights and the losses."""
+    """Take one AdamW step for each batch, at that step's rate; return the new weights and the losses."""
     averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
     for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
         weights = [w.detach().requires_grad_() for w in weights]

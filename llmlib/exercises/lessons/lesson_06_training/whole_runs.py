@@ -1,4 +1,4 @@
-"""Exercises of lesson 06 around the loop: a model's weights by name, their initial values, and a training run."""
+"""Exercises in lesson 06 around the loop: a model's weights by name, their initial values, and a training run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +81,7 @@ def first_weight(name, shape, n_layers, draw):
 
 @dataclass(frozen=True)
 class Draw:
-    """Draw numbers of mean 0 and standard deviation 1: the same shape always gets the same numbers."""
+    """Draw numbers with mean 0 and standard deviation 1: the same shape always gets the same numbers."""
 
     seed: int
 
@@ -123,7 +123,7 @@ FIRST_WEIGHT = Exercise(
 
 
 def learn(weights, logits_of, batches, rates):
-    """Run `fit` on a dictionary of named weights; return a list of the new weights, in the same order, and losses."""
+    """Run `fit` on a dictionary of named weights; return the list of new weights, in the same order, and the losses."""
 
     def loss_of(values, batch):
         inputs, targets = batch

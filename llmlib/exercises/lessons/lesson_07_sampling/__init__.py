@@ -1,1 +1,1 @@
-"""Exercises and questions of lesson 07, Sampling."""
+"""Exercises and questions for lesson 07, Sampling."""

@@ -1,4 +1,4 @@
-"""Exercises of lesson 07 about automata: which tokens may come next, and when the text may end."""
+"""Exercises for lesson 07 about automata: which tokens may come next, and when the text may end."""
 
 import math
 import random
@@ -17,7 +17,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def allowed_tokens(moves, state, tokens):
-    """Return the ids of the tokens whose bytes the automaton can all follow, one after the other, from this state."""
+    """Return the ids of the tokens all of whose bytes the automaton can follow, in order, from this state."""
     allowed = []
     for id, token in enumerate(tokens):
         at = state

@@ -1,4 +1,4 @@
-"""Functions that several exercises of lesson 07 share: the draw, the temperature, the penalty."""
+"""Functions shared by several exercises in lesson 07: the draw, the temperature, the penalty."""
 
 from llmlib.sampling import logits as rules
 
@@ -9,10 +9,10 @@ def draw(probabilities, u):
 
 
 def probabilities_at(logits, temperature):
-    """Return the distribution at a temperature; at 0 the first of the likeliest tokens has probability 1."""
+    """Return the distribution at a temperature; at 0, the first of the likeliest tokens has probability 1."""
     return rules.scale_temperature(logits, temperature).softmax(dim=-1)
 
 
 def penalise_repetition(logits, ids, penalty):
-    """Lower the logits of the tokens in the same row of ids: divide positive logits by the penalty, multiply others."""
+    """Lower the logits of tokens in the same row of ids: divide positive ones by the penalty, multiply others by it."""
     return rules.penalise_repetition(logits, rules.count_tokens(ids, logits.shape[-1]), penalty)

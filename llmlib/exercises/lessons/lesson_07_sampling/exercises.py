@@ -1,4 +1,4 @@
-"""Exercises of lesson 07: draw from a distribution, change its temperature, cut it, penalise and measure repetition."""
+"""Exercises in lesson 07: draw from a distribution, change its temperature, cut it, penalise and measure repetition."""
 
 import random
 from pathlib import Path

@@ -30,7 +30,7 @@ def faulty_write(
     past=None,
     by="own",
 ):
-    """Write with faults; `order` lists the rules in their order, `past` is the result of a draw past the last token."""
+    """Write with faults; `order` lists the rules in order, and `past` is the result of a draw past the last token."""
     penalty = 1 / penalty if by == "turned round" else penalty
 
     def read(new, text):

@@ -1,1 +1,1 @@
-"""Exercises and questions of lesson 08, Instruction tuning."""
+"""Exercises and questions for lesson 08, Instruction tuning."""

@@ -1,4 +1,4 @@
-"""Exercises of lesson 08: the chat format, the mask, packing, and what a score is worth (`lora` has more)."""
+"""Exercises for lesson 08: the chat format, the mask, packing, and what a score is worth (`lora` has more)."""
 
 import random
 from pathlib import Path
@@ -42,7 +42,7 @@ def chat_text(messages):
 
 
 def conversation(*contents, first="user"):
-    """Make messages of two speakers who take turns."""
+    """Make messages from two speakers who take turns."""
     roles = ("user", "assistant") if first == "user" else ("assistant", "user")
     return [{"role": roles[i % 2], "content": content} for i, content in enumerate(contents)]
 

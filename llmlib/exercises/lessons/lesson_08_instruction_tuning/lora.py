@@ -1,4 +1,4 @@
-"""Exercises of lesson 08 on LoRA: a detour by itself, merged and in a model, and how much a low rank keeps."""
+"""Exercises for lesson 08 on LoRA: a detour by itself, merged and in a model, and how much a low rank keeps."""
 
 import copy
 from functools import lru_cache
@@ -28,7 +28,7 @@ def lora_linear(x, w, a, b, alpha):
 
 
 def merged(w, a, b, alpha):
-    """Return the single matrix that does what `w` and its adapter do together."""
+    """Return the single matrix that has the same effect as `w` and its adapter."""
     return w + alpha / a.shape[0] * (b @ a)
 
 
@@ -143,7 +143,7 @@ def small_weights(seed):
 
 
 def of_somebody_else(layer, inputs, y):
-    """Stand in for a hook that other code has set before; it does not change anything."""
+    """Stand in for a hook set earlier by other code; it changes nothing."""
 
 
 def cases_adapted(seed):

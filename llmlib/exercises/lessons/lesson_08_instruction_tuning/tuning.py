@@ -1,4 +1,4 @@
-"""The tuning exercise of lesson 08: low-rank detours that learn only the assistant's answers."""
+"""The tuning exercise for lesson 08: low-rank detours that learn only the assistant's answers."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,7 @@ def cases_learn_answers(seed):
     generator = torch.Generator().manual_seed(seed)
 
     def conversation(*lengths, ended=True):
-        """Make a conversation's ids: questions and answers of these lengths in turn."""
+        """Make a conversation's ids: alternating questions and answers of these lengths."""
         ids = []
         for turn, length in enumerate(lengths):
             said = torch.randint(3, 9, (length,), generator=generator).tolist()
@@ -75,7 +75,7 @@ def cases_learn_answers(seed):
 
 
 def frozen(call, case):
-    """Say what in the result is still connected to the training run, if anything is."""
+    """Say what in the result is still connected to the training run, if anything."""
     matrices, losses = call(*case.args)
     if any(isinstance(loss, torch.Tensor) for loss in losses):
         return "Your losses are tensors. `learn` returns numbers: pass them on as they are."

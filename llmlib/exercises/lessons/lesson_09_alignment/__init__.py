@@ -1,1 +1,1 @@
-"""Exercises and questions of lesson 09, Alignment."""
+"""Exercises and questions for lesson 09, Alignment."""

@@ -1,4 +1,4 @@
-"""Exercises of lesson 09: a reward from preferences, DPO, rewards that can be cheated (`policy` has more)."""
+"""Exercises for lesson 09: a reward from preferences, DPO, rewards that can be cheated (`policy` has more)."""
 
 import random
 from pathlib import Path
@@ -55,7 +55,7 @@ def cases_answer_log_probs(seed):
 
 
 def unlikely_token(case, distance):
-    """Make an answer of one token, whose logit is `distance` below the logit of another token."""
+    """Make a one-token answer, whose logit is `distance` below the logit of another token."""
     logits = case.args[0].new_tensor([[[distance, 0.0], [0.0, 0.0]]])
     return logits, torch.tensor([[0, 1]]), torch.tensor([[False, True]])
 
@@ -110,7 +110,7 @@ PREFERENCE_LOSS = Exercise(
 
 
 def best_of_n(rewards, values):
-    """Return the mean, over the prompts, of the true value of the answer with the highest reward."""
+    """For each prompt, take the answer with the highest reward; return the mean true value of these answers."""
     return values.gather(1, rewards.argmax(1, keepdim=True)).mean()
 
 
@@ -138,7 +138,7 @@ BEST_OF_N = Exercise(**TEXTS["best_of_n"], reference=best_of_n, cases=cases_best
 
 
 def dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta):
-    """Compute the mean Bradley–Terry loss of the pairs.
+    """Compute the mean Bradley–Terry loss over the pairs.
 
     The reward of an answer is beta · (log-probability under the policy − log-probability under the reference).
     """

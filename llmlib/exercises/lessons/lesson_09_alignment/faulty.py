@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises of lesson 09.
+"""Wrong solutions to the exercises in lesson 09.
 
 They are copies of the reference solutions, with keyword arguments that switch faults on.
 """
@@ -256,7 +256,7 @@ def faulty_worth_answering(
 
 
 def _gain(chance: Tensor, wrong: float, weighs: WorthAnsweringWeighs) -> Tensor:
-    """Weigh the gain of a right answer against the cost of a wrong one."""
+    """Weigh the gain from a right answer against the cost of a wrong one."""
     match weighs:
         case "chances":
             return chance - (1 - chance) * wrong

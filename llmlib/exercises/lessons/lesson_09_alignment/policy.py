@@ -1,4 +1,4 @@
-"""Exercises of lesson 09 on the policy gradient: REINFORCE, advantages in a group, PPO's clip, a KL estimate."""
+"""Exercises for lesson 09 on the policy gradient: REINFORCE, advantages in a group, PPO's clip, a KL estimate."""
 
 import random
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A property that several losses of lesson 09 share."""
+"""A property shared by several losses in lesson 09."""
 
 import math
 

@@ -1,1 +1,1 @@
-"""Exercises and questions of lesson 10, Scaling laws."""
+"""Exercises and questions for lesson 10, Scaling laws."""

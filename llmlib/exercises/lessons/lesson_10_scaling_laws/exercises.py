@@ -1,4 +1,4 @@
-"""Exercises of lesson 10: the cost of training, a robust loss, the best size for a budget, training for longer."""
+"""Exercises for lesson 10: the cost of training, a robust loss, the best size for a budget, training for longer."""
 
 import math
 import random
@@ -25,7 +25,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def training_cost(n_layers, d_model, d_mlp, vocab_size, tokens):
-    """Return the FLOPs of training: 6 for each token and each weight that takes part in a matrix product."""
+    """Return the FLOPs that training takes: 6 for each token and each weight that takes part in a matrix product."""
     weights_per_layer = 4 * d_model**2 + 3 * d_model * d_mlp
     weights = n_layers * weights_per_layer + vocab_size * d_model
     return 6 * weights * tokens
@@ -102,7 +102,7 @@ HUBER = Exercise(
 
 
 def lowest_point(sizes, losses):
-    """Return the size at the bottom of a parabola that is fitted to the losses over the logarithm of the size."""
+    """Return the size at the bottom of a parabola fitted to the losses against the logarithm of the size."""
     x = np.log(sizes)
     middle = x.mean()
     bend, slope, _ = np.polyfit(x - middle, losses, 2)

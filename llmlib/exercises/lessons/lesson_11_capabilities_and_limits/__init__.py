@@ -1,1 +1,1 @@
-"""Exercises and questions of lesson 11, Capabilities and limits."""
+"""Exercises and questions for lesson 11, Capabilities and limits."""

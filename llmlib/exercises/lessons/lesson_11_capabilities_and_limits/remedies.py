@@ -1,4 +1,4 @@
-"""Exercises of lesson 11 that work around limits: find documents, lengthen the context, call tools."""
+"""Exercises for lesson 11 that work around limits: find documents, lengthen the context, call tools."""
 
 import math
 import random
@@ -101,7 +101,7 @@ LONGER_THETA = Exercise(
 
 
 def agent(model, tools, task, max_calls):
-    """Let the model call tools and see the results, and return its answer, or None if it wants too many calls."""
+    """Let the model call tools and see the results, and return its answer, or None if it asks for too many calls."""
     transcript = [task]
     for calls in range(max_calls + 1):
         name, argument = model(transcript)
@@ -130,7 +130,7 @@ def calls_in(transcript):
 
 @dataclass(frozen=True)
 class Model:
-    """The base class of the scripted models: each takes a list, and raises an error if it is asked too often."""
+    """The base class for the scripted models: each takes a list, and raises an error if it is asked too often."""
 
     turns: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 
@@ -144,7 +144,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Script(Model):
-    """A model that makes these calls one after the other, and then answers with all that it has seen."""
+    """A model that makes these calls one after the other, and then answers with everything it has seen."""
 
     steps: tuple[tuple[str, str], ...]
     answers: str | None = None  # the answer, instead of all that the model has seen

@@ -39,7 +39,7 @@ def rotate(x, cos, sin):
 
 
 def turns(n_tokens, d_head, theta):
-    """Return the cosines and the sines for `rotate`, with axes for batch and head: 1, 1, seq, d_head."""
+    """Return the cosines and sines for `rotate`, with axes for batch and head: 1, 1, seq, d_head."""
     angles = torch.arange(n_tokens)[:, None] * theta ** (-torch.arange(0, d_head, 2) / d_head)
     angles = angles.repeat(1, 2)[None, None]
     return angles.cos(), angles.sin()
@@ -65,12 +65,12 @@ class MultiHeadAttention(nn.Module):
 
 
 def rotary_frequencies(d_head, theta=10_000.0):
-    """Return the radians per position, for each pair of channels."""
+    """Return the radians per position for each pair of channels."""
     return theta ** -(torch.arange(0, d_head, 2, dtype=torch.float32) / d_head)
 
 
 def rotary_cos_sin(positions, frequencies):
-    """Return cosine and sine of each position's angles; channels i and i + d_head/2 share one."""
+    """Return the cosines and sines of each position's angles; channels i and i + d_head/2 share an angle."""
     angles = (positions.float()[..., None] * frequencies).repeat(*[1] * positions.ndim, 2)
     return angles.cos(), angles.sin()
 

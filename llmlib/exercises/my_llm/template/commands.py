@@ -51,7 +51,7 @@ def read_tokenizer(path):
 
 
 def begin(text, n_merges=200):
-    """Make a small new model for a text, and its tokenizer, with merges from the first 20,000 characters."""
+    """Make a small new model and tokenizer for a text, with merges from its first 20,000 characters."""
     merges, draw = learn_merges(text[:20_000], n_merges), partial(torch.randn, generator=CHANCE)
     names, n = ("<|endoftext|>", "<|user|>", "<|assistant|>"), 256 + len(merges)
     config = Config(n + 3, 64, 4, 4, 2, 176, 16, 128)

@@ -28,7 +28,7 @@ def swiglu(gate, up):
 
 
 def swiglu_mlp(x, gate, up, down):
-    """Compute the gated MLP of Llama from its three matrices."""
+    """Compute Llama's gated MLP from its three matrices."""
     return (F.silu(x @ gate.T) * (x @ up.T)) @ down.T
 
 

@@ -12,7 +12,7 @@ def most_common_pair(ids):
 
 
 def merge(ids, pair, new_id):
-    """Replace each occurrence of the pair by the new id, from left to right."""
+    """Replace each occurrence of the pair with the new id, from left to right."""
     merged, i = [], 0
     while i < len(ids):
         found = tuple(ids[i : i + 2]) == pair
@@ -22,7 +22,7 @@ def merge(ids, pair, new_id):
 
 
 def learn_merges(text, n_merges):
-    """Merge the commonest pair again and again; pair number i makes the token 256 + i."""
+    """Merge the commonest pair again and again; pair number i becomes token 256 + i."""
     ids, merges = list(text.encode()), []
     while len(merges) < n_merges and (pair := most_common_pair(ids)):
         ids = merge(ids, pair, 256 + len(merges))
@@ -31,7 +31,7 @@ def learn_merges(text, n_merges):
 
 
 def encode(text, merges):
-    """Turn a text into its bytes, then apply each merge, in the order in which it was learned."""
+    """Turn a text into its bytes, then apply the merges in the order in which they were learned."""
     ids = list(text.encode())
     for number, pair in enumerate(merges):
         if pair[0] in ids:  # a real model has 49,000 merges
@@ -64,7 +64,7 @@ def tokenize(text, tokenizer):
 
 
 def detokenize(ids, tokenizer):
-    """Turn ids into text: write special tokens by name, and decode all ids between two of them together."""
+    """Turn ids into text: write special tokens by name, and decode each run of ids between them as a whole."""
     names = {number: name for name, number in tokenizer.special.items()}
     ours = {number: id for id, number in enumerate(tokenizer.numbers)}
     text = ""

@@ -18,7 +18,7 @@ def next_token_loss(logits, targets):
 
 
 def learning_rate_at(step, steps, warmup, peak):
-    """Return the learning rate of a step: a straight line up to `peak`, then half a cosine wave down to 0."""
+    """Return the learning rate for a step: a straight line up to `peak`, then half a cosine wave down to 0."""
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
@@ -38,7 +38,7 @@ def adamw_step(w, gradient, m, v, t, lr):
 
 
 def fit(weights, loss_of, batches, rates, limit):
-    """Take one AdamW step for each batch, at the rate of that step; return the new weights and the losses."""
+    """Take one AdamW step for each batch, at that step's rate; return the new weights and the losses."""
     averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
     for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
         weights = [w.detach().requires_grad_() for w in weights]
@@ -71,7 +71,7 @@ def first_weight(name, shape, n_layers, draw):
 
 
 def learn(weights, logits_of, batches, rates):
-    """Run `fit` on a dictionary of named weights; return a list of the new weights, in the same order, and losses."""
+    """Run `fit` on a dictionary of named weights; return the list of new weights, in the same order, and the losses."""
 
     def loss_of(values, batch):
         return next_token_loss(logits_of(batch[0], dict(zip(weights, values))), batch[1])

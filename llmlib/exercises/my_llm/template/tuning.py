@@ -27,7 +27,7 @@ def targets(ids, mask):
 
 
 def merged(w, a, b, alpha):
-    """Return the single matrix that does what w and its low-rank detour do together."""
+    """Return the single matrix that has the same effect as w and its low-rank detour."""
     return w + alpha / a.shape[0] * (b @ a)
 
 

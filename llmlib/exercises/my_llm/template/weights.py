@@ -22,7 +22,7 @@ def our_name(name, names):
 
 
 def read_tensor(data, name):
-    """Read a tensor of a safetensors file. Eight bytes hold the header's length, and the header lists the tensors."""
+    """Read a tensor from a safetensors file. Eight bytes hold the header's length, and the header lists the tensors."""
     begin = 8 + int.from_bytes(data[:8], "little")
     about = json.loads(data[8:begin])[name]
     start, end = about["data_offsets"]

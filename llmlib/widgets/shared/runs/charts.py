@@ -44,7 +44,7 @@ class Frame(NamedTuple):
 def charts(pairs: Pairs, titles: Sequence[str], caps: bool, from_zero: Sequence[bool]) -> str:
     """Draw what each run measured: a large chart of the first value, with dashed lines, and small charts of the others.
 
-    `caps`: a run that diverges, far above where the runs began, does not flatten the other curves.
+    With `caps`, a run that diverges far above where the runs began does not flatten the other curves.
     """
     to = max([1, *(about["steps"] or about["step"] for about, _, _ in pairs)])
     parts = []
@@ -91,7 +91,7 @@ def _lines(frame: Frame, pairs: Pairs, which: int) -> list[str]:
 
 
 def legends(pairs: Pairs, words: Sequence[str]) -> tuple[str, float]:
-    """Write below the charts each run's colour, its words in `words`, and why it failed; also return the next y."""
+    """Below the charts, write each run's colour, its words in `words`, and why it failed; also return the next y."""
     parts, y = [], BELOW
     for k, (about, _, _) in enumerate(pairs):
         parts.append(f'<rect x="8" y="{y - 10:g}" width="14" height="10" rx="2" fill="{colour(k)}"/>')
@@ -104,7 +104,7 @@ def legends(pairs: Pairs, words: Sequence[str]) -> tuple[str, float]:
 
 
 def thinned(steps: np.ndarray, values: np.ndarray, most: int) -> list[tuple[float, float]]:
-    """Reduce a line to `most` points; each is the mean of neighbouring points, at the last step of these points.
+    """Reduce a line to `most` points; each is the mean of neighbouring points, placed at their last step.
 
     >>> thinned(np.array([1, 2, 3, 4]), np.array([8.0, 6.0, 3.0, 1.0]), 2)
     [(2.0, 7.0), (4.0, 2.0)]

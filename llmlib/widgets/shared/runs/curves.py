@@ -9,7 +9,7 @@ MOST = 1024  # points of a curve: more than a screen can show
 
 
 class Curve:
-    """A curve of at most `MOST` points; before there would be more, every two neighbouring points become one.
+    """A curve of at most `MOST` points; to stay within this limit, every two neighbouring points become one.
 
     A point stores its first and last steps and, for each value, the mean, the lowest and the highest, so that a single
     spike among 100,000 steps still shows. Adding a step takes the same time at any length.

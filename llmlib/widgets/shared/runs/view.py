@@ -102,7 +102,7 @@ class RunsView(View):
         """Set the traits that a subclass adds."""
 
     def pairs(self) -> list[tuple[dict[str, Any], Curve, Curve]]:
-        """List for each run its description, the curve of its steps, and its dashed curve."""
+        """For each run, list its description, the curve of its steps, and its dashed curve."""
         return [(about, *pair) for about, pair in zip(self._about, self._curves)]
 
 
