@@ -176,7 +176,7 @@ def _download_from_hub(repo_id: str) -> Path:
         raise DownloadError(f"{repo_id} is only for people who have accepted its licence. {remedy}") from error
     except RepositoryNotFoundError as error:
         raise DownloadError(
-            f"The Hugging Face hub has no model {repo_id!r} that you may read. Check the spelling."
+            f"The Hugging Face hub has no model {repo_id!r} that you can access. Check the spelling."
         ) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError, OSError) as error:
         raise DownloadError(

@@ -35,7 +35,7 @@ def generate_text(
     stops = [stop] if isinstance(stop, str) else list(stop or ())
     if wrong := [one for one in stops if not isinstance(one, str)]:
         raise ValueError(
-            f"A stop string must be a string, got {wrong[0]!r}. To stop at a token's id, use end_ids of generate."
+            f"A stop string must be a string, got {wrong[0]!r}. To stop at a token, pass its id to generate as end_ids."
         )
     if "" in stops:
         raise ValueError("A stop string is empty, and would end every text at once. Leave it out.")

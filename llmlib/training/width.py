@@ -34,7 +34,7 @@ def widened(base: TransformerConfig, times: int) -> TransformerConfig:
 
 @torch.no_grad()
 def maximal_update(model: Transformer, base: TransformerConfig) -> float:
-    """Make a fresh model learn as fast as the narrow `base` does at the same rate; return base width / model width.
+    """Make a fresh model learn as fast as the narrow `base` at the same learning rate; return base width / model width.
 
     The matrices of the blocks start smaller, by the square root of this factor, and the logits are multiplied by the
     factor, in the final norm. The rest is up to you: multiply the rate of the matrices by the factor, and give tables,

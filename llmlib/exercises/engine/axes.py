@@ -1,4 +1,4 @@
-"""Names for axes, and a search for the axis that a result lacks."""
+"""Names for axes, and a search for the axis that is missing from a result."""
 
 from collections.abc import Sequence
 

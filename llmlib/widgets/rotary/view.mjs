@@ -39,11 +39,11 @@ export function moved(which, value, query, key, most) {
   return { query: both + query - key, key: both };
 }
 
-/** Write the period of a frequency: 1 -> "6.3 positions a turn"; 0 -> "never turns". */
+/** Write the period of a frequency: 1 -> "6.3 positions per turn"; 0 -> "never turns". */
 export function period(frequency) {
   if (!frequency) return "never turns";
   const length = (2 * Math.PI) / Math.abs(frequency);
-  return `${length.toLocaleString("en", { maximumFractionDigits: length < 100 ? 1 : 0 })} positions a turn`;
+  return `${length.toLocaleString("en", { maximumFractionDigits: length < 100 ? 1 : 0 })} positions per turn`;
 }
 
 /**

@@ -30,7 +30,7 @@ export const METRICS = [
     fromZero: true,
     logs: true,
   },
-  { name: "tokens a second", title: "Tokens a second", unit: "", write: whole, fromZero: true },
+  { name: "tokens per second", title: "Tokens per second", unit: "", write: whole, fromZero: true },
 ];
 
 /** Describe the numbers of a run's last step in words. */
@@ -41,7 +41,7 @@ export function numbersOf(run) {
     const lowest = `lowest ${METRICS[0].write(run.best)} at step ${whole(run.best_step)}`;
     parts.push(`validation ${METRICS[0].write(run.validation_loss)} (${lowest})`);
   }
-  if (run.tokens_per_second !== undefined) parts.push(`${whole(run.tokens_per_second)} tokens a second`);
+  if (run.tokens_per_second !== undefined) parts.push(`${whole(run.tokens_per_second)} tokens per second`);
   return parts.join(" · ");
 }
 

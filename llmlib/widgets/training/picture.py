@@ -15,7 +15,7 @@ from llmlib.widgets.training.history import History
 WIDTH = 860
 STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # the colours of canvas.mjs's light theme
 DECADES = 3  # powers of ten between the ends of these colours
-TITLES = ("Loss (nats per token)", "Learning rate", "Gradient norm", "Tokens a second")
+TITLES = ("Loss (nats per token)", "Learning rate", "Gradient norm", "Tokens per second")
 
 
 @runtime_checkable

@@ -105,7 +105,7 @@ def tuning_view(
     mask: Sequence[bool] | None = None,
     titles: tuple[str, str] = ("base", "tuned"),
 ) -> TuningView:
-    """Show what changed between any two models over one text: `base` and `tuned` are their logits after each token.
+    """Show what changed from one model to another on a text: `base` and `tuned` are their logits after each token.
 
     `spans` are the messages, `(role, first token, token after the last)`; without `spans`, the whole text is one
     message. `mask` says which tokens were trained on. Raises `ValueError` if there are no tokens, or if sizes disagree.

@@ -56,8 +56,8 @@ test("the key never stands after the query, and both stay inside", () => {
 });
 
 test("periods in words", () => {
-  assert.equal(period(1), "6.3 positions a turn");
-  assert.equal(period(0.001), "6,283 positions a turn");
+  assert.equal(period(1), "6.3 positions per turn");
+  assert.equal(period(0.001), "6,283 positions per turn");
   assert.equal(period(0), "never turns");
 });
 

@@ -80,6 +80,6 @@ test("samples of several runs at one time", () => {
 
 test("the last step of a run in words", () => {
   const run = { loss: 1.5, validation_loss: 1.75, best: 1.7, best_step: 200, tokens_per_second: 5200.4 };
-  assert.equal(numbersOf(run), "loss 1.500 · validation 1.750 (lowest 1.700 at step 200) · 5,200 tokens a second");
+  assert.equal(numbersOf(run), "loss 1.500 · validation 1.750 (lowest 1.700 at step 200) · 5,200 tokens per second");
   assert.equal(numbersOf({}), "");
 });
