@@ -104,7 +104,7 @@ IDLE = {
 
 
 def _does_nothing(attempt: Callable[..., Any], outcome: Outcome) -> bool:
-    """Return whether the attempt is not written yet: it raises NotImplementedError, or returns `...` or nothing."""
+    """Return whether the attempt is not written yet: it raises NotImplementedError, returns `...`, or is empty."""
     if outcome.error:
         return isinstance(outcome.error, NotImplementedError) and _raised_in_python(outcome.error)
     if outcome.value is not None or (code := code_of(attempt)) is None:
