@@ -1,4 +1,4 @@
-"""Attention: each query reads the values whose keys match it."""
+"""Compute attention: each query reads the values whose keys match it."""
 
 from collections.abc import Iterable
 
@@ -21,10 +21,11 @@ SHORT = 512  # tokens; up to this length a bfloat16 training step on a CPU is qu
 def causal_mask(
     n_query: int, n_key: int, window: int | None = None, device: torch.device | str | None = None
 ) -> Bool[Tensor, "query key"]:
-    """Return a mask that is True where a query may attend to a key: at its own position and at earlier positions.
+    """Return a mask that is True where a query may attend to a key.
 
-    With a `window`, a query may only attend to the last `window` of these positions. The queries are at the last
-    `n_query` of the `n_key` positions, as when a cache holds the earlier keys.
+    A query may attend to its own position and to earlier positions. With a `window`, it may only attend to the last
+    `window` of these positions. The queries are taken to be at the last `n_query` of the `n_key` positions, as is the
+    case when a cache holds the earlier keys.
 
     >>> causal_mask(2, 4).int()
     tensor([[1, 1, 1, 0],
@@ -54,7 +55,7 @@ def softmax(x: Float[Tensor, "*axes"], dim: int = -1) -> Float[Tensor, "*axes"]:
 def attention_scores(
     q: Float[Tensor, "*batch query d_head"], k: Float[Tensor, "*batch key d_head"]
 ) -> Float[Tensor, "*batch query key"]:
-    """Score how well each query matches each key: q·k / √d_head (Vaswani et al., 2017, section 3.2.1).
+    """Score how well each query matches each key, as q·k / √d_head (Vaswani et al., 2017, section 3.2.1).
 
     The tensors may have any leading axes, such as heads and batches.
 
@@ -88,7 +89,7 @@ def scaled_dot_product_attention(
     v: Float[Tensor, "*batch key d_value"],
     mask: Bool[Tensor, "*#batch query key"] | None = None,
 ) -> Float[Tensor, "*batch query d_value"]:
-    """Compute softmax(q·kᵀ / √d_head) · v: attention in three lines (Vaswani et al., 2017, equation 1).
+    """Compute attention in three lines of code: softmax(q·kᵀ / √d_head) · v (Vaswani et al., 2017, equation 1).
 
     The tensors may have any leading axes, such as heads and batches.
 
@@ -114,13 +115,16 @@ def split_heads(x: Float[Tensor, "batch seq width"], n_heads: int) -> Float[Tens
 
 
 def _check_whole(n_heads: int) -> None:
-    """Refuse n_heads=2.0: einops would cache it under the same key as 2, and later fail for callers who pass 2."""
+    """Refuse n_heads=2.0.
+
+    einops would cache it under the same key as 2, and would later fail for callers who pass 2.
+    """
     if not isinstance(n_heads, int):
         raise TypeError(f"n_heads must be a whole number, got {n_heads!r}. Did you divide with / instead of //?")
 
 
 def merge_heads(z: Float[Tensor, "batch head seq d_head"]) -> Float[Tensor, "batch seq width"]:
-    """Put the heads' vectors side by side again; this undoes `split_heads`.
+    """Put the heads' vectors side by side again, which undoes `split_heads`.
 
     >>> merge_heads(torch.tensor([[[[0.0, 1.0]], [[2.0, 3.0]]]]))
     tensor([[[0., 1., 2., 3.]]])
@@ -144,13 +148,13 @@ def share_heads(kv: Float[Tensor, "batch kv_head key d_head"], n_heads: int) -> 
 def online_softmax(
     blocks: Iterable[tuple[Float[Tensor, "query _"], Float[Tensor, "_ d_head"]]],
 ) -> Float[Tensor, "query d_head"]:
-    """Compute softmax(scores) · values in one pass over blocks of (scores, values); memory holds one block at a time.
+    """Compute softmax(scores) · values in one pass over blocks of (scores, values).
 
-    The largest score so far is subtracted before exp. When a larger score appears, the sums so far are scaled down to
-    match. This is the heart of FlashAttention. Scores may be -inf (masked), but each query needs a finite score in the
-    first block. Raises `ValueError` if there are no blocks. Sources: Milakov and Gimelshein (2018), "Online normalizer
-    calculation for softmax", algorithm 3; for the version with values, Dao et al. (2022), "FlashAttention", section
-    3.1.
+    Only one block has to be in memory at a time. The largest score so far is subtracted before exp. When a larger score
+    appears, the sums so far are scaled down to match. This is the heart of FlashAttention. Scores may be -inf (masked),
+    but each query needs a finite score in the first block. Raises `ValueError` if there are no blocks. Sources: Milakov
+    and Gimelshein (2018), "Online normalizer calculation for softmax", algorithm 3; for the version with values, Dao et
+    al. (2022), "FlashAttention", section 3.1.
 
     >>> scores, values = torch.tensor([[0.0, 1.0, 2.0]]), torch.eye(3)
     >>> online_softmax([(scores[:, :2], values[:2]), (scores[:, 2:], values[2:])])
@@ -177,7 +181,8 @@ def online_softmax(
 def rotation_at(positions: Int[Tensor, "#batch seq"], config: TransformerConfig, dtype: torch.dtype) -> CosSin | None:
     """Return the cosines and sines that rotate queries and keys at `positions`, or None if positions are not rotary.
 
-    Both tensors are Float[Tensor, "#batch 1 seq d_head"]: all heads share one rotation. See `llmlib.embeddings.rotate`.
+    Both tensors are Float[Tensor, "#batch 1 seq d_head"], because all heads share one rotation. See
+    `llmlib.embeddings.rotate`.
     """
     if config.positions != "rotary":
         return None
@@ -186,9 +191,9 @@ def rotation_at(positions: Int[Tensor, "#batch seq"], config: TransformerConfig,
 
 
 class KVCache:
-    """Stores one layer's keys and values, in memory that is reserved once for `max_seq_len` positions.
+    """Stores one layer's keys and values in memory that is reserved once, for `max_seq_len` positions.
 
-    With a cache, a new token needs only one query against the stored keys and values; nothing earlier has to be
+    With a cache, a new token needs only one query against the stored keys and values, so nothing earlier has to be
     recomputed.
     """
 
@@ -221,7 +226,7 @@ class Attention(Observed):
     Sources: Vaswani et al. (2017); Ainslie et al. (2023), "GQA", for groups; Dehghani et al. (2023),
     "Scaling Vision Transformers to 22 Billion Parameters", for the norm of queries and keys.
 
-    `seed` and `device` are as in `Transformer`. Hook points: `hook_q`, `hook_k` (after rotation), `hook_v`,
+    `seed` and `device` mean the same as in `Transformer`. Hook points: `hook_q`, `hook_k` (after rotation), `hook_v`,
     `hook_scores`, `hook_pattern`, `hook_z`.
 
     >>> config = TransformerConfig.for_part(d_model=16, n_heads=4, n_kv_heads=2, positions="rotary")
@@ -289,7 +294,7 @@ class Attention(Observed):
         return einsum(pattern, v, "batch head query key, batch head key d_head -> batch head query d_head")
 
     def _fast(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """Attend with torch's fused kernel: the result is the same, but memory never holds the whole pattern."""
+        """Attend with torch's fused kernel, which gives the same result but never holds the whole pattern in memory."""
         n_query, n_key = q.shape[2], k.shape[2]
         if n_query == 1:
             # A single query attends to all keys. Heads that share keys become the rows of one query matrix.
@@ -304,7 +309,7 @@ class Attention(Observed):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=shared)
 
     def _two_products(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """Attend with the plain formula: in bfloat16 on a CPU, its backward pass is far faster than the fused one."""
+        """Attend with the plain formula, whose backward pass is far faster than the fused one in bfloat16 on a CPU."""
         k, v = share_heads(k, self.n_heads), share_heads(v, self.n_heads)
         scores = (q * self.d_head**-0.5) @ k.mT
         if mask is None:

@@ -56,9 +56,10 @@ def download(
         ),
     ] = False,
 ) -> None:
-    """Download everything that the lessons need, about 100 MB; after that, the lessons need no network.
+    """Download everything that the lessons need (about 100 MB).
 
-    Files that are already here stay as they are. The exit code is 1 if a download fails.
+    After that, the lessons need no network. Files that are already here stay as they are. The exit code is 1 if a
+    download fails.
     """
     from llmlib.materials import bring, megabytes, missing
 
@@ -88,10 +89,11 @@ def mine(
         bool, typer.Option("--yes", help="With --check: run the file without asking, whoever wrote it.")
     ] = False,
 ) -> None:
-    """Write your own LLM to one file that needs only torch; llmlib lends the parts that you have not built yet.
+    """Write your own LLM to one file that needs only torch.
 
-    Your parts are the ones that passed `check` in the lessons. A file that you have changed by hand is left as it is.
-    The exit code is 1 if the file cannot be written, or if its results differ from llmlib's.
+    Your parts are the ones that passed `check` in the lessons; parts that you have not built yet are borrowed from
+    llmlib. A file that you have changed by hand is left as it is. The exit code is 1 if the file cannot be written, or
+    if its results differ from llmlib's.
     """
     from llmlib.exercises.my_llm.cli import run
 

@@ -1,4 +1,4 @@
-"""Work out the costs of a model from its config: parameters, floating-point operations and memory."""
+"""Work out from its config what a model costs, in parameters, floating-point operations and memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,11 +40,11 @@ def count(
 ) -> Costs:
     """Count a model's parameters, FLOPs and memory for `batch` texts of `seq_len` tokens (default: `max_seq_len`).
 
-    The parameters and the cache are exact. The FLOPs count the matrix products, with attention over all `seq_len` keys
-    (a causal kernel can save up to half of the attention; torch's `FlopCounterMode` counts the same way). The
-    activations are the values that `Transformer` keeps for the backward pass with torch's fused attention. Raises
-    `ValueError` for sizes that are not positive, or for a `seq_len` beyond `max_seq_len`. Source for the rule "6 FLOPs
-    per parameter and token": Kaplan et al. (2020), section 2.1.
+    The numbers for the parameters and the cache are exact. The FLOPs count the matrix products, with attention over all
+    `seq_len` keys (a causal kernel can save up to half of the attention; torch's `FlopCounterMode` counts the same
+    way). The activations are the values that `Transformer` keeps for the backward pass with torch's fused attention.
+    Raises `ValueError` for sizes that are not positive, or for a `seq_len` beyond `max_seq_len`. Source for the rule "6
+    FLOPs per parameter and token": Kaplan et al. (2020), section 2.1.
 
     >>> gpt2 = TransformerConfig(
     ...     50257, 1024, 768, n_layers=12, n_heads=12, qkv_bias=True, output_bias=True, mlp_bias=True
@@ -55,7 +55,7 @@ def count(
     seq_len = config.max_seq_len if seq_len is None else seq_len
     if batch < 1 or not 1 <= seq_len <= config.max_seq_len:
         raise ValueError(
-            f"batch must be at least 1, and seq_len between 1 and {config.max_seq_len} (the context length); "
+            f"batch must be at least 1, and seq_len must be between 1 and {config.max_seq_len} (the context length); "
             f"got batch={batch}, seq_len={seq_len}."
         )
     parameters, tokens, size = parameters_of(config), batch * seq_len, dtype.itemsize

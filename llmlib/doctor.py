@@ -152,7 +152,10 @@ def _mirror() -> list[Finding]:
 
 
 def _downloads() -> list[Finding]:
-    """Check which files are cached and intact. A missing file is not a problem: it is downloaded on first use."""
+    """Check which files are cached and intact.
+
+    A missing file is not a problem, because it is downloaded on first use.
+    """
     from llmlib.files.downloads import sha256_of
     from llmlib.tokenization.published import SMOLLM2_SHA256, SMOLLM2_WHEEL
 

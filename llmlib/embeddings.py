@@ -1,4 +1,4 @@
-"""Encode positions, and explore the geometry of embedding tables: neighbours, analogies, projections.
+"""Encode positions, and explore the geometry of embedding tables with neighbours, analogies and projections.
 
 Token embeddings and learned positions are plain `torch.nn.Embedding` tables; lesson 02 shows that they do nothing but
 look up a row.
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def embed(ids: Int[Tensor, "*batch seq"], table: Float[Tensor, "vocab d_model"]) -> Float[Tensor, "*batch seq d_model"]:
-    """Return the table's row for each id: this is the same as multiplying one-hot vectors by the table.
+    """Return the table's row for each id, which is the same as multiplying one-hot vectors by the table.
 
     >>> embed(torch.tensor([2, 0]), torch.tensor([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]))
     tensor([[3., 3.],
@@ -42,7 +42,7 @@ def nearest(
     by: str = "cosine",
     exclude: Sequence[int] = (),
 ) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
-    """Return the ids and similarities of the `k` rows most similar to `query`, the most similar first.
+    """Return the ids and similarities of the `k` rows most similar to `query`, with the most similar first.
 
     `by` is "cosine", "dot" (the dot product) or "distance" (then the similarity is minus the distance).
     `exclude` lists rows to leave out. Returns fewer than `k` rows if the table is too short. Raises `ValueError` for
@@ -90,8 +90,9 @@ def project(
     """Return the vectors' coordinates along the `dims` directions in which they vary most.
 
     The second result is each direction's share of the variance. This is principal component analysis: the directions
-    are the eigenvectors of the covariance, largest eigenvalue first. A direction and its opposite are equally good; we
-    take the one whose largest entry is positive. Raises `ValueError` if `dims` is larger than the width of the vectors.
+    are the eigenvectors of the covariance, with the largest eigenvalue first. A direction and its opposite are equally
+    good; we take the one whose largest entry is positive. Raises `ValueError` if `dims` is larger than the width of the
+    vectors.
 
     >>> points, share = project(torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), dims=1)
     >>> points.round(decimals=3).flatten().tolist(), share.tolist()
@@ -206,12 +207,13 @@ def llama3_rope_factors(
     high_freq_factor: float,
     original_max_seq_len: int,
 ) -> tuple[float, ...]:
-    """Return Llama 3's divisors for a longer context: slow rotations are divided by `factor`, fast ones do not change.
+    """Return Llama 3's divisors for a longer context.
 
-    A rotation is slow if its wavelength is longer than `original_max_seq_len / low_freq_factor` positions, and fast if
-    its wavelength is shorter than `original_max_seq_len / high_freq_factor`; in between, the divisor is blended.
-    Source: Llama Team (2024), "The Llama 3 Herd of Models", and its reference code. Raises `ValueError` for
-    settings that are not positive, or a `high_freq_factor` that is not greater than `low_freq_factor`.
+    Slow rotations are divided by `factor`, and fast rotations do not change. A rotation is slow if its wavelength is
+    longer than `original_max_seq_len / low_freq_factor` positions, and fast if its wavelength is shorter than
+    `original_max_seq_len / high_freq_factor`; in between, the divisor is blended. Source: Llama Team (2024), "The Llama
+    3 Herd of Models", and its reference code. Raises `ValueError` for settings that are not positive, or a
+    `high_freq_factor` that is not greater than `low_freq_factor`.
 
     >>> [round(f, 2) for f in llama3_rope_factors(8, 10_000.0, 8.0, 1.0, 4.0, 256)]
     [1.0, 1.0, 8.0, 8.0]

@@ -1,4 +1,4 @@
-"""Hook points: named points in a model where you can read or replace a passing value."""
+"""Provide hook points: named points in a model where you can read or replace a passing value."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +54,7 @@ class Observed(nn.Module):
     """A module whose hook points are quick to reach.
 
     torch looks for a child module only after everything else has failed, which takes ten times as long as finding an
-    attribute. A model goes through hundreds of hook points per token, so here they are attributes as well.
+    attribute. A model goes through hundreds of hook points per token, so here they are also stored as attributes.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -1,7 +1,7 @@
 """Build the parts of a block other than attention (nonlinearities, norms, the MLP), and draw their initial weights.
 
-The functions take tensors with any leading axes. If torch has a fused kernel for a function, the function calls it: the
-kernel reads memory only once, and its gradients are exact.
+The functions take tensors with any leading axes. If torch has a fused kernel for a function, the function calls it,
+because the kernel reads memory only once, and its gradients are exact.
 """
 
 import torch
@@ -15,7 +15,7 @@ from llmlib.linear import Linear
 
 
 def silu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
-    """Compute x · σ(x), where σ is the logistic function: a soft ReLU, also called Swish.
+    """Compute x · σ(x), where σ is the logistic function; this is a soft ReLU, also called Swish.
 
     Source: Elfwing et al. (2017).
 
@@ -38,7 +38,7 @@ def gelu(x: Float[Tensor, "*axes"], approximate: bool = False) -> Float[Tensor, 
 
 
 def swiglu(gate: Float[Tensor, "*axes"], up: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
-    """Compute SiLU(gate) · up: the gate decides how much of `up` passes. Source: Shazeer (2020), "GLU Variants".
+    """Compute SiLU(gate) · up, where the gate decides how much of `up` passes. Source: Shazeer (2020), "GLU Variants".
 
     >>> swiglu(torch.tensor([0.0, 10.0]), torch.tensor([3.0, 3.0]))
     tensor([ 0.0000, 29.9986])
@@ -91,7 +91,7 @@ class MLP(Observed):
 
     With `mlp="none"` the MLP has no hidden units and adds nothing; use this to study an attention-only Transformer.
 
-    `seed` and `device` are as in `Transformer`.
+    `seed` and `device` mean the same as in `Transformer`.
 
     Sources: Vaswani et al. (2017), section 3.3; Shazeer (2020), "GLU Variants Improve Transformer"; without an MLP:
     Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits".
@@ -145,8 +145,8 @@ def materialise(module: nn.Module, n_layers: int, seed: int | None, device: torc
 def initialise(module: nn.Module, n_layers: int, seed: int) -> None:
     """Draw initial weights from a normal distribution, as in GPT-2.
 
-    The standard deviation is 0.02, and smaller for layers that add to the residual stream. Source: Radford et al.
-    (2019), section 2.3: without this scaling, the 2 * n_layers additions would make the residual stream grow.
+    The standard deviation is 0.02, but it is smaller for layers that add to the residual stream. Without this scaling,
+    the 2 * n_layers additions would make the residual stream grow. Source: Radford et al. (2019), section 2.3.
     """
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in module.named_parameters():

@@ -1,4 +1,4 @@
-"""Linear maps that use every core, even when a model generates text one token at a time."""
+"""Compute linear maps on every core, even when a model generates text one token at a time."""
 
 import math
 import threading
@@ -42,7 +42,7 @@ class Linear(nn.Linear):
     """An `nn.Linear` that calls `linear`; it is filled with zeros until `llmlib.layers.initialise` draws weights."""
 
     def reset_parameters(self) -> None:
-        """Fill the layer with zeros: torch's version uses the global random state, and is slow on the meta device."""
+        """Fill the layer with zeros; torch's version uses the global random state, and is slow on the meta device."""
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
 

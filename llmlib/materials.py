@@ -1,4 +1,7 @@
-"""List everything that the lessons download: `llmlib download` fetches it all, and then the lessons need no network."""
+"""List everything that the lessons download.
+
+`llmlib download` fetches all of it; after that, the lessons need no network.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from llmlib.tokenization.published import smollm2_file, smollm2_is_here, vocabul
 
 @dataclass(frozen=True)
 class Material:
-    """Something to download: `bring` downloads it once, and `is_here` checks offline whether we have it."""
+    """Something to download; `bring` downloads it once, and `is_here` checks offline whether we have it."""
 
     name: str
     megabytes: int | float  # the size of the download

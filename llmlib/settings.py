@@ -1,4 +1,4 @@
-"""Check settings: frozen dataclasses with annotations that say what the fields may hold.
+"""Check settings that are stored in frozen dataclasses, whose annotations say what the fields may hold.
 
 Call `check_fields` from `__post_init__`, so that settings from Python, TOML and other files are checked alike;
 `from_mapping` makes a dataclass from names and values. Limits go next to the type:
@@ -29,7 +29,7 @@ Settings = TypeVar("Settings")
 
 
 class SettingsError(ValueError):
-    """Means that a setting cannot be used; the message names the setting and says what is expected."""
+    """Raised when a setting cannot be used; the message names the setting and says what is expected."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ BELOW_1 = Limit("at least 0 and less than 1", lambda value: 0 <= value < 1)
 
 
 def check_fields(settings: Any) -> None:
-    """Check every field of a frozen dataclass, and store its value in plain form: numpy's 3 as 3, a list as a tuple.
+    """Check every field of a frozen dataclass, and store its value in plain form (numpy's 3 as 3, a list as a tuple).
 
     Raises `SettingsError` for the first field that does not fit its annotation.
 

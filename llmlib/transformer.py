@@ -19,11 +19,12 @@ from llmlib.linear import Linear, linear
 
 
 class Block(Observed):
-    """One layer: attention moves information between positions, and the MLP works at each position.
+    """One layer, in which attention moves information between positions, and the MLP works at each position.
 
     Both add their results to the residual stream.
 
-    `seed` and `device` are as in `Transformer`, and `forward` is as in `Attention`, so a block works on its own too.
+    `seed` and `device` mean the same as in `Transformer`, and `forward` works as in `Attention`, so you can also use a
+    block on its own.
 
     >>> config = TransformerConfig.for_part(d_model=16, n_heads=4, positions="rotary")
     >>> Block(config, seed=0)(torch.zeros(1, 3, 16)).shape
@@ -60,7 +61,7 @@ class Block(Observed):
 
 
 class Cache:
-    """A model's memory of a text: a `KVCache` per layer, how many positions are filled, and which ones are padding."""
+    """A model's memory of a text, with a `KVCache` per layer, how many positions are filled, and which are padding."""
 
     def __init__(
         self,
@@ -102,10 +103,10 @@ def _check_room(c: TransformerConfig, device: torch.device | str | None) -> None
 
 
 class Transformer(Observed):
-    """A decoder-only language model: ids in, a score for every possible next token out.
+    """A decoder-only language model, which turns ids into a score for every possible next token.
 
-    `seed` decides the initial weights (None leaves them uninitialised, for loading). Nothing touches
-    torch's global random state.
+    `seed` decides the initial weights (None leaves them uninitialised, for loading). The model never touches torch's
+    global random state.
 
     >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4)
     >>> model = Transformer(config, seed=0)

@@ -110,5 +110,5 @@ def test_published_models():
 
 @pytest.mark.parametrize("sizes", [{"batch": 0}, {"seq_len": 0}, {"seq_len": 25}])
 def test_sizes_that_cannot_be(sizes):
-    with pytest.raises(ValueError, match=r"batch must be at least 1, and seq_len between 1 and 24"):
+    with pytest.raises(ValueError, match=r"batch must be at least 1, and seq_len must be between 1 and 24"):
         count(KINDS["gpt2"], **sizes)

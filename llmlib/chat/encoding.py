@@ -25,7 +25,7 @@ def encode_chat(
 ) -> list[int]:
     """Return the ids of a conversation in the model's chat template, ready for the answer.
 
-    Special tokens only come from the template: `<|im_start|>` inside a message stays ordinary text. Without
+    Special tokens come only from the template, so `<|im_start|>` inside a message stays ordinary text. Without
     `add_generation_prompt`, the text ends after the last message. Raises the same errors as `chat`.
     """
     conversation = _checked(tokenizer, messages)
@@ -38,10 +38,10 @@ def encode_chat_with_mask(tokenizer: Tokenizer, messages: Sequence[Message]) -> 
     """Return the ids of a whole conversation, as `encode_chat` does, and a mask that is True for the assistant's ids.
 
     The mask is True for every token that contains some of what the assistant says, and for the token that ends its
-    turn: the model has to write these itself. It is False for the header of the turn, which the model is given. If the
-    template marks the answer with `{% generation %}` and `{% endgeneration %}`, we use these marks. Otherwise we work
-    out where the answers are: an answer begins where the text that asks for it ends, and ends with the first end token
-    after that (or, if the tokenizer has no end tokens, with the last special token of the turn).
+    turn, because the model has to write these itself. It is False for the header of the turn, which the model is given.
+    If the template marks the answer with `{% generation %}` and `{% endgeneration %}`, we use these marks. Otherwise we
+    work out where the answers are: an answer begins where the text that asks for it ends, and ends with the first end
+    token after that (or, if the tokenizer has no end tokens, with the last special token of the turn).
 
     Raises the same errors as `encode_chat`, and `ValueError` for a conversation where user and assistant do not take
     turns (see `check_turns`), and for a template that does not show where its answers are.
@@ -69,7 +69,7 @@ def encode_chat_with_mask(tokenizer: Tokenizer, messages: Sequence[Message]) -> 
 def check_turns(messages: Sequence[Message]) -> None:
     """Raise `ValueError` unless user and assistant take turns, starting with a question and ending with an answer.
 
-    One system message may come first. The error gives the number, from 0, of the message that is out of turn.
+    One system message may come first. The error gives the number of the message that is out of turn, counting from 0.
 
     >>> check_turns([{"role": "user", "content": "Hi"}, {"role": "user", "content": "Hello?"}])
     Traceback (most recent call last):
@@ -95,8 +95,8 @@ def with_chat_template(tokenizer: Tokenizer, template: str) -> Tokenizer:
     """Return a copy of this tokenizer with another chat template, such as `CHATML`.
 
     The token that ends an answer in the template becomes an end token (the first in `eos_ids`). Raises `ValueError` for
-    a template that does not work, or that writes a `<|name|>` that is not one of the tokenizer's special tokens: such a
-    name would be ordinary text, which anybody can type.
+    a template that does not work, or that writes a `<|name|>` that is not one of the tokenizer's special tokens,
+    because such a name would be ordinary text, which anybody can type.
     """
     missing = sorted(set(re.findall(r"<\|\w+\|>", template)) - tokenizer.special_tokens.keys())
     if missing:
@@ -188,9 +188,10 @@ def _marked_by_prefixes(tokenizer: Tokenizer, messages: list[dict[str, str]], be
 
 
 def _end_of_answer(tokenizer: Tokenizer, text: str, start: int, limit: int, whole: bool) -> int:
-    """Return where an answer ends: at the first end token, if there is one.
+    """Return where an answer ends.
 
-    Otherwise it ends at the last special token of the turn or at the turn's end; -1 if the `whole` turn is not known.
+    It ends at the first end token, if there is one. Otherwise, it ends at the last special token of the turn, or at the
+    turn's end; if the `whole` turn is not known, return -1 instead.
     """
     found = list(_specials(tokenizer).finditer(text, start, limit))
     ends = [match for match in found if tokenizer.special_tokens[match[0]] in tokenizer.eos_ids]
@@ -202,7 +203,10 @@ def _end_of_answer(tokenizer: Tokenizer, text: str, start: int, limit: int, whol
 
 
 def _ids_and_mask(tokenizer: Tokenizer, parts: list[str | int], begin: str, end: str) -> tuple[list[int], list[bool]]:
-    """Return ids and mask. Each text is encoded whole, as in a chat; a token counts if any of its bytes counts."""
+    """Return the ids and the mask.
+
+    Each text is encoded whole, as in a chat, and a token counts if any of its bytes counts.
+    """
     runs = list(_runs(parts, begin, end))
     wholes = [
         part if isinstance(part, int) else "".join(text for text, _ in of_part) for part, of_part in zip(parts, runs)

@@ -1,4 +1,4 @@
-"""Chat templates: Jinja programs that write a conversation in the format that a model was tuned on."""
+"""Render conversations with chat templates: Jinja programs that write the format that a model was tuned on."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -72,7 +72,7 @@ def render(
 
 @lru_cache(maxsize=8)
 def _compiled(source: str) -> Any:
-    """Compile a template in a sandbox: it comes with other people's weights and must not touch this machine."""
+    """Compile a template in a sandbox, because it comes with other people's weights and must not touch this machine."""
     from jinja2.exceptions import TemplateError
     from jinja2.ext import loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment

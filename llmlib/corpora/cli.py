@@ -1,4 +1,4 @@
-"""``llmlib corpus``: write a corpus to a file."""
+"""``llmlib corpus`` writes a corpus to a file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ corpus_app = typer.Typer(no_args_is_help=True, help="Write a corpus to a file.")
 
 @corpus_app.callback()
 def _corpus() -> None:
-    """Keep ``tinytales`` a subcommand: without this callback, typer would drop the name of the only command."""
+    """Keep ``tinytales`` a subcommand, because without this callback, typer would drop the name of the only command."""
 
 
 @corpus_app.command("tinytales")

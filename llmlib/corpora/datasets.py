@@ -21,7 +21,10 @@ SAMPLED = 1 << 20  # a fingerprint covers at most this many tokens
 
 
 class DatasetError(ValueError):
-    """A token file is missing, damaged, too short, or does not fit its vocabulary; the message says what to do."""
+    """Raised when a token file is missing, damaged, too short, or does not fit its vocabulary.
+
+    The message says what to do.
+    """
 
 
 @runtime_checkable
@@ -35,7 +38,7 @@ class Encoder(Protocol):
 
 
 class TokenDataset:
-    """Draws training batches from token ids: a memory-mapped file, or an array or tensor in memory.
+    """Draws training batches from token ids in a memory-mapped file, or in an array or tensor in memory.
 
     The file may be larger than memory, and opens instantly. It is a one-dimensional ``.npy`` array of uint16
     (vocabularies up to 65,536) or uint32, which ``numpy.load`` can read too. Raises ``DatasetError`` if the file is
@@ -125,9 +128,9 @@ class TokenDataset:
 
         The batch depends only on the file and the arguments. So a run that was stopped can resume exactly where it left
         off, and several machines can take turns (rank r of n takes the steps r, r + n, …). Returns int64 tensors on
-        ``device``; they go to a GPU from pinned memory, without waiting. Raises ``DatasetError`` if there are fewer
-        than ``seq_len`` + 1 tokens or an id is not in the vocabulary, and ``ValueError`` if a size is not positive or
-        ``step`` or ``seed`` is negative.
+        ``device``; they are copied to a GPU from pinned memory, without waiting for the copy. Raises ``DatasetError``
+        if there are fewer than ``seq_len`` + 1 tokens or an id is not in the vocabulary, and ``ValueError`` if a size
+        is not positive or ``step`` or ``seed`` is negative.
         """
         self._check_sizes(batch_size, seq_len)
         for name, value in (("step", step), ("seed", seed)):
@@ -152,7 +155,10 @@ class TokenDataset:
         start: int = 0,
         device: torch.device | str | None = None,
     ) -> Iterator[Batch]:
-        """Return endless batches, for the steps ``start``, ``start`` + 1, …; raises the same errors as ``batch``."""
+        """Return an endless series of batches, for the steps ``start``, ``start`` + 1, ….
+
+        Raises the same errors as ``batch``.
+        """
         self._check_sizes(batch_size, seq_len)
         return (
             self.batch(step, batch_size=batch_size, seq_len=seq_len, seed=seed, device=device) for step in count(start)

@@ -1,7 +1,7 @@
 """Score how well a text holds together: do names stay the same, do words exist, do sentences make sense?
 
-Even real text does not score a perfect 1, so measure real text of the same length too; for names, measure chance as
-well.
+Even real text does not score a perfect 1, so always measure real text of the same length for comparison. For names,
+also measure what chance alone would score.
 """
 
 import math
@@ -42,7 +42,7 @@ def mentions(text: str) -> list[tuple[bool, set[str]]]:
 def names_kept(texts: Sequence[str], names: Collection[str], others: Sequence[str] | None = None) -> float:
     """Return the share of names in a text's second half that are known from its first half, or were introduced since.
 
-    `names` are in lower case. With `others`, the first halves of those texts count instead; if you pass unrelated
+    `names` must be in lower case. With `others`, the first halves of those texts count instead; if you pass unrelated
     texts, you get the share that is kept by chance. Raises `ValueError` if there are not as many `others` as `texts`.
 
     >>> names_kept(["Pip saw Luna there. Luna saw Odo there"], {"pip", "luna", "odo"})
@@ -82,7 +82,7 @@ def sentences_of(text: str) -> list[str]:
 
 
 def is_long_enough(sentence: str) -> bool:
-    """Return whether a sentence is long enough to judge: five words or more."""
+    """Return whether a sentence is long enough to judge (five words or more)."""
     return len(sentence.split()) >= 5
 
 
@@ -103,8 +103,8 @@ class Judge:
     """Judges sentences by the mean surprise per token of a real language model, given the text before them.
 
     `model` maps ids (batch, seq) to logits (batch, seq, vocab), as `load_pretrained("smollm2-135m-instruct")` does. A
-    sentence counts as grammatical if the judge finds it no stranger than `limit`: a tenth of real sentences are
-    stranger.
+    sentence counts as grammatical if the judge finds it no stranger than `limit`, which a tenth of real sentences
+    exceed.
     """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:

@@ -25,7 +25,9 @@ def witten_bell(
     array([[8., 5.]])
     """
     if order < 1 or vocab_size**order >= 2**63:
-        raise ValueError(f"order must be at least 1, and {vocab_size}**order less than 2**63; got order={order}.")
+        raise ValueError(
+            f"order must be at least 1, and {vocab_size}**order must be less than 2**63; got order={order}."
+        )
     p = np.full(rows.shape, 1 / vocab_size)
     for n in range(1, order + 1):
         if n > min(len(learned), rows.shape[1]):
@@ -45,7 +47,7 @@ def witten_bell(
 
 
 def _numbered(ids: Int[np.ndarray, "*axes seq"], n: int, vocab_size: int) -> Int[np.ndarray, "*axes places"]:
-    """Return a number for each n-gram: its tokens are the digits, in base `vocab_size`."""
+    """Return a number for each n-gram; the number's digits in base `vocab_size` are the n-gram's tokens."""
     places = ids.shape[-1] - n + 1
     number = np.zeros((*ids.shape[:-1], places), dtype=np.int64)
     for i in range(n):

@@ -20,21 +20,25 @@ PIECE = 1 << 20  # bytes read at a time
 
 
 class CorpusError(ValueError):
-    """A file cannot be used as text; the message names the file and the place in it, and says what to do."""
+    """Raised when a file cannot be used as text.
+
+    The message names the file and the place in it, and says what to do.
+    """
 
 
 def tiny_shakespeare() -> str:
-    """Return about 1.1 million characters of Shakespeare's plays, downloaded once and verified.
+    """Return about 1.1 million characters of Shakespeare's plays, which are downloaded once and verified.
 
-    The file is ``input.txt`` from Karpathy's char-rnn (2015). We look in the cache, in the folder ``LLMLIB_MIRROR``,
-    and on the network. Raises ``DownloadError`` if the file cannot be downloaded or has changed.
+    The file is ``input.txt`` from Karpathy's char-rnn (2015). We look for it first in the cache, then in the folder
+    ``LLMLIB_MIRROR``, and then on the network. Raises ``DownloadError`` if the file cannot be downloaded or has
+    changed.
     """
     path = fetch(SHAKESPEARE_URL, sha256=SHAKESPEARE_SHA256, filename="tiny_shakespeare.txt")
     return path.read_bytes().decode("utf-8")
 
 
 def python_stdlib(characters: int | None = None) -> str:
-    """Return the source of this Python's standard library, without tests: about ten million characters of code.
+    """Return the source of this Python's standard library without its tests, about ten million characters of code.
 
     Files come in alphabetical order, each preceded by a comment with its name. With ``characters``, the text ends with
     the file that reaches this number. The text depends on the version of Python. Raises ``ValueError`` if
@@ -78,10 +82,10 @@ def from_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]])
 
 
 def stream_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """Yield the same text as ``from_files``, in pieces of about a megabyte that end with a line, for files of any size.
+    """Yield the same text as ``from_files`` in pieces of about a megabyte, so that files can be of any size.
 
-    Raises the same errors as ``from_files``, but only when it reaches them. (A line that is longer than a megabyte
-    is cut.)
+    Each piece ends at the end of a line, except that a line longer than a megabyte is cut. Raises the same errors as
+    ``from_files``, but only when it reaches them.
     """
     listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     empty = True

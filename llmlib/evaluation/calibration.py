@@ -11,7 +11,7 @@ SEARCHED = 1e4  # we search for a temperature between 1 / SEARCHED and SEARCHED
 
 @dataclass(frozen=True)
 class Bin:
-    """Describes the answers in one confidence bin: how sure the model was, and how often it was right."""
+    """Describes the answers in one confidence bin, by how sure the model was and how often it was right."""
 
     low: float  # the lower edge of the bin (not included, unless it is 0)
     high: float  # the upper edge of the bin (included)

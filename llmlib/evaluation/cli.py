@@ -53,7 +53,7 @@ class EvalSettings:
 def eval_command(settings: Annotated[Path, typer.Argument(help="A TOML file; see the example below.")]) -> None:
     """Ask a model your own questions, and report the share of right answers with an interval.
 
-    Choices are compared by log-likelihood: in total, per token, per byte, and against a baseline.
+    Choices are compared by log-likelihood, which is taken in total, per token, per byte, and against a baseline.
     """
     with reporting("eval"):
         _run(settings)
@@ -114,7 +114,7 @@ def _ask(name: str, questions: list[Any], settings: EvalSettings) -> Any:
 
 
 def table(report: Any) -> str:
-    """Return a report as text: for each measure, the share of right answers, its interval, and the chance level."""
+    """Return a report as text, with the share of right answers, its interval, and the chance level for each measure."""
     lines = [f"{'':<17} {'right':>6}   {'95% interval':>16}   {'chance':>6}   questions"]
     for measure in report.measures():
         share, (low, high) = report.score(measure)

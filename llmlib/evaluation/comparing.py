@@ -58,10 +58,11 @@ def compare(
 
 
 def mcnemar_test(first: ArrayLike, second: ArrayLike) -> float:
-    """Return the p-value: how often equally good models would differ by at least as many right answers as these two.
+    """Return the p-value of McNemar's test on two models' right answers.
 
-    The test counts only questions that one model gets right and the other gets wrong. If the models are equally good,
-    each of these questions is like the toss of a fair coin, so the exact two-sided p-value comes from the binomial
+    The p-value says how often equally good models would differ by at least as many right answers as these two. The test
+    counts only questions that one model gets right and the other gets wrong. If the models are equally good, each of
+    these questions is like the toss of a fair coin, so the exact two-sided p-value comes from the binomial
     distribution. Source: McNemar (1947), "Note on the sampling error of the difference between correlated proportions
     or percentages". Raises `ValueError` for scores other than 0 and 1.
 
@@ -79,12 +80,13 @@ def mcnemar_test(first: ArrayLike, second: ArrayLike) -> float:
 def permutation_test(
     differences: ArrayLike, groups: Sequence[Hashable] | None = None, draws: int = 2000, seed: int = 0
 ) -> float:
-    """Return the p-value: how often random swaps would leave the mean difference at least as far from 0 as it is.
+    """Return the p-value of a permutation test on the mean difference between two models.
 
-    Swapping the two models on a question flips the sign of its difference. A group's questions are swapped together. If
-    there are at most `draws` ways to swap, all ways are tried. Otherwise `draws` ways are drawn at random, and the real
-    order counts as one more, so that the p-value is never 0. Source: Fisher (1935), "The Design of Experiments",
-    section 21. Raises `ValueError` if there is no difference to test.
+    The p-value says how often random swaps would leave the mean difference at least as far from 0 as it is. Swapping
+    the two models on a question flips the sign of its difference. A group's questions are swapped together. If there
+    are at most `draws` ways to swap, all ways are tried. Otherwise `draws` ways are drawn at random, and the real order
+    counts as one more, so that the p-value is never 0. Source: Fisher (1935), "The Design of Experiments", section 21.
+    Raises `ValueError` if there is no difference to test.
 
     >>> permutation_test([0.5, 0.2, 0.4])  # of 8 ways to choose the signs, 2 are as far from 0: all plus and all minus
     0.25

@@ -1,4 +1,4 @@
-"""Measure how well a model handles long texts: its loss at each position, and how often it finds a hidden needle."""
+"""Measure how well a model handles long texts, by its loss at each position and how often it finds a hidden needle."""
 
 from collections.abc import Sequence
 
@@ -16,11 +16,11 @@ from llmlib.transformer import Transformer
 def loss_by_position(
     model: Transformer, ids: Int[Tensor, "batch seq"], batch_size: int = 1
 ) -> Float[Tensor, "batch seq-1"]:
-    """Return −ln p, in nats, of each id except the first in its row: the loss at positions 1, 2, ….
+    """Return −ln p, in nats, of each id except the first in its row.
 
-    Average the result over rows from different texts. Cut the rows from the middle of longer texts, so that all
-    positions are equally difficult. Raises `ValueError` for rows of one token, or for ids that the model does not
-    accept.
+    This is the loss at positions 1, 2, …. Average the result over rows from different texts. Cut the rows from the
+    middle of longer texts, so that all positions are equally difficult. Raises `ValueError` for rows of one token, or
+    for ids that the model does not accept.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))

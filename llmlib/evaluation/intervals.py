@@ -18,7 +18,7 @@ def bootstrap_interval(
 
     Each column has one number per question. A new sample has as many questions as the original sample, drawn from it
     with replacement; `statistic` gets the columns of the new sample. Questions with the same name in `groups`, such as
-    all those about one story, are drawn together: a model gets such questions right or wrong for the same reasons, so
+    all those about one story, are drawn together. A model gets such questions right or wrong for the same reasons, so
     they are weaker evidence than their number suggests. Sources: Efron (1979), "Bootstrap Methods: Another Look at the
     Jackknife"; Field and Welsh (2007), "Bootstrapping clustered data", for groups. Raises `ValueError` for columns that
     are empty or have different lengths, or for fewer than two groups.
@@ -36,7 +36,9 @@ def bootstrap_interval(
     if len(members) < 2:
         raise ValueError(f"An interval needs at least 2 questions or groups to draw from, got {len(members)}.")
     if not 0 < level < 1 or draws < 1:
-        raise ValueError(f"level must be between 0 and 1, and draws at least 1; got level={level} and draws={draws}.")
+        raise ValueError(
+            f"level must be between 0 and 1, and draws must be at least 1; got level={level} and draws={draws}."
+        )
     generator, values = np.random.default_rng(seed), np.empty(draws)
     for number in range(draws):
         drawn = generator.integers(len(members), size=len(members))

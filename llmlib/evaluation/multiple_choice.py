@@ -1,4 +1,4 @@
-"""Let a model choose among answers: it chooses the answer that it finds most likely."""
+"""Let a model choose among answers by picking the one that it finds most likely."""
 
 import copy
 from collections.abc import Iterable, Sequence
@@ -44,11 +44,11 @@ class ChoiceScores:
 
         "raw" is ln p, which prefers short choices. "per token" and "per byte" divide by the length, which corrects this
         preference, and sometimes overcorrects it. "against baseline" subtracts ln p(choice | baseline), the choice's
-        log-probability without the question: how much more likely does the question make the choice? This removes the
-        model's preference for common words (Holtzman et al., 2021, "Surface Form Competition"). lm-eval calls "raw"
-        acc, "per byte" acc_norm (which divides by characters; for ASCII, this is the same), and "against baseline"
-        acc_mutual_info; it has no name for "per token". Raises `ValueError` for any other `way`, or if the baseline was
-        not measured.
+        log-probability without the question. This says how much more likely the question makes the choice, and it
+        removes the model's preference for common words (Holtzman et al., 2021, "Surface Form Competition"). lm-eval
+        calls "raw" acc, "per byte" acc_norm (which divides by characters; for ASCII, this is the same), and "against
+        baseline" acc_mutual_info; it has no name for "per token". Raises `ValueError` for any other `way`, or if the
+        baseline was not measured.
         """
         if way not in WAYS:
             raise ValueError(f"way must be one of {', '.join(map(repr, WAYS))}, got {way!r}.")
@@ -66,7 +66,7 @@ class ChoiceScores:
         return self.chosen(way) == self.right
 
     def probabilities(self, temperature: float = 1.0) -> np.ndarray:
-        """Return the probability of each choice if one of them must be chosen: the softmax of ln p / temperature."""
+        """Return the probability of each choice if one of them must be chosen, as the softmax of ln p / temperature."""
         scaled = (self.log_probs - self.log_probs.max()) / temperature
         return np.exp(scaled) / np.exp(scaled).sum()
 
@@ -79,8 +79,8 @@ def choice_scores(
     A choice follows its prompt after a space, or after the white space at the end of the prompt; if the prompt is a
     conversation, the choice is the assistant's whole answer, with the token that ends it. `baseline` is a text that
     replaces the prompt, for comparison; None skips the comparison, which saves time. Raises `QuestionError` for a
-    question without choices, or if one choice begins with all tokens of another: the longer choice could never be more
-    likely.
+    question without choices, or if one choice begins with all tokens of another, because then the longer choice could
+    never be more likely.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
@@ -276,7 +276,7 @@ def encode_choices(tokenizer: Tokenizer, prompt: Prompt, choices: Sequence[str])
 
 
 def refuse_beginnings(texts: Sequence[str], choices: Sequence[Sequence[int]]) -> None:
-    """Raise `QuestionError` if the ids of one choice begin with all ids of another: the longer choice can never win."""
+    """Raise `QuestionError` if the ids of one choice begin with all ids of another; the longer choice can never win."""
     for short, ids in zip(texts, choices):
         for long, others in zip(texts, choices):
             if short is not long and list(others[: len(ids)]) == list(ids):

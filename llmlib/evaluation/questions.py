@@ -13,7 +13,7 @@ Prompt = str | Sequence[Message]  # a text to continue, or a conversation to ans
 
 
 class QuestionError(ValueError):
-    """Means that a question cannot be asked; the message says which question, what is wrong and what is expected."""
+    """Raised when a question cannot be asked; the message says which question, what is wrong and what is expected."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,9 @@ def read_questions(path: Path | str) -> list[Question]:
 
     Each line is a JSON object. It has "prompt", a string, or "messages", a conversation that ends with the user; it
     also has "answer", and may have "choices", "group" and "kind". If there are choices, the answer is one of the
-    choices, or the number of a choice, from 0; otherwise, the answer is a string, or a list of right answers. Raises
-    `QuestionError`, with the line number, for anything else, or for a file that has no questions or cannot be read.
+    choices, or the number of a choice, counting from 0; otherwise, the answer is a string, or a list of right answers.
+    Raises `QuestionError`, with the line number, for anything else, or for a file that has no questions or cannot be
+    read.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "questions.jsonl"

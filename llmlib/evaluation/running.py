@@ -22,7 +22,7 @@ AT_A_TIME = 16  # number of questions with choices between two reports of progre
 
 @dataclass(frozen=True)
 class Result:
-    """The result of one question: the model's answer, and whether it is right by each measure."""
+    """The result of one question, with the model's answer, and whether it is right by each measure."""
 
     question: Question
     answer: str  # a written answer, or the choice with the highest log-likelihood
@@ -58,7 +58,10 @@ class Report:
         return None if measure == WRITTEN else float(np.mean([1 / len(question.choices) for question in asked]))
 
     def against(self, other: "Report", measure: str) -> Comparison:
-        """Compare with another model on the same questions; the difference is positive if this model is better."""
+        """Compare this model with another model on the same questions.
+
+        The difference is positive if this model is better.
+        """
         right, groups = self.of(measure)
         return compare(right, other.of(measure)[0], groups=groups)
 
@@ -72,11 +75,12 @@ def evaluate(
     ignore: Iterable[str] = (),
     max_new_tokens: int = 32,
 ) -> Report:
-    """Ask a model every question: score choices by log-likelihood in every way, and let it write the other answers.
+    """Ask a model every question, and report how many answers are right.
 
-    A written answer is the model's most likely continuation, up to the first line break if the prompt is a text;
-    `ignore` is as in `exact_match`. Raises `QuestionError` if there are no questions, or if a question cannot be asked
-    (with its number, from 1).
+    If a question has choices, they are scored by log-likelihood in every way. Otherwise, the model writes an answer,
+    which is its most likely continuation, up to the first line break if the prompt is a text; `ignore` works as in
+    `exact_match`. Raises `QuestionError` if there are no questions, or if a question cannot be asked (the message gives
+    its number, counting from 1).
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")

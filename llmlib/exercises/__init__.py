@@ -1,4 +1,4 @@
-"""Exercises that answer back: `check` names the misconception behind a wrong solution.
+"""Check solutions to the course's exercises, and name the misconception behind a wrong solution.
 
 `engine` runs exercises and recognises mistakes, `lessons` holds the exercises, with one folder per lesson, and `my_llm`
 turns everything that `check` has accepted into one file: the reader's own language model.

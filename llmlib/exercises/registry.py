@@ -53,7 +53,10 @@ def find(name: str) -> Exercise:
 
 @lru_cache
 def questions_of(lesson: str) -> dict[str, Any]:
-    """Return a lesson's questions: `predict`, by name, and `quiz`, a list. Raises `KeyError` for an unknown lesson."""
+    """Return a lesson's questions, with `predict` by name and `quiz` as a list.
+
+    Raises `KeyError` for an unknown lesson.
+    """
     if lesson not in LESSONS:
         raise UnknownQuestions(lesson, list(LESSONS))
     return tomllib.loads((FOLDER / LESSONS[lesson] / "questions.toml").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Where the reader is in the course: the map of its lessons, what is done in each, and where to continue."""
+"""Show where the reader is in the course: a map of its lessons, what is done in each, and where to continue."""
 
 from typing import Any
 
@@ -70,7 +70,9 @@ def _answers(lesson: str, answers: Known) -> str:
 
 
 def place(known: Known, answers: Known) -> tuple[str | None, Exercise | None]:
-    """Return the lesson and exercise to continue with. No exercise: read the lesson. At the end, both are None.
+    """Return the lesson and the exercise to continue with.
+
+    If only the exercise is None, the reader should read the lesson; at the end of the course, both are None.
 
     We continue after the last exercise that was tried, in the order of the course. Earlier exercises that the reader
     skipped come up only when no later exercise is left.
@@ -97,7 +99,7 @@ def _go_on(known: Known, answers: Known) -> Prose:
 
 
 def _table(exercises: tuple[Exercise, ...], known: Known) -> Table:
-    """Make a table of exercises: whether each is solved, how often it was tried, and which help was used."""
+    """Make a table of exercises that says whether each is solved, how often it was tried, and which help was used."""
     rows = []
     for exercise in exercises:
         entry = known.get(exercise.name, {})

@@ -1,8 +1,9 @@
-"""Interactive views of live models: the only package that knows both models and widgets.
+"""Show live models in interactive views.
 
-Each view has one name everywhere: `explore_attention` here and `llmlib.widgets.attention` with its `AttentionView`. A
-view with helpers is a folder here, and `shared` holds what several views use. Each view has a `_Controller` that
-carries out what the reader does in the view.
+This is the only package that knows both models and widgets. Each view has the same name everywhere: `explore_attention`
+here, for example, goes with `llmlib.widgets.attention` and its `AttentionView`. A view with helpers is a folder here,
+and `shared` holds what several views use. Each view has a `_Controller` that carries out what the reader does in the
+view.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Live alignment runs in the alignment view."""
+"""Show live alignment runs in the alignment view."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

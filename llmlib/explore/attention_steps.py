@@ -1,4 +1,4 @@
-"""The view of attention's steps, for one head of a live model."""
+"""Show the steps of attention, for one head of a live model."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""The view that follows byte-pair encoding, one merge at a time. This module does not need torch."""
+"""Show byte-pair encoding, one merge at a time. This module does not need torch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ def explore_bpe_steps(
     step: int = 0,
     predict: bool = False,
 ) -> BPEStepsView:
-    """Follow byte-pair encoding one merge at a time: learn merges from `text`, then encode other texts.
+    """Follow byte-pair encoding one merge at a time, as it learns merges from `text` and then encodes other texts.
 
     With `encode`, the view begins by encoding that text. With a `tokenizer`, the view uses its first `vocab_size` - 256
     merges, and `text` only shows what these merges do. Both texts can be edited. With `predict`, the view hides the
@@ -68,14 +68,14 @@ def _but_encoding(view: BPEStepsView) -> dict[str, Any]:
 def _cut(text: str, pattern: str) -> list[str]:
     if len(text) > MOST_CHARACTERS:
         raise ValueError(
-            f"This view can show at most {MOST_CHARACTERS:,} characters, and your text has {len(text):,}. Pass only "
+            f"This view can show at most {MOST_CHARACTERS:,} characters, but your text has {len(text):,}. Pass only "
             "a part of it. (To train on the whole text, use BPETokenizer.train.)"
         )
     return [match.group() for match in regex.finditer(pattern, text)]
 
 
 def _as_ids(merges: Sequence[tuple[bytes, bytes]]) -> list[tuple[int, int]]:
-    """Turn pairs of bytes into pairs of ids: 0 to 255 are the bytes, and 256 + i is the token of merge i."""
+    """Turn pairs of bytes into pairs of ids, where 0 to 255 are the bytes, and 256 + i is the token of merge i."""
     numbers = {bytes([b]): b for b in range(256)}
     pairs: list[tuple[int, int]] = []
     for left, right in merges:

@@ -1,4 +1,4 @@
-"""Needles in a haystack for live models: the grid grows cell by cell in its view."""
+"""Let live models look for needles in a haystack, in a view whose grid grows cell by cell."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,9 +25,9 @@ def explore_long_context(
 ) -> LongContextView:
     """Show a grid of how often models find a needle in a haystack, with a button that measures cell by cell.
 
-    `needles` and `haystack` are as in `llmlib.evaluation.needle_grid`, and `losses` and `trained` are as in
-    `llmlib.widgets.long_context_view`. Cancel stops the measurement; the button then measures the missing cells. Raises
-    `ValueError` for texts longer than a model's context.
+    `needles` and `haystack` mean the same as in `llmlib.evaluation.needle_grid`, and `losses` and `trained` mean the
+    same as in `llmlib.widgets.long_context_view`. Cancel stops the measurement; the button then measures the missing
+    cells. Raises `ValueError` for texts longer than a model's context.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")

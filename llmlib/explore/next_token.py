@@ -1,4 +1,4 @@
-"""The next-token view of a live model."""
+"""Show the next-token view of a live model."""
 
 from dataclasses import dataclass
 

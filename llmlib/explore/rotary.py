@@ -1,4 +1,4 @@
-"""The rotary view: a query and a key that turn with their positions."""
+"""Show how a query and a key turn with their positions."""
 
 from jaxtyping import Float
 from torch import Tensor

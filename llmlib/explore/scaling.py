@@ -1,4 +1,4 @@
-"""The scaling view with its data: published laws and your own, known models, and your own runs."""
+"""Show the scaling view with published laws and your own, known models, and your own runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -26,12 +26,12 @@ def explore_scaling(
     law: str = BESIROGLU.name,
     **place: Any,
 ) -> ScalingView:
-    """Show what loss a scaling law predicts, where known models are, and what training and use cost.
+    """Show what loss a scaling law predicts, where known models lie, and what training and use cost.
 
-    The view shows three published laws and your own `fits` by name; a `Fit` brings its runs along. `runs` adds more
-    runs by name, each as (parameters, tokens, loss). The view begins with `law`, and with any settings in `place`: for
-    example `parameters=8e9, tokens=15e12, answers=1e10`. Raises `ValueError` for an unknown law or setting, or for
-    numbers that are not positive.
+    The view shows three published laws and your own `fits` by name; with a `Fit`, it also shows the runs that the law
+    was fitted to. `runs` adds more runs by name, each as (parameters, tokens, loss). The view begins with `law`, and
+    with any settings in `place`, for example `parameters=8e9, tokens=15e12, answers=1e10`. Raises `ValueError` for an
+    unknown law or setting, or for numbers that are not positive.
 
     >>> explore_scaling(parameters=8.03e9, tokens=15e12).loss  # Llama 3 8B
     2.0218...
@@ -69,7 +69,7 @@ def law_row(law: Law | KaplanLaw, **more: Any) -> dict[str, Any]:
 
 
 def measured(fit: Fit) -> list[tuple[float, float, float]]:
-    """Return the runs that a law was fitted to: parameters, tokens and the measured loss of each run."""
+    """Return the parameters, the tokens and the measured loss of each run that a law was fitted to."""
     losses = fit.law.loss(fit.parameters, fit.tokens) * np.exp(fit.deviations)
     return [(float(n), float(d), float(loss)) for n, d, loss in zip(fit.parameters, fit.tokens, losses)]
 

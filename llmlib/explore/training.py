@@ -1,4 +1,4 @@
-"""Live training runs in the training view."""
+"""Show live training runs in the training view."""
 
 import math
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The view of what tuning changed: colours show how much likelier each token of a conversation became."""
+"""Show what tuning changed, with colours for how much likelier each token of a conversation became."""
 
 from collections.abc import Sequence
 
@@ -119,8 +119,9 @@ def _encoded(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
 
 
 def _before_the_first(tokenizer: Tokenizer, first: Message) -> int:
-    """Count the tokens that a template puts before the first message, such as a default system prompt. They do not
-    depend on the message's role; the special token that begins the message does not count.
+    """Count the tokens that a template puts before the first message, such as a default system prompt.
+
+    They do not depend on the message's role; the special token that begins the message does not count.
     """
     other = "assistant" if first["role"] == "user" else "user"
     one, two = (_encoded(tokenizer, [{**first, "role": role}]) for role in (first["role"], other))

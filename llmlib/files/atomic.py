@@ -52,7 +52,7 @@ def write_together(folder: Path, key: str) -> Iterator[Path]:
     """Yield a new folder to write several files into; then move all of them into `folder`, or none.
 
     A file system renames only one file at a time. So the file `key`, which every reader looks for first, is missing
-    while the files move: if the process dies at that moment, nobody mistakes the mixture for the old files or the new
+    while the files move. If the process dies at that moment, nobody mistakes the mixture for the old files or the new
     ones.
 
     >>> import tempfile
@@ -87,7 +87,7 @@ def settle(folder: Path) -> None:
 
 
 def unused_path(folder: Path, prefix: str, suffix: str) -> Path:
-    """Return an unused path in a folder; its name says which process uses it."""
+    """Return an unused path in a folder, with a name that says which process uses it."""
     return folder / f"{prefix}{HERE}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
 
 

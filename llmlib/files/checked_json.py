@@ -1,4 +1,4 @@
-"""Read untrusted JSON: the type of every value is checked before it is used."""
+"""Read untrusted JSON, and check the type of every value before it is used."""
 
 import contextlib
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class FormatError(ValueError):
-    """A file does not hold what it should; the message says where, and what was expected."""
+    """Raised when a file does not hold what it should; the message says where, and what was expected."""
 
 
 _REQUIRED: Any = object()

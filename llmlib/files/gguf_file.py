@@ -1,8 +1,8 @@
-"""Read GGUF files, and trust nothing in them: every length is checked against the file's size before it is used.
+"""Read GGUF files without trusting them: every length is checked against the file's size before it is used.
 
-GGUF is the file format of llama.cpp: a header, key-value metadata (configuration and tokenizer), a table
-of tensors, then the tensors' data, often quantised to 4 or 8 bits per weight.
-Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+GGUF is the file format of llama.cpp. A file has a header, key-value metadata (configuration and tokenizer), a table of
+tensors, and then the tensors' data, which is often quantised to 4 or 8 bits per weight. Format:
+https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
 import math
@@ -40,7 +40,7 @@ MAX_DIMENSIONS = 4
 
 
 class GGUFError(ValueError):
-    """The file is not a GGUF file that we can read; the message says what is wrong, and where."""
+    """Raised when a file is not a GGUF file that we can read; the message says what is wrong, and where."""
 
 
 def is_gguf(path: Path) -> bool:
@@ -70,7 +70,7 @@ class GGUFFile:
     def raw(self, name: str) -> tuple["gguf.GGMLQuantizationType", UInt8[np.ndarray, "*rows row_bytes"]]:
         """Return how a tensor is stored, and its bytes as they are in the file, mapped and not yet read.
 
-        Raises `GGUFError` if the tensor is missing, of an unknown kind, or runs past the end of the file.
+        Raises `GGUFError` if the tensor is missing, is of an unknown kind, or runs past the end of the file.
         """
         import gguf
 
@@ -115,8 +115,8 @@ class GGUFFile:
 def read_gguf(path: Path | str) -> GGUFFile:
     """Read the header, the metadata and the table of tensors of a GGUF file.
 
-    Strings become `str`, arrays of strings `list[str]`, arrays of numbers numpy arrays.
-    Raises `GGUFError` if the file is truncated, states a false length, or has an unknown version.
+    Strings become `str`, arrays of strings become `list[str]`, and arrays of numbers become numpy arrays. Raises
+    `GGUFError` if the file is truncated, states a false length, or has an unknown version.
     """
     path = Path(path)
     with open(path, "rb") as file:

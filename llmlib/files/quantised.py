@@ -2,9 +2,9 @@
 
 The package `gguf` can read every kind, but it works on sixteen rows at a time, which accounted for half the time it
 took to load a model. This module reads the two kinds that the course's own model uses; the results are the same. We use
-numpy, piece by piece: each piece fits into the processor's cache, numpy releases Python's lock, and nothing waits for a
-busy core. (In torch the same work took 0.3 s on free cores, but 12 s while another program ran: its threads wait for
-the slowest one.)
+numpy, piece by piece, because each piece fits into the processor's cache, numpy releases Python's lock, and nothing
+waits for a busy core. (In torch the same work took 0.3 s on free cores, but 12 s while another program ran, because
+torch's threads wait for the slowest one.)
 """
 
 from collections.abc import Callable
@@ -17,9 +17,10 @@ PIECE = 1 << 15  # how many blocks to convert at once
 
 
 def from_q4_1(data: UInt8[np.ndarray, "*rows row_bytes"]) -> Float32[np.ndarray, "*rows width"]:
-    """Dequantise blocks of 20 bytes: scale d and offset m as float16, then 32 4-bit numbers q. A weight is d · q + m.
+    """Dequantise blocks of 20 bytes to weights d · q + m.
 
-    The low halves of the last 16 bytes are the first 16 numbers, the high halves the last 16.
+    Each block holds a scale d and an offset m as float16, and then 32 4-bit numbers q. The low halves of the last 16
+    bytes are the first 16 numbers, and the high halves are the last 16.
 
     >>> block = np.array([0, 60, 0, 56, *[0x21] * 16], dtype=np.uint8)  # d = 1, m = 0.5
     >>> from_q4_1(block)[[0, 31]].tolist()
@@ -38,7 +39,9 @@ def from_q4_1(data: UInt8[np.ndarray, "*rows row_bytes"]) -> Float32[np.ndarray,
 
 
 def from_q8_0(data: UInt8[np.ndarray, "*rows row_bytes"]) -> Float32[np.ndarray, "*rows width"]:
-    """Dequantise blocks of 34 bytes: scale d as float16, then 32 signed bytes q. A weight is d · q.
+    """Dequantise blocks of 34 bytes to weights d · q.
+
+    Each block holds a scale d as float16, and then 32 signed bytes q.
 
     >>> from_q8_0(np.array([0, 56, *[2] * 31, 255], dtype=np.uint8))[[0, 31]].tolist()  # d = 0.5
     [1.0, -0.5]

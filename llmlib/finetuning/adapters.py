@@ -1,4 +1,4 @@
-"""Read and write LoRAs in the format of `peft`: folders of a few megabytes that change what a base model does.
+"""Read and write LoRAs in the format of `peft`, as folders of a few megabytes that change what a base model does.
 
 In a folder, `adapter_model.safetensors` stores each A and B under the name that its map has in `transformers`, and
 `adapter_config.json` says how A and B are scaled. We read what `peft` writes, and `peft` reads what we write. The names
@@ -43,14 +43,14 @@ READ = {"peft_type", "r", "lora_alpha", "target_modules", "use_rslora", "init_lo
 
 
 class AdapterError(ValueError):
-    """Means that a LoRA file is damaged, of an unsupported kind, or made for another model; the message says which."""
+    """Raised when a LoRA file is damaged, of an unsupported kind, or made for another model; the message says which."""
 
 
 def save_adapter(lora: LoRA, folder: Path | str, base_model: str | None = None) -> None:
     """Write a LoRA into a folder that `peft.PeftModel.from_pretrained(base, folder)` can read.
 
-    `base_model` tells people where to find the base model: its id on the Hugging Face hub, or its folder. An old
-    adapter in the folder is replaced completely or not at all: the weights carry a copy of the settings, so
+    `base_model` tells people where to find the base model, by its id on the Hugging Face hub, or by its folder. An old
+    adapter in the folder is replaced completely or not at all. The weights carry a copy of the settings, so
     `load_adapter` can repair a folder if the process died after writing only the weights. Raises `AdapterError` if we
     cannot write to the folder, and `ValueError` for a LoRA that was removed.
 

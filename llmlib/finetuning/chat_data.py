@@ -38,8 +38,8 @@ class ChatData:
     A conversation with more than seq_len + 1 tokens is cut to that length, and left out if no answer begins before the
     cut. A `TruncationWarning` says how many answers are affected.
 
-    Raises `ValueError` for an invalid conversation (the message gives its number, from 0) and, when you ask for a
-    batch, if no row would have an answer.
+    Raises `ValueError` for an invalid conversation (the message gives its number, counting from 0) and, when you ask
+    for a batch, if no row would have an answer.
 
     >>> from llmlib.chat import CHATML, with_chat_template
     >>> from llmlib.tokenization import BPETokenizer

@@ -13,7 +13,7 @@ MOST_BYTES_A_LINE = 1 << 24  # 16 MB, because a damaged file may be one endless 
 
 
 class ConversationError(ValueError):
-    """Means that part of a file is not a conversation; the message names the line and what was expected."""
+    """Raised when part of a file is not a conversation; the message gives the line and what was expected."""
 
 
 def read_conversations(path: Path | str) -> list[list[Message]]:

@@ -1,4 +1,4 @@
-"""LoRA: freeze a model, and train small low-rank maps alongside the model's own maps.
+"""Implement LoRA, which freezes a model and trains small low-rank maps alongside the model's own maps.
 
 A linear map y = W x gets a detour through `rank` numbers: y = W x + α/r · B A x, where A is [r, d_in] and B is [d_out,
 r]. Only A and B are trained, so there are gradients and optimizer states for only about one weight in a hundred. B
@@ -99,7 +99,7 @@ class LoRALinear(Linear):
         return y + linear(narrow, self.B.to(x.dtype))
 
     def update(self) -> Float[Tensor, "d_out d_in"]:
-        """Return what the detour adds to W, as one matrix: scale · B A."""
+        """Return what the detour adds to W, as the single matrix scale · B A."""
         return self.scale * self.B.detach() @ self.A.detach()
 
 
@@ -191,7 +191,7 @@ class LoRA:
         self._let_learn()
 
     def unmerge(self) -> None:
-        """Undo `merge`: restore the original matrices and the separate detours."""
+        """Undo `merge` by restoring the original matrices and the separate detours."""
         self._check_there()
         for name, module in self.maps.items():
             module.weight, module.merged = self._originals[name].weight, False
@@ -234,7 +234,7 @@ class LoRA:
 def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
     """Freeze a model, and add a trainable low-rank detour to each map that the config names.
 
-    The model is changed in place: each map that gets a detour is replaced by a new map with the same weights. The
+    The model is changed in place, and each map that gets a detour is replaced by a new map with the same weights. The
     model's output stays the same until you train; `train(model, …)` then trains only A and B. Raises `ValueError` if
     the model already has a LoRA, or if it has no map with a given name.
 
@@ -250,7 +250,10 @@ def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
 
 
 def maps_of(model: Transformer, config: LoRAConfig | None = None) -> dict[str, Linear]:
-    """Return the linear maps in the blocks that the config names (default: all). Raises what `apply_lora` raises."""
+    """Return the linear maps in the blocks that the config names (default: all).
+
+    Raises the same errors as `apply_lora`.
+    """
     config = config or LoRAConfig()
     if any(isinstance(module, LoRALinear) for module in model.modules()):
         raise ValueError("The model already has a LoRA. Use the existing LoRA, or call its remove() first.")

@@ -1,4 +1,4 @@
-"""Minimal pairs: ask the same question, word for word, about a story that answers it and a story that does not.
+"""Make minimal pairs: the same question, word for word, about a story that answers it and a story that does not.
 
 Does a tuned model look at the story, or has it learned which questions to refuse? A model that relies on the wording
 answers both halves of a pair in the same way, and gets at most one half right. So look at the score "both", which no
@@ -35,7 +35,7 @@ AT_ONCE = 6  # a test uses at least this many wordings
 
 @dataclass(frozen=True)
 class Pair:
-    """The same question about two stories: one gives the answer; the other has the same people but not the answer.
+    """The same question about two stories with the same people; only one of the stories gives the answer.
 
     The two questions are the same word for word, unless they name two people ("What did Pip give to Mabel?"). Few
     stories have the same two people, so the second question then names two people from the second story.
@@ -114,9 +114,10 @@ def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int = 0) -> list[Pair]:
-    """Make `n` pairs, each about one story: what did A give B (the story says), and what did B give A (it does not)?
+    """Make `n` pairs of questions, each pair about one story.
 
-    All the words in the question are in the story, even "gave". Raises `ValueError` for the same reasons as
+    One question asks what A gave to B, which the story says, and the other asks what B gave to A, which it does not
+    say. All the words in the question are in the story, even "gave". Raises `ValueError` for the same reasons as
     `minimal_pairs`.
 
     >>> (pair,) = wrong_way_round(1)
@@ -171,9 +172,10 @@ def pair_scores(
 
 
 def score_answers(pairs: Sequence[Pair], given: Sequence[str]) -> dict[str, Score]:
-    """Score answers to pairs as `pair_scores` does: first those to all `told` prompts, then those to all `untold` ones.
+    """Score answers to pairs as `pair_scores` does.
 
-    Raises `ValueError` if there are not two answers for each pair.
+    `given` holds first the answers to all `told` prompts, and then the answers to all `untold` prompts. Raises
+    `ValueError` if there are not two answers for each pair.
 
     >>> (pair,) = minimal_pairs(1, wordings=[GIVING])
     >>> score_answers([pair], [pair.told.answer, NOT_TOLD])["both"].right
@@ -195,7 +197,7 @@ def score_answers(pairs: Sequence[Pair], given: Sequence[str]) -> dict[str, Scor
 def _stories(n: int, seed: int, split: str, start: int) -> Iterator[tuple[Story, Dice]]:
     if n < 1 or start < 0 or split not in SPLITS:
         raise ValueError(
-            f"n must be 1 or more, start 0 or more, and split one of {', '.join(SPLITS)}; "
+            f"n must be 1 or more, start must be 0 or more, and split must be one of {', '.join(SPLITS)}; "
             f"got n={n}, start={start} and split={split!r}."
         )
     for index in range(start, start + n * MOST_STORIES):

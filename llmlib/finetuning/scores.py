@@ -38,7 +38,7 @@ class Score:
 
 
 def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """Return a confidence interval for a share: 95 in 100 of these intervals contain the true share.
+    """Return a confidence interval for a share; 95 in 100 of these intervals contain the true share.
 
     The interval contains all shares p that are at most z standard deviations, z · √(p (1 − p) / of), away from the
     observed share. Unlike an interval of this width around the observed share, it stays between 0 and 1, and does not

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: continue to train a model on conversations in which only the assistant's words count."""
+"""Run supervised fine-tuning: train a model further on conversations in which only the assistant's words count."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -46,7 +46,7 @@ def tune(
 def start_tokens(model: Transformer, tokenizer: Tokenizer, like: Mapping[str, str]) -> None:
     """Give each token named in `like` a copy of the rows of a similar token, in the embedding and the unembedding.
 
-    A model has never read its spare or new special tokens: their rows are random, and tuning would spend most of its
+    A model has never read its spare or new special tokens, so their rows are random, and tuning would spend most of its
     steps on them. If `<|user|>` starts out as a line break and `<|assistant|>` starts out as "?", both mean something
     from the first step. If the tokenizer has more tokens than the model, the model grows, and new rows that `like` does
     not name become the mean of all old rows (Hewitt, 2021, "Initializing new word embeddings").

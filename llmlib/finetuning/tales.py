@@ -1,4 +1,4 @@
-"""Make conversations about TinyTales stories: many kinds of instructions with known answers.
+"""Make conversations about TinyTales stories, with many kinds of instructions whose answers are known.
 
 A training conversation has a story and several requests about it, one after the other. A test prompt has a single
 request about a story whose combination of hero, thing and shape does not occur in training. (The words are still the
@@ -59,7 +59,8 @@ def requests_about(story: Story, kinds: Collection[str] = KINDS) -> tuple[Reques
     """Return every request of these kinds that fits a story.
 
     The requests are the questions about the story; the questions with one-word answers again, as instructions to answer
-    in one word; a list of its animals; and a one-sentence summary. Raises `ValueError` for an unknown kind.
+    in one word; a request for a list of its animals; and a request for a one-sentence summary. Raises `ValueError` for
+    an unknown kind.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> requests_about(tell(0, "train", 1), ["animals"])
@@ -131,7 +132,7 @@ def training_conversations(
 
 
 class Balance:
-    """Keeps each wording balanced: questions with an answer are matched by questions that a story leaves open."""
+    """Keeps each wording balanced: a question that one story answers is matched by one that another leaves open."""
 
     def __init__(self) -> None:
         self.owed = dict.fromkeys(TAUGHT, 0)
@@ -139,8 +140,8 @@ class Balance:
     def drawn(self, story: Story, requests: Sequence[Request], turns: int, dice: Dice) -> list[Request]:
         """Draw up to `turns` requests about a story, in random order.
 
-        Questions that are still due for balance and that this story leaves open are drawn first, then answered
-        questions in one of the balanced wordings; other requests fill the remaining turns.
+        Questions that are still due for balance and that this story leaves open are drawn first. Then come answered
+        questions in one of the balanced wordings, and other requests fill the remaining turns.
         """
         questions = open_questions(story, dice)
         wordings = {
@@ -174,7 +175,7 @@ def held_out_prompts(
     """
     if n < 1 or start < 0 or split not in SPLITS:
         raise ValueError(
-            f"n must be 1 or more, start 0 or more, and split one of {', '.join(SPLITS)}; "
+            f"n must be 1 or more, start must be 0 or more, and split must be one of {', '.join(SPLITS)}; "
             f"got n={n}, start={start} and split={split!r}."
         )
     _check_kinds(kinds)
@@ -239,8 +240,8 @@ def split_prompt(prompt: Prompt) -> tuple[str, str]:
 def as_on_a_page(prompt: Prompt) -> tuple[str, str]:
     """Return the request in the format of the reading book, for the base model to continue, and the right answer.
 
-    In the book, a summary begins with "In one sentence:" and a list with "Animals:"; the book never asks for a single
-    word.
+    In the book, a summary begins with "In one sentence:", and a list begins with "Animals:"; the book never asks for a
+    single word.
 
     >>> as_on_a_page(held_out_prompts(1, kinds=["animals"])[0])[0].splitlines()[-1]
     'Animals:'
@@ -259,8 +260,8 @@ def scores(
     """Return the `Score` for each kind and for "all": how many of the model's most likely answers are right.
 
     An answer must be right word for word. Two more scores are returned if there are prompts for them: "says so" counts
-    how often the model answers "The story does not say." when this is right, and "says so wrongly" how often it does so
-    when this is wrong. Raises `ValueError` for the same reasons as `chat`.
+    how often the model answers "The story does not say." when this is right, and "says so wrongly" counts how often it
+    does so when this is wrong. Raises `ValueError` for the same reasons as `chat`.
     """
     given = answer_all(model, tokenizer, [prompt.messages for prompt in prompts], max_new_tokens)
     found = score([p.kind for p in prompts], given, [p.answer for p in prompts])

@@ -1,9 +1,9 @@
-"""Measure what tuning changed: the singular values of each matrix's update.
+"""Measure what tuning changed, by the singular values of each matrix's update.
 
-LoRA bets that a low-rank update is enough. Here we look at full tuning, which could use every rank, and ask how many
-ranks it used: what share of the squared norm of W_tuned − W_base is in its first r directions? No matrix of rank r can
-contain more (Eckart and Young, 1936). The question comes from Aghajanyan et al. (2020), "Intrinsic Dimensionality
-Explains the Effectiveness of Language Model Fine-Tuning"; Hu et al. (2021), "LoRA".
+LoRA assumes that a low-rank update is enough. Here we look at full tuning, which could use every rank, and ask how many
+ranks it used. In other words, what share of the squared norm of W_tuned − W_base is in its first r directions? No
+matrix of rank r can contain more (Eckart and Young, 1936). The question comes from Aghajanyan et al. (2020), "Intrinsic
+Dimensionality Explains the Effectiveness of Language Model Fine-Tuning", and Hu et al. (2021), "LoRA".
 """
 
 import torch
@@ -15,7 +15,7 @@ from llmlib.transformer import Transformer
 
 
 def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Tensor, " directions"]]:
-    """Return the singular values of tuned − base for each linear map in the blocks, by name, the largest first.
+    """Return the singular values of tuned − base for each linear map in the blocks, by name, with the largest first.
 
     Raises `ValueError` if the two models have different shapes.
 

@@ -35,7 +35,7 @@ class Attribution:
         return self.embedding + parts + self.norm_bias
 
     def ranked(self, row: int = 0) -> list[tuple[str, float]]:
-        """Return the parts ("embedding", "head 3.2", "MLP 5", …) and their contributions, largest first."""
+        """Return the parts ("embedding", "head 3.2", "MLP 5", …) and their contributions, with the largest first."""
         parts = {"embedding": self.embedding[row].item(), "final norm's bias": self.norm_bias[row].item()}
         parts |= {f"MLP {layer}": value for layer, value in enumerate(self.mlps[row].tolist())}
         parts |= {f"attention bias {layer}": value for layer, value in enumerate(self.biases[row].tolist())}
@@ -54,12 +54,12 @@ def direct_logit_attribution(
     """Return how much each part of a model adds *directly* to the logit of `token`, or to its lead over `against`.
 
     The last residual is a sum over all parts, and a logit is a dot product with this sum, so the logit splits into one
-    term per part. The final norm comes in between: it divides by the size of the whole sum. We take the size from this
-    run and hold it fixed, so the terms add up exactly. The terms do not include how a part changes the size, or how it
-    acts through later layers. If the final norm is neither LayerNorm nor RMSNorm, we cannot hold the size fixed; we use
-    the norm's derivative, and a `NormNotFoldedWarning` says so. Raises `ValueError` for a token or position that does
-    not exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits"; Wang et al. (2022),
-    "Interpretability in the Wild", section 3.
+    term per part. The final norm comes in between, and it divides by the size of the whole sum. We take the size from
+    this run and hold it fixed, so the terms add up exactly. The terms do not include how a part changes the size, or
+    how it acts through later layers. If the final norm is neither LayerNorm nor RMSNorm, we cannot hold the size fixed;
+    we use the norm's derivative, and a `NormNotFoldedWarning` says so. Raises `ValueError` for a token or position that
+    does not exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits"; Wang et al.
+    (2022), "Interpretability in the Wild", section 3.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -102,7 +102,7 @@ def direct_logit_attribution(
 def written_by_heads(
     z: Float[Tensor, "batch head d_head"], output: Float[Tensor, "d_model width"]
 ) -> Float[Tensor, "batch head d_model"]:
-    """Return what each head writes into the residual stream: its z times its columns of the output weight."""
+    """Return what each head writes into the residual stream, which is its z times its columns of the output weight."""
     matrix = rearrange(output, "d_model (head d_head) -> head d_head d_model", head=z.shape[1])
     return einsum(z, matrix, "batch head d_head, head d_head d_model -> batch head d_model")
 

@@ -1,8 +1,8 @@
-"""Measure what heads do: score well-known attention patterns, and follow attention through the layers.
+"""Measure what heads do, by scoring well-known attention patterns and following attention through the layers.
 
 Every score takes the patterns of one or more heads, `Float[Tensor, "*heads query key"]`, and returns one number per
-head. The scores for well-known patterns are shares of attention, between 0 and 1: how much attention fits the pattern,
-on average over the queries that could attend in this way.
+head. The scores for well-known patterns are shares of attention, between 0 and 1. They say how much attention fits the
+pattern, on average over the queries that could attend in this way.
 """
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def entropy(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads"]:
-    """Return how widely a head spreads its attention: the mean entropy of its rows, in nats.
+    """Return how widely a head spreads its attention, as the mean entropy of its rows in nats.
 
     A head that attended evenly to n tokens would have an entropy of ln n, so read exp(entropy) as a number of tokens.
 
@@ -22,7 +22,7 @@ def entropy(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads
 
 
 def distance(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads"]:
-    """Return how far a head looks: the mean of |query - key|, weighted by attention, in tokens.
+    """Return how far a head looks, as the mean of |query - key| in tokens, weighted by attention.
 
     The queries are at the last positions, as with a KV cache.
 
@@ -87,11 +87,12 @@ def induction_score(pattern: Float[Tensor, "*heads query key"], ids: Int[Tensor,
 def rollout(
     patterns: Float[Tensor, "layer head query key"], residual_share: float = 0.5
 ) -> Float[Tensor, "layer query key"]:
-    """Follow attention through the layers: how much of each input token reaches each position after each layer?
+    """Follow attention through the layers, to find how much of each input token reaches each position after each layer.
 
     Each layer mixes the mean of its heads with the token itself, because the residual stream carries the token past
-    attention; `residual_share` is the token's part. The result shows where information *could* flow: it ignores values,
-    MLPs and heads that cancel. Source: Abnar and Zuidema (2020), "Quantifying Attention Flow in Transformers".
+    attention; `residual_share` is the token's part. The result only shows where information *could* flow, because it
+    ignores values, MLPs and heads that cancel each other out. Source: Abnar and Zuidema (2020), "Quantifying Attention
+    Flow in Transformers".
 
     >>> even = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
     >>> rollout(even.expand(2, 1, 2, 2))[-1]

@@ -81,13 +81,14 @@ def patch(
     heads: Sequence[int] | None = None,
     positions: Sequence[int] | None = None,
 ) -> Iterator[None]:
-    """Replace a value with the value from another run, the `source`, while the `with` block runs: activation patching.
+    """Replace a value with the value from another run, the `source`, while the `with` block runs.
 
-    `heads` limits the patch to some heads (for `q`, `k`, `v`, `scores`, `pattern` and `z`), and `positions` limits it
-    to some positions (queries). `residual` at layer `n_layers` is the output of the last layer. A source with a single
-    text is used for every text in a batch. Raises `ValueError` for a name, layer, head or position that does not exist,
-    or if the source's shape does not fit the run. Source: Vig et al. (2020), "Investigating Gender Bias in Language
-    Models Using Causal Mediation Analysis"; Meng et al. (2022), "Locating and Editing Factual Associations in GPT".
+    This is called activation patching. `heads` limits the patch to some heads (for `q`, `k`, `v`, `scores`, `pattern`
+    and `z`), and `positions` limits it to some positions (queries). `residual` at layer `n_layers` is the output of the
+    last layer. A source with a single text is used for every text in a batch. Raises `ValueError` for a name, layer,
+    head or position that does not exist, or if the source's shape does not fit the run. Source: Vig et al. (2020),
+    "Investigating Gender Bias in Language Models Using Causal Mediation Analysis"; Meng et al. (2022), "Locating and
+    Editing Factual Associations in GPT".
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))

@@ -1,4 +1,4 @@
-"""The logit lens: what would a model predict if it stopped after some layer?"""
+"""Apply the logit lens: what would a model predict if it stopped after some layer?"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,8 +16,8 @@ from llmlib.transformer import Transformer
 class LogitLens(Sequence):
     """Holds the logits after each layer: `lens[0]` belongs to the embedding, and `lens[-1]` is the model's output.
 
-    The logits are computed when you ask for them, because they are large in total: 31 × 128 × 49,152 numbers for
-    SmolLM2 and 128 tokens. What people usually look at, `top`, `rank` and `entropy`, is small.
+    The logits are computed when you ask for them, because they are large in total (31 × 128 × 49,152 numbers for
+    SmolLM2 and 128 tokens). Usually people look only at `top`, `rank` and `entropy`, which are small.
     """
 
     def __init__(self, model: Transformer, residual: Sequence[Float[Tensor, "batch seq d_model"]]):
@@ -51,7 +51,7 @@ class LogitLens(Sequence):
         return torch.stack([(logits > logits.gather(-1, ids)).sum(-1) for logits in self])
 
     def entropy(self) -> Float[Tensor, "layer batch seq"]:
-        """Return the entropy of the prediction at each position, in nats: how undecided the model is."""
+        """Return the entropy of the prediction at each position, in nats; it says how undecided the model is."""
         return torch.stack([entropy(logits) for logits in self])
 
 

@@ -41,7 +41,7 @@ def neurons(
     k: int = 10,
     progress: bool = True,
 ) -> dict[Unit, list[Excitation]]:
-    """Find the `k` texts that excite each unit most, strongest first; a unit is given as `(layer, unit)`.
+    """Find the `k` texts that excite each unit most, with the strongest first; a unit is given as `(layer, unit)`.
 
     The activation is what the unit passes on to the MLP's output matrix (after GELU, or gate times value in SwiGLU).
     Each text counts once, at the position with the highest activation. A text that is longer than the model's context

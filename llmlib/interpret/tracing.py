@@ -72,7 +72,7 @@ def _joined(name: str, chunks: list[Tensor]) -> Tensor:
 
 @contextlib.contextmanager
 def trace(model: Transformer, names: Iterable[str] | None = None) -> Iterator[Trace]:
-    """Record what passes through the model while the `with` block runs; by default, everything in `POINTS`.
+    """Record what passes through the model while the `with` block runs (by default, everything in `POINTS`).
 
     If a run would record more than 200 MB, a `MemoryWarning` first says how much; if the tensors would not fit into
     free memory, you get a `MemoryError` before anything is recorded. `trace_bytes` tells you the size in advance. If
@@ -105,7 +105,7 @@ def trace(model: Transformer, names: Iterable[str] | None = None) -> Iterator[Tr
 def trace_bytes(
     model: Transformer, batch: int, seq: int, names: Iterable[str] | None = None, start: int = 0
 ) -> dict[str, int]:
-    """Return how many bytes a trace keeps for each name: `batch` texts of `seq` tokens, after `start` cached tokens.
+    """Return how many bytes a trace keeps for each name, for `batch` texts of `seq` tokens after `start` cached tokens.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))

@@ -1,4 +1,4 @@
-"""Align a model with preferences: it learns to write answers that get a higher score from a reward function.
+"""Align a model with preferences, so that it learns to write answers that get a higher score from a reward function.
 
 `log_probs` scores each token of a text, `responses` makes batches in which only the answers count, and `pairs` makes
 batches of a better and a worse answer to each prompt. `reward` trains a reward model on pairs; `dpo` trains the model

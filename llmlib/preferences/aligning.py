@@ -1,4 +1,4 @@
-"""Align a model with a reward function: sample answers, score them, and make the better answers more likely."""
+"""Align a model with a reward function by sampling answers, scoring them, and making the better ones more likely."""
 
 import dataclasses
 import time
@@ -31,7 +31,7 @@ COLLAPSED = 5  # stop after this many steps in a row with the same answer to eve
 
 @dataclass(frozen=True)
 class AlignStep:
-    """The result of one step: a batch of sampled answers, and one or more updates on them."""
+    """The result of one step, which samples a batch of answers and makes one or more updates on them."""
 
     step: int  # the number of the step, from 1
     reward: float  # the mean over all answers, which are sampled before the update
@@ -54,7 +54,7 @@ class AlignStep:
 
 
 class PolicyCollapsed(TrainingDiverged):
-    """Means that the model gives the same answer to every prompt; the message names likely causes."""
+    """Raised when the model gives the same answer to every prompt; the message names likely causes."""
 
 
 class Alignment(Run[AlignStep]):

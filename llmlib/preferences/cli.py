@@ -65,7 +65,7 @@ def align_command(
     settings: Annotated[Path, typer.Argument(help="A TOML file; see the example below.")],
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in the folder.")] = False,
 ) -> None:
-    """Align a model with a reward function: the model samples answers, and learns to write better ones.
+    """Align a model with a reward function. The model samples answers, and learns to write better ones.
 
     The result is a folder that load_pretrained opens. The same settings give the same run; use --resume to continue a
     run that was stopped. The reward function is your own Python function.
@@ -135,9 +135,10 @@ def function_named(name: str) -> Callable[..., Any]:
 
 
 def read_prompts(path: Path | str) -> list[dict[str, Any]]:
-    """Read the prompts in a JSONL file: one object per line, with "prompt" or "messages" and fields for the reward.
+    """Read the prompts in a JSONL file, which has one object per line.
 
-    Raises `ConversationError` for any other line (the message has its number), or for a file without prompts.
+    Each object has "prompt" or "messages", and fields for the reward function. Raises `ConversationError` for any other
+    line (the message gives its number), or for a file without prompts.
     """
     from llmlib.files.checked_json import FormatError, field, short
     from llmlib.finetuning.conversations import ConversationError, lines_of, messages_in, record_in

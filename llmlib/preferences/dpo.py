@@ -1,4 +1,4 @@
-"""Learn from pairs without a reward model: direct preference optimisation (DPO)."""
+"""Learn from pairs without a reward model, by direct preference optimisation (DPO)."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -59,7 +59,7 @@ def tune_on_preferences(
 ) -> Training:
     """Tune a model on pairs with DPO; return an iterator of steps, as `train` does. `batch_size` counts pairs.
 
-    `reference` is the model to stay near, by default a copy of the current model. Everything else is as in `train`.
+    `reference` is the model to stay near, by default a copy of the current model. Everything else works as in `train`.
     Raises the same errors as `PreferenceData` and `train`, and `ValueError` for a reference with a different
     vocabulary.
 

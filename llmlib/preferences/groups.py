@@ -19,7 +19,7 @@ Reward = Callable[[Sequence[Any], Sequence[str]], Any]
 
 
 class RewardError(ValueError):
-    """Means that a reward function did not return a finite number for each answer; the message says what happened."""
+    """Raised when a reward function did not return a finite number for each answer; the message says what happened."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[Any]) -> list[list[in
 def sample(
     model: Transformer, tokenizer: Tokenizer, prompts: Sequence[list[int]], n: int, max_new_tokens: int, seed: int
 ) -> Sampled:
-    """Sample n answers to each prompt from the model's distribution: at temperature 1, without ruling out any token."""
+    """Sample n answers to each prompt from the model's own distribution, at temperature 1, with no token ruled out."""
     ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
     width = max(map(len, prompts))
     ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])

@@ -58,10 +58,11 @@ def masked_mean(
 ) -> Float[Tensor, ""]:
     """Return the mean of the values where the mask is True. `over` says how to weight the values (papers differ).
 
-    "sequence": average each row, then average the rows. So a token counts for less in a long answer (GRPO: Shao et al.,
-    2024, "DeepSeekMath", equation 3). "batch": every token weighs the same, so long answers weigh more (Yu et al.,
-    2025, "DAPO"). A number: divide each row's sum by this number, then average the rows. So the length of an answer
-    does not change the weight of other answers (Liu et al., 2025, "Understanding R1-Zero-Like Training").
+    With "sequence", we average each row, and then average the rows, so a token counts for less in a long answer (GRPO:
+    Shao et al., 2024, "DeepSeekMath", equation 3). With "batch", every token weighs the same, so long answers weigh
+    more (Yu et al., 2025, "DAPO"). With a number, we divide each row's sum by this number, and then average the rows,
+    so the length of an answer does not change the weight of other answers (Liu et al., 2025, "Understanding
+    R1-Zero-Like Training").
 
     Raises `ValueError` if no token counts or, with "sequence", if some row has no token that counts.
 
@@ -73,9 +74,10 @@ def masked_mean(
 
 
 def token_weights(mask: Bool[Tensor, "batch target"], over: Over = "sequence") -> Float[Tensor, "batch target"]:
-    """Return the weight of each token in `masked_mean`: the sum of weight times value over all tokens is the mean.
+    """Return the weight of each token in `masked_mean`.
 
-    This lets you sum over a batch part by part and still get the gradients of the whole batch.
+    The mean is the sum of weight times value over all tokens. This lets you sum over a batch part by part and still get
+    the gradients of the whole batch.
 
     >>> token_weights(torch.tensor([[True, True], [True, False]]), over="sequence")
     tensor([[0.2500, 0.2500],

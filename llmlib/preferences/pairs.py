@@ -32,8 +32,9 @@ class Preference(Protocol):
 class PreferenceData:
     """Makes batches of pairs for `train` (see `llmlib.training.batches.Data`); `batch_size` counts pairs.
 
-    Each epoch goes through all pairs once, in a new random order. Raises `ValueError`, with the pair's number (from 0),
-    if a pair's answers are equal or its prompt is invalid, and, when you ask for a batch, if a pair is too long.
+    Each epoch goes through all pairs once, in a new random order. Raises `ValueError`, with the pair's number (counting
+    from 0), if a pair's answers are equal or its prompt is invalid, and, when you ask for a batch, if a pair is too
+    long.
     """
 
     def __init__(self, tokenizer: Tokenizer, preferences: Iterable[Preference]):

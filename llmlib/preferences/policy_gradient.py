@@ -10,7 +10,7 @@ NEARLY_0 = 1e-4  # added to a group's deviation, as in `trl`, so that we do not 
 
 
 def group_advantages(rewards: Float[Tensor, "group sample"], divide: bool = True) -> Float[Tensor, "group sample"]:
-    """Return how much better each answer is than the mean of its group: the answers to the same prompt.
+    """Return how much better each answer is than the mean of its group (all the answers to the same prompt).
 
     With `divide`, the result is divided by the group's standard deviation (computed with n − 1), so that every group
     counts about the same, whether its rewards differ a lot or a little (GRPO: Shao et al., 2024, "DeepSeekMath").
@@ -69,7 +69,7 @@ def policy_gradient_loss(
       the loss does not improve any further, so this token's gradient is 0 (PPO: Schulman et al., 2017, equation 7).
 
     `advantages` has one value per answer, which applies to all of that answer's tokens. The mean is taken as in
-    `masked_mean`. Raises `ValueError` for `clip` without `old_log_probs`, and as `masked_mean` does.
+    `masked_mean`. Raises `ValueError` for `clip` without `old_log_probs`, and for the same reasons as `masked_mean`.
 
     >>> log_probs, mask = torch.tensor([[-1.0, -3.0]]), torch.tensor([[True, True]])
     >>> policy_gradient_loss(log_probs, torch.tensor([2.0]), mask)  # −2 · mean(−1, −3)

@@ -1,4 +1,4 @@
-"""Learn a reward from pairs: a number for each answer, which is higher for answers that people prefer."""
+"""Learn from pairs to give each answer a reward, a number that is higher for answers that people prefer."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -97,7 +97,7 @@ def read_rewards(
 
 
 def reward_loss(chosen: Float[Tensor, " pair"], rejected: Float[Tensor, " pair"]) -> Float[Tensor, ""]:
-    """Return the mean over pairs of −ln σ(chosen − rejected): how surprising the preferences are.
+    """Return the mean over pairs of −ln σ(chosen − rejected); this says how surprising the preferences are.
 
     In the Bradley–Terry model, answer A is preferred to answer B with probability σ(A's reward − B's reward). Sources:
     Bradley and Terry (1952), "Rank analysis of incomplete block designs"; Ouyang et al. (2022), "Training language

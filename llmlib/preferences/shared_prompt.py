@@ -53,11 +53,12 @@ def answer_logits(
     answers: Int[Tensor, "answer target"],
     mask: Bool[Tensor, "answer target"],
 ) -> Float[Tensor, "answer target vocab"]:
-    """Return the logits for each token of the answers: the same number of answers to each prompt, prompt by prompt.
+    """Return the logits for each token of the answers.
 
-    The result and the gradients are the same as from a forward pass over every prompt with its answer. The answers are
-    padded on the right, where `mask` is False; logits at padding are meaningless. `model` is a `Transformer`, or a
-    wrapper that spreads a `Transformer` across processes. Raises `ValueError` for a prompt of fewer than two tokens.
+    `answers` holds the same number of answers to each prompt, prompt by prompt. The result and the gradients are the
+    same as from a forward pass over every prompt with its answer. The answers are padded on the right, where `mask` is
+    False; logits at padding are meaningless. `model` is a `Transformer`, or a wrapper that spreads a `Transformer`
+    across processes. Raises `ValueError` for a prompt of fewer than two tokens.
 
     >>> from llmlib.transformer import Transformer
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))

@@ -125,7 +125,10 @@ def _end_ids(raw: Fields) -> tuple[int, ...]:
 
 
 def _head_width(raw: Fields, field: str, d_model: int, n_heads: int) -> int:
-    """Return the width of a head, after checking it: a table of frequencies for a wrong width could fill the memory."""
+    """Return the width of a head, after checking it.
+
+    A table of frequencies for a wrong width could fill the memory.
+    """
     d_head = raw.get(field, 0) or d_model // max(n_heads, 1)
     if not 2 <= d_head <= MAX_D_HEAD or d_head % 2:
         raise CheckpointError(

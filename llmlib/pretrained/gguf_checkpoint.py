@@ -30,12 +30,15 @@ class GGUFCheckpoint:
         return value
 
     def unused(self, used: set[str]) -> set[str]:
-        """Return the tensors in the file that match none of our parameters, a sign of another architecture."""
+        """Return the tensors in the file that match none of our parameters; they are a sign of another architecture."""
         return set(self.gguf.tensors) - {translate(name, GGUF_NAMES) for name in used} - {"rope_freqs.weight"}
 
 
 def _split(value: Tensor, n_heads: int) -> Tensor:
-    """Reorder the channels of each head: llama.cpp rotates neighbouring channels together; we rotate the two halves."""
+    """Reorder the channels of each head.
+
+    llama.cpp rotates neighbouring channels together, but we rotate the two halves.
+    """
     if value.shape[0] % (2 * n_heads):
         return value  # the shape is wrong; `fill` reports this with the tensor's name
     return split_heads_from_interleaved(value, n_heads)

@@ -31,7 +31,7 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 class OwnFormatWarning(UserWarning):
-    """Warns that only llmlib can open part of a saved model: the Hugging Face hub has no format for that part."""
+    """Warns that only llmlib can open part of a saved model, because the Hugging Face hub has no format for it."""
 
 
 def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str, *, step: int | None = None) -> None:
@@ -40,9 +40,9 @@ def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str
     The folder has the format of the Hugging Face hub, so `transformers` can open the model and the tokenizer too
     (`AutoModelForCausalLM` and `AutoTokenizer`). If the hub has no family for the architecture, or its format cannot
     express the tokenizer, we use our own format, and an `OwnFormatWarning` warns you. `step` is recorded for models
-    that come from a training run. The new files replace the old ones all at once. Before anything is written, it raises
-    `ValueError` for the same reasons as `check_savable`, and for a model with more weights than its config says, such
-    as a LoRA. Raises `OSError` if the folder cannot be written to.
+    that come from a training run. The new files replace the old ones all at once. Before anything is written, this
+    function raises `ValueError` for the same reasons as `check_savable`, and for a model with more weights than its
+    config says, such as a LoRA. Raises `OSError` if the folder cannot be written to.
 
         save_pretrained(model, tokenizer, "my-assistant")
         model, tokenizer = load_pretrained("my-assistant")
@@ -195,7 +195,10 @@ def _as_llama(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _as_gpt2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename and reshape: GPT-2 stores its matrices as (in, out), with queries, keys and values in one matrix."""
+    """Rename and reshape the weights.
+
+    GPT-2 stores its matrices as (in, out), with queries, keys and values in one matrix.
+    """
     renamed: dict[str, Tensor] = {}
     for name, value in weights.items():
         theirs = translate(name, GPT2_NAMES)

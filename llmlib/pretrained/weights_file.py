@@ -27,7 +27,7 @@ def write_weights(weights: dict[str, Tensor], path: Path, **about: str) -> None:
 
 
 def _sort_metadata(path: Path) -> None:
-    """Sort the metadata: safetensors writes it in random order, but the same weights should give the same bytes."""
+    """Sort the metadata, which safetensors writes in random order, so that the same weights give the same bytes."""
     with open(path, "r+b") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
@@ -73,7 +73,7 @@ def file_checksum(path: Path) -> int:
 def checksums_of(metadata: Any, names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the checksums of tensors and of `OTHERS` in a file's metadata; files that others wrote have no checksums.
 
-    Raises `ValueError` if our own checksums are not for exactly these names: the metadata may be damaged, too.
+    Raises `ValueError` if our own checksums are not for exactly these names, because the metadata may be damaged, too.
     """
     metadata = metadata or {}
     try:

@@ -19,9 +19,9 @@ class EmbeddingIndex:
 
     `scores` returns the cosine between query and document, after the documents' mean vector is subtracted from both,
     because all texts share most of a language model's vector (Mu and Viswanath, 2018, "All-but-the-Top"). `layer`
-    counts blocks, so 0 is the embedding, and the default is the middle. A language model is not trained for retrieval;
-    models that are trained for it find much more. Raises `ValueError` if there are no documents, if a document has no
-    tokens, or for a layer that does not exist.
+    counts blocks, so 0 is the embedding, and the default is the middle layer. A language model is not trained for
+    retrieval; models that are trained for it find much more. Raises `ValueError` if there are no documents, if a
+    document has no tokens, or for a layer that does not exist.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
@@ -41,7 +41,7 @@ class EmbeddingIndex:
         self.vectors = vectors - self.mean
 
     def scores(self, query: str) -> list[float]:
-        """Return one cosine per document: 1 if the vectors point in the same direction.
+        """Return one cosine per document; it is 1 if the vectors point in the same direction.
 
         Raises `ValueError` for a query without tokens.
         """

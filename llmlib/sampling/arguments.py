@@ -50,9 +50,10 @@ def tensor_of(ids: Tensor | Sequence[int]) -> Tensor:
 
 
 def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"] | None:
-    """Return a mask: True at tokens, False at padding. Raises `ValueError` for a wrong shape or padding at the end.
+    """Return a mask that is True at tokens and False at padding.
 
-    New tokens go after the last position of every row, so every text has to end there.
+    Raises `ValueError` for a wrong shape or for padding at the end. New tokens go after the last position of every row,
+    so every text has to end there.
     """
     if attention_mask is None:
         return None
@@ -70,7 +71,7 @@ def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> 
 
 
 def ends_of(end_ids: Iterable[int] | None, config: TransformerConfig) -> Int[Tensor, " end"]:
-    """Return the ids that end a text: the given ids, or else the config's, without ids that the model does not have.
+    """Return the ids that end a text (the given ids, or else the config's), without ids that the model does not have.
 
     Raises `ValueError` if `end_ids` is not a list of ids.
     """

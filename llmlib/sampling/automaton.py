@@ -24,7 +24,10 @@ TOO_DEEP = (
 
 
 class ConstraintError(ValueError):
-    """A constraint is not supported, is too large, or cannot be met by any text; the message says which part."""
+    """Raised when a constraint is not supported, is too large, or cannot be met by any text.
+
+    The message says which part causes the problem.
+    """
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def literal(text: str) -> Concatenation:
 
 @dataclass(frozen=True)
 class Automaton:
-    """An automaton as a table: `moves[state, byte]` is the next state, or 0 if there is none.
+    """An automaton as a table, in which `moves[state, byte]` is the next state, or 0 if there is none.
 
     A match ends in an accepting state.
     """

@@ -1,4 +1,4 @@
-"""Beam search: keep several continuations side by side, to find the most likely whole text, not just likely tokens."""
+"""Run beam search, which keeps several continuations side by side to find the most likely text as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,15 +35,15 @@ def beam_search(
     length_penalty: float = 1.0,
     end_ids: Sequence[int] | None = None,
 ) -> list[Beam]:
-    """Return the best continuations that the search finds, at most `n_beams`, the best first. Nothing is random.
+    """Return the best continuations that the search finds (at most `n_beams`), with the best first. Nothing is random.
 
     Each step extends every continuation by every token and keeps the `n_beams` most likely continuations. A
     continuation is finished when it ends with an end token (which counts as part of it). Its score is its
-    log-probability divided by length^`length_penalty`: a penalty of 0 favours short texts, and a penalty above 1
+    log-probability divided by length^`length_penalty`, so a penalty of 0 favours short texts, and a penalty above 1
     favours long texts. The search ends when there are `n_beams` finished continuations and no unfinished continuation
-    has a higher score so far, after `max_new_tokens`, or when the context is full, with a `GenerationWarning`. Source:
-    Sutskever et al. (2014), "Sequence to Sequence Learning with Neural Networks"; the length penalty comes from Wu et
-    al. (2016), in the simple form that today's libraries use. Raises `ValueError` for ids that the model does not
+    has a higher score so far, after `max_new_tokens`, or when the context is full (then you get a `GenerationWarning`).
+    Source: Sutskever et al. (2014), "Sequence to Sequence Learning with Neural Networks"; the length penalty comes from
+    Wu et al. (2016), in the simple form that today's libraries use. Raises `ValueError` for ids that the model does not
     accept, fewer than 1 beam or token, and a penalty beyond ±50.
 
     >>> from llmlib.transformer import TransformerConfig

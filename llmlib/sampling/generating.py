@@ -1,4 +1,4 @@
-"""Generate text: draw the next token, again and again, until the text ends."""
+"""Generate text by drawing the next token, again and again, until the text ends."""
 
 import inspect
 import warnings
@@ -89,8 +89,8 @@ def generate(
     context is full; the result's `ended_by` says why. If the context is full, `when_full="slide"` forgets the older
     half and continues, and "stop" issues a `GenerationWarning`. With `top_log_probs=k` you get a `SampledToken` instead
     of each id (a tuple of them for a batch), with its log-probability and the k most likely tokens. With `samples=n`,
-    each text is read once and continued n times: the result is a batch with n rows for the first text, then n for the
-    next, and so on. `seed=None` uses a fresh seed. Raises `ValueError` right away for ids that the model does not
+    each text is read once and continued n times, so the result is a batch with n rows for the first text, then n for
+    the next, and so on. `seed=None` uses a fresh seed. Raises `ValueError` right away for ids that the model does not
     accept, and for padding that is not on the left.
 
     >>> from llmlib.transformer import TransformerConfig
@@ -152,7 +152,7 @@ def generate(
 
 
 class _Writer:
-    """Writes a batch: keeps the text so far, the model's cache, and which rows have ended and why."""
+    """Writes a batch, and keeps the text so far, the model's cache, and which rows have ended and why."""
 
     def __init__(
         self,
@@ -228,7 +228,7 @@ class _Writer:
         return logits.repeat_interleave(self.samples, dim=0)
 
     def _let_go(self) -> None:
-        """Drop the rows that have ended from the cache, but only once they fill half of it: copying takes time.
+        """Drop the rows that have ended from the cache, but only once they fill half of it, because copying takes time.
 
         If log-probabilities were asked for, they are needed for ended rows too, so all rows stay.
         """
@@ -259,7 +259,7 @@ class _Writer:
         return tokens
 
     def _last_tokens(self) -> Int[Tensor, " batch"]:
-        """Return the token that each ended row repeats: its own end token, or else the first of `ends`."""
+        """Return the token that each ended row repeats, which is its own end token, or else the first of `ends`."""
         last = self.written[:, self.length - 1]
         return last if not len(self.ends) else torch.where(torch.isin(last, self.ends), last, self.ends[0])
 

@@ -52,7 +52,7 @@ def keep_top_k(logits: Float[Tensor, "*batch vocab"], k: Setting) -> Float[Tenso
 
 
 def keep_top_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Keep the nucleus: the smallest set of most likely tokens whose probabilities add up to at least `p`.
+    """Keep the nucleus, which is the smallest set of most likely tokens whose probabilities add up to at least `p`.
 
     Source: Holtzman et al. (2020), "The Curious Case of Neural Text Degeneration".
 
@@ -76,10 +76,10 @@ def keep_min_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tenso
 
 
 def keep_typical(logits: Float[Tensor, "*batch vocab"], mass: Setting) -> Float[Tensor, "*batch vocab"]:
-    """Keep the tokens whose surprise is closest to the entropy: the fewest whose probabilities total at least `mass`.
+    """Keep the tokens whose surprise is closest to the entropy.
 
-    This drops tokens that are less surprising than usual as well as more surprising ones. Source: Meister et al.
-    (2023), "Locally Typical Sampling".
+    We keep the fewest of them whose probabilities add up to at least `mass`. This drops tokens that are less surprising
+    than usual as well as more surprising ones. Source: Meister et al. (2023), "Locally Typical Sampling".
 
     >>> keep_typical(torch.tensor([0.5, 0.2, 0.2, 0.1]).log(), 0.3).exp()
     tensor([0.0000, 0.2000, 0.2000, 0.0000])
@@ -108,10 +108,10 @@ def count_tokens(ids: Int[Tensor, "*batch seq"], vocab_size: int) -> Int[Tensor,
 def penalise_repetition(
     logits: Float[Tensor, "*batch vocab"], counts: Int[Tensor, "*batch vocab"], penalty: Setting
 ) -> Float[Tensor, "*batch vocab"]:
-    """Make a token less likely once it has occurred: divide a positive logit by `penalty`, or multiply a negative
-    logit by it.
+    """Make a token less likely once it has occurred.
 
-    Source: Keskar et al. (2019), "CTRL". Unlike the softmax, the result changes if you add a constant to all logits.
+    A positive logit is divided by `penalty`, and a negative logit is multiplied by it. Source: Keskar et al. (2019),
+    "CTRL". Unlike the softmax, the result changes if you add a constant to all logits.
 
     >>> penalise_repetition(torch.tensor([2.0, -2.0, 2.0]), torch.tensor([1, 5, 0]), 2.0)
     tensor([ 1., -4.,  2.])
@@ -170,7 +170,7 @@ def entropy(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
 
 
 def log_prob(logits: Float[Tensor, "*batch vocab"], ids: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-    """Return the log-probability ln p of each id, in float32: the surprise in nats, with a minus sign.
+    """Return the log-probability ln p of each id (its surprise in nats, with a minus sign), in float32.
 
     >>> log_prob(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))  # ln 1/2
     tensor([-0.6931])

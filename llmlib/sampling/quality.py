@@ -1,8 +1,8 @@
 """Measure texts: do they repeat themselves or each other, and how surprising are they to a model?
 
-A text is a sequence of anything that can be compared: ids, words, characters. Compare these numbers only between texts
-of the same length, and between sets with the same number of texts: the longer a text is, the more it has to repeat
-itself.
+A text is a sequence of anything that can be compared, such as ids, words or characters. Compare these numbers only
+between texts of the same length, and between sets with the same number of texts, because the longer a text is, the more
+it has to repeat itself.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ NEARLY_NONE = 0.1  # BLEU counts this instead of 0 matches, so that the logarith
 
 
 def distinct_n(texts: Sequence[Text], n: int = 2) -> float:
-    """Return the share of distinct n-grams among all n-grams of the texts: 1 if no n-gram occurs twice.
+    """Return the share of distinct n-grams among all n-grams of the texts (1 if no n-gram occurs twice).
 
     The share falls if a text repeats itself, or if texts repeat each other. Source: Li et al. (2016), "A
     Diversity-Promoting Objective Function for Neural Conversation Models", who divide by the number of tokens instead;
@@ -37,7 +37,7 @@ def distinct_n(texts: Sequence[Text], n: int = 2) -> float:
 
 
 def repetition(text: Text, n: int = 4) -> float:
-    """Return the share of a text's n-grams that occurred earlier in the same text: 0 if the text never repeats itself.
+    """Return the share of a text's n-grams that occurred earlier in the same text (0 if it never repeats itself).
 
     Source: Welleck et al. (2020), "Neural Text Generation with Unlikelihood Training". Raises the same error as
     `distinct_n`.
@@ -49,14 +49,14 @@ def repetition(text: Text, n: int = 4) -> float:
 
 
 def self_bleu(texts: Sequence[Text], n: int = 4) -> float:
-    """Return how much texts repeat each other: the mean BLEU of each text against all others, 1 if all texts are the
-    same.
+    """Return how much texts repeat each other, as the mean BLEU of each text against all others.
 
-    BLEU (Papineni et al., 2002) looks at n-grams of 1 to `n`. For each length it takes the share of a text's n-grams
-    that also occur in a reference (counted at most as often as in one reference), and then the geometric mean over
-    lengths. The result shrinks if the text is shorter than the reference closest in length. If there is no match, 0.1
-    matches are counted, as in the first smoothing of Chen and Cherry (2014). Source: Zhu et al. (2018), "Texygen".
-    Raises `ValueError` for fewer than two texts, a text shorter than `n`, and `n` below 1.
+    The result is 1 if all texts are the same. BLEU (Papineni et al., 2002) looks at n-grams of 1 to `n`. For each
+    length it takes the share of a text's n-grams that also occur in a reference (counted at most as often as in one
+    reference), and then the geometric mean over lengths. The result shrinks if the text is shorter than the reference
+    closest in length. If there is no match, 0.1 matches are counted, as in the first smoothing of Chen and Cherry
+    (2014). Source: Zhu et al. (2018), "Texygen". Raises `ValueError` for fewer than two texts, a text shorter than `n`,
+    and `n` below 1.
 
     >>> round(self_bleu(["abcd", "abce"], n=2), 3)  # √(3/4 · 2/3)
     0.707
@@ -113,11 +113,11 @@ def log_probs_of(
 
 
 def perplexity(log_probs: Float[Tensor, "*batch seq"]) -> Float[Tensor, "*batch"]:
-    """Return exp(mean surprise): the model is as unsure as if this many tokens were equally likely.
+    """Return exp(mean surprise); the model is as unsure as if this many tokens were equally likely.
 
-    A low perplexity means likely, not good: a model's own text at a low temperature has a lower perplexity than text
-    that people wrote. Source: Jelinek et al. (1977), "Perplexity: a measure of the difficulty of speech recognition
-    tasks".
+    A low perplexity means that a text is likely, not that it is good: a model's own text at a low temperature has a
+    lower perplexity than text that people wrote. Source: Jelinek et al. (1977), "Perplexity: a measure of the
+    difficulty of speech recognition tasks".
 
     >>> perplexity(torch.tensor([0.5, 0.125]).log())  # √(2 · 8)
     tensor(4.)

@@ -1,4 +1,4 @@
-"""Read regular expressions into patterns: the part of Python's syntax that needs no memory of earlier matches."""
+"""Read regular expressions into patterns, for the part of Python's syntax that needs no memory of earlier matches."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Draw the next token: apply the settings to the logits, and then draw."""
+"""Draw the next token after applying the settings to the logits."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -109,7 +109,7 @@ class Sampler:
         ids: Int[Tensor, "batch seq"] | None = None,
         allowed: Bool[Tensor, "batch vocab"] | None = None,
     ) -> Iterator[tuple[str, Float[Tensor, "batch vocab"]]]:
-        """Yield a name and logits: first the logits as given, then the logits after each setting in use.
+        """Yield a name and logits, first for the logits as given, and then for the logits after each setting in use.
 
         `ids` are the tokens so far (below 0 means padding), for the penalties; `allowed` marks the tokens that a
         constraint allows.

@@ -7,7 +7,7 @@ from llmlib.scaling.laws import ScalingError
 
 @dataclass(frozen=True)
 class Machine:
-    """An accelerator: the speed in its data sheet, the power that it draws, and the price of renting it."""
+    """An accelerator, with the speed in its data sheet, the power that it draws, and the price of renting it."""
 
     name: str
     peak_flops: float  # per second, for dense products in bfloat16
@@ -36,9 +36,9 @@ class Bill:
 def bill(flops: float, machine: Machine, *, count: int = 1, utilisation: float = 0.4) -> Bill:
     """Return the time, money and energy that `count` machines need for `flops` FLOPs.
 
-    `utilisation` is the share of the peak that the machines actually reach: 0.3 to 0.5 for training large models
-    (Chowdhery et al., 2022, PaLM, section 4.1). Raises `ScalingError` for numbers that are not positive, or for a
-    utilisation above 1.
+    `utilisation` is the share of the peak that the machines actually reach, which is 0.3 to 0.5 for training large
+    models (Chowdhery et al., 2022, PaLM, section 4.1). Raises `ScalingError` for numbers that are not positive, or for
+    a utilisation above 1.
 
     >>> h100 = MACHINES[1]
     >>> f"{bill(3.8e25, h100, count=16_000, utilisation=0.4).days:.0f} days"  # Llama 3 405B
@@ -46,8 +46,8 @@ def bill(flops: float, machine: Machine, *, count: int = 1, utilisation: float =
     """
     if flops < 0 or count < 1 or not 0 < utilisation <= 1:
         raise ScalingError(
-            "flops must be 0 or more, count 1 or more, and utilisation a share of the peak, more than 0 and at most 1; "
-            f"got flops={flops}, count={count}, utilisation={utilisation}."
+            "flops must be 0 or more, count must be 1 or more, and utilisation must be a share of the peak, more than "
+            f"0 and at most 1; got flops={flops}, count={count}, utilisation={utilisation}."
         )
     hours = flops / (machine.peak_flops * utilisation) / 3600
     return Bill(hours / count / 24, hours, hours * machine.dollars_per_hour, hours * machine.watts / 1000)

@@ -18,9 +18,9 @@ FLAT = 1e-4  # nats; if the law's loss falls by less than this over all runs, th
 
 
 def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
-    """Return the Huber loss of each deviation: half the square up to `delta`, and a straight line beyond.
+    """Return the Huber loss of each deviation, which is half the square up to `delta`, and a straight line beyond.
 
-    So a single run that went wrong cannot bend the whole curve. Source: Huber (1964).
+    This way, a single run that went wrong cannot bend the whole curve. Source: Huber (1964).
 
     >>> huber([0.5, 1, 3], delta=1).tolist()
     [0.125, 0.5, 2.5]
@@ -46,7 +46,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Fit:
-    """The result of `fit`: the law, laws fitted to resampled runs, and the runs that the law was fitted to."""
+    """The result of `fit`, with the law, laws fitted to resampled runs, and the runs that the law was fitted to."""
 
     law: Law
     laws: tuple[Law, ...]  # one for each bootstrap sample
@@ -57,7 +57,7 @@ class Fit:
     def interval(self, what: Callable[[Law], float], level: float = 0.9) -> tuple[float, float]:
         """Return the bootstrap interval for whatever number `what` computes from a law.
 
-        `fit.interval(lambda law: law.alpha)` says how certain the exponent is.
+        For example, `fit.interval(lambda law: law.alpha)` says how certain the exponent is.
         """
         _check_level(level)
         if not self.laws:
@@ -130,7 +130,9 @@ def fit(
     n, d, loss = (np.asarray(each, dtype=float) for each in (parameters, tokens, losses))
     places = _check(n, d, loss)
     if bootstraps < 0 or delta <= 0:
-        raise ScalingError(f"bootstraps must be 0 or more and delta more than 0; got {bootstraps=} and {delta=}.")
+        raise ScalingError(
+            f"bootstraps must be 0 or more, and delta must be more than 0; got {bootstraps=} and {delta=}."
+        )
     logs = np.log(n), np.log(d), np.log(loss)
     starts = _starts(n, d, loss)
     weights = np.ones((len(starts), len(n)))
@@ -220,10 +222,10 @@ def _law(constants: Array) -> Law | None:
 def _minimise(logs: tuple[Array, Array, Array], weights: Array, starts: Array, delta: float) -> tuple[Array, Array]:
     """Return the constants that minimise the Huber loss from each starting point, and the loss for these constants.
 
-    This is the Levenberg–Marquardt method: a step solves the linear problem near the current constants, with more
-    damping after a step that did not help. Runs that deviate by more than `delta` get a lower weight, so that their
-    loss grows linearly instead of quadratically. `weights` is (start, run), `starts` (start, constant); all starting
-    points take their steps in parallel.
+    This is the Levenberg–Marquardt method, in which a step solves the linear problem near the current constants, with
+    more damping after a step that did not help. Runs that deviate by more than `delta` get a lower weight, so that
+    their loss grows linearly instead of quadratically. `weights` is (start, run), and `starts` is (start, constant);
+    all starting points take their steps in parallel.
     """
     log_n, log_d, log_loss = logs
 

@@ -58,7 +58,7 @@ def isoflop_minimum(parameters: ArrayLike, losses: ArrayLike) -> Minimum:
 
 
 def power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
-    """Return the power law through points: the straight line that fits best on logarithmic axes.
+    """Return the power law through points, which is the straight line that fits best on logarithmic axes.
 
     Raises `ScalingError` for fewer than two distinct `x`, or for numbers that are not positive.
 

@@ -1,4 +1,4 @@
-"""Use a scaling law: predict a loss from parameters and tokens, and find the best use of a compute budget."""
+"""Use a scaling law to predict a loss from parameters and tokens, and to find the best use of a compute budget."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ GOLDEN = (5**0.5 - 1) / 2
 
 
 class ScalingError(ValueError):
-    """Means that there is no answer for these numbers; the message says why."""
+    """Raised when there is no answer for these numbers; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Allocation:
 
 
 def training_flops(parameters: float, tokens: float) -> float:
-    """Return the FLOPs for training: 6 for each parameter and token.
+    """Return the FLOPs for training (6 for each parameter and token).
 
-    A forward pass multiplies and adds once for each parameter (2), and a backward pass takes twice as much (4). This
-    leaves out attention's scores, whose cost grows with the length of the text; `llmlib.costs.count` counts them too.
-    Source: Kaplan et al. (2020), section 2.1.
+    A forward pass multiplies and adds once for each parameter, which makes 2 FLOPs, and a backward pass takes twice as
+    many, which makes 4. This leaves out attention's scores, whose cost grows with the length of the text;
+    `llmlib.costs.count` counts them too. Source: Kaplan et al. (2020), section 2.1.
 
     >>> f"{training_flops(175e9, 300e9):.2e}"  # GPT-3
     '3.15e+23'
@@ -47,7 +47,7 @@ def training_flops(parameters: float, tokens: float) -> float:
 
 
 def inference_flops(parameters: float, tokens: float) -> float:
-    """Return the FLOPs that a trained model takes to read and write `tokens` tokens: 2 for each parameter and token."""
+    """Return the FLOPs that a trained model takes to read and write `tokens` tokens, at 2 per parameter and token."""
     return 2 * parameters * tokens
 
 
@@ -84,7 +84,7 @@ class Law:
                 raise ScalingError(f"{name}={value}: all five constants of a law must be positive numbers.")
 
     def loss(self, parameters: ArrayLike, tokens: ArrayLike) -> NDArray[np.float64]:
-        """Return the loss of models of these sizes, trained on `tokens` tokens: numbers, or arrays of equal shape."""
+        """Return the loss of models of these sizes, trained on `tokens` tokens (numbers, or arrays of equal shape)."""
         n, d = np.asarray(parameters, dtype=float), np.asarray(tokens, dtype=float)
         return self.E + self.A * n**-self.alpha + self.B * d**-self.beta
 
@@ -160,9 +160,9 @@ class Law:
 class KaplanLaw:
     """Holds the law of Kaplan et al. (2020): L = ((N_c / N)^(alpha_N / alpha_D) + D_c / D)^alpha_D, without an E.
 
-    Parameters are counted without embeddings. `optimum` does not follow from this formula: the paper found the best
-    size from training curves, N = 1.3e9 (C / petaFLOP-day)^0.73, at the critical batch size. Sources: equation 1.5 and
-    table 2 for the loss, table 6 for the optimum.
+    Parameters are counted without embeddings. `optimum` does not follow from this formula, because the paper found the
+    best size from training curves, N = 1.3e9 (C / petaFLOP-day)^0.73, at the critical batch size. Sources: equation 1.5
+    and table 2 for the loss, table 6 for the optimum.
     """
 
     alpha_n: float

@@ -1,4 +1,4 @@
-"""The base class of all tokenizers: it handles special tokens, decoding, and the conventions of a tokenizer's model."""
+"""Define the base class of all tokenizers, which handles special tokens, decoding, and a model's conventions."""
 
 import codecs
 import copy
@@ -14,7 +14,10 @@ MOST_IDS = 1 << 22  # special tokens may leave a gap after the other ids, as in 
 
 
 class TokenizerError(ValueError):
-    """A tokenizer's definition is wrong or not supported; the message says where, and what was expected."""
+    """Raised when a tokenizer's definition is wrong or not supported.
+
+    The message says where, and what was expected.
+    """
 
 
 class Tokenizer:
@@ -129,7 +132,7 @@ class Tokenizer:
         return names
 
     def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
-        """Return the ids of a text that comes in parts: strings, and ids (of special tokens) that stay as they are.
+        """Return the ids of a text whose parts are strings, and ids (of special tokens) that stay as they are.
 
         Nothing inside a string becomes a special token, so other people's text cannot imitate a special token.
         """

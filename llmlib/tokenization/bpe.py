@@ -2,9 +2,9 @@
 
 A regular expression cuts a text into pieces, and each piece becomes UTF-8 bytes. Then the adjacent pair that was
 learned first is joined, again and again, until no learned pair is left (Sennrich et al. 2016,
-https://arxiv.org/abs/1508.07909; bytes as the alphabet: Radford et al. 2019, "Language Models are Unsupervised
-Multitask Learners").
-Training is explained in `llmlib.tokenization.bpe_training`; encoding runs in tiktoken's compiled core.
+https://arxiv.org/abs/1508.07909; with bytes as the alphabet, Radford et al. 2019, "Language Models are Unsupervised
+Multitask Learners"). Training is explained in `llmlib.tokenization.bpe_training`; encoding runs in tiktoken's compiled
+core.
 """
 
 import unicodedata
@@ -149,16 +149,17 @@ class BPETokenizer(Tokenizer):
         progress: bool = False,
         ties: Literal["first", "largest"] = "first",
     ) -> "BPETokenizer":
-        """Learn a vocabulary: ids 0 to 255 are the bytes, then come the merges in order, then `special_tokens`.
+        """Learn a vocabulary: ids 0 to 255 are the bytes, followed by the merges in order, and then `special_tokens`.
 
-        The text is cut at `special_tokens` first: training does not learn from them, and no merge reaches across them.
+        The text is first cut at `special_tokens`, so training does not learn from them, and no merge reaches across
+        them.
 
-        `text` may be an iterable of strings, such as an open file: only one string at a time, and the
-        counts of distinct pieces, are kept in memory. (No piece reaches from one string into the next, so the
-        lines of a file teach less about newlines than the whole file as one string.) The most frequent pair is merged
-        first; `ties` decides between pairs that are tied (see `learn_merges`). If training runs out of pairs, the
-        vocabulary has fewer than `vocab_size` tokens. Raises ValueError if `vocab_size` leaves no room for the bytes
-        and special tokens, and `TokenizerError` if `pattern` is not a regular expression.
+        `text` may be an iterable of strings, such as an open file. Then only one string at a time, and the counts of
+        distinct pieces, are kept in memory. (No piece reaches from one string into the next, so the lines of a file
+        teach less about newlines than the whole file as one string.) The most frequent pair is merged first; `ties`
+        decides between pairs that are tied (see `learn_merges`). If training runs out of pairs, the vocabulary has
+        fewer than `vocab_size` tokens. Raises ValueError if `vocab_size` leaves no room for the bytes and special
+        tokens, and `TokenizerError` if `pattern` is not a regular expression.
         """
         refuse_paths(text)
         if not isinstance(vocab_size, int):
@@ -303,8 +304,9 @@ class BPETokenizer(Tokenizer):
     def to_tiktoken(self, name: str = "llmlib") -> tiktoken.Encoding:
         """Return this tokenizer as a `tiktoken.Encoding` with the same ids.
 
-        Raises ValueError if tiktoken cannot express the tokenizer: ids that are not in merge order, pieces that must
-        stay whole, or a Unicode normalization. Bytes that are missing from the vocabulary get ids beyond `vocab_size`.
+        Raises ValueError if tiktoken cannot express the tokenizer, because it has ids that are not in merge order,
+        pieces that must stay whole, or a Unicode normalization. Bytes that are missing from the vocabulary get ids
+        beyond `vocab_size`.
         """
         if self._rank_to_id is not None or self._only_whole or self.normalization:
             raise ValueError(
@@ -344,9 +346,9 @@ class BPETokenizer(Tokenizer):
 
 
 def parts_of_merges(merge_order: Sequence[bytes]) -> list[list[bytes]]:
-    """Return the parts of each token just before its own merge: two parts, if the tokens build on each other.
+    """Return the parts of each token just before its own merge; there are two if the tokens build on each other.
 
-    The token's bytes are merged as `encode` merges a piece: the earliest token first, from left to right.
+    The token's bytes are merged as `encode` merges a piece, with the earliest token first, and from left to right.
 
     >>> parts_of_merges([b"lo", b"low", b"xyz"])
     [[b'l', b'o'], [b'lo', b'w'], [b'x', b'y', b'z']]

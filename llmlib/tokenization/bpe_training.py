@@ -27,7 +27,7 @@ def count_pieces(
 ) -> Counter[str]:
     """Cut one text, or each of several texts, into pieces with `pattern`, and count how often each piece occurs.
 
-    The text is cut at `special_tokens` first: they are not counted, and no piece reaches across them.
+    The text is first cut at `special_tokens`, so they are not counted, and no piece reaches across them.
 
     >>> count_pieces("so so so<end>so", r" ?\\w+", special_tokens=["<end>"])
     Counter({'so': 2, ' so': 2})

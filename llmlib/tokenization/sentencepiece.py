@@ -26,7 +26,7 @@ class SentencePieceTokenizer(Tokenizer):
     Args:
         pieces: the string of each ordinary token ("▁" for a space), and its id.
         merge_ranks: the pairs of pieces to join, each with its rank. The pair with the lowest rank is joined first; if
-            ranks are equal, the leftmost pair.
+            ranks are equal, the leftmost pair comes first.
         special_tokens: the string of each special token, and its id.
         unk_id: the id for a character that cannot be encoded; without an unk_id, these characters are dropped.
         fuses_unk: whether a whole run of characters that cannot be encoded becomes one unk_id.
@@ -101,7 +101,7 @@ class SentencePieceTokenizer(Tokenizer):
         return [id for chunk in self._chunks.findall(text) for id in self._encode_chunk(chunk)]
 
     def _encode_chunk(self, chunk: str) -> tuple[int, ...]:
-        """Encode a chunk, or look it up: the same words occur again and again, so their ids are remembered."""
+        """Encode a chunk, or look up its ids, which are remembered because the same words occur again and again."""
         ids = self._known.get(chunk)
         if ids is None:
             ids = self._merge(chunk)
@@ -126,7 +126,7 @@ class SentencePieceTokenizer(Tokenizer):
         return ids
 
     def _merge(self, chunk: str) -> tuple[int, ...]:
-        """Join adjacent symbols: the pair with the lowest rank first, and the leftmost pair if ranks are equal.
+        """Join adjacent symbols, beginning with the pair with the lowest rank, or the leftmost pair if ranks are equal.
 
         The symbols are a linked list. A heap holds the candidates; if a candidate's neighbour was merged in the
         meantime, the candidate no longer fits and is skipped when its turn comes. n symbols take O(n log n) steps.

@@ -1,4 +1,4 @@
-"""Byte-pair encoding at its simplest, as lesson 01 builds it: lists of ids, without a dictionary of pieces or a heap.
+"""Run byte-pair encoding at its simplest, as in lesson 01, on lists of ids, without a dictionary of pieces or a heap.
 
 Each merge goes over the whole text, so training takes minutes where
 `llmlib.tokenization.bpe_training` takes seconds; the merges are the same. Sources: Gage (1994), "A New Algorithm for
@@ -13,7 +13,7 @@ Pair = tuple[int, int]
 
 
 def most_common_pair(ids: Sequence[int]) -> Pair | None:
-    """Return the most common pair of neighbours, the smaller pair if two are tied, or None if there is no pair.
+    """Return the most common pair of neighbours (the smaller pair if two are tied), or None if there is no pair.
 
     >>> most_common_pair([5, 6, 5, 6, 9]), most_common_pair([5])
     ((5, 6), None)
@@ -57,7 +57,7 @@ def train(text: str, n_merges: int) -> list[Pair]:
 
 
 def encode(text: str, merges: Sequence[Pair]) -> list[int]:
-    """Turn a text into ids: take its bytes, then apply each merge in the order it was learned.
+    """Turn a text into ids by taking its bytes, and then applying each merge in the order it was learned.
 
     >>> encode("hugs", [(117, 103), (104, 256)])
     [257, 115]
@@ -69,7 +69,7 @@ def encode(text: str, merges: Sequence[Pair]) -> list[int]:
 
 
 def decode(ids: Sequence[int], merges: Sequence[Pair]) -> str:
-    """Turn ids into text: join the bytes of all tokens, then read them as UTF-8.
+    """Turn ids into text by joining the bytes of all tokens, and then reading them as UTF-8.
 
     Bytes that are not valid UTF-8 (because a character was cut) become U+FFFD.
 

@@ -1,10 +1,11 @@
-"""Train a model on text: `train` takes a model, data and a `TrainConfig`, and yields the result of each step.
+"""Train a model on text.
 
-`loss` is what training minimises, `optimizers` (AdamW, Muon) turn gradients into steps, `config` defines every setting
-and the learning-rate schedules, `statistics` looks inside the model while it learns, `checkpoints` saves a run so that
-it can resume exactly where it stopped, `width` transfers a learning rate to wider models, and `loop` puts them
-together; `cli` is the command `llmlib train`. If you write your own loop, with any `nn.Module` and any optimizer, use
-`save_checkpoint`, `latest_checkpoint` and `load_checkpoint`.
+`train` takes a model, data and a `TrainConfig`, and yields the result of each step. `loss` is what training minimises,
+`optimizers` (AdamW, Muon) turn gradients into steps, `config` defines every setting and the learning-rate schedules,
+`statistics` looks inside the model while it learns, `checkpoints` saves a run so that it can resume exactly where it
+stopped, `width` transfers a learning rate to wider models, and `loop` puts all of this together; `cli` is the command
+`llmlib train`. If you write your own loop, with any `nn.Module` and any optimizer, use `save_checkpoint`,
+`latest_checkpoint` and `load_checkpoint`.
 """
 
 from typing import TYPE_CHECKING

@@ -25,7 +25,7 @@ def shuffled(n: int, seed: int, epoch: int) -> list[int]:
 
 @runtime_checkable
 class Data(Protocol):
-    """Provides batches, like `llmlib.corpora.datasets.TokenDataset`: the same step and seed give the same batch."""
+    """Provides batches, like `llmlib.corpora.datasets.TokenDataset`; the same step and seed give the same batch."""
 
     def batch(self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None) -> Batch: ...
 
@@ -33,8 +33,8 @@ class Data(Protocol):
 class Batches:
     """Makes the batch for each step; with `ahead`, it can make the next batch while a step is computed.
 
-    A GPU works through a queue: a call returns at once, and only reading a result waits. So after we have asked for
-    the gradients and before we read the loss, there is time to draw the next windows and to send them from pinned
+    A GPU works through a queue: a call returns at once, and we wait only when we read a result. So after we have asked
+    for the gradients and before we read the loss, there is time to draw the next windows and to send them from pinned
     memory. On a CPU, both kinds of work would need the same cores.
     """
 

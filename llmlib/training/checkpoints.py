@@ -1,4 +1,4 @@
-"""Save runs to disk so that they can resume exactly. Each checkpoint is a folder that is complete or absent.
+"""Save runs to disk so that they can resume exactly. Each checkpoint is a folder that is either complete or absent.
 
 A checkpoint holds the weights that are trained. If part of the model is frozen, as with a LoRA, we already have those
 weights; a checksum makes sure that a run continues with the same frozen weights.
@@ -37,14 +37,14 @@ PARTS = {
 
 
 class RunError(RuntimeError):
-    """Means that the folder of a run cannot be used; the message says why, and what to do."""
+    """Raised when the folder of a run cannot be used; the message says why, and what to do."""
 
 
 _claimed: WeakValueDictionary[Path, filelock.BaseFileLock] = WeakValueDictionary()  # folders of this process's runs
 
 
 def claim(folder: Path) -> filelock.BaseFileLock:
-    """Lock the folder: while you hold the returned lock, no other process can train in it.
+    """Lock the folder, so that no other process can train in it while you hold the returned lock.
 
     Other runs in this process can still train there, so that you can run a cell again. Raises `RunError` if another
     process has the lock.
@@ -74,7 +74,7 @@ def save(
     state: dict[str, Any],
     writes: bool = True,
 ) -> Path:
-    """Write a checkpoint into the run's folder: trained weights, optimizers, and `state` (JSON values).
+    """Write a checkpoint into the run's folder, with the trained weights, the optimizers, and `state` (JSON values).
 
     The checkpoint is written under another name and then renamed, so a kill or a full disk never leaves half a
     checkpoint. If the model is cut into parts, every process has to call this function, and only one of them `writes`.
@@ -111,7 +111,7 @@ def save(
 def learning(model: nn.Module) -> dict[str, Tensor]:
     """Return the weights that are not frozen and the buffers, by name (by the first name, if a tensor has several).
 
-    A buffer that contains infinity, such as a mask, is a constant: it is made with the model, so we do not save it.
+    A buffer that contains infinity, such as a mask, is a constant that is made with the model, so we do not save it.
     """
     kept = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     kept |= {name for name, buffer in model.named_buffers() if buffer.isfinite().all()}

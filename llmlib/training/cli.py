@@ -1,4 +1,4 @@
-"""`llmlib train`: train a model from a settings file."""
+"""`llmlib train` trains a model from a settings file."""
 
 import inspect
 import tomllib

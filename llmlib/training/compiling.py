@@ -1,4 +1,4 @@
-"""Use torch.compile, if there is a compiler: it fuses a model's operations into fewer, larger operations."""
+"""Use torch.compile, if there is a compiler, to fuse a model's operations into fewer, larger operations."""
 
 import os
 import shutil

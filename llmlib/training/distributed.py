@@ -5,11 +5,11 @@ whole model, and torch's DistributedDataParallel averages the gradients while th
 process has a part (`llmlib.training.sharding`); use it if a model with its gradients and optimizers does not fit on one
 device.
 
-Checkpoints are complete: the first process gathers and writes all weights and optimizer states, always in the same
-format. So a run can continue with any number of processes, in either mode, and you can open the weights without torch's
-distributed modules. (In torch's own distributed checkpoint each process writes its part. That is quicker for models
-that are too large for one host's memory, but such models are beyond this library.) All hosts must share the run's
-folder.
+Checkpoints are complete, because the first process gathers and writes all weights and optimizer states, always in the
+same format. So a run can continue with any number of processes, in either mode, and you can open the weights without
+torch's distributed modules. (In torch's own distributed checkpoint each process writes its part. That is quicker for
+models that are too large for one host's memory, but such models are beyond this library.) All hosts must share the
+run's folder.
 
 If a process dies, the others notice at their next exchange and stop. `torchrun --max-restarts=3` then starts them all
 again, and the run continues from its last checkpoint, as with `--resume`.
@@ -101,8 +101,8 @@ class Ranks:
 def join() -> Ranks:
     """Join the processes that `torchrun` started, or run alone if it started none.
 
-    torchrun's environment variables say which process this is. Tensors on CPUs go through gloo, on GPUs through NCCL.
-    Raises `RunError` if this host has fewer GPUs than processes.
+    torchrun's environment variables say which process this is. Tensors on CPUs go through gloo, and tensors on GPUs go
+    through NCCL. Raises `RunError` if this host has fewer GPUs than processes.
     """
     if not dist.is_initialized():
         if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
@@ -126,7 +126,7 @@ def _roll_call(store: dist.Store, rank: int, world: int) -> str:
 
     The processes find each other through a store, which belongs to `torchrun` and outlives them. After a restart they
     would read old addresses there and wait for dead processes. So each process writes a new name, and the processes
-    begin once they have all read the same list: then no name on the list is from an earlier start. (torchrun counts its
+    begin once they have all read the same list. Then no name on the list is from an earlier start. (torchrun counts its
     restarts, but the counts differ between hosts.)
     """
     store.set(f"name of {rank}", uuid.uuid4().hex)

@@ -49,7 +49,7 @@ class Step:
 
 
 class Training(Run[Step]):
-    """A training run, made by `train`: each call to `next` takes a step."""
+    """A training run, made by `train`, in which each call to `next` takes a step."""
 
     RESULT = Step
 
@@ -183,8 +183,8 @@ def train(
     that means. Under `torchrun`, every process makes the same call and computes its share of every batch; if `torchrun`
     restarts after a process died, the run resumes. On a CPU the process keeps up to 1 GB of freed memory for the next
     step, until the run has ended (`llmlib.training.memory`). If the model is tiny and other programs use the machine
-    too, `torch.set_num_threads(1)` makes training much faster: otherwise torch's threads spend more time waiting for
-    each other than computing.
+    too, `torch.set_num_threads(1)` makes training much faster, because otherwise torch's threads spend more time
+    waiting for each other than computing.
 
     Raises `ValueError` if windows are longer than the model's context or the vocabulary is larger than the model's,
     `RunError` if the folder holds another run, and, while training, `TrainingDiverged` before a step that would spoil

@@ -1,4 +1,4 @@
-"""The loss that training minimises: the surprise at the next token."""
+"""Define the loss that training minimises: the surprise at the next token."""
 
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -11,7 +11,7 @@ NOTHING_COUNTS = f"All targets are ignored ({IGNORED}), so this batch has nothin
 
 
 def count_targets(targets: Int[Tensor, "*axes"]) -> int:
-    """Return how many targets count: all except those that are -100 (`IGNORED`).
+    """Return how many targets there are, not counting those that are -100 (`IGNORED`).
 
     >>> import torch
     >>> count_targets(torch.tensor([[4, 5, -100]]))
@@ -27,10 +27,10 @@ def cross_entropy(
 ) -> Float[Tensor, "*shape"]:
     """Return the mean of −ln p(target) over all targets, in nats; targets of -100 (`IGNORED`) do not count.
 
-    `reduction="sum"` returns the sum, and "none" one value per target, in the targets' shape, with 0 for ignored
-    targets. p is the softmax of the logits. A model that knows nothing has a loss of ln vocab. The loss is computed in
-    float32 whatever the dtype of the logits. Raises `ValueError` for a target that is not a token, or if no target
-    counts (the mean of no values would be NaN).
+    `reduction="sum"` returns the sum, and "none" returns one value per target, in the targets' shape, with 0 for
+    ignored targets. p is the softmax of the logits. A model that knows nothing has a loss of ln vocab. The loss is
+    computed in float32 whatever the dtype of the logits. Raises `ValueError` for a target that is not a token, or if no
+    target counts (the mean of no values would be NaN).
 
     >>> import torch
     >>> cross_entropy(torch.zeros(2, 3, 8), torch.tensor([[1, 2, 3], [4, 5, -100]]))  # ln 8
@@ -52,7 +52,7 @@ def cross_entropy(
 
 @runtime_checkable
 class Objective(Protocol):
-    """The loss that a run minimises, for a part of a batch: `x` and `y` as the data returns them."""
+    """The loss that a run minimises, for a part of a batch, where `x` and `y` are as the data returns them."""
 
     def __call__(self, model: Any, x: Tensor, y: Tensor) -> Float[Tensor, ""]:
         """Return the mean loss; `model` is the module to call, which may be spread across several processes."""
@@ -64,7 +64,7 @@ class Objective(Protocol):
 
 
 class NextToken:
-    """The surprise at the next token: `cross_entropy`, over all targets that count."""
+    """The surprise at the next token, computed as `cross_entropy` over all targets that count."""
 
     def __call__(self, model: Any, x: Int[Tensor, "batch seq"], y: Int[Tensor, "batch seq"]) -> Float[Tensor, ""]:
         return cross_entropy(model(x), y)

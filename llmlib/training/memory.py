@@ -2,8 +2,8 @@
 
 A step allocates its activations and gradients and then frees them all. glibc gives free memory at the end of its heap
 back to the system, and the next step gets it back page by page; each page is cleared when it is first touched. For a
-model of 10 million weights that is 30,000 pages per step, a tenth of the step's time. torch's CPU allocator does not
-keep any memory itself (its GPU allocator does, so there we need not do anything).
+model of 10 million weights that means 30,000 pages per step, which take a tenth of the step's time. torch's CPU
+allocator does not keep any memory itself (its GPU allocator does, so there we need not do anything).
 """
 
 import ctypes
@@ -24,8 +24,8 @@ FROM_THE_HEAP = 32 << 20  # bytes; the largest piece that may come from the heap
 def check_room(model: TransformerConfig, config: TrainConfig, device: torch.device) -> None:
     """Raise `ValueError` if a run does not fit on the device, before anything is allocated.
 
-    A run needs weights, gradients and AdamW's two numbers per weight, all float32, and the activations of one part of
-    a batch (`llmlib.costs`).
+    A run needs weights, gradients and AdamW's two numbers per weight, all in float32, and the activations of one part
+    of a batch (`llmlib.costs`).
 
     >>> gpt3 = TransformerConfig(50257, 2048, 12288, n_layers=96, n_heads=96)
     >>> check_room(gpt3, TrainConfig(seq_len=2048), torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""Turn gradients into steps: AdamW, and Muon for matrices."""
+"""Turn gradients into steps with AdamW, or with Muon for matrices."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,10 +18,9 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # coefficients of the polynomial in `o
 def orthogonalise(matrices: Float[Tensor, "*many rows columns"], steps: int = 5) -> Float[Tensor, "*many rows columns"]:
     """Bring all singular values of the matrices near 1 and keep their directions: roughly, U S Vᵀ becomes U Vᵀ.
 
-    This is the Newton–Schulz iteration: each step applies the odd polynomial a·x + b·x³ + c·x⁵ to all singular values
-    at once, using only matrix products. With these coefficients, five steps bring every value that is not tiny to
-    between 0.7 and 1.2.
-    Source: Jordan et al. (2024), "Muon: An optimizer for hidden layers in neural networks".
+    This is the Newton–Schulz iteration, in which each step applies the odd polynomial a·x + b·x³ + c·x⁵ to all singular
+    values at once, using only matrix products. With these coefficients, five steps bring every value that is not tiny
+    to between 0.7 and 1.2. Source: Jordan et al. (2024), "Muon: An optimizer for hidden layers in neural networks".
 
     >>> stretched = torch.diag(torch.tensor([30.0, 10.0, 5.0]))
     >>> orthogonalise(stretched).diagonal().round(decimals=2)
@@ -94,15 +93,15 @@ def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim
     """Return the optimizers for a run. Each parameter group stores its highest learning rate as `peak`.
 
     The matrices in the blocks have weight decay and their own learning rate (`TrainConfig.matrix_rate`), and Muon
-    trains them if the config says so. Embeddings, norms and biases never decay: decay would pull words that are rare in
-    the data, and the scale of every vector, towards zero. Frozen weights (`requires_grad=False`) are left out: no
-    optimizer updates them or stores their gradients. Raises `ValueError` if all weights are frozen.
+    trains them if the config says so. Embeddings, norms and biases never decay, because decay would pull words that are
+    rare in the data, and the scale of every vector, towards zero. Frozen weights (`requires_grad=False`) are left out,
+    so no optimizer updates them or stores their gradients. Raises `ValueError` if all weights are frozen.
     """
     learning = [p for p in model.parameters() if p.requires_grad]
     if not learning:
         raise ValueError(
             "All weights of the model are frozen (requires_grad=False), so there is nothing to train. "
-            "A LoRA only learns while it is enabled and not merged: call lora.unmerge(), and set lora.enabled = True."
+            "A LoRA only learns while it is enabled and not merged; call lora.unmerge(), and set lora.enabled = True."
         )
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2 and p.requires_grad]
     known = {id(p) for p in matrices}
@@ -120,7 +119,7 @@ def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim
 
 
 def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Split any module's parameters into two groups for `torch.optim.AdamW`: with and without weight decay.
+    """Split any module's parameters into two groups for `torch.optim.AdamW`, with and without weight decay.
 
     Only the matrices of linear maps decay; `make_optimizers` says why embeddings, norms and biases do not. Frozen
     parameters are in neither group.

@@ -1,7 +1,7 @@
 """Save and load checkpoints in your own training loop, with any `nn.Module`, torch optimizers, and other state.
 
-The checkpoints are folders like those of `train`: each is complete or does not exist at all, and is checked before
-anything changes.
+The checkpoints are folders like those of `train`. Each of them is complete or does not exist at all, and is checked
+before anything changes.
 """
 
 import json
@@ -29,8 +29,8 @@ def save_checkpoint(
     """Write a checkpoint into a folder, and return the checkpoint's own folder.
 
     A checkpoint holds the weights that are not frozen, the states of the optimizers, their learning rates and other
-    numbers, and `state`: anything else that the loop needs and JSON can hold, such as `scheduler.state_dict()`. Earlier
-    checkpoints survive a kill or a full disk.
+    numbers, and `state`, which is anything else that the loop needs and JSON can hold, such as
+    `scheduler.state_dict()`. Earlier checkpoints survive a kill or a full disk.
 
     Raises `RunError` if the checkpoint cannot be written, or if the folder has a different checkpoint for this step,
     for example from an earlier run; and `ValueError` for a state that JSON cannot hold.
@@ -108,7 +108,7 @@ def _is_kept(model: nn.Module, there: Path) -> bool:
 
 
 def _about(optimizer: Optimizer) -> dict[str, Any]:
-    """Describe an optimizer group by group: the shapes of its weights, and the numbers that a schedule may change."""
+    """Describe an optimizer group by group, with its weights' shapes, and the numbers that a schedule may change."""
     groups = optimizer.param_groups
     return {
         "kinds": type(optimizer).__name__,

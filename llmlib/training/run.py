@@ -35,11 +35,11 @@ class RunWarning(UserWarning):
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss or the gradients are NaN, infinite, or suddenly far larger; the message names a likely cause."""
+    """Raised when the loss or gradients are NaN, infinite, or suddenly far larger; the message names a likely cause."""
 
 
 class Run(Iterator[Result], Generic[Result]):
-    """A training run: `next` takes a step. `settings` say what the run computes, and `config` how it trains."""
+    """A training run; `next` takes a step. `settings` say what the run computes, and `config` says how it trains."""
 
     RESULT: ClassVar[type] = object  # the type that each step returns
     SAME = "Continue with the same text, tokenizer and shares"  # what to do if a folder's run had other data

@@ -2,12 +2,12 @@
 
 With `parallel="fsdp"` each of N processes has an N-th of the weights, the gradients and the optimizers' memory (torch's
 FSDP2). A block's weights are gathered shortly before it computes and freed afterwards; its gradients are averaged, and
-each process keeps the gradients of its own rows. The rows are DTensors in torch: tensors that know which larger tensor
-they are part of. Source: Rajbhandari et al. (2020), "ZeRO", stage 3; Zhao et al. (2023), "PyTorch FSDP".
+each process keeps the gradients of its own rows. The rows are DTensors in torch, which are tensors that know which
+larger tensor they are part of. Sources: Rajbhandari et al. (2020), "ZeRO", stage 3; Zhao et al. (2023), "PyTorch FSDP".
 
 This module has everything that a run needs for sharding: it cuts a model, gathers a whole tensor, and cuts a tensor
-again. torch's modules for sharding are imported where they are used: they take half as long to import as torch itself,
-and most runs use a single process.
+again. torch's modules for sharding are imported where they are used, because they take half as long to import as torch
+itself, and most runs use a single process.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ def shard(model: Transformer, world: int, dtype: torch.dtype) -> None:
 
     The gathered weights are rounded to `dtype`; each process's own rows and the summed gradients stay float32. So only
     one block at a time has a rounded working copy (see `llmlib.training.precision`). Raises `ValueError` for a model
-    with frozen weights: splitting it would save little, because most of the memory goes to the weights being trained.
+    with frozen weights, because splitting it would save little: most of the memory goes to the weights being trained.
     """
     if frozen := [name for name, parameter in model.named_parameters() if not parameter.requires_grad]:
         raise ValueError(

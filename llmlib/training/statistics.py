@@ -27,7 +27,7 @@ KINDS = ("activations", "gradients", "updates")
 
 @dataclass(frozen=True)
 class Statistics:
-    """Holds quantiles (`QUANTILES`) for each group of a model's parts at one step; NaN if there is nothing to measure.
+    """Holds quantiles (`QUANTILES`) for each group of a model's parts at one step (NaN if there is nothing to measure).
 
     `activations` are the absolute values of a group's output; `gradients` are the absolute values of its weights'
     gradients, before clipping; `updates` say how far the step moved each of its matrices, as a share of the matrix's

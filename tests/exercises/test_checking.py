@@ -113,7 +113,7 @@ def test_a_missing_return_is_not_a_stub():
 def test_a_broken_property_is_shown_on_the_smallest_case():
     report = check("attention.scaled_dot_product", attention_with(lambda z: 0.8 * z + 0.3 * z.tanh().roll(1, 2) ** 2))
     assert report.kind == "property"
-    assert "every weighted mean is 1; one of your results is" in repr(report)
+    assert "every weighted mean is 1, but one of your results is" in repr(report)
     assert "[[[[1.541, -0.2934], [-2.179, 0.5684]]]]" in repr(report)
 
 

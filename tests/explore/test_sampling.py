@@ -90,7 +90,7 @@ def test_branches_stay_and_are_found_again(live):
     act(view, "back")  # more often than there are tokens
     assert view.at == 0
     assert not act(view, "go", node=999)
-    assert "branch is gone" in view.notice
+    assert "branch no longer exists" in view.notice
 
 
 def test_the_same_seed_begins_the_same_chance_again(live):

@@ -98,10 +98,10 @@ def test_scores_of_pairs(monkeypatch, some, model, tokenizer):
         (lambda: minimal_pairs(1, wordings=["Who sneezed?"]), "no wording 'Who sneezed\\?'"),
         (lambda: minimal_pairs(1, wordings=[]), "wordings is empty"),
         (lambda: minimal_pairs(0), "n must be 1 or more"),
-        (lambda: minimal_pairs(1, start=-1), "start 0 or more"),
+        (lambda: minimal_pairs(1, start=-1), "start must be 0 or more"),
         (
             lambda: wrong_way_round(1, split="test"),
-            "split one of train, validation, heldout; got n=1, start=0 and split='test'",
+            "split must be one of train, validation, heldout; got n=1, start=0 and split='test'",
         ),
     ],
 )

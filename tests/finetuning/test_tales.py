@@ -174,7 +174,7 @@ def test_saying_that_the_story_does_not_say():
         (lambda: held_out_prompts(0), "n must be 1 or more"),
         (
             lambda: held_out_prompts(1, split="test"),
-            "split one of train, validation, heldout; got n=1, start=0 and split='test'",
+            "split must be one of train, validation, heldout; got n=1, start=0 and split='test'",
         ),
     ],
 )

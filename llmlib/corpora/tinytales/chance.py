@@ -16,7 +16,7 @@ MASK = 2**64 - 1
 
 
 def mix(*values: int) -> int:
-    """Mix ``values`` into a 64-bit number: each of its bits depends on every bit of every value.
+    """Mix ``values`` into a 64-bit number, in which each bit depends on every bit of every value.
 
     This is the finaliser of splitmix64 (Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number generators").
 
@@ -38,7 +38,7 @@ def _up_to_rank(n: int) -> list[float]:
 
 
 def zipf(chance: float, n: int) -> int:
-    """Pick one of ``n`` options with a number from 0 to 1, by Zipf's law.
+    """Use a number from 0 to 1 to pick one of ``n`` options by Zipf's law.
 
     The second option comes up half as often as the first, the third a third as often, and so on. The words in any
     natural text are like that: a few are everywhere, and most are rare. We only use sums and quotients, which, unlike

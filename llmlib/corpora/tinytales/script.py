@@ -31,12 +31,12 @@ MAX_VARIANTS = 250
 
 
 class ScriptError(ValueError):
-    """There is a mistake in a file of story shapes; the message says where."""
+    """Raised when there is a mistake in a file of story shapes; the message says where."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A question, its answer, and the answer's slot, or None (wrong answers are other values of the slot)."""
+    """A question, its answer, and the answer's slot or None; wrong answers are other values of the slot."""
 
     question: str
     answer: str
@@ -60,7 +60,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Beat:
-    """A step in a story: ``chance`` per cent of stories tell one of ``lines``; then ``asks`` may be asked."""
+    """A step in a story. In ``chance`` per cent of stories, one of ``lines`` is told; then ``asks`` may be asked."""
 
     chance: int
     lines: tuple[Line, ...]
@@ -77,7 +77,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Let:
-    """A ``let``: in each story, its names get one of several tuples of values."""
+    """A ``let`` line, whose names get one of several tuples of values in each story."""
 
     names: tuple[str, ...]
     options: tuple[tuple[str, ...], ...]
@@ -85,7 +85,7 @@ class Let:
 
 @dataclass(frozen=True)
 class Shape:
-    """A story shape: what it needs, what is chosen once per story, and its paragraphs of steps."""
+    """A story shape, with what it needs, what is chosen once per story, and its paragraphs of steps."""
 
     name: str
     fields: dict[str, str]

@@ -153,7 +153,7 @@ def questions(story: ToldStory) -> tuple[Question, ...]:
 
 
 def answers(story: ToldStory) -> dict[str, str]:
-    """Return the story's answer to each question that it answers: like `questions`, but quicker."""
+    """Return the story's answer to each question that it answers; this is like `questions`, but quicker."""
     found: dict[str, str] = {}
     for ask in story.asks:
         found.setdefault(as_question(ask.question % story.slots), ask.answer % story.slots)
@@ -197,7 +197,7 @@ def instructions(story: ToldStory, questions: Sequence[Question]) -> tuple[Instr
 
 
 def preferences(story: ToldStory, questions: Sequence[Question]) -> tuple[Preference, ...]:
-    """Return one preference pair for each fault: a right answer, and an answer with that fault."""
+    """Return one preference pair for each fault, with a right answer and an answer that has the fault."""
     dice = _dice(story, 3)
     answerable = [q for q in questions if q.kind != "unanswerable"]
     pools = dict.fromkeys(FAULTS, answerable)
@@ -212,7 +212,7 @@ def preferences(story: ToldStory, questions: Sequence[Question]) -> tuple[Prefer
 
 
 def world_questions() -> tuple[Question, ...]:
-    """Return questions without a story: about the fixed facts of the village, and some that nobody can answer.
+    """Return questions that need no story, about the fixed facts of the village, and some that nobody can answer.
 
     >>> world_questions()[1].text, world_questions()[1].answer
     ('Where does Pip live?', 'in the burrow under the old oak')

@@ -1,4 +1,4 @@
-"""Tell stories: choose a cast for a story shape, go through its steps, and keep track of what was said.
+"""Tell stories by choosing a cast for a story shape, going through its steps, and keeping track of what was said.
 
 Every story has its own seed, so you can tell story 1,000 without telling the 999 before it. The only source of
 randomness is ``random.Random(integer).random()``, which Python guarantees to be the same in all versions.
@@ -27,7 +27,7 @@ NEWCOMER_CHANCE = 0.25
 
 
 class Story(ToldStory):
-    """A story with tasks about it, made on first use: ``questions``, ``instructions``, ``preferences``."""
+    """A story with tasks about it, which are made on first use: ``questions``, ``instructions`` and ``preferences``."""
 
     @cached_property
     def questions(self) -> tuple[tasks.Question, ...]:
@@ -43,7 +43,7 @@ class Story(ToldStory):
 
 
 class Stage:
-    """Looks up once what a shape needs: the possible characters, things and places."""
+    """Looks up once which characters, things and places a shape can use."""
 
     def __init__(self, shape: Shape) -> None:
         needs = shape.fields
@@ -159,7 +159,10 @@ def _nothing_more() -> float:
 
 
 def _cast(stage: Stage, split: str, dice: Dice) -> tuple[dict[str, Character], Thing]:
-    """Choose a character for each role, and a thing: a held-out composition if, and only if, the split is held out."""
+    """Choose a character for each role, and a thing.
+
+    Together they are a held-out composition if, and only if, the split is held out.
+    """
 
     def somebody(role: str) -> Character:
         if stage.sizes.get(role) == "new" or (role in "ab" and dice.random() < NEWCOMER_CHANCE):
@@ -182,7 +185,7 @@ def _cast(stage: Stage, split: str, dice: Dice) -> tuple[dict[str, Character], T
 def tinytales(
     seed: int = 0, split: str = "train", *, n_stories: int | None = None, characters: int | None = None, start: int = 0
 ) -> Iterator[Story]:
-    """Return the stories in a split: endlessly, ``n_stories`` of them, or at least ``characters`` characters.
+    """Return the stories in a split, either endlessly, or ``n_stories`` of them, or at least ``characters`` characters.
 
     The compositions (kind of hero, object, shape) in the split "heldout" do not occur in any other split. ``start`` is
     the index of the first story. The same seed gives the same stories on every machine. Raises ValueError if the split
@@ -216,7 +219,8 @@ def _stories(seed: int, split: str, n_stories: int | None, characters: int | Non
 def tinytales_text(characters: int = 1_000_000, *, seed: int = 0, split: str = "train") -> str:
     """Return at least ``characters`` characters of stories; the last story is complete.
 
-    Paragraphs end with one newline, stories with two (an empty line). Raises the same ValueError as ``tinytales``.
+    Paragraphs end with one newline, and stories end with two (an empty line). Raises the same ValueError as
+    ``tinytales``.
 
     >>> len(tinytales_text(2_000)) >= 2_000
     True

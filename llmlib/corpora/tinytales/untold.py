@@ -140,7 +140,9 @@ def leaves_open(story: ToldStory, question: str, wording: str) -> bool:
 
 
 def slots_of(question: str, wording: str) -> dict[str, str]:
-    """Return the people and things in a question, by the slots of its wording. Raises `ValueError` for another wording.
+    """Return the people and things in a question, by the slots of its wording.
+
+    Raises `ValueError` if the question has another wording.
 
     >>> slots_of("What did Pip give to Mabel?", "What did {0} give to {1}?")
     {'0': 'Pip', '1': 'Mabel'}

@@ -1,4 +1,4 @@
-"""Describe the world of the tales: kinds of creatures, the fixed village, things, places, and facts.
+"""Describe the world of the tales, with its kinds of creatures, the fixed village, things, places, and facts.
 
 Everything is read once from the text files in ``words``, in file order, so nothing depends on the machine.
 """
@@ -54,7 +54,7 @@ class Character:
 
 @dataclass(frozen=True)
 class Thing:
-    """An object in a story: the noun, an adjective, and the group it belongs to."""
+    """An object in a story, with its noun, an adjective, and the group it belongs to."""
 
     noun: str
     adjective: str
@@ -67,7 +67,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Place:
-    """A place that is not a home: its name, and the words for being there and going there."""
+    """A place that is not a home, with its name, and the words for being there and going there."""
 
     name: str
     at: str
@@ -118,7 +118,10 @@ def villagers() -> tuple[Character, ...]:
 
 @cache
 def newcomers() -> tuple[Character, ...]:
-    """Return everybody who may visit the village: every name with every kind that suits its gender."""
+    """Return everybody who may visit the village.
+
+    That is every name, combined with every kind that suits its gender.
+    """
     lines = [line.split(":") for line in word_file("newcomers.txt").splitlines() if not line.startswith("#")]
     return tuple(
         Character(name, gender, kind, f"{name} the {kind}")
@@ -172,7 +175,7 @@ def is_held_out(kind: str, noun: str, shape: str) -> bool:
 
 
 def world_facts() -> tuple[Fact, ...]:
-    """Return the facts about each villager, true in every story: kind, home, possession, favourite food and work.
+    """Return the facts about each villager that hold in every story: kind, home, possession, favourite food and work.
 
     >>> world_facts()[1].sentence
     'Pip lives in the burrow under the old oak.'

@@ -1,4 +1,4 @@
-"""The replies to an attempt: each function here returns one possible reply, or None where the reply does not apply.
+"""Possible replies to an attempt: each function returns one, or None if it does not apply.
 
 `checking` decides in which order to try them.
 """
@@ -83,7 +83,7 @@ def no_end(e: Examination) -> Report | None:
 
 
 def right_values(e: Examination) -> Report | None:
-    """Report a correct attempt or a broken property; forgive errors that come only from mixed precisions."""
+    """Report a correct attempt or a broken property. Errors that come only from mixed precisions are forgiven."""
     fixed = bool(e.wrong) and all(map(_mixes_precisions, e.wrong))
     if e.wrong and not fixed:
         return None
@@ -92,7 +92,7 @@ def right_values(e: Examination) -> Report | None:
 
 
 def _mixes_precisions(trial: Trial) -> bool:
-    """Return whether torch refused to multiply float64 inputs by float32 tensors that the attempt makes."""
+    """Return whether torch refused to multiply float64 inputs by float32 tensors that the attempt creates."""
     if type(trial.outcome.error) is not RuntimeError or "float64" not in trial.case.note:
         return False
     says = str(trial.outcome.error).lower()
@@ -157,7 +157,7 @@ def another_form(e: Examination, reason: Reason) -> Report | None:
 
 
 def _shows_all(e: Examination, reason: Reason, trial: Trial) -> bool:
-    """Return whether each idea by itself leads to a wrong result in this case, so that the case shows all of them."""
+    """Return whether each idea on its own leads to a wrong result in this case, so that the case shows them all."""
     right = Outcome(trial.expected)
     alone = [partial(e.exercise.faulty, **idea.faults) for idea in reason.ideas]
     return all(not same_outcome(right, run_our_own(faulty, trial.case.args)) for faulty in alone)

@@ -1,11 +1,11 @@
-"""Questions with an explanation for each choice, for `predict` before an idea and `quiz` at the end of a lesson.
+"""Ask questions, with an explanation of each choice, for `predict` before an idea and `quiz` at the end of a lesson.
 
-Each choice is a `<details>` element: readers choose it by opening it, and see why it is right or wrong. `<details>`
-needs no JavaScript, style sheet or running kernel. So questions work in JupyterLab (trusted or not), in Notebook, in
-VS Code and on a code host, with a keyboard or a screen reader, and in any theme, and each run produces the same output.
-We tried the `jupyterquiz` package, but it puts a random id into its output (so no two runs have equal outputs), draws
-from Python's global random state, needs JavaScript (an untrusted notebook shows nothing), ignores the theme's colours,
-and can load MathJax from another host.
+Each choice is a `<details>` element. Readers choose it by opening it, and then see why it is right or wrong.
+`<details>` needs no JavaScript, style sheet or running kernel. So questions work in JupyterLab (trusted or not), in
+Notebook, in VS Code and on a code host, with a keyboard or a screen reader, and in any theme, and each run produces the
+same output. We tried the `jupyterquiz` package, but it puts a random id into its output (so no two runs have equal
+outputs), draws from Python's global random state, needs JavaScript (an untrusted notebook shows nothing), ignores the
+theme's colours, and can load MathJax from another host.
 
 Where a kernel is running, a live view (`asking_view`) shows the same choices. The view colours them, keeps the score,
 and passes the first answer to each question to `keep`.
@@ -26,7 +26,10 @@ from llmlib.exercises.engine.report import Prose, marked_up, style_tag
 
 @dataclass(frozen=True)
 class Question:
-    """A question with its choices: for each choice, its text, whether it is right, and why. `lead` names the lesson."""
+    """A question and its choices.
+
+    Each choice consists of its text, whether it is right, and why. `lead` names the lesson.
+    """
 
     text: str
     choices: tuple[tuple[str, bool, str], ...]
@@ -47,7 +50,7 @@ def _shuffled(text: str) -> str:
 
 @dataclass(frozen=True)
 class Questions:
-    """One or more questions, as HTML to click and as text to read; in a terminal, readers call `answer`.
+    """One or more questions, shown as HTML to click on or as text to read. In a terminal, readers call `answer`.
 
     `keep(name, right)` is called with the first answer to each question.
     """
@@ -58,7 +61,7 @@ class Questions:
     _chosen: dict[int, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def choose(self, question: int, choice: int) -> None:
-        """Choose an answer; `question` and `choice` count from 0. Only the first choice for a question counts."""
+        """Choose an answer; `question` and `choice` are counted from 0. Only the first choice for a question counts."""
         asked = self.questions[question]
         if question not in self._chosen:
             self._chosen[question] = choice
@@ -127,7 +130,7 @@ def _as_plain(question: Question) -> dict[str, Any]:
 
 
 def _in_a_kernel() -> bool:
-    """Return whether a page can hold a live view; IPython in a terminal has no page."""
+    """Return whether there is a page that can hold a live view; IPython in a terminal has none."""
     if (ipython := sys.modules.get("IPython")) is None:
         return False
     return hasattr(ipython.get_ipython(), "kernel")

@@ -1,4 +1,4 @@
-"""Names for axes, and a search for the axis that is missing from a result."""
+"""Name the axes of a result, and find which axis is missing."""
 
 from collections.abc import Sequence
 
@@ -19,5 +19,5 @@ def aligned(expected: Sequence[int], got: Sequence[int]) -> list[int | str]:
 
 
 def plain_axes(number: int) -> list[str]:
-    """Return names for unnamed axes; in a report, an index follows each name."""
+    """Return names for axes that have none. In a report, an index follows each name."""
     return {1: ["index"], 2: ["row", "column"]}.get(number, [f"axis {i}: index" for i in range(number)])

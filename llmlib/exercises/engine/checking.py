@@ -45,8 +45,8 @@ WITHOUT_A_REASON: tuple[Callable[[Examination], Report | None], ...] = (
 def two_ideas(e: Examination) -> Reason | None:
     """Find two misconceptions that explain every case, unless a single cause explains them all.
 
-    Two ideas can have the same effect as one step (layers in the other order plus swapped queries and keys return the
-    expected result transposed), and a result that does not depend on the input can look like any two ideas.
+    Two ideas can have the same effect as one step: for example, layers in the other order plus swapped queries and keys
+    return the expected result transposed. A result that does not depend on the input can also look like any two ideas.
     """
     if influence.idle(e) or not (two := two_exactly(e)):
         return None

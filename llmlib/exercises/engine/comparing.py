@@ -1,4 +1,4 @@
-"""Find where a result differs from the expected one: first in type, shape or dtype, then in its values."""
+"""Find where a result differs from the expected one, first in its type, shape or dtype, and then in its values."""
 
 import cmath
 import itertools
@@ -36,7 +36,7 @@ WINDOW = 6  # a table that shows a difference has at most this many rows and col
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference in "form" (type, shape, dtype) or in "value", and the parts of a report that show the difference.
+    """A difference in "form" (type, shape, dtype) or in "value", with the parts of a report that show it.
 
     A report shows only one of the cases that differ, so the parts are made on demand. `advice` names the usual cause
     of a wrong form, for reports in which the reason is unknown.
@@ -69,7 +69,7 @@ def find_difference(expected: Any, got: Any, axes: Sequence[str] = (), place: st
 
 
 def equal(expected: Any, got: Any) -> bool:
-    """Return whether a learner's result counts as the expected one; this is faster than `find_difference`."""
+    """Return whether a learner's result counts as equal to the expected one. This is faster than `find_difference`."""
     if isinstance(expected, Tensor):
         alike = isinstance(got, Tensor) and _of_one_place(expected, got) and got.shape == expected.shape
         return alike and _of_one_sort(expected, got) and bool(values_agree(expected, got.detach()).all())
@@ -162,7 +162,7 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Difference:
 
 
 def _one_tensor(expected: Tensor, got: Any) -> str:
-    """Say how a list of tensors, or of numbers, becomes the single tensor that is expected."""
+    """Say how to turn a list of tensors or numbers into the single tensor that is expected."""
     if isinstance(got, float) and expected.is_floating_point():
         return " If you use `.item()`, leave it out. Then the result stays a tensor, and gradients can flow back."
     if isinstance(got, (list, tuple)) and any(isinstance(item, (list, tuple)) and holds_tensors(item) for item in got):
@@ -204,7 +204,7 @@ def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str)
 
 
 def _swapped_axes(expected: Tensor, got: Tensor) -> tuple[int, int] | None:
-    """Find two axes that turn one tensor into the other when they are swapped, if there are any."""
+    """Find two axes that, when swapped, turn one tensor into the other, if there are any."""
     if got.ndim != expected.ndim:
         return None
     for one, other in itertools.combinations(range(got.ndim), 2):
@@ -244,7 +244,7 @@ def _wrong_values(expected: Tensor, got: Tensor, wrong: Tensor, axes: Sequence[s
 
 
 def _grid(expected: Tensor, got: Tensor, wrong: Tensor, first: tuple[int, ...], names: Sequence[str]) -> Table:
-    """Show the last two axes around the first difference; wrong cells show "yours ≠ expected"."""
+    """Show a table of the last two axes around the first difference. Wrong cells show "yours ≠ expected"."""
     if wrong.ndim == 1:
         expected, got, wrong, first, names = expected[None], got[None], wrong[None], (0, *first), ("", *names)
     plane = first[:-2]

@@ -1,4 +1,4 @@
-"""Show a value to a learner in a few words that are the same in each run."""
+"""Describe values to a learner in a few words that are the same in each run."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ FEW = 9  # tensors with at most this many values are shown in full
 
 
 def describe(value: Any, length: int = 70) -> str:
-    """Describe a value briefly, and in the same way in each run: without addresses and endless lists.
+    """Describe a value briefly and in the same way in each run, without addresses or endless lists.
 
     >>> describe(torch.zeros(20, 3))
     'tensor of shape 20 × 3, float32'
@@ -38,7 +38,7 @@ def describe(value: Any, length: int = 70) -> str:
 
 
 def _short(value: Any) -> str:
-    """Describe a collection that holds tensors, by the values of small tensors and the shapes of large ones."""
+    """Describe a collection that holds tensors, giving the values of small tensors and the shapes of large ones."""
     if isinstance(value, Tensor):
         return nested(value.tolist()) if 0 < value.numel() <= 6 else shape(value.shape)
     if isinstance(value, dict):
@@ -103,7 +103,7 @@ def distinctly(one: Any, other: Any) -> tuple[str, str]:
 
 
 def by_how_much(expected: Any, got: Any) -> str:
-    """Say in brackets how far a number is from the expected one; return "" where that would not help."""
+    """Say in brackets how far a number is from the expected one, or return "" if that would not help."""
     if isinstance(expected, bool):
         return ""
     if math.isnan(got):

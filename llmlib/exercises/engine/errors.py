@@ -314,7 +314,7 @@ ANOTHER_CALL = (
 def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> str:
     """Say what usually causes this kind of error in this line; return an empty string if we do not know.
 
-    `inside` says that the learner's function had started, so the wrong call is a call to another function.
+    `inside` means that the learner's function had started, so that the wrong call is a call to another function.
 
     >>> usual_cause(ZeroDivisionError("division by zero"))
     'A count or a sum is zero in this case.'
@@ -345,7 +345,7 @@ def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> s
 
 
 def code_of(function: Callable[..., Any]) -> CodeType | None:
-    """Return the code of a learner's function, or of their module's `forward`; None if it has no code."""
+    """Return the code of a learner's function or of their module's `forward`, or None if it has no code."""
     return getattr(function, "__code__", None) or getattr(function, "code", None)
 
 
@@ -390,7 +390,7 @@ def their_line(error: BaseException, function: Callable[..., Any]) -> tuple[int,
 
 
 def _line_that_reads(error: UnboundLocalError, step: TracebackType) -> int:
-    """Find the line that reads the unbound variable: after a few runs, Python 3.11 names the line before it.
+    """Find the line that reads the unbound variable; after a few runs, Python 3.11 names the line before it instead.
 
     After these runs, Python uses a single instruction to store one variable and load the next.
     """

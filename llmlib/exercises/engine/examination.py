@@ -24,8 +24,8 @@ SEARCH = 0.5  # seconds of computing for all steps that look for the reason, so 
 class Examination:
     """An attempt, and the cases tried so far.
 
-    `stopped` is the last call, if further calls are pointless: the call did not end, or the attempt is not written yet.
-    Slow steps stop when this thread's computing time reaches `until`.
+    `stopped` is the last call, if further calls are pointless because that call did not end or because the attempt is
+    not written yet. Slow steps stop when this thread's computing time reaches `until`.
     """
 
     exercise: Exercise
@@ -37,7 +37,7 @@ class Examination:
     until: float = math.inf
 
     def tried(self) -> "Examination":
-        """Examine the attempt on the cases of its seed, small ones first."""
+        """Examine the attempt on the cases of its seed, starting with the small ones."""
         trials: list[Trial] = []
         for case in kept_cases(self.exercise, self.seed):
             outcome = run(self.attempt, case.args, self.seconds)
@@ -49,7 +49,7 @@ class Examination:
         return self.of(trials)
 
     def tried_again(self) -> "Examination":
-        """Examine the attempt on a second draw of numbers, too: a reason that fits only one draw fits by chance."""
+        """Also examine the attempt on a second draw of numbers: a reason that fits only one draw fits by chance."""
         other = replace(self, seed=self.seed + 1, seconds=QUICK).tried()
         return replace(other, trials=(*self.trials, *other.trials), until=thread_time() + SEARCH)
 
@@ -85,7 +85,7 @@ class Examination:
 
     @property
     def example(self) -> Any:
-        """Return the expected result of the clearest wrong case; None if there is none."""
+        """Return the expected result of the clearest wrong case, or None if there is no wrong case."""
         wrong = sorted((t for t in self.wrong if t.expected is not None), key=lambda t: t.unclear)
         return wrong[0].expected if wrong else None
 

@@ -1,4 +1,4 @@
-"""An exercise and its parts: a task, a reference, cases, misconceptions, probes, hints."""
+"""An exercise and its parts: a task, a reference, cases, misconceptions, probes and hints."""
 
 import inspect
 import itertools
@@ -57,10 +57,10 @@ class NoValue(Exception):
 class Probe:
     """A property that every right solution has.
 
-    `broken(call, case)` calls the attempt through `call`, and returns a sentence that says how the attempt
-    breaks the property, or None. If the probe is a `remark`, learners read the sentence, but their solution
-    counts as right. A probe that `explains` finds the reason for wrong cases: it looks at what the attempt
-    does, not only at the results. With `beside`, its sentence is also shown beside a listed idea.
+    `broken(call, case)` calls the attempt through `call`, and returns a sentence that says how the attempt breaks the
+    property, or None if it does not. If the probe is a `remark`, learners read the sentence, but their solution still
+    counts as right. A probe that `explains` finds the reason for wrong cases: it looks at what the attempt does, not
+    only at the results. With `beside`, its sentence is also shown beside a listed idea.
     """
 
     says: str
@@ -151,9 +151,9 @@ def with_faults(exercise: Exercise, ideas: Sequence[Misconception]) -> Callable[
 
 
 def texts_of(folder: Path) -> dict[str, dict[str, Any]]:
-    """Load the texts of a lesson's exercises from `texts.toml` in its folder, as fields of `Exercise` by short name.
+    """Load the texts of a lesson's exercises from `texts.toml` in its folder.
 
-    Line breaks in a text count as spaces.
+    The result maps each exercise's short name to fields of `Exercise`. Line breaks in a text count as spaces.
     """
     content = tomllib.loads((folder / "texts.toml").read_text(encoding="utf-8"))
     lesson = content.pop("lesson")

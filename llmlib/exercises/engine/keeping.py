@@ -4,8 +4,8 @@ There is one file per part, such as `mine/attention.causal_mask.json`. A write r
 unchanged, and kernels that run at the same time take turns. A file holds the latest versions, newest first. A damaged
 file is renamed, never overwritten.
 
-Nothing here runs the source. Each version has a seal, made with a key in the same folder that only its owner can
-read: `Kept.sealed` is False if the source was changed by hand, copied from elsewhere, or written by somebody else.
+Nothing here runs the source. Each version has a seal, made with a key in the same folder that only its owner can read.
+`Kept.sealed` is False if the source was changed by hand, copied from elsewhere, or written by somebody else.
 """
 
 import ast
@@ -127,7 +127,7 @@ def _version(name: str, entry: Any, key: bytes | None) -> Kept:
 
 
 def _read_or_set_aside(name: str) -> list[Kept]:
-    """Read the file; rename a damaged one. Call this only while you hold the lock."""
+    """Read the file, or rename it if it is damaged. Call this only while you hold the lock."""
     try:
         return _read(name)
     except ValueError as error:
@@ -139,7 +139,7 @@ def _read_or_set_aside(name: str) -> list[Kept]:
 
 
 def seal_of(text: str) -> str:
-    """Return a seal for a file that is written from kept source; return "" where no key can be stored."""
+    """Return a seal for a file that is written from kept source, or "" if no key can be stored."""
     try:
         with recording.alone():
             return hmac.new(_key(), text.encode(), hashlib.sha256).hexdigest()
@@ -148,7 +148,7 @@ def seal_of(text: str) -> str:
 
 
 def _seal(key: bytes, name: str, kept: Kept) -> str:
-    """Return the seal of a part's version in this folder; in a copy of the folder elsewhere, it is not valid."""
+    """Return the seal for a version of a part in this folder. It is not valid in a copy of the folder elsewhere."""
     said = (str(folder().resolve()), name, kept.source.function, kept.source.whole, str(kept.borrowed))
     return hmac.new(key, json.dumps(said).encode(), hashlib.sha256).hexdigest()
 
@@ -166,7 +166,7 @@ def _known_key() -> bytes | None:
 
 
 def _key() -> bytes:
-    """Return the folder's key; make a key if there is none. Call this only while you hold the lock."""
+    """Return the folder's key, or make a key if there is none. Call this only while you hold the lock."""
     if key := _known_key():
         return key
     key = secrets.token_bytes(32)
@@ -178,7 +178,7 @@ def _key() -> bytes:
 
 
 def _is_ours(path: Path) -> bool:
-    """Return whether the file belongs to the current user; True where files have no owners."""
+    """Return whether the file belongs to the current user; return True on systems where files have no owners."""
     return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
 
 

@@ -1,4 +1,4 @@
-"""Exercises where the reader writes a torch module: we inspect the class, then call it with given weights.
+"""Run exercises in which the reader writes a torch module: we inspect the class, then call it with given weights.
 
 A case's arguments are inputs, weights and sizes. `OnWeights` makes a module of these sizes, replaces the module's
 weights with the case's weights, and calls it with the inputs. So the engine can try a class just as it tries a
@@ -33,7 +33,8 @@ class Blueprint:
     def trouble(self, written: type, args: tuple[Any, ...]) -> str:
         """Say why we cannot call a class with a case's weights; return an empty string if we can.
 
-        Return `BLANK` if the class does not have any of its parts: the reader has not started to write it.
+        Return `BLANK` if the class does not have any of its parts, which means that the reader has not started to write
+        it.
         """
         if not issubclass(written, nn.Module):
             return (
@@ -85,7 +86,7 @@ class Blueprint:
 
 
 class OnWeights:
-    """A module's class as a function of a case's arguments."""
+    """A module's class, wrapped as a function of a case's arguments."""
 
     def __init__(self, written: type[nn.Module], blueprint: Blueprint):
         self.written, self.blueprint = written, blueprint

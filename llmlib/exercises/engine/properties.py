@@ -1,4 +1,4 @@
-"""Rules for right solutions: they do not change their inputs, do not depend on chance, and pass the probes."""
+"""Check the rules for right solutions: they do not change inputs, do not depend on chance, and pass the probes."""
 
 import inspect
 import random
@@ -23,7 +23,7 @@ LOOKED_AT = 8  # a probe has to explain the first wrong cases, up to this many
 
 @dataclass(frozen=True)
 class Broken:
-    """A broken property: its statement, how an attempt breaks it, and the trial that shows this."""
+    """A broken property, with its statement, how an attempt breaks it, and the trial that shows this."""
 
     says: str
     found: str
@@ -39,7 +39,7 @@ def broken_property(e: Examination) -> Broken | None:
 
 
 def explained(e: Examination, beside: bool = False) -> Broken | None:
-    """Find a probe that explains each wrong case that we look at; with `beside`, a probe shown beside ideas."""
+    """Find a probe that explains every wrong case we look at. With `beside`, find one that is shown beside ideas."""
     for probe in e.exercise.probes if e.wrong else ():
         if probe.explains and probe.beside >= beside:
             found = list(takewhile(bool, (_asked(probe, e, trial.case) for trial in e.wrong[:LOOKED_AT])))
@@ -60,7 +60,7 @@ def remarks(e: Examination) -> Iterator[str]:
 
 
 def broken_probes(e: Examination, remarks: bool = False) -> Iterator[Broken]:
-    """Yield the exercise's own properties that do not hold; with `remarks`, only its remarks."""
+    """Yield the exercise's own properties that do not hold. With `remarks`, yield only its remarks."""
     for probe in e.exercise.probes:
         if probe.remark == remarks and not probe.explains:
             for trial in e.trials:

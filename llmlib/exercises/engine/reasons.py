@@ -15,7 +15,7 @@ Strength = Literal["sure", "likely", "sign"]
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding about an attempt: a short name, a sentence for the learner, and where to look."""
+    """A finding about an attempt, with a short name, a sentence for the learner, and where to look."""
 
     name: str
     says: str
@@ -25,7 +25,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why an attempt is wrong: misconceptions, a finding, a repair, or several of these; `open`: unexplained cases."""
+    """Why an attempt is wrong: misconceptions, a finding, a repair, or several of these.
+
+    `open` holds the cases that remain unexplained.
+    """
 
     ideas: tuple[Misconception, ...] = ()
     finding: Finding | None = None

@@ -1,13 +1,13 @@
 """Find which wrong ideas in an exercise's list explain an attempt's results.
 
-We recognise an idea by its results. It explains an attempt *exactly* if it leads to the same result in every case, edge
-cases and exceptions included; a pair of ideas can do that, too. Two ideas that explain everything come before one
+We recognise an idea by its results. It explains an attempt *exactly* if it leads to the same result in every case,
+including edge cases and exceptions. A pair of ideas can do that, too. Two ideas that explain everything come before one
 idea that leaves cases open.
 
-People may also write the same idea in different ways (fill a mask with −∞ or with −1e30). Then it holds
-*apart from unclear cases*: it explains each clear wrong case, and each clear case in which it would go wrong did go
-wrong. Some cases that say little (an attempt that raises an error for an empty list, or returns NaN for a single row)
-may stay open.
+People may also write the same idea in different ways (for example, fill a mask with −∞ or with −1e30). Then the idea
+holds *apart from unclear cases*: it explains each clear wrong case, and each clear case in which it would go wrong did
+go wrong. Some cases that say little (an attempt that raises an error for an empty list, or returns NaN for a single
+row) may stay open.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -85,7 +85,7 @@ def one_guarded(e: Examination) -> Reason | None:
 
 
 def _shown_and_hidden(predicted: Outcome, trial: Trial) -> tuple[float, float] | None:
-    """Return the shares of a result that show the idea, and that are right in spite of it; None if it does not fit."""
+    """Return the shares of a result that show the idea and that are right anyway, or None if it does not fit."""
     if predicted.error or trial.outcome.error:
         return (0, 0) if not trial.wrong or same_outcome(predicted, trial.outcome) else None
     idea, got, right = predicted.value, trial.got, trial.expected
@@ -103,7 +103,10 @@ def _shown_and_hidden(predicted: Outcome, trial: Trial) -> tuple[float, float] |
 
 
 def _clearest_first(e: Examination) -> list[Trial]:
-    """Return clear wrong cases, unclear wrong cases, right cases; an empty list if all are right, or all raised."""
+    """Return the clear wrong cases, then the unclear wrong cases, then the right cases.
+
+    The list is empty if all cases are right, or if all of them raised an error.
+    """
     if not e.wrong or all(t.outcome.error for t in e.trials):
         return []
     return sorted(e.trials, key=lambda t: (not t.wrong, t.unclear))
@@ -138,7 +141,7 @@ def _apart_from_unclear(e: Examination, hypotheses: Sequence[Hypothesis]) -> Rea
 
 
 def _left_open(e: Examination, hypothesis: Hypothesis, ordered: Sequence[Trial]) -> tuple[Trial, ...] | None:
-    """Return the wrong cases that the idea does not explain; None if a case contradicts it, or too few support it."""
+    """Return the wrong cases that the idea does not explain, or None if a case contradicts it or too few support it."""
     support, left = 0, []
     for trial in ordered:
         predicted = _faulty(e, hypothesis, trial)
@@ -167,8 +170,8 @@ def _faulty(e: Examination, hypothesis: Hypothesis, trial: Trial) -> Outcome:
 def on_top_of_each(e: Examination, worth: Callable[[Examination], bool]) -> Iterator[tuple[Misconception, Examination]]:
     """Yield each single misconception, in each of its forms, with its results in place of the expected ones.
 
-    We leave out misconceptions that raise or return another type, and those that are not `worth` it in the first
-    clear case: it may take long to compute their results in all other cases.
+    We leave out misconceptions that raise or return another type, and those that are not `worth` it in the first clear
+    case, because it may take long to compute their results in all other cases.
     """
     clear = next((trial for trial in e.trials if trial.wrong and not trial.unclear), None)
     for hypothesis in e.exercise.single_hypotheses:

@@ -1,11 +1,11 @@
 """Keep what a learner has tried, solved and answered in one small JSON file in the user's data folder.
 
-The folder is the platform's, or `LLMLIB_DATA_DIR`. A write replaces the whole file or leaves it unchanged, and a
+The folder is `LLMLIB_DATA_DIR`, or else the platform's. A write replaces the whole file or leaves it unchanged, and a
 damaged file is renamed, never overwritten. Kernels that run at the same time take turns, so that no kernel undoes what
 another has saved. A problem with the file never gets in the way of an exercise.
 
-`exercises` are stored by name. So are `questions` (older files lack them, and are still valid):
-"attention.order" for a prediction, "attention.quiz.0f3a…" for a question of a quiz.
+Both `exercises` and `questions` are stored by name. The name of a question is "attention.order" for a prediction, for
+example, or "attention.quiz.0f3a…" for a question of a quiz. Older files lack `questions`, and are still valid.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ def load_questions() -> dict[str, dict[str, Any]]:
 
 
 def _content() -> dict[str, Any]:
-    """Read the whole progress file; rename a damaged one."""
+    """Read the whole progress file, or rename it if it is damaged."""
     try:
         with contextlib.suppress(ValueError):
             return _read()
@@ -59,7 +59,10 @@ def _content() -> dict[str, Any]:
 
 
 def _read_or_set_aside() -> dict[str, Any]:
-    """Read the file; rename a damaged one. Call this only with the lock, since another kernel may have written it."""
+    """Read the file, or rename it if it is damaged.
+
+    Call this only while you hold the lock, because another kernel may have written the file.
+    """
     try:
         return _read()
     except ValueError as error:
@@ -134,12 +137,12 @@ def _update_exercise(name: str, **changes: Callable[[Any], Any]) -> None:
 
 
 def record_answer(name: str, right: bool, lesson: str, warm_up: bool) -> None:
-    """Record an answer to a question, given in this lesson or in its warm-up."""
+    """Record an answer that was given to a question in this lesson or in its warm-up."""
     _update("questions", name, lambda entry: repeating.answered(entry, right, lesson, warm_up))
 
 
 def record_attempt(name: str, correct: bool) -> None:
-    """Count an attempt; once solved, an exercise stays solved."""
+    """Count an attempt. Once an exercise has been solved, it stays solved."""
     _update_exercise(name, attempts=lambda n: as_count(n) + 1, solved=lambda solved: bool(solved) or correct)
 
 

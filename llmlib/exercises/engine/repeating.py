@@ -18,8 +18,9 @@ Entry = Mapping[str, Any]
 def answered(entry: Entry, right: bool, lesson: str, warm_up: bool) -> dict[str, Any]:
     """Update what is known about a question after an answer in `lesson` or in its warm-up.
 
-    A wrong answer always brings the question back. A right answer counts only in a warm-up: in the lesson, the reader
-    has just read why. `streak` is the number of right answers since the last wrong one; None without a wrong answer.
+    A wrong answer always brings the question back. A right answer counts only in a warm-up, because in the lesson the
+    reader has just read why. `streak` is the number of right answers since the last wrong one, or None if there was no
+    wrong answer.
 
     >>> wrong = answered({}, right=False, lesson="attention", warm_up=False)
     >>> answered(wrong, right=True, lesson="interpret", warm_up=True)["streak"]

@@ -30,12 +30,12 @@ AGAIN = 0.2  # seconds until the limit strikes again, in case the function has s
 
 
 class TimeIsUp(BaseException):
-    """Raised when time is up; not an `Exception`, so that a learner's `except Exception` does not swallow it."""
+    """Raised when time is up. It is not an `Exception`, so that a learner's `except Exception` does not swallow it."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of one call: a value, or an error (`TimeIsUp` if it did not end), and its side effects."""
+    """The outcome of one call: a value or an error (`TimeIsUp` if it did not end), and its side effects."""
 
     value: Any = None
     error: BaseException | None = None
@@ -50,7 +50,7 @@ class Outcome:
 
 
 def run(function: Callable[..., Any], args: tuple[Any, ...], seconds: float = 5.0) -> Outcome:
-    """Call `function` with copies of `args`; never raises.
+    """Call `function` with copies of `args`, and never raise an error.
 
     >>> run(lambda x: 1 / x, (0,)).error
     ZeroDivisionError('division by zero')
@@ -144,7 +144,7 @@ def no_decomposition_of_nan() -> Iterator[None]:
 
 
 def _least_squares_of_numpy() -> dict[str, Any]:
-    """Return the namespace in which numpy's `polyfit` finds its `lstsq`; an empty one if numpy is not loaded."""
+    """Return the namespace in which numpy's `polyfit` finds its `lstsq`, or an empty one if numpy is not loaded."""
     polyfit = getattr(sys.modules.get("numpy"), "polyfit", None)
     names: dict[str, Any] = getattr(inspect.unwrap(polyfit), "__globals__", {}) if polyfit else {}
     return names
@@ -160,10 +160,10 @@ def _of_numbers_alone(solve: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
-    """Raise `TimeIsUp` inside the block once it has run for `seconds`, also in `while True: pass`.
+    """Raise `TimeIsUp` inside the block once it has run for `seconds`, even in `while True: pass`.
 
-    On Linux and macOS, in the main thread, a timer signal does this, and even interrupts a sleep. Elsewhere (Windows,
-    other threads), a watchdog thread asks the interpreter to raise the exception.
+    On Linux and macOS, in the main thread, a timer signal does this, and can even interrupt a sleep. Elsewhere (on
+    Windows or in other threads), a watchdog thread asks the interpreter to raise the exception.
     """
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
         return _Alarm(seconds)
@@ -232,7 +232,7 @@ def _raise_in(thread: int, error: type[BaseException] | None) -> None:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Run torch on a single thread: for an exercise's small tensors, starting threads takes longer than the work."""
+    """Run torch on one thread, because starting threads takes longer than the work on an exercise's small tensors."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -292,7 +292,7 @@ def duplicate(value: Any) -> Any:
 
 
 def lent(args: tuple[Any, ...]) -> list[Any]:
-    """Copy the arguments, except for models: copying a model takes longer than running it."""
+    """Copy the arguments, except for models, because copying a model takes longer than running it."""
     return [arg if isinstance(arg, torch.nn.Module) else duplicate(arg) for arg in args]
 
 

@@ -1,4 +1,4 @@
-"""Find a function's source, with what it needs from its notebook: helpers, constants, imports.
+"""Find a function's source, along with the helpers, constants and imports that it needs from its notebook.
 
 The result can be written to a file and run in another session. Nothing is run here.
 """
@@ -29,7 +29,7 @@ class NoSource(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """A part that runs by itself: imports, then definitions, with the function itself last."""
+    """A part that runs on its own: imports, then definitions, with the function itself last."""
 
     function: str  # its name in `text`
     imports: tuple[str, ...]

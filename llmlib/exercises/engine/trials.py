@@ -47,7 +47,7 @@ class Trial:
 
 @lru_cache(maxsize=KEPT)
 def kept_cases(exercise: Exercise, seed: int) -> tuple[Case, ...]:
-    """Return the cases in both precisions, as the same objects each time, since known results speed up later checks.
+    """Return the cases in both precisions, always as the same objects, because known results speed up later checks.
 
     We call attempts with copies, so no attempt can change a case.
     """
@@ -104,11 +104,11 @@ def _failure(error: BaseException | None) -> tuple[str, list[str]]:
 
 
 def alike(predicted: Outcome, trial: Trial) -> bool | None:
-    """Return whether the attempt's result is the predicted one; None if this case is not conclusive.
+    """Return whether the attempt's result is the predicted one, or None if this case is not conclusive.
 
-    We ignore values where either result is NaN, and −∞ counts as equal to −1e30: the same idea may fill a row that has
-    no key with either number. A case is conclusive if the prediction differs from the expected result in any other
-    value.
+    We ignore values where either result is NaN, and −∞ counts as equal to −1e30, because the same idea may fill a row
+    that has no key with either number. A case is conclusive if the prediction differs from the expected result in any
+    other value.
     """
     got = trial.outcome
     if not trial.wrong:

@@ -1,4 +1,4 @@
-"""Parts that several kinds of reports share: the line, the advice, the case, the printed text, the task."""
+"""Write the parts that several kinds of reports share: the line, the advice, the case, the printed text, the task."""
 
 import re
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def advice(ideas: Sequence[Misconception], first: int = 0) -> list[Part]:
 
 
 def of_yours(diagnosis: str) -> str:
-    """Make clear that a diagnosis is about the reader's code: "The MLP comes first." would sound like a rule.
+    """Make clear that a diagnosis is about the reader's code, as "The MLP comes first." would sound like a rule.
 
     >>> of_yours("The MLP comes first."), of_yours("GELU is missing."), of_yours("You turn the values too.")
     ('In your function, the MLP comes first.', 'In your function, GELU is missing.', 'You turn the values too.')

@@ -45,7 +45,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Assembled:
-    """The text of the file, the reader's parts in it, and, by exercise, why other parts are missing."""
+    """The text of the file, the reader's parts in it, and the reasons why other parts are missing, by exercise."""
 
     text: str
     mine: tuple[str, ...]
@@ -57,7 +57,7 @@ class Assembled:
 
 @cache
 def template() -> tuple[str, tuple[Piece, ...], tuple[Import, ...]]:
-    """Read the template: the file's docstring, its pieces with our functions, and its imports."""
+    """Read the file's docstring, its pieces with our functions, and its imports from the template."""
     doc, pieces, imports = "", [], []
     parts = {part.name: part for part in PARTS}
     for section in SECTIONS:
@@ -145,7 +145,7 @@ def lines_of_code(text: str) -> int:
 
 
 def _needed(pieces: list[Piece]) -> list[Piece]:
-    """Drop pieces that are not needed: one of our functions may be idle once the reader's own code does its work."""
+    """Drop pieces that are not needed, as one of our functions may be idle once the reader's own code does its work."""
     kept = {piece for piece in pieces if piece.stays}
     while more := {p for p in pieces if p not in kept and any(p.names & other.needs for other in kept)}:
         kept |= more
@@ -181,7 +181,7 @@ def _marked(piece: Piece, shown: frozenset[str]) -> str:
 
 
 def _import_lines(imports: list[Import]) -> list[str]:
-    """Write the imports, sorted; the names of a module share a line."""
+    """Write the imports in sorted order, with all names from a module on one line."""
     together: dict[str, list[str]] = {}
     for each in sorted(imports, key=lambda each: (each.module, each.name)):
         if each.name:

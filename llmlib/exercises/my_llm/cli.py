@@ -1,4 +1,4 @@
-"""`llmlib mine`: write the reader's own LLM as one file, and check that it computes what the library computes."""
+"""Run `llmlib mine`, which writes the reader's own LLM as one file and checks that it agrees with the library."""
 
 import sys
 from collections.abc import Iterable

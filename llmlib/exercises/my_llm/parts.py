@@ -1,4 +1,4 @@
-"""The parts of `my_llm.py`: which exercise makes which function, and to which group the function belongs."""
+"""List the parts of `my_llm.py`: which exercise makes which function, and which group the function belongs to."""
 
 from dataclasses import dataclass
 from typing import Any

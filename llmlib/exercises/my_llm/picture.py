@@ -1,4 +1,4 @@
-"""A picture of `my_llm.py`: which parts are the reader's own, which are borrowed, and which part comes next."""
+"""Draw a picture of `my_llm.py`: which parts are the reader's own, which are borrowed, and which part comes next."""
 
 import html
 from dataclasses import dataclass

@@ -46,7 +46,7 @@ def remember(name: str, attempt: Callable[..., Any]) -> str:
 
 
 def _not_in_the_file(name: str, source: Source) -> str:
-    """Return a warning if `my_llm.py` cannot have this part because it uses llmlib; otherwise, an empty string."""
+    """Return a warning if `my_llm.py` cannot have this part because it uses llmlib, or otherwise an empty string."""
     with contextlib.suppress(Exception):  # `llmlib mine` says what is wrong with unusual source
         if name in OF_EXERCISE and (why := refusal(source, OF_EXERCISE[name])):
             return f" But it cannot go into your own file, `my_llm.py`: {why}. Write your function without that."
@@ -54,7 +54,7 @@ def _not_in_the_file(name: str, source: Source) -> str:
 
 
 def is_from_solution(name: str, source: Source) -> bool:
-    """Return whether this source was copied from `solution`; False if the reader has never called `solution`."""
+    """Return whether this source was copied from `solution`, or False if the reader has never called `solution`."""
     if not recording.load().get(name, {}).get("solution_seen"):
         return False
     exercise = find(name)

@@ -1,4 +1,4 @@
-"""Rewrite a reader's part for `my_llm.py`: what it uses from llmlib becomes the file's own functions.
+"""Rewrite a reader's part for `my_llm.py` so that what it uses from llmlib becomes the file's own functions.
 
 `attention.split_heads(x, 4)` becomes `split_heads(x, 4)`, which calls the reader's own function, if there is one. Names
 that clash are changed. Comments and layout stay the same.
@@ -65,7 +65,7 @@ def imports_of(nodes: Iterable[ast.AST]) -> list[Import]:
 
 @dataclass(frozen=True)
 class Other:
-    """A definition that is in the file anyway: its text, and its name there."""
+    """A definition that is in the file anyway, with its text and its name there."""
 
     text: str
     name: str
@@ -77,7 +77,7 @@ def rewritten(
     """Rewrite the text of a part, and list its imports.
 
     `taken` maps names in use in the file to their imports. `others` holds the reader's other parts, by the reader's
-    names, and the file's helpers: nobody needs two helpers with the same name and arguments. Raises `Unusable`.
+    names, and the file's helpers, because nobody needs two helpers with the same name and arguments. Raises `Unusable`.
     """
     tree = ast.parse(source.text)
     names, kept_imports = _imported(source, tree, taken)
@@ -159,7 +159,7 @@ def _same_arguments(tree: ast.Module, name: str, other: str) -> bool:
 
 @cache
 def _names_of_library() -> dict[int, str]:
-    """Return a dictionary from the `id` of each llmlib function that the file has to its name in the file."""
+    """Return a dictionary that maps the `id` of each llmlib function in the file to its name there."""
     known = {id(function): function.__name__ for function in SPARE}
     return known | {id(part.reference): part.name for part in PARTS}
 

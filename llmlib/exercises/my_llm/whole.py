@@ -1,4 +1,4 @@
-"""Check the whole of `my_llm.py` against the library: the same ids, logits, continuation and training."""
+"""Check that the whole of `my_llm.py` agrees with the library in its ids, logits, continuation and training."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ class Finding:
 
 
 def check_small(module: ModuleType) -> Iterator[Finding]:
-    """Check the file in seconds on a small random model: its ids, logits, training, tuning and aligning."""
+    """Check the file's ids, logits, training, tuning and aligning on a small random model, which takes seconds."""
     model, tokenizer, text = small_model()
     with tempfile.TemporaryDirectory() as folder:
         save_pretrained(model, tokenizer, folder)
@@ -55,7 +55,7 @@ def check_small(module: ModuleType) -> Iterator[Finding]:
 
 
 def check_real(module: ModuleType, model: Transformer, tokenizer: Any) -> Iterator[Finding]:
-    """Check the file on a real model, such as SmolLM2: ids, logits, and the likeliest continuation."""
+    """Check the file's ids, logits, and likeliest continuation on a real model, such as SmolLM2."""
     weights, config = weights_of(model), config_of(module, model)
     with tempfile.TemporaryDirectory() as folder:
         write_tokenizer(tokenizer, Path(folder))
@@ -122,7 +122,7 @@ def said_by(module: ModuleType, ids: list[int], weights: Any, config: Any, n: in
 
 
 def same_training(module: ModuleType, model: Transformer, tokenizer: Any, text: str) -> str:
-    """Train with the same initial weights, batches and rates as llmlib with PyTorch's AdamW; compare the losses."""
+    """Train with the same initial weights, batches and rates as llmlib with PyTorch's AdamW, and compare the losses."""
     data, peak = TokenDataset(tokenizer.encode(text)), 3e-3
     batches = [data.batch(step, batch_size=4, seq_len=32, seed=0) for step in range(STEPS)]
     rates = [module.learning_rate_at(step, STEPS, 5, peak) for step in range(STEPS)]

@@ -34,7 +34,7 @@ class Collected:
 
 
 def collect() -> Collected:
-    """Load the kept parts that fit: run each one, and try it on its exercise's cases."""
+    """Load the kept parts that fit, after running each one and trying it on its exercise's cases."""
     mine, shown, refused = {}, set(), {}
     for part in PARTS:
         kept = keeping.last_kept(part.exercise)

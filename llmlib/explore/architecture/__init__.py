@@ -1,4 +1,4 @@
-"""A model in the architecture view: nested boxes with sizes, costs, source lines and a live model's values.
+"""Show a model in the architecture view as nested boxes with sizes, costs, source lines and a live model's values.
 
 `controller` carries out what the reader does, `boxes` builds the boxes of a config, `source_lines` finds the code that
 computes a box, `values` fetches what passes through the box, and `tour` collects the numbers of the guided tour.

@@ -1,4 +1,4 @@
-"""A `TransformerConfig` as nested boxes: what each box does, its tensors, its costs, and the line that computes it."""
+"""Turn a `TransformerConfig` into nested boxes, each with its purpose, its tensors, its costs and its source line."""
 
 import dataclasses
 from collections.abc import Iterable

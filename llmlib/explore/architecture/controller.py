@@ -1,4 +1,4 @@
-"""The architecture view on any model: sizes that you can change, their costs, and a live model's real values."""
+"""Run the architecture view on any model, with sizes that you can change, costs, and a live model's real values."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -34,13 +34,13 @@ def explore_architecture(
     title: str | None = None,
     others: Mapping[str, TransformerConfig] = KNOWN_MODELS,
 ) -> ArchitectureView:
-    """Show a model as nested boxes, down to each tensor: its shape, its costs and the line that computes it.
+    """Show a model as nested boxes, down to each tensor with its shape, its costs and the line that computes it.
 
     The reader can change the model's sizes and look at other models; the view then computes the new costs. With a live
-    `Transformer`, its tokenizer and a text, a box also shows its real values: the model runs each time a box is opened,
-    and no values are kept. A guided tour takes the reader through the boxes with the numbers for that text. FLOPs count
-    only matrix products, for one token that attends to a full context (see `llmlib.costs`). Bytes are for a live
-    model's dtype, and for bfloat16 otherwise.
+    `Transformer`, its tokenizer and a text, a box also shows its real values. For this, the model runs each time a box
+    is opened, and no values are kept. A guided tour takes the reader through the boxes with the numbers for that text.
+    FLOPs count only matrix products, for one token that attends to a full context (see `llmlib.costs`). Bytes are for a
+    live model's dtype, and for bfloat16 otherwise.
 
     Raises `ValueError` for a text without a model or tokenizer, or for a text that is empty or longer than the context.
 

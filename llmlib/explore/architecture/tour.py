@@ -1,4 +1,4 @@
-"""The numbers of a guided tour: one run of a model over a text, from token ids to the next token."""
+"""Collect the numbers for a guided tour of one run of a model over a text, from token ids to the next token."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""The real values in a model's boxes; each box's values are fetched when the reader opens the box."""
+"""Fetch the real values in a model's boxes; each box's values are fetched only when the reader opens the box."""
 
 from collections.abc import Iterable
 
@@ -52,8 +52,10 @@ def box_before(config: TransformerConfig, before: str, layer: int, inside: bool)
 def changes_by_token(
     value: Float[Tensor, "panel seq width"], before: Float[Tensor, "panel_before seq width_before"]
 ) -> Float[np.ndarray, "measure seq"]:
-    """Compute, for each token, the norm of the vector, the norm before, the cosine between the two, and |change| /
-    |before|. Values are NaN if the widths differ, because then the vectors cannot be compared.
+    """Compare each token's vector with the token's vector before.
+
+    For each token, return the norm of the vector, the norm before, the cosine between the two, and |change| / |before|.
+    Values are NaN if the widths differ, because then the vectors cannot be compared.
     """
     after, earlier = (x.permute(1, 0, 2).flatten(1) for x in (value, before))
     measures = torch.full((4, len(after)), torch.nan)
@@ -67,8 +69,10 @@ def changes_by_token(
 def token_paths(
     model: Transformer, ids: list[int]
 ) -> tuple[Float[np.ndarray, "3 place seq"], Float[np.ndarray, "2 layer seq"]]:
-    """Follow every token's residual stream, before the first layer and after each layer: its norm, and its cosine with
-    the first and the last vector. Also return the norms of what attention and the MLP added in each layer.
+    """Follow every token's residual stream through the layers.
+
+    Return its norm, and its cosine with the first and the last vector, before the first layer and after each layer.
+    Also return the norms of what attention and the MLP added in each layer.
     """
     with torch.inference_mode(), trace(model, names=("residual", "attention_out", "mlp_out")) as t:
         model(torch.tensor([ids], dtype=torch.long, device=model.device), last_only=True)

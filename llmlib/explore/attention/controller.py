@@ -1,4 +1,4 @@
-"""The attention view on a live model: a text to edit, a second text to compare, and heads to switch off."""
+"""Run the attention view on a live model, with a text to edit, a second text to compare, and heads to switch off."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -30,15 +30,15 @@ def explore_attention(
 ) -> AttentionView:
     """Show a model's attention on `text` in an interactive view. When the text is edited, everything is recomputed.
 
-    `other` is a second text to compare (B, while `text` is A), and `other_model` is a second model to run on the same
-    text. The reader can switch a head off on its thumbnail. B then shows the same text without these heads; if there is
-    another text or model, A and B both leave out these heads. The board beside the thumbnails shows what the model
-    expects after `text`, with all heads and without the heads that are off, and the log-probability (natural logarithm)
-    of a `continuation`.
+    `other` is a second text to compare (it becomes B, and `text` is A), and `other_model` is a second model to run on
+    the same text. The reader can switch a head off on its thumbnail. B then shows the same text without these heads; if
+    there is another text or model, A and B both leave out these heads. The board beside the thumbnails shows what the
+    model expects after `text`, with all heads and without the heads that are off, and the log-probability (natural
+    logarithm) of a `continuation`.
 
-    For a long text (more than four million weights in all heads) the view receives thumbnails, and a whole head only
-    when the reader opens it. The queries and keys of all layers stay in memory: 94 MB for SmolLM2 and 1,024 tokens, for
-    each run shown.
+    For a long text (more than four million weights in all heads) the view receives thumbnails, and receives a whole
+    head only when the reader opens it. The queries and keys of all layers stay in memory, which takes 94 MB for SmolLM2
+    and 1,024 tokens, for each run shown.
 
     `model` is a `Transformer`, or a model of `transformers` (loaded with `attn_implementation="eager"`; its heads
     cannot be switched off), with a tokenizer from the same library. Raises `ValueError` for a text that is empty,

@@ -1,4 +1,4 @@
-"""One forward pass of a model over a text, with some heads switched off: its patterns and its predictions."""
+"""Get the patterns and predictions from one forward pass of a model over a text, with some heads switched off."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -37,7 +37,7 @@ def run(
     *,
     whole: bool = False,
 ) -> Run:
-    """Run a model once over `ids`: the first `n_text` ids are the text, and the rest are a continuation to score.
+    """Run a model once over `ids`, where the first `n_text` ids are the text, and the rest are a continuation to score.
 
     `model` is a `Transformer` or a causal language model of `transformers`. `progress` is called after each layer of a
     long text. `check` is called several times a second, and can end the run by raising an error. `whole` asks for all

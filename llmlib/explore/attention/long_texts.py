@@ -1,4 +1,4 @@
-"""Attention patterns over a long text: thumbnails of all heads, and single heads on demand.
+"""Compute attention patterns over a long text: thumbnails of all heads, and single heads on demand.
 
 270 heads over 1,024 tokens have 283 million weights, which take 1.1 GB. So for a long text we keep only queries and
 keys, and recompute a head's pattern when it is needed. While the model runs, each layer's patterns are computed a few
@@ -59,17 +59,17 @@ def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: 
         most = max(1, free * n_tokens // (kept + passing))
         raise ValueError(
             f"This text has {n_tokens:,} tokens. Showing all its heads takes about "
-            f"{(kept + passing) / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB is free here. Shorten the text to "
-            f"about {most:,} tokens."
+            f"{(kept + passing) / 1e9:.1f} GB of memory, but only {free / 1e9:.1f} GB is free here. Shorten the text "
+            f"to about {most:,} tokens."
         )
 
 
 class PatternsOfRun:
     """Patterns made from the queries and keys of one run of a `Transformer`, which are recorded inside `watched`.
 
-    We keep n_layers · (n_heads + n_kv_heads) · d_head · seq numbers: 94 MB for SmolLM2 and 1,024 tokens. While the
-    model runs, memory also holds several copies of `ROWS` rows of one layer's patterns: (n_heads + 2) · ROWS · seq
-    numbers each. `progress` is called after each layer. `check` is called every few rows, and can end the run by
+    We keep n_layers · (n_heads + n_kv_heads) · d_head · seq numbers, which take 94 MB for SmolLM2 and 1,024 tokens.
+    While the model runs, memory also holds several copies of `ROWS` rows of one layer's patterns: (n_heads + 2) · ROWS
+    · seq numbers each. `progress` is called after each layer. `check` is called every few rows, and can end the run by
     raising an error.
     """
 

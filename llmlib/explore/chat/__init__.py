@@ -1,4 +1,4 @@
-"""A conversation with one model, or with several side by side.
+"""Hold a conversation with one model, or with several models side by side.
 
 `controller` carries out what the reader does, `conversation` holds what was said, and each speaker in `speakers` writes
 an answer token by token.

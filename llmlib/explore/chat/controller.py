@@ -1,4 +1,4 @@
-"""The chat view on live models: a conversation with one model, or the same conversation with several models."""
+"""Run the chat view on live models, to talk with one model, or to hold the same conversation with several models."""
 
 import random
 import threading
@@ -36,11 +36,13 @@ def explore_chat(
     seed: int = 0,
     name: str = "Model",
 ) -> ChatView:
-    """Hold a conversation with the model and watch its answers as they are written. The Stop button, or an interrupt of
-    the kernel, ends an answer and keeps what has been said.
+    """Hold a conversation with the model and watch its answers as they are written.
+
+    The Stop button, or an interrupt of the kernel, ends an answer and keeps what has been said.
 
     A first message with the role "system" is the system prompt. A message that gets no answer, for example because it
-    is too long, is not added to the conversation: the view says why, and returns the message to the reader to change.
+    is too long, is not added to the conversation. Instead, the view says why, and gives the message back to the reader
+    to change.
     """
     return compare_chats([Speaker(name, model, tokenizer)], messages, max_new_tokens, sampler, seed)
 
@@ -57,8 +59,8 @@ def compare_chats(
     """Hold the same conversation with up to four models side by side; each model continues from its own answers.
 
     All models sample with the same settings and the same `seed`, so any difference comes from the models. With `blind`,
-    names are hidden and sides shuffled until the reader has voted for an answer; `view.tally` counts the votes. If a
-    model cannot answer, the view says why, and the other models continue. Raises `ValueError` if there are no
+    names are hidden and sides are shuffled until the reader has voted for an answer; `view.tally` counts the votes. If
+    a model cannot answer, the view says why, and the other models continue. Raises `ValueError` if there are no
     speakers, more than four, or two with the same name.
 
     >>> from llmlib.tokenization import BPETokenizer
@@ -115,7 +117,7 @@ class _Controller:
     def edit(self, message: int, text: str) -> None:
         """Replace an earlier message, and remove everything after it."""
         if not (0 <= message < len(self.said) and self.said[message].role == "user"):
-            raise ValueError("This message is gone: the conversation has changed.")
+            raise ValueError("This message no longer exists, because the conversation has changed.")
         self.ask(text, self.said[:message])
 
     def ask(self, text: str, before: list[Said]) -> None:
@@ -193,7 +195,7 @@ class _Controller:
         self.view.blind = bool(on)
 
     def vote(self, message: int, choice: int | str) -> None:
-        """Count the reader's vote on a question: a side, counted from the left, "tie" or "bad"."""
+        """Count the reader's vote on a question, which is a side (counted from the left), "tie" or "bad"."""
         note = self.said[message].note if 0 <= message < len(self.said) else {}
         if not hidden(note):
             raise ValueError("There is nothing to vote on here: you already know the names.")
@@ -289,7 +291,7 @@ class _Controller:
             said.content = said.content + piece if said.content else piece.lstrip()
 
     def check(self) -> None:
-        """Stop the model if the reader has pressed Stop: in a long conversation, the first word takes seconds."""
+        """Stop the model if the reader has pressed Stop; in a long conversation, even the first word takes seconds."""
         if self.stop.is_set():
             raise CalledOff
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 @dataclass
 class Said:
-    """A message. Only `speaker` knows it (None: all speakers do). `note` is what a view shows beside the message."""
+    """A message that only `speaker` knows (or everybody, if None); `note` is what a view shows beside the message."""
 
     role: str
     content: str
@@ -32,8 +32,9 @@ class Asked(NamedTuple):
 
 
 def divided(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[Said]]:
-    """Split a conversation into its system prompt (or "") and the other messages. Raises `ValueError` for a bad
-    message.
+    """Split a conversation into its system prompt (or "") and the other messages.
+
+    Raises `ValueError` for a bad message.
     """
     for number, message in enumerate(messages):
         if not all(isinstance(message.get(name), str) for name in ("role", "content")):

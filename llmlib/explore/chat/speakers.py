@@ -1,4 +1,4 @@
-"""A model in a conversation, and its answer, written token by token so that several models can answer at once."""
+"""Let a model answer in a conversation, token by token, so that several models can answer at the same time."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ NO_TEMPLATE = (
 
 @dataclass(frozen=True)
 class Speaker:
-    """One side of a comparison: a name, and a model with its tokenizer.
+    """One side of a comparison, with a name, a model and the model's tokenizer.
 
     A model with an adapter and the same model without the adapter are two models that share weights: `lora.base()`
     returns the second model.
@@ -42,8 +42,9 @@ class Speaker:
 
 
 class Answer:
-    """An answer that is being written. `choices` are its tokens so far; `ended` says why the answer was cut off, or is
-    "".
+    """An answer that is being written.
+
+    `choices` holds its tokens so far, and `ended` says why the answer was cut off, or is "".
 
     While the model reads a long conversation, `check` is called before each module; it can end the answer by raising an
     error. Raises `ValueError`, worded for readers, for a conversation that the speaker does not accept.
@@ -93,7 +94,7 @@ class Answer:
 
 
 def refusal(speaker: Speaker, system: str) -> str:
-    """Say why a speaker cannot accept this system prompt, although it accepts conversations without one; else ""."""
+    """Say why a speaker cannot accept this system prompt, though it accepts conversations without one, or return ""."""
     question = {"role": "user", "content": "Hello"}
     if not system.strip() or speaker.tokenizer.chat_template is None:
         return ""

@@ -1,4 +1,4 @@
-"""The embeddings view of a live table: all tokens as points, with neighbours and analogies.
+"""Show all tokens of a live embedding table as points, with neighbours and analogies.
 
 `controller` carries out what the reader does; `neighbour_map` makes the second map, with t-SNE.
 """

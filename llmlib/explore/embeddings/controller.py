@@ -1,4 +1,4 @@
-"""The embeddings view of a live table: all tokens as points, with neighbours and analogies."""
+"""Run the embeddings view on a live table, with all tokens as points, neighbours and analogies."""
 
 import threading
 from collections.abc import Callable
@@ -37,8 +37,8 @@ def explore_embeddings(
 
     The points are the table's first three principal components; a second map keeps neighbours together (see
     `neighbour_map`). The second map is made when the reader asks for it, or right away with `map="tsne"`. Neighbours
-    (by cosine and by dot product) and analogies are computed over the whole table. `chosen` is the token pinned
-    initially, and `analogy` holds three tokens, each given as an id or as a text that is one token (mind the space:
+    (by cosine and by dot product) and analogies are computed over the whole table. `chosen` is the token that is pinned
+    at first, and `analogy` holds three tokens, each given as an id or as a text that is one token (mind the space in
     " king"). Raises `ValueError` for a text that is not one token, an unknown id or map, or a table that is empty or
     holds NaN or infinity.
 
@@ -78,7 +78,7 @@ def explore_embeddings(
 
 
 def token_kind(token: bytes, special: bool = False) -> str:
-    """Return a token's kind, one of eight; eight colours are few enough to tell apart.
+    """Return which of eight kinds a token is; eight colours are few enough to tell apart.
 
     >>> [token_kind(token) for token in (b" cat", b"ing", b" Paris", b"7", b"();")]
     ['word with its space', 'letters without a space', 'with a capital', 'number', 'punctuation or space']

@@ -1,4 +1,4 @@
-"""A second map of an embedding table that keeps neighbours together: t-SNE, computed once and then stored."""
+"""Make a second map of an embedding table with t-SNE, which keeps neighbours together, and store it for next time."""
 
 import hashlib
 from pathlib import Path
@@ -70,7 +70,8 @@ def _arranged(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.n
 def _beginning(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.ndarray, "row two"]:
     """Make t-SNE's starting points: two tiny principal components, and a little noise that lets equal rows separate.
 
-    scikit-learn's `init="pca"` divides by the spread of the points: if all rows are equal, the whole process crashes.
+    scikit-learn's `init="pca"` divides by the spread of the points, so if all rows are equal, the whole process
+    crashes.
     """
     points = torch.zeros(len(directions), 2)
     components, _ = project(directions, min(2, directions.shape[1]))

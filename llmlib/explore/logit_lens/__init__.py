@@ -1,4 +1,4 @@
-"""The logit lens on a live model: what the model would say after each layer.
+"""Apply the logit lens to a live model, to show what the model would say after each layer.
 
 `controller` carries out what the reader does; `reader` runs the model, and reads only what has changed.
 """

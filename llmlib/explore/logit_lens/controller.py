@@ -1,4 +1,4 @@
-"""The logit lens on live models: a text to edit, a second text or model to compare, and a breakdown of one logit."""
+"""Run the logit-lens view on live models: edit a text, compare a second text or model, and break down one logit."""
 
 from typing import Any, NamedTuple
 
@@ -27,9 +27,9 @@ def explore_logit_lens(
 ) -> LogitLensView:
     """Show what the model would say after each layer of an editable `text`, and what contributed to the answer's logit.
 
-    `other` is a second text to compare (B, while `text` is A), and `other_model` is a second model with the same
-    tokenizer to run on the same text. `pin` is a token whose rank is shown everywhere. If this machine is quicker in
-    bfloat16, the layers before the last are searched in bfloat16, and the best candidates are scored again in the
+    `other` is a second text to compare (it becomes B, and `text` is A), and `other_model` is a second model with the
+    same tokenizer to run on the same text. `pin` is a token whose rank is shown everywhere. If this machine is quicker
+    in bfloat16, the layers before the last are searched in bfloat16, and the best candidates are scored again in the
     model's precision. Ranks beyond the first few can then be off by a few percent.
 
     Raises `ValueError` for an empty text, a text that is longer than the model's context, or a `pin` that is not one
@@ -176,7 +176,7 @@ class _Controller:
     def who(self, side: str, position: int) -> None:
         """Show what contributed to the logit of the pinned token (or else of the model's answer) at this position."""
         if side not in self.ids or not 0 <= position < len(self.ids[side]):
-            raise ValueError("This cell is gone: the text has changed.")
+            raise ValueError("This cell no longer exists, because the text has changed.")
         model, cells = self.readers[side].model, self.view.cells(side)
         id = int(cells.top[-1, position, 0]) if self.shown.pinned is None else self.shown.pinned
         ids = torch.tensor([self.ids[side][: position + 1]], device=model.device)  # later tokens do not matter

@@ -1,4 +1,4 @@
-"""Reads a text for the logit lens: when the text changes, only the changed part is read again."""
+"""Read a text for the logit lens; when the text changes, only the changed part is read again."""
 
 import math
 import time
@@ -160,7 +160,7 @@ class _Table:
     ) -> _Row:
         """Find the likeliest tokens after these vectors, the entropy, and the ranks of the answers and a pinned token.
 
-        Without `answers`, `final` must hold the last layer's vectors: they determine the answers, and nothing is
+        Without `answers`, `final` must hold the last layer's vectors, which determine the answers, and nothing is
         rounded.
         """
         table = self.exact if answers is None else self.quick
@@ -209,7 +209,7 @@ def _over_the_vocabulary(
 
 
 def largest(logits: Float[Tensor, "row vocab"], k: int) -> Int[Tensor, "row k"]:
-    """Find the ids of the `k` largest logits in each row, the largest first.
+    """Find the ids of the `k` largest logits in each row, with the largest first.
 
     These ids are in the k blocks with the largest maxima, which one quick pass over memory finds.
 

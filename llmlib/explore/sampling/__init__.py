@@ -1,4 +1,4 @@
-"""A live model in the sampling view: what settings do to the next token, branches, and texts side by side.
+"""Show a live model in the sampling view: what settings do to the next token, the branches, and texts side by side.
 
 `controller` carries out what the reader does, `rules` says which token may come next, and `lanes` writes several texts
 in one batch.

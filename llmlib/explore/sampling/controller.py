@@ -1,4 +1,4 @@
-"""The sampling view on a live model: what settings do to the next token, and every branch of the text."""
+"""Run the sampling view on a live model: show what settings do to the next token, and every branch of the text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -81,7 +81,7 @@ def explore_sampling(
 
 @dataclass(frozen=True)
 class _Text:
-    """The reader's position: a prompt, the branches after it, and the node where the text ends."""
+    """The reader's position, with a prompt, the branches after it, and the node where the text ends."""
 
     prompt: str = ""
     ids: tuple[int, ...] = ()  # ids of the prompt
@@ -178,7 +178,7 @@ class _Controller:
 
     def go(self, node: int) -> None:
         if not 0 <= node < len(self.text.tree):
-            raise ValueError("This branch is gone: the prompt has changed.")
+            raise ValueError("This branch no longer exists, because the prompt has changed.")
         self.text = replace(self.text, at=node)
 
     # --- the rules ---
@@ -281,10 +281,10 @@ class _Controller:
         return "Allow a banned token again, or reset all settings."
 
     def draws(self, times: int) -> None:
-        """Draw the next token many times, just to count the tokens."""
+        """Draw the next token many times, just to count how often each token is drawn."""
         total = times + (0 if self.counts is None else int(self.counts.sum()))
         if times < 1 or total > MOST_DRAWS:
-            raise ValueError(f"The number of draws must be 1 to {MOST_DRAWS:,}; got {total:,}.")
+            raise ValueError(f"The number of draws must be between 1 and {MOST_DRAWS:,}; got {total:,}.")
         expected = self._expected()
         if expected.problem:
             raise ValueError(NOTHING_LEFT)
@@ -342,7 +342,7 @@ class _Controller:
         lanes.step()
 
     def follow(self, lane: int, length: int) -> None:
-        """Go to a token in a lane: the lane's text up to there becomes a branch."""
+        """Go to a token in a lane, so that the lane's text up to there becomes a branch."""
         one, text = self._lane(lane), self.lanes_after
         if not 0 < length <= len(one.ids) or text.tree is not self.text.tree:
             raise ValueError("This text continues another prompt. Start over.")
@@ -353,7 +353,7 @@ class _Controller:
 
     def _lane(self, lane: int) -> Any:
         if not 0 <= lane < len(self.lanes.lanes):
-            raise ValueError("These settings are gone.")
+            raise ValueError("These settings no longer exist.")
         return self.lanes.lanes[lane]
 
     def show_lanes(self) -> None:

@@ -1,4 +1,4 @@
-"""Texts side by side that continue the same text, each with different settings."""
+"""Write several texts side by side that continue the same text, each with different settings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -24,7 +24,7 @@ class Rules:
 
     @property
     def banned(self) -> tuple[int, ...]:
-        """The ids of the banned tokens, the newest last."""
+        """The ids of the banned tokens, with the newest last."""
         return tuple(self.sampler.logit_bias or ())
 
     def with_settings(self, settings: Settings) -> "Rules":

@@ -1,4 +1,4 @@
-"""Live runs in a view: a background thread, or a loop in a cell, takes the steps."""
+"""Show live runs in a view; a background thread, or a loop in a cell, takes the steps."""
 
 import asyncio
 import contextlib

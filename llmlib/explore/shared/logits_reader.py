@@ -1,4 +1,4 @@
-"""Reads a text that changes at its end: only the changed part goes through the model again."""
+"""Read a text that changes at its end; only the changed part goes through the model again."""
 
 from collections.abc import Callable
 

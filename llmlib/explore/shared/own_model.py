@@ -20,8 +20,8 @@ def own_model(model: Any, check: Callable[[], object] | None = None) -> Any:
     """Copy a model's modules for one view, but share the weights; `check` is called before each module runs.
 
     Hooks from cells and other views do not reach the copy, and the view's hooks reach only the copy. `check` can end a
-    long run by raising an error. Models of other libraries are returned as they are, since we never add hooks to those
-    models.
+    long run by raising an error. Models from other libraries are returned as they are, since we never add hooks to
+    them.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))

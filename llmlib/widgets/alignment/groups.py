@@ -1,4 +1,4 @@
-"""Groups of sampled answers as a view stores them: few, short, and without numbers that JSON cannot hold."""
+"""Pack groups of sampled answers for a view: few, short, and without numbers that JSON cannot hold."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -78,7 +78,7 @@ def cut(text: str, longest: int) -> str:
 
 
 def merged(group: Group) -> list[tuple[str, float | None, float | None, int]]:
-    """List a group's distinct answers, largest advantage first: text, reward, advantage, number of copies.
+    """List a group's distinct answers, largest advantage first, as (text, reward, advantage, number of copies).
 
     >>> group = {"answers": ["a", "b", "a"], "rewards": [0.0, 1.0, 0.0], "advantages": [-0.5, 1.0, -0.5]}
     >>> merged(group)

@@ -1,4 +1,4 @@
-"""The static picture of an alignment view, for places where no widget can run."""
+"""Draw the static picture of an alignment view, for places where no widget can run."""
 
 import textwrap
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ def _ending(prompt: str, most: int = 4) -> list[str]:
 
 
 def _group(title: str, group: Group, y: float) -> tuple[str, float]:
-    """Draw a group: its prompt, and each answer with a bar to the left or right for its advantage."""
+    """Draw a group's prompt, and each of its answers with a bar to the left or right for the advantage."""
     parts = [_line(8, y, title, font_weight="600")]
     for line in _ending(group["prompt"]):
         y += 17

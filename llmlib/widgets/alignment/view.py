@@ -1,4 +1,4 @@
-"""The alignment view: reward, KL, entropy and answer length of runs, sampled answers, and models side by side."""
+"""The alignment view shows runs (reward, KL, entropy, answer length), sampled answers, and models side by side."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,10 @@ MOST_COMPARED = 50  # prompts
 
 
 class AlignmentView(RunsView):
-    """Runs that train a policy with a reward, as plain numbers and strings. Training code calls `add_run` at the start,
-    `log` after each step, and `mark` at the end; `compare` puts the answers of several models side by side.
+    """A view of runs that train a policy with a reward, as plain numbers and strings.
+
+    Training code calls `add_run` at the start, `log` after each step, and `mark` at the end; `compare` puts the answers
+    of several models side by side.
 
     Besides what every `RunsView` has, `runs` holds `measures` (the names of other rewards, drawn dashed), `cut_off`,
     `equal_groups` and `groups` (how many groups there were). The trait `groups` lists `[run, step, groups]`, oldest
@@ -90,7 +92,7 @@ class AlignmentView(RunsView):
 
         `reward` is the reward that the policy is trained for. `measures` holds other rewards by name, such as the true
         reward if the policy is trained for a proxy. `kl` is the KL divergence from the reference in nats per answer,
-        `entropy` is in nats per token, and `length` in tokens; `cut_off` is the share of answers that did not end on
+        `entropy` is in nats per token, and `length` is in tokens. `cut_off` is the share of answers that did not end on
         their own. Each of the `groups` has a `prompt` and its `answers`, `rewards` and `advantages`. Raises
         `ValueError` if their lengths differ, or if the measures are not the same as at earlier steps.
         """
@@ -148,7 +150,7 @@ class AlignmentView(RunsView):
             self._fresh = False
 
     def last_groups(self) -> list[tuple[str, int, list[Group]]]:
-        """List each run that has sampled answers: its name, its last step with answers, and that step's groups."""
+        """For each run that has sampled answers, list its name, its last step with answers, and that step's groups."""
         return [
             (about["name"], kept.steps[-1], kept.groups[-1])
             for about, kept in zip(self._about, self._kept)

@@ -33,7 +33,7 @@ class BoxTensor:
 
     @property
     def numbers_per_token(self) -> int:
-        """How many numbers a value needs per token; 0 for weights."""
+        """How many numbers a value needs per token, or 0 for weights."""
         return 0 if self.is_weight else prod(length for name, length in self.axes if name not in ("seq", "query"))
 
 

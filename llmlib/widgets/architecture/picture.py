@@ -1,4 +1,4 @@
-"""The static picture of an architecture, for places where no widget can run."""
+"""Draw the static picture of an architecture, for places where no widget can run."""
 
 from collections.abc import Mapping
 from typing import Any

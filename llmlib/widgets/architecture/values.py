@@ -1,4 +1,4 @@
-"""Pictures of a tensor's values, with few enough cells to see, and one byte for each cell."""
+"""Make pictures of a tensor's values, with few enough cells to see, and one byte for each cell."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +11,9 @@ MOST_ROWS, MOST_COLUMNS, MOST_CELLS = 192, 288, 64_000
 
 @dataclass(frozen=True)
 class Picture:
-    """A tensor's cells in one or more panels (one per head). A cell shows the strongest value in its square; code c
-    means ±scale·(c / 127)².
+    """A tensor's cells in one or more panels (one per head).
+
+    A cell shows the strongest value in its square, and code c means ±scale·(c / 127)².
     """
 
     codes: bytes

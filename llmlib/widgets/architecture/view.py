@@ -1,4 +1,4 @@
-"""The architecture view: a model as nested boxes, down to single tensors, with its costs and the path of one token."""
+"""The architecture view shows a model as nested boxes, down to single tensors, with its costs and one token's path."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +19,8 @@ class ArchitectureView(View):
 
     `model` holds the boxes (`tree`, see `Box.as_json`), the `title`, the total costs (`totals`), and the `dtype` of
     numbers. `sizes` holds the six sizes that the reader wants. If these sizes do not fit together, `problem` says why,
-    and `model` is still the last valid model. `place` says where the reader looks (`box`, `layer`, `tensor`, `token`),
-    and how.
+    and `model` is still the last valid model. `place` says where the reader is looking (`box`, `layer`, `tensor`,
+    `token`), and how.
 
     The owner of a model handles the acts "model" (`name`), "size" (`name`, `value`), "text" (`text`), "open" (`box`,
     `layer`, `tensor`), "follow" and "tour" by setting the traits (see `llmlib.explore.explore_architecture`).
@@ -85,9 +85,10 @@ class ArchitectureView(View):
     def put_opened(
         self, of: Mapping[str, Any], picture: Picture, tokens: Float[np.ndarray, "measure seq"] | None = None
     ) -> None:
-        """Show the real values of one tensor; `of` says which tensor. `tokens` holds for each token: the norm of its
-        vector, the norm in the previous box, the cosine between the two vectors, and the length of the change relative
-        to the previous vector (NaN where a number does not exist).
+        """Show the real values of one tensor; `of` says which tensor.
+
+        For each token, `tokens` holds the norm of its vector, the norm in the previous box, the cosine between the two
+        vectors, and the length of the change relative to the previous vector (NaN where a number does not exist).
         """
         with self.hold_sync():
             self.opened = {**of, **picture.meta}
@@ -97,9 +98,10 @@ class ArchitectureView(View):
     def put_followed(
         self, stream: Float[np.ndarray, "measure place seq"], added: Float[np.ndarray, "part layer seq"]
     ) -> None:
-        """Show every token's path. `stream` holds, before the first layer and after each layer, the stream's norm and
-        its cosine with the first and the last vector; `added` holds the norms of what attention and the MLP added in
-        each layer.
+        """Show every token's path.
+
+        `stream` holds the stream's norm, and its cosine with the first and the last vector, before the first layer and
+        after each layer. `added` holds the norms of what attention and the MLP added in each layer.
         """
         with self.hold_sync():
             self.followed = {"layers": added.shape[1], "seq": added.shape[2]}

@@ -1,4 +1,4 @@
-"""Encodes attention patterns as bytes; data.mjs explains what a code means."""
+"""Encode attention patterns as bytes; data.mjs explains what a code means."""
 
 from typing import Any, NamedTuple
 
@@ -47,7 +47,7 @@ def as_array(patterns: Any) -> Float[np.ndarray, "layer head query key"]:
 
 
 def _numbers(value: Any) -> np.ndarray:
-    """Turn a torch tensor into a numpy array without importing torch; first, detach it and move it to the CPU."""
+    """Detach a torch tensor, move it to the CPU, and turn it into a numpy array, without importing torch."""
     if hasattr(value, "detach"):
         value = value.detach().float().cpu().numpy()
     return np.asarray(value, dtype=np.float32)
@@ -89,7 +89,7 @@ def encode(patterns: Float[np.ndarray, "layer head query key"]) -> Coded:
 
 
 def quantise(weights: Float[np.ndarray, "*shape"], scale: float = 1.0) -> UInt8[np.ndarray, "*shape"]:
-    """Find the nearest codes. A weight w is off by at most scale · √(w / scale) / 254: 0.4% at 1, 0.02% at 0.002."""
+    """Find the nearest codes. A weight w is off by at most scale · √(w / scale) / 254: 0.4% at 1 and 0.02% at 0.002."""
     roots = np.sqrt(np.minimum(weights / np.float32(scale), np.float32(1)))
     roots *= TOP
     roots += np.float32(0.5)
@@ -107,7 +107,7 @@ def decode(codes: UInt8[np.ndarray, "*shape"], scale: float = 1.0) -> Float[np.n
 
 
 def _is_causal(patterns: np.ndarray) -> bool:
-    """Check whether patterns are causal, row by row: an index of a long text's whole upper triangle is large."""
+    """Check row by row whether patterns are causal, since an index of a long text's upper triangle would be large."""
     return not any(patterns[..., i, i + 1 :].any() for i in range(patterns.shape[-1]))
 
 

@@ -1,4 +1,4 @@
-"""The static picture of an attention view, for places where no widget can run."""
+"""Draw the static picture of an attention view, for places where no widget can run."""
 
 import io
 from typing import Any, Protocol, runtime_checkable
@@ -71,7 +71,7 @@ def _roots(pattern: np.ndarray, causal: bool, scale: float) -> np.ndarray:
 
 
 def _thumbnail(shade: np.ndarray) -> np.ndarray:
-    """Shrink a pattern to THUMB × THUMB pixels; where many cells share one pixel, the strongest cell shows."""
+    """Shrink a pattern to THUMB × THUMB pixels, each of which shows the strongest of the cells that share it."""
     n = len(shade)
     if n <= THUMB:
         near = (np.arange(THUMB) * n) // THUMB

@@ -1,4 +1,4 @@
-"""The attention view: all heads at a glance, one head, or one token; also two runs side by side."""
+"""The attention view shows all heads at a glance, one head, or one token, and can show two runs side by side."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -23,12 +23,12 @@ class AttentionWarning(UserWarning):
 
 
 class AttentionView(View):
-    """A grid of all heads; readers can open each head. To make a view from arrays, use `attention_view`.
+    """A grid of all heads, each of which the reader can open. To make a view from arrays, use `attention_view`.
 
     The text A and, for comparison, the text B each have a description (`tokens`, `layers`, `heads`, `causal`, `scale`,
-    `title`) and the bytes of their codes. `place` is where the reader is: `{"layer": 3, "head": 2, "token": 5}`; a part
-    is missing if the reader has not chosen it. With `"drawn": "layer"`, the view draws all heads of that layer over
-    each other.
+    `title`) and the bytes of their codes. `place` says where the reader is, such as `{"layer": 3, "head": 2, "token":
+    5}`; it lacks any part that the reader has not chosen. With `"drawn": "layer"`, the view draws all heads of that
+    layer over each other.
 
     For a long text, the bytes are thumbnails (`put_thumbnails`): the description holds their `side`, and each layer's
     heads are followed by their mean and their maximum. `opened` then holds the whole head that the reader has opened.
@@ -265,7 +265,7 @@ def attention_view(
     `patterns` is a numpy array with the axes `layer head query key` (the first axes may be missing), a torch tensor of
     this shape, or the tuple that `transformers` models return with `output_attentions=True`. `other` is a second set of
     patterns for comparison, with the same layers and heads (after an intervention, for example, or for another text
-    with the tokens `other_tokens`); the view shows the difference B - A. Give `layer` and `head` to open the view at
+    with the tokens `other_tokens`); the view shows the difference B - A. Pass `layer` and `head` to open the view at
     one head.
 
     Patterns that are not valid attention weights (rows that do not sum to one, NaN) are shown with an

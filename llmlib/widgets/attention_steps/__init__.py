@@ -1,4 +1,4 @@
-"""The attention-steps view: one query's attention, step by step."""
+"""The attention-steps view shows one query's attention, step by step."""
 
 from llmlib.widgets.attention_steps.view import AttentionStepsView, attention_steps_view
 

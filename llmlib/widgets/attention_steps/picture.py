@@ -1,4 +1,4 @@
-"""The arrows of the static picture: the query and the keys, or, in the last stage, the values and their sum."""
+"""Draw the arrows of the static picture: the query and the keys or, in the last stage, the values and their sum."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The attention-steps view: one query of one head, from its dot products to the weighted sum of the values."""
+"""The attention-steps view follows one query of one head from its dot products to the weighted sum of the values."""
 
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,9 @@ EXPLAINED = (
 class AttentionStepsView(View):
     """A view of one query's attention in five stages, with every number; if d_head = 2, readers can drag arrows.
 
-    `q`, `k` and `v` hold float32 numbers (little endian), row after row: one row of length `d_head` for each token.
-    `moved` maps "q0", "k3", … to vectors that the reader has changed. Make a view with `attention_steps_view`, or from
-    a model with `llmlib.explore.explore_attention_steps`.
+    `q`, `k` and `v` hold float32 numbers (little endian), row after row, with one row of length `d_head` for each
+    token. `moved` maps "q0", "k3", … to vectors that the reader has changed. Make a view with `attention_steps_view`,
+    or from a model with `llmlib.explore.explore_attention_steps`.
     """
 
     folder = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""The BPE-steps view: byte-pair encoding, one merge at a time."""
+"""The BPE-steps view shows byte-pair encoding, one merge at a time."""
 
 from llmlib.widgets.bpe_steps.view import BPEStepsView
 

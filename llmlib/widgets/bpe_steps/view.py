@@ -1,4 +1,4 @@
-"""The BPE-steps view: byte-pair encoding, one merge at a time, while learning and while encoding."""
+"""The BPE-steps view shows byte-pair encoding, one merge at a time, while learning and while encoding."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -114,8 +114,8 @@ class BPEStepsView(View):
     def _steps(self) -> list[int]:
         """List the numbers of the merges that happen, in order.
 
-        Merging in the order of learning is the same as always joining the pair that was learned first: a merge only
-        makes pairs with its new id, and these pairs were learned later.
+        Merging in the order of learning is the same as always joining the pair that was learned first, because a merge
+        only makes pairs with its new id, and these pairs were learned later.
         """
         if self.mode == "train":
             return list(range(len(self.merges)))
@@ -167,7 +167,7 @@ class BPEStepsView(View):
         return f"“{left}” + “{right}”"
 
     def svg(self) -> str:
-        """Draw the current step: the text in tokens, the most frequent pairs, and the newest tokens."""
+        """Draw the current step, with the text in tokens, the most frequent pairs, and the newest tokens."""
         width, words, steps, table = 760, self.words(), self._steps(), self.tokens
         done = min(self.word_step if self.mode == "encode" else self.step, len(steps))
         coming = tuple(self.merges[steps[done]]) if done < len(steps) else None

@@ -1,4 +1,4 @@
-"""The chat view: a conversation with one or more models."""
+"""The chat view shows a conversation with one or more models."""
 
 from llmlib.widgets.chat.view import ChatView
 

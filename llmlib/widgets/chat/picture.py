@@ -1,4 +1,4 @@
-"""The static picture of a conversation, for places where no widget can run."""
+"""Draw the static picture of a conversation, for places where no widget can run."""
 
 import math
 from collections.abc import Mapping, Sequence

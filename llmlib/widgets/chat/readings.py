@@ -1,4 +1,4 @@
-"""Packs how likely the model found each token of an answer; `unpackReadings` in data.mjs unpacks these readings."""
+"""Pack how likely the model found each token of an answer; `unpackReadings` in data.mjs unpacks these readings."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Splits a conversation into turns, each a question and its answers, as data.mjs does."""
+"""Split a conversation into turns, each with a question and its answers, as data.mjs does."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

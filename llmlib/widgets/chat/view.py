@@ -1,4 +1,4 @@
-"""The chat view: a conversation with one model, or the same conversation with several models side by side."""
+"""The chat view shows a conversation with one model, or the same conversation with several models side by side."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The embeddings view: a whole table as a cloud of points that readers can explore, with neighbours and analogies."""
+"""The embeddings view shows a whole table as a cloud of points to explore, with neighbours and analogies."""
 
 import warnings
 from collections import Counter
@@ -23,10 +23,11 @@ class EmbeddingsView(View):
 
     `points` holds the coordinates of each row (see `pack_points`), `labels` the joined bytes of all tokens, `ends`
     where each label ends, and `kinds` the number of each row's kind. `chosen` is the row of the pinned token, or -1.
-    `place` is how the reader looks: `{"dims": 3, "by": "dot", "hidden": [1], "camera": [...]}`; a part is missing if
-    the reader has not changed it. The owner of the table handles the acts "neighbours", with a `row`, and "analogy",
-    with three `rows` (or none), by setting the traits of the same names, and "map" with `set_near` (see
-    `llmlib.explore.explore_embeddings`). The map shows either neighbours or an analogy (`place["overlay"]`).
+    `place` says how the reader is looking at the cloud, such as `{"dims": 3, "by": "dot", "hidden": [1], "camera":
+    [...]}`; it lacks any part that the reader has not changed. The owner of the table handles the acts "neighbours",
+    with a `row`, and "analogy", with three `rows` (or none), by setting the traits of the same names, and "map" with
+    `set_near` (see `llmlib.explore.explore_embeddings`). The map shows either neighbours or an analogy
+    (`place["overlay"]`).
     """
 
     folder = Path(__file__).parent
@@ -179,7 +180,7 @@ def embeddings_view(
     tokens that hold part of a character. `kinds` names each row's kind, with at most eight different kinds. Kinds
     set the colours, and the most frequent kind gets the first colour.
 
-    Neighbours and analogies need the whole table: `llmlib.explore.explore_embeddings` computes them.
+    Neighbours and analogies need the whole table, so `llmlib.explore.explore_embeddings` computes them.
 
     Raises `ValueError` if there are no rows, if lengths disagree, if coordinates are NaN or infinite, or if the chosen
     row does not exist.

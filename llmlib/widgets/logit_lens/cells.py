@@ -1,4 +1,4 @@
-"""Packs the cells of a logit lens as bytes; `unpack` in data.mjs reads them."""
+"""Pack the cells of a logit lens as bytes; `unpack` in data.mjs reads them."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""The static picture of a logit lens, for places where no widget can run."""
+"""Draw the static picture of a logit lens, for places where no widget can run."""
 
 import math
 from typing import Any, Protocol, runtime_checkable
@@ -33,8 +33,9 @@ class Lens(Protocol):
 
 
 def draw(view: Lens) -> str:
-    """Draw the last positions of text A: what the model would say there after each layer. The last column shows the
-    rank of the final answer, or of the pinned token, after the last token.
+    """Draw what the model would say after each layer at the last positions of text A.
+
+    The last column shows the rank of the final answer, or of the pinned token, after the last token.
     """
     tokens, cells = view.a["tokens"], view.cells()
     pinned = view.pinned_ranks()

@@ -1,4 +1,4 @@
-"""The logit-lens view: what a model would predict if it stopped after some layer, and which parts wrote a logit."""
+"""The logit-lens view shows what a model would predict after each layer, and which parts wrote a logit."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ class LogitLensView(View):
 
     The text A and, for comparison, the text B each have a description (`tokens`, `layers`, `shown`, `most` (nats),
     `title`, and `words`, the texts of the ids in the cells) and the bytes of `Cells`. Row 0 is the embedding, and the
-    last row is the model's answer. `place` is where the reader looks, `{"side": "a", "layer": 3, "position": 5}`, and
-    how the view is drawn.
+    last row is the model's answer. `place` says where the reader is looking, such as `{"side": "a", "layer": 3,
+    "position": 5}`, and how the view is drawn.
 
-    The owner of a model handles the acts "text" (`which`, `text`), "pin" (`token`, a text, or `id`; neither: unpin)
-    and "who" (`side`, `position`) by setting the traits (see `llmlib.explore.explore_logit_lens`).
+    The owner of a model handles the acts "text" (`which`, `text`), "pin" (a text `token` or an `id`; without either,
+    unpin) and "who" (`side`, `position`) by setting the traits (see `llmlib.explore.explore_logit_lens`).
     """
 
     folder = Path(__file__).parent
@@ -95,7 +95,7 @@ class LogitLensView(View):
         return Cells.unpack(getattr(self, f"{side}_cells"), meta["layers"], len(meta["tokens"]), meta["shown"])
 
     def pinned_ranks(self) -> Int[np.ndarray, "layer seq"] | None:
-        """Return, for each cell of A, how many tokens are likelier than the pinned token; None if none is pinned."""
+        """Return, for each cell of A, how many tokens are likelier than the pinned token, or None if none is pinned."""
         n_layers, seq = self.a["layers"], len(self.a["tokens"])
         if not self.pinned or len(self.a_pinned) != 8 * n_layers * seq:
             return None

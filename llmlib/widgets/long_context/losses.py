@@ -1,4 +1,4 @@
-"""Losses by position, averaged over blocks, with a band if there are several rows."""
+"""Average losses by position over blocks, with a band if there are several rows."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ FEW = 8  # for up to this many rows, the band goes from the lowest to the highes
 
 
 class Curves(NamedTuple):
-    """The losses of all arms, averaged over blocks of `width` positions; NaN where an arm has no loss."""
+    """The losses of all arms, averaged over blocks of `width` positions, with NaN where an arm has no loss."""
 
     width: int
     first: Int[np.ndarray, " point"]  # first position of each block
@@ -85,7 +85,7 @@ def levels(losses: Mapping[str, np.ndarray], positions: np.ndarray) -> list[Curv
 
 
 def sides(rows: np.ndarray, positions: np.ndarray, trained: int | None) -> list[float | None]:
-    """Return two mean losses, up to the trained length and beyond it; None for a side without positions.
+    """Return two mean losses, up to the trained length and beyond it, with None for a side without positions.
 
     >>> sides(np.array([[3.0, 1.0, 5.0]]), np.array([1, 2, 3]), 2)
     [2.0, 5.0]

@@ -1,4 +1,4 @@
-"""The long-context view: the loss at each position, up to the trained length and beyond, and needles in a haystack."""
+"""The long-context view shows losses up to the trained length and beyond, and needles found in a haystack."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ class LongContextView(View):
     up to the trained length and beyond it (`sides`), and for each level of averaging its `width` and its `n` points
     (`levels`). For the grids, it holds the numbers of the arms (`grid_arms`), `lengths` and `depths`. `losses` holds
     the levels one after the other, as `Curves.pack` writes them. `grids` holds a share for each arm, length and depth
-    (little-endian f4; NaN: not measured).
+    (little-endian f4, with NaN for cells that are not measured).
     """
 
     folder = Path(__file__).parent
@@ -111,15 +111,15 @@ def long_context_view(
     trained: int | None = None,
     needles: int | None = None,
 ) -> LongContextView:
-    """Show how well one or more models read long texts: the loss at each position, and needles found in a haystack.
+    """Show how well one or more models read long texts, by the loss at each position and needles found in a haystack.
 
     For each arm, `losses` holds the loss in nats at each of the `positions` (1, 2, 3, … by default), in one or more
     rows. The view draws the mean of the rows, and a band from the lowest row to the highest (for more than 8 rows, two
-    standard errors). Arms may end at different positions. For each arm, `grids` holds the share of needles found,
-    `[length, depth]`; NaN means not measured yet, and `view.put(arm, length, depth, share)` fills it. `trained` is the
-    length that the model was trained for, and `needles` is the number of needles behind each share. Sources: Kamradt
-    (2023), "Needle in a Haystack"; Liu et al. (2023), "Lost in the Middle". Raises `ValueError` if there is nothing to
-    show, or if sizes disagree.
+    standard errors). Arms may end at different positions. For each arm, `grids` holds the share of needles found, with
+    the axes `[length, depth]`; NaN means that a cell is not measured yet, and `view.put(arm, length, depth, share)`
+    fills it. `trained` is the length that the model was trained for, and `needles` is the number of needles behind each
+    share. Sources: Kamradt (2023), "Needle in a Haystack"; Liu et al. (2023), "Lost in the Middle". Raises `ValueError`
+    if there is nothing to show, or if sizes disagree.
 
     >>> long_context_view({"as trained": [3.0, 1.0, 5.0]}, trained=2)
     <LongContextView: Mean loss up to position 2, the trained length: as trained 2.00, 5.00 beyond.>

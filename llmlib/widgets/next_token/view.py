@@ -1,4 +1,4 @@
-"""The next-token view: a text so far, and how probable each continuation is."""
+"""The next-token view shows a text so far, and how probable each continuation is."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ class NextTokenView(View):
 
     The view shows `tokens` (see `token_text`), `candidates` and `probabilities`. The owner of a model handles these
     acts by setting the traits (see `llmlib.explore.explore_next_token`): "prompt" with a `text`, "pick" with the `id`
-    of a candidate, "draw" with a number of `times`, "undo", "temperature" with a `value`.
+    of a candidate, "draw" with a number of `times`, "undo", and "temperature" with a `value`.
 
     >>> NextTokenView(tokens=["2", " +", " 2"], candidates=[" =", " +"], probabilities=[0.9, 0.05])
     <NextTokenView: After “2 + 2”, the most probable next tokens are “·=” (90%), “·+” (5.0%).>

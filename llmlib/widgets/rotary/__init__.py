@@ -1,4 +1,4 @@
-"""The rotary view: rotary position embeddings as dials."""
+"""The rotary view shows rotary position embeddings as dials."""
 
 from llmlib.widgets.rotary.view import RotaryView
 

@@ -1,4 +1,4 @@
-"""The rotary view: a dial for each frequency, and a dot product that depends only on the distance."""
+"""The rotary view shows a dial for each frequency, and a dot product that depends only on the distance."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ QUERY, KEY = "#0b5cad", "#9a4f00"  # the colours of shared.css's light theme
 
 
 class RotaryView(View):
-    """A query and a key that readers move along the positions; each pair of channels is a hand on a dial.
+    """A query and a key that readers move along the positions. Each pair of channels is a hand on a dial.
 
     `query` and `key` hold twice as many numbers as `frequencies` (radians per position); channels i and i +
     len(frequencies) form a pair, as in `llmlib.embeddings.rotate`. By default, all pairs are (1, 0). The key is never

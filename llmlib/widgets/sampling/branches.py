@@ -1,4 +1,4 @@
-"""The branches of a text, as a tree of tokens; `unpackTree` in data.mjs reads the packed tree."""
+"""Keep the branches of a text as a tree of tokens; `unpackTree` in data.mjs reads the packed tree."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -40,7 +40,7 @@ class Branches:
         return self._child.get((parent, id))
 
     def add(self, parent: int, id: int, log_prob: float, chance: float, way: str) -> int:
-        """Return the node for this token; add a node if there is none yet."""
+        """Return the node for this token, adding one if there is none yet."""
         if (known := self.child(parent, id)) is not None:
             return known
         self.nodes.append(Node(id, parent, log_prob, chance, WAYS.index(way)))
@@ -54,7 +54,7 @@ class Branches:
         del self.nodes[length:]
 
     def path(self, node: int) -> list[int]:
-        """Return the nodes from the first token to this node; for the prompt, return an empty list."""
+        """Return the nodes from the first token to this node, or an empty list for the prompt."""
         found = []
         while node != PROMPT:
             found.append(node)

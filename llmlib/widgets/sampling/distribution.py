@@ -1,4 +1,4 @@
-"""Computes what settings do to a distribution, from the logits after each setting."""
+"""Compute what settings do to a distribution, from the logits after each setting."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -48,7 +48,7 @@ def compare(stages: Stages, always: Sequence[int] = ()) -> tuple[list[dict[str, 
 
 
 def _softmax(logits: Float[np.ndarray, " vocab"]) -> Float[np.ndarray, " vocab"]:
-    """Compute the probabilities; all are 0 if every token is ruled out."""
+    """Compute the probabilities, which are all 0 if every token is ruled out."""
     most = logits.max()
     if most == -np.inf:
         return np.zeros_like(logits)

@@ -1,4 +1,4 @@
-"""The static picture of a sampling view, for places where no widget can run."""
+"""Draw the static picture of a sampling view, for places where no widget can run."""
 
 import math
 from typing import Any, Protocol, runtime_checkable

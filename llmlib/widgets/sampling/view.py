@@ -1,4 +1,4 @@
-"""The sampling view: a distribution before and after each setting, and the branches of a text."""
+"""The sampling view shows a distribution before and after each setting, and the branches of a text."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,10 +25,10 @@ class SamplingView(View):
     `Branches`, `at` is the node where the text ends, and `words` maps the ids of all these tokens to texts.
 
     The owner of a model handles the acts "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`), "set"
-    (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`), "again", and for
-    texts side by side "add", "drop" (`lane`), "use" (`lane`), "race", "clear", "follow" (`lane`, `length`), by setting
-    the traits (see `llmlib.explore.explore_sampling`). While a page writes automatically, with one "step" or "race" act
-    after another, `writing` says so, and every page that shows this widget can stop it.
+    (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`) and "again", as
+    well as, for texts side by side, "add", "drop" (`lane`), "use" (`lane`), "race", "clear" and "follow" (`lane`,
+    `length`), by setting the traits (see `llmlib.explore.explore_sampling`). While a page writes automatically, with
+    one "step" or "race" act after another, `writing` says so, and every page that shows this widget can stop it.
     """
 
     folder = Path(__file__).parent

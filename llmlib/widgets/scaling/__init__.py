@@ -1,4 +1,4 @@
-"""The scaling view: the loss that a scaling law predicts for a model, and what it costs to train the model."""
+"""The scaling view shows the loss that a scaling law predicts for a model, and what it costs to train the model."""
 
 from llmlib.widgets.scaling.view import ScalingView
 

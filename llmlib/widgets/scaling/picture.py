@@ -1,4 +1,4 @@
-"""The static picture of a scaling view: the plane of parameters and tokens, for places where no widget can run."""
+"""Draw a scaling view's static picture (the plane of parameters and tokens), for places where no widget can run."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The data of a scaling view as plain rows: laws, models, machines and runs. Also computes predictions from a law."""
+"""Make the rows of a scaling view (laws, models, machines and runs), and compute predictions from a law."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -76,7 +76,7 @@ def best_for(law: Row, compute: Number) -> tuple[float, float]:
 
 
 def line_of(law: Row, loss: float, steps: int = 120) -> list[tuple[float, float]]:
-    """List points (parameters, tokens) with this loss, from few parameters to many; no points for a loss below E."""
+    """List points (parameters, tokens) with this loss, from few parameters to many; a loss below E has no points."""
     gap = loss ** (1 / law["power"]) - law["E"]
     if gap <= 0:
         return []

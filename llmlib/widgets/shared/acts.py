@@ -1,4 +1,4 @@
-"""Handles what a reader does in a view: in order, with an answer to every act, and without losing an error."""
+"""Handle what a reader does in a view, in order, answering every act and losing no error."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -48,7 +48,7 @@ class Acts:
         self._notices: list[str] = []
 
     def on(self, kind: str, function: Handler, then: Handler | None = None) -> None:
-        """Call `function(**details)` for each act of this kind, and `then()` once after all acts in a message."""
+        """Call `function(**details)` for each act of this kind, and `then()` once after all acts that came together."""
         self.handlers[kind] = (function, then)
 
     def take(self, acts: Sequence[Mapping[str, Any]]) -> None:
@@ -108,8 +108,9 @@ def in_words(error: BaseException) -> str:
 
 
 def _tried(function: Handler, details: Mapping[str, Any]) -> str:
-    """Call a function, and return a description of any error. ipywidgets would swallow the exception, and the reader
-    would wait forever.
+    """Call a function, and return a description of any error.
+
+    Otherwise, ipywidgets would swallow the exception, and the reader would wait forever.
     """
     try:
         function(**details)

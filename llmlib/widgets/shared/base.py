@@ -1,11 +1,11 @@
 """The base class of all views, and a guide to building a view.
 
 A view is a folder. It holds `view.py` (state, static picture), `view.mjs` (the browser's code), the files that these
-two import, and `view.css`. If that style sheet would be long, each part of the view has its own sheet (`grid.css`),
-loaded after `view.css` in alphabetical order. A view only knows arrays and strings; `llmlib.explore` connects the view
-to a live model. A view has the same name everywhere: `widgets/attention`, `AttentionView`, `attention_view`,
-`explore_attention` in `explore/attention`. `on_act` and `widget` (in view.mjs) are the only entry points, and
-everything below applies to all code that uses them.
+two import, and `view.css`. If that style sheet would be long, each part of the view has its own sheet (such as
+`grid.css`), and these are loaded after `view.css` in alphabetical order. A view only knows arrays and strings;
+`llmlib.explore` connects the view to a live model. A view has the same name everywhere: `widgets/attention`,
+`AttentionView`, `attention_view`, `explore_attention` in `explore/attention`. `on_act` and `widget` (in view.mjs) are
+the only entry points, and everything below applies to all code that uses them.
 
 State. Traits with `sync=True` describe everything that is shown, and each trait has one writer. Only Python writes what
 Python knows, inside one `hold_sync`, so that the browser never sees half of a change. Only the browser writes where the
@@ -17,7 +17,7 @@ Acts. When the reader changes something that Python stores, we call that change 
 ("these heads are off") but a change ("this head is off now"), so that quick acts do not overwrite each other. The
 browser queues the acts: one message is on its way, and the next message carries everything done meanwhile. Python does
 the acts in order, and calls `then`, which computes and shows, once after all of them. An act may only be dropped for a
-newer act of the same name right behind it (`{ latest: "temperature" }`: a slider, a growing text). Every act is
+newer act of the same name right behind it (`{ latest: "temperature" }`, for a slider or a growing text). Every act is
 answered, and `await hub.act(…)` is true if the act was done; if not, put what the reader typed back into the box. A
 function that cannot do an act raises `ValueError` with a message for the reader. `hub.line`, the status line, shows
 this message. It also says that Python is working (`view.progress` says how far it has come), that Python is busy with a
@@ -39,9 +39,9 @@ surprise.mjs if they fit. To compare two texts, use a `textPanel`. It is in cont
 (`choice`, and `renew`, which keeps the keyboard's focus in place); the controls for a sampler's settings are in
 settings.mjs.
 
-Binary payloads. Arrays travel as `traitlets.Bytes`, packed as small as the picture allows (attention: a byte per
-weight, the lower triangle). They arrive as a DataView that may start at any offset. Large data are sent on demand:
-thumbnails first, a head's full weights when the head is opened.
+Binary payloads. Arrays travel as `traitlets.Bytes`, packed as small as the picture allows (for attention, one byte for
+each weight in the lower triangle). They arrive as a DataView that may start at any offset. Large data are sent on
+demand: thumbnails come first, and a head's full weights follow when the head is opened.
 
 Keys. For a list where Tab reaches one item and arrow keys reach the others, use `roving`. keys.mjs decides where arrow
 keys lead (`stepTo`, `arrowOf`, and `stepping` for the states of a whole view), so that the keys mean the same
@@ -102,13 +102,16 @@ FORBIDDEN_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010
 
 @lru_cache
 def javascript(widget: Path) -> str:
-    """Build one self-contained module: every file that a widget's `.mjs` imports, each once, and the `.mjs` itself."""
+    """Bundle a widget's `.mjs` and every file that it imports into one self-contained module.
+
+    Each file appears once in the module.
+    """
     *parts, own = _with_imports(widget.resolve(), {})
     return "".join(re.sub(r"^export ", "", part, flags=re.M) for part in parts) + own
 
 
 def _with_imports(file: Path, seen: dict[Path, str]) -> list[str]:
-    """Return the sources of everything that a file imports, in order, and at the end the file's own source."""
+    """Return the sources of everything that a file imports, in order, followed by the file's own source."""
     source = file.read_text(encoding="utf-8")
     for path in IMPORT.findall(source):
         if (other := (file.parent / path).resolve()) not in seen:
@@ -176,7 +179,7 @@ class View(anywidget.AnyWidget):
         hear_interrupts()
 
     def check(self) -> None:
-        """Stop the work on an act if the reader has cancelled it, or has done something that needs the work done again.
+        """Stop the work on an act if the reader has cancelled it or has done something that means redoing the work.
 
         Call this method a few times a second during long work. It raises `CalledOff` to stop the work. Undo what the
         act has changed, unless the error is `Overtaken`. Outside an act this method does nothing.
@@ -206,7 +209,7 @@ class View(anywidget.AnyWidget):
 
     @property
     def title(self) -> str:
-        """The title of a saved page, a few words long; by default, the name of the class in words.
+        """The title of a saved page, a few words long. By default, it is the name of the class in words.
 
         >>> View.title.fget(type("LogitLensView", (), {})())
         'Logit lens'
@@ -231,7 +234,7 @@ class View(anywidget.AnyWidget):
         return picture_html(self.svg().encode(), self.alt, "svg")
 
     def still_html(self) -> str:
-        """Return the HTML that a notebook stores beside the widget: the picture, and how to get the widget."""
+        """Return the HTML that a notebook stores beside the widget, with the picture and how to get the widget."""
         return self.fallback_html() + RUN_IT
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Notices when the reader interrupts an idle kernel while a thread is working."""
+"""Notice when the reader interrupts an idle kernel while a thread is working."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Writes tokens and probabilities in readable form, as `tokenLabel` and other functions in shared.mjs do."""
+"""Write tokens and probabilities in readable form, as `tokenLabel` and other functions in shared.mjs do."""
 
 import re
 import unicodedata

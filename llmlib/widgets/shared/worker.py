@@ -1,4 +1,4 @@
-"""Handles a reader's acts in a thread, so that the kernel can receive further acts."""
+"""Handle a reader's acts in a thread, so that the kernel can receive further acts."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +72,7 @@ class Worker:
             unwatch()
 
     def _take(self) -> bool:
-        """Do the acts that have arrived meanwhile; return False if there are no acts."""
+        """Do the acts that have arrived meanwhile; return False if there are none."""
         with self._lock:
             asked, self._asked = self._asked, []
             self.working = bool(asked)
@@ -94,7 +94,7 @@ class Worker:
             self.say({"client": client, "done": number, "refused": [one for of, one in refused if of == client]})
 
     def _give_up(self) -> None:
-        """Answer all waiting acts as not done: an act without an answer would look like a dead kernel."""
+        """Answer all waiting acts as not done, because an act without an answer would look like a dead kernel."""
         with self._lock:
             self.working, self._asked = False, []
         unanswered, self._unanswered = self._unanswered, {}

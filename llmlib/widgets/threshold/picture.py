@@ -1,4 +1,4 @@
-"""The static picture of a threshold view, for places where no widget can run."""
+"""Draw the static picture of a threshold view, for places where no widget can run."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -52,7 +52,7 @@ def draw(view: Board) -> str:
 
 
 def _bars(one: Scores, threshold: float | int, names: list[str]) -> list[str]:
-    """Draw bars along the score: right answers go up and wrong answers down; withheld answers are pale."""
+    """Draw bars along the score, up for right answers and down for wrong ones, with pale bars for withheld answers."""
     low, high, _ = one.axis()
     width = WIDTH - LEFT - 20.0
     x = lambda value: LEFT + width * (value - low) / (high - low)  # noqa: E731

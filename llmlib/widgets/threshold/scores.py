@@ -1,4 +1,4 @@
-"""A score and its right and wrong answers, as numbers: counts at a threshold, curves, and calibration."""
+"""Compute numbers from a score and its right and wrong answers: counts at a threshold, curves, and calibration."""
 
 import math
 from collections.abc import Sequence
@@ -91,7 +91,7 @@ class Scores:
         return right, np.append(0, 1 + last) - right
 
     def area(self) -> float | None:
-        """Return the area under the ROC curve: how often a right answer scores higher than a wrong answer.
+        """Return the area under the ROC curve, which is how often a right answer scores higher than a wrong answer.
 
         Returns None if all answers are right, or all are wrong.
         """

@@ -1,4 +1,4 @@
-"""The tokens view: a text, split into tokens by several tokenizers."""
+"""The tokens view shows how several tokenizers split a text into tokens."""
 
 from llmlib.widgets.tokens.view import TokensView
 

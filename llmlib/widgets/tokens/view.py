@@ -1,4 +1,4 @@
-"""The tokens view: one text as several tokenizers split it, side by side."""
+"""The tokens view shows one text as several tokenizers split it, side by side."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ def encoding(
 
 
 class TokensView(View):
-    """A text to edit, and its tokens under each of several tokenizers: their colours, ids, bytes and counts.
+    """A text to edit, with the colours, ids, bytes and counts of its tokens under each of several tokenizers.
 
     The view shows `encodings` (made with `encoding`) of `text`. The owner of the tokenizers answers the view's acts,
     "text" with a `text` and "special" with a `value`, by setting the traits (see `llmlib.explore.explore_tokens`).

@@ -1,4 +1,4 @@
-"""The sizes of values inside a model at some steps; `unpackInside` in sizes.mjs unpacks these sizes."""
+"""Record the sizes of values inside a model at some steps; `unpackInside` in sizes.mjs unpacks these sizes."""
 
 from collections.abc import Sequence
 

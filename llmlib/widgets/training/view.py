@@ -1,4 +1,4 @@
-"""The training view: live curves of one or more runs, and what their models write."""
+"""The training view shows live curves of one or more runs, and what their models write."""
 
 import math
 from collections.abc import Mapping
@@ -17,11 +17,12 @@ MOST_SAMPLES, LONGEST_SAMPLE = 100, 2000  # the most samples of a run; the most 
 
 
 class TrainingView(RunsView):
-    """Curves of runs as plain numbers. Training code calls `add_run` at the start, `log` after each step, and `mark` at
-    the end.
+    """A view of curves of runs, as plain numbers.
 
-    Besides what every `RunsView` has, `runs` holds `guess` (the loss if all tokens are equally likely; 0: unknown) and
-    `groups` (the parts of the model for which `inside` holds statistics); the dashed curve is validation. `samples`
+    Training code calls `add_run` at the start, `log` after each step, and `mark` at the end.
+
+    Besides what every `RunsView` has, `runs` holds `guess` (the loss if all tokens are equally likely, or 0 if unknown)
+    and `groups` (the parts of the model for which `inside` holds statistics); the dashed curve is validation. `samples`
     lists `[run, step, text]`, oldest first.
 
     >>> view = TrainingView()
@@ -78,8 +79,8 @@ class TrainingView(RunsView):
         """Log a step of a run, which took `seconds` seconds.
 
         `statistics` describes sizes inside the model: `groups` holds the names of the model's parts, and `updates`
-        (‖Δw‖ / ‖w‖ of each matrix), `gradients` and `activations` hold five quantiles for each group (5%, 25%, 50%,
-        75%, 95%; an array group × quantile). All sizes are shown on a logarithmic scale.
+        (‖Δw‖ / ‖w‖ of each matrix), `gradients` and `activations` hold five quantiles for each group (5%, 25%, 50%, 75%
+        and 95%) in an array group × quantile. All sizes are shown on a logarithmic scale.
         """
         about = self._about[run]
         validation = None if validation_loss is None else [validation_loss]
@@ -113,11 +114,11 @@ class TrainingView(RunsView):
         self._fresh_inside = self._fresh_samples = False
 
     def histories(self) -> list[tuple[str, History]]:
-        """List each run that has statistics: its name, and the sizes of values inside its model."""
+        """For each run that has statistics, list its name and the sizes of values inside its model."""
         return [(about["name"], history) for about, history in zip(self._about, self._histories) if len(history)]
 
     def last_samples(self) -> list[tuple[str, int, str]]:
-        """List each run that has written a sample: its name, the step, and the text."""
+        """For each run that has written a sample, list its name, the step, and the text."""
         return [(about["name"], *kept[-1]) for about, kept in zip(self._about, self._samples) if kept]
 
     @property

@@ -68,7 +68,7 @@ class Mean(NamedTuple):
 
 
 def mean_surprise(base: Float[np.ndarray, " seq"], tuned: Float[np.ndarray, " seq"], places: Sequence[int]) -> Mean:
-    """Average the surprise; NaN if there are no tokens. The first token of a text does not have a surprise."""
+    """Average the surprise, or return NaN for no tokens. The first token of a text does not have a surprise."""
     counted = [k for k in places if not np.isnan(base[k])]
     if not counted:
         return Mean(0, float("nan"), float("nan"))

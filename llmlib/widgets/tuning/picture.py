@@ -1,4 +1,4 @@
-"""The static picture of a tuning view, for places where no widget can run."""
+"""Draw the static picture of a tuning view, for places where no widget can run."""
 
 import math
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Tuning(Protocol):
 
 
 def signed(move: float) -> str:
-    """Write a change in nats with its sign; "–" if the change is not known.
+    """Write a change in nats with its sign, or "–" if the change is not known.
 
     >>> signed(1.26), signed(-0.5), signed(0.01), signed(float("nan"))
     ('+1.3', '−0.5', '0', '–')
@@ -80,7 +80,7 @@ def draw(view: Tuning) -> str:
 
 
 def shared_out(wanted: Sequence[int], most: int) -> list[int]:
-    """Choose how many tokens of each message to show: all of a short message, and equal shares of long messages.
+    """Choose how many tokens of each message to show: all of a short message, and the same number for each long one.
 
     >>> shared_out([240, 11, 8], 100), shared_out([5, 5], 100)
     ([81, 11, 8], [5, 5])
@@ -94,7 +94,7 @@ def shared_out(wanted: Sequence[int], most: int) -> list[int]:
 
 
 def ends_of(first: int, after: int, room: int) -> list[range]:
-    """Choose the positions of a message to show: all if they fit; otherwise `room` of them.
+    """Choose the positions of a message to show: all of them if they fit, and otherwise `room` of them.
 
     Two thirds of these positions are at the beginning of the message, and the others at its end.
 

@@ -1,4 +1,4 @@
-"""The tuning view: one conversation, and how much likelier the tuned model finds each token than the base model."""
+"""The tuning view shows how much likelier the tuned model finds each token of a conversation than the base does."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,9 +19,9 @@ Span = tuple[str, int, int]  # the role, the first token, and the token after th
 class TuningView(View):
     """Tokens coloured by how much their log-probabilities moved. To make a view from arrays, use `tuning_view`.
 
-    `tokens` holds the texts of the conversation's tokens, `spans` its messages (`role`, `from`, `to`: positions of
-    tokens), `values` the bytes of the predictions (`Expected`) of the base model and then of the tuned model, and
-    `words` the texts of all ids in these predictions.
+    `tokens` holds the texts of the conversation's tokens, `spans` holds its messages (`role`, `from` and `to`, which
+    are positions of tokens), `values` holds the bytes of the predictions (`Expected`) of the base model and then of the
+    tuned model, and `words` holds the texts of all ids in these predictions.
     """
 
     folder = Path(__file__).parent
@@ -64,7 +64,7 @@ class TuningView(View):
         return np.stack([np.frombuffer(self.values, "<f4", n, size * model) for model in (0, 1)]).astype(np.float64)
 
     def moves(self) -> Float[np.ndarray, " seq"]:
-        """Return how much likelier each token has become, in nats: tuned − base."""
+        """Return how much likelier each token has become, in nats (tuned − base)."""
         base, tuned = self.log_probs()
         return tuned - base
 
@@ -105,7 +105,7 @@ def tuning_view(
     mask: Sequence[bool] | None = None,
     titles: tuple[str, str] = ("base", "tuned"),
 ) -> TuningView:
-    """Show what changed from one model to another on a text: `base` and `tuned` are their logits after each token.
+    """Show how two models differ on one text. `base` and `tuned` are each model's logits after every token.
 
     `spans` are the messages, `(role, first token, token after the last)`; without `spans`, the whole text is one
     message. `mask` says which tokens were trained on. Raises `ValueError` if there are no tokens, or if sizes disagree.

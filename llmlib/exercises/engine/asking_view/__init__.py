@@ -1,4 +1,4 @@
-"""A live view of questions, with coloured choices and a score; it tells Python the first answer to each question."""
+"""Show questions in a live view that colours choices, keeps score, and tells Python each question's first answer."""
 
 from llmlib.exercises.engine.asking_view.view import QuestionsView
 

@@ -1,4 +1,4 @@
-"""The live form of questions: the same choices as in the HTML, but the view remembers which choices were opened."""
+"""Show questions in a live view, with the same choices as in the HTML; it remembers which choices were opened."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from llmlib.widgets.shared.base import View
 
 
 class QuestionsView(View):
-    """A view of questions, in which choices change colour when the reader opens them.
+    """A view of questions whose choices change colour when the reader opens them.
 
     Each of `questions` has a `text`, a `lead`, and `choices` with `text`, `right` and `because`; `opened` lists
     [question, choice] in the order in which the reader opened them. `choose(question, choice)` is called with the

@@ -47,7 +47,7 @@ def no_copy(e: Examination) -> Reason | None:
 
 
 def changed_input(e: Examination) -> Reason | None:
-    """Find an argument that the attempt changes in each wrong case, so that later lines do not read the original."""
+    """Find an argument that the attempt changes in each wrong case, so that later lines no longer see the original."""
     wrong = [t for t in e.wrong if not t.outcome.error]
     changed = {i for t in wrong for i in t.outcome.changed}
     if not wrong or len(changed) != 1 or not all(t.outcome.changed for t in wrong):

@@ -1,7 +1,7 @@
-"""Transformations of a tensor, each written once, for results and for arguments.
+"""Transformations of a tensor, each defined once for both results and arguments.
 
-A flip, for example, may turn the expected result into the attempt's, may be missing from the attempt, or may have been
-applied to an argument before anything else.
+A flip, for example, may turn the expected result into the attempt's result, may be missing from the attempt, or may
+have been applied to an argument before anything else.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,8 +22,9 @@ from llmlib.exercises.engine.trials import Trial
 class Change:
     """A transformation, and what to say if it explains the whole difference.
 
-    `done`: the attempt applied it to the result. `lacking`: applying it would make the result right. `argument`: the
-    attempt applied it to an argument; this field holds a short name, and words that follow the argument's name.
+    `done` is what to say if the attempt applied it to the result, and `lacking` if applying it would make the result
+    right. `argument` is for an attempt that applied it to an argument; this field holds a short name, and words that
+    follow the argument's name.
     """
 
     do: Callable[[Any], Any]
@@ -88,7 +89,7 @@ WHOLE_NUMBERS = (
 
 
 def _scaled(words: str, factor: Callable[[Tensor], float]) -> Change:
-    """Make a change that scales an argument; for a scaled result, `multiples` tries all numbers that have a name."""
+    """Make a change that scales an argument. For a scaled result, `multiples` tries all numbers that have a name."""
     return Change(lambda x: x * factor(x), argument=(words, f"is {words}"))
 
 

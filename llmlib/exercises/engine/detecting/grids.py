@@ -1,4 +1,4 @@
-"""Find an attempt that searches among the points of a grid, though the task asks for the exact number."""
+"""Find an attempt that searches among the points of a grid, although the task asks for the exact number."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A guess at how a wrong result came about, and a check that the guess holds in all cases."""
+"""Guess how a wrong result came about, and check that the guess holds in all cases."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ FEW = 4  # fewer values than this, in a single wrong case, may agree by chance
 
 @dataclass(frozen=True)
 class Guess:
-    """A guess: `fits(trial, base)` says whether it leads from `base`, the expected value, to the attempt's value."""
+    """A guess. `fits(trial, base)` says whether it leads from the expected value, `base`, to the attempt's value."""
 
     finding: Finding
     fits: Callable[[Trial, Any], bool]
@@ -32,7 +32,7 @@ def agree(mine: Any, theirs: Any) -> bool:
 
 
 def first(guesses: Iterable[Guess], e: Examination, strength: Strength = "sure") -> Finding | None:
-    """Return the finding of the first guess with this strength that holds."""
+    """Return the finding of the first guess that has this strength and holds."""
     if not any(map(_can_support, e.trials)):
         return None
     return next((g.finding for g in guesses if g.finding.strength == strength and holds(g, e)), None)
@@ -73,7 +73,7 @@ def holds_everywhere(guess: Guess, e: Examination) -> bool:
 
 
 def fits(guess: Guess, trial: Trial) -> bool | None:
-    """Return whether the guess predicts the attempt's result in this case; None if it cannot be applied here."""
+    """Return whether the guess predicts the attempt's result in this case, or None if it cannot be applied here."""
     try:
         return bool(guess.fits(trial, trial.expected))
     except Exception:  # shapes that do not match, indices out of range

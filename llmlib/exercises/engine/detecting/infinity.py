@@ -1,4 +1,4 @@
-"""Find finite numbers where −∞ is expected, and NaN from 0 · ∞, before ideas that lead to similar results."""
+"""Find finite numbers where −∞ is expected, and NaN from 0 · ∞, before we try ideas that lead to similar results."""
 
 from collections.abc import Iterator
 
@@ -37,7 +37,7 @@ def infinities(e: Examination) -> Reason | None:
 
 
 def fillings(e: Examination) -> Iterator[Guess]:
-    """Yield a guess on top of an idea: the values are the idea's, except that a finite number replaces each −∞."""
+    """Yield a guess that builds on an idea: the values are the idea's, except that a finite number replaces each −∞."""
     if any(isinstance(t.expected, Tensor) and bool((t.expected == -torch.inf).any()) for t in e.trials):
         yield Guess(FINITE, is_filled)
 

@@ -1,4 +1,4 @@
-"""Find arguments that make no difference, by changing them and running the attempt again; also find returned inputs."""
+"""Change arguments and run the attempt again to find those that make no difference, and also find returned inputs."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -87,7 +87,7 @@ def _others(value: Any) -> Iterator[Any]:
 
 
 def idle(e: Examination) -> bool:
-    """Return whether an attempt does nothing: it returns an input, the untouched model's result, or a constant."""
+    """Return whether an attempt does nothing but return an input, the untouched model's result, or a constant."""
     guesses = [*given_back(e), *untouched_model(e)]
     return _never_varies(e.trials) or any(holds_everywhere(guess, e) for guess in guesses)
 
@@ -109,7 +109,7 @@ def _one_number(trials: Sequence[Trial]) -> bool:
 
 
 def always_the_same(e: Examination) -> bool:
-    """Return whether the result never varies, though the expected one does; False if there is only one case."""
+    """Return whether the result never varies although the expected one does. With only one case, return False."""
     trials = e.trials
     if len(trials) < 2 or trials[0].got is None or not _never_varies(trials):  # None: no value, or an exception
         return False
@@ -143,7 +143,7 @@ def _is_among_others(trial: Trial, base: Any) -> bool:
 
 
 def another_type() -> Guess:
-    """Guess that only the type is wrong: a list or an array for a tensor, another dtype, or a list for a tuple."""
+    """Guess that only the type is wrong: a list or array in place of a tensor, another dtype, or a list for a tuple."""
     says = "Your values are right, but their type is not."
     return Guess(Finding(ANOTHER_TYPE, says), _is_same_in_another_type)
 
@@ -164,14 +164,14 @@ def _is_same_in_another_type(trial: Trial, base: Any) -> bool:
 
 
 def _same_numbers(base: Tensor, got: Tensor) -> bool:
-    """Check that the values are equal as numbers, too: counts are not equal to the mask that `bool` makes of them."""
+    """Check that the values are also equal as numbers: counts are not equal to the mask that `bool` turns them into."""
     if base.shape != got.shape or not equal(base, got.detach().to(base.dtype)):
         return False
     return base.is_floating_point() or bool((got.double() == base.double()).all())
 
 
 def untouched_model(e: Examination) -> Iterator[Guess]:
-    """Guess that the result is what a model among the arguments, left unchanged, returns for the ids."""
+    """Guess that the result is what an unchanged model among the arguments returns for the ids."""
     args = e.trials[0].case.args
     at = next((i for i, arg in enumerate(args) if isinstance(arg, nn.Module)), None)
     ids = next((i for i, arg in enumerate(args) if isinstance(arg, Tensor)), None)

@@ -1,4 +1,4 @@
-"""Make guesses by running the reference on changed arguments: swapped, shifted, one larger, left out."""
+"""Make guesses by running the reference on arguments that are swapped, shifted, one larger or left out."""
 
 import inspect
 import itertools
@@ -58,7 +58,7 @@ FACTORS = ("twice as large", "half as large")
 
 
 def _decides(trial: Trial) -> bool:
-    """Check whether the results are booleans: with an argument twice as large, they can be right by chance."""
+    """Check whether the results are booleans, which can be right by chance when an argument is twice as large."""
     return isinstance(trial.expected, Tensor) and trial.expected.dtype == torch.bool
 
 
@@ -105,7 +105,7 @@ def _is_permuted(i: int, order: tuple[int, ...], trial: Trial, _base: Any) -> bo
 
 
 def _order_of(trial: Trial, i: int, wanted: Any) -> tuple[int, ...] | None:
-    """Find an order of the argument's axes that puts its numbers in the order of `wanted`; None if there is none."""
+    """Find an order of the argument's axes that puts its numbers in the order of `wanted`, or return None."""
     arg = trial.case.args[i]
     if not isinstance(wanted, Tensor) or arg.numel() != wanted.numel() or arg.dtype != wanted.dtype:
         return None

@@ -1,4 +1,4 @@
-"""Names for the sizes in a case: find which number is `d_head`, and which is the number of queries."""
+"""Find names for the sizes in a case: for example, which number is `d_head`, and which is the number of queries."""
 
 import inspect
 import math
@@ -33,7 +33,7 @@ CONSTANTS = {
 
 
 def sizes(exercise: Exercise, trial: Trial) -> dict[str, int]:
-    """Return the sizes of axes, under the reference's names for them, and the whole numbers among the arguments."""
+    """Return the axes' sizes, under the reference's names for them, and the whole numbers among the arguments."""
     found: dict[str, int] = {}
     parameters = list(inspect.signature(inspect.unwrap(exercise.reference)).parameters.values())
     for name, parameter, arg in zip(exercise.argument_names, parameters, trial.case.args):

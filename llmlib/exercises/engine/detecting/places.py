@@ -1,4 +1,4 @@
-"""Find where, and in which cases, a result is wrong: this is not a reason yet, but a step towards one."""
+"""Find where, and in which cases, a result is wrong, which is not yet a reason but a step towards one."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -76,7 +76,7 @@ def _right_in_part(e: Examination, axis: str, most: int) -> bool:
 
 
 def when(e: Examination) -> Finding | None:
-    """Find what all wrong cases, and no right cases, have in common; report it only if nothing else fits as well."""
+    """Find what sets all wrong cases apart from the right ones. Report it only if nothing else fits equally well."""
     measured = [(sizes(e.exercise, t), t.wrong) for t in e.trials]
     if all(wrong for _, wrong in measured) or sum(wrong for _, wrong in measured) < 2:
         return None

@@ -1,4 +1,4 @@
-"""Make guesses about lists, strings, dictionaries and numbers: what changed them, and what wrong results look like."""
+"""Guess how lists, strings, dictionaries and numbers were changed, and describe what wrong results look like."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -243,7 +243,7 @@ CHANGES: dict[type, tuple[Change, ...]] = {bool: BOOL, int: INT, list: LIST, tup
 def _shown(
     name: str, says: str, fits: Callable[[Any, Any], bool], look: str = "", strength: Strength = "sure"
 ) -> Guess:
-    """Make a guess at how wrong results look, compared with the expected ones; it ignores right results."""
+    """Make a guess at how wrong results look compared with the expected ones. The guess ignores right results."""
     return Guess(Finding(name, says, look, strength), partial(_if_wrong, fits))
 
 

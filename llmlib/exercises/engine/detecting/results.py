@@ -1,4 +1,4 @@
-"""Make guesses about tensors: the expected values were changed, moved, or scaled to other lengths."""
+"""Guess that a tensor's expected values were changed, moved, or scaled to other lengths."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -78,7 +78,7 @@ def _rejoined(order: tuple[int, ...], names: Sequence[str]) -> Guess:
 
 
 def _distinct(x: Tensor) -> Tensor:
-    """Return the tensor; raise an error if all its values are equal, so that their order does not show."""
+    """Return the tensor; raise an error if all its values are equal, because then their order does not show."""
     if x.numel() > 1 and bool((x == x.flatten()[0]).all()):
         raise ValueError("all values are equal")
     return x

@@ -34,7 +34,7 @@ def one_step(e: Examination) -> Reason | None:
 
 
 def _varied(e: Examination) -> Examination:
-    """Return the trials with values, or no trials if the results never vary: such results can look like anything."""
+    """Return the trials with values, or none if the results never vary: constant results can look like anything."""
     return e.of(()) if influence.always_the_same(e.with_values) else e.with_values
 
 
@@ -50,7 +50,7 @@ def changed_argument(e: Examination) -> Reason | None:
 
 
 def _argument(ran: Examination) -> Finding | None:
-    """Return the finding that an argument looks changed; the finding is only likely if the argument has no influence.
+    """Return the finding that an argument looks changed; it is only a likely finding if the argument has no influence.
 
     Equal probabilities, or sums that all exceed 1, are what the reference returns for an averaged or exponentiated
     argument; code that never looks at the argument returns the same.
@@ -84,7 +84,7 @@ def likely_finding(e: Examination) -> Reason | None:
 def idea_and_step(e: Examination) -> Reason | None:
     """Find a misconception and a sure guess that together explain all cases.
 
-    No guess is needed where the misconception by itself leads to these numbers, in another dtype.
+    No guess is needed where the misconception on its own leads to these numbers in another dtype.
     """
     ran = e.with_values
     if not ran.wrong or not e.of_the_right_kind or influence.always_the_same(ran):
@@ -112,7 +112,7 @@ def _is_explained(beyond: Examination) -> bool:
 
 
 def _speaks_against(trial: Trial, beyond: Trial) -> bool:
-    """Return whether the attempt is right where the idea would not be: the step would have to undo the idea."""
+    """Return whether the attempt is right where the idea would not be, so that the step would have to undo the idea."""
     return not trial.wrong and not equal_safely(trial.expected, beyond.expected)
 
 
@@ -129,7 +129,7 @@ def _is_shaped_right(trial: Trial, beyond: Trial) -> bool:
 
 
 def _undone(guess: Guess, beyond: Examination, e: Examination) -> bool:
-    """Return whether the guess undoes the idea, so that both together would explain right results as well.
+    """Return whether the guess undoes the idea, so that the two together would also explain right results.
 
     Nobody returns probabilities and forgets the softmax at the same time.
     """
@@ -142,7 +142,7 @@ def _same_numbers(a: Any, b: Any) -> bool:
 
 
 def sign(e: Examination) -> Reason | None:
-    """Find something true about the results that is not a reason yet."""
+    """Find something that is true of the results but is not yet a reason."""
     ran = e.with_values
     if not ran.wrong:
         return None
@@ -179,7 +179,7 @@ def _of_values(e: Examination) -> Iterator[Guess]:
 
 
 def _multiples(e: Examination) -> Iterator[Guess]:
-    """Guess that the result is the expected one times a number that has a name."""
+    """Guess that the result is the expected one multiplied by a number that has a name."""
     ratios = []
     for trial in e.trials:
         ratio = _ratio(trial.expected, trial.got)
@@ -250,7 +250,7 @@ def _is_multiple_of_several(trial: Trial, base: Any) -> bool:
 
 
 def _item(e: Examination, strength: Strength) -> Finding | None:
-    """Explain the first wrong tensor by itself, if the result holds several tensors."""
+    """If the result holds several tensors, explain the first wrong one on its own."""
     example = e.example
     if not isinstance(example, tuple) or not any(isinstance(item, Tensor) for item in example):
         return None

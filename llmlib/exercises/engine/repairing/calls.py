@@ -1,4 +1,4 @@
-"""Changes to calls, attributes, indices and slices."""
+"""Propose changes to calls, attributes, indices and slices."""
 
 import ast
 import itertools
@@ -168,7 +168,7 @@ def of_index(node: ast.Tuple) -> Iterator[Alternative]:
 
 
 def _only_adds_axes(index: ast.expr) -> bool:
-    """Return whether the index keeps all entries and only adds axes: `x[:, None]`."""
+    """Return whether the index keeps all entries and only adds axes, as in `x[:, None]`."""
     items = index.elts if isinstance(index, ast.Tuple) else [index]
     new = [item for item in items if isinstance(item, ast.Constant) and item.value is None]
     whole = [item for item in items if isinstance(item, ast.Slice) and not (item.lower or item.upper or item.step)]

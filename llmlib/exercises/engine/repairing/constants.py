@@ -1,4 +1,4 @@
-"""Changes to constants: numbers, axes, sizes, words, patterns."""
+"""Propose changes to constants: numbers, axes, sizes, words and patterns."""
 
 import ast
 import itertools

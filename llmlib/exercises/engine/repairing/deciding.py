@@ -1,4 +1,4 @@
-"""Check that the cases settle a change: numbers, operators and comparisons can be adjusted until every case fits.
+"""Check that the cases settle a change, because numbers, operators and comparisons can be adjusted until all cases fit.
 
 If a loop runs twice but should run until nothing is left to do, any number that is large enough for the cases is
 "right". So we also try further changes in the same direction. If they are right, too, we do not name the number.
@@ -13,7 +13,7 @@ from llmlib.exercises.engine.repairing.edit import Edit, Rival, Slot, shown
 
 
 def rivals(slot: Slot, node: ast.expr, other: ast.expr, edit: Edit) -> tuple[Rival, ...]:
-    """List rivals: if one of them is right, too, the cases do not settle the change from `node` to `other`."""
+    """List rivals: if one of them is also right, the cases do not settle the change from `node` to `other`."""
     if edit.name in ("off by one", "another number"):
         return tuple(_further_numbers(slot, node, other, edit))
     if edit.name == "borders of a range":

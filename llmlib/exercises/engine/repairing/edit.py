@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Edit:
-    """A change: a short name, the line, and what is wrong there."""
+    """A change, with a short name, the line, and what is wrong there."""
 
     name: str
     line: int
@@ -21,7 +21,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Rival:
-    """Another change in the same spot, and the edit to report if this change is right as well (None: no report)."""
+    """Another change in the same spot, and the edit to report if it is also right, or None to report nothing."""
 
     slot: "Slot"
     node: ast.expr

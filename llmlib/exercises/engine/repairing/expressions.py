@@ -1,4 +1,4 @@
-"""Changes to expressions: operators, comparisons, conditions. Other changes are in `constants` and `calls`."""
+"""Propose changes to operators, comparisons and conditions; `constants` and `calls` change other expressions."""
 
 import ast
 import re

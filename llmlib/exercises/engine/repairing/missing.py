@@ -1,4 +1,4 @@
-"""Another variable, or a missing step: the less likely changes, which we try last."""
+"""Propose the less likely changes, which we try last: another variable, or a missing step."""
 
 import ast
 import re
@@ -32,7 +32,7 @@ def names(tree: ast.AST) -> Iterator[Edit]:
 def _held(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Yield the `id` of each name that the code puts into a list, and the list's name.
 
-    No edit may put a list into itself: `torch.tensor` never returns from such a list, and the process dies.
+    No edit may put a list into itself, because `torch.tensor` never returns from such a list, and the process dies.
     """
     for node in ast.walk(tree):
         match node:
@@ -124,7 +124,7 @@ CHOICE = re.compile(r"mask|~|[<>]|==|\.bool\(|isin|isnan|isinf")  # code for boo
 
 
 def _beside_zero(slot: Slot) -> bool:
-    """Return whether the code compares a value with 0: its root and square are 0 in the same cases, up to rounding."""
+    """Return whether the code compares a value with 0. Its root and square are 0 in the same cases, up to rounding."""
     beside = [slot.parent.left, *slot.parent.comparators] if isinstance(slot.parent, ast.Compare) else []
     return any(isinstance(node, ast.Constant) and node.value == 0 for node in beside)
 
@@ -141,7 +141,7 @@ SEQUENCES = ("tuple({0})", "list({0})")
 
 
 def _asks_for_a_type(slot: Slot) -> bool:
-    """Return whether it can matter that a value is a tuple or a list: where the code compares, returns or hashes it.
+    """Return whether it can matter that a value is a tuple or a list: the code has to compare, return or hash it.
 
     Elsewhere, the change helps for another reason: a tuple with two names does not grow under both names.
     """

@@ -1,4 +1,4 @@
-"""Make the same change in several spots at once, since a slip may have been copied along with its line."""
+"""Make the same change in several spots at once, because a slip may have been copied along with its line."""
 
 import ast
 from collections.abc import Hashable, Iterator
@@ -9,7 +9,7 @@ from llmlib.exercises.engine.repairing.expressions import alternatives
 
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
-    """Yield each change that is possible in two or more spots, made in all these spots at once."""
+    """For each change that is possible in two or more spots, yield an edit that makes it in all of them at once."""
     places: dict[Hashable, list[Slot]] = {}
     for slot in slots(tree):
         keys = (_what(slot, slot.get(), other) for _, _, other in alternatives(slot, slot.get()))
@@ -42,7 +42,7 @@ def _made(key: Hashable, found: list[Slot]) -> Iterator[Edit]:
 
 
 def _what(slot: Slot, node: ast.expr, other: ast.expr) -> Hashable:
-    """Name the change without its position; None for changes that are not repeated."""
+    """Name the change without its position, or return None for changes that are not repeated."""
     match node, other:
         case ast.BinOp(left=a, right=b), ast.BinOp(left=c, right=d) if a is c and b is d:
             return "operator", type(node.op), type(other.op)
@@ -69,7 +69,7 @@ CUTS = ("reshape", "view")
 
 
 def _role(parent: ast.AST) -> str:
-    """Name the function, or the keyword, that a number is an argument of."""
+    """Name the function or keyword that a number is an argument of."""
     if isinstance(parent, ast.Call):
         return called(parent)
     return str(parent.arg) if isinstance(parent, ast.keyword) else type(parent).__name__

@@ -31,7 +31,7 @@ FEW = 6  # the number of cases for which we check the properties
 
 
 def repair(e: Examination) -> Repair | None:
-    """Find the first single change that makes all cases right and breaks no property; None if there is none."""
+    """Find the first single change that makes all cases right and breaks no property, or return None."""
     source = source_of(e.attempt)
     if source is None:
         return None
@@ -74,7 +74,7 @@ def _patience(attempt: Callable[..., Any], bench: "_Bench") -> float:
 
 
 def _decided(source: Source, edit: Edit, trials: Sequence[Trial], patience: float) -> Edit | None:
-    """Return the edit, or what to report instead if a rival is right as well; the tree may keep the rival's change."""
+    """Return the edit, or what to report instead if a rival is also right; the tree may keep the rival's change."""
     for rival in edit.rivals:
         rival.slot.set(rival.node)
         try:
@@ -92,7 +92,7 @@ def _keeps_properties(e: Examination, function: Callable[..., Any], trials: Sequ
 
 
 def _beside_the_task(edit: Edit, task: str) -> Edit:
-    """Say less if the task itself mentions what the change would replace: the cause may be right beside it."""
+    """Say less if the task itself mentions what the change would replace, because the cause may be right beside it."""
     if not edit.of or not re.search(rf"(?<![\w.]){re.escape(edit.of)}(?![\w.]*\w)", task):
         return edit
     says = f"`{edit.of}` is not right here, though the task mentions it. Does it belong here? What should it apply to?"
@@ -120,7 +120,10 @@ def _all_right(function: Callable[..., Any], trials: Sequence[Trial], patience: 
 
 @contextlib.contextmanager
 def _bounded_memory() -> Iterator[None]:
-    """Limit the memory on Linux: a change that asks for a huge list raises `MemoryError`; no timer would stop it."""
+    """Limit the memory on Linux.
+
+    A change that asks for a huge list then raises `MemoryError`, whereas no timer would stop it.
+    """
     if sys.platform != "linux":
         yield
         return
@@ -137,7 +140,7 @@ def _bounded_memory() -> Iterator[None]:
 
 
 class _Bench:
-    """A source of fresh copies of a case's arguments; models are slow to copy, so we reuse a model until it changes."""
+    """A source of fresh copies of a case's arguments. Models are slow to copy, so we reuse a model until it changes."""
 
     def __init__(self, args: tuple[Any, ...]):
         self.args = args
@@ -159,7 +162,7 @@ class _Bench:
 
 
 def _call(function: Callable[..., Any], bench: _Bench, patience: float) -> tuple[Outcome, bool]:
-    """Call the function quickly, without the checks of `run`; also return whether the call ended in time."""
+    """Call the function quickly, without the checks of `run`, and also return whether the call ended in time."""
     args = bench.fresh()
     try:
         return Outcome(within(patience, function, *args)), True

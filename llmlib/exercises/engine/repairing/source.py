@@ -1,4 +1,4 @@
-"""A learner's function as a syntax tree, and functions made from changed trees."""
+"""Turn a learner's function into a syntax tree, and changed trees into functions."""
 
 import ast
 import inspect
@@ -18,7 +18,7 @@ class Source:
     lines: dict[int, str]
 
     def compiled(self) -> Callable[..., Any]:
-        """Make the function from the current tree; raises an error if the tree is not a program."""
+        """Make the function from the current tree, and raise an error if the tree is not a program."""
         try:
             code = compile(self.tree, "<repair>", "exec")
         except TypeError:  # a new statement has no line yet; looking at all nodes takes longer than compiling them
@@ -29,7 +29,7 @@ class Source:
 
 
 def source_of(function: Any) -> Source | None:
-    """Find a function's source; None for built-in functions, objects, and functions typed into a plain prompt."""
+    """Find a function's source, or return None for built-ins, objects, and functions typed into a plain prompt."""
     code = getattr(function, "__code__", None)
     if code is None:
         return None

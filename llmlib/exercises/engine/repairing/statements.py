@@ -1,4 +1,4 @@
-"""Changes to statements: results thrown away, missing returns, extra lines, lines in the wrong place."""
+"""Propose changes to statements: unused results, missing returns, extra lines, and lines in the wrong place."""
 
 import ast
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def _with(body: Body, i: int, *others: ast.stmt) -> Body:
 
 
 def _thrown_away(body: Body, _tree: ast.AST) -> Changed:
-    """Find `x.f()` alone on a line, where x.f() returns a new value."""
+    """Find a line that holds only `x.f()`, where x.f() returns a new value."""
     for i, line in enumerate(body):
         if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Call)):
             continue
@@ -76,7 +76,7 @@ def _begins_at_0(body: Body, tree: ast.AST) -> Changed:
 
 
 def _beaten(tree: ast.AST, name: str) -> str | None:
-    """Return "-" if a value has to be above `name` to replace it, "" if below; None if no value replaces it."""
+    """Return "-" if a value must be above `name` to replace it, "" if it must be below, or None if no value can."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.If):
             continue

@@ -1,1 +1,1 @@
-"""Exercises and questions for lesson 00, welcome."""
+"""Exercises and questions for lesson 00, Welcome."""

@@ -1,1 +1,1 @@
-"""Exercises and questions for lesson 01, tokenization."""
+"""Exercises and questions for lesson 01, Tokenization."""

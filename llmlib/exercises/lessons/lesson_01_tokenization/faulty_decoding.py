@@ -1,4 +1,7 @@
-"""Wrong solutions to `decode`: a copy of the reference solution, with keyword arguments that switch faults on."""
+"""Wrong solutions to `decode`.
+
+The function is a copy of the reference solution, with keyword arguments that switch faults on.
+"""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -67,7 +70,7 @@ def _table(merges: Sequence[Pair], order: Literal["left first", "right first"], 
 
 
 def _lengthened(ids: Sequence[int], merges: Sequence[Pair]) -> list[int]:
-    """Decode with `table[new] = table[left]` and `table[new] += table[right]`: both tokens share a list."""
+    """Decode with `table[new] = table[left]` and `table[new] += table[right]`, so that both tokens share a list."""
     table = [[b] for b in range(256)]
     for left, right in merges:
         table.append(table[left])

@@ -1,4 +1,7 @@
-"""Wrong solutions to `encode`: a copy of the reference solution, with keyword arguments that switch faults on."""
+"""Wrong solutions to `encode`.
+
+The function is a copy of the reference solution, with keyword arguments that switch faults on.
+"""
 
 import re
 from collections import Counter

@@ -1,4 +1,7 @@
-"""Wrong solutions to `merge`: a copy of the reference solution, with keyword arguments that switch faults on."""
+"""Wrong solutions to `merge`.
+
+The function is a copy of the reference solution, with keyword arguments that switch faults on.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Literal

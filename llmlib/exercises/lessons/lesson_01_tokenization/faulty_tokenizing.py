@@ -66,7 +66,7 @@ def _parts(
     times: Literal["all", "first"],
     none: Literal["not split", "split"],
 ) -> list[str]:
-    """Cut the text at its special tokens; keep each special token as a part."""
+    """Cut the text at its special tokens, and keep each special token as a part."""
     if special == "one pattern":
         return re.findall("|".join([*map(re.escape, tokenizer.special), tokenizer.pattern]), text)
     signs = "|".join(tokenizer.special if special == "as patterns" else map(re.escape, tokenizer.special))

@@ -19,7 +19,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """A model's tokenizer: merges from `train`, the model's number for each of our ids, special tokens, a pattern."""
+    """A model's tokenizer: its merges from `train`, its numbers for our ids, its special tokens and its pattern."""
 
     merges: list[tuple[int, int]]
     numbers: list[int]
@@ -34,7 +34,7 @@ class Tokenizer:
 
 
 def tokenize(text, tokenizer):
-    """Return the model's numbers for a text: cut it at special tokens, cut the rest into pieces, encode each piece."""
+    """Return the model's numbers for a text: cut it at special tokens, split up the rest, and encode each piece."""
     ids = []
     signs = "|".join(map(re.escape, tokenizer.special))
     for part in re.split(f"({signs})", text) if signs else [text]:
@@ -141,7 +141,7 @@ DETOKENIZE = Exercise(
 
 
 def read_vocabulary(vocab, merges):
-    """Turn GPT-2's merges, pairs of strings, into pairs of our ids, and list GPT-2's id for each of our ids."""
+    """Turn GPT-2's merges, which are pairs of strings, into pairs of our ids, and list GPT-2's id for each of ours."""
     shown = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
     hidden = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown} | {chr(256 + i): byte for i, byte in enumerate(hidden)}

@@ -1,1 +1,1 @@
-"""Questions for the primer: tensors, gradients, one training step."""
+"""Questions for the primer, on tensors, gradients and a single training step."""

@@ -1,1 +1,1 @@
-"""Exercises and questions for lesson 02, embeddings."""
+"""Exercises and questions for lesson 02, Embeddings."""

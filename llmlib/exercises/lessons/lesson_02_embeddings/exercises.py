@@ -72,7 +72,7 @@ def cases_cosine(seed):
 def between_minus_one_and_one(call, case):
     largest = call(*case.args).abs().max().item()
     if largest > 1 + 1e-3:
-        return f"A cosine is between −1 and 1; your largest result has an absolute value of {largest:.4g}."
+        return f"A cosine is between −1 and 1, but your largest result has an absolute value of {largest:.4g}."
     return None
 
 
@@ -191,14 +191,16 @@ def cases_sinusoidal(seed):
 
 def is_single(call, case):
     dtype = call(*case.args).dtype
-    return None if dtype == torch.float32 else f"The task asks for float32; your result is {str(dtype)[6:]}."
+    return None if dtype == torch.float32 else f"The task asks for float32, but your result is {str(dtype)[6:]}."
 
 
 def on_circles(call, case):
     squares = call(*case.args) ** 2
     d_model = case.args[1]
     if squares.shape[-1] == d_model and abs(squares.sum(-1).max().item() - d_model / 2) > 1e-2:
-        return f"The squares of a row should sum to {d_model / 2:g}; they sum to {squares.sum(-1).max().item():.4g}."
+        return (
+            f"The squares of a row should sum to {d_model / 2:g}, but they sum to {squares.sum(-1).max().item():.4g}."
+        )
     return None
 
 
@@ -220,7 +222,7 @@ SINUSOIDAL = Exercise(
 
 
 def move(vectors, k):
-    """Turn each vector for position p into the vector for position p + k: rotate each pair by k times its angle."""
+    """Turn each vector for position p into the vector for position p + k by rotating each pair by k times its angle."""
     angles = k * embeddings.rotary_frequencies(vectors.shape[-1]).to(vectors.dtype)
     sin, cos = vectors[..., 0::2], vectors[..., 1::2]
     moved_sin = sin * angles.cos() + cos * angles.sin()

@@ -1,1 +1,1 @@
-"""Exercises and questions for lesson 03, attention."""
+"""Exercises and questions for lesson 03, Attention."""

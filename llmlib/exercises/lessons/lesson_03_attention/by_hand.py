@@ -44,7 +44,7 @@ class Head:
         return [int(where[i]) if most[i] > CLEAR else -1 for i in places if self.ids[i] in self.ids[:i]]
 
     def scores(self, w_q, w_k):
-        """Compute the score of each key for each query, before the mask: (query, key)."""
+        """Compute each query's score for each key, before the mask, as a tensor of shape (query, key)."""
         width = self.vocab_size + self.n_positions
         for name, matrix in (("w_q", w_q), ("w_k", w_k)):
             if not isinstance(matrix, torch.Tensor) or matrix.ndim != 2 or matrix.shape[0] != width:

@@ -1,4 +1,4 @@
-"""Exercises for lesson 03: attention from its mask to the online softmax."""
+"""Exercises for lesson 03: attention, from its mask to the online softmax."""
 
 from collections import Counter
 from dataclasses import replace
@@ -101,7 +101,7 @@ def weights_sum_to_one(call, case):
     if equal(torch.ones_like(q), result):
         return None
     worst = result.flatten()[(result - 1).abs().argmax()].item()
-    return f"If all values are 1, every weighted mean is 1; one of your results is {worst:.4g}."
+    return f"If all values are 1, every weighted mean is 1, but one of your results is {worst:.4g}."
 
 
 def later_keys_unseen(call, case):
@@ -346,7 +346,7 @@ def blocks_are_let_go(call, case):
         return None
     return (
         f"Your function holds {blocks.most} of {len(blocks)} blocks at the same time. With a context of 100,000 tokens "
-        "all the blocks together would not fit into memory. Look at one block, add it to the sums, and let it go."
+        "all the blocks together would not fit into memory. Look at one block, add it to the sums, and release it."
     )
 
 

@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises on heads in lesson 03: splitting, merging, rotating and sharing heads."""
+"""Wrong solutions to lesson 03's exercises on splitting, merging, rotating and sharing heads."""
 
 from typing import Literal
 

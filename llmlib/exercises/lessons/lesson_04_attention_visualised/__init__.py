@@ -1,1 +1,1 @@
-"""Exercises and questions for lesson 04, attention visualised."""
+"""Exercises and questions for lesson 04, Attention visualised."""

@@ -1,4 +1,4 @@
-"""Exercises for lesson 04: head scores, attention followed through the layers, and interventions."""
+"""Exercises for lesson 04: score heads, follow attention through the layers, and intervene."""
 
 import contextlib
 import copy
@@ -229,8 +229,9 @@ def hook_that_an_error_leaves(call, case):
         call(watched, torch.full_like(ids, model.config.vocab_size), layer, head)
     if ran and _hooks(ran[-1]) > _hooks(model):
         return (
-            "If the model raises an error, your function never reaches `handle.remove()`: the hook stays, and acts in "
-            "every later run. Use `try: …` and `finally: …`: the lines after `finally:` run whatever happens."
+            "If the model raises an error, your function never reaches `handle.remove()`, so the hook stays and acts "
+            "in every later run. Use `try: …` and `finally: …`, because the lines after `finally:` run whatever "
+            "happens."
         )
     return None
 

@@ -23,7 +23,7 @@ ShareAverage = (
 def share(
     pattern: Tensor, there: Tensor, average: ShareAverage = "possible", reduce: Literal["mean", "sum"] = "mean"
 ) -> Tensor:
-    """Average the attention to the keys marked in `there` over the queries with a marked key, or in a wrong way."""
+    """Average the attention to the keys marked in `there` over the queries with a marked key, or do so wrongly."""
     could = there.any(-1)
     hits = pattern * there
     if average == "NaN" and not could.any():

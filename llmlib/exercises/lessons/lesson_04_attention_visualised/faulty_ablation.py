@@ -1,4 +1,7 @@
-"""Wrong solutions to `ablate_heads`: a copy of the reference solution, with keyword arguments that switch faults on."""
+"""Wrong solutions to `ablate_heads`.
+
+The function is a copy of the reference solution, with keyword arguments that switch faults on.
+"""
 
 from typing import Any, Literal
 

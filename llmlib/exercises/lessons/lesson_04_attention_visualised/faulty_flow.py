@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises on information flow in lesson 04: rollout, contributions of heads, and copying."""
+"""Wrong solutions to lesson 04's exercises on rollout, the contributions of heads, and copying."""
 
 from typing import Any, Literal
 

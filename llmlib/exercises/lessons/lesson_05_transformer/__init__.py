@@ -1,1 +1,1 @@
-"""Exercises and questions for lesson 05, the Transformer."""
+"""Exercises and questions for lesson 05, The Transformer."""

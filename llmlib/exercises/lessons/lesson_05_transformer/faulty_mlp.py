@@ -1,4 +1,4 @@
-"""Wrong solutions to the MLP exercises of lesson 05: its nonlinearity, its memory and its gate."""
+"""Wrong solutions to lesson 05's exercises on the MLP: its nonlinearity, its memory and its gate."""
 
 from functools import partial
 from typing import Literal

@@ -58,7 +58,7 @@ def cases_our_name(seed):
         Case((f"model.layers.{block}.self_attn.o_proj.bias", OURS), "a bias"),
         Case(("model.layers.0.post_attention_layernorm.weight", OURS), "the other norm in a block"),
         Case(("vision.model.norm.weight", OURS), "`model` is not the first part"),
-        Case(("model_ema.norm.weight", OURS), "a first part that only begins like `model`"),
+        Case(("model_ema.norm.weight", OURS), "a first part that only starts with the letters of `model`"),
         Case(
             (f"model.Layers.{block}.self_attn.Q_proj.weight", OURS | {"Q_proj": "Query"}), "names with capital letters"
         ),
@@ -77,7 +77,10 @@ OUR_NAME = Exercise(**TEXTS["our_name"], reference=our_name, cases=cases_our_nam
 
 
 def read_tensor(data, name):
-    """Read one tensor from a safetensors file: eight bytes for the header's length, the header, then the tensors."""
+    """Read one tensor from a safetensors file.
+
+    The file holds the header's length in eight bytes, then the header, and then the tensors.
+    """
     begin = 8 + int.from_bytes(data[:8], "little")
     about = json.loads(data[8:begin])[name]
     start, end = about["data_offsets"]

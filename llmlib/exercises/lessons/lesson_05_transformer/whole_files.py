@@ -1,4 +1,7 @@
-"""Exercises for lesson 05 that load a whole model: its attention from four matrices, its weights, its sizes."""
+"""Exercises for lesson 05 on loading a whole model.
+
+Readers run its attention from four matrices, list its weights by name, and read its sizes.
+"""
 
 import contextlib
 import json
@@ -24,7 +27,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def attention_part(x, query, key, value, output, n_heads, cos, sin):
-    """Return what attention adds to the stream: run lesson 03's module with these matrices instead of its own."""
+    """Return what attention adds to the stream by running lesson 03's module with these matrices, not its own."""
     n_kv_heads = n_heads * key.shape[0] // query.shape[0]
     with torch.device("meta"):  # we do not use the module's own weights, so they need no memory and no numbers
         module = MultiHeadAttention(x.shape[-1], n_heads, n_kv_heads)
@@ -33,7 +36,7 @@ def attention_part(x, query, key, value, output, n_heads, cos, sin):
 
 
 def weights_of_its_own(call, case):
-    """Say which given matrices do not influence the result, tested in float32, like the module's own weights."""
+    """Say which given matrices do not influence the result, tested in float32, the dtype of the module's weights."""
     args = [arg.float() if isinstance(arg, torch.Tensor) else arg for arg in cases_multi_head(1)[1].args]
     added, x = call(*args), args[0]
     matrices = dict(enumerate(("query", "key", "value", "output"), start=1))
@@ -42,19 +45,19 @@ def weights_of_its_own(call, case):
     if 0 < len(unused) < len(matrices):
         has, own = ("have", "random matrices") if len(unused) > 1 else ("has", "a random matrix")
         return (
-            f"{' and '.join(unused)} {has} no influence on your result: your module uses {own} of its own instead. "
+            f"{' and '.join(unused)} {has} no influence on your result, because your module uses {own} of its own. "
             "Which names does your dictionary need?"
         )
     added = call(*args[:4], torch.zeros_like(args[4]), *args[5:]) if unused else x
     return min(added.abs().max(), (added - x).abs().max()) > 1e-3 and (
-        "With zeros as `output` the result should be zero, but it is not: your module does not use the matrices "
-        "that it should. Does your dictionary have exactly the names in `module.state_dict()`? And do you run "
+        "With zeros as `output` the result should be zero, but it is not. So your module does not use the "
+        "matrices that it should. Does your dictionary have exactly the names in `module.state_dict()`? And do you run "
         "the module with `functional_call`?"
     )
 
 
 def rows_of_the_module(call, case):
-    """Say how many rows the module's own key matrix has, if it is wrong and the module has four linear maps."""
+    """Say how many rows the module's own key matrix has, if that is wrong and the module has four linear maps."""
     _, query, key, *_, n_heads, _, _ = case.args
     made, begin = list[int](), torch.nn.Linear.__init__
 
@@ -111,7 +114,7 @@ ATTENTION_PART = Exercise(
 
 
 def tensor_names(data):
-    """Return the names of the tensors in a safetensors file, without the table's second copy, in alphabetical order."""
+    """Return the names of the tensors in a safetensors file in alphabetical order, without the table's second copy."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return sorted(header.keys() - {"__metadata__", "lm_head.weight"})
 
@@ -131,7 +134,9 @@ def cases_tensor_names(seed):
     return [
         case("model.norm.weight", "model.embed_tokens.weight", note="two tensors"),
         case("model.norm.weight", "lm_head.weight", "model.embed_tokens.weight", note="the table twice"),
-        case("model.norm.weight", "lm_head.bias", note="another name that begins like the name of the second table"),
+        case(
+            "model.norm.weight", "lm_head.bias", note="a name that starts with the same letters as the second table's"
+        ),
         case("model.norm.weight", "model.embed_tokens.weight", note="with __metadata__", metadata=some),
         case(
             f"{block}.mlp.up_proj.weight",

@@ -1,1 +1,1 @@
-"""Exercises and questions for lesson 06, training."""
+"""Exercises and questions for lesson 06, Training."""

@@ -49,7 +49,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def windows(ids, starts, seq_len):
-    """Cut windows of `seq_len` ids from a text; return them and their targets, the same windows one id later."""
+    """Cut windows of `seq_len` ids from a text. Return them and their targets, which are the windows one id later."""
     both = torch.stack([ids[start : start + seq_len + 1] for start in starts])
     return both[:, :-1], both[:, 1:]
 
@@ -59,7 +59,7 @@ def cases_windows(seed):
     return [
         Case((torch.arange(10, 22), [2, 5], 3)),
         Case((ids, [0, 7, 19], 6), "a window at the very beginning"),
-        Case((ids, [25], 4), "a window up to the last token but one"),
+        Case((ids, [25], 4), "a window that ends at the second-to-last token"),
         Case((ids, [3, 3, 4, 11], 1), "windows of one token"),
         Case((ids, [9, 1], 12), "windows that overlap, not in order"),
     ]
@@ -121,7 +121,8 @@ def descend(weight, batches, learning_rate):
 
 def carries_gradient(call, case):
     return call(*case.args).requires_grad and (
-        "The weights that you return carry a gradient and all that it was computed from. `.detach()` cuts both off."
+        "The weights that you return carry a gradient, and also everything that it was computed from. "
+        "`.detach()` cuts off both."
     )
 
 
@@ -197,14 +198,14 @@ FIT = Exercise(
 
 
 def bits_per_byte(loss, n_tokens, text):
-    """Turn a loss in nats per token into bits per byte: a measure that does not depend on the tokenizer."""
+    """Turn a loss in nats per token into bits per byte, a measure that does not depend on the tokenizer."""
     return loss * n_tokens / math.log(2) / len(text.encode("utf-8"))
 
 
 def cases_bits(seed):
     more = seed % 5
     return [
-        Case((math.log(2), 4, "abcd"), "a coin is thrown for each of four letters"),
+        Case((math.log(2), 4, "abcd"), "a coin is tossed for each of four letters"),
         Case((2.0, 5, "A small otter ran.")),
         Case((1.5, 9 + more, "Zoë said: “Für Élise!”"), "letters that take more than one byte"),
         Case((0.9 + more / 10, 40, "the same and the same and the same and the same " * 4), "a longer text"),
@@ -274,7 +275,7 @@ def validation_loss(model, train_batches, validation_batches):
 
 
 class Dropout(nn.Module):
-    """Set about half of the channels to 0 during training, always the same channels, to make results comparable."""
+    """Set about half of the channels to 0 during training, but always the same ones, to make results comparable."""
 
     def forward(self, x):
         if not self.training:
@@ -284,7 +285,7 @@ class Dropout(nn.Module):
 
 
 class WithDropout(nn.Sequential):
-    """A model of three parts: ids in, logits out."""
+    """A model of three parts that takes ids and returns logits."""
 
     def __init__(self, vocab_size, d_model, seed, dropout=True):
         table, output = nn.Embedding(vocab_size, d_model), nn.Linear(d_model, vocab_size, bias=False)

@@ -1,4 +1,4 @@
-"""Wrong ways to take a step in lesson 06: clipping, AdamW, the training loop and Muon."""
+"""Wrong solutions to lesson 06's exercises on a training step: clipping, AdamW, the training loop and Muon."""
 
 from typing import Any, Literal
 

@@ -30,9 +30,9 @@ def hangs_together(call, case):
         and kept[-1] > kept[0]
         and (
             "From the second step on, the weights that you pass to `loss_of` still depend on the step before, and "
-            "that step on the one before it. So autograd keeps everything that you ever computed, and a long run "
-            "fills the memory. `.detach()` cuts the new weights off in each step. After that, they must require a "
-            "gradient again."
+            "that step depends on the one before it. So autograd keeps everything that you have computed so far, and "
+            "a long run fills the memory. `.detach()` cuts the new weights off in each step. After that, they must "
+            "require a gradient again."
         )
     )
 

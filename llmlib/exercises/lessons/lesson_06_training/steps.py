@@ -1,4 +1,4 @@
-"""Exercises for lesson 06 on a single training step: gradients by hand, AdamW, Muon, the learning rate, clipping."""
+"""Exercises for lesson 06 on a single training step: gradients by hand, AdamW, Muon, learning rates and clipping."""
 
 import math
 from pathlib import Path
@@ -79,7 +79,7 @@ BACKWARD = Exercise(
 
 
 def adamw_step(w, gradient, m, v, t, lr):
-    """Take one step of AdamW: return the new weights, and both running averages."""
+    """Take one step of AdamW, and return the new weights and both running averages."""
     m = 0.9 * m + 0.1 * gradient
     v = 0.95 * v + 0.05 * gradient**2
     m_full, v_full = m / (1 - 0.9**t), v / (1 - 0.95**t)
@@ -115,7 +115,7 @@ ADAMW_STEP = Exercise(**TEXTS["adamw_step"], reference=adamw_step, cases=cases_a
 
 
 def orthogonalise(gradient, steps):
-    """Use only matrix products to bring a matrix's singular values close to 1, and keep its singular vectors."""
+    """Use only matrix products to bring a matrix's singular values close to 1 while keeping its singular vectors."""
     a, b, c = 3.4445, -4.7750, 2.0315
     is_tall = gradient.shape[0] > gradient.shape[1]
     x = gradient.T if is_tall else gradient
@@ -169,8 +169,8 @@ def takes_apart(call, case):
         call(*case.args)
     used = sorted(watched.called & {"svd", "svdvals", "eigh", "eig", "eigvalsh", "qr"})
     return bool(used) and (
-        f"The result is right, but `{used[0]}` took the matrix apart. You do not need this: the polynomial changes the "
-        "singular values with matrix products only."
+        f"The result is right, but `{used[0]}` took the matrix apart. You do not need it, because the polynomial "
+        "changes the singular values with matrix products only."
     )
 
 
@@ -190,7 +190,7 @@ ORTHOGONALISE = Exercise(
 
 
 def learning_rate_at(step, steps, warmup, peak):
-    """Return the learning rate for a step: a straight line up to `peak`, then half a cosine wave down to 0."""
+    """Return a step's learning rate, which rises in a straight line to `peak` and falls to 0 in half a cosine wave."""
     if step < warmup:
         return peak * (step + 1) / warmup
     passed = (step - warmup) / (steps - warmup)
@@ -268,7 +268,7 @@ def next_token_loss(logits, targets):
 
 
 def fit(weights, loss_of, batches, rates, limit):
-    """Take one AdamW step for each batch, at that step's rate; return the new weights and the losses."""
+    """Take one AdamW step for each batch, at that step's rate, and return the new weights and the losses."""
     averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
     for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
         weights = [w.detach().requires_grad_() for w in weights]

@@ -1,4 +1,4 @@
-"""Exercises in lesson 06 around the loop: a model's weights by name, their initial values, and a training run."""
+"""Exercises for lesson 06 around the loop: a model's weights by name, their initial values, and a training run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def weight_shapes(config):
-    """Return a dictionary from the name of each weight of a Llama-style model to its shape."""
+    """Return a dictionary that maps the name of each weight of a Llama-style model to its shape."""
     width, d_kv, d_mlp = config.d_model, config.n_kv_heads * config.d_head, config.d_mlp
     in_block: dict[str, tuple[Any, ...]] = {f"{norm}_norm": (width,) for norm in ("attention", "mlp")}
     in_block |= {f"attention.{part}": (width, width) for part in ("query", "output")}
@@ -72,7 +72,10 @@ WEIGHT_SHAPES = Exercise(
 
 
 def first_weight(name, shape, n_layers, draw):
-    """Return initial values: ones for a norm, else small random numbers, smaller if the weight adds to the stream."""
+    """Return the initial values of a weight.
+
+    They are ones for a norm, and otherwise small random numbers, which are smaller if the weight adds to the stream.
+    """
     if len(shape) == 1:
         return torch.ones(shape)
     adds = name.endswith(("attention.output.weight", "mlp.down.weight"))
@@ -81,7 +84,7 @@ def first_weight(name, shape, n_layers, draw):
 
 @dataclass(frozen=True)
 class Draw:
-    """Draw numbers with mean 0 and standard deviation 1: the same shape always gets the same numbers."""
+    """Draw numbers with mean 0 and standard deviation 1, always the same numbers for the same shape."""
 
     seed: int
 
@@ -123,7 +126,7 @@ FIRST_WEIGHT = Exercise(
 
 
 def learn(weights, logits_of, batches, rates):
-    """Run `fit` on a dictionary of named weights; return the list of new weights, in the same order, and the losses."""
+    """Run `fit` on a dictionary of named weights. Return the list of new weights, in the same order, and the losses."""
 
     def loss_of(values, batch):
         inputs, targets = batch
@@ -134,7 +137,7 @@ def learn(weights, logits_of, batches, rates):
 
 @dataclass(frozen=True)
 class TwoTables:
-    """A model without attention: a row for each token, a tanh, and a second table that reads the result."""
+    """A model without attention, with a row for each token, a tanh, and a second table that reads the result."""
 
     def __call__(self, ids, weights):
         return (weights["embed.weight"][ids] * weights["norm.weight"]).tanh() @ weights["unembed.weight"].T
@@ -190,9 +193,10 @@ def weights_from_outside(call, case):
 def gives_numbers(call, case):
     weights, losses = call(*case.args)
     if any(isinstance(loss, torch.Tensor) for loss in losses):
-        return "Your losses are tensors. `fit` returns numbers: pass them on as they are."
+        return "Your losses are tensors. `fit` returns plain numbers, so pass them on as they are."
     return any(w.requires_grad for w in weights) and (
-        "The weights that you return still require a gradient. `fit` returns plain numbers: pass them on as they are."
+        "The weights that you return still require a gradient. `fit` returns plain numbers, so pass them on as they "
+        "are."
     )
 
 

@@ -1,4 +1,4 @@
-"""Exercises for lesson 07 about automata: which tokens may come next, and when the text may end."""
+"""Exercises for lesson 07 on automata: which tokens may come next, and when the text may end."""
 
 import math
 import random
@@ -17,7 +17,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def allowed_tokens(moves, state, tokens):
-    """Return the ids of the tokens all of whose bytes the automaton can follow, in order, from this state."""
+    """Return the ids of the tokens whose bytes the automaton can all follow, in order, from this state."""
     allowed = []
     for id, token in enumerate(tokens):
         at = state
@@ -29,7 +29,7 @@ def allowed_tokens(moves, state, tokens):
 
 
 def automaton_of(texts):
-    """Build the prefix tree of the texts as an automaton: for each state, a dictionary from bytes to next states."""
+    """Build the prefix tree of the texts as an automaton. Each state has a dictionary from bytes to next states."""
     moves: list[dict[int, int]] = [{}]
     for text in texts:
         state = 0
@@ -144,7 +144,7 @@ def cases_constrained(seed):
         raise AssertionError(note)
 
     def apart(args):
-        """Return whether all logits differ: the task does not say which of two equally likely tokens comes first."""
+        """Return whether all logits differ, as the task does not say which of two equally likely tokens comes first."""
         model, ids = args[0], constrained(*args)
         asked = [model(ids[:n]).sort().values for n in range(len(ids) + 1)]
         return all(float(logits.diff().min()) > 1e-3 for logits in asked)

@@ -1,4 +1,4 @@
-"""Functions shared by several exercises in lesson 07: the draw, the temperature, the penalty."""
+"""Functions shared by several exercises in lesson 07: the draw, the temperature and the penalty."""
 
 from llmlib.sampling import logits as rules
 
@@ -14,5 +14,8 @@ def probabilities_at(logits, temperature):
 
 
 def penalise_repetition(logits, ids, penalty):
-    """Lower the logits of tokens in the same row of ids: divide positive ones by the penalty, multiply others by it."""
+    """Lower the logits of tokens in the same row of ids.
+
+    Divide positive logits by the penalty, and multiply the others by it.
+    """
     return rules.penalise_repetition(logits, rules.count_tokens(ids, logits.shape[-1]), penalty)

@@ -1,4 +1,4 @@
-"""Exercises in lesson 07: draw from a distribution, change its temperature, cut it, penalise and measure repetition."""
+"""Exercises for lesson 07 on drawing from a distribution, its temperature, truncation, and repetition."""
 
 import random
 from pathlib import Path
@@ -108,7 +108,7 @@ def sums_to_one(call, case):
 
 
 def halved_together(call, case):
-    """Halve logits and temperature: halving is exact, but p ** (1 / T) is not if p is close to 1 and T is small."""
+    """Halve logits and temperature. Halving is exact, but p ** (1 / T) is not if p is close to 1 and T is small."""
     logits, temperature = case.args
     if not equal(probabilities_at(logits, temperature), call(logits, temperature)):
         return None  # another check reports this fault
@@ -142,7 +142,7 @@ PROBABILITIES_AT = Exercise(
 
 
 def cases_cut(seed, first, second):
-    """Make a row for each shape that a distribution can have: sure, uncertain, in between."""
+    """Make a row for each shape that a distribution can have: sure, uncertain, or in between."""
     sure = torch.tensor([0.9, 0.02, 0.03, 0.05], dtype=torch.float64).log()
     even = torch.tensor([0.22, 0.26, 0.24, 0.28], dtype=torch.float64).log()
     between = torch.tensor([0.1, 0.45, 0.15, 0.3], dtype=torch.float64).log()
@@ -171,18 +171,20 @@ def kept_stay(call, case):
     kept = got.isfinite()
     if bool(kept.any(dim=-1).all()) and bool((got[kept] == logits[kept].to(got.dtype)).all()):
         return None
-    return "You change a logit that should stay as it is, or you keep no token in a row."
+    return "You change a logit that should stay as it is, or there is a row in which you keep no token."
 
 
 def fewest_kept(call, case):
-    """Try equally likely tokens, whose sums are exact: we know how many have to be kept, whichever they are."""
+    """Try equally likely tokens, whose sums are exact, so that we know how many have to be kept, whichever they are."""
     untied = torch.tensor([[2.0, 0.0, 1.0, -1.0], [0.1, 0.3, 0.2, 0.0]], dtype=case.args[0].dtype)
     for p, fewest in ((0.5, 2), (0.4, 2), (0.75, 3)):
         if not equal(rules.keep_top_p(untied, p), call(untied, p)):
             return None  # another check reports this fault
         kept = int(call(torch.zeros(1, 4, dtype=case.args[0].dtype), p).isfinite().sum())
         if kept != fewest:
-            says = f"Of four tokens with a probability of 0.25 each, {fewest} together reach p = {p}; you keep {kept}."
+            says = (
+                f"Of four tokens with a probability of 0.25 each, {fewest} together reach p = {p}, but you keep {kept}."
+            )
             more = " A sum that equals p has reached p, and if tokens are equally likely, you may cut some of them."
             return says + more * (kept > fewest)
     return None
@@ -193,7 +195,8 @@ def likeliest_stays(call, case):
     if bool(kept.gather(-1, case.args[0].argmax(-1, keepdim=True)).all()):
         return None
     return (
-        "With p = 0 no token is needed to reach p, but one token has to stay: otherwise there is nothing to draw from."
+        "With p = 0 no token is needed to reach p, but one token has to stay, because otherwise there is nothing to "
+        "draw from."
     )
 
 

@@ -17,7 +17,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def continuation(read, choose, ids, us, end):
-    """Return the new ids after a prompt: one for each u, up to the end token. The model reads each token only once."""
+    """Return the new ids after a prompt, one for each u, up to the end token. The model reads each token only once."""
     logits, cache = read(ids, None)
     new: list[int] = []
     for u in us:
@@ -159,7 +159,7 @@ def cases_beam_step(seed):
 def ids_in_new_lists(call, case):
     for _, ids in call(*case.args):
         if type(ids) is not list:
-            return f"The ids of a text should be a list; yours are of the type `{type(ids).__name__}`."
+            return f"The ids of a text should be a list, but yours are of the type `{type(ids).__name__}`."
     return None
 
 
@@ -168,7 +168,9 @@ def plain_numbers(call, case):
     for total, ids in call(*case.args):
         if isinstance(total, torch.Tensor) or any(isinstance(id, torch.Tensor) for id in ids):
             which = "totals is" if isinstance(total, torch.Tensor) else "lists of ids holds"
-            return f"One of your {which} a tensor. `.item()` returns its number, `.tolist()` all of its numbers."
+            return (
+                f"One of your {which} a tensor. `.item()` returns its number, and `.tolist()` returns all its numbers."
+            )
     return None
 
 

@@ -1,4 +1,4 @@
-"""The last exercise about lesson 07's loop: a whole sampler around a whole model."""
+"""The last exercise on lesson 07's loop: a whole sampler around a whole model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,10 @@ def write(logits_of, ids, us, end, temperature, top_p, penalty):
 
 @dataclass(frozen=True)
 class Speak:
-    """A model without a cache: (1, seq) ids to (1, seq, vocab) logits, which depend on all ids and their order."""
+    """A model without a cache that turns (1, seq) ids into (1, seq, vocab) logits.
+
+    The logits depend on all ids and on their order.
+    """
 
     vocab_size: int
     seed: int
@@ -84,7 +87,7 @@ def divided_by_0(call, case):
     if temperature or call(*args) != write(*args):
         return None
     return (
-        "With a temperature of 0.001 your text is right, but with 0 it is not: you cannot divide by 0. "
+        "With a temperature of 0.001 your text is right, but with 0 it is not, because you cannot divide by 0. "
         "Which of your functions can handle temperature 0?"
     )
 

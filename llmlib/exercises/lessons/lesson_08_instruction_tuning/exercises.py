@@ -239,7 +239,7 @@ def holds_the_share(call, case):
     low, high = call(right, n)
     if -1e-6 <= low <= right / n + 1e-6 and right / n - 1e-6 <= high <= 1 + 1e-6 and low < high:
         return None
-    return f"For {right} of {n}, a share of {right / n:.4g}, your interval goes from {low:.4g} to {high:.4g}."
+    return f"For {right} of {n}, which is a share of {right / n:.4g}, your interval goes from {low:.4g} to {high:.4g}."
 
 
 INTERVAL = Exercise(

@@ -1,4 +1,4 @@
-"""Exercises for lesson 08 on LoRA: a detour by itself, merged and in a model, and how much a low rank keeps."""
+"""Exercises for lesson 08 on LoRA: a detour on its own, merged and in a model, and how much a low rank keeps."""
 
 import copy
 from functools import lru_cache
@@ -33,7 +33,7 @@ def merged(w, a, b, alpha):
 
 
 def adapters(seed):
-    """Make adapters of several sizes, each with a note; in square layers, the shapes do not reveal a mistake."""
+    """Make adapters of several sizes, each with a note. In square layers, the shapes do not reveal a mistake."""
     sizes = [
         (3, 4, 2, 6.0, ""),
         (5, 3, 2, 8.0, "wider than tall"),
@@ -143,7 +143,7 @@ def small_weights(seed):
 
 
 def of_somebody_else(layer, inputs, y):
-    """Stand in for a hook set earlier by other code; it changes nothing."""
+    """Stand in for a hook that other code set earlier, and change nothing."""
 
 
 def cases_adapted(seed):

@@ -19,5 +19,5 @@ def answer_mask(ids, assistant, end):
 
 
 def targets(ids, mask):
-    """Return the inputs and their targets: the next token where the model should learn it, −100 elsewhere."""
+    """Return inputs and targets. A target is the next token where the model should learn it, and −100 elsewhere."""
     return ids[:, :-1], ids[:, 1:].masked_fill(~mask[:, 1:], IGNORED)

@@ -20,7 +20,7 @@ ASSISTANT, END = 1, 2
 
 
 def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
-    """Tune with LoRA, and return the named matrices with their detours merged in, and the losses."""
+    """Tune with LoRA. Return the named matrices, with their detours merged in, and the losses."""
     rows = [targets(ids[None], answer_mask(ids, *signs)[None]) for ids in conversations]
     batches = [rows[step % len(rows)] for step in range(len(rates))]
     detours = {}
@@ -37,7 +37,7 @@ def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
 
 @dataclass(frozen=True)
 class Follower:
-    """A small model: each position reads its own token, and the mean of all tokens so far through two matrices."""
+    """A small model. Each position reads its own token and, through two matrices, the mean of all tokens so far."""
 
     def __call__(self, ids, weights):
         x = weights["embed.weight"][ids]
@@ -50,7 +50,7 @@ def cases_learn_answers(seed):
     generator = torch.Generator().manual_seed(seed)
 
     def conversation(*lengths, ended=True):
-        """Make a conversation's ids: alternating questions and answers of these lengths."""
+        """Make a conversation's ids from alternating questions and answers of these lengths."""
         ids = []
         for turn, length in enumerate(lengths):
             said = torch.randint(3, 9, (length,), generator=generator).tolist()
@@ -78,7 +78,7 @@ def frozen(call, case):
     """Say what in the result is still connected to the training run, if anything."""
     matrices, losses = call(*case.args)
     if any(isinstance(loss, torch.Tensor) for loss in losses):
-        return "Your losses are tensors. `learn` returns numbers: pass them on as they are."
+        return "Your losses are tensors. `learn` returns plain numbers, so pass them on as they are."
     return any(matrix.requires_grad for matrix in matrices) and (
         "The matrices that you return still require a gradient. The weights that `learn` returns do not."
     )

@@ -1,4 +1,4 @@
-"""Exercises for lesson 09: a reward from preferences, DPO, rewards that can be cheated (`policy` has more)."""
+"""Exercises for lesson 09: a reward from preferences, DPO, and rewards that can be cheated (`policy` has more)."""
 
 import random
 from pathlib import Path
@@ -28,7 +28,7 @@ FAR_APART = (400.0, 800.0)
 
 
 def answer_log_probs(logits, ids, mask):
-    """Return the log-probability of each whole answer: the sum over its tokens, each given all tokens before it."""
+    """Return each whole answer's log-probability, the sum over its tokens of ln p(token | all tokens before it)."""
     each = logits[:, :-1].log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
     return (each * mask[:, 1:]).sum(1)
 
@@ -55,7 +55,7 @@ def cases_answer_log_probs(seed):
 
 
 def unlikely_token(case, distance):
-    """Make a one-token answer, whose logit is `distance` below the logit of another token."""
+    """Make a one-token answer whose logit is `distance` below the logit of another token."""
     logits = case.args[0].new_tensor([[[distance, 0.0], [0.0, 0.0]]])
     return logits, torch.tensor([[0, 1]]), torch.tensor([[False, True]])
 
@@ -110,7 +110,7 @@ PREFERENCE_LOSS = Exercise(
 
 
 def best_of_n(rewards, values):
-    """For each prompt, take the answer with the highest reward; return the mean true value of these answers."""
+    """For each prompt, take the answer with the highest reward, and return the mean true value of these answers."""
     return values.gather(1, rewards.argmax(1, keepdim=True)).mean()
 
 
@@ -184,7 +184,10 @@ DPO_LOSS = Exercise(
 
 
 def list_reward(said, right):
-    """Reward a list: 1 for each right animal, −1 for each other entry, divided by the number of right animals."""
+    """Reward a list.
+
+    It earns 1 for each right animal and −1 for each other entry, divided by the number of right animals.
+    """
     named = set(said) & set(right)
     return (len(named) - (len(said) - len(named))) / len(right)
 

@@ -1,4 +1,4 @@
-"""Exercises for lesson 09 on the policy gradient: REINFORCE, advantages in a group, PPO's clip, a KL estimate."""
+"""Exercises for lesson 09 on the policy gradient: REINFORCE, advantages in a group, PPO's clip, and a KL estimate."""
 
 import random
 from pathlib import Path
@@ -23,7 +23,7 @@ def lengths_to_mask(lengths, width):
 
 
 def log_probs(seed, *shape):
-    """Draw log-probabilities of tokens, none of them 0."""
+    """Draw log-probabilities of tokens, none of which are 0."""
     return -randn(seed, *shape).abs() - 0.05
 
 
@@ -147,7 +147,7 @@ CLIPPED_LOSS = Exercise(
 
 
 def k3(log_probs, reference_log_probs):
-    """Estimate the KL divergence from the reference at each drawn token: never negative, and right on average."""
+    """Estimate the KL divergence from the reference at each drawn token; it is never negative, and right on average."""
     log_ratio = reference_log_probs - log_probs
     return log_ratio.exp() - 1 - log_ratio
 

@@ -1,4 +1,4 @@
-"""Exercises for lesson 10: the cost of training, a robust loss, the best size for a budget, training for longer."""
+"""Exercises for lesson 10: the cost of training, a robust loss, the best size for a budget, and longer training."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""Exercises for lesson 11: choose by likelihood, compare two models, measure calibration, find a threshold."""
+"""Exercises for lesson 11: choose by likelihood, compare two models, measure calibration, and find a threshold."""
 
 import math
 import random
@@ -62,7 +62,7 @@ CHOOSE = Exercise(**TEXTS["choose"], reference=choose, cases=cases_choose, fault
 
 
 def p_value(first, second):
-    """Return the chance that fair coins would split the questions only one model gets right at least this unevenly."""
+    """Return the chance that fair coins split the questions that only one model gets right at least this unevenly."""
     better = sum(a and not b for a, b in zip(first, second))
     worse = sum(b and not a for a, b in zip(first, second))
     n, fewer = better + worse, min(better, worse)
@@ -74,7 +74,7 @@ def cases_p_value(seed):
     chance = random.Random(seed)
 
     def case(better, worse, both, neither, note=""):
-        """Make a case from four numbers of questions: only the first model right, only the second, both, or neither."""
+        """Make a case from how many questions only the first model gets right, only the second, both, or neither."""
         pairs = [(True, False)] * better + [(False, True)] * worse + [(True, True)] * both + [(False, False)] * neither
         chance.shuffle(pairs)
         first, second = zip(*pairs)

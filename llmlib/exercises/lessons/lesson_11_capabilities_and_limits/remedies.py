@@ -1,4 +1,4 @@
-"""Exercises for lesson 11 that work around limits: find documents, lengthen the context, call tools."""
+"""Exercises for lesson 11 that work around limits: find documents, lengthen the context, and call tools."""
 
 import math
 import random
@@ -58,7 +58,10 @@ def cases_bm25(seed):
         ),
         Case((["cat", "unicorn"], four, 1.5, 0.6), "a word that is not in any document"),
         Case((["unicorn"], four, 1.5, 0.75), "a query whose only word is not in any document"),
-        Case((["cat"], texts("category of the cats", "a cat", "cat cat cat"), 0.9, 0.4), "words that begin alike"),
+        Case(
+            (["cat"], texts("category of the cats", "a cat", "cat cat cat"), 0.9, 0.4),
+            "words with the same first letters",
+        ),
         Case((["Rose"], texts("the rose", "Rose slept", "a rose"), 1.5, 0.75), "words that differ in a capital letter"),
         Case(([], four, 1.5, 0.75), "an empty query"),
         Case((["cat", "sat"], texts("the cat sat"), 1.5, 0.75), "a single document"),
@@ -130,7 +133,7 @@ def calls_in(transcript):
 
 @dataclass(frozen=True)
 class Model:
-    """The base class for the scripted models: each takes a list, and raises an error if it is asked too often."""
+    """The base class of the scripted models. Each takes a list, and raises an error if it is asked too often."""
 
     turns: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 
@@ -245,7 +248,7 @@ def too_many_calls(call, case):
         return None
     return (
         f"With max_calls = {max_calls} you run tools {len(made)} time{'s' if len(made) != 1 else ''}. Do not make the "
-        "call that is one too many, even if you throw its result away: a call may send a letter."
+        "extra call, even if you throw its result away. A call may, for example, send a letter."
     )
 
 

@@ -1,4 +1,4 @@
-"""Better answers, learned from the model's own answers."""
+"""Teach the model better answers, using its own answers."""
 
 import torch
 
@@ -6,7 +6,7 @@ from llmlib.exercises.my_llm.template.training import fit
 
 
 def answer_log_probs(logits, ids, mask):
-    """Return the log-probability of each whole answer: the sum over its tokens, each given all tokens before it."""
+    """Return each whole answer's log-probability, the sum over its tokens of ln p(token | all tokens before it)."""
     each = logits[:, :-1].log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
     return (each * mask[:, 1:]).sum(1)
 
@@ -25,7 +25,8 @@ def reinforce_loss(log_probs, mask, rewards):
 def learn_by_reward(weights, logits_of, questions, answers_to, rounds, rate):
     """Follow the policy gradient: make the better answers of a group likelier. Return weights and mean rewards.
 
-    answers_to(question, weights) draws a group: the ids (a row for each answer), the mask of the answers, the rewards.
+    answers_to(question, weights) draws a group, which consists of the ids (a row for each answer), the mask of the
+    answers, and the rewards.
     """
     earned = []
 

@@ -1,4 +1,4 @@
-"""Attention: queries, keys, values, heads, positions."""
+"""Compute attention: queries, keys, values, heads and positions."""
 
 import math
 
@@ -39,7 +39,7 @@ def rotate(x, cos, sin):
 
 
 def turns(n_tokens, d_head, theta):
-    """Return the cosines and sines for `rotate`, with axes for batch and head: 1, 1, seq, d_head."""
+    """Return the cosines and sines for `rotate`, with axes for batch and head (1, 1, seq, d_head)."""
     angles = torch.arange(n_tokens)[:, None] * theta ** (-torch.arange(0, d_head, 2) / d_head)
     angles = angles.repeat(1, 2)[None, None]
     return angles.cos(), angles.sin()

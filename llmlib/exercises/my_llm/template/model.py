@@ -1,4 +1,4 @@
-"""The blocks and the model around them."""
+"""Run the blocks, and the model around them."""
 
 from collections import namedtuple
 
@@ -33,7 +33,7 @@ def swiglu_mlp(x, gate, up, down):
 
 
 def attention_part(x, query, key, value, output, n_heads, cos, sin):
-    """Compute what attention adds to the stream: call the module with these matrices instead of its own."""
+    """Compute what attention adds to the stream by calling the module with these matrices instead of its own."""
     with torch.device("meta"):  # its own matrices are not used, so they need no numbers
         module = MultiHeadAttention(x.shape[-1], n_heads, n_heads * key.shape[0] // query.shape[0])
     matrices = {"query.weight": query, "key.weight": key, "value.weight": value, "output.weight": output}

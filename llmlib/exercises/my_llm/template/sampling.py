@@ -1,4 +1,4 @@
-"""From logits to text."""
+"""Turn logits into text."""
 
 import math
 
@@ -7,7 +7,10 @@ import torch.nn.functional as F
 
 
 def penalise_repetition(logits, ids, penalty):
-    """Lower the logits of tokens in the same row of ids: divide positive ones by the penalty, multiply others by it."""
+    """Lower the logits of tokens in the same row of ids.
+
+    Divide positive logits by the penalty, and multiply the others by it.
+    """
     seen = torch.zeros_like(logits, dtype=torch.bool).scatter_(-1, ids, True)
     return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
 
@@ -33,7 +36,7 @@ def draw(probabilities, u):
 
 
 def continuation(read, choose, ids, us, end):
-    """Return the new ids after a prompt: one for each u, up to the end token. The model reads each token only once."""
+    """Return the new ids after a prompt, one for each u, up to the end token. The model reads each token only once."""
     logits, cache = read(ids, None)
     new = []
     for u in us:
@@ -46,7 +49,10 @@ def continuation(read, choose, ids, us, end):
 
 
 def write(logits_of, ids, us, end, temperature, top_p, penalty):
-    """Write new ids: apply penalty, temperature and top-p, then draw. The cache is just the text: simple, but slow."""
+    """Write new ids, applying penalty, temperature and top-p before each draw.
+
+    The only cache is the text, which is simple, but slow.
+    """
 
     def read(new, text):
         text = [*(text or []), *map(int, new)]

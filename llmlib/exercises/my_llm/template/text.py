@@ -1,4 +1,4 @@
-"""Bytes, the pairs that were merged, and a real model's ids."""
+"""Turn text into bytes, merged pairs, and a real model's ids."""
 
 import re
 from collections import Counter, namedtuple
@@ -52,7 +52,7 @@ Tokenizer = namedtuple("Tokenizer", "merges numbers special pattern")
 
 
 def tokenize(text, tokenizer):
-    """Return the model's numbers for a text: cut it at special tokens, cut the rest into pieces, encode each piece."""
+    """Return the model's numbers for a text: cut it at special tokens, split up the rest, and encode each piece."""
     ids, signs = [], "|".join(map(re.escape, tokenizer.special))
     for part in re.split(f"({signs})", text) if signs else [text]:
         if part in tokenizer.special:

@@ -1,4 +1,4 @@
-"""Batches, the loss, and AdamW's steps."""
+"""Make batches, compute the loss, and take AdamW's steps."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 
 def windows(ids, starts, seq_len):
-    """Cut windows of `seq_len` ids from a text; return them and their targets, the same windows one id later."""
+    """Cut windows of `seq_len` ids from a text. Return them and their targets, which are the windows one id later."""
     both = torch.stack([ids[start : start + seq_len + 1] for start in starts])
     return both[:, :-1], both[:, 1:]
 
@@ -18,7 +18,7 @@ def next_token_loss(logits, targets):
 
 
 def learning_rate_at(step, steps, warmup, peak):
-    """Return the learning rate for a step: a straight line up to `peak`, then half a cosine wave down to 0."""
+    """Return a step's learning rate, which rises in a straight line to `peak` and falls to 0 in half a cosine wave."""
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
@@ -31,14 +31,14 @@ def clip_together(gradients, limit):
 
 
 def adamw_step(w, gradient, m, v, t, lr):
-    """Take one step of AdamW: return the new weights, and both running averages."""
+    """Take one step of AdamW, and return the new weights and both running averages."""
     m, v = 0.9 * m + 0.1 * gradient, 0.95 * v + 0.05 * gradient**2
     m_full, v_full = m / (1 - 0.9**t), v / (1 - 0.95**t)
     return w - lr * 0.1 * w - lr * m_full / (v_full.sqrt() + 1e-8), m, v
 
 
 def fit(weights, loss_of, batches, rates, limit):
-    """Take one AdamW step for each batch, at that step's rate; return the new weights and the losses."""
+    """Take one AdamW step for each batch, at that step's rate, and return the new weights and the losses."""
     averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
     for t, (batch, rate) in enumerate(zip(batches, rates), start=1):
         weights = [w.detach().requires_grad_() for w in weights]
@@ -52,7 +52,7 @@ def fit(weights, loss_of, batches, rates, limit):
 
 
 def weight_shapes(config):
-    """Return a dictionary from the name of each weight to its shape."""
+    """Return a dictionary that maps the name of each weight to its shape."""
     width, d_kv, d_mlp = config.d_model, config.n_kv_heads * config.d_head, config.d_mlp
     in_block = {"attention_norm": (width,), "mlp_norm": (width,)}
     in_block |= dict.fromkeys(("attention.query", "attention.output"), (width, width))
@@ -63,7 +63,10 @@ def weight_shapes(config):
 
 
 def first_weight(name, shape, n_layers, draw):
-    """Return initial values: ones for a norm, else small random numbers, smaller if the weight adds to the stream."""
+    """Return the initial values of a weight.
+
+    They are ones for a norm, and otherwise small random numbers, which are smaller if the weight adds to the stream.
+    """
     if len(shape) == 1:
         return torch.ones(shape)
     adds = name.endswith(("attention.output.weight", "mlp.down.weight"))
@@ -71,7 +74,7 @@ def first_weight(name, shape, n_layers, draw):
 
 
 def learn(weights, logits_of, batches, rates):
-    """Run `fit` on a dictionary of named weights; return the list of new weights, in the same order, and the losses."""
+    """Run `fit` on a dictionary of named weights. Return the list of new weights, in the same order, and the losses."""
 
     def loss_of(values, batch):
         return next_token_loss(logits_of(batch[0], dict(zip(weights, values))), batch[1])

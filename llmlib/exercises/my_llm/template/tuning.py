@@ -22,7 +22,7 @@ def answer_mask(ids, assistant, end):
 
 
 def targets(ids, mask):
-    """Return the inputs and their targets: the next token where the model should learn it, −100 elsewhere."""
+    """Return inputs and targets. A target is the next token where the model should learn it, and −100 elsewhere."""
     return ids[:, :-1], ids[:, 1:].masked_fill(~mask[:, 1:], -100)
 
 
@@ -32,7 +32,7 @@ def merged(w, a, b, alpha):
 
 
 def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
-    """Tune with LoRA, and return the named matrices with their detours merged in, and the losses."""
+    """Tune with LoRA. Return the named matrices, with their detours merged in, and the losses."""
     rows = [targets(ids[None], answer_mask(ids, *signs)[None]) for ids in conversations]
     detours = {}
     for name in names:

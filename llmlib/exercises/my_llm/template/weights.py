@@ -1,4 +1,4 @@
-"""Other people's weights and vocabularies."""
+"""Read other people's weights and vocabularies."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Draws the charts of runs in a static picture, one large chart with small charts beside it, as chart.mjs does."""
+"""Draw the charts of runs in a static picture, with small charts beside one large chart, as chart.mjs does."""
 
 import math
 import textwrap
@@ -150,7 +150,7 @@ def domain(values: np.ndarray, from_zero: bool) -> tuple[float, float]:
 
 
 def ticks(low: int | float, high: int | float, about: int) -> list[float]:
-    """Choose round numbers from `low` to `high`; `about` says roughly how many.
+    """Choose roughly `about` round numbers from `low` to `high`.
 
     >>> ticks(0, 1000, 5), ticks(1.9, 4.1, 3)
     ([0.0, 200.0, 400.0, 600.0, 800.0, 1000.0], [2.0, 3.0, 4.0])

@@ -1,4 +1,4 @@
-"""Curves that stay small however long a run is; `unpackCurves` in curves.mjs reads them."""
+"""Store curves in a form that stays small however long a run is; `unpackCurves` in curves.mjs reads them."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ MOST = 1024  # points of a curve: more than a screen can show
 
 
 class Curve:
-    """A curve of at most `MOST` points; to stay within this limit, every two neighbouring points become one.
+    """A curve of at most `MOST` points; to stay within this limit, it merges every two neighbouring points into one.
 
     A point stores its first and last steps and, for each value, the mean, the lowest and the highest, so that a single
     spike among 100,000 steps still shows. Adding a step takes the same time at any length.
@@ -79,8 +79,10 @@ class Curve:
         return self._values[2, :, : self.n]
 
     def pack(self) -> bytes:
-        """Pack the curve, little-endian: u4 points, steps per point, values, first and last steps; f4 seconds, means,
-        lows, highs. Lows and highs are left out as long as each point is one step.
+        """Pack the curve, little-endian.
+
+        First come the numbers of points, of steps per point and of values, then the first and the last steps (u4), the
+        seconds, means, lows and highs (f4). Lows and highs are left out as long as each point is one step.
         """
         head = np.array([self.n, self.width, len(self.mean)], "<u4")
         whole = [self.mean] if self.width == 1 else [self.mean, self.low, self.high]

@@ -20,11 +20,11 @@ COSTS = 200  # wait at least this many times as long as the last update took
 class RunsView(View):
     """A view of runs, stored as plain numbers. Subclasses define `values`, a `log` that calls `took`, and `_show_more`.
 
-    `runs` holds for each run: `name`, `state` (one of `STATES`), `step` and the planned `steps` (0: unknown), `begun`
+    For each run, `runs` holds `name`, `state` (one of `STATES`), `step` and the planned `steps` (0 if unknown), `begun`
     (the step before its first), `seconds` of computing, `words` (why the run failed), `in_cell` (a cell's loop takes
     the steps, so the kernel cannot answer buttons), and the numbers of the last step. `curves` holds the bytes of two
-    `Curve`s per run: the values at its steps, and the values that are drawn dashed. `place` is where the reader looks.
-    The kernel holds all of this, so a page that is opened again finds the run still going.
+    `Curve`s per run: the values at its steps, and the values that are drawn dashed. `place` is where the reader is
+    looking. The kernel holds all of this, so a page that is opened again finds the run still going.
 
     The owner of the runs handles the acts "resume", "pause" and "stop", each with the number of a `run` (see
     `llmlib.explore.shared.live_runs`).
