@@ -1,8 +1,8 @@
-"""llmlib is the library of a course on how large language models work.
+"""llmlib is the library behind a course on how large language models work.
 
-Names are loaded on first use, so `import llmlib` is quick, and torch is imported only when a part needs it. The folders
-follow the order of the lessons: first `files`, `tokenization`, `embeddings`, `attention` and `transformer`, then
-`pretrained`, `interpret`, `corpora`, `training`, `sampling`, `chat`, `finetuning`, `preferences`, `evaluation` and
+Names are loaded on first use, so `import llmlib` is quick, and torch is imported only when something needs it. The
+folders follow the order of the lessons: first `files`, `tokenization`, `embeddings`, `attention` and `transformer`,
+then `pretrained`, `interpret`, `corpora`, `training`, `sampling`, `chat`, `finetuning`, `preferences`, `evaluation` and
 `retrieval`. Two more folders build on these: `explore` (live models in `widgets`) and `exercises`.
 """
 

@@ -57,7 +57,7 @@ def attention_scores(
 ) -> Float[Tensor, "*batch query key"]:
     """Score how well each query matches each key, as q·k / √d_head (Vaswani et al., 2017, section 3.2.1).
 
-    The tensors may have any leading axes, such as heads and batches.
+    The tensors may have any number of leading axes, for example for batches and heads.
 
     >>> q = k = torch.ones(1, 4)
     >>> attention_scores(q, k)
@@ -71,7 +71,7 @@ def attention_pattern(
 ) -> Float[Tensor, "*batch query key"]:
     """Apply softmax to the scores of the keys that the mask allows.
 
-    All other keys get a weight of 0. If the mask allows a query no keys, all its weights are 0.
+    All other keys get a weight of 0. If the mask allows no keys for a query, all of that query's weights are 0.
 
     >>> attention_pattern(torch.zeros(2, 2), causal_mask(2, 2))
     tensor([[1.0000, 0.0000],
@@ -91,7 +91,7 @@ def scaled_dot_product_attention(
 ) -> Float[Tensor, "*batch query d_value"]:
     """Compute attention in three lines of code: softmax(q·kᵀ / √d_head) · v (Vaswani et al., 2017, equation 1).
 
-    The tensors may have any leading axes, such as heads and batches.
+    The tensors may have any number of leading axes, for example for batches and heads.
 
     >>> v = torch.tensor([[1.0], [3.0]])
     >>> scaled_dot_product_attention(torch.zeros(2, 1), torch.zeros(2, 1), v, causal_mask(2, 2))
@@ -103,7 +103,7 @@ def scaled_dot_product_attention(
 
 
 def split_heads(x: Float[Tensor, "batch seq width"], n_heads: int) -> Float[Tensor, "batch head seq d_head"]:
-    """Cut each vector into `n_heads` pieces of equal width, one for each head.
+    """Split each vector into `n_heads` pieces of equal width, one for each head.
 
     >>> split_heads(torch.arange(4.0).reshape(1, 1, 4), n_heads=2)
     tensor([[[[0., 1.]],
@@ -124,7 +124,7 @@ def _check_whole(n_heads: int) -> None:
 
 
 def merge_heads(z: Float[Tensor, "batch head seq d_head"]) -> Float[Tensor, "batch seq width"]:
-    """Put the heads' vectors side by side again, which undoes `split_heads`.
+    """Concatenate the heads' vectors, which undoes `split_heads`.
 
     >>> merge_heads(torch.tensor([[[[0.0, 1.0]], [[2.0, 3.0]]]]))
     tensor([[[0., 1., 2., 3.]]])
@@ -322,7 +322,7 @@ class Attention(Observed):
 def _hiding(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """Return a tensor that is 0 where the mask is True and -inf elsewhere.
 
-    Adding this tensor to the scores is quicker than filling them.
+    Adding this tensor to the scores is faster than overwriting the masked scores.
     """
     return torch.zeros(mask.shape, dtype=dtype).masked_fill(~mask, float("-inf"))
 

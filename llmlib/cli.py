@@ -58,8 +58,8 @@ def download(
 ) -> None:
     """Download everything that the lessons need (about 100 MB).
 
-    After that, the lessons need no network. Files that are already here stay as they are. The exit code is 1 if a
-    download fails.
+    After that, the lessons work offline. Files that you already have stay as they are. The exit code is 1 if a download
+    fails.
     """
     from llmlib.materials import bring, megabytes, missing
 
@@ -89,7 +89,7 @@ def mine(
         bool, typer.Option("--yes", help="With --check: run the file without asking, whoever wrote it.")
     ] = False,
 ) -> None:
-    """Write your own LLM to one file that needs only torch.
+    """Write your own LLM to a single file that needs only torch.
 
     Your parts are the ones that passed `check` in the lessons; parts that you have not built yet are borrowed from
     llmlib. A file that you have changed by hand is left as it is. The exit code is 1 if the file cannot be written, or

@@ -1,4 +1,4 @@
-"""Work out from its config what a model costs, in parameters, floating-point operations and memory."""
+"""Calculate a model's cost in parameters, floating-point operations and memory from its config."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Costs:
 
     @property
     def training_bytes(self) -> int:
-        """The number of bytes that a training step needs in memory."""
+        """The number of bytes of memory that a training step needs."""
         return self.weight_bytes + self.gradient_bytes + self.optimizer_bytes + self.activation_bytes + self.logit_bytes
 
 
@@ -40,11 +40,11 @@ def count(
 ) -> Costs:
     """Count a model's parameters, FLOPs and memory for `batch` texts of `seq_len` tokens (default: `max_seq_len`).
 
-    The numbers for the parameters and the cache are exact. The FLOPs count the matrix products, with attention over all
-    `seq_len` keys (a causal kernel can save up to half of the attention; torch's `FlopCounterMode` counts the same
-    way). The activations are the values that `Transformer` keeps for the backward pass with torch's fused attention.
-    Raises `ValueError` for sizes that are not positive, or for a `seq_len` beyond `max_seq_len`. Source for the rule "6
-    FLOPs per parameter and token": Kaplan et al. (2020), section 2.1.
+    The numbers for the parameters and the cache are exact. The FLOPs are those of the matrix products, with attention
+    over all `seq_len` keys (a causal kernel can save up to half of the attention; torch's `FlopCounterMode` counts the
+    same way). The activations are the values that `Transformer` keeps for the backward pass with torch's fused
+    attention. Raises `ValueError` for sizes that are not positive, or for a `seq_len` beyond `max_seq_len`. Source for
+    the rule "6 FLOPs per parameter and token": Kaplan et al. (2020), section 2.1.
 
     >>> gpt2 = TransformerConfig(
     ...     50257, 1024, 768, n_layers=12, n_heads=12, qkv_bias=True, output_bias=True, mlp_bias=True
@@ -109,7 +109,7 @@ def activations(config: TransformerConfig) -> int:
 
     Each block needs the following: the input and output of both norms (RMSNorm also keeps its result before the
     weight); queries, keys and values, as they enter attention, and the result of attention; and in the MLP each value
-    that goes into a nonlinearity, a product of two activations, or a matrix.
+    that is an input to a nonlinearity, to a product of two activations, or to a matrix.
     """
     c = config
     d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head

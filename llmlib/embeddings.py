@@ -1,7 +1,7 @@
 """Encode positions, and explore the geometry of embedding tables with neighbours, analogies and projections.
 
-Token embeddings and learned positions are plain `torch.nn.Embedding` tables; lesson 02 shows that they do nothing but
-look up a row.
+Token embeddings and learned positions are plain `torch.nn.Embedding` tables; lesson 02 shows that all they do is look
+up a row.
 """
 
 import math
@@ -44,7 +44,7 @@ def nearest(
 ) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
     """Return the ids and similarities of the `k` rows most similar to `query`, with the most similar first.
 
-    `by` is "cosine", "dot" (the dot product) or "distance" (then the similarity is minus the distance).
+    `by` is "cosine", "dot" (the dot product) or "distance" (in that case, the similarity is the negative distance).
     `exclude` lists rows to leave out. Returns fewer than `k` rows if the table is too short. Raises `ValueError` for
     any other `by`.
 
@@ -73,7 +73,7 @@ def analogy(
 ) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
     """Answer "a is to b as c is to …": return the ids and cosines of the rows nearest to b − a + c, except a, b and c.
 
-    The rows are scaled to length 1 first, so that only directions count.
+    The rows are scaled to length 1 first, so that only their directions matter.
     Source: Mikolov et al. (2013), "Linguistic Regularities in Continuous Space Word Representations", section 4.
 
     >>> table = torch.tensor([[1.0, 0.0], [1.0, 1.0], [-1.0, 0.0], [-0.4, 0.9], [0.1, -1.0]])
@@ -91,8 +91,8 @@ def project(
 
     The second result is each direction's share of the variance. This is principal component analysis: the directions
     are the eigenvectors of the covariance, with the largest eigenvalue first. A direction and its opposite are equally
-    good; we take the one whose largest entry is positive. Raises `ValueError` if `dims` is larger than the width of the
-    vectors.
+    good; we choose the one whose largest entry is positive. Raises `ValueError` if `dims` is larger than the width of
+    the vectors.
 
     >>> points, share = project(torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), dims=1)
     >>> points.round(decimals=3).flatten().tolist(), share.tolist()
@@ -251,10 +251,10 @@ def linear_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
 def ntk_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
     """Return divisors that slow down the slowest rotation by `factor`, the fastest not at all, and the rest in between.
 
-    Fast rotations tell neighbours apart, so they stay as they are. Slow rotations show where in a long text a position
-    is, and only slow rotations would reach angles that the model has never seen. This is the same as multiplying the
-    base theta by factor^(d_head / (d_head - 2)). Source: bloc97 (2023), "NTK-Aware Scaled RoPE", as described in Peng
-    et al. (2023), "YaRN", section 3.1. Raises `ValueError` for a factor below 1.
+    Fast rotations distinguish neighbouring positions, so they stay as they are. Slow rotations show where in a long
+    text a position is, and only slow rotations would reach angles that the model has never seen. This is the same as
+    multiplying the base theta by factor^(d_head / (d_head - 2)). Source: bloc97 (2023), "NTK-Aware Scaled RoPE", as
+    described in Peng et al. (2023), "YaRN", section 3.1. Raises `ValueError` for a factor below 1.
 
     >>> [round(divisor, 2) for divisor in ntk_rope_factors(8, 8.0)]
     [1.0, 2.0, 4.0, 8.0]

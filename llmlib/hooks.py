@@ -14,8 +14,8 @@ HookFunction = Callable[[Tensor], Tensor | None]
 class HookPoint(nn.Module):
     """A named point that passes values on unchanged until you hook a function to it.
 
-    The function gets the value; if it returns anything but `None`, the result replaces the value. The idea comes from
-    TransformerLens (Nanda and Bloom, 2022).
+    The function is called with the value; if it returns anything but `None`, the result replaces the value. The idea
+    comes from TransformerLens (Nanda and Bloom, 2022).
 
     >>> import torch
     >>> point = HookPoint()
@@ -51,7 +51,7 @@ class HookPoint(nn.Module):
 
 
 class Observed(nn.Module):
-    """A module whose hook points are quick to reach.
+    """A module in which hook points can be looked up quickly.
 
     torch looks for a child module only after everything else has failed, which takes ten times as long as finding an
     attribute. A model goes through hundreds of hook points per token, so here they are also stored as attributes.
@@ -97,8 +97,8 @@ def hooked(hooks: Sequence[tuple[HookPoint, HookFunction]]) -> Iterator[None]:
 def unhooked(module: Module) -> Module:
     """Return a second module that shares all weights and buffers with the first, but has no hooks.
 
-    A hook on one module does nothing in the other, so two threads can look into one model at once. If you train one,
-    you train both. If you later replace a submodule of one module, the other module keeps the old submodule.
+    A hook on one module does nothing in the other, so two threads can look into one model at the same time. If you
+    train one, you train both. If you later replace a submodule of one module, the other module keeps the old submodule.
 
     >>> import torch
     >>> block = nn.Sequential(nn.Linear(2, 2), HookPoint())

@@ -51,7 +51,7 @@ def rms_norm(
 ) -> Float[Tensor, "*axes width"]:
     """Divide x by √(mean of x² + eps), and multiply the result by `weight`.
 
-    Without a `weight`, every vector gets a length of √width.
+    Without a `weight`, every vector ends up with a length of √width.
 
     Source: Zhang and Sennrich (2019), "Root Mean Square Layer Normalization".
 

@@ -16,11 +16,11 @@ def linear(
 ) -> Float[Tensor, "*rows d_out"]:
     """Compute the same as `F.linear`, but faster for a single row on the CPU.
 
-    Generation sends one row at a time through every weight matrix, and most of the time goes into reading the weights.
+    Generation sends one row at a time through every weight matrix, and most of the time is spent reading the weights.
     torch multiplies a float32 row by a matrix on one core. If we cut the matrix into as many pieces as there are
-    threads, it becomes a batch of smaller matrices, which all cores read at once. A bfloat16 or float16 row goes to
-    oneDNN, which rearranges all the weights before each product; torch's kernel, which we use, reads the weights as
-    they are.
+    threads, it becomes a batch of smaller matrices, which all cores read at once. By default, torch passes a bfloat16
+    or float16 row to oneDNN, which rearranges all the weights before each product; we use torch's own kernel, which
+    reads the weights as they are.
 
     >>> linear(torch.ones(1, 3), torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]]))
     tensor([[6., 1.]])

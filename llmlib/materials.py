@@ -1,6 +1,6 @@
 """List everything that the lessons download.
 
-`llmlib download` fetches all of it; after that, the lessons need no network.
+`llmlib download` fetches all of it; after that, the lessons work offline.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ def missing() -> list[Material]:
 
 
 def megabytes(materials: Iterable[Material]) -> str:
-    """Return the total size of the materials in words.
+    """Return the total size of the materials as text.
 
     >>> megabytes(MATERIALS)
     'about 100 MB'

@@ -1,8 +1,8 @@
-"""Check settings that are stored in frozen dataclasses, whose annotations say what the fields may hold.
+"""Check settings that are stored in frozen dataclasses, whose annotations say what the fields may contain.
 
-Call `check_fields` from `__post_init__`, so that settings from Python, TOML and other files are checked alike;
-`from_mapping` makes a dataclass from names and values. Limits go next to the type:
-`steps: Annotated[int, AT_LEAST_1] = 1000`.
+Call `check_fields` from `__post_init__`, so that settings from Python, TOML and other files are all checked in the same
+way; `from_mapping` makes a dataclass from names and values. Limits go next to the type: `steps: Annotated[int,
+AT_LEAST_1] = 1000`.
 """
 
 import dataclasses
@@ -92,7 +92,7 @@ def checked(name: str, value: Any, kind: Any) -> Any:
 
 
 def expected(kind: Any) -> str:
-    """Say what values a type annotation expects.
+    """Describe the values that a type annotation allows.
 
     >>> expected(int | float), expected(tuple[float, float]), expected(str | list[str])
     ('a number', '2 numbers', 'a string or a list of strings')

@@ -1,9 +1,9 @@
-"""Give all plots the same look: quiet, legible in light and dark and with colour blindness, and described in words.
+"""Make all plots look alike: plain, legible in light and dark themes and with colour blindness, and described in words.
 
 The colours follow Okabe and Ito (2008), darkened until each has a contrast of 3 : 1 with white. No single text colour
 is readable both on white and on JupyterLab's dark grey (there is not enough contrast between the two for 4.5 : 1 with
-both). So there is one picture, on white, and a dark theme inverts its lightness and keeps its hues: white becomes the
-dark grey of the page. A code host ignores the style sheet and shows the picture as it is.
+both). So each plot is a single picture on white, and a dark theme inverts its lightness and keeps its hues: white
+becomes the dark grey of the page. A code host ignores the style sheet and shows the picture as it is.
 """
 
 import base64
@@ -61,7 +61,8 @@ def show_plot(alt: str, figure: "Figure | None" = None, place: "DisplayHandle | 
 
     `figure` is the current figure by default, and is closed afterwards, as with `plt.show()`. With a `place`, which
     `IPython.display.display(…, display_id=True)` returns, the plot replaces the output there, so a curve can grow while
-    you watch. Raises `ValueError` for a sentence with fewer than 20 characters: "a plot" says nothing.
+    you watch. Raises `ValueError` for a sentence with fewer than 20 characters, because a description such as "a plot"
+    says nothing.
     """
     import matplotlib.pyplot as plt
     from IPython.display import display
@@ -97,8 +98,8 @@ def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
 def label_points(axes: "Axes", points: Any, labels: Sequence[str], fontsize: float = 9) -> None:
     """Write a label next to each point, clear of other labels and points; a thin line leads to a more distant label.
 
-    `points` are rows of x and y. Call this last, because if limits change afterwards, the points move under the labels.
-    A label is left out if there is no room for it inside the axes within 100 pixels.
+    `points` are rows of x and y. Call this last, because a label may cover another label or point if the axis limits
+    change afterwards. A label is left out if there is no room for it inside the axes within 100 pixels.
 
     >>> import matplotlib.pyplot as plt
     >>> figure, axes = plt.subplots()

@@ -21,7 +21,7 @@ from llmlib.linear import Linear, linear
 class Block(Observed):
     """One layer, in which attention moves information between positions, and the MLP works at each position.
 
-    Both add their results to the residual stream.
+    Attention and the MLP both add their results to the residual stream.
 
     `seed` and `device` mean the same as in `Transformer`, and `forward` works as in `Attention`, so you can also use a
     block on its own.
@@ -61,7 +61,7 @@ class Block(Observed):
 
 
 class Cache:
-    """A model's memory of a text, with a `KVCache` per layer, how many positions are filled, and which are padding."""
+    """A model's memory of a text: a `KVCache` per layer, the number of filled positions, and where the padding is."""
 
     def __init__(
         self,
@@ -158,9 +158,10 @@ class Transformer(Observed):
 
         With a `cache`, `ids` continue the cached text, and are added to the cache. `attention_mask` is True (or 1) at
         real tokens and False at padding (on the left, so that texts of different lengths end at the same position).
-        Raises `ValueError` for no ids, ids outside the vocabulary (on a CPU), more ids than fit into the context, wrong
-        shapes, or tensors that are not on the model's device. `torch.compile`, `torch.export` and `torch.onnx.export`
-        take the model as it is; a graph cannot look at ids, so it does not check that the ids are in the vocabulary.
+        Raises `ValueError` for an empty input, ids outside the vocabulary (on a CPU), more ids than fit into the
+        context, wrong shapes, or tensors that are not on the model's device. `torch.compile`, `torch.export` and
+        `torch.onnx.export` take the model as it is; a graph cannot look at ids, so it does not check that the ids are
+        in the vocabulary.
         """
         start = cache.length if cache else 0
         if not isinstance(ids, Tensor):

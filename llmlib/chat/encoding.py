@@ -39,9 +39,9 @@ def encode_chat_with_mask(tokenizer: Tokenizer, messages: Sequence[Message]) -> 
 
     The mask is True for every token that contains some of what the assistant says, and for the token that ends its
     turn, because the model has to write these itself. It is False for the header of the turn, which the model is given.
-    If the template marks the answer with `{% generation %}` and `{% endgeneration %}`, we use these marks. Otherwise we
-    work out where the answers are: an answer begins where the text that asks for it ends, and ends with the first end
-    token after that (or, if the tokenizer has no end tokens, with the last special token of the turn).
+    If the template marks the answers with `{% generation %}` and `{% endgeneration %}`, we use these marks. Otherwise
+    we work out where the answers are: an answer begins where the text that asks for it ends, and ends with the first
+    end token after that (or, if the tokenizer has no end tokens, with the last special token of the turn).
 
     Raises the same errors as `encode_chat`, and `ValueError` for a conversation where user and assistant do not take
     turns (see `check_turns`), and for a template that does not show where its answers are.
@@ -92,11 +92,11 @@ def check_turns(messages: Sequence[Message]) -> None:
 
 
 def with_chat_template(tokenizer: Tokenizer, template: str) -> Tokenizer:
-    """Return a copy of this tokenizer with another chat template, such as `CHATML`.
+    """Return a copy of this tokenizer with a different chat template, such as `CHATML`.
 
     The token that ends an answer in the template becomes an end token (the first in `eos_ids`). Raises `ValueError` for
     a template that does not work, or that writes a `<|name|>` that is not one of the tokenizer's special tokens,
-    because such a name would be ordinary text, which anybody can type.
+    because such a name would be ordinary text that anybody can type.
     """
     missing = sorted(set(re.findall(r"<\|\w+\|>", template)) - tokenizer.special_tokens.keys())
     if missing:

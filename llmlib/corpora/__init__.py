@@ -1,8 +1,8 @@
 """Provide training texts (TinyTales, which a program writes, and real texts), tokens on disk, and batches of tokens.
 
-`tinytales` is the course's own little world. `texts` loads Shakespeare, Python's source and your own files. `datasets`
-turns texts into training batches, `reading` makes endless batches of stories with exercises, and `measures` scores how
-well a text holds together. (These three need torch.) `ngrams` shows how far you can get just by counting.
+`tinytales` is the course's own little world. `texts` loads Shakespeare, Python's own source code and your own files.
+`datasets` turns texts into training batches, `reading` makes endless batches of stories with exercises, and `measures`
+scores how well a text holds together. (The last three need torch.) `ngrams` shows how far you can get just by counting.
 """
 
 from llmlib.corpora.texts import CorpusError, from_files, python_stdlib, stream_files, tiny_shakespeare

@@ -1,4 +1,4 @@
-"""Keep tokens on disk, and draw random windows of them as training batches."""
+"""Store tokens on disk, and draw random windows from them as training batches."""
 
 import operator
 import zlib
@@ -42,7 +42,7 @@ class TokenDataset:
 
     The file may be larger than memory, and opens instantly. It is a one-dimensional ``.npy`` array of uint16
     (vocabularies up to 65,536) or uint32, which ``numpy.load`` can read too. Raises ``DatasetError`` if the file is
-    missing or has another format, or if the tokens in memory are not one row of whole numbers.
+    missing or in a different format, or if the tokens in memory are not a single row of whole numbers.
 
     >>> import tempfile
     >>> from llmlib.tokenization import CharTokenizer
@@ -62,7 +62,7 @@ class TokenDataset:
 
     @property
     def where(self) -> str:
-        """The dataset's name in messages."""
+        """The dataset's name, as it appears in messages."""
         return str(self.path) if self.path else "The dataset in memory"
 
     def __len__(self) -> int:
@@ -77,7 +77,7 @@ class TokenDataset:
         return TokenDataset, (self.path or np.asarray(self.tokens), self.vocab_size)
 
     def fingerprint(self) -> str:
-        """Return the number of tokens and a checksum of at most a million of them, to notice when the data changes.
+        """Return the number of tokens and a checksum of at most a million of them, so that we notice if they change.
 
         >>> TokenDataset([1, 2, 3]).fingerprint()
         '3 tokens, 2bcb8d87'

@@ -24,7 +24,7 @@ def words_of(text: str) -> list[str]:
 
 
 def tale_names() -> set[str]:
-    """Return the names of all villagers and visitors of TinyTales, in lower case."""
+    """Return the names of all villagers and visitors in TinyTales, in lower case."""
     return {character.name.lower() for character in (*villagers(), *newcomers())}
 
 
@@ -42,8 +42,9 @@ def mentions(text: str) -> list[tuple[bool, set[str]]]:
 def names_kept(texts: Sequence[str], names: Collection[str], others: Sequence[str] | None = None) -> float:
     """Return the share of names in a text's second half that are known from its first half, or were introduced since.
 
-    `names` must be in lower case. With `others`, the first halves of those texts count instead; if you pass unrelated
-    texts, you get the share that is kept by chance. Raises `ValueError` if there are not as many `others` as `texts`.
+    `names` must be in lower case. With `others`, the first halves of those texts are used instead; if you pass
+    unrelated texts, you get the share that is kept by chance. Raises `ValueError` if there are not as many `others` as
+    `texts`.
 
     >>> names_kept(["Pip saw Luna there. Luna saw Odo there"], {"pip", "luna", "odo"})
     0.5
@@ -62,7 +63,7 @@ def names_kept(texts: Sequence[str], names: Collection[str], others: Sequence[st
 
 
 def spelled(texts: Sequence[str], known: Collection[str]) -> float:
-    """Return the share of words that are known. The last word of each text may be cut off, so it does not count.
+    """Return the share of words that are known. The last word of each text may be cut off, so it is left out.
 
     >>> spelled(["the cat sat wrongly", "teh cat sa"], {"the", "cat", "sat"})
     0.8
@@ -89,7 +90,7 @@ def is_long_enough(sentence: str) -> bool:
 def share_known(texts: Sequence[str], known: Sequence[str]) -> float:
     """Return the share of sentences of five words or more that occur word for word in the known texts.
 
-    How much of a new text is old? A model may have learned these sentences by heart.
+    How much of a new text is old? A model may have memorised these sentences.
 
     >>> share_known(["Pip ran to the old mill. Luna sang him a song."], ["Odo slept. Pip ran to the old mill."])
     0.5
@@ -100,11 +101,11 @@ def share_known(texts: Sequence[str], known: Sequence[str]) -> float:
 
 
 class Judge:
-    """Judges sentences by the mean surprise per token of a real language model, given the text before them.
+    """Judges sentences by a real language model's mean surprise per token, given the text before them.
 
-    `model` maps ids (batch, seq) to logits (batch, seq, vocab), as `load_pretrained("smollm2-135m-instruct")` does. A
-    sentence counts as grammatical if the judge finds it no stranger than `limit`, which a tenth of real sentences
-    exceed.
+    `model` maps ids (batch, seq) to logits (batch, seq, vocab), as the model from
+    `load_pretrained("smollm2-135m-instruct")` does. A sentence counts as grammatical if its strangeness is at most
+    `limit`, a score that 10% of real sentences exceed.
     """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
@@ -135,7 +136,7 @@ class Judge:
 
 
 def limit(strangeness: Sequence[float]) -> float:
-    """Return the strangeness that a tenth of real sentences exceed. Raises `ValueError` if there are no sentences.
+    """Return the strangeness score that 10% of real sentences exceed. Raises `ValueError` if there are no sentences.
 
     >>> limit([float(value) for value in range(20)])
     17.0
@@ -146,7 +147,7 @@ def limit(strangeness: Sequence[float]) -> float:
 
 
 def share_below(strangeness: Sequence[float], limit: float) -> float:
-    """Return the share of sentences that are no stranger than the limit.
+    """Return the share of sentences whose strangeness is at most the limit.
 
     >>> share_below([1.0, 2.0, 5.0, 9.0], 5.0)
     0.75

@@ -24,7 +24,7 @@ STORIES_A_ROW = 8  # each row starts this many stories later; rows of at most ab
 def page(story: Story) -> str:
     """Return the story, an empty line, and its exercises in random order, one per line.
 
-    The exercises are every question that the story answers, a list of the animals in it, and a summary in one sentence.
+    The exercises are all the questions that the story answers, a list of the animals in it, and a one-sentence summary.
 
     >>> print(page(tell(0, "train", 5)).split(STORY_SEPARATOR)[1].splitlines()[0])
     Where was Mabel lost? By the river.
@@ -38,7 +38,7 @@ def page(story: Story) -> str:
 
 
 class ReadingBook:
-    """Makes training batches of new pages, in which each row starts with a page and is filled up with more pages.
+    """Makes training batches from new pages; each row starts with a page and is filled up with more pages.
 
     A page takes about 360 tokens with a vocabulary of 2,048, and ends with `end_id`. As with
     `llmlib.corpora.datasets.TokenDataset`, the same step and seed give the same batch, so a run that was stopped can

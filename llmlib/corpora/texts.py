@@ -1,4 +1,4 @@
-"""Load real texts: Shakespeare's plays, Python's own source and your own files.
+"""Load real texts: Shakespeare's plays, Python's own source code and your own files.
 
 All corpora are plain text, with ``"\\n"`` at the end of each line on every machine.
 """
@@ -22,7 +22,7 @@ PIECE = 1 << 20  # bytes read at a time
 class CorpusError(ValueError):
     """Raised when a file cannot be used as text.
 
-    The message names the file and the place in it, and says what to do.
+    The message names the file, and says where in the file the problem is and what to do.
     """
 
 
@@ -38,11 +38,11 @@ def tiny_shakespeare() -> str:
 
 
 def python_stdlib(characters: int | None = None) -> str:
-    """Return the source of this Python's standard library without its tests, about ten million characters of code.
+    """Return the source code of Python's standard library, without its tests (about ten million characters).
 
     Files come in alphabetical order, each preceded by a comment with its name. With ``characters``, the text ends with
-    the file that reaches this number. The text depends on the version of Python. Raises ``ValueError`` if
-    ``characters`` is not positive, and ``CorpusError`` if this Python came without its source.
+    the file that reaches this number. The text depends on which version of Python is running. Raises ``ValueError`` if
+    ``characters`` is not positive, and ``CorpusError`` if this Python was installed without its source code.
 
     >>> python_stdlib(1000).splitlines()[0]
     '# file: __future__.py'

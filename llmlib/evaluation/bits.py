@@ -67,8 +67,8 @@ def surprise(model: Transformer, ids: list[int], window: int, stride: int, batch
 def windows(n: int, window: int, stride: int) -> Iterator[tuple[int, int, int]]:
     """Yield (begin, scored, end) for each window.
 
-    In a window, ids `begin` to `end` are read, and the ids after `scored` are scored. Each id from 1 to n counts once;
-    id 0 is only read.
+    In a window, ids `begin` to `end` are read, and the ids after `scored` are scored. Each id from 1 to n is scored
+    once; id 0 is only read.
 
     >>> list(windows(7, window=4, stride=2))
     [(0, 0, 4), (2, 4, 6), (3, 6, 7)]

@@ -81,9 +81,9 @@ def fit_temperature(logits: ArrayLike, right: ArrayLike) -> float:
     """Return the temperature T for which the right choices are most likely when the logits are divided by T.
 
     `logits` has the shape `[question, choice]` (log-probabilities also work), and `right` holds the index of the right
-    choice for each question. A temperature above 1 means that the model was too sure. The temperature never changes
-    which choice is the most likely. Do not fit the temperature on the questions that you report results for. Source:
-    Guo et al. (2017), section 4.2.
+    choice for each question. A temperature above 1 means that the model was overconfident. The temperature never
+    changes which choice is the most likely. Do not fit the temperature on the questions that you report results for.
+    Source: Guo et al. (2017), section 4.2.
 
     Raises `ValueError` if there is no best temperature: if the right choice is the most likely one for every question,
     a lower temperature is always better; if right choices are, on average, no more likely than other choices, a higher

@@ -1,4 +1,4 @@
-"""`llmlib eval` asks a model the questions in a JSONL file, with the settings in a TOML file."""
+"""`llmlib eval` asks a model the questions in a JSONL file, using the settings in a TOML file."""
 
 import csv
 import io

@@ -38,10 +38,11 @@ def compare(
 ) -> Comparison:
     """Compare the scores of two models question by question; return the mean difference, its interval and its p-value.
 
-    A hard question is hard for both models, which cancels out in the difference. So two models with overlapping
-    intervals may still differ clearly. Scores can be any numbers, such as 1 for right and 0 for wrong. The interval
-    comes from `bootstrap_interval`. The p-value comes from `mcnemar_test` if all scores are 0 or 1 and there are no
-    groups, and from `permutation_test` otherwise. Raises `ValueError` for the same reasons as these functions.
+    A hard question is hard for both models, so its difficulty cancels out in the difference. This is why two models
+    with overlapping intervals may still differ clearly. Scores can be any numbers, such as 1 for right and 0 for wrong.
+    The interval comes from `bootstrap_interval`. The p-value comes from `mcnemar_test` if all scores are 0 or 1 and
+    there are no groups, and from `permutation_test` otherwise. Raises `ValueError` for the same reasons as these
+    functions.
 
     >>> compare([1, 1, 1, 1, 1, 1, 0, 1], [0, 0, 0, 0, 0, 0, 0, 1])
     Comparison(+0.750, +0.497 to +1.000, p = 0.031; better on 6 of 8, worse on 0)
@@ -61,8 +62,8 @@ def mcnemar_test(first: ArrayLike, second: ArrayLike) -> float:
     """Return the p-value of McNemar's test on two models' right answers.
 
     The p-value says how often equally good models would differ by at least as many right answers as these two. The test
-    counts only questions that one model gets right and the other gets wrong. If the models are equally good, each of
-    these questions is like the toss of a fair coin, so the exact two-sided p-value comes from the binomial
+    considers only the questions that one model gets right and the other gets wrong. If the models are equally good,
+    each of these questions is like the toss of a fair coin, so the exact two-sided p-value comes from the binomial
     distribution. Source: McNemar (1947), "Note on the sampling error of the difference between correlated proportions
     or percentages". Raises `ValueError` for scores other than 0 and 1.
 
@@ -82,11 +83,11 @@ def permutation_test(
 ) -> float:
     """Return the p-value of a permutation test on the mean difference between two models.
 
-    The p-value says how often random swaps would leave the mean difference at least as far from 0 as it is. Swapping
-    the two models on a question flips the sign of its difference. A group's questions are swapped together. If there
-    are at most `draws` ways to swap, all ways are tried. Otherwise `draws` ways are drawn at random, and the real order
-    counts as one more, so that the p-value is never 0. Source: Fisher (1935), "The Design of Experiments", section 21.
-    Raises `ValueError` if there is no difference to test.
+    The p-value says how often the mean difference would be at least as far from 0 as it is now if the models were
+    swapped at random. Swapping the two models on a question flips the sign of its difference. A group's questions are
+    swapped together. If there are at most `draws` ways to swap, all ways are tried. Otherwise, `draws` ways are drawn
+    at random, and the actual order is included as one more, so that the p-value is never 0. Source: Fisher (1935), "The
+    Design of Experiments", section 21. Raises `ValueError` if there is no difference to test.
 
     >>> permutation_test([0.5, 0.2, 0.4])  # of 8 ways to choose the signs, 2 are as far from 0: all plus and all minus
     0.25

@@ -19,8 +19,8 @@ def loss_by_position(
     """Return −ln p, in nats, of each id except the first in its row.
 
     This is the loss at positions 1, 2, …. Average the result over rows from different texts. Cut the rows from the
-    middle of longer texts, so that all positions are equally difficult. Raises `ValueError` for rows of one token, or
-    for ids that the model does not accept.
+    middle of longer texts, so that all positions are equally difficult. Raises `ValueError` for rows with only one
+    token, or for ids that the model does not accept.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))

@@ -15,7 +15,7 @@ class ROC(NamedTuple):
 
 
 def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:
-    """Return the share of false alarms and the share of positives found, at every threshold that makes a difference.
+    """Return the share of false alarms and the share of positives found, at every threshold that changes either share.
 
     A high score should mean "positive". Source: Fawcett (2006), "An introduction to ROC analysis", algorithm 1. Raises
     `ValueError` for NaN, for lengths that differ, or if the cases are all positive or all negative.
@@ -50,7 +50,7 @@ def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:
 def auc(scores: ArrayLike, positive: ArrayLike) -> float:
     """Return the area under the `roc_curve`.
 
-    The area says how often a positive scores higher than a negative (a tie counts half). Guessing gets 0.5. Source:
+    The area says how often a positive scores higher than a negative (a tie counts half). Guessing scores 0.5. Source:
     Hanley and McNeil (1982), "The meaning and use of the area under a receiver operating characteristic (ROC) curve".
     Raises `ValueError` for the same reasons as `roc_curve`.
 

@@ -10,7 +10,7 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 def exact_match(answer: str, right: str | Iterable[str], ignore: Iterable[str] = ()) -> bool:
     """Return whether an answer equals a right answer, ignoring white space at its ends and whatever `ignore` names.
 
-    `ignore` may name "case", "punctuation", "articles" (a, an, the) and "space" (how much white space is between
+    `ignore` may name "case", "punctuation", "articles" (a, an, the) and "space" (the amount of white space between
     words). With all four, the comparison is the one that SQuAD uses (Rajpurkar et al., 2016). Raises `ValueError` for
     any other name in `ignore`.
 

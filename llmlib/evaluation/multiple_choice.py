@@ -152,7 +152,7 @@ def log_likelihoods(
 
 
 def in_groups(model: Transformer, asked: Sequence[Asked]) -> list[list[Asked]]:
-    """Split a list of prompts into groups that are quicker to read together.
+    """Split a list of prompts into groups that are faster to read together.
 
     Each pass through the model reads all the weights, even if there are only a few tokens. So neighbouring prompts are
     grouped if they differ only in a few tokens at the end. A model with hooks reads each prompt separately, since a
@@ -179,7 +179,7 @@ def _fits(group: Sequence[Asked], context: int) -> bool:
 
 
 def _begin_alike(prompts: Sequence[Sequence[int]]) -> int:
-    """Return the length of the prompts' common beginning, which ends before the last token of every prompt."""
+    """Return the length of the prompts' common prefix, which ends before the last token of every prompt."""
     return min(min(common_length(prompts[0], prompt), len(prompt) - 1) for prompt in prompts)
 
 
@@ -263,7 +263,7 @@ def encode_choices(tokenizer: Tokenizer, prompt: Prompt, choices: Sequence[str])
     """Return the ids of a prompt, and the ids of each choice after it.
 
     White space at the end of a prompt is moved to the choice, because a token usually includes the space before a word.
-    If the prompt ends without white space, we insert one space. (lm-eval does the same.)
+    If there is no white space at the end of the prompt, we insert one space. (lm-eval does the same.)
     """
     if not isinstance(prompt, str):
         both = [encode_apart(tokenizer, prompt, choice) for choice in choices]

@@ -1,4 +1,4 @@
-"""Hold questions with known answers, from Python or a JSONL file, and check them before a model sees them."""
+"""Questions with known answers, made in Python or read from a JSONL file, and checked before a model sees them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class QuestionError(ValueError):
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt with choices, of which precisely one is right, or a prompt that needs a written answer.
+    """A prompt with choices, of which exactly one is right, or a prompt that needs a written answer.
 
     `right` is the text of the right choice, or the right written answers. `group` names something that several
     questions share, such as a story, and is used for intervals; `kind` lets you score each kind of question separately.
@@ -67,11 +67,11 @@ class Question:
 def read_questions(path: Path | str) -> list[Question]:
     """Read the questions in a JSONL file, one per line; empty lines are skipped.
 
-    Each line is a JSON object. It has "prompt", a string, or "messages", a conversation that ends with the user; it
-    also has "answer", and may have "choices", "group" and "kind". If there are choices, the answer is one of the
-    choices, or the number of a choice, counting from 0; otherwise, the answer is a string, or a list of right answers.
-    Raises `QuestionError`, with the line number, for anything else, or for a file that has no questions or cannot be
-    read.
+    Each line is a JSON object. It contains "prompt", a string, or "messages", a conversation that ends with the user;
+    it also contains "answer", and may contain "choices", "group" and "kind". If there are choices, the answer is one of
+    the choices, or the number of a choice, counting from 0; otherwise, the answer is a string, or a list of right
+    answers. Raises `QuestionError`, with the line number, for anything else, or for a file that has no questions or
+    cannot be read.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "questions.jsonl"

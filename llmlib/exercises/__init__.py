@@ -1,7 +1,7 @@
 """Check solutions to the course's exercises, and name the misconception behind a wrong solution.
 
-`engine` runs exercises and recognises mistakes, `lessons` holds the exercises, with one folder per lesson, and `my_llm`
-turns everything that `check` has accepted into one file: the reader's own language model.
+`engine` runs exercises and recognises mistakes, `lessons` contains the exercises, in one folder per lesson, and
+`my_llm` turns everything that `check` has accepted into one file: the learner's own language model.
 
 >>> from llmlib.exercises import check
 >>> def scaled_dot_product(q, k, v, mask):

@@ -1,4 +1,4 @@
-"""Show where the reader is in the course: a map of its lessons, what is done in each, and where to continue."""
+"""Show where the learner is in the course: a map of its lessons, what has been done in each, and where to continue."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ Known = dict[str, dict[str, Any]]  # what we know about each exercise, or each q
 
 
 def progress(lesson: str | None = None) -> Report:
-    """Show a map of the course, with what is done and where to continue; for one lesson, show all its exercises.
+    """Show a map of the course, with what has been done and where to continue; for one lesson, show all its exercises.
 
     In Jupyter, the titles of the lessons are links. Raises `KeyError` for an unknown lesson.
 
@@ -59,7 +59,7 @@ def _map(known: Known, answers: Known) -> Table:
 
 
 def _answers(lesson: str, answers: Known) -> str:
-    """Say what was answered in a lesson, if anything."""
+    """Summarise the answers given in a lesson; return an empty string if there are none."""
     asked = asked_in(lesson)
     entries = [answers[name] for name in asked if name in answers]
     if not entries:
@@ -72,9 +72,9 @@ def _answers(lesson: str, answers: Known) -> str:
 def place(known: Known, answers: Known) -> tuple[str | None, Exercise | None]:
     """Return the lesson and the exercise to continue with.
 
-    If only the exercise is None, the reader should read the lesson; at the end of the course, both are None.
+    If only the exercise is None, the learner should read the lesson; at the end of the course, both are None.
 
-    We continue after the last exercise that was tried, in the order of the course. Earlier exercises that the reader
+    We continue after the last exercise that was tried, in the order of the course. Earlier exercises that the learner
     skipped come up only when no later exercise is left.
     """
     lessons = {one.name: lesson for lesson in LESSONS for one in of_lesson(lesson)}
@@ -99,7 +99,7 @@ def _go_on(known: Known, answers: Known) -> Prose:
 
 
 def _table(exercises: tuple[Exercise, ...], known: Known) -> Table:
-    """Make a table of exercises that says whether each is solved, how often it was tried, and which help was used."""
+    """Make a table of exercises that shows whether each is solved, how often it was tried, and which help was used."""
     rows = []
     for exercise in exercises:
         entry = known.get(exercise.name, {})

@@ -1,4 +1,4 @@
-"""The functions that a learner calls with the name of an exercise or a question; the engine does the work."""
+"""The functions that a learner calls with the name of an exercise, a question or a lesson; the engine does the work."""
 
 import inspect
 from collections.abc import Callable
@@ -36,8 +36,8 @@ _next_hint: dict[str, int] = {}  # only for this session, so a notebook that run
 def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Report:
     """Run `attempt` on the exercise's hidden cases, and return a report that reads well in Jupyter and in terminals.
 
-    The source of a right attempt is kept for `mine`. Each `seed` draws different cases, and `seconds` limits each call.
-    Never raises for anything that `attempt` is or does, but raises `KeyError` for an unknown exercise.
+    The source of a correct attempt is stored for `mine`. Each `seed` draws different cases, and `seconds` limits each
+    call. Never raises for anything that `attempt` is or does, but raises `KeyError` for an unknown exercise.
 
     >>> check("attention.causal_mask", lambda n_query, n_key: ...).kind
     'not attempted'
@@ -130,8 +130,8 @@ def warm_up(lesson: str | None = None) -> Questions | Report:
     """Ask up to three questions from earlier lessons that were answered wrongly and are due again in this lesson.
 
     A wrong answer brings a question back one lesson later. A right answer in a warm-up brings it back two lessons
-    later, and the next right answer four lessons later. Without a lesson, asks whatever is still to be repeated. Raises
-    `KeyError` for an unknown lesson.
+    later, and the next right answer four lessons later. Without a lesson, asks whatever still needs to be repeated.
+    Raises `KeyError` for an unknown lesson.
 
     >>> warm_up("welcome")
     › warm-up: Nothing to repeat ...

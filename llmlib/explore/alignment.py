@@ -14,8 +14,8 @@ def explore_alignment(
 ) -> "LiveAlignmentView":
     """Show a live run of `llmlib.preferences.align`, or several named runs that take turns.
 
-    As with `explore_training`, the runs train in the background, and `await dashboard.finished()` lets a cell wait for
-    the end. A cell can also take the steps itself: `for step in explore_alignment().watch(align(…)): …`.
+    As with `explore_training`, the runs train in the background, and `await dashboard.finished()` lets a cell wait
+    until they have ended. A cell can also take the steps itself: `for step in explore_alignment().watch(align(…)): …`.
     `dashboard.compare(prompts, {"tuned": answers, "aligned": answers})` puts the models' answers side by side.
 
     >>> from llmlib.preferences import AlignConfig, align
@@ -65,7 +65,9 @@ class LiveAlignmentView(LiveRuns[AlignStep], AlignmentView):
 
 
 def as_text(prompt: Any) -> str:
-    """Write a prompt as text. The prompt is a string, a list of messages, or a dictionary with either as "prompt".
+    """Write a prompt as text.
+
+    The prompt is a string, a list of messages, or a dictionary that has either of these as its "prompt".
 
     >>> as_text([{"role": "user", "content": "Who?"}]), as_text({"prompt": "Who?", "right": "Pip"})
     ('Who?', 'Who?')

@@ -1,4 +1,4 @@
-"""Show the steps of attention, for one head of a live model."""
+"""Show the steps of attention in one head of a live model."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Let live models look for needles in a haystack, in a view whose grid grows cell by cell."""
+"""Let live models look for needles in a haystack, in a view whose grid fills up one cell at a time."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,11 +23,11 @@ def explore_long_context(
     losses: Mapping[str, Any] | None = None,
     trained: int | None = None,
 ) -> LongContextView:
-    """Show a grid of how often models find a needle in a haystack, with a button that measures cell by cell.
+    """Show how often models find a needle in a haystack, in a grid whose button runs the measurement cell by cell.
 
     `needles` and `haystack` mean the same as in `llmlib.evaluation.needle_grid`, and `losses` and `trained` mean the
-    same as in `llmlib.widgets.long_context_view`. Cancel stops the measurement; the button then measures the missing
-    cells. Raises `ValueError` for texts longer than a model's context.
+    same as in `llmlib.widgets.long_context_view`. Cancel stops the measurement; pressing the button again continues
+    with the cells that are still missing. Raises `ValueError` for texts longer than a model's context.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")

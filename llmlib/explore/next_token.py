@@ -1,4 +1,4 @@
-"""Show the next-token view of a live model."""
+"""Show the next-token view for a live model."""
 
 from dataclasses import dataclass
 
@@ -19,9 +19,9 @@ from llmlib.widgets.next_token.view import NextTokenView
 def explore_next_token(
     model: Transformer, tokenizer: Tokenizer, prompt: str, n_candidates: int = 10, seed: int = 0
 ) -> NextTokenView:
-    """Show what the model expects after `prompt`; the reader picks a token or leaves it to chance, and the text grows.
+    """Show what the model predicts after `prompt`; the user picks a token or lets chance decide, and the text grows.
 
-    `seed` decides what chance picks. Raises `ValueError` if the prompt is empty or longer than the model's context.
+    `seed` determines the random choices. Raises `ValueError` if the prompt is empty or longer than the model's context.
     """
     view = NextTokenView()
     controller = _Controller(model, tokenizer, view, n_candidates, seed)
@@ -45,9 +45,10 @@ class _Text:
 
 
 class _Controller:
-    """Carries out what the reader does in a `NextTokenView`.
+    """Carries out the user's actions in a `NextTokenView`.
 
-    The acts only change `text`; the model runs once after all the acts, or when chance needs the probabilities.
+    The acts only change `text`; the model runs once after all the acts, or when a random choice needs the
+    probabilities.
     """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, view: NextTokenView, n_candidates: int, seed: int):

@@ -1,4 +1,4 @@
-"""Show how a query and a key turn with their positions."""
+"""Show how a query and a key rotate with their positions."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -16,7 +16,7 @@ def explore_rotary(
     key_position: int = 14,
     max_position: int = 200,
 ) -> RotaryView:
-    """Show a query and a key that you can move, a dial for each pair of channels, and the dot product by distance.
+    """Show a query and a key that you can move, a dial for each pair of channels, and the dot product at each distance.
 
     Without `query` and `key`, each pair of channels is (1, 0). Raises `ValueError` for an odd `d_head`, and for vectors
     or positions that do not fit. Source: Su et al. (2021), "RoFormer".

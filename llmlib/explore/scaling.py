@@ -1,4 +1,4 @@
-"""Show the scaling view with published laws and your own, known models, and your own runs."""
+"""Show the scaling view with published scaling laws, your own laws, well-known models, and your own runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -26,7 +26,7 @@ def explore_scaling(
     law: str = BESIROGLU.name,
     **place: Any,
 ) -> ScalingView:
-    """Show what loss a scaling law predicts, where known models lie, and what training and use cost.
+    """Show what loss a scaling law predicts, where well-known models lie, and how much training and inference cost.
 
     The view shows three published laws and your own `fits` by name; with a `Fit`, it also shows the runs that the law
     was fitted to. `runs` adds more runs by name, each as (parameters, tokens, loss). The view begins with `law`, and
@@ -52,7 +52,7 @@ def explore_scaling(
 
 
 def law_row(law: Law | KaplanLaw, **more: Any) -> dict[str, Any]:
-    """Write a law as plain numbers, in the one form that the view knows: (E + A / N^alpha + B / D^beta)^power."""
+    """Write a law as plain numbers, in the one form that the view supports: (E + A / N^alpha + B / D^beta)^power."""
     row: dict[str, Any] = {
         "name": law.name,
         "source": law.source,

@@ -12,7 +12,7 @@ def explore_tokens(tokenizers: Mapping[str, Tokenizer] | Iterable[str] | Tokeniz
     """Show how each tokenizer splits a text that you can edit, with colours, ids, bytes and counts.
 
     `tokenizers` is a tokenizer, a mapping from names to tokenizers, or names that `load_tokenizer` knows. Text that
-    looks like a special token counts as ordinary text until the reader ticks a box.
+    looks like a special token is treated as ordinary text until the user ticks a box.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> explore_tokens(BPETokenizer.train("low low lower", vocab_size=258), "slow")

@@ -14,9 +14,9 @@ def explore_training(
 ) -> "LiveTrainingView":
     """Show a live run of `llmlib.training.train`, or several named runs that take turns.
 
-    The runs train in the background, so the kernel stays free and the buttons work; with `start=False`, a run starts
-    when the reader clicks. `await dashboard.finished()` lets a cell wait for the end; elsewhere, use
-    `dashboard.wait()`. You can also train in a cell's loop and use each step: `for step in
+    The runs train in the background, so the kernel stays free and the buttons work; with `start=False`, a run does not
+    start until the user clicks its button. `await dashboard.finished()` lets a cell wait until the runs have ended;
+    elsewhere, use `dashboard.wait()`. You can also train in a cell's loop and use each step: `for step in
     explore_training().watch(train(…)): …`.
 
     >>> from llmlib import Transformer, TransformerConfig, TrainConfig, train

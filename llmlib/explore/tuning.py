@@ -1,4 +1,4 @@
-"""Show what tuning changed, with colours for how much likelier each token of a conversation became."""
+"""Show what tuning changed, with colours that show how much likelier each token of a conversation became."""
 
 from collections.abc import Sequence
 
@@ -121,7 +121,7 @@ def _encoded(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
 def _before_the_first(tokenizer: Tokenizer, first: Message) -> int:
     """Count the tokens that a template puts before the first message, such as a default system prompt.
 
-    They do not depend on the message's role; the special token that begins the message does not count.
+    These tokens do not depend on the message's role; the special token that begins the message is not counted.
     """
     other = "assistant" if first["role"] == "user" else "user"
     one, two = (_encoded(tokenizer, [{**first, "role": role}]) for role in (first["role"], other))

@@ -20,9 +20,9 @@ HERE = re.sub(r"[^\w]", "_", platform.node()) or "here"
 def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
     """Open `path` for writing bytes; the file is replaced whole or not at all.
 
-    The bytes go to a temporary file in the same folder, which is renamed to `path` only after the block has ended
-    without an exception. A full disk or an interrupt leaves the old file as it was. If a process is killed, the next
-    process that writes to the same folder removes the leftovers.
+    The bytes are written to a temporary file in the same folder, which is renamed to `path` only after the block has
+    ended without an exception. A full disk or an interrupt leaves the old file as it was. If a process is killed, the
+    next process that writes to the same folder removes the leftovers.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "ids.bin"
@@ -51,9 +51,9 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
 def write_together(folder: Path, key: str) -> Iterator[Path]:
     """Yield a new folder to write several files into; then move all of them into `folder`, or none.
 
-    A file system renames only one file at a time. So the file `key`, which every reader looks for first, is missing
-    while the files move. If the process dies at that moment, nobody mistakes the mixture for the old files or the new
-    ones.
+    A file system can rename only one file at a time. So the file `key`, which every program that reads the folder looks
+    for first, is missing while the other files are being moved. If the process dies at that moment, nobody can mistake
+    the mixture for a complete set of old or new files.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -87,7 +87,7 @@ def settle(folder: Path) -> None:
 
 
 def unused_path(folder: Path, prefix: str, suffix: str) -> Path:
-    """Return an unused path in a folder, with a name that says which process uses it."""
+    """Return an unused path in a folder, with a name that says which process is using it."""
     return folder / f"{prefix}{HERE}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
 
 

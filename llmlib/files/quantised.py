@@ -3,8 +3,8 @@
 The package `gguf` can read every kind, but it works on sixteen rows at a time, which accounted for half the time it
 took to load a model. This module reads the two kinds that the course's own model uses; the results are the same. We use
 numpy, piece by piece, because each piece fits into the processor's cache, numpy releases Python's lock, and nothing
-waits for a busy core. (In torch the same work took 0.3 s on free cores, but 12 s while another program ran, because
-torch's threads wait for the slowest one.)
+waits for a busy core. (In torch, the same work took 0.3 s on free cores, but 12 s while another program was running,
+because torch's threads wait for the slowest one.)
 """
 
 from collections.abc import Callable

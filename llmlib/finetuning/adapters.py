@@ -1,4 +1,4 @@
-"""Read and write LoRAs in the format of `peft`, as folders of a few megabytes that change what a base model does.
+"""Read and write LoRAs in `peft`'s format, as folders of a few megabytes that change what a base model does.
 
 In a folder, `adapter_model.safetensors` stores each A and B under the name that its map has in `transformers`, and
 `adapter_config.json` says how A and B are scaled. We read what `peft` writes, and `peft` reads what we write. The names
@@ -43,7 +43,7 @@ READ = {"peft_type", "r", "lora_alpha", "target_modules", "use_rslora", "init_lo
 
 
 class AdapterError(ValueError):
-    """Raised when a LoRA file is damaged, of an unsupported kind, or made for another model; the message says which."""
+    """Raised when a LoRA file is damaged, unsupported, or made for a different model; the message says which."""
 
 
 def save_adapter(lora: LoRA, folder: Path | str, base_model: str | None = None) -> None:
@@ -86,8 +86,8 @@ def save_adapter(lora: LoRA, folder: Path | str, base_model: str | None = None) 
 def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
     """Apply the LoRA in a folder to a model; return the LoRA, which you can switch off, merge, or train further.
 
-    Raises `AdapterError` for a file that is missing or damaged, settings that we do not support, or an adapter for
-    another model (the message says which name or shape does not fit), and `ValueError` for a model that already has a
+    Raises `AdapterError` for a file that is missing or damaged, settings that we do not support, or an adapter for a
+    different model (the message says which name or shape does not fit), and `ValueError` for a model that already has a
     LoRA. The model changes only if everything fits.
 
     >>> import tempfile

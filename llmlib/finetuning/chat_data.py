@@ -140,7 +140,7 @@ class ChatData:
         return self._epochs[key]
 
     def _within(self, seq_len: int) -> list[int]:
-        """Return the conversations with at least part of an answer within a row; warn once about what is cut."""
+        """Return the conversations with at least part of an answer within a row; warn once about what is cut off."""
         if seq_len not in self._usable:
             self._usable[seq_len] = [n for n, (_, mask) in enumerate(self._encoded) if mask[1 : seq_len + 1].any()]
             if loss := self._loss_by_cutting(seq_len, len(self._usable[seq_len])):

@@ -1,4 +1,4 @@
-"""`llmlib tune` makes an assistant from a model, a file of conversations and a settings file."""
+"""`llmlib tune` turns a model into an assistant, given a file of conversations and a settings file."""
 
 import re
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ warmup = 10
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class DataSettings:
-    """The section [data] of a settings file for `llmlib tune`."""
+    """The [data] section of a settings file for `llmlib tune`."""
 
     conversations: Annotated[str, SOME]
     template: str = "own"

@@ -1,4 +1,4 @@
-"""Read conversations from a JSONL file, one per line, and check them before any training."""
+"""Read conversations from a JSONL file, one per line, and check them before training starts."""
 
 import codecs
 import json
@@ -20,9 +20,9 @@ def read_conversations(path: Path | str) -> list[list[Message]]:
     """Read the conversations in a JSONL file, one per line; empty lines are skipped.
 
     Each line is a JSON object with "messages", a list of `{"role": …, "content": …}`, in which user and assistant take
-    turns after at most one system message. For a single question and answer, the object may instead have two strings,
-    "prompt" and "response". Other fields are ignored. Raises `ConversationError` for a file that cannot be read or has
-    no conversations, or for the first line that is not a conversation.
+    turns after at most one system message. For a single question and answer, the object may instead contain two
+    strings, "prompt" and "response". Other fields are ignored. Raises `ConversationError` for a file that cannot be
+    read or has no conversations, or for the first line that is not a conversation.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "examples.jsonl"

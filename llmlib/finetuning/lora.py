@@ -1,9 +1,9 @@
 """Implement LoRA, which freezes a model and trains small low-rank maps alongside the model's own maps.
 
 A linear map y = W x gets a detour through `rank` numbers: y = W x + α/r · B A x, where A is [r, d_in] and B is [d_out,
-r]. Only A and B are trained, so there are gradients and optimizer states for only about one weight in a hundred. B
-starts at zero, so at first the model's output is precisely that of the base model. Source: Hu et al. (2021), "LoRA:
-Low-Rank Adaptation of Large Language Models".
+r]. Only A and B are trained, so there are gradients and optimizer states for only about 1% of the weights. B starts at
+zero, so at first the model's output is exactly the same as the base model's. Source: Hu et al. (2021), "LoRA: Low-Rank
+Adaptation of Large Language Models".
 """
 
 import contextlib
@@ -137,7 +137,7 @@ class LoRA:
 
     @property
     def enabled(self) -> bool:
-        """Whether the detours are on. While this is False, the model computes what the base model does."""
+        """Whether the detours are on. While this is False, the model computes the same as the base model."""
         return all(module.enabled for module in self.maps.values())
 
     @enabled.setter
@@ -209,7 +209,7 @@ class LoRA:
         self.remove()
 
     def remove(self) -> None:
-        """Restore the model to its original state, with its original maps and the same weights trainable."""
+        """Restore the model to its original state, with its original maps and the same weights trainable as before."""
         for name, original in self._originals.items():
             self.model.set_submodule(name, original)
         for parameter in self._learned:

@@ -51,8 +51,8 @@ def minimal_pairs(
 ) -> list[Pair]:
     """Make `n` pairs with these wordings from 2 n different stories of one split; skip its first `start` stories.
 
-    No wording gets more than a sixth of the pairs, unless there are fewer than six wordings. Raises `ValueError` for an
-    unknown wording or split, or if there are not enough stories.
+    No wording is used for more than a sixth of the pairs, unless there are fewer than six wordings. Raises `ValueError`
+    for an unknown wording or split, or if there are not enough stories.
 
     >>> (pair,) = minimal_pairs(1, wordings=["What was the prize?"])
     >>> split_prompt(pair.told)[1] == split_prompt(pair.untold)[1], pair.told.answer, pair.untold.answer
@@ -142,8 +142,8 @@ def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
     """Return the best possible score for a model that decides only by the wording whether to answer.
 
     `asked` lists each question's wording, and whether the story answers the question. The model decides once per
-    wording whether to answer or to refuse, and is right wherever the decision fits. On minimal pairs, such a model gets
-    a score of one half. Raises `ValueError` if `asked` is empty.
+    wording whether to answer or to refuse, and is right wherever that decision is correct. On minimal pairs, such a
+    model scores one half. Raises `ValueError` if `asked` is empty.
 
     >>> best_by_wording(
     ...     [("How old is …?", False), ("Who broke …?", True), ("Who broke …?", True), ("Who broke …?", False)]

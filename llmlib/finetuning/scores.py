@@ -14,7 +14,7 @@ from llmlib.transformer import Transformer
 
 @dataclass(frozen=True)
 class Score:
-    """Holds the number of right answers and the number of answers in total.
+    """Holds the number of right answers and the total number of answers.
 
     >>> Score(9, 10)
     Score(90% of 10, 60% to 98%)
@@ -38,7 +38,7 @@ class Score:
 
 
 def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """Return a confidence interval for a share; 95 in 100 of these intervals contain the true share.
+    """Return a confidence interval for a share; 95% of such intervals contain the true share.
 
     The interval contains all shares p that are at most z standard deviations, z · √(p (1 − p) / of), away from the
     observed share. Unlike an interval of this width around the observed share, it stays between 0 and 1, and does not
@@ -85,8 +85,8 @@ def answer_all(
 ) -> list[str]:
     """Return the model's most likely answer to each conversation, without white space at the ends of an answer.
 
-    An answer that does not end by itself is cut off after `max_new_tokens`. Raises `ValueError` for the same reasons as
-    `chat`.
+    An answer that does not end on its own is cut off after `max_new_tokens`. Raises `ValueError` for the same reasons
+    as `chat`.
     """
     rows = [encode_chat(tokenizer, messages) for messages in conversations]
     ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})

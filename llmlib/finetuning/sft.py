@@ -1,4 +1,4 @@
-"""Run supervised fine-tuning: train a model further on conversations in which only the assistant's words count."""
+"""Run supervised fine-tuning: train a model further on conversations, with only the assistant's words as targets."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,9 +47,9 @@ def start_tokens(model: Transformer, tokenizer: Tokenizer, like: Mapping[str, st
     """Give each token named in `like` a copy of the rows of a similar token, in the embedding and the unembedding.
 
     A model has never read its spare or new special tokens, so their rows are random, and tuning would spend most of its
-    steps on them. If `<|user|>` starts out as a line break and `<|assistant|>` starts out as "?", both mean something
-    from the first step. If the tokenizer has more tokens than the model, the model grows, and new rows that `like` does
-    not name become the mean of all old rows (Hewitt, 2021, "Initializing new word embeddings").
+    steps on learning them. If `<|user|>` starts out as a line break and `<|assistant|>` starts out as "?", both tokens
+    mean something from the first step. If the tokenizer has more tokens than the model, the model grows, and new rows
+    that `like` does not name become the mean of all old rows (Hewitt, 2021, "Initializing new word embeddings").
 
     Raises `ValueError` for a name that is not a special token, or for a string that is not a single token.
 

@@ -1,9 +1,9 @@
 """Make conversations about TinyTales stories, with many kinds of instructions whose answers are known.
 
-A training conversation has a story and several requests about it, one after the other. A test prompt has a single
-request about a story whose combination of hero, thing and shape does not occur in training. (The words are still the
-same: more than half of the eight-word sequences in a held-out story also occur in training stories.) `pairs` has the
-test that asks the same question about two stories, of which only one answers the question.
+A training conversation contains a story and several requests about it, one after the other. A test prompt contains a
+single request about a story whose combination of hero, thing and shape does not occur in training. (The words are still
+the same: more than half of the eight-word sequences in a held-out story also occur in training stories.) `pairs`
+contains the test that asks the same question about two stories, of which only one answers the question.
 """
 
 import re
@@ -94,9 +94,9 @@ def training_conversations(
 ) -> list[list[Message]]:
     """Make `n` conversations of up to `turns` turns, each about a different story.
 
-    The first message has the story, an empty line and a request; later messages have only a request. The requests are
-    drawn from all those of the given `kinds` that fit the story. The same arguments return the same conversations, a
-    larger `n` adds more, and `start` skips that many stories.
+    The first message contains the story, an empty line and a request; later messages contain only a request. The
+    requests are drawn from all those of the given `kinds` that fit the story. The same arguments return the same
+    conversations, a larger `n` adds more, and `start` skips that many stories.
 
     Add "unanswerable" to `kinds` for questions to which the right answer is that the story does not say. With
     `balanced`, each of eight frequent wordings (`llmlib.corpora.tinytales.untold.TAUGHT`) comes up about as often when
@@ -140,7 +140,7 @@ class Balance:
     def drawn(self, story: Story, requests: Sequence[Request], turns: int, dice: Dice) -> list[Request]:
         """Draw up to `turns` requests about a story, in random order.
 
-        Questions that are still due for balance and that this story leaves open are drawn first. Then come answered
+        Questions that are still needed for balance and that this story leaves open are drawn first. Then come answered
         questions in one of the balanced wordings, and other requests fill the remaining turns.
         """
         questions = open_questions(story, dice)

@@ -13,7 +13,8 @@ from torch import Tensor
 def entropy(pattern: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads"]:
     """Return how widely a head spreads its attention, as the mean entropy of its rows in nats.
 
-    A head that attended evenly to n tokens would have an entropy of ln n, so read exp(entropy) as a number of tokens.
+    A head that attended evenly to n tokens would have an entropy of ln n, so you can read exp(entropy) as a number of
+    tokens.
 
     >>> entropy(torch.tensor([[1.0, 0.0], [0.5, 0.5]])).exp()
     tensor(1.4142)
@@ -70,8 +71,8 @@ def duplicate_token_score(
 def induction_score(pattern: Float[Tensor, "*heads query key"], ids: Int[Tensor, " n_ids"]) -> Float[Tensor, "*heads"]:
     """Return the share of attention that repeated tokens pay to the tokens after their earlier occurrences.
 
-    In `A B … A` the second A looks at B. Source: Olsson et al. (2022), "In-context Learning and Induction Heads". The
-    score is zero for a text without repeated tokens. Raises `ValueError` unless there is one id per key.
+    In `A B … A`, the second A attends to B. Source: Olsson et al. (2022), "In-context Learning and Induction Heads".
+    The score is zero for a text without repeated tokens. Raises `ValueError` unless there is one id per key.
 
     >>> pattern = torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.125, 0.75, 0.125]])
     >>> induction_score(pattern, torch.tensor([5, 6, 5]))
@@ -90,9 +91,9 @@ def rollout(
     """Follow attention through the layers, to find how much of each input token reaches each position after each layer.
 
     Each layer mixes the mean of its heads with the token itself, because the residual stream carries the token past
-    attention; `residual_share` is the token's part. The result only shows where information *could* flow, because it
-    ignores values, MLPs and heads that cancel each other out. Source: Abnar and Zuidema (2020), "Quantifying Attention
-    Flow in Transformers".
+    attention; `residual_share` is the weight of the token itself. The result only shows where information *could* flow,
+    because it ignores values, MLPs and heads that cancel each other out. Source: Abnar and Zuidema (2020), "Quantifying
+    Attention Flow in Transformers".
 
     >>> even = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
     >>> rollout(even.expand(2, 1, 2, 2))[-1]

@@ -26,8 +26,8 @@ def ablate(
 
     A head's output z becomes zero or, with `how="mean"`, the mean of z over all positions of the `reference` ids.
     Without a reference, we take the mean over the current text. This lets a little information from later tokens
-    through; with padding or a KV cache, it raises `ValueError`. Zero may be a value that the rest of the model has
-    never seen. The mean removes what the head says about this text, but keeps what it says about every text. Raises
+    through, and raises `ValueError` if there is padding or a KV cache. Zero may be a value that the rest of the model
+    has never seen. The mean removes what the head says about this text, but keeps what it says about every text. Raises
     `ValueError` for a head that does not exist.
 
     >>> from llmlib import Transformer, TransformerConfig

@@ -51,17 +51,17 @@ class LogitLens(Sequence):
         return torch.stack([(logits > logits.gather(-1, ids)).sum(-1) for logits in self])
 
     def entropy(self) -> Float[Tensor, "layer batch seq"]:
-        """Return the entropy of the prediction at each position, in nats; it says how undecided the model is."""
+        """Return the entropy of the prediction at each position, in nats: how undecided the model is."""
         return torch.stack([entropy(logits) for logits in self])
 
 
 def logit_lens(model: Transformer, ids: Int[Tensor, "batch seq"]) -> LogitLens:
     """Return the model's prediction after each layer, as if the layer led straight to the final norm and the output.
 
-    The result makes sense because directions in the residual stream mean much the same in all layers. But this need not
-    be so: early layers of some models use other directions (Belrose et al., 2023, "Eliciting Latent Predictions from
-    Transformers with the Tuned Lens"). Source: nostalgebraist (2020), "interpreting GPT: the logit lens". Raises
-    `ValueError` for ids that the model does not accept.
+    The result makes sense because directions in the residual stream mean much the same in all layers. But this is not
+    always the case: early layers of some models use other directions (Belrose et al., 2023, "Eliciting Latent
+    Predictions from Transformers with the Tuned Lens"). Source: nostalgebraist (2020), "interpreting GPT: the logit
+    lens". Raises `ValueError` for ids that the model does not accept.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))

@@ -1,4 +1,4 @@
-"""Find the texts that excite an MLP unit most."""
+"""Find the texts that excite an MLP unit most strongly."""
 
 import heapq
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ Unit = tuple[int, int]  # (layer, unit)
 
 @runtime_checkable
 class Encoder(Protocol):
-    """The part of a tokenizer that `neurons` needs."""
+    """The tokenizer method that `neurons` needs."""
 
     def encode(self, text: str, /) -> list[int]: ...
 

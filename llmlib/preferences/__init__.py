@@ -1,11 +1,11 @@
 """Align a model with preferences, so that it learns to write answers that get a higher score from a reward function.
 
-`log_probs` scores each token of a text, `responses` makes batches in which only the answers count, and `pairs` makes
-batches of a better and a worse answer to each prompt. `reward` trains a reward model on pairs; `dpo` trains the model
-directly on pairs, without a reward model. `align` samples answers, gets a reward for each of them, and makes the better
-answers more likely: `policy_gradient` defines the loss, `kl` measures how far the model has moved, `groups` samples the
-answers, `config` holds the settings, `shared_prompt` reads a prompt once for all its answers, and `cli` is the command
-`llmlib align`.
+`log_probs` scores each token of a text, `responses` makes batches in which only the answers are targets, and `pairs`
+makes batches with a better and a worse answer to each prompt. `reward` trains a reward model on pairs; `dpo` trains the
+model directly on pairs, without a reward model. `align` samples answers, gets a reward for each of them, and makes the
+better answers more likely: `policy_gradient` defines the loss, `kl` measures how far the model has moved, `groups`
+samples the answers, `config` holds the settings, `shared_prompt` reads a prompt once for all its answers, and `cli` is
+the command `llmlib align`.
 """
 
 from typing import TYPE_CHECKING

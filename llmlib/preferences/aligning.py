@@ -31,7 +31,7 @@ COLLAPSED = 5  # stop after this many steps in a row with the same answer to eve
 
 @dataclass(frozen=True)
 class AlignStep:
-    """The result of one step, which samples a batch of answers and makes one or more updates on them."""
+    """The result of one step, in which a batch of answers is sampled and then used for one or more updates."""
 
     step: int  # the number of the step, from 1
     reward: float  # the mean over all answers, which are sampled before the update
@@ -198,22 +198,22 @@ def align(
 ) -> Alignment:
     """Train a model to give answers with higher rewards; return an iterator that yields an `AlignStep` for each step.
 
-    Each step takes the next prompts (in random order, and each prompt once before any is repeated), samples answers to
-    each prompt, gets a reward for each answer, and makes an answer more likely if its reward was higher than expected.
-    `reward(prompts, answers)` gets two lists of the same length and returns a number for each answer. A prompt is a
-    string, messages, or an object with `.messages`, `["messages"]` or `["prompt"]`; the reward function gets the prompt
-    as you passed it, with all its fields, such as the right answer. `measures` maps names to other reward functions,
-    whose values are measured but not trained on. Each step also measures the KL divergence to `reference`, by default a
-    copy of the current model; a `kl_weight` above 0 keeps the model near this reference.
+    Each step takes the next prompts (in random order, with each prompt used once before any is repeated), samples
+    answers to each prompt, gets a reward for each answer, and makes an answer more likely if its reward was higher than
+    expected. `reward(prompts, answers)` takes two lists of the same length and returns a number for each answer. A
+    prompt is a string, messages, or an object with `.messages`, `["messages"]` or `["prompt"]`; the reward function
+    receives the prompt as you passed it, with all its fields, such as the right answer. `measures` maps names to other
+    reward functions, whose values are measured but not trained on. Each step also measures the KL divergence to
+    `reference`, by default a copy of the current model; a `kl_weight` above 0 keeps the model near this reference.
 
     The model is changed in place. With a `folder`, checkpoints are saved there; with `resume`, the run continues from
     the last checkpoint with the same steps as an uninterrupted run. Under `torchrun`, every process makes the same call
     and samples its share of the prompts.
 
     Raises `ValueError` for prompts that are too long, a reference with a different vocabulary, or a reward function
-    that returns NaN, an infinite number or the wrong number of values; `RunError` if the folder holds another run; and,
-    while training, `TrainingDiverged` before a step that would spoil the weights, or `PolicyCollapsed` if all prompts
-    get the same answer. An error in the reward function is passed on unchanged, with a note.
+    that returns NaN, an infinite number or the wrong number of values; `RunError` if the folder contains a different
+    run; and, while training, `TrainingDiverged` before a step that would spoil the weights, or `PolicyCollapsed` if all
+    prompts get the same answer. An error in the reward function is passed on unchanged, with a note.
     """
     config = config or AlignConfig()
     if not isinstance(config, AlignConfig):

@@ -137,8 +137,8 @@ def function_named(name: str) -> Callable[..., Any]:
 def read_prompts(path: Path | str) -> list[dict[str, Any]]:
     """Read the prompts in a JSONL file, which has one object per line.
 
-    Each object has "prompt" or "messages", and fields for the reward function. Raises `ConversationError` for any other
-    line (the message gives its number), or for a file without prompts.
+    Each object has "prompt" or "messages", and any fields that the reward function needs. Raises `ConversationError`
+    for any other line (the message gives its number), or for a file without prompts.
     """
     from llmlib.files.checked_json import FormatError, field, short
     from llmlib.finetuning.conversations import ConversationError, lines_of, messages_in, record_in

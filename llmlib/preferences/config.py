@@ -57,11 +57,11 @@ class AlignConfig:
 
     @property
     def training(self) -> TrainConfig:
-        """The settings of the updates, as a config for `train`."""
+        """The settings for the updates, as a config for `train`."""
         shared = {field.name for field in fields(TrainConfig)} & {field.name for field in fields(self)}
         return TrainConfig(batch_size=self.prompts, **{name: getattr(self, name) for name in shared})
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any], where: str = "AlignConfig") -> "AlignConfig":
-        """Build a config from a mapping, such as the content of a TOML file. Raises `ValueError` for a wrong value."""
+        """Build a config from a mapping, such as a TOML file's contents. Raises `ValueError` for an invalid value."""
         return from_mapping(cls, settings, where)

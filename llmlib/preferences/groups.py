@@ -110,7 +110,7 @@ def sample_answers(
 def rewards_of(
     reward: Reward, prompts: Sequence[Any], texts: Sequence[str], name: str = "The reward function"
 ) -> Float[Tensor, "prompt sample"]:
-    """Return a row of rewards for each prompt; `texts` has the same number of answers to each prompt, prompt by prompt.
+    """Return a row of rewards for each prompt; `texts` has the same number of answers to each, prompt by prompt.
 
     Raises `RewardError` unless the reward function returns one finite number per answer. An error in the reward
     function is passed on, with a note that says where it came from.

@@ -24,7 +24,7 @@ def kl_estimates(log_probs: Float[Tensor, "*axes"], reference_log_probs: Float[T
     We write r for p_reference / p_policy. k1 = −ln r is unbiased, but varies a lot and is negative for about half of
     the tokens. k2 = (ln r)² / 2 is never negative and varies little, but is biased. k3 = (r − 1) − ln r is never
     negative. It is unbiased because r − 1 has a mean of 0, and usually varies less than k1 because r − 1 falls where
-    −ln r rises. All of this is about the values of the estimates. In a loss, what counts is their gradients. The
+    −ln r rises. All of this applies to the values of the estimates. In a loss, what matters is their gradients. The
     gradient of the mean of k1 is 0 on average, and the gradient of the mean of k2 is the gradient of the KL. Source:
     Schulman (2020), "Approximating KL Divergence", joschu.net/blog/kl-approx.html.
 
@@ -39,8 +39,8 @@ def kl_estimates(log_probs: Float[Tensor, "*axes"], reference_log_probs: Float[T
 def fixed_reference(model: Transformer, reference: Transformer | None, dtype: str = "auto") -> Transformer:
     """Return a copy of the reference, or of the current model, that computes in the training dtype.
 
-    The copy rounds as the model does, so KL(model ‖ its copy) is exactly 0. Raises `ValueError` for a reference with a
-    different vocabulary, because the same ids would mean different tokens.
+    The copy rounds in the same way as the model, so KL(model ‖ its copy) is exactly 0. Raises `ValueError` for a
+    reference with a different vocabulary, because the same ids would mean different tokens.
     """
     if reference is not None and reference.config.vocab_size != model.config.vocab_size:
         raise ValueError(

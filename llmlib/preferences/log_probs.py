@@ -59,9 +59,9 @@ def masked_mean(
     """Return the mean of the values where the mask is True. `over` says how to weight the values (papers differ).
 
     With "sequence", we average each row, and then average the rows, so a token counts for less in a long answer (GRPO:
-    Shao et al., 2024, "DeepSeekMath", equation 3). With "batch", every token weighs the same, so long answers weigh
-    more (Yu et al., 2025, "DAPO"). With a number, we divide each row's sum by this number, and then average the rows,
-    so the length of an answer does not change the weight of other answers (Liu et al., 2025, "Understanding
+    Shao et al., 2024, "DeepSeekMath", equation 3). With "batch", every token has the same weight, so long answers have
+    more weight (Yu et al., 2025, "DAPO"). With a number, we divide each row's sum by this number, and then average the
+    rows, so the length of an answer does not change the weight of other answers (Liu et al., 2025, "Understanding
     R1-Zero-Like Training").
 
     Raises `ValueError` if no token counts or, with "sequence", if some row has no token that counts.

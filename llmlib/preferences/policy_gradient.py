@@ -13,8 +13,8 @@ def group_advantages(rewards: Float[Tensor, "group sample"], divide: bool = True
     """Return how much better each answer is than the mean of its group (all the answers to the same prompt).
 
     With `divide`, the result is divided by the group's standard deviation (computed with n − 1), so that every group
-    counts about the same, whether its rewards differ a lot or a little (GRPO: Shao et al., 2024, "DeepSeekMath").
-    Without `divide`, a group weighs more if its rewards differ more (Liu et al., 2025, "Understanding R1-Zero-Like
+    has about the same weight, whether its rewards differ a lot or a little (GRPO: Shao et al., 2024, "DeepSeekMath").
+    Without `divide`, a group has more weight if its rewards differ more (Liu et al., 2025, "Understanding R1-Zero-Like
     Training"). If all rewards of a group are equal, its advantages are exactly 0, and the model learns nothing from the
     group (see `equal_groups`).
 

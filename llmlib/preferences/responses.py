@@ -33,7 +33,7 @@ def response_batch(
     max_len: int | None = None,
     device: Any = None,
 ) -> ResponseBatch:
-    """Make a batch in which each row holds the ids of a prompt and its answer.
+    """Make a batch in which each row contains the ids of a prompt and its answer.
 
     A row with more than `max_len` tokens is truncated, so it loses the end of the answer. Raises `ValueError` if there
     are no rows, if the two lists have different lengths, if a prompt is empty (nothing would predict the first token of

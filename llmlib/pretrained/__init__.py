@@ -1,7 +1,7 @@
 """Run the published weights of GPT-2, Llama, Mistral, Qwen2, Qwen3 and SmolLM2 in our `Transformer`.
 
-`load_pretrained` reads a model, and `save_pretrained` writes one. A checkpoint is a folder in the format of the Hugging
-Face hub (`hub_folder`), the folder of a training run (`run_folder`), or a GGUF file (`gguf_checkpoint`). `configs` and
+`load_pretrained` reads a model, and `save_pretrained` writes one. A checkpoint is a folder in the Hugging Face hub's
+format (`hub_folder`), a training run's folder (`run_folder`), or a GGUF file (`gguf_checkpoint`). `configs` and
 `weight_names` translate other libraries' names, `config_fields` checks the settings, and `weights_file` notices when a
 bit has changed.
 """

@@ -84,7 +84,7 @@ def _qwen3_config(raw: Fields) -> TransformerConfig:
 
 
 def _own_config(raw: Fields) -> TransformerConfig:
-    """Read the config of a model without a known family; `save_pretrained` wrote its fields as they are."""
+    """Read the config of a model that belongs to no known family; `save_pretrained` wrote its fields as they are."""
     return from_mapping(TransformerConfig, raw.need("architecture", dict), str(raw.where))
 
 
@@ -127,7 +127,7 @@ def _end_ids(raw: Fields) -> tuple[int, ...]:
 def _head_width(raw: Fields, field: str, d_model: int, n_heads: int) -> int:
     """Return the width of a head, after checking it.
 
-    A table of frequencies for a wrong width could fill the memory.
+    With a wrong width, the table of frequencies could fill up the memory.
     """
     d_head = raw.get(field, 0) or d_model // max(n_heads, 1)
     if not 2 <= d_head <= MAX_D_HEAD or d_head % 2:
@@ -210,7 +210,7 @@ def config_from_gguf(file: GGUFFile) -> TransformerConfig:
 def check_layers(config: TransformerConfig, n_tensors: int, where: Path) -> None:
     """Raise `CheckpointError` if there are more layers than tensors.
 
-    A damaged file may ask for a million layers, which would fill up the memory.
+    A damaged file may specify a million layers, which would fill up the memory.
     """
     if config.n_layers > n_tensors:
         raise CheckpointError(

@@ -1,4 +1,4 @@
-"""Read a folder in the format of the Hugging Face hub, tensor by tensor, in our layout."""
+"""Read a folder in the Hugging Face hub's format, tensor by tensor, in our layout."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from llmlib.pretrained.weights_file import check_tensor, checksums_of, file_chec
 
 
 class HubFolder:
-    """A folder with `config.json` and `*.safetensors` of GPT-2, Llama, Mistral, Qwen2, Qwen3 or SmolLM2."""
+    """A folder with `config.json` and `*.safetensors` for GPT-2, Llama, Mistral, Qwen2, Qwen3 or SmolLM2."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -47,7 +47,7 @@ class HubFolder:
         return [name for name, sum in self.others.items() if now[name] != sum]
 
     def unused(self, used: set[str]) -> set[str]:
-        """Return the tensors in the file that match none of our parameters; they are a sign of another architecture."""
+        """Return the tensors in the file that match none of our parameters; they suggest a different architecture."""
         theirs = {self._their_name(name) for name in used}
         harmless = re.compile(r"lm_head\.weight|.*\.attn\.(masked_)?bias|.*rotary_emb\.inv_freq")
         return {name for name in self.tensors if name not in theirs and not harmless.fullmatch(name)}

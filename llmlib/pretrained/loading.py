@@ -102,7 +102,7 @@ def _tell(message: str) -> None:
 def fill(checkpoint: Checkpoint, device: torch.device | str, dtype: torch.dtype) -> Transformer:
     """Return a `Transformer` with the checkpoint's weights, in evaluation mode.
 
-    Each tensor goes to its device and dtype as it is read, so memory holds the model only once. Raises
+    Each tensor is moved to its device and dtype as it is read, so there is only one copy of the model in memory. Raises
     `CheckpointError` if a tensor is missing, has a shape that does not match the config, or matches no parameter.
     """
     try:

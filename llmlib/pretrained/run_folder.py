@@ -1,4 +1,4 @@
-"""Open a checkpoint in the folder of a training run as a model; `llmlib.training.checkpoints` writes the folder."""
+"""Open a checkpoint in a training run's folder as a model; `llmlib.training.checkpoints` writes the folder."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def seal(about: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of `state.json` with a checksum added."""
+    """Return the contents of `state.json` with a checksum added."""
     return {**about, "checksum": _sum(about)}
 
 

@@ -37,12 +37,12 @@ class OwnFormatWarning(UserWarning):
 def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str, *, step: int | None = None) -> None:
     """Write the model and its tokenizer, with the chat template, to a folder that `load_pretrained` can open.
 
-    The folder has the format of the Hugging Face hub, so `transformers` can open the model and the tokenizer too
+    The folder is in the Hugging Face hub's format, so `transformers` can open the model and the tokenizer too
     (`AutoModelForCausalLM` and `AutoTokenizer`). If the hub has no family for the architecture, or its format cannot
     express the tokenizer, we use our own format, and an `OwnFormatWarning` warns you. `step` is recorded for models
     that come from a training run. The new files replace the old ones all at once. Before anything is written, this
     function raises `ValueError` for the same reasons as `check_savable`, and for a model with more weights than its
-    config says, such as a LoRA. Raises `OSError` if the folder cannot be written to.
+    config describes, such as one with a LoRA. Raises `OSError` if the folder cannot be written to.
 
         save_pretrained(model, tokenizer, "my-assistant")
         model, tokenizer = load_pretrained("my-assistant")
@@ -91,7 +91,7 @@ def check_savable(tokenizer: Tokenizer) -> None:
 
 
 def _config(config: TransformerConfig) -> dict[str, Any]:
-    """Return the content of `config.json`, in the form of a family on the hub, or with our own fields."""
+    """Return the contents of `config.json`, in the form of a family on the hub, or with our own fields."""
     try:
         return hub_config(config)
     except ValueError:

@@ -73,7 +73,8 @@ def file_checksum(path: Path) -> int:
 def checksums_of(metadata: Any, names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the checksums of tensors and of `OTHERS` in a file's metadata; files that others wrote have no checksums.
 
-    Raises `ValueError` if our own checksums are not for exactly these names, because the metadata may be damaged, too.
+    Raises `ValueError` if our own checksums are not for exactly these names, because the metadata may itself be
+    damaged.
     """
     metadata = metadata or {}
     try:

@@ -1,4 +1,4 @@
-"""Score documents by the words that they share with a query; rare words count more, and long documents count less."""
+"""Score documents by the words they share with a query, giving rare words more weight and long documents less."""
 
 import re
 from collections import Counter
@@ -29,9 +29,9 @@ def check_documents(documents: Sequence[str], split: Callable[[str], Sequence[ob
 class BM25:
     """An index of documents by their words; `scores` says how well each document fits a query.
 
-    For each of the query's words that it contains, a document gets the word's rarity times how often the word occurs.
-    The second and third occurrences add less and less (`k1` says how soon), and in a document longer than average each
-    occurrence counts less (`b` says how much). Sources: Robertson et al. (1994), "Okapi at TREC-3";
+    For each of the query's words that it contains, a document scores the word's rarity times its number of occurrences.
+    The second and third occurrences add less and less (`k1` says how soon), and in a document that is longer than
+    average, each occurrence counts less (`b` says how much). Sources: Robertson et al. (1994), "Okapi at TREC-3";
     Robertson and Zaragoza (2009), "The Probabilistic Relevance Framework: BM25 and Beyond". The scores equal those of
     BM25Okapi in the package rank-bm25. Raises `ValueError` if there are no documents, or if a document has no words.
 
@@ -54,7 +54,7 @@ class BM25:
     def scores(self, query: str) -> list[float]:
         """Return one score per document.
 
-        A higher score means a better match, and a document without any query word gets 0.
+        A higher score means a better match, and a document that contains none of the query's words gets 0.
         """
         mean, found = sum(self.lengths) / len(self.lengths), []
         for counts, length in zip(self.counts, self.lengths):

@@ -17,11 +17,11 @@ from llmlib.transformer import Transformer
 class EmbeddingIndex:
     """An index of documents by their vectors. A vector is the mean of the residual stream over a text, in one layer.
 
-    `scores` returns the cosine between query and document, after the documents' mean vector is subtracted from both,
-    because all texts share most of a language model's vector (Mu and Viswanath, 2018, "All-but-the-Top"). `layer`
-    counts blocks, so 0 is the embedding, and the default is the middle layer. A language model is not trained for
-    retrieval; models that are trained for it find much more. Raises `ValueError` if there are no documents, if a
-    document has no tokens, or for a layer that does not exist.
+    `scores` returns the cosine between query and document, after the documents' mean vector has been subtracted from
+    both, because most of a language model's vector is the same for all texts (Mu and Viswanath, 2018,
+    "All-but-the-Top"). `layer` counts blocks, so 0 is the embedding, and the default is the middle layer. A language
+    model is not trained for retrieval; models that are trained for it find many more of the right documents. Raises
+    `ValueError` if there are no documents, if a document has no tokens, or for a layer that does not exist.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")

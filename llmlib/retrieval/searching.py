@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 @runtime_checkable
 class Index(Protocol):
-    """Anything that has documents and scores each of them for a query."""
+    """Anything that holds documents and can score each of them for a query."""
 
     documents: list[str]
 
@@ -14,7 +14,7 @@ class Index(Protocol):
 
 
 class Hit(NamedTuple):
-    """A document that was found, with its number in the index and its score."""
+    """A search result: a document, with its number in the index and its score."""
 
     number: int
     score: float

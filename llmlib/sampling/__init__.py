@@ -1,6 +1,6 @@
 """Turn logits into text by adjusting the logits, drawing a token, and deciding when the text ends.
 
-`logits` holds small functions on logits; `Sampler` combines them and draws. `generate` writes ids, `generate_text`
+`logits` contains small functions on logits; `Sampler` combines them and draws. `generate` writes ids, `generate_text`
 writes text up to a stop string, and `beam_search` looks for the most likely whole text. `Constraint` allows only tokens
 after which the text can still match a regular expression (`regexes`), a JSON schema (`schemas`) or an answer from a
 list. `quality` measures how much texts repeat themselves, and how surprising they are to a model.

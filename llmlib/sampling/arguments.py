@@ -1,4 +1,4 @@
-"""Check the arguments of `generate` and `beam_search` before they write anything; the errors say what to do."""
+"""Check the arguments of `generate` and `beam_search` before anything is written; the errors say what to do."""
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence

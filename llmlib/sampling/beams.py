@@ -1,4 +1,4 @@
-"""Run beam search, which keeps several continuations side by side to find the most likely text as a whole."""
+"""Run beam search, which follows several continuations in parallel to find the most likely text as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

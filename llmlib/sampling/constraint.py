@@ -30,7 +30,7 @@ REMEMBERED = 2_000  # the number of states for which we keep the allowed tokens
 
 
 class Constraint:
-    """Restricts what `generate` may write. Make one with `Constraint.regex`, `.json` or `.choices`, for one tokenizer.
+    """Restricts what `generate` may write. To make one for a tokenizer, use `Constraint.regex`, `.json` or `.choices`.
 
     To use it by hand, begin in the state `start`, draw one of `allowed(state)`, and move on to `step(state, token)`.
 

@@ -23,7 +23,7 @@ class GenerationWarning(UserWarning):
     """Warns that a text was cut off before its end; the message says why."""
 
 
-WITHIN = ("llmlib", "collections", "torch", "jaxtyping")  # packages to skip on the way to the reader's line
+WITHIN = ("llmlib", "collections", "torch", "jaxtyping")  # packages to skip on the way to the user's line
 
 
 def warn(message: str) -> None:
@@ -86,11 +86,11 @@ def generate(
     ended repeat their end token until all have ended, and after a while the model stops reading them (a hook then sees
     fewer rows). Generation stops at an end token (`end_ids`, by default the end ids in the model's config), after
     `max_new_tokens`, when a `constraint` (one for all, or one per text) is met and allows no more tokens, or when the
-    context is full; the result's `ended_by` says why. If the context is full, `when_full="slide"` forgets the older
-    half and continues, and "stop" issues a `GenerationWarning`. With `top_log_probs=k` you get a `SampledToken` instead
-    of each id (a tuple of them for a batch), with its log-probability and the k most likely tokens. With `samples=n`,
-    each text is read once and continued n times, so the result is a batch with n rows for the first text, then n for
-    the next, and so on. `seed=None` uses a fresh seed. Raises `ValueError` right away for ids that the model does not
+    context is full; the result's `ended_by` says why. If the context is full, `when_full="slide"` drops the older half
+    and continues, and "stop" issues a `GenerationWarning`. With `top_log_probs=k` you get a `SampledToken` instead of
+    each id (a tuple of them for a batch), with its log-probability and the k most likely tokens. With `samples=n`, each
+    text is read once and continued n times, so the result is a batch with n rows for the first text, then n for the
+    next, and so on. `seed=None` uses a fresh seed. Raises `ValueError` right away for ids that the model does not
     accept, and for padding that is not on the left.
 
     >>> from llmlib.transformer import TransformerConfig
@@ -152,7 +152,7 @@ def generate(
 
 
 class _Writer:
-    """Writes a batch, and keeps the text so far, the model's cache, and which rows have ended and why."""
+    """Writes a batch, and keeps track of the text so far, the model's cache, and which rows have ended and why."""
 
     def __init__(
         self,
@@ -239,7 +239,7 @@ class _Writer:
             self.held = self.held[places]
 
     def _slide(self) -> None:
-        """Start again with the newer half of the context, and forget the older half."""
+        """Start again with the newer half of the context, and drop the older half."""
         self.cache = self.model.new_cache(len(self.held), self.cache.max_seq_len)
         self.read = self.length - max(1, self.cache.max_seq_len // 2)
         self.masked = not bool(self.real[self.held, self.read : self.length].all())

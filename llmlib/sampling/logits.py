@@ -1,7 +1,7 @@
 """Adjust logits before a token is drawn, with small pure functions from logits to logits.
 
-A token that is ruled out gets −∞, so its probability is 0. Each setting is one number for all texts, or a tensor
-with one number per text (`Float["batch"]` with logits of `"batch vocab"`).
+A token that is ruled out gets a logit of −∞, so its probability is 0. Each setting is one number for all texts, or a
+tensor with one number per text (`Float["batch"]` with logits of `"batch vocab"`).
 """
 
 from collections.abc import Mapping
@@ -78,8 +78,9 @@ def keep_min_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tenso
 def keep_typical(logits: Float[Tensor, "*batch vocab"], mass: Setting) -> Float[Tensor, "*batch vocab"]:
     """Keep the tokens whose surprise is closest to the entropy.
 
-    We keep the fewest of them whose probabilities add up to at least `mass`. This drops tokens that are less surprising
-    than usual as well as more surprising ones. Source: Meister et al. (2023), "Locally Typical Sampling".
+    We start with the closest, and stop once the probabilities of the kept tokens add up to at least `mass`. This drops
+    tokens that are less surprising than usual as well as more surprising ones. Source: Meister et al. (2023), "Locally
+    Typical Sampling".
 
     >>> keep_typical(torch.tensor([0.5, 0.2, 0.2, 0.1]).log(), 0.3).exp()
     tensor([0.0000, 0.2000, 0.2000, 0.0000])
@@ -100,7 +101,7 @@ def _keep_until(logits: Tensor, probabilities: Tensor, order: Tensor, mass: Sett
 
 
 def count_tokens(ids: Int[Tensor, "*batch seq"], vocab_size: int) -> Int[Tensor, "*batch vocab"]:
-    """Count how often each token occurs in each text; ids below 0 do not count."""
+    """Count how often each token occurs in each text; ids below 0 are ignored."""
     counts = torch.zeros(*ids.shape[:-1], vocab_size, dtype=torch.long, device=ids.device)
     return counts.scatter_add_(-1, ids.clamp(min=0), (ids >= 0).long())
 
@@ -128,7 +129,8 @@ def penalise_counts(
 ) -> Float[Tensor, "*batch vocab"]:
     """Subtract `frequency` from a token's logit for each time it has occurred, and `presence` once if it has occurred.
 
-    OpenAI's API defines its frequency and presence penalties like this; negative penalties make repetition more likely.
+    OpenAI's API defines its frequency and presence penalties in this way; negative penalties make repetition more
+    likely.
 
     >>> penalise_counts(torch.tensor([2.0, 2.0]), torch.tensor([3, 0]), frequency=0.5, presence=0.1)
     tensor([0.4000, 2.0000])
@@ -137,7 +139,7 @@ def penalise_counts(
 
 
 def add_bias(logits: Float[Tensor, "*batch vocab"], bias: Mapping[int, float]) -> Float[Tensor, "*batch vocab"]:
-    """Add the numbers in `bias` to the logits of single tokens, in all texts; −∞ bans a token.
+    """Add the numbers in `bias` to the logits of individual tokens, in all texts; −∞ bans a token.
 
     >>> add_bias(torch.tensor([1.0, 1.0, 1.0]), {0: float("-inf"), 2: 3.0})
     tensor([-inf, 1., 4.])

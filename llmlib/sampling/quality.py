@@ -1,8 +1,8 @@
 """Measure texts: do they repeat themselves or each other, and how surprising are they to a model?
 
 A text is a sequence of anything that can be compared, such as ids, words or characters. Compare these numbers only
-between texts of the same length, and between sets with the same number of texts, because the longer a text is, the more
-it has to repeat itself.
+between texts of the same length, and between sets with the same number of texts, because a text inevitably repeats
+itself more as it gets longer.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ def distinct_n(texts: Sequence[Text], n: int = 2) -> float:
 
     The share falls if a text repeats itself, or if texts repeat each other. Source: Li et al. (2016), "A
     Diversity-Promoting Objective Function for Neural Conversation Models", who divide by the number of tokens instead;
-    for long texts that makes hardly any difference. Raises `ValueError` if no text has `n` parts.
+    for long texts that makes hardly any difference. Raises `ValueError` if every text is shorter than `n`.
 
     >>> distinct_n(["abab", "abc"], n=2)  # ab, ba, ab; ab, bc
     0.6

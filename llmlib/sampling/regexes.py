@@ -1,4 +1,4 @@
-"""Read regular expressions into patterns, for the part of Python's syntax that needs no memory of earlier matches."""
+"""Turn regular expressions into patterns, for the part of Python's syntax that needs no memory of earlier matches."""
 
 import re
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ CODES = {"x": 2, "u": 4, "U": 8}  # how many digits the code point has after eac
 
 
 def read_regex(text: str) -> Pattern:
-    r"""Return the pattern of a regular expression, which has to match the whole text.
+    r"""Return the pattern for a regular expression, which has to match the whole text.
 
-    This function understands literals, `.`, classes, groups, `|`, repetitions, and `^` and `$` at the ends; `\d`, `\w`,
+    This function supports literals, `.`, classes, groups, `|`, repetitions, and `^` and `$` at the ends; `\d`, `\w`,
     `\s` are ASCII only. Raises `ConstraintError`, which names the position, for backreferences (they need memory), for
     lookarounds, and for an invalid regular expression.
 

@@ -42,7 +42,7 @@ RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
 class Sampler:
     """Draws the next token from logits. A setting that you leave at its default does nothing.
 
-    The settings apply in this order: `logit_bias` adds to the logits of single ids (−∞ bans an id);
+    The settings apply in this order: `logit_bias` adds to the logits of individual ids (−∞ bans an id);
     `repetition_penalty`, `frequency_penalty` and `presence_penalty` make tokens less likely if they have already
     occurred; `temperature` divides the logits, and 0 always takes the most likely token; `top_k`, `top_p`, `min_p` and
     `typical_p` cut the tail, each applied to the tokens that the previous cut has left. `llmlib.sampling.logits`
@@ -216,7 +216,7 @@ def _is_finite(number: int | float) -> bool:
 
 
 def _setting(name: str, setting: Numbers, logits: Tensor) -> Setting:
-    """Return one number, or a tensor with one number per row; raise `ValueError` for any other count of numbers."""
+    """Return one number, or a tensor with one number per row; raise `ValueError` for any other number of values."""
     if not isinstance(setting, Sequence):
         return setting
     if len(setting) != len(logits):

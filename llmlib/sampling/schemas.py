@@ -1,4 +1,4 @@
-"""Read JSON schemas into patterns that match exactly the JSON that a schema allows, written in one standard way.
+"""Turn JSON schemas into patterns that match exactly the JSON that a schema allows, written in one standard way.
 
 The members of an object come in the order of the schema; one space is allowed after `,` and `:`, but not elsewhere.
 A finite automaton cannot recognise the texts of a schema that contains itself, so we refuse such a schema.
@@ -63,9 +63,9 @@ UNDERSTOOD = {"type", *INSTEAD}.union(*KEYWORDS.values())
 def read_schema(schema: Mapping[str, Any] | str) -> Pattern:
     """Return a pattern that matches the JSON that a schema allows.
 
-    This function understands `type` (one or more), `enum`, `const`, `anyOf`, `oneOf` if its parts do not overlap,
-    `$ref` to the schema's own parts, and the keywords in `KEYWORDS`. Objects only have the members in `properties`.
-    Raises `ConstraintError`, which names the part, for anything else, and for a schema that no text can meet.
+    This function supports `type` (one or more), `enum`, `const`, `anyOf`, `oneOf` if its parts do not overlap, `$ref`
+    to the schema's own parts, and the keywords in `KEYWORDS`. Objects may have only the members in `properties`. Raises
+    `ConstraintError`, which names the part, for anything else, and for a schema that no text can match.
     """
     return read_parts(schema)[-1][1]
 
@@ -280,7 +280,7 @@ def _limits(schema: Mapping[str, Any], low: str, high: str, path: str) -> tuple[
 
 
 def _in_a_string(pattern: Pattern) -> Pattern:
-    """Return the pattern of a text written as a JSON string, where some characters can or must be escaped."""
+    """Return the pattern for a text written as a JSON string, where some characters can or must be escaped."""
     if isinstance(pattern, Repeat):
         return Repeat(_in_a_string(pattern.part), pattern.least, pattern.most)
     if isinstance(pattern, Chars):

@@ -73,8 +73,8 @@ class Fit:
         """Predict the loss of one new run, with an interval, and say whether the run is outside the range of the fit.
 
         The interval covers two kinds of error: the fitted law may be wrong (the bootstrap shows by how much), and a
-        single run deviates from the law (by as much as a fitted run, drawn at random). The interval cannot foresee a
-        bend that no fitted run shows.
+        single run deviates from the law (by as much as a fitted run, drawn at random). The interval cannot account for
+        a bend that none of the fitted runs shows.
         """
         _check_level(level)
         draws = np.random.default_rng(seed).choice(self.deviations, (25, max(1, len(self.laws))))
@@ -114,10 +114,10 @@ def fit(
     """Fit L(N, D) = E + A / N^alpha + B / D^beta to runs; the first three arguments have one number per run.
 
     The fit minimises the Huber loss between the logarithms of measured and predicted losses, from many starting points,
-    as Hoffmann et al. (2022, section 3.3) do. With logarithms, 1% counts the same for a high loss and a low loss.
-    `bootstraps` is the number of fits to resampled runs, which show how certain the constants are. Runs with the same
-    size and number of tokens are drawn as a group, since they share the same error. Raises `ScalingError` if there are
-    too few runs, runs of too few sizes or token counts, or losses that do not fall with size or with tokens.
+    as Hoffmann et al. (2022, section 3.3) do. With logarithms, a deviation of 1% counts the same for a high loss and a
+    low loss. `bootstraps` is the number of fits to resampled runs, which show how certain the constants are. Runs with
+    the same size and number of tokens are drawn as a group, since they share the same error. Raises `ScalingError` if
+    there are too few runs, runs of too few sizes or token counts, or losses that do not fall with size or with tokens.
 
     >>> law = Law(E=1.5, A=50, B=300, alpha=0.3, beta=0.4)
     >>> n, d = np.repeat([1e4, 1e5, 1e6], 3), np.tile([1e5, 1e6, 1e7], 3)

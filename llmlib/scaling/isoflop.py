@@ -10,7 +10,7 @@ from llmlib.scaling.laws import ScalingError
 
 @dataclass(frozen=True)
 class Minimum:
-    """The lowest point of a loss curve for one compute budget; `inside` says whether it is within the models' sizes."""
+    """The lowest point of a budget's loss curve; `inside` says whether it is within the range of the models' sizes."""
 
     parameters: float
     loss: float

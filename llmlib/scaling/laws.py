@@ -37,7 +37,7 @@ def training_flops(parameters: float, tokens: float) -> float:
     """Return the FLOPs for training (6 for each parameter and token).
 
     A forward pass multiplies and adds once for each parameter, which makes 2 FLOPs, and a backward pass takes twice as
-    many, which makes 4. This leaves out attention's scores, whose cost grows with the length of the text;
+    many, which makes 4. This leaves out the attention scores, whose cost grows with the length of the text;
     `llmlib.costs.count` counts them too. Source: Kaplan et al. (2020), section 2.1.
 
     >>> f"{training_flops(175e9, 300e9):.2e}"  # GPT-3
@@ -94,7 +94,7 @@ class Law:
         return self.beta / (self.alpha + self.beta)
 
     def optimum(self, compute: float) -> Allocation:
-        """Return the model size and number of tokens that give the lowest loss for `compute` FLOPs of training.
+        """Return the model size and number of tokens that give the lowest loss for `compute` training FLOPs.
 
         On the line 6 N D = compute, the loss is lowest where alpha A / N^alpha = beta B / D^beta. Source: Hoffmann et
         al. (2022), equation 4. Raises `ScalingError` if `compute` is not positive.
@@ -160,9 +160,9 @@ class Law:
 class KaplanLaw:
     """Holds the law of Kaplan et al. (2020): L = ((N_c / N)^(alpha_N / alpha_D) + D_c / D)^alpha_D, without an E.
 
-    Parameters are counted without embeddings. `optimum` does not follow from this formula, because the paper found the
-    best size from training curves, N = 1.3e9 (C / petaFLOP-day)^0.73, at the critical batch size. Sources: equation 1.5
-    and table 2 for the loss, table 6 for the optimum.
+    The number of parameters does not include embeddings. `optimum` does not follow from this formula, because the paper
+    found the best size from training curves, N = 1.3e9 (C / petaFLOP-day)^0.73, at the critical batch size. Sources:
+    equation 1.5 and table 2 for the loss, table 6 for the optimum.
     """
 
     alpha_n: float

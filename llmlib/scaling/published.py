@@ -1,4 +1,4 @@
-"""The constants of published laws and the figures of well-known models, each taken from its paper."""
+"""The constants of published laws and the figures for well-known models, each taken from its paper."""
 
 from dataclasses import dataclass
 

@@ -21,7 +21,7 @@ class TokenizerError(ValueError):
 
 
 class Tokenizer:
-    """Turns text into ids and back. Subclasses say how ordinary text is encoded.
+    """Turns text into ids and back. Subclasses define how ordinary text is encoded.
 
     Attributes:
         special_tokens: the string of each special token, and its id.
@@ -132,7 +132,7 @@ class Tokenizer:
         return names
 
     def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
-        """Return the ids of a text whose parts are strings, and ids (of special tokens) that stay as they are.
+        """Return the ids of a text that consists of strings, and of ids (of special tokens) that stay as they are.
 
         Nothing inside a string becomes a special token, so other people's text cannot imitate a special token.
         """
@@ -209,7 +209,7 @@ class Tokenizer:
 
 
 def refuse_paths(text: Any) -> None:
-    """Raise `ValueError` if `text` is the name of a file instead of its content."""
+    """Raise `ValueError` if `text` is the name of a file instead of its contents."""
     is_name = isinstance(text, str) and len(text) < 260 and "\n" not in text and "\0" not in text
     if isinstance(text, os.PathLike) or (is_name and "." in text and os.path.isfile(text)):
         raise ValueError(

@@ -42,7 +42,7 @@ class BPETokenizer(Tokenizer):
         merge_order: the tokens with two or more bytes, in the order they were learned; merging never makes a token
             that is missing here. Default: all of them, in the order of their ids.
         whole_pieces: if true, a piece that is itself a token is never split, even if merge_order leaves it out.
-        unk_id: the id for a byte that is not in the vocabulary; without it such bytes are dropped.
+        unk_id: the id for a byte that is not in the vocabulary; without an unk_id, such bytes are dropped.
         normalization: a Unicode normalization to apply before encoding, as Qwen's models do.
         bos_id, adds_bos, eos_ids, chat_template: see `Tokenizer`.
 

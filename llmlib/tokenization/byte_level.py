@@ -1,4 +1,4 @@
-"""Read vocabularies that write tokens in GPT-2's alphabet for bytes and come with a list of merges."""
+"""Read vocabularies whose tokens are written in GPT-2's byte alphabet, and which come with a list of merges."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -47,7 +47,7 @@ def byte_level_tokenizer(
     """Build a tokenizer from tokens and pairs of tokens, both in GPT-2's alphabet; for the options see `BPETokenizer`.
 
     Raises `TokenizerError` if a merge refers to a missing token. tiktoken's core joins any two tokens that together
-    make the earliest token, not only the listed pairs, so this error is also raised if other ids would result.
+    make the earliest token, not only the listed pairs, so this error is also raised if that would change the ids.
     """
     as_bytes = bytes_of_tokens(tokens)
     pairs: dict[bytes, dict[tuple[bytes, bytes], int]] = {}  # token -> pair that makes it -> number of the merge

@@ -1,7 +1,7 @@
 """Read Hugging Face's tokenizer.json for the families GPT-2, Llama, Mistral, Qwen2, Qwen3 and SmolLM2.
 
 The file describes a pipeline of a normalizer, a pre-tokenizer, a model, a post-processor and a decoder. We support the
-pipelines of these families, and refuse a file unless we can follow every part of its pipeline exactly.
+pipelines of these families, and refuse a file unless we can reproduce every part of its pipeline exactly.
 """
 
 import sys

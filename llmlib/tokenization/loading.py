@@ -1,4 +1,4 @@
-"""Load a tokenizer by name, or from a file of any supported format."""
+"""Load a tokenizer by name, or from a file in any supported format."""
 
 from pathlib import Path
 

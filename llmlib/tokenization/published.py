@@ -106,7 +106,7 @@ def smollm2_file() -> Path:
 
 
 def smollm2_is_here() -> bool:
-    """Return whether `smollm2_file` works without a network. It checks only the file's name, not its hash."""
+    """Return whether `smollm2_file` works offline. It checks only the file's name, not its hash."""
     return (cache_dir() / PurePosixPath(SMOLLM2_WHEEL[2]).name).is_file()
 
 
@@ -119,7 +119,7 @@ def vocabulary_files(name: str) -> list[bytes]:
 
 
 def vocabulary_is_here(name: str) -> bool:
-    """Return whether `vocabulary_files` works without a network. It checks only the names of the files."""
+    """Return whether `vocabulary_files` works offline. It checks only the names of the files."""
     return all(
         any(path and path.is_file() for path in (_tiktoken_path(source.url), cache_dir() / source.name))
         for source in _PUBLISHED[name].sources
@@ -157,7 +157,7 @@ def _ranks_of_tiktoken(content: bytes) -> dict[bytes, int]:
 
 
 def _bring(source: _Source) -> bytes:
-    """Return the verified content of a file, and leave a copy where tiktoken looks for it."""
+    """Return the verified contents of a file, and leave a copy where tiktoken looks for it."""
     theirs = _tiktoken_path(source.url)
     content = _read_if_right(theirs, source)
     if content is None:
@@ -193,7 +193,7 @@ def _read_if_right(path: Path | None, source: _Source) -> bytes | None:
 
 
 def _put(path: Path | None, content: bytes) -> None:
-    """Keep a copy of the content if possible; a failure does no harm, because we have the content."""
+    """Keep a copy of the contents if possible; a failure does no harm, because we have the contents."""
     if path is None:
         return
     try:

@@ -56,7 +56,7 @@ def write_record(record: Mapping[str, Any], path: Path | str) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Read a record that `write_record` wrote. Raises `FormatError` if the file is damaged or has another format."""
+    """Read a record that `write_record` wrote. Raises `FormatError` if the file is damaged or in a different format."""
     content = read_json(path)
     if not is_record(content):
         raise FormatError(f"{path} was not written by BPETokenizer.save. Try load_tokenizer({str(path)!r}).")

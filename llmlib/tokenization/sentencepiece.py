@@ -101,7 +101,7 @@ class SentencePieceTokenizer(Tokenizer):
         return [id for chunk in self._chunks.findall(text) for id in self._encode_chunk(chunk)]
 
     def _encode_chunk(self, chunk: str) -> tuple[int, ...]:
-        """Encode a chunk, or look up its ids, which are remembered because the same words occur again and again."""
+        """Encode a chunk, or look up its ids, which are remembered because the same words occur many times."""
         ids = self._known.get(chunk)
         if ids is None:
             ids = self._merge(chunk)
@@ -153,7 +153,7 @@ class SentencePieceTokenizer(Tokenizer):
         return tuple(id for id in ids if id is not None)
 
     def decode(self, ids: Iterable[SupportsIndex], errors: str = "replace") -> str:
-        """Turn ids into text, without the space that `encode` put in front."""
+        """Turn ids into text, without the space that `encode` put in front of it."""
         data = b"".join(self._bytes_of(ids))
         return (data.removeprefix(b" ") if self.strips_prefix else data).decode("utf-8", errors)
 

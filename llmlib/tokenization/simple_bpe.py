@@ -1,8 +1,8 @@
-"""Run byte-pair encoding at its simplest, as in lesson 01, on lists of ids, without a dictionary of pieces or a heap.
+"""Run the simplest byte-pair encoding, as in lesson 01, on lists of ids, without a dictionary of pieces or a heap.
 
-Each merge goes over the whole text, so training takes minutes where
-`llmlib.tokenization.bpe_training` takes seconds; the merges are the same. Sources: Gage (1994), "A New Algorithm for
-Data Compression"; Sennrich et al. (2016), https://arxiv.org/abs/1508.07909.
+Each merge passes over the whole text, so training takes minutes where `llmlib.tokenization.bpe_training` takes seconds;
+the merges are the same. Sources: Gage (1994), "A New Algorithm for Data Compression"; Sennrich et al. (2016),
+https://arxiv.org/abs/1508.07909.
 """
 
 from collections import Counter

@@ -2,9 +2,9 @@
 
 `train` takes a model, data and a `TrainConfig`, and yields the result of each step. `loss` is what training minimises,
 `optimizers` (AdamW, Muon) turn gradients into steps, `config` defines every setting and the learning-rate schedules,
-`statistics` looks inside the model while it learns, `checkpoints` saves a run so that it can resume exactly where it
-stopped, `width` transfers a learning rate to wider models, and `loop` puts all of this together; `cli` is the command
-`llmlib train`. If you write your own loop, with any `nn.Module` and any optimizer, use `save_checkpoint`,
+`statistics` looks inside the model while it is learning, `checkpoints` saves a run so that it can resume exactly where
+it stopped, `width` transfers a learning rate to wider models, and `loop` puts all of this together; `cli` is the
+command `llmlib train`. If you write your own loop, with any `nn.Module` and any optimizer, use `save_checkpoint`,
 `latest_checkpoint` and `load_checkpoint`.
 """
 

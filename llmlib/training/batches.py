@@ -1,4 +1,4 @@
-"""Prepare the batches of a run. On a GPU, this happens while the previous batch is still being computed."""
+"""Prepare the batches of a run. On a GPU, this happens while the previous batch is still being processed."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -31,11 +31,11 @@ class Data(Protocol):
 
 
 class Batches:
-    """Makes the batch for each step; with `ahead`, it can make the next batch while a step is computed.
+    """Makes the batch for each step; with `ahead`, it can make the next batch while the current step is running.
 
     A GPU works through a queue: a call returns at once, and we wait only when we read a result. So after we have asked
     for the gradients and before we read the loss, there is time to draw the next windows and to send them from pinned
-    memory. On a CPU, both kinds of work would need the same cores.
+    memory. On a CPU, both kinds of work would compete for the same cores.
     """
 
     def __init__(self, data: Data, config: TrainConfig, device: torch.device):

@@ -1,7 +1,7 @@
 """Save runs to disk so that they can resume exactly. Each checkpoint is a folder that is either complete or absent.
 
-A checkpoint holds the weights that are trained. If part of the model is frozen, as with a LoRA, we already have those
-weights; a checksum makes sure that a run continues with the same frozen weights.
+Of the weights, a checkpoint contains only those that are being trained. If part of the model is frozen, as with a LoRA,
+we already have those weights; a checksum makes sure that a run continues with the same frozen weights.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ PARTS = {
 
 
 class RunError(RuntimeError):
-    """Raised when the folder of a run cannot be used; the message says why, and what to do."""
+    """Raised when a run's folder cannot be used; the message says why, and what to do."""
 
 
 _claimed: WeakValueDictionary[Path, filelock.BaseFileLock] = WeakValueDictionary()  # folders of this process's runs
@@ -47,7 +47,7 @@ def claim(folder: Path) -> filelock.BaseFileLock:
     """Lock the folder, so that no other process can train in it while you hold the returned lock.
 
     Other runs in this process can still train there, so that you can run a cell again. Raises `RunError` if another
-    process has the lock.
+    process holds the lock.
     """
     path = folder.resolve()
     if (held := _claimed.get(path)) is not None:
@@ -76,9 +76,9 @@ def save(
 ) -> Path:
     """Write a checkpoint into the run's folder, with the trained weights, the optimizers, and `state` (JSON values).
 
-    The checkpoint is written under another name and then renamed, so a kill or a full disk never leaves half a
-    checkpoint. If the model is cut into parts, every process has to call this function, and only one of them `writes`.
-    Raises `RunError` if the checkpoint cannot be written; earlier checkpoints are kept.
+    The checkpoint is written under another name and then renamed, so a killed process or a full disk never leaves half
+    a checkpoint behind. If the model is cut into parts, every process has to call this function, and only one of them
+    `writes`. Raises `RunError` if the checkpoint cannot be written; earlier checkpoints are kept.
     """
     whole = folder / name_of(step)
     weights = sharding.gathered(learning(model), writes)
@@ -111,7 +111,8 @@ def save(
 def learning(model: nn.Module) -> dict[str, Tensor]:
     """Return the weights that are not frozen and the buffers, by name (by the first name, if a tensor has several).
 
-    A buffer that contains infinity, such as a mask, is a constant that is made with the model, so we do not save it.
+    A buffer that contains infinity, such as a mask, is a constant that is created along with the model, so we do not
+    save it.
     """
     kept = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     kept |= {name for name, buffer in model.named_buffers() if buffer.isfinite().all()}
@@ -145,7 +146,7 @@ def prune(folder: Path, keep: int, best: int | None) -> None:
 
 
 def clean(folder: Path) -> None:
-    """Remove what killed processes left unfinished. Only the process with the lock may call this."""
+    """Remove what killed processes left unfinished. Only the process that holds the lock may call this."""
     for path in folder.glob(f"{UNFINISHED}*"):
         shutil.rmtree(path, ignore_errors=True)
     remove_leftovers(folder, ".saving-")
@@ -215,7 +216,7 @@ def _check_weights(weights: dict[str, Tensor], ours: dict[str, Tensor], path: Pa
 def check_states(states: Any, optimizers: Sequence[torch.optim.Optimizer]) -> None:
     """Raise `ValueError` unless the optimizers could have these states.
 
-    torch does not check, and its fused kernels crash Python if a tensor has another shape.
+    torch does not check this, and its fused kernels crash Python if a tensor has a different shape.
     """
     if not isinstance(states, list) or len(states) != len(optimizers):
         raise RunError(f"This run has {len(optimizers)} optimizers, but the checkpoint has a different number.")
@@ -238,7 +239,7 @@ def check_states(states: Any, optimizers: Sequence[torch.optim.Optimizer]) -> No
 
 
 def _check_alike(value: Any, like: Tensor, what: str) -> None:
-    """Raise `ValueError` unless a value has the shape and dtype of `like`, and only finite numbers."""
+    """Raise `ValueError` unless a value has the shape and dtype of `like`, and contains only finite numbers."""
     if not isinstance(value, Tensor) or (value.shape, value.dtype) != (like.shape, like.dtype):
         found = f"{list(value.shape)}, {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
         raise ValueError(f"{what} must be a tensor of shape {list(like.shape)}, {like.dtype}, got {found}")

@@ -49,7 +49,7 @@ VOCABULARY = Limit("at least 256, because there are 256 bytes", lambda value: va
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class DataSettings:
-    """The section [data] in a settings file for `llmlib train`."""
+    """The [data] section of a settings file for `llmlib train`."""
 
     corpus: str | tuple[str, ...] = "tinytales"
     characters: Annotated[int, AT_LEAST_1] = 2_000_000
@@ -69,7 +69,7 @@ class DataSettings:
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class RunSettings:
-    """The content of a settings file for `llmlib train`."""
+    """The contents of a settings file for `llmlib train`."""
 
     folder: Annotated[str, SOME]
     model: dict[str, Any]

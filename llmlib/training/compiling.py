@@ -13,7 +13,8 @@ from llmlib.transformer import Transformer
 def compiled(model: nn.Module, device: torch.device) -> nn.Module:
     """Return a faster version of the model from `torch.compile`. It shares the model's weights.
 
-    The first call takes from seconds to minutes, while it compiles. Raises `ValueError` if there is no compiler.
+    The first call takes anywhere from seconds to minutes, because it compiles the model. Raises `ValueError` if there
+    is no compiler.
     """
     require_compiler(device)
     return torch.compile(model)  # type: ignore[return-value]  # a module, says its type at run time

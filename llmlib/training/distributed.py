@@ -1,18 +1,18 @@
 """Train one model with several processes, which `torchrun` starts: which one am I, how many are there, and who writes?
 
 Each process computes its share of every batch, and all take the same step. With `parallel="ddp"` every process has the
-whole model, and torch's DistributedDataParallel averages the gradients while they are computed. With "fsdp" each
-process has a part (`llmlib.training.sharding`); use it if a model with its gradients and optimizers does not fit on one
-device.
+whole model, and torch's DistributedDataParallel averages the gradients while they are being computed. With "fsdp" each
+process has only a part of the model (`llmlib.training.sharding`); use it if a model with its gradients and optimizers
+does not fit on one device.
 
 Checkpoints are complete, because the first process gathers and writes all weights and optimizer states, always in the
 same format. So a run can continue with any number of processes, in either mode, and you can open the weights without
-torch's distributed modules. (In torch's own distributed checkpoint each process writes its part. That is quicker for
-models that are too large for one host's memory, but such models are beyond this library.) All hosts must share the
-run's folder.
+torch's distributed modules. (In torch's own distributed checkpoints, each process writes its own part. That is quicker
+for models that are too large for one host's memory, but such models are beyond this library.) All hosts must have
+access to the same run folder.
 
-If a process dies, the others notice at their next exchange and stop. `torchrun --max-restarts=3` then starts them all
-again, and the run continues from its last checkpoint, as with `--resume`.
+If a process dies, the others notice this at their next exchange and stop. `torchrun --max-restarts=3` then starts them
+all again, and the run continues from its last checkpoint, as with `--resume`.
 """
 
 import contextlib
@@ -161,7 +161,7 @@ def spread(model: Transformer, config: TrainConfig, ranks: Ranks, dtype: torch.d
 
 @contextlib.contextmanager
 def exchanging(called: Any, is_last: bool) -> Iterator[None]:
-    """Let the processes exchange gradients only with the last part of a batch."""
+    """Let the processes exchange gradients only during the last part of a batch."""
     called = getattr(called, "_orig_mod", called)  # the module inside a compiled module
     if isinstance(called, DistributedDataParallel) and not is_last:
         with called.no_sync():

@@ -79,8 +79,8 @@ def warnings_once(writes: bool) -> Iterator[None]:
 def following(run: Any, folder: Path, ranks: Any, again: str) -> Iterator[None]:
     """Take all the steps in a run, and then run the block.
 
-    Each step adds a line to log.csv. A terminal shows a progress bar; any other output gets a line now and then. Ctrl-C
-    and SIGTERM end the run between two steps, with a checkpoint; `again` is the command that continues it.
+    Each step adds a line to log.csv. A terminal shows a progress bar; any other output gets a line from time to time.
+    Ctrl-C and SIGTERM end the run between two steps, with a checkpoint; `again` is the command that continues it.
     """
     try:
         with _terminable():
@@ -150,8 +150,8 @@ def summary(run: Any, folder: Path) -> str:
 class Log:
     """The CSV log of a run. It continues after the step `last`, or begins a new file if `last` is None.
 
-    Later lines, written before a kill, are dropped; the line for step `last` is added if a kill kept it from being
-    written. Raises `RunError` if the file cannot be read or written.
+    Later lines, left behind by a killed process, are dropped; the line for step `last` is added if the process was
+    killed before it could write the line. Raises `RunError` if the file cannot be read or written.
     """
 
     def __init__(self, path: Path, last: Any, kind: type[Any]):

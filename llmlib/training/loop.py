@@ -100,7 +100,7 @@ class Training(Run[Step]):
         return self.last
 
     def _gradients(self) -> tuple[float, int]:
-        """Compute the gradients of the whole batch's mean loss, part by part; return the loss and the tokens read."""
+        """Compute the gradients of the whole batch's mean loss, part by part; return the loss and the token count."""
         c = self.config
         x, y = self.batches.of(self.step)
         for optimizer in self.optimizers:
@@ -179,16 +179,16 @@ def train(
     iterator. The model is changed in place. `validation` and `sample`, a function of the model, are used when the
     config says so, and at the end. `objective` is the loss to minimise, by default the surprise at the next token. With
     a `folder`, checkpoints are saved there; with `resume`, the run continues from its last checkpoint, and takes
-    exactly the steps that it would have taken. If the config now has a new number of steps, a `RunWarning` says what
-    that means. Under `torchrun`, every process makes the same call and computes its share of every batch; if `torchrun`
-    restarts after a process died, the run resumes. On a CPU the process keeps up to 1 GB of freed memory for the next
-    step, until the run has ended (`llmlib.training.memory`). If the model is tiny and other programs use the machine
-    too, `torch.set_num_threads(1)` makes training much faster, because otherwise torch's threads spend more time
-    waiting for each other than computing.
+    exactly the steps that it would have taken without the interruption. If the config now has a different number of
+    steps, a `RunWarning` says what that means. Under `torchrun`, every process makes the same call and computes its
+    share of every batch; if `torchrun` restarts after a process died, the run resumes. On a CPU the process keeps up to
+    1 GB of freed memory for the next step, until the run has ended (`llmlib.training.memory`). If the model is tiny and
+    other programs use the machine too, `torch.set_num_threads(1)` makes training much faster, because otherwise torch's
+    threads spend more time waiting for each other than computing.
 
     Raises `ValueError` if windows are longer than the model's context or the vocabulary is larger than the model's,
-    `RunError` if the folder holds another run, and, while training, `TrainingDiverged` before a step that would spoil
-    the weights.
+    `RunError` if the folder contains a different run, and, while training, `TrainingDiverged` before a step that would
+    spoil the weights.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> from llmlib.corpora.datasets import TokenDataset

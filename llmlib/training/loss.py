@@ -25,7 +25,7 @@ def cross_entropy(
     targets: Int[Tensor, "*axes"],
     reduction: Literal["mean", "sum", "none"] = "mean",
 ) -> Float[Tensor, "*shape"]:
-    """Return the mean of −ln p(target) over all targets, in nats; targets of -100 (`IGNORED`) do not count.
+    """Return the mean of −ln p(target) over all targets, in nats; targets of -100 (`IGNORED`) are ignored.
 
     `reduction="sum"` returns the sum, and "none" returns one value per target, in the targets' shape, with 0 for
     ignored targets. p is the softmax of the logits. A model that knows nothing has a loss of ln vocab. The loss is

@@ -28,12 +28,12 @@ def save_checkpoint(
 ) -> Path:
     """Write a checkpoint into a folder, and return the checkpoint's own folder.
 
-    A checkpoint holds the weights that are not frozen, the states of the optimizers, their learning rates and other
-    numbers, and `state`, which is anything else that the loop needs and JSON can hold, such as
-    `scheduler.state_dict()`. Earlier checkpoints survive a kill or a full disk.
+    A checkpoint contains the weights that are not frozen, the states of the optimizers, their learning rates and other
+    numbers, and `state`, which is anything else that the loop needs and that can be stored as JSON, such as
+    `scheduler.state_dict()`. Earlier checkpoints survive if the process is killed or the disk is full.
 
     Raises `RunError` if the checkpoint cannot be written, or if the folder has a different checkpoint for this step,
-    for example from an earlier run; and `ValueError` for a state that JSON cannot hold.
+    for example from an earlier run; and `ValueError` for a state that cannot be stored as JSON.
 
     >>> import tempfile
     >>> folder, model = tempfile.mkdtemp(), nn.Linear(2, 1)

@@ -19,7 +19,7 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 class WorkingCopy(Generic[Model]):
-    """Does the computing while `model` is trained: a copy in `dtype`, or the model itself if it already has that dtype.
+    """Does the computing while `model` is being trained: a copy in `dtype`, or the model itself if it has that dtype.
 
     Frozen weights (`requires_grad=False`, as with a LoRA) never change, so they are rounded only once, or shared if
     they already have that dtype. After a step only the trained weights are copied.

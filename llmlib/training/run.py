@@ -79,7 +79,7 @@ class Run(Iterator[Result], Generic[Result]):
         raise NotImplementedError
 
     def _remembered(self) -> dict[str, Any]:
-        """Return what a checkpoint has to hold besides the weights and the optimizers, as JSON values."""
+        """Return what a checkpoint has to contain besides the weights and the optimizers, as JSON values."""
         raise NotImplementedError
 
     def _recall(self, about: dict[str, Any]) -> None:
@@ -193,7 +193,7 @@ class Run(Iterator[Result], Generic[Result]):
 def begin(make: Callable[[], AnyRun], path: Path | None, resume: bool) -> AnyRun:
     """Make a run, lock its folder, and continue the run in this folder if asked to, or if `torchrun` restarted.
 
-    Raises `RunError` if the folder holds a run and you do not resume it, or for the same reasons as `Run.resume`.
+    Raises `RunError` if the folder contains a run and you do not resume it, or for the same reasons as `Run.resume`.
     """
     ranks = distributed.join()
     claim = checkpoints.claim(path) if path is not None and ranks.writes else None
@@ -234,7 +234,7 @@ def _extended(planned: int, taken: int, config: TrainConfig) -> str:
 
 
 def _tell_of_unfinished(folder: Path, found: list[Path], resume: bool) -> None:
-    """Report a checkpoint without state.json, so that a run does not quietly start over, or from an older one."""
+    """Report a checkpoint without state.json, so that a run does not silently start over or use an older checkpoint."""
     broken = [path for path in sorted(folder.glob("step-*")) if path.is_dir() and path not in found]
     if not broken:
         return

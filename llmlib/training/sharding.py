@@ -1,13 +1,13 @@
 """Cut a model into parts: each process keeps its rows of every weight, and gathers a whole weight only when using it.
 
-With `parallel="fsdp"` each of N processes has an N-th of the weights, the gradients and the optimizers' memory (torch's
+With `parallel="fsdp"`, each of N processes holds 1/N of the weights, the gradients and the optimizer states (torch's
 FSDP2). A block's weights are gathered shortly before it computes and freed afterwards; its gradients are averaged, and
 each process keeps the gradients of its own rows. The rows are DTensors in torch, which are tensors that know which
 larger tensor they are part of. Sources: Rajbhandari et al. (2020), "ZeRO", stage 3; Zhao et al. (2023), "PyTorch FSDP".
 
-This module has everything that a run needs for sharding: it cuts a model, gathers a whole tensor, and cuts a tensor
-again. torch's modules for sharding are imported where they are used, because they take half as long to import as torch
-itself, and most runs use a single process.
+This module does everything that a run needs for sharding: it cuts a model, gathers a whole tensor, and cuts a tensor
+again. torch's modules for sharding are imported where they are used, because they take half as long to import as
+torch itself, and most runs use a single process.
 """
 
 from collections.abc import Iterable, Sequence
@@ -51,7 +51,7 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
-    """Return this process's rows of a whole tensor if `like` is cut, or else the whole tensor. Nothing is sent."""
+    """Return this process's rows of a whole tensor if `like` is cut, or else the whole tensor. No data is sent."""
     if not is_cut(like):
         return tensor
     from torch.distributed.tensor import DTensor

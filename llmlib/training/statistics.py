@@ -1,9 +1,9 @@
-"""Measure what goes on inside a model while it learns: how large are its activations, its gradients and its steps?
+"""Measure what goes on inside a model while it is learning: how large are its activations, its gradients and its steps?
 
-A falling loss says that training works, but not how well. Here you see problems long before the loss shows them:
-activations that grow from block to block, gradients that vanish on their way down, and steps that are too small or too
-large for the weights. A run measures every `statistics_every` steps; measuring does not change anything that the run
-computes.
+A falling loss shows that training is working, but not how well. These statistics show problems long before the loss
+does: activations that grow from block to block, gradients that vanish on their way down, and steps that are too small
+or too large for the weights. A run measures every `statistics_every` steps; measuring does not change anything that the
+run computes.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ def groups_of(model: Transformer) -> tuple[str, ...]:
 
 
 def group_of(parameter: str, n_layers: int) -> int:
-    """Return the number of the group that a parameter belongs to, from its name.
+    """Return the number of the group that a parameter belongs to, given the parameter's name.
 
     >>> [group_of(name, n_layers=2) for name in ("embed.weight", "blocks.1.mlp.up.weight", "final_norm.weight")]
     [0, 2, 3]

@@ -1,4 +1,4 @@
-"""Carry a learning rate from a narrow model to a wide one, with the maximal update parametrisation (muP)."""
+"""Transfer a learning rate from a narrow model to a wide one, with the maximal update parametrisation (muP)."""
 
 import dataclasses
 

@@ -1,7 +1,7 @@
 """Interactive views of plain arrays and strings.
 
-The views know nothing about models, so they work with any model. Each view has a folder that holds the widget and its
-static picture in Python, and the code that the browser runs. `shared` holds the code that all views use.
+The views know nothing about models, so they work with any model. Each view has a folder that contains the widget and
+its static picture in Python, and the code that the browser runs. `shared` contains the code that all views use.
 `llmlib.explore` puts live models into these views.
 """
 

@@ -124,7 +124,7 @@ def test_online_softmax_must_let_its_blocks_go():
 
     report = examine(find("attention.online_softmax"), joined)
     assert report.kind == "property"
-    assert "holds 4 of 4 blocks at the same time" in str(report)
+    assert "keeps 4 of 4 blocks in memory at the same time" in str(report)
 
 
 @pytest.mark.slow

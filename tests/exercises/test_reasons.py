@@ -27,7 +27,7 @@ def test_a_mended_attempt_that_still_changes_its_input_is_not_called_right():
 
     report = examine(find("tokenization.merge"), merge)
     assert not report.correct
-    assert "would make your function right" not in repr(report)
+    assert "would make your function correct" not in repr(report)
 
 
 @pytest.mark.slow

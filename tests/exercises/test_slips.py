@@ -157,7 +157,7 @@ def draw(probabilities, u):
 def test_truth_values_become_numbers_and_no_other_change_is_named(place):
     said = said_about("sampling.draw", run_cell(FIRST_PAST.replace("PLACE", place), torch=torch)["draw"])
     assert "`.int()` turns them into 1 and 0, so that `argmax` finds the first of the largest." in said
-    assert "would make your function right" not in said
+    assert "would make your function correct" not in said
     assert check("sampling.draw", run_cell(FIRST_PAST.replace("PLACE", "past.int().argmax(-1)"))["draw"]).correct
 
 

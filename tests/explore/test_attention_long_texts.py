@@ -102,7 +102,7 @@ def test_memory_is_said_before_it_is_taken():
     config = TransformerConfig(49_152, 8192, 576, n_layers=30, n_heads=9, n_kv_heads=3, d_head=64, d_mlp=1536)
     check_memory(config, 1024, 4, 10**9)
     with pytest.raises(
-        ValueError, match=r"8,192 tokens.*about 3\.\d GB of memory, and 0\.5 GB is free.*Shorten"
+        ValueError, match=r"8,192 tokens.*about 3\.\d GB of memory, but only 0\.5 GB is free.*Shorten"
     ) as error:
         check_memory(config, 8192, 4, 5 * 10**8)
     shorter = int(re.search(r"about ([\d,]+) tokens", str(error.value))[1].replace(",", ""))

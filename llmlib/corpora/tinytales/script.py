@@ -114,9 +114,10 @@ def expand(text: str) -> list[str]:
 def compile_text(text: str, genders: str) -> str:
     """Turn ``text`` into a ``%`` format string, with pronouns chosen and sentence starts capitalised.
 
-    A pronoun stays if nobody else of the same gender is in the story. Otherwise it stays only if its owner was named
-    earlier in this text, and nobody else of that gender has been named since the previous sentence. "His" also stays
-    next to its owner.
+    A pronoun is kept if nobody else in the story has the same gender. Otherwise, it is kept only if the character that
+    it refers to was named earlier in this text, and nobody else of that gender was named in that sentence, after it, or
+    in the previous sentence. "His" is also kept if that character, and nobody else of that gender, was named in the
+    same sentence; "himself" is always kept.
 
     >>> compile_text("{a} met {b}. {a.he} smiled.", "mf--")
     '%(a)s met %(b)s. He smiled.'

@@ -12,7 +12,7 @@ from llmlib.corpora.tinytales.world import Character, Place, Thing, shapes
 
 
 class Namespace(dict[str, str]):
-    """The slots of one story. Words from lists (``@food``) are picked on first use; ``x^`` is ``x`` with a capital."""
+    """The slots of one story. Words from lists (``@food``) are picked on first use; ``x^`` is a capitalised ``x``."""
 
     def __init__(self, chance: Callable[[], float]) -> None:
         super().__init__()

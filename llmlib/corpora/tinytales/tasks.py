@@ -98,7 +98,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Instruction:
-    """A request and a right response.
+    """A request and a correct response.
 
     ``kind`` is one of write, continue, summarise, other_ending, list_animals, one_word, answer.
     """
@@ -153,7 +153,7 @@ def questions(story: ToldStory) -> tuple[Question, ...]:
 
 
 def answers(story: ToldStory) -> dict[str, str]:
-    """Return the story's answer to each question that it answers; this is like `questions`, but quicker."""
+    """Return the story's answer to each question that it answers; this is like `questions`, but faster."""
     found: dict[str, str] = {}
     for ask in story.asks:
         found.setdefault(as_question(ask.question % story.slots), ask.answer % story.slots)
@@ -167,7 +167,7 @@ def _tells_home(story: ToldStory) -> bool:
 
 
 def instructions(story: ToldStory, questions: Sequence[Question]) -> tuple[Instruction, ...]:
-    """Return one instruction of each kind, with a response that is right for this story."""
+    """Return one instruction of each kind, with a correct response for this story."""
     dice = _dice(story, 2)
     about = world.shapes()[story.shape].fields["about"]
     kind, thing = world.with_article(story.hero.kind), story.slots["o.a"]
@@ -197,7 +197,7 @@ def instructions(story: ToldStory, questions: Sequence[Question]) -> tuple[Instr
 
 
 def preferences(story: ToldStory, questions: Sequence[Question]) -> tuple[Preference, ...]:
-    """Return one preference pair for each fault, with a right answer and an answer that has the fault."""
+    """Return one preference pair for each fault, with a correct answer and an answer that has the fault."""
     dice = _dice(story, 3)
     answerable = [q for q in questions if q.kind != "unanswerable"]
     pools = dict.fromkeys(FAULTS, answerable)
@@ -255,19 +255,19 @@ def as_question(text: str) -> str:
 
 
 def _dice(story: ToldStory, stream: int) -> Dice:
-    """Return separate dice for each sort of task, so that you can make one sort without the other sorts."""
+    """Return separate dice for each kind of task, so that you can make one kind without the others."""
     return Dice(story.seed, crc32(story.split.encode()), story.index, stream)
 
 
 def kind_of(text: str) -> str:
-    """Return the kind of a question that a story answers, judging by its words."""
+    """Return the kind of a question that a story answers, judging by the question's words."""
     if re.search(r"\bfeel|^How (was|did) .*(feeling|look)", text):
         return "why" if text.startswith("Why") else "feeling"
     return KINDS.get(text.split()[0].lower(), "what")
 
 
 def _wrong_answers(story: ToldStory, ask: Ask, text: str, answer: str, dice: Dice) -> tuple[str, ...]:
-    """Return false answers of the same sort: other names, other options of a choice, another thing, place or mood."""
+    """Return false answers of the same kind: other names, other options of a choice, another thing, place or mood."""
     kind = kind_of(text)
     if kind == "yes_no":
         return ("no" if answer == "yes" else "yes",)

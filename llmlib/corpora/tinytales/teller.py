@@ -4,9 +4,9 @@ Every story has its own seed, so you can tell story 1,000 without telling the 99
 randomness is ``random.Random(integer).random()``, which Python guarantees to be the same in all versions.
 
 Characters, shapes, things and wordings are drawn by Zipf's law: the earlier they come in their file, the more often
-they are drawn. So a few come up again and again, and most are rare, as in any natural text. A small model that sees
-little text can learn from the frequent ones what is true of all of them, for example that names do not change within a
-story.
+they are drawn. So a few come up again and again, and most are rare, as in any natural text. From the frequent ones, a
+small model that sees little text can learn what is true of the rare ones too, for example that names do not change
+within a story.
 """
 
 import operator

@@ -140,9 +140,9 @@ def leaves_open(story: ToldStory, question: str, wording: str) -> bool:
 
 
 def slots_of(question: str, wording: str) -> dict[str, str]:
-    """Return the people and things in a question, by the slots of its wording.
+    """Return the people and things in a question, with the slots of its wording as keys.
 
-    Raises `ValueError` if the question has another wording.
+    Raises `ValueError` if the question has a different wording.
 
     >>> slots_of("What did Pip give to Mabel?", "What did {0} give to {1}?")
     {'0': 'Pip', '1': 'Mabel'}
@@ -156,7 +156,7 @@ def slots_of(question: str, wording: str) -> dict[str, str]:
 
 @cache
 def matter(wording: str) -> re.Pattern[str]:
-    """Return a pattern that matches the words with which a story touches on a wording's subject."""
+    """Return a pattern that matches the words that a story uses when it touches on a wording's subject."""
     return re.compile(WORDINGS[wording], re.IGNORECASE)
 
 

@@ -31,7 +31,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Character:
-    """Somebody in a story. A villager's home, possession, favourite food and work never change."""
+    """A character in a story. A villager's home, possession, favourite food and work never change."""
 
     name: str
     gender: str
@@ -120,7 +120,7 @@ def villagers() -> tuple[Character, ...]:
 def newcomers() -> tuple[Character, ...]:
     """Return everybody who may visit the village.
 
-    That is every name, combined with every kind that suits its gender.
+    These are all combinations of a name and a kind that suits the name's gender.
     """
     lines = [line.split(":") for line in word_file("newcomers.txt").splitlines() if not line.startswith("#")]
     return tuple(

@@ -75,7 +75,9 @@ def _not_attempted(e: Examination, done: str = "") -> Report:
 def no_end(e: Examination) -> Report | None:
     if e.stopped is None:
         return None
-    ends = "Does the condition of each loop become false at some point? Does each pass change something?"
+    ends = (
+        "Does the condition of each loop become false at some point? Does each pass through the loop change something?"
+    )
     no_end = "Your function has no loop. Does it call itself, or a slow function? If not, run the cell again."
     parts = [*line_of(e, e.stopped), Prose(ends if has_loop(e.attempt) else no_end)]
     heading = f"Stopped: no result after {e.seconds:g} seconds."
@@ -83,7 +85,7 @@ def no_end(e: Examination) -> Report | None:
 
 
 def right_values(e: Examination) -> Report | None:
-    """Report a correct attempt or a broken property. Errors that come only from mixed precisions are forgiven."""
+    """Report a correct attempt or a broken property. Errors that are caused only by mixing precisions are forgiven."""
     fixed = bool(e.wrong) and all(map(_mixes_precisions, e.wrong))
     if e.wrong and not fixed:
         return None
@@ -157,7 +159,7 @@ def another_form(e: Examination, reason: Reason) -> Report | None:
 
 
 def _shows_all(e: Examination, reason: Reason, trial: Trial) -> bool:
-    """Return whether each idea on its own leads to a wrong result in this case, so that the case shows them all."""
+    """Return whether each idea on its own leads to a wrong result in this case, so that the case reveals them all."""
     right = Outcome(trial.expected)
     alone = [partial(e.exercise.faulty, **idea.faults) for idea in reason.ideas]
     return all(not same_outcome(right, run_our_own(faulty, trial.case.args)) for faulty in alone)
@@ -181,7 +183,7 @@ def a_property(e: Examination, _reason: Reason | None = None) -> Report | None:
     if broken is None:
         return None
     beside = broken.says not in GENERAL and not broken.trial.wrong  # the sentence already gives numbers
-    caption = "A case in which your result is right" if beside else "The case"
+    caption = "A case in which your result is correct" if beside else "The case"
     parts = (Prose(broken.says, "Should hold:"), Prose(broken.found), *around(e, broken.trial, caption))
     name = f"property: {broken.says}"
     return Report("property", e.exercise.name, "Not yet: your function breaks a rule.", parts, (), (name,))

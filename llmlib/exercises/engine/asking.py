@@ -1,17 +1,17 @@
-"""Ask questions, with an explanation of each choice, for `predict` before an idea and `quiz` at the end of a lesson.
+"""Ask questions and explain each choice: `predict` asks before an idea, and `quiz` at the end of a lesson.
 
-Each choice is a `<details>` element. Readers choose it by opening it, and then see why it is right or wrong.
+Each choice is a `<details>` element. Learners choose it by opening it, and then see why it is right or wrong.
 `<details>` needs no JavaScript, style sheet or running kernel. So questions work in JupyterLab (trusted or not), in
-Notebook, in VS Code and on a code host, with a keyboard or a screen reader, and in any theme, and each run produces the
-same output. We tried the `jupyterquiz` package, but it puts a random id into its output (so no two runs have equal
-outputs), draws from Python's global random state, needs JavaScript (an untrusted notebook shows nothing), ignores the
-theme's colours, and can load MathJax from another host.
+Notebook, in VS Code and on a code host, with a keyboard or a screen reader, and in any theme, and every run produces
+the same output. We tried the `jupyterquiz` package, but it puts a random id into its output (so no two runs produce the
+same output), draws from Python's global random state, needs JavaScript (an untrusted notebook shows nothing), ignores
+the theme's colours, and can load MathJax from another host.
 
 Where a kernel is running, a live view (`asking_view`) shows the same choices. The view colours them, keeps the score,
 and passes the first answer to each question to `keep`.
 
-The questions are in the `questions.toml` of a lesson's folder. If they were in the notebook, readers would see the
-answers right beside the questions.
+The questions are in the `questions.toml` of a lesson's folder. If they were in the notebook, learners would see the
+answers right next to the questions.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from llmlib.exercises.engine.report import Prose, marked_up, style_tag
 class Question:
     """A question and its choices.
 
-    Each choice consists of its text, whether it is right, and why. `lead` names the lesson.
+    Each choice has a text, a flag that says whether it is right, and an explanation. `lead` names the lesson.
     """
 
     text: str
@@ -44,13 +44,13 @@ class Question:
 
 
 def _shuffled(text: str) -> str:
-    """Return a sort key that is the same in each run and does not depend on what the words mean."""
+    """Return a sort key that is the same in every run and does not depend on what the words mean."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Questions:
-    """One or more questions, shown as HTML to click on or as text to read. In a terminal, readers call `answer`.
+    """One or more questions, shown as HTML to click on or as text to read. In a terminal, learners call `answer`.
 
     `keep(name, right)` is called with the first answer to each question.
     """
@@ -130,7 +130,7 @@ def _as_plain(question: Question) -> dict[str, Any]:
 
 
 def _in_a_kernel() -> bool:
-    """Return whether there is a page that can hold a live view; IPython in a terminal has none."""
+    """Return whether there is a page that can show a live view; IPython in a terminal has no such page."""
     if (ipython := sys.modules.get("IPython")) is None:
         return False
     return hasattr(ipython.get_ipython(), "kernel")

@@ -45,8 +45,9 @@ WITHOUT_A_REASON: tuple[Callable[[Examination], Report | None], ...] = (
 def two_ideas(e: Examination) -> Reason | None:
     """Find two misconceptions that explain every case, unless a single cause explains them all.
 
-    Two ideas can have the same effect as one step: for example, layers in the other order plus swapped queries and keys
-    return the expected result transposed. A result that does not depend on the input can also look like any two ideas.
+    Two ideas can have the same effect as one step: for example, putting the layers in the other order and swapping
+    queries and keys gives the expected result transposed. A result that does not depend on the input can also look like
+    any two ideas.
     """
     if influence.idle(e) or not (two := two_exactly(e)):
         return None
@@ -58,13 +59,13 @@ def one_idea_apart_from_unclear_cases(e: Examination) -> Reason | None:
 
 
 def looked_into(e: Examination) -> Reason | None:
-    """Ask the exercise's own probes why the failing cases fail."""
+    """Use the exercise's own probes to find out why the failing cases fail."""
     broken = explained(e)
     return Reason(finding=Finding(f"property: {broken.says}", broken.found)) if broken else None
 
 
 def edit(e: Examination) -> Reason | None:
-    """Find the one change to the code that makes all cases right."""
+    """Find the one change to the code that makes all cases pass."""
     repaired = repair(e)
     return Reason(repair=repaired) if repaired else None
 
@@ -113,7 +114,7 @@ WITH_THE_REASON: tuple[Callable[[Examination, Reason], Report | None], ...] = (
 
 
 def examine(exercise: Exercise, attempt: Any, seed: int = 0, seconds: float = 5.0) -> Report:
-    """Report on an attempt at any exercise, even one outside the lessons, without changing the reader's progress."""
+    """Report on an attempt at any exercise, even one outside the lessons, without changing the learner's progress."""
     given = Examination(exercise, attempt, seed=seed, seconds=seconds)
     if answer := _first(BEFORE_ANY_CALL, given):
         return answer

@@ -38,7 +38,7 @@ WINDOW = 6  # a table that shows a difference has at most this many rows and col
 class Difference:
     """A difference in "form" (type, shape, dtype) or in "value", with the parts of a report that show it.
 
-    A report shows only one of the cases that differ, so the parts are made on demand. `advice` names the usual cause
+    A report shows only one of the cases that differ, so the parts are created on demand. `advice` names the usual cause
     of a wrong form, for reports in which the reason is unknown.
     """
 
@@ -217,7 +217,7 @@ def _swapped_axes(expected: Tensor, got: Tensor) -> tuple[int, int] | None:
 def _wrong_dtype(expected: Tensor, got: Tensor, place: str) -> Difference:
     advice = ""
     if expected.is_floating_point() and got.is_floating_point():
-        advice = " Which line makes a new tensor, or converts one?"
+        advice = " Which line creates a new tensor, or converts a tensor to another dtype?"
     elif expected.dtype == torch.bool:
         advice = " A comparison such as `a <= b` returns `bool` values; `.bool()` converts other dtypes."
     elif expected.dtype == torch.int64:

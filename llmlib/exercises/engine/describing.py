@@ -1,4 +1,4 @@
-"""Describe values to a learner in a few words that are the same in each run."""
+"""Describe values to a learner in a few words that are the same in every run."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ FEW = 9  # tensors with at most this many values are shown in full
 
 
 def describe(value: Any, length: int = 70) -> str:
-    """Describe a value briefly and in the same way in each run, without addresses or endless lists.
+    """Describe a value briefly and in the same way in every run, without addresses or endless lists.
 
     >>> describe(torch.zeros(20, 3))
     'tensor of shape 20 × 3, float32'
@@ -38,7 +38,7 @@ def describe(value: Any, length: int = 70) -> str:
 
 
 def _short(value: Any) -> str:
-    """Describe a collection that holds tensors, giving the values of small tensors and the shapes of large ones."""
+    """Describe a collection that contains tensors, giving the values of small tensors and the shapes of large ones."""
     if isinstance(value, Tensor):
         return nested(value.tolist()) if 0 < value.numel() <= 6 else shape(value.shape)
     if isinstance(value, dict):
@@ -89,7 +89,7 @@ def number(x: Any) -> str:
 
 
 def distinctly(one: Any, other: Any) -> tuple[str, str]:
-    """Print two different numbers with enough digits to see that they differ.
+    """Format two different numbers with enough digits to show that they differ.
 
     >>> distinctly(1.5, 1.4998), distinctly(2, 2.5)
     (('1.5', '1.4998'), ('2', '2.5'))

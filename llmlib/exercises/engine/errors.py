@@ -18,7 +18,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"(list|tuple) indices must be integers or slices, not str",
-        "You look up a key in a list, but only a dictionary has keys. Is this a list where you expect a dictionary?",
+        "You are using a key to index a list, but only a dictionary has keys. Did you expect a dictionary here?",
     ),
     (
         r"'(float|int)' object has no attribute '(backward|requires_grad|grad|grad_fn)'",
@@ -44,8 +44,8 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"TypeError: .*unexpected keyword",
-        "The function that you call does not have this argument. Is its name misspelt, or is it another library's "
-        "name (`dim` in torch is `axis` in numpy)?",
+        "The function that you call does not have this argument. Is its name misspelt, or does it come from another "
+        "library (`dim` in torch is `axis` in numpy)?",
     ),
     (
         r"TypeError: .*(0-d|scalar) tensor",
@@ -56,12 +56,12 @@ CAUSES: tuple[tuple[str, str], ...] = (
         r"'NoneType' object",
         "A value is None. Is a `return` missing, or was an optional argument left out? Check for None first.",
     ),
-    (r"TypeError: .*not subscriptable", "You use square brackets after something that is not a list, tuple or tensor."),
+    (r"TypeError: .*not subscriptable", "The square brackets follow something that is not a list, tuple or tensor."),
     (
         r"TypeError: .*not callable",
-        "You use round brackets after something that is not a function. Or do you use one name for two things?",
+        "The round brackets follow something that is not a function. Are you using one name for two things?",
     ),
-    (r"TypeError: .*not iterable", "You loop over a single value, or try to unpack it."),
+    (r"TypeError: .*not iterable", "You are looping over a single value, or trying to unpack it."),
     (
         r"does not require grad and does not have a grad_fn",
         "The loss does not depend on any tensor that requires gradients. `requires_grad` was never set, or got lost: "
@@ -69,8 +69,8 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"a (view of a )?leaf Variable that requires grad",
-        "You change a tensor that requires gradients, in place, while autograd records every step. Autograd should not "
-        "record the update, so write it under `with torch.no_grad():`.",
+        "You are changing a tensor in place although it requires gradients and autograd is recording. Autograd should "
+        "not record the update, so write it under `with torch.no_grad():`.",
     ),
     (
         r"backward through the graph a second time",
@@ -84,24 +84,27 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"Boolean value of Tensor with more than one value|truth value of an array",
-        "`if`, `and`, `or`, `not`, `min(…)` and `max(…)` need a single True or False, but this tensor holds several "
+        "`if`, `and`, `or`, `not`, `min(…)` and `max(…)` need a single True or False, but this tensor contains several "
         "values. `torch.where`, `&`, `|`, `~` and `torch.maximum` work element by element.",
     ),
     (r"TypeError: unhashable type", "The keys of a dictionary and the items of a set cannot be lists. Use `tuple(…)`."),
     (r"TypeError: .*NoneType", "A value is None. Is a `return` missing, or was an optional argument left out?"),
-    (r"TypeError: can't convert .* tensor to numpy|TypeError: .*ndarray", "You mix torch and numpy in one operation."),
+    (
+        r"TypeError: can't convert .* tensor to numpy|TypeError: .*ndarray",
+        "You are mixing torch and numpy in one operation.",
+    ),
     (
         r"TypeError: string indices must be integers",
-        "You look up a key in a string, but only a dictionary has keys. `json.loads` turns JSON into a dictionary. A "
+        "You are using a key to index a string, but only a dictionary has keys. `json.loads` turns JSON into one. A "
         "loop over a dictionary goes through its keys, and keys are often strings.",
     ),
     (
         r"TypeError: .*(str|bytes).*",
-        "You mix strings with bytes or numbers: `text.encode()` returns bytes, and the items of bytes are numbers.",
+        "You are mixing strings with bytes or numbers: `text.encode()` returns bytes, whose items are numbers.",
     ),
     (
         r"AttributeError: '(str|bytes)' object has no attribute 'read'",
-        "`json.load` reads an open file, but you pass it the JSON itself. `json.loads` reads strings and bytes.",
+        "`json.load` reads an open file, but you are passing it the JSON itself. `json.loads` reads strings and bytes.",
     ),
     (
         r"AttributeError: 'dict' object has no attribute",
@@ -109,7 +112,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"FileNotFoundError:|OSError: .*File name too long",
-        "`open` takes the name of a file. Do you pass a name, or the content of the file?",
+        "`open` takes the name of a file. Are you passing a name, or the content of the file?",
     ),
     (
         r"ValueError: invalid literal for int\(\) .*(b'|\\x0)",
@@ -129,7 +132,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"UnboundLocalError:",
-        "You read a variable before the line that sets it has run. Perhaps that line is inside "
+        "You are reading a variable before the line that sets it has run. Perhaps that line is inside "
         "an `if` or a loop that was skipped.",
     ),
     (
@@ -165,7 +168,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"IndexError: .*pop from empty",
-        "You take an item from an empty list. Should the list be empty here? If so, check for that first.",
+        "You are taking an item from an empty list. Should the list be empty here? If so, check for that first.",
     ),
     (
         r"IndexError: Dimension|IndexError: too many|IndexError: Dimension out of range",
@@ -173,7 +176,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"IndexError:",
-        "You read a position that does not exist. Perhaps a list is empty in this case, or your loop asks "
+        "You are reading a position that does not exist. Perhaps a list is empty in this case, or your loop looks "
         "for the right neighbour of the last entry.",
     ),
     (
@@ -190,7 +193,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (r"ValueError: .*range\(0, 256\)", "`bytes([...])` takes numbers from 0 to 255. Ids of merged tokens are larger."),
     (
         r"RuntimeError: selected index k",
-        "You ask `topk(k)` for more values than there are. With `min(k, len(...))`, you never ask for too many.",
+        "You are asking `topk(k)` for more values than there are. With `min(k, len(...))`, you never ask for too many.",
     ),
     (
         r"(stack|cat\(\):?) expect\w* a non-empty",
@@ -217,24 +220,21 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"RuntimeError: .*(in-place|inplace)|RuntimeError: unsupported operation: more than one element",
-        "You write into a tensor that shares its memory with another one, or whose old values autograd still needs. "
-        "Work on a copy: `x.clone()`.",
+        "You are writing into a tensor that shares its memory with another tensor, or whose old values autograd "
+        "still needs. Work on a copy: `x.clone()`.",
     ),
     (
         r"ValueError: .*(empty|arg is an empty)",
-        "You look for the largest or smallest item, but there is none. Can that happen? If so, check for it first.",
+        "You are looking for the largest or smallest item, but there is none. If that can happen, check for it first.",
     ),
     (r"ValueError: .*unpack", "The number of values differs from the number of names on the left of `=`."),
     (r"EinopsError|einops", "The einops pattern does not fit the tensor: count the axes and compare the sizes."),
     (
         r"RuntimeError: .*einsum",
         "The letters of an einsum must fit the tensors: one letter for each axis, and the "
-        "same size wherever a letter appears again.",
+        "same size wherever the same letter appears.",
     ),
-    (
-        r"RuntimeError: .*batch[12]",
-        f"{FITS} `transpose(-2, -1)` swaps two axes.",
-    ),
+    (r"RuntimeError: .*batch[12]", f"{FITS} `transpose(-2, -1)` swaps two axes."),
     (
         r"RuntimeError: mat1 and mat2|RuntimeError: size mismatch|must match.*bmm",
         f"{FITS} Write down both shapes, with the names of their axes. Is an axis in the wrong position, or is its "
@@ -245,7 +245,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "`view` needs values that lie in memory in the order of the axes. "
         "After a transposition, they do not. `reshape` copies the values if necessary.",
     ),
-    (r"RuntimeError: shape .* is invalid", "The new shape does not hold as many values as the old one."),
+    (r"RuntimeError: shape .* is invalid", "The new shape must have exactly as many values as the old one."),
     (
         r"RuntimeError: (Size does not match at dimension|Index tensor must have the same number)",
         "`gather` picks single numbers, and its index needs as many axes as the tensor. `x[ids]` takes whole rows.",
@@ -256,11 +256,11 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"RuntimeError: .*(dtype|scalar type)",
-        "You combine two dtypes that do not mix. Make new tensors with `dtype=x.dtype`, and masks with `bool`. "
+        "You are combining two dtypes that do not mix. Create new tensors with `dtype=x.dtype`, and masks as `bool`. "
         "A module's own weights are float32.",
     ),
     (r"RuntimeError: .*requires grad", "`numpy()` needs a tensor without gradients: `x.detach().numpy()`."),
-    (r"RecursionError:", "The function calls itself without end. Which case should stop it?"),
+    (r"RecursionError:", "The function never stops calling itself. Which case should stop it?"),
     (r"MemoryError|out of memory|RuntimeError: .*allocate", "A list or tensor grows far beyond what the task needs."),
     (
         r"TypeError: .*(tuple of ints|float' object cannot)",
@@ -284,8 +284,8 @@ PIECES = (
     "it cut along the axis that you mean? Is that axis long enough?"
 )
 IDS_MULTIPLIED = (
-    "You multiply the ids. An id is the name of a row, not a quantity: id 4 is not twice id 2. `table[ids]` takes the "
-    "rows."
+    "You are multiplying the ids. An id is the name of a row, not a quantity: id 4 is not twice id 2. `table[ids]` "
+    "takes the rows."
 )
 ONE_HOT = (
     f"{FITS} `F.one_hot` makes columns only up to the largest id, unless its second argument, `num_classes`, "
@@ -303,11 +303,11 @@ def name_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}".removesuffix(": ")
 
 
-TAKEN_OUT = "You remove a key that is not in this dictionary. `d.pop(key, None)` also works if the key is missing."
+TAKEN_OUT = "You are removing a key that is not in this dictionary. `d.pop(key, None)` works even if it is missing."
 OWN_RAISE = "This error comes from your own `raise`. What does the task want the function to return in this case?"
 ANOTHER_CALL = (
-    "You call `{0}` with arguments that it does not take. Compare the call with the first line of `{0}`, or with its "
-    "documentation."
+    "You are calling `{0}` with too few arguments, or with some that it does not take. Compare the call with the first "
+    "line of `{0}`, or with its documentation."
 )
 
 
@@ -350,7 +350,7 @@ def code_of(function: Callable[..., Any]) -> CodeType | None:
 
 
 def all_code(code: CodeType) -> Iterator[CodeType]:
-    """Yield the code, and the code of the functions inside it."""
+    """Yield the code object, followed by those of the functions inside it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

@@ -24,8 +24,8 @@ SEARCH = 0.5  # seconds of computing for all steps that look for the reason, so 
 class Examination:
     """An attempt, and the cases tried so far.
 
-    `stopped` is the last call, if further calls are pointless because that call did not end or because the attempt is
-    not written yet. Slow steps stop when this thread's computing time reaches `until`.
+    `stopped` is the last call, if further calls are pointless because that call did not finish or because the attempt
+    has not been written yet. Slow steps stop when this thread's CPU time reaches `until`.
     """
 
     exercise: Exercise
@@ -49,12 +49,15 @@ class Examination:
         return self.of(trials)
 
     def tried_again(self) -> "Examination":
-        """Also examine the attempt on a second draw of numbers: a reason that fits only one draw fits by chance."""
+        """Also examine the attempt on a second draw of numbers.
+
+        A reason that fits only one draw fits by chance.
+        """
         other = replace(self, seed=self.seed + 1, seconds=QUICK).tried()
         return replace(other, trials=(*self.trials, *other.trials), until=thread_time() + SEARCH)
 
     def within(self, seconds: float) -> "Examination":
-        """Return the same examination for a step that should compute for at most this many seconds."""
+        """Return the same examination for a step that should run for at most this many seconds."""
         return replace(self, until=min(self.until, thread_time() + seconds))
 
     @property
@@ -74,7 +77,7 @@ class Examination:
 
     @cached_property
     def with_values(self) -> "Examination":
-        """The examination with only the trials that returned a value, or without trials if most of them raised."""
+        """The examination with only the trials that returned a value, or with none if most raised an error."""
         ran = [t for t in self.trials if not t.outcome.error]
         return self.of(ran if 2 * len(ran) >= len(self.trials) else ())
 
@@ -104,7 +107,7 @@ IDLE = {
 
 
 def _does_nothing(attempt: Callable[..., Any], outcome: Outcome) -> bool:
-    """Return whether the attempt is not written yet: it raises NotImplementedError, returns `...`, or is empty."""
+    """Return whether the attempt has yet to be written: it raises NotImplementedError, returns `...`, or is empty."""
     if outcome.error:
         return isinstance(outcome.error, NotImplementedError) and _raised_in_python(outcome.error)
     if outcome.value is not None or (code := code_of(attempt)) is None:
@@ -121,7 +124,7 @@ def _raised_in_python(error: BaseException) -> bool:
 
 
 def _is_idle(code: CodeType) -> bool:
-    """Return whether a function's body holds only `...`, `pass`, a docstring, or functions with such bodies."""
+    """Return whether a function's body contains only `...`, `pass`, a docstring, or functions with such bodies."""
     before = None
     for step in dis.get_instructions(code):
         if isinstance(step.argval, CodeType) and not _is_idle(step.argval):

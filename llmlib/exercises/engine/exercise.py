@@ -30,16 +30,16 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Misconception:
-    """One wrong idea. `faults` are the keywords that make the exercise's `faulty` function follow it.
+    """A wrong idea. `faults` are the keywords that make the exercise's `faulty` function follow this idea.
 
-    Because ideas are keywords of one function, we can combine two of them, as long as they set different keywords.
-    One idea can be written in several ways, with different results in some cases; `forms` holds the keywords for the
-    other ways.
+    Because ideas are keywords of one function, we can combine two of them, as long as they set different keywords. The
+    same idea can be written in several ways, with different results in some cases; `forms` contains the keywords for
+    the other ways.
     """
 
     name: str
     faults: Mapping[str, Any]
-    confuses: str  # what the reader did instead of the right thing
+    confuses: str  # what the learner did instead of the right thing
     tempting: str  # why this mistake is easy to make
     nudge: str  # where to look next; never the answer
     forms: Sequence[Mapping[str, Any]] = ()
@@ -50,17 +50,17 @@ class Misconception:
 
 
 class NoValue(Exception):
-    """Raised inside a probe if the attempt raised or did not end, so that there is no value to look at."""
+    """Raised inside a probe if the attempt raised an error or did not finish, so that there is no value to look at."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A property that every right solution has.
+    """A property that every correct solution has.
 
     `broken(call, case)` calls the attempt through `call`, and returns a sentence that says how the attempt breaks the
-    property, or None if it does not. If the probe is a `remark`, learners read the sentence, but their solution still
-    counts as right. A probe that `explains` finds the reason for wrong cases: it looks at what the attempt does, not
-    only at the results. With `beside`, its sentence is also shown beside a listed idea.
+    property, or None if it does not. If the probe is a `remark`, learners read the sentence, but their solution is
+    still accepted. A probe that `explains` finds the reason for wrong cases: it looks at what the attempt does, not
+    only at the results. With `beside`, its sentence is also shown alongside a listed idea.
     """
 
     says: str
@@ -90,7 +90,7 @@ class Exercise:
     helpers: tuple[Callable[..., Any], ...] = ()  # functions that the solution shows, too
     makes_module: bool = False  # whether a right solution makes a torch module, which draws initial weights
     double: bool = True  # whether to try float64, too, and expect the reference's dtype
-    blueprint: Blueprint | None = None  # if the reader writes a torch module, not a function
+    blueprint: Blueprint | None = None  # if the learner writes a torch module, not a function
 
     @property
     def lesson(self) -> str:
@@ -106,11 +106,11 @@ class Exercise:
 
     @property
     def own(self) -> Any:
-        """The library's counterpart of what the reader writes: the reference, or a module's class."""
+        """The library's counterpart to what the learner writes: the reference, or a module's class."""
         return self.blueprint.library if self.blueprint else self.reference
 
     def as_function(self, attempt: Any) -> Any:
-        """Return the attempt as the cases call it; a module's class becomes a function of inputs and weights."""
+        """Return the attempt as a function that cases can call; a class becomes a function of inputs and weights."""
         return OnWeights(attempt, self.blueprint) if self.blueprint and isinstance(attempt, type) else attempt
 
     def ideas(self) -> list[tuple[Misconception, ...]]:
@@ -145,7 +145,7 @@ class Hypothesis:
 
 
 def with_faults(exercise: Exercise, ideas: Sequence[Misconception]) -> Callable[..., Any]:
-    """Return the solution of somebody who has all of these ideas."""
+    """Return the solution that somebody with all of these ideas would write."""
     faults = {name: value for idea in ideas for name, value in idea.faults.items()}
     return partial(exercise.faulty, **faults)
 

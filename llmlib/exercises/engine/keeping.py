@@ -1,8 +1,8 @@
-"""Keep the source of each part that a reader has written and `check` has accepted, beside the reader's progress.
+"""Store the source of each part that the learner has written and `check` has accepted, alongside their progress.
 
 There is one file per part, such as `mine/attention.causal_mask.json`. A write replaces the whole file or leaves it
-unchanged, and kernels that run at the same time take turns. A file holds the latest versions, newest first. A damaged
-file is renamed, never overwritten.
+unchanged, and kernels that run at the same time take turns. A file contains the latest versions, newest first. A
+damaged file is renamed, never overwritten.
 
 Nothing here runs the source. Each version has a seal, made with a key in the same folder that only its owner can read.
 `Kept.sealed` is False if the source was changed by hand, copied from elsewhere, or written by somebody else.
@@ -32,7 +32,7 @@ LARGEST = 1_000_000  # the most bytes that we read from a file; files that we wr
 
 @dataclass(frozen=True)
 class Kept:
-    """A saved version of the code that a reader wrote for one part."""
+    """A saved version of the code that a learner wrote for one part."""
 
     source: Source
     borrowed: bool = False  # copied from `solution`
@@ -67,7 +67,7 @@ def _entry(kept: Kept, seal: str) -> dict[str, Any]:
 
 
 def trust(name: str, kept: Kept) -> None:
-    """Seal a version that the reader trusts, although it did not have the reader's seal. May raise `OSError`."""
+    """Seal a version that the learner trusts, although it did not have the learner's seal. May raise `OSError`."""
     keep(name, kept.source, kept.borrowed)
 
 
@@ -79,7 +79,7 @@ def kept_versions(name: str) -> list[Kept]:
         with recording.alone():
             return _read_or_set_aside(name)
     except OSError as error:
-        recording.tell(f"Your kept code for {name} cannot be read ({error.strerror or error}).")
+        recording.tell(f"Your stored code for {name} cannot be read ({error.strerror or error}).")
         return []
 
 
@@ -139,7 +139,7 @@ def _read_or_set_aside(name: str) -> list[Kept]:
 
 
 def seal_of(text: str) -> str:
-    """Return a seal for a file that is written from kept source, or "" if no key can be stored."""
+    """Return a seal for a file that is written from stored source, or "" if no key can be stored."""
     try:
         with recording.alone():
             return hmac.new(_key(), text.encode(), hashlib.sha256).hexdigest()
@@ -183,7 +183,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def is_copied(source: Source, shown: list[str]) -> bool:
-    """Return whether the function equals one that was shown, apart from function names, docstrings and annotations.
+    """Return whether the function matches one that was shown, ignoring function names, docstrings and annotations.
 
     >>> mine = Source("f", (), "def f(x: int):\\n    '''Twice.'''\\n    return 2 * x")
     >>> is_copied(mine, ["def double(x):\\n    return 2 * x  # by two"])

@@ -1,4 +1,4 @@
-"""Run exercises in which the reader writes a torch module: we inspect the class, then call it with given weights.
+"""Run exercises in which the learner writes a torch module: we inspect the class, then call it with given weights.
 
 A case's arguments are inputs, weights and sizes. `OnWeights` makes a module of these sizes, replaces the module's
 weights with the case's weights, and calls it with the inputs. So the engine can try a class just as it tries a
@@ -33,8 +33,8 @@ class Blueprint:
     def trouble(self, written: type, args: tuple[Any, ...]) -> str:
         """Say why we cannot call a class with a case's weights; return an empty string if we can.
 
-        Return `BLANK` if the class does not have any of its parts, which means that the reader has not started to write
-        it.
+        Return `BLANK` if the class does not have any of its parts, which means that the learner has not started to
+        write it.
         """
         if not issubclass(written, nn.Module):
             return (
@@ -96,7 +96,7 @@ class OnWeights:
 
     @property
     def code(self) -> CodeType | None:
-        """Return the code of its `forward`, which `inspect` and the error reports look at."""
+        """Return the code of the class's `forward`, which `inspect` and the error reports look at."""
         return getattr(self.written.forward, "__code__", None)
 
 

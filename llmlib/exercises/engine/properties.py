@@ -1,4 +1,4 @@
-"""Check the rules for right solutions: they do not change inputs, do not depend on chance, and pass the probes."""
+"""Check that a solution leaves its inputs unchanged, does not depend on chance, and passes the probes."""
 
 import inspect
 import random
@@ -39,7 +39,7 @@ def broken_property(e: Examination) -> Broken | None:
 
 
 def explained(e: Examination, beside: bool = False) -> Broken | None:
-    """Find a probe that explains every wrong case we look at. With `beside`, find one that is shown beside ideas."""
+    """Find a probe that explains every wrong case we look at. With `beside`, find one that is shown alongside ideas."""
     for probe in e.exercise.probes if e.wrong else ():
         if probe.explains and probe.beside >= beside:
             found = list(takewhile(bool, (_asked(probe, e, trial.case) for trial in e.wrong[:LOOKED_AT])))
@@ -49,7 +49,7 @@ def explained(e: Examination, beside: bool = False) -> Broken | None:
 
 
 def remarks(e: Examination) -> Iterator[str]:
-    """Yield remarks about a right solution."""
+    """Yield remarks about a correct solution."""
     drawn = next((t.outcome.disturbed for t in e.trials if t.outcome.disturbed), None)
     if drawn and not e.exercise.makes_module:
         yield (
@@ -104,7 +104,7 @@ def _unchanged(e: Examination, trial: Trial) -> str | None:
 
 
 def _in_place(e: Examination, name: str) -> bool:
-    """Return whether the code has `name += …`."""
+    """Return whether the code contains `name += …`."""
     try:
         source = inspect.getsource(e.attempt)
     except (OSError, TypeError):

@@ -1,4 +1,4 @@
-"""Why an attempt is wrong: a listed idea, a pattern in its results, or the change that makes it right."""
+"""Why an attempt is wrong: a listed idea, a pattern in its results, or the change that would fix it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -27,7 +27,7 @@ class Finding:
 class Reason:
     """Why an attempt is wrong: misconceptions, a finding, a repair, or several of these.
 
-    `open` holds the cases that remain unexplained.
+    `open` contains the cases that remain unexplained.
     """
 
     ideas: tuple[Misconception, ...] = ()
@@ -74,7 +74,7 @@ class Reason:
 def _where(edit: Edit) -> str:
     if not edit.settled:
         return f"The reason is in line {edit.line}" if edit.line else "The reason is in one spot of your code"
-    return f"{_which_change(edit)} would make your function right in all tested cases"
+    return f"{_which_change(edit)} would make your function correct in all tested cases"
 
 
 def _which_change(edit: Edit) -> str:

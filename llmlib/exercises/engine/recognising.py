@@ -1,8 +1,8 @@
 """Find which wrong ideas in an exercise's list explain an attempt's results.
 
 We recognise an idea by its results. It explains an attempt *exactly* if it leads to the same result in every case,
-including edge cases and exceptions. A pair of ideas can do that, too. Two ideas that explain everything come before one
-idea that leaves cases open.
+including edge cases and exceptions. A pair of ideas can do that, too. Two ideas that explain everything take precedence
+over one idea that leaves cases open.
 
 People may also write the same idea in different ways (for example, fill a mask with −∞ or with −1e30). Then the idea
 holds *apart from unclear cases*: it explains each clear wrong case, and each clear case in which it would go wrong did
@@ -58,7 +58,7 @@ def two_apart_from_unclear(e: Examination) -> Reason | None:
 def one_guarded(e: Examination) -> Reason | None:
     """Find the misconception behind all wrong values of an attempt that probably treats some cases separately.
 
-    Each wrong value has to be the idea's, and most values that the idea gets wrong have to be wrong.
+    Each wrong value has to match the idea's, and most of the values that the idea gets wrong have to be wrong.
     """
     best, share = None, 0.0
     ordered = _clearest_first(e)
@@ -85,7 +85,7 @@ def one_guarded(e: Examination) -> Reason | None:
 
 
 def _shown_and_hidden(predicted: Outcome, trial: Trial) -> tuple[float, float] | None:
-    """Return the shares of a result that show the idea and that are right anyway, or None if it does not fit."""
+    """Return what share of a result shows the idea and what share is right anyway, or None if the idea does not fit."""
     if predicted.error or trial.outcome.error:
         return (0, 0) if not trial.wrong or same_outcome(predicted, trial.outcome) else None
     idea, got, right = predicted.value, trial.got, trial.expected
@@ -170,8 +170,8 @@ def _faulty(e: Examination, hypothesis: Hypothesis, trial: Trial) -> Outcome:
 def on_top_of_each(e: Examination, worth: Callable[[Examination], bool]) -> Iterator[tuple[Misconception, Examination]]:
     """Yield each single misconception, in each of its forms, with its results in place of the expected ones.
 
-    We leave out misconceptions that raise or return another type, and those that are not `worth` it in the first clear
-    case, because it may take long to compute their results in all other cases.
+    We leave out misconceptions that raise an error or return another type, and those that are not `worth` it in the
+    first clear case, because it may take a long time to compute their results in all other cases.
     """
     clear = next((trial for trial in e.trials if trial.wrong and not trial.unclear), None)
     for hypothesis in e.exercise.single_hypotheses:

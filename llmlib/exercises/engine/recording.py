@@ -1,11 +1,11 @@
-"""Keep what a learner has tried, solved and answered in one small JSON file in the user's data folder.
+"""Record what a learner has tried, solved and answered in one small JSON file in the user's data folder.
 
-The folder is `LLMLIB_DATA_DIR`, or else the platform's. A write replaces the whole file or leaves it unchanged, and a
-damaged file is renamed, never overwritten. Kernels that run at the same time take turns, so that no kernel undoes what
-another has saved. A problem with the file never gets in the way of an exercise.
+The folder is `LLMLIB_DATA_DIR`, or else the platform's user data folder. A write replaces the whole file or leaves it
+unchanged, and a damaged file is renamed, never overwritten. Kernels that run at the same time take turns, so that no
+kernel overwrites what another has saved. A problem with the file never gets in the way of an exercise.
 
-Both `exercises` and `questions` are stored by name. The name of a question is "attention.order" for a prediction, for
-example, or "attention.quiz.0f3a…" for a question of a quiz. Older files lack `questions`, and are still valid.
+Both `exercises` and `questions` are stored by name. For example, the name of a question is "attention.order" for a
+prediction, or "attention.quiz.0f3a…" for a quiz question. Older files have no `questions`, but are still valid.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ def load() -> dict[str, dict[str, Any]]:
 
 
 def load_questions() -> dict[str, dict[str, Any]]:
-    """Load what is known about each question that was answered, by name."""
+    """Load what is known about each answered question, by name."""
     return _content()["questions"]
 
 
@@ -124,7 +124,7 @@ def _update(part: str, name: str, change: Callable[[dict[str, Any]], dict[str, A
     except OSError as error:
         tell(
             f"Your progress could not be saved in {data_dir()} ({error.strerror}). "
-            "Set LLMLIB_DATA_DIR to a folder that you may read and write."
+            "Set LLMLIB_DATA_DIR to a folder that you can read and write."
         )
 
 
@@ -137,7 +137,7 @@ def _update_exercise(name: str, **changes: Callable[[Any], Any]) -> None:
 
 
 def record_answer(name: str, right: bool, lesson: str, warm_up: bool) -> None:
-    """Record an answer that was given to a question in this lesson or in its warm-up."""
+    """Record an answer to a question that was asked in this lesson or in its warm-up."""
     _update("questions", name, lambda entry: repeating.answered(entry, right, lesson, warm_up))
 
 

@@ -2,7 +2,7 @@
 
 Time is counted in lessons, not in days, so the same progress always leads to the same warm-up. Answering from memory
 makes knowledge last longer than rereading does (Roediger and Karpicke, 2006, doi:10.1111/j.1467-9280.2006.01693.x), and
-spaced answers help more than answers in a row (Cepeda et al., 2006, doi:10.1037/0033-2909.132.3.354).
+answers that are spaced out help more than answers in a row (Cepeda et al., 2006, doi:10.1037/0033-2909.132.3.354).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ def answered(entry: Entry, right: bool, lesson: str, warm_up: bool) -> dict[str,
     """Update what is known about a question after an answer in `lesson` or in its warm-up.
 
     A wrong answer always brings the question back. A right answer counts only in a warm-up, because in the lesson the
-    reader has just read why. `streak` is the number of right answers since the last wrong one, or None if there was no
-    wrong answer.
+    learner has just read the explanation. `streak` is the number of right answers since the last wrong one, or None if
+    there was no wrong answer.
 
     >>> wrong = answered({}, right=False, lesson="attention", warm_up=False)
     >>> answered(wrong, right=True, lesson="interpret", warm_up=True)["streak"]
@@ -37,7 +37,7 @@ def answered(entry: Entry, right: bool, lesson: str, warm_up: bool) -> dict[str,
 
 
 def to_repeat(entry: Entry) -> bool:
-    """Return whether the reader got the question wrong, and has not got it right in `len(GAPS)` warm-ups since."""
+    """Return whether the learner got the question wrong, and has not got it right in `len(GAPS)` warm-ups since."""
     return (streak := streak_of(entry)) is not None and streak < len(GAPS)
 
 

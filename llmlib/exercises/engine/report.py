@@ -1,7 +1,7 @@
 """Build the replies of `check` and the other functions from prose, code and tables, and show them as HTML or as text.
 
 The HTML needs no JavaScript. Where style sheets are not allowed (in an untrusted notebook, on a code host), the HTML
-still has headings, paragraphs and tables. Colour is never the only sign of a meaning.
+still has headings, paragraphs and tables. No meaning is conveyed by colour alone.
 """
 
 import html
@@ -18,7 +18,7 @@ STRESSED = re.compile(r"(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])")
 
 @dataclass(frozen=True)
 class Prose:
-    """A paragraph, in which `back-ticks` mark code and *asterisks* mark stressed words.
+    """A paragraph, in which `back-ticks` mark code and *asterisks* mark emphasised words.
 
     `lead` is a word or two in bold before the text, with a link if there is an `href`.
     """
@@ -50,7 +50,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """A small table. `marked` lists the cells (row, column) to look at, and their text marks them, too.
+    """A small table. `marked` lists the cells (row, column) to look at, which are also marked in their text.
 
     `links` are addresses, one for the first cell of each row.
     """
@@ -130,7 +130,7 @@ MARKS = {
 
 
 def marked_up(text: str) -> str:
-    """Escape a text for HTML, and mark up `code` between back-ticks and *stressed* words outside of code.
+    """Escape a text for HTML, and mark up `code` between back-ticks and *emphasised* words outside of code.
 
     >>> marked_up("`a < b` *always* holds, and 2 * 3 * 4 is 24")
     '<code>a &lt; b</code> <em>always</em> holds, and 2 * 3 * 4 is 24'

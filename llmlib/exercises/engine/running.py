@@ -35,7 +35,7 @@ class TimeIsUp(BaseException):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of one call: a value or an error (`TimeIsUp` if it did not end), and its side effects."""
+    """The outcome of one call: a value or an error (`TimeIsUp` if it did not finish), and its side effects."""
 
     value: Any = None
     error: BaseException | None = None
@@ -73,10 +73,10 @@ def run(function: Callable[..., Any], args: tuple[Any, ...], seconds: float = 5.
 
 
 def load_meta(function: Callable[..., Any]) -> None:
-    """Load what torch needs for its "meta" device, if the function mentions it, before the function's time starts.
+    """Load what torch needs for its "meta" device, if the function mentions it, before the time limit starts.
 
     The first use of the device loads large parts of torch. That can take longer than the limit, and if the limit stops
-    it halfway, it starts again at the next call.
+    the loading halfway, it starts from the beginning at the next call.
     """
     code = code_of(function)
     if isinstance(code, CodeType) and any("meta" in part.co_consts for part in all_code(code)):
@@ -321,7 +321,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def _same_part(a: torch.nn.Module, b: torch.nn.Module) -> bool:
-    """Return whether two parts of models agree in hooks, mode and own weights; called for each of a thousand edits."""
+    """Return whether two modules agree in hooks, mode and own weights; this runs for each of a thousand edits."""
     if list(a._forward_hooks) != list(b._forward_hooks) or a.training != b.training:
         return False
     mine, theirs = _weights(a), _weights(b)
@@ -330,13 +330,13 @@ def _same_part(a: torch.nn.Module, b: torch.nn.Module) -> bool:
 
 
 def _weights(part: torch.nn.Module) -> list[torch.Tensor]:
-    """Return the weights and saved buffers of a model's part itself, without the parts inside it."""
+    """Return a module's own weights and saved buffers, without those of the modules inside it."""
     buffers = [b for name, b in part._buffers.items() if name not in part._non_persistent_buffers_set]
     return [weight for weight in (*part._parameters.values(), *buffers) if weight is not None]
 
 
 def gradients_left(before: Any, after: Any) -> bool:
-    """Return whether a tensor, or one of several, requires or holds gradients, but did not before."""
+    """Return whether a tensor, or one of several, requires or stores gradients, but did not before."""
     if isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)):
         return any(map(gradients_left, before, after))
     if not isinstance(before, torch.Tensor) or not isinstance(after, torch.Tensor):
@@ -362,7 +362,7 @@ def change_of_model(before: Any, after: Any, task: str = "") -> str:
         more = len(part._forward_hooks) - counts.get(name, 0)
         if more > 0:
             return (
-                f"Afterwards, one of your hooks is still on `{name}`, and it acts whenever the model runs. "
+                f"Afterwards, one of your hooks is still on `{name}`, and it is called whenever the model runs. "
                 "Remove the hook before you return."
             )
         if more < 0:

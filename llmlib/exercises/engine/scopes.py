@@ -1,4 +1,4 @@
-"""Find the names from outside that a piece of source uses, and where it uses them."""
+"""Find the outside names that a piece of source code uses, and the places where it uses them."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 class Use:
     """A name from outside a function, with the attributes that follow it: `F.silu` is ("F", "silu").
 
-    `nodes[i]` is the expression of the first i + 1 parts of the path.
+    `nodes[i]` is the expression for the first i + 1 parts of the path.
     """
 
     path: tuple[str, ...]

@@ -24,7 +24,7 @@ LONGEST = 40_000  # the most characters of a part; the longest solutions of exer
 
 
 class NoSource(Exception):
-    """Raised if there is no source that runs elsewhere; the message says why, as the end of a sentence."""
+    """Raised if there is no source that runs elsewhere; the message says why, in words that can end a sentence."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,11 @@ class Source:
 
 
 def source_of(function: Callable[..., Any], name: str = "solution") -> Source:
-    """Find the source of a function or class that the reader wrote. A lambda without a name becomes `name = lambda …`.
+    """Find the source of a function or class that the learner wrote. An unnamed lambda becomes `name = lambda …`.
 
     Raises `NoSource` for a library's function, for a function without source (typed into a plain Python prompt, or made
-    by another function), and for a function that needs a value that code cannot state, such as a notebook's tensor.
+    by another function), and for a function that needs a value that cannot be written as code, such as a tensor in a
+    notebook.
     """
     inner = inspect.unwrap(function) if callable(function) else function
     first = next(iter(_methods(inner)), inner)
@@ -53,7 +54,7 @@ def source_of(function: Callable[..., Any], name: str = "solution") -> Source:
     if _is_library(first):
         raise NoSource(f"it is `{inner.__module__}.{inner.__qualname__}`, a library function")
     if set(first.__code__.co_freevars) - {"__class__"}:  # `super()` needs `__class__`
-        raise NoSource("it was made inside another function")
+        raise NoSource("it was defined inside another function")
     collected = _Collected(first.__globals__)
     text = _text_of_function(inner, name) if inner is first else _text_of_helper(name, inner)
     function_name = inner.__name__ if inner.__name__ != "<lambda>" else _assigned_name(text)
@@ -75,7 +76,7 @@ def _globals_of(value: Any) -> dict[str, Any] | None:
 
 
 class _Collected:
-    """Everything that a piece of source needs, in an order in which it can run."""
+    """Everything that a piece of source code needs, in an order in which it can run."""
 
     def __init__(self, names: dict[str, Any]):
         self.names = names
@@ -101,7 +102,7 @@ class _Collected:
             self._add_helper(name, value)
 
     def _add_helper(self, name: str, value: Any) -> None:
-        """Add one of the reader's functions or classes; a function from `mine` has its own global names."""
+        """Add one of the learner's functions or classes; a function from `mine` has its own global names."""
         inner = inspect.unwrap(value) if callable(value) else value
         text, around = _text_of_helper(name, value), _globals_of(inner) or self.names
         own = _Collected(around) if around is not self.names else self
@@ -148,7 +149,7 @@ def _import_from(name: str, value: Any) -> str:
 def _public_places(name: str, value: Any) -> list[str]:
     """List the modules that have the value under this name: its own, then the standard library's, then short names.
 
-    Private modules such as `torch._C` do not count.
+    Private modules such as `torch._C` are left out.
     """
     own = (getattr(value, "__module__", None) or "").lstrip("_")  # functools.reduce says that it comes from _functools
     public = [(place, m) for place, m in list(sys.modules.items()) if not re.search(r"(^|\.)_", place)]
@@ -163,7 +164,7 @@ def _public_places(name: str, value: Any) -> list[str]:
 
 
 def _is_library(thing: Any) -> bool:
-    """Return whether a function or module belongs to Python, a package or this course, rather than to the reader."""
+    """Return whether a function or module belongs to Python, a package or this course, rather than to the learner."""
     module = thing if isinstance(thing, ModuleType) else sys.modules.get(thing.__module__ or "")
     if module is None or module.__name__ == "__main__":
         return False

@@ -36,7 +36,7 @@ class Trial:
 
     @cached_property
     def unclear(self) -> bool:
-        """Whether the case says little about an idea: the attempt raised or returned NaN, or the case is tiny."""
+        """Whether the case says little about an idea: it is tiny, or the attempt raised an error or returned NaN."""
         if self.outcome.error:
             return True
         got = self.got

@@ -53,7 +53,7 @@ def advice(ideas: Sequence[Misconception], first: int = 0) -> list[Part]:
 
 
 def of_yours(diagnosis: str) -> str:
-    """Make clear that a diagnosis is about the reader's code, as "The MLP comes first." would sound like a rule.
+    """Make clear that a diagnosis is about the learner's code, because "The MLP comes first." would sound like a rule.
 
     >>> of_yours("The MLP comes first."), of_yours("GELU is missing."), of_yours("You turn the values too.")
     ('In your function, the MLP comes first.', 'In your function, GELU is missing.', 'You turn the values too.')

@@ -1,4 +1,4 @@
-"""Put the text of `my_llm.py` together, from the template and the reader's parts."""
+"""Assemble the text of `my_llm.py` from the template and the learner's parts."""
 
 import ast
 import io
@@ -45,7 +45,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Assembled:
-    """The text of the file, the reader's parts in it, and the reasons why other parts are missing, by exercise."""
+    """The text of the file, the learner's parts in it, and the reasons why other parts are missing, by exercise."""
 
     text: str
     mine: tuple[str, ...]
@@ -83,9 +83,9 @@ def _piece(section: str, text: str, part: Part | None, stays: bool = False) -> P
 
 
 def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping[str, str] | None = None) -> Assembled:
-    """Put the reader's parts into the template, by exercise; `shown` names the parts that were taken from `solution`.
+    """Put the learner's parts into the template, by exercise; `shown` names the parts that were taken from `solution`.
 
-    A part that cannot be in the file is left out, and added to `refused`.
+    A part that cannot be included in the file is left out and added to `refused`.
     """
     doc, pieces, imports = template()
     refused = dict(refused or {})
@@ -145,7 +145,7 @@ def lines_of_code(text: str) -> int:
 
 
 def _needed(pieces: list[Piece]) -> list[Piece]:
-    """Drop pieces that are not needed, as one of our functions may be idle once the reader's own code does its work."""
+    """Drop unneeded pieces, since one of our functions may be unused once the learner's own code does its work."""
     kept = {piece for piece in pieces if piece.stays}
     while more := {p for p in pieces if p not in kept and any(p.names & other.needs for other in kept)}:
         kept |= more

@@ -1,4 +1,4 @@
-"""Run `llmlib mine`, which writes the reader's own LLM as one file and checks that it agrees with the library."""
+"""Run `llmlib mine`, which writes the learner's own LLM as one file and checks that it agrees with the library."""
 
 import sys
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from llmlib.pretrained import load_pretrained
 
 
 def run(file: Path, check: bool, yes: bool) -> bool:
-    """Write or check the file; return whether it computes what llmlib does. On an error, say why, and exit."""
+    """Write or check the file; return whether it computes the same as llmlib. On an error, say why, and exit."""
     try:
         return _check(file, yes) if check else _write(file)
     except (writing.Refused, OSError) as error:

@@ -1,4 +1,4 @@
-"""List the parts of `my_llm.py`: which exercise makes which function, and which group the function belongs to."""
+"""List the parts of `my_llm.py`: which exercise produces which function, and which group the function belongs to."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from llmlib.exercises.registry import find, number_of
 
 @dataclass(frozen=True)
 class Part:
-    """One function of the file; the rest of the file calls it by its `name`."""
+    """One function in the file; the rest of the file calls it by its `name`."""
 
     exercise: str  # "attention.causal_mask"
     name: str  # "causal_mask"
@@ -16,7 +16,7 @@ class Part:
 
     @property
     def reference(self) -> Any:
-        """The library's own function, or class."""
+        """The library's own function or class."""
         return find(self.exercise).own
 
     @property

@@ -1,4 +1,4 @@
-"""Draw a picture of `my_llm.py`: which parts are the reader's own, which are borrowed, and which part comes next."""
+"""Draw a picture of `my_llm.py`: which parts are the learner's own, which are borrowed, and which part comes next."""
 
 import html
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ WIDTH, GAP, ROW, HEAD = 270, 45, 27, 48
 class Whole:
     """The current state of each part of `my_llm.py`: "yours", "from solution", "kept elsewhere" or "borrowed".
 
-    `here` is the group that the reader is working on, or "".
+    `here` is the group that the learner is working on, or "".
     """
 
     states: tuple[tuple[Part, str], ...]
@@ -41,7 +41,7 @@ class Whole:
 
     @property
     def next(self) -> Part | None:
-        """Return the first part that is not the reader's own yet."""
+        """Return the first part that is not the learner's own yet."""
         return next((part for part, state in self.states if state != YOURS), None)
 
     @property

@@ -1,4 +1,4 @@
-"""Keep each part when `check` accepts it, and load the part again when the reader asks for it."""
+"""Store each part when `check` accepts it, and load the part again when the learner asks for it."""
 
 import contextlib
 import inspect
@@ -30,7 +30,7 @@ class Unfit(Exception):
 
 
 def remember(name: str, attempt: Callable[..., Any]) -> str:
-    """Keep a right attempt, and return a sentence that says whether that worked."""
+    """Store a correct attempt, and return a sentence that says whether that worked."""
     checked[name] = attempt, None
     try:
         source = source_of(attempt, name.partition(".")[2])
@@ -46,7 +46,7 @@ def remember(name: str, attempt: Callable[..., Any]) -> str:
 
 
 def _not_in_the_file(name: str, source: Source) -> str:
-    """Return a warning if `my_llm.py` cannot have this part because it uses llmlib, or otherwise an empty string."""
+    """Return a warning if `my_llm.py` cannot include this part because it uses llmlib, or else an empty string."""
     with contextlib.suppress(Exception):  # `llmlib mine` says what is wrong with unusual source
         if name in OF_EXERCISE and (why := refusal(source, OF_EXERCISE[name])):
             return f" But it cannot go into your own file, `my_llm.py`: {why}. Write your function without that."
@@ -54,7 +54,7 @@ def _not_in_the_file(name: str, source: Source) -> str:
 
 
 def is_from_solution(name: str, source: Source) -> bool:
-    """Return whether this source was copied from `solution`, or False if the reader has never called `solution`."""
+    """Return whether this source was copied from `solution`, or False if the learner has never called `solution`."""
     if not recording.load().get(name, {}).get("solution_seen"):
         return False
     exercise = find(name)
@@ -75,7 +75,7 @@ def as_it_was(name: str) -> Callable[..., Any]:
 
 
 def load(name: str, kept: Kept) -> Callable[..., Any]:
-    """Load a kept part's function: run its source, and try it on the cases of `check`. Raises `Unfit` if it fails."""
+    """Load a stored part's function: run its source, and try it on the cases of `check`. Raises `Unfit` if it fails."""
     if known := _loaded_from(name, kept.source):
         return known
     function = _define(name, kept)

@@ -1,7 +1,7 @@
-"""Rewrite a reader's part for `my_llm.py` so that what it uses from llmlib becomes the file's own functions.
+"""Rewrite a learner's part for `my_llm.py` so that it uses the file's own functions in place of llmlib's.
 
-`attention.split_heads(x, 4)` becomes `split_heads(x, 4)`, which calls the reader's own function, if there is one. Names
-that clash are changed. Comments and layout stay the same.
+`attention.split_heads(x, 4)` becomes `split_heads(x, 4)`, which calls the learner's own function, if there is one.
+Names that clash are changed. Comments and layout stay the same.
 """
 
 import ast
@@ -31,7 +31,10 @@ Definition = ast.FunctionDef | ast.ClassDef
 
 
 class Unusable(Exception):
-    """Raised if a part cannot be in a file that only needs torch; the message says why, as the end of a sentence."""
+    """Raised if a part cannot go into a file that needs only torch.
+
+    The message says why, in words that can end a sentence.
+    """
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,9 @@ def rewritten(
 ) -> tuple[str, list[Import]]:
     """Rewrite the text of a part, and list its imports.
 
-    `taken` maps names in use in the file to their imports. `others` holds the reader's other parts, by the reader's
-    names, and the file's helpers, because nobody needs two helpers with the same name and arguments. Raises `Unusable`.
+    `taken` maps names in use in the file to their imports. `others` contains the learner's other parts, by the
+    learner's names, and the file's helpers, because the file does not need two helpers with the same name and
+    arguments. Raises `Unusable`.
     """
     tree = ast.parse(source.text)
     names, kept_imports = _imported(source, tree, taken)
@@ -99,7 +103,7 @@ def rewritten(
 
 
 def refusal(source: Source, part: Part) -> str:
-    """Say why a part can never be in the file, as the end of a sentence; return an empty string if it can."""
+    """Say, in words that can end a sentence, why a part can never go into the file; return "" if it can."""
     try:
         rewritten(source, part, {}, {})
     except Unusable as error:

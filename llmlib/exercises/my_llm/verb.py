@@ -1,4 +1,4 @@
-"""`mine` returns the reader's own function for a part, or the library's, and shows all parts in one picture."""
+"""`mine` returns the learner's own function for a part, or the library's, and shows all parts in one picture."""
 
 from collections.abc import Callable
 from typing import Any, overload
@@ -29,7 +29,7 @@ def mine(name: str | None = None, *, here: str = "", trust: bool = False, earlie
 
     Without a name, `mine` shows which parts of `my_llm.py` are yours, and which part comes next. `here` highlights one
     group, as in `mine(here="Attention")`, and raises `ValueError` for an unknown group. `llmlib mine` writes that file.
-    After you have moved your folder, `mine(trust=True)` says that everything in it is yours; nothing is run.
+    After moving your folder, use `mine(trust=True)` to confirm that everything in it is yours; nothing is run.
 
     >>> attend = mine("attention.scaled_dot_product")
     attention.scaled_dot_product: the library's function, until check finds one of yours right.

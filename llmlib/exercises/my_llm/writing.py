@@ -1,4 +1,4 @@
-"""Write `my_llm.py` with the reader's parts that fit, but never overwrite a file that was changed by hand."""
+"""Write `my_llm.py` with the learner's parts that fit, but never overwrite a file that was changed by hand."""
 
 import hashlib
 import sys
@@ -26,7 +26,7 @@ class Refused(ValueError):
 
 @dataclass(frozen=True)
 class Collected:
-    """The reader's parts, by exercise."""
+    """The learner's parts, by exercise."""
 
     mine: dict[str, Source]
     shown: frozenset[str]  # taken from `solution`
@@ -34,7 +34,7 @@ class Collected:
 
 
 def collect() -> Collected:
-    """Load the kept parts that fit, after running each one and trying it on its exercise's cases."""
+    """Load the stored parts that fit, after running each one and trying it on its exercise's cases."""
     mine, shown, refused = {}, set(), {}
     for part in PARTS:
         kept = keeping.last_kept(part.exercise)
@@ -71,7 +71,7 @@ def compose(collected: Collected) -> Assembled:
 
 
 def _broken(assembled: Assembled) -> dict[str, str]:
-    """Find the reader's parts that are no longer right once all parts are together, and say why."""
+    """Find the learner's parts that are no longer correct once all parts are combined, and say why."""
     if not assembled.mine:
         return {}
     try:
@@ -104,7 +104,7 @@ def as_module(text: str, name: str = "my_llm") -> ModuleType:
 
 
 def write(path: Path, text: str) -> None:
-    """Write the file, whole or not at all. Raises `Refused` if somebody has changed it; may raise `OSError`."""
+    """Write the whole file, or nothing at all. Raises `Refused` if somebody has changed it; may raise `OSError`."""
     if path.exists():
         refuse_changed(path)
     with atomic_write(path) as file:
@@ -140,7 +140,7 @@ def is_untouched(text: str) -> bool:
 
 
 def is_written_here(text: str) -> bool:
-    """Return whether the text was written here, from the reader's kept parts, and is unchanged."""
+    """Return whether the text was written here, from the learner's stored parts, and is unchanged."""
     body, sums = _parted(text)
     return is_untouched(text) and len(sums) == 2 and sums[1] == keeping.seal_of(body)
 

@@ -1,6 +1,6 @@
 """Show a model in the architecture view as nested boxes with sizes, costs, source lines and a live model's values.
 
-`controller` carries out what the reader does, `boxes` builds the boxes of a config, `source_lines` finds the code that
+`controller` carries out the user's actions, `boxes` builds the boxes of a config, `source_lines` finds the code that
 computes a box, `values` fetches what passes through the box, and `tour` collects the numbers of the guided tour.
 """
 

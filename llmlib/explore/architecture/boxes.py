@@ -70,7 +70,7 @@ AXES = {
 
 
 def weight_paths(box: str) -> dict[str, str]:
-    """Map the name of each weight of a box to the path of the parameter; {} stands for the layer's number.
+    """Map the name of each weight in a box to the path of its parameter; {} stands for the layer number.
 
     >>> weight_paths("down")
     {'weight': 'blocks.{}.mlp.down.weight', 'bias': 'blocks.{}.mlp.down.bias'}
@@ -96,7 +96,7 @@ def boxes_of(config: TransformerConfig, seq_len: int | None = None) -> Box:
 
 
 class _Builder:
-    """Builds the boxes of one config."""
+    """Builds the boxes for one config."""
 
     def __init__(self, config: TransformerConfig, seq_len: int):
         self.config, self.seq_len = config, seq_len
@@ -189,10 +189,10 @@ class _Builder:
         value: str = "",
         **facts: Any,
     ) -> Box:
-        """Build a box with its tensors from the skeleton, and with the lines that use `uses` (and `more`).
+        """Build a box with its tensors from the skeleton model, and with the source lines that use `uses` (and `more`).
 
-        `says` is the key of the box's title and words, if the key is not `id`; `facts` fill the placeholders in the
-        words.
+        `says` is the key for the box's title and description, if it is not `id`; `facts` fill the placeholders in the
+        description.
         """
         weights = list(self.weights(id))
         numbers = sum(tensor.parameters for tensor in weights)

@@ -23,7 +23,7 @@ from llmlib.widgets.architecture.view import ArchitectureView
 
 SIZES = ("n_layers", "d_model", "n_heads", "n_kv_heads", "vocab_size", "max_seq_len")
 LARGEST = 10_000_000  # a larger size is probably a typing error
-SOON = 256  # tokens; for a longer text, the tour is computed only when the reader starts it
+SOON = 256  # tokens; for a longer text, the tour is computed only when the user starts it
 
 
 def explore_architecture(
@@ -36,9 +36,9 @@ def explore_architecture(
 ) -> ArchitectureView:
     """Show a model as nested boxes, down to each tensor with its shape, its costs and the line that computes it.
 
-    The reader can change the model's sizes and look at other models; the view then computes the new costs. With a live
+    The user can change the model's sizes and look at other models; the view then computes the new costs. With a live
     `Transformer`, its tokenizer and a text, a box also shows its real values. For this, the model runs each time a box
-    is opened, and no values are kept. A guided tour takes the reader through the boxes with the numbers for that text.
+    is opened, and no values are kept. A guided tour takes the user through the boxes with the numbers for that text.
     FLOPs count only matrix products, for one token that attends to a full context (see `llmlib.costs`). Bytes are for a
     live model's dtype, and for bfloat16 otherwise.
 
@@ -67,7 +67,7 @@ def explore_architecture(
 
 
 class _Controller:
-    """Carries out what the reader does in an `ArchitectureView`."""
+    """Carries out the user's actions in an `ArchitectureView`."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class _Controller:
             self.wish[name] = int(value)
 
     def wished(self) -> TransformerConfig:
-        """Return the chosen model's config with the sizes that the reader wants.
+        """Return the chosen model's config with the sizes that the user has set.
 
         Heads still share d_model evenly, and d_mlp grows in proportion to d_model. Raises `ValueError` if the sizes do
         not fit together.
@@ -233,7 +233,7 @@ class _Controller:
         self.view.put_tour({**tour, "characters": len(self.view.text)})
 
     def tour_soon(self) -> None:
-        """Compute the tour, unless it is already there or would take long."""
+        """Compute the tour, unless it has already been computed or would take a long time."""
         if self.view.tokens and len(self.view.tokens) <= SOON and not self.view.tour:
             self.show_tour()
 
@@ -241,7 +241,7 @@ class _Controller:
         return own_model(self.alive(), self.view.check)
 
     def compute(self) -> None:
-        """Run the model to get what the reader wants to see."""
+        """Run the model to compute what the user wants to see."""
         with undoing(self._want_nothing), noticing_training(self.alive(), self.view.remark):
             if self.wanted:
                 self.wanted()

@@ -17,7 +17,7 @@ def line_that_uses(cls: type, name: str) -> SourceLine:
     """Find the first statement in a class's methods that calls `name` or `self.name`, or else the first that reads
     `self.name`.
 
-    `__init__` does not count. Raises `LookupError` if there is no such statement.
+    `__init__` is not searched. Raises `LookupError` if there is no such statement.
 
     >>> from llmlib.layers import MLP
     >>> line_that_uses(MLP, "down").text

@@ -1,4 +1,4 @@
-"""Collect the numbers for a guided tour of one run of a model over a text, from token ids to the next token."""
+"""Collect the numbers for a guided tour of how a model processes a text, from token ids to the next token."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -21,12 +21,12 @@ OF_A_LAYER = ("residual", "q", "k", "attention_out", "residual_mid", "mlp_out")
 def tour_of(model: Transformer, ids: Sequence[int]) -> dict[str, Any]:
     """Collect what happens to a text's last token, layer by layer, and what the model predicts next.
 
-    The result holds plain numbers for `ArchitectureView.put_tour`: `ids`, `sizes`, the vector's `norm` at the start and
-    its first `numbers`, the `layers`, the norm after the `final` norm, the `mean_logit`, and as `next` the likeliest
-    tokens (`id`, `logit`, `p`). Each of the `layers` has the vector's norm `before` attention, after attention (`mid`)
-    and `after` the MLP, the norms of what `attention` and the `mlp` add, the strongest attention weight (`head`, `key`,
-    `weight`), the mean share of the `first` token over the heads, and the hidden `unit` with the largest `activation`.
-    Numbers that are not finite are `None`.
+    The result contains plain numbers for `ArchitectureView.put_tour`: `ids`, `sizes`, the vector's `norm` at the start
+    and its first `numbers`, the `layers`, the norm after the `final` norm, the `mean_logit`, and as `next` the
+    likeliest tokens (`id`, `logit`, `p`). Each of the `layers` has the vector's norm `before` attention, after
+    attention (`mid`) and `after` the MLP, the norms of what `attention` and the `mlp` add, the strongest attention
+    weight (`head`, `key`, `weight`), the share of attention that the `first` token receives (averaged over the heads),
+    and the hidden `unit` with the largest `activation`. Numbers that are not finite are `None`.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -114,6 +114,6 @@ def _looks(
 
 
 def _number(value: Tensor) -> float | None:
-    """Round a number to six digits, which are enough here; return None if it is not finite."""
+    """Round a number to six digits, which is precise enough here; return None if it is not finite."""
     number = float(f"{value.item():.6g}")
     return number if isfinite(number) else None

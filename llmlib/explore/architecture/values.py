@@ -1,4 +1,4 @@
-"""Fetch the real values in a model's boxes; each box's values are fetched only when the reader opens the box."""
+"""Fetch the real values in a model's boxes; each box's values are fetched only when the user opens the box."""
 
 from collections.abc import Iterable
 
@@ -41,7 +41,10 @@ def values_in(
 
 
 def box_before(config: TransformerConfig, before: str, layer: int, inside: bool) -> tuple[str, int]:
-    """Return the box whose value a box reads, and its layer; a box `inside` a layer may read from the layer before."""
+    """Return the box whose value a box reads, and its layer.
+
+    A box `inside` a layer may read from the previous layer.
+    """
     if before in ("embed", "positions") and inside and layer > 0:
         return "add_mlp", layer - 1
     if not inside and before == "add_mlp":
@@ -52,10 +55,10 @@ def box_before(config: TransformerConfig, before: str, layer: int, inside: bool)
 def changes_by_token(
     value: Float[Tensor, "panel seq width"], before: Float[Tensor, "panel_before seq width_before"]
 ) -> Float[np.ndarray, "measure seq"]:
-    """Compare each token's vector with the token's vector before.
+    """Compare each token's vector with the token's vector before the box.
 
-    For each token, return the norm of the vector, the norm before, the cosine between the two, and |change| / |before|.
-    Values are NaN if the widths differ, because then the vectors cannot be compared.
+    For each token, return the norm of the vector, the norm of the vector before, the cosine between the two vectors,
+    and |change| / |before|. Values are NaN if the widths differ, because then the vectors cannot be compared.
     """
     after, earlier = (x.permute(1, 0, 2).flatten(1) for x in (value, before))
     measures = torch.full((4, len(after)), torch.nan)
@@ -71,8 +74,8 @@ def token_paths(
 ) -> tuple[Float[np.ndarray, "3 place seq"], Float[np.ndarray, "2 layer seq"]]:
     """Follow every token's residual stream through the layers.
 
-    Return its norm, and its cosine with the first and the last vector, before the first layer and after each layer.
-    Also return the norms of what attention and the MLP added in each layer.
+    Return each stream's norm, and its cosine with the first and the last vector, before the first layer and after each
+    layer. Also return the norms of what attention and the MLP added in each layer.
     """
     with torch.inference_mode(), trace(model, names=("residual", "attention_out", "mlp_out")) as t:
         model(torch.tensor([ids], dtype=torch.long, device=model.device), last_only=True)

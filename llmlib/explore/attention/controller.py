@@ -31,16 +31,16 @@ def explore_attention(
     """Show a model's attention on `text` in an interactive view. When the text is edited, everything is recomputed.
 
     `other` is a second text to compare (it becomes B, and `text` is A), and `other_model` is a second model to run on
-    the same text. The reader can switch a head off on its thumbnail. B then shows the same text without these heads; if
-    there is another text or model, A and B both leave out these heads. The board beside the thumbnails shows what the
-    model expects after `text`, with all heads and without the heads that are off, and the log-probability (natural
-    logarithm) of a `continuation`.
+    the same text. The user can switch a head off on its thumbnail. B then shows the same text without these heads; if
+    there is another text or model, A and B both leave out these heads. The board beside the thumbnails shows the
+    model's predictions after `text`, with all heads and without the heads that are off, as well as the log-probability
+    (natural logarithm) of a `continuation`.
 
-    For a long text (more than four million weights in all heads) the view receives thumbnails, and receives a whole
-    head only when the reader opens it. The queries and keys of all layers stay in memory, which takes 94 MB for SmolLM2
-    and 1,024 tokens, for each run shown.
+    For a long text (with more than four million weights over all heads), the view receives thumbnails, and it receives
+    a whole head only when the user opens it. The queries and keys of all layers stay in memory, which takes 94 MB for
+    each run shown (for SmolLM2 and 1,024 tokens).
 
-    `model` is a `Transformer`, or a model of `transformers` (loaded with `attn_implementation="eager"`; its heads
+    `model` is a `Transformer`, or a model from `transformers` (loaded with `attn_implementation="eager"`; its heads
     cannot be switched off), with a tokenizer from the same library. Raises `ValueError` for a text that is empty,
     longer than the model's context, or too long for this machine's memory.
 
@@ -69,7 +69,7 @@ def explore_attention(
 
 
 def attention_patterns(model: Any, ids: Sequence[int]) -> Float[np.ndarray, "layer head query key"]:
-    """Return the attention patterns of a model on one text, ready for `attention_view`.
+    """Return a model's attention patterns on one text, ready for `attention_view`.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4)
@@ -82,14 +82,14 @@ def attention_patterns(model: Any, ids: Sequence[int]) -> Float[np.ndarray, "lay
 
 
 def _name(model: Any) -> str:
-    """Return a model's name for titles."""
+    """Return a model's name for use in titles."""
     if isinstance(model, Transformer):
         return name_of(model.config) or f"Transformer, d_model {model.config.d_model}"
     return str(getattr(model.config, "name_or_path", "") or type(model).__name__)
 
 
 class Wish(NamedTuple):
-    """Holds what the reader wants to see, under the same names as the view's traits."""
+    """What the user wants to see, under the same names as the view's traits."""
 
     text: str
     text_b: str
@@ -99,7 +99,7 @@ class Wish(NamedTuple):
 
 
 class _Controller:
-    """Carries out what the reader does in an `AttentionView`."""
+    """Carries out the user's actions in an `AttentionView`."""
 
     def __init__(
         self, model: Any, other_model: Any, tokenizer: Any, view: AttentionView, titles: tuple[str, str] | None
@@ -110,7 +110,7 @@ class _Controller:
         self.runs: dict[str, Run] = {}  # the runs that are shown: "a" and perhaps "b"
 
     def want(self, **changes: Any) -> None:
-        """Change what the reader wants to see. Raises `ValueError` if the change is not possible."""
+        """Change what the user wants to see. Raises `ValueError` if the change is not possible."""
         wish = self.wish._replace(**changes)
         check_heads(self.model, wish.ablated)
         more = self.encode(wish.continuation, start=False)
@@ -133,7 +133,7 @@ class _Controller:
         self.want(ablated=[*others, [layer, head]] if off else others)
 
     def show(self) -> None:
-        """Compute and show what the reader wants to see. If an error occurs, go back to what was shown before."""
+        """Compute and show what the user wants to see. If an error occurs, go back to what was shown before."""
         with undoing(self._take_back), noticing_training(self.model, self.view.remark):
             self._show(self.wish)
         self.shown = self.wish
@@ -172,7 +172,7 @@ class _Controller:
             view.predictions = self.predictions(intact.probabilities, without.probabilities)
             scores = [intact.logprob, without.logprob]
             view.logprobs = [score for score in scores if score is not None]
-            if "layer" in view.place and "head" in view.place:  # if the reader is looking at a head
+            if "layer" in view.place and "head" in view.place:  # if the user is looking at a head
                 self.open(view.place["layer"], view.place["head"])
 
     def put(self, side: str, ids: list[int], run: Run, title: str) -> list[str]:

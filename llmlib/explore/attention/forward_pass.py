@@ -37,11 +37,11 @@ def run(
     *,
     whole: bool = False,
 ) -> Run:
-    """Run a model once over `ids`, where the first `n_text` ids are the text, and the rest are a continuation to score.
+    """Run a model once on `ids`, where the first `n_text` ids are the text, and the rest are a continuation to score.
 
-    `model` is a `Transformer` or a causal language model of `transformers`. `progress` is called after each layer of a
-    long text. `check` is called several times a second, and can end the run by raising an error. `whole` asks for all
-    patterns at once, however long the text is. Raises `ValueError` for an empty text.
+    `model` is a `Transformer` or a causal language model from `transformers`. `progress` is called after each layer of
+    a long text. `check` is called several times a second, and can end the run by raising an error. With `whole`, all
+    patterns are returned at full size, however long the text is. Raises `ValueError` for an empty text.
     """
     if not n_text:
         raise ValueError("A model needs at least one token; write some text.")
@@ -57,7 +57,7 @@ def run(
 
 
 def check_size(model: Any, n_tokens: int) -> None:
-    """Raise `ValueError`, worded for readers, if all heads over a text of this length do not fit into memory."""
+    """Raise `ValueError`, with a message for users, if all heads for a text of this length do not fit into memory."""
     if isinstance(model, Transformer) and is_long(*_n_heads(model), n_tokens):
         on_gpu = model.device.type == "cuda"
         free = torch.cuda.mem_get_info(model.device)[0] if on_gpu else psutil.virtual_memory().available

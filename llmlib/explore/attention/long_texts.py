@@ -1,8 +1,8 @@
-"""Compute attention patterns over a long text: thumbnails of all heads, and single heads on demand.
+"""Compute attention patterns for a long text: thumbnails of all heads, and single heads on demand.
 
-270 heads over 1,024 tokens have 283 million weights, which take 1.1 GB. So for a long text we keep only queries and
+For 1,024 tokens, 270 heads have 283 million weights, which take up 1.1 GB. So for a long text we keep only queries and
 keys, and recompute a head's pattern when it is needed. While the model runs, each layer's patterns are computed a few
-rows at a time, pooled, scored and thrown away.
+rows at a time, pooled, scored and discarded.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -42,17 +42,17 @@ class Patterns(Protocol):
     scores: Float[np.ndarray, "layer map score"]
 
     def head(self, layer: int, head: int | str) -> Float[np.ndarray, "query key"]:
-        """Return one head's pattern, or the "mean" or "max" over all heads of the layer."""
+        """Return one head's pattern, or the "mean" or "max" over all heads in the layer."""
         ...
 
 
 def is_long(n_layers: int, n_heads: int, n_tokens: int) -> bool:
-    """Return whether the patterns are too large to send whole."""
+    """Return whether the patterns are too large to be sent in full."""
     return n_layers * n_heads * n_tokens * (n_tokens + 1) // 2 > WHOLE
 
 
 def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: int) -> None:
-    """Raise `ValueError`, worded for readers, if a run over `n_tokens` tokens needs more memory than is free."""
+    """Raise `ValueError`, with a message for users, if a run over `n_tokens` tokens needs more memory than is free."""
     kept = RUNS * config.n_layers * (config.n_heads + config.n_kv_heads) * config.d_head * n_tokens * itemsize
     passing = 4 * (config.n_heads + len(TOGETHER)) * ROWS * n_tokens * 4 + 8 * n_tokens * config.d_mlp * itemsize
     if kept + passing > free:
@@ -65,7 +65,7 @@ def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: 
 
 
 class PatternsOfRun:
-    """Patterns made from the queries and keys of one run of a `Transformer`, which are recorded inside `watched`.
+    """Patterns computed from the queries and keys of one `Transformer` run, which are recorded inside `watched`.
 
     We keep n_layers · (n_heads + n_kv_heads) · d_head · seq numbers, which take 94 MB for SmolLM2 and 1,024 tokens.
     While the model runs, memory also holds several copies of `ROWS` rows of one layer's patterns: (n_heads + 2) · ROWS
@@ -89,7 +89,7 @@ class PatternsOfRun:
         self.scores = np.zeros((*shape, len(SCORES)), dtype=np.float32)
 
     def watched(self) -> AbstractContextManager[None]:
-        """Record one run of the model over the text (and perhaps more after it) inside this `with` block."""
+        """Record one run of the model on the text (and perhaps on a continuation) inside this `with` block."""
         hooks: list[tuple[HookPoint, HookFunction]] = []
         for layer in range(self.model.config.n_layers):
             hooks.append((point_at(self.model, "q", layer), self._keep_queries))
@@ -137,7 +137,7 @@ class PatternsOfRun:
 
 
 class PatternsOfArrays:
-    """Patterns that another library's model returned all at once, kept as one byte per weight."""
+    """Patterns that another library's model returned all at once, stored with one byte per weight."""
 
     def __init__(self, layers: Sequence[Tensor], ids: Sequence[int]):
         pooling, made = _Pooling(torch.tensor(ids)), []
@@ -156,7 +156,7 @@ class PatternsOfArrays:
 
 
 class _Pooling:
-    """Makes thumbnails and scores, layer by layer, over one text."""
+    """Computes the thumbnails and scores for one text, layer by layer."""
 
     def __init__(self, ids: Int[Tensor, " seq"]):
         self.ids, self.n = ids, len(ids)
@@ -167,7 +167,7 @@ class _Pooling:
         self.known: dict[int, Tensor] = {}  # the same for all layers; not stored for a very long text
 
     def _divisors(self) -> Float[Tensor, " score"]:
-        """Count the queries that each score averages over, as llmlib.interpret.head_scores defines the scores."""
+        """Count the queries over which each score is averaged; `llmlib.interpret.head_scores` defines the scores."""
         seen: dict[int, int] = {}
         repeated = followed = 0
         for at, id in enumerate(self.ids.tolist()):
@@ -207,5 +207,5 @@ class _Pooling:
 
 
 def _entropy(rows: Float[Tensor, "map query key"]) -> Float[Tensor, " map"]:
-    """Sum the entropies of all rows, five times as fast as `torch.special.entr`, which takes one weight at a time."""
+    """Sum the entropies of all rows, five times as fast as `torch.special.entr`, which handles one weight at a time."""
     return -(rows.clamp_min(torch.finfo(rows.dtype).tiny).log_().mul_(rows)).sum((1, 2))

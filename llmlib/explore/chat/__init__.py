@@ -1,6 +1,6 @@
 """Hold a conversation with one model, or with several models side by side.
 
-`controller` carries out what the reader does, `conversation` holds what was said, and each speaker in `speakers` writes
+`controller` carries out the user's actions, `conversation` stores what was said, and each speaker in `speakers` writes
 an answer token by token.
 """
 

@@ -38,11 +38,11 @@ def explore_chat(
 ) -> ChatView:
     """Hold a conversation with the model and watch its answers as they are written.
 
-    The Stop button, or an interrupt of the kernel, ends an answer and keeps what has been said.
+    The Stop button or a kernel interrupt ends an answer, but keeps what the model has already written.
 
     A first message with the role "system" is the system prompt. A message that gets no answer, for example because it
-    is too long, is not added to the conversation. Instead, the view says why, and gives the message back to the reader
-    to change.
+    is too long, is not added to the conversation. Instead, the view says why, and puts the message back into the text
+    box, where the user can change it.
     """
     return compare_chats([Speaker(name, model, tokenizer)], messages, max_new_tokens, sampler, seed)
 
@@ -59,9 +59,9 @@ def compare_chats(
     """Hold the same conversation with up to four models side by side; each model continues from its own answers.
 
     All models sample with the same settings and the same `seed`, so any difference comes from the models. With `blind`,
-    names are hidden and sides are shuffled until the reader has voted for an answer; `view.tally` counts the votes. If
-    a model cannot answer, the view says why, and the other models continue. Raises `ValueError` if there are no
-    speakers, more than four, or two with the same name.
+    names are hidden and sides are shuffled until the user has voted on the answers; `view.tally` counts the votes. If a
+    model cannot answer, the view says why, and the other models continue. Raises `ValueError` if there are no speakers,
+    more than four, or two with the same name.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -95,7 +95,7 @@ def compare_chats(
 
 
 class _Controller:
-    """Carries out what the reader does in a `ChatView`. Models write in a thread, so that the Stop button works."""
+    """Carries out the user's actions in a `ChatView`. Models write in a thread, so that the Stop button works."""
 
     def __init__(self, speakers: Sequence[Speaker], view: ChatView, said: list[Said], sampler: Sampler):
         self.speakers, self.view, self.said, self.sampler = list(speakers), view, said, sampler
@@ -109,7 +109,7 @@ class _Controller:
         self.showing = threading.RLock()  # the thread and the kernel both update the view
         self.unwatch: Callable[[], object] = lambda: None
 
-    # --- what the reader does ---
+    # --- what the user does ---
 
     def message(self, text: str) -> None:
         self.ask(text, self.said)
@@ -153,7 +153,7 @@ class _Controller:
         self.keep_picture()
 
     def restore(self) -> None:
-        """Bring back the conversation that the reader cleared; after the next message it is too late."""
+        """Bring back the conversation that the user cleared; this is no longer possible after the next message."""
         if self.view.answering or not self.cleared:
             raise ValueError(
                 "There is nothing to bring back: a conversation that you clear is kept only until the next answer."
@@ -195,7 +195,7 @@ class _Controller:
         self.view.blind = bool(on)
 
     def vote(self, message: int, choice: int | str) -> None:
-        """Count the reader's vote on a question, which is a side (counted from the left), "tie" or "bad"."""
+        """Record the user's vote on a question's answers: a side (counted from the left), "tie" or "bad"."""
         note = self.said[message].note if 0 <= message < len(self.said) else {}
         if not hidden(note):
             raise ValueError("There is nothing to vote on here: you already know the names.")
@@ -224,17 +224,17 @@ class _Controller:
     def respond(self, turn: Asked) -> None:
         try:
             self.write(turn)
-        except Exception as error:  # show the error to the reader: in a thread it would vanish
+        except Exception as error:  # show the error to the user: in a thread it would vanish
             for answer in turn.answers:
                 answer.note = {"problem": in_words(error)}
         try:
             self.settle(turn)
-        finally:  # whatever happens, the reader can continue
+        finally:  # whatever happens, the user can continue
             self.unwatch()  # unwatch before the next message, which sets its own watch
             self.view.answering = False
 
     def settle(self, turn: Asked) -> None:
-        """Show the outcome. Take out a question that nobody has answered, and restore the messages it replaced."""
+        """Show the outcome. Remove a question that no model has answered, and restore the messages that it replaced."""
         notice = returned = ""
         if not any(answer.content for answer in turn.answers):
             notice, returned, self.said = self.why_not(turn), turn.question.content, turn.instead_of
@@ -247,7 +247,7 @@ class _Controller:
         self.keep_picture()
 
     def write(self, turn: Asked) -> None:
-        """Let all speakers answer: one token each in turn, or one whole answer after the other."""
+        """Let all speakers answer, either in turn with one token each, or with one complete answer after another."""
         self.asked += 1
         begun = [(turn.answers[speaker], self.begin(turn, speaker)) for speaker in turn.order]
         going = [(said, answer) for said, answer in begun if answer is not None]
@@ -291,7 +291,7 @@ class _Controller:
             said.content = said.content + piece if said.content else piece.lstrip()
 
     def check(self) -> None:
-        """Stop the model if the reader has pressed Stop; in a long conversation, even the first word takes seconds."""
+        """Stop the model if the user has pressed Stop; in a long conversation, even the first word takes seconds."""
         if self.stop.is_set():
             raise CalledOff
 
@@ -311,7 +311,7 @@ class _Controller:
     # --- what is shown ---
 
     def why_not(self, turn: Asked) -> str:
-        """Say why nobody has answered; in a blind comparison, leave out the names."""
+        """Say why no model has answered; in a blind comparison, leave out the names."""
         whys = [turn.answers[speaker].note.get("problem", "") for speaker in turn.order]
         if len(set(whys)) == 1:
             return whys[0]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 @dataclass
 class Said:
-    """A message that only `speaker` knows (or everybody, if None); `note` is what a view shows beside the message."""
+    """A message that only `speaker` knows (if None, all speakers know it); `note` is what a view shows beside it."""
 
     role: str
     content: str

@@ -26,7 +26,7 @@ class Speaker:
     """One side of a comparison, with a name, a model and the model's tokenizer.
 
     A model with an adapter and the same model without the adapter are two models that share weights: `lora.base()`
-    returns the second model.
+    returns the model without the adapter.
 
     >>> from llmlib.tokenization import CharTokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -44,10 +44,11 @@ class Speaker:
 class Answer:
     """An answer that is being written.
 
-    `choices` holds its tokens so far, and `ended` says why the answer was cut off, or is "".
+    `choices` contains its tokens so far, and `ended` says why the answer was cut off, or is "".
 
-    While the model reads a long conversation, `check` is called before each module; it can end the answer by raising an
-    error. Raises `ValueError`, worded for readers, for a conversation that the speaker does not accept.
+    While the model is reading a long conversation, `check` is called before each module; it can end the answer by
+    raising an error. Raises `ValueError`, with a message for users, for a conversation that the speaker does not
+    accept.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Answer:
 
 
 def refusal(speaker: Speaker, system: str) -> str:
-    """Say why a speaker cannot accept this system prompt, though it accepts conversations without one, or return ""."""
+    """Say why a speaker that accepts conversations without a system prompt cannot accept this one, or return ""."""
     question = {"role": "user", "content": "Hello"}
     if not system.strip() or speaker.tokenizer.chat_template is None:
         return ""

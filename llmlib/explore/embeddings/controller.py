@@ -35,12 +35,12 @@ def explore_embeddings(
 ) -> EmbeddingsView:
     """Show all tokens of an embedding table as points coloured by kind, with a search, neighbours and analogies.
 
-    The points are the table's first three principal components; a second map keeps neighbours together (see
-    `neighbour_map`). The second map is made when the reader asks for it, or right away with `map="tsne"`. Neighbours
-    (by cosine and by dot product) and analogies are computed over the whole table. `chosen` is the token that is pinned
-    at first, and `analogy` holds three tokens, each given as an id or as a text that is one token (mind the space in
-    " king"). Raises `ValueError` for a text that is not one token, an unknown id or map, or a table that is empty or
-    holds NaN or infinity.
+    The coordinates are the table's first three principal components; a second map keeps neighbours together (see
+    `neighbour_map`). The second map is made when the user asks for it, or right away with `map="tsne"`. Neighbours (by
+    cosine and by dot product) and analogies are computed over the whole table. `chosen` is the token that is initially
+    pinned, and `analogy` contains three tokens, each given as an id or as a text that is one token (note the leading
+    space in " king"). Raises `ValueError` for a text that is not one token, an unknown id or map, or a table that is
+    empty or contains NaN or infinity.
 
     >>> import torch
     >>> from llmlib.tokenization import CharTokenizer
@@ -78,7 +78,7 @@ def explore_embeddings(
 
 
 def token_kind(token: bytes, special: bool = False) -> str:
-    """Return which of eight kinds a token is; eight colours are few enough to tell apart.
+    """Return which of eight kinds a token belongs to; eight colours are few enough to tell apart.
 
     >>> [token_kind(token) for token in (b" cat", b"ing", b" Paris", b"7", b"();")]
     ['word with its space', 'letters without a space', 'with a capital', 'number', 'punctuation or space']
@@ -95,7 +95,7 @@ def token_kind(token: bytes, special: bool = False) -> str:
 
 
 class _Controller:
-    """Carries out what the reader does in an `EmbeddingsView`."""
+    """Carries out the user's actions in an `EmbeddingsView`."""
 
     def __init__(self, table: Float[Tensor, "vocab d_model"], view: EmbeddingsView):
         self.table, self.view = table, view
@@ -124,7 +124,7 @@ class _Controller:
             self.view.progress(f"t-SNE of {n_rows:,} tokens, about half a minute")
             self.mapping = self.mapping or in_background(lambda: neighbour_map(self.table))
             while not self.mapping.done():
-                self.view.check()  # t-SNE cannot be stopped: it continues even if the reader cancels
+                self.view.check()  # t-SNE cannot be stopped: it continues even if the user cancels
                 wait([self.mapping], timeout=0.1)
             made, self.mapping = self.mapping, None
             self.view.set_near(*made.result())

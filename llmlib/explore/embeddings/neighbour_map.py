@@ -1,4 +1,4 @@
-"""Make a second map of an embedding table with t-SNE, which keeps neighbours together, and store it for next time."""
+"""Make a second map of an embedding table with t-SNE, which keeps neighbours together, and cache the map."""
 
 import hashlib
 from pathlib import Path
@@ -26,13 +26,14 @@ NEEDED = (
 def neighbour_map(
     table: Float[Tensor, "vocab d_model"], most: int = MOST_ROWS, seed: int = 0
 ) -> tuple[Float[np.ndarray, "vocab two"], int]:
-    """Place each row so that rows with a large cosine are close together; also return how many rows t-SNE placed.
+    """Place the rows so that those with a large cosine are close together; also return how many rows t-SNE placed.
 
     t-SNE places the first `most` rows; a byte-pair vocabulary begins with the tokens that were learned first. Every
-    other row is placed beside the placed row with the largest cosine. The same table and seed give the same map, which
-    is kept in llmlib's cache folder. Raises `ValueError` for fewer than 5 rows and `RuntimeError` if scikit-learn is
-    not installed. Sources: van der Maaten and Hinton (2008), "Visualizing Data using t-SNE"; Wattenberg et al. (2016),
-    "How to Use t-SNE Effectively", on what such maps do not show: cluster sizes and the distances between clusters.
+    other row is placed beside the placed row with the largest cosine. The same table and seed always give the same map,
+    which is stored in llmlib's cache folder. Raises `ValueError` for fewer than 5 rows and `RuntimeError` if
+    scikit-learn is not installed. Sources: van der Maaten and Hinton (2008), "Visualizing Data using t-SNE"; Wattenberg
+    et al. (2016), "How to Use t-SNE Effectively", on what such maps do not show: cluster sizes and the distances
+    between clusters.
 
     >>> neighbour_map(torch.eye(3))
     Traceback (most recent call last):
@@ -68,9 +69,9 @@ def _arranged(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.n
 
 
 def _beginning(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.ndarray, "row two"]:
-    """Make t-SNE's starting points: two tiny principal components, and a little noise that lets equal rows separate.
+    """Make t-SNE's starting points: two principal components on a tiny scale, with noise to separate identical rows.
 
-    scikit-learn's `init="pca"` divides by the spread of the points, so if all rows are equal, the whole process
+    scikit-learn's `init="pca"` divides by the spread of the points, so if all rows are identical, the whole process
     crashes.
     """
     points = torch.zeros(len(directions), 2)
@@ -83,7 +84,7 @@ def _beginning(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.
 def _beside(
     placed: Float[np.ndarray, "row two"], directions: Float[Tensor, "vocab d_model"]
 ) -> Float[np.ndarray, "vocab two"]:
-    """Return points for all rows: `placed`, and for each further row a point beside the nearest placed row."""
+    """Return points for all rows: `placed`, and for each remaining row, a point beside the nearest placed row."""
     known, others = directions[: len(placed)], directions[len(placed) :]
     nearest = [(part @ known.T).argmax(dim=1) for part in others.split(4096)]
     turns = np.arange(len(others)) * 2.399963  # the golden angle, so that followers of one row spread around it
@@ -99,7 +100,7 @@ def _kept_in(table: Float[Tensor, "vocab d_model"], rows: int, seed: int) -> Pat
 
 
 def _read(kept: Path, n_rows: int) -> Float[np.ndarray, "vocab two"] | None:
-    """Read the map in a file; return None if the file is missing or unusable."""
+    """Read the map from a file; return None if the file is missing or unusable."""
     try:
         places = np.load(kept, allow_pickle=False)
     except (OSError, ValueError, EOFError):

@@ -25,7 +25,7 @@ def explore_logit_lens(
     pin: str | None = None,
     titles: tuple[str, str] | None = None,
 ) -> LogitLensView:
-    """Show what the model would say after each layer of an editable `text`, and what contributed to the answer's logit.
+    """Show what the model would say after each layer for an editable `text`, and what made up the answer's logit.
 
     `other` is a second text to compare (it becomes B, and `text` is A), and `other_model` is a second model with the
     same tokenizer to run on the same text. `pin` is a token whose rank is shown everywhere. If this machine is quicker
@@ -66,7 +66,7 @@ SHOWN_TRAITS = ("a", "a_cells", "a_pinned", "b", "b_cells", "b_pinned", "pinned"
 
 
 class Wish(NamedTuple):
-    """What the reader wants to see."""
+    """What the user wants to see."""
 
     text: str
     text_b: str
@@ -74,7 +74,7 @@ class Wish(NamedTuple):
 
 
 class _Controller:
-    """Carries out what the reader does in a `LogitLensView`."""
+    """Carries out the user's actions in a `LogitLensView`."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class _Controller:
         self.wish = self.shown = Wish(view.text, view.text_b)
 
     def want(self, **changes: Any) -> None:
-        """Change what the reader wants to see. Raises `ValueError` if the change is not possible."""
+        """Change what the user wants to see. Raises `ValueError` if the change is not possible."""
         wish = self.wish._replace(**changes)
         for side, ids in self.encoded(wish).items():
             check_length(len(ids), self.readers[side].model.config.max_seq_len)
@@ -127,7 +127,7 @@ class _Controller:
         return {side: self.tokenizer.encode(text, add_bos=self.tokenizer.adds_bos) for side, text in texts.items()}
 
     def show(self) -> None:
-        """Compute and show what the reader wants to see. If an error occurs, go back to what was shown before."""
+        """Compute and show what the user wants to see. If an error occurs, go back to what was shown before."""
         self.before = self.before or {name: getattr(self.view, name) for name in SHOWN_TRAITS}
         with undoing(self._take_back), noticing_training(self.model, self.view.remark):
             self._show(self.wish)

@@ -32,7 +32,10 @@ SOON = 0.25  # seconds between two updates of the view
 
 
 class Glance(NamedTuple):
-    """What is shown of a text, with a pinned token's ranks and probabilities. A rank of `PENDING` is not known yet."""
+    """What the view shows of a text, with a pinned token's ranks and probabilities.
+
+    A rank of `PENDING` is not known yet.
+    """
 
     cells: Cells
     pinned: tuple[Int[np.ndarray, "layer seq"], Float[np.ndarray, "layer seq"]] | None
@@ -42,7 +45,7 @@ Progress = Callable[[int, int, Glance], None]  # called with: layers done, numbe
 
 
 class _Row(NamedTuple):
-    """Holds what is known about some positions after one layer."""
+    """What is known about some positions after one layer."""
 
     top: Int[Tensor, "row k"]
     probabilities: Float[Tensor, "row k"]
@@ -66,7 +69,7 @@ class LensReader:
     """Reads texts with one model. When a text changes, the model rereads it only from the first change onwards.
 
     `check` is called before each module of the model and every few rows, and can end the reading by raising an error.
-    `say` is called for each layer while the model runs over a long text.
+    `say` is called for each layer while the model is running on a long text.
     """
 
     def __init__(
@@ -84,7 +87,10 @@ class LensReader:
         self.rows: list[_Row] = []
 
     def read(self, ids: Sequence[int], pinned: int | None = None, progress: Progress = lambda *_: None) -> Glance:
-        """Read a text, and return a `Glance`. The next call resumes after an interrupt, and restarts after training."""
+        """Read a text, and return a `Glance`.
+
+        If this call is interrupted, the next call resumes the work; if the model has been trained, it starts over.
+        """
         if versions(self.model) != self.weights:
             self._forget()
         same = common_length(ids, self.ids)
@@ -97,7 +103,10 @@ class LensReader:
         return _glance(rows, pinned is not None)
 
     def _residual(self, ids: Sequence[int], same: int) -> list[Float[Tensor, "seq d_model"]]:
-        """Compute the vectors after each layer; keep them up to the first change, as later tokens do not matter."""
+        """Compute the vectors after each layer.
+
+        The vectors before the first change in the text are reused, since later tokens do not affect them.
+        """
         if same == len(ids):
             return [known[:same] for known in self.residual]
         same = self.prefix.keep(ids, same)
@@ -148,7 +157,7 @@ def _glance(rows: list[_Row], with_pinned: bool) -> Glance:
 
 
 class _Table:
-    """The output table, and a bfloat16 copy on CPUs that compute several times faster in bfloat16."""
+    """The output table, plus a bfloat16 copy on CPUs that compute several times faster in bfloat16."""
 
     def __init__(self, model: Transformer):
         self.exact = self.quick = model.unembedding.detach()
@@ -211,7 +220,7 @@ def _over_the_vocabulary(
 def largest(logits: Float[Tensor, "row vocab"], k: int) -> Int[Tensor, "row k"]:
     """Find the ids of the `k` largest logits in each row, with the largest first.
 
-    These ids are in the k blocks with the largest maxima, which one quick pass over memory finds.
+    These ids are in the k blocks with the largest maxima, which can be found in one quick pass over memory.
 
     >>> largest(torch.tensor([[1.0, 5.0, 3.0, 4.0]]), 2)
     tensor([[1, 3]])

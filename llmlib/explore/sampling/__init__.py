@@ -1,7 +1,7 @@
 """Show a live model in the sampling view: what settings do to the next token, the branches, and texts side by side.
 
-`controller` carries out what the reader does, `rules` says which token may come next, and `lanes` writes several texts
-in one batch.
+`controller` carries out the user's actions, `rules` says which token may come next, and `lanes` writes several texts in
+one batch.
 """
 
 from llmlib.explore.sampling.controller import explore_sampling

@@ -28,7 +28,7 @@ from llmlib.widgets.shared.interrupts import interrupts
 LANES: tuple[Settings, ...] = ({"temperature": 0.0}, {}, {"top_p": 0.9}, {"temperature": 1.5})
 MOST_DRAWS = 1_000_000
 MOST_TEXTS = 8  # number of prompts whose branches are kept
-MOST_BANS = 8  # the newest bans keep their bars, even if unlikely, so that the reader can undo them
+MOST_BANS = 8  # the newest bans keep their bars, even if unlikely, so that the user can undo them
 IN_THE_VIEW = {"logit_bias": "your bans", "the constraint": "your pattern"}  # the view's names for parts of a `Sampler`
 NOTHING_LEFT = "No token is left to draw. The reason is below your text."
 ENDINGS = {
@@ -48,11 +48,11 @@ def explore_sampling(
     side_by_side: Sequence[Settings] = LANES,
     seed: int = 0,
 ) -> SamplingView:
-    """Show the next token's distribution before and after each setting; readers can draw, pick and take back tokens.
+    """Show the next token's distribution before and after each setting; users can draw, pick and remove tokens.
 
-    `settings` are the initial settings of a `Sampler` (temperature, top_k, …), and `side_by_side` holds the settings of
-    texts that are written side by side. With the same `seed`, the view draws the same tokens as `generate`. A token's
-    surprise is −ln of the model's probability before any setting.
+    `settings` are the initial settings of a `Sampler` (temperature, top_k, …), and `side_by_side` contains the settings
+    for texts that are written side by side. With the same `seed`, the view draws the same tokens as `generate`. A
+    token's surprise is −ln of the model's probability before any setting is applied.
 
     Raises `ValueError` for an empty prompt, a prompt longer than the model's context, or settings out of range.
 
@@ -81,7 +81,7 @@ def explore_sampling(
 
 @dataclass(frozen=True)
 class _Text:
-    """The reader's position, with a prompt, the branches after it, and the node where the text ends."""
+    """The user's position, with a prompt, the branches after it, and the node where the text ends."""
 
     prompt: str = ""
     ids: tuple[int, ...] = ()  # ids of the prompt
@@ -103,7 +103,7 @@ class _Expected(NamedTuple):
 
 
 class _Controller:
-    """Carries out what the reader does in a `SamplingView`. The acts change `text` and `rules`; `show` shows them."""
+    """Carries out the user's actions in a `SamplingView`. The acts change `text` and `rules`; `show` shows them."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class _Controller:
         self.text = _Text(text, prompt_ids(self.tokenizer, text, self.model.config.max_seq_len))
 
     def take(self, id: int) -> None:
-        """Append a token that the reader has chosen, even if the settings exclude it."""
+        """Append a token that the user has chosen, even if the settings exclude it."""
         self._check_room()
         check_token(id, self.model.config.vocab_size)
         if (known := self.text.tree.child(self.text.at, id)) is None:
@@ -151,7 +151,7 @@ class _Controller:
         self.text = replace(self.text, at=known)
 
     def step(self, run: str = "") -> None:
-        """Let chance choose the next token. `run` names a run of automatic writing; it is "" for a single token."""
+        """Choose the next token at random. `run` names a run of automatic writing; it is "" for a single token."""
         self._check_interrupt(run)
         text, rules = self.text, self.rules
         comes = self._comes()
@@ -207,7 +207,7 @@ class _Controller:
         self.counts = None
 
     def again(self) -> None:
-        """Go back to the prompt, and start the draws again from the seed."""
+        """Go back to the prompt, and restart the random draws from the seed."""
         self.seed(self.view.seed)
         self.go(PROMPT)
 
@@ -301,7 +301,7 @@ class _Controller:
 
     def _check_interrupt(self, run: str) -> None:
         """Refuse to keep writing automatically if the kernel was interrupted after this run began."""
-        if not run:  # the reader has asked for a single token
+        if not run:  # the user has asked for a single token
             return
         self._begin_run(run)
         if interrupts() > self.interrupts_before:
@@ -314,7 +314,7 @@ class _Controller:
     # --- side by side ---
 
     def add(self) -> None:
-        """Add a text beside the other texts, with the settings in use."""
+        """Add a text beside the other texts, with the current settings."""
         if len(self.lanes.lanes) >= MOST_LANES:
             raise ValueError(f"At most {MOST_LANES} texts fit side by side. Remove a text first.")
         self.lanes.add(self.rules)
@@ -342,7 +342,7 @@ class _Controller:
         lanes.step()
 
     def follow(self, lane: int, length: int) -> None:
-        """Go to a token in a lane, so that the lane's text up to there becomes a branch."""
+        """Go to a token in a lane, so that the lane's text up to this token becomes a branch."""
         one, text = self._lane(lane), self.lanes_after
         if not 0 < length <= len(one.ids) or text.tree is not self.text.tree:
             raise ValueError("This text continues another prompt. Start over.")

@@ -15,7 +15,7 @@ from llmlib.widgets.sampling.branches import PROMPT, Branches
 
 @dataclass(frozen=True)
 class Rules:
-    """A sampler, whose biases are the banned tokens, and a constraint with the regular expression behind it."""
+    """A sampler whose logit biases ban tokens, and a constraint with the regular expression behind it."""
 
     sampler: Sampler = field(default_factory=Sampler)
     pattern: str = ""
@@ -58,13 +58,13 @@ class Rules:
     def probabilities(
         self, logits: Float[Tensor, "1 vocab"], ids: tuple[int, ...], comes: Continuation
     ) -> Float[Tensor, " vocab"]:
-        """Compute the distribution of the next token. If no token is left, a `ValueError` names the rule."""
+        """Compute the distribution of the next token. If no token is left, raise a `ValueError` that names the rule."""
         return self.sampler.probabilities(logits, torch.tensor([ids]), _allowed(comes, logits))[0]
 
     def draw(
         self, logits: Float[Tensor, "1 vocab"], ids: tuple[int, ...], comes: Continuation, generator: torch.Generator
     ) -> int:
-        """Draw a token, as `generate` would draw it."""
+        """Draw a token, as `generate` would."""
         return int(self.sampler(logits, generator, ids=torch.tensor([ids]), allowed=_allowed(comes, logits)))
 
 
@@ -73,7 +73,7 @@ def _allowed(comes: Continuation, logits: Float[Tensor, "1 vocab"]) -> Bool[Tens
 
 
 class Followed:
-    """Finds which tokens may come after each node in some branches; computes each node once, from the node before."""
+    """Finds which tokens may come after each node in a tree; each node is computed once, from its parent."""
 
     def __init__(self, rules: Rules, tree: Branches):
         self.rules, self.tree = rules, tree

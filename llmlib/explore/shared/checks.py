@@ -1,4 +1,4 @@
-"""Checks of what a reader types or clicks; the messages are written for readers."""
+"""Checks for what a user types or clicks; the error messages are written for users."""
 
 from llmlib.tokenization.base import Tokenizer
 
@@ -6,7 +6,7 @@ LARGEST_SEED = 2**31 - 1
 
 
 def check_length(n_tokens: int, most: int, advice: str = "Shorten the text.") -> None:
-    """Raise `ValueError` for a text without tokens, or with more tokens than the model's context holds."""
+    """Raise `ValueError` for a text without tokens, or with more tokens than fit into the model's context."""
     if not n_tokens:
         raise ValueError("A model needs at least one token. Write some text.")
     if n_tokens > most:
@@ -29,7 +29,7 @@ def prompt_ids(tokenizer: Tokenizer, text: str, most: int) -> tuple[int, ...]:
 
 
 def check_token(id: int, vocab_size: int) -> None:
-    """Raise `ValueError` for an id that the model does not have."""
+    """Raise `ValueError` for an id that is not in the model's vocabulary."""
     if not 0 <= id < vocab_size:
         raise ValueError(f"There is no token {id}. The ids go from 0 to {vocab_size - 1}.")
 

@@ -1,4 +1,4 @@
-"""Show live runs in a view; a background thread, or a loop in a cell, takes the steps."""
+"""Show live runs in a view; the steps are taken by a background thread or by a loop in a cell."""
 
 import asyncio
 import contextlib
@@ -46,7 +46,7 @@ class LiveRuns(RunsView, Generic[StepT]):
     run can be resumed. A kernel interrupt pauses all runs. If a run fails, the view says why; `watch` also raises
     the error.
 
-    Subclasses say how a run is added (`_add_run`) and how its steps are logged (`_log`).
+    Subclasses define how a run is added (`_add_run`) and how its steps are logged (`_log`).
     """
 
     def __init__(self, **traits: Any):
@@ -88,7 +88,7 @@ class LiveRuns(RunsView, Generic[StepT]):
         if named and start:
             self.resume()
 
-    # --- what the reader does ---------------------------------------------------------------------------------------
+    # --- what the user does ---------------------------------------------------------------------------------------
 
     def resume(self, run: int | None = None) -> None:
         """Start or resume the run with this number, or every run that can continue."""
@@ -112,7 +112,7 @@ class LiveRuns(RunsView, Generic[StepT]):
         self._settle(run)
 
     def _pause(self, run: int | None = None) -> None:
-        """Pause without waiting for the current step, so that the kernel can respond to the reader immediately."""
+        """Pause without waiting for the current step, so that the kernel can respond to the user immediately."""
         self._turn(run, ("running",), "paused")
 
     def _stop(self, run: int | None = None) -> None:
@@ -190,7 +190,7 @@ class LiveRuns(RunsView, Generic[StepT]):
             self._changed.notify_all()
 
     def wait(self) -> None:
-        """Wait until every run has finished, failed or been stopped. Runs that have not started start now.
+        """Wait until every run has finished, failed or been stopped. Runs that have not started yet are started.
 
         Interrupting the kernel pauses the runs and ends the wait. Until then, the kernel is busy, and the view's
         buttons have to wait; in a notebook, `await dashboard.finished()` keeps the buttons working.

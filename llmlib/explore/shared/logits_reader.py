@@ -18,9 +18,9 @@ class LogitsReader:
     """Computes logits after a text, and does so quickly if the text has much in common with the previous text.
 
     In 16 bits, the last digits differ slightly between a text read token by token and the same text read in one go. So
-    logits are remembered, and a text shows the same numbers whenever the reader comes back to it. The numbers may still
-    differ if the text has since been forgotten (the oldest go first), or in another view or batch. `check` is called
-    before each module of the model, and can end the reading by raising an error.
+    logits are cached, and a text shows the same numbers whenever the user comes back to it. The numbers may still
+    differ if the text has since been dropped from the cache (the oldest texts are dropped first), or in another view or
+    batch. `check` is called before each module of the model, and can end the reading by raising an error.
     """
 
     def __init__(self, model: Transformer, check: Callable[[], object] | None = None):

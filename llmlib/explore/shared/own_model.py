@@ -1,4 +1,4 @@
-"""Give a view separate access to a model that cells, other views and training use at the same time."""
+"""Give a view separate access to a model that cells, other views and training are using at the same time."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ def own_model(model: Any, check: Callable[[], object] | None = None) -> Any:
 
 
 def versions(model: nn.Module) -> list[int]:
-    """Return how often each weight has been changed in place, as torch counts it."""
+    """Return how many times each weight has been changed in place, according to torch."""
     return [0 if weight.is_inference() else weight._version for weight in model.parameters()]
 
 
@@ -61,7 +61,7 @@ def undoing(undo: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def noticing_training(model: Any, tell: Callable[[str], object]) -> Iterator[None]:
-    """Tell the reader if training changes the model's weights inside the `with` block."""
+    """Tell the user if training changes the model's weights inside the `with` block."""
     before = versions(model)
     yield
     if versions(model) != before:

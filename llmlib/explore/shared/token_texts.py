@@ -1,4 +1,4 @@
-"""The tokens of a live model as text."""
+"""A live model's tokens as text."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from llmlib.widgets.shared.token_text import token_text
 def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
     """Write each token as text, with the bytes of a split character as ⟨F0 9F⟩.
 
-    Works with our tokenizers and with those of `transformers`.
+    Works with our tokenizers and with those from `transformers`.
     """
     if isinstance(tokenizer, Tokenizer):
         return [token_text(bytes_of(tokenizer, id)) for id in ids]

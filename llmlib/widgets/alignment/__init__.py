@@ -1,4 +1,4 @@
-"""The alignment view shows the reward and KL divergence of a policy as it learns, and its sampled answers."""
+"""The alignment view shows a policy's reward and KL divergence as it learns, and its sampled answers."""
 
 from llmlib.widgets.alignment.view import AlignmentView
 

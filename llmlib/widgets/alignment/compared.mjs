@@ -1,4 +1,4 @@
-// Shows models side by side: the answer of each model to the same prompt.
+// Shows each model's answer to the same prompt, side by side.
 
 import { element } from "../shared/shared.mjs";
 import { brief, gist } from "./data.mjs";

@@ -1,5 +1,5 @@
-// What the alignment view knows about its runs, as numbers and words. This code does not touch the page, so Node can
-// test it.
+// What the alignment view knows about its runs, as numbers and words. This code does not touch the page, so it can be
+// tested in Node.
 
 import { howMany, shorten } from "../shared/shared.mjs";
 import { fixed, whole } from "../shared/runs/curves.mjs";
@@ -49,7 +49,7 @@ export function numbersOf(run) {
 /** Return the steps of a run for which the answers are stored. */
 export const stepsOfGroups = (groups, run) => groups.filter(([whose]) => whose === run).map(([, step]) => step);
 
-/** Return the step to show: the newest saved step, or the last one up to `at`, the step that the reader chose. */
+/** Return the step to show: the newest saved step, or the last one up to `at`, the step that the user chose. */
 export function stepOnShow(steps, at) {
   return at === null ? steps.at(-1) : (steps.findLast((step) => step <= at) ?? steps[0]);
 }

@@ -16,7 +16,7 @@ import {
   whenInWords,
 } from "./data.mjs";
 
-/** Make the panel for groups of answers. `ctx` knows the runs and what the reader looks at (see board.mjs);
+/** Make the panel for groups of answers. `ctx` knows the runs and what the user is looking at (see board.mjs);
  * `groups()` returns the saved groups. */
 export function groupPanel(ctx, groups) {
   const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Training step to show" });
@@ -124,7 +124,7 @@ export function groupPanel(ctx, groups) {
     drawWays(found, which);
     const group = found[which];
     const key = JSON.stringify(group);
-    if (key === shown) return; // keep the reader's selection and scroll position
+    if (key === shown) return; // keep the user's selection and scroll position
     shown = key;
     prompt.textContent = group.prompt;
     prompt.scrollTop = prompt.scrollHeight; // show the end, where the question is

@@ -1,4 +1,4 @@
-"""Pack groups of sampled answers for a view: few, short, and without numbers that JSON cannot hold."""
+"""Pack groups of sampled answers for a view: only a few short answers, and no numbers that JSON cannot represent."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ def pack_group(group: Mapping[str, Any]) -> Group:
 
 
 class Kept:
-    """The groups of a run at some steps, oldest first; in a long run, some steps in between are dropped."""
+    """A run's groups at some steps, oldest first; in a long run, some of the steps in between are dropped."""
 
     def __init__(self) -> None:
         self.steps: list[int] = []

@@ -74,7 +74,7 @@ def _ending(prompt: str, most: int = 4) -> list[str]:
 
 
 def _group(title: str, group: Group, y: float) -> tuple[str, float]:
-    """Draw a group's prompt, and each of its answers with a bar to the left or right for the advantage."""
+    """Draw a group's prompt, and each of its answers with a bar to the left or right that shows the advantage."""
     parts = [_line(8, y, title, font_weight="600")]
     for line in _ending(group["prompt"]):
         y += 17

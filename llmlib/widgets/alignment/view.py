@@ -27,15 +27,15 @@ MOST_COMPARED = 50  # prompts
 
 
 class AlignmentView(RunsView):
-    """A view of runs that train a policy with a reward, as plain numbers and strings.
+    """A view of runs that train a policy with a reward, stored as plain numbers and strings.
 
     Training code calls `add_run` at the start, `log` after each step, and `mark` at the end; `compare` puts the answers
     of several models side by side.
 
-    Besides what every `RunsView` has, `runs` holds `measures` (the names of other rewards, drawn dashed), `cut_off`,
-    `equal_groups` and `groups` (how many groups there were). The trait `groups` lists `[run, step, groups]`, oldest
-    first; each group comes from `pack_group`. `compared` holds `prompts`, `models`, and each model's `answers` and
-    `rewards`.
+    In addition to the fields of every `RunsView`, `runs` contains `measures` (the names of other rewards, drawn
+    dashed), `cut_off`, `equal_groups` and `groups` (how many groups there were). The trait `groups` lists `[run, step,
+    groups]`, oldest first; each group comes from `pack_group`. `compared` contains `prompts`, `models`, and each
+    model's `answers` and `rewards`.
 
     >>> view = AlignmentView()
     >>> run = view.add_run("policy", steps=2)
@@ -88,12 +88,12 @@ class AlignmentView(RunsView):
         groups: Sequence[Mapping[str, Any]] = (),
         seconds: float = 0.0,
     ) -> None:
-        """Log a step of a run, which took `seconds` seconds.
+        """Log a step of a run; the step took `seconds` seconds.
 
-        `reward` is the reward that the policy is trained for. `measures` holds other rewards by name, such as the true
-        reward if the policy is trained for a proxy. `kl` is the KL divergence from the reference in nats per answer,
-        `entropy` is in nats per token, and `length` is in tokens. `cut_off` is the share of answers that did not end on
-        their own. Each of the `groups` has a `prompt` and its `answers`, `rewards` and `advantages`. Raises
+        `reward` is the reward that the policy is trained for. `measures` contains other rewards by name, such as the
+        true reward if the policy is trained for a proxy. `kl` is the KL divergence from the reference in nats per
+        answer, `entropy` is in nats per token, and `length` is in tokens. `cut_off` is the share of answers that did
+        not end on their own. Each of the `groups` has a `prompt` and its `answers`, `rewards` and `advantages`. Raises
         `ValueError` if their lengths differ, or if the measures are not the same as at earlier steps.
         """
         about, kept = self._about[run], self._kept[run]

@@ -21,7 +21,7 @@ class SourceLine:
 
 @dataclass(frozen=True)
 class BoxTensor:
-    """A weight, or a value that passes through a box. A value's axes `seq` and `query` count the tokens of a text."""
+    """A weight, or a value that passes through a box. A value's axes `seq` and `query` run over a text's tokens."""
 
     name: str
     axes: tuple[Axis, ...]
@@ -39,7 +39,10 @@ class BoxTensor:
 
 @dataclass(frozen=True)
 class Box:
-    """A part of a model. Its costs are those of one copy, without the boxes inside; bytes are numbers times width."""
+    """A part of a model.
+
+    Its costs are those of one copy, without the boxes inside. To get bytes, multiply by the width of a number.
+    """
 
     id: str
     title: str
@@ -75,7 +78,7 @@ class Box:
             yield from box.walk()
 
     def as_json(self, width: int) -> dict[str, Any]:
-        """Describe the boxes and their total costs for the browser; a number takes `width` bytes."""
+        """Describe the boxes and their total costs for the browser; each number takes up `width` bytes."""
         costs = {what: self.total(what) // self.repeat for what in ("parameters", "flops", "read", "written")}
         return {
             "id": self.id,

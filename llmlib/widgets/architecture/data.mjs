@@ -1,4 +1,5 @@
-// What the architecture view knows, as numbers and words. This code does not touch the page, so Node can test it.
+// What the architecture view knows, as numbers and words. This code does not touch the page, so it can be tested in
+// Node.
 
 const UNITS = [
   [1e18, "E"],

@@ -88,7 +88,7 @@ export function mapPanel(ctx) {
     strip.append(...Array.from({ length: Math.min(repeat, 160) }, () => element("span", {})));
   }
 
-  /** Draw the reader's text at the start of the model, and the likeliest next token at the end. */
+  /** Draw the user's text at the start of the model, and the likeliest next token at the end. */
   function drawEnds() {
     const tokens = ctx.tokens();
     const [likeliest] = ctx.tour().next ?? [];

@@ -1,4 +1,4 @@
-// Shows the model's sizes, which the reader can change, and the resulting costs.
+// Shows the model's sizes, which the user can change, and the resulting costs.
 
 import { element } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
@@ -33,7 +33,7 @@ export function sizesPanel(ctx, hub, model) {
   const node = group("llm-costs", "Sizes and costs", totals, grid, problem);
   let first = null;
   let named = "";
-  // the model that the reader chose, until Python answers: an answer to an earlier choice must not change anything
+  // the model that the user chose, until Python answers: an answer to an earlier choice must not change anything
   let wanted = null;
 
   async function want(name) {

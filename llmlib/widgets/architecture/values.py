@@ -1,4 +1,4 @@
-"""Make pictures of a tensor's values, with few enough cells to see, and one byte for each cell."""
+"""Make pictures of a tensor's values, with so few cells that each is visible, and one byte for each cell."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -235,7 +235,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     performance.mark("llm-architecture-updated");
   };
   const moved = () => {
-    // the reader has moved in another view of the same widget
+    // the user has moved in another view of the same widget
     const now = model.get("place");
     if (!Object.entries(now).some(([name, value]) => state[name] !== value)) return;
     Object.assign(state, now);

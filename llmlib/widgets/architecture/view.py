@@ -17,9 +17,9 @@ from llmlib.widgets.shared.base import View
 class ArchitectureView(View):
     """A view of a model as nested boxes; `put` shows a model.
 
-    `model` holds the boxes (`tree`, see `Box.as_json`), the `title`, the total costs (`totals`), and the `dtype` of
-    numbers. `sizes` holds the six sizes that the reader wants. If these sizes do not fit together, `problem` says why,
-    and `model` is still the last valid model. `place` says where the reader is looking (`box`, `layer`, `tensor`,
+    `model` contains the boxes (`tree`, see `Box.as_json`), the `title`, the total costs (`totals`), and the `dtype` of
+    the numbers. `sizes` contains the six sizes that the user wants. If these sizes do not fit together, `problem` says
+    why, and `model` is still the last valid model. `place` says where the user is looking (`box`, `layer`, `tensor`,
     `token`), and how.
 
     The owner of a model handles the acts "model" (`name`), "size" (`name`, `value`), "text" (`text`), "open" (`box`,
@@ -62,7 +62,7 @@ class ArchitectureView(View):
     def put(
         self, title: str, box: Box, totals: Mapping[str, int], width: int = 2, dtype: str = "bfloat16", context: int = 0
     ) -> None:
-        """Show a model whose numbers take `width` bytes, and close what was open in the previous model.
+        """Show a model whose numbers take up `width` bytes each, and close whatever was open in the previous model.
 
         `totals` are `parameters`, `weight_bytes`, `cache_bytes`, `forward_flops` and `training_flops`.
         """
@@ -87,8 +87,8 @@ class ArchitectureView(View):
     ) -> None:
         """Show the real values of one tensor; `of` says which tensor.
 
-        For each token, `tokens` holds the norm of its vector, the norm in the previous box, the cosine between the two
-        vectors, and the length of the change relative to the previous vector (NaN where a number does not exist).
+        For each token, `tokens` contains the norm of its vector, the norm in the previous box, the cosine between the
+        two vectors, and the length of the change relative to the previous vector (NaN where a number does not exist).
         """
         with self.hold_sync():
             self.opened = {**of, **picture.meta}
@@ -100,18 +100,18 @@ class ArchitectureView(View):
     ) -> None:
         """Show every token's path.
 
-        `stream` holds the stream's norm, and its cosine with the first and the last vector, before the first layer and
-        after each layer. `added` holds the norms of what attention and the MLP added in each layer.
+        `stream` contains the stream's norm, and its cosine with the first and the last vector, before the first layer
+        and after each layer. `added` contains the norms of what attention and the MLP added in each layer.
         """
         with self.hold_sync():
             self.followed = {"layers": added.shape[1], "seq": added.shape[2]}
             self.followed_values = b"".join(part.astype("<f4").tobytes() for part in (stream, added))
 
     def put_tour(self, tour: Mapping[str, Any]) -> None:
-        """Start a guided tour through the boxes with the numbers of a text.
+        """Start a guided tour through the boxes with the numbers for a text.
 
-        `tour` holds what `llmlib.explore.architecture.tour.tour_of` returns, how many `characters` the text has, and
-        the `token` of each entry of `next`.
+        `tour` contains what `llmlib.explore.architecture.tour.tour_of` returns, how many `characters` the text has, and
+        the `token` for each entry of `next`.
         """
         self.tour = dict(tour)
 

@@ -11,7 +11,7 @@ export function changeInWords(before, after) {
   return `${points > 0 ? "▲ +" : "▼ −"}${Math.abs(points).toFixed(Math.abs(points) < 9.95 ? 1 : 0)} points`;
 }
 
-/** Return the heads that are off ("layer,head"): those that Python has switched off, updated with the reader's latest
+/** Return the heads that are off ("layer,head"): those that Python has switched off, updated with the user's latest
  * clicks. */
 export function switched(ablated, turned) {
   const off = new Set(ablated.map(String));
@@ -63,7 +63,7 @@ export function boardPanel(ctx, hub, model, redraw) {
     element("div", { class: "llm-row" }, element("label", {}, "Continuation ", continuation), score),
     element("div", { class: "llm-row" }, element("label", {}, "A switched-off head outputs ", how)),
   );
-  const turned = new Map(); // heads that Python has not switched yet, with the reader's setting
+  const turned = new Map(); // heads that Python has not switched yet, with the user's setting
   const last = new Map();
   let turns = 0;
   const off = () => switched(model.get("ablated"), turned);
@@ -75,7 +75,7 @@ export function boardPanel(ctx, hub, model, redraw) {
     last.set(one, mine);
     redraw();
     await hub.act("switch", { layer, head, off: isOff });
-    if (last.get(one) !== mine) return; // the reader has switched this head again meanwhile
+    if (last.get(one) !== mine) return; // the user has switched this head again meanwhile
     turned.delete(one);
     redraw();
   };

@@ -1,4 +1,4 @@
-// Controls around the patterns: where the reader is, which run is shown, and how it is shown.
+// Controls around the patterns: where the user is, which run is shown, and how it is shown.
 
 import { element, shorten, visibleToken } from "../shared/shared.mjs";
 import { choice, renew } from "../shared/controls.mjs";

@@ -15,7 +15,7 @@ class Coded(NamedTuple):
     codes: bytes
     causal: bool  # `codes` holds only the lower triangle of each head, row by row
     scale: float
-    notes: list[str]  # remarks for the reader about the patterns
+    notes: list[str]  # remarks for the user about the patterns
 
 
 def as_array(patterns: Any) -> Float[np.ndarray, "layer head query key"]:
@@ -74,7 +74,7 @@ def check(patterns: Float[np.ndarray, "layer head query key"], n_tokens: int) ->
 
 
 def encode(patterns: Float[np.ndarray, "layer head query key"]) -> Coded:
-    """Encode patterns as bytes, with remarks about them in words.
+    """Encode patterns as bytes, together with remarks about them in words.
 
     >>> coded = encode(np.array([[[[1.0, 0.0], [0.25, 0.75]]]], dtype=np.float32))
     >>> list(coded.codes), coded.causal, coded.scale

@@ -7,7 +7,7 @@ import { tokenColumns } from "./columns.mjs";
 import { inWords, strongest, strongestPairs, weightAt, weightsOf } from "./data.mjs";
 import { frame } from "./paint.mjs";
 
-// Eight colours that stand out from the background and from each other, even for colour-blind readers. The two closest
+// Eight colours that stand out from the background and from each other, even for colour-blind users. The two closest
 // colours are as far apart as possible for normal vision, without green cones, and without red cones.
 const HEAD_COLOURS = {
   light: ["#00398b", "#e27600", "#0ca670", "#9a2c11", "#7283ff", "#b17cb6", "#200fcf", "#432439"],
@@ -95,7 +95,7 @@ export function layerPanel(ctx, side, width, height) {
   return { node, draw, point };
 }
 
-/** List the layer's heads with their colours. Readers can hide each head, and see where it looks most from a token. */
+/** List the layer's heads with their colours. Users can hide each head, and see where it looks most from a token. */
 export function headsPanel(ctx, side) {
   const list = element("div", { class: "llm-heads", role: "group" });
   const tell = (hidden) => () => ctx.go({ hidden });

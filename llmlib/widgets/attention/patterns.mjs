@@ -33,7 +33,7 @@ export function patternsFrom(model, state, still) {
   };
   const both = (pattern, layer, head) => ["a", "b"].map((side) => pattern(side, layer, head));
   const apart = (layer, head) => kept(`apart ${layer} ${head}`, () => compare(...both(store.thumbnail, layer, head)));
-  /** The end of the colour scale for differences in the grid. All heads share this scale, so that readers can compare
+  /** The end of the colour scale for differences in the grid. All heads share this scale, so that users can compare
    * them. */
   const commonScale = () =>
     kept(`scale ${state.heads}`, () => {

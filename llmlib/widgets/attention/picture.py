@@ -157,7 +157,7 @@ def _short(text: str, room: int) -> str:
 
 
 def _draw_legend(figure: Any, view: Heads) -> None:
-    """Draw a scale that says what each shade means."""
+    """Draw a scale that shows what each shade means."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 

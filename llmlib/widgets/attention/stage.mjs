@@ -10,7 +10,7 @@ import { detailPanel, stripPanel } from "./panels.mjs";
 
 /**
  *  Arrange the parts that always exist (`look`, `legend`, `board`, and the lines `ordered`, `reading`, `away`). Panels
- * are built again only when the reader goes to another level, so that the keyboard's focus stays where it is.
+ * are built again only when the user goes to another level, so that the keyboard's focus stays where it is.
  */
 export function stagePanel(ctx, { look, legend, board, ordered, reading, away }) {
   const node = element("div", { class: "llm-stage" });

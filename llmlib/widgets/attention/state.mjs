@@ -1,4 +1,4 @@
-// Where the reader is and what they have chosen, as plain data. The trait `place` stores the lasting part.
+// Where the user is and what they have chosen, as plain data. The trait `place` stores the lasting part.
 
 import { wholeView } from "./layout.mjs";
 
@@ -46,7 +46,7 @@ export function goTo(state, place) {
   return elsewhere;
 }
 
-/** Return the side that the reader looks at: a text, or the difference ("d"); for two texts side by side, return the
+/** Return the side that the user sees: a text, or the difference ("d"); for two texts side by side, return the
  * first. */
 export const sideOf = ({ show }) => (show === "difference" ? "d" : show === "both" ? "a" : show);
 

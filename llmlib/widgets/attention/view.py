@@ -23,15 +23,16 @@ class AttentionWarning(UserWarning):
 
 
 class AttentionView(View):
-    """A grid of all heads, each of which the reader can open. To make a view from arrays, use `attention_view`.
+    """A grid of all heads, each of which the user can open. To make a view from arrays, use `attention_view`.
 
     The text A and, for comparison, the text B each have a description (`tokens`, `layers`, `heads`, `causal`, `scale`,
-    `title`) and the bytes of their codes. `place` says where the reader is, such as `{"layer": 3, "head": 2, "token":
-    5}`; it lacks any part that the reader has not chosen. With `"drawn": "layer"`, the view draws all heads of that
-    layer over each other.
+    `title`) and the bytes of their codes. `place` says where the user is, such as `{"layer": 3, "head": 2, "token":
+    5}`; parts that the user has not chosen are missing. With `"drawn": "layer"`, the view draws all heads of that layer
+    on top of each other.
 
-    For a long text, the bytes are thumbnails (`put_thumbnails`): the description holds their `side`, and each layer's
-    heads are followed by their mean and their maximum. `opened` then holds the whole head that the reader has opened.
+    For a long text, the bytes are thumbnails (`put_thumbnails`): the description contains their `side`, and each
+    layer's heads are followed by their mean and their maximum. `opened` then holds the whole head that the user has
+    opened.
 
     The owner of a model handles the acts "text" (`which`, `text`), "switch" (`layer`, `head`, `off`), "all on", "how"
     (`how`), "continuation" (`text`) and "open" (`layer`, `head`) by setting the traits (see
@@ -116,10 +117,10 @@ class AttentionView(View):
         scores: Float[np.ndarray, "layer map score"],
         title: str = "",
     ) -> list[str]:
-        """Show thumbnails of the heads over a long text, and of their mean and maximum; return remarks for the reader.
+        """Show thumbnails of the heads over a long text, and of their mean and maximum; return remarks for the user.
 
         A cell shows the largest weight in a square of tokens; `scores` are in the order in which the view lists them.
-        The caller must answer the act "open" with `put_head`.
+        The caller must respond to the act "open" with `put_head`.
         """
         heads = thumbnails[:, :-2]
         self._check_sizes(side, heads)
@@ -158,7 +159,7 @@ class AttentionView(View):
 
     @property
     def kept(self) -> list[dict[str, Any]]:
-        """The heads of a long text that the reader opened most recently, as many as a saved page can hold."""
+        """The heads of a long text that the user opened most recently, as many as a saved page can hold."""
         return [opened for opened, _ in self._kept.values()]
 
     @property
@@ -208,7 +209,7 @@ class AttentionView(View):
         return f"Strongest: “{of[0]}” looks at “{of[1]}” ({percent(float(elsewhere[query, key]))})."
 
     def pattern(self, layer: int, head: int | str, side: str = "a") -> Float[np.ndarray, "query key"]:
-        """Return one head of A or B, as precisely as the view holds it; "mean" or "max" combines all the layer's heads.
+        """Return one head of A or B, as precisely as the view stores it; "mean" and "max" combine the layer's heads.
 
         For a long text, a head that was not opened is only a thumbnail, with fewer queries and keys than tokens.
         """

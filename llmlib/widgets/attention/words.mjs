@@ -1,4 +1,4 @@
-// What the view says: the scores and what they are based on, where the reader is, and what the reader can do.
+// What the view says: the scores and what they are based on, where the user is, and what the user can do.
 
 import { joinedText, shorten } from "../shared/shared.mjs";
 import { inWords } from "./data.mjs";
@@ -61,7 +61,7 @@ export const headName = (layer, head) =>
 export const placeName = ({ layer, head, drawn }) =>
   drawn === "layer" ? `Layer ${layer}, all heads` : headName(layer, head);
 
-/** Say in one or two sentences what the view shows and what the reader can do. */
+/** Say in one or two sentences what the view shows and what the user can do. */
 export function guide({ layer, heads, drawn }, canSwitch) {
   if (layer !== null && drawn === "layer")
     return "Each colour is a head. Point at a token to see where each head looks from it; click the token to pin it.";

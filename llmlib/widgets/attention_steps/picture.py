@@ -11,7 +11,7 @@ from llmlib.widgets.shared.token_text import visible_token, width_of
 
 QUERY, KEY = "#0b5cad", "#9a4f00"  # the colours of shared.css's light theme
 PLANE, LEFT = 260, 220  # pixels: the side of the square, and the space to its left
-MOST = 12  # how many keys get an arrow; readers could not tell more apart
+MOST = 12  # how many keys get an arrow; users could not tell more apart
 
 
 def plane(

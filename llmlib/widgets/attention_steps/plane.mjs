@@ -1,4 +1,4 @@
-// The plane for two channels: arrows that readers can drag, and names placed so that nothing covers them.
+// The plane for two channels: arrows that users can drag, and names placed so that nothing covers them.
 
 import { arrowOf } from "../shared/keys.mjs";
 

@@ -2,7 +2,7 @@
 
 export const STAGES = ["q·k", "scale", "mask", "softmax", "values"];
 
-/** Read rows of float32 numbers (little endian) from a DataView; vectors that the reader has moved replace the
+/** Read rows of float32 numbers (little endian) from a DataView; vectors that the user has moved replace the
  * originals. */
 export function rowsOf(view, width, kind, moved) {
   const rows = [];

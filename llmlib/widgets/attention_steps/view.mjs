@@ -293,7 +293,7 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
       if (held) arrows.at(-1).tip.focus();
     }
     const vectorOf = ({ kind, row }) => ({ q, k: keys[row], v: values[row] })[kind];
-    // the plane never gets smaller while the reader drags
+    // the plane never gets smaller while the user drags
     most = Math.max(most, reach([...arrows.map(vectorOf), stage === LAST ? made.output : [0, 0]]));
     const at = (vector) => toPlane(vector, SIZE, most);
     const sums = chain(values, made.weights).map(at);

@@ -23,11 +23,11 @@ EXPLAINED = (
 
 
 class AttentionStepsView(View):
-    """A view of one query's attention in five stages, with every number; if d_head = 2, readers can drag arrows.
+    """A view of one query's attention in five stages, with every number; if d_head = 2, users can drag the arrows.
 
-    `q`, `k` and `v` hold float32 numbers (little endian), row after row, with one row of length `d_head` for each
-    token. `moved` maps "q0", "k3", … to vectors that the reader has changed. Make a view with `attention_steps_view`,
-    or from a model with `llmlib.explore.explore_attention_steps`.
+    `q`, `k` and `v` contain float32 numbers (little endian), row after row, with one row of length `d_head` for each
+    token. `moved` maps "q0", "k3", … to vectors that the user has changed. Make a view with `attention_steps_view`, or
+    from a model with `llmlib.explore.explore_attention_steps`.
     """
 
     folder = Path(__file__).parent
@@ -43,7 +43,7 @@ class AttentionStepsView(View):
     stage = traitlets.Int(0, min=0, max=len(STAGES) - 1).tag(sync=True)
     scaled = traitlets.Bool(True).tag(sync=True)
     masked = traitlets.Bool(True).tag(sync=True)
-    source = traitlets.Unicode("").tag(sync=True)  # where the vectors come from, in words for the reader
+    source = traitlets.Unicode("").tag(sync=True)  # where the vectors come from, in words for the user
 
     @traitlets.validate("query")
     def _known_query(self, proposal: Any) -> Any:
@@ -54,7 +54,7 @@ class AttentionStepsView(View):
         return proposal["value"]
 
     def vectors(self, kind: str) -> Float[np.ndarray, "seq d_head"]:
-        """Return the current "q", "k" or "v" of all tokens, with the reader's changes."""
+        """Return the current "q", "k" or "v" of all tokens, with the user's changes."""
         data = {"q": self.q, "k": self.k, "v": self.v}[kind]
         rows = np.frombuffer(data, dtype="<f4").astype(np.float64).reshape(len(self.tokens), self.d_head)
         for row in range(len(rows)):
@@ -159,7 +159,7 @@ def attention_steps_view(
     stage: int = 0,
     source: str = "",
 ) -> AttentionStepsView:
-    """Show one head's attention stage by stage, for any arrays; if d_head = 2, readers can drag the vectors.
+    """Show one head's attention stage by stage, for any arrays; if d_head = 2, users can drag the vectors.
 
     `q`, `k` and `v` have the axes seq, d_head. A negative `query` counts from the end. Raises `ValueError` for
     shapes that do not fit, numbers that are not finite, or more than 32 tokens or 256 channels.

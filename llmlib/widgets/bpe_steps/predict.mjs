@@ -1,4 +1,4 @@
-// Lets the reader predict the next merge: the pairs to choose from, the right answer, and why. Pure functions come
+// Lets the user predict the next merge: the pairs to choose from, the right answer, and why. Pure functions come
 // first, and then the panel.
 
 import { arrowOf, roving } from "../shared/keys.mjs";
@@ -11,9 +11,9 @@ const MOST_CHOICES = 8;
 export const guessKey = (mode, step) => `${mode} ${step}`;
 
 /**
- * Return what the reader can predict at a step: `right`, the pair that is joined next, and `choices`, pairs with their
+ * Return what the user can predict at a step: `right`, the pair that is joined next, and `choices`, pairs with their
  * `count` (training) or `rank` (encoding). Choices are in reading order, so that their order does not give the answer
- * away. Return null if there are no merges left, or if the merges were learned from another text, so that readers could
+ * away. Return null if there are no merges left, or if the merges were learned from another text, so that users could
  * not find the next pair in this text.
  */
 export function question(states, step, merges, mode) {
@@ -39,7 +39,7 @@ export function question(states, step, merges, mode) {
   return { mode, right, choices: read.filter((entry) => known.has(entry)) };
 }
 
-/** Return how many predictions in the current mode were right, and how many the reader has made. */
+/** Return how many predictions in the current mode were right, and how many the user has made. */
 export function score(guesses, states, merges, mode) {
   const made = Object.entries(guesses).filter(([key]) => key.startsWith(`${mode} `));
   const right = made.filter(([key, pair]) => {

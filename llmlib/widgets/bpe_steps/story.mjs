@@ -4,7 +4,7 @@ import { isolated, tokenLabel } from "../shared/shared.mjs";
 import { count, times, vocabulary } from "./merging.mjs";
 import { TIE_RULE, tied } from "./predict.mjs";
 
-/** Describe what has just happened, and what comes next. `open`: the reader must still predict what comes next. */
+/** Describe what has just happened, and what comes next. `open`: the user must still predict what comes next. */
 export function story(states, step, merges, mode, open = false) {
   const table = vocabulary(merges);
   const name = (id) => `“${isolated(tokenLabel(table[id]))}”`;

@@ -40,7 +40,7 @@ function datedPairs(words, merges) {
 }
 
 /**
- * List the neighbouring pairs, as a title and rows. `next` is the pair that is joined next; `guess` is the reader's
+ * List the neighbouring pairs, as a title and rows. `next` is the pair that is joined next; `guess` is the user's
  * prediction.
  */
 export function pairRows({ words, merges, training, next, guess }, { label, hue }) {

@@ -109,7 +109,7 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
 
   const at = () => Math.min(model.get(stepName()), states.length - 1);
 
-  /** Return a step's question if the reader has not answered it yet; null if there is no question, or without
+  /** Return a step's question if the user has not answered it yet; null if there is no question, or without
    * predictions. */
   const openAt = (step) =>
     model.get("predict") && !(guessKey(model.get("mode"), step) in model.get("guesses"))

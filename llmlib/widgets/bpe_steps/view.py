@@ -40,13 +40,13 @@ def pair_counts(words: Sequence[Sequence[int]]) -> list[tuple[Pair, int]]:
 
 
 class BPEStepsView(View):
-    """A view of BPE step by step: a text whose pairs merge, a text that is encoded, pair counts, and the vocabulary.
+    """A step-by-step view of BPE: a text whose pairs merge, a text that is encoded, pair counts, and the vocabulary.
 
     `pieces` are the parts of a text that never merge with each other. `merges` are pairs of ids (0 to 255 are the
     bytes, and 256 + i is the result of merge i). `word_pieces` are the parts of the text to encode. The steps are
-    replayed from these traits, in Python for pictures and in the browser for the reader. The owner of a tokenizer
+    replayed from these traits, in Python for pictures and in the browser for the user. The owner of a tokenizer
     handles the acts "train" and "encode", each with a `text`, by setting the traits (see
-    `llmlib.explore.explore_bpe_steps`). With `predict`, the reader predicts the next pair before the view shows it.
+    `llmlib.explore.explore_bpe_steps`). With `predict`, the user predicts the next pair before the view shows it.
     `guesses` stores each step's first prediction.
 
     >>> BPEStepsView(pieces=["low", " lower"], merges=[[108, 111], [256, 119]], step=1)
@@ -63,8 +63,8 @@ class BPEStepsView(View):
     step = traitlets.Int(0, min=0).tag(sync=True)
     word_step = traitlets.Int(0, min=0).tag(sync=True)
     show_bytes = traitlets.Bool(False).tag(sync=True)
-    predict = traitlets.Bool(False).tag(sync=True)  # the next pair is hidden until the reader has predicted it
-    guesses = traitlets.Dict().tag(sync=True)  # "train 3": the pair that the reader predicted at step 3
+    predict = traitlets.Bool(False).tag(sync=True)  # the next pair is hidden until the user has predicted it
+    guesses = traitlets.Dict().tag(sync=True)  # "train 3": the pair that the user predicted at step 3
 
     @traitlets.validate("merges")
     def _known_ids(self, proposal: Any) -> Any:
@@ -78,7 +78,7 @@ class BPEStepsView(View):
 
     @property
     def tokens(self) -> list[bytes]:
-        """The bytes of each id."""
+        """The bytes that each id stands for."""
         table = [bytes([b]) for b in range(256)]
         for left, right in self.merges:
             table.append(table[left] + table[right])
@@ -95,7 +95,7 @@ class BPEStepsView(View):
 
     @property
     def score(self) -> tuple[int, int]:
-        """The number of right predictions in the current mode, and the total number of predictions."""
+        """The number of correct predictions in the current mode, and the total number of predictions."""
         steps, right, made = self._steps(), 0, 0
         for key, pair in self.guesses.items():
             mode, _, step = key.partition(" ")
@@ -105,7 +105,7 @@ class BPEStepsView(View):
         return right, made
 
     def _is_open(self, done: int) -> bool:
-        """Return whether the reader must still predict what follows `done` steps (see `question` in predict.mjs)."""
+        """Return whether the user must still predict what follows `done` steps (see `question` in predict.mjs)."""
         if not self.predict or done >= self.n_steps or f"{self.mode} {done}" in self.guesses:
             return False
         counted = pair_counts(self.words())
@@ -115,7 +115,7 @@ class BPEStepsView(View):
         """List the numbers of the merges that happen, in order.
 
         Merging in the order of learning is the same as always joining the pair that was learned first, because a merge
-        only makes pairs with its new id, and these pairs were learned later.
+        only creates pairs that contain its new id, and these pairs were learned later.
         """
         if self.mode == "train":
             return list(range(len(self.merges)))
@@ -167,7 +167,7 @@ class BPEStepsView(View):
         return f"“{left}” + “{right}”"
 
     def svg(self) -> str:
-        """Draw the current step, with the text in tokens, the most frequent pairs, and the newest tokens."""
+        """Draw the current step, with the text split into tokens, the most frequent pairs, and the newest tokens."""
         width, words, steps, table = 760, self.words(), self._steps(), self.tokens
         done = min(self.word_step if self.mode == "encode" else self.step, len(steps))
         coming = tuple(self.merges[steps[done]]) if done < len(steps) else None

@@ -1,5 +1,5 @@
 // A conversation as data: its turns, its speakers, and the tokens of its answers. This code does not touch the page, so
-// Node can test it.
+// it can be tested in Node.
 
 const LETTERS = "ABCDEFGH";
 const SHOWN = 5;
@@ -7,7 +7,7 @@ const RECORD = 8 * (1 + SHOWN);
 const NOTHING = 0xffffffff; // the same constants as in readings.py
 
 /**
- * Return the text for the box after a message comes back: the message, and then what the reader has typed meanwhile.
+ * Return the text for the box after a message comes back: the message, and then what the user has typed meanwhile.
  */
 export function withReturned(returned, typed) {
   return [returned, typed].filter(Boolean).join("\n");
@@ -38,7 +38,7 @@ export function nameOf(speaker, names, note) {
   return hidden(note) ? LETTERS[note.order.indexOf(speaker)] : names[speaker];
 }
 
-/** List what the reader can vote for: `[choice, words]`. */
+/** List what the user can vote for: `[choice, words]`. */
 export function choicesOf(order) {
   return [
     ...order.map((_, side) => [side, `${LETTERS[side]} is better`]),

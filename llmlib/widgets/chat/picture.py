@@ -83,7 +83,7 @@ def _bubble(who: str, text: str, x: Number, width: Number, y: Number, fill: str,
 def wrapped(text: str, width: Number) -> list[str]:
     """Break a text into lines about `width` pixels wide, but leave out the middle of a long text.
 
-    The end stays, since it is often a question.
+    The end is kept, since it is often a question.
 
     >>> wrapped("one two three", 60)
     ['one two', 'three']

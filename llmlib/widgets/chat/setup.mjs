@@ -38,7 +38,7 @@ function numberField(hub, model, { name, label, least, says }) {
   };
 }
 
-/** Make the box for the system prompt and the settings, folded away until the reader opens it. */
+/** Make the box for the system prompt and the settings, folded away until the user opens it. */
 export function setupPart(hub, model) {
   const box = element("textarea", {
     rows: 2,
@@ -110,7 +110,7 @@ export function setupPart(hub, model) {
   };
 }
 
-/** Make the controls for how several models answer, and for whether the reader knows which model is which. */
+/** Make the controls for how several models answer, and for whether the user knows which model is which. */
 export function comparisonPart(hub, model) {
   const blind = element("input", { type: "checkbox", "data-acts": true });
   const tally = element("span", { class: "llm-tally", role: "status" });

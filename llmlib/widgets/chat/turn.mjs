@@ -1,4 +1,4 @@
-// One turn of the conversation: the question, which the reader can change, and its answers side by side.
+// One turn of the conversation: the question, which the user can change, and its answers side by side.
 
 import { element, howMany, percent, spokenToken, wellFormed } from "../shared/shared.mjs";
 import { likeliest, likeliestSpoken, walk } from "../shared/walk.mjs";

@@ -17,11 +17,11 @@ class ChatView(View):
     """A conversation with one or more models (`names`).
 
     A message has a `role` and a `content`; if several models answer, `speaker` is the number of an answer's model.
-    `notes` holds a dictionary for each message. For an answer, it has `tokens` (how many of `readings` belong to the
-    answer), `writing`, `ended` (why the answer was cut) and `problem` (why there is no answer). For a question that was
-    asked blind, it has `order` (the speakers from left to right) and `vote` (None, a speaker's number, "tie", "bad", or
-    "none" if nothing could be compared). `readings` are the tokens of all answers (see readings.py), and `words` are
-    the texts of these tokens.
+    `notes` contains a dictionary for each message. For an answer, it has `tokens` (how many of `readings` belong to the
+    answer), `writing`, `ended` (why the answer was cut off) and `problem` (why there is no answer). For a question that
+    was asked blind, it has `order` (the speakers from left to right) and `vote` (None, a speaker's number, "tie",
+    "bad", or "none" if nothing could be compared). `readings` are the tokens of all answers (see readings.py), and
+    `words` are the texts of these tokens.
 
     The view's acts are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was cleared),
     "system" (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`), "blind"
@@ -63,7 +63,7 @@ class ChatView(View):
 
     system = traitlets.Unicode("").tag(sync=True)
     system_problems: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)  # why some models reject a system prompt
-    settings = traitlets.Dict().tag(sync=True)  # of the sampler; empty if the reader cannot change any
+    settings = traitlets.Dict().tag(sync=True)  # of the sampler; empty if the user cannot change any
     limit = traitlets.Int(256).tag(sync=True)  # the most tokens that an answer may have
     seed = traitlets.Int(0).tag(sync=True)
     vocabulary = traitlets.Int(0).tag(sync=True)
@@ -74,7 +74,7 @@ class ChatView(View):
     still = traitlets.Dict().tag(sync=True)  # id, html: the conversation as it is now, for a saved notebook
 
     def conversations(self) -> list[dict[str, Any]]:
-        """List each speaker's `name` and `messages` in the format of datasets, without messages that were not answered.
+        """List each speaker's `name` and `messages` in dataset format, without messages that were not answered.
 
         >>> said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]
         >>> ChatView(messages=said).conversations()[0]["messages"] == said
@@ -129,7 +129,7 @@ class ChatView(View):
 
     @property
     def secret(self) -> bool:
-        """Whether some answers are waiting for a vote."""
+        """Whether some answers are still waiting for a vote."""
         return any(map(hidden, self.notes))
 
     def svg(self) -> str:

@@ -254,7 +254,7 @@ export function rasterise(pixels, width, height, screen, kinds, order, { colours
   return pixels;
 }
 
-/** Choose how large and how opaque points are: larger if there are few points, or if the reader has zoomed in. */
+/** Choose how large and how opaque points are: larger if there are few points, or if the user has zoomed in. */
 export function pointStyle(n, enlarged) {
   const base = n > 20000 ? 1.1 : n > 2000 ? 1.8 : 3.2;
   return {
@@ -353,7 +353,7 @@ export function arrowPath(x1, y1, x2, y2, gap = 7, head = 10) {
   return `M${[...shaft, ...point, ...back].join("L")}Z`;
 }
 
-/** Return what the reader typed, with visible signs for white space turned back into white space. */
+/** Return what the user typed, with visible signs for white space turned back into white space. */
 export const typedText = (typed) => typed.replaceAll("·", " ").replaceAll("⏎", "\n").replaceAll("⇥", "\t");
 
 /**

@@ -21,7 +21,7 @@ const KIND_COLOURS = {
   false: ["#0b5cad", "#d55e00", "#00805e", "#b3589a", "#1f8fc4", "#a87400", "#6b7280", "#1f2328"],
   true: ["#79b8ff", "#ff9248", "#3ecf9f", "#e7a0d2", "#45c5e8", "#f2c14e", "#9aa4b0", "#f4f6f8"],
 };
-const MOST_NAMED = 400; // with more tokens on the screen, only tokens that the reader asked for are named
+const MOST_NAMED = 400; // with more tokens on the screen, only tokens that the user asked for are named
 
 export const kindColours = (dark) => KIND_COLOURS[dark];
 

@@ -296,7 +296,7 @@ export function analogyPanel(ctx, cloud) {
     else ctx.findAnalogy(rows);
   });
   let shown = null;
-  let own = ["", "", ""]; // the texts that the view put into the fields; any other text is the reader's, and stays
+  let own = ["", "", ""]; // the texts that the view put into the fields; any other text is the user's, and stays
   fields.forEach((field, k) => ownText(field, (text) => text === own[k]));
   return {
     node: element(

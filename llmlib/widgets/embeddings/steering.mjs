@@ -14,7 +14,7 @@ export function steer(ctx, cloud, plot, { look, zoom, reset, middle, redraw }) {
   const { state } = ctx;
   const { canvas } = plot;
 
-  // With the mouse, the reader drags to move or turn the map, and clicks to pin a token.
+  // With the mouse, the user drags to move or turn the map, and clicks to pin a token.
   let drag = null;
   const placeOf = (event) => {
     const box = canvas.getBoundingClientRect();
@@ -62,7 +62,7 @@ export function steer(ctx, cloud, plot, { look, zoom, reset, middle, redraw }) {
   canvas.addEventListener(
     "wheel",
     (event) => {
-      // otherwise the reader could not scroll past the map
+      // otherwise the user could not scroll past the map
       if (!event.ctrlKey && document.activeElement !== canvas) return;
       event.preventDefault();
       zoom(Math.exp(-Math.max(-480, Math.min(480, event.deltaY * (event.deltaMode ? 20 : 1))) / 400), placeOf(event));
@@ -70,7 +70,7 @@ export function steer(ctx, cloud, plot, { look, zoom, reset, middle, redraw }) {
     { passive: false },
   );
 
-  // With the keyboard, the reader points with a cross in the middle of the map.
+  // With the keyboard, the user points with a cross in the middle of the map.
   const aim = (on) => {
     state.aiming = on;
     redraw();

@@ -21,11 +21,11 @@ STEPS = 65_535  # steps along each axis, far finer than the pixels of a screen
 class EmbeddingsView(View):
     """A cloud of tokens. To make a view from arrays, use `embeddings_view`.
 
-    `points` holds the coordinates of each row (see `pack_points`), `labels` the joined bytes of all tokens, `ends`
+    `points` contains the coordinates of each row (see `pack_points`), `labels` the joined bytes of all tokens, `ends`
     where each label ends, and `kinds` the number of each row's kind. `chosen` is the row of the pinned token, or -1.
-    `place` says how the reader is looking at the cloud, such as `{"dims": 3, "by": "dot", "hidden": [1], "camera":
-    [...]}`; it lacks any part that the reader has not changed. The owner of the table handles the acts "neighbours",
-    with a `row`, and "analogy", with three `rows` (or none), by setting the traits of the same names, and "map" with
+    `place` says how the user is looking at the cloud, such as `{"dims": 3, "by": "dot", "hidden": [1], "camera":
+    [...]}`; parts that the user has not changed are missing. The owner of the table handles the acts "neighbours", with
+    a `row`, and "analogy", with three `rows` (or none), by setting the traits of the same names, and "map" with
     `set_near` (see `llmlib.explore.explore_embeddings`). The map shows either neighbours or an analogy
     (`place["overlay"]`).
     """
@@ -85,9 +85,9 @@ class EmbeddingsView(View):
         return unpack_points(self.near)
 
     def set_near(self, places: Float[np.ndarray, "row two"], n_drawn: int) -> None:
-        """Give the view its second map, which draws only the points of the first `n_drawn` rows.
+        """Give the view its second map, on which only the points of the first `n_drawn` rows are drawn.
 
-        The other rows have positions on this map, too; they are shown when the reader asks for them. Raises
+        The other rows have positions on this map, too; they are shown when the user asks for them. Raises
         `ValueError` if there are more or fewer places than rows, or if a coordinate is NaN or infinite.
         """
         if len(places) != len(self) or not np.isfinite(places).all():
@@ -99,7 +99,7 @@ class EmbeddingsView(View):
 
     @property
     def is_near(self) -> bool:
-        """Whether the reader is looking at the second map."""
+        """Whether the user is looking at the second map."""
         return bool(self.near) and self.place.get("map") == "near"
 
     @property
@@ -134,7 +134,7 @@ class EmbeddingsView(View):
         return f", nearest by {'dot product' if by == 'dot' else by}: {', '.join(found) or 'none'}"
 
     def svg(self) -> str:
-        """Draw the first two directions, whatever the screen shows; the same state always yields the same bytes."""
+        """Draw the first two dimensions, whatever the screen shows; the same state always yields the same bytes."""
         return draw(self, "svg").decode()
 
     def fallback_html(self) -> str:
@@ -152,7 +152,7 @@ def unpack_points(points: bytes) -> Float[np.ndarray, "row 3"]:
 
 
 def pack_points(points: Float[np.ndarray, "row dims"]) -> UInt16[np.ndarray, "row 3"]:
-    """Pack coordinates as steps in a cube that holds all points, with one scale for all axes; a missing axis is 0.
+    """Pack coordinates as integers in a cube that holds all points, with one scale for all axes; a missing axis is 0.
 
     >>> pack_points(np.array([[0.0, 0.0], [2.0, 1.0]])).tolist()
     [[0, 16384, 32768], [65535, 49151, 32768]]
@@ -177,8 +177,8 @@ def embeddings_view(
 
     `points` has two or three columns; the flat map shows the first two. `llmlib.embeddings.project` returns principal
     components as points, and each component's share of the variance for `shares`. `labels` are strings, or bytes for
-    tokens that hold part of a character. `kinds` names each row's kind, with at most eight different kinds. Kinds
-    set the colours, and the most frequent kind gets the first colour.
+    tokens that contain only part of a character. `kinds` names each row's kind, with at most eight different kinds.
+    The kinds determine the colours, and the most frequent kind gets the first colour.
 
     Neighbours and analogies need the whole table, so `llmlib.explore.explore_embeddings` computes them.
 

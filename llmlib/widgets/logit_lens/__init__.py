@@ -1,4 +1,4 @@
-"""The logit-lens view shows what a model would predict after each layer, and which parts wrote a logit."""
+"""The logit-lens view shows what a model would predict after each layer, and which parts contributed to a logit."""
 
 from llmlib.widgets.logit_lens.view import LogitLensView, logit_lens_view
 

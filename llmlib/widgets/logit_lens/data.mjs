@@ -1,4 +1,4 @@
-// The numbers behind the logit lens. This code does not touch the page, so Node can test it.
+// The numbers behind the logit lens. This code does not touch the page, so it can be tested in Node.
 
 import { percent } from "../shared/shared.mjs";
 
@@ -142,7 +142,7 @@ export function cellInWords(side, layer, position, write) {
 }
 
 /**
- * List the parts that wrote a logit, `{ name, value }`, with each head by itself or each layer's attention as one part.
+ * List the parts that make up a logit, `{ name, value }`, with each head or each layer's attention as one part.
  */
 export function partsOf(who, values, whole) {
   const { layers, heads } = who;

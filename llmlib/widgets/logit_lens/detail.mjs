@@ -1,4 +1,4 @@
-// The panel beside the grid: the cell that is pointed at or pinned, and the parts that wrote a logit.
+// The panel beside the grid: the cell that is pointed at or pinned, and the parts that contributed to a logit.
 
 import { element, equalTokens, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 import { choice } from "../shared/controls.mjs";
@@ -131,7 +131,7 @@ export function cellPanel(ctx, where, words) {
   return { node, draw };
 }
 
-/** Show which parts wrote the logit of the answer, or of the pinned token, at the position of the pinned cell. */
+/** Show which parts contributed to the logit of the answer, or of the pinned token, at the pinned cell's position. */
 export function whoPanel(ctx) {
   const title = element("h4", { "data-text": true });
   const tools = element("div", { class: "llm-row" });

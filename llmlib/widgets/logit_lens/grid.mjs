@@ -27,7 +27,7 @@ function fitted(context, token, room, known) {
 }
 
 /**
- * Make the grid of one side. It calls `ctx.point(place)` when the pointer moves, and `ctx.lock(place)` when the reader
+ * Make the grid of one side. It calls `ctx.point(place)` when the pointer moves, and `ctx.lock(place)` when the user
  * pins a cell.
  */
 export function gridPanel(ctx, which) {
@@ -225,7 +225,7 @@ export function gridPanel(ctx, which) {
     point();
   }
 
-  /** Mark where the reader looks, and change nothing else. */
+  /** Mark where the user is looking, and change nothing else. */
   function point() {
     const { cell } = inSight();
     for (const [box, place] of [

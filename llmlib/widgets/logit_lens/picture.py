@@ -113,7 +113,7 @@ def ordinal(n: int) -> str:
 
 
 def shade(t: float) -> str:
-    """Return the colour of a share between 0 and 1.
+    """Return the colour for a share between 0 and 1.
 
     >>> shade(0.0), shade(1.0)
     ('#ffffff', '#06264d')

@@ -303,7 +303,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     performance.mark("llm-logit-lens-updated");
   };
   const moved = () => {
-    // the reader has moved in another view of the same widget
+    // the user has moved in another view of the same widget
     const now = model.get("place");
     const locked = "layer" in now ? { side: now.side ?? "a", layer: now.layer, position: now.position } : null;
     const target = {

@@ -1,4 +1,4 @@
-"""The logit-lens view shows what a model would predict after each layer, and which parts wrote a logit."""
+"""The logit-lens view shows what a model would predict after each layer, and which parts contributed to a logit."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ class LogitLensView(View):
 
     The text A and, for comparison, the text B each have a description (`tokens`, `layers`, `shown`, `most` (nats),
     `title`, and `words`, the texts of the ids in the cells) and the bytes of `Cells`. Row 0 is the embedding, and the
-    last row is the model's answer. `place` says where the reader is looking, such as `{"side": "a", "layer": 3,
+    last row is the model's answer. `place` says where the user is looking, such as `{"side": "a", "layer": 3,
     "position": 5}`, and how the view is drawn.
 
     The owner of a model handles the acts "text" (`which`, `text`), "pin" (a text `token` or an `id`; without either,
@@ -84,13 +84,13 @@ class LogitLensView(View):
         mlps: Float[np.ndarray, " layer"],
         biases: Float[np.ndarray, " layer"],
     ) -> None:
-        """Show which parts wrote a logit; `of` says which logit, and holds the other parts of the sum (see `who`)."""
+        """Show which parts contributed to a logit; `of` says which logit, and holds the rest of the sum (see `who`)."""
         with self.hold_sync():
             self.who = {**of, "layers": heads.shape[0], "heads": heads.shape[1]}
             self.who_values = b"".join(part.astype("<f4").tobytes() for part in (heads, mlps, biases))
 
     def cells(self, side: str = "a") -> Cells:
-        """Return the cells of a side, as precisely as the view holds them."""
+        """Return the cells of a side, as precisely as the view stores them."""
         meta = getattr(self, side)
         return Cells.unpack(getattr(self, f"{side}_cells"), meta["layers"], len(meta["tokens"]), meta["shown"])
 
@@ -128,7 +128,7 @@ class LogitLensView(View):
 
 
 def _best(token: str, ranks: Int[np.ndarray, " layer"]) -> str:
-    """Say where a pinned token starts and what its best rank is. Ranks that are not computed yet do not count."""
+    """Say at which rank a pinned token starts, and what its best rank is. Ranks not computed yet are ignored."""
     known = [(int(rank), layer) for layer, rank in enumerate(ranks) if rank >= 0]
     if not known:
         return ""
@@ -148,7 +148,7 @@ def logit_lens_view(
 ) -> LogitLensView:
     """Show an interactive logit lens of any model, from its logits after the embedding and after each layer.
 
-    `vocabulary` holds the text of each id. `other` are logits for comparison, from another text (`other_tokens`) or
+    `vocabulary` contains the text of each id. `other` are logits for comparison, from another text (`other_tokens`) or
     from another model on the same text. Raises `ValueError` if there are no tokens, or if sizes disagree.
 
     >>> logits = np.log([[[0.2, 0.8]], [[0.7, 0.3]]])

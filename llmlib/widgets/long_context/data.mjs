@@ -1,5 +1,5 @@
-// Losses by position and grids of needles, as numbers and words. This code does not touch the page, so Node can test
-// it.
+// Losses by position and grids of needles, as numbers and words. This code does not touch the page, so it can be tested
+// in Node.
 
 /**
  * Unpack the levels of averaging from the bytes of a `LongContextView`: [{ width, first, last, arms }, …]. Each arm is

@@ -28,7 +28,7 @@ class Curves(NamedTuple):
 
 
 def checked_losses(losses: Mapping[str, Any]) -> dict[str, Float[np.ndarray, "row position"]]:
-    """Return each arm's losses as rows. Raises `ValueError` unless every loss is finite and the axes are right."""
+    """Return each arm's losses as rows. Raises `ValueError` unless every loss is finite and the axes are correct."""
     found = {}
     for name, given in losses.items():
         rows = np.atleast_2d(np.asarray(given, dtype=np.float64))

@@ -4,7 +4,7 @@ import { element } from "../shared/shared.mjs";
 import { arrowOf, bounded, roving } from "../shared/keys.mjs";
 import { cellInWordsOf, depthText, firstBeyond, foundInWords, foundText, meanFound } from "./data.mjs";
 
-/** Make the panel of grids; `ctx` knows the grids and where the reader looks (see view.mjs). */
+/** Make the panel of grids; `ctx` knows the grids and where the user is looking (see view.mjs). */
 export function needlesPanel(ctx, hub) {
   const box = element("div", { class: "llm-grids" });
   const reading = element("p", { class: "llm-reading", "aria-live": "polite" });

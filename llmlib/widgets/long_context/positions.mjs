@@ -13,7 +13,7 @@ const TALL = 230;
 const BOTTOM = 38; // pixels around the plot, and the plot's height
 const THUMB = 8; // pixels: half the width of a slider's thumb
 
-/** Make the panel of losses; `ctx` knows the losses and where the reader looks (see view.mjs). */
+/** Make the panel of losses; `ctx` knows the losses and where the user is looking (see view.mjs). */
 export function positionsPanel(ctx) {
   const picture = svg("svg", { role: "img" });
   const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Position to read" });

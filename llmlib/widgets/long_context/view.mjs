@@ -79,7 +79,7 @@ export default widget("llm-long-context", ({ model, hub, el }) => {
     draw();
   };
   const moved = () => {
-    // the reader has moved in another view of the same widget
+    // the user has moved in another view of the same widget
     const now = model.get("place");
     if (Object.entries(now).every(([name, value]) => JSON.stringify(state[name]) === JSON.stringify(value))) return;
     Object.assign(state, now);

@@ -19,12 +19,12 @@ LONGEST_NAME = 40
 class LongContextView(View):
     """Losses by position and grids of needles found, for one or more arms. Make a view with `long_context_view`.
 
-    `about` holds the `names` of all arms, `trained` (the trained length, or None) and `needles` (how many there are per
-    cell, or None). For the losses, it holds the numbers of the arms that have losses (`arms`), each arm's mean losses
-    up to the trained length and beyond it (`sides`), and for each level of averaging its `width` and its `n` points
-    (`levels`). For the grids, it holds the numbers of the arms (`grid_arms`), `lengths` and `depths`. `losses` holds
-    the levels one after the other, as `Curves.pack` writes them. `grids` holds a share for each arm, length and depth
-    (little-endian f4, with NaN for cells that are not measured).
+    `about` contains the `names` of all arms, `trained` (the trained length, or None) and `needles` (how many there are
+    per cell, or None). For the losses, it contains the numbers of the arms that have losses (`arms`), each arm's mean
+    losses up to the trained length and beyond it (`sides`), and for each level of averaging its `width` and its `n`
+    points (`levels`). For the grids, it contains the numbers of the arms (`grid_arms`), `lengths` and `depths`.
+    `losses` contains the levels one after the other, as `Curves.pack` writes them. `grids` contains a share for each
+    arm, length and depth (little-endian f4, with NaN for cells that are not measured).
     """
 
     folder = Path(__file__).parent
@@ -49,14 +49,14 @@ class LongContextView(View):
         return np.frombuffer(self.grids, "<f4").reshape(shape).astype(np.float64)
 
     def curves(self) -> Curves:
-        """Return the losses, averaged as the reader has chosen."""
+        """Return the losses, averaged as the user has chosen."""
         return next(each for each in self._levels if each.width == self.place["width"])
 
     def put(self, arm: str, length: int, depth: float | int, share: Any) -> None:
-        """Fill one cell of a grid, so that the grid grows while you watch.
+        """Fill in one cell of a grid, so that the grid fills up while you watch.
 
-        Raises `ValueError` if the grid does not have the arm, the length or the depth, or if `share` is not between 0
-        and 1.
+        Raises `ValueError` if the arm, the length or the depth is not in the grid, or if `share` is not between 0 and
+        1.
         """
         shares, value, place = self.shares(), float(share), []
         axes: list[tuple[str, Any, list[Any]]] = [
@@ -113,13 +113,13 @@ def long_context_view(
 ) -> LongContextView:
     """Show how well one or more models read long texts, by the loss at each position and needles found in a haystack.
 
-    For each arm, `losses` holds the loss in nats at each of the `positions` (1, 2, 3, … by default), in one or more
-    rows. The view draws the mean of the rows, and a band from the lowest row to the highest (for more than 8 rows, two
-    standard errors). Arms may end at different positions. For each arm, `grids` holds the share of needles found, with
-    the axes `[length, depth]`; NaN means that a cell is not measured yet, and `view.put(arm, length, depth, share)`
-    fills it. `trained` is the length that the model was trained for, and `needles` is the number of needles behind each
-    share. Sources: Kamradt (2023), "Needle in a Haystack"; Liu et al. (2023), "Lost in the Middle". Raises `ValueError`
-    if there is nothing to show, or if sizes disagree.
+    For each arm, `losses` contains the loss in nats at each of the `positions` (1, 2, 3, … by default), in one or more
+    rows. The view draws the mean of the rows, and a band from the lowest row to the highest (or, for more than 8 rows,
+    two standard errors on each side of the mean). Arms may end at different positions. For each arm, `grids` contains
+    the share of needles found, with the axes `[length, depth]`; NaN means that a cell is not measured yet, and
+    `view.put(arm, length, depth, share)` fills it. `trained` is the length that the model was trained for, and
+    `needles` is the number of needles behind each share. Sources: Kamradt (2023), "Needle in a Haystack"; Liu et al.
+    (2023), "Lost in the Middle". Raises `ValueError` if there is nothing to show, or if sizes disagree.
 
     >>> long_context_view({"as trained": [3.0, 1.0, 5.0]}, trained=2)
     <LongContextView: Mean loss up to position 2, the trained length: as trained 2.00, 5.00 beyond.>

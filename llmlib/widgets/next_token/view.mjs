@@ -6,7 +6,7 @@ export function barWidth(probability) {
   return `${100 * Math.min(1, Math.max(0, Number.isFinite(probability) ? probability : 0))}%`;
 }
 
-/** Say what the view shows, and what the reader can do, or cannot do because there is no model. */
+/** Say what the view shows, and what the user can do, or cannot do because there is no model. */
 export function guide({ live, still }) {
   const what = "Each bar shows the probability of one possible next token.";
   if (live) return `${what} Click a bar to add its token, or let chance pick.`;
@@ -59,7 +59,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
   };
   const button = (label, hint, kind, details) =>
     element("button", { type: "button", title: hint, "data-acts": true, onclick: () => hub.act(kind, details) }, label);
-  // Without a model, readers cannot change or add anything, so the page shows bars instead of disabled controls.
+  // Without a model, users cannot change or add anything, so the page shows bars instead of disabled controls.
   const controls = [
     element("label", {}, "Temperature ", slider, " ", degrees),
     button("Let chance pick", "Draw the next token from these probabilities", "draw", { times: 1 }),

@@ -13,7 +13,7 @@ TRACK = "#848a91"  # has a contrast of 3.5 : 1 with white
 
 
 class NextTokenView(View):
-    """The tokens so far as boxes, candidates for the next token as bars to click, and a temperature to change.
+    """The tokens so far as boxes, candidates for the next token as clickable bars, and an adjustable temperature.
 
     The view shows `tokens` (see `token_text`), `candidates` and `probabilities`. The owner of a model handles these
     acts by setting the traits (see `llmlib.explore.explore_next_token`): "prompt" with a `text`, "pick" with the `id`
@@ -26,7 +26,7 @@ class NextTokenView(View):
     folder = Path(__file__).parent
     shown = ("prompt", "tokens", "candidates", "probabilities", "picked", "temperature", "rest")
 
-    prompt = traitlets.Unicode("").tag(sync=True)  # the reader's text, as it was typed
+    prompt = traitlets.Unicode("").tag(sync=True)  # the user's text, as it was typed
     tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
     picked = traitlets.Int(0).tag(sync=True)  # how many tokens at the end were picked in this view
     candidates = traitlets.List(traitlets.Unicode()).tag(sync=True)  # most probable first

@@ -14,9 +14,9 @@ QUERY, KEY = "#0b5cad", "#9a4f00"  # the colours of shared.css's light theme
 
 
 class RotaryView(View):
-    """A query and a key that readers move along the positions. Each pair of channels is a hand on a dial.
+    """A query and a key that users can move to other positions. Each pair of channels is a hand on a dial.
 
-    `query` and `key` hold twice as many numbers as `frequencies` (radians per position); channels i and i +
+    `query` and `key` contain twice as many numbers as `frequencies` (radians per position); channels i and i +
     len(frequencies) form a pair, as in `llmlib.embeddings.rotate`. By default, all pairs are (1, 0). The key is never
     after the query, since a model only looks back. Raises `ValueError` if lengths disagree, or if a position is not
     between 0 and `max_position`.

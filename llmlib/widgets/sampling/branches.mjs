@@ -59,7 +59,7 @@ export function branchesPanel(ctx) {
     },
   );
 
-  /** Scroll to a box, but only sideways: how far the page is scrolled is up to the reader. */
+  /** Scroll to a box, but only sideways: how far the page is scrolled is up to the user. */
   function show(k, anew = false) {
     const { x, width, node: one } = layout.boxes[k];
     const right = x + width + (layout.ends.some((end) => end.node === one) ? TAIL : 40);
@@ -184,7 +184,7 @@ export function branchesPanel(ctx) {
     note.textContent = [...(tree.n > 1 ? written : empty), alive(KEPT_TREES)].join("");
     if (held) items[tab].focus({ preventScroll: true });
     const now = `${at} ${tree.n} ${scroller.clientWidth}`;
-    if (current >= 0 && now !== seen) show(current, true); // otherwise keep in sight what the reader has scrolled to
+    if (current >= 0 && now !== seen) show(current, true); // otherwise keep in sight what the user has scrolled to
     seen = now;
   }
   return { node, draw };

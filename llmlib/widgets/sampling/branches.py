@@ -1,4 +1,4 @@
-"""Keep the branches of a text as a tree of tokens; `unpackTree` in data.mjs reads the packed tree."""
+"""Store the branches of a text as a tree of tokens; `unpackTree` in data.mjs reads the packed tree."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Node(NamedTuple):
 
 
 class Branches:
-    """Everything that was written after a prompt. A token that is written twice at the same point is one node.
+    """Everything that was written after a prompt. A token that is written twice at the same point has only one node.
 
     >>> tree = Branches()
     >>> cat = tree.add(PROMPT, 5, -1.0, 0.5, "chance")

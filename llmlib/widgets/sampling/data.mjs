@@ -1,4 +1,4 @@
-// The data of the sampling view, as numbers. This code does not touch the page, so Node can test it.
+// The data of the sampling view, as numbers. This code does not touch the page, so it can be tested in Node.
 
 const WAYS = ["prompt", "chance", "reader", "side by side"]; // how a token was chosen
 
@@ -9,7 +9,7 @@ export const stageInWords = (name, settings) =>
     : ({ model: "the model", logit_bias: "banned tokens", constraint: "pattern" }[name] ?? name);
 
 /**
- * Return the stage that has cut a token, up to stage `k` (null: all stages), or "".
+ * Return the stage, up to stage `k` (null: all stages), that ruled out a token, or "".
  */
 export const cutAt = (cut, stages, k) => (k === null || stages.findIndex(({ name }) => name === cut) <= k ? cut : "");
 

@@ -16,8 +16,8 @@ def compare(stages: Stages, always: Sequence[int] = ()) -> tuple[list[dict[str, 
 
     Each token has its `id` and the name of the stage that ruled it out (`cut`, or ""). The likeliest tokens of the
     first stage come first. Each stage has its `name`, its `entropy` in nats, how many tokens are `kept`, the
-    probability of the kept tokens in the stage before (`mass`) and in the first stage (`mass_of_first`), the
-    probabilities `p` of the tokens shown, and the probability of all other tokens (`rest`).
+    probability of the kept tokens in the previous stage (`mass`) and in the first stage (`mass_of_first`), the
+    probabilities `p` of the displayed tokens, and the probability of all other tokens (`rest`).
 
     >>> tokens, stages = compare([("logits", np.log([0.6, 0.3, 0.1])), ("top_k", np.array([0.0, -0.7, -np.inf]))])
     >>> tokens[2], stages[1]["kept"], round(stages[1]["mass"], 6)
@@ -59,7 +59,10 @@ def _softmax(logits: Float[np.ndarray, " vocab"]) -> Float[np.ndarray, " vocab"]
 def _worth_showing(
     before: Float[np.ndarray, " vocab"], after: Float[np.ndarray, " vocab"], always: Sequence[int]
 ) -> list[int]:
-    """Find the likeliest tokens before and after, and those in `always`, ordered by probability before, then by id."""
+    """Find the likeliest tokens before and after the settings, and those in `always`.
+
+    They are sorted by their probability before the settings, and then by id.
+    """
     order = np.argsort(-before, kind="stable")
     rank = np.empty(len(order), dtype=int)
     rank[order] = np.arange(len(order))

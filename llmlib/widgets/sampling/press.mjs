@@ -1,4 +1,4 @@
-// Lets a mouse click hit its target, however much is written meanwhile.
+// Makes sure that a mouse click hits its target, however much is being written at the same time.
 
 const NEAR = 8; // pixels that the mouse may move while its button is down
 

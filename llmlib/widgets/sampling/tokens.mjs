@@ -1,4 +1,4 @@
-// The written tokens; readers can choose a token with the mouse or the keyboard.
+// The written tokens; users can choose a token with the mouse or the keyboard.
 
 import { direction, element, joinedText, percent, runs, spokenToken } from "../shared/shared.mjs";
 import { surprising } from "../shared/surprise.mjs";
@@ -38,7 +38,7 @@ function arrangeTexts(box, texts, nodes) {
 }
 
 /**
- * Make a box of tokens that readers step through with arrow keys; Tab leads to one token. A click or Enter calls
+ * Make a box of tokens that users step through with arrow keys; Tab leads to one token. A click or Enter calls
  * `choose(number)`.
  */
 export function tokenBox(ctx, label, choose) {

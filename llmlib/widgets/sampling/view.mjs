@@ -209,7 +209,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     performance.mark("llm-sampling-updated");
   };
   const moved = () => {
-    // the reader has moved in another view of the same widget
+    // the user has moved in another view of the same widget
     const now = model.get("place");
     const target = { tab: now.tab ?? state.tab, stage: now.stage ?? null };
     if (target.tab === state.tab && target.stage === state.stage) return;

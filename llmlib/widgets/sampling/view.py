@@ -21,14 +21,14 @@ class SamplingView(View):
     """The next token's probabilities, and what settings do to them; to make a view from arrays, use `sampling_view`.
 
     `tokens` are the tokens worth showing, each with the name of the stage that ruled it out (`cut`). `stages` describe
-    the model's distribution, and the distribution after each setting (see `compare`). `tree` holds the bytes of
+    the model's distribution, and the distribution after each setting (see `compare`). `tree` contains the bytes of
     `Branches`, `at` is the node where the text ends, and `words` maps the ids of all these tokens to texts.
 
     The owner of a model handles the acts "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`), "set"
     (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`) and "again", as
     well as, for texts side by side, "add", "drop" (`lane`), "use" (`lane`), "race", "clear" and "follow" (`lane`,
-    `length`), by setting the traits (see `llmlib.explore.explore_sampling`). While a page writes automatically, with
-    one "step" or "race" act after another, `writing` says so, and every page that shows this widget can stop it.
+    `length`), by setting the traits (see `llmlib.explore.explore_sampling`). While a page is writing automatically,
+    with one "step" or "race" act after another, `writing` says so, and every page that shows this widget can stop it.
     """
 
     folder = Path(__file__).parent
@@ -72,7 +72,7 @@ class SamplingView(View):
     stages: Any = traitlets.List().tag(sync=True)  # name, entropy, kept, mass, p, rest
     draws = traitlets.Dict().tag(sync=True)  # n, counts of the tokens shown, rest; empty if nothing was drawn
     lanes: Any = traitlets.List().tag(sync=True)  # settings, banned, pattern, ids, log_probs, ended
-    place = traitlets.Dict().tag(sync=True)  # where the reader looks: tab, stage
+    place = traitlets.Dict().tag(sync=True)  # where the user is looking: tab, stage
     writing = traitlets.Dict().tag(sync=True)  # kind (an act), by (a view); only the browser writes this trait
 
     def put_stages(self, stages: Stages, words: Mapping[int, str], always: Sequence[int] = ()) -> None:
@@ -83,7 +83,7 @@ class SamplingView(View):
             self.learn(words)
 
     def learn(self, words: Mapping[int, str]) -> None:
-        """Remember the texts of more ids."""
+        """Store the texts of more ids."""
         if new := {str(id): text for id, text in words.items() if self.words.get(str(id)) != text}:
             self.words = {**self.words, **new}
 
@@ -146,9 +146,9 @@ def sampling_view(
 ) -> SamplingView:
     """Show any model's distribution for the next token, before and after each stage.
 
-    `stages` holds logits by name: first the model's logits, and then the logits after each stage; −∞ marks a token that
-    a stage has ruled out. `settings` are numbers to show beside the stages' names. Raises `ValueError` if there are no
-    stages, if logits contain NaN, or if sizes disagree.
+    `stages` contains logits by name: first the model's logits, and then the logits after each stage; −∞ marks a token
+    that a stage has ruled out. `settings` are numbers to show beside the stage names. Raises `ValueError` if there are
+    no stages, if logits contain NaN, or if sizes disagree.
 
     >>> logits = np.log([0.6, 0.3, 0.1])
     >>> cut = np.where(logits < np.log(0.2), -np.inf, logits)

@@ -1,4 +1,4 @@
-// Fields for numbers: with a slider and words such as "70B", or without a slider. If the reader types anything but a
+// Fields for numbers: with a slider and words such as "70B", or without a slider. If the user types anything but a
 // valid number, the text stays, the reason appears beside it, and the earlier number stays in use.
 
 import { element } from "../shared/shared.mjs";
@@ -6,7 +6,7 @@ import { amount, parseAmount, spokenAmount } from "./words.mjs";
 
 const FINE = 100; // steps of a slider per power of ten
 
-/** Make a slider over powers of ten, and a box where the reader types "70B". With `zero`, the left end means 0. */
+/** Make a slider over powers of ten, and a box where the user types "70B". With `zero`, the left end means 0. */
 export function amountField({ label, range: [low, high], zero = false, change }) {
   const [from, to] = [low, high].map((value) => Math.round(Math.log10(value) * FINE));
   const slider = element("input", { type: "range", min: from, max: to, step: 1, "aria-label": label });

@@ -17,7 +17,7 @@ const panel = (title, ...children) =>
   element("div", { class: "llm-panel", role: "group", "aria-label": title }, element("h3", {}, title), ...children);
 
 /**
- * Make the model's panel: readers choose a model from a list, or set parameters and tokens, and the law predicts the
+ * Make the model's panel: users choose a model from a list, or set parameters and tokens, and the law predicts the
  * loss.
  */
 export function modelPanel(ctx) {

@@ -32,7 +32,7 @@ class Explorer(Protocol):
 
 
 def draw(view: Explorer) -> str:
-    """Draw lines of equal loss, the best sizes, known models, the reader's runs, and the reader's model."""
+    """Draw lines of equal loss, the best sizes, known models, the user's runs, and the user's model."""
     law, you = view.law, (view.place["parameters"], view.place["tokens"])
     points = [(row["parameters"], row["tokens"]) for row in view.models]
     points += [(n, d) for row in view.runs for n, d, _ in row["points"]]
@@ -75,7 +75,7 @@ def _around(values: Sequence[Number]) -> Range:
 
 
 def _levels(law: Row, across: Range, up: Range) -> list[float]:
-    """List round losses, from one corner of the plane to the other."""
+    """List round loss values, from one corner of the plane to the other."""
     shares = [0.04 + 0.92 * k / 9 for k in range(10)]
     diagonal = [loss_of(law, *(low * (high / low) ** share for low, high in (across, up))) for share in shares]
     least = loss_of(law, across[1], up[1])
@@ -83,7 +83,7 @@ def _levels(law: Row, across: Range, up: Range) -> list[float]:
 
 
 class _Plane:
-    """A plane of parameters and tokens that finds positions, and draws lines, dots and names."""
+    """Finds positions on the plane of parameters and tokens, and draws lines, dots and names there."""
 
     def __init__(self, across: Range, up: Range):
         self.across, self.up = across, up
@@ -99,7 +99,7 @@ class _Plane:
         return f'<polyline points="{near}" fill="none" {looks}/>'
 
     def level_label(self, points: Sequence[tuple[float, float]], words: str) -> str:
-        """Write the loss of a line at its last point that is well inside the plane."""
+        """Label a line with its loss, at the last point that is well inside the plane."""
         places = [self.at(*point) for point in points]
         seen = [(x, y) for x, y in places if LEFT + 4 < x < WIDTH - RIGHT - 24 and TOP + 16 < y < HEIGHT - BOTTOM - 4]
         if not seen:

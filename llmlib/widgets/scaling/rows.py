@@ -16,7 +16,7 @@ def law_row(law: Mapping[str, Any]) -> Row:
 
     `power` is 1 by default. `best_size` is the best size for 10^18 FLOPs and `size_exponent` says how this size grows
     with compute; by default, both follow from the constants. `parameters` and `tokens` are the ranges that the law was
-    fitted to, `note` is what the reader must know before trusting the law, and `one_pass` says whether training reads
+    fitted to, `note` says what the user should know before trusting the law, and `one_pass` says whether training reads
     each of the D tokens once, so that training takes 6 N D FLOPs. Raises `ValueError` if a constant is not positive.
     """
     row = {"power": 1.0, "source": "", "note": "", "one_pass": True, "parameters": None, "tokens": None, **law}
@@ -52,7 +52,7 @@ def machine_row(machine: Mapping[str, Any]) -> Row:
 
 
 def runs_row(name: str, points: Sequence[Sequence[float]]) -> Row:
-    """Return the row for the reader's own runs, each with parameters, tokens and loss, or raise `ValueError`."""
+    """Return the row for the user's own runs, each with parameters, tokens and loss, or raise `ValueError`."""
     rows = [[float(value) for value in point] for point in points]
     if not all(len(row) == 3 and all(map(_positive, row)) for row in rows):
         raise ValueError(f"Each of the runs {name!r} needs three positive numbers: parameters, tokens and loss.")

@@ -17,7 +17,7 @@ export function around(values) {
 }
 
 /**
- * Return a window that holds the reader's model, other models, the reader's runs and the range that the law was fitted
+ * Return a window that holds the user's model, other models, the user's runs and the range that the law was fitted
  * to ("all"), the same window without the runs ("models"), or a window for only the runs ("runs").
  */
 export function windowOf(which, { law, models, runs, you }) {
@@ -56,7 +56,7 @@ export function tensOf([low, high], most) {
 
 const each = (n, d) => `${amount(d / n)} per parameter`;
 
-/** List the marks of all charts: models, own runs, the reader's model, the best for its compute, and the cheapest. */
+/** List the marks of all charts: models, own runs, the user's model, the best for its compute, and the cheapest. */
 function marksOf({ law, models, runs, you, best, cheap }, place) {
   const says = (n, d) => `${amount(n)} parameters, ${amount(d)} tokens, ${each(n, d)}`;
   const byLaw = (n, d) => `${says(n, d)}; this law predicts a loss of ${nats(lossOf(law, n, d))}`;
@@ -137,7 +137,7 @@ export function computeOf(all) {
 
 export const power10 = (value) => power(value).replace("1.0 · ", "");
 
-/** Build the usage chart: sizes across, FLOPs upwards, at the reader's loss: for training, answering, and both. */
+/** Build the usage chart: sizes across, FLOPs upwards, at the user's loss: for training, answering, and both. */
 export function bowlOf({ law, you, cheap, answered }) {
   const loss = lossOf(law, you.n, you.d);
   const least = smallestFor(law, loss);

@@ -77,7 +77,7 @@ export default widget("llm-scaling", ({ model, hub, el }) => {
     };
   }
 
-  /** Describe the reader's model in one sentence. */
+  /** Describe the user's model in one sentence. */
   function said({ law, you }) {
     const loss = nats(lossOf(law, you.n, you.d));
     const flops = power(trainingFlops(you.n, you.d));

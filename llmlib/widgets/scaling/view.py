@@ -27,10 +27,10 @@ PLACE = {
 class ScalingView(View):
     """A plane of parameters and tokens with lines of equal loss, other models, your own runs, and a model to move.
 
-    `laws`, `models` and `machines` are rows (see `rows.py` for their fields), and `runs` holds the parameters, tokens
-    and measured loss of your own runs, by name. `law` is the name of the law that is shown first. `place` holds what
-    the reader sets (`PLACE` lists the names); the browser computes everything else. Raises `ValueError` if numbers in
-    the rows are not positive, or if a law or a setting does not exist.
+    `laws`, `models` and `machines` are rows (see `rows.py` for their fields), and `runs` contains the parameters,
+    tokens and measured loss of your own runs, by name. `law` is the name of the law that is shown first. `place`
+    contains what the user sets (`PLACE` lists the names); the browser computes everything else. Raises `ValueError` if
+    numbers in the rows are not positive, or if a law or a setting does not exist.
 
     >>> law = {"name": "Ours", "E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
     >>> ScalingView([law], [{"name": "Chinchilla", "parameters": 70e9, "tokens": 1.4e12}])
@@ -85,7 +85,7 @@ class ScalingView(View):
 
     @property
     def loss(self) -> float:
-        """The loss that the current law predicts for the reader's model."""
+        """The loss that the current law predicts for the user's model."""
         return loss_of(self.law, self.place["parameters"], self.place["tokens"])
 
     @property

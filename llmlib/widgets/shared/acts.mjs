@@ -1,9 +1,9 @@
-// Tells Python what the reader does. Nothing is lost, the order is kept, and the reader can always see the state.
+// Tells Python what the user does. Nothing is lost, the order is kept, and the user can always see the state.
 
 import { element } from "./shared.mjs";
 
 /**
- * A queue that sends the reader's acts in order. Only one message is on its way at a time; the next message carries all
+ * A queue that sends the user's acts in order. Only one message is in transit at a time; the next message carries all
  * acts that have been waiting. Only `hurry` sends waiting acts at once, because they may make Python's long work
  * unnecessary. An act with a name in `latest` (a moving slider, a growing text) replaces only an act of the same name
  * that waits right before it. `send` takes a list of acts and may throw an error if Python is gone.
@@ -91,8 +91,8 @@ const UNSURE = [
 ].join(" ");
 
 /**
- * Connect a view to Python. `act(kind, details, { latest })` sends what the reader does; `look(traits)` stores where
- * the reader looks. Controls that send acts carry `data-acts`, and other controls that need Python carry `data-python`.
+ * Connect a view to Python. `act(kind, details, { latest })` sends what the user does; `look(traits)` stores where
+ * the user looks. Controls that send acts carry `data-acts`, and other controls that need Python carry `data-python`.
  * Without Python all these controls are switched off, but their text can still be copied. `line` is the status line. It
  * says what could not be done, that Python is busy, or that Python is gone.
  */

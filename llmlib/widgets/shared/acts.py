@@ -1,25 +1,25 @@
-"""Handle what a reader does in a view, in order, answering every act and losing no error."""
+"""Handle what a user does in a view, in order; every act is answered, and no error is lost."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 Handler = Callable[..., None]
-READABLE = (ValueError, RuntimeError, MemoryError)  # errors whose messages are written for readers
+READABLE = (ValueError, RuntimeError, MemoryError)  # errors whose messages are written for users
 
 
 class CalledOff(Exception):
-    """Raised to stop work that is no longer wanted; the message tells the reader why."""
+    """Raised to stop work that is no longer wanted; the message tells the user why."""
 
 
 class Overtaken(CalledOff):
-    """Raised to stop work because a newer act needs the same work; the new run will serve the older acts, too."""
+    """Raised to stop work because a newer act needs the same work; the new run will also serve the older acts."""
 
 
 class Answer(NamedTuple):
     """The outcome of acts that arrived together."""
 
     refused: list[Any]  # numbers of the acts that could not be done
-    notice: str  # the reason, in words for the reader
+    notice: str  # the reason, in words for the user
 
 
 class Acts:
@@ -64,7 +64,10 @@ class Acts:
                 self.waiting.setdefault(known[1], []).append(act["number"])
 
     def compute(self) -> bool:
-        """Do the work that the acts need. Return False if a newer act needs it, too: take that act, and call again."""
+        """Do the work that the acts need.
+
+        Return False if a newer act needs the same work. In that case, take that act, and call this method again.
+        """
         while self.waiting:
             self.computing = next(iter(self.waiting))
             try:
@@ -84,7 +87,7 @@ class Acts:
         return self.computing is not None and self.computing in needed
 
     def remark(self, words: str) -> None:
-        """Tell the reader something about the finished work."""
+        """Tell the user something about the finished work."""
         self._notices.append(words)
 
     def answer(self) -> Answer:
@@ -99,7 +102,7 @@ class Acts:
 
 
 def in_words(error: BaseException) -> str:
-    """Describe an error in words for a reader.
+    """Describe an error in words for a user.
 
     >>> in_words(ValueError("Too long.")), in_words(KeyError("a"))
     ('Too long.', "KeyError: 'a'")
@@ -110,7 +113,7 @@ def in_words(error: BaseException) -> str:
 def _tried(function: Handler, details: Mapping[str, Any]) -> str:
     """Call a function, and return a description of any error.
 
-    Otherwise, ipywidgets would swallow the exception, and the reader would wait forever.
+    Otherwise, ipywidgets would swallow the exception, and the user would wait forever.
     """
     try:
         function(**details)

@@ -1,25 +1,25 @@
 """The base class of all views, and a guide to building a view.
 
-A view is a folder. It holds `view.py` (state, static picture), `view.mjs` (the browser's code), the files that these
+A view is a folder. It contains `view.py` (state, static picture), `view.mjs` (the browser's code), the files that these
 two import, and `view.css`. If that style sheet would be long, each part of the view has its own sheet (such as
-`grid.css`), and these are loaded after `view.css` in alphabetical order. A view only knows arrays and strings;
+`grid.css`), and these are loaded after `view.css` in alphabetical order. A view handles only arrays and strings;
 `llmlib.explore` connects the view to a live model. A view has the same name everywhere: `widgets/attention`,
 `AttentionView`, `attention_view`, `explore_attention` in `explore/attention`. `on_act` and `widget` (in view.mjs) are
 the only entry points, and everything below applies to all code that uses them.
 
 State. Traits with `sync=True` describe everything that is shown, and each trait has one writer. Only Python writes what
 Python knows, inside one `hold_sync`, so that the browser never sees half of a change. Only the browser writes where the
-reader looks (a position, a step, a tab), with `hub.look({place})`, which works without Python. In the browser,
+user is looking (a position, a step, a tab), with `hub.look({place})`, which works without Python. In the browser,
 `follow(model, names, update)` calls `update` once for all changes that came in one message.
 
-Acts. When the reader changes something that Python stores, we call that change an act: the browser calls
+Acts. When the user changes something that Python stores, we call that change an act: the browser calls
 `hub.act("pick", {id})`, and Python registers `view.on_act("pick", function, then=show)`. An act is never a whole state
 ("these heads are off") but a change ("this head is off now"), so that quick acts do not overwrite each other. The
 browser queues the acts: one message is on its way, and the next message carries everything done meanwhile. Python does
 the acts in order, and calls `then`, which computes and shows, once after all of them. An act may only be dropped for a
 newer act of the same name right behind it (`{ latest: "temperature" }`, for a slider or a growing text). Every act is
-answered, and `await hub.act(…)` is true if the act was done; if not, put what the reader typed back into the box. A
-function that cannot do an act raises `ValueError` with a message for the reader. `hub.line`, the status line, shows
+answered, and `await hub.act(…)` is true if the act was done; if not, put what the user typed back into the box. A
+function that cannot do an act raises `ValueError` with a message for the user. `hub.line`, the status line, shows
 this message. It also says that Python is working (`view.progress` says how far it has come), that Python is busy with a
 cell, or that the kernel was restarted. Space for this line is always reserved, so nothing moves when a message appears.
 Controls that send acts carry `data-acts`, and other controls that need Python carry `data-python`: without Python they
@@ -27,14 +27,14 @@ are switched off.
 
 Long work. Acts are done in the view's own thread (worker.py), while cells run and other acts come in. Work that can
 take more than half a second must call `view.check()` or `view.progress(…)` several times a second. These calls stop the
-work if the reader presses Cancel, interrupts the kernel, or does something that means starting the work again. Read a
+work if the user presses Cancel, interrupts the kernel, or does something that means starting the work again. Read a
 live model through `llmlib.explore.shared.own_model`, which checks at every layer and keeps the hooks of cells and views
 apart.
 
-Texts. A box for text is a `textBox`, or uses `following`. Neither overwrites what the reader types, and both say if a
+Texts. A box for text is a `textBox`, or uses `following`. Neither overwrites what the user types, and both say if a
 text has not been used yet. The text survives a kernel restart (`ownText` in drafts.mjs). Tokens come as `token_text`
 writes them (⟨F0 9F⟩ for a part of a character), are shown with `visibleToken`, and go on the page with
-`inReadingOrder`. To let readers step through a text token by token, use `walk` (walk.mjs), with the colours in
+`inReadingOrder`. To let users step through a text token by token, use `walk` (walk.mjs), with the colours in
 surprise.mjs if they fit. To compare two texts, use a `textPanel`. It is in controls.mjs, with other shared controls
 (`choice`, and `renew`, which keeps the keyboard's focus in place); the controls for a sampler's settings are in
 settings.mjs.
@@ -51,17 +51,17 @@ Runs. Views of live runs (training, alignment) build on shared/runs: a `RunsView
 `llmlib.explore.shared.live_runs`, and a `runBoard` in the browser.
 
 Looks. Colours are the `--llm-…` variables of shared.css. CSS decides widths. `followLooks(el, draw)` draws what needs
-pixels, and draws it again whenever the width or the theme changes. If a control vanishes, `widget` moves the keyboard's
-focus to the nearest control; a view that knows a better target moves the focus there.
+pixels, and draws it again whenever the width or the theme changes. If a control disappears, `widget` moves the
+keyboard's focus to the nearest control; a view that knows a better target moves the focus there.
 
 Still picture. `svg()` (or `fallback_html`, if a PNG is smaller) draws the current state in Python, without a browser,
 and the same state always yields the same bytes; `alt` describes the picture in words. Notebooks store the picture
 beside the widget. JupyterLab prefers the widget even after the kernel is gone, so a saved notebook also gets the
 picture as a plain HTML widget of the same name (saved.mjs).
 
-Page without a kernel. `to_html` returns a page with the same JavaScript, and the traits in `shown` as its model. There
-`still` is true, and acts are impossible, but readers can look around. The page says what it cannot do. Its `title` is a
-few words long.
+Page without a kernel. `to_html` returns a page with the same JavaScript, and the traits in `shown` as its model. On
+such a page, `still` is true, and acts are impossible, but users can look around. The page says what it cannot do. Its
+`title` is a few words long.
 
 Landmarks. A part of a view is a group with a name, never a region, a navigation or a named form. Landmarks need unique
 names on a page, and a notebook may show the same view twice. For the same reason, never use a fixed id.
@@ -143,8 +143,8 @@ class View(anywidget.AnyWidget):
     sheets: ClassVar[tuple[Path, ...]] = ()  # style sheets that some views share
     shown: ClassVar[tuple[str, ...]] = ()  # traits that the standalone page needs
 
-    live = traitlets.Bool(False).tag(sync=True)  # whether Python answers what the reader does
-    notice = traitlets.Unicode("").tag(sync=True)  # why the reader's last act could not be done
+    live = traitlets.Bool(False).tag(sync=True)  # whether Python answers what the user does
+    notice = traitlets.Unicode("").tag(sync=True)  # why the user's last act could not be done
 
     def __init_subclass__(cls, **kwargs: Any):
         if "folder" in cls.__dict__:
@@ -163,23 +163,23 @@ class View(anywidget.AnyWidget):
         """Open the comm to the page so that messages go to the kernel subshell that the page names.
 
         Since ipykernel 7.4, messages go by default to the shell that last sent something to this widget. That may be
-        the shell that runs cells, where the reader's acts would wait until the running cell has ended.
+        the shell that runs cells, where the user's acts would wait until the running cell has ended.
         """
         super().open()
         self.comm._reply_subshell_for = lambda _data, named: named
 
     def on_act(self, kind: str, function: Handler, then: Handler | None = None) -> None:
-        """Call `function(**details)` when the reader does something of this kind.
+        """Call `function(**details)` when the user does something of this kind.
 
         Acts in quick succession arrive together. `then()` is called once after all of them, so put slow work there. If
-        either function raises an error, the reader is told, and the act counts as not done.
+        either function raises an error, the user is told, and the act counts as not done.
         """
         self._acts.on(kind, function, then)
         self.live = True
         hear_interrupts()
 
     def check(self) -> None:
-        """Stop the work on an act if the reader has cancelled it or has done something that means redoing the work.
+        """Stop the work on an act if the user has cancelled it or has done something that means redoing the work.
 
         Call this method a few times a second during long work. It raises `CalledOff` to stop the work. Undo what the
         act has changed, unless the error is `Overtaken`. Outside an act this method does nothing.
@@ -187,12 +187,12 @@ class View(anywidget.AnyWidget):
         self._worker.check()
 
     def progress(self, words: str) -> None:
-        """Tell the reader how far the work on an act has come ("layer 3 of 30"), and call `check`."""
+        """Tell the user how far the work on an act has come ("layer 3 of 30"), and call `check`."""
         self.check()
         self._worker.progress(words)
 
     def remark(self, words: str) -> None:
-        """Tell the reader something about the finished work."""
+        """Tell the user something about the finished work."""
         if self._worker.working:
             self._acts.remark(words)
         else:
@@ -219,7 +219,7 @@ class View(anywidget.AnyWidget):
 
     @property
     def alt(self) -> str:
-        """Describe in words what a person sees in this view."""
+        """Describe in words what this view shows."""
         raise NotImplementedError
 
     def svg(self) -> str:

@@ -26,7 +26,7 @@ export function renew(box, parts) {
   (at?.type === "radio" ? controls.find((one) => one.name === at.name && one.checked) : at)?.focus();
 }
 
-/** Boxes for editing the texts A and B. Each change goes to Python, and what the reader typed is never overwritten. */
+/** Boxes for editing the texts A and B. Each change goes to Python, and what the user typed is never overwritten. */
 export function textPanel(hub, model) {
   const area = (which, name, label, hint) => {
     const box = element("textarea", {

@@ -1,4 +1,4 @@
-// Text that the reader has typed but not used survives a restart of the kernel: run the same cell again, and the text
+// Text that the user has typed but not used survives a kernel restart: run the same cell again, and the text
 // comes back.
 
 import { VIEW } from "./saved.mjs";
@@ -9,7 +9,7 @@ const COPY_FIRST = "First, copy what you typed: the new view will not have it.";
 const IS_BACK = "What you typed before the restart is back.";
 const ownTexts = new WeakMap(); // what we know about the text in each box
 
-/** Say that a text in `box` must not be lost, unless `isUsed(text)`: then Python has the text, or no reader typed it.
+/** Say that a text in `box` must not be lost, unless `isUsed(text)`: then Python has it, or the user did not type it.
  * */
 export function ownText(box, isUsed = (text) => text === "") {
   ownTexts.set(box, { isUsed, others: new Map() });
@@ -109,7 +109,7 @@ export function keepDrafts(name, model, el, hub) {
     reminder.classList.toggle("llm-kept", words !== IS_BACK); // shown only while the kernel is gone
     hub.line[words === IS_BACK ? "prepend" : "append"](reminder);
   }
-  /** Put each draft into its box as if the reader had typed it, unless the reader has already typed something there. */
+  /** Put each draft into its box as if the user had typed it, unless the user has already typed something there. */
   function restore() {
     for (const box of boxes()) {
       const label = box.getAttribute("aria-label");

@@ -1,4 +1,4 @@
-"""Notice when the reader interrupts an idle kernel while a thread is working."""
+"""Notice when the user interrupts an idle kernel while a thread is working."""
 
 import asyncio
 import signal
@@ -61,7 +61,7 @@ def _let_signals_end_the_wait(loop: asyncio.AbstractEventLoop) -> None:
     """Let every signal wake the loop, even a signal that reaches another thread or comes just before the wait.
 
     Python calls handlers only in the main thread. That thread would notice the signal only when the next message to the
-    kernel ends the wait, and what readers do in a view sends no message to this thread.
+    kernel ends the wait, and what users do in a view sends no message to this thread.
     """
     if _woken_by or sys.platform == "win32":  # some event loops on Windows have no `add_reader`
         return
@@ -85,7 +85,7 @@ def _on_sigint(*_: object) -> None:
 def _main_loop() -> asyncio.AbstractEventLoop | None:
     """Return the event loop of the kernel's main thread, or None without a kernel.
 
-    Only the main thread can handle signals. What readers do in a view is handled in other threads (see `Worker`).
+    Only the main thread can handle signals. What users do in a view is handled in other threads (see `Worker`).
     """
     if (serving := kernel()) is None:
         return None

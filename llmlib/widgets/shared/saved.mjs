@@ -1,4 +1,4 @@
-// Keeps pictures of views in a saved notebook. When the notebook is opened again, JupyterLab has a new kernel and no
+// Stores pictures of views in a saved notebook. When the notebook is opened again, JupyterLab has a new kernel and no
 // longer knows the view.
 
 export const VIEW = "application/vnd.jupyter.widget-view+json";

@@ -147,7 +147,7 @@ export function settingField(setting, hub, model) {
     turn(value);
   });
   number.addEventListener("input", () => {
-    if (number.value === "" && (neutral !== null || number.validity.badInput)) return; // the reader is still typing
+    if (number.value === "" && (neutral !== null || number.validity.badInput)) return; // the user is still typing
     turn(number.value === "" ? null : Number(number.value));
   });
   number.addEventListener("beforeinput", (event) => withPoint(event));

@@ -1,4 +1,4 @@
-"""Helpers for static pictures: colours, and drawing that produces the same bytes each time."""
+"""Helpers for static pictures: colours, and drawing that produces the same bytes every time."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ INK, FAINT, PAPER = "#1f2328", "#57606a", "#ffffff"
 
 
 def drawn(draw_on: Callable[[Any], None], format: str, **figure: Any) -> io.BytesIO:
-    """Return what `draw_on` draws on a new matplotlib figure, as PNG or SVG, whatever settings the reader has."""
+    """Return what `draw_on` draws on a new matplotlib figure, as PNG or SVG, whatever the user's settings are."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

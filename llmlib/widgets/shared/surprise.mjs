@@ -53,7 +53,7 @@ export function surprising(colour, text, logProb, attributes = {}) {
   );
 }
 
-/** Make a legend that says what the colours mean. */
+/** Make a legend that shows what the colours mean. */
 export function surpriseLegend(colour) {
   return element(
     "span",

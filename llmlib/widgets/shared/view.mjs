@@ -34,8 +34,8 @@ export function widget(name, build) {
 }
 
 /**
- * Keep the keyboard's focus in the view: if the focused control vanishes, is hidden or is switched off, move the focus
- * to the nearest control. Otherwise the page's body would get the focus, and readers would lose their position.
+ * Keep the keyboard's focus in the view: if the focused control disappears, is hidden or is disabled, move the focus
+ * to the nearest control. Otherwise the page's body would get the focus, and users would lose their position.
  */
 function holdFocus(el) {
   let held = null;
@@ -53,7 +53,7 @@ function holdFocus(el) {
       forget();
       return;
     }
-    const was = held; // did the reader click elsewhere, or did the control vanish?
+    const was = held; // did the user click elsewhere, or did the control vanish?
     setTimeout(() => {
       if (held === was && was?.isConnected && !was.disabled) forget();
     });
@@ -86,7 +86,7 @@ function holdFocus(el) {
 }
 
 /**
- * Make a box for a text that is used when the reader presses Enter or the button; until then, a hint says that the text
+ * Make a box for a text that is used when the user presses Enter or the button; until then, a hint says that the text
  * is not used yet. `use(text)` is called with the new text, and `used()` returns the text in use.
  */
 export function textBox({ label, button: words, rows = 2, use, used }) {
@@ -127,10 +127,10 @@ export function textBox({ label, button: words, rows = 2, use, used }) {
 }
 
 /**
- * Make a field that shows the text in use (`used()`), but never overwrites what the reader has typed.
+ * Make a field that shows the text in use (`used()`), but never overwrites what the user has typed.
  */
 export function following(box, used) {
-  let own = ""; // the text in use; null: the reader has typed a text that is not used yet
+  let own = ""; // the text in use; null: the user has typed a text that is not used yet
   ownText(box, (text) => own !== null || sameText(text, used()));
   box.addEventListener("input", () => {
     own = null;
@@ -149,7 +149,7 @@ export function following(box, used) {
       return before;
     },
   };
-  field.follow(); // at once: when the view is drawn, the reader may already be typing here
+  field.follow(); // at once: when the view is drawn, the user may already be typing here
   return field;
 }
 

@@ -1,4 +1,4 @@
-// Parts that several views use: a text that readers step through token by token, and the likeliest tokens at a
+// Parts that several views use: a text that users step through token by token, and the likeliest tokens at a
 // position.
 
 import { roving, stepTo, tabTo } from "./keys.mjs";
@@ -15,7 +15,7 @@ export function linesOf(texts) {
 }
 
 /**
- * Make a list that readers step through with arrow keys; `boxes` holds a box for each token. `tell(k)` is called with
+ * Make a list that users step through with arrow keys; `boxes` holds a box for each token. `tell(k)` is called with
  * the number of the token under the pointer or with the keyboard's focus, and with null when there is no such token.
  */
 export function walk(texts, boxes, { label, tell, around = "ltr" }) {

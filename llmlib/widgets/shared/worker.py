@@ -1,4 +1,4 @@
-"""Handle a reader's acts in a thread, so that the kernel can receive further acts."""
+"""Handle a user's acts in a thread, so that the kernel can receive further acts."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence

@@ -1,9 +1,10 @@
-// Scores and the effects of a threshold, as numbers and words. This code does not touch the page, so Node can test it.
+// Scores and the effects of a threshold, as numbers and words. This code does not touch the page, so it can be tested
+// in Node.
 
 /** The four groups as they lie around the threshold: left and right of the line, above and below the axis. */
 export const GROUPS = ["lost_right", "kept_right", "lost_wrong", "kept_wrong"];
 
-/** Round to twelve digits, to remove small errors of arithmetic. */
+/** Round to twelve digits, to remove small floating-point errors. */
 export const tidy = (value) => Number(value.toPrecision(12));
 
 /**

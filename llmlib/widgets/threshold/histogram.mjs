@@ -12,7 +12,7 @@ const TALL = 180; // pixels beside, above and below the plot, and the plot's hei
 const COLUMNS = { dots: [100, 67, 50, 40], bars: 40 }; // choices: with more columns, a dot is nearer to its score
 const DOT = { least: 3.4, most: 14 }; // the least and the most pixels between two dots
 
-/** Make the histogram; `ctx` knows the scores and where the reader looks (see view.mjs). */
+/** Make the histogram; `ctx` knows the scores and where the user is looking (see view.mjs). */
 export function histogram(ctx) {
   const picture = svg("svg", { role: "img" });
   const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Threshold" });

@@ -1,4 +1,4 @@
-"""Compute numbers from a score and its right and wrong answers: counts at a threshold, curves, and calibration."""
+"""Compute counts at a threshold, curves and calibration from the scores of right and wrong answers."""
 
 import math
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Scores:
-    """One number for each answer (higher means surer), and whether each answer is right."""
+    """One number for each answer (higher means more certain), and whether each answer is right."""
 
     name: str
     values: Float[np.ndarray, " answer"]
@@ -133,7 +133,7 @@ class Scores:
 
 
 def tidy(value: float | int) -> float:
-    """Round to twelve digits, to remove small errors of arithmetic, as `tidy` in data.mjs does.
+    """Round to twelve digits to remove small floating-point errors, as `tidy` in data.mjs does.
 
     >>> tidy(0.1 + 0.2)
     0.3

@@ -51,7 +51,7 @@ function panel(ctx, title) {
   return { node, draw };
 }
 
-/** Make the three charts; `ctx` knows the scores and where the reader looks (see view.mjs). */
+/** Make the three charts; `ctx` knows the scores and where the user is looking (see view.mjs). */
 export function tradePanels(ctx) {
   const risk = panel(ctx, "Fewer, but better?");
   const roc = panel(ctx, "ROC");

@@ -76,7 +76,7 @@ export default widget("llm-threshold", ({ model, hub, el }) => {
     const names = ctx.scores.map(({ name }, k) => [k, name]);
     ways.hidden = names.length < 2;
     const other = (to) => {
-      // let through as many answers as before, so that readers can compare two scores
+      // let through as many answers as before, so that users can compare two scores
       const { kept } = counts();
       state.score = to;
       ctx.go({ threshold: thresholdAt(ctx.score(), tickFor(ctx.score(), kept)) });
@@ -131,7 +131,7 @@ export default widget("llm-threshold", ({ model, hub, el }) => {
     const fewer = now[state.group] > found.length ? `; below are the ${found.length} nearest to the threshold` : "";
     title.textContent = `${words}: ${count}${fewer}`;
     const key = `${state.score} ${found.join()}`;
-    if (key === listed) return; // keep the reader's selection and scrolling
+    if (key === listed) return; // keep the user's selection and scrolling
     listed = key;
     const all = model.get("texts");
     list.replaceChildren(
@@ -178,7 +178,7 @@ export default widget("llm-threshold", ({ model, hub, el }) => {
     if (drawn) redraw();
   };
   const moved = () => {
-    // the reader has moved in another view of the same widget
+    // the user has moved in another view of the same widget
     const now = model.get("place");
     if (Object.entries(now).every(([name, value]) => state[name] === value)) return;
     Object.assign(state, now);

@@ -1,4 +1,4 @@
-"""The threshold view shows a line to drag through the scores of answers, and what is let through and what is lost."""
+"""The threshold view shows a line to drag through the answers' scores, and which answers are let through or lost."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,11 +19,11 @@ LONGEST_NAME = 40
 class ThresholdView(View):
     """Answers along a score, a threshold to drag, the four groups of answers, and curves over all thresholds.
 
-    Make a view with `threshold_view`. `about` holds `n`, `names` (the words for right and wrong), and `scores`, which
-    has, for each score, its `name`, the `low` and `high` ends and the `step` of its axis, the `area` under its ROC
-    curve (None if all answers are right, or all are wrong), and, if its values are between 0 and 1, the `bins` of its
-    reliability diagram and the calibration `error`. `data` holds the values of one score after the other (little-endian
-    f8), and then a byte for each answer (1 if it is right).
+    Make a view with `threshold_view`. `about` contains `n`, `names` (the words for right and wrong), and `scores`,
+    which has, for each score, its `name`, the `low` and `high` ends and the `step` of its axis, the `area` under its
+    ROC curve (None if all answers are right, or all are wrong), and, if its values are between 0 and 1, the `bins` of
+    its reliability diagram and the calibration `error`. `data` contains the values of one score after the other
+    (little-endian f8), and then a byte for each answer (1 if it is right).
     """
 
     folder = Path(__file__).parent
@@ -37,12 +37,12 @@ class ThresholdView(View):
 
     @property
     def score(self) -> str:
-        """The name of the score that the reader is looking at."""
+        """The name of the score that the user is looking at."""
         return self.looked_at().name
 
     @property
     def threshold(self) -> float:
-        """The threshold to which the reader has dragged the line."""
+        """The threshold to which the user has dragged the line."""
         return float(self.place["threshold"])
 
     @property
@@ -87,16 +87,16 @@ def threshold_view(
     threshold: float | int | None = None,
     bins: int = 10,
 ) -> ThresholdView:
-    """Show which answers a score lets through and which it loses, at a threshold that the reader can drag.
+    """Show which answers a score lets through and which it loses, at a threshold that the user can drag.
 
-    `scores` holds a number for each answer (higher means surer) or, for comparison, several rows of numbers by name.
-    `right` holds a 1 for each answer that should be let through, and a 0 for every other answer; `names` are the words
-    for 1 and 0. `texts` holds one text per answer, and the view lists those near the threshold. Without a `threshold`,
-    half of the answers are let through at first. Scores that are all between 0 and 1 get a reliability diagram with
-    `bins` bins. The reader's choice is in `view.score`, `view.threshold` and `view.let_through`. Sources: Fawcett
-    (2006), "An introduction to ROC analysis"; Geifman and El-Yaniv (2017), "Selective Classification for Deep Neural
-    Networks"; Guo et al. (2017), "On Calibration of Modern Neural Networks". Raises `ValueError` if lengths differ, if
-    there are no answers, if a score is not finite, or if both names are the same.
+    `scores` contains a number for each answer (higher means more certain) or, for comparison, several rows of numbers
+    by name. `right` contains a 1 for each answer that should be let through, and a 0 for every other answer; `names`
+    are the words for 1 and 0. `texts` contains one text per answer, and the view lists those near the threshold.
+    Without a `threshold`, half of the answers are let through at first. Scores that are all between 0 and 1 get a
+    reliability diagram with `bins` bins. The user's choice is in `view.score`, `view.threshold` and `view.let_through`.
+    Sources: Fawcett (2006), "An introduction to ROC analysis"; Geifman and El-Yaniv (2017), "Selective Classification
+    for Deep Neural Networks"; Guo et al. (2017), "On Calibration of Modern Neural Networks". Raises `ValueError` if
+    lengths differ, if there are no answers, if a score is not finite, or if both names are the same.
 
     >>> threshold_view({"confidence": [0.9, 0.8, 0.6, 0.3]}, [1, 1, 0, 1], threshold=0.5)
     <ThresholdView: confidence at least 0.5: 3 of 4 let through: 2 right, 1 wrong. 1 withheld: 1 right, 0 wrong.

@@ -85,7 +85,7 @@ export function describe(bytes, id, position, incomplete, special) {
 }
 
 /**
- * Show the tokens of one tokenizer. Readers step through them with arrow keys, or point at a token to see its details.
+ * Show the tokens of one tokenizer. Users step through them with arrow keys, or point at a token to see its details.
  */
 function row(encoding, text, showIds) {
   const tokens = encoding.tokens.map(fromHex);

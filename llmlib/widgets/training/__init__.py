@@ -1,4 +1,4 @@
-"""The training view shows live curves of runs, buttons to pause the runs, and samples as they improve."""
+"""The training view shows live training curves, buttons to pause the runs, and samples as they improve."""
 
 from llmlib.widgets.training.view import TrainingView
 

@@ -1,5 +1,5 @@
-// What the training view knows about its runs, as numbers and words. This code does not touch the page, so Node can
-// test it.
+// What the training view knows about its runs, as numbers and words. This code does not touch the page, so it can be
+// tested in Node.
 
 import { fixed, whole } from "../shared/runs/curves.mjs";
 

@@ -1,4 +1,4 @@
-"""Record the sizes of values inside a model at some steps; `unpackInside` in sizes.mjs unpacks these sizes."""
+"""Record how large the values inside a model are at some steps; `unpackInside` in sizes.mjs unpacks the records."""
 
 from collections.abc import Sequence
 

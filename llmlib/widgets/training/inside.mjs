@@ -56,7 +56,7 @@ export function insidePanel(ctx) {
     );
   const run = () => looked().find(({ number }) => number === ctx.state.of) ?? looked()[0];
   const xs = () => (ctx.state.across === "seconds" ? run().inside.seconds : run().inside.steps);
-  /** Return the part shown in detail: a part in the middle of the model, until the reader has chosen a part. */
+  /** Return the part shown in detail: a part in the middle of the model, until the user has chosen a part. */
   const group = () => Math.min(ctx.state.group ?? Math.floor(run().inside.groups / 2), run().inside.groups - 1);
   const inWords = ({ group: part, record }) =>
     quantilesInWords(run().about.groups[part], run().inside.steps[record], run().inside.at(kind(), record, part));

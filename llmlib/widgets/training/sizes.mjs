@@ -1,4 +1,5 @@
-// The sizes of values inside a model, as numbers and words. This code does not touch the page, so Node can test it.
+// The sizes of values inside a model, as numbers and words. This code does not touch the page, so it can be tested in
+// Node.
 
 import { whole } from "../shared/runs/curves.mjs";
 

@@ -89,7 +89,7 @@ export function stripMarks(frame, xs, chosen, at, palette) {
 }
 
 /**
- * Draw the quantiles of one group: a pale band for nine values in ten, a strong band for half, and a line for the
+ * Draw the quantiles of one group: a pale band for 90% of the values, a strong band for 50%, and a line for the
  * median.
  */
 export function drawFan(picture, { from, to, wide }, { xs, quantiles, rule }, { palette, colour }) {

@@ -30,7 +30,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
       panels(ctx) {
         Object.assign(ctx, {
           samples: () => model.get("samples"),
-          /** Return the step after which the shown sample was written: the newest, if the reader has not gone back. */
+          /** Return the step after which the shown sample was written: the newest, if the user has not gone back. */
           sampleStep() {
             const steps = stepsOfSamples(ctx.samples(), numbersOfShown(ctx));
             const { sample } = ctx.state;

@@ -17,13 +17,13 @@ MOST_SAMPLES, LONGEST_SAMPLE = 100, 2000  # the most samples of a run; the most 
 
 
 class TrainingView(RunsView):
-    """A view of curves of runs, as plain numbers.
+    """A view of training curves, stored as plain numbers.
 
     Training code calls `add_run` at the start, `log` after each step, and `mark` at the end.
 
-    Besides what every `RunsView` has, `runs` holds `guess` (the loss if all tokens are equally likely, or 0 if unknown)
-    and `groups` (the parts of the model for which `inside` holds statistics); the dashed curve is validation. `samples`
-    lists `[run, step, text]`, oldest first.
+    In addition to the fields of every `RunsView`, `runs` contains `guess` (the loss if all tokens are equally likely,
+    or 0 if unknown) and `groups` (the parts of the model for which `inside` contains statistics); the dashed curve is
+    validation. `samples` lists `[run, step, text]`, oldest first.
 
     >>> view = TrainingView()
     >>> run = view.add_run("small", steps=2)
@@ -76,11 +76,11 @@ class TrainingView(RunsView):
         statistics: Mapping[str, Any] | None = None,
         seconds: float = 0.0,
     ) -> None:
-        """Log a step of a run, which took `seconds` seconds.
+        """Log a step of a run; the step took `seconds` seconds.
 
-        `statistics` describes sizes inside the model: `groups` holds the names of the model's parts, and `updates`
-        (‖Δw‖ / ‖w‖ of each matrix), `gradients` and `activations` hold five quantiles for each group (5%, 25%, 50%, 75%
-        and 95%) in an array group × quantile. All sizes are shown on a logarithmic scale.
+        `statistics` describes sizes inside the model: `groups` contains the names of the model's parts, and `updates`
+        (‖Δw‖ / ‖w‖ of each matrix), `gradients` and `activations` contain five quantiles for each group (5%, 25%, 50%,
+        75% and 95%) in an array group × quantile. All sizes are shown on a logarithmic scale.
         """
         about = self._about[run]
         validation = None if validation_loss is None else [validation_loss]

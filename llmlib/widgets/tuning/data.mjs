@@ -1,4 +1,4 @@
-// Two models' predictions for each token, as numbers. This code does not touch the page, so Node can test it.
+// Two models' predictions for each token, as numbers. This code does not touch the page, so it can be tested in Node.
 
 const SCALES = [0.5, 1, 2, 4, 8]; // nats at the ends of the colours, as in moves.py
 
@@ -21,7 +21,7 @@ export function likeliestAt({ top, topLogProbs }, shown, k) {
   return Array.from({ length: shown }, (_, j) => ({ id: top[k * shown + j], p: Math.exp(topLogProbs[k * shown + j]) }));
 }
 
-/** Choose the nats at the ends of the colours, so that nine in ten tokens are within this range. */
+/** Choose the nats at the ends of the colour scale, so that 90% of the tokens are within this range. */
 export function scaleOf(moves) {
   const sizes = Array.from(moves)
     .filter((move) => !Number.isNaN(move))

@@ -49,7 +49,7 @@ def look(expected: Expected, first: int, logits: Float[np.ndarray, "row vocab"],
 
 
 def scale_of(moves: Float[np.ndarray, " seq"]) -> float:
-    """Choose the nats at the ends of the colours, so that nine in ten tokens are within this range.
+    """Choose the nats at the ends of the colour scale, so that 90% of the tokens are within this range.
 
     >>> scale_of(np.array([np.nan, 0.1, -0.2, 1.5])), scale_of(np.array([]))
     (2.0, 0.5)

@@ -36,7 +36,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
   let scale = 1;
   let drawn = false;
   let here = null; // the token that the details describe
-  const unfolded = new Set(); // numbers of the long messages that the reader has unfolded
+  const unfolded = new Set(); // numbers of the long messages that the user has unfolded
 
   const word = (id) => model.get("words")[id] ?? "";
   const trained = (k) => model.get("mask").byteLength > 0 && model.get("mask").getUint8(k) === 1;
@@ -143,7 +143,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     const most = movedMost(moves.moves);
     const more = most === null ? "" : " This token moved most:";
     const hint = k === null ? element("p", { class: "llm-note" }, ask, more) : "";
-    k ??= most; // so that there is something to read before the reader points at a token
+    k ??= most; // so that there is something to read before the user points at a token
     if (k === null) {
       detail.replaceChildren(hint);
       return;

@@ -1,4 +1,4 @@
-"""The tuning view shows how much likelier the tuned model finds each token of a conversation than the base does."""
+"""The tuning view shows how much likelier each token of a conversation is for the tuned model than for the base."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +17,11 @@ Span = tuple[str, int, int]  # the role, the first token, and the token after th
 
 
 class TuningView(View):
-    """Tokens coloured by how much their log-probabilities moved. To make a view from arrays, use `tuning_view`.
+    """Tokens coloured by how much their log-probabilities changed. To make a view from arrays, use `tuning_view`.
 
-    `tokens` holds the texts of the conversation's tokens, `spans` holds its messages (`role`, `from` and `to`, which
-    are positions of tokens), `values` holds the bytes of the predictions (`Expected`) of the base model and then of the
-    tuned model, and `words` holds the texts of all ids in these predictions.
+    `tokens` contains the texts of the conversation's tokens, `spans` contains its messages (`role`, `from` and `to`,
+    which are positions of tokens), `values` contains the bytes of the predictions (`Expected`) of the base model and
+    then of the tuned model, and `words` contains the texts of all ids in these predictions.
     """
 
     folder = Path(__file__).parent

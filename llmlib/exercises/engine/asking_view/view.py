@@ -1,4 +1,4 @@
-"""Show questions in a live view, with the same choices as in the HTML; it remembers which choices were opened."""
+"""Show questions in a live view, with the same choices as in the HTML; the view remembers which ones were opened."""
 
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ from llmlib.widgets.shared.base import View
 
 
 class QuestionsView(View):
-    """A view of questions whose choices change colour when the reader opens them.
+    """A view of questions whose choices change colour when the learner opens them.
 
     Each of `questions` has a `text`, a `lead`, and `choices` with `text`, `right` and `because`; `opened` lists
-    [question, choice] in the order in which the reader opened them. `choose(question, choice)` is called with the
+    [question, choice] in the order in which the learner opened them. `choose(question, choice)` is called with the
     first choice for each question. `words` and `html` are the static form of the questions.
     """
 

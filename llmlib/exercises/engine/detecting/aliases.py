@@ -25,9 +25,9 @@ class Alias:
 
 
 def no_copy(e: Examination) -> Reason | None:
-    """Find a line such as `text = ids`, where `text` changes later; report it only if a copy makes everything right.
+    """Find a line such as `text = ids`, where `text` changes later; report it only if making a copy fixes everything.
 
-    Also find a line such as `new = all = []`; report it only if two separate lists make everything right.
+    Also find a line such as `new = all = []`; report it only if using two separate lists fixes everything.
     """
     if not e.wrong or (source := source_of(e.attempt)) is None:
         return None
@@ -41,7 +41,7 @@ def no_copy(e: Examination) -> Reason | None:
         if not changed and not _changes(source.tree, alias.name):
             continue
         if _right_with_a_copy(source, alias, e.trials):
-            look = f"What does `{alias.of}` hold after `{alias.name}` changes?"
+            look = f"What does `{alias.of}` contain after `{alias.name}` changes?"
             return Reason(finding=Finding("no copy", _says(alias, source), look))
     return None
 
@@ -58,7 +58,7 @@ def changed_input(e: Examination) -> Reason | None:
         "comes from the original. The code that called your function now has a changed input, too. Work on a copy."
     )
     return Reason(
-        finding=Finding("changes its input", says, f"What does {name} hold when you use it for the last time?")
+        finding=Finding("changes its input", says, f"What does {name} contain when you use it for the last time?")
     )
 
 
@@ -72,7 +72,7 @@ def _says(alias: Alias, source: Source) -> str:
 
 
 def _changes(tree: ast.AST, name: str) -> bool:
-    """Check whether the code has `name += …` anywhere, or appends to `name`."""
+    """Check whether the code contains `name += …` anywhere, or appends to `name`."""
     sums = (node.target for node in ast.walk(tree) if isinstance(node, ast.AugAssign))
     return _grows(tree, name) or any(ast.unparse(target) == name for target in sums)
 

@@ -22,9 +22,9 @@ from llmlib.exercises.engine.trials import Trial
 class Change:
     """A transformation, and what to say if it explains the whole difference.
 
-    `done` is what to say if the attempt applied it to the result, and `lacking` if applying it would make the result
-    right. `argument` is for an attempt that applied it to an argument; this field holds a short name, and words that
-    follow the argument's name.
+    `done` is what to say if the attempt applied it to the result, and `lacking` is what to say if applying it would
+    make the result correct. `argument` is for an attempt that applied it to an argument. This field contains a short
+    name, and the words that follow the argument's name.
     """
 
     do: Callable[[Any], Any]
@@ -89,7 +89,7 @@ WHOLE_NUMBERS = (
 
 
 def _scaled(words: str, factor: Callable[[Tensor], float]) -> Change:
-    """Make a change that scales an argument. For a scaled result, `multiples` tries all numbers that have a name."""
+    """Make a change that scales an argument. For a scaled result, `multiples` tries every number that has a name."""
     return Change(lambda x: x * factor(x), argument=(words, f"is {words}"))
 
 
@@ -155,7 +155,7 @@ FLOATS = (
 
 
 def along(axis: int, name: str, floating: bool) -> Iterator[Change]:
-    """Yield the transformations along one axis, called `name` ("the axis key", "its axis 0 (counted from 0)")."""
+    """Yield the transformations along one axis; `name` may be "the axis key" or "its axis 0 (counted from 0)"."""
     where, at = f"along {name}", f"along axis {axis}"
     yield Change(
         lambda x: x.flip(axis),

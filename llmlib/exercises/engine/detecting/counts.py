@@ -1,4 +1,4 @@
-"""Explain a whole number that is too large, or too small, by an extra or a missing part of the formula."""
+"""Explain a whole number that is too large or too small by finding a part of the formula that is extra or missing."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Find an attempt that searches among the points of a grid, although the task asks for the exact number."""
+"""Recognise an attempt that searches the points of a grid, although the task asks for the exact number."""
 
 import ast
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ BEYOND = "With a wider or narrower grid, you get a different result: the exact n
 
 
 def coarse(e: Examination) -> Reason | None:
-    """Find a grid where more points, or different ends, would change a wrong result."""
+    """Find a grid where more points, or different endpoints, would change a wrong result."""
     source = source_of(e.attempt) if isinstance(e.example, float) else None
     wrong = [t for t in e.wrong if isinstance(t.got, float)][:FEW]
     for call in _grids(source.tree) if source else ():
@@ -33,7 +33,7 @@ def coarse(e: Examination) -> Reason | None:
 
 
 def _grids(tree: ast.AST) -> Iterator[ast.Call]:
-    """Yield calls that make a grid with a constant number of points, or a constant step."""
+    """Yield calls that create a grid with a constant number of points, or a constant step."""
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     for call in calls:
         counted = called(call) in (*COUNTED, "arange") and len(call.args) == 3

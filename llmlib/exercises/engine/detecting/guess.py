@@ -39,9 +39,10 @@ def first(guesses: Iterable[Guess], e: Examination, strength: Strength = "sure")
 
 
 def holds(guess: Guess, e: Examination) -> bool:
-    """Return whether the guess explains each wrong case and agrees with each right one.
+    """Return whether the guess explains each wrong case and agrees with each correct one.
 
-    Cases in which the attempt raised or returned NaN cannot support the guess, but a few of them do not rule it out.
+    Cases in which the attempt raised an error or returned NaN cannot support the guess, but a few of them do not rule
+    it out.
     """
     support = cases = open_cases = 0
     for trial in sorted(e.trials, key=lambda t: (not t.wrong, t.unclear)):
@@ -64,7 +65,7 @@ def _can_support(trial: Trial) -> bool:
 
 
 def holds_everywhere(guess: Guess, e: Examination) -> bool:
-    """Return whether the guess explains every wrong case without exception and contradicts no right case."""
+    """Return whether the guess explains every wrong case without exception and contradicts no correct case."""
     for trial in sorted(e.trials, key=lambda t: not t.wrong):
         agrees = None if trial.outcome.error else fits(guess, trial)
         if agrees is False or (agrees is None and trial.wrong):

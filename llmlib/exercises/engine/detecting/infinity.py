@@ -12,7 +12,7 @@ from llmlib.exercises.engine.trials import Trial
 
 FINITE = Finding(
     "finite where −∞ is expected",
-    "Where −∞ is expected, you have a finite number. However low this number is, logits can be lower: beside logits "
+    "Where −∞ is expected, you have a finite number. However low this number is, logits can be lower: next to logits "
     "of −2e9 and −3e9, a logit of −1e9 would be the largest.",
     "`-torch.inf`, or `float('-inf')`, is below every number.",
 )
@@ -50,14 +50,14 @@ def _comparable(trial: Trial) -> bool:
 
 
 def _is_product(trial: Trial) -> bool:
-    """Check whether every number that should be finite is NaN, and everything else is right."""
+    """Check whether every number that should be finite is NaN, and everything else is correct."""
     finite = trial.expected.isfinite()
     others = trial.got[~finite].detach().to(trial.expected.dtype)
     return bool(trial.got[finite].isnan().all()) and bool((others == trial.expected[~finite]).all())
 
 
 def is_filled(trial: Trial, base: Tensor) -> bool:
-    """Check whether the same negative number replaces every −∞ of the base, and everything else is equal."""
+    """Check whether the same negative number replaces every −∞ in the base, and everything else is equal."""
     lowest = base == -torch.inf
     filling, kept = trial.got.detach()[lowest], base[~lowest]
     if not filling.numel():

@@ -1,4 +1,4 @@
-"""Change arguments and run the attempt again to find those that make no difference, and also find returned inputs."""
+"""Change arguments and rerun the attempt to find those that make no difference; also find returned inputs."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -57,7 +57,7 @@ def _same(a: Outcome, b: Outcome) -> bool:
 
 
 def _others(value: Any) -> Iterator[Any]:
-    """Yield other values of the same type, made from this value."""
+    """Yield other values of the same type, derived from this value."""
     if isinstance(value, Tensor):
         if value.dtype == torch.bool:
             yield torch.ones_like(value)
@@ -129,8 +129,8 @@ def _is_argument(i: int, trial: Trial, _base: Any) -> bool:
 
 
 def wrapped() -> Guess:
-    """Guess that the right result is in a list or tuple, along with something else."""
-    says = "The expected result is there, but you return it together with something else, or in a list."
+    """Guess that the correct result is in a list or tuple, along with something else."""
+    says = "You do return the expected result, but inside a list, or along with something else."
     return Guess(
         Finding("together with something else", says, "What exactly should your function return?"), _is_among_others
     )

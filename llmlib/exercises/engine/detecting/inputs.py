@@ -1,4 +1,4 @@
-"""Make guesses by running the reference on arguments that are swapped, shifted, one larger or left out."""
+"""Make guesses by running the reference on arguments that are swapped, shifted, increased by one or left out."""
 
 import inspect
 import itertools
@@ -81,7 +81,7 @@ def _with_changed(reference: Callable[..., Any], change: Callable[[Args], Any], 
 
 
 def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
-    """Guess that the result holds an argument's numbers, but that axes were joined or split in the wrong order."""
+    """Guess that the result contains an argument's numbers, but that axes were joined or split in the wrong order."""
     for i, (name, axes) in enumerate(argument_axes(exercise, example)):
         right = _order_of(example, i, example.expected) if axes else None
         if right is None:
@@ -92,7 +92,7 @@ def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
 
             mine, wanted = (", ".join(axes[axis] for axis in way) for way in (order, right))
             says = (
-                f"Your result holds the numbers of `{name}` in the wrong order: yours run through the axes {mine} "
+                f"Your result contains the numbers of `{name}` in the wrong order: yours run through the axes {mine} "
                 f"(the last one changes fastest), but "
                 f"the expected ones run through {wanted}."
             )

@@ -53,7 +53,7 @@ def sizes(exercise: Exercise, trial: Trial) -> dict[str, int]:
 
 
 def argument_axes(exercise: Exercise, trial: Trial) -> Iterator[tuple[str, list[str]]]:
-    """Yield each argument's name and the names of its axes, which only tensors have."""
+    """Yield each argument's name, along with the names of its axes if it is a tensor."""
     parameters = list(inspect.signature(inspect.unwrap(exercise.reference)).parameters.values())
     for name, parameter, arg in zip(exercise.argument_names, parameters, trial.case.args):
         axes = str(getattr(parameter.annotation, "dim_str", "")).replace("#", "").split()
@@ -64,7 +64,7 @@ def argument_axes(exercise: Exercise, trial: Trial) -> Iterator[tuple[str, list[
 
 
 def factors(sizes: dict[str, int]) -> Iterator[tuple[str, float]]:
-    """Yield factors by which a result could be too large, the likely ones first."""
+    """Yield factors by which a result could be too large, with the most likely ones first."""
     for name, n in sizes.items():
         if n > 0:
             yield from (

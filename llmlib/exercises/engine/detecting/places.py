@@ -1,4 +1,4 @@
-"""Find where, and in which cases, a result is wrong, which is not yet a reason but a step towards one."""
+"""Find where, and in which cases, a result is wrong, which is a step towards the reason but not yet the reason."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -61,7 +61,7 @@ def _all_but(wrong: Tensor, axis: int, at: int) -> bool:
 
 
 def _right_in_part(e: Examination, axis: str, most: int) -> bool:
-    """Return whether each wrong case becomes right if its arguments keep only `most` entries along an axis."""
+    """Return whether each wrong case becomes correct if its arguments keep only `most` entries along an axis."""
     for trial in [t for t in e.trials if t.wrong][:PARTS]:
         args = list(trial.case.args)
         for i, (_, axes) in enumerate(argument_axes(e.exercise, trial)):
@@ -76,7 +76,7 @@ def _right_in_part(e: Examination, axis: str, most: int) -> bool:
 
 
 def when(e: Examination) -> Finding | None:
-    """Find what sets all wrong cases apart from the right ones. Report it only if nothing else fits equally well."""
+    """Find what sets all wrong cases apart from the others. Report it only if nothing else fits equally well."""
     measured = [(sizes(e.exercise, t), t.wrong) for t in e.trials]
     if all(wrong for _, wrong in measured) or sum(wrong for _, wrong in measured) < 2:
         return None
@@ -85,13 +85,13 @@ def when(e: Examination) -> Finding | None:
     for name, limit in itertools.product(names, (1, 2)):
         if all((s[name] > limit) == wrong for s, wrong in measured) and _right_in_part(e, name, limit):
             right = " or ".join(map(str, range(1, limit + 1)))
-            says = f"Your result is right where {name} is {right}, and wrong where {name} is larger."
+            says = f"Your result is correct where {name} is {right}, and wrong where {name} is larger."
             found.append(
                 Finding(f"wrong where {name} is more than {limit}", says, f"What is different when {name} is larger?")
             )
     for one, other in itertools.combinations(names, 2):
         if all((s[one] != s[other]) == wrong for s, wrong in measured):
-            says = f"Your result is right if {one} and {other} have the same size, and wrong if they do not."
+            says = f"Your result is correct if {one} and {other} have the same size, and wrong if they do not."
             look = "Which of the two sizes does each line of your code need?"
             found.append(Finding(f"wrong where {one} and {other} differ", says, look))
     return found[0] if len(found) == 1 else None

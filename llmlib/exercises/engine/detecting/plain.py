@@ -104,13 +104,13 @@ LIST = (
         Finding("first parts only", "Your list has only the first part of each item."),
         Finding(
             "items with something else",
-            "Each of your items holds the expected item together with something else.",
+            "Each of your items contains the expected item, along with something else.",
             "What exactly should be in the list?",
         ),
     ),
     Change(
         lambda x: [p for i in x for p in i],
-        Finding("flattened", "Your list holds the parts of the items one after the other, without grouping them."),
+        Finding("flattened", "Your list contains the parts of the items one after the other, without grouping them."),
     ),
     Change(len, Finding("their number", "You return the number of items.")),
     Change(lambda x: type(x)(i + 1 for i in x), argument=("one larger in each item", "has 1 added to each item")),
@@ -187,7 +187,7 @@ TEXT = (
         str.encode,
         Finding(
             "bytes returned",
-            "Your result holds the right bytes, but is not yet a string.",
+            "Your result contains the right bytes, but is not yet a string.",
             "`.decode` turns bytes into text.",
         ),
     ),
@@ -243,7 +243,7 @@ CHANGES: dict[type, tuple[Change, ...]] = {bool: BOOL, int: INT, list: LIST, tup
 def _shown(
     name: str, says: str, fits: Callable[[Any, Any], bool], look: str = "", strength: Strength = "sure"
 ) -> Guess:
-    """Make a guess at how wrong results look compared with the expected ones. The guess ignores right results."""
+    """Make a guess about how wrong results look compared with the expected ones. The guess ignores correct results."""
     return Guess(Finding(name, says, look, strength), partial(_if_wrong, fits))
 
 
@@ -359,7 +359,7 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
 
 
 def _of_number(name: str, says: str, do: Callable[[Any], Any]) -> Guess:
-    """Make a guess that ignores cases without a change, and right results of 0 or 1, which are often special cases."""
+    """Make a guess that ignores cases without a change and correct results of 0 or 1, which are often special cases."""
 
     def fits(trial: Trial, base: float) -> bool:
         if equal(base, do(base)) or (not trial.wrong and base in (0, 1)):

@@ -78,7 +78,7 @@ def _rejoined(order: tuple[int, ...], names: Sequence[str]) -> Guess:
 
 
 def _distinct(x: Tensor) -> Tensor:
-    """Return the tensor; raise an error if all its values are equal, because then their order does not show."""
+    """Return the tensor; raise an error if all its values are equal, because then their order is not visible."""
     if x.numel() > 1 and bool((x == x.flatten()[0]).all()):
         raise ValueError("all values are equal")
     return x
@@ -89,7 +89,7 @@ def _moved_apart_from_the_end(axis: int, name: str, step: int) -> Guess:
 
 
 def _moved(base: Tensor, got: Tensor, step: int, axis: int) -> bool:
-    """Return whether the values agree after a move by one position; the value at the end does not matter."""
+    """Return whether the values agree after being shifted by one position; the value at the end does not matter."""
     n = base.shape[axis] - 1
     if n < 2 or base.shape != got.shape or agree(base, got):
         raise ValueError("the axis is too short, or nothing has moved")

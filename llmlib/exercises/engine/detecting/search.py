@@ -34,7 +34,7 @@ def one_step(e: Examination) -> Reason | None:
 
 
 def _varied(e: Examination) -> Examination:
-    """Return the trials with values, or none if the results never vary: constant results can look like anything."""
+    """Return the trials with values, or none if the results never vary, as constant results can look like anything."""
     return e.of(()) if influence.always_the_same(e.with_values) else e.with_values
 
 
@@ -129,7 +129,7 @@ def _is_shaped_right(trial: Trial, beyond: Trial) -> bool:
 
 
 def _undone(guess: Guess, beyond: Examination, e: Examination) -> bool:
-    """Return whether the guess undoes the idea, so that the two together would also explain right results.
+    """Return whether the guess undoes the idea, so that the two together would also explain correct results.
 
     Nobody returns probabilities and forgets the softmax at the same time.
     """
@@ -200,7 +200,7 @@ def _multiples(e: Examination) -> Iterator[Guess]:
                     Finding(
                         f"multiplied by {factor}",
                         says,
-                        "Should one of your lines remove this factor, or does one apply it once too often?",
+                        "Should one of your lines remove this factor, or does one of them apply it once too often?",
                     ),
                     _is_multiple,
                 )
@@ -250,7 +250,7 @@ def _is_multiple_of_several(trial: Trial, base: Any) -> bool:
 
 
 def _item(e: Examination, strength: Strength) -> Finding | None:
-    """If the result holds several tensors, explain the first wrong one on its own."""
+    """If the result contains several tensors, explain the first wrong one on its own."""
     example = e.example
     if not isinstance(example, tuple) or not any(isinstance(item, Tensor) for item in example):
         return None

@@ -1,4 +1,4 @@
-"""Find a list that gets shorter inside a loop that counts up to the list's old length."""
+"""Find a list that gets shorter inside a loop that counts up to the list's original length."""
 
 import ast
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""Find the one change that makes a learner's code right: the surest reason of all, because we have tried the change.
+"""Find the one change that fixes a learner's code. It is the surest reason of all because we have tried it.
 
 `source` finds the code and makes functions from changed trees; `statements`, `expressions`, `constants`, `calls`,
-`repeated`, `moved` and `missing` propose changes and say what each would mean; `search` tries them one by one.
-The learner is told where the mistake is and what is wrong there, but never the change.
+`repeated`, `moved` and `missing` propose changes and say what each would mean; `search` tries them one by one. The
+learner is told where the mistake is and what is wrong there, but is never told the change.
 """

@@ -1,7 +1,8 @@
-"""Check that the cases settle a change, because numbers, operators and comparisons can be adjusted until all cases fit.
+"""Check that the cases settle a change, because numbers, operators and comparisons can be tuned until all cases pass.
 
 If a loop runs twice but should run until nothing is left to do, any number that is large enough for the cases is
-"right". So we also try further changes in the same direction. If they are right, too, we do not name the number.
+"right". So we also try further changes in the same direction. If those changes also make all cases pass, we do not name
+the number.
 """
 
 import ast
@@ -13,7 +14,7 @@ from llmlib.exercises.engine.repairing.edit import Edit, Rival, Slot, shown
 
 
 def rivals(slot: Slot, node: ast.expr, other: ast.expr, edit: Edit) -> tuple[Rival, ...]:
-    """List rivals: if one of them is also right, the cases do not settle the change from `node` to `other`."""
+    """List rival changes: if one of them is also right, the cases do not settle the change from `node` to `other`."""
     if edit.name in ("off by one", "another number"):
         return tuple(_further_numbers(slot, node, other, edit))
     if edit.name == "borders of a range":

@@ -30,7 +30,7 @@ class Rival:
 
 @dataclass(frozen=True)
 class Repair:
-    """The change that would make the attempt right, and the line as it is now."""
+    """The change that would fix the attempt, and the line as it is now."""
 
     edit: Edit
     code: str

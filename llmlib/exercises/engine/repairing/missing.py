@@ -51,7 +51,7 @@ def _held(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _of_name(slot: Slot, node: ast.Name, encoded: set[str]) -> str:
-    """Say which variable is wrong, with some code around it; the variables in `encoded` hold strings."""
+    """Say which variable is wrong, showing some of the code around it; the variables in `encoded` contain strings."""
     if isinstance(slot.parent, ast.Call) and called(slot.parent) == "len" and node.id in encoded:
         return f"`len({node.id})` counts characters, but a single character can be up to four bytes."
     says = f"`{node.id}` is the wrong variable here."
@@ -105,7 +105,7 @@ STEPS = (
         "you do not subtract the maximum of each row of `{0}`",
         "({0}) - ({0}).amax(-1, keepdim=True) / (({0}).dim() > 0)",
     ),
-    ("NaN not caught", "`{0}` holds NaN where 0 is divided by 0, or multiplied by ∞", "({0}).nan_to_num(0.0)"),
+    ("NaN not caught", "`{0}` contains NaN where 0 is divided by 0, or multiplied by ∞", "({0}).nan_to_num(0.0)"),
     ("zero not caught", "`{0}` can be 0 here, and you divide by it", "({0}).clamp(min=1e-12)"),
     ("direction", "`{0}` runs in the wrong direction", "({0})[::-1]"),
     ("direction", "`{0}` runs in the wrong direction", "({0}).flip(-1)"),
@@ -141,7 +141,7 @@ SEQUENCES = ("tuple({0})", "list({0})")
 
 
 def _asks_for_a_type(slot: Slot) -> bool:
-    """Return whether it can matter that a value is a tuple or a list: the code has to compare, return or hash it.
+    """Return whether the code compares, returns or hashes a value, so that its type (tuple or list) can matter.
 
     Elsewhere, the change helps for another reason: a tuple with two names does not grow under both names.
     """
@@ -154,7 +154,7 @@ def _asks_for_a_type(slot: Slot) -> bool:
 
 
 def _counts(slot: Slot, parameters: set[str]) -> bool:
-    """Return whether a missing 1 can be a slip; beside a factor or an untouched argument, a 1 may just be algebra."""
+    """Return whether a missing 1 can be a slip; next to a factor or an untouched argument, a 1 may just be algebra."""
     parent, node = slot.parent, slot.get()
     if isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Mult, ast.Div, ast.Pow, ast.MatMult)):
         return False

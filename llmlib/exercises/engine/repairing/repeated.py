@@ -22,7 +22,7 @@ def edits(tree: ast.AST) -> Iterator[Edit]:
 
 
 def _made(key: Hashable, found: list[Slot]) -> Iterator[Edit]:
-    """Make a change in all spots, the innermost first, so that no change touches what another one has replaced."""
+    """Make a change in all spots, starting with the innermost, so that no change touches what another has replaced."""
     kept: list[tuple[Slot, ast.expr]] = []
     first: Alternative | None = None
     lines: list[int] = []

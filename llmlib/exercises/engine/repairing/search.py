@@ -1,4 +1,4 @@
-"""Try one change after another, within limits, until the attempt is right."""
+"""Try one change after another, within limits, until the attempt is correct."""
 
 import ast
 import contextlib
@@ -31,7 +31,7 @@ FEW = 6  # the number of cases for which we check the properties
 
 
 def repair(e: Examination) -> Repair | None:
-    """Find the first single change that makes all cases right and breaks no property, or return None."""
+    """Find the first single change that makes all cases pass and breaks no property, or return None."""
     source = source_of(e.attempt)
     if source is None:
         return None
@@ -92,7 +92,7 @@ def _keeps_properties(e: Examination, function: Callable[..., Any], trials: Sequ
 
 
 def _beside_the_task(edit: Edit, task: str) -> Edit:
-    """Say less if the task itself mentions what the change would replace, because the cause may be right beside it."""
+    """Say less if the task itself mentions what the change would replace, because the cause may be right next to it."""
     if not edit.of or not re.search(rf"(?<![\w.]){re.escape(edit.of)}(?![\w.]*\w)", task):
         return edit
     says = f"`{edit.of}` is not right here, though the task mentions it. Does it belong here? What should it apply to?"
@@ -122,7 +122,7 @@ def _all_right(function: Callable[..., Any], trials: Sequence[Trial], patience: 
 def _bounded_memory() -> Iterator[None]:
     """Limit the memory on Linux.
 
-    A change that asks for a huge list then raises `MemoryError`, whereas no timer would stop it.
+    A change that creates a huge list then raises `MemoryError`, whereas no timer would stop it.
     """
     if sys.platform != "linux":
         yield
@@ -162,7 +162,7 @@ class _Bench:
 
 
 def _call(function: Callable[..., Any], bench: _Bench, patience: float) -> tuple[Outcome, bool]:
-    """Call the function quickly, without the checks of `run`, and also return whether the call ended in time."""
+    """Call the function quickly, without the checks of `run`, and also return whether the call finished in time."""
     args = bench.fresh()
     try:
         return Outcome(within(patience, function, *args)), True

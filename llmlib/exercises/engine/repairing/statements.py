@@ -35,7 +35,7 @@ def _with(body: Body, i: int, *others: ast.stmt) -> Body:
 
 
 def _thrown_away(body: Body, _tree: ast.AST) -> Changed:
-    """Find a line that holds only `x.f()`, where x.f() returns a new value."""
+    """Find a line that consists only of `x.f()`, where x.f() returns a new value."""
     for i, line in enumerate(body):
         if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Call)):
             continue
@@ -150,10 +150,10 @@ def _too_many(body: Body, _tree: ast.AST) -> Changed:
             continue
         rest = _with(body, i) or [ast.Pass()]
         if not hasattr(line, "body") or _only_leaves(line):
-            says = f"Without `{shown(line)}`, everything would be right."
+            says = f"Without `{shown(line)}`, everything would be correct."
             yield Edit("a line too many", line.lineno, says), rest
         elif isinstance(line, ast.If) and not line.orelse:
-            says = f"Without the block that begins with `if {shown(line.test)}`, everything would be right."
+            says = f"Without the block that begins with `if {shown(line.test)}`, everything would be correct."
             yield Edit("a block too many", line.lineno, says), rest
         if isinstance(line, ast.If):
             says = f"You do not need the condition `{shown(line.test)}`, or it leaves out too much."

@@ -114,5 +114,5 @@ FAULTS_OF_MERGE: dict[Merging | None, dict[str, Any]] = {
 
 
 def merge_with(merging: Merging | None, ids: Sequence[int], pair: Pair, new_id: int) -> list[int]:
-    """Merge with one fault, as a reader's own faulty `merge` would."""
+    """Merge with one fault, as a learner's own faulty `merge` would."""
     return faulty_merge(ids, pair, new_id, **FAULTS_OF_MERGE[merging])

@@ -51,7 +51,7 @@ LINES = r"[^\n]*\n?"
 
 
 def a_tokenizer(seed, special, pattern=WORDS, n_merges=12, shift=40):
-    """Make a tokenizer that numbers the tokens in a different order than we do, as another model's tokenizer does."""
+    """Make a tokenizer that numbers the tokens in a different order from ours, as another model's tokenizer does."""
     merges = simple_bpe.train("the hat on the cat, the cat in the hat: banana, über, naïve 🙂", n_merges)
     numbers = list(range(shift, shift + 256 + len(merges)))
     random.Random(seed).shuffle(numbers)

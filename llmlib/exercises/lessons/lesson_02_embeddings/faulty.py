@@ -362,7 +362,7 @@ def faulty_move(
 
 
 def _at(positions: Tensor, d_model: int) -> Tensor:
-    """Return the sinusoidal vectors of the positions, in the dtype of the positions."""
+    """Return the sinusoidal vectors for the positions, in the same dtype as the positions."""
     pair = torch.arange(d_model // 2, dtype=positions.dtype)
     angles = positions[..., None] * 10_000.0 ** (-2 * pair / d_model)
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)

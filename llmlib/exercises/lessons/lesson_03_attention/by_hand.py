@@ -30,7 +30,7 @@ def previous_occurrence(attend, vocab_size, n_positions):
 
 @dataclass(frozen=True)
 class Head:
-    """A causal head on one text; each vector holds the token and its position, both one-hot."""
+    """A causal head on one text; each vector contains the token and its position, both one-hot."""
 
     ids: tuple[int, ...]
     vocab_size: int
@@ -81,7 +81,7 @@ def cases_previous_occurrence(seed):
 
 NOT_A_NUMBER = (
     "`{0}` contains {1}. Most numbers of a vector are 0, and 0 · {1} is NaN (not a number), so the scores become NaN. "
-    "A large finite number works as well, because 0 times a finite number is 0."
+    "A large finite number works just as well, because 0 times a finite number is 0."
 )
 NOT_ENOUGH = (
     "The second score is lower, but not low enough: how much larger must the right score be to get 0.9 of the "
@@ -115,7 +115,7 @@ def where_it_looks(call, case):
 
 
 def first_astray(ids, scores):
-    """Find the first query that looks at a wrong position; return it, the right position and the strongest rival."""
+    """Find the first query that looks at a wrong position; return it, the correct position and the strongest rival."""
     for query, token in enumerate(ids):
         row = scores[query, : query + 1]
         if token not in ids[:query]:
@@ -149,7 +149,7 @@ def about_its_own(w_q, w_k, vocab_size, query):
     if own > 0:
         return (
             f"Your columns for positions add {number(own)} at the query's own position, but they should subtract "
-            "something. A minus in both matrices makes a plus."
+            "something. Minus signs in both matrices make a plus."
         )
     return (
         f"Your columns for positions subtract {number(-own)} at the query's own position. That is the right idea, but "

@@ -114,7 +114,7 @@ def later_keys_unseen(call, case):
     after = call(q, k + 5 * hidden[:, None], v + 5 * hidden[:, None], mask)[:, :, 0]
     if equal(before, after):
         return None
-    return "Your result for the first query changes when keys and values change that the mask hides from this query."
+    return "Your result for the first query depends on keys and values that the mask hides from this query."
 
 
 SCALED_DOT_PRODUCT = Exercise(
@@ -311,7 +311,7 @@ def blocks_do_not_matter(call, case):
 
 
 class Handed(list):
-    """A list that makes its blocks on demand; `most` is the largest number of blocks alive at the same time."""
+    """A list that creates its blocks on demand; `most` is the largest number of blocks alive at the same time."""
 
     def __init__(self, blocks):
         super().__init__(blocks)
@@ -345,8 +345,9 @@ def blocks_are_let_go(call, case):
     ):  # the current block, the previous block, whose names are being reused, and a block read for shapes
         return None
     return (
-        f"Your function holds {blocks.most} of {len(blocks)} blocks at the same time. With a context of 100,000 tokens "
-        "all the blocks together would not fit into memory. Look at one block, add it to the sums, and release it."
+        f"Your function keeps {blocks.most} of {len(blocks)} blocks in memory at the same time. With a context of "
+        "100,000 tokens, memory would be too small for all the blocks. Look at one block, add it to the sums, and "
+        "release it."
     )
 
 

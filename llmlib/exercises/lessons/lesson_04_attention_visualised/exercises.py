@@ -37,7 +37,9 @@ def random_pattern(seed, *heads_query_key):
 def a_share(call, case):
     lowest, highest = call(*case.args).aminmax()
     if lowest < -1e-4 or highest > 1 + 1e-4:
-        return f"A share must be between 0 and 1, but your scores go from {lowest.item():.4g} to {highest.item():.4g}."
+        return (
+            f"A share must be between 0 and 1, but your scores range from {lowest.item():.4g} to {highest.item():.4g}."
+        )
     return None
 
 
@@ -126,7 +128,7 @@ def cases_induction(seed):
         ),
         Case((random_pattern(seed, 2, 4, 4), torch.tensor([7, 7, 7, 8])), "one token three times in a row"),
         Case((random_pattern(seed, 3, 8, 8), half.repeat(2)), "random tokens, then the same tokens once more"),
-        Case((random_pattern(seed + 1, 2, 9, 9), few), "a few distinct tokens that come often"),
+        Case((random_pattern(seed + 1, 2, 9, 9), few), "a few distinct tokens that occur often"),
         Case((random_pattern(seed + 2, 2, 12, 12), half.repeat(3)), "the same tokens three times over"),
         Case((random_pattern(seed + 3, 2, 3, 8), half.repeat(2)), "three queries, with five more tokens in the cache"),
     ]

@@ -1,4 +1,4 @@
-"""Exercises for lesson 05 on the parts of a Transformer, its size and its early logits (`loading` has more)."""
+"""Exercises for lesson 05 on the parts of a Transformer, its size and its early logits (for more, see `loading`)."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -80,7 +80,7 @@ RMS_NORM = Exercise(
 
 
 def key_value_memory(x, keys, values):
-    """Use the MLP as a memory: each unit compares its key with x, and adds its value as strongly as it fires."""
+    """Use the MLP as a memory: each unit compares its key with x and adds its value, weighted by how much it fires."""
     return layers.gelu(x @ keys.T) @ values
 
 
@@ -152,7 +152,7 @@ def block_forward(block, residual):
 
 
 class Parts(nn.Module):
-    """The parts of a block without its `forward`, which the reader writes."""
+    """The parts of a block without its `forward`, which the learner writes."""
 
     def __init__(self, block):
         super().__init__()
@@ -160,7 +160,7 @@ class Parts(nn.Module):
         self.mlp_norm, self.mlp = block.mlp_norm, block.mlp
 
     def forward(self, *_):
-        raise RuntimeError("You cannot call this block itself. Call its four parts, and put their results together.")
+        raise RuntimeError("You cannot call this block itself. Call its four parts, and combine their results.")
 
 
 def cases_block(seed):
@@ -186,7 +186,7 @@ def small_model(seed, kind):
 
 
 def spread(model, seed):
-    """Give an untrained model weights so large that each part matters, and return its weights by name."""
+    """Give an untrained model weights that are large enough for each part to matter, and return its weights by name."""
     generator = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():
         noise = torch.empty(parameter.shape).normal_(generator=generator)
@@ -209,7 +209,7 @@ BLOCK_FORWARD = Exercise(
 
 
 def llama_logits(ids, weights, config):
-    """Compute the logits of a whole model of the Llama family, from its weights by name."""
+    """Compute the logits of a whole Llama-family model from its named weights."""
     frequencies = embeddings.rotary_frequencies(config.d_head, config.rope_theta)
     cos, sin = embeddings.rotary_cos_sin(torch.arange(ids.shape[1]), frequencies)
     residual = weights["embed.weight"][ids]
@@ -267,7 +267,7 @@ def weights_without_influence(call, case):
     names = [name for name in weights if name.startswith(f"blocks.{config.n_layers - 1}.") and unused(name)]
     others = f" and {len(names) - 1} more of this block" if len(names) > 1 else ""
     return 0 < len(names) < 9 and (
-        f"You never use `{names[0]}`{others}: with other numbers in it, your logits stay the same."
+        f"You never use `{names[0]}`{others}: even if the weights change, your logits stay the same."
     )
 
 
@@ -275,7 +275,7 @@ LLAMA_LOGITS = Exercise(
     **TEXTS["llama_logits"],
     reference=llama_logits,
     helpers=(attention_part, swiglu_mlp, MultiHeadAttention),
-    makes_module=True,  # the reader's own attention_part may make one
+    makes_module=True,  # the learner's own attention_part may make one
     cases=cases_logits,
     faulty=faulty_logits,
     axes=("batch", "seq", "vocab"),

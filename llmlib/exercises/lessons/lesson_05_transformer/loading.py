@@ -121,7 +121,7 @@ def cases_read_tensor(seed):
         Case((file(up=torch.float32, norm=torch.float32), "norm.weight"), "the second of two tensors"),
         Case((mixed, "down.weight"), "F16"),
         Case((mixed, "norm.weight"), "BF16"),
-        Case((mixed, "up.weight"), "F32 beside other dtypes"),
+        Case((mixed, "up.weight"), "F32 alongside other dtypes"),
         by_hand("second", 300),
         by_hand("third", 70_000),
     ]

@@ -1,6 +1,6 @@
 """Exercises for lesson 05 on loading a whole model.
 
-Readers run its attention from four matrices, list its weights by name, and read its sizes.
+Learners run its attention with four given matrices, list the names of its weights, and read its sizes.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def attention_part(x, query, key, value, output, n_heads, cos, sin):
-    """Return what attention adds to the stream by running lesson 03's module with these matrices, not its own."""
+    """Run lesson 03's module with these matrices instead of its own, and return what attention adds to the stream."""
     n_kv_heads = n_heads * key.shape[0] // query.shape[0]
     with torch.device("meta"):  # we do not use the module's own weights, so they need no memory and no numbers
         module = MultiHeadAttention(x.shape[-1], n_heads, n_kv_heads)
@@ -164,7 +164,7 @@ TENSOR_NAMES = Exercise(
 
 
 def read_sizes(text):
-    """Read the sizes of a model of the Llama family from the text of its config.json."""
+    """Read a Llama-family model's sizes from the text of its config.json."""
     theirs = json.loads(text)
     width, n_heads = theirs["hidden_size"], theirs["num_attention_heads"]
     return {

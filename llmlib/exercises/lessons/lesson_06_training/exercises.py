@@ -1,4 +1,4 @@
-"""Exercises for lesson 06: targets and loss, the loop, parts of a batch, and what to measure (`steps` has more)."""
+"""Exercises for lesson 06: targets and loss, the loop, parts of a batch, and what to measure (see also `steps`)."""
 
 import math
 from dataclasses import dataclass
@@ -198,7 +198,7 @@ FIT = Exercise(
 
 
 def bits_per_byte(loss, n_tokens, text):
-    """Turn a loss in nats per token into bits per byte, a measure that does not depend on the tokenizer."""
+    """Convert a loss in nats per token into bits per byte, a measure that does not depend on the tokenizer."""
     return loss * n_tokens / math.log(2) / len(text.encode("utf-8"))
 
 
@@ -314,7 +314,7 @@ def cases_validation(seed):
 
 
 def keeps_gradients(call, case):
-    """Say whether autograd was on while the model ran. The result is still right, but it took more time and memory."""
+    """Say whether autograd was on while the model ran. The result is still correct but took more time and memory."""
     seen = []
     hook = case.args[0].register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
     try:

@@ -1,11 +1,11 @@
-"""Probes for a training loop: what it keeps for autograd, what it returns, and whether it uses a PyTorch optimizer."""
+"""Probes for a training loop: what autograd keeps, what the loop returns, and whether it uses a PyTorch optimizer."""
 
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 
 def operations_behind(weights):
-    """Count the operations that autograd keeps behind these weights."""
+    """Count the operations that autograd has recorded for these weights."""
     seen, ahead = set(), [w.grad_fn for w in weights]
     while ahead:
         node = ahead.pop()
@@ -16,7 +16,7 @@ def operations_behind(weights):
 
 
 def hangs_together(call, case):
-    """Say whether a step's weights still depend on the step before, so that autograd keeps more with each step."""
+    """Say whether a step's weights still depend on the previous step, so that autograd records more with each step."""
     weights, loss_of, batches, rates, limit = case.args
     kept = []
 

@@ -48,7 +48,7 @@ def cases_backward(seed):
 
 
 def uses_autograd(call, case):
-    """Say whether autograd keeps anything while the gradients are computed."""
+    """Say whether autograd records anything while the gradients are being computed."""
     kept = []
 
     def keep(tensor):
@@ -79,7 +79,7 @@ BACKWARD = Exercise(
 
 
 def adamw_step(w, gradient, m, v, t, lr):
-    """Take one step of AdamW, and return the new weights and both running averages."""
+    """Take one AdamW step, and return the new weights and both running averages."""
     m = 0.9 * m + 0.1 * gradient
     v = 0.95 * v + 0.05 * gradient**2
     m_full, v_full = m / (1 - 0.9**t), v / (1 - 0.95**t)
@@ -139,7 +139,7 @@ def cases_orthogonalise(seed):
 
 
 class _Watched(TorchFunctionMode):
-    """Record which functions of torch are called, and the shapes of everything that they compute."""
+    """Record which torch functions are called, and the shapes of everything that they compute."""
 
     def __init__(self):
         super().__init__()

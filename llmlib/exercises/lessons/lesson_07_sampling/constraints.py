@@ -81,7 +81,7 @@ ALLOWED_TOKENS = Exercise(
 
 
 def constrained(logits_after, moves, ends, tokens, end, most):
-    """Return the ids of the likeliest allowed tokens, one after another, up to the end token or at most `most` ids."""
+    """Choose the likeliest allowed token again and again, up to the end token or at most `most` ids; return the ids."""
     state, ids = 0, list[int]()
     while len(ids) < most:
         allowed = allowed_tokens(moves, state, tokens)

@@ -14,7 +14,7 @@ def probabilities_at(logits, temperature):
 
 
 def penalise_repetition(logits, ids, penalty):
-    """Lower the logits of tokens in the same row of ids.
+    """Lower the logits of the tokens that occur in the same row of ids.
 
     Divide positive logits by the penalty, and multiply the others by it.
     """

@@ -29,7 +29,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def cases_draw(seed):
-    """Make probabilities in sixteenths, so that sums are exact and u can lie precisely on an edge."""
+    """Make probabilities that are multiples of 1/16, so that sums are exact and u can lie precisely on an edge."""
     generator = torch.Generator().manual_seed(seed)
 
     def case(batch, vocab, note="", parts=16):
@@ -80,14 +80,14 @@ SMALL = ((0.02, "both"), (0.005, "double"), (1e-4, "double"), (1e-9, "double"))
 def cases_temperature(seed):
     equal = torch.tensor([[1.0, 3.0, 3.0, 2.0], [0.5, 0.5, 0.0, 0.5]], dtype=torch.float64)
     two_best = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
-    two = "a temperature of 0.000…01, and two best tokens"
+    two = "a temperature of 0.000…01, and two tokens that tie for the highest logit"
     near = torch.tensor([[0.0, 0.0, 0.0], [2.0**-8, 2.0**-8, 0.0]], dtype=torch.float64)
     return [
         Case((torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64), 0.5)),
         Case((2 * randn(seed, 2, 3, 5), 2.0), "a temperature above 1"),
         Case((randn(seed + 1, 3, 4), 1.0), "temperature 1"),
         Case((randn(seed + 2, 2, 3, 4), 0.0), "temperature 0"),
-        Case((equal, 0.0), "temperature 0, and several tokens tie for the best"),
+        Case((equal, 0.0), "temperature 0, and several tokens tie for the highest logit"),
         Case((equal, 0.25), "equal logits"),
         Case((randn(seed + 3, 5), 4.0), "a single distribution"),
         Case((50 * randn(seed + 4, 4, 4), 8.0), "large logits"),
@@ -142,7 +142,7 @@ PROBABILITIES_AT = Exercise(
 
 
 def cases_cut(seed, first, second):
-    """Make a row for each shape that a distribution can have: sure, uncertain, or in between."""
+    """Make a row for each kind of distribution: certain, uncertain, or in between."""
     sure = torch.tensor([0.9, 0.02, 0.03, 0.05], dtype=torch.float64).log()
     even = torch.tensor([0.22, 0.26, 0.24, 0.28], dtype=torch.float64).log()
     between = torch.tensor([0.1, 0.45, 0.15, 0.3], dtype=torch.float64).log()
@@ -151,7 +151,7 @@ def cases_cut(seed, first, second):
     return [
         Case((torch.tensor([[0.1, 0.6, 0.3]], dtype=torch.float64).log(), first)),
         Case((2 * randn(seed, 3, 6), first), "a different size on each axis"),
-        Case((mixed + randn(seed + 1, 3, 1), first), "a sure row, an uncertain one, and one in between"),
+        Case((mixed + randn(seed + 1, 3, 1), first), "a confident row, an uncertain row, and one in between"),
         Case((mixed - 4, second), "all logits below 0"),
         Case((2 * randn(seed + 2, 4, 9), second), "a different p"),
         Case((randn(seed + 3, 2, 5), 0.01), "a small p"),

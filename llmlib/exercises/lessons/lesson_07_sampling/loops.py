@@ -46,7 +46,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Choose:
-    """A sampler that draws with u and makes the text's tokens less likely, most of all the tokens near its end."""
+    """A sampler that draws with u and makes the text's tokens less likely, especially the tokens near its end."""
 
     def __call__(self, logits, ids, u):
         seen = torch.zeros_like(logits)
@@ -164,7 +164,7 @@ def ids_in_new_lists(call, case):
 
 
 def plain_numbers(call, case):
-    """Reject tensors that hold one number: they compare like numbers, but the task asks for plain numbers."""
+    """Reject one-element tensors: they compare like numbers, but the task asks for plain numbers."""
     for total, ids in call(*case.args):
         if isinstance(total, torch.Tensor) or any(isinstance(id, torch.Tensor) for id in ids):
             which = "totals is" if isinstance(total, torch.Tensor) else "lists of ids holds"

@@ -87,7 +87,7 @@ def divided_by_0(call, case):
     if temperature or call(*args) != write(*args):
         return None
     return (
-        "With a temperature of 0.001 your text is right, but with 0 it is not, because you cannot divide by 0. "
+        "With a temperature of 0.001 your text is correct, but with 0 it is not, because you cannot divide by 0. "
         "Which of your functions can handle temperature 0?"
     )
 

@@ -1,4 +1,4 @@
-"""Exercises for lesson 08: the chat format, the mask, packing, and what a score is worth (`lora` has more)."""
+"""Exercises for lesson 08: the chat format, the mask, packing, and what a score is worth (for more, see `lora`)."""
 
 import random
 from pathlib import Path
@@ -31,7 +31,7 @@ Z = 1.96  # 95% of a normal distribution is within this many standard deviations
 
 
 def chat_text(messages):
-    """Write a conversation in the course's format; if the user speaks last, it ends where the answer begins."""
+    """Write a conversation in the course's format; if the user speaks last, the text ends where the answer begins."""
     text = ""
     for message in messages:
         if message["role"] == "user":

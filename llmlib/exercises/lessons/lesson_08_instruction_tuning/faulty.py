@@ -74,7 +74,7 @@ def faulty_chat_text(
 
 
 def _turn(user: Any, says: Any, end: Any, head: Any, space: Any, last: Any) -> Any:
-    """Write one turn, which consists of the speaker, the content, and the end token."""
+    """Write one turn, made up of the speaker, the content, and the end token."""
     header = {
         "both": (USER, ASSISTANT),
         "assistant": ("", ASSISTANT),

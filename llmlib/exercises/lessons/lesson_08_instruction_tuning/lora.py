@@ -82,7 +82,7 @@ MERGED = Exercise(
 
 
 def kept_by_rank(update, r):
-    """Return the share of a matrix's squared norm that its best approximation of rank r keeps."""
+    """Return the share of a matrix's squared norm that its best rank-r approximation keeps."""
     squares = torch.linalg.svdvals(update) ** 2
     total = squares.sum().item()
     return squares[:r].sum().item() / total if total > 0 else 1.0

@@ -1,4 +1,4 @@
-"""The mask and the targets, which say what a model learns from a conversation (for several exercises in lesson 08)."""
+"""The mask and the targets, which define what a model learns from a conversation (shared by several exercises)."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""The tuning exercise for lesson 08: low-rank detours that learn only the assistant's answers."""
+"""The tuning exercise for lesson 08: low-rank detours that are trained only on the assistant's answers."""
 
 from dataclasses import dataclass
 from pathlib import Path

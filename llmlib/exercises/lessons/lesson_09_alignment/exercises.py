@@ -1,4 +1,4 @@
-"""Exercises for lesson 09: a reward from preferences, DPO, and rewards that can be cheated (`policy` has more)."""
+"""Exercises for lesson 09: a reward from preferences, DPO, and rewards that can be cheated (for more, see `policy`)."""
 
 import random
 from pathlib import Path
@@ -37,7 +37,7 @@ def cases_answer_log_probs(seed):
     generator = torch.Generator().manual_seed(seed)
 
     def case(spans, seq, vocab, note="", scale=2.0):
-        """Make a case; `spans` holds each answer's first position and the position after its last token."""
+        """Make a case; `spans` contains each answer's first position and the position after its last token."""
         ids = torch.randint(0, vocab, (len(spans), seq), generator=generator)
         mask = torch.zeros(len(spans), seq, dtype=torch.bool)
         for row, (start, stop) in enumerate(spans):
@@ -74,7 +74,7 @@ ANSWER_LOG_PROBS = Exercise(
 
 
 def preference_loss(chosen, rejected):
-    """Return the mean surprise of seeing the chosen answers win, under the Bradley–Terry model."""
+    """Return the mean surprise at seeing the chosen answers win, under the Bradley–Terry model."""
     return -F.logsigmoid(chosen - rejected).mean()
 
 
@@ -121,7 +121,7 @@ def cases_best_of_n(seed):
     tied_worth = torch.tensor([[0.5, 1.0, -0.5, 0.0], [0.25, 1.0, 2.0, -1.0]], dtype=torch.float64)
     return [
         Case((small, worth)),
-        Case((tied, tied_worth), "several have the highest reward"),
+        Case((tied, tied_worth), "several answers share the highest reward"),
         Case((randn(seed, 4, 5), randn(seed + 1, 4, 5)), "four prompts, five answers each"),
         Case((randn(seed + 2, 3, 3), randn(seed + 3, 3, 3)), "as many prompts as answers"),
         Case((randn(seed + 4, 3, 1), randn(seed + 5, 3, 1)), "one answer for each prompt"),
@@ -186,7 +186,7 @@ DPO_LOSS = Exercise(
 def list_reward(said, right):
     """Reward a list.
 
-    It earns 1 for each right animal and −1 for each other entry, divided by the number of right animals.
+    It earns 1 for each correct animal and −1 for each other entry, divided by the length of `right`.
     """
     named = set(said) & set(right)
     return (len(named) - (len(said) - len(named))) / len(right)
@@ -219,7 +219,7 @@ LIST_REWARD = Exercise(
 
 
 def worth_answering(chance, wrong):
-    """Return True where answering earns more on average than silence, which earns 0."""
+    """Return True where answering earns more on average than staying silent, which earns 0."""
     return chance - (1 - chance) * wrong > 0
 
 

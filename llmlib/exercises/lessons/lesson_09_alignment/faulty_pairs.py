@@ -38,7 +38,7 @@ def _surprise(margin: Tensor, curve: Curve) -> Tensor:
 
 
 def _over(losses: Tensor, mean: Mean) -> Tensor:
-    """Combine the losses of the pairs."""
+    """Combine the pairs' losses."""
     match mean:
         case "mean":
             return losses.mean()

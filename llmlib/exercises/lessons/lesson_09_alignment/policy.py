@@ -23,7 +23,7 @@ def lengths_to_mask(lengths, width):
 
 
 def log_probs(seed, *shape):
-    """Draw log-probabilities of tokens, none of which are 0."""
+    """Draw token log-probabilities, none of which is 0."""
     return -randn(seed, *shape).abs() - 0.05
 
 
@@ -147,7 +147,7 @@ CLIPPED_LOSS = Exercise(
 
 
 def k3(log_probs, reference_log_probs):
-    """Estimate the KL divergence from the reference at each drawn token; it is never negative, and right on average."""
+    """Return an unbiased, non-negative estimate of the KL divergence from the reference at each drawn token."""
     log_ratio = reference_log_probs - log_probs
     return log_ratio.exp() - 1 - log_ratio
 

@@ -25,7 +25,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def training_cost(n_layers, d_model, d_mlp, vocab_size, tokens):
-    """Return the FLOPs that training takes: 6 for each token and each weight that takes part in a matrix product."""
+    """Return the FLOPs that training requires: 6 per token for each weight that is used in a matrix product."""
     weights_per_layer = 4 * d_model**2 + 3 * d_model * d_mlp
     weights = n_layers * weights_per_layer + vocab_size * d_model
     return 6 * weights * tokens
@@ -173,7 +173,7 @@ BEST_SIZE = Exercise(
 
 
 def tokens_for(parameters, loss, E, A, B, alpha, beta):
-    """Return how many tokens bring a model of this size to this loss, or infinity if no number of tokens is enough."""
+    """Return how many tokens a model of this size needs to reach this loss, or infinity if no number is enough."""
     left = loss - E - A / parameters**alpha  # the part of the loss that depends on the tokens
     return (B / left) ** (1 / beta) if left > 0 else math.inf
 

@@ -1,4 +1,4 @@
-"""Exercises for lesson 11 that work around limits: find documents, lengthen the context, and call tools."""
+"""Exercises for lesson 11 that work around limits: finding documents, lengthening the context, and calling tools."""
 
 import math
 import random

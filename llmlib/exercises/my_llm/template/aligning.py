@@ -23,7 +23,7 @@ def reinforce_loss(log_probs, mask, rewards):
 
 
 def learn_by_reward(weights, logits_of, questions, answers_to, rounds, rate):
-    """Follow the policy gradient: make the better answers of a group likelier. Return weights and mean rewards.
+    """Follow the policy gradient to make a group's better answers likelier. Return weights and mean rewards.
 
     answers_to(question, weights) draws a group, which consists of the ids (a row for each answer), the mask of the
     answers, and the rewards.

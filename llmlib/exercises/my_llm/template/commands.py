@@ -1,4 +1,4 @@
-"""A large language model in one file: its text, its model, its training, its voice, its tuning and its aims.
+"""A large language model in one file, with its tokenizer, model, training, sampling, tuning and alignment.
 
     python my_llm.py say FOLDER "The capital of France is"     a model of the Llama family, such as SmolLM2
     python my_llm.py train tales.txt small.pt                  a small model of your own text
@@ -31,7 +31,7 @@ CHANCE = torch.Generator().manual_seed(0)
 
 
 def load(path):
-    """Load a model's weights, config and tokenizer, from a folder or from a file that `torch.save` wrote."""
+    """Load a model's weights, config and tokenizer, from a folder or from a file saved with `torch.save`."""
     if Path(path).is_file():
         weights, config, tokenizer = torch.load(path, weights_only=True)
         return weights, Config(*config), Tokenizer(*tokenizer)
@@ -51,7 +51,7 @@ def read_tokenizer(path):
 
 
 def begin(text, n_merges=200):
-    """Make a small new model and tokenizer for a text, with merges from its first 20,000 characters."""
+    """Create a small new model and tokenizer for a text, with merges learned from its first 20,000 characters."""
     merges, draw = learn_merges(text[:20_000], n_merges), partial(torch.randn, generator=CHANCE)
     names, n = ("<|endoftext|>", "<|user|>", "<|assistant|>"), 256 + len(merges)
     config = Config(n + 3, 64, 4, 4, 2, 176, 16, 128)

@@ -41,7 +41,7 @@ def attention_part(x, query, key, value, output, n_heads, cos, sin):
 
 
 def llama_logits(ids, weights, config):
-    """Compute the logits of the whole model: the stream begins as rows of the table, and each block adds to it."""
+    """Compute the whole model's logits. The stream begins as rows of the table, and each block adds to it."""
     cos, sin = turns(ids.shape[1], config.d_head, config.rope_theta)
     residual = embed(ids, weights["embed.weight"])
     for n in range(config.n_layers):

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 
 def penalise_repetition(logits, ids, penalty):
-    """Lower the logits of tokens in the same row of ids.
+    """Lower the logits of the tokens that occur in the same row of ids.
 
     Divide positive logits by the penalty, and multiply the others by it.
     """
@@ -51,7 +51,7 @@ def continuation(read, choose, ids, us, end):
 def write(logits_of, ids, us, end, temperature, top_p, penalty):
     """Write new ids, applying penalty, temperature and top-p before each draw.
 
-    The only cache is the text, which is simple, but slow.
+    There is no cache except the text itself, which is simple but slow.
     """
 
     def read(new, text):

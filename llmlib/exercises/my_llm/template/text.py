@@ -6,7 +6,7 @@ from itertools import groupby, pairwise
 
 
 def most_common_pair(ids):
-    """Find the commonest pair of neighbours, the smallest if several are equally common; None if there is no pair."""
+    """Find the most common pair of neighbours (the smallest if there is a tie); return None if there is no pair."""
     counts = Counter(pairwise(ids))
     return min(counts, key=lambda pair: (-counts[pair], pair), default=None)
 
@@ -22,7 +22,7 @@ def merge(ids, pair, new_id):
 
 
 def learn_merges(text, n_merges):
-    """Merge the commonest pair again and again; pair number i becomes token 256 + i."""
+    """Merge the most common pair again and again; pair number i becomes token 256 + i."""
     ids, merges = list(text.encode()), []
     while len(merges) < n_merges and (pair := most_common_pair(ids)):
         ids = merge(ids, pair, 256 + len(merges))
@@ -75,7 +75,7 @@ def detokenize(ids, tokenizer):
 
 
 def read_vocabulary(vocab, merges):
-    """Read merges as GPT-2 writes them (a visible character for each byte): return pairs of our ids, and numbers."""
+    """Read merges in GPT-2's form (a visible character for each byte). Return pairs of our ids, and GPT-2's ids."""
     shown = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
     hidden = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown} | {chr(256 + i): byte for i, byte in enumerate(hidden)}

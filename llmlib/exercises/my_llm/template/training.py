@@ -1,4 +1,4 @@
-"""Make batches, compute the loss, and take AdamW's steps."""
+"""Make batches, compute the loss, and take AdamW steps."""
 
 import math
 
@@ -13,7 +13,7 @@ def windows(ids, starts, seq_len):
 
 
 def next_token_loss(logits, targets):
-    """Compute the mean surprise at the targets that count, in nats; −100 does not count."""
+    """Compute the mean surprise, in nats, at the targets, ignoring targets of −100."""
     return F.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=-100)
 
 
@@ -31,7 +31,7 @@ def clip_together(gradients, limit):
 
 
 def adamw_step(w, gradient, m, v, t, lr):
-    """Take one step of AdamW, and return the new weights and both running averages."""
+    """Take one AdamW step, and return the new weights and both running averages."""
     m, v = 0.9 * m + 0.1 * gradient, 0.95 * v + 0.05 * gradient**2
     m_full, v_full = m / (1 - 0.9**t), v / (1 - 0.95**t)
     return w - lr * 0.1 * w - lr * m_full / (v_full.sqrt() + 1e-8), m, v

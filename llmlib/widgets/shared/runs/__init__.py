@@ -1,4 +1,4 @@
-"""Code that all views of runs share: small curves, and the charts in the browser and in the still picture.
+"""Code that all run views share: small curves, and the charts in the browser and in the still picture.
 
 A view of runs is a `RunsView` with a `runBoard` (board.mjs); for an example, see `llmlib.widgets.training`.
 """

@@ -29,17 +29,17 @@ const FEWEST = 4; // how many runs have distinct colours; the fewest steps visib
  *
  * - `name` and `lead`: the name of a saved picture, and the words at the top
  * - `metrics`: what is measured at each step: { name, title, unit, write }. `fromZero`: the scale begins at zero;
- * `logs`: readers can choose a logarithmic scale; `caps`: a run that diverges does not flatten the other curves;
+ * `logs`: users can choose a logarithmic scale; `caps`: a run that diverges does not flatten the other curves;
  * `steady`: the curve is not smoothed
  * - `solid`: the name of the first metric's line, shown where there are dashed lines
  * - `runOf(about, number)`: what panels know about a run besides its curves; `dashed` lists the names of its dashed
  * curves
  * - `numbersOf(about)`: the numbers of a run's last step, in words; `rule(shown)`: a value for comparison
- * - `state`: where the reader looks at first; `traits`: the names of further traits from Python
+ * - `state`: where the user is looking at first; `traits`: the names of further traits from Python
  * - `panels(ctx)`: { inside, below }: panels { node, draw(width, beside), point? } in the picture, and below the
  * picture
  * - `mark(ctx)`: the step that a panel shows, to be marked in the large chart: { x, words }
- * - `pick(ctx, x)`: what happens when the reader clicks on a chart or presses Enter
+ * - `pick(ctx, x)`: what happens when the user clicks on a chart or presses Enter
  */
 export function runBoard({ model, hub, el }, own) {
   el.classList.add("llm-run-board");
@@ -80,7 +80,7 @@ export function runBoard({ model, hub, el }, own) {
       if (state.across === "seconds") return Math.max(1e-3, ...shown.map(({ about }) => about.seconds));
       return Math.max(1, ...shown.map(({ about }) => about.steps || about.step));
     },
-    /** The range that the charts show: everything, or the range that the reader has zoomed into. */
+    /** The range that the charts show: everything, or the range that the user has zoomed into. */
     window: () => state.zoom ?? [0, ctx.furthest()],
     /** Zoom to the range between two positions, or show everything. */
     zoom(a, b) {
@@ -286,7 +286,7 @@ export function runBoard({ model, hub, el }, own) {
     performance.mark(`llm-${own.name}-updated`);
   };
   const moved = () => {
-    // the reader has moved in another view of the same widget
+    // the user has moved in another view of the same widget
     const now = model.get("place");
     if (Object.entries(now).every(([name, value]) => JSON.stringify(state[name]) === JSON.stringify(value))) return;
     Object.assign(state, now);

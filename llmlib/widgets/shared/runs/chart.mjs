@@ -265,7 +265,7 @@ export function chartPanel(ctx, which, large) {
     return `${title}. ${said.join("; ") || "No step yet"}.`;
   }
 
-  /** Draw the range that will be visible when the reader releases the pointer. */
+  /** Draw the range that will be visible when the user releases the pointer. */
   function brushed() {
     const [a, b] = [toX(drag.x), toX(drag.to)];
     const style = { fill: ctx.palette.accent, "fill-opacity": 0.18, stroke: ctx.palette.accent };

@@ -42,7 +42,7 @@ class Frame(NamedTuple):
 
 
 def charts(pairs: Pairs, titles: Sequence[str], caps: bool, from_zero: Sequence[bool]) -> str:
-    """Draw what each run measured: a large chart of the first value, with dashed lines, and small charts of the others.
+    """Draw each run's measurements: a large chart of the first value, with dashed lines, and small charts of the rest.
 
     With `caps`, a run that diverges far above where the runs began does not flatten the other curves.
     """
@@ -91,7 +91,7 @@ def _lines(frame: Frame, pairs: Pairs, which: int) -> list[str]:
 
 
 def legends(pairs: Pairs, words: Sequence[str]) -> tuple[str, float]:
-    """Below the charts, write each run's colour, its words in `words`, and why it failed; also return the next y."""
+    """Below the charts, show each run's colour, its text from `words`, and why it failed; also return the next y."""
     parts, y = [], BELOW
     for k, (about, _, _) in enumerate(pairs):
         parts.append(f'<rect x="8" y="{y - 10:g}" width="14" height="10" rx="2" fill="{colour(k)}"/>')

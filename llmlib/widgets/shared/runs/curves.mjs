@@ -1,4 +1,4 @@
-// The curves of runs, as numbers and words. This code does not touch the page, so Node can test it.
+// The curves of runs, as numbers and words. This code does not touch the page, so it can be tested in Node.
 
 /**
  * Unpack the bytes of `Curve.pack`. Each run has a curve of the values measured at every step, and a curve of the

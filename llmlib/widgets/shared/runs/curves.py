@@ -9,10 +9,10 @@ MOST = 1024  # points of a curve: more than a screen can show
 
 
 class Curve:
-    """A curve of at most `MOST` points; to stay within this limit, it merges every two neighbouring points into one.
+    """A curve of at most `MOST` points; to stay within this limit, it merges neighbouring points in pairs.
 
     A point stores its first and last steps and, for each value, the mean, the lowest and the highest, so that a single
-    spike among 100,000 steps still shows. Adding a step takes the same time at any length.
+    spike among 100,000 steps still shows. Adding a step takes the same time however long the run is.
 
     >>> curve = Curve(1)
     >>> for step in range(1, 100_001):
@@ -49,7 +49,7 @@ class Curve:
         self._seconds[self.n - 1] = seconds
 
     def _halve(self) -> None:
-        """Merge every two neighbouring points; all points are full, so all have the same weight."""
+        """Merge neighbouring points in pairs; all points are full, so all have the same weight."""
         half = MOST // 2
         mean, low, high = self._values.reshape(3, self._values.shape[1], half, 2)
         self._values[:, :, :half] = mean.mean(-1), low.min(-1), high.max(-1)

@@ -20,11 +20,12 @@ COSTS = 200  # wait at least this many times as long as the last update took
 class RunsView(View):
     """A view of runs, stored as plain numbers. Subclasses define `values`, a `log` that calls `took`, and `_show_more`.
 
-    For each run, `runs` holds `name`, `state` (one of `STATES`), `step` and the planned `steps` (0 if unknown), `begun`
-    (the step before its first), `seconds` of computing, `words` (why the run failed), `in_cell` (a cell's loop takes
-    the steps, so the kernel cannot answer buttons), and the numbers of the last step. `curves` holds the bytes of two
-    `Curve`s per run: the values at its steps, and the values that are drawn dashed. `place` is where the reader is
-    looking. The kernel holds all of this, so a page that is opened again finds the run still going.
+    For each run, `runs` contains `name`, `state` (one of `STATES`), `step` and the planned `steps` (0 if unknown),
+    `begun` (the step before its first), `seconds` of computing, `words` (why the run failed), `in_cell` (whether a
+    cell's loop takes the steps, so that the kernel cannot respond to buttons), and the numbers of the last step.
+    `curves` contains the bytes of two `Curve`s per run: the values at its steps, and the values that are drawn dashed.
+    `place` is where the user is looking. The kernel stores all of this, so a page that is opened again shows the run
+    still in progress.
 
     The owner of the runs handles the acts "resume", "pause" and "stop", each with the number of a `run` (see
     `llmlib.explore.shared.live_runs`).
@@ -118,7 +119,7 @@ def reached(about: dict[str, Any]) -> str:
 
 
 def least_missed(steps: Sequence[int]) -> int:
-    """Return the index of the step to forget: the step whose neighbours are nearest. The first and last steps stay.
+    """Return the index of the step to drop: the one whose neighbours are closest together, but never the first or last.
 
     >>> least_missed([1, 10, 12, 20])
     2
