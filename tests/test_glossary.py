@@ -76,7 +76,7 @@ TERMS = {
     "top-p": "Top-p, or nucleus sampling [1]: keep the likeliest tokens",
     "beam": "Beam search keeps several beginnings side by side",
     "automaton": "an automaton: states, and for each state",
-    "LoRA": "LoRA [4] freezes a matrix W and learns a detour",
+    "LoRA": "LoRA [4] freezes a matrix W and learns a small adapter",
     "peft": "`peft`: Hugging Face's library",
     "reward": "a reward: one number for each answer",
     "reward model": "A reward model is a language model with one more row of weights",

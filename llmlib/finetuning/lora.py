@@ -1,6 +1,6 @@
 """Implement LoRA, which freezes a model and trains small low-rank maps alongside the model's own maps.
 
-A linear map y = W x gets a detour through `rank` numbers: y = W x + α/r · B A x, where A is [r, d_in] and B is [d_out,
+A linear map y = W x gets a low-rank adapter: y = W x + α/r · B A x, where r is `rank`, A is [r, d_in] and B is [d_out,
 r]. Only A and B are trained, so there are gradients and optimizer states for only about 1% of the weights. B starts at
 zero, so at first the model's output is exactly the same as the base model's. Source: Hu et al. (2021), "LoRA: Low-Rank
 Adaptation of Large Language Models".
@@ -28,7 +28,7 @@ GROUPS = {"all": ATTENTION + MLP, "attention": ATTENTION, "mlp": MLP}
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class LoRAConfig:
-    """Says which linear maps get a low-rank detour, and how wide and how strong the detours are.
+    """Says which linear maps get a low-rank adapter, and the rank and scale of the adapters.
 
     Raises `ValueError` for impossible settings.
 
@@ -36,8 +36,8 @@ class LoRAConfig:
     2.0
     """
 
-    rank: Annotated[int, AT_LEAST_1] = 8  # the width of the detour
-    alpha: Annotated[int | float, MORE_THAN_0] = 16  # the detour is multiplied by α/r
+    rank: Annotated[int, AT_LEAST_1] = 8  # the rank r of the adapter
+    alpha: Annotated[int | float, MORE_THAN_0] = 16  # the adapter is multiplied by α/r
     targets: str | tuple[str, ...] = "all"  # "all" linear maps in the blocks, "attention", "mlp", or names of maps
     rslora: bool = False  # use α/√r instead of α/r. Source: Kalajdzievski (2023), "A Rank Stabilization Scaling Factor"
     seed: Annotated[int, AT_LEAST_0] = 0  # seed for the random start of A
@@ -53,23 +53,23 @@ class LoRAConfig:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the maps that get a detour in each block."""
+        """The names of the maps that get an adapter in each block."""
         if isinstance(self.targets, str):
             return GROUPS.get(self.targets, (self.targets,))
         return self.targets
 
     @property
     def scale(self) -> float:
-        """The factor by which the detour is multiplied: α/r, or α/√r."""
+        """The factor by which the adapter is multiplied: α/r, or α/√r."""
         return self.alpha / (math.sqrt(self.rank) if self.rslora else self.rank)
 
 
 class LoRALinear(Linear):
-    """A linear map with a low-rank detour: W x + scale · B A x. It shares W and the bias with `base`.
+    """A linear map with a low-rank adapter: W x + scale · B A x. It shares W and the bias with `base`.
 
     A is drawn uniformly between −1/√d_in and 1/√d_in, as in peft. A and B are float32 even if W is bfloat16, because
     the updates of A and B are small. If `merged` is True, `weight` is W + scale · B A; if `enabled` is False, the
-    detour is skipped.
+    adapter is skipped.
 
     >>> base = Linear(2, 1, bias=False)  # with weights of zero
     >>> module = LoRALinear(base, rank=1, scale=10.0, generator=torch.Generator())
@@ -99,14 +99,14 @@ class LoRALinear(Linear):
         return y + linear(narrow, self.B.to(x.dtype))
 
     def update(self) -> Float[Tensor, "d_out d_in"]:
-        """Return what the detour adds to W, as the single matrix scale · B A."""
+        """Return what the adapter adds to W, as the single matrix scale · B A."""
         return self.scale * self.B.detach() @ self.A.detach()
 
 
 class LoRA:
-    """The low-rank detours of one model, added by `apply_lora` or `load_adapter`.
+    """The low-rank adapters of one model, added by `apply_lora` or `load_adapter`.
 
-    `maps` contains each detour under its name in the model, such as "blocks.0.attention.query".
+    `maps` contains each adapter under its name in the model, such as "blocks.0.attention.query".
     """
 
     def __init__(self, model: Transformer, config: LoRAConfig):
@@ -137,7 +137,7 @@ class LoRA:
 
     @property
     def enabled(self) -> bool:
-        """Whether the detours are on. While this is False, the model computes the same as the base model."""
+        """Whether the adapters are on. While this is False, the model computes the same as the base model."""
         return all(module.enabled for module in self.maps.values())
 
     @enabled.setter
@@ -150,7 +150,7 @@ class LoRA:
 
     @contextlib.contextmanager
     def off(self) -> Iterator[None]:
-        """Switch the detours off inside a `with` block, in which the model equals its base model, bit for bit."""
+        """Switch the adapters off inside a `with` block, in which the model equals its base model, bit for bit."""
         before, self.enabled = self.enabled, False
         try:
             yield
@@ -158,7 +158,7 @@ class LoRA:
             self.enabled = before
 
     def base(self) -> Transformer:
-        """Return a second model that shares the weights but has no detours; you can use both models at once.
+        """Return a second model that shares the weights but has no adapters; you can use both models at once.
 
         Raises `ValueError` if the LoRA is merged or was removed.
         """
@@ -172,11 +172,11 @@ class LoRA:
 
     @property
     def merged(self) -> bool:
-        """Whether the detours are merged into the weights."""
+        """Whether the adapters are merged into the weights."""
         return all(module.merged for module in self.maps.values()) and bool(self.maps)
 
     def merge(self) -> None:
-        """Replace the weights with W + scale · B A, so that the model needs no detours and is as fast as before.
+        """Replace the weights with W + scale · B A, so that the model needs no adapters and is as fast as before.
 
         The base's matrices stay in memory, so `unmerge` can restore them bit for bit. The sum is computed in float32
         and rounded to the model's dtype. Raises `ValueError` if the LoRA is off, or was removed.
@@ -191,14 +191,14 @@ class LoRA:
         self._let_learn()
 
     def unmerge(self) -> None:
-        """Undo `merge` by restoring the original matrices and the separate detours."""
+        """Undo `merge` by restoring the original matrices and the separate adapters."""
         self._check_there()
         for name, module in self.maps.items():
             module.weight, module.merged = self._originals[name].weight, False
         self._let_learn()
 
     def fold(self) -> None:
-        """Add the detours to the original matrices permanently, and remove the detours from the model.
+        """Add the adapters to the original matrices permanently, and remove the adapters from the model.
 
         Raises `ValueError` for the same reasons as `merge`.
         """
@@ -232,9 +232,9 @@ class LoRA:
 
 
 def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
-    """Freeze a model, and add a trainable low-rank detour to each map that the config names.
+    """Freeze a model, and add a trainable low-rank adapter to each map that the config names.
 
-    The model is changed in place, and each map that gets a detour is replaced by a new map with the same weights. The
+    The model is changed in place, and each map that gets an adapter is replaced by a new map with the same weights. The
     model's output stays the same until you train; `train(model, …)` then trains only A and B. Raises `ValueError` if
     the model already has a LoRA, or if it has no map with a given name.
 

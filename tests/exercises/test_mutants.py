@@ -75,7 +75,7 @@ EQUAL = {
         ("def read(new_ids, text):", "(after the next)"): INDEPENDENT,
     },
     "instruction_tuning.learn_answers": {
-        ("detours[name + '.a'] = draw((4, d_in)) / d_in ** 0.5", "(after the next)"): INDEPENDENT
+        ("adapters[name + '.a'] = draw((4, d_in)) / d_in ** 0.5", "(after the next)"): INDEPENDENT
     },
     "tokenization.train": {
         ("list(text.encode())", "text.encode()"): "bytes are a sequence of the same numbers",
@@ -168,7 +168,7 @@ EQUAL = {
         ("max(told[wording], untold[wording])", "max(untold[wording], told[wording])"): MIRRORED,
         ("for wording, is_told in asked:", "(after the next)"): INDEPENDENT,
     },
-    "instruction_tuning.adapted": {("def detour(a, b):", "(after the next)"): INDEPENDENT},
+    "instruction_tuning.adapted": {("def adapter(a, b):", "(after the next)"): INDEPENDENT},
     "sampling.constrained": {
         ("best is None", "None is best"): MIRRORED,
         ("reached = state", "(after the next)"): INDEPENDENT,

@@ -62,8 +62,8 @@ def test_modules_in_two_places_and_adapters_stay_what_they_are(pair):
     model, tokenizer = pair
     lora = apply_lora(model, LoRAConfig(rank=2))
     for linear in lora.maps.values():
-        for detour in linear.parameters(recurse=False):
-            torch.nn.init.normal_(detour)
+        for adapter in linear.parameters(recurse=False):
+            torch.nn.init.normal_(adapter)
     ids = torch.tensor([tokenizer.encode(TEXT)])
     assert torch.equal(unhooked(model)(ids), model(ids))
 

@@ -102,8 +102,8 @@ def test_an_adapter_beside_its_base(pair):
     lora = apply_lora(tuned)
     unchanged = explore_tuning(MESSAGES, base, tuned, tokenizer)
     assert np.nanmax(np.abs(unchanged.moves())) == 0
-    for detour in lora.maps.values():
-        detour.B.data.normal_(generator=torch.Generator().manual_seed(0))
+    for adapter in lora.maps.values():
+        adapter.B.data.normal_(generator=torch.Generator().manual_seed(0))
     on = explore_tuning(MESSAGES, lora.base(), tuned, tokenizer, titles=("off", "on"))
     assert np.nanmax(np.abs(on.moves())) > 0
     assert (on.log_probs()[0][1:] == unchanged.log_probs()[0][1:]).all()

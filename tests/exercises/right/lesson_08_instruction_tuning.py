@@ -267,7 +267,7 @@ def best_by_sorting(asked):
 
 @plain("instruction_tuning.adapted")
 def adapted(model, ids, adapters, alpha):
-    def detour(a, b):
+    def adapter(a, b):
         def hook(layer, inputs, y):
             return y + alpha / a.shape[0] * (inputs[0] @ a.T @ b.T)
 
@@ -276,7 +276,7 @@ def adapted(model, ids, adapters, alpha):
     handles = []
     for name, a, b in adapters:
         layer = model.get_submodule(name)
-        handles.append(layer.register_forward_hook(detour(a, b)))
+        handles.append(layer.register_forward_hook(adapter(a, b)))
     with torch.no_grad():
         logits = model(ids)
     for handle in handles:
@@ -324,23 +324,23 @@ def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
         ids = conversations[step % len(conversations)]
         mask = answer_mask(ids, signs[0], signs[1])
         batches.append(targets(ids[None], mask[None]))
-    detours = {}
+    adapters = {}
     for name in names:
         d_out, d_in = weights[name].shape
-        detours[name + ".a"] = draw((4, d_in)) / d_in**0.5
-        detours[name + ".b"] = torch.zeros(d_out, 4)
+        adapters[name + ".a"] = draw((4, d_in)) / d_in**0.5
+        adapters[name + ".b"] = torch.zeros(d_out, 4)
 
-    def with_detours(detours):
+    def with_adapters(adapters):
         changed = dict(weights)
         for name in names:
-            changed[name] = merged(weights[name], detours[name + ".a"], detours[name + ".b"], 16)
+            changed[name] = merged(weights[name], adapters[name + ".a"], adapters[name + ".b"], 16)
         return changed
 
-    def logits_with(ids, detours):
-        return logits_of(ids, with_detours(detours))
+    def logits_with(ids, adapters):
+        return logits_of(ids, with_adapters(adapters))
 
-    learned, losses = learn(detours, logits_with, batches, rates)
-    changed = with_detours(dict(zip(detours, learned)))
+    learned, losses = learn(adapters, logits_with, batches, rates)
+    changed = with_adapters(dict(zip(adapters, learned)))
     return [changed[name] for name in names], losses
 
 

@@ -247,8 +247,8 @@ def _(w, a, b, alpha):
 def with_hooks(model, ids, adapters, factor):
     handles = []
     for name, a, b in adapters:
-        detour = lambda layer, inputs, y, a=a, b=b: y + factor(a) * (inputs[0] @ a.T @ b.T)  # noqa: E731
-        handles.append(model.get_submodule(name).register_forward_hook(detour))
+        adapter = lambda layer, inputs, y, a=a, b=b: y + factor(a) * (inputs[0] @ a.T @ b.T)  # noqa: E731
+        handles.append(model.get_submodule(name).register_forward_hook(adapter))
     with torch.no_grad():
         return model(ids), handles
 

@@ -282,7 +282,7 @@ def faulty_adapted(
 
     rank = len(adapters) if scale == "number" else adapters[0][1].shape[0] if pair == "first rank" else 0
 
-    def detour(a: Tensor, b: Tensor) -> Any:
+    def adapter(a: Tensor, b: Tensor) -> Any:
         if pair == "last":
             a, b = adapters[-1][1:]
         elif pair == "first":
@@ -296,7 +296,7 @@ def faulty_adapted(
 
         return hook
 
-    handles = [model.get_submodule(name).register_forward_hook(detour(a, b)) for name, a, b in chosen]
+    handles = [model.get_submodule(name).register_forward_hook(adapter(a, b)) for name, a, b in chosen]
     try:
         with torch.no_grad():
             logits = model(ids)

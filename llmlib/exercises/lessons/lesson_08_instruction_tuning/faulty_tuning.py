@@ -55,23 +55,23 @@ def faulty_learn_answers(
         own = {name: weights[name] for name in names}
         learned, losses = faulty_learn(own, lambda ids, now: logits_of(ids, weights | now), batches, rates)
         return learned, losses
-    detours = {}
+    adapters = {}
     for name in chosen:
         d_out, d_in = weights[name].shape
         sizes = {"small": d_in**0.5, "as drawn": 1, "too small": d_in, "zero": 1, "rank": rank**0.5}
         numbers = draw((d_in, rank)).T if a == "turned" else draw((rank, d_in))
         drawn = numbers / sizes.get(a, d_in**0.5)
-        detours[f"{name}.a"] = torch.zeros(rank, d_in) if a == "zero" else drawn
+        adapters[f"{name}.a"] = torch.zeros(rank, d_in) if a == "zero" else drawn
         under = d_in**0.5 if b == "by d_in" else rank**0.5
-        detours[f"{name}.b"] = torch.zeros(d_out, rank) if b == "zero" else draw((d_out, rank)) / under
+        adapters[f"{name}.b"] = torch.zeros(d_out, rank) if b == "zero" else draw((d_out, rank)) / under
 
-    still = {"a alone": "b", "b alone": "a"}.get(which)  # the half of each detour that does not learn
-    fixed = {name: detours.pop(name) for name in list(detours) if name[-1] == still}
+    still = {"a alone": "b", "b alone": "a"}.get(which)  # the half of each adapter that does not learn
+    fixed = {name: adapters.pop(name) for name in list(adapters) if name[-1] == still}
 
     also = {"everything": list(weights), "named, too": list(names)}.get(which, [])  # the model's own weights that learn
-    detours = {name: weights[name] for name in also} | detours
+    adapters = {name: weights[name] for name in also} | adapters
 
-    def with_detours(now):
+    def with_adapters(now):
         beside = weights | {name: now[name] for name in also}
         if base != "there":
             beside = {name: 0 * weight for name, weight in weights.items()}
@@ -82,14 +82,14 @@ def faulty_learn_answers(
         }
 
     def logits(ids, now):
-        return logits_of(ids, weights | {name: now[name] for name in also} | with_detours(now))
+        return logits_of(ids, weights | {name: now[name] for name in also} | with_adapters(now))
 
     run = "one for each batch" if runs == "one for each step" else "one"
-    learned, losses = faulty_learn(detours, logits, batches, rates, runs=run)
-    found = with_detours(dict(zip(detours, learned)))
+    learned, losses = faulty_learn(adapters, logits, batches, rates, runs=run)
+    found = with_adapters(dict(zip(adapters, learned)))
     return {
         "matrices": ([found[name] for name in names], losses),
-        "detours": (learned, losses),
+        "adapters": (learned, losses),
         "updates": ([found[name] - weights[name] for name in names], losses),
         "old": ([weights[name] for name in names], losses),
         "matrices alone": [found[name] for name in names],

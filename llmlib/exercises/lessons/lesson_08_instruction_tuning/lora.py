@@ -1,4 +1,4 @@
-"""Exercises for lesson 08 on LoRA: a detour on its own, merged and in a model, and how much a low rank keeps."""
+"""Exercises for lesson 08 on LoRA: an adapter on its own, merged and in a model, and how much a low rank keeps."""
 
 import copy
 from functools import lru_cache
@@ -23,7 +23,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def lora_linear(x, w, a, b, alpha):
-    """Apply a linear layer, and add the output of a detour through r numbers, multiplied by alpha / r."""
+    """Apply a linear layer, and add the output of an adapter through r numbers, multiplied by alpha / r."""
     return x @ w.T + alpha / a.shape[0] * (x @ a.T @ b.T)
 
 
@@ -118,12 +118,12 @@ KEPT_BY_RANK = Exercise(
 
 
 def adapted(model, ids, adapters, alpha):
-    """Return the model's logits with a detour beside each named map, and leave the model as it was."""
+    """Return the model's logits with an adapter next to each named map, and leave the model as it was."""
 
-    def detour(a, b):
+    def adapter(a, b):
         return lambda layer, inputs, y: y + alpha / a.shape[0] * (inputs[0] @ a.T @ b.T)
 
-    handles = [model.get_submodule(name).register_forward_hook(detour(a, b)) for name, a, b in adapters]
+    handles = [model.get_submodule(name).register_forward_hook(adapter(a, b)) for name, a, b in adapters]
     try:
         with torch.no_grad():
             return model(ids)
@@ -137,7 +137,9 @@ def small_weights(seed):
     config = TransformerConfig(vocab_size=11, max_seq_len=16, d_model=16, n_layers=2, n_heads=4, d_mlp=16)
     model = Transformer(config, seed=seed)
     for parameter in model.parameters():
-        parameter.data *= 12 if parameter.ndim > 1 else 1  # untrained weights are so small that a detour hardly matters
+        parameter.data *= (
+            12 if parameter.ndim > 1 else 1
+        )  # untrained weights are so small that an adapter hardly matters
     model.blocks[0].register_forward_hook(of_somebody_else)
     return model
 

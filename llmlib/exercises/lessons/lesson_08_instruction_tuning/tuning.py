@@ -1,4 +1,4 @@
-"""The tuning exercise for lesson 08: low-rank detours that are trained only on the assistant's answers."""
+"""The tuning exercise for lesson 08: low-rank adapters that are trained only on the assistant's answers."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,19 +20,19 @@ ASSISTANT, END = 1, 2
 
 
 def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
-    """Tune with LoRA. Return the named matrices, with their detours merged in, and the losses."""
+    """Tune with LoRA. Return the named matrices, with their adapters merged in, and the losses."""
     rows = [targets(ids[None], answer_mask(ids, *signs)[None]) for ids in conversations]
     batches = [rows[step % len(rows)] for step in range(len(rates))]
-    detours = {}
+    adapters = {}
     for name in names:
         d_out, d_in = weights[name].shape
-        detours[f"{name}.a"], detours[f"{name}.b"] = draw((4, d_in)) / d_in**0.5, torch.zeros(d_out, 4)
+        adapters[f"{name}.a"], adapters[f"{name}.b"] = draw((4, d_in)) / d_in**0.5, torch.zeros(d_out, 4)
 
-    def with_detours(now):
+    def with_adapters(now):
         return {name: merged(weights[name], now[f"{name}.a"], now[f"{name}.b"], 16) for name in names}
 
-    learned, losses = learn(detours, lambda ids, now: logits_of(ids, weights | with_detours(now)), batches, rates)
-    return list(with_detours(dict(zip(detours, learned))).values()), losses
+    learned, losses = learn(adapters, lambda ids, now: logits_of(ids, weights | with_adapters(now)), batches, rates)
+    return list(with_adapters(dict(zip(adapters, learned))).values()), losses
 
 
 @dataclass(frozen=True)

@@ -27,21 +27,21 @@ def targets(ids, mask):
 
 
 def merged(w, a, b, alpha):
-    """Return the single matrix that has the same effect as w and its low-rank detour."""
+    """Return the single matrix that has the same effect as w and its low-rank adapter."""
     return w + alpha / a.shape[0] * (b @ a)
 
 
 def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
-    """Tune with LoRA. Return the named matrices, with their detours merged in, and the losses."""
+    """Tune with LoRA. Return the named matrices, with their adapters merged in, and the losses."""
     rows = [targets(ids[None], answer_mask(ids, *signs)[None]) for ids in conversations]
-    detours = {}
+    adapters = {}
     for name in names:
         d_out, d_in = weights[name].shape
-        detours[f"{name}.a"], detours[f"{name}.b"] = draw((4, d_in)) / d_in**0.5, torch.zeros(d_out, 4)
+        adapters[f"{name}.a"], adapters[f"{name}.b"] = draw((4, d_in)) / d_in**0.5, torch.zeros(d_out, 4)
 
-    def with_detours(now):
+    def with_adapters(now):
         return {name: merged(weights[name], now[f"{name}.a"], now[f"{name}.b"], 16) for name in names}
 
     batches = [rows[step % len(rows)] for step in range(len(rates))]
-    learned, losses = learn(detours, lambda ids, now: logits_of(ids, weights | with_detours(now)), batches, rates)
-    return list(with_detours(dict(zip(detours, learned))).values()), losses
+    learned, losses = learn(adapters, lambda ids, now: logits_of(ids, weights | with_adapters(now)), batches, rates)
+    return list(with_adapters(dict(zip(adapters, learned))).values()), losses
