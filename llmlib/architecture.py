@@ -46,7 +46,7 @@ class TransformerConfig:
         check_fields(self)
         if not self.d_head and self.d_model % self.n_heads:
             raise ValueError(
-                f"d_model={self.d_model} does not divide into n_heads={self.n_heads} heads of equal width. "
+                f"d_model={self.d_model} cannot be divided evenly among n_heads={self.n_heads} heads. "
                 "Choose a multiple of n_heads, or set d_head."
             )
         defaults = {"n_kv_heads": self.n_heads, "d_head": self.d_model // self.n_heads, "d_mlp": 4 * self.d_model}
@@ -87,7 +87,7 @@ class TransformerConfig:
 
 
 def check_config(config: Any) -> None:
-    """Raise `ValueError` if `config` is anything other than a `TransformerConfig`, such as a bare width."""
+    """Raise `ValueError` if `config` is not a `TransformerConfig`, for example because it is just a width."""
     if not hasattr(config, "d_model"):
         raise ValueError(
             f"config must be a TransformerConfig, got {type(config).__name__}. For a single attention, MLP or block, "

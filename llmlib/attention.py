@@ -261,8 +261,8 @@ class Attention(Observed):
         """Attend to the keys of `x` and, with a `cache`, also to the keys stored for positions before `start`.
 
         Without a `mask`, each position attends to itself and to earlier positions, as far back as the config's window
-        reaches. Without a `rotation`, the positions begin at `start`; if the config is rotary, the rotation is computed
-        from them. (A model computes the mask and the rotation once and passes both to all its layers.)
+        reaches. Without a `rotation`, the positions begin at `start`; if they are rotary, the rotation is computed from
+        them. (A model computes the mask and the rotation once and passes both to all its layers.)
         """
         if rotation is None:
             positions = torch.arange(start, start + x.shape[1], device=x.device)[None]

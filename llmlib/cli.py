@@ -58,8 +58,8 @@ def download(
 ) -> None:
     """Download everything that the lessons need (about 100 MB).
 
-    After that, the lessons work offline. Files that you already have stay as they are. The exit code is 1 if a download
-    fails.
+    After that, the lessons work offline. Files that you already have are left unchanged. The exit code is 1 if a
+    download fails.
     """
     from llmlib.materials import bring, megabytes, missing
 
@@ -91,9 +91,9 @@ def mine(
 ) -> None:
     """Write your own LLM to a single file that needs only torch.
 
-    Your parts are the ones that passed `check` in the lessons; parts that you have not built yet are borrowed from
-    llmlib. A file that you have changed by hand is left as it is. The exit code is 1 if the file cannot be written, or
-    if its results differ from llmlib's.
+    The file contains your own parts, those that passed `check` in the lessons; parts that you have not built yet are
+    borrowed from llmlib. A file that you have changed by hand is left unchanged. The exit code is 1 if the file cannot
+    be written, or if its results differ from llmlib's.
     """
     from llmlib.exercises.my_llm.cli import run
 

@@ -41,10 +41,10 @@ def count(
     """Count a model's parameters, FLOPs and memory for `batch` texts of `seq_len` tokens (default: `max_seq_len`).
 
     The numbers for the parameters and the cache are exact. The FLOPs are those of the matrix products, with attention
-    over all `seq_len` keys (a causal kernel can save up to half of the attention; torch's `FlopCounterMode` counts the
-    same way). The activations are the values that `Transformer` keeps for the backward pass with torch's fused
-    attention. Raises `ValueError` for sizes that are not positive, or for a `seq_len` beyond `max_seq_len`. Source for
-    the rule "6 FLOPs per parameter and token": Kaplan et al. (2020), section 2.1.
+    over all `seq_len` keys (a causal kernel can save up to half of attention's cost; torch's `FlopCounterMode`
+    counts the same way). The activations are the values that `Transformer` keeps for the backward pass with torch's
+    fused attention. Raises `ValueError` for sizes that are not positive, or for a `seq_len` beyond `max_seq_len`.
+    Source for the rule "6 FLOPs per parameter and token": Kaplan et al. (2020), section 2.1.
 
     >>> gpt2 = TransformerConfig(
     ...     50257, 1024, 768, n_layers=12, n_heads=12, qkv_bias=True, output_bias=True, mlp_bias=True
@@ -96,7 +96,7 @@ def parameters_of(config: TransformerConfig) -> dict[str, int]:
 
 
 def forward_flops(config: TransformerConfig, seq_len: int) -> int:
-    """Return the FLOPs of the matrix products, output layer included, for one token in a text of `seq_len` tokens."""
+    """Return the FLOPs of all matrix products, output layer included, for one token in a text of `seq_len` tokens."""
     c = config
     d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
     maps = c.d_model * (2 * d_q + 2 * d_kv) + {"none": 0, "swiglu": 3}.get(c.mlp, 2) * c.d_model * c.d_mlp
@@ -107,9 +107,9 @@ def forward_flops(config: TransformerConfig, seq_len: int) -> int:
 def activations(config: TransformerConfig) -> int:
     """Return how many activations per token the backward pass needs, not counting the logits.
 
-    Each block needs the following: the input and output of both norms (RMSNorm also keeps its result before the
-    weight); queries, keys and values, as they enter attention, and the result of attention; and in the MLP each value
-    that is an input to a nonlinearity, to a product of two activations, or to a matrix.
+    Each block needs the following: the input and output of both norms (RMSNorm also keeps its result before it is
+    multiplied by the weight); queries, keys and values, as they enter attention, and the result of attention; and in
+    the MLP each value that is an input to a nonlinearity, to a product of two activations, or to a matrix.
     """
     c = config
     d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head

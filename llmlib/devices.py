@@ -59,9 +59,11 @@ def _choose_device(device: str | torch.device) -> tuple[torch.device, str]:
     except (RuntimeError, TypeError):
         raise ValueError(f"{device!r} is not a device. Use 'auto', 'cpu', 'cuda' or 'mps'.") from None
     if asked.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("You asked for device='cuda', but torch finds no NVIDIA GPU. Use device='auto' or 'cpu'.")
+        raise ValueError(
+            "You asked for device='cuda', but torch cannot find an NVIDIA GPU. Use device='auto' or 'cpu'."
+        )
     if asked.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError("You asked for device='mps', but torch finds no Apple GPU. Use device='auto' or 'cpu'.")
+        raise ValueError("You asked for device='mps', but torch cannot find an Apple GPU. Use device='auto' or 'cpu'.")
     return asked, "you asked for it"
 
 

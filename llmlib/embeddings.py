@@ -170,7 +170,7 @@ def rotate(
 def split_from_interleaved(d_head: int) -> Int[Tensor, " d_head"]:
     """Return, for each channel in the split layout of rotary pairs, its index in the interleaved layout.
 
-    We rotate channel i together with i + d_head/2 (split, as on the Hugging Face hub); RoFormer's paper, Meta's Llama
+    We rotate channel i together with i + d_head/2 (split, as on the Hugging Face hub); the RoFormer paper, Meta's Llama
     files and llama.cpp rotate the neighbours 2i and 2i + 1 (interleaved). The layouts differ by this permutation of the
     query and key channels: `split = interleaved[..., split_from_interleaved(d_head)]`, and the `argsort()` of the
     permutation converts back. Raises `ValueError` for an odd `d_head`.

@@ -1,4 +1,4 @@
-"""Make all plots look alike: plain, legible in light and dark themes and with colour blindness, and described in words.
+"""Make all plots look alike: plain, legible in light and dark themes and to the colour-blind, and described in words.
 
 The colours follow Okabe and Ito (2008), darkened until each has a contrast of 3 : 1 with white. No single text colour
 is readable both on white and on JupyterLab's dark grey (there is not enough contrast between the two for 4.5 : 1 with
@@ -68,7 +68,9 @@ def show_plot(alt: str, figure: "Figure | None" = None, place: "DisplayHandle | 
     from IPython.display import display
 
     if len(alt.strip()) < 20:
-        raise ValueError(f"Say in a sentence what the plot shows; {alt!r} is too short for somebody who cannot see it.")
+        raise ValueError(
+            f"Say in a sentence what the plot shows; {alt!r} is too short to help somebody who cannot see it."
+        )
     figure = figure or plt.gcf()
     file = io.BytesIO()
     figure.savefig(
@@ -83,7 +85,7 @@ def show_plot(alt: str, figure: "Figure | None" = None, place: "DisplayHandle | 
 
 
 def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
-    """Return a PNG or SVG picture on white as HTML, with a description, and inverted in a dark theme.
+    """Return a PNG or SVG picture with a white background as HTML, with a description, and inverted in a dark theme.
 
     JupyterLab drops the description of a plain picture, but keeps a description in HTML.
 

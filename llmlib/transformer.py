@@ -98,7 +98,7 @@ def _check_room(c: TransformerConfig, device: torch.device | str | None) -> None
     if 4 * weights > have:
         raise ValueError(
             f"This model has more than {weights:,} weights, which take {4 * weights / 1e9:,.0f} GB in float32, but "
-            f"the memory is only {have / 1e9:,.0f} GB. Choose a smaller model."
+            f"there is only {have / 1e9:,.0f} GB of memory. Choose a smaller model."
         )
 
 

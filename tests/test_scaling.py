@@ -121,8 +121,8 @@ def test_a_prediction_says_where_it_is_outside():
         (lambda n, d, loss: (n[:6], d[:6], loss[:6]), "6 distinct runs are too few"),
         (lambda n, d, loss: (np.tile(n[:5], 4), np.tile(d[:5], 4), np.tile(loss[:5], 4)), "only in the seed do not"),
         (lambda n, d, loss: (n[:0], d[:0], loss[:0]), "There are no runs"),
-        (lambda n, d, loss: (0 * n + 1e5, np.geomspace(1e4, 1e6, 30), loss), "have 1 distinct sizes, but at least 3"),
-        (lambda n, d, loss: (np.geomspace(1e4, 1e6, 30), 0 * d + 1e5, loss), "1 distinct numbers of tokens"),
+        (lambda n, d, loss: (0 * n + 1e5, np.geomspace(1e4, 1e6, 30), loss), "distinct sizes in these runs is 1, but"),
+        (lambda n, d, loss: (np.geomspace(1e4, 1e6, 30), 0 * d + 1e5, loss), "token counts in these runs is 1, but"),
         (lambda n, d, loss: (n, d, np.where(n == n[0], np.inf, loss)), "Leave out runs that failed"),
         (lambda n, d, loss: (n, -d, loss), "positive, finite"),
         (lambda n, d, loss: (n, d[:-1], loss), "Parameters, tokens and losses must be lists of the same length"),
@@ -180,7 +180,7 @@ def test_published_constants_say_what_their_papers_say():
 def test_errors_of_a_law_say_why():
     with pytest.raises(ScalingError, match=r"alpha=-1.*positive"):
         dataclasses.replace(HOFFMANN, alpha=-1)
-    with pytest.raises(ScalingError, match=r"never reaches a loss of 2: .* Take a larger model"):
+    with pytest.raises(ScalingError, match=r"never reaches a loss of 2: .* Choose a larger model"):
         HOFFMANN.tokens_for(1e8, 2.0)
     with pytest.raises(ScalingError, match=r"always stays above E = 1\.69"):
         HOFFMANN.cheapest(1.6)

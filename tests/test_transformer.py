@@ -259,7 +259,7 @@ def test_a_cache_that_is_full():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"d_model": 30}, "does not divide into n_heads=4"),
+        ({"d_model": 30}, "cannot be divided evenly among n_heads=4"),
         ({"n_kv_heads": 3}, "not a multiple of n_kv_heads=3"),
         ({"n_layers": 0}, "n_layers must be at least 1"),
         ({"positions": "rotary", "d_head": 5}, "positions='rotary' .* d_head must be even, got d_head=5"),

@@ -1,4 +1,4 @@
-"""Turn messages into one text that a chat model can continue or learn from.
+"""Turn messages into a single text that a chat model can continue or learn from.
 
 `templates` writes messages in the format that a model knows, `encoding` turns the result into ids, with a mask that
 marks what the assistant says, and `talking` lets a model answer.

@@ -37,11 +37,11 @@ def encode_chat(
 def encode_chat_with_mask(tokenizer: Tokenizer, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
     """Return the ids of a whole conversation, as `encode_chat` does, and a mask that is True for the assistant's ids.
 
-    The mask is True for every token that contains some of what the assistant says, and for the token that ends its
-    turn, because the model has to write these itself. It is False for the header of the turn, which the model is given.
-    If the template marks the answers with `{% generation %}` and `{% endgeneration %}`, we use these marks. Otherwise
-    we work out where the answers are: an answer begins where the text that asks for it ends, and ends with the first
-    end token after that (or, if the tokenizer has no end tokens, with the last special token of the turn).
+    The mask is True for every token that contains any part of what the assistant says, and for the token that ends its
+    turn, because the model has to write these tokens itself. It is False for the header of the turn, which the model is
+    given. If the template marks the answers with `{% generation %}` and `{% endgeneration %}`, we use these marks.
+    Otherwise we work out where the answers are: an answer begins where the text that asks for it ends, and ends with
+    the first end token after that (or, if the tokenizer has no end tokens, with the last special token of the turn).
 
     Raises the same errors as `encode_chat`, and `ValueError` for a conversation where user and assistant do not take
     turns (see `check_turns`), and for a template that does not show where its answers are.

@@ -20,7 +20,7 @@ def chat(
     sampler: Sampler = CHAT_SAMPLER,
     seed: int | None = None,
 ) -> Iterator[str]:
-    """Answer the last message, yielding pieces of text as they are written, without white space before the first word.
+    """Answer the last message, yielding pieces of text as they are written, with no white space before the first word.
 
     `messages` is a list of `{"role": "user", "content": "…"}`, with the roles of the model's chat template (usually
     system, user, assistant); a `str` is treated as one message from the user. The default `sampler` rarely takes an

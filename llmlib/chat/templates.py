@@ -45,7 +45,7 @@ def render(
     begin: str = "",
     end: str = "",
 ) -> str:
-    """Write messages with the tokenizer's chat template, with `begin` and `end` around its `{% generation %}` parts.
+    """Render messages with the tokenizer's chat template, putting `begin` and `end` around `{% generation %}` parts.
 
     Raises `ValueError` if the template is damaged or rejects the messages.
     """

@@ -1,4 +1,4 @@
-"""Provide training texts (TinyTales, which a program writes, and real texts), tokens on disk, and batches of tokens.
+"""Provide training texts (real ones, and TinyTales, written by a program), tokens on disk, and batches of tokens.
 
 `tinytales` is the course's own little world. `texts` loads Shakespeare, Python's own source code and your own files.
 `datasets` turns texts into training batches, `reading` makes endless batches of stories with exercises, and `measures`

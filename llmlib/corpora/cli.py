@@ -19,14 +19,16 @@ def _corpus() -> None:
 
 @corpus_app.command("tinytales")
 def write_tinytales(
-    out: Annotated[Path, typer.Option(help="The file to write. An existing file is replaced whole or not at all.")],
+    out: Annotated[
+        Path, typer.Option(help="The file to write. An existing file is replaced completely or not at all.")
+    ],
     characters: Annotated[
         int, typer.Option(help="Write at least this many characters; the last story is complete.")
     ] = 10_000_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same stories on every machine.")] = 0,
     split: Annotated[str, typer.Option(help=f"One of {', '.join(SPLITS)}.")] = "train",
 ) -> None:
-    """Write short stories as plain text, with a newline between paragraphs and an empty line after each story."""
+    """Write short stories as plain text, with a newline between paragraphs and a blank line after each story."""
     try:
         stories = tinytales(seed, split, characters=characters)
     except ValueError as error:

@@ -41,7 +41,7 @@ class TokenDataset:
     """Draws training batches from token ids in a memory-mapped file, or in an array or tensor in memory.
 
     The file may be larger than memory, and opens instantly. It is a one-dimensional ``.npy`` array of uint16
-    (vocabularies up to 65,536) or uint32, which ``numpy.load`` can read too. Raises ``DatasetError`` if the file is
+    (vocabularies up to 65,536) or uint32, which ``numpy.load`` can also read. Raises ``DatasetError`` if the file is
     missing or in a different format, or if the tokens in memory are not a single row of whole numbers.
 
     >>> import tempfile
@@ -93,7 +93,7 @@ class TokenDataset:
     def build(
         cls, path: Path | str, texts: str | Iterable[str], tokenizer: Encoder, *, end_id: int | None = None
     ) -> "TokenDataset":
-        """Encode texts one by one into the file ``path``, which is replaced whole or not at all.
+        """Encode texts one by one into the file ``path``, which is replaced completely or not at all.
 
         Each text is encoded separately and followed by ``end_id``, if given; only one text is in memory at a time.
         Raises ``DatasetError`` if an id does not fit the vocabulary, or if there are no tokens at all.
@@ -127,7 +127,7 @@ class TokenDataset:
         """Return a step's batch: windows ``x`` from random positions, and ``y``, the token after each token in ``x``.
 
         The batch depends only on the file and the arguments. So a run that was stopped can resume exactly where it left
-        off, and several machines can take turns (rank r of n takes the steps r, r + n, …). Returns int64 tensors on
+        off, and several machines can take turns (rank r of n takes steps r, r + n, …). Returns int64 tensors on
         ``device``; they are copied to a GPU from pinned memory, without waiting for the copy. Raises ``DatasetError``
         if there are fewer than ``seq_len`` + 1 tokens or an id is not in the vocabulary, and ``ValueError`` if a size
         is not positive or ``step`` or ``seed`` is negative.
@@ -155,7 +155,7 @@ class TokenDataset:
         start: int = 0,
         device: torch.device | str | None = None,
     ) -> Iterator[Batch]:
-        """Return an endless series of batches, for the steps ``start``, ``start`` + 1, ….
+        """Return an endless series of batches, for steps ``start``, ``start`` + 1, ….
 
         Raises the same errors as ``batch``.
         """
@@ -210,7 +210,7 @@ def _check_ids(ids: np.ndarray, vocab_size: int, source: str) -> None:
         if not 0 <= id < vocab_size:
             raise DatasetError(
                 f"{source} produced the id {id}, but the vocabulary ends at {vocab_size - 1}. "
-                "Use the tokenizer that belongs to this vocabulary."
+                "Use the tokenizer for this vocabulary."
             )
 
 

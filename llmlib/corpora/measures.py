@@ -29,7 +29,7 @@ def tale_names() -> set[str]:
 
 
 def mentions(text: str) -> list[tuple[bool, set[str]]]:
-    """Return a pair for each capitalised word and for each line that says who speaks.
+    """Return a pair for each capitalised word and for each line that says who is speaking.
 
     The pair says whether the word or line introduces somebody, and which words it contains.
     """
@@ -73,7 +73,7 @@ def spelled(texts: Sequence[str], known: Collection[str]) -> float:
 
 
 def sentences_of(text: str) -> list[str]:
-    """Return a text's whole sentences, each on one line, without a cut-off end and without lines that say who speaks.
+    """Return a text's complete sentences, each on one line, leaving out a cut-off end and lines that say who speaks.
 
     >>> sentences_of("Pip ran. Luna sang! And th")
     ['Pip ran.', 'Luna sang!']
@@ -90,7 +90,7 @@ def is_long_enough(sentence: str) -> bool:
 def share_known(texts: Sequence[str], known: Sequence[str]) -> float:
     """Return the share of sentences of five words or more that occur word for word in the known texts.
 
-    How much of a new text is old? A model may have memorised these sentences.
+    This shows how much of a new text is old: a model may have memorised these sentences.
 
     >>> share_known(["Pip ran to the old mill. Luna sang him a song."], ["Odo slept. Pip ran to the old mill."])
     0.5

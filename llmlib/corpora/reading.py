@@ -22,7 +22,7 @@ STORIES_A_ROW = 8  # each row starts this many stories later; rows of at most ab
 
 
 def page(story: Story) -> str:
-    """Return the story, an empty line, and its exercises in random order, one per line.
+    """Return the story, a blank line, and its exercises in random order, one per line.
 
     The exercises are all the questions that the story answers, a list of the animals in it, and a one-sentence summary.
 

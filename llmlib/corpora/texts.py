@@ -40,9 +40,10 @@ def tiny_shakespeare() -> str:
 def python_stdlib(characters: int | None = None) -> str:
     """Return the source code of Python's standard library, without its tests (about ten million characters).
 
-    Files come in alphabetical order, each preceded by a comment with its name. With ``characters``, the text ends with
-    the file that reaches this number. The text depends on which version of Python is running. Raises ``ValueError`` if
-    ``characters`` is not positive, and ``CorpusError`` if this Python was installed without its source code.
+    The files are in alphabetical order, and each is preceded by a comment with its name. With ``characters``, the text
+    ends with the file that reaches this number. The text depends on which version of Python is running. Raises
+    ``ValueError`` if ``characters`` is not positive, and ``CorpusError`` if this Python was installed without its
+    source code.
 
     >>> python_stdlib(1000).splitlines()[0]
     '# file: __future__.py'

@@ -51,12 +51,12 @@ def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> lis
 
 
 def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> float:
-    """Return the expected calibration error (ECE): the mean gap between confidence and share of right answers in a bin.
+    """Return the expected calibration error: the mean gap between a bin's confidence and its share of right answers.
 
-    Each bin of `reliability` is weighted by its number of answers. Even a perfectly calibrated model has an error above
-    0 on a small sample, because chance alone moves each bin off the diagonal. So compare the result with
-    `chance_calibration_error`. Source: Guo et al. (2017), equation 3. Raises `ValueError` for the same reasons as
-    `reliability`.
+    Each bin of `reliability` is weighted by its number of answers. This error is also called ECE. Even a perfectly
+    calibrated model has an error above 0 on a small sample, because chance alone moves each bin off the diagonal. So
+    compare the result with `chance_calibration_error`. Source: Guo et al. (2017), equation 3. Raises `ValueError` for
+    the same reasons as `reliability`.
 
     >>> calibration_error([0.1, 0.9, 0.95], [0, 1, 0], bins=2)  # (1 · 0.1 + 2 · 0.425) / 3
     0.31666666666666...

@@ -53,7 +53,7 @@ class EvalSettings:
 def eval_command(settings: Annotated[Path, typer.Argument(help="A TOML file; see the example below.")]) -> None:
     """Ask a model your own questions, and report the share of right answers with an interval.
 
-    Choices are compared by log-likelihood, which is taken in total, per token, per byte, and against a baseline.
+    Choices are compared by log-likelihood, which is measured in total, per token, per byte, and against a baseline.
     """
     with reporting("eval"):
         _run(settings)

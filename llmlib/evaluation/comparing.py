@@ -83,11 +83,11 @@ def permutation_test(
 ) -> float:
     """Return the p-value of a permutation test on the mean difference between two models.
 
-    The p-value says how often the mean difference would be at least as far from 0 as it is now if the models were
-    swapped at random. Swapping the two models on a question flips the sign of its difference. A group's questions are
-    swapped together. If there are at most `draws` ways to swap, all ways are tried. Otherwise, `draws` ways are drawn
-    at random, and the actual order is included as one more, so that the p-value is never 0. Source: Fisher (1935), "The
-    Design of Experiments", section 21. Raises `ValueError` if there is no difference to test.
+    The p-value says how often the mean difference would be at least as far from 0 as the observed one if the models
+    were swapped at random. Swapping the two models on a question flips the sign of its difference. A group's questions
+    are swapped together. If there are at most `draws` ways to swap, all ways are tried. Otherwise, `draws` ways are
+    drawn at random, and the actual order is included as one more, so that the p-value is never 0. Source: Fisher
+    (1935), "The Design of Experiments", section 21. Raises `ValueError` if there is no difference to test.
 
     >>> permutation_test([0.5, 0.2, 0.4])  # of 8 ways to choose the signs, 2 are as far from 0: all plus and all minus
     0.25

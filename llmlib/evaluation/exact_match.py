@@ -8,11 +8,11 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def exact_match(answer: str, right: str | Iterable[str], ignore: Iterable[str] = ()) -> bool:
-    """Return whether an answer equals a right answer, ignoring white space at its ends and whatever `ignore` names.
+    """Return whether an answer equals a right answer, ignoring leading and trailing white space.
 
-    `ignore` may name "case", "punctuation", "articles" (a, an, the) and "space" (the amount of white space between
-    words). With all four, the comparison is the one that SQuAD uses (Rajpurkar et al., 2016). Raises `ValueError` for
-    any other name in `ignore`.
+    `ignore` says what else to ignore: it may contain "case", "punctuation", "articles" (a, an, the) and "space" (the
+    amount of white space between words). With all four, the comparison is the one that SQuAD uses
+    (Rajpurkar et al., 2016). Raises `ValueError` for any other name in `ignore`.
 
     >>> exact_match("The Eiffel Tower!", "eiffel tower")
     False

@@ -79,8 +79,8 @@ def choice_scores(
     A choice follows its prompt after a space, or after the white space at the end of the prompt; if the prompt is a
     conversation, the choice is the assistant's whole answer, with the token that ends it. `baseline` is a text that
     replaces the prompt, for comparison; None skips the comparison, which saves time. Raises `QuestionError` for a
-    question without choices, or if one choice begins with all tokens of another, because then the longer choice could
-    never be more likely.
+    question without choices, or if one choice begins with all the tokens of another, because then the longer choice
+    could never be more likely.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
@@ -263,7 +263,7 @@ def encode_choices(tokenizer: Tokenizer, prompt: Prompt, choices: Sequence[str])
     """Return the ids of a prompt, and the ids of each choice after it.
 
     White space at the end of a prompt is moved to the choice, because a token usually includes the space before a word.
-    If there is no white space at the end of the prompt, we insert one space. (lm-eval does the same.)
+    If the prompt does not end with white space, we insert one space. (lm-eval does the same.)
     """
     if not isinstance(prompt, str):
         both = [encode_apart(tokenizer, prompt, choice) for choice in choices]
@@ -276,13 +276,13 @@ def encode_choices(tokenizer: Tokenizer, prompt: Prompt, choices: Sequence[str])
 
 
 def refuse_beginnings(texts: Sequence[str], choices: Sequence[Sequence[int]]) -> None:
-    """Raise `QuestionError` if the ids of one choice begin with all ids of another; the longer choice can never win."""
+    """Raise `QuestionError` if the ids of one choice begin with all those of another; the longer one can never win."""
     for short, ids in zip(texts, choices):
         for long, others in zip(texts, choices):
             if short is not long and list(others[: len(ids)]) == list(ids):
                 raise QuestionError(
-                    f"The choices {short!r} and {long!r} begin alike. The second begins with all tokens of the first, "
-                    "so the second can never be more likely. End both in the same way, for example with a full stop."
+                    f"The choices {short!r} and {long!r} begin alike. The second begins with all the tokens of the "
+                    "first, so it can never be more likely. End both in the same way, for example with a full stop."
                 )
 
 

@@ -65,7 +65,7 @@ class Question:
 
 
 def read_questions(path: Path | str) -> list[Question]:
-    """Read the questions in a JSONL file, one per line; empty lines are skipped.
+    """Read the questions in a JSONL file, one per line; blank lines are skipped.
 
     Each line is a JSON object. It contains "prompt", a string, or "messages", a conversation that ends with the user;
     it also contains "answer", and may contain "choices", "group" and "kind". If there are choices, the answer is one of

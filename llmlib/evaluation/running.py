@@ -22,7 +22,7 @@ AT_A_TIME = 16  # number of questions with choices between two reports of progre
 
 @dataclass(frozen=True)
 class Result:
-    """The result of one question, with the model's answer, and whether it is right by each measure."""
+    """The result for one question, with the model's answer, and whether it is right by each measure."""
 
     question: Question
     answer: str  # a written answer, or the choice with the highest log-likelihood
@@ -31,7 +31,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """The results of all questions, and their summary by measure."""
+    """The results for all questions, with a summary for each measure."""
 
     results: list[Result] = field(repr=False)
 

@@ -42,7 +42,7 @@ def all_exercises() -> tuple[Exercise, ...]:
 
 
 def find(name: str) -> Exercise:
-    """Return the exercise with this name. Raises `KeyError`, listing close names, if there is none."""
+    """Return the exercise with this name. Raises `KeyError`, listing similar names, if there is none."""
     lesson = name.partition(".")[0] if isinstance(name, str) else ""
     if lesson in LESSONS:
         for exercise in of_lesson(lesson):
@@ -63,7 +63,7 @@ def questions_of(lesson: str) -> dict[str, Any]:
 
 
 def asked_in(lesson: str) -> dict[str, dict[str, Any]]:
-    """Return a lesson's questions by the names under which answers are kept; a quiz name is made from its question."""
+    """Return a lesson's questions by the names under which answers are stored; a quiz name comes from its question."""
     entries = questions_of(lesson)
     predictions = {f"{lesson}.{key}": entry for key, entry in entries.get("predict", {}).items()}
     return predictions | {quiz_name(lesson, entry): entry for entry in entries.get("quiz", [])}

@@ -37,7 +37,7 @@ def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Re
     """Run `attempt` on the exercise's hidden cases, and return a report that reads well in Jupyter and in terminals.
 
     The source of a correct attempt is stored for `mine`. Each `seed` draws different cases, and `seconds` limits each
-    call. Never raises for anything that `attempt` is or does, but raises `KeyError` for an unknown exercise.
+    call. Whatever `attempt` is or does, `check` raises no error, except `KeyError` for an unknown exercise.
 
     >>> check("attention.causal_mask", lambda n_query, n_key: ...).kind
     'not attempted'
@@ -99,7 +99,7 @@ def solution(name: str) -> Report:
 
 
 def predict(name: str) -> Questions:
-    """Ask the prediction question "lesson.name". Raises `KeyError`, listing close names, for an unknown question.
+    """Ask the prediction question "lesson.name". Raises `KeyError`, listing similar names, for an unknown question.
 
     >>> predict("attention.order")
     Predict first: choose before you read on

@@ -15,7 +15,7 @@ def explore_alignment(
     """Show a live run of `llmlib.preferences.align`, or several named runs that take turns.
 
     As with `explore_training`, the runs train in the background, and `await dashboard.finished()` lets a cell wait
-    until they have ended. A cell can also take the steps itself: `for step in explore_alignment().watch(align(…)): …`.
+    until they have ended. A cell can also run the steps itself: `for step in explore_alignment().watch(align(…)): …`.
     `dashboard.compare(prompts, {"tuned": answers, "aligned": answers})` puts the models' answers side by side.
 
     >>> from llmlib.preferences import AlignConfig, align
@@ -60,14 +60,14 @@ class LiveAlignmentView(LiveRuns[AlignStep], AlignmentView):
         answers: Mapping[str, Sequence[str]],
         rewards: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
-        """Show the models' answers to prompts (in any form that `align` accepts) as `AlignmentView.compare` does."""
+        """Show models' answers as `AlignmentView.compare` does; the prompts may be in any form that `align` accepts."""
         super().compare([as_text(prompt) for prompt in prompts], answers, rewards)
 
 
 def as_text(prompt: Any) -> str:
-    """Write a prompt as text.
+    """Convert a prompt to text.
 
-    The prompt is a string, a list of messages, or a dictionary that has either of these as its "prompt".
+    The prompt is a string, a list of messages, or a dictionary whose "prompt" is either of these.
 
     >>> as_text([{"role": "user", "content": "Who?"}]), as_text({"prompt": "Who?", "right": "Pip"})
     ('Who?', 'Who?')

@@ -18,7 +18,7 @@ def explore_attention_steps(
     query: int = -1,
     stage: int = 0,
 ) -> AttentionStepsView:
-    """Show the queries, keys and values of one head, as the model computes them for `text`, stage by stage.
+    """Show, stage by stage, the queries, keys and values that one head of the model computes for `text`.
 
     Without a tokenizer, `text` must be a list of ids, and the view shows the ids. If the model rotates queries and
     keys, the view shows them after the rotation. Raises `ValueError` for an unknown layer or head, or for more than 32

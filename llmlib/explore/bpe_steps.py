@@ -28,8 +28,8 @@ def explore_bpe_steps(
 
     With `encode`, the view begins by encoding that text. With a `tokenizer`, the view uses its first `vocab_size` - 256
     merges, and `text` only serves to show what these merges do. Both texts can be edited. With `predict`, the view
-    hides the next pair until the user has picked one, and keeps the score. Raises `ValueError` if a text is longer
-    than 2,000 characters, or if `vocab_size` is below 256.
+    hides the next pair until the user has picked one, and keeps score. Raises `ValueError` if a text is longer than
+    2,000 characters, or if `vocab_size` is below 256.
 
     >>> explore_bpe_steps("low lower", vocab_size=258, step=2)
     <BPEStepsView: Byte-pair encoding of “low lower”, after 2 of 2 merges: low|·|low|e|r. There are no merges left.>

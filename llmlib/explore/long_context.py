@@ -23,7 +23,7 @@ def explore_long_context(
     losses: Mapping[str, Any] | None = None,
     trained: int | None = None,
 ) -> LongContextView:
-    """Show how often models find a needle in a haystack, in a grid whose button runs the measurement cell by cell.
+    """Show a grid of how often models find a needle in a haystack; a button runs the measurement cell by cell.
 
     `needles` and `haystack` mean the same as in `llmlib.evaluation.needle_grid`, and `losses` and `trained` mean the
     same as in `llmlib.widgets.long_context_view`. Cancel stops the measurement; pressing the button again continues

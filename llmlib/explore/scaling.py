@@ -52,7 +52,7 @@ def explore_scaling(
 
 
 def law_row(law: Law | KaplanLaw, **more: Any) -> dict[str, Any]:
-    """Write a law as plain numbers, in the one form that the view supports: (E + A / N^alpha + B / D^beta)^power."""
+    """Write a law as plain numbers, in the only form that the view supports: (E + A / N^alpha + B / D^beta)^power."""
     row: dict[str, Any] = {
         "name": law.name,
         "source": law.source,

@@ -1,4 +1,4 @@
-"""Show what tuning changed, with colours that show how much likelier each token of a conversation became."""
+"""Show what tuning changed, with a colour for how much likelier each token of a conversation became."""
 
 from collections.abc import Sequence
 
@@ -29,9 +29,9 @@ def explore_tuning(
     """Show, in nats, how much likelier each token of a conversation is for the tuned model: log p(tuned) − log p(base).
 
     `mask` has a flag for each id of `encode_chat(tokenizer, messages, add_generation_prompt=False)`: True if the model
-    was trained on the token. For a model with an adapter, the base is `lora.base()`. Raises `ValueError` if an id means
-    different tokens for the two models or tokenizers, if the mask has the wrong length, and for the same reasons as
-    `encode_chat`.
+    was trained on the token. For a model with an adapter, the base is `lora.base()`. Raises `ValueError` if an id
+    stands for different tokens in the two models or tokenizers, if the mask has the wrong length, and for the same
+    reasons as `encode_chat`.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -76,7 +76,7 @@ def _check_ids(title: str, model: Transformer, tokenizer: Tokenizer, ids: Sequen
         (text,) = token_texts(tokenizer, unknown[:1])
         raise ValueError(
             f"The conversation has the token {text!r} with the id {unknown[0]}, but the model {title!r} knows only "
-            f"{size:,} ids: it was made for another tokenizer. Only models with the same tokenizer can be compared "
+            f"{size:,} ids: it was made for a different tokenizer. Only models with the same tokenizer can be compared "
             "token by token; a base model needs a row in its embedding for each token that the chat format adds."
         )
 

@@ -1,4 +1,4 @@
-"""Replace files whole or not at all, and clean up after processes that were killed while writing."""
+"""Replace files completely or not at all, and clean up after processes that were killed while writing."""
 
 import contextlib
 import glob
@@ -18,7 +18,7 @@ HERE = re.sub(r"[^\w]", "_", platform.node()) or "here"
 
 @contextlib.contextmanager
 def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
-    """Open `path` for writing bytes; the file is replaced whole or not at all.
+    """Open `path` for writing bytes; the file is replaced completely or not at all.
 
     The bytes are written to a temporary file in the same folder, which is renamed to `path` only after the block has
     ended without an exception. A full disk or an interrupt leaves the old file as it was. If a process is killed, the
@@ -49,7 +49,7 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def write_together(folder: Path, key: str) -> Iterator[Path]:
-    """Yield a new folder to write several files into; then move all of them into `folder`, or none.
+    """Yield a new folder to write several files into; then move either all of them into `folder`, or none.
 
     A file system can rename only one file at a time. So the file `key`, which every program that reads the folder looks
     for first, is missing while the other files are being moved. If the process dies at that moment, nobody can mistake
@@ -92,7 +92,7 @@ def unused_path(folder: Path, prefix: str, suffix: str) -> Path:
 
 
 def remove_leftovers(folder: Path, prefix: str, suffix: str = "") -> None:
-    """Remove files that killed processes left under names from `unused_path`, but no files of live processes."""
+    """Remove files that killed processes left behind under names from `unused_path`, but not live processes' files."""
     for path in folder.glob(f"{glob.escape(prefix)}*{suffix}"):
         owner = re.search(r"(\w+)-(\d+)-[0-9a-f]{8}", path.name.removeprefix(prefix))
         with contextlib.suppress(OSError):  # the file is already gone, or belongs to somebody else

@@ -39,7 +39,7 @@ def cache_dir() -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 digest of a file in hexadecimal, read in pieces."""
+    """Return a file's SHA-256 digest in hexadecimal, reading the file in pieces."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

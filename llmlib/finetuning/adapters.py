@@ -111,7 +111,7 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
     with naming(folder / CONFIG, AdapterError):
         config = _read_config(_record(folder / CONFIG))
         if lacking := [_their_kind(kind) for kind in config.names if kind not in there]:
-            raise AdapterError(f"the LoRA is for another model: the blocks of this model have no {lacking[0]}.")
+            raise AdapterError(f"the LoRA is for a different model: the blocks of this model have no {lacking[0]}.")
     if tensors is None:
         tensors, _ = _read_tensors(folder / WEIGHTS)
     with naming(folder / WEIGHTS, AdapterError):
@@ -231,7 +231,7 @@ def _check(tensors: dict[str, Tensor], model: Transformer, config: LoRAConfig) -
     for name, shape in expected.items():
         if name in tensors and tuple(tensors[name].shape) != shape:
             raise AdapterError(
-                f"the LoRA is for another model, or damaged: {name} has the shape {tuple(tensors[name].shape)}, "
+                f"the LoRA is for a different model, or damaged: {name} has the shape {tuple(tensors[name].shape)}, "
                 f"but for this model and rank {config.rank} it must be {shape}."
             )
         if name in tensors and not tensors[name].is_floating_point():
@@ -239,11 +239,11 @@ def _check(tensors: dict[str, Tensor], model: Transformer, config: LoRAConfig) -
     layers = model.config.n_layers
     if missing := [name for name in expected if name not in tensors]:
         raise AdapterError(
-            f"the LoRA is for another model, or incomplete: {len(missing)} of {len(expected)} matrices are missing; "
-            f"the first is {missing[0]} (this model has {layers} layers)."
+            f"the LoRA is for a different model, or incomplete: {len(missing)} of {len(expected)} matrices are "
+            f"missing; the first is {missing[0]} (this model has {layers} layers)."
         )
     if others := sorted(tensors.keys() - expected.keys()):
         raise AdapterError(
-            f"the LoRA is for another model: this model cannot use {len(others)} of the LoRA's matrices; "
+            f"the LoRA is for a different model: this model cannot use {len(others)} of the LoRA's matrices; "
             f"the first is {others[0]} (this model has {layers} layers)."
         )

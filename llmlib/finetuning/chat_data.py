@@ -20,7 +20,7 @@ OPEN_ROWS = 32  # packing keeps at most this many unfinished rows open
 
 
 class TruncationWarning(UserWarning):
-    """Warns that some conversations do not fit into a row, so answers are cut or lost; the message says how many."""
+    """Warns that some conversations do not fit in a row, so answers are cut off or lost; the message says how many."""
 
 
 class ChatData:

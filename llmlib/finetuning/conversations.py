@@ -17,7 +17,7 @@ class ConversationError(ValueError):
 
 
 def read_conversations(path: Path | str) -> list[list[Message]]:
-    """Read the conversations in a JSONL file, one per line; empty lines are skipped.
+    """Read the conversations in a JSONL file, one per line; blank lines are skipped.
 
     Each line is a JSON object with "messages", a list of `{"role": …, "content": …}`, in which user and assistant take
     turns after at most one system message. For a single question and answer, the object may instead contain two

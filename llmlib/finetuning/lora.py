@@ -28,7 +28,7 @@ GROUPS = {"all": ATTENTION + MLP, "attention": ATTENTION, "mlp": MLP}
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class LoRAConfig:
-    """Says which linear maps get a low-rank adapter, and the rank and scale of the adapters.
+    """Says which linear maps get a low-rank adapter, and which rank and scale the adapters have.
 
     Raises `ValueError` for impossible settings.
 
@@ -37,7 +37,7 @@ class LoRAConfig:
     """
 
     rank: Annotated[int, AT_LEAST_1] = 8  # the rank r of the adapter
-    alpha: Annotated[int | float, MORE_THAN_0] = 16  # the adapter is multiplied by α/r
+    alpha: Annotated[int | float, MORE_THAN_0] = 16  # the adapter's output is multiplied by α/r
     targets: str | tuple[str, ...] = "all"  # "all" linear maps in the blocks, "attention", "mlp", or names of maps
     rslora: bool = False  # use α/√r instead of α/r. Source: Kalajdzievski (2023), "A Rank Stabilization Scaling Factor"
     seed: Annotated[int, AT_LEAST_0] = 0  # seed for the random start of A
@@ -60,7 +60,7 @@ class LoRAConfig:
 
     @property
     def scale(self) -> float:
-        """The factor by which the adapter is multiplied: α/r, or α/√r."""
+        """The factor by which the adapter's output is multiplied: α/r, or α/√r."""
         return self.alpha / (math.sqrt(self.rank) if self.rslora else self.rank)
 
 
@@ -198,7 +198,7 @@ class LoRA:
         self._let_learn()
 
     def fold(self) -> None:
-        """Add the adapters to the original matrices permanently, and remove the adapters from the model.
+        """Merge the adapters into the original matrices permanently, and remove the adapters from the model.
 
         Raises `ValueError` for the same reasons as `merge`.
         """
@@ -250,7 +250,7 @@ def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
 
 
 def maps_of(model: Transformer, config: LoRAConfig | None = None) -> dict[str, Linear]:
-    """Return the linear maps in the blocks that the config names (default: all).
+    """Return those linear maps in the blocks that the config names (default: all of them).
 
     Raises the same errors as `apply_lora`.
     """

@@ -60,7 +60,7 @@ def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]
 
 
 def score(kinds: Iterable[str], answers: Iterable[str], right: Iterable[str]) -> dict[str, Score]:
-    """Return the `Score` for each kind and for "all"; white space at the ends of an answer does not matter.
+    """Return the `Score` for each kind and for "all"; leading and trailing white space in an answer does not matter.
 
     Raises `ValueError` if there is nothing to score, or if the three arguments differ in length.
 
@@ -83,7 +83,7 @@ def answer_all(
     max_new_tokens: int = 64,
     batch_size: int = 32,
 ) -> list[str]:
-    """Return the model's most likely answer to each conversation, without white space at the ends of an answer.
+    """Return the model's most likely answer to each conversation, without leading or trailing white space.
 
     An answer that does not end on its own is cut off after `max_new_tokens`. Raises `ValueError` for the same reasons
     as `chat`.

@@ -94,7 +94,7 @@ def training_conversations(
 ) -> list[list[Message]]:
     """Make `n` conversations of up to `turns` turns, each about a different story.
 
-    The first message contains the story, an empty line and a request; later messages contain only a request. The
+    The first message contains the story, a blank line and a request; later messages contain only a request. The
     requests are drawn from all those of the given `kinds` that fit the story. The same arguments return the same
     conversations, a larger `n` adds more, and `start` skips that many stories.
 
@@ -132,7 +132,7 @@ def training_conversations(
 
 
 class Balance:
-    """Keeps each wording balanced: a question that one story answers is matched by one that another leaves open."""
+    """Keeps each wording balanced, by matching a question that one story answers with one that another leaves open."""
 
     def __init__(self) -> None:
         self.owed = dict.fromkeys(TAUGHT, 0)
@@ -201,8 +201,8 @@ def prompt_about(story: Story, request: Request) -> Prompt:
 def under_another_story(prompts: Sequence[Prompt]) -> list[Prompt]:
     """Return the same requests and answers, but each with the story from the next prompt of the same kind.
 
-    The score on these prompts shows how much of a score comes only from the question. Raises `ValueError` if a kind has
-    only one prompt.
+    The score on these prompts shows how much of a score comes from the question alone. Raises `ValueError` if a kind
+    has only one prompt.
 
     >>> one, two = held_out_prompts(2, kinds=["who"])
     >>> moved = under_another_story([one, two])[0]

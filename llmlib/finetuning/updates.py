@@ -39,7 +39,7 @@ def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Ten
 
 
 def share_of_rank(singular_values: Float[Tensor, " directions"], rank: int) -> float:
-    """Return how much of an update its best approximation of this rank keeps: Σ σ² of the first `rank` values / Σ σ².
+    """Return what share of an update its best approximation of this rank keeps: Σ σ² of the first `rank` values / Σ σ².
 
     Returns 0.0 for an update of zeros.
 

@@ -20,7 +20,7 @@ class NormNotFoldedWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Attribution:
-    """Holds what each part of the model adds to a logit (or to the difference between two logits), text by text."""
+    """Holds what each part of the model adds to a logit (or to the difference between two logits), for each text."""
 
     embedding: Float[Tensor, " batch"]  # from the token, and from its position if positions are added
     heads: Float[Tensor, "batch layer head"]

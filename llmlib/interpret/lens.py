@@ -14,7 +14,7 @@ from llmlib.transformer import Transformer
 
 
 class LogitLens(Sequence):
-    """Holds the logits after each layer: `lens[0]` belongs to the embedding, and `lens[-1]` is the model's output.
+    """Holds the logits after each layer: `lens[0]` comes from the embedding, and `lens[-1]` is the model's output.
 
     The logits are computed when you ask for them, because they are large in total (31 × 128 × 49,152 numbers for
     SmolLM2 and 128 tokens). Usually people look only at `top`, `rank` and `entropy`, which are small.

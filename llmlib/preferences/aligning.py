@@ -207,12 +207,12 @@ def align(
     `reference`, by default a copy of the current model; a `kl_weight` above 0 keeps the model near this reference.
 
     The model is changed in place. With a `folder`, checkpoints are saved there; with `resume`, the run continues from
-    the last checkpoint with the same steps as an uninterrupted run. Under `torchrun`, every process makes the same call
-    and samples its share of the prompts.
+    the last checkpoint and takes the same steps as an uninterrupted run. Under `torchrun`, every process makes the same
+    call and samples its share of the prompts.
 
     Raises `ValueError` for prompts that are too long, a reference with a different vocabulary, or a reward function
     that returns NaN, an infinite number or the wrong number of values; `RunError` if the folder contains a different
-    run; and, while training, `TrainingDiverged` before a step that would spoil the weights, or `PolicyCollapsed` if all
+    run; and, while training, `TrainingDiverged` before a step that would ruin the weights, or `PolicyCollapsed` if all
     prompts get the same answer. An error in the reward function is passed on unchanged, with a note.
     """
     config = config or AlignConfig()
@@ -224,8 +224,8 @@ def align(
     world = distributed.join().world
     if config.prompts % (config.accumulate * world):
         raise ValueError(
-            f"prompts={config.prompts} does not divide into equal parts for {world} processes"
-            + (f" times accumulate={config.accumulate}." if config.accumulate > 1 else ".")
+            f"prompts={config.prompts} cannot be divided evenly among {world} processes"
+            + (f" with accumulate={config.accumulate}." if config.accumulate > 1 else ".")
         )
     path = None if folder is None else Path(folder)
     fixed = fixed_reference(model, reference, config.dtype)

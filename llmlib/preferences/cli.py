@@ -126,7 +126,7 @@ def function_named(name: str) -> Callable[..., Any]:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # the module exists, but one of its imports is missing
         raise SettingsError(
-            f"There is no module {error.name!r} for the reward function {name!r}. Put {module}.py beside the settings "
+            f"There is no module {error.name!r} for the reward function {name!r}. Put {module}.py next to the settings "
             "file."
         ) from None
     if not callable(given := getattr(found, function, None)):

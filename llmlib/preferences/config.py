@@ -51,9 +51,9 @@ class AlignConfig:
         if self.baseline == "group" and self.samples < 2:
             raise ValueError('baseline="group" compares each answer with its group, so samples must be 2 or more.')
         if self.prompts % self.accumulate:
-            raise ValueError(f"prompts={self.prompts} does not divide into accumulate={self.accumulate} equal parts.")
+            raise ValueError(f"prompts={self.prompts} cannot be split into accumulate={self.accumulate} equal parts.")
         if self.warmup > self.steps:
-            raise ValueError(f"warmup={self.warmup} is longer than the whole run, steps={self.steps}.")
+            raise ValueError(f"warmup={self.warmup} is longer than the whole run (steps={self.steps}).")
 
     @property
     def training(self) -> TrainConfig:

@@ -1,4 +1,4 @@
-"""Make batches of prompts and answers, with only the answers' tokens as targets, for any training loop."""
+"""Make batches of prompts and answers for any training loop, with only the answers' tokens as targets."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

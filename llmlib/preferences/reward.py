@@ -26,7 +26,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 
 class RewardModel(Transformer):
-    """A Transformer that outputs one number per position, not logits; the number at an answer's end is its reward.
+    """A Transformer that outputs one number per position instead of logits; the one at an answer's end is its reward.
 
     `RewardModel.of(model)` starts from a model's weights. Called with ids, a reward model returns a number at each
     position.
@@ -111,7 +111,7 @@ def reward_loss(chosen: Float[Tensor, " pair"], rejected: Float[Tensor, " pair"]
 
 
 def preference_accuracy(chosen: Float[Tensor, " pair"], rejected: Float[Tensor, " pair"]) -> Score:
-    """Return the share of pairs where the chosen answer has the higher reward (a tie is wrong), with a 95% interval.
+    """Return the share of pairs whose chosen answer has the higher reward (a tie counts as wrong), with a 95% interval.
 
     >>> import torch
     >>> preference_accuracy(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 3.0]))

@@ -210,7 +210,7 @@ def config_from_gguf(file: GGUFFile) -> TransformerConfig:
 def check_layers(config: TransformerConfig, n_tensors: int, where: Path) -> None:
     """Raise `CheckpointError` if there are more layers than tensors.
 
-    A damaged file may specify a million layers, which would fill up the memory.
+    A damaged file may specify a million layers, which would use up all the memory.
     """
     if config.n_layers > n_tensors:
         raise CheckpointError(

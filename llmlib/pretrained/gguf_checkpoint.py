@@ -1,4 +1,4 @@
-"""Read a GGUF file, tensor by tensor, in our layout."""
+"""Read a GGUF file tensor by tensor, and convert it to our layout."""
 
 from pathlib import Path
 

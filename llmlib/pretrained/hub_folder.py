@@ -1,4 +1,4 @@
-"""Read a folder in the Hugging Face hub's format, tensor by tensor, in our layout."""
+"""Read a folder in the Hugging Face hub's format tensor by tensor, and convert it to our layout."""
 
 import re
 from pathlib import Path

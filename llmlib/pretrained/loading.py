@@ -173,7 +173,7 @@ def _download_from_hub(repo_id: str) -> Path:
         return Path(huggingface_hub.snapshot_download(repo_id, allow_patterns=HUB_FILES))
     except GatedRepoError as error:
         remedy = f"Accept its licence at https://huggingface.co/{repo_id}, then run `hf auth login`."
-        raise DownloadError(f"{repo_id} is only for people who have accepted its licence. {remedy}") from error
+        raise DownloadError(f"{repo_id} is available only to people who have accepted its licence. {remedy}") from error
     except RepositoryNotFoundError as error:
         raise DownloadError(
             f"The Hugging Face hub has no model {repo_id!r} that you can access. Check the spelling."

@@ -34,7 +34,9 @@ def read_state(path: Path) -> dict[str, Any]:
     where = path / STATE
     about = read_json(where, "Remove this checkpoint, and the run will continue from the previous one.")
     if about.get("version") != VERSION:
-        raise CheckpointError(f"{where} has version {about.get('version')!r}, but this llmlib reads version {VERSION}.")
+        raise CheckpointError(
+            f"{where} has version {about.get('version')!r}, but this version of llmlib reads version {VERSION}."
+        )
     written = about.pop("checksum", None)
     if written != _sum(about):
         raise CheckpointError(f"{where} is damaged or was changed: its checksum does not match its content.")
@@ -61,7 +63,7 @@ class RunCheckpoint:
         self.where = folder / STATE
         if about.get("frozen") is not None:
             raise CheckpointError(
-                f"{folder} contains only the trained weights (for example of a LoRA), not the frozen weights. "
+                f"{folder} contains only the trained weights (those of a LoRA, for example), not the frozen weights. "
                 "Finish the run (--resume, or resume=True); then its folder will contain the whole model."
             )
         if about.get("model") is None:

@@ -56,7 +56,9 @@ def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str
     _check_weights(model)
     for other in (path for pattern in FOREIGN for path in folder.glob(pattern)):
         if other.name != WEIGHTS:
-            raise ValueError(f"{folder} contains {other.name}, which belongs to another model. Choose another folder.")
+            raise ValueError(
+                f"{folder} contains {other.name}, which belongs to a different model. Choose another folder."
+            )
     config = _config(model.config)
     config["eos_token_id"] = list(dict.fromkeys((*tokenizer.eos_ids, *model.config.end_ids))) or None
     config["torch_dtype"] = str(model.dtype).removeprefix("torch.")

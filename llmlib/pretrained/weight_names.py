@@ -52,7 +52,7 @@ GGUF_NAMES = {
 
 
 def translate(name: str, names: dict[str, str]) -> str:
-    """Translate the name of one of our parameters into another format, with a table of `names`.
+    """Translate the name of one of our parameters into another format, using a table of `names`.
 
     >>> translate("blocks.3.mlp.up.weight", GGUF_NAMES)
     'blk.3.ffn_up.weight'

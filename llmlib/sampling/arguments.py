@@ -52,8 +52,8 @@ def tensor_of(ids: Tensor | Sequence[int]) -> Tensor:
 def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"] | None:
     """Return a mask that is True at tokens and False at padding.
 
-    Raises `ValueError` for a wrong shape or for padding at the end. New tokens go after the last position of every row,
-    so every text has to end there.
+    Raises `ValueError` for a mask of the wrong shape or with padding at the end. New tokens go after the last position
+    of every row, so every text has to end there.
     """
     if attention_mask is None:
         return None

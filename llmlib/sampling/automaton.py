@@ -1,8 +1,8 @@
 """Describe sets of texts with automata over bytes: which byte may come next, and may the text end here?
 
-A pattern is a tree with four kinds of nodes. It becomes a machine with many possible next states (Thompson, 1968,
-"Regular Expression Search Algorithm"), and then a machine with a single next state for each byte (Rabin and Scott,
-1959). Finally, all states that cannot lead to an end are removed.
+A pattern is a tree with four kinds of nodes. It is turned into a machine with many possible next states (Thompson,
+1968, "Regular Expression Search Algorithm"), and then into a machine with a single next state for each byte (Rabin
+and Scott, 1959). Finally, all states that cannot lead to an end are removed.
 """
 
 import itertools
@@ -86,7 +86,7 @@ class Automaton:
     start: int = 1
 
     def read(self, data: bytes, state: int | None = None) -> int:
-        """Start in `state`, read these bytes, and return the state after them.
+        """Start in `state`, read these bytes, and return the state that this leads to.
 
         >>> machine = build(OneOf((literal("yes"), literal("no"))))
         >>> bool(machine.accepts[machine.read(b"no")]), machine.read(b"x")

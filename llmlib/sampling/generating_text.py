@@ -40,7 +40,7 @@ def generate_text(
     if "" in stops:
         raise ValueError("A stop string is empty, and would end every text at once. Leave it out.")
     if constraint is not None and not constraint.fits(tokenizer):
-        raise ValueError("The constraint was made with another tokenizer. Make a new constraint with this tokenizer.")
+        raise ValueError("The constraint was made with a different tokenizer. Make a new one with this tokenizer.")
     if isinstance(model, Tokenizer) or isinstance(tokenizer, Transformer) or not isinstance(prompt, str):
         kinds = ", ".join(type(each).__name__ for each in (model, tokenizer, prompt))
         raise ValueError(f"generate_text takes a model, its tokenizer and a text, in that order; got {kinds}.")
@@ -63,7 +63,7 @@ def generate_text(
 
 
 def until_stop(pieces: Iterator[str], stops: Sequence[str]) -> Generator[str, None, str | None]:
-    """Yield the pieces up to the first stop string, hold back text that may begin one, and return the string found.
+    """Yield the pieces up to the first stop string, holding back text that may begin one; return the string found.
 
     >>> list(until_stop(iter(["one. ", "tw", "o##", "#three"]), ["###"]))
     ['one. ', 'tw', 'o']

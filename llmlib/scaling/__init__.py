@@ -2,8 +2,8 @@
 
 `laws` defines the two published forms of a scaling law, and computes what follows from a law: the best use of a budget,
 and a model that is cheap to use. `published` contains the constants from three papers, and the figures for well-known
-models. `fitting` fits a law to your own runs and predicts with an interval, `isoflop` finds the best size for one
-budget, and `bills` turns FLOPs into days and money.
+models. `fitting` fits a law to your own runs and predicts losses with an interval, `isoflop` finds the best size for
+one budget, and `bills` turns FLOPs into days and money.
 """
 
 from llmlib.scaling.bills import MACHINES, Bill, Machine, bill

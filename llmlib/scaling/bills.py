@@ -7,7 +7,7 @@ from llmlib.scaling.laws import ScalingError
 
 @dataclass(frozen=True)
 class Machine:
-    """An accelerator, with the speed in its data sheet, the power that it draws, and the price of renting it."""
+    """An accelerator, with the speed given in its data sheet, the power that it draws, and the price of renting it."""
 
     name: str
     peak_flops: float  # per second, for dense products in bfloat16
@@ -25,7 +25,7 @@ MACHINES = (
 
 @dataclass(frozen=True)
 class Bill:
-    """The time, money and energy that a computation takes; the energy includes only the accelerators."""
+    """The time, money and energy that a computation takes; the energy is only what the accelerators use."""
 
     days: float
     machine_hours: float

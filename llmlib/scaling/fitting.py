@@ -187,11 +187,11 @@ def _check(n: Array, d: Array, loss: Array) -> NDArray[np.intp]:
             f"{points.shape[1]} distinct runs are too few: a law has five constants, so you need {FEWEST} or more. "
             "(Runs that differ only in the seed do not count as distinct.)"
         )
-    for name, values in (("sizes", n), ("numbers of tokens", d)):
+    for name, values in (("sizes", n), ("token counts", d)):
         if len(np.unique(values)) < 3:
             raise ScalingError(
-                f"These runs have {len(np.unique(values))} distinct {name}, but at least 3 are needed: one to tell "
-                "how high the curve is, one to tell how steep it is, and one to tell how it bends."
+                f"The number of distinct {name} in these runs is {len(np.unique(values))}, but at least 3 are needed: "
+                "one to tell how high the curve is, one to tell how steep it is, and one to tell how it bends."
             )
     return places.reshape(-1)
 

@@ -116,7 +116,7 @@ class Law:
             floor = self.E + self.A * parameters**-self.alpha
             raise ScalingError(
                 f"A model of {parameters:.3g} parameters never reaches a loss of {loss:.4g}: even with unlimited "
-                f"tokens, this law predicts {floor:.4g}. Take a larger model, or a higher loss."
+                f"tokens, this law predicts {floor:.4g}. Choose a larger model or a higher loss."
             )
         return float((self.B / gap) ** (1 / self.beta))
 
@@ -182,7 +182,7 @@ class KaplanLaw:
         return ((self.n_c / n) ** (self.alpha_n / self.alpha_d) + self.d_c / d) ** self.alpha_d
 
     def optimum(self, compute: float) -> Allocation:
-        """Return the model size that the paper found best for `compute` FLOPs, and the tokens to train it on."""
+        """Return the best model size for `compute` FLOPs according to the paper, and how many tokens to train it on."""
         if not compute > 0:
             raise ScalingError(f"compute must be a positive number of FLOPs, got {compute}.")
         parameters = self.best_size * (compute / PETAFLOP_DAY) ** self.size_exponent

@@ -161,8 +161,8 @@ class Tokenizer:
     def decode(self, ids: Iterable[SupportsIndex], errors: str = "replace") -> str:
         """Turn ids (a list, an array, or a tensor with one axis) into text.
 
-        Bytes that are not valid UTF-8 become U+FFFD, unless you choose other `errors`, as in Python's `bytes.decode`.
-        Raises ValueError for an id that is not in use.
+        Bytes that are not valid UTF-8 become U+FFFD, unless you pass a different value for `errors`, as in Python's
+        `bytes.decode`. Raises ValueError for an id that is not in use.
         """
         return b"".join(self._bytes_of(ids)).decode("utf-8", errors)
 

@@ -319,7 +319,7 @@ class BPETokenizer(Tokenizer):
         )
 
     def save(self, path: Path | str) -> None:
-        """Write the tokenizer as readable JSON; an existing file is replaced whole or not at all."""
+        """Write the tokenizer as readable JSON; an existing file is replaced completely or not at all."""
         write_record(
             {
                 "pattern": self.pattern,

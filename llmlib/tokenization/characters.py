@@ -8,7 +8,7 @@ from llmlib.tokenization.base import Tokenizer, TokenizerError, refuse_paths, wi
 class CharTokenizer(Tokenizer):
     """A tokenizer with one id per character, in the order of the Unicode code points.
 
-    Raises ValueError for a character that is not in its alphabet; a tokenizer over bytes can encode every character.
+    Raises ValueError for a character that is not in its alphabet; a byte-level tokenizer can encode every character.
 
     >>> tokenizer = CharTokenizer.train("hello")
     >>> tokenizer.alphabet, tokenizer.encode("hole")

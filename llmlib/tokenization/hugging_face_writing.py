@@ -22,7 +22,7 @@ BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": Tr
 def write_hugging_face(tokenizer: BPETokenizer, folder: Path) -> None:
     """Write a tokenizer into a folder, as `tokenizer.json` and `tokenizer_config.json`.
 
-    Each file is replaced whole or not at all.
+    Each file is replaced completely or not at all.
 
     Raises the same `TokenizerError` as `hugging_face_record`, before anything is written.
     """

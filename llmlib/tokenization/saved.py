@@ -34,7 +34,7 @@ FIELDS = (
 
 
 def write_record(record: Mapping[str, Any], path: Path | str) -> None:
-    """Write the record; an existing file is replaced whole or not at all.
+    """Write the record; an existing file is replaced completely or not at all.
 
     A token is written as a string, or as a list of its bytes if they are not valid UTF-8.
     """
@@ -74,7 +74,7 @@ def record_from_json(content: dict[str, Any], path: Path) -> dict[str, Any]:
     if content["format"] != FORMAT or content.get("version") != VERSION:
         raise FormatError(
             f"{path} has the format {short(content['format'])}, version {short(content.get('version'))}, but this "
-            f"llmlib reads {FORMAT!r}, version {VERSION}. A newer llmlib may have written it."
+            f"version of llmlib reads {FORMAT!r}, version {VERSION}. A newer llmlib may have written it."
         )
     written = field(content, "checksum", (int, None), where, None)
     if written is not None and written != _checksum({key: content[key] for key in content if key != "checksum"}):

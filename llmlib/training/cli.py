@@ -192,7 +192,7 @@ def _prepare(data: DataSettings, folder: Path, seq_len: int, writes: bool) -> tu
         if len(part) <= seq_len:
             raise DatasetError(
                 f"There are {len(part):,} tokens {name}, but one window of seq_len={seq_len} needs {seq_len + 1:,}. "
-                "Use more text, shorter windows, or another validation_share."
+                "Use more text, shorter windows, or a different validation_share."
             )
     return tokenizer, *parts
 

@@ -26,7 +26,7 @@ class TrainConfig:
     >>> TrainConfig(steps=10, warmup=20)
     Traceback (most recent call last):
         ...
-    ValueError: warmup=20 is longer than the whole run, steps=10.
+    ValueError: warmup=20 is longer than the whole run (steps=10).
     """
 
     steps: Annotated[int, AT_LEAST_1] = 1000
@@ -64,10 +64,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         if self.warmup > self.steps:
-            raise ValueError(f"warmup={self.warmup} is longer than the whole run, steps={self.steps}.")
+            raise ValueError(f"warmup={self.warmup} is longer than the whole run (steps={self.steps}).")
         if self.batch_size % self.accumulate:
             raise ValueError(
-                f"batch_size={self.batch_size} does not divide into accumulate={self.accumulate} equal parts."
+                f"batch_size={self.batch_size} cannot be split into accumulate={self.accumulate} equal parts."
             )
 
         if self.statistics_every and (self.compile or self.parallel == "fsdp"):

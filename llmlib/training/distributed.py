@@ -8,8 +8,8 @@ does not fit on one device.
 Checkpoints are complete, because the first process gathers and writes all weights and optimizer states, always in the
 same format. So a run can continue with any number of processes, in either mode, and you can open the weights without
 torch's distributed modules. (In torch's own distributed checkpoints, each process writes its own part. That is quicker
-for models that are too large for one host's memory, but such models are beyond this library.) All hosts must have
-access to the same run folder.
+for models that are too large for one host's memory, but such models are beyond the scope of this library.) All hosts
+must have access to the same run folder.
 
 If a process dies, the others notice this at their next exchange and stop. `torchrun --max-restarts=3` then starts them
 all again, and the run continues from its last checkpoint, as with `--resume`.

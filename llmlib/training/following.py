@@ -135,7 +135,7 @@ def _take(run: Any, folder: Path, writes: bool) -> None:
 
 
 def summary(run: Any, folder: Path) -> str:
-    """Return the result of a run in a sentence."""
+    """Return the result of a run as a sentence."""
     from llmlib.training.checkpoints import name_of
 
     if not (lowest := getattr(run, "best", None)):

@@ -123,7 +123,7 @@ class Training(Run[Step]):
         return self.ranks.mean(sum(loss.item() for loss in losses)), x.numel()
 
     def _check(self, loss: float, norm: float) -> None:
-        """Stop before a step that would spoil the weights, so that the model keeps its last good weights."""
+        """Stop before a step that would ruin the weights, so that the model keeps its last good weights."""
         self._check_finite(loss, norm)
         usual = statistics.median(self.recent) if len(self.recent) == RECENT else math.inf
         if loss > 3 * usual + 1:
@@ -188,7 +188,7 @@ def train(
 
     Raises `ValueError` if windows are longer than the model's context or the vocabulary is larger than the model's,
     `RunError` if the folder contains a different run, and, while training, `TrainingDiverged` before a step that would
-    spoil the weights.
+    ruin the weights.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> from llmlib.corpora.datasets import TokenDataset
@@ -202,7 +202,7 @@ def train(
     _check_kinds(model, data, config, validation)
     if config.seq_len > model.config.max_seq_len:
         raise ValueError(
-            f"seq_len={config.seq_len} does not fit into the model's context, max_seq_len={model.config.max_seq_len}."
+            f"seq_len={config.seq_len} does not fit into the model's context (max_seq_len={model.config.max_seq_len})."
         )
     for texts in filter(None, (data, validation)):
         size = getattr(texts, "vocab_size", None) or 0
@@ -218,8 +218,8 @@ def train(
     world = distributed.join().world
     if config.batch_size % (config.accumulate * world):
         raise ValueError(
-            f"batch_size={config.batch_size} does not divide into equal parts for {world} processes"
-            + (f" times accumulate={config.accumulate}." if config.accumulate > 1 else ".")
+            f"batch_size={config.batch_size} cannot be divided evenly among {world} processes"
+            + (f" with accumulate={config.accumulate}." if config.accumulate > 1 else ".")
         )
     return begin(
         lambda: Training(model, data, config, validation, sample, path, objective or NextToken()), path, resume

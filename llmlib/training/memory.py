@@ -3,7 +3,7 @@
 A step allocates its activations and gradients and then frees them all. glibc gives free memory at the end of its heap
 back to the system, and the next step has to request it again page by page; each page is cleared when it is first
 touched. For a model with 10 million weights, that means 30,000 pages per step, which take 10% of the step's time.
-torch's CPU allocator does not keep any memory itself (its GPU allocator does, so there we need not do anything).
+torch's CPU allocator does not keep any memory itself (its GPU allocator does, so nothing needs to be done there).
 """
 
 import ctypes

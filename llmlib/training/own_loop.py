@@ -48,7 +48,7 @@ def save_checkpoint(
         plain = json.loads(json.dumps(state or {}, default=_number))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"state cannot be written as JSON ({error}). It may hold numbers, strings, None, and lists and dicts of "
+            f"state cannot be written as JSON ({error}). It may contain numbers, strings, None, and lists and dicts of "
             "them."
         ) from None
     if (there := folder / name_of(step)).is_dir() and not _is_kept(model, there):

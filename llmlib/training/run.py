@@ -103,7 +103,7 @@ class Run(Iterator[Result], Generic[Result]):
         return sharding.clip_gradients(self.model.parameters(), self.config.clip_norm or math.inf)
 
     def _check_finite(self, loss: float, norm: float) -> None:
-        """Stop before a step that would spoil the weights, so that the model keeps its last good weights."""
+        """Stop before a step that would ruin the weights, so that the model keeps its last good weights."""
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise self._diverged(
                 f"At step {self.step + 1} the loss is {loss:.3g} and the norm of the gradients is {norm:.3g}."
@@ -208,7 +208,7 @@ def begin(make: Callable[[], AnyRun], path: Path | None, resume: bool) -> AnyRun
         _tell_of_unfinished(path, found, resume)
     if found and not (resume and run.resume()):
         raise RunError(
-            f"{path} already has a run. Continue it with resume=True (llmlib train --resume), choose another "
+            f"{path} already contains a run. Continue it with resume=True (llmlib train --resume), choose another "
             "folder, or remove it."
         )
     return run
@@ -240,7 +240,7 @@ def _tell_of_unfinished(folder: Path, found: list[Path], resume: bool) -> None:
         return
     if not found:
         raise RunError(
-            f"{folder} has a run, but its only checkpoint {broken[-1].name} is incomplete: state.json is missing. "
+            f"{folder} contains a run, but its only checkpoint {broken[-1].name} is incomplete: state.json is missing. "
             "Put the file back, or remove the folder to start again."
         )
     if resume and broken[-1].name > found[-1].name:

@@ -65,7 +65,7 @@ def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
-    """Scale all gradients by one factor, down to the norm `limit`, if they exceed it; return the norm before scaling.
+    """Scale all gradients down by one factor to the norm `limit`, if they exceed it; return the norm before scaling.
 
     >>> weight = nn.Parameter(torch.zeros(2))
     >>> weight.grad = torch.tensor([3.0, 4.0])
@@ -105,7 +105,7 @@ def gathered(values: Any, keep: bool = True) -> Any:
 
 
 def put_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Load whole weights into the model, cut or not; weights that are not given stay as they are."""
+    """Load whole weights into the model, whether it is cut or not; weights that are not given stay as they are."""
     ours = model.state_dict()
     model.load_state_dict(
         {name: cut_like(value.to(ours[name].device), ours[name]) for name, value in weights.items()}, strict=False
@@ -113,7 +113,7 @@ def put_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 def put_states(optimizers: Sequence[torch.optim.Optimizer], states: Sequence[dict[int, Any]]) -> None:
-    """Load whole states into the optimizers of a model, cut or not; a state with a weight's shape is cut like it.
+    """Load whole states into a model's optimizers, cut or not; a state with a weight's shape is cut like that weight.
 
     The optimizers' settings, such as learning rates, stay as the config says.
     """

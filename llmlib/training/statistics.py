@@ -70,7 +70,7 @@ def even_sample(values: Tensor, most: int = SAMPLE) -> Float[Tensor, " value"]:
 
 
 def quantiles_of(values: Float[Tensor, " value"]) -> Float[np.ndarray, " quantile"]:
-    """Return the `QUANTILES` of the values, interpolated linearly like `torch.quantile`; NaN if there are no values.
+    """Return the `QUANTILES` of the values, linearly interpolated as in `torch.quantile`; NaN if there are no values.
 
     >>> quantiles_of(torch.arange(101.0)).tolist()
     [5.0, 25.0, 50.0, 75.0, 95.0]
@@ -103,7 +103,7 @@ def update_ratio(before: Tensor, after: Tensor) -> float:
 
 
 class Observer:
-    """Measures one step of a model: `watch` its forward pass, and call the other two methods before and after a step.
+    """Measures one step of a model: `watch` its forward pass, and call the other two methods before and after the step.
 
     >>> from llmlib import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))

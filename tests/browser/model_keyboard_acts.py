@@ -174,7 +174,7 @@ def alignment(bench, view):
     expect(view.locator(".llm-answers tbody tr").last).to_contain_text("−1.60")
     use(view, button(view, "Newest"))
     bench.expect("alignment.place['at']", "None")
-    use(view, view.get_by_label("Prompt to compare answers to"), "Home")
+    use(view, view.get_by_label("Prompt whose answers to compare"), "Home")
     expect(view.locator(".llm-column .llm-text")).to_have_text(["one", "two"])
 
 

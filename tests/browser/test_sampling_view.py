@@ -308,6 +308,6 @@ def test_a_prompt_of_blanks_and_an_end_without_a_text(alive):
     expect(view.locator(".llm-prompt").first).to_have_text("··")
     view.get_by_label("pattern", exact=True).fill("()")
     click(view, "Use this pattern")
-    expect(view.get_by_text("The pattern allows no text at all: only the end token may come.")).to_be_visible()
+    expect(view.get_by_text("The pattern allows no text at all: only the end token may follow.")).to_be_visible()
     expect(view.locator(".llm-problem")).to_be_empty()
     click(view, "Reset all")

@@ -277,7 +277,7 @@ def test_a_pattern_after_which_only_the_end_may_come(live):
     view = explore_sampling(*live, "one")
     act(view, "allow", pattern="()")
     assert not act(view, "step")
-    assert view.notice == "Your pattern allows no text at all: only the end token may come. Change the pattern."
+    assert view.notice == "Your pattern allows no text at all: only the end token may follow. Change the pattern."
     act(view, "allow", pattern="a")
     act(view, "step")
     assert not act(view, "step")

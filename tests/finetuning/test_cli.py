@@ -131,7 +131,7 @@ def test_the_help_shows_an_example_that_runs(workshop):
         (('= "u"', '= "uu"'), "'<|user|>' should start out like 'uu', but 'uu' is 2 tokens"),
         (("examples.jsonl", "nope.jsonl"), "nope.jsonl cannot be read"),
         (("/base", "/nope"), "There is no model, file or folder named"),
-        (("seq_len = 32", "seq_len = 65"), "seq_len=65 does not fit into the model's context, max_seq_len=64"),
+        (("seq_len = 32", "seq_len = 65"), "seq_len=65 does not fit into the model's context (max_seq_len=64)"),
         (("seq_len = 32", "seq_len = 3"), "There is nothing to learn from: 4 of 4 conversations"),
         (
             ('model = "{folder}/base"', ""),

@@ -122,7 +122,7 @@ def test_a_run_that_continues_is_bit_by_bit_the_run_that_did_not_stop(tokenizer,
         ({"config": quick(save_every=1, clip=0.3)}, r"a different config: clip was 0\.2 and is now 0\.3"),
         ({"prompts": PROMPTS[::-1]}, "did not begin with the same prompts: .* same prompts, tokenizer and reference"),
         ({"reference": small_model(259, d_mlp=8)}, "did not begin with the same reference"),
-        ({"resume": False}, "already has a run"),
+        ({"resume": False}, "already contains a run"),
     ],
 )
 def test_another_run_is_not_continued(tokenizer, tmp_path, change, message):
@@ -271,8 +271,8 @@ def test_what_cannot_be_is_refused_before_anything_is_sampled(tokenizer, model, 
     ("settings", "message"),
     [
         ({"samples": 1}, 'baseline="group" compares each answer with its group'),
-        ({"prompts": 4, "accumulate": 3}, "prompts=4 does not divide into accumulate=3"),
-        ({"warmup": 9}, "warmup=9 is longer than the whole run, steps=3"),
+        ({"prompts": 4, "accumulate": 3}, "prompts=4 cannot be split into accumulate=3"),
+        ({"warmup": 9}, r"warmup=9 is longer than the whole run \(steps=3\)"),
         ({"kl_estimate": "k1"}, "kl_estimate must be one of 'k2', 'k3'"),
     ],
 )

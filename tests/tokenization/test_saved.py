@@ -89,7 +89,7 @@ def own(change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put("format", value="llmlib.Other"), "has the format 'llmlib.Other', version 1, but this llmlib reads"),
+        (put("format", value="llmlib.Other"), "has the format 'llmlib.Other', version 1, but this version of llmlib"),
         (put("version", value=2), "A newer llmlib may have written it"),
         (lambda record: record.pop("vocabulary"), "'vocabulary' is missing"),
         (put("vocabulary", 0, value=[0]), r"contains \[0\], which is not a pair"),

@@ -158,7 +158,7 @@ def test_the_last_ones_and_the_best_are_kept(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_run_that_is_there_is_not_overwritten(ended, tmp_path):
-    with pytest.raises(RunError, match=r"already has a run. Continue it"):
+    with pytest.raises(RunError, match=r"already contains a run. Continue it"):
         run_in(ended)
     assert run_in(tmp_path / "new", resume=True).step == 0  # nothing to resume
 

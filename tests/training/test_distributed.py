@@ -129,7 +129,7 @@ def test_a_batch_that_cannot_be_shared_is_named(tmp_path):
     process = torchrun(2, "llmlib", "train", settings(tmp_path, SMALL.replace("batch_size = 4", "batch_size = 5")))
     output = process.communicate(timeout=120)[0]
     assert process.returncode != 0
-    said = "llmlib train: batch_size=5 does not divide into equal parts for 2 processes."
+    said = "llmlib train: batch_size=5 cannot be divided evenly among 2 processes."
     ours, _, theirs = output.partition("Traceback")
     assert ours.count(said) == 1
     assert said in theirs.partition("Root Cause")[2]

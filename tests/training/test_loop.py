@@ -192,7 +192,7 @@ def test_the_advice_speaks_of_float16_only_where_it_was_chosen(monkeypatch):
 
 
 def test_windows_longer_than_the_context_or_the_text():
-    with pytest.raises(ValueError, match="seq_len=25 does not fit into the model's context, max_seq_len=24"):
+    with pytest.raises(ValueError, match=r"seq_len=25 does not fit into the model's context \(max_seq_len=24\)"):
         train(model(), DATA, TrainConfig(seq_len=25))
     with pytest.raises(DatasetError, match="has 10 tokens, but a window of 16 needs 17"):
         train(model(), TokenDataset(list(range(10))), TrainConfig(**SMALL))

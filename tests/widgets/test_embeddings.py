@@ -124,10 +124,10 @@ def test_errors(labels, points, options, message):
     [
         (torch.ones(0, 4), {}, "at least one row"),
         (torch.tensor([[1.0, float("nan"), 0.0]]), {}, "no NaN"),
-        (torch.tensor([[1.0, float("inf"), 0.0]]), {}, "no NaN or infinity"),
+        (torch.tensor([[1.0, float("inf"), 0.0]]), {}, "must contain no NaN or infinity"),
         (torch.ones(2, 1), {}, "points must have 2 or 3 columns; got 1"),
-        (torch.eye(2, 4), {"chosen": "ab"}, r"'ab' must be one token, but is 2 tokens: a\|b\. Mind the space"),
-        (torch.eye(2, 4), {"chosen": ""}, "must be one token, but is 0 tokens"),
+        (torch.eye(2, 4), {"chosen": "ab"}, r"'ab' must be one token, but it is 2 tokens: a\|b\. Check the space"),
+        (torch.eye(2, 4), {"chosen": ""}, "must be one token, but it is 0 tokens"),
         (torch.eye(2, 4), {"chosen": 2}, r"no row 2 in the table; its rows go from 0 to 1"),
         (torch.eye(2, 4), {"analogy": ("a", "b", -1)}, "no row -1"),
         (torch.eye(1, 4), {"chosen": "b"}, "no row 1"),  # the tokenizer knows more tokens than there are rows

@@ -1,4 +1,4 @@
-"""Generate TinyTales from a seed; they are short stories whose facts are all known.
+"""Generate TinyTales from a seed: short stories whose facts are all known.
 
 >>> from llmlib.corpora.tinytales import tinytales
 >>> [story.split for story in tinytales(seed=1, split="validation", n_stories=2)]

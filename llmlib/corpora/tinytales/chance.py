@@ -1,4 +1,4 @@
-"""Provide the only source of randomness: numbers that are the same on every machine and in every version of Python.
+"""Provide the only source of randomness, with the same numbers on every machine and in every version of Python.
 
 Python promises that ``random.Random.random()`` never changes, but does not promise this for other methods, so we only
 call ``random()``.

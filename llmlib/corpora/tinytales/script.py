@@ -164,7 +164,7 @@ def compile_text(text: str, genders: str) -> str:
 
 
 def starts_sentence(before: str) -> bool:
-    """Return whether a word after ``before`` starts a sentence (not after ``!"``: "she said" may follow)."""
+    """Return whether a word after ``before`` starts a sentence (not after ``!"``, because "she said" may follow)."""
     return not before or bool(re.search(r"([.!?] |[.] ?\" |(^| )\")$", before))
 
 

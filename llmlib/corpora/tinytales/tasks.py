@@ -1,4 +1,4 @@
-"""Make questions, instructions and preference pairs; we know their right answers because code wrote the story."""
+"""Make questions, instructions and preference pairs, whose right answers we know because code wrote the story."""
 
 import re
 from collections.abc import Sequence

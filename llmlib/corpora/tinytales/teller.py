@@ -219,7 +219,7 @@ def _stories(seed: int, split: str, n_stories: int | None, characters: int | Non
 def tinytales_text(characters: int = 1_000_000, *, seed: int = 0, split: str = "train") -> str:
     """Return at least ``characters`` characters of stories; the last story is complete.
 
-    Paragraphs end with one newline, and stories end with two (an empty line). Raises the same ValueError as
+    Paragraphs end with one newline, and stories end with two (a blank line). Raises the same ValueError as
     ``tinytales``.
 
     >>> len(tinytales_text(2_000)) >= 2_000

@@ -107,7 +107,7 @@ def answered_questions(story: ToldStory) -> dict[str, str]:
 
 
 def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
-    """Return one question about a story's people for each wording that fits the story but is not answered by it.
+    """Return one question about a story's people for each wording that fits the story without being answered by it.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> open_questions(tell(1, "heldout", 2), Dice(0))["What was the prize?"]

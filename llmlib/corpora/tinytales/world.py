@@ -1,4 +1,4 @@
-"""Describe the world of the tales, with its kinds of creatures, the fixed village, things, places, and facts.
+"""Describe the world of the tales: the kinds of creatures, the fixed village, the things, the places and the facts.
 
 Everything is read once from the text files in ``words``, in file order, so nothing depends on the machine.
 """

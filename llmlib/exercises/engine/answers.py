@@ -46,7 +46,7 @@ def no_function(e: Examination) -> Report | None:
 
 
 def parts_of_a_module(e: Examination) -> Report | None:
-    """Say what is still wrong with a module's parts, before we call the module."""
+    """Say what is still wrong with a module's parts before we call the module."""
     blueprint = e.exercise.blueprint
     if blueprint is None or not isinstance(e.attempt, type):
         return None
@@ -85,7 +85,7 @@ def no_end(e: Examination) -> Report | None:
 
 
 def right_values(e: Examination) -> Report | None:
-    """Report a correct attempt or a broken property. Errors that are caused only by mixing precisions are forgiven."""
+    """Report a correct attempt or a broken property. Errors caused only by mixing precisions are forgiven."""
     fixed = bool(e.wrong) and all(map(_mixes_precisions, e.wrong))
     if e.wrong and not fixed:
         return None

@@ -1,4 +1,4 @@
-"""Ask questions and explain each choice: `predict` asks before an idea, and `quiz` at the end of a lesson.
+"""Ask questions and explain each choice: `predict` asks before an idea is explained, `quiz` at the end of a lesson.
 
 Each choice is a `<details>` element. Learners choose it by opening it, and then see why it is right or wrong.
 `<details>` needs no JavaScript, style sheet or running kernel. So questions work in JupyterLab (trusted or not), in
@@ -61,7 +61,7 @@ class Questions:
     _chosen: dict[int, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def choose(self, question: int, choice: int) -> None:
-        """Choose an answer; `question` and `choice` are counted from 0. Only the first choice for a question counts."""
+        """Choose an answer; both `question` and `choice` start at 0. Only the first choice for a question counts."""
         asked = self.questions[question]
         if question not in self._chosen:
             self._chosen[question] = choice

@@ -2,7 +2,7 @@
 
 Only this module decides which reply comes first. It goes through four lists of steps: replies before the attempt is
 run, replies that need no reason, the reasons themselves, and replies that state a reason. In each list, the first step
-that finds something decides the reply.
+that finds something determines the reply.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ WITHOUT_A_REASON: tuple[Callable[[Examination], Report | None], ...] = (
 def two_ideas(e: Examination) -> Reason | None:
     """Find two misconceptions that explain every case, unless a single cause explains them all.
 
-    Two ideas can have the same effect as one step: for example, putting the layers in the other order and swapping
+    Two ideas can have the same effect as one step: for example, reversing the order of the layers and swapping
     queries and keys gives the expected result transposed. A result that does not depend on the input can also look like
     any two ideas.
     """

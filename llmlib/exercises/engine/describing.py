@@ -12,7 +12,7 @@ FEW = 9  # tensors with at most this many values are shown in full
 
 
 def describe(value: Any, length: int = 70) -> str:
-    """Describe a value briefly and in the same way in every run, without addresses or endless lists.
+    """Describe a value briefly and in the same way in every run, without addresses or very long lists.
 
     >>> describe(torch.zeros(20, 3))
     'tensor of shape 20 × 3, float32'

@@ -314,7 +314,7 @@ ANOTHER_CALL = (
 def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> str:
     """Say what usually causes this kind of error in this line; return an empty string if we do not know.
 
-    `inside` means that the learner's function had started, so that the wrong call is a call to another function.
+    `inside` means that the learner's function had started, so the wrong call must be a call to another function.
 
     >>> usual_cause(ZeroDivisionError("division by zero"))
     'A count or a sum is zero in this case.'

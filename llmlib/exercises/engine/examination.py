@@ -37,7 +37,7 @@ class Examination:
     until: float = math.inf
 
     def tried(self) -> "Examination":
-        """Examine the attempt on the cases of its seed, starting with the small ones."""
+        """Examine the attempt on the cases drawn with its seed, starting with the small ones."""
         trials: list[Trial] = []
         for case in kept_cases(self.exercise, self.seed):
             outcome = run(self.attempt, case.args, self.seconds)

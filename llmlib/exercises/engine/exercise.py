@@ -50,7 +50,7 @@ class Misconception:
 
 
 class NoValue(Exception):
-    """Raised inside a probe if the attempt raised an error or did not finish, so that there is no value to look at."""
+    """Raised inside a probe if the attempt raised an error or did not finish, so there is no value to look at."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def _entry(kept: Kept, seal: str) -> dict[str, Any]:
 
 
 def trust(name: str, kept: Kept) -> None:
-    """Seal a version that the learner trusts, although it did not have the learner's seal. May raise `OSError`."""
+    """Seal a version that the learner trusts, even though it does not have the learner's seal. May raise `OSError`."""
     keep(name, kept.source, kept.borrowed)
 
 
@@ -199,7 +199,7 @@ def _last(text: str) -> str:
 
 
 def bare(text: str) -> str:
-    """Remove everything that does not change what a definition does; return invalid Python unchanged."""
+    """Remove everything that has no effect on what a definition does; return invalid Python unchanged."""
     try:
         tree = ast.parse(text)
     except SyntaxError:

@@ -46,12 +46,12 @@ def two_exactly(e: Examination) -> Reason | None:
 
 
 def one_apart_from_unclear(e: Examination) -> Reason | None:
-    """Find the misconception that explains all but unclear cases."""
+    """Find the misconception that explains all but the unclear cases."""
     return _apart_from_unclear(e, e.exercise.single_hypotheses)
 
 
 def two_apart_from_unclear(e: Examination) -> Reason | None:
-    """Find two misconceptions that together explain all but unclear cases."""
+    """Find two misconceptions that together explain all but the unclear cases."""
     return _apart_from_unclear(e, e.exercise.pair_hypotheses)
 
 

@@ -18,7 +18,7 @@ STRESSED = re.compile(r"(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])")
 
 @dataclass(frozen=True)
 class Prose:
-    """A paragraph, in which `back-ticks` mark code and *asterisks* mark emphasised words.
+    """A paragraph, in which `backticks` mark code and *asterisks* mark emphasised words.
 
     `lead` is a word or two in bold before the text, with a link if there is an `href`.
     """
@@ -130,7 +130,7 @@ MARKS = {
 
 
 def marked_up(text: str) -> str:
-    """Escape a text for HTML, and mark up `code` between back-ticks and *emphasised* words outside of code.
+    """Escape a text for HTML, and mark up `code` between backticks and *emphasised* words outside of code.
 
     >>> marked_up("`a < b` *always* holds, and 2 * 3 * 4 is 24")
     '<code>a &lt; b</code> <em>always</em> holds, and 2 * 3 * 4 is 24'

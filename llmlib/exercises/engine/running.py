@@ -73,7 +73,7 @@ def run(function: Callable[..., Any], args: tuple[Any, ...], seconds: float = 5.
 
 
 def load_meta(function: Callable[..., Any]) -> None:
-    """Load what torch needs for its "meta" device, if the function mentions it, before the time limit starts.
+    """Before the time limit starts, load what torch needs for its "meta" device, if the function mentions it.
 
     The first use of the device loads large parts of torch. That can take longer than the limit, and if the limit stops
     the loading halfway, it starts from the beginning at the next call.
@@ -336,7 +336,7 @@ def _weights(part: torch.nn.Module) -> list[torch.Tensor]:
 
 
 def gradients_left(before: Any, after: Any) -> bool:
-    """Return whether a tensor, or one of several, requires or stores gradients, but did not before."""
+    """Return whether a tensor, or one of several, requires or stores gradients but did not do so before."""
     if isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)):
         return any(map(gradients_left, before, after))
     if not isinstance(before, torch.Tensor) or not isinstance(after, torch.Tensor):
@@ -345,7 +345,7 @@ def gradients_left(before: Any, after: Any) -> bool:
 
 
 def same_numbers(before: Any, after: Any) -> bool:
-    """Return whether tensors that were copies of each other still hold the same numbers; gradients do not matter."""
+    """Return whether tensors that were copies of each other still hold the same numbers; gradients are ignored."""
     if isinstance(before, (list, tuple)):
         return len(before) == len(after) and all(map(same_numbers, before, after))
     if not isinstance(before, torch.Tensor):

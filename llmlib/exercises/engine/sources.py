@@ -24,7 +24,7 @@ LONGEST = 40_000  # the most characters of a part; the longest solutions of exer
 
 
 class NoSource(Exception):
-    """Raised if there is no source that runs elsewhere; the message says why, in words that can end a sentence."""
+    """Raised if there is no source that could run elsewhere; the message says why, in words that can end a sentence."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ def _text_of_function(function: FunctionType, name: str) -> str:
         and (start is None or _holds(node, start))
     ]
     if len(found) != 1:
-        raise NoSource("it is one of several lambdas on a line")
+        raise NoSource("it is one of several lambdas on the same line")
     segment = ast.get_source_segment("".join(lines), found[0])
     return f"{name} = {segment}" if segment and "\n" not in segment else f"{name} = (\n{segment}\n)"
 

@@ -1,4 +1,4 @@
-"""Write the parts that several kinds of reports share: the line, the advice, the case, the printed text, the task."""
+"""Write the parts that several kinds of report share: the line, the advice, the case, the printed text, the task."""
 
 import re
 from collections.abc import Sequence

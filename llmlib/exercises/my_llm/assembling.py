@@ -83,7 +83,7 @@ def _piece(section: str, text: str, part: Part | None, stays: bool = False) -> P
 
 
 def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping[str, str] | None = None) -> Assembled:
-    """Put the learner's parts into the template, by exercise; `shown` names the parts that were taken from `solution`.
+    """Put the learner's parts, given by exercise, into the template; `shown` names the parts taken from `solution`.
 
     A part that cannot be included in the file is left out and added to `refused`.
     """

@@ -15,7 +15,7 @@ from llmlib.pretrained import load_pretrained
 
 
 def run(file: Path, check: bool, yes: bool) -> bool:
-    """Write or check the file; return whether it computes the same as llmlib. On an error, say why, and exit."""
+    """Write or check the file; return whether its results are the same as llmlib's. On an error, say why, and exit."""
     try:
         return _check(file, yes) if check else _write(file)
     except (writing.Refused, OSError) as error:
@@ -35,7 +35,7 @@ def _write(file: Path) -> bool:
     yours = f"{len(assembled.mine)} of {len(PARTS)} parts are yours"
     idle = f", {len(assembled.idle)} left out, since nothing calls them ({', '.join(assembled.idle)})"
     typer.echo(f"{file}: {yours}{shown}, {len(assembled.borrowed)} borrowed{idle * bool(assembled.idle)}.")
-    typer.echo(f"{lines_of_code(assembled.text)} lines of code, without comments, docstrings and empty lines.")
+    typer.echo(f"{lines_of_code(assembled.text)} lines of code, without comments, docstrings and blank lines.")
     right = _tell(check_small(writing.as_module(assembled.text)))
     typer.echo(f"To check it with SmolLM2's weights: llmlib mine --check {file}")
     return right

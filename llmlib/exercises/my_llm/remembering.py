@@ -75,7 +75,7 @@ def as_it_was(name: str) -> Callable[..., Any]:
 
 
 def load(name: str, kept: Kept) -> Callable[..., Any]:
-    """Load a stored part's function: run its source, and try it on the cases of `check`. Raises `Unfit` if it fails."""
+    """Load a stored part's function: run its source, and try it on `check`'s cases. Raises `Unfit` if it fails."""
     if known := _loaded_from(name, kept.source):
         return known
     function = _define(name, kept)

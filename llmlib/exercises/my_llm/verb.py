@@ -23,7 +23,7 @@ def mine(name: str | None = None, *, here: str = "", trust: bool = False, earlie
 
     A function that you checked in this session comes back as it was then, even if a name that it uses means something
     else in your notebook by now. For a function from an earlier session, `mine` runs the source and tries the function
-    on the cases of `check`. If your function no longer fits, you get the library's, but yours is kept. Only
+    on `check`'s cases. If your function no longer fits, you get the library's, but yours is kept. Only
     `trust=True` runs source that you did not keep here, or that has been changed since. `earlier=1` asks for the
     version before the last, if there is one. Raises `KeyError` for an unknown exercise.
 

@@ -1,4 +1,4 @@
-"""Check that the whole of `my_llm.py` agrees with the library in its ids, logits, continuation and training."""
+"""Check that the whole of `my_llm.py` agrees with the library on ids, logits, a continuation and a training run."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ class Finding:
 
 
 def check_small(module: ModuleType) -> Iterator[Finding]:
-    """Check the file's ids, logits, training, tuning and aligning on a small random model, which takes seconds."""
+    """Use a small random model to check the file's ids and logits, training, tuning and aligning within seconds."""
     model, tokenizer, text = small_model()
     with tempfile.TemporaryDirectory() as folder:
         save_pretrained(model, tokenizer, folder)
@@ -122,7 +122,10 @@ def said_by(module: ModuleType, ids: list[int], weights: Any, config: Any, n: in
 
 
 def same_training(module: ModuleType, model: Transformer, tokenizer: Any, text: str) -> str:
-    """Train with the same initial weights, batches and rates as llmlib with PyTorch's AdamW, and compare the losses."""
+    """Train a model with the file and with llmlib, and compare the losses.
+
+    Both runs have the same initial weights, batches and learning rates; llmlib's run uses PyTorch's AdamW.
+    """
     data, peak = TokenDataset(tokenizer.encode(text)), 3e-3
     batches = [data.batch(step, batch_size=4, seq_len=32, seed=0) for step in range(STEPS)]
     rates = [module.learning_rate_at(step, STEPS, 5, peak) for step in range(STEPS)]

@@ -1,4 +1,4 @@
-"""Write `my_llm.py` with the learner's parts that fit, but never overwrite a file that was changed by hand."""
+"""Write `my_llm.py` with those of the learner's parts that fit, but never overwrite a file that was changed by hand."""
 
 import hashlib
 import sys
@@ -114,12 +114,12 @@ def write(path: Path, text: str) -> None:
 def refuse_changed(path: Path) -> None:
     """Raise `Refused` for a file that `llmlib mine` did not write, or that has been changed since."""
     if not path.is_file():
-        raise Refused(f"{path} is a folder. Name a file: llmlib mine {path / 'my_llm.py'}.")
+        raise Refused(f"{path} is a folder. Give the path of a file: llmlib mine {path / 'my_llm.py'}.")
     if not is_untouched(read(path)):
         other = path.with_name(f"{path.stem}_new{path.suffix}")
         raise Refused(
             f"{path} has been changed since llmlib wrote it, or llmlib did not write it. It stays unchanged. "
-            f"Write a new file beside it: llmlib mine {other}."
+            f"Write a new file next to it: llmlib mine {other}."
         )
 
 
@@ -128,7 +128,7 @@ def read(path: Path) -> str:
 
 
 def marked(text: str) -> str:
-    """Add a last line that reveals later changes to the text, and files that somebody else has written."""
+    """Add a final line that reveals later changes to the text, and files that somebody else has written."""
     text = text.rstrip("\n") + "\n"
     return f"{text}\n{MARK}{_sum(text)} {keeping.seal_of(text)}".rstrip() + "\n"
 

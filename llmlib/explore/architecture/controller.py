@@ -37,10 +37,10 @@ def explore_architecture(
     """Show a model as nested boxes, down to each tensor with its shape, its costs and the line that computes it.
 
     The user can change the model's sizes and look at other models; the view then computes the new costs. With a live
-    `Transformer`, its tokenizer and a text, a box also shows its real values. For this, the model runs each time a box
-    is opened, and no values are kept. A guided tour takes the user through the boxes with the numbers for that text.
-    FLOPs count only matrix products, for one token that attends to a full context (see `llmlib.costs`). Bytes are for a
-    live model's dtype, and for bfloat16 otherwise.
+    `Transformer`, its tokenizer and a text, a box also shows its real values. To compute these values, the model runs
+    each time a box is opened; no values are kept. A guided tour takes the user through the boxes with the numbers for
+    that text. FLOPs count only matrix products, for one token that attends to a full context (see `llmlib.costs`).
+    Byte counts assume the live model's dtype, or bfloat16 if there is no live model.
 
     Raises `ValueError` for a text without a model or tokenizer, or for a text that is empty or longer than the context.
 
@@ -119,13 +119,13 @@ class _Controller:
         if base.d_head * base.n_heads == base.d_model and d_model % n_heads:
             fits = d_model // n_heads * n_heads
             raise ValueError(
-                f"{n_heads:,} heads cannot share a d_model of {d_model:,} evenly; {fits or n_heads:,} would do."
+                f"{n_heads:,} heads cannot share a d_model of {d_model:,} evenly; {fits or n_heads:,} would work."
             )
         if n_heads % n_kv_heads:
             fitting = [str(n) for n in range(1, min(n_heads, 4096) + 1) if n_heads % n == 0]
             raise ValueError(
                 f"{n_kv_heads:,} KV heads cannot serve {n_heads:,} heads evenly. "
-                f"These numbers would do: {', '.join(fitting)}."
+                f"These numbers would work: {', '.join(fitting)}."
             )
         changes: dict[str, Any] = dict(self.wish)
         if (self.wish["d_model"], self.wish["n_heads"]) != (base.d_model, base.n_heads):
@@ -201,7 +201,7 @@ class _Controller:
         self.wanted = partial(self.show_values, box, layer, of)
 
     def show_values(self, box: str, layer: int, of: dict[str, Any]) -> None:
-        """Show what passes through a box for the current text."""
+        """Show the values that pass through a box for the current text."""
         model = self.alive()
         known = {inside.id: inside for inside in boxes_of(model.config).walk()}
         ids, before = self.ids(self.view.text), known[box].before

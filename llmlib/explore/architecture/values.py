@@ -22,7 +22,7 @@ def weights_in(model: Transformer, box: str, tensor: str, layer: int) -> Float[n
 def values_in(
     model: Transformer, ids: list[int], places: Iterable[tuple[str, int]]
 ) -> list[Float[Tensor, "panel seq width"]]:
-    """Run the model once, and return the values of several boxes, each given with its layer. Each head is one panel."""
+    """Run the model once, and return the values for several (box, layer) pairs. Each head is one panel."""
     paths = [VALUES[box].format(layer) for box, layer in places]
     kept: dict[str, Tensor] = {}
     handles = [
@@ -41,7 +41,7 @@ def values_in(
 
 
 def box_before(config: TransformerConfig, before: str, layer: int, inside: bool) -> tuple[str, int]:
-    """Return the box whose value a box reads, and its layer.
+    """Return the name and layer of the box whose value another box reads.
 
     A box `inside` a layer may read from the previous layer.
     """
@@ -55,10 +55,10 @@ def box_before(config: TransformerConfig, before: str, layer: int, inside: bool)
 def changes_by_token(
     value: Float[Tensor, "panel seq width"], before: Float[Tensor, "panel_before seq width_before"]
 ) -> Float[np.ndarray, "measure seq"]:
-    """Compare each token's vector with the token's vector before the box.
+    """Compare each token's vector after a box with its vector before the box.
 
-    For each token, return the norm of the vector, the norm of the vector before, the cosine between the two vectors,
-    and |change| / |before|. Values are NaN if the widths differ, because then the vectors cannot be compared.
+    For each token, return the norm after the box, the norm before it, the cosine between the two vectors, and
+    |change| / |before|. Values are NaN if the widths differ, because then the vectors cannot be compared.
     """
     after, earlier = (x.permute(1, 0, 2).flatten(1) for x in (value, before))
     measures = torch.full((4, len(after)), torch.nan)
@@ -74,8 +74,8 @@ def token_paths(
 ) -> tuple[Float[np.ndarray, "3 place seq"], Float[np.ndarray, "2 layer seq"]]:
     """Follow every token's residual stream through the layers.
 
-    Return each stream's norm, and its cosine with the first and the last vector, before the first layer and after each
-    layer. Also return the norms of what attention and the MLP added in each layer.
+    For the points before the first layer and after each layer, return each stream's norm, and its cosine with the first
+    and the last vector. Also return the norms of what attention and the MLP added in each layer.
     """
     with torch.inference_mode(), trace(model, names=("residual", "attention_out", "mlp_out")) as t:
         model(torch.tensor([ids], dtype=torch.long, device=model.device), last_only=True)

@@ -32,12 +32,12 @@ def explore_attention(
 
     `other` is a second text to compare (it becomes B, and `text` is A), and `other_model` is a second model to run on
     the same text. The user can switch a head off on its thumbnail. B then shows the same text without these heads; if
-    there is another text or model, A and B both leave out these heads. The board beside the thumbnails shows the
+    there is another text or model, A and B both leave out these heads. The board next to the thumbnails shows the
     model's predictions after `text`, with all heads and without the heads that are off, as well as the log-probability
     (natural logarithm) of a `continuation`.
 
-    For a long text (with more than four million weights over all heads), the view receives thumbnails, and it receives
-    a whole head only when the user opens it. The queries and keys of all layers stay in memory, which takes 94 MB for
+    For a long text (with more than four million weights over all heads), the view receives only thumbnails at first,
+    and a whole head when the user opens it. The queries and keys of all layers stay in memory, which takes 94 MB for
     each run shown (for SmolLM2 and 1,024 tokens).
 
     `model` is a `Transformer`, or a model from `transformers` (loaded with `attn_implementation="eager"`; its heads
@@ -193,7 +193,7 @@ class _Controller:
             self.view.put_head(layer, head, {side: patterns.head(layer, head) for side, patterns in long.items()})
 
     def encode(self, text: str, start: bool = True) -> list[int]:
-        """Encode a text; `start` puts the begin-of-text token first, if the tokenizer has one."""
+        """Encode a text; with `start`, the begin-of-text token comes first, if the tokenizer has one."""
         if isinstance(self.model, Transformer):
             return list(self.tokenizer.encode(text, add_bos=start and self.tokenizer.adds_bos)) if text or start else []
         return list(self.tokenizer.encode(text, add_special_tokens=start))

@@ -1,4 +1,4 @@
-"""Run the chat view on live models, to talk with one model, or to hold the same conversation with several models."""
+"""Run the chat view on live models, to talk with one model or to hold the same conversation with several models."""
 
 import random
 import threading
@@ -59,9 +59,9 @@ def compare_chats(
     """Hold the same conversation with up to four models side by side; each model continues from its own answers.
 
     All models sample with the same settings and the same `seed`, so any difference comes from the models. With `blind`,
-    names are hidden and sides are shuffled until the user has voted on the answers; `view.tally` counts the votes. If a
-    model cannot answer, the view says why, and the other models continue. Raises `ValueError` if there are no speakers,
-    more than four, or two with the same name.
+    sides are shuffled, and names stay hidden until the user has voted on the answers; `view.tally` counts the votes. If
+    a model cannot answer, the view says why, and the other models continue. Raises `ValueError` if there are no
+    speakers, more than four, or two with the same name.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -163,7 +163,7 @@ class _Controller:
         self.keep_picture()
 
     def system(self, text: str) -> None:
-        """Set the system prompt for all later messages; the view names the models that do not take a system prompt."""
+        """Set the system prompt for all later messages; the view names the models that do not accept it."""
         problems = [
             f"{speaker.name if len(self.speakers) > 1 else 'This model'} takes no system prompt. {why}"
             for speaker in self.speakers
@@ -247,7 +247,7 @@ class _Controller:
         self.keep_picture()
 
     def write(self, turn: Asked) -> None:
-        """Let all speakers answer, either in turn with one token each, or with one complete answer after another."""
+        """Let all speakers answer, either taking turns token by token, or one complete answer after another."""
         self.asked += 1
         begun = [(turn.answers[speaker], self.begin(turn, speaker)) for speaker in turn.order]
         going = [(said, answer) for said, answer in begun if answer is not None]
@@ -276,7 +276,7 @@ class _Controller:
             return None
 
     def step(self, said: Said, answer: Answer) -> None:
-        """Add one more piece to an answer. If the answer breaks off, the other answers continue."""
+        """Add one more piece to an answer. If this answer breaks off, the other answers continue."""
         try:
             piece = answer.piece()
         except CalledOff:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 @dataclass
 class Said:
-    """A message that only `speaker` knows (if None, all speakers know it); `note` is what a view shows beside it."""
+    """A message that only `speaker` knows (if None, all speakers know it); `note` is what a view shows next to it."""
 
     role: str
     content: str
@@ -34,7 +34,7 @@ class Asked(NamedTuple):
 def divided(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[Said]]:
     """Split a conversation into its system prompt (or "") and the other messages.
 
-    Raises `ValueError` for a bad message.
+    Raises `ValueError` for an invalid message.
     """
     for number, message in enumerate(messages):
         if not all(isinstance(message.get(name), str) for name in ("role", "content")):

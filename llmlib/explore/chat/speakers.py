@@ -95,7 +95,7 @@ class Answer:
 
 
 def refusal(speaker: Speaker, system: str) -> str:
-    """Say why a speaker that accepts conversations without a system prompt cannot accept this one, or return ""."""
+    """Say why a speaker rejects this system prompt although it accepts conversations without one, or return ""."""
     question = {"role": "user", "content": "Hello"}
     if not system.strip() or speaker.tokenizer.chat_template is None:
         return ""

@@ -33,14 +33,14 @@ def explore_embeddings(
     analogy: tuple[str | int, str | int, str | int] | None = None,
     map: str = "pca",
 ) -> EmbeddingsView:
-    """Show all tokens of an embedding table as points coloured by kind, with a search, neighbours and analogies.
+    """Show all tokens of an embedding table as points coloured by kind, with search, neighbours and analogies.
 
     The coordinates are the table's first three principal components; a second map keeps neighbours together (see
     `neighbour_map`). The second map is made when the user asks for it, or right away with `map="tsne"`. Neighbours (by
     cosine and by dot product) and analogies are computed over the whole table. `chosen` is the token that is initially
-    pinned, and `analogy` contains three tokens, each given as an id or as a text that is one token (note the leading
-    space in " king"). Raises `ValueError` for a text that is not one token, an unknown id or map, or a table that is
-    empty or contains NaN or infinity.
+    pinned, and `analogy` contains three tokens, each given as an id or as text that forms a single token (note the
+    leading space in " king"). Raises `ValueError` for a text that is not one token, an unknown id or map, or a table
+    that is empty or contains NaN or infinity.
 
     >>> import torch
     >>> from llmlib.tokenization import CharTokenizer
@@ -52,7 +52,7 @@ def explore_embeddings(
         raise ValueError(f"map must be 'pca' or 'tsne', got {map!r}.")
     table = table.detach().float()
     if not len(table) or not table.isfinite().all():
-        raise ValueError("The table must have at least one row, and no NaN or infinity.")
+        raise ValueError("The table must have at least one row, and must contain no NaN or infinity.")
     points, shares = embeddings.project(table, min(3, table.shape[1]))
     control = set(tokenizer.special_tokens.values())
     labels = [bytes_of(tokenizer, id) for id in range(len(table))]
@@ -110,7 +110,7 @@ class _Controller:
         self.view.neighbours = {"of": row, **found}
 
     def find_analogy(self, rows: list[int]) -> None:
-        """Find the answers to an analogy of three rows; without rows, remove the analogy."""
+        """Find the answers to an analogy given by three rows; without rows, remove the analogy."""
         if not rows:
             self.view.analogy = {}
             return
@@ -134,7 +134,7 @@ class _Controller:
 
 
 def in_background(function: Callable[[], Any]) -> "Future[Any]":
-    """Run `function` in the background; the kernel can end without waiting for `function`."""
+    """Run `function` in the background; the kernel can shut down without waiting for `function`."""
     future: Future[Any] = Future()
 
     def work() -> None:
@@ -158,7 +158,7 @@ def _row(token: str | int, tokenizer: Tokenizer | None, n_rows: int) -> int:
         if len(ids) != 1:
             pieces = "|".join(tokenizer.token_bytes(id).decode(errors="replace") for id in ids)
             raise ValueError(
-                f"{token!r} must be one token, but is {len(ids)} tokens: {pieces}. Mind the space before a word."
+                f"{token!r} must be one token, but it is {len(ids)} tokens: {pieces}. Check the space before the word."
             )
         token = ids[0]
     if not 0 <= token < n_rows:

@@ -26,10 +26,10 @@ NEEDED = (
 def neighbour_map(
     table: Float[Tensor, "vocab d_model"], most: int = MOST_ROWS, seed: int = 0
 ) -> tuple[Float[np.ndarray, "vocab two"], int]:
-    """Place the rows so that those with a large cosine are close together; also return how many rows t-SNE placed.
+    """Place rows with a large cosine similarity close together; also return how many rows t-SNE placed.
 
     t-SNE places the first `most` rows; a byte-pair vocabulary begins with the tokens that were learned first. Every
-    other row is placed beside the placed row with the largest cosine. The same table and seed always give the same map,
+    other row is put next to the placed row with the largest cosine. The same table and seed always give the same map,
     which is stored in llmlib's cache folder. Raises `ValueError` for fewer than 5 rows and `RuntimeError` if
     scikit-learn is not installed. Sources: van der Maaten and Hinton (2008), "Visualizing Data using t-SNE"; Wattenberg
     et al. (2016), "How to Use t-SNE Effectively", on what such maps do not show: cluster sizes and the distances
@@ -84,7 +84,7 @@ def _beginning(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.
 def _beside(
     placed: Float[np.ndarray, "row two"], directions: Float[Tensor, "vocab d_model"]
 ) -> Float[np.ndarray, "vocab two"]:
-    """Return points for all rows: `placed`, and for each remaining row, a point beside the nearest placed row."""
+    """Return points for all rows: `placed`, and for each remaining row, a point next to the nearest placed row."""
     known, others = directions[: len(placed)], directions[len(placed) :]
     nearest = [(part @ known.T).argmax(dim=1) for part in others.split(4096)]
     turns = np.arange(len(others)) * 2.399963  # the golden angle, so that followers of one row spread around it

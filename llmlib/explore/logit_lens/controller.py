@@ -28,7 +28,7 @@ def explore_logit_lens(
     """Show what the model would say after each layer for an editable `text`, and what made up the answer's logit.
 
     `other` is a second text to compare (it becomes B, and `text` is A), and `other_model` is a second model with the
-    same tokenizer to run on the same text. `pin` is a token whose rank is shown everywhere. If this machine is quicker
+    same tokenizer to run on the same text. `pin` is a token whose rank is shown everywhere. If this machine is faster
     in bfloat16, the layers before the last are searched in bfloat16, and the best candidates are scored again in the
     model's precision. Ranks beyond the first few can then be off by a few percent.
 
@@ -118,7 +118,9 @@ class _Controller:
             if len(ids := self.tokenizer.encode(text)) == 1:
                 return ids[0]
         pieces = " | ".join(token_texts(self.tokenizer, self.tokenizer.encode(token)))
-        raise ValueError(f"Only single tokens can be pinned, but “{token}” is several tokens: {pieces}. Pin one.")
+        raise ValueError(
+            f"Only single tokens can be pinned, but “{token}” is several tokens: {pieces}. Pin one of them."
+        )
 
     def encoded(self, wish: Wish) -> dict[str, list[int]]:
         texts = {"a": wish.text}

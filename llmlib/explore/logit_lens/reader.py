@@ -34,7 +34,7 @@ SOON = 0.25  # seconds between two updates of the view
 class Glance(NamedTuple):
     """What the view shows of a text, with a pinned token's ranks and probabilities.
 
-    A rank of `PENDING` is not known yet.
+    A rank of `PENDING` means that the rank is not known yet.
     """
 
     cells: Cells

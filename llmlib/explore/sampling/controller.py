@@ -36,7 +36,7 @@ ENDINGS = {
     "constraint": "The text matches your whole pattern: only the end token may follow. "
     "Go back a token, or change the pattern.",
 }
-NO_TEXT = "Your pattern allows no text at all: only the end token may come. Change the pattern."
+NO_TEXT = "Your pattern allows no text at all: only the end token may follow. Change the pattern."
 
 
 def explore_sampling(
@@ -103,7 +103,7 @@ class _Expected(NamedTuple):
 
 
 class _Controller:
-    """Carries out the user's actions in a `SamplingView`. The acts change `text` and `rules`; `show` shows them."""
+    """Carries out the user's actions in a `SamplingView`. The acts change `text` and `rules`; `show` displays them."""
 
     def __init__(
         self,
@@ -314,7 +314,7 @@ class _Controller:
     # --- side by side ---
 
     def add(self) -> None:
-        """Add a text beside the other texts, with the current settings."""
+        """Add a text next to the other texts, with the current settings."""
         if len(self.lanes.lanes) >= MOST_LANES:
             raise ValueError(f"At most {MOST_LANES} texts fit side by side. Remove a text first.")
         self.lanes.add(self.rules)
@@ -345,7 +345,7 @@ class _Controller:
         """Go to a token in a lane, so that the lane's text up to this token becomes a branch."""
         one, text = self._lane(lane), self.lanes_after
         if not 0 < length <= len(one.ids) or text.tree is not self.text.tree:
-            raise ValueError("This text continues another prompt. Start over.")
+            raise ValueError("This text continues a different prompt. Start over.")
         at = text.at
         for id, log_prob, chance in list(zip(one.ids, one.log_probs, one.chances))[:length]:
             at = text.tree.add(at, id, log_prob, chance, "side by side")

@@ -1,4 +1,4 @@
-"""Write several texts side by side that continue the same text, each with different settings."""
+"""Write several continuations of the same text side by side, each with different settings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ class Lanes:
         return any(lane.ids for lane in self.lanes)
 
     def begin(self, prompt: tuple[int, ...], written: tuple[int, ...], seed: int) -> None:
-        """Empty all lanes, and let them continue this text."""
+        """Empty all lanes; from now on, they continue this text."""
         self.start, self.written, self.seed = prompt + written, len(written), seed
         known, self.lanes = self.lanes, []
         for lane in known:

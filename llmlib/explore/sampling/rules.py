@@ -15,7 +15,7 @@ from llmlib.widgets.sampling.branches import PROMPT, Branches
 
 @dataclass(frozen=True)
 class Rules:
-    """A sampler whose logit biases ban tokens, and a constraint with the regular expression behind it."""
+    """A sampler whose logit biases ban tokens, and a constraint with the regular expression that defines it."""
 
     sampler: Sampler = field(default_factory=Sampler)
     pattern: str = ""
@@ -37,7 +37,7 @@ class Rules:
         return replace(self, sampler=replace(self.sampler, logit_bias=bans or None))
 
     def shown(self) -> dict[str, Any]:
-        """Return what a view shows of these rules."""
+        """Return these rules in the form in which a view shows them."""
         return {"settings": settings_of(self.sampler), "banned": list(self.banned), "pattern": self.pattern}
 
     def begin(self) -> Continuation:
@@ -47,7 +47,7 @@ class Rules:
     def stages(
         self, logits: Float[Tensor, "1 vocab"], ids: tuple[int, ...], comes: Continuation
     ) -> list[tuple[str, Float[Tensor, " vocab"]]]:
-        """Return logits by name: the model's, and those after each active rule, up to a rule that leaves no token."""
+        """Return logits by name: the model's, then those after each active rule, until a rule leaves no token."""
         found = []
         for name, stage in self.sampler.stages(logits, torch.tensor([ids]), _allowed(comes, logits)):
             found.append(("model" if name == "logits" else name, stage[0]))

@@ -62,11 +62,11 @@ class LiveRuns(RunsView, Generic[StepT]):
 
     @property
     def steps(self) -> dict[str, list[StepT]]:
-        """All steps so far, by the name of the run."""
+        """All steps so far, by run name."""
         return {one.name: one.steps for one in self._tracked}
 
     def _add_run(self, name: str, run: Iterator[StepT], steps: int, step: int) -> int:
-        """Add a run that has taken `step` of `steps` steps (0: unknown) to the dashboard; return its number."""
+        """Add a run that has taken `step` of `steps` steps (0 if unknown) to the dashboard; return its number."""
         raise NotImplementedError
 
     def _log(self, number: int, step: StepT, seconds: float) -> None:
@@ -102,7 +102,7 @@ class LiveRuns(RunsView, Generic[StepT]):
                 self._thread.start()
 
     def pause(self, run: int | None = None) -> None:
-        """Pause a run, or all that are running, after the current step."""
+        """Pause a run, or all active runs, after the current step."""
         self._pause(run)
         self._settle(run)
 

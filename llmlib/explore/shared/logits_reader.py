@@ -15,12 +15,13 @@ MOST_BYTES = 64 * 2**20  # limit for remembered logits
 
 
 class LogitsReader:
-    """Computes logits after a text, and does so quickly if the text has much in common with the previous text.
+    """Computes the logits after a text, which is quick if the text has much in common with the previous text.
 
-    In 16 bits, the last digits differ slightly between a text read token by token and the same text read in one go. So
-    logits are cached, and a text shows the same numbers whenever the user comes back to it. The numbers may still
-    differ if the text has since been dropped from the cache (the oldest texts are dropped first), or in another view or
-    batch. `check` is called before each module of the model, and can end the reading by raising an error.
+    In 16-bit precision, the last digits differ slightly between a text read token by token and the same text read in
+    one go. So logits are cached, and a text shows the same numbers whenever the user comes back to it. The numbers may
+    still differ if the text has since been dropped from the cache (the oldest texts are dropped first), or if it is
+    read in another view or batch. `check` is called before each module of the model, and can end the reading by raising
+    an error.
     """
 
     def __init__(self, model: Transformer, check: Callable[[], object] | None = None):
@@ -33,7 +34,7 @@ class LogitsReader:
         self.known: dict[tuple[int, ...], Tensor] = {}  # the logits after each text, the latest text last
 
     def logits(self, ids: tuple[int, ...]) -> Float[Tensor, "1 vocab"]:
-        """Compute the logits after this text. Once the model has been trained, everything is computed again."""
+        """Compute the logits after this text. Once the model has been trained further, everything is computed again."""
         if versions(self.model) != self.weights:
             self._forget()
         logits = self.known.pop(ids) if ids in self.known else self._read(ids)

@@ -1,4 +1,4 @@
-"""Pack groups of sampled answers for a view: only a few short answers, and no numbers that JSON cannot represent."""
+"""Pack groups of sampled answers for a view, with only a few short answers and only numbers that JSON can represent."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -134,7 +134,7 @@ def in_words(group: Group) -> str:
 
 
 def brief(value: float | None) -> str:
-    """Write a reward with up to three decimals.
+    """Format a reward with up to three decimal places.
 
     >>> brief(-0.5), brief(1.0), brief(0.12345), brief(None)
     ('−0.5', '1', '0.123', 'not a number')
@@ -145,7 +145,7 @@ def brief(value: float | None) -> str:
 
 
 def signed(value: float | None) -> str:
-    """Write an advantage with its sign and two decimals.
+    """Format an advantage with its sign and two decimal places.
 
     >>> signed(1.25), signed(-0.5), signed(0.001), signed(None)
     ('+1.25', '−0.50', '0', 'not a number')

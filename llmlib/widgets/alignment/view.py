@@ -32,9 +32,9 @@ class AlignmentView(RunsView):
     Training code calls `add_run` at the start, `log` after each step, and `mark` at the end; `compare` puts the answers
     of several models side by side.
 
-    In addition to the fields of every `RunsView`, `runs` contains `measures` (the names of other rewards, drawn
-    dashed), `cut_off`, `equal_groups` and `groups` (how many groups there were). The trait `groups` lists `[run, step,
-    groups]`, oldest first; each group comes from `pack_group`. `compared` contains `prompts`, `models`, and each
+    In addition to the fields of every `RunsView`, `runs` contains `measures` (the names of other rewards, drawn as
+    dashed lines), `cut_off`, `equal_groups` and `groups` (how many groups there were). The trait `groups` lists `[run,
+    step, groups]`, oldest first; each group comes from `pack_group`. `compared` contains `prompts`, `models`, and each
     model's `answers` and `rewards`.
 
     >>> view = AlignmentView()
@@ -90,8 +90,8 @@ class AlignmentView(RunsView):
     ) -> None:
         """Log a step of a run; the step took `seconds` seconds.
 
-        `reward` is the reward that the policy is trained for. `measures` contains other rewards by name, such as the
-        true reward if the policy is trained for a proxy. `kl` is the KL divergence from the reference in nats per
+        `reward` is the reward that the policy is trained on. `measures` contains other rewards by name, such as the
+        true reward if the policy is trained on a proxy. `kl` is the KL divergence from the reference in nats per
         answer, `entropy` is in nats per token, and `length` is in tokens. `cut_off` is the share of answers that did
         not end on their own. Each of the `groups` has a `prompt` and its `answers`, `rewards` and `advantages`. Raises
         `ValueError` if their lengths differ, or if the measures are not the same as at earlier steps.
@@ -126,7 +126,7 @@ class AlignmentView(RunsView):
     ) -> None:
         """Show several models' answers side by side; `answers` maps a model's name to its answers, one per prompt.
 
-        Raises `ValueError` unless each model has as many answers, and as many rewards if any, as there are prompts.
+        Raises `ValueError` unless each model has one answer per prompt and, if it has rewards, one reward per prompt.
         """
         for name, given in [*answers.items(), *(rewards or {}).items()]:
             if len(given) != len(prompts):

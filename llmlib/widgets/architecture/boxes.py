@@ -12,7 +12,7 @@ KINDS = ("embedding", "norm", "attention", "mlp", "stream", "output", "group")
 
 @dataclass(frozen=True)
 class SourceLine:
-    """A statement of the source code, and where to find it."""
+    """A statement in the source code, and where to find it."""
 
     file: str
     number: int

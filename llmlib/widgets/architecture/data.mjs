@@ -10,7 +10,7 @@ const UNITS = [
   [1e3, "k"],
 ];
 
-/** Write a number with three significant digits, and a unit if there is one: 134515008 -> "135 M", 576 -> "576". */
+/** Format a number with three significant digits, and a unit if there is one: 134515008 -> "135 M", 576 -> "576". */
 export function inShort(value, unit = "") {
   const [size, letter] = UNITS.find(([least]) => value >= 0.9995 * least) ?? [1, ""];
   const digits = Number((value / size).toPrecision(3)).toString();

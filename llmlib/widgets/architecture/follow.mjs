@@ -220,7 +220,7 @@ export function followPanel(ctx) {
     ].join(" ");
     chart(
       lengths,
-      "Norm of the residual stream, and of what attention and the MLP added, over the layers",
+      "Norm of the residual stream, and of what attention and the MLP added, across the layers",
       [
         { name: "stream", colour: ctx.palette.ink, values: stream },
         { name: "attention adds", colour: ctx.palette.more, values: attention },
@@ -230,7 +230,7 @@ export function followPanel(ctx) {
     );
     chart(
       angles,
-      "Cosine between the residual stream and its start and end, over the layers",
+      "Cosine between the residual stream and its start and end, across the layers",
       [
         { name: "cosine to start", colour: ctx.palette.accent, values: of("start", 0) },
         { name: "cosine to end", colour: ctx.palette.warm, values: of("end", 0) },
@@ -247,7 +247,7 @@ export function followPanel(ctx) {
     cosine > 0.5
       ? "in much the same direction as"
       : cosine > 0.15
-        ? "a little in the direction of"
+        ? "slightly in the direction of"
         : cosine > -0.15
           ? "nearly at a right angle to"
           : "away from";

@@ -21,7 +21,7 @@ LINE = "#8a929b"
 
 
 def in_short(number: float | int, unit: str = "") -> str:
-    """Write a number with three significant digits, as `inShort` in data.mjs does.
+    """Format a number with three significant digits, as `inShort` in data.mjs does.
 
     >>> in_short(134_515_008), in_short(47_185_920, "B"), in_short(576)
     ('135 M', '47.2 MB', '576')
@@ -33,7 +33,7 @@ def in_short(number: float | int, unit: str = "") -> str:
 
 
 def counted(parameters: float | int) -> str:
-    """Write a number of parameters in millions or billions.
+    """Format a number of parameters in millions or billions.
 
     >>> counted(8_030_261_248)
     '8.03 B'

@@ -2,7 +2,7 @@
 
 import { howMany, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 
-/** Write a number with three significant digits: 12.3456 -> "12.3"; null means a number that is not finite. */
+/** Format a number with three significant digits: 12.3456 -> "12.3"; null means a number that is not finite. */
 export function number(value) {
   return value === null ? "not a number" : Number(value.toPrecision(3)).toString().replace("-", "−");
 }
@@ -41,8 +41,8 @@ export function stations(tour, tokens, layer, hasPositions) {
       title: "Each id becomes a vector",
       words: [
         `Each id picks a row of the token table (${all(sizes.vocab)} rows of ${all(sizes.d_model)} numbers).`,
-        hasPositions ? "The model adds the vector of the token’s position." : "",
-        `The vector of ${last}, your last token, begins with ${tour.numbers.map(number).join(", ")} …`,
+        hasPositions ? "The model adds the vector for the token’s position." : "",
+        `The vector for ${last}, your last token, begins with ${tour.numbers.map(number).join(", ")} …`,
         `and has length ${number(tour.norm)}.`,
       ],
     },
@@ -55,7 +55,7 @@ export function stations(tour, tokens, layer, hasPositions) {
         sizes.layers > 1
           ? `The vectors pass through all ${all(sizes.layers)} layers, one after the other.`
           : "The model has a single layer.",
-        `Along the way, the vector of ${last} goes from length ${number(tour.norm)} to ${number(end)};`,
+        `Along the way, the vector for ${last} goes from length ${number(tour.norm)} to ${number(end)};`,
         `${largestInWords(largestAddition(tour))}.`,
       ],
     },
@@ -105,7 +105,7 @@ function ofLayer({ sizes, layers }, tokens, layer, last) {
     box: "mlp",
     title: "The MLP works on each token by itself",
     words: [
-      `In layer ${layer}, the vector of ${last} goes through ${sizes.d_mlp.toLocaleString("en")} hidden units.`,
+      `In layer ${layer}, the vector for ${last} goes through ${sizes.d_mlp.toLocaleString("en")} hidden units.`,
       `Unit ${here.unit} has the strongest activation, ${number(here.activation ?? null)}.`,
       `Together, the units add a vector of length ${number(here.mlp)} to the stream,`,
       `which then has length ${number(here.after)}.`,
@@ -129,7 +129,7 @@ function ofLayer({ sizes, layers }, tokens, layer, last) {
       title: "The heads’ results are added",
       words: [
         `Attention in layer ${layer} writes a vector of length ${number(here.attention)}`,
-        `and adds it to the vector of ${last}, whose length goes from ${number(here.before)} to ${number(here.mid)}.`,
+        `and adds it to the vector for ${last}, whose length goes from ${number(here.before)} to ${number(here.mid)}.`,
         "This running sum is the residual stream. Layers only add to it and never overwrite it.",
       ],
     },

@@ -18,7 +18,7 @@ export function tourPanel(ctx) {
   const back = button("‹ Previous", "ArrowLeft");
   const forth = button("Next ›", "ArrowRight");
   const story = element("div", {}, title, words, more);
-  const nav = element("div", { class: "llm-row", role: "group", "aria-label": "Stops of the tour" }, back, at, forth);
+  const nav = element("div", { class: "llm-row", role: "group", "aria-label": "Stops on the tour" }, back, at, forth);
   const name = "Guided tour. Use the left and right arrow keys to go back and forward.";
   const node = element("div", { class: "llm-tour", role: "group", "aria-label": name }, nav, story, waiting);
   node.addEventListener("keydown", (event) => {

@@ -1,4 +1,4 @@
-"""Make pictures of a tensor's values, with so few cells that each is visible, and one byte for each cell."""
+"""Make pictures of a tensor's values, with few enough cells that each one is visible, and one byte per cell."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +45,7 @@ def picture_of(values: Float[np.ndarray, "panel row column"]) -> Picture:
 def strongest(
     values: Float[np.ndarray, "panel row column"], parts: int, axis: int
 ) -> Float[np.ndarray, "panel new_row new_column"]:
-    """Merge neighbours along an axis into `parts` cells, each holding its value farthest from zero."""
+    """Merge neighbours along an axis into `parts` cells, each keeping its value farthest from zero."""
     length = values.shape[axis]
     if length == parts:
         return values

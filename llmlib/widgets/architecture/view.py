@@ -88,7 +88,8 @@ class ArchitectureView(View):
         """Show the real values of one tensor; `of` says which tensor.
 
         For each token, `tokens` contains the norm of its vector, the norm in the previous box, the cosine between the
-        two vectors, and the length of the change relative to the previous vector (NaN where a number does not exist).
+        two vectors, and the length of the change relative to the previous vector (NaN where a number cannot be
+        computed).
         """
         with self.hold_sync():
             self.opened = {**of, **picture.meta}
@@ -100,8 +101,9 @@ class ArchitectureView(View):
     ) -> None:
         """Show every token's path.
 
-        `stream` contains the stream's norm, and its cosine with the first and the last vector, before the first layer
-        and after each layer. `added` contains the norms of what attention and the MLP added in each layer.
+        For the points before the first layer and after each layer, `stream` contains the stream's norm, and its cosine
+        with the first and the last vector. `added` contains the norms of what attention and the MLP added in each
+        layer.
         """
         with self.hold_sync():
             self.followed = {"layers": added.shape[1], "seq": added.shape[2]}

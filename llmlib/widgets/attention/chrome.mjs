@@ -125,7 +125,7 @@ export function toolsPanel(ctx) {
       element(
         "span",
         { class: "llm-buttons" },
-        button("+", "Zoom in (+, or Ctrl and wheel)", zoom(1.5), { "aria-label": "Zoom in" }),
+        button("+", "Zoom in (+, or Ctrl and mouse wheel)", zoom(1.5), { "aria-label": "Zoom in" }),
         button("−", "Zoom out (−)", zoom(1 / 1.5), { "aria-label": "Zoom out" }),
         button("All", "Show the whole text (0)", all, { class: "llm-whole" }),
       ),

@@ -74,7 +74,7 @@ def check(patterns: Float[np.ndarray, "layer head query key"], n_tokens: int) ->
 
 
 def encode(patterns: Float[np.ndarray, "layer head query key"]) -> Coded:
-    """Encode patterns as bytes, together with remarks about them in words.
+    """Encode patterns as bytes, together with remarks for the user.
 
     >>> coded = encode(np.array([[[[1.0, 0.0], [0.25, 0.75]]]], dtype=np.float32))
     >>> list(coded.codes), coded.causal, coded.scale
@@ -112,7 +112,7 @@ def _is_causal(patterns: np.ndarray) -> bool:
 
 
 def remarks(patterns: Float[np.ndarray, "layer head query key"]) -> list[str]:
-    """Describe in sentences any NaN, and any rows that do not sum to one."""
+    """Write a sentence about any NaN values, and about any rows that do not sum to one."""
     sums = patterns.sum(-1)
     notes = []
     for wrong, what in (

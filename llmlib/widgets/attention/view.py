@@ -84,7 +84,7 @@ class AttentionView(View):
         super().__init__(**traits)
 
     def clear(self) -> None:
-        """Stop showing the second text, thumbnails and opened heads, before other texts are shown."""
+        """Stop showing the second text, thumbnails and opened heads before other texts are shown."""
         self._kept = {}
         with self.hold_sync():
             self.b, self.b_codes, self.a_scores, self.b_scores = {}, b"", b"", b""
@@ -270,8 +270,8 @@ def attention_view(
     one head.
 
     Patterns that are not valid attention weights (rows that do not sum to one, NaN) are shown with an
-    `AttentionWarning`. Raises `ValueError` if there are no tokens, if the numbers of tokens and patterns disagree, if
-    weights are negative or infinite, or if a head does not exist.
+    `AttentionWarning`. Raises `ValueError` if there are no tokens, if the number of tokens does not match the patterns,
+    if weights are negative or infinite, or if a head does not exist.
 
     >>> pattern = np.array([[1.0, 0.0], [0.25, 0.75]])
     >>> attention_view(["The", " cat"], pattern)

@@ -26,7 +26,7 @@ def plane(
 def sum_plane(
     values: Float[np.ndarray, "seq two"], weights: Float[np.ndarray, " seq"], tokens: Sequence[str], top: float
 ) -> str:
-    """Draw a square with an arrow for each value, and a path of the values times their weights, one after the other."""
+    """Draw a square with an arrow for each value, and a path that joins the weighted values end to end."""
     sums = np.concatenate([np.zeros((1, 2)), np.cumsum(weights[:, None] * values, axis=0)])
     words = ("thick: each value times", "its weight, one after", "the other")
     return _arrows(sums[-1], "output", values, tokens, top, ("blue: the output", "orange: the values", *words), sums)

@@ -25,7 +25,7 @@ EXPLAINED = (
 class AttentionStepsView(View):
     """A view of one query's attention in five stages, with every number; if d_head = 2, users can drag the arrows.
 
-    `q`, `k` and `v` contain float32 numbers (little endian), row after row, with one row of length `d_head` for each
+    `q`, `k` and `v` contain float32 numbers (little-endian), row by row, with one row of length `d_head` for each
     token. `moved` maps "q0", "k3", … to vectors that the user has changed. Make a view with `attention_steps_view`, or
     from a model with `llmlib.explore.explore_attention_steps`.
     """
@@ -135,7 +135,7 @@ class AttentionStepsView(View):
 
 
 def number(x: float) -> str:
-    """Write a number with two decimals, as the view does.
+    """Format a number with two decimal places, as the view does.
 
     >>> number(-0.125), number(-0.001), number(float("-inf"))
     ('−0.13', '0.00', '−∞')

@@ -23,7 +23,7 @@ export function story(states, step, merges, mode, open = false) {
   ];
   const done = merge === null ? started : merged().join(" ");
   if (next && open) return done;
-  if (next && mode === "encode") return `${done} Of the pairs in the text now, ${both(next.merge)} was learned first.`;
+  if (next && mode === "encode") return `${done} Of the pairs now in the text, ${both(next.merge)} was learned first.`;
   if (next) {
     const equal = tied(words, merges[next.merge]).length;
     const tie = equal

@@ -40,7 +40,7 @@ def pair_counts(words: Sequence[Sequence[int]]) -> list[tuple[Pair, int]]:
 
 
 class BPEStepsView(View):
-    """A step-by-step view of BPE: a text whose pairs merge, a text that is encoded, pair counts, and the vocabulary.
+    """A step-by-step view of BPE: a text whose pairs are merged, a text to encode, pair counts, and the vocabulary.
 
     `pieces` are the parts of a text that never merge with each other. `merges` are pairs of ids (0 to 255 are the
     bytes, and 256 + i is the result of merge i). `word_pieces` are the parts of the text to encode. The steps are

@@ -68,7 +68,7 @@ def _turn(view: Chat, turn: Turn, y: Number) -> tuple[str, Number]:
 
 
 def _bubble(who: str, text: str, x: Number, width: Number, y: Number, fill: str, ink: str = INK) -> tuple[str, Number]:
-    """Draw a message with its speaker's name; also return the y below the message."""
+    """Draw a message with its speaker's name; also return the y coordinate below the message."""
     lines = wrapped(text, width - 2 * PAD)
     height = LINE * len(lines) + 2 * PAD - 4
     stroke = ' stroke="#b8bec6"' if fill == "#ffffff" else ""

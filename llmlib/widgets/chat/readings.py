@@ -1,4 +1,4 @@
-"""Pack how likely the model found each token of an answer; `unpackReadings` in data.mjs unpacks these readings."""
+"""Pack readings of how likely the model found each token of an answer; `unpackReadings` in data.mjs unpacks them."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -96,7 +96,7 @@ class ChatView(View):
     def save(self, path: str | Path) -> Path:
         """Write the view to an `.html` or `.svg` file, or its conversations to a `.jsonl` file, one speaker per line.
 
-        Raises `ValueError` if the name has any other ending.
+        Raises `ValueError` if the file has any other extension.
         """
         path = Path(path)
         if path.suffix == ".jsonl":

@@ -87,8 +87,8 @@ class EmbeddingsView(View):
     def set_near(self, places: Float[np.ndarray, "row two"], n_drawn: int) -> None:
         """Give the view its second map, on which only the points of the first `n_drawn` rows are drawn.
 
-        The other rows have positions on this map, too; they are shown when the user asks for them. Raises
-        `ValueError` if there are more or fewer places than rows, or if a coordinate is NaN or infinite.
+        The other rows have positions on this map, too; they are shown when the user asks for them. Raises `ValueError`
+        unless there is exactly one place per row, with finite coordinates.
         """
         if len(places) != len(self) or not np.isfinite(places).all():
             raise ValueError(
@@ -182,8 +182,8 @@ def embeddings_view(
 
     Neighbours and analogies need the whole table, so `llmlib.explore.explore_embeddings` computes them.
 
-    Raises `ValueError` if there are no rows, if lengths disagree, if coordinates are NaN or infinite, or if the chosen
-    row does not exist.
+    Raises `ValueError` if there are no rows, if lengths do not match, if coordinates are NaN or infinite, or if the
+    chosen row does not exist.
 
     >>> embeddings_view(
     ...     [" cat", " dog", "7"], np.array([[0.0, 1.0], [0.1, 1.0], [3.0, 0.0]]), ["word", "word", "number"]

@@ -103,7 +103,7 @@ def _named(token: str) -> str:
 
 
 def ordinal(n: int) -> str:
-    """Write a number as an ordinal.
+    """Format a number as an ordinal.
 
     >>> ordinal(1), ordinal(12), ordinal(1202)
     ('1st', '12th', '1,202nd')

@@ -132,7 +132,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     "p",
     { class: "llm-note llm-lead" },
     "Each cell is the token that the model would choose next if it stopped after that layer. ",
-    "The stronger the colour, the surer the model. Point at a cell to read it; click a cell to pin it.",
+    "The stronger the colour, the more certain the model. Point at a cell to read it; click a cell to pin it.",
   );
   const pinBox = element("input", {
     type: "text",

@@ -45,7 +45,7 @@ class LogitLensView(View):
     text_b = traitlets.Unicode("").tag(sync=True)
 
     def clear(self) -> None:
-        """Stop showing the second text and the pinned token, before other texts are shown."""
+        """Stop showing the second text and the pinned token before other texts are shown."""
         with self.hold_sync():
             self.b, self.b_cells, self.a_pinned, self.b_pinned = {}, b"", b"", b""
             self.pinned, self.who, self.who_values = {}, {}, b""
@@ -148,8 +148,9 @@ def logit_lens_view(
 ) -> LogitLensView:
     """Show an interactive logit lens of any model, from its logits after the embedding and after each layer.
 
-    `vocabulary` contains the text of each id. `other` are logits for comparison, from another text (`other_tokens`) or
-    from another model on the same text. Raises `ValueError` if there are no tokens, or if sizes disagree.
+    `vocabulary` contains the text of each id. `other` contains logits for comparison, from another text
+    (`other_tokens`) or from another model on the same text. Raises `ValueError` if there are no tokens, or if sizes do
+    not match.
 
     >>> logits = np.log([[[0.2, 0.8]], [[0.7, 0.3]]])
     >>> logit_lens_view(["The"], logits, [" cat", " dog"]).alt.split(". ")[1]

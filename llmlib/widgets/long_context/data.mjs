@@ -67,7 +67,7 @@ export function foundInWords(share, needles) {
   return needles ? `${Math.round(share * needles)} of ${needles} found` : `${foundText(share)} found`;
 }
 
-/** Write the mean share of needles found over all measured cells of a grid. */
+/** Format the share of needles found, averaged over all measured cells of a grid. */
 export function meanFound(grid) {
   const known = grid.filter((share) => !Number.isNaN(share));
   return known.length ? foundText(known.reduce((sum, share) => sum + share, 0) / known.length) : "not measured yet";

@@ -22,7 +22,7 @@ class Curves(NamedTuple):
     high: Float[np.ndarray, "arm point"]
 
     def pack(self) -> bytes:
-        """Pack the curves, little-endian: u4 first and last positions; then for each arm f4 means, lows and highs."""
+        """Pack as little-endian u4 first and last positions, and then, for each arm, f4 means, lows and highs."""
         rows = np.stack([self.mean, self.low, self.high], axis=1)
         return self.first.astype("<u4").tobytes() + self.last.astype("<u4").tobytes() + rows.astype("<f4").tobytes()
 

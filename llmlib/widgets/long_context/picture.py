@@ -132,7 +132,7 @@ def _grids(view: Board, top: float | int) -> tuple[list[str], float]:
 
 
 def found(grid: Float[np.ndarray, "length depth"]) -> str:
-    """Write the mean share of needles found over all measured cells.
+    """Format the share of needles found, averaged over all measured cells.
 
     >>> found(np.array([[0.5, 1.0, np.nan]])), found(np.array([[np.nan]]))
     ('75%', 'not measured yet')

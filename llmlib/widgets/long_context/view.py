@@ -43,7 +43,7 @@ class LongContextView(View):
         super().__init__(**traits)
 
     def shares(self) -> Float[np.ndarray, "arm length depth"]:
-        """Return the share of needles found in each cell, for each arm with a grid; NaN where nothing was measured."""
+        """Return the share of needles found per cell for each arm with a grid, with NaN where nothing was measured."""
         about = self.about
         shape = (len(about["grid_arms"]), len(about["lengths"]), len(about["depths"]))
         return np.frombuffer(self.grids, "<f4").reshape(shape).astype(np.float64)
@@ -111,7 +111,7 @@ def long_context_view(
     trained: int | None = None,
     needles: int | None = None,
 ) -> LongContextView:
-    """Show how well one or more models read long texts, by the loss at each position and needles found in a haystack.
+    """Show how well one or more models read long texts: the loss at each position, and the needles found in a haystack.
 
     For each arm, `losses` contains the loss in nats at each of the `positions` (1, 2, 3, … by default), in one or more
     rows. The view draws the mean of the rows, and a band from the lowest row to the highest (or, for more than 8 rows,
@@ -119,7 +119,7 @@ def long_context_view(
     the share of needles found, with the axes `[length, depth]`; NaN means that a cell is not measured yet, and
     `view.put(arm, length, depth, share)` fills it. `trained` is the length that the model was trained for, and
     `needles` is the number of needles behind each share. Sources: Kamradt (2023), "Needle in a Haystack"; Liu et al.
-    (2023), "Lost in the Middle". Raises `ValueError` if there is nothing to show, or if sizes disagree.
+    (2023), "Lost in the Middle". Raises `ValueError` if there is nothing to show, or if sizes do not match.
 
     >>> long_context_view({"as trained": [3.0, 1.0, 5.0]}, trained=2)
     <LongContextView: Mean loss up to position 2, the trained length: as trained 2.00, 5.00 beyond.>

@@ -18,7 +18,7 @@ class RotaryView(View):
 
     `query` and `key` contain twice as many numbers as `frequencies` (radians per position); channels i and i +
     len(frequencies) form a pair, as in `llmlib.embeddings.rotate`. By default, all pairs are (1, 0). The key is never
-    after the query, since a model only looks back. Raises `ValueError` if lengths disagree, or if a position is not
+    after the query, since a model only looks back. Raises `ValueError` if lengths do not match, or if a position is not
     between 0 and `max_position`.
 
     Source: Su et al. (2021), "RoFormer", section 3.4.
@@ -93,7 +93,7 @@ class RotaryView(View):
         )
 
     def svg(self) -> str:
-        """Draw the dials and the curve over the distance; the same state always yields the same bytes."""
+        """Draw the dials, and the dot product as a curve over distance; the same state always yields the same bytes."""
         width, pairs, parts = 760, len(self.frequencies), []
         for i, frequency in enumerate(self.frequencies):
             x, y = 52 + 92 * (i % 8), 62 + 96 * (i // 8)

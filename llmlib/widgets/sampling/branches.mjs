@@ -23,7 +23,7 @@ export function branchesPanel(ctx) {
   const stage = element("div", { class: "llm-stage" }, lines, boxes);
   const scroller = element(
     "div",
-    { class: "llm-scroller", role: "group", tabindex: 0, "aria-label": "The tree, which scrolls" },
+    { class: "llm-scroller", role: "group", tabindex: 0, "aria-label": "The tree (scrollable)" },
     stage,
   );
   const note = element("p", { class: "llm-facts" });
@@ -178,7 +178,7 @@ export function branchesPanel(ctx) {
       " Under each token is the model’s probability; at the end is the probability of the whole branch.",
     ];
     const empty = [
-      "Nothing is written yet.",
+      "Nothing has been written yet.",
       alive(" Let chance pick tokens, go back, and continue differently: every continuation stays here as a branch."),
     ];
     note.textContent = [...(tree.n > 1 ? written : empty), alive(KEPT_TREES)].join("");

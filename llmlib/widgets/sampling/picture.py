@@ -63,7 +63,7 @@ def _text(view: Lab, tree: Branches) -> tuple[str, int]:
 
 
 def _boxes(view: Lab, tree: Branches, nodes: list[int], left: Number, y: int) -> tuple[str, int]:
-    """Draw tokens in rows, coloured by the model's surprise; also return the y below the rows."""
+    """Draw tokens in rows, coloured by the model's surprise; also return the y coordinate below the rows."""
     parts, x = [], left
     for number in nodes:
         node = tree.nodes[number]

@@ -10,7 +10,7 @@ const AT_THE_END = {
   "end token": "The model has ended its text here. ",
   constraint: "The text matches the whole pattern: only the end token may follow. ",
 };
-const NO_TEXT = { constraint: "The pattern allows no text at all: only the end token may come." };
+const NO_TEXT = { constraint: "The pattern allows no text at all: only the end token may follow." };
 
 export function textPart(ctx) {
   let path = [];
@@ -60,8 +60,8 @@ export function textPart(ctx) {
     const [used, room] = [whole, ctx.context()].map((n) => n.toLocaleString("en"));
     count.textContent = `${path.length} written, ${used} of ${room} tokens in the context`;
     const invitation = ctx.live
-      ? "Nothing is written yet: let chance pick a token, or click one below."
-      : "Nothing is written yet.";
+      ? "Nothing has been written yet: let chance pick a token, or click one below."
+      : "Nothing has been written yet.";
     legend.replaceChildren(
       ...(path.length
         ? [element("strong", {}, AT_THE_END[ctx.ended()] ?? ""), surpriseLegend(ctx.colour)]

@@ -147,8 +147,8 @@ def sampling_view(
     """Show any model's distribution for the next token, before and after each stage.
 
     `stages` contains logits by name: first the model's logits, and then the logits after each stage; −∞ marks a token
-    that a stage has ruled out. `settings` are numbers to show beside the stage names. Raises `ValueError` if there are
-    no stages, if logits contain NaN, or if sizes disagree.
+    that a stage has ruled out. `settings` are numbers to show next to the stage names. Raises `ValueError` if there are
+    no stages, if logits contain NaN, or if sizes do not match.
 
     >>> logits = np.log([0.6, 0.3, 0.1])
     >>> cut = np.where(logits < np.log(0.2), -np.inf, logits)

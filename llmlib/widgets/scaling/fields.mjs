@@ -15,7 +15,7 @@ export function amountField({ label, range: [low, high], zero = false, change })
   let value = null;
   const tell = (wrong) => {
     box.setAttribute("aria-invalid", String(wrong));
-    refused.textContent = wrong ? `Write a number such as 70B, 1.4 trillion or 3e9. In use: ${amount(value)}.` : "";
+    refused.textContent = wrong ? `Enter a number such as 70B, 1.4 trillion or 3e9. In use: ${amount(value)}.` : "";
   };
   slider.addEventListener("input", () => {
     const at = Number(slider.value);
@@ -51,7 +51,7 @@ export function numberField({ label, low, high, step = "any", change }) {
   let value = null;
   const tell = (wrong) => {
     box.setAttribute("aria-invalid", String(wrong));
-    refused.textContent = wrong ? `Write a number from ${low} to ${high.toLocaleString("en")}. In use: ${value}.` : "";
+    refused.textContent = wrong ? `Enter a number from ${low} to ${high.toLocaleString("en")}. In use: ${value}.` : "";
   };
   box.addEventListener("input", () => {
     const typed = Number(box.value);

@@ -44,7 +44,7 @@ export function modelPanel(ctx) {
     element(
       "dl",
       {},
-      ...term("Loss by this law", loss),
+      ...term("Loss under this law", loss),
       ...term("Tokens per parameter", each),
       ...term("Training", bill),
       ...term("Best for this compute", best),
@@ -265,7 +265,7 @@ export function sources(ctx) {
       });
       const symbols = ["law", "E", "A", "B", "α", "β", "power", "source"];
       const all = [table("Laws: loss = (E + A / N^α + B / D^β)^power", symbols, laws)];
-      const heads = ["model", "parameters", "tokens", "each", "FLOPs", "loss by this law", "source"];
+      const heads = ["model", "parameters", "tokens", "each", "FLOPs", "loss under this law", "source"];
       if (models.length) all.unshift(table("Models", heads, models));
       const columns = ["machine", "FLOPs a second, at most", "power", "an hour (assumed)", "source"];
       if (machines.length) all.push(table("Machines", columns, machines));

@@ -118,7 +118,7 @@ class _Plane:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" fill="{INK}"/>'
 
     def names(self, models: Sequence[Row]) -> str:
-        """Write the name of each model beside its dot, unless the name would cover a dot or another name."""
+        """Write the name of each model next to its dot, unless the name would cover a dot or another name."""
         places = [self.at(row["parameters"], row["tokens"]) for row in models]
         taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
         parts = []

@@ -132,7 +132,7 @@ export default widget("llm-scaling", ({ model, hub, el }) => {
         ...(shown.cheap ? [["cheap", "cheapest with the same loss and use"]] : []),
         ...(shown.models.length ? [["model", "other models"]] : []),
         ...shown.runs.map(({ name }, group) => ["run", `your runs: ${name}`, group]),
-        ["frontier", "best for each compute"],
+        ["frontier", "best for each budget"],
         ["level", isPlane ? "same loss" : "same size"],
         ...(isPlane ? [["compute", "same compute"]] : []),
         ...(isPlane && shown.law.parameters ? [["region", "fitted range"]] : []),

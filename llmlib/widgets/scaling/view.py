@@ -25,7 +25,7 @@ PLACE = {
 
 
 class ScalingView(View):
-    """A plane of parameters and tokens with lines of equal loss, other models, your own runs, and a model to move.
+    """A plane of parameters and tokens with lines of equal loss, other models, your own runs, and a movable model.
 
     `laws`, `models` and `machines` are rows (see `rows.py` for their fields), and `runs` contains the parameters,
     tokens and measured loss of your own runs, by name. `law` is the name of the law that is shown first. `place`

@@ -1,1 +1,1 @@
-"""Code that all views share: base class, exports, static pictures, the spelling of tokens, and the browser's side."""
+"""Code that all views share: base class, exports, static pictures, the way tokens are written, and browser code."""

@@ -52,7 +52,7 @@ class Acts:
         self.handlers[kind] = (function, then)
 
     def take(self, acts: Sequence[Mapping[str, Any]]) -> None:
-        """Do the acts in order. An act that fails is refused, and the remaining acts are still done."""
+        """Carry out the acts in order. An act that fails is refused, and the remaining acts are still carried out."""
         for act in acts:
             if (known := self.handlers.get(act["kind"])) is None:
                 problem = f"This view has no act called {act['kind']!r}."

@@ -15,48 +15,48 @@ user is looking (a position, a step, a tab), with `hub.look({place})`, which wor
 Acts. When the user changes something that Python stores, we call that change an act: the browser calls
 `hub.act("pick", {id})`, and Python registers `view.on_act("pick", function, then=show)`. An act is never a whole state
 ("these heads are off") but a change ("this head is off now"), so that quick acts do not overwrite each other. The
-browser queues the acts: one message is on its way, and the next message carries everything done meanwhile. Python does
-the acts in order, and calls `then`, which computes and shows, once after all of them. An act may only be dropped for a
-newer act of the same name right behind it (`{ latest: "temperature" }`, for a slider or a growing text). Every act is
-answered, and `await hub.act(…)` is true if the act was done; if not, put what the user typed back into the box. A
-function that cannot do an act raises `ValueError` with a message for the user. `hub.line`, the status line, shows
-this message. It also says that Python is working (`view.progress` says how far it has come), that Python is busy with a
-cell, or that the kernel was restarted. Space for this line is always reserved, so nothing moves when a message appears.
-Controls that send acts carry `data-acts`, and other controls that need Python carry `data-python`: without Python they
-are switched off.
+browser queues the acts: one message is on its way, and the next message carries everything done in the meantime. Python
+carries out the acts in order, and calls `then`, which computes and shows, once after all of them. An act may be dropped
+only in favour of a newer act of the same name right behind it (`{ latest: "temperature" }`, for a slider or a growing
+text). Every act is answered, and `await hub.act(…)` is true if the act was done; if not, put what the user typed back
+into the box. A function that cannot do an act raises `ValueError` with a message for the user. `hub.line`, the status
+line, shows this message. It also says that Python is working (`view.progress` says how far the work has got), that
+Python is busy with a cell, or that the kernel was restarted. Space for this line is always reserved, so nothing moves
+when a message appears. Controls that send acts carry `data-acts`, and other controls that need Python carry
+`data-python`: without Python they are switched off.
 
-Long work. Acts are done in the view's own thread (worker.py), while cells run and other acts come in. Work that can
-take more than half a second must call `view.check()` or `view.progress(…)` several times a second. These calls stop the
-work if the user presses Cancel, interrupts the kernel, or does something that means starting the work again. Read a
+Long work. Acts are carried out in the view's own thread (worker.py), while cells run and other acts come in. Work that
+can take more than half a second must call `view.check()` or `view.progress(…)` several times a second. These calls stop
+the work if the user presses Cancel, interrupts the kernel, or does something that means starting the work again. Read a
 live model through `llmlib.explore.shared.own_model`, which checks at every layer and keeps the hooks of cells and views
 apart.
 
 Texts. A box for text is a `textBox`, or uses `following`. Neither overwrites what the user types, and both say if a
 text has not been used yet. The text survives a kernel restart (`ownText` in drafts.mjs). Tokens come as `token_text`
-writes them (⟨F0 9F⟩ for a part of a character), are shown with `visibleToken`, and go on the page with
+writes them (⟨F0 9F⟩ for a part of a character), are shown with `visibleToken`, and are put on the page with
 `inReadingOrder`. To let users step through a text token by token, use `walk` (walk.mjs), with the colours in
 surprise.mjs if they fit. To compare two texts, use a `textPanel`. It is in controls.mjs, with other shared controls
 (`choice`, and `renew`, which keeps the keyboard's focus in place); the controls for a sampler's settings are in
 settings.mjs.
 
-Binary payloads. Arrays travel as `traitlets.Bytes`, packed as small as the picture allows (for attention, one byte for
-each weight in the lower triangle). They arrive as a DataView that may start at any offset. Large data are sent on
+Binary payloads. Arrays are sent as `traitlets.Bytes`, packed as small as the picture allows (for attention, one byte
+for each weight in the lower triangle). They arrive as a DataView that may start at any offset. Large data are sent on
 demand: thumbnails come first, and a head's full weights follow when the head is opened.
 
 Keys. For a list where Tab reaches one item and arrow keys reach the others, use `roving`. keys.mjs decides where arrow
 keys lead (`stepTo`, `arrowOf`, and `stepping` for the states of a whole view), so that the keys mean the same
 everywhere.
 
-Runs. Views of live runs (training, alignment) build on shared/runs: a `RunsView` in Python, whose live half is
+Runs. Views of live runs (training, alignment) build on shared/runs: a `RunsView` in Python, whose live counterpart is
 `llmlib.explore.shared.live_runs`, and a `runBoard` in the browser.
 
-Looks. Colours are the `--llm-…` variables of shared.css. CSS decides widths. `followLooks(el, draw)` draws what needs
-pixels, and draws it again whenever the width or the theme changes. If a control disappears, `widget` moves the
-keyboard's focus to the nearest control; a view that knows a better target moves the focus there.
+Looks. Colours are the `--llm-…` variables of shared.css. CSS decides widths. `followLooks(el, draw)` draws whatever
+depends on the size in pixels, and draws it again whenever the width or the theme changes. If a control disappears,
+`widget` moves the keyboard's focus to the nearest control; a view that knows a better target moves the focus there.
 
 Still picture. `svg()` (or `fallback_html`, if a PNG is smaller) draws the current state in Python, without a browser,
 and the same state always yields the same bytes; `alt` describes the picture in words. Notebooks store the picture
-beside the widget. JupyterLab prefers the widget even after the kernel is gone, so a saved notebook also gets the
+alongside the widget. JupyterLab prefers the widget even after the kernel is gone, so a saved notebook also gets the
 picture as a plain HTML widget of the same name (saved.mjs).
 
 Page without a kernel. `to_html` returns a page with the same JavaScript, and the traits in `shown` as its model. On
@@ -187,7 +187,7 @@ class View(anywidget.AnyWidget):
         self._worker.check()
 
     def progress(self, words: str) -> None:
-        """Tell the user how far the work on an act has come ("layer 3 of 30"), and call `check`."""
+        """Tell the user how far the work on an act has progressed ("layer 3 of 30"), and call `check`."""
         self.check()
         self._worker.progress(words)
 
@@ -234,7 +234,7 @@ class View(anywidget.AnyWidget):
         return picture_html(self.svg().encode(), self.alt, "svg")
 
     def still_html(self) -> str:
-        """Return the HTML that a notebook stores beside the widget, with the picture and how to get the widget."""
+        """Return the HTML that a notebook stores alongside the widget: the picture, and how to get the widget."""
         return self.fallback_html() + RUN_IT
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
@@ -254,7 +254,7 @@ class View(anywidget.AnyWidget):
     def save(self, path: str | Path) -> Path:
         """Save the current view to an `.html` (interactive) or `.svg` file. For a PNG, use the view's own menu.
 
-        Raises `ValueError` if the name has any other ending.
+        Raises `ValueError` if the file has any other extension.
         """
         path = Path(path)
         makers = {".html": self.to_html, ".svg": self.svg}

@@ -28,7 +28,7 @@ def on_interrupt(function: Callable[[], object]) -> Callable[[], object]:
 
 
 def interrupts() -> int:
-    """Return how often the kernel has been interrupted between cells since the first call to `hear_interrupts`."""
+    """Return how many times the kernel has been interrupted between cells since the first call to `hear_interrupts`."""
     return _interrupts
 
 
@@ -36,9 +36,9 @@ def hear_interrupts() -> None:
     """Notice every interrupt from now on.
 
     An idle kernel ignores the signal, since there is no cell to stop. The kernel sets its own handler for each message
-    and restores the old handler afterwards. So the loop that waits for messages sets our handler after this has
-    happened; a cell may let that loop run before the cell ends. From then on, our handler stays. If we set and removed
-    it for each piece of work, an interrupt between two pieces would be lost.
+    and restores the old handler afterwards. So the loop that waits for messages sets our handler, but not before the
+    old handler has been restored: a cell may let that loop run before the cell ends. From then on, our handler stays in
+    place. If we set and removed it for each piece of work, an interrupt between two pieces would be lost.
     """
     loop = _main_loop()
     if loop is not None and not _installing.is_set() and signal.getsignal(signal.SIGINT) is not _on_sigint:

@@ -35,7 +35,7 @@ def rgb(colour: str) -> tuple[int, int, int]:
 
 
 def blend(t: float, stops: Sequence[str]) -> str:
-    """Return the colour at the position `t`, between 0 and 1, of a colour scale.
+    """Return the colour at position `t` (between 0 and 1) on a colour scale.
 
     >>> blend(0.0, ("#ffffff", "#000000")), blend(0.5, ("#ffffff", "#000000"))
     ('#ffffff', '#808080')

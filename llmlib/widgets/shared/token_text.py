@@ -16,7 +16,7 @@ BYTES = re.compile(r"(⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩)")
 
 
 def token_text(data: bytes) -> str:
-    """Write a token as text; if several tokens share a character, its bytes become ⟨F0 9F⟩.
+    """Write a token as text; if several tokens share a character, its bytes are written as in ⟨F0 9F⟩.
 
     >>> token_text(b" Paris"), token_text(b"o\\xf0\\x9f")
     (' Paris', 'o⟨F0 9F⟩')
@@ -35,7 +35,7 @@ def joined_text(tokens: Iterable[str]) -> str:
 
 
 def visible_token(text: str) -> str:
-    """Make all of a token visible, even white space and invisible characters, as `visibleToken` in shared.mjs does.
+    """Make white space and invisible characters in a token visible, as `visibleToken` in shared.mjs does.
 
     Bytes that `token_text` wrote as ⟨F0 9F⟩ stay as they are.
 
@@ -121,7 +121,7 @@ def width_of(label: str) -> float:
 
 
 def boxes(labels: list[str], fills: list[str], left: int, top: float, right: int, row: int = 30) -> tuple[str, float]:
-    """Draw labels as coloured boxes in rows from `left` to `right`; return SVG source, and the y below the last row."""
+    """Draw labels as coloured boxes in rows from `left` to `right`; return the SVG, and the y coordinate below it."""
     parts: list[str] = []
     x, y = float(left), top
     for label, fill in zip(labels, fills):

@@ -28,7 +28,7 @@ class Worker:
     # --- in the kernel's thread ---
 
     def ask(self, client: str, acts: Sequence[Mapping[str, Any]]) -> None:
-        """Do these acts from one page after the acts that are already waiting."""
+        """Carry out these acts from one page, after the acts that are already waiting."""
         with self._lock:
             self._asked.append((client, acts))
             if self.working:
@@ -72,7 +72,7 @@ class Worker:
             unwatch()
 
     def _take(self) -> bool:
-        """Do the acts that have arrived meanwhile; return False if there are none."""
+        """Carry out the acts that have arrived in the meantime; return False if there are none."""
         with self._lock:
             asked, self._asked = self._asked, []
             self.working = bool(asked)
@@ -94,7 +94,7 @@ class Worker:
             self.say({"client": client, "done": number, "refused": [one for of, one in refused if of == client]})
 
     def _give_up(self) -> None:
-        """Answer all waiting acts as not done, because an act without an answer would look like a dead kernel."""
+        """Report all waiting acts as not done, because an unanswered act would look as if the kernel had died."""
         with self._lock:
             self.working, self._asked = False, []
         unanswered, self._unanswered = self._unanswered, {}

@@ -142,7 +142,7 @@ def tidy(value: float | int) -> float:
 
 
 def checked(name: str, values: Any, right: Bool[np.ndarray, " answer"]) -> Scores:
-    """Make scores from a caller's values. Raises `ValueError` if their number is wrong, or if a value is not finite."""
+    """Make scores from a caller's values. Raises `ValueError` unless each answer has one finite value."""
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.shape != right.shape:
         raise ValueError(
@@ -169,7 +169,7 @@ def checked_right(right: Any) -> Bool[np.ndarray, " answer"]:
 
 
 def share(part: int | float, whole: int | float) -> str:
-    """Write a share as a percentage, or "none" if `whole` is 0.
+    """Format a share as a percentage, or "none" if `whole` is 0.
 
     >>> share(7, 8), share(1, 1000), share(0, 0)
     ('88%', '0.1%', 'none')
@@ -181,7 +181,7 @@ def share(part: int | float, whole: int | float) -> str:
 
 
 def brief(value: float | int) -> str:
-    """Write a threshold.
+    """Format a threshold.
 
     >>> brief(0.62), brief(-3.0), brief(0.0)
     ('0.62', '−3', '0')

@@ -1,4 +1,4 @@
-"""The threshold view shows a line to drag through the answers' scores, and which answers are let through or lost."""
+"""The threshold view: a line to drag through the answers' scores, and which answers are let through or lost."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ LONGEST_NAME = 40
 
 
 class ThresholdView(View):
-    """Answers along a score, a threshold to drag, the four groups of answers, and curves over all thresholds.
+    """Answers plotted by score, a threshold to drag, the four groups of answers, and curves over all thresholds.
 
     Make a view with `threshold_view`. `about` contains `n`, `names` (the words for right and wrong), and `scores`,
     which has, for each score, its `name`, the `low` and `high` ends and the `step` of its axis, the `area` under its
@@ -93,10 +93,11 @@ def threshold_view(
     by name. `right` contains a 1 for each answer that should be let through, and a 0 for every other answer; `names`
     are the words for 1 and 0. `texts` contains one text per answer, and the view lists those near the threshold.
     Without a `threshold`, half of the answers are let through at first. Scores that are all between 0 and 1 get a
-    reliability diagram with `bins` bins. The user's choice is in `view.score`, `view.threshold` and `view.let_through`.
-    Sources: Fawcett (2006), "An introduction to ROC analysis"; Geifman and El-Yaniv (2017), "Selective Classification
-    for Deep Neural Networks"; Guo et al. (2017), "On Calibration of Modern Neural Networks". Raises `ValueError` if
-    lengths differ, if there are no answers, if a score is not finite, or if both names are the same.
+    reliability diagram with `bins` bins. The user's choices are in `view.score`, `view.threshold` and
+    `view.let_through`. Sources: Fawcett (2006), "An introduction to ROC analysis"; Geifman and El-Yaniv (2017),
+    "Selective Classification for Deep Neural Networks"; Guo et al. (2017), "On Calibration of Modern Neural Networks".
+    Raises `ValueError` if lengths differ, if there are no answers, if a score is not finite, or if both names are the
+    same.
 
     >>> threshold_view({"confidence": [0.9, 0.8, 0.6, 0.3]}, [1, 1, 0, 1], threshold=0.5)
     <ThresholdView: confidence at least 0.5: 3 of 4 let through: 2 right, 1 wrong. 1 withheld: 1 right, 0 wrong.

@@ -65,7 +65,7 @@ class History:
         return np.array([values[which] for values in self._values]).reshape(-1, len(self.groups), len(QUANTILES))
 
     def pack(self) -> bytes:
-        """Pack, little-endian: u4 records, groups, steps; f4 seconds, and values (record, kind, group, quantile)."""
+        """Pack as little-endian u4 records, groups, steps; f4 seconds, and values (record, kind, group, quantile)."""
         head = np.array([len(self), len(self.groups), *self.steps], "<u4")
         values = np.array(self._values, "<f4")
         return head.tobytes() + np.array(self._seconds, "<f4").tobytes() + values.tobytes()

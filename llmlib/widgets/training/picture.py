@@ -64,7 +64,7 @@ def _power_above(histories: list[tuple[str, History]]) -> int:
 
 
 def _updates(whose: str, history: History, high: int, y: float) -> tuple[str, float]:
-    """Draw how far each step moved the parts of a model, as colours over the steps; also return the y below."""
+    """Draw how far each step moved a model's parts, as colours over the steps; also return the bottom y coordinate."""
     medians, low = history.of("updates")[:, :, 2], high - DECADES
     title = f"{whose}how far each step moved the weights, ‖Δw‖ / ‖w‖ (a rule of thumb: 0.001)"
     parts = [f'<text x="8" y="{y:g}" font-weight="600" font-size="13">{escape_xml(title)}</text>']

@@ -23,7 +23,7 @@ class TrainingView(RunsView):
 
     In addition to the fields of every `RunsView`, `runs` contains `guess` (the loss if all tokens are equally likely,
     or 0 if unknown) and `groups` (the parts of the model for which `inside` contains statistics); the dashed curve is
-    validation. `samples` lists `[run, step, text]`, oldest first.
+    the validation loss. `samples` lists `[run, step, text]`, oldest first.
 
     >>> view = TrainingView()
     >>> run = view.add_run("small", steps=2)
@@ -78,9 +78,9 @@ class TrainingView(RunsView):
     ) -> None:
         """Log a step of a run; the step took `seconds` seconds.
 
-        `statistics` describes sizes inside the model: `groups` contains the names of the model's parts, and `updates`
-        (‖Δw‖ / ‖w‖ of each matrix), `gradients` and `activations` contain five quantiles for each group (5%, 25%, 50%,
-        75% and 95%) in an array group × quantile. All sizes are shown on a logarithmic scale.
+        `statistics` describes the sizes of values inside the model: `groups` contains the names of the model's parts,
+        and `updates` (‖Δw‖ / ‖w‖ of each matrix), `gradients` and `activations` contain five quantiles for each group
+        (5%, 25%, 50%, 75% and 95%) in an array group × quantile. All sizes are shown on a logarithmic scale.
         """
         about = self._about[run]
         validation = None if validation_loss is None else [validation_loss]

@@ -21,7 +21,7 @@ export function likeliestAt({ top, topLogProbs }, shown, k) {
   return Array.from({ length: shown }, (_, j) => ({ id: top[k * shown + j], p: Math.exp(topLogProbs[k * shown + j]) }));
 }
 
-/** Choose the nats at the ends of the colour scale, so that 90% of the tokens are within this range. */
+/** Choose the number of nats at the ends of the colour scale so that 90% of the tokens lie within this range. */
 export function scaleOf(moves) {
   const sizes = Array.from(moves)
     .filter((move) => !Number.isNaN(move))

@@ -18,7 +18,7 @@ class Expected(NamedTuple):
     top_log_probs: Float[np.ndarray, "seq k"]
 
     def pack(self) -> bytes:
-        """Pack column by column, little-endian: f4 log-probabilities, u4 ids, f4 log-probabilities of these ids."""
+        """Pack column by column, as little-endian f4 log-probabilities, u4 ids, f4 log-probabilities of these ids."""
         columns = ((self.log_probs, "<f4"), (self.top, "<u4"), (self.top_log_probs, "<f4"))
         return b"".join(column.astype(kind).tobytes() for column, kind in columns)
 
@@ -49,7 +49,7 @@ def look(expected: Expected, first: int, logits: Float[np.ndarray, "row vocab"],
 
 
 def scale_of(moves: Float[np.ndarray, " seq"]) -> float:
-    """Choose the nats at the ends of the colour scale, so that 90% of the tokens are within this range.
+    """Choose the number of nats at the ends of the colour scale so that 90% of the tokens lie within this range.
 
     >>> scale_of(np.array([np.nan, 0.1, -0.2, 1.5])), scale_of(np.array([]))
     (2.0, 0.5)
@@ -68,7 +68,7 @@ class Mean(NamedTuple):
 
 
 def mean_surprise(base: Float[np.ndarray, " seq"], tuned: Float[np.ndarray, " seq"], places: Sequence[int]) -> Mean:
-    """Average the surprise, or return NaN for no tokens. The first token of a text does not have a surprise."""
+    """Average the surprise, or return NaN if there are no tokens. A text's first token does not have a surprise."""
     counted = [k for k in places if not np.isnan(base[k])]
     if not counted:
         return Mean(0, float("nan"), float("nan"))

@@ -110,7 +110,7 @@ def ends_of(first: int, after: int, room: int) -> list[range]:
 def _boxes(
     view: Tuning, moves: Float[np.ndarray, " seq"], scale: float, places: range, y: Number
 ) -> tuple[str, Number]:
-    """Draw tokens with their changes below them; also return the y below."""
+    """Draw tokens with their changes below them; also return the y coordinate of the bottom edge."""
     parts, x = [], float(EDGE)
     for k in places:
         label, move = visible_token(view.tokens[k]), float(moves[k])

@@ -58,7 +58,7 @@ class TuningView(View):
             self.mask = b"" if mask is None else bytes(map(int, mask))
 
     def log_probs(self) -> Float[np.ndarray, "model seq"]:
-        """Return the tokens' log-probabilities, for the base model and then the tuned one; NaN at the first token."""
+        """Return the tokens' log-probabilities for the base and the tuned model, with NaN for the first token."""
         n, k = len(self.tokens), self.shown_tokens
         size = 4 * n * (1 + 2 * k)
         return np.stack([np.frombuffer(self.values, "<f4", n, size * model) for model in (0, 1)]).astype(np.float64)
@@ -107,8 +107,9 @@ def tuning_view(
 ) -> TuningView:
     """Show how two models differ on one text. `base` and `tuned` are each model's logits after every token.
 
-    `spans` are the messages, `(role, first token, token after the last)`; without `spans`, the whole text is one
-    message. `mask` says which tokens were trained on. Raises `ValueError` if there are no tokens, or if sizes disagree.
+    `spans` lists the messages as `(role, first token, token after the last)`; without `spans`, the whole text is one
+    message. `mask` says which tokens were trained on. Raises `ValueError` if there are no tokens, or if sizes do not
+    match.
 
     >>> before, after = np.log([[0.5, 0.5], [0.5, 0.5]]), np.log([[0.2, 0.8], [0.5, 0.5]])
     >>> tuning_view([0, 1], before, after, ["a", "b"]).moves().round(2).tolist()

@@ -195,7 +195,7 @@ BY_HAND = {  # a wrong head, and what it is told
         "1000 with the key at position 0, which holds the same token. Column 12 of `w_k`",
     ),
     "no ramp": (_by_hand(1000.0, -2000.0, later_k=0.0), "What could give a later key a slightly larger score?"),
-    "ramp too flat": (_by_hand(1000.0, -2000.0, later_q=0.1), "how much larger must the right score be"),
+    "ramp too flat": (_by_hand(1000.0, -2000.0, later_q=0.1), "how much larger must the correct score be"),
     "nothing about its own": (_by_hand(200.0, 0.0, 0.0, later_q=10.0), "How can the score know that a key is at"),
     "its own in one matrix": (
         _by_hand(200.0, 0.0, later_q=10.0),

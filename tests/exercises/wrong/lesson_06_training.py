@@ -97,7 +97,7 @@ def _(weights, loss_of, batches, rates, limit):
     return [w.detach() for w in weights], losses
 
 
-wrong("training.fit", "property: A step keeps only numbers")(numbers_alone(fit_with(asking, lambda new: new)))
+wrong("training.fit", "property: Each step keeps only plain numbers")(numbers_alone(fit_with(asking, lambda new: new)))
 wrong("training.fit", "property: The function returns only plain numbers")(fit_with(asking, cut))
 wrong("training.fit", "property: The function returns only plain numbers")(
     numbers_alone(fit_with(asking, cut, note=lambda x: x))

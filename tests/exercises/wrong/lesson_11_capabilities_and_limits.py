@@ -203,7 +203,7 @@ def _(model, tools, task, max_calls):
         transcript.append((name, argument, result))
 
 
-@wrong("limits.agent", "property: No more than max_calls tools are run.")
+@wrong("limits.agent", "property: No more than max_calls tool calls are made.")
 def _(model, tools, task, max_calls):
     transcript = [task]
     for _ in range(max_calls + 1):

@@ -24,7 +24,7 @@ def _(positions, d_model):
     return torch.stack([angles.sin(), angles.cos()], -1).flatten(-2)
 
 
-@wrong("attention.online_softmax", "property: Each block is looked at once.")
+@wrong("attention.online_softmax", "property: Each block is read only once.")
 def _(blocks):
     largest = None
     for scores, _values in blocks:

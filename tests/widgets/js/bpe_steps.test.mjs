@@ -96,7 +96,7 @@ test("the story says what happened and what is next", () => {
   const encoding = replay(["low"], merges, false);
   assert.equal(
     story(encoding, 0, merges, "encode"),
-    "Start: the text as 3 bytes. Of the pairs in the text now, “l” + “o” was learned first.",
+    "Start: the text as 3 bytes. Of the pairs now in the text, “l” + “o” was learned first.",
   );
   assert.match(story(encoding, 2, merges, "encode"), /merge number 2.*The text has no learned pairs left. Ids: 257.$/);
   assert.match(

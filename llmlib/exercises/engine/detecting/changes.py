@@ -24,7 +24,7 @@ class Change:
 
     `done` is what to say if the attempt applied it to the result, and `lacking` is what to say if applying it would
     make the result correct. `argument` is for an attempt that applied it to an argument. This field contains a short
-    name, and the words that follow the argument's name.
+    name and the words that follow the argument's name.
     """
 
     do: Callable[[Any], Any]

@@ -32,7 +32,7 @@ def agree(mine: Any, theirs: Any) -> bool:
 
 
 def first(guesses: Iterable[Guess], e: Examination, strength: Strength = "sure") -> Finding | None:
-    """Return the finding of the first guess that has this strength and holds."""
+    """Return the finding for the first guess of this strength that holds, or None."""
     if not any(map(_can_support, e.trials)):
         return None
     return next((g.finding for g in guesses if g.finding.strength == strength and holds(g, e)), None)

@@ -37,7 +37,7 @@ def infinities(e: Examination) -> Reason | None:
 
 
 def fillings(e: Examination) -> Iterator[Guess]:
-    """Yield a guess that builds on an idea: the values are the idea's, except that a finite number replaces each −∞."""
+    """Yield a guess based on an idea: the result is the idea's, except that a finite number replaces each −∞."""
     if any(isinstance(t.expected, Tensor) and bool((t.expected == -torch.inf).any()) for t in e.trials):
         yield Guess(FINITE, is_filled)
 
@@ -57,7 +57,7 @@ def _is_product(trial: Trial) -> bool:
 
 
 def is_filled(trial: Trial, base: Tensor) -> bool:
-    """Check whether the same negative number replaces every −∞ in the base, and everything else is equal."""
+    """Check whether the same negative number replaces every −∞ in the base, and whether everything else is equal."""
     lowest = base == -torch.inf
     filling, kept = trial.got.detach()[lowest], base[~lowest]
     if not filling.numel():

@@ -1,4 +1,4 @@
-"""Change arguments and rerun the attempt to find those that make no difference; also find returned inputs."""
+"""Rerun the attempt with changed arguments to find those that have no effect; also find returned inputs."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -143,7 +143,7 @@ def _is_among_others(trial: Trial, base: Any) -> bool:
 
 
 def another_type() -> Guess:
-    """Guess that only the type is wrong: a list or array in place of a tensor, another dtype, or a list for a tuple."""
+    """Guess that only the type is wrong: a list or array, not a tensor; another dtype; or a list, not a tuple."""
     says = "Your values are right, but their type is not."
     return Guess(Finding(ANOTHER_TYPE, says), _is_same_in_another_type)
 
@@ -171,7 +171,7 @@ def _same_numbers(base: Tensor, got: Tensor) -> bool:
 
 
 def untouched_model(e: Examination) -> Iterator[Guess]:
-    """Guess that the result is what an unchanged model among the arguments returns for the ids."""
+    """Guess that the result is what the model among the arguments returns for the ids if nothing changes it."""
     args = e.trials[0].case.args
     at = next((i for i, arg in enumerate(args) if isinstance(arg, nn.Module)), None)
     ids = next((i for i, arg in enumerate(args) if isinstance(arg, Tensor)), None)

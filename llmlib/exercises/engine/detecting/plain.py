@@ -46,7 +46,7 @@ LIST = (
     ),
     Change(
         lambda x: type(x)(sorted(x)),
-        Finding("sorted", "Your list has the right items, but they are sorted.", "In which order should they be?"),
+        Finding("sorted", "Your list has the right items, but they are sorted.", "In what order should they be?"),
         argument=("sorted", "is sorted"),
     ),
     Change(
@@ -130,7 +130,7 @@ def _number(x: Any) -> float:
 TUPLE = (
     Change(
         lambda x: x[::-1],
-        Finding("turned around", "The items of your result are swapped.", "Which item does the task name first?"),
+        Finding("turned around", "The items of your result are swapped.", "Which item does the task mention first?"),
     ),
     Change(lambda x: x[0], Finding("first alone", "You return only the first of the two results.")),
     Change(lambda x: (_number(x[0]) + 1, *x[1:]), Finding("first one larger", "The first number is one too large.")),
@@ -255,7 +255,7 @@ def _if_wrong(fits: Callable[[Any, Any], bool], trial: Trial, base: Any) -> bool
 
 def _off_by_one(got: list[int], base: list[int]) -> bool:
     if not base or not all(isinstance(i, int) for i in base) or len(base) != len(got):
-        raise ValueError("the lists do not hold equally many whole numbers")
+        raise ValueError("the lists do not hold the same number of whole numbers")
     return {mine - right for mine, right in zip(got, base)} in ({0, 1}, {0, -1}, {1}, {-1})
 
 

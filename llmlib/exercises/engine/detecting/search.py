@@ -44,7 +44,7 @@ def step_from_the_result(e: Examination) -> Reason | None:
 
 
 def changed_argument(e: Examination) -> Reason | None:
-    """Find a changed argument for which the reference returns the attempt's results."""
+    """Find a change to an argument that makes the reference return the attempt's results."""
     finding = _argument(_varied(e))
     return _reason(finding) if finding and finding.strength == "sure" else None
 
@@ -71,7 +71,7 @@ def step_from_one_of_the_results(e: Examination) -> Reason | None:
 
 
 def likely_finding(e: Examination) -> Reason | None:
-    """Find a result that never varies, an argument without influence (which looks changed), or a returned input."""
+    """Find a result that never varies, an argument that looks changed but has no effect, or a returned input."""
     ran = e.with_values
     if influence.always_the_same(ran):  # an attempt that also raises does depend on its input
         return Reason(finding=influence.SAME) if len(ran.trials) == len(e.trials) else None

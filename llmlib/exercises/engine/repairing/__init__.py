@@ -1,4 +1,4 @@
-"""Find the one change that fixes a learner's code. It is the surest reason of all because we have tried it.
+"""Find the one change that fixes a learner's code. It is the surest reason of all, because we have tried it out.
 
 `source` finds the code and makes functions from changed trees; `statements`, `expressions`, `constants`, `calls`,
 `repeated`, `moved` and `missing` propose changes and say what each would mean; `search` tries them one by one. The

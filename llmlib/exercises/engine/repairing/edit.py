@@ -40,7 +40,7 @@ Alternative = tuple[str, str, ast.expr]  # name, what is wrong, the node to put 
 
 
 def shown(node: ast.AST, length: int = 60) -> str:
-    """Show the code of a node, short enough for a sentence."""
+    """Show a node's code, truncated to fit in a sentence."""
     text = " ".join(ast.unparse(node).split())
     return text if len(text) <= length else text[: length - 2] + " …"
 

@@ -53,12 +53,12 @@ def cases_most_common_pair(seed):
         Case(([],), "no ids at all"),
         Case(([5],), "a single id, so no pair"),
         Case(([5, 4],), "a single pair"),
-        Case(([6, 2, 6, 2, 1, 9, 1, 9, 1],), "two pairs occur equally often, and the later pair is smaller"),
-        Case(([1, 3, 9, 1, 2, 9],), "two pairs occur equally often, with the same first id"),
-        Case(([30, 4, 8, 5, 30, 4, 8, 5],), "two pairs occur equally often, with ids of one digit and of two digits"),
+        Case(([6, 2, 6, 2, 1, 9, 1, 9, 1],), "several pairs occur equally often, and a later pair is the smallest"),
+        Case(([1, 3, 9, 1, 2, 9],), "all pairs occur equally often, and two have the same first id"),
+        Case(([30, 4, 8, 5, 30, 4, 8, 5],), "three pairs occur equally often, with one-digit and two-digit ids"),
         Case(([3, 3, 3, 3, 1, 2, 1, 2, 3],), "a run of equal ids, in which pairs overlap"),
         Case(([7, 7, 3, 7, 7, 4, 7, 7],), "runs of two equal ids, which form the commonest pair"),
-        Case(([9, 1, 4, 2, 9, 1, 4, 2],), "two pairs occur equally often"),
+        Case(([9, 1, 4, 2, 9, 1, 4, 2],), "three pairs occur equally often"),
         Case(([2, 1, 5, 1, 2, 6, 2, 1, 7, 1, 2, 8, 4, 9, 4, 9, 4, 9],), "(1, 2) and (2, 1) both occur"),
         *(Case((random_ids(rng, 4 + n, 2 + n % 3),)) for n in range(30)),
     ]
@@ -83,10 +83,10 @@ def cases_merge(seed):
         Case(([1], (1, 2), 256), "a single id"),
         Case(([1, 2], (1, 2), 256), "only the pair"),
         Case(([3, 2, 1], (1, 2), 256), "the pair does not occur"),
-        Case(([5, 6, 5, 6, 5, 6], (5, 6), 257), "the pair three times in a row"),
+        Case(([5, 6, 5, 6, 5, 6], (5, 6), 257), "the pair occurs three times in a row"),
         Case(([4, 4, 4, 9], (4, 4), 300), "three equal ids: only two of them can form a pair"),
         Case(([1, 2, 1, 3, 2, 1, 2, 2, 3], (1, 2), 257)),
-        Case(([15, 6, 7, 5, 60, 5, 6], (5, 6), 258), "ids of several digits"),
+        Case(([15, 6, 7, 5, 60, 5, 6], (5, 6), 258), "multi-digit ids"),
         *(Case((random_ids(rng, n, 2), (rng.randint(1, 2), rng.randint(1, 2)), 256 + n)) for n in (9, 17, 33, 34, 65)),
         Case((random_ids(rng, 40, 2), (1, 1), 270)),
     ]
@@ -113,7 +113,7 @@ def own_list_returned(call, case):
     if call(handed, pair, new_id) is handed:
         return (
             "Your function returns the list that it was given, so a change to the result also changes the input. "
-            "`list(ids)` makes a new list."
+            "`list(ids)` creates a new list."
         )
     return None
 
@@ -124,7 +124,7 @@ MERGE = Exercise(
     cases=cases_merge,
     faulty=faulty_merge,
     probes=(
-        Probe("Splitting each new id into its pair again restores the old ids.", merge_keeps_the_text),
+        Probe("Splitting each new id back into its pair restores the old ids.", merge_keeps_the_text),
         Probe("The result is a new list.", own_list_returned),
     ),
 )
@@ -142,7 +142,7 @@ def cases_count_pairs(seed):
     return [
         Case(({(1, 2, 3): 10, (2, 3): 1},)),
         Case(({},), "no pieces"),
-        Case(({(7,): 5},), "a piece of one id"),
+        Case(({(7,): 5},), "a piece with only one id"),
         Case(({(4, 4, 4): 2},), "a run of equal ids: the pair occurs twice and overlaps itself"),
         Case(({(1, 2): 1, (3, 4): 1},), "two pieces, one after the other"),
         Case(
@@ -174,15 +174,15 @@ def cases_train(seed):
         Case(("a", 5), "a single character"),
         Case(("low lower", 0), "no merges requested"),
         Case(("abc", 5), "more merges requested than there are pairs"),
-        Case(("日本日本", 4), "characters of three bytes each"),
+        Case(("日本日本", 4), "three-byte characters"),
         Case(("aaaaaaaa", 3)),
         Case(("aaaaxyxyxy", 4), "a run of equal letters, in which pairs overlap"),
         Case(("aaabaaabaaab", 4), "runs of three equal letters"),
         Case(("hug hugs hug", 258), "more than 256 merges requested"),
-        Case(("  Hug hug Hug  ", 3), "capitals, and spaces at both ends"),
+        Case(("  Hug hug Hug  ", 3), "capital letters, and spaces at both ends"),
         *(Case((random_text(rng, n), merges)) for n, merges in ((6, 6), (12, 10), (20, 12))),
         Case((random_text(rng, 8) + " über naïve 日本", 15)),
-        Case((LONG_CHARACTERS, 20), "characters of four bytes each, merged until one token is left"),
+        Case((LONG_CHARACTERS, 20), "four-byte characters, merged until one token is left"),
     ]
 
 
@@ -228,15 +228,15 @@ def cases_encode(seed):
             "one pair is commoner in this text, but another was learned first",
         ),
         Case(("hughug hug", hug), "a pair that occurs several times"),
-        Case(("日本 hug 日", [(230, 151), (256, 165), *[(117, 103)]]), "characters of several bytes"),
+        Case(("日本 hug 日", [(230, 151), (256, 165), *[(117, 103)]]), "multi-byte characters"),
         Case(("aabaaab", [(97, 98), (97, 97), (97, 256)]), "a run of equal letters, in which pairs overlap"),
-        Case(("aaab aaaaa", [(97, 97), (256, 97)]), "runs of an odd number of equal letters"),
+        Case(("aaab aaaaa", [(97, 97), (256, 97)]), "odd-length runs of the same letter"),
         *(Case(case, "merges that compete for the same bytes") for case in TANGLED),
         *(Case((random_text(rng, n), learned[: 10 * n])) for n in (2, 3, 4, 6, 9, 12)),
         *(Case((" ".join([rng.choice(WORDS)] * n), learned), "one word, repeated many times") for n in (2, 3, 4)),
         Case(
             (LONG_CHARACTERS, simple_bpe.train(LONG_CHARACTERS, 7)),
-            "characters of four bytes each, merged until one token is left",
+            "four-byte characters, merged until one token is left",
         ),
         Case((LETTERS, simple_bpe.train(LETTERS, 60)), "sixty distinct merges in one text"),
     ]
@@ -260,7 +260,7 @@ ENCODE = Exercise(
     helpers=(simple_bpe.merge,),
     cases=cases_encode,
     faulty=faulty_encode,
-    probes=(Probe("Every id in the result belongs to a byte or to a merge.", ids_that_exist),),
+    probes=(Probe("Every id in the result stands for a byte or for a merge.", ids_that_exist),),
 )
 
 
@@ -284,11 +284,11 @@ def cases_decode(seed):
         Case((list("é".encode()), []), "a character whose two bytes are two tokens"),
         Case(([*b"a", *"日".encode()[:2]], []), "the last character is incomplete: its third byte is missing"),
         Case(([255, 104, 105], []), "a byte that UTF-8 never uses"),
-        Case(([32, 257, 10, 257, 32, 32], hug), "spaces and line breaks at the ends"),
+        Case(([32, 257, 10, 257, 32, 32], hug), "spaces at both ends, and a line break"),
         Case(([259, 256, 258], [(117, 103), (104, 256), (257, 115), (258, 258)]), "tokens within tokens within tokens"),
         *(Case((coded(n), learned)) for n in (2, 5, 9)),
         Case((simple_bpe.encode("naïve über 日本 🙂", learned[:3]), learned)),
-        Case(([375, 258], nested), "120 merges, each of which uses the token of the merge before"),
+        Case(([375, 258], nested), "120 merges, each of which uses the token from the previous merge"),
     ]
 
 

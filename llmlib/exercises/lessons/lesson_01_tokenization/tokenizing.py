@@ -19,7 +19,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """A model's tokenizer: its merges from `train`, its numbers for our ids, its special tokens and its pattern."""
+    """A model's tokenizer: merges from `train`, the numbers it uses for our ids, special tokens and a pattern."""
 
     merges: list[tuple[int, int]]
     numbers: list[int]
@@ -71,7 +71,7 @@ def cases_tokenize(seed):
         Case(("<|user|>the banana<|end|>", some), "special tokens at both ends"),
         Case(("the hat<|end|><|user|> the cat <|end|>", some), "two special tokens side by side, and spaces"),
         Case(("the cat<|end|>", none), "no special tokens are known, so this is ordinary text"),
-        Case(("naïve über 🙂<|end|>🙂", some), "characters of several bytes"),
+        Case(("naïve über 🙂<|end|>🙂", some), "multi-byte characters"),
         Case(("the hat in<|end|>the cat on a hat, the banana", a_tokenizer(seed, CHAT, LINES)), "lines as pieces"),
         Case(("on the\ncat\n\n<|user|>in\nthe hat", a_tokenizer(seed, CHAT, LINES, 20)), "line breaks"),
         Case(("end <|end|", some), "nearly a special token"),
@@ -121,7 +121,7 @@ def cases_detokenize(seed):
         case("<|user|>the banana<|end|>", some, "special tokens at both ends"),
         case("the hat<|end|><|user|> the cat <|end|>in", some, "two special tokens side by side, and spaces"),
         case("naïve 日本 🙂", none, "characters made of several tokens"),
-        case("日本<|end|>日本 and 🙂", some, "characters made of several tokens, on both sides"),
+        case("日本<|end|>日本 and 🙂", some, "characters made of several tokens, on both sides of a special token"),
         case("the 日", some, "a character whose last token is missing", cut=1),
         case("a long way to the hat, the cat and the banana", a_tokenizer(seed, CHAT, n_merges=20)),
     ]

@@ -34,7 +34,7 @@ def cases_embed(seed):
         Case((torch.tensor([[2, 0]]), torch.tensor([[1.0, 1.5], [2.0, 2.5], [3.0, 3.5]]))),
         case(2, 3, 5, 4),
         case(1, 1, 5, 3, "a single token"),
-        Case((torch.tensor([[1, 1, 1]]), randn(seed, 4, 2)), "one token three times"),
+        Case((torch.tensor([[1, 1, 1]]), randn(seed, 4, 2)), "the same token three times"),
         case(2, 4, 7, 3),
         case(3, 5, 11, 8),
     ]
@@ -62,7 +62,7 @@ def cases_cosine(seed):
         Case((torch.cat((torch.zeros(1, 3), randn(seed + 3, 2, 3))), randn(seed, 2, 3)), "a vector of zeros"),
         Case(
             (randn(seed, 2, 3), torch.cat((randn(seed + 3, 2, 3), torch.zeros(1, 3)))),
-            "a vector of zeros among the rows of `y`",
+            "a row of zeros in `y`",
         ),
         Case((randn(seed, 3, 4) / 100, randn(seed + 1, 2, 4) / 1000), "short vectors"),
         Case((randn(seed, 5, 8), randn(seed + 2, 6, 8))),
@@ -79,7 +79,7 @@ def between_minus_one_and_one(call, case):
 def deaf_to_length(call, case):
     x, y = case.args
     if not equal(call(x, y), call(3 * x, y)):
-        return "If the rows of x become three times as long, your result changes, although the angles stay the same."
+        return "If the rows of x are made three times as long, your result changes, although the angles stay the same."
     return None
 
 
@@ -105,7 +105,7 @@ def cases_nearest(seed):
     lengths = torch.linspace(0.3, 4.0, 12)[:, None]
     return [
         Case((torch.tensor([1.0, 0.1]), table, 2)),
-        Case((randn(seed, 3), randn(seed + 1, 1, 3), 1), "a table of one row"),
+        Case((randn(seed, 3), randn(seed + 1, 1, 3), 1), "a table with one row"),
         Case((randn(seed, 3), randn(seed + 1, 5, 3), 9), "`k` is larger than the number of rows"),
         Case((randn(seed, 4) * 3, randn(seed + 1, 12, 4) * lengths, 5), "rows of very different lengths"),
         Case((randn(seed, 4) * 2, randn(seed + 2, 12, 4) * lengths.flip(0), 12), "all rows, the most similar first"),
@@ -212,7 +212,7 @@ SINUSOIDAL = Exercise(
     faulty=faulty_sinusoidal,
     axes=("seq", "d_model"),
     probes=(
-        Probe("Each pair of sine and cosine is on a circle: sin² + cos² = 1.", on_circles),
+        Probe("Each sine and its cosine form a point on the unit circle: sin² + cos² = 1.", on_circles),
         Probe("The result is float32.", is_single),
     ),
 )

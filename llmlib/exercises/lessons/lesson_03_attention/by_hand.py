@@ -80,11 +80,11 @@ def cases_previous_occurrence(seed):
 
 
 NOT_A_NUMBER = (
-    "`{0}` contains {1}. Most numbers of a vector are 0, and 0 · {1} is NaN (not a number), so the scores become NaN. "
-    "A large finite number works just as well, because 0 times a finite number is 0."
+    "`{0}` contains {1}. Most of the numbers in a vector are 0, and 0 · {1} is NaN (not a number), so the scores "
+    "become NaN. A large finite number works just as well, because 0 times a finite number is 0."
 )
 NOT_ENOUGH = (
-    "The second score is lower, but not low enough: how much larger must the right score be to get 0.9 of the "
+    "The second score is lower, but not low enough: how much larger must the correct score be to get 0.9 of the "
     "attention?"
 )
 
@@ -149,7 +149,7 @@ def about_its_own(w_q, w_k, vocab_size, query):
     if own > 0:
         return (
             f"Your columns for positions add {number(own)} at the query's own position, but they should subtract "
-            "something. Minus signs in both matrices make a plus."
+            "something. Two minus signs, one in each matrix, make a plus."
         )
     return (
         f"Your columns for positions subtract {number(-own)} at the query's own position. That is the right idea, but "

@@ -84,7 +84,7 @@ def cases_attention(seed):
     scattered = torch.tensor([[1, 0, 1, 1, 0], [1, 1, 1, 1, 1], [0, 1, 1, 0, 1]]).bool()
     return [
         case(1, 1, 2, 2, 2),
-        case(2, 3, 4, 5, 6, "a different size on each axis"),
+        case(2, 3, 4, 5, 6, "a different size along each axis"),
         case(1, 1, 1, 1, 3, "a single token"),
         case(1, 2, 3, 3, 4),
         case(2, 3, 4, 6, 5, "more keys than queries"),
@@ -127,7 +127,7 @@ SCALED_DOT_PRODUCT = Exercise(
     axes=("batch", "head", "query", "d_head"),
     probes=(
         Probe("The weights of each query sum to one.", weights_sum_to_one),
-        Probe("Hidden keys and values have no influence.", later_keys_unseen),
+        Probe("Hidden keys and values have no effect on the result.", later_keys_unseen),
         batch_permuted(0, 1, 2),
         gradients_flow(("q", "k", "v"), 0, 1, 2),
     ),
@@ -280,7 +280,7 @@ def cases_online_softmax(seed):
     levels = torch.tensor([[0.0], [-150.0]], dtype=torch.float64)
     return [
         case(1, (2, 1), 2),
-        case(2, (3, 4), 5, "a different size on each axis"),
+        case(2, (3, 4), 5, "a different size along each axis"),
         case(1, (1,), 1, "a single score"),
         case(2, (4,), 3, "a single block"),
         case(2, (1, 1, 1, 1), 3, "one score at a time"),
@@ -346,7 +346,7 @@ def blocks_are_let_go(call, case):
         return None
     return (
         f"Your function keeps {blocks.most} of {len(blocks)} blocks in memory at the same time. With a context of "
-        "100,000 tokens, memory would be too small for all the blocks. Look at one block, add it to the sums, and "
+        "100,000 tokens, the blocks would not all fit in memory. Look at one block, add it to the sums, and "
         "release it."
     )
 
@@ -360,7 +360,8 @@ def one_pass(call, case):
         return None
     return (
         "Your function goes through the blocks a second time, after it has seen all of them. Do you need the largest "
-        "of all scores before you start? When a larger score comes, you can correct the sums so far with a factor."
+        "of all scores before you start? When a larger score appears, you can correct the sums so far by "
+        "multiplying them by a factor."
     )
 
 
@@ -371,9 +372,9 @@ ONLINE_SOFTMAX = Exercise(
     faulty=faulty_online_softmax,
     axes=("query", "d_head"),
     probes=(
-        Probe("It does not matter how the keys are cut into blocks.", blocks_do_not_matter),
+        Probe("It does not matter how the keys are split into blocks.", blocks_do_not_matter),
         Probe("Each block is released before the next one is read.", blocks_are_let_go),
-        Probe("Each block is looked at once.", one_pass),
+        Probe("Each block is read only once.", one_pass),
     ),
 )
 

@@ -9,7 +9,7 @@ import torch
 
 
 def faulty_previous_occurrence(attend, vocab_size, n_positions, same=20.0, later=10.0, by="both"):
-    """Build the head, adding `same` to the score of an equal token and `later` for each step to a later key."""
+    """Build the head: an equal token adds `same` to a score, and each step to a later key adds `later`."""
     width = vocab_size + n_positions
     tokens, places = torch.arange(vocab_size), torch.arange(vocab_size, width)
     w_q, w_k = torch.zeros(2, width, width + 1)

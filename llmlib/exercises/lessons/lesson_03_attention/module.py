@@ -62,9 +62,9 @@ def cases_multi_head(seed):
 
     return [
         case(1, 3, 2, 1),
-        case(2, 5, 4, 2, note="a different size on each axis"),
+        case(2, 5, 4, 2, note="a different size along each axis"),
         case(2, 3, 3, 3, note="as many key-value heads as query heads"),
-        case(1, 4, 6, 3, 2, note="more heads than channels in a head"),
+        case(1, 4, 6, 3, 2, note="more heads than channels per head"),
         case(1, 1, 2, 1, note="a single token"),
     ]
 

@@ -202,7 +202,7 @@ def cases_ablate_heads(seed):
     watched.blocks[1].attention.hook_pattern.add_hook(_looks_on)
     return [
         case(model, 1, 5, 0, 1),
-        case(model, 3, 5, 0, 2, "a different size on each axis"),
+        case(model, 3, 5, 0, 2, "a different size along each axis"),
         case(model, 1, 4, 1, 3, "the last layer"),
         case(sharing, 2, 5, 1, 1, "two heads share one key-value head"),
         case(watched, 2, 6, 0, 0, "other code has set hooks, too"),
@@ -231,9 +231,9 @@ def hook_that_an_error_leaves(call, case):
         call(watched, torch.full_like(ids, model.config.vocab_size), layer, head)
     if ran and _hooks(ran[-1]) > _hooks(model):
         return (
-            "If the model raises an error, your function never reaches `handle.remove()`, so the hook stays and acts "
-            "in every later run. Use `try: …` and `finally: …`, because the lines after `finally:` run whatever "
-            "happens."
+            "If the model raises an error, your function never reaches `handle.remove()`, so the hook stays in place "
+            "and affects every later run. Use `try: …` and `finally: …`, because the lines after `finally:` run "
+            "whatever happens."
         )
     return None
 
@@ -265,11 +265,11 @@ def cases_contributions(seed):
     return [
         case(1, 2, 2),
         case(1, 1, 3, "a single head"),
-        case(2, 3, 2, "a different size on each axis"),
+        case(2, 3, 2, "a different size along each axis"),
         case(3, 2, 4),
-        case(2, 4, 2, "more heads than channels in a head"),
-        case(2, 3, 3, "as many heads as channels in a head"),
-        case(2, 2, 3, "a stream wider than all heads together", d_model=8),
+        case(2, 4, 2, "more heads than channels per head"),
+        case(2, 3, 3, "as many heads as channels per head"),
+        case(2, 2, 3, "a stream wider than all the heads combined", d_model=8),
     ]
 
 
@@ -305,8 +305,8 @@ def cases_copying(seed):
     tied[2, 1] = 1.0
     return [
         Case((2 * eye, eye, eye + mixed, eye), "two of three tokens"),
-        case(6, 4, 2, 0.3, "a different size on each axis"),
-        Case((2 * eye, eye, eye + tied, eye), "two logits are raised equally"),
+        case(6, 4, 2, 0.3, "a different size along each axis"),
+        Case((2 * eye, eye, eye + tied, eye), "two logits are raised by the same amount"),
         case(5, 8, 3, 0.5),
         case(8, 4, 4, 0.7, "more tokens than channels"),
         case(4, 3, 2, 0.2, "all logits are shifted", shift=3.0),

@@ -41,7 +41,7 @@ def cases_rms_norm(seed):
     ones = torch.ones(2, dtype=torch.float64)
     return [
         Case((torch.tensor([[3.0, 4.0]], dtype=torch.float64), ones, 0.0)),
-        case((2, 3, 5), 1e-5, "a different size on each axis"),
+        case((2, 3, 5), 1e-5, "a different size along each axis"),
         Case((torch.zeros(2, 3, dtype=torch.float64), 1 + randn(seed, 3), 1e-5), "vectors of zeros"),
         case((3, 4), 1e-5, "numbers whose mean is not near 0", shift=2.0),
         case((4, 6), 1e-5, "large numbers", 100.0),
@@ -57,7 +57,7 @@ def length_does_not_matter(call, case):
     if equal(call(x, weight, 0.0), call(7 * x, weight, 0.0)):
         return None
     return (
-        "With eps = 0, your result for a vector changes if the vector becomes 7 times as long, although its direction "
+        "With eps = 0, your result for a vector changes if the vector is made 7 times as long, although its direction "
         "stays the same."
     )
 
@@ -80,7 +80,7 @@ RMS_NORM = Exercise(
 
 
 def key_value_memory(x, keys, values):
-    """Use the MLP as a memory: each unit compares its key with x and adds its value, weighted by how much it fires."""
+    """Use the MLP as a memory: each unit compares its key with x and adds its value, weighted by its activation."""
     return layers.gelu(x @ keys.T) @ values
 
 
@@ -91,7 +91,7 @@ def cases_memory(seed):
 
     return [
         case(1, 1, 2, 2),
-        case(2, 3, 4, 6, "a different size on each axis"),
+        case(2, 3, 4, 6, "a different size along each axis"),
         case(1, 2, 3, 1, "a single unit"),
         case(2, 3, 4, 4, "as many units as channels"),
         case(1, 4, 5, 8, "large numbers", 5.0),
@@ -124,7 +124,7 @@ def cases_swiglu(seed):
 
     return [
         case(1, 1, 2, 3),
-        case(2, 3, 4, 6, "a different size on each axis"),
+        case(2, 3, 4, 6, "a different size along each axis"),
         case(1, 2, 3, 1, "a single unit"),
         case(2, 3, 4, 4, "as many units as channels"),
         case(1, 4, 5, 8, "large numbers", 5.0),
@@ -169,7 +169,7 @@ def cases_block(seed):
 
     return [
         case("llama", 1, 3),
-        case("llama", 2, 5, "a different size on each axis"),
+        case("llama", 2, 5, "a different size along each axis"),
         case("gpt2", 2, 4, "a block with LayerNorm, biases and GELU"),
         case("llama", 1, 1, "a single token"),
     ]
@@ -247,7 +247,7 @@ def cases_logits(seed):
 
     return [
         case(1, 4, 2, 2),
-        case(2, 5, 3, 2, "a different size on each axis"),
+        case(2, 5, 3, 2, "a different size along each axis"),
         case(1, 3, 1, 4, "a single block"),
         case(2, 4, 2, 1, "all heads share their keys and values"),
         case(1, 3, 1, 2, "4 heads of 8 channels", d_model=32),
@@ -279,7 +279,7 @@ LLAMA_LOGITS = Exercise(
     cases=cases_logits,
     faulty=faulty_logits,
     axes=("batch", "seq", "vocab"),
-    probes=(Probe("All weights of a block are used.", weights_without_influence, explains=True),),
+    probes=(Probe("All of a block's weights are used.", weights_without_influence, explains=True),),
     double=False,
 )
 
@@ -329,9 +329,9 @@ def cases_after_layer(seed):
 
     return [
         case("llama", 1, 3, 1),
-        case("llama", 2, 5, 2, "a different size on each axis"),
+        case("llama", 2, 5, 2, "a different size along each axis"),
         case("llama", 1, 4, 3, "after the last block: the model's own answer"),
-        case("gpt2", 2, 4, 1, "one table for tokens in and logits out"),
+        case("gpt2", 2, 4, 1, "one table for both the input tokens and the output logits"),
         case("llama", 1, 4, 0, "before the first block"),
     ]
 

@@ -152,7 +152,7 @@ READ_TENSOR = Exercise(
     **TEXTS["read_tensor"],
     probes=(
         Probe("The tensor is in float32.", in_another_dtype),
-        Probe("Each number takes as many bytes as its dtype says.", numbers_of_bytes, explains=True),
+        Probe("Each number takes up as many bytes as its dtype says.", numbers_of_bytes, explains=True),
     ),
     reference=read_tensor,
     cases=cases_read_tensor,

@@ -45,12 +45,12 @@ def weights_of_its_own(call, case):
     if 0 < len(unused) < len(matrices):
         has, own = ("have", "random matrices") if len(unused) > 1 else ("has", "a random matrix")
         return (
-            f"{' and '.join(unused)} {has} no influence on your result, because your module uses {own} of its own. "
+            f"{' and '.join(unused)} {has} no effect on your result, because your module uses {own} of its own. "
             "Which names does your dictionary need?"
         )
     added = call(*args[:4], torch.zeros_like(args[4]), *args[5:]) if unused else x
     return min(added.abs().max(), (added - x).abs().max()) > 1e-3 and (
-        "With zeros as `output` the result should be zero, but it is not. So your module does not use the "
+        "If `output` is all zeros, the result should be zero, but it is not. So your module does not use the "
         "matrices that it should. Does your dictionary have exactly the names in `module.state_dict()`? And do you run "
         "the module with `functional_call`?"
     )

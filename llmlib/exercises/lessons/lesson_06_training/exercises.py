@@ -49,7 +49,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def windows(ids, starts, seq_len):
-    """Cut windows of `seq_len` ids from a text. Return them and their targets, which are the windows one id later."""
+    """Cut windows of `seq_len` ids from a text. Return them and their targets: the windows that start one id later."""
     both = torch.stack([ids[start : start + seq_len + 1] for start in starts])
     return both[:, :-1], both[:, 1:]
 
@@ -61,7 +61,7 @@ def cases_windows(seed):
         Case((ids, [0, 7, 19], 6), "a window at the very beginning"),
         Case((ids, [25], 4), "a window that ends at the second-to-last token"),
         Case((ids, [3, 3, 4, 11], 1), "windows of one token"),
-        Case((ids, [9, 1], 12), "windows that overlap, not in order"),
+        Case((ids, [9, 1], 12), "overlapping windows, out of order"),
     ]
 
 
@@ -86,11 +86,11 @@ def cases_loss(seed):
         return Case((scale * randn(seed, batch, seq, vocab), targets), note)
 
     return [
-        Case((torch.zeros(1, 2, 4, dtype=torch.float64), torch.tensor([[3, 1]])), "equal logits: a uniform guess"),
+        Case((torch.zeros(1, 2, 4, dtype=torch.float64), torch.tensor([[3, 1]])), "equal logits, so a uniform guess"),
         case(2, 3, 5),
         case(3, 4, 6, "two targets do not count", ((0, 1), (2, 3))),
-        case(2, 4, 3, "only one target counts in one text", ((1, 0), (1, 1), (1, 3))),
-        case(4, 4, 4, "batch, seq and vocab of the same size", ((0, 0),)),
+        case(2, 4, 3, "one text has only one target that counts", ((1, 0), (1, 1), (1, 3))),
+        case(4, 4, 4, "batch, seq and vocab are all the same size", ((0, 0),)),
         case(2, 5, 7, "large logits", scale=800.0),
     ]
 
@@ -121,7 +121,7 @@ def descend(weight, batches, learning_rate):
 
 def carries_gradient(call, case):
     return call(*case.args).requires_grad and (
-        "The weights that you return carry a gradient, and also everything that it was computed from. "
+        "The weights that you return carry a gradient, along with everything that it was computed from. "
         "`.detach()` cuts off both."
     )
 
@@ -187,7 +187,7 @@ FIT = Exercise(
     faulty=faulty_fit,
     double=False,
     probes=(
-        Probe("A step keeps only numbers from the steps before it.", hangs_together),
+        Probe("Each step keeps only plain numbers from earlier steps.", hangs_together),
         Probe("The function returns only plain numbers.", returns_gradients),
         Probe("You take the steps yourself.", lets_an_optimizer_do_it, remark=True),
     ),
@@ -209,7 +209,7 @@ def cases_bits(seed):
         Case((2.0, 5, "A small otter ran.")),
         Case((1.5, 9 + more, "Zoë said: “Für Élise!”"), "letters that take more than one byte"),
         Case((0.9 + more / 10, 40, "the same and the same and the same and the same " * 4), "a longer text"),
-        Case((6.93, 12, "日本語の文"), "letters of three bytes each"),
+        Case((6.93, 12, "日本語の文"), "three-byte letters"),
     ]
 
 
@@ -241,9 +241,9 @@ def cases_accumulated(seed):
     return [
         case((3,), 2, 3, "a single part"),
         case((3, 3), 2, 3),
-        case((4, 4, 4), 3, 4, "fewer targets count in one part", ((0, 0), (0, 1), (0, 3))),
+        case((4, 4, 4), 3, 4, "one part has fewer targets that count", ((0, 0), (0, 1), (0, 3))),
         case((2, 5), 3, 3, "parts of different sizes"),
-        case((3, 4, 2), 4, 3, "different sizes, and targets that do not count", ((1, 0), (1, 2), (2, 1))),
+        case((3, 4, 2), 4, 3, "parts of different sizes, and some targets that do not count", ((1, 0), (1, 2), (2, 1))),
         case((2, 3), 2, 4, "a part where no target counts", ((0, 0), (0, 1))),
         case((3, 2), 2, 3, "two parts, and one target in the larger part does not count", ((0, 1),)),
     ]
@@ -314,7 +314,7 @@ def cases_validation(seed):
 
 
 def keeps_gradients(call, case):
-    """Say whether autograd was on while the model ran. The result is still correct but took more time and memory."""
+    """Say whether autograd was on while the model ran. If so, the result is correct but took more time and memory."""
     seen = []
     hook = case.args[0].register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
     try:

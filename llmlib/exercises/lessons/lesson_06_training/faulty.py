@@ -128,7 +128,7 @@ def faulty_loss(
 
 
 def slope(weight: Tensor, x: Tensor, targets: Tensor, reduction: Literal["mean", "sum"] = "mean") -> Any:
-    """Compute the gradient of the loss for logits = x @ weight by formula: probability minus target."""
+    """Compute the gradient of the loss for logits = x @ weight with the formula "probability minus target"."""
     counts = targets != IGNORED
     off = (x @ weight).softmax(dim=-1) - F.one_hot(targets.clamp(min=0), weight.shape[1])
     off = torch.where(counts[:, None], off, torch.zeros_like(off))

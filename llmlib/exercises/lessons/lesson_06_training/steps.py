@@ -169,8 +169,8 @@ def takes_apart(call, case):
         call(*case.args)
     used = sorted(watched.called & {"svd", "svdvals", "eigh", "eig", "eigvalsh", "qr"})
     return bool(used) and (
-        f"The result is right, but `{used[0]}` took the matrix apart. You do not need it, because the polynomial "
-        "changes the singular values with matrix products only."
+        f"The result is right, but `{used[0]}` took the matrix apart. You do not need that function, because the "
+        "polynomial changes the singular values with matrix products only."
     )
 
 
@@ -190,7 +190,7 @@ ORTHOGONALISE = Exercise(
 
 
 def learning_rate_at(step, steps, warmup, peak):
-    """Return a step's learning rate, which rises in a straight line to `peak` and falls to 0 in half a cosine wave."""
+    """Return a step's learning rate, which rises linearly to `peak` and falls to 0 along half a cosine wave."""
     if step < warmup:
         return peak * (step + 1) / warmup
     passed = (step - warmup) / (steps - warmup)
@@ -210,7 +210,7 @@ def cases_learning_rate(seed):
         Case((9 + more, 30 + more, 0, 0.4), "no warm-up, and not the first step"),
         Case((11 + more, 40, 9, 0.7)),
         Case((25 + more, 50, 10 + more, 1.5)),
-        Case((6, 8, 7, 0.3), "all steps but one are warm-up"),
+        Case((6, 8, 7, 0.3), "all steps but one belong to the warm-up"),
     ]
 
 

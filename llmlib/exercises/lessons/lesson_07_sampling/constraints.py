@@ -17,7 +17,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def allowed_tokens(moves, state, tokens):
-    """Return the ids of the tokens whose bytes the automaton can all follow, in order, from this state."""
+    """Return the ids of the tokens all of whose bytes the automaton can follow, in order, from this state."""
     allowed = []
     for id, token in enumerate(tokens):
         at = state
@@ -62,11 +62,11 @@ def cases_allowed(seed):
         Case((answers, 2, parts), "one byte before the end"),
         Case((number, 0, digits), "a whole number"),
         Case((number, 2, digits), "a state that leads to itself"),
-        Case((answers, 3, parts), "at the end: nothing follows"),
+        Case((answers, 3, parts), "at the end, where nothing follows"),
         Case(([{97: 0, 98: 1}, {}], 0, [b"a", b"aab", b"ba", b"b"]), "a byte that leads back to state 0"),
         Case(
             (automaton_of(["é", "è!", "e"]), 0, ["é".encode(), "é".encode()[:1], b"e", "è".encode(), b"!", b"\xa9"]),
-            "characters of two bytes",
+            "two-byte characters",
         ),
         Case((automaton_of([word, word[::-1], "abba"]), 0, [*pieces, word.encode()])),
     ]
@@ -81,7 +81,7 @@ ALLOWED_TOKENS = Exercise(
 
 
 def constrained(logits_after, moves, ends, tokens, end, most):
-    """Choose the likeliest allowed token again and again, up to the end token or at most `most` ids; return the ids."""
+    """Keep choosing the likeliest allowed token, until it is the end token or there are `most` ids; return the ids."""
     state, ids = 0, list[int]()
     while len(ids) < most:
         allowed = allowed_tokens(moves, state, tokens)
@@ -178,7 +178,7 @@ def cases_constrained(seed):
         case(answers, words, 14, "several ways to write a text", lambda text, args: text == b"yes" and forbidden(args)),
         case(answers, words, 14, "nothing can follow", lambda text, args: text == b"yesterday", patience=6.0),
         case(numbers, parts, 0, "a whole number", lambda text, args: len(text) > 3, level=-20.0),
-        case(numbers, parts, 0, "the limit comes before the end", limited, most=3, patience=9.0, level=9.0),
+        case(numbers, parts, 0, "the limit is reached before the end", limited, most=3, patience=9.0, level=9.0),
         case(ab, pairs, 2, "an empty text is allowed", lambda text, args: not text, patience=-1.0),
         case(ab, pairs, 2, "a state that leads back to an earlier one", lambda text, args: len(text) > 5, patience=5.0),
         case(ab, pairs, 2, "the end is likely, but another token is likelier", goes_on_at_a_likely_end, patience=-1.0),

@@ -29,7 +29,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def cases_draw(seed):
-    """Make probabilities that are multiples of 1/16, so that sums are exact and u can lie precisely on an edge."""
+    """Make probabilities that are multiples of 1/16, so that sums are exact and u can lie exactly on an edge."""
     generator = torch.Generator().manual_seed(seed)
 
     def case(batch, vocab, note="", parts=16):
@@ -43,7 +43,7 @@ def cases_draw(seed):
         Case((torch.tensor([[0.5, 0.125, 0.375]], dtype=torch.float64), torch.tensor([0.75], dtype=torch.float64))),
         case(4, 5, "a different number in each row"),
         Case((edges, torch.tensor([0.0, 0.25, 0.75, 0.5, 0.5], dtype=torch.float64)), "u exactly on an edge"),
-        Case((gaps, torch.tensor([0.0, 0.375, 0.5, 0.875], dtype=torch.float64)), "tokens of probability 0"),
+        Case((gaps, torch.tensor([0.0, 0.375, 0.5, 0.875], dtype=torch.float64)), "tokens with probability 0"),
         case(6, 3, "more rows than tokens"),
         case(8, 8),
         case(16, 4),
@@ -118,7 +118,7 @@ def halved_together(call, case):
             return None
         if not equal(call(logits, temperature), call(logits / 2**times, temperature / 2**times)):
             return (
-                f"Your results at the temperatures {temperature:g} and {temperature / 2**times:.3g} differ, although "
+                f"Your results at temperatures {temperature:g} and {temperature / 2**times:.3g} differ, although "
                 "the logits shrink by the same factor. Does your code have a minimum temperature?"
             )
     return None
@@ -150,7 +150,7 @@ def cases_cut(seed, first, second):
     certain = torch.tensor([[1.0, 300.0, 0.0, 2.0], [300.0, 1.0, 2.0, 0.0]], dtype=torch.float64)
     return [
         Case((torch.tensor([[0.1, 0.6, 0.3]], dtype=torch.float64).log(), first)),
-        Case((2 * randn(seed, 3, 6), first), "a different size on each axis"),
+        Case((2 * randn(seed, 3, 6), first), "a different size along each axis"),
         Case((mixed + randn(seed + 1, 3, 1), first), "a confident row, an uncertain row, and one in between"),
         Case((mixed - 4, second), "all logits below 0"),
         Case((2 * randn(seed + 2, 4, 9), second), "a different p"),
@@ -159,7 +159,7 @@ def cases_cut(seed, first, second):
         Case((mixed + 7, second), "large logits"),
         Case((mixed + 800, first), "logits of 800, whose exponential is ∞"),
         Case((mixed.roll(-1, 0) - 800, second), "logits of −800, whose exponential is 0"),
-        Case((certain, first), "a token that has all of the probability"),
+        Case((certain, first), "a token that has all the probability"),
         Case((even[None], first), "a single, uncertain row"),
         Case((4 * randn(seed + 5, 1, 12), first)),
     ]
@@ -175,7 +175,7 @@ def kept_stay(call, case):
 
 
 def fewest_kept(call, case):
-    """Try equally likely tokens, whose sums are exact, so that we know how many have to be kept, whichever they are."""
+    """Try equally likely tokens: their sums are exact, so we know how many have to be kept, no matter which ones."""
     untied = torch.tensor([[2.0, 0.0, 1.0, -1.0], [0.1, 0.3, 0.2, 0.0]], dtype=case.args[0].dtype)
     for p, fewest in ((0.5, 2), (0.4, 2), (0.75, 3)):
         if not equal(rules.keep_top_p(untied, p), call(untied, p)):
@@ -240,7 +240,7 @@ def cases_penalty(seed):
     both = torch.tensor([[2.0, -2.0, 1.0, -1.0]], dtype=torch.float64)
     return [
         Case((both, torch.tensor([[0, 1]]), 2.0)),
-        case(3, 6, 4, 1.25, "a different size on each axis"),
+        case(3, 6, 4, 1.25, "a different size along each axis"),
         Case((both.expand(2, 4).clone(), torch.tensor([[3, 3, 3], [2, 2, 0]]), 1.5), "a token that occurs three times"),
         case(2, 5, 3, 1.0, "a penalty of 1"),
         case(2, 8, 5, 0.5, "a penalty below 1"),

@@ -1,4 +1,4 @@
-"""Exercises for lesson 07 that write a text: the decoding loop with a cache, and one step of beam search."""
+"""Exercises for lesson 07 on writing text: the decoding loop with a cache, and one step of beam search."""
 
 import math
 from dataclasses import dataclass
@@ -148,7 +148,7 @@ def cases_beam_step(seed):
     sure = torch.tensor([[0.26, 0.23, 0.2, 0.17, 0.14], [0.03, 0.31, 0.02, 0.35, 0.29]]).log()
     return [
         case([-1.0, -1.5], 3, 2, "two beams, three tokens"),
-        case([0.0], 6, 3, "the first step: one beam becomes three", length=3),
+        case([0.0], 6, 3, "the first step, in which one beam becomes three", length=3),
         Case(([(-1.0, [3, 1]), (-6.0, [0, 2])], sure, 3), "one beam is far ahead"),
         case([-2.0, -2.1, -2.2], 5, 3, "three beams"),
         case([-4.0, -1.0, -9.0], 4, 4, "more beams than before, and not sorted", length=4),
@@ -159,7 +159,7 @@ def cases_beam_step(seed):
 def ids_in_new_lists(call, case):
     for _, ids in call(*case.args):
         if type(ids) is not list:
-            return f"The ids of a text should be a list, but yours are of the type `{type(ids).__name__}`."
+            return f"The ids of a text should be a list, but yours are of type `{type(ids).__name__}`."
     return None
 
 

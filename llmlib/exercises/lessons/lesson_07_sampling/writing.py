@@ -18,7 +18,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def write(logits_of, ids, us, end, temperature, top_p, penalty):
-    """Write new ids with a model that has no cache: apply penalty, temperature and top-p, in this order, and draw."""
+    """Write new ids with a model without a cache: apply the penalty, temperature and top-p, in that order, and draw."""
 
     def read(new, text):
         text = (text or []) + new
@@ -68,7 +68,7 @@ def cases_write(seed):
         raise AssertionError("found no text that ends with the end token")
 
     return [
-        case([1, 2], 3, 1.0, 1.0, 1.0, "only the draw, without other rules"),
+        case([1, 2], 3, 1.0, 1.0, 1.0, "only the draw, with no other rules"),
         case([3], 6, 0.0, 1.0, 1.0, "temperature 0"),
         case([2, 0], 12, 1.6, 1.0, 1.0, "a high temperature"),
         case([4, 1, 2], 12, 1.0, 0.6, 1.0, "only top-p"),

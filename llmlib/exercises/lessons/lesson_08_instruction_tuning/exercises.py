@@ -154,7 +154,7 @@ def cases_targets(seed):
         case([[(2, 5)], [(3, 9)], [(1, 2), (6, 9)], [(8, 9)]]),
         Case(
             (torch.tensor([[0, 12, 13, 0], [14, 0, 15, 0]]), torch.tensor([[False, False, True, True]] * 2)),
-            "a token with id 0, inside an answer and outside",
+            "a token with id 0, both inside and outside an answer",
         ),
     ]
 
@@ -195,9 +195,9 @@ def cases_pack(seed):
         case([4, 4, 3, 5, 6], 8, "rows that are filled to the last position"),
         case([5, 6, 2, 7, 1, 4], 8, "a later conversation would fit into an earlier row"),
         case([3, 11, 2, 8, 9, 1], 8, "conversations that are longer than a row"),
-        case([6, 2, 9, 5], 8, "a conversation of nine ids where eight fit"),
+        case([6, 2, 9, 5], 8, "a conversation of nine ids in rows that hold eight"),
         case([2, 3, 1], 9, "all conversations fit into one row"),
-        case([9], 4, "a single conversation, longer than a row"),
+        case([9], 4, "a single conversation that is longer than a row"),
         case([1, 2, 2, 3, 1, 1, 4, 2, 3, 5], 5),
         case([7, 1, 3, 4, 2, 6, 5, 5, 10, 2], 10),
     ]
@@ -247,7 +247,7 @@ INTERVAL = Exercise(
     reference=interval,
     cases=cases_interval,
     faulty=faulty_interval,
-    probes=(Probe("The interval lies between 0 and 1, has a width, and contains the share.", holds_the_share),),
+    probes=(Probe("The interval lies between 0 and 1, has positive width, and contains the share.", holds_the_share),),
     double=False,
 )
 
@@ -272,7 +272,7 @@ def cases_best_by_wording(seed):
 
     return [
         Case(([(names[0], False), (names[1], True), (names[1], False), (names[1], True)],)),
-        case([(0, 4), (5, 0), (0, 2)], "each wording is answered by all stories or not at all"),
+        case([(0, 4), (5, 0), (0, 2)], "each wording is answered by all stories or by none"),
         case([(3, 3), (2, 2)], "each wording is answered by half of the stories"),
         case([(6, 1), (1, 3), (0, 5)], "mixed"),
         case([(7, 2)], "a single wording"),
@@ -297,7 +297,7 @@ def cases_best_by_wording(seed):
             ),
             "wordings that differ in a capital letter or a punctuation mark",
         ),
-        case([(1, 9), (2, 1), (1, 2), (4, 0), (0, 1)], "wordings of different frequency"),
+        case([(1, 9), (2, 1), (1, 2), (4, 0), (0, 1)], "wordings that differ in frequency"),
         case([(2, 5), (1, 2), (0, 3)], "most questions are not answered"),
         case([(5, 2), (4, 1), (3, 0)], "most questions are answered"),
         case([(chance.randrange(1, 6), chance.randrange(1, 6)) for _ in names]),

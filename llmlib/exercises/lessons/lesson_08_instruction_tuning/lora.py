@@ -23,7 +23,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def lora_linear(x, w, a, b, alpha):
-    """Apply a linear layer, and add the output of an adapter through r numbers, multiplied by alpha / r."""
+    """Apply a linear layer, and add the output of a low-rank adapter, multiplied by alpha / r."""
     return x @ w.T + alpha / a.shape[0] * (x @ a.T @ b.T)
 
 
@@ -99,7 +99,7 @@ def cases_kept_by_rank(seed):
         Case((randn(seed + 6, 5, 5) * 100, 2), "large numbers"),
         Case((randn(seed + 12, 4, 4) / 50, 2), "small numbers"),
         Case((randn(seed + 7, 4, 4), 4), "full rank"),
-        Case((randn(seed + 8, 3, 5), 7), "r is larger than both sides of the matrix"),
+        Case((randn(seed + 8, 3, 5), 7), "r is larger than both dimensions of the matrix"),
         Case((rank_2, 2), "a product of two thin matrices"),
         Case((rank_2 + randn(seed + 9, 6, 5) / 4, 2), "nearly a product of two thin matrices"),
         Case((randn(seed + 10, 3, 4), 0), "rank 0"),
@@ -137,15 +137,13 @@ def small_weights(seed):
     config = TransformerConfig(vocab_size=11, max_seq_len=16, d_model=16, n_layers=2, n_heads=4, d_mlp=16)
     model = Transformer(config, seed=seed)
     for parameter in model.parameters():
-        parameter.data *= (
-            12 if parameter.ndim > 1 else 1
-        )  # untrained weights are so small that an adapter hardly matters
+        parameter.data *= 12 if parameter.ndim > 1 else 1  # with smaller weights, an adapter would hardly matter
     model.blocks[0].register_forward_hook(of_somebody_else)
     return model
 
 
 def of_somebody_else(layer, inputs, y):
-    """Stand in for a hook that other code set earlier, and change nothing."""
+    """Stand in for a hook that other code registered earlier, and change nothing."""
 
 
 def cases_adapted(seed):
@@ -164,11 +162,11 @@ def cases_adapted(seed):
     return [
         case(1, 4, [query], 2, 6.0),
         case(2, 5, [query, value, "blocks.1.attention.output"], 2, 5.0, "three maps, each with its own A and B"),
-        case(3, 4, [value, "blocks.0.mlp.up"], 4, 3.0, "a map of the MLP, too"),
+        case(3, 4, [value, "blocks.0.mlp.up"], 4, 3.0, "a map in the MLP, too"),
         case(1, 6, [], 2, 4.0, "no adapter at all"),
         case(2, 3, [value, query], 1, 0.5, "rank 1"),
         case(2, 4, ["blocks.0.mlp.up", "blocks.0.attention.output", "blocks.1.mlp.up"], 3, 8.0),
-        case(2, 3, [query, value], (2, 4), 3.0, "adapters of two ranks"),
+        case(2, 3, [query, value], (2, 4), 3.0, "adapters with two different ranks"),
         case(1, 3, [value], 20, 3.0, "a rank that is larger than the width"),
     ]
 

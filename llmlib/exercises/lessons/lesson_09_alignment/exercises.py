@@ -198,11 +198,11 @@ def cases_list_reward(seed):
     several = chance.sample(animals, 5)
     return [
         Case((["fox", "cat"], ["fox", "cat", "owl"])),
-        Case((several[:4], several[:4]), "all right animals, and nothing else"),
-        Case((list(reversed(several[:3])), several[:3]), "all right animals in another order"),
+        Case((several[:4], several[:4]), "all the right animals, and nothing else"),
+        Case((list(reversed(several[:3])), several[:3]), "all the right animals in a different order"),
         Case((several, several[:3]), "two wrong animals"),
-        Case(([several[0], several[1], several[1], several[1]], several[:2]), "one right animal three times"),
-        Case((several[2:4] * 3, several[:2]), "two wrong animals, three times each"),
+        Case(([several[0], several[1], several[1], several[1]], several[:2]), "one right animal, named three times"),
+        Case((several[2:4] * 3, several[:2]), "two wrong animals, each named three times"),
         Case(([], several[:2]), "an empty list"),
         Case((animals, several[:2]), "every animal in the village"),
         Case((several[1:4] + several[1:2], several[:3]), "one animal missing, one wrong, and one repeated"),
@@ -231,7 +231,10 @@ def cases_worth_answering(seed):
         Case((steps, 0.5), "a wrong answer costs half of what a right one earns"),
         Case((steps, 4.0), "a wrong answer costs four times what a right one earns"),
         Case((steps, 0.0), "a wrong answer costs nothing"),
-        Case((torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64), 0.0), "no price, and no chance of being right"),
+        Case(
+            (torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64), 0.0),
+            "wrong answers cost nothing, and one answer has no chance of being right",
+        ),
         Case((steps, 1.0), "a wrong answer costs what a right one earns"),
         Case((torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64), 1.0), "no gain and no loss on average"),
         Case((torch.tensor([0.0, 1.0], dtype=torch.float64), 2.0), "one answer sure to be wrong, one sure to be right"),

@@ -47,9 +47,9 @@ def cases_training_cost(seed):
         Case((1, 2, 3, 5, 1)),
         Case((2, 4, 10, 7, 100), "two layers"),
         Case((3, 8, 20, 1000, 50), "a large vocabulary"),
-        Case((12, 64, 168, 512, 100_000), "a model of this lesson"),
+        Case((12, 64, 168, 512, 100_000), "a model from this lesson"),
         Case((5, 16, 40, 1, 30), "a vocabulary of one token"),
-        Case((12, 769, 2053, 50_257, 3_000_000_001), "a model of GPT-2's size, and 3 billion tokens"),
+        Case((12, 769, 2053, 50_257, 3_000_000_001), "a model the size of GPT-2, and 3 billion tokens"),
         *(Case(each) for each in drawn),
     ]
 

@@ -36,10 +36,10 @@ def cases_choose(seed):
         Case((["no", "yes", "certainly"], [-5.0, -6.0, -9.0])),
         Case((["certainly", "yes", "no"], [-5.0, -3.9, -1.0]), "the shortest choice is the best"),
         Case((["in the evening", "at six"], [-8.0, -3.6]), "the longest choice has the lowest log-probability"),
-        Case((["Größe", "crowd"], [-4.2, -4.0]), "letters of two bytes"),
-        Case((["ja", "日本", "Rom"], [-1.5, -2.4, -1.8]), "letters of three bytes"),
+        Case((["Größe", "crowd"], [-4.2, -4.0]), "two-byte letters"),
+        Case((["ja", "日本", "Rom"], [-1.5, -2.4, -1.8]), "three-byte letters"),
         Case((["abcd", "ab", "efgh"], [-4.0, -2.0, -4.0]), "all choices are equally likely per byte"),
-        Case((["a b c d e f", "abcdefg"], [-5.2, -3.6]), "a choice of many words"),
+        Case((["a b c d e f", "abcdefg"], [-5.2, -3.6]), "a choice with many words"),
         Case((["on", "undecided"], [-0.4, -1.4]), "with a space before each choice, the other choice would win"),
         Case((["abc", "abcdef"], [-5.0, -4.0]), "the longer choice is also the likelier one"),
         Case((["abcdef", "abcde"], [-9.0, -2.0]), "the longer choice is one byte longer, and much less likely"),
@@ -62,7 +62,7 @@ CHOOSE = Exercise(**TEXTS["choose"], reference=choose, cases=cases_choose, fault
 
 
 def p_value(first, second):
-    """Return the chance that fair coins split the questions that only one model gets right at least this unevenly."""
+    """Return the chance that fair coins split the questions that only one model got right at least this unevenly."""
     better = sum(a and not b for a, b in zip(first, second))
     worse = sum(b and not a for a, b in zip(first, second))
     n, fewer = better + worse, min(better, worse)
@@ -129,7 +129,7 @@ def cases_calibration_error(seed):
         Case(
             ([0.9, 0.95, 0.85, 0.9, 0.1], [True, True, False, True, True], 2), "four answers in one bin, one in another"
         ),
-        Case(([0.25, 0.5, 0.75, 0.2, 0.6], [True, False, True, False, True], 4), "confidences on the edges of bins"),
+        Case(([0.25, 0.5, 0.75, 0.2, 0.6], [True, False, True, False, True], 4), "confidences on bin edges"),
         Case(([0.0, 1.0, 0.0, 0.3, 0.9], [True, False, True, False, True], 5), "confidences of 0 and of 1"),
         Case(([0.3, 0.8, 0.6, 0.9], [True, True, False, True], 1), "a single bin"),
         Case(([0.62], [True], 10), "a single answer"),
@@ -152,7 +152,7 @@ CALIBRATION_ERROR = Exercise(
 
 
 def threshold(scores, right, wanted):
-    """Return the lowest threshold at which the share of right answers among those shown reaches `wanted`, or ∞."""
+    """Return the lowest threshold at which at least the share `wanted` of the answers shown is right, or else ∞."""
 
     def is_good(bar):
         given = [hit for score, hit in zip(scores, right) if score >= bar]
@@ -175,12 +175,12 @@ def cases_threshold(seed):
         Case(([0.9, 0.8, 0.7, 0.6, 0.5], [no, yes, yes, yes, no], 0.75), "the best score belongs to a wrong answer"),
         Case(
             ([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [yes, no, no, yes, yes, no], 0.6),
-            "the share of right answers falls, and rises again",
+            "the share of right answers falls, and then rises again",
         ),
         Case(([0.8, 0.5, 0.5, 0.5, 0.3], [yes, yes, no, no, no], 0.8), "equal scores, and one of the answers is right"),
         Case(
             ([0.8, 0.5, 0.5, 0.5, 0.3], [yes, no, yes, yes, no], 0.75),
-            "the share of right answers is exactly the wanted share",
+            "the share of right answers is exactly the required share",
         ),
         Case(([0.8, 0.5, 0.5, 0.5], [yes, no, no, yes], 0.75), "equal scores, and the last of the answers is right"),
         Case(([0.3, 0.6, 0.8], [no, no, no], 0.5), "no answer is right"),

@@ -77,7 +77,7 @@ BM25 = Exercise(**TEXTS["bm25"], reference=bm25, cases=cases_bm25, faulty=faulty
 
 
 def longer_theta(theta, d_head, factor):
-    """Return the base that slows the slowest rotation down by `factor` and leaves the fastest unchanged."""
+    """Return the base that slows down the slowest rotation by `factor` and leaves the fastest unchanged."""
     return theta * factor ** (d_head / (d_head - 2))
 
 
@@ -139,10 +139,10 @@ class Model:
 
     def listen(self, transcript):
         if not isinstance(transcript, list):
-            raise TypeError(f"the transcript that model gets must be a list; got {transcript!r}")
+            raise TypeError(f"the transcript that the model gets must be a list; got {transcript!r}")
         self.turns.append(len(transcript))
         if len(self.turns) > 2 * PATIENCE:
-            raise RuntimeError(f"the model was asked {len(self.turns)} times, and its transcript no longer grows")
+            raise RuntimeError(f"the model was asked {len(self.turns)} times, and its transcript is no longer growing")
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def cases_agent(seed):
         Case((Stubborn(("divide", "1 0")), tools, "Divide.", 5), "the model repeats its mistake, divide('1 0')"),
         Case(
             (Stubborn(("add", "two 2"), add), tools, "Add.", 4),
-            "the model calls add('two 2'), and after an error another one",
+            "the model calls add('two 2') and, after the error, makes another call",
         ),
     ]
 
@@ -257,6 +257,6 @@ AGENT = Exercise(
     reference=agent,
     cases=cases_agent,
     faulty=faulty_agent,
-    probes=(Probe("No more than max_calls tools are run.", too_many_calls),),
+    probes=(Probe("No more than max_calls tool calls are made.", too_many_calls),),
     double=False,
 )

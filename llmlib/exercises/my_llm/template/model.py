@@ -10,7 +10,7 @@ from llmlib.exercises.my_llm.template.attention import MultiHeadAttention, turns
 
 
 def embed(ids, table):
-    """Return a row of the table for each id."""
+    """Return the table's row for each id."""
     return table[ids]
 
 

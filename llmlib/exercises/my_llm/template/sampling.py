@@ -49,7 +49,7 @@ def continuation(read, choose, ids, us, end):
 
 
 def write(logits_of, ids, us, end, temperature, top_p, penalty):
-    """Write new ids, applying penalty, temperature and top-p before each draw.
+    """Write new ids, applying the penalty, temperature and top-p before each draw.
 
     There is no cache except the text itself, which is simple but slow.
     """

@@ -75,7 +75,7 @@ def detokenize(ids, tokenizer):
 
 
 def read_vocabulary(vocab, merges):
-    """Read merges in GPT-2's form (a visible character for each byte). Return pairs of our ids, and GPT-2's ids."""
+    """Read merges in GPT-2's format (a visible character for each byte). Return pairs of our ids, and GPT-2's ids."""
     shown = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
     hidden = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown} | {chr(256 + i): byte for i, byte in enumerate(hidden)}

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 
 def windows(ids, starts, seq_len):
-    """Cut windows of `seq_len` ids from a text. Return them and their targets, which are the windows one id later."""
+    """Cut windows of `seq_len` ids from a text. Return them and their targets: the windows that start one id later."""
     both = torch.stack([ids[start : start + seq_len + 1] for start in starts])
     return both[:, :-1], both[:, 1:]
 
@@ -18,7 +18,7 @@ def next_token_loss(logits, targets):
 
 
 def learning_rate_at(step, steps, warmup, peak):
-    """Return a step's learning rate, which rises in a straight line to `peak` and falls to 0 in half a cosine wave."""
+    """Return a step's learning rate, which rises linearly to `peak` and falls to 0 along half a cosine wave."""
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2

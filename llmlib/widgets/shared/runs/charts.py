@@ -1,4 +1,4 @@
-"""Draw the charts of runs in a static picture, with small charts beside one large chart, as chart.mjs does."""
+"""Draw the charts of runs in a static picture, with small charts next to one large chart, as chart.mjs does."""
 
 import math
 import textwrap
@@ -170,7 +170,7 @@ def nice(size: int | float) -> float:
 
 
 def number(value: int | float) -> str:
-    """Format a number in few characters.
+    """Format a number compactly.
 
     >>> number(0.0003), number(12000.0), number(2.5), number(5e7), number(-3.14e12)
     ('0.0003', '12k', '2.5', '50M', '-3.1e+12')

@@ -79,7 +79,7 @@ class Curve:
         return self._values[2, :, : self.n]
 
     def pack(self) -> bytes:
-        """Pack the curve, little-endian.
+        """Pack the curve in little-endian order.
 
         First come the numbers of points, of steps per point and of values, then the first and the last steps (u4), the
         seconds, means, lows and highs (f4). Lows and highs are left out as long as each point is one step.

@@ -1,4 +1,4 @@
-"""A view of one or more runs: how far each run has come, and curves of its measurements."""
+"""A view of one or more runs: how far each run has progressed, and curves of its measurements."""
 
 import math
 import time
@@ -23,9 +23,9 @@ class RunsView(View):
     For each run, `runs` contains `name`, `state` (one of `STATES`), `step` and the planned `steps` (0 if unknown),
     `begun` (the step before its first), `seconds` of computing, `words` (why the run failed), `in_cell` (whether a
     cell's loop takes the steps, so that the kernel cannot respond to buttons), and the numbers of the last step.
-    `curves` contains the bytes of two `Curve`s per run: the values at its steps, and the values that are drawn dashed.
-    `place` is where the user is looking. The kernel stores all of this, so a page that is opened again shows the run
-    still in progress.
+    `curves` contains the bytes of two `Curve`s per run: the values at its steps, and the values that are drawn as
+    dashed lines. `place` is where the user is looking. The kernel stores all of this, so a page that is opened again
+    shows the run in progress.
 
     The owner of the runs handles the acts "resume", "pause" and "stop", each with the number of a `run` (see
     `llmlib.explore.shared.live_runs`).
@@ -108,7 +108,7 @@ class RunsView(View):
 
 
 def reached(about: dict[str, Any]) -> str:
-    """Say how far a run has come.
+    """Say how far a run has progressed.
 
     >>> reached({"name": "small", "state": "paused", "step": 1200, "steps": 3000})
     'small: paused after 1,200 of 3,000 steps'
