@@ -87,7 +87,7 @@ class TransformerConfig:
 
 
 def check_config(config: Any) -> None:
-    """Raise `ValueError` if `config` is not a `TransformerConfig`, for example because it is just a width."""
+    """Raise `ValueError` if `config` is not a `TransformerConfig`, for example if it is only a width."""
     if not hasattr(config, "d_model"):
         raise ValueError(
             f"config must be a TransformerConfig, got {type(config).__name__}. For a single attention, MLP or block, "

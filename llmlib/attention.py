@@ -1,4 +1,4 @@
-"""Compute attention: each query reads the values whose keys match it."""
+"""Compute attention, in which each query reads the values of the keys that match it."""
 
 from collections.abc import Iterable
 
@@ -23,9 +23,9 @@ def causal_mask(
 ) -> Bool[Tensor, "query key"]:
     """Return a mask that is True where a query may attend to a key.
 
-    A query may attend to its own position and to earlier positions. With a `window`, it may only attend to the last
-    `window` of these positions. The queries are taken to be at the last `n_query` of the `n_key` positions, as is the
-    case when a cache holds the earlier keys.
+    A query may attend to its own position and to earlier positions. With a `window`, a query may attend only to the
+    last `window` of these positions. The queries are taken to be at the last `n_query` of the `n_key` positions, as is
+    the case when a cache holds the earlier keys.
 
     >>> causal_mask(2, 4).int()
     tensor([[1, 1, 1, 0],
@@ -89,7 +89,7 @@ def scaled_dot_product_attention(
     v: Float[Tensor, "*batch key d_value"],
     mask: Bool[Tensor, "*#batch query key"] | None = None,
 ) -> Float[Tensor, "*batch query d_value"]:
-    """Compute attention in three lines of code: softmax(q·kᵀ / √d_head) · v (Vaswani et al., 2017, equation 1).
+    """Compute attention as softmax(q·kᵀ / √d_head) · v (Vaswani et al., 2017, equation 1).
 
     The tensors may have any number of leading axes, for example for batches and heads.
 
@@ -115,16 +115,16 @@ def split_heads(x: Float[Tensor, "batch seq width"], n_heads: int) -> Float[Tens
 
 
 def _check_whole(n_heads: int) -> None:
-    """Refuse n_heads=2.0.
+    """Raise `TypeError` for a number such as 2.0.
 
-    einops would cache it under the same key as 2, and would later fail for callers who pass 2.
+    einops would cache 2.0 under the same key as 2, and would later fail for callers who pass 2.
     """
     if not isinstance(n_heads, int):
         raise TypeError(f"n_heads must be a whole number, got {n_heads!r}. Did you divide with / instead of //?")
 
 
 def merge_heads(z: Float[Tensor, "batch head seq d_head"]) -> Float[Tensor, "batch seq width"]:
-    """Concatenate the heads' vectors, which undoes `split_heads`.
+    """Undo `split_heads` by concatenating the heads' vectors.
 
     >>> merge_heads(torch.tensor([[[[0.0, 1.0]], [[2.0, 3.0]]]]))
     tensor([[[0., 1., 2., 3.]]])
@@ -150,11 +150,12 @@ def online_softmax(
 ) -> Float[Tensor, "query d_head"]:
     """Compute softmax(scores) · values in one pass over blocks of (scores, values).
 
-    Only one block has to be in memory at a time. The largest score so far is subtracted before exp. When a larger score
-    appears, the sums so far are scaled down to match. This is the heart of FlashAttention. Scores may be -inf (masked),
-    but each query needs a finite score in the first block. Raises `ValueError` if there are no blocks. Sources: Milakov
-    and Gimelshein (2018), "Online normalizer calculation for softmax", algorithm 3; for the version with values, Dao et
-    al. (2022), "FlashAttention", section 3.1.
+    Only one block has to be in memory at a time. The largest score so far is subtracted before exp is applied. When a
+    larger score appears, the sums so far are scaled down to match. This algorithm is the heart of FlashAttention.
+    Scores may be -inf (masked), but each query must have at least one finite score in the first block. Raises
+    `ValueError` if there are no blocks.
+    Sources: Milakov and Gimelshein (2018), "Online normalizer calculation for softmax", algorithm 3; for the version
+    with values, Dao et al. (2022), "FlashAttention", section 3.1.
 
     >>> scores, values = torch.tensor([[0.0, 1.0, 2.0]]), torch.eye(3)
     >>> online_softmax([(scores[:, :2], values[:2]), (scores[:, 2:], values[2:])])
@@ -179,10 +180,10 @@ def online_softmax(
 
 
 def rotation_at(positions: Int[Tensor, "#batch seq"], config: TransformerConfig, dtype: torch.dtype) -> CosSin | None:
-    """Return the cosines and sines that rotate queries and keys at `positions`, or None if positions are not rotary.
+    """Return the cosines and sines that rotate queries and keys at `positions`.
 
-    Both tensors are Float[Tensor, "#batch 1 seq d_head"], because all heads share one rotation. See
-    `llmlib.embeddings.rotate`.
+    The result is None if `config` does not use rotary positions. Otherwise, both tensors are
+    Float[Tensor, "#batch 1 seq d_head"], because all heads share one rotation. See `llmlib.embeddings.rotate`.
     """
     if config.positions != "rotary":
         return None
@@ -193,8 +194,8 @@ def rotation_at(positions: Int[Tensor, "#batch seq"], config: TransformerConfig,
 class KVCache:
     """Stores one layer's keys and values in memory that is reserved once, for `max_seq_len` positions.
 
-    With a cache, a new token needs only one query against the stored keys and values, so nothing earlier has to be
-    recomputed.
+    With a cache, a new token needs only one query against the stored keys and values, so the keys and values of earlier
+    tokens do not have to be recomputed.
     """
 
     def __init__(
@@ -213,7 +214,7 @@ class KVCache:
     def write(
         self, k: Float[Tensor, "batch head seq d_head"], v: Float[Tensor, "batch head seq d_head"], start: int
     ) -> tuple[Float[Tensor, "batch head key d_head"], Float[Tensor, "batch head key d_head"]]:
-        """Store new keys and values starting at position `start`, and return all keys and values up to the newest."""
+        """Store new keys and values from position `start` on, and return all keys and values, new ones included."""
         end = start + k.shape[2]
         self.keys[:, :, start:end] = k
         self.values[:, :, start:end] = v
@@ -261,8 +262,9 @@ class Attention(Observed):
         """Attend to the keys of `x` and, with a `cache`, also to the keys stored for positions before `start`.
 
         Without a `mask`, each position attends to itself and to earlier positions, as far back as the config's window
-        reaches. Without a `rotation`, the positions begin at `start`; if they are rotary, the rotation is computed from
-        them. (A model computes the mask and the rotation once and passes both to all its layers.)
+        reaches. Without a `rotation`, the positions begin at `start`; if the config asks for rotary positions, the
+        rotation is computed from these positions. (A model computes the mask and the rotation once and passes both to
+        all its layers.)
         """
         if rotation is None:
             positions = torch.arange(start, start + x.shape[1], device=x.device)[None]
@@ -309,7 +311,10 @@ class Attention(Observed):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=shared)
 
     def _two_products(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """Attend with the plain formula, whose backward pass is far faster than the fused one in bfloat16 on a CPU."""
+        """Attend with the plain formula.
+
+        In bfloat16 on a CPU, its backward pass is far faster than that of the fused kernel.
+        """
         k, v = share_heads(k, self.n_heads), share_heads(v, self.n_heads)
         scores = (q * self.d_head**-0.5) @ k.mT
         if mask is None:
@@ -328,8 +333,8 @@ def _hiding(mask: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _trains_on_cpu(q: Tensor) -> bool:
-    """Return whether `q` is bfloat16 on a CPU and gradients are on.
+    """Return whether `q` is bfloat16 on a CPU and gradients are enabled.
 
-    It does not matter whether `q` itself is frozen, because freezing must not change results.
+    Whether `q` itself requires a gradient does not matter, because freezing weights must not change the results.
     """
     return torch.is_grad_enabled() and q.dtype == torch.bfloat16 and q.device.type == "cpu"

@@ -83,15 +83,17 @@ def mine(
     file: Annotated[Path, typer.Argument(help="The file to write, or to check.")] = Path("my_llm.py"),
     check: Annotated[
         bool,
-        typer.Option("--check", help="Check the whole file, with SmolLM2's weights too; do not write anything."),
+        typer.Option(
+            "--check", help="Check the whole file, including a test with SmolLM2's weights. Nothing is written."
+        ),
     ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", help="With --check: run the file without asking, whoever wrote it.")
+        bool, typer.Option("--yes", help="With --check, run the file without asking, whoever wrote it.")
     ] = False,
 ) -> None:
     """Write your own LLM to a single file that needs only torch.
 
-    The file contains your own parts, those that passed `check` in the lessons; parts that you have not built yet are
+    The file contains those of your own parts that passed `check` in the lessons. Parts that you have not built yet are
     borrowed from llmlib. A file that you have changed by hand is left unchanged. The exit code is 1 if the file cannot
     be written, or if its results differ from llmlib's.
     """

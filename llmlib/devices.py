@@ -20,8 +20,8 @@ class DeviceAndDtype:
 def choose(device: str | torch.device = "auto", dtype: str | torch.dtype = "auto") -> DeviceAndDtype:
     """Return the device and the dtype to use, with the reason for each choice.
 
-    For the device, "auto" means CUDA if this machine has it, or else MPS, or else the CPU. For the dtype, it means
-    bfloat16 if that is fast here, or else float32.
+    For the device, "auto" means CUDA if this machine has it, or else MPS, or else the CPU. For the dtype, "auto" means
+    bfloat16 if bfloat16 is fast on this machine, or else float32.
 
     Raises `ValueError` for a device that this machine does not have, or for an unknown dtype.
 

@@ -76,7 +76,7 @@ def _device() -> list[Finding]:
 
 
 def _course() -> list[Finding]:
-    """Check that the packages of the extra `course` are installed, in the versions that our metadata asks for.
+    """Check that the packages of the extra `course` are installed, in the versions that our package metadata requires.
 
     If you only want the library, you do not need any of these packages. All views need anywidget; if it is installed,
     we assume that you want the lessons, and check the other packages too.
@@ -137,7 +137,7 @@ def _disk() -> list[Finding]:
     ]
     if not os.access(existing, os.W_OK | os.X_OK):
         findings.append(
-            Finding("cache", f"{existing} is read-only", False, "Set LLMLIB_CACHE to a folder that you may write to.")
+            Finding("cache", f"{existing} is read-only", False, "Set LLMLIB_CACHE to a folder that you can write to.")
         )
     return findings
 

@@ -15,7 +15,9 @@ from torch import Tensor
 
 
 def embed(ids: Int[Tensor, "*batch seq"], table: Float[Tensor, "vocab d_model"]) -> Float[Tensor, "*batch seq d_model"]:
-    """Return the table's row for each id, which is the same as multiplying one-hot vectors by the table.
+    """Return the table's row for each id.
+
+    Multiplying one-hot vectors by the table gives the same result.
 
     >>> embed(torch.tensor([2, 0]), torch.tensor([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]))
     tensor([[3., 3.],
@@ -124,7 +126,7 @@ def sinusoidal_positions(positions: Int[Tensor, "*shape"], d_model: int) -> Floa
 def rotary_frequencies(
     d_head: int, theta: float = 10_000.0, factors: tuple[float, ...] | None = None
 ) -> Float[Tensor, " pair"]:
-    """Return how many radians each of the `d_head / 2` pairs of channels turns per position: theta^(-2i / d_head).
+    """Return by how many radians each of the `d_head / 2` pairs of channels rotates per position: theta^(-2i / d_head).
 
     `factors` divide the individual frequencies, to slow them down for a longer context (see `linear_rope_factors`,
     `ntk_rope_factors` and `llama3_rope_factors`).
@@ -153,11 +155,11 @@ def rotate(
     cos: Float[Tensor, "*#batch seq d_head"],
     sin: Float[Tensor, "*#batch seq d_head"],
 ) -> Float[Tensor, "*batch seq d_head"]:
-    """Turn each pair of channels (i, i + d_head/2) by its angle. This is rotary position embedding.
+    """Rotate each pair of channels (i, i + d_head/2) by its angle. This is rotary position embedding.
 
-    `x` may have any leading axes. The dot product of two rotated vectors depends only on how far apart their positions
-    are. Source: Su et al. (2021), "RoFormer", equation 34, but with pairs taken across the two halves, as in the Llama
-    weights on the Hugging Face hub.
+    `x` may have any number of leading axes. The dot product of two rotated vectors depends only on how far apart their
+    positions are. Source: Su et al. (2021), "RoFormer", equation 34, but with pairs taken across the two halves, as in
+    the Llama weights on the Hugging Face hub.
 
     >>> cos, sin = rotary_cos_sin(torch.tensor([[1]]), torch.tensor([torch.pi / 2]))
     >>> rotate(torch.tensor([[[[1.0, 0.0]]]]), cos[:, None], sin[:, None]).round(decimals=3)
@@ -171,15 +173,15 @@ def split_from_interleaved(d_head: int) -> Int[Tensor, " d_head"]:
     """Return, for each channel in the split layout of rotary pairs, its index in the interleaved layout.
 
     We rotate channel i together with i + d_head/2 (split, as on the Hugging Face hub); the RoFormer paper, Meta's Llama
-    files and llama.cpp rotate the neighbours 2i and 2i + 1 (interleaved). The layouts differ by this permutation of the
-    query and key channels: `split = interleaved[..., split_from_interleaved(d_head)]`, and the `argsort()` of the
-    permutation converts back. Raises `ValueError` for an odd `d_head`.
+    files and llama.cpp rotate the neighbouring channels 2i and 2i + 1 (interleaved). The layouts differ by this
+    permutation of the query and key channels: `split = interleaved[..., split_from_interleaved(d_head)]`, and the
+    `argsort()` of the permutation converts back. Raises `ValueError` for an odd `d_head`.
 
     >>> split_from_interleaved(6)
     tensor([0, 2, 4, 1, 3, 5])
     """
     if d_head % 2:
-        raise ValueError(f"Rotary positions turn pairs of channels, so d_head must be even, got {d_head}.")
+        raise ValueError(f"Rotary positions rotate pairs of channels, so d_head must be even, got {d_head}.")
     return torch.arange(d_head).reshape(-1, 2).T.flatten()
 
 
@@ -188,13 +190,16 @@ def split_heads_from_interleaved(
 ) -> Float[Tensor, "rows *columns"]:
     """Reorder the rows of a query or key weight (or bias) from the interleaved to the split layout of rotary pairs.
 
-    Raises `ValueError` if the rows cannot be cut into `n_heads` heads of the same even width.
+    Raises `ValueError` if the rows cannot be split into `n_heads` heads with the same, even number of rows.
 
     >>> split_heads_from_interleaved(torch.arange(8.0), n_heads=2)
     tensor([0., 2., 1., 3., 4., 6., 5., 7.])
     """
     if len(weight) % (2 * n_heads):
-        raise ValueError(f"{len(weight)} rows cannot be cut into n_heads={n_heads} heads of the same even width.")
+        raise ValueError(
+            f"{len(weight)} rows cannot be split into n_heads={n_heads} heads: each head needs the same, even number "
+            "of rows."
+        )
     d_head = len(weight) // n_heads
     return weight.unflatten(0, (n_heads, d_head))[:, split_from_interleaved(d_head)].flatten(0, 1)
 
@@ -207,13 +212,13 @@ def llama3_rope_factors(
     high_freq_factor: float,
     original_max_seq_len: int,
 ) -> tuple[float, ...]:
-    """Return Llama 3's divisors for a longer context.
+    """Return the numbers by which Llama 3 divides the rotary frequencies for a longer context.
 
-    Slow rotations are divided by `factor`, and fast rotations do not change. A rotation is slow if its wavelength is
-    longer than `original_max_seq_len / low_freq_factor` positions, and fast if its wavelength is shorter than
-    `original_max_seq_len / high_freq_factor`; in between, the divisor is blended. Source: Llama Team (2024), "The Llama
-    3 Herd of Models", and its reference code. Raises `ValueError` for settings that are not positive, or a
-    `high_freq_factor` that is not greater than `low_freq_factor`.
+    The frequencies of slow rotations are divided by `factor`, and those of fast rotations do not change. A rotation is
+    slow if its wavelength is longer than `original_max_seq_len / low_freq_factor` positions, and fast if its wavelength
+    is shorter than `original_max_seq_len / high_freq_factor`; in between, the frequency is a blend of both.
+    Source: Llama Team (2024), "The Llama 3 Herd of Models", and its reference code. Raises `ValueError` for settings
+    that are not positive, or for a `high_freq_factor` that is not greater than `low_freq_factor`.
 
     >>> [round(f, 2) for f in llama3_rope_factors(8, 10_000.0, 8.0, 1.0, 4.0, 256)]
     [1.0, 1.0, 8.0, 8.0]
@@ -234,12 +239,12 @@ def llama3_rope_factors(
 
 
 def linear_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
-    """Return divisors that squeeze a context `factor` times as long into the angles of the old context.
+    """Return divisors for the rotary frequencies that squeeze a longer context into the angles of the old context.
 
-    This is position interpolation: position 2000 of 4000 turns as far as position 1000 of 2000 did, so the model sees
-    no new angles, but the angles of neighbours are closer together than in training. Source: Chen et al. (2023),
-    "Extending Context Window of Large Language Models via Positional Interpolation". Raises `ValueError` for a factor
-    below 1.
+    The new context is `factor` times as long. This is position interpolation: position 2000 of 4000 is rotated by the
+    same angles as position 1000 of 2000 was, so the model sees no new angles, but the angles of neighbouring positions
+    are closer together than in training. Source: Chen et al. (2023), "Extending Context Window of Large Language Models
+    via Positional Interpolation". Raises `ValueError` for a factor below 1.
 
     >>> linear_rope_factors(8, 2.0)
     (2.0, 2.0, 2.0, 2.0)
@@ -249,11 +254,12 @@ def linear_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
 
 
 def ntk_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
-    """Return divisors that slow down the slowest rotation by `factor`, the fastest not at all, and the rest in between.
+    """Return divisors for the rotary frequencies that slow down mainly the slow rotations, for a longer context.
 
-    Fast rotations distinguish neighbouring positions, so they stay as they are. Slow rotations show where in a long
-    text a position is, and only slow rotations would reach angles that the model has never seen. This is the same as
-    multiplying the base theta by factor^(d_head / (d_head - 2)). Source: bloc97 (2023), "NTK-Aware Scaled RoPE", as
+    The slowest rotation is slowed down by `factor`, the fastest rotation not at all, and the others by amounts in
+    between. Fast rotations distinguish neighbouring positions, so they stay as they are. Slow rotations show where in a
+    long text a position is, and only slow rotations would reach angles that the model has never seen. This is the same
+    as multiplying the base theta by factor^(d_head / (d_head - 2)). Source: bloc97 (2023), "NTK-Aware Scaled RoPE", as
     described in Peng et al. (2023), "YaRN", section 3.1. Raises `ValueError` for a factor below 1.
 
     >>> [round(divisor, 2) for divisor in ntk_rope_factors(8, 8.0)]

@@ -1,4 +1,4 @@
-"""Provide hook points: named points in a model where you can read or replace a passing value."""
+"""Provide hook points: named points in a model where you can read or replace the value that passes through."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +14,8 @@ HookFunction = Callable[[Tensor], Tensor | None]
 class HookPoint(nn.Module):
     """A named point that passes values on unchanged until you hook a function to it.
 
-    The function is called with the value; if it returns anything but `None`, the result replaces the value. The idea
-    comes from TransformerLens (Nanda and Bloom, 2022).
+    The function is called with each value; if the function returns anything but `None`, the result replaces the value.
+    The idea comes from TransformerLens (Nanda and Bloom, 2022).
 
     >>> import torch
     >>> point = HookPoint()
@@ -28,11 +28,11 @@ class HookPoint(nn.Module):
     """
 
     def add_hook(self, function: HookFunction) -> RemovableHandle:
-        """Call `function` with every value that passes, until you call `.remove()` on the returned handle."""
+        """Call `function` with every value that passes through, until you call `.remove()` on the returned handle."""
         return self.register_forward_hook(_Hook(function))
 
     def remove_hook(self, function: HookFunction) -> None:
-        """Stop calling `function`; do nothing if it was not hooked."""
+        """Stop calling `function`; do nothing if it is not hooked to this point."""
         ours = [key for key, hook in self._forward_hooks.items() if getattr(hook, "function", None) is function]
         for key in ours:
             del self._forward_hooks[key]
@@ -95,10 +95,11 @@ def hooked(hooks: Sequence[tuple[HookPoint, HookFunction]]) -> Iterator[None]:
 
 
 def unhooked(module: Module) -> Module:
-    """Return a second module that shares all weights and buffers with the first, but has no hooks.
+    """Return a copy of `module` that shares all its weights and buffers, but has no hooks.
 
-    A hook on one module does nothing in the other, so two threads can look into one model at the same time. If you
-    train one, you train both. If you later replace a submodule of one module, the other module keeps the old submodule.
+    A hook on one module has no effect on the other, so two threads can look into one model at the same time. If you
+    train one module, you train the other, too. If you later replace a submodule of one module, the other module keeps
+    the old submodule.
 
     >>> import torch
     >>> block = nn.Sequential(nn.Linear(2, 2), HookPoint())

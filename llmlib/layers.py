@@ -1,7 +1,7 @@
 """Build the parts of a block other than attention (nonlinearities, norms, the MLP), and draw their initial weights.
 
-The functions take tensors with any leading axes. If torch has a fused kernel for a function, the function calls it,
-because the kernel reads memory only once, and its gradients are exact.
+The functions take tensors with any number of leading axes. If torch has a fused kernel for a function, the function
+calls it, because the kernel reads memory only once, and its gradients are exact.
 """
 
 import torch
@@ -15,7 +15,9 @@ from llmlib.linear import Linear
 
 
 def silu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
-    """Compute x · σ(x), where σ is the logistic function; this is a soft ReLU, also called Swish.
+    """Compute SiLU(x) = x · σ(x), where σ is the logistic function.
+
+    SiLU is a soft ReLU, and is also called Swish.
 
     Source: Elfwing et al. (2017).
 
@@ -26,7 +28,9 @@ def silu(x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
 
 
 def gelu(x: Float[Tensor, "*axes"], approximate: bool = False) -> Float[Tensor, "*axes"]:
-    """Compute x · Φ(x), where Φ is the standard normal CDF, or the tanh approximation that GPT-2 uses.
+    """Compute x · Φ(x), where Φ is the standard normal CDF.
+
+    With `approximate`, use the tanh approximation that GPT-2 uses.
 
     Source: Hendrycks and Gimpel (2016), "Gaussian Error Linear Units". The approximation is
     x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))).
@@ -93,8 +97,8 @@ class MLP(Observed):
 
     `seed` and `device` mean the same as in `Transformer`.
 
-    Sources: Vaswani et al. (2017), section 3.3; Shazeer (2020), "GLU Variants Improve Transformer"; without an MLP:
-    Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits".
+    Sources: Vaswani et al. (2017), section 3.3; Shazeer (2020), "GLU Variants Improve Transformer"; for a model without
+    an MLP: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits".
 
     >>> MLP(TransformerConfig.for_part(d_model=16, mlp="swiglu"), seed=0)(torch.zeros(1, 3, 16)).shape
     torch.Size([1, 3, 16])
@@ -131,8 +135,8 @@ def materialise(module: nn.Module, n_layers: int, seed: int | None, device: torc
 
     The memory is on `device` (default: the CPU).
 
-    With `seed=None` the weights stay uninitialised, ready for loading; on the device "meta" the module stays as it is.
-    This way, modules never use torch's global random state.
+    With `seed=None` the weights stay uninitialised, so that trained weights can be loaded into them; on the device
+    "meta" the module stays as it is. Modules that are built like this never use torch's global random state.
     """
     if str(device) != "meta":
         for part in module.modules():  # as `to_empty` does; but `to_empty` spends half a second on loading modules
@@ -145,8 +149,9 @@ def materialise(module: nn.Module, n_layers: int, seed: int | None, device: torc
 def initialise(module: nn.Module, n_layers: int, seed: int) -> None:
     """Draw initial weights from a normal distribution, as in GPT-2.
 
-    The standard deviation is 0.02, but it is smaller for layers that add to the residual stream. Without this scaling,
-    the 2 * n_layers additions would make the residual stream grow. Source: Radford et al. (2019), section 2.3.
+    The standard deviation is 0.02, but for layers that add to the residual stream, it is divided by √(2 · n_layers).
+    Without this scaling, the 2 · n_layers additions would make the residual stream grow. Source: Radford et al. (2019),
+    section 2.3.
     """
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in module.named_parameters():

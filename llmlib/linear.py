@@ -1,4 +1,4 @@
-"""Compute linear maps on every core, even when a model generates text one token at a time."""
+"""Compute linear maps on all cores, even when a model generates text one token at a time."""
 
 import math
 import threading
@@ -18,9 +18,9 @@ def linear(
 
     Generation sends one row at a time through every weight matrix, and most of the time is spent reading the weights.
     torch multiplies a float32 row by a matrix on one core. If we cut the matrix into as many pieces as there are
-    threads, it becomes a batch of smaller matrices, which all cores read at once. By default, torch passes a bfloat16
-    or float16 row to oneDNN, which rearranges all the weights before each product; we use torch's own kernel, which
-    reads the weights as they are.
+    threads, the pieces form a batch of smaller matrices, which all cores read at once. By default, torch passes a
+    bfloat16 or float16 row to oneDNN, which rearranges all the weights before each product; we use torch's own kernel,
+    which reads the weights as they are.
 
     >>> linear(torch.ones(1, 3), torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]]))
     tensor([[6., 1.]])
@@ -57,9 +57,10 @@ def _pieces(x: Tensor, weight: Tensor) -> int:
 
 
 class _WithoutOneDNN:
-    """Switches oneDNN off for the whole process while a thread is inside, and restores it when the last thread leaves.
+    """Switches oneDNN off for the whole process while any thread is inside the `with` block.
 
-    If an interrupt stops a thread halfway, the thread stays on the list until its next product takes it off.
+    When the last thread leaves the block, the earlier setting is restored. If an interrupt stops a thread before it has
+    left, the thread stays on the list until its next product removes it.
     """
 
     def __init__(self) -> None:

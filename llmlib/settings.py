@@ -34,7 +34,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit on a value, in addition to its type; stored as words and as a test."""
+    """A limit on a value, in addition to its type. `words` describes the limit, and `fits` tests a value."""
 
     words: str
     fits: Callable[[Any], bool]
@@ -69,7 +69,10 @@ def check_fields(settings: Any) -> None:
 
 
 def checked(name: str, value: Any, kind: Any) -> Any:
-    """Return a value in plain form, or raise a `SettingsError` with `name` and what is expected if it does not fit."""
+    """Return `value` in plain form, or raise a `SettingsError` if it does not fit `kind`.
+
+    The message names the setting and says what is expected.
+    """
     if get_origin(kind) is Annotated:
         kind, limit = get_args(kind)[:2]
         value = checked(name, value, kind)

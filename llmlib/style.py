@@ -1,4 +1,4 @@
-"""Make all plots look alike: plain, legible in light and dark themes and to the colour-blind, and described in words.
+"""Make all plots look alike: plain, readable in any theme and for colour-blind people, and described in words.
 
 The colours follow Okabe and Ito (2008), darkened until each has a contrast of 3 : 1 with white. No single text colour
 is readable both on white and on JupyterLab's dark grey (there is not enough contrast between the two for 4.5 : 1 with
@@ -85,9 +85,10 @@ def show_plot(alt: str, figure: "Figure | None" = None, place: "DisplayHandle | 
 
 
 def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
-    """Return a PNG or SVG picture with a white background as HTML, with a description, and inverted in a dark theme.
+    """Return a PNG or SVG picture as HTML, with a white background and a description.
 
-    JupyterLab drops the description of a plain picture, but keeps a description in HTML.
+    A dark theme inverts the picture. JupyterLab drops the description of a plain picture, but keeps the description of
+    a picture in HTML.
 
     >>> picture_html(b"", "Two lines that cross.").removeprefix(SHEET)
     '<img class="llm-picture" alt="Two lines that cross." src="data:image/png;base64,"/>'
@@ -98,10 +99,10 @@ def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
 
 
 def label_points(axes: "Axes", points: Any, labels: Sequence[str], fontsize: float = 9) -> None:
-    """Write a label next to each point, clear of other labels and points; a thin line leads to a more distant label.
+    """Write a label next to each point, clear of other labels and points; a thin line leads to a distant label.
 
     `points` are rows of x and y. Call this last, because a label may cover another label or point if the axis limits
-    change afterwards. A label is left out if there is no room for it inside the axes within 100 pixels.
+    change afterwards. A label is left out if there is no room for it inside the axes within 100 pixels of its point.
 
     >>> import matplotlib.pyplot as plt
     >>> figure, axes = plt.subplots()

@@ -19,7 +19,7 @@ from llmlib.linear import Linear, linear
 
 
 class Block(Observed):
-    """One layer, in which attention moves information between positions, and the MLP works at each position.
+    """One layer, in which attention moves information between positions, and the MLP works on each position separately.
 
     Attention and the MLP both add their results to the residual stream.
 
@@ -105,8 +105,8 @@ def _check_room(c: TransformerConfig, device: torch.device | str | None) -> None
 class Transformer(Observed):
     """A decoder-only language model, which turns ids into a score for every possible next token.
 
-    `seed` decides the initial weights (None leaves them uninitialised, for loading). The model never touches torch's
-    global random state.
+    `seed` determines the initial weights (None leaves the weights uninitialised, so that others can be loaded). The
+    model never touches torch's global random state.
 
     >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4)
     >>> model = Transformer(config, seed=0)
@@ -139,7 +139,7 @@ class Transformer(Observed):
 
     @property
     def unembedding(self) -> Float[Tensor, "vocab d_model"]:
-        """The table that turns a final vector into logits; if the tables are tied, this is the embedding table."""
+        """The table that turns a final vector into logits. With tied embeddings, this is the embedding table."""
         return self.embed.weight if self.config.tied_embeddings else self.unembed.weight
 
     def new_cache(self, batch: int = 1, max_seq_len: int | None = None) -> Cache:
@@ -160,8 +160,8 @@ class Transformer(Observed):
         real tokens and False at padding (on the left, so that texts of different lengths end at the same position).
         Raises `ValueError` for an empty input, ids outside the vocabulary (on a CPU), more ids than fit into the
         context, wrong shapes, or tensors that are not on the model's device. `torch.compile`, `torch.export` and
-        `torch.onnx.export` take the model as it is; a graph cannot look at ids, so it does not check that the ids are
-        in the vocabulary.
+        `torch.onnx.export` accept the model as it is; a compiled graph cannot look at the ids, so it does not check
+        that they are in the vocabulary.
         """
         start = cache.length if cache else 0
         if not isinstance(ids, Tensor):
@@ -264,7 +264,7 @@ class Transformer(Observed):
 
 
 def _may_have_padding(attention_mask: Bool[Tensor, "batch seq"]) -> bool:
-    """Return whether a mask is needed at all. A compiled graph must work with every mask, so it always needs one."""
+    """Return whether a mask is needed at all. A compiled graph must work with every mask, so it always needs a mask."""
     return torch.compiler.is_compiling() or not bool(attention_mask.all())
 
 
@@ -275,7 +275,7 @@ def with_longer_context(
 
     "linear" is position interpolation, "ntk" slows down only the slow rotations (see `linear_rope_factors` and
     `ntk_rope_factors`), and "none" just uses positions that the model has not been trained on. Raises `ValueError` for
-    a model without rotary positions, or a factor below 1.
+    a model without rotary positions, an unknown `how`, or a factor below 1.
 
     >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2, positions="rotary")
     >>> longer = with_longer_context(Transformer(config), 2)

@@ -101,7 +101,9 @@ MISTAKES = {
     "TrainConfig(steps='3')": "steps must be a whole number, got '3'",
     "TrainConfig(betas=0.9)": "betas must be 2 numbers, got 0.9",
     "LoRAConfig(rslora='x')": "rslora must be true or false, got 'x'",
-    "BPETokenizer.train('README.md', 300)": r"'README\.md' is the name of a file\. Pass its text: llmlib\.corpora",
+    "BPETokenizer.train('README.md', 300)": (
+        r"'README\.md' is the name of a file\. Pass the file's text: llmlib\.corpora"
+    ),
     "CharTokenizer.train(pathlib.Path('README.md'))": "is the name of a file",
     "TokenDataset(7)": r"must be one row of whole numbers, got int64 of shape \[\]",
     'TokenDataset(["a", "b"])': "Encode a text first",

@@ -1,7 +1,7 @@
 """Turn messages into a single text that a chat model can continue or learn from.
 
-`templates` writes messages in the format that a model knows, `encoding` turns the result into ids, with a mask that
-marks what the assistant says, and `talking` lets a model answer.
+`templates` writes messages in the format that a model knows, `encoding` turns the formatted text into ids, with a mask
+that marks what the assistant says, and `talking` lets a model answer.
 """
 
 from llmlib.chat.encoding import check_turns, encode_chat, encode_chat_with_mask, with_chat_template

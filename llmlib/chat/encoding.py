@@ -38,10 +38,11 @@ def encode_chat_with_mask(tokenizer: Tokenizer, messages: Sequence[Message]) -> 
     """Return the ids of a whole conversation, as `encode_chat` does, and a mask that is True for the assistant's ids.
 
     The mask is True for every token that contains any part of what the assistant says, and for the token that ends its
-    turn, because the model has to write these tokens itself. It is False for the header of the turn, which the model is
-    given. If the template marks the answers with `{% generation %}` and `{% endgeneration %}`, we use these marks.
-    Otherwise we work out where the answers are: an answer begins where the text that asks for it ends, and ends with
-    the first end token after that (or, if the tokenizer has no end tokens, with the last special token of the turn).
+    turn, because the model has to write these tokens itself. The mask is False for the header of the turn, because the
+    model is given the header. If the template marks the answers with `{% generation %}` and `{% endgeneration %}`, we
+    use these marks. Otherwise we work out where the answers are: an answer begins where the text that asks for it ends,
+    and ends with the first end token after that (or, if the tokenizer has no end tokens, with the last special token of
+    the turn).
 
     Raises the same errors as `encode_chat`, and `ValueError` for a conversation where user and assistant do not take
     turns (see `check_turns`), and for a template that does not show where its answers are.
@@ -92,7 +93,7 @@ def check_turns(messages: Sequence[Message]) -> None:
 
 
 def with_chat_template(tokenizer: Tokenizer, template: str) -> Tokenizer:
-    """Return a copy of this tokenizer with a different chat template, such as `CHATML`.
+    """Return a copy of a tokenizer with a different chat template, such as `CHATML`.
 
     The token that ends an answer in the template becomes an end token (the first in `eos_ids`). Raises `ValueError` for
     a template that does not work, or that writes a `<|name|>` that is not one of the tokenizer's special tokens,
@@ -120,7 +121,7 @@ def _checked(tokenizer: Tokenizer, messages: str | Sequence[Message]) -> list[di
         raise ValueError(
             f"{tokenizer!r} has no chat template: its model was not tuned for conversations. "
             "Continue a text with `generate` instead, or load a model with 'instruct' or 'chat' in its name. "
-            "To tune it yourself, give it a template: llmlib.chat.with_chat_template(tokenizer, …)."
+            "To tune the model yourself, add a template: llmlib.chat.with_chat_template(tokenizer, …)."
         )
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
@@ -148,7 +149,7 @@ def _specials(tokenizer: Tokenizer) -> Any:
 
 
 def _guarded(tokenizer: Tokenizer, conversation: list[dict[str, str]], guard: str) -> list[dict[str, str]]:
-    """Put a guard inside every look-alike of a special token, to hide it from the search in `_parts`."""
+    """Put a guard character inside every text that looks like a special token, so that `_parts` does not find it."""
     special = _specials(tokenizer)
     return [
         {field: special.sub(lambda match: match[0][0] + guard + match[0][1:], text) for field, text in message.items()}
@@ -157,7 +158,7 @@ def _guarded(tokenizer: Tokenizer, conversation: list[dict[str, str]], guard: st
 
 
 def _parts(tokenizer: Tokenizer, text: str, guard: str) -> list[str | int]:
-    """Return the ids of the template's special tokens and the texts between them, without guards."""
+    """Return the ids of the template's special tokens and the texts between them, without guard characters."""
     parts: list[str | int] = []
     start = 0
     for match in _specials(tokenizer).finditer(text):
@@ -190,8 +191,9 @@ def _marked_by_prefixes(tokenizer: Tokenizer, messages: list[dict[str, str]], be
 def _end_of_answer(tokenizer: Tokenizer, text: str, start: int, limit: int, whole: bool) -> int:
     """Return where an answer ends.
 
-    It ends at the first end token, if there is one. Otherwise, it ends at the last special token of the turn, or at the
-    turn's end; if the `whole` turn is not known, return -1 instead.
+    An answer ends at the first end token, if there is one. Otherwise, the answer ends at the last special token of the
+    turn, or at the end of the turn if the turn has no special token; if the `whole` turn is not known, return -1 in
+    both of these cases.
     """
     found = list(_specials(tokenizer).finditer(text, start, limit))
     ends = [match for match in found if tokenizer.special_tokens[match[0]] in tokenizer.eos_ids]
@@ -203,7 +205,7 @@ def _end_of_answer(tokenizer: Tokenizer, text: str, start: int, limit: int, whol
 
 
 def _ids_and_mask(tokenizer: Tokenizer, parts: list[str | int], begin: str, end: str) -> tuple[list[int], list[bool]]:
-    """Return the ids and the mask.
+    """Return the ids of all parts, and a mask that says which ids count.
 
     Each text is encoded whole, as in a chat, and a token counts if any of its bytes counts.
     """
@@ -224,7 +226,10 @@ def _ids_and_mask(tokenizer: Tokenizer, parts: list[str | int], begin: str, end:
 
 
 def _runs(parts: list[str | int], begin: str, end: str) -> Iterator[list[Run]]:
-    """For each part, yield its texts, cut at the marks; each text comes with True if it is between two marks."""
+    """For each part, yield its texts, cut at the marks.
+
+    Each text comes with True if it is between `begin` and `end`, and with False otherwise.
+    """
     counts = False
     for part in parts:
         runs = []

@@ -72,7 +72,10 @@ def render(
 
 @lru_cache(maxsize=8)
 def _compiled(source: str) -> Any:
-    """Compile a template in a sandbox, because it comes with other people's weights and must not touch this machine."""
+    """Compile a template in a sandbox.
+
+    A template comes with other people's weights, and must not touch this machine.
+    """
     from jinja2.exceptions import TemplateError
     from jinja2.ext import loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment

@@ -1,4 +1,4 @@
-"""Provide training texts (real ones, and TinyTales, written by a program), tokens on disk, and batches of tokens.
+"""Provide training texts (real ones and the generated TinyTales), store tokens on disk, and draw training batches.
 
 `tinytales` is the course's own little world. `texts` loads Shakespeare, Python's own source code and your own files.
 `datasets` turns texts into training batches, `reading` makes endless batches of stories with exercises, and `measures`

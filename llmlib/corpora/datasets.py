@@ -21,7 +21,7 @@ SAMPLED = 1 << 20  # a fingerprint covers at most this many tokens
 
 
 class DatasetError(ValueError):
-    """Raised when a token file is missing, damaged, too short, or does not fit its vocabulary.
+    """Raised when a token file is missing, damaged or too short, or does not fit its vocabulary.
 
     The message says what to do.
     """
@@ -40,7 +40,7 @@ class Encoder(Protocol):
 class TokenDataset:
     """Draws training batches from token ids in a memory-mapped file, or in an array or tensor in memory.
 
-    The file may be larger than memory, and opens instantly. It is a one-dimensional ``.npy`` array of uint16
+    The file may be larger than memory, and opens instantly. Its format is a one-dimensional ``.npy`` array of uint16
     (vocabularies up to 65,536) or uint32, which ``numpy.load`` can also read. Raises ``DatasetError`` if the file is
     missing or in a different format, or if the tokens in memory are not a single row of whole numbers.
 
@@ -77,7 +77,7 @@ class TokenDataset:
         return TokenDataset, (self.path or np.asarray(self.tokens), self.vocab_size)
 
     def fingerprint(self) -> str:
-        """Return the number of tokens and a checksum of at most a million of them, so that we notice if they change.
+        """Return the number of tokens and a checksum of at most a million of them, to detect changes to the tokens.
 
         >>> TokenDataset([1, 2, 3]).fingerprint()
         '3 tokens, 2bcb8d87'
@@ -93,7 +93,7 @@ class TokenDataset:
     def build(
         cls, path: Path | str, texts: str | Iterable[str], tokenizer: Encoder, *, end_id: int | None = None
     ) -> "TokenDataset":
-        """Encode texts one by one into the file ``path``, which is replaced completely or not at all.
+        """Encode texts one by one, and write the ids to the file ``path``, which is replaced completely or not at all.
 
         Each text is encoded separately and followed by ``end_id``, if given; only one text is in memory at a time.
         Raises ``DatasetError`` if an id does not fit the vocabulary, or if there are no tokens at all.
@@ -105,7 +105,7 @@ class TokenDataset:
             n_header = _write_header(file, dtype, 0)
             for text in [texts] if isinstance(texts, str) else texts:
                 ids = np.array(tokenizer.encode(text) + ([] if end_id is None else [end_id]), dtype=np.int64)
-                _check_ids(ids, vocab_size, "The tokenizer")
+                _check_ids(ids, vocab_size, "The tokenizer produced")
                 file.write(ids.astype(dtype).tobytes())
                 n_tokens += len(ids)
             if not n_tokens:
@@ -142,7 +142,7 @@ class TokenDataset:
         starts = stream % np.uint64(n_windows)
         windows = np.stack([self.tokens[start : start + seq_len + 1] for start in starts.astype(np.int64)])
         if self.vocab_size is not None:
-            _check_ids(windows, self.vocab_size, self.where)
+            _check_ids(windows, self.vocab_size, f"{self.where} contains")
         both = torch.from_numpy(windows.astype(np.int64))  # batch seq+1
         return _moved(both[:, :-1].contiguous(), device), _moved(both[:, 1:].contiguous(), device)
 
@@ -209,12 +209,15 @@ def _check_ids(ids: np.ndarray, vocab_size: int, source: str) -> None:
     for id in (int(ids.min()), int(ids.max())) if ids.size else ():
         if not 0 <= id < vocab_size:
             raise DatasetError(
-                f"{source} produced the id {id}, but the vocabulary ends at {vocab_size - 1}. "
+                f"{source} the id {id}, but the vocabulary ends at {vocab_size - 1}. "
                 "Use the tokenizer for this vocabulary."
             )
 
 
 def _write_header(file: IO[bytes], dtype: np.dtype, n_tokens: int) -> int:
-    """Write a .npy header and return its length; numpy pads it, so a longer array does not need a longer header."""
+    """Write a .npy header and return its length.
+
+    numpy pads the header, so a longer array does not need a longer one.
+    """
     npy.write_array_header_1_0(file, {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": (n_tokens,)})
     return file.tell()

@@ -31,7 +31,7 @@ def tale_names() -> set[str]:
 def mentions(text: str) -> list[tuple[bool, set[str]]]:
     """Return a pair for each capitalised word and for each line that says who is speaking.
 
-    The pair says whether the word or line introduces somebody, and which words it contains.
+    Each pair says whether the word or line introduces somebody, and which words it contains.
     """
     everybody = (*villagers(), *newcomers())
     is_what = "|".join(sorted({each.known_as.removeprefix(f"{each.name} the ") for each in everybody}))
@@ -43,8 +43,8 @@ def names_kept(texts: Sequence[str], names: Collection[str], others: Sequence[st
     """Return the share of names in a text's second half that are known from its first half, or were introduced since.
 
     `names` must be in lower case. With `others`, the first halves of those texts are used instead; if you pass
-    unrelated texts, you get the share that is kept by chance. Raises `ValueError` if there are not as many `others` as
-    `texts`.
+    unrelated texts, you get the share that is kept by chance. Raises `ValueError` if `others` and `texts` differ in
+    length.
 
     >>> names_kept(["Pip saw Luna there. Luna saw Odo there"], {"pip", "luna", "odo"})
     0.5
@@ -63,7 +63,9 @@ def names_kept(texts: Sequence[str], names: Collection[str], others: Sequence[st
 
 
 def spelled(texts: Sequence[str], known: Collection[str]) -> float:
-    """Return the share of words that are known. The last word of each text may be cut off, so it is left out.
+    """Return the share of words in `texts` that occur in `known`.
+
+    The last word of each text is left out, because it may be cut off.
 
     >>> spelled(["the cat sat wrongly", "teh cat sa"], {"the", "cat", "sat"})
     0.8
@@ -73,7 +75,7 @@ def spelled(texts: Sequence[str], known: Collection[str]) -> float:
 
 
 def sentences_of(text: str) -> list[str]:
-    """Return a text's complete sentences, each on one line, leaving out a cut-off end and lines that say who speaks.
+    """Return a text's complete sentences, each on one line, without a cut-off end or lines that say who is speaking.
 
     >>> sentences_of("Pip ran. Luna sang! And th")
     ['Pip ran.', 'Luna sang!']
@@ -88,7 +90,7 @@ def is_long_enough(sentence: str) -> bool:
 
 
 def share_known(texts: Sequence[str], known: Sequence[str]) -> float:
-    """Return the share of sentences of five words or more that occur word for word in the known texts.
+    """Return the share of sentences of five words or more that occur word for word in the `known` texts.
 
     This shows how much of a new text is old: a model may have memorised these sentences.
 
@@ -114,7 +116,7 @@ class Judge:
     def strangeness(self, texts: Sequence[str], known: Collection[str]) -> list[float]:
         """Return the mean surprise per token, in nats, of each sentence of five words or more.
 
-        The first sentence of a text is left out. A sentence gets inf if one of its words is not `known`.
+        The first sentence of a text is left out. The value is inf for a sentence with a word that is not in `known`.
         """
         found = []
         words = set(known)

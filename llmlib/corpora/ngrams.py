@@ -1,4 +1,4 @@
-"""Count n-grams to build a simple model that every trained model should be compared with."""
+"""Count n-grams to build a simple baseline that every trained model should be compared with."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -58,6 +58,6 @@ def _numbered(ids: Int[np.ndarray, "*axes seq"], n: int, vocab_size: int) -> Int
 def _looked_up(
     keys: Int[np.ndarray, "*axes"], known: Int[np.ndarray, "k"], values: Int[np.ndarray, "k"]
 ) -> Int[np.ndarray, "*axes"]:
-    """Return the value of each key, or 0 for an unknown key. `known` is sorted."""
+    """Return the value of each key, or 0 for an unknown key. `known` must be sorted."""
     place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
     return np.where(known[place] == keys, values[place], 0)

@@ -1,7 +1,7 @@
 """Make an endless reading book of TinyTales, with exercises after each story.
 
-A model that has only seen stories learns to write stories. If it also reads questions with answers, it learns
-to find an answer in the text above. (The web has pages like this too: exams, forums, interviews.)
+A model that has only seen stories learns to write stories. If it also reads questions with answers, it learns to find
+the answer in the text above the question. (The web has pages like this too: exams, forums, interviews.)
 """
 
 import operator
@@ -22,7 +22,7 @@ STORIES_A_ROW = 8  # each row starts this many stories later; rows of at most ab
 
 
 def page(story: Story) -> str:
-    """Return the story, a blank line, and its exercises in random order, one per line.
+    """Return the story, followed by a blank line and its exercises in random order, one per line.
 
     The exercises are all the questions that the story answers, a list of the animals in it, and a one-sentence summary.
 
@@ -57,7 +57,10 @@ class ReadingBook:
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
     ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
-        """Return a step's rows, and the token that follows each token. Raises `ValueError` for sizes below 1."""
+        """Return a step's rows, and the token that follows each of their tokens.
+
+        Raises `ValueError` for sizes below 1.
+        """
         for name, value, least in (("batch_size", batch_size, 1), ("seq_len", seq_len, 1), ("step", step, 0)):
             if operator.index(value) < least:
                 raise ValueError(f"{name} must be {least} or more, got {value}.")

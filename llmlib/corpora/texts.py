@@ -41,9 +41,9 @@ def python_stdlib(characters: int | None = None) -> str:
     """Return the source code of Python's standard library, without its tests (about ten million characters).
 
     The files are in alphabetical order, and each is preceded by a comment with its name. With ``characters``, the text
-    ends with the file that reaches this number. The text depends on which version of Python is running. Raises
-    ``ValueError`` if ``characters`` is not positive, and ``CorpusError`` if this Python was installed without its
-    source code.
+    stops after the file that brings it to at least this number of characters. The text depends on which version of
+    Python is running. Raises ``ValueError`` if ``characters`` is not positive, and ``CorpusError`` if this Python was
+    installed without its source code.
 
     >>> python_stdlib(1000).splitlines()[0]
     '# file: __future__.py'
@@ -86,7 +86,7 @@ def stream_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]
     """Yield the same text as ``from_files`` in pieces of about a megabyte, so that files can be of any size.
 
     Each piece ends at the end of a line, except that a line longer than a megabyte is cut. Raises the same errors as
-    ``from_files``, but only when it reaches them.
+    ``from_files``, but only when it reaches the file that causes them.
     """
     listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     empty = True

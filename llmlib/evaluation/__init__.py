@@ -1,11 +1,11 @@
 """Measure what a model can do, and how certain each measurement is.
 
 `questions` defines questions with known answers, and reads questions from a file. `multiple_choice` lets a model choose
-answers by log-likelihood, `exact_match` compares written answers with the right answers, `running` asks all the
+answers by log-likelihood, `exact_match` compares written answers with the right answers, `running` asks a model all the
 questions, and `cli` is the command `llmlib eval`. `bits` measures how well a model predicts a text, `calibration` tests
-whether its confidence can be trusted, and `detection` measures how well a score separates positives from negatives.
-`intervals` and `comparing` say how much of a result may be due to chance. `contexts` measures how well a model handles
-long texts.
+whether a model's confidence can be trusted, and `detection` measures how well a score separates positives from
+negatives. `intervals` and `comparing` say how much of a result may be due to chance. `contexts` measures how well a
+model handles long texts.
 """
 
 from typing import TYPE_CHECKING

@@ -11,7 +11,7 @@ SEARCHED = 1e4  # we search for a temperature between 1 / SEARCHED and SEARCHED
 
 @dataclass(frozen=True)
 class Bin:
-    """Describes the answers in one confidence bin, by how sure the model was and how often it was right."""
+    """Describes the answers in one confidence bin: how sure the model was, and how often it was right."""
 
     low: float  # the lower edge of the bin (not included, unless it is 0)
     high: float  # the upper edge of the bin (included)
@@ -21,7 +21,7 @@ class Bin:
 
 
 def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> list[Bin]:
-    """Sort answers by confidence into bins of equal width between 0 and 1; return a `Bin` for each that is not empty.
+    """Sort answers by confidence into bins of equal width between 0 and 1; return a `Bin` for each non-empty bin.
 
     A plot of the share of right answers against the confidence in each bin is called a reliability diagram; a
     calibrated model lies on its diagonal. Source: Guo et al. (2017), "On Calibration of Modern Neural Networks",
@@ -53,7 +53,7 @@ def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> lis
 def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> float:
     """Return the expected calibration error: the mean gap between a bin's confidence and its share of right answers.
 
-    Each bin of `reliability` is weighted by its number of answers. This error is also called ECE. Even a perfectly
+    Each bin of `reliability` is weighted by its number of answers. The error is also called ECE. Even a perfectly
     calibrated model has an error above 0 on a small sample, because chance alone moves each bin off the diagonal. So
     compare the result with `chance_calibration_error`. Source: Guo et al. (2017), equation 3. Raises `ValueError` for
     the same reasons as `reliability`.
@@ -82,7 +82,7 @@ def fit_temperature(logits: ArrayLike, right: ArrayLike) -> float:
 
     `logits` has the shape `[question, choice]` (log-probabilities also work), and `right` holds the index of the right
     choice for each question. A temperature above 1 means that the model was overconfident. The temperature never
-    changes which choice is the most likely. Do not fit the temperature on the questions that you report results for.
+    changes which choice is the most likely. Do not fit the temperature to the questions for which you report results.
     Source: Guo et al. (2017), section 4.2.
 
     Raises `ValueError` if there is no best temperature: if the right choice is the most likely one for every question,

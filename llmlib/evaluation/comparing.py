@@ -40,7 +40,7 @@ def compare(
 
     A hard question is hard for both models, so its difficulty cancels out in the difference. This is why two models
     with overlapping intervals may still differ clearly. Scores can be any numbers, such as 1 for right and 0 for wrong.
-    The interval comes from `bootstrap_interval`. The p-value comes from `mcnemar_test` if all scores are 0 or 1 and
+    The interval comes from `bootstrap_interval`. The p-value comes from `mcnemar_test` if all the scores are 0 or 1 and
     there are no groups, and from `permutation_test` otherwise. Raises `ValueError` for the same reasons as these
     functions.
 
@@ -85,9 +85,9 @@ def permutation_test(
 
     The p-value says how often the mean difference would be at least as far from 0 as the observed one if the models
     were swapped at random. Swapping the two models on a question flips the sign of its difference. A group's questions
-    are swapped together. If there are at most `draws` ways to swap, all ways are tried. Otherwise, `draws` ways are
-    drawn at random, and the actual order is included as one more, so that the p-value is never 0. Source: Fisher
-    (1935), "The Design of Experiments", section 21. Raises `ValueError` if there is no difference to test.
+    are swapped together. If there are at most `draws` ways to swap the models, all of these ways are tried. Otherwise,
+    `draws` ways are drawn at random, and the actual order is included as one more, so that the p-value is never 0.
+    Source: Fisher (1935), "The Design of Experiments", section 21. Raises `ValueError` if `differences` is empty.
 
     >>> permutation_test([0.5, 0.2, 0.4])  # of 8 ways to choose the signs, 2 are as far from 0: all plus and all minus
     0.25

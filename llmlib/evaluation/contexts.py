@@ -18,8 +18,8 @@ def loss_by_position(
 ) -> Float[Tensor, "batch seq-1"]:
     """Return −ln p, in nats, of each id except the first in its row.
 
-    This is the loss at positions 1, 2, …. Average the result over rows from different texts. Cut the rows from the
-    middle of longer texts, so that all positions are equally difficult. Raises `ValueError` for rows with only one
+    The result holds the loss at positions 1, 2, …. Average the result over rows from different texts. Cut the rows from
+    the middle of longer texts, so that all positions are equally difficult. Raises `ValueError` for rows with only one
     token, or for ids that the model does not accept.
 
     >>> from llmlib.transformer import TransformerConfig
@@ -47,8 +47,8 @@ def needle_grid(
     beginning of `haystack`, and has one of the `lengths`, in tokens. The needle is inserted between two sentences; each
     of the `depths` is the share of the text that comes before the needle. The needle is found if the model's most
     likely continuation is the answer. Source: Kamradt (2023), "Needle in a Haystack"; for the depths, Liu et al.
-    (2023), "Lost in the Middle". Raises `ValueError` for a depth that is not between 0 and 1, a haystack that is too
-    short, or a length that leaves no room for the needle.
+    (2023), "Lost in the Middle". Raises `ValueError` if there are no needles, or for a depth that is not between 0 and
+    1, a haystack that is too short, or a length that leaves no room for the needle.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")

@@ -8,7 +8,7 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def exact_match(answer: str, right: str | Iterable[str], ignore: Iterable[str] = ()) -> bool:
-    """Return whether an answer equals a right answer, ignoring leading and trailing white space.
+    """Return whether an answer equals one of the right answers, ignoring leading and trailing white space.
 
     `ignore` says what else to ignore: it may contain "case", "punctuation", "articles" (a, an, the) and "space" (the
     amount of white space between words). With all four, the comparison is the one that SQuAD uses

@@ -1,4 +1,4 @@
-"""Estimate how far off a measured number could be by measuring it again on samples of the same questions."""
+"""Estimate how far off a measured number could be, by measuring it again on samples drawn from the same questions."""
 
 from collections.abc import Callable, Hashable, Sequence
 
@@ -16,12 +16,12 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the interval that contains the middle share `level` of a statistic's values on `draws` new samples.
 
-    Each column has one number per question. A new sample has as many questions as the original sample, drawn from it
-    with replacement; `statistic` is called with the columns of the new sample. Questions with the same name in
-    `groups`, such as all those about one story, are drawn together. A model gets such questions right or wrong for the
-    same reasons, so they are weaker evidence than their number suggests. Sources: Efron (1979), "Bootstrap Methods:
-    Another Look at the Jackknife"; Field and Welsh (2007), "Bootstrapping clustered data", for groups. Raises
-    `ValueError` for columns that are empty or have different lengths, or for fewer than two groups.
+    Each column has one number per question. A new sample is drawn with replacement from the original sample, and has as
+    many questions; `statistic` is called with the columns of the new sample. Questions with the same name in `groups`,
+    such as all those about one story, are drawn together. A model gets such questions right or wrong for the same
+    reasons, so they are weaker evidence than their number suggests. Sources: Efron (1979), "Bootstrap Methods: Another
+    Look at the Jackknife"; Field and Welsh (2007), "Bootstrapping clustered data", for groups. Raises `ValueError` for
+    columns that are empty or have different lengths, or for fewer than two groups.
 
     >>> right = [1, 1, 1, 0, 1, 1, 0, 1, 1, 1]
     >>> bootstrap_interval(np.mean, right)

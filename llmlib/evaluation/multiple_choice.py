@@ -44,11 +44,11 @@ class ChoiceScores:
 
         "raw" is ln p, which prefers short choices. "per token" and "per byte" divide by the length, which corrects this
         preference, and sometimes overcorrects it. "against baseline" subtracts ln p(choice | baseline), the choice's
-        log-probability without the question. This says how much more likely the question makes the choice, and it
+        log-probability without the question. The result says how much more likely the question makes the choice, and it
         removes the model's preference for common words (Holtzman et al., 2021, "Surface Form Competition"). lm-eval
         calls "raw" acc, "per byte" acc_norm (which divides by characters; for ASCII, this is the same), and "against
-        baseline" acc_mutual_info; it has no name for "per token". Raises `ValueError` for any other `way`, or if the
-        baseline was not measured.
+        baseline" acc_mutual_info; lm-eval has no name for "per token". Raises `ValueError` for any other `way`, or if
+        the baseline was not measured.
         """
         if way not in WAYS:
             raise ValueError(f"way must be one of {', '.join(map(repr, WAYS))}, got {way!r}.")
@@ -152,7 +152,7 @@ def log_likelihoods(
 
 
 def in_groups(model: Transformer, asked: Sequence[Asked]) -> list[list[Asked]]:
-    """Split a list of prompts into groups that are faster to read together.
+    """Split a list of prompts into groups of prompts that a model reads faster together.
 
     Each pass through the model reads all the weights, even if there are only a few tokens. So neighbouring prompts are
     grouped if they differ only in a few tokens at the end. A model with hooks reads each prompt separately, since a
@@ -276,7 +276,10 @@ def encode_choices(tokenizer: Tokenizer, prompt: Prompt, choices: Sequence[str])
 
 
 def refuse_beginnings(texts: Sequence[str], choices: Sequence[Sequence[int]]) -> None:
-    """Raise `QuestionError` if the ids of one choice begin with all those of another; the longer one can never win."""
+    """Raise `QuestionError` if the ids of one choice begin with all the ids of another.
+
+    The longer choice could never be more likely.
+    """
     for short, ids in zip(texts, choices):
         for long, others in zip(texts, choices):
             if short is not long and list(others[: len(ids)]) == list(ids):

@@ -67,11 +67,11 @@ class Question:
 def read_questions(path: Path | str) -> list[Question]:
     """Read the questions in a JSONL file, one per line; blank lines are skipped.
 
-    Each line is a JSON object. It contains "prompt", a string, or "messages", a conversation that ends with the user;
-    it also contains "answer", and may contain "choices", "group" and "kind". If there are choices, the answer is one of
-    the choices, or the number of a choice, counting from 0; otherwise, the answer is a string, or a list of right
-    answers. Raises `QuestionError`, with the line number, for anything else, or for a file that has no questions or
-    cannot be read.
+    Each line is a JSON object. The object contains "prompt", a string, or "messages", a conversation that ends with a
+    message from the user; it also contains "answer", and may contain "choices", "group" and "kind". If there are
+    choices, the answer is one of the choices, or the number of a choice, counting from 0; otherwise, the answer is a
+    string, or a list of right answers. Raises `QuestionError`, with the line number, for anything else, or for a file
+    that has no questions or cannot be read.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "questions.jsonl"

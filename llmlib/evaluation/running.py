@@ -1,4 +1,4 @@
-"""Ask a model a list of questions, and report how many it gets right, with an interval."""
+"""Ask a model a list of questions, and report the share of right answers, with an interval."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -53,14 +53,14 @@ class Report:
         return float(right.mean()), bootstrap_interval(np.mean, right, groups=groups)
 
     def chance(self, measure: str) -> float | None:
-        """Return the share of answers that guessing would get right, or None for written answers."""
+        """Return the share of questions that guessing would get right, or None for written answers."""
         asked = [result.question for result in self.results if measure in result.right]
         return None if measure == WRITTEN else float(np.mean([1 / len(question.choices) for question in asked]))
 
     def against(self, other: "Report", measure: str) -> Comparison:
-        """Compare this model with another model on the same questions.
+        """Compare this report's model with the model of another report on the same questions.
 
-        The difference is positive if this model is better.
+        The difference is positive if this report's model is better.
         """
         right, groups = self.of(measure)
         return compare(right, other.of(measure)[0], groups=groups)
@@ -77,10 +77,10 @@ def evaluate(
 ) -> Report:
     """Ask a model every question, and report how many answers are right.
 
-    If a question has choices, they are scored by log-likelihood in every way. Otherwise, the model writes an answer,
-    which is its most likely continuation, up to the first line break if the prompt is a text; `ignore` works as in
-    `exact_match`. Raises `QuestionError` if there are no questions, or if a question cannot be asked (the message gives
-    its number, counting from 1).
+    If a question has choices, the choices are scored by log-likelihood in each of the ways of `ChoiceScores.by`.
+    Otherwise, the model writes an answer, which is its most likely continuation, up to the first line break if the
+    prompt is a text; `ignore` works as in `exact_match`. Raises `QuestionError` if there are no questions, or if a
+    question cannot be asked (the message gives its number, counting from 1).
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
@@ -101,7 +101,7 @@ def each_result(
     ignore: Sequence[str],
     max_new_tokens: int,
 ) -> Iterator[Result]:
-    """Yield the results that `evaluate` collects, one by one."""
+    """Yield, one by one, the results that `evaluate` collects."""
     ways = [way for way in WAYS if baseline is not None or way != "against baseline"]
     scored = _each_scores(Chooser(model, tokenizer, baseline), [question for question in questions if question.choices])
     for number, question in enumerate(questions, start=1):

@@ -53,7 +53,7 @@ def find(name: str) -> Exercise:
 
 @lru_cache
 def questions_of(lesson: str) -> dict[str, Any]:
-    """Return a lesson's questions, with `predict` by name and `quiz` as a list.
+    """Return a lesson's questions: under "predict", a dictionary of questions by name; under "quiz", a list.
 
     Raises `KeyError` for an unknown lesson.
     """
@@ -63,14 +63,17 @@ def questions_of(lesson: str) -> dict[str, Any]:
 
 
 def asked_in(lesson: str) -> dict[str, dict[str, Any]]:
-    """Return a lesson's questions by the names under which answers are stored; a quiz name comes from its question."""
+    """Return a lesson's questions by the names under which their answers are stored.
+
+    The name of a quiz question is derived from its text.
+    """
     entries = questions_of(lesson)
     predictions = {f"{lesson}.{key}": entry for key, entry in entries.get("predict", {}).items()}
     return predictions | {quiz_name(lesson, entry): entry for entry in entries.get("quiz", [])}
 
 
 def quiz_name(lesson: str, entry: dict[str, Any]) -> str:
-    """Make a name that stays the same when other questions are added or moved.
+    """Make a name for a quiz question that stays the same when other questions are added or moved.
 
     >>> quiz_name("attention", {"question": "What?"})
     'attention.quiz.a4949e2c'

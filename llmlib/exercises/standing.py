@@ -20,7 +20,7 @@ Known = dict[str, dict[str, Any]]  # what we know about each exercise, or each q
 
 
 def progress(lesson: str | None = None) -> Report:
-    """Show a map of the course, with what has been done and where to continue; for one lesson, show all its exercises.
+    """Show a map of the course, with what you have done and where to continue; for one lesson, show all its exercises.
 
     In Jupyter, the titles of the lessons are links. Raises `KeyError` for an unknown lesson.
 

@@ -1,4 +1,4 @@
-"""The functions that a learner calls with the name of an exercise, a question or a lesson; the engine does the work."""
+"""The functions that a learner calls with the name of an exercise, a question or a lesson."""
 
 import inspect
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Re
         with one_thread():
             report = examine(exercise, attempt, seed, seconds)
     except Exception as error:
-        text = f"What your function returned is so unusual that the check itself failed: {name_of(error)}."
+        text = f"Your function returned something so unusual that the check itself failed: {name_of(error)}."
         expected = Prose(f"Expected: {describe(exercise.reference(*exercise.cases(seed)[0].args))}.")
         report = Report("form", name, text, (expected,))
     if exercise.blueprint and not isinstance(attempt, type) and report.kind != "not attempted":
@@ -99,7 +99,7 @@ def solution(name: str) -> Report:
 
 
 def predict(name: str) -> Questions:
-    """Ask the prediction question "lesson.name". Raises `KeyError`, listing similar names, for an unknown question.
+    """Ask the prediction question with this name. Raises `KeyError`, listing similar names, for an unknown question.
 
     >>> predict("attention.order")
     Predict first: choose before you read on
@@ -114,7 +114,10 @@ def predict(name: str) -> Questions:
 
 
 def quiz(lesson: str) -> Questions:
-    """Ask the questions at the end of a lesson, such as "attention". Raises `KeyError` for an unknown lesson."""
+    """Ask the questions at the end of a lesson, which is given by its name, such as "attention".
+
+    Raises `KeyError` for an unknown lesson.
+    """
     entries = questions_of(lesson).get("quiz", [])
     if not entries:
         raise UnknownQuestions(lesson, list(LESSONS))
@@ -130,8 +133,8 @@ def warm_up(lesson: str | None = None) -> Questions | Report:
     """Ask up to three questions from earlier lessons that were answered wrongly and are due again in this lesson.
 
     A wrong answer brings a question back one lesson later. A right answer in a warm-up brings it back two lessons
-    later, and the next right answer four lessons later. Without a lesson, asks whatever still needs to be repeated.
-    Raises `KeyError` for an unknown lesson.
+    later, and the next right answer four lessons later. Without a lesson, `warm_up` asks questions that still need to
+    be repeated, even if they are not due yet. Raises `KeyError` for an unknown lesson.
 
     >>> warm_up("welcome")
     › warm-up: Nothing to repeat ...

@@ -1,7 +1,7 @@
 """Show live models in interactive views.
 
 This is the only package that depends on both models and widgets. Each view has the same name everywhere:
-`explore_attention` here, for example, goes with `llmlib.widgets.attention` and its `AttentionView`. A view that needs
+`explore_attention` here, for example, belongs to `llmlib.widgets.attention` and its `AttentionView`. A view that needs
 helper modules is a folder here, and `shared` contains the code that several views use. Each view has a `_Controller`
 that carries out the user's actions in the view.
 """

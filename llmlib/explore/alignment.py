@@ -15,8 +15,9 @@ def explore_alignment(
     """Show a live run of `llmlib.preferences.align`, or several named runs that take turns.
 
     As with `explore_training`, the runs train in the background, and `await dashboard.finished()` lets a cell wait
-    until they have ended. A cell can also run the steps itself: `for step in explore_alignment().watch(align(…)): …`.
-    `dashboard.compare(prompts, {"tuned": answers, "aligned": answers})` puts the models' answers side by side.
+    until they have ended. A loop in a cell can also take the steps itself: `for step in
+    explore_alignment().watch(align(…)): …`. `dashboard.compare(prompts, {"tuned": answers, "aligned": answers})` puts
+    the models' answers side by side.
 
     >>> from llmlib.preferences import AlignConfig, align
     >>> from llmlib.tokenization import BPETokenizer
@@ -67,7 +68,7 @@ class LiveAlignmentView(LiveRuns[AlignStep], AlignmentView):
 def as_text(prompt: Any) -> str:
     """Convert a prompt to text.
 
-    The prompt is a string, a list of messages, or a dictionary whose "prompt" is either of these.
+    The prompt is a string, a list of messages, or a dictionary whose "prompt" entry is either of these.
 
     >>> as_text([{"role": "user", "content": "Who?"}]), as_text({"prompt": "Who?", "right": "Pip"})
     ('Who?', 'Who?')

@@ -20,9 +20,9 @@ def explore_attention_steps(
 ) -> AttentionStepsView:
     """Show, stage by stage, the queries, keys and values that one head of the model computes for `text`.
 
-    Without a tokenizer, `text` must be a list of ids, and the view shows the ids. If the model rotates queries and
-    keys, the view shows them after the rotation. Raises `ValueError` for an unknown layer or head, or for more than 32
-    tokens.
+    Without a tokenizer, `text` must be a list of ids, and the view shows the ids. If the model has rotary positions,
+    the view shows queries and keys after their rotation. Raises `ValueError` for an unknown layer or head, or for more
+    than 32 tokens.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -37,7 +37,7 @@ def explore_attention_steps(
         )
     if isinstance(text, str):
         if tokenizer is None:
-            raise ValueError("A text needs a tokenizer. Without a tokenizer, pass a list of ids.")
+            raise ValueError("To show a text, pass its tokenizer, too. Without a tokenizer, pass a list of ids.")
         ids = tokenizer.encode(text, add_bos=tokenizer.adds_bos)
         tokens = token_texts(tokenizer, ids)
     else:

@@ -26,10 +26,10 @@ def explore_bpe_steps(
 ) -> BPEStepsView:
     """Follow byte-pair encoding one merge at a time, as it learns merges from `text` and then encodes other texts.
 
-    With `encode`, the view begins by encoding that text. With a `tokenizer`, the view uses its first `vocab_size` - 256
-    merges, and `text` only serves to show what these merges do. Both texts can be edited. With `predict`, the view
-    hides the next pair until the user has picked one, and keeps score. Raises `ValueError` if a text is longer than
-    2,000 characters, or if `vocab_size` is below 256.
+    With `encode`, the view begins by encoding that text. With a `tokenizer`, the view uses the tokenizer's first
+    `vocab_size` - 256 merges, and `text` only serves to show what these merges do. Both texts can be edited. With
+    `predict`, the view hides the next pair until the user has picked one, and keeps score. Raises `ValueError` if a
+    text is longer than 2,000 characters, or if `vocab_size` is below 256.
 
     >>> explore_bpe_steps("low lower", vocab_size=258, step=2)
     <BPEStepsView: Byte-pair encoding of “low lower”, after 2 of 2 merges: low|·|low|e|r. There are no merges left.>
@@ -61,7 +61,7 @@ def explore_bpe_steps(
 
 
 def _but_encoding(view: BPEStepsView) -> dict[str, Any]:
-    """Return the predictions, except those for a text that was encoded earlier."""
+    """Return the user's predictions, except those for a text that was encoded earlier."""
     return {key: pair for key, pair in view.guesses.items() if not key.startswith("encode ")}
 
 
@@ -75,7 +75,7 @@ def _cut(text: str, pattern: str) -> list[str]:
 
 
 def _as_ids(merges: Sequence[tuple[bytes, bytes]]) -> list[tuple[int, int]]:
-    """Turn pairs of bytes into pairs of ids, where 0 to 255 are the bytes, and 256 + i is the token of merge i."""
+    """Turn pairs of tokens into pairs of ids, where 0 to 255 are the bytes, and 256 + i is the token of merge i."""
     numbers = {bytes([b]): b for b in range(256)}
     pairs: list[tuple[int, int]] = []
     for left, right in merges:

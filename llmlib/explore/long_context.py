@@ -1,4 +1,4 @@
-"""Let live models look for needles in a haystack, in a view whose grid fills up one cell at a time."""
+"""Let live models look for needles in a haystack; the view's grid fills up one cell at a time."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,8 +26,9 @@ def explore_long_context(
     """Show a grid of how often models find a needle in a haystack; a button runs the measurement cell by cell.
 
     `needles` and `haystack` mean the same as in `llmlib.evaluation.needle_grid`, and `losses` and `trained` mean the
-    same as in `llmlib.widgets.long_context_view`. Cancel stops the measurement; pressing the button again continues
-    with the cells that are still missing. Raises `ValueError` for texts longer than a model's context.
+    same as in `llmlib.widgets.long_context_view`. Cancel stops the measurement; when the user presses the button again,
+    the measurement continues with the cells that are still missing. Raises `ValueError` if one of the `lengths` exceeds
+    a model's context.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")

@@ -21,7 +21,8 @@ def explore_next_token(
 ) -> NextTokenView:
     """Show what the model predicts after `prompt`; the user picks a token or lets chance decide, and the text grows.
 
-    `seed` determines the random choices. Raises `ValueError` if the prompt is empty or longer than the model's context.
+    `seed` determines the random choices. The view lists the `n_candidates` most likely tokens. Raises `ValueError` if
+    the prompt is empty or longer than the model's context.
     """
     view = NextTokenView()
     controller = _Controller(model, tokenizer, view, n_candidates, seed)
@@ -37,7 +38,7 @@ def explore_next_token(
 
 @dataclass(frozen=True)
 class _Text:
-    """A prompt, its ids, and the ids picked after it."""
+    """A prompt, the ids of the whole text, and how many of these ids were picked after the prompt."""
 
     prompt: str = ""
     ids: tuple[int, ...] = ()
@@ -47,7 +48,7 @@ class _Text:
 class _Controller:
     """Carries out the user's actions in a `NextTokenView`.
 
-    The acts only change `text`; the model runs once after all the acts, or when a random choice needs the
+    The actions only change `text`; the model runs once after all the actions, or when a random choice needs the
     probabilities.
     """
 
@@ -62,7 +63,7 @@ class _Controller:
         self.text = _Text(text, prompt_ids(self.tokenizer, text, self.most))
 
     def append(self, id: int) -> None:
-        check_room(len(self.text.ids), self.most, "Take tokens back with Undo, or use a shorter text.")
+        check_room(len(self.text.ids), self.most, "Remove tokens with Undo, or use a shorter prompt.")
         self.text = _Text(self.text.prompt, (*self.text.ids, id), self.text.picked + 1)
 
     def draw(self, times: int = 1) -> None:

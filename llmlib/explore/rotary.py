@@ -18,8 +18,9 @@ def explore_rotary(
 ) -> RotaryView:
     """Show a query and a key that you can move, a dial for each pair of channels, and the dot product at each distance.
 
-    Without `query` and `key`, each pair of channels is (1, 0). Raises `ValueError` for an odd `d_head`, and for vectors
-    or positions that do not fit. Source: Su et al. (2021), "RoFormer".
+    Without `query` and `key`, each pair of channels is (1, 0). Raises `ValueError` for an odd `d_head`, for a vector
+    whose length is not `d_head`, or unless 0 ≤ key position ≤ query position ≤ `max_position`. Source: Su et al.
+    (2021), "RoFormer".
 
     >>> explore_rotary(d_head=4, theta=100.0)
     <RotaryView: Query at position 20, key at 14, distance 6, on 2 dials. Dot product 1.786; at distance 0 it is 2.000.>

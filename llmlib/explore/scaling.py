@@ -11,11 +11,11 @@ from llmlib.widgets.scaling.rows import AT
 from llmlib.widgets.scaling.view import ScalingView
 
 NOTES = {
-    KAPLAN.name: "This law counts parameters without embeddings, and describes training on the same D tokens until "
-    "more training no longer helps. Its best sizes come from other curves in the paper, so by its formula these sizes "
-    "do not have the lowest loss",
+    KAPLAN.name: "This law counts parameters without embeddings, and it describes training on the same D tokens until "
+    "more training no longer helps. Its best sizes come from other curves in the paper, so these sizes do not "
+    "have the lowest loss under the law’s own formula",
     HOFFMANN.name: "These rounded constants do not agree with the paper’s rule of 20 tokens per parameter",
-    BESIROGLU.name: "Fitted to the runs of Hoffmann et al., as read off a figure",
+    BESIROGLU.name: "Fitted to the runs of Hoffmann et al., with values read off a figure",
 }
 
 
@@ -28,10 +28,10 @@ def explore_scaling(
 ) -> ScalingView:
     """Show what loss a scaling law predicts, where well-known models lie, and how much training and inference cost.
 
-    The view shows three published laws and your own `fits` by name; with a `Fit`, it also shows the runs that the law
-    was fitted to. `runs` adds more runs by name, each as (parameters, tokens, loss). The view begins with `law`, and
-    with any settings in `place`, for example `parameters=8e9, tokens=15e12, answers=1e10`. Raises `ValueError` for an
-    unknown law or setting, or for numbers that are not positive.
+    The view shows three published laws and your own `fits` by name; with a `Fit`, the view also shows the runs that the
+    law was fitted to. `runs` adds more runs by name, each as (parameters, tokens, loss). The view begins with `law`,
+    and with any settings in `place`, for example `parameters=8e9, tokens=15e12, answers=1e10`. Raises `ValueError` for
+    an unknown law or setting, or for numbers that are not positive.
 
     >>> explore_scaling(parameters=8.03e9, tokens=15e12).loss  # Llama 3 8B
     2.0218...
@@ -52,7 +52,7 @@ def explore_scaling(
 
 
 def law_row(law: Law | KaplanLaw, **more: Any) -> dict[str, Any]:
-    """Write a law as plain numbers, in the only form that the view supports: (E + A / N^alpha + B / D^beta)^power."""
+    """Write a law as plain numbers, in the one form that the view supports: (E + A / N^alpha + B / D^beta)^power."""
     row: dict[str, Any] = {
         "name": law.name,
         "source": law.source,
@@ -75,7 +75,7 @@ def measured(fit: Fit) -> list[tuple[float, float, float]]:
 
 
 def facts_of(name: str, fit: Fit | Law) -> dict[str, Any]:
-    """Return what the view says about your law."""
+    """Return what the view says about one of your own laws."""
     note = "This law says nothing about other texts or tokenizers"
     if not isinstance(fit, Fit):
         return {"name": name, "source": fit.source or "Your own law", "note": note}

@@ -1,4 +1,4 @@
-"""Show what tuning changed, with a colour for how much likelier each token of a conversation became."""
+"""Show what tuning changed: a colour shows how much likelier each token of a conversation became."""
 
 from collections.abc import Sequence
 
@@ -76,8 +76,9 @@ def _check_ids(title: str, model: Transformer, tokenizer: Tokenizer, ids: Sequen
         (text,) = token_texts(tokenizer, unknown[:1])
         raise ValueError(
             f"The conversation has the token {text!r} with the id {unknown[0]}, but the model {title!r} knows only "
-            f"{size:,} ids: it was made for a different tokenizer. Only models with the same tokenizer can be compared "
-            "token by token; a base model needs a row in its embedding for each token that the chat format adds."
+            f"{size:,} ids: this model was made for a different tokenizer. Only models with the same tokenizer can be "
+            "compared token by token; a base model needs a row in its embedding table for each token that the chat "
+            "format adds."
         )
 
 
@@ -121,7 +122,7 @@ def _encoded(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
 def _before_the_first(tokenizer: Tokenizer, first: Message) -> int:
     """Count the tokens that a template puts before the first message, such as a default system prompt.
 
-    These tokens do not depend on the message's role; the special token that begins the message is not counted.
+    These tokens are the same whatever the message's role is. The special token that begins the message is not counted.
     """
     other = "assistant" if first["role"] == "user" else "user"
     one, two = (_encoded(tokenizer, [{**first, "role": role}]) for role in (first["role"], other))

@@ -92,7 +92,10 @@ def unused_path(folder: Path, prefix: str, suffix: str) -> Path:
 
 
 def remove_leftovers(folder: Path, prefix: str, suffix: str = "") -> None:
-    """Remove files that killed processes left behind under names from `unused_path`, but not live processes' files."""
+    """Remove files that killed processes left behind under names from `unused_path`.
+
+    The files of live processes are kept.
+    """
     for path in folder.glob(f"{glob.escape(prefix)}*{suffix}"):
         owner = re.search(r"(\w+)-(\d+)-[0-9a-f]{8}", path.name.removeprefix(prefix))
         with contextlib.suppress(OSError):  # the file is already gone, or belongs to somebody else

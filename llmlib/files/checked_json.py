@@ -8,7 +8,7 @@ from typing import Any
 
 
 class FormatError(ValueError):
-    """Raised when a file does not contain what it should; the message says where, and what was expected."""
+    """Raised when a file does not contain what it should; the message says where, and what is expected there."""
 
 
 _REQUIRED: Any = object()
@@ -32,7 +32,7 @@ def read_json(path: Path) -> dict[str, Any]:
             f"{path} is damaged or is not a tokenizer file: {error}. Expected JSON; copy or download the file again."
         ) from None
     if not isinstance(record, dict):
-        raise FormatError(f"{path} must hold a JSON object, got {short(record)}.")
+        raise FormatError(f"{path} must contain a JSON object, got {short(record)}.")
     return record
 
 
@@ -46,7 +46,9 @@ def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def field(record: Any, key: str, kinds: Any, where: str, default: Any = _REQUIRED) -> Any:
-    """Return `record[key]`, which must be of one of the `kinds` (types, or None), or `default` if it is missing.
+    """Return `record[key]`, or `default` if the key is missing.
+
+    The value must have one of the types in `kinds` (None stands for null).
 
     >>> field({"bos_id": 7}, "bos_id", (int, None), "file.json")
     7

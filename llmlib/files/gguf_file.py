@@ -97,7 +97,7 @@ class GGUFFile:
         return kind, np.asarray(data).reshape(*info.shape[:-1], row_bytes)
 
     def tensor(self, name: str) -> Float32[np.ndarray, "*axes"]:
-        """Read one tensor as float32. Raises `GGUFError` like `raw`, and for a kind that cannot be dequantised."""
+        """Read one tensor as float32. Raises `GGUFError` when `raw` does, and for a kind that cannot be dequantised."""
         import gguf
 
         kind, data = self.raw(name)
@@ -127,7 +127,7 @@ def read_gguf(path: Path | str) -> GGUFFile:
 
 
 class _Cursor:
-    """A position in the mapped file that refuses to move past its end."""
+    """A reading position in the mapped file; moving it past the end raises `GGUFError`."""
 
     def __init__(self, path: Path, data: mmap.mmap):
         self.path, self.data, self.position = path, data, len(MAGIC)

@@ -119,7 +119,7 @@ class ChatData:
         return ids[: seq_len + 1], mask[: seq_len + 1]
 
     def _row(self, number: int, seed: int, seq_len: int) -> list[int]:
-        """Return the conversations in row `number`, counted across all epochs."""
+        """Return the numbers of the conversations in row `number`, where rows are counted across all epochs."""
         first = self._first_rows.setdefault((seed, seq_len), [0])
         while first[-1] <= number:
             first.append(first[-1] + len(self._epoch(len(first) - 1, seed, seq_len)))
@@ -140,7 +140,7 @@ class ChatData:
         return self._epochs[key]
 
     def _within(self, seq_len: int) -> list[int]:
-        """Return the conversations with at least part of an answer within a row; warn once about what is cut off."""
+        """Return the numbers of conversations with at least part of an answer in a row; warn once about what is cut."""
         if seq_len not in self._usable:
             self._usable[seq_len] = [n for n, (_, mask) in enumerate(self._encoded) if mask[1 : seq_len + 1].any()]
             if loss := self._loss_by_cutting(seq_len, len(self._usable[seq_len])):

@@ -154,7 +154,7 @@ def _run(path: Path, resume: bool) -> None:
 
 
 def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool, lora: Any, base: Any) -> None:
-    """Write the result of a run, which is the whole model, and the adapter if there is one."""
+    """Write the result of a run: the whole model and, if there is one, the adapter."""
     from llmlib.finetuning.adapters import save_adapter
     from llmlib.pretrained.saving import save_pretrained
     from llmlib.training import sharding

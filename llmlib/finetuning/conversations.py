@@ -97,7 +97,7 @@ def _conversation(line: bytes) -> list[Message]:
 
 
 def messages_in(record: dict[str, Any]) -> list[Message]:
-    """Return the messages of a record, with only role and content. Raises `FormatError` for other records."""
+    """Return the messages of a record, each with only role and content. Raises `FormatError` for an invalid record."""
     messages = [_message(m, n) for n, m in enumerate(field(record, "messages", list, "the conversation"))]
     if not messages:
         raise FormatError("the conversation has no messages.")

@@ -65,7 +65,7 @@ class LoRAConfig:
 
 
 class LoRALinear(Linear):
-    """A linear map with a low-rank adapter: W x + scale · B A x. It shares W and the bias with `base`.
+    """A linear map with a low-rank adapter: W x + scale · B A x. W and the bias are shared with `base`.
 
     A is drawn uniformly between −1/√d_in and 1/√d_in, as in peft. A and B are float32 even if W is bfloat16, because
     the updates of A and B are small. If `merged` is True, `weight` is W + scale · B A; if `enabled` is False, the
@@ -137,7 +137,7 @@ class LoRA:
 
     @property
     def enabled(self) -> bool:
-        """Whether the adapters are on. While this is False, the model computes the same as the base model."""
+        """Whether the adapters are on. While this is False, the model gives the same results as the base model."""
         return all(module.enabled for module in self.maps.values())
 
     @enabled.setter
@@ -150,7 +150,7 @@ class LoRA:
 
     @contextlib.contextmanager
     def off(self) -> Iterator[None]:
-        """Switch the adapters off inside a `with` block, in which the model equals its base model, bit for bit."""
+        """Switch the adapters off in a `with` block, where the model's results equal the base model's, bit for bit."""
         before, self.enabled = self.enabled, False
         try:
             yield
@@ -250,7 +250,7 @@ def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
 
 
 def maps_of(model: Transformer, config: LoRAConfig | None = None) -> dict[str, Linear]:
-    """Return those linear maps in the blocks that the config names (default: all of them).
+    """Return the linear maps in the blocks that the config targets (by default, all of them), by name.
 
     Raises the same errors as `apply_lora`.
     """

@@ -132,7 +132,10 @@ def training_conversations(
 
 
 class Balance:
-    """Keeps each wording balanced, by matching a question that one story answers with one that another leaves open."""
+    """Keeps each wording balanced.
+
+    A question that one story answers is matched with a question that another story leaves open.
+    """
 
     def __init__(self) -> None:
         self.owed = dict.fromkeys(TAUGHT, 0)

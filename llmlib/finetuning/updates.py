@@ -39,9 +39,9 @@ def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Ten
 
 
 def share_of_rank(singular_values: Float[Tensor, " directions"], rank: int) -> float:
-    """Return what share of an update its best approximation of this rank keeps: Σ σ² of the first `rank` values / Σ σ².
+    """Return what share of an update is kept by its best approximation of this rank.
 
-    Returns 0.0 for an update of zeros.
+    The share is Σ σ² over the first `rank` values, divided by Σ σ² over all values. Returns 0.0 for an update of zeros.
 
     >>> share_of_rank(torch.tensor([3.0, 1.0]), rank=1)
     0.9

@@ -1,4 +1,4 @@
-"""Look inside a model and change what happens there, from outside, through its hook points.
+"""Look inside a model through its hook points, and change what happens there.
 
 `trace` records values, `ablate` switches heads off, `patch` inserts a value from another run, and `head_scores` scores
 attention patterns. `logit_lens` shows what a model would predict after each layer, `direct_logit_attribution` shows

@@ -35,7 +35,10 @@ class Attribution:
         return self.embedding + parts + self.norm_bias
 
     def ranked(self, row: int = 0) -> list[tuple[str, float]]:
-        """Return the parts ("embedding", "head 3.2", "MLP 5", …) and their contributions, with the largest first."""
+        """Return the parts ("embedding", "head 3.2", "MLP 5", …) and their contributions, with the largest first.
+
+        Contributions are ordered by absolute value, and those that are exactly 0 are left out.
+        """
         parts = {"embedding": self.embedding[row].item(), "final norm's bias": self.norm_bias[row].item()}
         parts |= {f"MLP {layer}": value for layer, value in enumerate(self.mlps[row].tolist())}
         parts |= {f"attention bias {layer}": value for layer, value in enumerate(self.biases[row].tolist())}
@@ -54,12 +57,12 @@ def direct_logit_attribution(
     """Return how much each part of a model adds *directly* to the logit of `token`, or to its lead over `against`.
 
     The last residual is a sum over all parts, and a logit is a dot product with this sum, so the logit splits into one
-    term per part. The final norm comes in between, and it divides by the size of the whole sum. We take the size from
+    term per part. The final norm, which comes in between, divides by the size of the whole sum. We take the size from
     this run and hold it fixed, so the terms add up exactly. The terms do not include how a part changes the size, or
-    how it acts through later layers. If the final norm is neither LayerNorm nor RMSNorm, we cannot hold the size fixed;
-    we use the norm's derivative, and a `NormNotFoldedWarning` says so. Raises `ValueError` for a token or position that
-    does not exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits"; Wang et al.
-    (2022), "Interpretability in the Wild", section 3.
+    how the part acts through later layers. If the final norm is neither LayerNorm nor RMSNorm, we cannot hold the size
+    fixed; we use the norm's derivative, and a `NormNotFoldedWarning` says so. Raises `ValueError` for a token or
+    position that does not exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits";
+    Wang et al. (2022), "Interpretability in the Wild", section 3.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -102,7 +105,7 @@ def direct_logit_attribution(
 def written_by_heads(
     z: Float[Tensor, "batch head d_head"], output: Float[Tensor, "d_model width"]
 ) -> Float[Tensor, "batch head d_model"]:
-    """Return what each head writes into the residual stream, which is its z times its columns of the output weight."""
+    """Return what each head writes into the residual stream: the head's z times its columns of the output weight."""
     matrix = rearrange(output, "d_model (head d_head) -> head d_head d_model", head=z.shape[1])
     return einsum(z, matrix, "batch head d_head, head d_head d_model -> batch head d_model")
 
@@ -112,10 +115,11 @@ def head_contributions(
     output: Float[Tensor, "d_model width"],
     direction: Float[Tensor, "batch d_model"],
 ) -> Float[Tensor, "batch head"]:
-    """Return how much each head adds along a direction; for a token's unembedding, this is its part of the logit.
+    """Return how much each head adds along a direction.
 
-    `z` is the heads' output at one position, and `output` is the weight of attention's output layer. Source: Elhage et
-    al. (2021), "A Mathematical Framework for Transformer Circuits".
+    If the direction is a token's unembedding, this is the head's part of the token's logit. `z` is the heads' output at
+    one position, and `output` is the weight of attention's output layer. Source: Elhage et al. (2021), "A Mathematical
+    Framework for Transformer Circuits".
 
     >>> z, output = torch.tensor([[[1.0], [2.0]]]), torch.tensor([[1.0, 0.0], [0.0, 3.0]])
     >>> head_contributions(z, output, direction=torch.tensor([[1.0, 1.0]]))
@@ -161,5 +165,5 @@ def _by_derivative(norm: nn.Module, residual: Tensor, direction: Tensor, dtype: 
 def _checked(token: Tensor | int, batch: int, vocab_size: int) -> Tensor:
     rows = torch.as_tensor(token).long().expand(batch)
     if (wrong := rows[(rows < 0) | (rows >= vocab_size)]).numel():
-        raise ValueError(f"There is no token {wrong[0].item()}: ids go from 0 to {vocab_size - 1}.")
+        raise ValueError(f"There is no token with the id {wrong[0].item()}: ids go from 0 to {vocab_size - 1}.")
     return rows

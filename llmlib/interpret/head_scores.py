@@ -1,8 +1,8 @@
 """Measure what heads do, by scoring well-known attention patterns and following attention through the layers.
 
 Every score takes the patterns of one or more heads, `Float[Tensor, "*heads query key"]`, and returns one number per
-head. The scores for well-known patterns are shares of attention, between 0 and 1. They say how much attention fits the
-pattern, on average over the queries that could attend in this way.
+head. The scores for well-known patterns are shares of attention, between 0 and 1. Each score says how much attention
+fits the pattern, on average over the queries that could attend in this way.
 """
 
 import torch
@@ -128,7 +128,7 @@ def _same_token(pattern: Tensor, ids: Tensor) -> Bool[Tensor, "query key"]:
 
 
 def _share(pattern: Tensor, there: Bool[Tensor, "query key"]) -> Tensor:
-    """Return the attention to the keys in `there`, averaged over the queries that have such a key."""
+    """Return the attention to the keys that `there` marks, averaged over the queries for which it marks a key."""
     could = there.any(-1)
     if not could.any():
         return torch.zeros(pattern.shape[:-2], device=pattern.device)

@@ -26,9 +26,9 @@ def ablate(
 
     A head's output z becomes zero or, with `how="mean"`, the mean of z over all positions of the `reference` ids.
     Without a reference, we take the mean over the current text. This lets a little information from later tokens
-    through, and raises `ValueError` if there is padding or a KV cache. Zero may be a value that the rest of the model
-    has never seen. The mean removes what the head says about this text, but keeps what it says about every text. Raises
-    `ValueError` for a head that does not exist.
+    through. Zero may be a value that the rest of the model has never seen. The mean removes what the head says about
+    this text, but keeps what it says about all texts alike. Raises `ValueError` for a head that does not exist, and
+    for padding or a KV cache if we take the mean over the current text.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -81,7 +81,7 @@ def patch(
     heads: Sequence[int] | None = None,
     positions: Sequence[int] | None = None,
 ) -> Iterator[None]:
-    """Replace a value with the value from another run, the `source`, while the `with` block runs.
+    """Replace the value `name` in a layer with the value from another run, the `source`, inside the `with` block.
 
     This is called activation patching. `heads` limits the patch to some heads (for `q`, `k`, `v`, `scores`, `pattern`
     and `z`), and `positions` limits it to some positions (queries). `residual` at layer `n_layers` is the output of the

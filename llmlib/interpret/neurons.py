@@ -17,7 +17,7 @@ Unit = tuple[int, int]  # (layer, unit)
 
 @runtime_checkable
 class Encoder(Protocol):
-    """The tokenizer method that `neurons` needs."""
+    """A tokenizer with the one method that `neurons` needs."""
 
     def encode(self, text: str, /) -> list[int]: ...
 
@@ -85,7 +85,7 @@ def neurons(
 
 
 def _note(kept: list[Excitation], values: torch.Tensor, text: str, ids: tuple[int, ...], k: int) -> None:
-    """Put a text into the heap if it is among the best, unless the heap already holds the text with a higher value."""
+    """Put a text into the heap if it is among the `k` best, unless the heap already holds it with a higher value."""
     value, position = values.max(0)
     if len(kept) == k and value.item() <= kept[0].value:
         return

@@ -18,7 +18,7 @@ LARGE = 200 * 10**6  # in bytes; a trace warns before it keeps more than this
 
 
 class Trace:
-    """Holds the values that passed through a model, one tensor per layer: `t.pattern[layer]` and so on.
+    """Holds the values that passed through a model, one tensor per layer: `t.pattern[layer]`, for example.
 
     `residual` has one more entry than there are layers: `residual[layer]` is the input of that layer, and
     `residual[-1]` is the output of the last layer. The tensors are detached from autograd. Each run replaces what the
@@ -75,7 +75,7 @@ def trace(model: Transformer, names: Iterable[str] | None = None) -> Iterator[Tr
     """Record what passes through the model while the `with` block runs (by default, everything in `POINTS`).
 
     If a run would record more than 200 MB, a `MemoryWarning` first says how much; if the tensors would not fit into
-    free memory, you get a `MemoryError` before anything is recorded. `trace_bytes` tells you the size in advance. If
+    free memory, you get a `MemoryError` before anything is recorded. `trace_bytes` calculates the size in advance. If
     you name the values that you need, only those are kept; without `scores` and `pattern`, attention also stays on its
     fast path. Raises `ValueError` for an unknown name.
 

@@ -1,4 +1,4 @@
-"""Measure what you gain by choosing the answer with the highest reward, and how far this takes you from the policy."""
+"""Measure what you gain by choosing the best of n answers by reward, and how far this takes you from the policy."""
 
 import math
 

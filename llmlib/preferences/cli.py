@@ -138,7 +138,7 @@ def read_prompts(path: Path | str) -> list[dict[str, Any]]:
     """Read the prompts in a JSONL file, which has one object per line.
 
     Each object has "prompt" or "messages", and any fields that the reward function needs. Raises `ConversationError`
-    for any other line (the message gives its number), or for a file without prompts.
+    for any other line (the message gives the line number), or for a file without prompts.
     """
     from llmlib.files.checked_json import FormatError, field, short
     from llmlib.finetuning.conversations import ConversationError, lines_of, messages_in, record_in

@@ -1,4 +1,4 @@
-"""Learn from pairs without a reward model, by direct preference optimisation (DPO)."""
+"""Learn from pairs of answers without a reward model, by direct preference optimisation (DPO)."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -33,9 +33,9 @@ def dpo_loss(
 
     All four arguments are log-probabilities of whole answers, summed over the tokens. If a policy maximises reward
     minus β · KL to the reference, the reward is β · ln(p / p_reference), up to a constant for each prompt, which
-    cancels out between two answers. Plugging this reward into the Bradley–Terry loss (`reward_loss`) gives the DPO
-    loss. The DPO loss depends only on the difference, so both answers may become less likely. Source: Rafailov et al.
-    (2023), "Direct Preference Optimization".
+    cancels out when two answers are compared. Plugging this reward into the Bradley–Terry loss (`reward_loss`) gives
+    the DPO loss. The DPO loss depends only on the difference between the two answers, so both may become less likely.
+    Source: Rafailov et al. (2023), "Direct Preference Optimization".
 
     >>> import torch
     >>> dpo_loss(*(torch.tensor([x]) for x in (-4.0, -6.0, -5.0, -5.0)), beta=0.5)  # −ln σ(0.5 · 2)

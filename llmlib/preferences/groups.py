@@ -43,7 +43,7 @@ class Sampled:
 
 
 def messages_of(prompt: Any) -> Any:
-    """Return the messages of a prompt, which is a string, messages, or an object with messages (see `align`)."""
+    """Return the messages (or the string) in a prompt; see `align` for the kinds of prompts."""
     if isinstance(prompt, Mapping):
         return prompt["messages"] if "messages" in prompt else prompt.get("prompt", prompt)
     return getattr(prompt, "messages", prompt)

@@ -1,4 +1,4 @@
-"""Estimate the KL divergence from samples in three ways: how far has a policy moved from its reference?"""
+"""Estimate from samples, in three ways, how far a policy has moved from its reference: the KL divergence."""
 
 import copy
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Score each token of a text with a model for use in a loss, and sum or average the scores over answers."""
+"""Compute a model's scores for each token of a text, for use in a loss, and sum or average them over answers."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Learn from pairs to give each answer a reward, a number that is higher for answers that people prefer."""
+"""Learn from pairs of answers to give each answer a reward, a number that is higher for answers that people prefer."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -26,9 +26,9 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 
 class RewardModel(Transformer):
-    """A Transformer that outputs one number per position instead of logits; the one at an answer's end is its reward.
+    """A Transformer that outputs one number per position, not logits; an answer's reward is the number at its end.
 
-    `RewardModel.of(model)` starts from a model's weights. Called with ids, a reward model returns a number at each
+    `RewardModel.of(model)` starts from a model's weights. Called with ids, a reward model returns a number for each
     position.
 
     >>> from llmlib.transformer import TransformerConfig

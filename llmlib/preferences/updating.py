@@ -21,7 +21,7 @@ from llmlib.transformer import Transformer
 
 @dataclass
 class Part:
-    """A part of the batch, with some of its groups, and the values that are computed once for all updates."""
+    """Holds a part of the batch (some of its groups), and the values that are computed once for all updates."""
 
     prompts: Sequence[Sequence[int]]
     ids: Int[Tensor, "answer target"]

@@ -2,8 +2,8 @@
 
 `load_pretrained` reads a model, and `save_pretrained` writes one. A checkpoint is a folder in the Hugging Face hub's
 format (`hub_folder`), a training run's folder (`run_folder`), or a GGUF file (`gguf_checkpoint`). `configs` and
-`weight_names` translate other libraries' names, `config_fields` checks the settings, and `weights_file` notices when a
-bit has changed.
+`weight_names` translate other libraries' names, `config_fields` checks the settings, and `weights_file` detects weights
+that have changed since they were saved.
 """
 
 from llmlib.pretrained.config_fields import CheckpointError

@@ -139,7 +139,7 @@ def _head_width(raw: Fields, field: str, d_model: int, n_heads: int) -> int:
 
 
 def _rope(raw: Fields, d_head: int) -> tuple[float, tuple[float, ...] | None]:
-    """Return the base of the rotary frequencies and a divisor for each; `transformers` may store them in two ways."""
+    """Return the base of the rotary frequencies and a divisor for each. `transformers` has two ways of storing them."""
     settings = raw.get("rope_parameters", {}) or raw.get("rope_scaling", {})
     rope = Fields(settings, f"{raw.where} (rope)")
     theta = rope.get("rope_theta", raw.get("rope_theta", 10_000.0))

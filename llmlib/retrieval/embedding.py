@@ -20,8 +20,8 @@ class EmbeddingIndex:
     `scores` returns the cosine between query and document, after the documents' mean vector has been subtracted from
     both, because most of a language model's vector is the same for all texts (Mu and Viswanath, 2018,
     "All-but-the-Top"). `layer` counts blocks, so 0 is the embedding, and the default is the middle layer. A language
-    model is not trained for retrieval; models that are trained for it find many more of the right documents. Raises
-    `ValueError` if there are no documents, if a document has no tokens, or for a layer that does not exist.
+    model is not trained for retrieval; models that are trained for retrieval find many more of the right documents.
+    Raises `ValueError` if there are no documents, if a document has no tokens, or for a layer that does not exist.
 
     >>> from llmlib.pretrained import load_pretrained
     >>> model, tokenizer = load_pretrained("tinytales", dtype="float32")
@@ -41,9 +41,10 @@ class EmbeddingIndex:
         self.vectors = vectors - self.mean
 
     def scores(self, query: str) -> list[float]:
-        """Return one cosine per document; it is 1 if the vectors point in the same direction.
+        """Return one cosine per document.
 
-        Raises `ValueError` for a query without tokens.
+        A cosine is 1 if the vectors of the query and the document point in the same direction. Raises `ValueError` for
+        a query without tokens.
         """
         check_documents([query], str.strip)
         return cosine_similarity((self._vector(query) - self.mean)[None], self.vectors)[0].tolist()

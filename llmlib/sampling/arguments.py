@@ -1,4 +1,4 @@
-"""Check the arguments of `generate` and `beam_search` before anything is written; the errors say what to do."""
+"""Check the arguments of `generate` and `beam_search` before anything is written; each error says what to do."""
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +50,7 @@ def tensor_of(ids: Tensor | Sequence[int]) -> Tensor:
 
 
 def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"] | None:
-    """Return a mask that is True at tokens and False at padding.
+    """Return the mask as booleans, True at tokens and False at padding, or None if there is no mask.
 
     Raises `ValueError` for a mask of the wrong shape or with padding at the end. New tokens go after the last position
     of every row, so every text has to end there.
@@ -71,7 +71,7 @@ def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> 
 
 
 def ends_of(end_ids: Iterable[int] | None, config: TransformerConfig) -> Int[Tensor, " end"]:
-    """Return the ids that end a text (the given ids, or else the config's), without ids that the model does not have.
+    """Return the ids that end a text (those given, or else those in the config), except ids that the model lacks.
 
     Raises `ValueError` if `end_ids` is not a list of ids.
     """

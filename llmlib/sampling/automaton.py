@@ -32,7 +32,7 @@ class ConstraintError(ValueError):
 
 @dataclass(frozen=True)
 class Chars:
-    """A pattern for one character from ranges of code points; a range includes both ends."""
+    """A pattern for one character from any of these ranges of code points; a range includes both ends."""
 
     ranges: tuple[tuple[int, int], ...]
 
@@ -86,7 +86,7 @@ class Automaton:
     start: int = 1
 
     def read(self, data: bytes, state: int | None = None) -> int:
-        """Start in `state`, read these bytes, and return the state that this leads to.
+        """Start in `state` (default: `start`), read these bytes, and return the state that they lead to.
 
         >>> machine = build(OneOf((literal("yes"), literal("no"))))
         >>> bool(machine.accepts[machine.read(b"no")]), machine.read(b"x")
@@ -99,7 +99,10 @@ class Automaton:
 
 
 def build(pattern: Pattern) -> Automaton:
-    """Build a pattern's automaton. Raises `ConstraintError` if no text can match it, or if it needs too many states."""
+    """Build the automaton for a pattern.
+
+    Raises `ConstraintError` if no text can match the pattern, or if the automaton needs too many states.
+    """
     many = _Many()
     try:
         first = many.add(pattern, end=0)
@@ -184,7 +187,7 @@ class _Many:
         return first
 
     def closure(self, states: frozenset[int]) -> frozenset[int]:
-        """Collect these states and all they reach without reading a byte; return those that read a byte or end."""
+        """Follow all moves that need no byte; return the states (old and new) that read a byte or are the end."""
         if states not in self._closures:
             open_, seen = list(states), set(states)
             while open_:
@@ -224,7 +227,7 @@ def utf8_ranges(low: int, high: int) -> Iterator[tuple[tuple[int, int], ...]]:
 
 
 def _single(many: _Many, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """Make one state for each set of states that the other machine can be in; return `moves` and `accepts`.
+    """Make one state for each set of states that `many` can be in at once; return `moves` and `accepts`.
 
     A move into a state that cannot reach an end goes to state 0 instead.
     """

@@ -1,4 +1,4 @@
-"""Run beam search, which follows several continuations in parallel to find the most likely text as a whole."""
+"""Run beam search, which follows several continuations in parallel to find the one that is most likely as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,10 +41,10 @@ def beam_search(
     continuation is finished when it ends with an end token (which counts as part of it). Its score is its
     log-probability divided by length^`length_penalty`, so a penalty of 0 favours short texts, and a penalty above 1
     favours long texts. The search ends when there are `n_beams` finished continuations and no unfinished continuation
-    has a higher score so far, after `max_new_tokens`, or when the context is full (then you get a `GenerationWarning`).
-    Source: Sutskever et al. (2014), "Sequence to Sequence Learning with Neural Networks"; the length penalty comes from
-    Wu et al. (2016), in the simple form that today's libraries use. Raises `ValueError` for ids that the model does not
-    accept, fewer than 1 beam or token, and a penalty beyond ±50.
+    has a higher score so far, after `max_new_tokens` tokens, or when the context is full (then you get a
+    `GenerationWarning`). Source: Sutskever et al. (2014), "Sequence to Sequence Learning with Neural Networks"; the
+    length penalty comes from Wu et al. (2016), in the simple form that today's libraries use. Raises `ValueError` for
+    ids that the model does not accept, fewer than 1 beam or token, and a penalty beyond ±50.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))

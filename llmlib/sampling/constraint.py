@@ -84,7 +84,7 @@ class Constraint:
 
     @classmethod
     def choices(cls, texts: Iterable[str], tokenizer: Tokenizer) -> "Constraint":
-        """Return a constraint that allows only one of these strings."""
+        """Return a constraint that allows only these strings."""
         if isinstance(texts, str) or not isinstance(texts, Iterable):
             raise ConstraintError(f"The answers to choose from must be a list of strings, got {texts!r}.")
         texts = list(texts)
@@ -110,7 +110,7 @@ class Constraint:
         return self._known[state]
 
     def _arrivals(self, state: int) -> np.ndarray:
-        """Return the state after each token, or 0 if no match is possible after the token."""
+        """Return the state that each token leads to, or 0 if no match is possible after the token."""
         tree, moves = self._tree, self.automaton.moves
         states = np.zeros(tree.n_nodes, dtype=np.int32)
         states[0] = state
@@ -120,9 +120,9 @@ class Constraint:
         return states[tree.node_of_token]
 
     def _with_a_way_out(self) -> np.ndarray:
-        """Return the states that can reach a match with whole tokens.
+        """Return which states can reach a match with whole tokens.
 
-        Single-byte tokens settle nearly all states; we follow all tokens only for the rest.
+        Nearly all states can do so with single-byte tokens; we follow all tokens only for the other states.
         """
         moves, accepts = self.automaton.moves, self.automaton.accepts
         single = sorted({data[0] for data in self._tree.bytes_of if len(data) == 1})

@@ -21,7 +21,7 @@ def generate_text(
     constraint: Constraint | None = None,
     when_full: str = "stop",
 ) -> Generation:
-    """Continue a text, yielding pieces of text as they are written; at the end, `ended_by` says why it ended.
+    """Continue a text, yielding pieces of text as they are written; at the end, `ended_by` says why the text ended.
 
     The text ends before the first of the `stop` strings. A stop string may begin in one token and end in another, so
     text that could be the beginning of a stop string is held back until it is clear whether it is one. If no stop
@@ -55,7 +55,7 @@ def generate_text(
         generation.ended_by = "stop string" if found else tokens.ended_by
         if stops and generation.ended_by == "max_new_tokens":
             warn(
-                f"No stop string ({', '.join(map(repr, stops))}) came within {max_new_tokens:,} tokens: "
+                f"No stop string ({', '.join(map(repr, stops))}) appeared within {max_new_tokens:,} tokens: "
                 "the text is cut off there. Increase max_new_tokens, or use another stop string."
             )
 
@@ -63,7 +63,9 @@ def generate_text(
 
 
 def until_stop(pieces: Iterator[str], stops: Sequence[str]) -> Generator[str, None, str | None]:
-    """Yield the pieces up to the first stop string, holding back text that may begin one; return the string found.
+    """Yield the pieces up to the first stop string; return this stop string, or None if there is none.
+
+    Text that may be the beginning of a stop string is held back.
 
     >>> list(until_stop(iter(["one. ", "tw", "o##", "#three"]), ["###"]))
     ['one. ', 'tw', 'o']

@@ -78,9 +78,9 @@ def keep_min_p(logits: Float[Tensor, "*batch vocab"], p: Setting) -> Float[Tenso
 def keep_typical(logits: Float[Tensor, "*batch vocab"], mass: Setting) -> Float[Tensor, "*batch vocab"]:
     """Keep the tokens whose surprise is closest to the entropy.
 
-    We start with the closest, and stop once the probabilities of the kept tokens add up to at least `mass`. This drops
-    tokens that are less surprising than usual as well as more surprising ones. Source: Meister et al. (2023), "Locally
-    Typical Sampling".
+    We start with the closest token, and stop once the probabilities of the kept tokens add up to at least `mass`. This
+    drops tokens that are less surprising than usual as well as more surprising ones. Source: Meister et al. (2023),
+    "Locally Typical Sampling".
 
     >>> keep_typical(torch.tensor([0.5, 0.2, 0.2, 0.1]).log(), 0.3).exp()
     tensor([0.0000, 0.2000, 0.2000, 0.0000])

@@ -18,9 +18,9 @@ CODES = {"x": 2, "u": 4, "U": 8}  # how many digits the code point has after eac
 def read_regex(text: str) -> Pattern:
     r"""Return the pattern for a regular expression, which has to match the whole text.
 
-    This function supports literals, `.`, classes, groups, `|`, repetitions, and `^` and `$` at the ends; `\d`, `\w`,
-    `\s` are ASCII only. Raises `ConstraintError`, which names the position, for backreferences (they need memory), for
-    lookarounds, and for an invalid regular expression.
+    This function supports literals, `.`, classes, groups, `|`, repetitions, and `^` and `$` at the ends; `\d`, `\w` and
+    `\s` match only ASCII. Raises `ConstraintError`, which names the position, for backreferences (they need memory),
+    for lookarounds, and for an invalid regular expression.
 
     >>> read_regex("a|b").parts
     (Concatenation(parts=(Chars(ranges=((97, 97),)),)), Concatenation(parts=(Chars(ranges=((98, 98),)),)))

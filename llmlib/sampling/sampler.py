@@ -183,7 +183,7 @@ class Sampler:
         ids: Int[Tensor, "batch seq"] | None = None,
         allowed: Bool[Tensor, "batch vocab"] | None = None,
     ) -> Int[Tensor, " batch"]:
-        """Draw one id per row. `generator` is on the CPU, so that a seed draws the same ids on every device."""
+        """Draw one id per row. `generator` must be on the CPU, so that a seed draws the same ids on every device."""
         if not isinstance(generator, torch.Generator | None):
             raise ValueError(f"generator must be a torch.Generator, got {generator!r}. For a seed, use {OF_A_SEED}.")
         if self.temperature == 0:

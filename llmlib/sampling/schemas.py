@@ -165,7 +165,7 @@ class _Reader:
         found = self.root
         for step in str(target).removeprefix("#").strip("/").split("/"):
             if not str(target).startswith("#/") or not isinstance(found, Mapping) or step not in found:
-                raise ConstraintError(f"The schema at {path} refers to {target!r}, which it does not contain.")
+                raise ConstraintError(f"The schema at {path} refers to {target!r}, which does not exist.")
             found = found[step]
         return self.read(found, path, (*inside, target))
 

@@ -25,7 +25,7 @@ MACHINES = (
 
 @dataclass(frozen=True)
 class Bill:
-    """The time, money and energy that a computation takes; the energy is only what the accelerators use."""
+    """The time, money and energy that a computation takes; the energy is only that of the accelerators."""
 
     days: float
     machine_hours: float
@@ -36,9 +36,9 @@ class Bill:
 def bill(flops: float, machine: Machine, *, count: int = 1, utilisation: float = 0.4) -> Bill:
     """Return the time, money and energy that `count` machines need for `flops` FLOPs.
 
-    `utilisation` is the share of the peak that the machines actually reach, which is 0.3 to 0.5 for training large
-    models (Chowdhery et al., 2022, PaLM, section 4.1). Raises `ScalingError` for numbers that are not positive, or for
-    a utilisation above 1.
+    `utilisation` is the share of the peak speed that the machines actually reach, which is 0.3 to 0.5 for training
+    large models (Chowdhery et al., 2022, PaLM, section 4.1). Raises `ScalingError` for a negative number of FLOPs, for
+    fewer than one machine, or for a utilisation that is not above 0 and at most 1.
 
     >>> h100 = MACHINES[1]
     >>> f"{bill(3.8e25, h100, count=16_000, utilisation=0.4).days:.0f} days"  # Llama 3 405B

@@ -1,4 +1,4 @@
-"""Fit a law to runs, find out how certain it is, and predict with it."""
+"""Fit a law to runs, estimate how certain the law is, and use it to predict losses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ FLAT = 1e-4  # nats; if the law's loss falls by less than this over all runs, th
 
 
 def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
-    """Return the Huber loss of each deviation, which is half the square up to `delta`, and a straight line beyond.
+    """Return the Huber loss of each deviation: half its square up to `delta`, and a straight line beyond `delta`.
 
     This way, a single run that went wrong cannot bend the whole curve. Source: Huber (1964).
 
@@ -31,7 +31,7 @@ def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A predicted loss, its interval with probability `level`, and how far the new run is from the fitted runs."""
+    """A predicted loss, its interval with probability `level`, and how far outside the fitted runs the new run is."""
 
     loss: float
     low: float
@@ -46,7 +46,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Fit:
-    """The result of `fit`, with the law, laws fitted to resampled runs, and the runs that the law was fitted to."""
+    """The result of `fit`: the law, the laws fitted to resampled runs, and the runs that the law was fitted to."""
 
     law: Law
     laws: tuple[Law, ...]  # one for each bootstrap sample
@@ -74,7 +74,7 @@ class Fit:
 
         The interval covers two kinds of error: the fitted law may be wrong (the bootstrap shows by how much), and a
         single run deviates from the law (by as much as a fitted run, drawn at random). The interval cannot account for
-        a bend that none of the fitted runs shows.
+        a bend in the curve that none of the fitted runs shows.
         """
         _check_level(level)
         draws = np.random.default_rng(seed).choice(self.deviations, (25, max(1, len(self.laws))))
@@ -168,7 +168,10 @@ def _check_level(level: float) -> None:
 
 
 def _check(n: Array, d: Array, loss: Array) -> NDArray[np.intp]:
-    """Number the distinct points, and return each run's number; raise `ScalingError` if no law can be fitted."""
+    """Number the distinct points, and return the number of each run's point.
+
+    Raises `ScalingError` if no law can be fitted.
+    """
     if not (n.shape == d.shape == loss.shape and n.ndim == 1):
         raise ScalingError(
             "Parameters, tokens and losses must be lists of the same length, with one entry per run; got shapes "
@@ -197,7 +200,10 @@ def _check(n: Array, d: Array, loss: Array) -> NDArray[np.intp]:
 
 
 def _starts(n: Array, d: Array, loss: Array) -> Array:
-    """Return constants to start from, as (start, constant): for each pair of exponents, E, A and B by least squares."""
+    """Return constants to start from, with the shape (start, constant).
+
+    For each pair of exponents, E, A and B come from least squares.
+    """
     starts = []
     for alpha in EXPONENTS:
         for beta in EXPONENTS:
@@ -222,15 +228,15 @@ def _law(constants: Array) -> Law | None:
 def _minimise(logs: tuple[Array, Array, Array], weights: Array, starts: Array, delta: float) -> tuple[Array, Array]:
     """Return the constants that minimise the Huber loss from each starting point, and the loss for these constants.
 
-    This is the Levenberg–Marquardt method, in which a step solves the linear problem near the current constants, with
-    more damping after a step that did not help. Runs that deviate by more than `delta` get a lower weight, so that
-    their loss grows linearly instead of quadratically. `weights` is (start, run), and `starts` is (start, constant);
-    all starting points take their steps in parallel.
+    This is the Levenberg–Marquardt method: each step solves a linear problem that approximates the real problem near
+    the current constants, with more damping after a step that did not help. Runs that deviate by more than `delta` get
+    a lower weight, so that their loss grows linearly instead of quadratically. `weights` has the shape (start, run),
+    and `starts` has the shape (start, constant); all starting points take their steps in parallel.
     """
     log_n, log_d, log_loss = logs
 
     def terms(constants: Array) -> tuple[Array, Array]:
-        """Return each term's share of the loss, as (start, run, 3), and the deviations, as (start, run)."""
+        """Return each term's share of the loss, shape (start, run, 3), and the deviations, shape (start, run)."""
         e, a, b, alpha, beta = (constants[:, [i]] for i in range(5))
         summands = np.stack(np.broadcast_arrays(e + 0 * log_n, a - alpha * log_n, b - beta * log_d), axis=-1)
         top = summands.max(-1, keepdims=True)

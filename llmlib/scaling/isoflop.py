@@ -10,7 +10,10 @@ from llmlib.scaling.laws import ScalingError
 
 @dataclass(frozen=True)
 class Minimum:
-    """The lowest point of a budget's loss curve; `inside` says whether it is within the range of the models' sizes."""
+    """The lowest point of a budget's loss curve.
+
+    `inside` says whether its size is within the range of the models' sizes.
+    """
 
     parameters: float
     loss: float
@@ -31,8 +34,8 @@ class PowerLaw:
 def isoflop_minimum(parameters: ArrayLike, losses: ArrayLike) -> Minimum:
     """Return the size with the lowest loss, from a parabola fitted to the losses as a function of log size.
 
-    Raises `ScalingError` for fewer than three sizes, or if the curve through the points does not bend
-    upwards and so has no lowest point. Source: Hoffmann et al. (2022), section 3.2.
+    Raises `ScalingError` for fewer than three sizes, or if the parabola does not bend upwards and so has no lowest
+    point. Source: Hoffmann et al. (2022), section 3.2.
 
     >>> isoflop_minimum([1e5, 1e6, 1e7], [3.1, 3.0, 3.1])
     Minimum(parameters=1000000.0, loss=3.0, inside=True)
@@ -58,7 +61,7 @@ def isoflop_minimum(parameters: ArrayLike, losses: ArrayLike) -> Minimum:
 
 
 def power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
-    """Return the power law through points, which is the straight line that fits best on logarithmic axes.
+    """Return the power law that fits some points best: a straight line on logarithmic axes.
 
     Raises `ScalingError` for fewer than two distinct `x`, or for numbers that are not positive.
 

@@ -10,7 +10,7 @@ GOLDEN = (5**0.5 - 1) / 2
 
 
 class ScalingError(ValueError):
-    """Raised when there is no answer for these numbers; the message says why."""
+    """Raised when there is no answer for the numbers that were passed; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def training_flops(parameters: float, tokens: float) -> float:
     """Return the FLOPs for training (6 for each parameter and token).
 
     A forward pass multiplies and adds once for each parameter, which makes 2 FLOPs, and a backward pass takes twice as
-    many, which makes 4. This leaves out the attention scores, whose cost grows with the length of the text;
+    many, which makes 4. The result leaves out the attention scores, whose cost grows with the length of the text;
     `llmlib.costs.count` counts them too. Source: Kaplan et al. (2020), section 2.1.
 
     >>> f"{training_flops(175e9, 300e9):.2e}"  # GPT-3
@@ -123,9 +123,9 @@ class Law:
     def cheapest(self, loss: float, answered_tokens: float = 0.0) -> Allocation:
         """Return the model that reaches `loss` with the fewest total FLOPs for training and inference.
 
-        `answered_tokens` is how many tokens the model will read and write in its lifetime. With more tokens, the best
-        model is smaller and trains for longer. Raises `ScalingError` for a loss that is not above E, or for a negative
-        number of tokens. The idea is from Sardana et al. (2024), "Beyond Chinchilla-Optimal".
+        `answered_tokens` is how many tokens the model will read and write in its lifetime. With more answered tokens,
+        the best model is smaller and trains for longer. Raises `ScalingError` for a loss that is not above E, or for a
+        negative number of tokens. The idea is from Sardana et al. (2024), "Beyond Chinchilla-Optimal".
 
         >>> law = Law(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
         >>> [f"{law.cheapest(2.0, answered).tokens_per_parameter:.0f}" for answered in (0, 1e12, 1e14)]
@@ -158,10 +158,10 @@ class Law:
 
 @dataclass(frozen=True)
 class KaplanLaw:
-    """Holds the law of Kaplan et al. (2020): L = ((N_c / N)^(alpha_N / alpha_D) + D_c / D)^alpha_D, without an E.
+    """Holds the law of Kaplan et al. (2020): L = ((N_c / N)^(alpha_N / alpha_D) + D_c / D)^alpha_D, with no constant E.
 
     The number of parameters does not include embeddings. `optimum` does not follow from this formula, because the paper
-    found the best size from training curves, N = 1.3e9 (C / petaFLOP-day)^0.73, at the critical batch size. Sources:
+    found from training curves that N = 1.3e9 (C / petaFLOP-day)^0.73 is best at the critical batch size. Sources:
     equation 1.5 and table 2 for the loss, table 6 for the optimum.
     """
 

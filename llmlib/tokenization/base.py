@@ -16,7 +16,7 @@ MOST_IDS = 1 << 22  # special tokens may leave a gap after the other ids, as in 
 class TokenizerError(ValueError):
     """Raised when a tokenizer's definition is wrong or not supported.
 
-    The message says where, and what was expected.
+    The message says where the problem is, and what was expected.
     """
 
 
@@ -132,7 +132,7 @@ class Tokenizer:
         return names
 
     def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
-        """Return the ids of a text that consists of strings, and of ids (of special tokens) that stay as they are.
+        """Return the ids of a text whose `parts` are strings, and ids of special tokens, which stay as they are.
 
         Nothing inside a string becomes a special token, so other people's text cannot imitate a special token.
         """
@@ -167,7 +167,7 @@ class Tokenizer:
         return b"".join(self._bytes_of(ids)).decode("utf-8", errors)
 
     def decode_stream(self, ids: Iterable[SupportsIndex], errors: str = "replace") -> Iterator[str]:
-        """Turn ids into pieces of text as they arrive; a character is held back until it is complete.
+        """Turn ids into pieces of text as the ids arrive; a character is held back until it is complete.
 
         Joined, the pieces are what `decode` returns for all the ids.
         """
@@ -213,7 +213,7 @@ def refuse_paths(text: Any) -> None:
     is_name = isinstance(text, str) and len(text) < 260 and "\n" not in text and "\0" not in text
     if isinstance(text, os.PathLike) or (is_name and "." in text and os.path.isfile(text)):
         raise ValueError(
-            f"{str(text)!r} is the name of a file. Pass its text: llmlib.corpora.from_files({str(text)!r})."
+            f"{str(text)!r} is the name of a file. Pass the file's text: llmlib.corpora.from_files({str(text)!r})."
         )
 
 
@@ -237,7 +237,7 @@ def any_of(names: tuple[str, ...]) -> Any:
 
 
 def _table_of(ordinary: Iterable[tuple[bytes, int]], special: Mapping[str, int]) -> list[bytes | None]:
-    """Return the bytes of each id, or None for an id not in use. Raises `TokenizerError` for impossible ids."""
+    """Return the bytes of each id, or None for an unused id. Raises `TokenizerError` for impossible ids."""
     try:
         entries = [*ordinary, *((name.encode(), id) for name, id in special.items())]
     except UnicodeEncodeError as error:

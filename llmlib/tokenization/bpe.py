@@ -40,7 +40,7 @@ class BPETokenizer(Tokenizer):
             does not match is lost, so it should match everything.
         special_tokens: the string of each special token, and its id.
         merge_order: the tokens with two or more bytes, in the order they were learned; merging never makes a token
-            that is missing here. Default: all of them, in the order of their ids.
+            that is missing from this list. Default: all of them, in the order of their ids.
         whole_pieces: if true, a piece that is itself a token is never split, even if merge_order leaves it out.
         unk_id: the id for a byte that is not in the vocabulary; without an unk_id, such bytes are dropped.
         normalization: a Unicode normalization to apply before encoding, as Qwen's models do.
@@ -265,8 +265,9 @@ class BPETokenizer(Tokenizer):
     ) -> Iterator[int]:
         """Yield the ids of one long text that comes in parts, such as an open file, as if it were one string.
 
-        Only the end, whose ids are not final yet, is kept in memory: one part and at most a few words, as long as words
-        end now and then (a pattern that does not cut there needs the whole text). Raises the same errors as `encode`.
+        Only the end of the text so far, whose ids are not final yet, is kept in memory. This is one part and at most a
+        few more words, provided that words end now and then. (With a pattern that does not cut where words end, the
+        whole text is kept.) Raises the same errors as `encode`.
 
         >>> tokenizer = BPETokenizer.train("low lower lowest", vocab_size=258)
         >>> list(tokenizer.encode_iterable(["slo", "w l", "ow"])) == tokenizer.encode("slow low")

@@ -61,9 +61,9 @@ def learn_merges(
 ) -> list[Pair]:
     """Learn up to `n_merges` pairs of ids; pair number i makes the token with the id 256 + i.
 
-    The pair with the highest count comes first. If two are tied, `ties="first"` takes the one with the smaller left
-    id, then the smaller right id; `ties="largest"` takes the one whose left token, then right token, has the larger
-    bytes, as some courses do. Ids 0 to 255 are the bytes. Raises `ValueError` for any other `ties`.
+    The pair with the highest count comes first. If two pairs are tied, `ties="first"` takes the one with the smaller
+    left id, then the smaller right id; `ties="largest"` takes the one whose left token, then right token, has the
+    larger bytes, as some courses do. Ids 0 to 255 are the bytes. Raises `ValueError` for any other `ties`.
 
     >>> learn_merges({"low": 1, " lower": 1, " lowest": 1}, 3)
     [(108, 111), (256, 119), (32, 257)]
@@ -99,7 +99,7 @@ def learn_merges(
 def _count_pairs(
     pieces: list[list[int]], counts: list[int]
 ) -> tuple[defaultdict[Pair, int], defaultdict[Pair, set[int]]]:
-    """Return how often each adjacent pair of ids occurs in the text, and in which pieces."""
+    """Return how often each adjacent pair of ids occurs in the text, and which pieces contain it."""
     pair_counts: defaultdict[Pair, int] = defaultdict(int)
     pieces_with: defaultdict[Pair, set[int]] = defaultdict(set)
     for index, (piece, count) in enumerate(zip(pieces, counts)):

@@ -47,7 +47,8 @@ def byte_level_tokenizer(
     """Build a tokenizer from tokens and pairs of tokens, both in GPT-2's alphabet; for the options see `BPETokenizer`.
 
     Raises `TokenizerError` if a merge refers to a missing token. tiktoken's core joins any two tokens that together
-    make the earliest token, not only the listed pairs, so this error is also raised if that would change the ids.
+    make the earliest token, not only the listed pairs, so this error is also raised if the difference would change the
+    ids.
     """
     as_bytes = bytes_of_tokens(tokens)
     pairs: dict[bytes, dict[tuple[bytes, bytes], int]] = {}  # token -> pair that makes it -> number of the merge
@@ -65,7 +66,7 @@ def byte_level_tokenizer(
 
 
 def _check_merges(pairs: Mapping[bytes, Mapping[tuple[bytes, bytes], int]]) -> None:
-    """Check that tiktoken merges as the listed pairs do: each token must come from a listed pair of earlier tokens.
+    """Check that tiktoken makes the merges that are listed: each token must come from a listed pair of earlier tokens.
 
     Then the bytes of a token always go through that pair, whatever surrounds them. Trained vocabularies meet this
     condition, because training found their tokens in this way.

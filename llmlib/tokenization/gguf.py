@@ -27,7 +27,7 @@ SPLITS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def load_gguf(path: Path) -> Tokenizer:
-    """Read the tokenizer in a GGUF file. Raises `TokenizerError` if it is missing, damaged, or of an unknown kind."""
+    """Read the tokenizer in a GGUF file. Raises `TokenizerError` for one that is missing, damaged or unsupported."""
     try:
         metadata = read_gguf(path).metadata
     except GGUFError as error:
@@ -96,7 +96,7 @@ class _Vocabulary:
         )
 
     def conventions(self, *, adds_bos: bool) -> dict[str, Any]:
-        """Return the other arguments of `Tokenizer`; `adds_bos` is used if the file has no such field."""
+        """Return the other arguments of `Tokenizer`. `adds_bos` is the default if the file does not specify it."""
         ends = [self.id(key) for key in ("eos_token_id", "eot_token_id", "eom_token_id")]
         bos = self.id("bos_token_id")
         return {

@@ -71,7 +71,7 @@ def _byte_level(
     if normalizers not in ([], [{"type": "NFC"}]):
         raise TokenizerError(f"The normalizer {short(normalizers)} is not supported here; it must be NFC or absent.")
     if model["byte_fallback"]:
-        raise TokenizerError("The model has byte_fallback although its pre-tokenizer is ByteLevel.")
+        raise TokenizerError("The model uses byte_fallback, although its pre-tokenizer is ByteLevel.")
     if any(step.get("type") != "ByteLevel" for step in _flat(record, "decoder", "decoders")):
         raise TokenizerError(f"The decoder {short(record.get('decoder'))} is not supported here; it must be ByteLevel.")
     unknown = model["unk_token"] or None

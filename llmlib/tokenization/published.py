@@ -106,7 +106,7 @@ def smollm2_file() -> Path:
 
 
 def smollm2_is_here() -> bool:
-    """Return whether `smollm2_file` works offline. It checks only the file's name, not its hash."""
+    """Return whether `smollm2_file` would work offline. This only checks that the file exists, not its hash."""
     return (cache_dir() / PurePosixPath(SMOLLM2_WHEEL[2]).name).is_file()
 
 
@@ -119,7 +119,7 @@ def vocabulary_files(name: str) -> list[bytes]:
 
 
 def vocabulary_is_here(name: str) -> bool:
-    """Return whether `vocabulary_files` works offline. It checks only the names of the files."""
+    """Return whether `vocabulary_files` would work offline. This only checks that the files exist, not their hashes."""
     return all(
         any(path and path.is_file() for path in (_tiktoken_path(source.url), cache_dir() / source.name))
         for source in _PUBLISHED[name].sources
@@ -145,7 +145,7 @@ def openai_tokenizer(name: str) -> BPETokenizer:
 
 
 def _ranks_of_gpt2(content: bytes) -> dict[bytes, int]:
-    """Read a file with one merge per line after the first line; ids 0 to 255 are the bytes, then come the merges."""
+    """Read a file with one merge per line after the first line; ids 0 to 255 are the bytes, followed by the merges."""
     tokens = [*byte_alphabet(), *(line.replace(" ", "") for line in content.decode().splitlines()[1:])]
     return {token: id for id, token in enumerate(bytes_of_tokens(tokens).values())}
 

@@ -74,7 +74,7 @@ def record_from_json(content: dict[str, Any], path: Path) -> dict[str, Any]:
     if content["format"] != FORMAT or content.get("version") != VERSION:
         raise FormatError(
             f"{path} has the format {short(content['format'])}, version {short(content.get('version'))}, but this "
-            f"version of llmlib reads {FORMAT!r}, version {VERSION}. A newer llmlib may have written it."
+            f"version of llmlib reads {FORMAT!r}, version {VERSION}. A newer version of llmlib may have written it."
         )
     written = field(content, "checksum", (int, None), where, None)
     if written is not None and written != _checksum({key: content[key] for key in content if key != "checksum"}):

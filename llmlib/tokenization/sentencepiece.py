@@ -110,7 +110,7 @@ class SentencePieceTokenizer(Tokenizer):
         return ids
 
     def _symbols(self, chunk: str) -> list[int]:
-        """Return the ids that merging starts from: characters, or else their bytes, or else unk."""
+        """Return the ids that merging starts from: characters, or else their bytes, or else `unk_id`."""
         ids: list[int] = []
         in_unknown = False
         for character in chunk:

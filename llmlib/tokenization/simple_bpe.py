@@ -57,7 +57,7 @@ def train(text: str, n_merges: int) -> list[Pair]:
 
 
 def encode(text: str, merges: Sequence[Pair]) -> list[int]:
-    """Turn a text into ids by taking its bytes, and then applying each merge in the order it was learned.
+    """Turn a text into ids by taking its bytes, and then applying the merges in the order in which they were learned.
 
     >>> encode("hugs", [(117, 103), (104, 256)])
     [257, 115]
@@ -71,7 +71,7 @@ def encode(text: str, merges: Sequence[Pair]) -> list[int]:
 def decode(ids: Sequence[int], merges: Sequence[Pair]) -> str:
     """Turn ids into text by joining the bytes of all tokens, and then reading them as UTF-8.
 
-    Bytes that are not valid UTF-8 (because a character was cut) become U+FFFD.
+    Bytes that are not valid UTF-8 (because a character was cut in two) become U+FFFD.
 
     >>> decode([257, 115], [(117, 103), (104, 256)])
     'hugs'

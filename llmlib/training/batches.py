@@ -13,7 +13,7 @@ Batch = tuple[Int[Tensor, "batch *row"], Int[Tensor, "batch *row"]]
 
 
 def shuffled(n: int, seed: int, epoch: int) -> list[int]:
-    """Return the numbers from 0 to n − 1 in an epoch's random order, which is the same on every machine.
+    """Return the numbers from 0 to n − 1, shuffled for one epoch, in an order that is the same on every machine.
 
     >>> shuffled(4, seed=0, epoch=0), shuffled(4, seed=0, epoch=1)
     ([0, 2, 1, 3], [2, 0, 1, 3])
@@ -31,11 +31,11 @@ class Data(Protocol):
 
 
 class Batches:
-    """Makes the batch for each step; with `ahead`, it can make the next batch while the current step is running.
+    """Makes the batch for each step. If `ahead` is True, it can make the next batch while the current step is running.
 
     A GPU works through a queue: a call returns at once, and we wait only when we read a result. So after we have asked
-    for the gradients and before we read the loss, there is time to draw the next windows and to send them from pinned
-    memory. On a CPU, both kinds of work would compete for the same cores.
+    for the gradients and before we read the loss, there is time to draw the next windows and to send them to the GPU
+    from pinned memory. On a CPU, making the next batch and computing the step would compete for the same cores.
     """
 
     def __init__(self, data: Data, config: TrainConfig, device: torch.device):
@@ -50,7 +50,7 @@ class Batches:
         return self._make(step)
 
     def prepare(self, step: int) -> None:
-        """Make the batch for a later step now, if that does not slow down the current one."""
+        """Make the batch for a later step now, if that does not slow down the current step."""
         if self.ahead and step < self.config.steps:
             self._ready = step, self._make(step)
 

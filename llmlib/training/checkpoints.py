@@ -1,7 +1,8 @@
-"""Save runs to disk so that they can resume exactly. Each checkpoint is a folder that is either complete or absent.
+"""Save runs to disk so that they can resume exactly where they left off.
 
-Of the weights, a checkpoint contains only those that are being trained. If part of the model is frozen, as with a LoRA,
-we already have those weights; a checksum makes sure that a run continues with the same frozen weights.
+Each checkpoint is a folder that is either complete or absent. A checkpoint contains only the weights that are being
+trained. If part of the model is frozen, as with a LoRA, we already have the frozen weights; a checksum makes sure that
+a run continues with the same ones.
 """
 
 import dataclasses
@@ -37,7 +38,7 @@ PARTS = {
 
 
 class RunError(RuntimeError):
-    """Raised when a run's folder cannot be used; the message says why, and what to do."""
+    """Raised when a run's folder cannot be used; the message says why, and what to do about it."""
 
 
 _claimed: WeakValueDictionary[Path, filelock.BaseFileLock] = WeakValueDictionary()  # folders of this process's runs
@@ -77,8 +78,9 @@ def save(
     """Write a checkpoint into the run's folder, with the trained weights, the optimizers, and `state` (JSON values).
 
     The checkpoint is written under another name and then renamed, so a killed process or a full disk never leaves half
-    a checkpoint behind. If the model is cut into parts, every process has to call this function, and only one of them
-    `writes`. Raises `RunError` if the checkpoint cannot be written; earlier checkpoints are kept.
+    a checkpoint behind. If the model is split across processes, every process has to call this function, but `writes`
+    must be True in exactly one of them. Raises `RunError` if the checkpoint cannot be written; earlier checkpoints are
+    kept.
     """
     whole = folder / name_of(step)
     weights = sharding.gathered(learning(model), writes)
@@ -100,7 +102,7 @@ def save(
         os.replace(new, whole)
     except (OSError, SafetensorError, RuntimeError) as error:  # a full disk, as Python, safetensors and torch report it
         raise RunError(
-            f"The checkpoint of step {step} could not be written to {folder} ({error}). Free some space; then the "
+            f"The checkpoint for step {step} could not be written to {folder} ({error}). Free some space; then the "
             "run can continue from the last checkpoint there."
         ) from error
     finally:
@@ -146,7 +148,7 @@ def prune(folder: Path, keep: int, best: int | None) -> None:
 
 
 def clean(folder: Path) -> None:
-    """Remove what killed processes left unfinished. Only the process that holds the lock may call this."""
+    """Remove the unfinished files of killed processes. Only the process that holds the folder's lock may call this."""
     for path in folder.glob(f"{UNFINISHED}*"):
         shutil.rmtree(path, ignore_errors=True)
     remove_leftovers(folder, ".saving-")
@@ -156,7 +158,7 @@ def clean(folder: Path) -> None:
 def load(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
     """Load a checkpoint into a model and its optimizers, and return its `state`.
 
-    Raises `RunError` if the checkpoint is damaged or has a different architecture; in that case nothing has changed.
+    Raises `RunError` if the checkpoint is damaged or comes from a different architecture; in that case nothing changes.
     """
     about = read(path)
     try:
@@ -216,10 +218,10 @@ def _check_weights(weights: dict[str, Tensor], ours: dict[str, Tensor], path: Pa
 def check_states(states: Any, optimizers: Sequence[torch.optim.Optimizer]) -> None:
     """Raise `ValueError` unless the optimizers could have these states.
 
-    torch does not check this, and its fused kernels crash Python if a tensor has a different shape.
+    torch does not check this, and its fused kernels crash Python if a tensor has the wrong shape.
     """
     if not isinstance(states, list) or len(states) != len(optimizers):
-        raise RunError(f"This run has {len(optimizers)} optimizers, but the checkpoint has a different number.")
+        raise RunError(f"This run has {len(optimizers)} optimizers, but the checkpoint has a different number of them.")
     for optimizer, state in zip(optimizers, states):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         parts = PARTS.get(type(optimizer), ()) if not optimizer.defaults.get("amsgrad") else ()

@@ -107,7 +107,10 @@ train_command.__doc__ = with_example(str(train_command.__doc__), EXAMPLE)
 
 
 def read_toml(path: Path, command: str, kind: type[Any]) -> Any:
-    """Read the settings file of `llmlib command` into a dataclass. Raises `SettingsError`, which names the file."""
+    """Read the settings file of `llmlib {command}` into the dataclass `kind`.
+
+    Raises `SettingsError`, which names the file.
+    """
     example = f"`llmlib {command} --help` shows an example"
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -149,8 +152,8 @@ def _run(path: Path, resume: bool) -> None:
     architecture = from_mapping(TransformerConfig, settings.model, of_model, {"vocab_size": tokenizer.vocab_size})
     if architecture.vocab_size < tokenizer.vocab_size:
         raise SettingsError(
-            f"{of_model}: vocab_size={architecture.vocab_size} is too small for the tokenizer's "
-            f"{tokenizer.vocab_size}. Leave vocab_size out to get the right size."
+            f"{of_model}: vocab_size={architecture.vocab_size} is too small for the tokenizer, "
+            f"which has {tokenizer.vocab_size} tokens. Leave vocab_size out to get the right size."
         )
     device = choose().device
     memory.check_room(architecture, config, device)

@@ -11,7 +11,7 @@ from llmlib.transformer import Transformer
 
 
 def compiled(model: nn.Module, device: torch.device) -> nn.Module:
-    """Return a faster version of the model from `torch.compile`. It shares the model's weights.
+    """Return a faster version of the model, made by `torch.compile`, that shares the model's weights.
 
     The first call takes anywhere from seconds to minutes, because it compiles the model. Raises `ValueError` if there
     is no compiler.
@@ -21,7 +21,7 @@ def compiled(model: nn.Module, device: torch.device) -> nn.Module:
 
 
 def compile_blocks(model: Transformer) -> None:
-    """Compile each block in place, before a model is cut into blocks (`llmlib.training.sharding`)."""
+    """Compile each block in place. Do this before the model is split across processes (`llmlib.training.sharding`)."""
     require_compiler(model.device)
     for block in model.blocks:
         block.compile()

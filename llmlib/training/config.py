@@ -114,10 +114,11 @@ class TrainConfig:
 def schedule_at(step: int, config: TrainConfig) -> float:
     """Return the learning rate for a step (counted from 0) as a share of the highest rate.
 
-    The rate rises in equal amounts over `warmup` steps (the first rate is not 0). Then it stays ("constant"), falls in
-    a straight line ("linear") or like half a cosine wave ("cosine"), or stays and then falls in a straight line
-    ("wsd"); it reaches `final_share` right after the last step. Sources: Loshchilov and Hutter (2017), "SGDR", for the
-    cosine; Hu et al. (2024), "MiniCPM", for "wsd" (warm-up, stable, decay).
+    The rate rises in equal amounts over `warmup` steps (the first rate is not 0). Then it stays the same ("constant"),
+    falls in a straight line ("linear") or like half a cosine wave ("cosine"), or stays the same for a while and then
+    falls in a straight line ("wsd"). A rate that falls reaches `final_share` right after the last step. Sources:
+    Loshchilov and Hutter (2017), "SGDR", for the cosine; Hu et al. (2024), "MiniCPM", for "wsd" (warm-up, stable,
+    decay).
 
     >>> config = TrainConfig(steps=8, warmup=2, schedule="wsd", decay_share=0.5)
     >>> [round(schedule_at(step, config), 2) for step in range(8)]

@@ -1,9 +1,9 @@
-"""Train one model with several processes, which `torchrun` starts: which one am I, how many are there, and who writes?
+"""Train one model with several processes, which `torchrun` starts and which this module coordinates.
 
-Each process computes its share of every batch, and all take the same step. With `parallel="ddp"` every process has the
-whole model, and torch's DistributedDataParallel averages the gradients while they are being computed. With "fsdp" each
-process has only a part of the model (`llmlib.training.sharding`); use it if a model with its gradients and optimizers
-does not fit on one device.
+Each process computes its share of every batch, and all processes take the same step. With `parallel="ddp"` every
+process has the whole model, and torch's DistributedDataParallel averages the gradients while they are being computed.
+With "fsdp" each process has only a part of the model (`llmlib.training.sharding`); use "fsdp" if a model, its gradients
+and its optimizer states do not fit on one device.
 
 Checkpoints are complete, because the first process gathers and writes all weights and optimizer states, always in the
 same format. So a run can continue with any number of processes, in either mode, and you can open the weights without
@@ -42,7 +42,7 @@ HINT = "Continue from the last checkpoint with resume=True (llmlib train --resum
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process's number, and how many processes there are."""
+    """Holds the number of this process (`rank`) and the total number of processes (`world`)."""
 
     rank: int = 0
     world: int = 1
@@ -76,7 +76,7 @@ class Ranks:
                 dist.barrier()
 
     def agree(self, value: Any, what: str) -> None:
-        """Raise `RunError` unless all processes have the same value."""
+        """Raise `RunError` unless all processes pass the same `value`; the message calls the value `what`."""
         if self.world == 1:
             return
         values: list[Any] = [None] * self.world
@@ -95,7 +95,7 @@ class Ranks:
             if self.world == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
                 raise
             why = str(error).partition("\n")[0].partition(". ")[0]
-            raise RunError(f"Another process of this run has ended, or cannot be reached ({why}). {HINT}") from error
+            raise RunError(f"Another process in this run has ended, or cannot be reached ({why}). {HINT}") from error
 
 
 def join() -> Ranks:
@@ -122,12 +122,12 @@ def join() -> Ranks:
 
 
 def _roll_call(store: dist.Store, rank: int, world: int) -> str:
-    """Return a new name for this start, the same in every process.
+    """Return a new name for this start of the run; every process gets the same name.
 
     The processes find each other through a store, which belongs to `torchrun` and outlives them. After a restart they
     would read old addresses there and wait for dead processes. So each process writes a new name, and the processes
-    begin once they have all read the same list. Then no name on the list is from an earlier start. (torchrun counts its
-    restarts, but the counts differ between hosts.)
+    begin once they have all read the same names. Then none of these names is from an earlier start. (torchrun counts
+    its restarts, but the counts differ between hosts.)
     """
     store.set(f"name of {rank}", uuid.uuid4().hex)
     counted = ""
@@ -141,12 +141,12 @@ def _roll_call(store: dist.Store, rank: int, world: int) -> str:
 
 
 def restarted(ranks: Ranks) -> bool:
-    """Return whether `torchrun` has restarted us after a process died, even if only on one of several hosts."""
+    """Return whether `torchrun` has restarted the run after a process died, even if only on one of several hosts."""
     return ranks.mean(float(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))) > 0
 
 
 def spread(model: Transformer, config: TrainConfig, ranks: Ranks, dtype: torch.dtype) -> tuple[WorkingCopy, nn.Module]:
-    """Return the working copy that computes, and the module to call in training, which also exchanges gradients."""
+    """Return the model's working copy, and the module to call in training, which also exchanges the gradients."""
     if config.parallel == "fsdp" and ranks.world > 1:
         if config.compile:
             compile_blocks(model)

@@ -30,9 +30,10 @@ NOT_LOGGED = ("sample", "groups")  # fields of a step that do not fit into a lin
 
 @contextlib.contextmanager
 def reporting(command: str) -> Iterator[None]:
-    """End the command with one line if an error has a message for people; only the first process prints it.
+    """Turn an error that has a message for users into one line, and exit; only the first process prints the line.
 
-    Every process leaves its line for `torchrun`, which shows at the end what stopped the run, whichever process it was.
+    Every process leaves its line for `torchrun`, which shows at the end what stopped the run, no matter in which
+    process it happened.
     """
     try:
         yield
@@ -49,7 +50,7 @@ def reporting(command: str) -> Iterator[None]:
 
 
 def _left_to_torchrun(line: str) -> bool:
-    """Write what went wrong where `torchrun` looks for it; return False if `torchrun` did not start us.
+    """Write the message `line` where `torchrun` looks for it; return False if `torchrun` did not start this process.
 
     torchrun raises `ChildFailedError` if a process ends with an exit code other than 0. Without this file its
     report would show only that traceback.
@@ -77,7 +78,7 @@ def warnings_once(writes: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def following(run: Any, folder: Path, ranks: Any, again: str) -> Iterator[None]:
-    """Take all the steps in a run, and then run the block.
+    """Take all the steps in a run, and then run the `with` block.
 
     Each step adds a line to log.csv. A terminal shows a progress bar; any other output gets a line from time to time.
     Ctrl-C and SIGTERM end the run between two steps, with a checkpoint; `again` is the command that continues it.

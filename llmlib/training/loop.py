@@ -181,14 +181,14 @@ def train(
     a `folder`, checkpoints are saved there; with `resume`, the run continues from its last checkpoint, and takes
     exactly the steps that it would have taken without the interruption. If the config now has a different number of
     steps, a `RunWarning` says what that means. Under `torchrun`, every process makes the same call and computes its
-    share of every batch; if `torchrun` restarts after a process died, the run resumes. On a CPU the process keeps up to
-    1 GB of freed memory for the next step, until the run has ended (`llmlib.training.memory`). If the model is tiny and
-    other programs use the machine too, `torch.set_num_threads(1)` makes training much faster, because otherwise torch's
-    threads spend more time waiting for each other than computing.
+    share of every batch; if `torchrun` restarts the processes after one of them died, the run resumes. On a CPU the
+    process keeps up to 1 GB of freed memory for the next step until the run has ended (`llmlib.training.memory`). If
+    the model is tiny and other programs use the machine too, `torch.set_num_threads(1)` makes training much faster,
+    because otherwise torch's threads spend more time waiting for each other than computing.
 
-    Raises `ValueError` if windows are longer than the model's context or the vocabulary is larger than the model's,
-    `RunError` if the folder contains a different run, and, while training, `TrainingDiverged` before a step that would
-    ruin the weights.
+    Raises `ValueError` if the windows are longer than the model's context or the data has more tokens in its vocabulary
+    than the model, `RunError` if the folder contains a different run, and, while training, `TrainingDiverged` before a
+    step that would ruin the weights.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> from llmlib.corpora.datasets import TokenDataset

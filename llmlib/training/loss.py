@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 IGNORED = -100  # a target that does not count, as in torch and `transformers`
-NOTHING_COUNTS = f"All targets are ignored ({IGNORED}), so this batch has nothing to learn from."
+NOTHING_COUNTS = f"All targets are ignored ({IGNORED}), so there is nothing to learn from this batch."
 
 
 def count_targets(targets: Int[Tensor, "*axes"]) -> int:
@@ -52,7 +52,7 @@ def cross_entropy(
 
 @runtime_checkable
 class Objective(Protocol):
-    """The loss that a run minimises, for a part of a batch, where `x` and `y` are as the data returns them."""
+    """Defines the loss that a run minimises. `x` and `y` are a part of a batch, in the form that the data returns."""
 
     def __call__(self, model: Any, x: Tensor, y: Tensor) -> Float[Tensor, ""]:
         """Return the mean loss; `model` is the module to call, which may be spread across several processes."""

@@ -49,7 +49,8 @@ def check_room(model: TransformerConfig, config: TrainConfig, device: torch.devi
 def keep_freed() -> bool:
     """Let this process keep up to `KEPT` bytes of freed memory; return False if the C library does not support it.
 
-    This lasts until the process ends; `give_back` returns free memory earlier. Source: the manual page mallopt(3).
+    The setting lasts until the process ends; `give_back` returns freed memory to the system earlier. Source: the manual
+    page mallopt(3).
 
     >>> kept = keep_freed()
     >>> give_back()
@@ -60,7 +61,7 @@ def keep_freed() -> bool:
 
 
 def give_back() -> None:
-    """Give the freed memory that `keep_freed` keeps back to the system."""
+    """Return freed memory to the system, including the memory kept because of `keep_freed`."""
     if libc := _glibc():
         libc.malloc_trim(0)
 

@@ -39,12 +39,12 @@ def orthogonalise(matrices: Float[Tensor, "*many rows columns"], steps: int = 5)
 class Muon(torch.optim.Optimizer):
     """An optimizer that orthogonalises momentum, so that a matrix takes steps of the same size in all directions.
 
-    A step is as large as AdamW's would be (root mean square 0.2 per weight and unit of learning rate: Liu et al., 2025,
-    "Muon is Scalable for LLM Training", section 2.2), so you can compare learning rates between the two. Weight decay
-    is separate from the gradient, as in AdamW. The products are computed in `dtype` (default: the parameters' own), for
-    all matrices of the same shape at once. If a matrix is cut into parts (`llmlib.training.sharding`), a part cannot be
-    orthogonalised separately, so each process gathers the whole momentum and then updates its own rows. Raises
-    `ValueError` for a parameter that is not a matrix.
+    A step is as large as a step of AdamW would be (its root mean square over the weights is 0.2 times the learning
+    rate: Liu et al., 2025, "Muon is Scalable for LLM Training", section 2.2), so you can compare the learning rates of
+    the two optimizers. Weight decay is separate from the gradient, as in AdamW. The products are computed in `dtype`
+    (default: the parameters' own), for all matrices of the same shape at once. If a matrix is cut into parts
+    (`llmlib.training.sharding`), a part cannot be orthogonalised separately, so each process gathers the whole momentum
+    and then updates its own rows. Raises `ValueError` for a parameter that is not a matrix.
     """
 
     def __init__(
@@ -93,9 +93,10 @@ def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim
     """Return the optimizers for a run. Each parameter group stores its highest learning rate as `peak`.
 
     The matrices in the blocks have weight decay and their own learning rate (`TrainConfig.matrix_rate`), and Muon
-    trains them if the config says so. Embeddings, norms and biases never decay, because decay would pull words that are
-    rare in the data, and the scale of every vector, towards zero. Frozen weights (`requires_grad=False`) are left out,
-    so no optimizer updates them or stores their gradients. Raises `ValueError` if all weights are frozen.
+    trains them if the config says so. Embeddings, norms and biases never decay, because decay would pull the embeddings
+    of words that are rare in the data, and the scale of every vector, towards zero. Frozen weights
+    (`requires_grad=False`) are left out, so no optimizer updates them or stores their gradients. Raises `ValueError` if
+    all weights are frozen.
     """
     learning = [p for p in model.parameters() if p.requires_grad]
     if not learning:
@@ -121,8 +122,8 @@ def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim
 def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Split any module's parameters into two groups for `torch.optim.AdamW`, with and without weight decay.
 
-    Only the matrices of linear maps decay; `make_optimizers` says why embeddings, norms and biases do not. Frozen
-    parameters are in neither group.
+    Only the matrices of linear maps decay; see `make_optimizers` for the reason why embeddings, norms and biases do
+    not. Frozen parameters are in neither group.
 
     >>> groups = decay_groups(nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 4), nn.LayerNorm(4)), 0.1)
     >>> [(len(group["params"]), group["weight_decay"]) for group in groups]

@@ -1,7 +1,7 @@
 """Save and load checkpoints in your own training loop, with any `nn.Module`, torch optimizers, and other state.
 
-The checkpoints are folders like those of `train`. Each of them is complete or does not exist at all, and is checked
-before anything changes.
+The checkpoints are folders like those of `train`. Each folder is complete or does not exist at all, and a checkpoint is
+checked before loading changes anything.
 """
 
 import json
@@ -28,8 +28,8 @@ def save_checkpoint(
 ) -> Path:
     """Write a checkpoint into a folder, and return the checkpoint's own folder.
 
-    A checkpoint contains the weights that are not frozen, the states of the optimizers, their learning rates and other
-    numbers, and `state`, which is anything else that the loop needs and that can be stored as JSON, such as
+    A checkpoint contains the weights that are not frozen, the optimizers' states, learning rates and other settings
+    that are numbers, and `state`, which is anything else that the loop needs and that can be stored as JSON, such as
     `scheduler.state_dict()`. Earlier checkpoints survive if the process is killed or the disk is full.
 
     Raises `RunError` if the checkpoint cannot be written, or if the folder has a different checkpoint for this step,
@@ -48,8 +48,8 @@ def save_checkpoint(
         plain = json.loads(json.dumps(state or {}, default=_number))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"state cannot be written as JSON ({error}). It may contain numbers, strings, None, and lists and dicts of "
-            "them."
+            f"state cannot be written as JSON ({error}). The state may contain numbers, strings, None, and lists and "
+            "dicts of them."
         ) from None
     if (there := folder / name_of(step)).is_dir() and not _is_kept(model, there):
         raise RunError(
@@ -61,7 +61,7 @@ def save_checkpoint(
 
 
 def latest_checkpoint(folder: Path | str) -> Path | None:
-    """Return the checkpoint with the most steps in a folder (from your own loop or `train`), or None if it has none."""
+    """Return a folder's checkpoint with the most steps (from your own loop or `train`), or None if there is none."""
     found = checkpoints(Path(folder))
     return found[-1] if found else None
 
@@ -79,7 +79,9 @@ def load_checkpoint(
     path, several = Path(path), _several(optimizers)
     about = read(path)
     if "optimizers" not in about.get("own", ()):
-        raise RunError(f"{path} comes from train, not from save_checkpoint. Continue it with train(…, resume=True).")
+        raise RunError(
+            f"{path} comes from train, not from save_checkpoint. Continue the run with train(…, resume=True)."
+        )
     kept, ours = about["own"]["optimizers"], [_about(optimizer) for optimizer in several]
     if differing := _differing(kept, ours):
         raise RunError(f"{path} has different optimizers: {differing}. Use the same optimizers as in the earlier run.")
@@ -108,7 +110,7 @@ def _is_kept(model: nn.Module, there: Path) -> bool:
 
 
 def _about(optimizer: Optimizer) -> dict[str, Any]:
-    """Describe an optimizer group by group, with its weights' shapes, and the numbers that a schedule may change."""
+    """Describe an optimizer group by group, by the shapes of its weights and the numbers that a schedule may change."""
     groups = optimizer.param_groups
     return {
         "kinds": type(optimizer).__name__,
@@ -133,7 +135,7 @@ def _differing(kept: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    """Return whether a setting is a number (a rate may be a tensor, betas are a pair); True and False are not."""
+    """Return whether a setting is a number, a tensor or a tuple of these (such as betas), but not True or False."""
     if isinstance(value, tuple):
         return all(map(_is_number, value))
     return isinstance(value, int | float | Tensor) and not isinstance(value, bool)

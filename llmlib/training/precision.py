@@ -1,4 +1,4 @@
-"""Train in two precisions at once, keeping the weights in float32, and computing with a copy in a narrow dtype.
+"""Train in two precisions at once: keep the weights in float32, and compute with a copy in a narrower dtype.
 
 bfloat16 has 8 bits of mantissa. Matrix products in bfloat16 are several times faster if the hardware has instructions
 for them. But if the weights themselves were in bfloat16, a step smaller than 1/256 of a weight would be rounded away.
@@ -50,6 +50,6 @@ class WorkingCopy(Generic[Model]):
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Round the float32 weights again, after they have changed."""
+        """Round the float32 weights into the copy again, after they have changed."""
         if self.is_copy:
             torch._foreach_copy_(self._ours, self._theirs)

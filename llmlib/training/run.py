@@ -35,11 +35,14 @@ class RunWarning(UserWarning):
 
 
 class TrainingDiverged(RuntimeError):
-    """Raised when the loss or gradients are NaN, infinite, or suddenly far larger; the message names a likely cause."""
+    """Raised when the loss or the gradients are NaN or infinite, or the loss jumps; the message names likely causes."""
 
 
 class Run(Iterator[Result], Generic[Result]):
-    """A training run; `next` takes a step. `settings` say what the run computes, and `config` says how it trains."""
+    """A training run, in which each call to `next` takes a step.
+
+    `settings` say what the run computes, and `config` says how it trains.
+    """
 
     RESULT: ClassVar[type] = object  # the type that each step returns
     SAME = "Continue with the same text, tokenizer and shares"  # what to do if a folder's run had other data
@@ -64,7 +67,7 @@ class Run(Iterator[Result], Generic[Result]):
     def __next__(self) -> Result:
         """Take a step and return its result.
 
-        An interrupt leaves the model as it was before or after the step, and the run can continue.
+        If the step is interrupted, the model is left as it was before or after the step, and the run can continue.
         """
         if self.step >= self.config.steps:
             raise StopIteration
@@ -75,7 +78,7 @@ class Run(Iterator[Result], Generic[Result]):
         raise NotImplementedError
 
     def _fingerprints(self) -> dict[str, str | None]:
-        """Return the fingerprints of what the run learns from, by name, so that we notice a change."""
+        """Return the fingerprints of everything that the run learns from, by name, so that we notice any change."""
         raise NotImplementedError
 
     def _remembered(self) -> dict[str, Any]:
@@ -87,7 +90,7 @@ class Run(Iterator[Result], Generic[Result]):
         raise NotImplementedError
 
     def _update(self) -> None:
-        """Let the optimizers take a step; run this inside `uninterrupted`."""
+        """Let the optimizers take a step; call this inside `uninterrupted`."""
         share = schedule_at(self.step, self.config)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -128,7 +131,7 @@ class Run(Iterator[Result], Generic[Result]):
         return self.step == self.config.steps or (every > 0 and self.step % every == 0)
 
     def _settle(self) -> None:
-        """End a step: write a checkpoint if one is due, and release the resources after the last step."""
+        """End a step: save a checkpoint if one is due, and release the folder's lock and memory after the last step."""
         if self.folder and self._due(self.config.save_every):
             self.save()
         if self.step == self.config.steps:
@@ -150,8 +153,8 @@ class Run(Iterator[Result], Generic[Result]):
     def resume(self) -> bool:
         """Continue from the last checkpoint in the folder; return False if there is none.
 
-        Raises `RunError` for the same reasons as `load`, and if the config or the data differ. In all these cases
-        nothing changes.
+        Raises `RunError` for the same reasons as `checkpoints.load`, and if the config or the data differ from those of
+        the earlier run. In all these cases nothing changes.
         """
         assert self.folder is not None
         found = checkpoints.checkpoints(self.folder)
@@ -168,7 +171,7 @@ class Run(Iterator[Result], Generic[Result]):
         return True
 
     def _check_same(self, about: dict[str, Any]) -> None:
-        """Raise `RunError` unless the run in the folder is this run; only the number of steps may differ."""
+        """Raise `RunError` unless the run in the folder had the same data and settings, except for steps and `FREE`."""
         ours, theirs = json.loads(json.dumps(dataclasses.asdict(self.settings))), about["train"]
         differing = [name for name in ours if name not in (*FREE, "steps") and ours[name] != theirs.get(name)]
         if differing:
@@ -191,7 +194,7 @@ class Run(Iterator[Result], Generic[Result]):
 
 
 def begin(make: Callable[[], AnyRun], path: Path | None, resume: bool) -> AnyRun:
-    """Make a run, lock its folder, and continue the run in this folder if asked to, or if `torchrun` restarted.
+    """Make a run, lock its folder, and continue the run in it if `resume` is True or `torchrun` has restarted the run.
 
     Raises `RunError` if the folder contains a run and you do not resume it, or for the same reasons as `Run.resume`.
     """
@@ -215,7 +218,7 @@ def begin(make: Callable[[], AnyRun], path: Path | None, resume: bool) -> AnyRun
 
 
 def fingerprint_of(data: Any) -> str | None:
-    """Return the fingerprint of the data, so that we notice a change, or None if the data has no fingerprint."""
+    """Return the data's fingerprint, which shows whether the data has changed, or None if it has no fingerprint."""
     found = getattr(data, "fingerprint", None)
     return found() if callable(found) else None
 

@@ -24,7 +24,8 @@ def shard(model: Transformer, world: int, dtype: torch.dtype) -> None:
 
     The gathered weights are rounded to `dtype`; each process's own rows and the summed gradients stay float32. So only
     one block at a time has a rounded working copy (see `llmlib.training.precision`). Raises `ValueError` for a model
-    with frozen weights, because splitting it would save little: most of the memory goes to the weights being trained.
+    with frozen weights, because splitting such a model would save little: most of the memory is used for the weights
+    that are being trained.
     """
     if frozen := [name for name, parameter in model.named_parameters() if not parameter.requires_grad]:
         raise ValueError(
@@ -41,17 +42,20 @@ def shard(model: Transformer, world: int, dtype: torch.dtype) -> None:
 
 
 def is_cut(tensor: Tensor) -> bool:
-    """Return whether a tensor is a DTensor, one process's rows of a larger tensor."""
+    """Return whether a tensor is a DTensor, that is, one process's rows of a larger tensor."""
     return hasattr(tensor, "full_tensor")
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """Return the whole tensor; if it is cut, every process has to make this call."""
+    """Return the whole tensor; if it is cut, every process has to call this function."""
     return tensor.full_tensor() if is_cut(tensor) else tensor  # type: ignore[attr-defined]
 
 
 def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
-    """Return this process's rows of a whole tensor if `like` is cut, or else the whole tensor. No data is sent."""
+    """Return this process's rows of a whole tensor if `like` is cut, or else the whole tensor.
+
+    No data is sent between processes.
+    """
     if not is_cut(like):
         return tensor
     from torch.distributed.tensor import DTensor
@@ -65,7 +69,7 @@ def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
-    """Scale all gradients down by one factor to the norm `limit`, if they exceed it; return the norm before scaling.
+    """Scale all gradients down by one factor if their joint norm exceeds `limit`; return the norm before scaling.
 
     >>> weight = nn.Parameter(torch.zeros(2))
     >>> weight.grad = torch.tensor([3.0, 4.0])
@@ -81,7 +85,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
 
 
 def whole_model(model: Transformer) -> Transformer:
-    """Return the model, or a whole copy if it is cut, so that you can call it as you like."""
+    """Return the model itself, or a whole copy if it is cut; you can call the result like any other model."""
     if not is_cut(model.embed.weight):
         return model
     made = Transformer(model.config, seed=None, device=model.device)
@@ -113,9 +117,10 @@ def put_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 def put_states(optimizers: Sequence[torch.optim.Optimizer], states: Sequence[dict[int, Any]]) -> None:
-    """Load whole states into a model's optimizers, cut or not; a state with a weight's shape is cut like that weight.
+    """Load whole states into the optimizers of a model, whether the model is cut or not.
 
-    The optimizers' settings, such as learning rates, stay as the config says.
+    A tensor in the states that has the shape of its weight is cut like that weight. The optimizers' settings, such as
+    learning rates, stay as the config says.
     """
     for optimizer, states_of in zip(optimizers, states):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]

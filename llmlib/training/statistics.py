@@ -1,9 +1,9 @@
 """Measure what goes on inside a model while it is learning: how large are its activations, its gradients and its steps?
 
 A falling loss shows that training is working, but not how well. These statistics show problems long before the loss
-does: activations that grow from block to block, gradients that vanish on their way down, and steps that are too small
-or too large for the weights. A run measures every `statistics_every` steps; measuring does not change anything that the
-run computes.
+does: activations that grow from block to block, gradients that vanish on their way down through the blocks, and steps
+that are too small or too large for the weights. A run measures every `statistics_every` steps; measuring does not
+change anything that the run computes.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ class Statistics:
     """Holds quantiles (`QUANTILES`) for each group of a model's parts at one step (NaN if there is nothing to measure).
 
     `activations` are the absolute values of a group's output; `gradients` are the absolute values of its weights'
-    gradients, before clipping; `updates` say how far the step moved each of its matrices, as a share of the matrix's
-    length, ‖Δw‖ / ‖w‖.
+    gradients, before clipping; `updates` say how far the step moved each of the group's matrices, as a share of the
+    matrix's norm, ‖Δw‖ / ‖w‖.
     """
 
     groups: tuple[str, ...]  # "embedding", "block 0", …, "output": from the bottom of the model to its top
@@ -56,7 +56,7 @@ def group_of(parameter: str, n_layers: int) -> int:
 
 
 def even_sample(values: Tensor, most: int = SAMPLE) -> Float[Tensor, " value"]:
-    """Return at most `most` evenly spaced values as float32, always at the same positions, and from all columns.
+    """Return at most `most` of a tensor's values as float32, evenly spaced, at fixed positions, and from all columns.
 
     >>> even_sample(torch.arange(12).reshape(4, 3), most=3)
     tensor([0., 4., 8.])
@@ -89,10 +89,10 @@ def size_quantiles(parts: list[Tensor]) -> Float[np.ndarray, " quantile"]:
 
 @torch.no_grad()
 def update_ratio(before: Tensor, after: Tensor) -> float:
-    """Return how far a step moved a matrix, as a share of its length: ‖after − before‖ / ‖before‖ (Frobenius norms).
+    """Return how far a step moved a matrix, as a share of the matrix's norm: ‖after − before‖ / ‖before‖ (Frobenius).
 
-    As a rule of thumb it should be about 0.001: if the ratio is far less, the learning rate may be too low; if it is
-    far more, the rate is probably too high. Source: Karpathy, CS231n, "Neural Networks Part 3: Learning and
+    As a rule of thumb, the ratio should be about 0.001: if it is far less, the learning rate may be too low; if it is
+    far more, the learning rate is probably too high. Source: Karpathy, CS231n, "Neural Networks Part 3: Learning and
     Evaluation", ratio of weights to updates.
 
     >>> update_ratio(torch.eye(2), torch.eye(2) * 1.5)
@@ -149,7 +149,7 @@ class Observer:
 
     @torch.no_grad()
     def before_the_step(self) -> None:
-        """Measure the gradients, and remember the matrices."""
+        """Measure the gradients, and remember the matrices as they are before the step."""
         learning: dict[str, nn.Parameter] = {n: p for n, p in self.model.named_parameters() if p.grad is not None}
         gradients = self._by_group({name: p.grad for name, p in learning.items() if p.grad is not None})
         self._gradients = np.stack([size_quantiles(group) for group in gradients])

@@ -10,7 +10,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 
 class Times(nn.Module):
-    """Multiplies a weight by a factor whenever it is used, so that its steps shrink by the same factor."""
+    """Multiplies a weight by a factor whenever it is used, which shrinks the effect of its steps by the same factor."""
 
     def __init__(self, factor: float):
         super().__init__()
@@ -55,7 +55,7 @@ def maximal_update(model: Transformer, base: TransformerConfig) -> float:
             "Make it with Transformer(widened(base, times))."
         )
     if parametrize.is_parametrized(model.final_norm):
-        raise ValueError("This model has already been prepared, and would be scaled twice. Make a new model.")
+        raise ValueError("This model has already been prepared; a second call would scale it twice. Make a new model.")
     for matrix in model.blocks.parameters():
         if matrix.ndim == 2:
             matrix.mul_(times**-0.5)

@@ -169,7 +169,7 @@ def alignment(bench, view):
     expect(view.locator(".llm-group")).to_contain_text("after step 1, number 1 of ")
     press(bench.page, "Escape")
     choose(view, "Which prompt", "1 =")
-    expect(view.locator(".llm-says")).to_contain_text("All 5 rewards are equal (0): no answer is better than another")
+    expect(view.locator(".llm-says")).to_contain_text("All 5 rewards are equal (0): no answer is better than any other")
     choose(view, "Which prompt", "2")
     expect(view.locator(".llm-answers tbody tr").last).to_contain_text("−1.60")
     use(view, button(view, "Newest"))

@@ -49,7 +49,7 @@ def test_the_page_of_a_NextTokenView_is_to_be_read_not_greyed_out(page, tmp_path
         prompt="one", tokens=["one"], candidates=[" two", " four"], ids=[1, 2], probabilities=[0.5, 0.25]
     )
     page.goto(view.save(tmp_path / "view.html").as_uri())
-    assert page.locator(".llm-lead").inner_text().endswith("changing the text needs Python.")
+    assert page.locator(".llm-lead").inner_text().endswith("to change the text, you need Python.")
     assert page.locator(":is(button, input, textarea)").count() == 0, "nothing that could not be used"
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

@@ -146,7 +146,7 @@ def test_ids_above_the_vocabulary(tmp_path, counting):
         TokenDataset.build(tmp_path / "other.npy", "1 7", Numbers(7))
     with pytest.raises(DatasetError, match="produced the id -1, but the vocabulary ends at 6"):
         TokenDataset.build(tmp_path / "other.npy", "1 -1", Numbers(7))
-    with pytest.raises(DatasetError, match=r"tokens\.npy produced the id 999, but the vocabulary ends at 499"):
+    with pytest.raises(DatasetError, match=r"tokens\.npy contains the id 999, but the vocabulary ends at 499"):
         TokenDataset(counting.path, vocab_size=500).batch(0, batch_size=1, seq_len=999)
 
 
@@ -230,7 +230,7 @@ def test_what_is_no_row_of_ids(wrong):
 def test_messages_name_the_dataset_in_memory():
     with pytest.raises(DatasetError, match=r"The dataset in memory has 3 tokens, but a window of 5 needs 6"):
         TokenDataset([1, 2, 3]).batch(0, batch_size=1, seq_len=5)
-    with pytest.raises(DatasetError, match=r"The dataset in memory produced the id 9, but the vocabulary ends at 4"):
+    with pytest.raises(DatasetError, match=r"The dataset in memory contains the id 9, but the vocabulary ends at 4"):
         TokenDataset([9] * 20, vocab_size=5).batch(0, batch_size=1, seq_len=5)
     with pytest.raises(DatasetError, match="The dataset in memory has 0 tokens"):
         TokenDataset([]).batches(batch_size=1, seq_len=5)

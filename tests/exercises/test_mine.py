@@ -58,7 +58,8 @@ def test_what_is_borrowed_from_llmlib_is_named_at_once():
     report = written(imports + rate, "rate", "training.learning_rate_at")
     assert report.correct
     said = " ".join(repr(report).split())
-    assert "But it cannot go into your own file, `my_llm.py`: it uses `schedule_at` from llmlib." in said
+    why = "your function uses `schedule_at` from llmlib"
+    assert f"But it cannot go into your own file, `my_llm.py`: {why}." in said
     assert "But it cannot" not in repr(written())
 
 

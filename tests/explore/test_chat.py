@@ -31,7 +31,7 @@ def test_a_conversation(live):
 def test_starting_over_can_be_taken_back_until_the_next_answer(live, monkeypatch):
     view = explore_chat(*live, messages=[{"role": "user", "content": "two"}], max_new_tokens=12, sampler=GREEDY)
     assert not act(view, "restore")
-    assert "nothing to bring back" in view.notice
+    assert "nothing to restore" in view.notice
     say(view, "one", kind="edit", message=0)
     before = view.messages, view.notes, view.readings
     for _ in range(3):  # quick clicks do not lose what the first one took away
@@ -149,7 +149,7 @@ def test_an_answer_that_breaks_off_is_kept(live, monkeypatch):
     answer_with(monkeypatch, "one", " two", error=RuntimeError("out of memory"))
     say(view, "one")
     assert view.messages[1:] == [{"role": "assistant", "content": "one two"}]
-    assert view.notes[1]["ended"] == "The answer broke off: out of memory"
+    assert view.notes[1]["ended"] == "The answer was cut short: out of memory"
     assert view.returned == ""  # the question has its answer, as after Stop
 
 

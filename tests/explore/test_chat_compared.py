@@ -94,7 +94,7 @@ def test_one_that_cannot_answer_says_why_in_its_place(live, two, asked):
     assert view.notice == view.returned == ""
     assert [bool(message["content"]) for message in view.messages] == [True, True, False, False]
     assert "no chat template" in view.notes[2]["problem"]
-    assert "lend its tokenizer a template" in view.notes[2]["problem"]
+    assert "use the template of another tokenizer" in view.notes[2]["problem"]
     assert "Empty the system prompt" in view.notes[3]["problem"]
     act(view, "system", text="")
     asked.clear()

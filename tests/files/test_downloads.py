@@ -159,7 +159,7 @@ def test_a_cache_that_may_not_be_written(private_cache, monkeypatch):
 
     monkeypatch.setattr(downloads.os, "replace", refuse)
     with pytest.raises(
-        DownloadError, match=r"Permission denied\)\. Set LLMLIB_CACHE to a folder that you may write to"
+        DownloadError, match=r"Permission denied\)\. Set LLMLIB_CACHE to a folder that you can write to"
     ):
         fetch("http://127.0.0.1:9/fox.txt", sha256=DIGEST)
 

@@ -88,8 +88,8 @@ def test_ranked_names_every_part_once_and_sums_to_the_logit():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"token": 31}, "There is no token 31: ids go from 0 to 30"),
-        ({"token": 1, "against": -1}, "There is no token -1"),
+        ({"token": 31}, "There is no token with the id 31: ids go from 0 to 30"),
+        ({"token": 1, "against": -1}, "There is no token with the id -1"),
         ({"token": 1, "position": 5}, "There is no position 5: this text has positions 0 to 4"),
     ],
 )

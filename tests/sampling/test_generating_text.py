@@ -68,7 +68,7 @@ def test_a_stop_string_ends_it(model):
 
 
 def test_a_stop_string_that_never_comes_is_reported(model):
-    with pytest.warns(GenerationWarning, match=r"No stop string \('<never>'\) came within 5 tokens"):
+    with pytest.warns(GenerationWarning, match=r"No stop string \('<never>'\) appeared within 5 tokens"):
         list(generate_text(model, TOKENIZER, "abc", 5, stop=["<never>"]))
 
 

@@ -170,7 +170,7 @@ def test_more_members_than_can_be_followed():
         ({**TEXT, "minLength": "3"}, "must be a whole number"),
         ({**TEXT, "pattern": "("}, r"The pattern in the schema at \$: “\(” is not a regular expression"),
         ({**TEXT, "pattern": "a", "minLength": 3}, "a pattern and a length"),
-        ({"$ref": "#/$defs/a"}, "refers to '#/\\$defs/a', which it does not contain"),
+        ({"$ref": "#/$defs/a"}, "refers to '#/\\$defs/a', which does not exist"),
         ({"$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}, "contains itself"),
     ],
 )

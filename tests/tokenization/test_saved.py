@@ -90,7 +90,7 @@ def own(change):
     ("change", "message"),
     [
         (put("format", value="llmlib.Other"), "has the format 'llmlib.Other', version 1, but this version of llmlib"),
-        (put("version", value=2), "A newer llmlib may have written it"),
+        (put("version", value=2), "A newer version of llmlib may have written it"),
         (lambda record: record.pop("vocabulary"), "'vocabulary' is missing"),
         (put("vocabulary", 0, value=[0]), r"contains \[0\], which is not a pair"),
         (put("vocabulary", 0, value=["0", "a"]), "is not a pair of an id and a token"),

@@ -112,7 +112,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_a_way_on(tmp_path, monkeypat
 
     monkeypatch.setattr(checkpoints, "write_weights", full)
     with pytest.raises(
-        RunError, match=r"The checkpoint of step 6 could not be written.*No space left.*Free some space"
+        RunError, match=r"The checkpoint for step 6 could not be written.*No space left.*Free some space"
     ):
         next(run)
     monkeypatch.undo()
@@ -135,7 +135,7 @@ def test_a_write_that_the_system_refuses(tmp_path, file):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (sizes[file] - 1000, before[1]))
     try:
-        with pytest.raises(RunError, match=r"The checkpoint of step 6 could not be written.*Free some space"):
+        with pytest.raises(RunError, match=r"The checkpoint for step 6 could not be written.*Free some space"):
             list(run)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -229,7 +229,7 @@ def test_the_help_shows_an_example_that_runs(tmp_path):
         (("steps =", "stepz ="), r"\[train\]: unknown name 'stepz'. Did you mean 'steps'\?"),
         (("n_heads", "heads"), r"\[model\]: unknown name 'heads'. Did you mean 'n_heads'\?"),
         (("n_heads = 2", "n_heads = 5"), "d_model=32 cannot be divided evenly among n_heads=5"),
-        (("n_heads = 2", "n_heads = 2\nvocab_size = 10"), "vocab_size=10 is too small for the tokenizer's 300"),
+        (("n_heads = 2", "n_heads = 2\nvocab_size = 10"), "=10 is too small for the tokenizer, which has 300 tokens"),
         (("d_model = 32", ""), r"\[model\]: 'd_model' is missing. Expected a whole number"),
         (("seq_len = 16", "seq_len = 64"), r"seq_len=64 does not fit into the model's context \(max_seq_len=32\)"),
         (("20_000", "100"), r"There are .* tokens to (train|validate) on, but one window of seq_len=16 needs 17"),

@@ -104,7 +104,7 @@ def test_wherever_they_wait_for_each_other(monkeypatch, call):
 
     for name in ("barrier", "all_reduce", "all_gather_object"):
         monkeypatch.setattr(dist, name, gone)
-    with pytest.raises(RunError, match=r"Another process of this run has ended"):
+    with pytest.raises(RunError, match=r"Another process in this run has ended"):
         call(distributed.Ranks(0, 2))
 
 

@@ -52,12 +52,12 @@ def test_the_picture_and_the_words_are_those_of_the_runs():
     assert first.svg() == second.svg()
     assert repr(first) == repr(second)
     words = list(ET.fromstring(first.svg()).itertext())
-    assert "<i>ours</i>: finished, 20 steps · reward 1, at first 0.05 · true reward 0.3 · KL 2 nats" in words
+    assert "<i>ours</i>: finished, 20 steps · reward 1, initially 0.05 · true reward 0.3 · KL 2 nats" in words
     assert "<i>ours</i>: answers to one prompt after step 20, and their advantages" in words
     assert words.index("<i>ours</i> at 20") < words.index("5 answers, mean reward 0.3.")  # the group that differs
     assert words[-2:] == ["aligned (reward 1)", "d"]
     assert "All prompts get the same answer." in words
-    assert "failed after 20 of 20 steps, reward 1 (at first 0.05), true reward 0.3, KL 2 nats." in first.alt
+    assert "failed after 20 of 20 steps, reward 1 (initially 0.05), true reward 0.3, KL 2 nats." in first.alt
     assert "5 answers to “漢字 at 20”, rewards from −0.5 to 1. Side by side: base, tuned, aligned." in first.alt
     assert "</script><b>" not in first.to_html()
 
@@ -85,7 +85,7 @@ def test_what_is_shown_is_whole_and_is_json():
     ("rewards", "says"),
     [
         ([1.0], "Only one answer: there is nothing to compare it with."),
-        ([0.5] * 3, "All 3 rewards are equal (0.5): no answer is better than another, so the model learns nothing"),
+        ([0.5] * 3, "All 3 rewards are equal (0.5): no answer is better than any other, so the model learns nothing"),
         ([1.0, math.nan], "1 reward is not a number: check the reward function."),
         ([math.inf, math.nan], "2 rewards are not numbers"),
         ([1.0, 0.0], "2 answers, mean reward 0.5."),

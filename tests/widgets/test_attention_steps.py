@@ -64,7 +64,7 @@ def test_a_text_is_cut_by_the_models_tokenizer():
     assert (view.tokens, view.query, view.source) == (list("hole"), 3, "layer 0, head 0")
     with pytest.raises(ValueError, match="layers 0 to 0"):
         explore_attention_steps(model, tokenizer, "hole", layer=1)
-    with pytest.raises(ValueError, match="needs a tokenizer"):
+    with pytest.raises(ValueError, match="pass its tokenizer"):
         explore_attention_steps(model, None, "hole")
 
 
@@ -81,7 +81,7 @@ def test_moved_vectors_take_the_place_of_the_given_ones():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"k": np.zeros((3, 2))}, "need the same shape"),
+        ({"k": np.zeros((3, 2))}, "must have the same shape"),
         ({"q": np.zeros((1, 4, 2)), "k": np.zeros((1, 4, 2)), "v": np.zeros((1, 4, 2))}, "without a batch axis"),
         ({"v": np.full((4, 2), np.nan)}, "finite"),
         ({"query": 4}, "query must be between -4 and 3; got 4"),
@@ -96,7 +96,7 @@ def test_bad_input_is_refused_with_the_remedy(change, message):
 
 def test_a_query_that_is_no_token_is_refused():
     view = attention_steps_view(list("abcd"), *arrays(0))
-    with pytest.raises(traitlets.TraitError, match="query must be the number of a token, between 0 and 3; got 4"):
+    with pytest.raises(traitlets.TraitError, match="query must be a token number between 0 and 3; got 4"):
         view.query = 4
 
 

@@ -341,7 +341,7 @@ def test_the_second_map_is_drawn_and_said(explored):
         skip_or_fail("no scikit-learn")
     assert view.n_near == len(view)
     assert "t-SNE" in view.alt
-    assert "distances between groups say little" in view.svg()
+    assert "distances between groups mean little" in view.svg()
     assert view.svg() == view.svg() != first
 
 

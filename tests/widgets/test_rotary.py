@@ -60,7 +60,7 @@ def svg_circles(view):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"query": [1.0]}, "two numbers for each of 2"),
+        ({"query": [1.0]}, "two numbers for each of the 2"),
         ({"key": [1.0] * 5}, "key must have two numbers"),
         ({"query_position": 3, "key_position": 4}, "0 ≤ key ≤ query"),
         ({"query_position": 300}, "≤ 200"),

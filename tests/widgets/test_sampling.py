@@ -147,7 +147,7 @@ def test_a_text_of_thousands_of_tokens_is_drawn():
 
 def test_what_does_not_fit():
     for stages, message in (
-        ({}, "There are no stages to show: give at least the model's logits"),
+        ({}, "There are no stages to show: pass at least the model's logits"),
         ({"model": logits(5)}, r"shape \(5,\), but the vocabulary has 8 tokens"),
         ({"model": np.full(8, np.nan)}, "must not contain NaN"),
     ):

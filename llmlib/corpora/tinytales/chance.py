@@ -1,4 +1,4 @@
-"""Provide the only source of randomness, with the same numbers on every machine and in every version of Python.
+"""Provide the tales' only source of randomness, with the same numbers on every machine and in every Python version.
 
 Python promises that ``random.Random.random()`` never changes, but does not promise this for other methods, so we only
 call ``random()``.
@@ -66,6 +66,6 @@ class Dice:
         return options[zipf(self.random(), len(options))]
 
     def sample(self, options: Sequence[T], n: int) -> list[T]:
-        """Return ``n`` distinct options in random order, or all of them if there are fewer."""
+        """Return ``n`` distinct options in random order, or all options if there are fewer than ``n``."""
         pool = list(options)
         return [pool.pop(int(self.random() * len(pool))) for _ in range(min(n, len(pool)))]

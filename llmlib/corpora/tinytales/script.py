@@ -4,7 +4,7 @@ The files in ``words/shapes`` contain story shapes and shared passages, written 
 
     === lost_and_found                   a shape (``+++ name`` opens a shared passage instead)
     thing: toy keepsake                  fields: what the shape needs, and its summary in one sentence
-    let spot = in a boot | in a tree     a choice made once for the story; ``x, y = 1 ; 2 | 3 ; 4`` chooses together
+    let spot = in a boot | in a tree     a choice made once per story; ``x, y = 1 ; 2 | 3 ; 4`` chooses x and y together
     ---
     * {a} lost {a.his} [pretty|dear] {o.full}.       a beat; each further line is another way to say it
     {a} could not find {o.the}.
@@ -31,7 +31,7 @@ MAX_VARIANTS = 250
 
 
 class ScriptError(ValueError):
-    """Raised when there is a mistake in a file of story shapes; the message says where."""
+    """Raised when there is a mistake in a file of story shapes; the message says where it is."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Let:
-    """A ``let`` line, whose names get one of several tuples of values in each story."""
+    """A ``let`` line. Each story assigns one of several tuples of values to the names in it."""
 
     names: tuple[str, ...]
     options: tuple[tuple[str, ...], ...]
@@ -85,7 +85,7 @@ class Let:
 
 @dataclass(frozen=True)
 class Shape:
-    """A story shape, with what it needs, what is chosen once per story, and its paragraphs of steps."""
+    """A story shape, with its fields, the choices that are made once per story, and its paragraphs of steps."""
 
     name: str
     fields: dict[str, str]
@@ -174,7 +174,7 @@ def plain(text: str) -> str:
 
 
 def parse(source: str, filename: str = "<script>") -> tuple[dict[str, Shape], dict[str, tuple[Line, ...]]]:
-    """Read the shapes and the shared passages in ``source``. Raises ScriptError with the line number."""
+    """Read the shapes and the shared passages in ``source``. Raises ScriptError with the number of a wrong line."""
     shapes: dict[str, Shape] = {}
     passages: dict[str, tuple[Line, ...]] = {}
     blocks: list[tuple[str, list[tuple[int, str]]]] = []

@@ -19,7 +19,7 @@ class Namespace(dict[str, str]):
         self.chance = chance
 
     def branch(self, chance: Callable[[], float]) -> "Namespace":
-        """Return a copy with its own source of randomness for the words that the copy still needs."""
+        """Return a copy with its own source of randomness for the words that have not been picked yet."""
         copy = Namespace(chance)
         copy.update(self)
         return copy
@@ -72,7 +72,7 @@ class ToldStory:
 
     @cached_property
     def entities(self) -> tuple[Character, ...]:
-        """The characters that the text names, the hero first."""
+        """The characters that the text names, with the hero first."""
         return tuple(each for each in self.cast if re.search(rf"\b{each.name}\b", self.text))
 
     @cached_property

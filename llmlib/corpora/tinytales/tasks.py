@@ -153,7 +153,7 @@ def questions(story: ToldStory) -> tuple[Question, ...]:
 
 
 def answers(story: ToldStory) -> dict[str, str]:
-    """Return the story's answer to each question that it answers; this is like `questions`, but faster."""
+    """Map each question that the story answers to its answer. This is faster than `questions`."""
     found: dict[str, str] = {}
     for ask in story.asks:
         found.setdefault(as_question(ask.question % story.slots), ask.answer % story.slots)
@@ -167,7 +167,7 @@ def _tells_home(story: ToldStory) -> bool:
 
 
 def instructions(story: ToldStory, questions: Sequence[Question]) -> tuple[Instruction, ...]:
-    """Return one instruction of each kind, with a correct response for this story."""
+    """Return one instruction of each kind, with a response that is correct for this story."""
     dice = _dice(story, 2)
     about = world.shapes()[story.shape].fields["about"]
     kind, thing = world.with_article(story.hero.kind), story.slots["o.a"]
@@ -212,7 +212,9 @@ def preferences(story: ToldStory, questions: Sequence[Question]) -> tuple[Prefer
 
 
 def world_questions() -> tuple[Question, ...]:
-    """Return questions that need no story, about the fixed facts of the village, and some that nobody can answer.
+    """Return questions that can be asked without a story.
+
+    Most are about the fixed facts of the village; the rest are questions that nobody can answer.
 
     >>> world_questions()[1].text, world_questions()[1].answer
     ('Where does Pip live?', 'in the burrow under the old oak')
@@ -267,7 +269,10 @@ def kind_of(text: str) -> str:
 
 
 def _wrong_answers(story: ToldStory, ask: Ask, text: str, answer: str, dice: Dice) -> tuple[str, ...]:
-    """Return false answers of the same kind: other names, other options of a choice, another thing, place or mood."""
+    """Return wrong answers of the same kind as `answer`.
+
+    They are, for example, other names, other options of a choice, or another thing, place or mood.
+    """
     kind = kind_of(text)
     if kind == "yes_no":
         return ("no" if answer == "yes" else "yes",)

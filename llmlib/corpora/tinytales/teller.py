@@ -161,7 +161,7 @@ def _nothing_more() -> float:
 def _cast(stage: Stage, split: str, dice: Dice) -> tuple[dict[str, Character], Thing]:
     """Choose a character for each role, and a thing.
 
-    Together they are a held-out composition if, and only if, the split is held out.
+    Together, the hero and the thing form a held-out composition if, and only if, `split` is "heldout".
     """
 
     def somebody(role: str) -> Character:
@@ -203,7 +203,7 @@ def tinytales(
         if size is not None and operator.index(size) <= 0:
             raise ValueError(f"{name} must be 1 or more, got {size}")
     if operator.index(start) < 0:
-        raise ValueError(f"start must be 0 or more, not {start}")
+        raise ValueError(f"start must be 0 or more, got {start}")
     return _stories(operator.index(seed), split, n_stories, characters, start)
 
 

@@ -80,7 +80,7 @@ OTHER_WORDS = {
 
 
 def wording_of(question: str) -> str:
-    """Return the wording of a question in a script, with its roles numbered in the order they occur.
+    """Return the wording of a question in a script, with its roles numbered in the order in which they occur.
 
     >>> wording_of("What did %(b)s give to %(a)s?")
     'What did {0} give to {1}?'
@@ -123,12 +123,12 @@ def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
 
 
 def is_silent(story: ToldStory, wording: str) -> bool:
-    """Return whether a story mentions the wording's thing, if there is one, but never touches on the subject."""
+    """Return whether a story mentions the wording's thing, if there is one, but never touches on its subject."""
     return not matter(wording).search(story.text) and ("{thing}" not in wording or story.thing.noun in story.text)
 
 
 def leaves_open(story: ToldStory, question: str, wording: str) -> bool:
-    """Return whether the story leaves this question open, and everybody in the question is in the story.
+    """Return whether everybody in this question is in the story, and the story leaves the question open.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> leaves_open(tell(1, "heldout", 2), "What was the prize?", "What was the prize?")

@@ -170,7 +170,10 @@ def shapes() -> dict[str, Shape]:
 
 
 def is_held_out(kind: str, noun: str, shape: str) -> bool:
-    """Return whether to keep this composition of character, object and event out of training (about one in ten)."""
+    """Return whether to keep this composition of character, object and event out of training.
+
+    About one in ten compositions is kept out.
+    """
     return crc32(f"{kind}/{noun}/{shape}".encode()) % HELD_OUT_ONE_IN == 0
 
 

@@ -1,6 +1,6 @@
-"""Possible replies to an attempt: each function returns one, or None if it does not apply.
+"""The possible replies to an attempt. Each function returns one of them, or None if that reply does not apply.
 
-`checking` decides in which order to try them.
+`checking` decides in which order to try these functions.
 """
 
 import re
@@ -85,7 +85,10 @@ def no_end(e: Examination) -> Report | None:
 
 
 def right_values(e: Examination) -> Report | None:
-    """Report a correct attempt or a broken property. Errors caused only by mixing precisions are forgiven."""
+    """Report that all values are right, or which property the attempt breaks.
+
+    An error that is only due to mixed precisions is forgiven.
+    """
     fixed = bool(e.wrong) and all(map(_mixes_precisions, e.wrong))
     if e.wrong and not fixed:
         return None

@@ -1,14 +1,14 @@
-"""Ask questions and explain each choice: `predict` asks before an idea is explained, `quiz` at the end of a lesson.
+"""Ask questions and explain each choice. `predict` asks before an idea is explained, and `quiz` ends a lesson.
 
 Each choice is a `<details>` element. Learners choose it by opening it, and then see why it is right or wrong.
-`<details>` needs no JavaScript, style sheet or running kernel. So questions work in JupyterLab (trusted or not), in
-Notebook, in VS Code and on a code host, with a keyboard or a screen reader, and in any theme, and every run produces
+`<details>` needs no JavaScript, style sheet or running kernel. Questions therefore work in JupyterLab (trusted or not),
+in Notebook, in VS Code and on a code host, with a keyboard or a screen reader, and in any theme, and every run produces
 the same output. We tried the `jupyterquiz` package, but it puts a random id into its output (so no two runs produce the
 same output), draws from Python's global random state, needs JavaScript (an untrusted notebook shows nothing), ignores
 the theme's colours, and can load MathJax from another host.
 
-Where a kernel is running, a live view (`asking_view`) shows the same choices. The view colours them, keeps the score,
-and passes the first answer to each question to `keep`.
+Where a kernel is running, a live view (`asking_view`) shows the same choices. The view colours the choices, keeps
+score, and passes the first answer to each question to `keep`.
 
 The questions are in the `questions.toml` of a lesson's folder. If they were in the notebook, learners would see the
 answers right next to the questions.
@@ -28,7 +28,8 @@ from llmlib.exercises.engine.report import Prose, marked_up, style_tag
 class Question:
     """A question and its choices.
 
-    Each choice has a text, a flag that says whether it is right, and an explanation. `lead` names the lesson.
+    Each choice consists of its text, a flag that says whether the choice is right, and an explanation. `lead` names the
+    lesson that the question comes from, or is empty.
     """
 
     text: str
@@ -50,9 +51,9 @@ def _shuffled(text: str) -> str:
 
 @dataclass(frozen=True)
 class Questions:
-    """One or more questions, shown as HTML to click on or as text to read. In a terminal, learners call `answer`.
+    """One or more questions, shown as clickable HTML or as plain text. In a terminal, learners call `answer`.
 
-    `keep(name, right)` is called with the first answer to each question.
+    `keep(name, right)` is called once for each question, with its name and whether the first answer was right.
     """
 
     title: str
@@ -61,7 +62,7 @@ class Questions:
     _chosen: dict[int, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def choose(self, question: int, choice: int) -> None:
-        """Choose an answer; both `question` and `choice` start at 0. Only the first choice for a question counts."""
+        """Record a choice; `question` and `choice` both count from 0. Only the first choice for a question counts."""
         asked = self.questions[question]
         if question not in self._chosen:
             self._chosen[question] = choice
@@ -69,7 +70,10 @@ class Questions:
                 self.keep(asked.name, asked.choices[choice][1])
 
     def answer(self, choice: str, question: int = 1) -> str:
-        """Return the reply to choice "a", "b", …; `question` starts at 1. Raises `ValueError` if either is unknown."""
+        """Return the reply to a choice, which is given by its letter, such as "a". `question` counts from 1.
+
+        Raises `ValueError` for an unknown choice or question.
+        """
         if not 1 <= question <= len(self.questions):
             raise ValueError(f"question must be between 1 and {len(self.questions)}; got {question}.")
         choices = self.questions[question - 1].choices

@@ -19,5 +19,5 @@ def aligned(expected: Sequence[int], got: Sequence[int]) -> list[int | str]:
 
 
 def plain_axes(number: int) -> list[str]:
-    """Return names for axes that have none. In a report, an index follows each name."""
+    """Return default names for `number` axes that have no names. In a report, an index follows each name."""
     return {1: ["index"], 2: ["row", "column"]}.get(number, [f"axis {i}: index" for i in range(number)])

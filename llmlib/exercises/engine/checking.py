@@ -1,8 +1,8 @@
-"""`examine` runs a learner's attempt and reports what is wrong with it, starting with the most helpful reply.
+"""`examine` runs a learner's attempt and returns the most helpful reply to it.
 
-Only this module decides which reply comes first. It goes through four lists of steps: replies before the attempt is
-run, replies that need no reason, the reasons themselves, and replies that state a reason. In each list, the first step
-that finds something determines the reply.
+Only this module decides which reply comes first. It tries four lists of steps: replies that are possible before the
+attempt is run, replies that need no reason, the reasons themselves (diagnoses of what went wrong), and replies that
+state a reason. In each list, the first step that finds something counts.
 """
 
 from collections.abc import Callable
@@ -43,11 +43,11 @@ WITHOUT_A_REASON: tuple[Callable[[Examination], Report | None], ...] = (
 
 
 def two_ideas(e: Examination) -> Reason | None:
-    """Find two misconceptions that explain every case, unless a single cause explains them all.
+    """Find two misconceptions that together explain every case, unless a single cause explains every case.
 
-    Two ideas can have the same effect as one step: for example, reversing the order of the layers and swapping
-    queries and keys gives the expected result transposed. A result that does not depend on the input can also look like
-    any two ideas.
+    Two ideas can have the same effect as one step: for example, an attempt that reverses the order of the layers and
+    also swaps queries and keys returns the expected result transposed. A result that does not depend on the input can
+    also look like any two ideas.
     """
     if influence.idle(e) or not (two := two_exactly(e)):
         return None

@@ -52,7 +52,10 @@ class Difference:
 
 
 def find_difference(expected: Any, got: Any, axes: Sequence[str] = (), place: str = "") -> Difference | None:
-    """Return the first difference, or None. `place` names the part of the result ("item 0 of the result")."""
+    """Return the first difference between `expected` and `got`, or None if there is none.
+
+    `place` names the part being compared, such as "item 0 of the result".
+    """
     if isinstance(expected, Tensor):
         return _of_tensors(expected, got, axes, place)
     if isinstance(expected, bool) or expected is None:
@@ -107,7 +110,7 @@ SORTS = ({torch.float32, torch.float64}, {torch.int16, torch.int32, torch.int64}
 
 
 def _of_one_sort(expected: Tensor, got: Tensor) -> bool:
-    """Return whether one dtype may replace the other: both are float32 or float64, or both int16, int32 or int64."""
+    """Return whether the dtypes are equal or interchangeable: float32 and float64, or any of int16, int32 and int64."""
     return got.dtype == expected.dtype or any({expected.dtype, got.dtype} <= sort for sort in SORTS)
 
 
@@ -204,7 +207,7 @@ def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str)
 
 
 def _swapped_axes(expected: Tensor, got: Tensor) -> tuple[int, int] | None:
-    """Find two axes that, when swapped, turn one tensor into the other, if there are any."""
+    """Find two axes of `got` that only have to be swapped to give `expected`; return None if there are none."""
     if got.ndim != expected.ndim:
         return None
     for one, other in itertools.combinations(range(got.ndim), 2):

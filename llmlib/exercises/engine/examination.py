@@ -37,7 +37,7 @@ class Examination:
     until: float = math.inf
 
     def tried(self) -> "Examination":
-        """Examine the attempt on the cases drawn with its seed, starting with the small ones."""
+        """Try the attempt on the cases that `seed` draws, starting with the small ones."""
         trials: list[Trial] = []
         for case in kept_cases(self.exercise, self.seed):
             outcome = run(self.attempt, case.args, self.seconds)
@@ -49,15 +49,15 @@ class Examination:
         return self.of(trials)
 
     def tried_again(self) -> "Examination":
-        """Also examine the attempt on a second draw of numbers.
+        """Also try the attempt on a second draw of the cases.
 
-        A reason that fits only one draw fits by chance.
+        A reason that fits only one of the two draws fits by chance.
         """
         other = replace(self, seed=self.seed + 1, seconds=QUICK).tried()
         return replace(other, trials=(*self.trials, *other.trials), until=thread_time() + SEARCH)
 
     def within(self, seconds: float) -> "Examination":
-        """Return the same examination for a step that should run for at most this many seconds."""
+        """Return the same examination, for a step that may compute for at most this many seconds."""
         return replace(self, until=min(self.until, thread_time() + seconds))
 
     @property
@@ -77,7 +77,7 @@ class Examination:
 
     @cached_property
     def with_values(self) -> "Examination":
-        """The examination with only the trials that returned a value, or with none if most raised an error."""
+        """The examination with only the trials that returned a value, or with no trials if most raised an error."""
         ran = [t for t in self.trials if not t.outcome.error]
         return self.of(ran if 2 * len(ran) >= len(self.trials) else ())
 
@@ -116,7 +116,10 @@ def _does_nothing(attempt: Callable[..., Any], outcome: Outcome) -> bool:
 
 
 def _raised_in_python(error: BaseException) -> bool:
-    """Return whether a `raise` raised the error; torch itself raises NotImplementedError for unsupported dtypes."""
+    """Return whether a `raise` statement in Python code raised the error.
+
+    Torch itself raises NotImplementedError for unsupported dtypes.
+    """
     step = error.__traceback__
     while step and step.tb_next:
         step = step.tb_next

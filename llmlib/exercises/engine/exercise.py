@@ -22,7 +22,7 @@ class Case:
     known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def recall(self, what: Hashable, find_out: Callable[[], Any]) -> Any:
-        """Return what one of the course's own functions returns for this case; compute the result only once."""
+        """Return the value stored for this case under the key `what`; the first call computes it with `find_out`."""
         if what not in self.known:
             self.known[what] = find_out()
         return self.known[what]
@@ -60,7 +60,7 @@ class Probe:
     `broken(call, case)` calls the attempt through `call`, and returns a sentence that says how the attempt breaks the
     property, or None if it does not. If the probe is a `remark`, learners read the sentence, but their solution is
     still accepted. A probe that `explains` finds the reason for wrong cases: it looks at what the attempt does, not
-    only at the results. With `beside`, its sentence is also shown alongside a listed idea.
+    only at the results. With `beside`, the sentence is also shown when a listed idea already explains the attempt.
     """
 
     says: str
@@ -145,7 +145,7 @@ class Hypothesis:
 
 
 def with_faults(exercise: Exercise, ideas: Sequence[Misconception]) -> Callable[..., Any]:
-    """Return the solution that somebody with all of these ideas would write."""
+    """Return the solution that somebody with all of these misconceptions would write."""
     faults = {name: value for idea in ideas for name, value in idea.faults.items()}
     return partial(exercise.faulty, **faults)
 

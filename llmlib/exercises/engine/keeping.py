@@ -1,11 +1,12 @@
 """Store the source of each part that the learner has written and `check` has accepted, alongside their progress.
 
 There is one file per part, such as `mine/attention.causal_mask.json`. A write replaces the whole file or leaves it
-unchanged, and kernels that run at the same time take turns. A file contains the latest versions, newest first. A
-damaged file is renamed, never overwritten.
+unchanged, and kernels that run at the same time take turns. Each file contains the latest versions of its part, newest
+first. A damaged file is renamed, never overwritten.
 
-Nothing here runs the source. Each version has a seal, made with a key in the same folder that only its owner can read.
-`Kept.sealed` is False if the source was changed by hand, copied from elsewhere, or written by somebody else.
+Nothing in this module runs the source. Each version has a seal, which is made with a key. The key is in the same
+folder, and only the folder's owner can read it. `Kept.sealed` is False if the source was changed by hand, copied from
+elsewhere, or written by somebody else.
 """
 
 import ast
@@ -72,7 +73,7 @@ def trust(name: str, kept: Kept) -> None:
 
 
 def kept_versions(name: str) -> list[Kept]:
-    """Load all versions of a part, newest first. If the file is damaged, say so, and return no versions."""
+    """Load all versions of a part, newest first. If the file cannot be read, print why, and return an empty list."""
     try:
         with contextlib.suppress(ValueError):
             return _read(name)
@@ -88,7 +89,7 @@ def last_kept(name: str) -> Kept | None:
 
 
 def _read(name: str) -> list[Kept]:
-    """Read the file. Raises `ValueError` if it is damaged."""
+    """Read the file of a part. Raises `ValueError` if the file is damaged."""
     path = file_of(name)
     try:
         owned = _is_ours(path)
@@ -127,7 +128,7 @@ def _version(name: str, entry: Any, key: bytes | None) -> Kept:
 
 
 def _read_or_set_aside(name: str) -> list[Kept]:
-    """Read the file, or rename it if it is damaged. Call this only while you hold the lock."""
+    """Read the file of a part, or rename the file if it is damaged. Call this only while you hold the lock."""
     try:
         return _read(name)
     except ValueError as error:
@@ -148,7 +149,10 @@ def seal_of(text: str) -> str:
 
 
 def _seal(key: bytes, name: str, kept: Kept) -> str:
-    """Return the seal for a version of a part in this folder. It is not valid in a copy of the folder elsewhere."""
+    """Return the seal for a version of a part in this folder.
+
+    The seal is not valid in a copy of the folder elsewhere.
+    """
     said = (str(folder().resolve()), name, kept.source.function, kept.source.whole, str(kept.borrowed))
     return hmac.new(key, json.dumps(said).encode(), hashlib.sha256).hexdigest()
 

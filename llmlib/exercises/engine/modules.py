@@ -1,4 +1,4 @@
-"""Run exercises in which the learner writes a torch module: we inspect the class, then call it with given weights.
+"""Run exercises in which the learner writes a torch module: we inspect the class, then call an instance of it.
 
 A case's arguments are inputs, weights and sizes. `OnWeights` makes a module of these sizes, replaces the module's
 weights with the case's weights, and calls it with the inputs. So the engine can try a class just as it tries a
@@ -31,7 +31,7 @@ class Blueprint:
     inputs: Mapping[str, int]  # the arguments of `forward`, and their indices among a case's arguments
 
     def trouble(self, written: type, args: tuple[Any, ...]) -> str:
-        """Say why we cannot call a class with a case's weights; return an empty string if we can.
+        """Say why the learner's class cannot be called with a case's weights; return an empty string if it can.
 
         Return `BLANK` if the class does not have any of its parts, which means that the learner has not started to
         write it.

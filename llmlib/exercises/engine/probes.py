@@ -21,7 +21,7 @@ def batch_permuted(*batched: int) -> Probe:
             return None
         return f"The results of the {size} texts change when the batch is in the opposite order."
 
-    return Probe("Each text of a batch is treated on its own, wherever it is in the batch.", broken)
+    return Probe("Each text in a batch is treated on its own, wherever it is in the batch.", broken)
 
 
 def gradients_flow(names: Sequence[str], *arguments: int, needed_for: str = "") -> Probe:
@@ -53,5 +53,5 @@ def gradients_flow(names: Sequence[str], *arguments: int, needed_for: str = "") 
 
 
 def randn(seed: int, *shape: int) -> torch.Tensor:
-    """Draw normal random numbers in float64; the check converts them to float32 where it needs to."""
+    """Draw normally distributed random numbers in float64; `check` converts them to float32 where necessary."""
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -23,7 +23,7 @@ LOOKED_AT = 8  # a probe has to explain the first wrong cases, up to this many
 
 @dataclass(frozen=True)
 class Broken:
-    """A broken property, with its statement, how an attempt breaks it, and the trial that shows this."""
+    """A broken property: its statement, a sentence that says how the attempt breaks it, and a trial that shows this."""
 
     says: str
     found: str
@@ -39,7 +39,10 @@ def broken_property(e: Examination) -> Broken | None:
 
 
 def explained(e: Examination, beside: bool = False) -> Broken | None:
-    """Find a probe that explains every wrong case we look at. With `beside`, find one that is shown alongside ideas."""
+    """Find a probe that explains every wrong case we look at.
+
+    With `beside`, look only at probes whose sentence is also shown alongside a listed idea.
+    """
     for probe in e.exercise.probes if e.wrong else ():
         if probe.explains and probe.beside >= beside:
             found = list(takewhile(bool, (_asked(probe, e, trial.case) for trial in e.wrong[:LOOKED_AT])))
@@ -60,7 +63,10 @@ def remarks(e: Examination) -> Iterator[str]:
 
 
 def broken_probes(e: Examination, remarks: bool = False) -> Iterator[Broken]:
-    """Yield the exercise's own properties that do not hold. With `remarks`, yield only its remarks."""
+    """Yield the exercise's own properties that the attempt breaks.
+
+    Remarks are left out; with `remarks`, only remarks are looked at.
+    """
     for probe in e.exercise.probes:
         if probe.remark == remarks and not probe.explains:
             for trial in e.trials:

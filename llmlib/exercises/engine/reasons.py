@@ -1,4 +1,4 @@
-"""Why an attempt is wrong: a listed idea, a pattern in its results, or the change that would fix it."""
+"""Why an attempt is wrong: a listed idea, a pattern in its results, or a change that would fix it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +15,7 @@ Strength = Literal["sure", "likely", "sign"]
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding about an attempt, with a short name, a sentence for the learner, and where to look."""
+    """A finding about an attempt: a short name, a sentence for the learner, and a hint about where to look."""
 
     name: str
     says: str
@@ -25,9 +25,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why an attempt is wrong: misconceptions, a finding, a repair, or several of these.
+    """The reason why an attempt is wrong: misconceptions, a finding, a repair, or several of these.
 
-    `open` contains the cases that remain unexplained.
+    `open` contains the wrong cases that this reason does not explain.
     """
 
     ideas: tuple[Misconception, ...] = ()
@@ -73,7 +73,7 @@ class Reason:
 
 def _where(edit: Edit) -> str:
     if not edit.settled:
-        return f"The reason is in line {edit.line}" if edit.line else "The reason is in one spot of your code"
+        return f"The mistake is in line {edit.line}" if edit.line else "The mistake is in one spot in your code"
     return f"{_which_change(edit)} would make your function correct in all tested cases"
 
 

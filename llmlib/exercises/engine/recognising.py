@@ -56,9 +56,10 @@ def two_apart_from_unclear(e: Examination) -> Reason | None:
 
 
 def one_guarded(e: Examination) -> Reason | None:
-    """Find the misconception behind all wrong values of an attempt that probably treats some cases separately.
+    """Find the misconception behind all the wrong values in an attempt that probably treats some cases separately.
 
-    Each wrong value has to match the idea's, and most of the values that the idea gets wrong have to be wrong.
+    Each wrong value must be the one that the idea predicts, and most of the values that the idea gets wrong must be
+    wrong in the attempt, too.
     """
     best, share = None, 0.0
     ordered = _clearest_first(e)
@@ -85,7 +86,10 @@ def one_guarded(e: Examination) -> Reason | None:
 
 
 def _shown_and_hidden(predicted: Outcome, trial: Trial) -> tuple[float, float] | None:
-    """Return what share of a result shows the idea and what share is right anyway, or None if the idea does not fit."""
+    """Return the share of wrong values, which show the idea, and the share of values that are right despite the idea.
+
+    Return None if the idea does not fit.
+    """
     if predicted.error or trial.outcome.error:
         return (0, 0) if not trial.wrong or same_outcome(predicted, trial.outcome) else None
     idea, got, right = predicted.value, trial.got, trial.expected
@@ -141,7 +145,10 @@ def _apart_from_unclear(e: Examination, hypotheses: Sequence[Hypothesis]) -> Rea
 
 
 def _left_open(e: Examination, hypothesis: Hypothesis, ordered: Sequence[Trial]) -> tuple[Trial, ...] | None:
-    """Return the wrong cases that the idea does not explain, or None if a case contradicts it or too few support it."""
+    """Return the wrong cases that the idea does not explain.
+
+    Return None if a case contradicts the idea, or if too few cases support it.
+    """
     support, left = 0, []
     for trial in ordered:
         predicted = _faulty(e, hypothesis, trial)
@@ -168,10 +175,10 @@ def _faulty(e: Examination, hypothesis: Hypothesis, trial: Trial) -> Outcome:
 
 
 def on_top_of_each(e: Examination, worth: Callable[[Examination], bool]) -> Iterator[tuple[Misconception, Examination]]:
-    """Yield each single misconception, in each of its forms, with its results in place of the expected ones.
+    """Yield each single misconception, in each of its forms, with an examination that expects its results.
 
-    We leave out misconceptions that raise an error or return another type, and those that are not `worth` it in the
-    first clear case, because it may take a long time to compute their results in all other cases.
+    We leave out misconceptions that raise an error or return another type, and those for which `worth` returns False in
+    the first clear case, because it may take a long time to compute their results in all other cases.
     """
     clear = next((trial for trial in e.trials if trial.wrong and not trial.unclear), None)
     for hypothesis in e.exercise.single_hypotheses:

@@ -37,12 +37,12 @@ def progress_file() -> Path:
 
 
 def load() -> dict[str, dict[str, Any]]:
-    """Load what is known about each exercise, by name. If the file is damaged, rename it, and say so."""
+    """Load each exercise's entry, by name. If the progress file is damaged, rename it, and print a message."""
     return _content()["exercises"]
 
 
 def load_questions() -> dict[str, dict[str, Any]]:
-    """Load what is known about each answered question, by name."""
+    """Load each answered question's entry, by name."""
     return _content()["questions"]
 
 
@@ -59,9 +59,9 @@ def _content() -> dict[str, Any]:
 
 
 def _read_or_set_aside() -> dict[str, Any]:
-    """Read the file, or rename it if it is damaged.
+    """Read the progress file, or rename it if it is damaged.
 
-    Call this only while you hold the lock, because another kernel may have written the file.
+    Call this only while you hold the lock, because another kernel may just have written the file.
     """
     try:
         return _read()
@@ -71,7 +71,7 @@ def _read_or_set_aside() -> dict[str, Any]:
 
 
 def _read() -> dict[str, Any]:
-    """Read the file, including what a later version has added. Raises `ValueError` if the file is damaged."""
+    """Read the progress file, including what a later version has added. Raises `ValueError` if it is damaged."""
     try:
         content = json.loads(progress_file().read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -89,7 +89,7 @@ def _read() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Keep other kernels from changing the file. Where locks do not work, go ahead without a lock."""
+    """Let no other kernel change the learner's files while the block runs. Where locks do not work, do without."""
     lock = filelock.FileLock(data_dir() / "progress.lock", timeout=LONGEST_WAIT, poll_interval=0.01)
     try:
         data_dir().mkdir(parents=True, exist_ok=True)

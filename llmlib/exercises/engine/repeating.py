@@ -16,7 +16,7 @@ Entry = Mapping[str, Any]
 
 
 def answered(entry: Entry, right: bool, lesson: str, warm_up: bool) -> dict[str, Any]:
-    """Update what is known about a question after an answer in `lesson` or in its warm-up.
+    """Return a question's updated entry after an answer in `lesson` or in its warm-up.
 
     A wrong answer always brings the question back. A right answer counts only in a warm-up, because in the lesson the
     learner has just read the explanation. `streak` is the number of right answers since the last wrong one, or None if
@@ -37,12 +37,12 @@ def answered(entry: Entry, right: bool, lesson: str, warm_up: bool) -> dict[str,
 
 
 def to_repeat(entry: Entry) -> bool:
-    """Return whether the learner got the question wrong, and has not got it right in `len(GAPS)` warm-ups since."""
+    """Return whether the learner answered wrongly, and has since been right in fewer than `len(GAPS)` warm-ups."""
     return (streak := streak_of(entry)) is not None and streak < len(GAPS)
 
 
 def due_in(entry: Entry, lessons: Sequence[str]) -> int:
-    """Return the number of the lesson (its index in `lessons`) in which a question that is `to_repeat` comes back.
+    """For a question that has to be repeated, return the index in `lessons` of the lesson in which it comes back.
 
     >>> due_in({"streak": 1, "lesson": "b"}, ["a", "b", "c", "d"])
     3

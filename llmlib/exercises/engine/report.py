@@ -52,7 +52,7 @@ class Code:
 class Table:
     """A small table. `marked` lists the cells (row, column) to look at, which are also marked in their text.
 
-    `links` are addresses, one for the first cell of each row.
+    `links` contains an address for each row, to which the first cell links.
     """
 
     header: tuple[str, ...]
@@ -88,7 +88,7 @@ Part = Prose | Code | Table
 
 @dataclass(frozen=True)
 class Report:
-    """A reply to the learner. `kind` is one of the kinds in `MARKS`."""
+    """A reply to the learner. `kind` is one of the keys of `MARKS`."""
 
     kind: str
     title: str  # "attention.causal_mask"

@@ -73,10 +73,10 @@ def run(function: Callable[..., Any], args: tuple[Any, ...], seconds: float = 5.
 
 
 def load_meta(function: Callable[..., Any]) -> None:
-    """Before the time limit starts, load what torch needs for its "meta" device, if the function mentions it.
+    """Before the time limit starts, load what torch needs for its "meta" device, if the function mentions that device.
 
     The first use of the device loads large parts of torch. That can take longer than the limit, and if the limit stops
-    the loading halfway, it starts from the beginning at the next call.
+    the loading halfway, the next call starts the loading from the beginning.
     """
     code = code_of(function)
     if isinstance(code, CodeType) and any("meta" in part.co_consts for part in all_code(code)):
@@ -321,7 +321,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def _same_part(a: torch.nn.Module, b: torch.nn.Module) -> bool:
-    """Return whether two modules agree in hooks, mode and own weights; this runs for each of a thousand edits."""
+    """Return whether two modules agree in hooks, mode and own weights. This runs for each of a thousand edits."""
     if list(a._forward_hooks) != list(b._forward_hooks) or a.training != b.training:
         return False
     mine, theirs = _weights(a), _weights(b)

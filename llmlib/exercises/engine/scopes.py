@@ -10,7 +10,7 @@ Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 @dataclass(frozen=True)
 class Use:
-    """A name from outside a function, with the attributes that follow it: `F.silu` is ("F", "silu").
+    """A name from outside a function, with the attributes that follow it: `F.silu` has the path ("F", "silu").
 
     `nodes[i]` is the expression for the first i + 1 parts of the path.
     """
@@ -58,7 +58,7 @@ def _uses(node: ast.AST, hidden: frozenset[str]) -> Iterator[Use]:
 
 
 def _of_function(node: Function, hidden: frozenset[str]) -> Iterator[Use]:
-    """Return the parts outside the function's own scope (decorators, defaults, annotations), then its body."""
+    """Yield the uses outside the function's own scope (decorators, defaults, annotations), then those in its body."""
     every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     every += [arg for arg in (node.args.vararg, node.args.kwarg) if arg]
     outside: list[ast.AST | None] = [*node.args.defaults, *node.args.kw_defaults, *(arg.annotation for arg in every)]

@@ -43,7 +43,7 @@ BLANK = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
 
 
 def slip(e: Examination, trial: Trial) -> str:
-    """Say which slip this is; return an empty string for any other error."""
+    """Say which known slip raised the error in this trial; return an empty string for any other error."""
     error = trial.outcome.error
     if error is None:
         return ""
@@ -66,7 +66,7 @@ def slip(e: Examination, trial: Trial) -> str:
 
 
 def axis_gone(e: Examination, trial: Trial) -> str:
-    """Say that an axis was removed, if sizes do not match and one of the two sides is a sum over an axis."""
+    """Say that an axis was removed, if sizes do not match and one of the two sides was reduced over an axis."""
     error = trial.outcome.error
     if error is None or not re.search(r"The size of tensor|must match", name_of(error)):
         return ""

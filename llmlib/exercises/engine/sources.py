@@ -1,6 +1,6 @@
 """Find a function's source, along with the helpers, constants and imports that it needs from its notebook.
 
-The result can be written to a file and run in another session. Nothing is run here.
+The result can be written to a file and run in another session. Nothing in this module runs it.
 """
 
 import ast
@@ -24,12 +24,12 @@ LONGEST = 40_000  # the most characters of a part; the longest solutions of exer
 
 
 class NoSource(Exception):
-    """Raised if there is no source that could run elsewhere; the message says why, in words that can end a sentence."""
+    """Raised if a function has no source that could run elsewhere; the message is a clause that says why."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A part that runs on its own: imports, then definitions, with the function itself last."""
+    """The source of a part, which runs on its own: imports, then definitions, with the function itself last."""
 
     function: str  # its name in `text`
     imports: tuple[str, ...]
@@ -50,18 +50,18 @@ def source_of(function: Callable[..., Any], name: str = "solution") -> Source:
     inner = inspect.unwrap(function) if callable(function) else function
     first = next(iter(_methods(inner)), inner)
     if not isinstance(first, FunctionType):
-        raise NoSource("it is not a function written with def or lambda")
+        raise NoSource("your attempt is not a function written with def or lambda")
     if _is_library(first):
-        raise NoSource(f"it is `{inner.__module__}.{inner.__qualname__}`, a library function")
+        raise NoSource(f"your attempt is `{inner.__module__}.{inner.__qualname__}`, a library function")
     if set(first.__code__.co_freevars) - {"__class__"}:  # `super()` needs `__class__`
-        raise NoSource("it was defined inside another function")
+        raise NoSource("your function was defined inside another function")
     collected = _Collected(first.__globals__)
     text = _text_of_function(inner, name) if inner is first else _text_of_helper(name, inner)
     function_name = inner.__name__ if inner.__name__ != "<lambda>" else _assigned_name(text)
     collected.need(text, function_name)
     source = Source(function_name, tuple(collected.imports), "\n\n\n".join([*collected.parts, text]) + "\n")
     if len(source.whole) > LONGEST:
-        raise NoSource(f"it is longer than {LONGEST:,} characters")
+        raise NoSource(f"your function, with all that it uses, is longer than {LONGEST:,} characters")
     return source
 
 
@@ -136,7 +136,7 @@ def _import_module(name: str, module: str) -> str:
 
 
 def _import_from(name: str, value: Any) -> str:
-    """Write the line that imports a library's function, class or the like; return "" if that is impossible."""
+    """Return the line that imports a function, class or similar object from a library; return "" if there is none."""
     its_name = getattr(value, "__name__", None)
     if not isinstance(its_name, str):
         return ""
@@ -147,9 +147,10 @@ def _import_from(name: str, value: Any) -> str:
 
 
 def _public_places(name: str, value: Any) -> list[str]:
-    """List the modules that have the value under this name: its own, then the standard library's, then short names.
+    """List the modules in which `name` refers to the value, starting with the value's own module.
 
-    Private modules such as `torch._C` are left out.
+    Modules of the standard library and modules with short names come before others. Private modules such as `torch._C`
+    are left out.
     """
     own = (getattr(value, "__module__", None) or "").lstrip("_")  # functools.reduce says that it comes from _functools
     public = [(place, m) for place, m in list(sys.modules.items()) if not re.search(r"(^|\.)_", place)]
@@ -207,7 +208,9 @@ def _text_of_helper(name: str, value: Any) -> str:
         return _text_of_function(inner, name)
     if methods := _methods(value):
         return _text_at(methods[0].__code__.co_filename, lambda node: _is_class(node, value.__name__))
-    raise NoSource(f"it uses `{name}` from your notebook, which is not a function; pass `{name}` as an argument")
+    raise NoSource(
+        f"your function uses `{name}` from your notebook, and `{name}` is not a function; pass `{name}` as an argument"
+    )
 
 
 def _is_class(node: ast.AST, name: str) -> bool:
@@ -228,7 +231,7 @@ def _text_of_function(function: FunctionType, name: str) -> str:
         and (start is None or _holds(node, start))
     ]
     if len(found) != 1:
-        raise NoSource("it is one of several lambdas on the same line")
+        raise NoSource("your lambda is one of several on the same line")
     segment = ast.get_source_segment("".join(lines), found[0])
     return f"{name} = {segment}" if segment and "\n" not in segment else f"{name} = (\n{segment}\n)"
 
@@ -250,7 +253,7 @@ def _text_at(filename: str, is_it: Callable[[ast.AST], bool]) -> str:
     lines = _lines(filename)
     found = [node for node in _definitions("".join(lines)) if is_it(node)]
     if len(found) != 1:
-        raise NoSource("its source has changed in the meantime; run its cell again")
+        raise NoSource("the source of your function, or of a helper, has changed; run its cell again")
     (node,) = found
     assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) - 1
@@ -260,11 +263,11 @@ def _text_at(filename: str, is_it: Callable[[ast.AST], bool]) -> str:
 
 
 def _lines(filename: str) -> list[str]:
-    """Read the lines of a file, or of a notebook's cell, which IPython keeps under a special name."""
+    """Read the lines of a file, or of a notebook's cell, which IPython stores under a special file name."""
     linecache.checkcache(filename)
     lines = linecache.getlines(filename)
     if not lines:
-        raise NoSource("its source cannot be read here")
+        raise NoSource("the source of your function, or of a helper, cannot be read here")
     return lines
 
 
@@ -275,7 +278,7 @@ def _definitions(text: str) -> list[ast.AST]:
     try:
         tree = compile(text, "a cell", "exec", flags)
     except (SyntaxError, ValueError):
-        raise NoSource("its source has changed in the meantime; run its cell again") from None
+        raise NoSource("the source of your function, or of a helper, has changed; run its cell again") from None
     kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
     return [node for node in ast.walk(tree) if isinstance(node, kinds)]
 

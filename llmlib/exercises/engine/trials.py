@@ -1,4 +1,4 @@
-"""Tried cases, with the expected results and the attempt's results, and a test of whether two outcomes are the same."""
+"""Tried cases, with the expected results and the attempt's results, and a comparison of two outcomes."""
 
 import re
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Trial:
 
 @lru_cache(maxsize=KEPT)
 def kept_cases(exercise: Exercise, seed: int) -> tuple[Case, ...]:
-    """Return the cases in both precisions, always as the same objects, because known results speed up later checks.
+    """Return the cases in both precisions. These are always the same objects, so stored results speed up later checks.
 
     We call attempts with copies, so no attempt can change a case.
     """

@@ -1,1 +1,5 @@
-"""One folder per lesson: `exercises.py`, the prose for it in `texts.toml`, and questions in `questions.toml`."""
+"""One folder per lesson.
+
+A folder contains questions in `questions.toml` and, in most lessons, exercises in `exercises.py` and their texts in
+`texts.toml`.
+"""

@@ -26,7 +26,7 @@ _loaded: dict[str, tuple[Source, Callable[..., Any]]] = {}
 
 
 class Unfit(Exception):
-    """Raised if a saved part cannot be used here; the message explains why, in a full sentence."""
+    """Raised if a saved part cannot be used here; the message is a full sentence that says why."""
 
 
 def remember(name: str, attempt: Callable[..., Any]) -> str:
@@ -39,9 +39,9 @@ def remember(name: str, attempt: Callable[..., Any]) -> str:
     except NoSource as error:
         return f"Not kept for `mine`: {error}."
     except OSError as error:
-        return f"Not kept for `mine`: {keeping.folder()} cannot be written ({error.strerror or error})."
+        return f"Not kept for `mine`: {keeping.folder()} cannot be written to ({error.strerror or error})."
     except Exception as error:  # an attempt may be anything; what counts is that it is right
-        return f"Not kept for `mine`: its source cannot be understood ({name_of(error).rstrip('.')})."
+        return f"Not kept for `mine`: the source of your function cannot be analysed ({name_of(error).rstrip('.')})."
     return f'Kept: `mine("{name}")` returns it in every notebook.' + _not_in_the_file(name, source)
 
 
@@ -113,6 +113,6 @@ def _define(name: str, kept: Kept) -> Callable[..., Any]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise Unfit(f"{name_of(error).rstrip('.')}.") from None
+        raise Unfit(f"Loading it raised {name_of(error).rstrip('.')}.") from None
     linecache.cache[place] = (len(code), None, code.splitlines(keepends=True), place)  # for tracebacks and reports
     return function

@@ -33,7 +33,7 @@ Definition = ast.FunctionDef | ast.ClassDef
 class Unusable(Exception):
     """Raised if a part cannot go into a file that needs only torch.
 
-    The message says why, in words that can end a sentence.
+    The message is a clause that says why.
     """
 
 
@@ -81,7 +81,7 @@ def rewritten(
 
     `taken` maps names in use in the file to their imports. `others` contains the learner's other parts, by the
     learner's names, and the file's helpers, because the file does not need two helpers with the same name and
-    arguments. Raises `Unusable`.
+    arguments. Raises `Unusable` if the part cannot go into the file.
     """
     tree = ast.parse(source.text)
     names, kept_imports = _imported(source, tree, taken)
@@ -103,7 +103,7 @@ def rewritten(
 
 
 def refusal(source: Source, part: Part) -> str:
-    """Say, in words that can end a sentence, why a part can never go into the file; return "" if it can."""
+    """Return a clause that says why a part can never go into the file, or "" if it can."""
     try:
         rewritten(source, part, {}, {})
     except Unusable as error:
@@ -113,7 +113,7 @@ def refusal(source: Source, part: Part) -> str:
 
 @dataclass(frozen=True)
 class _Theirs:
-    """The meaning of an alias from llmlib."""
+    """What a name that was imported from llmlib refers to."""
 
     value: Any
 
@@ -174,7 +174,7 @@ def _of_library(use: Use, value: Any) -> tuple[ast.AST, str]:
             value = getattr(value, use.path[depth], None)
         if name := _names_of_library().get(id(value)):
             return node, name
-    raise Unusable(f"it uses `{'.'.join(use.path)}` from llmlib")
+    raise Unusable(f"your function uses `{'.'.join(use.path)}` from llmlib")
 
 
 def _edited(text: str, edits: list[tuple[ast.AST, str]], gone: list[ast.stmt]) -> str:

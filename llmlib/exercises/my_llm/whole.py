@@ -122,7 +122,7 @@ def said_by(module: ModuleType, ids: list[int], weights: Any, config: Any, n: in
 
 
 def same_training(module: ModuleType, model: Transformer, tokenizer: Any, text: str) -> str:
-    """Train a model with the file and with llmlib, and compare the losses.
+    """Train the same model with the file's code and with llmlib's, and compare the losses.
 
     Both runs have the same initial weights, batches and learning rates; llmlib's run uses PyTorch's AdamW.
     """
@@ -159,10 +159,10 @@ def tuning_learns(module: ModuleType) -> str:
     tuned, losses = module.learn_answers(
         weights, lambda ids, now: module.llama_logits(ids, now, config), rows, signs, names, torch.ones, [2e-2] * 30
     )
-    assert losses[-1] < losses[0], f"the loss of the answers went from {losses[0]:.3f} to {losses[-1]:.3f}"
+    assert losses[-1] < losses[0], f"the loss on the answers went from {losses[0]:.3f} to {losses[-1]:.3f}"
     assert all(torch.equal(before[name], weights[name]) for name in weights), "tuning has changed the initial weights"
     assert len(tuned) == len(names), f"{len(tuned)} matrices, not {len(names)}"
-    return f"loss of the answers {losses[0]:.2f} at first, {losses[-1]:.2f} at the end"
+    return f"loss on the answers {losses[0]:.2f} at first, {losses[-1]:.2f} at the end"
 
 
 def rewards_rise(module: ModuleType) -> str:
@@ -188,7 +188,7 @@ def rewards_rise(module: ModuleType) -> str:
 
 
 def small_model() -> tuple[Transformer, Any, str]:
-    """Make a small model of the Llama family with a tokenizer like SmolLM2's, and some TinyTales."""
+    """Make a small model of the Llama family, a tokenizer like SmolLM2's, and some text from TinyTales."""
     text = tinytales_text(20_000, seed=0)
     special = ("<|endoftext|>", "<|user|>", "<|assistant|>")
     tokenizer = BPETokenizer.train(text, 320, pattern=SMOLLM2_PATTERN, special_tokens=special)

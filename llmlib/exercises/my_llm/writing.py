@@ -1,4 +1,4 @@
-"""Write `my_llm.py` with those of the learner's parts that fit, but never overwrite a file that was changed by hand."""
+"""Write `my_llm.py` with the learner's parts that work in it, but never overwrite a file that was changed by hand."""
 
 import hashlib
 import sys
@@ -34,7 +34,7 @@ class Collected:
 
 
 def collect() -> Collected:
-    """Load the stored parts that fit, after running each one and trying it on its exercise's cases."""
+    """Run each stored part, try it on its exercise's cases, and collect the parts that pass."""
     mine, shown, refused = {}, set(), {}
     for part in PARTS:
         kept = keeping.last_kept(part.exercise)
@@ -42,8 +42,8 @@ def collect() -> Collected:
             continue
         if not kept.sealed:
             refused[part.exercise] = (
-                "you did not keep it here, or it has been changed since, so it was not run; "
-                f'mine("{part.exercise}", trust=True) in a notebook runs it, and keeps it as yours'
+                "you did not save it in this folder, or it has been changed since, so it was not run; "
+                f'mine("{part.exercise}", trust=True) in a notebook runs it, and saves it as yours'
             )
             continue
         try:
@@ -59,7 +59,7 @@ def collect() -> Collected:
 
 
 def compose(collected: Collected) -> Assembled:
-    """Compose the file's text from all parts that work in it, and try each part again there."""
+    """Compose the file's text from all the parts that are still correct when they are tried again inside the file."""
     refused = dict(collected.refused)
     while True:
         assembled = assemble(collected.mine, collected.shown, refused)
@@ -83,12 +83,12 @@ def _broken(assembled: Assembled) -> dict[str, str]:
         with one_thread():
             report = examine(find(exercise), getattr(module, OF_EXERCISE[exercise].name, None))
         if not report.correct:
-            broken[exercise] = f"in the file, it is no longer right: {report.heading.rstrip('.')}"
+            broken[exercise] = f"it is no longer right inside the file: {report.heading.rstrip('.')}"
     return broken
 
 
 def as_module(text: str, name: str = "my_llm") -> ModuleType:
-    """Run the file's text as a module. (Its commands wait for `__main__`.)"""
+    """Run the file's text as a module, and return the module. The file's commands run only in `__main__`."""
     module = ModuleType(name)
     before = sys.modules.get(name)
     sys.modules[name] = module  # dataclasses look up their module there

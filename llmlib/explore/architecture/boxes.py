@@ -83,7 +83,7 @@ def weight_paths(box: str) -> dict[str, str]:
 
 
 def boxes_of(config: TransformerConfig, seq_len: int | None = None) -> Box:
-    """Build the boxes for a config, with their costs for a token that attends to `seq_len` tokens.
+    """Build the boxes for a config, with their costs for one token that attends to `seq_len` tokens.
 
     By default, `seq_len` is the full context length. One layer represents all the layers. The sums over all boxes equal
     the results of `llmlib.costs.count`.
@@ -141,10 +141,10 @@ class _Builder:
         c = self.config
         queries, keys = 2 * c.d_model * c.n_heads * c.d_head, 2 * c.d_model * c.n_kv_heads * c.d_head
         product = 2 * self.seq_len * c.n_heads * c.d_head
-        turned = " and are turned by the token’s position" if c.positions == "rotary" else ""
+        turned = " and are rotated according to the token’s position" if c.positions == "rotary" else ""
         rotate = ("rotate",) if c.positions == "rotary" else ()
-        shared = f" Each serves {c.n_heads // c.n_kv_heads} query heads." if c.n_kv_heads < c.n_heads else ""
-        window = f", at most {c.sliding_window:,} back" if c.sliding_window else ""
+        shared = f" Each KV head serves {c.n_heads // c.n_kv_heads} query heads." if c.n_kv_heads < c.n_heads else ""
+        window = f", but at most the last {c.sliding_window:,}" if c.sliding_window else ""
         norm = "attention_norm"
         boxes = (
             self.box(norm, uses=norm, before=before),

@@ -51,7 +51,7 @@ def explore_architecture(
     if text and (not isinstance(model, Transformer) or tokenizer is None):
         raise ValueError("To show the values for a text, pass a Transformer and its tokenizer.")
     if isinstance(model, Transformer) and tokenizer is not None and not text:
-        raise ValueError("A live model shows its values for a text. Pass a text, or leave out the tokenizer.")
+        raise ValueError("A live model needs a text to show its values for. Pass a text, or leave out the tokenizer.")
     controller = _Controller(ArchitectureView(text=text), model, tokenizer, title, others)
     view = controller.view
     view.on_act("model", controller.choose, then=controller.show)
@@ -108,8 +108,8 @@ class _Controller:
     def wished(self) -> TransformerConfig:
         """Return the chosen model's config with the sizes that the user has set.
 
-        Heads still share d_model evenly, and d_mlp grows in proportion to d_model. Raises `ValueError` if the sizes do
-        not fit together.
+        The heads still share d_model evenly, and d_mlp changes in proportion to d_model. Raises `ValueError` if the
+        sizes do not fit together.
         """
         base = self.config
         for name, value in self.wish.items():
@@ -119,13 +119,14 @@ class _Controller:
         if base.d_head * base.n_heads == base.d_model and d_model % n_heads:
             fits = d_model // n_heads * n_heads
             raise ValueError(
-                f"{n_heads:,} heads cannot share a d_model of {d_model:,} evenly; {fits or n_heads:,} would work."
+                f"{n_heads:,} heads cannot share a d_model of {d_model:,} evenly; "
+                f"a d_model of {fits or n_heads:,} would work."
             )
         if n_heads % n_kv_heads:
             fitting = [str(n) for n in range(1, min(n_heads, 4096) + 1) if n_heads % n == 0]
             raise ValueError(
                 f"{n_kv_heads:,} KV heads cannot serve {n_heads:,} heads evenly. "
-                f"These numbers would work: {', '.join(fitting)}."
+                f"These numbers of KV heads would work: {', '.join(fitting)}."
             )
         changes: dict[str, Any] = dict(self.wish)
         if (self.wish["d_model"], self.wish["n_heads"]) != (base.d_model, base.n_heads):
@@ -233,7 +234,7 @@ class _Controller:
         self.view.put_tour({**tour, "characters": len(self.view.text)})
 
     def tour_soon(self) -> None:
-        """Compute the tour, unless it has already been computed or would take a long time."""
+        """Compute the tour, unless it has already been computed or the text is too long to do so quickly."""
         if self.view.tokens and len(self.view.tokens) <= SOON and not self.view.tour:
             self.show_tour()
 

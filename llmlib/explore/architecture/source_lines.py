@@ -14,10 +14,10 @@ SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr)  # sta
 
 @lru_cache
 def line_that_uses(cls: type, name: str) -> SourceLine:
-    """Find the first statement in a class's methods that calls `name` or `self.name`, or else the first that reads
-    `self.name`.
+    """Find the first statement in a class's methods that calls `name` or `self.name`.
 
-    `__init__` is not searched. Raises `LookupError` if there is no such statement.
+    If there is none, find the first statement that reads `self.name`. `__init__` is not searched. Raises `LookupError`
+    if there is no such statement either.
 
     >>> from llmlib.layers import MLP
     >>> line_that_uses(MLP, "down").text

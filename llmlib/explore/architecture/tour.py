@@ -56,7 +56,7 @@ def tour_of(model: Transformer, ids: Sequence[int]) -> dict[str, Any]:
 
 
 def _run(model: Transformer, ids: Sequence[int]) -> dict[tuple[str, int], Float[Tensor, "..."]]:
-    """Record the activations at the last token, by name and layer; keys are recorded for all tokens."""
+    """Record the activations at the last token, by name and layer; the keys are recorded for all tokens."""
     kept: dict[tuple[str, int], Tensor] = {}
 
     def keep(name: str, layer: int, value: Tensor) -> None:
@@ -114,6 +114,6 @@ def _looks(
 
 
 def _number(value: Tensor) -> float | None:
-    """Round a number to six digits, which is precise enough here; return None if it is not finite."""
+    """Round a number to six digits, which is precise enough here; return None if the number is not finite."""
     number = float(f"{value.item():.6g}")
     return number if isfinite(number) else None

@@ -31,14 +31,14 @@ def explore_attention(
     """Show a model's attention on `text` in an interactive view. When the text is edited, everything is recomputed.
 
     `other` is a second text to compare (it becomes B, and `text` is A), and `other_model` is a second model to run on
-    the same text. The user can switch a head off on its thumbnail. B then shows the same text without these heads; if
-    there is another text or model, A and B both leave out these heads. The board next to the thumbnails shows the
-    model's predictions after `text`, with all heads and without the heads that are off, as well as the log-probability
-    (natural logarithm) of a `continuation`.
+    the same text. The user can switch a head off on its thumbnail. B then shows the same text without the heads that
+    are off; if there is another text or model, these heads are left out of both A and B. The board next to the
+    thumbnails shows the model's predictions after `text`, with all heads and without the heads that are off, as well as
+    the log-probability (natural logarithm) of a `continuation`.
 
     For a long text (with more than four million weights over all heads), the view receives only thumbnails at first,
-    and a whole head when the user opens it. The queries and keys of all layers stay in memory, which takes 94 MB for
-    each run shown (for SmolLM2 and 1,024 tokens).
+    and a head's whole pattern when the user opens that head. The queries and keys of all layers stay in memory, which
+    takes 94 MB for each run shown (for SmolLM2 and 1,024 tokens).
 
     `model` is a `Transformer`, or a model from `transformers` (loaded with `attn_implementation="eager"`; its heads
     cannot be switched off), with a tokenizer from the same library. Raises `ValueError` for a text that is empty,
@@ -118,7 +118,7 @@ class _Controller:
         for length in lengths:
             check_length(length, self.most())
             check_size(self.model, length)
-        check_length(lengths[0] + len(more), self.most(), "The continuation counts too: shorten it, or the text.")
+        check_length(lengths[0] + len(more), self.most(), "The continuation counts, too: shorten it or the text.")
         self.wish = wish
 
     def most(self) -> int:
@@ -187,7 +187,7 @@ class _Controller:
         return run(model, ids + more, len(ids), off, how, say, self.view.check)
 
     def open(self, layer: int, head: int | str) -> None:
-        """Show one whole head of a long text."""
+        """Show the whole pattern of one head for a long text."""
         long = {side: run.patterns for side, run in self.runs.items() if not isinstance(run.patterns, np.ndarray)}
         if long:
             self.view.put_head(layer, head, {side: patterns.head(layer, head) for side, patterns in long.items()})

@@ -57,7 +57,7 @@ def run(
 
 
 def check_size(model: Any, n_tokens: int) -> None:
-    """Raise `ValueError`, with a message for users, if the heads for a text this long do not all fit into memory."""
+    """Raise `ValueError`, with a message for users, if a text of `n_tokens` tokens needs too much memory."""
     if isinstance(model, Transformer) and is_long(*_n_heads(model), n_tokens):
         on_gpu = model.device.type == "cuda"
         free = torch.cuda.mem_get_info(model.device)[0] if on_gpu else psutil.virtual_memory().available

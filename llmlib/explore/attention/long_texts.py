@@ -1,4 +1,4 @@
-"""Compute attention patterns for a long text: thumbnails of all heads, and single heads on demand.
+"""Compute attention patterns for a long text: thumbnails of all heads, and the whole pattern of one head on demand.
 
 For 1,024 tokens, 270 heads have 283 million weights, which take up 1.1 GB. So for a long text we keep only queries and
 keys, and recompute a head's pattern when it is needed. While the model runs, each layer's patterns are computed a few
@@ -47,7 +47,7 @@ class Patterns(Protocol):
 
 
 def is_long(n_layers: int, n_heads: int, n_tokens: int) -> bool:
-    """Return whether the patterns are too large to be sent in full."""
+    """Return whether the patterns are too large to be sent to the browser in full."""
     return n_layers * n_heads * n_tokens * (n_tokens + 1) // 2 > WHOLE
 
 
@@ -58,7 +58,7 @@ def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: 
     if kept + passing > free:
         most = max(1, free * n_tokens // (kept + passing))
         raise ValueError(
-            f"This text has {n_tokens:,} tokens. Showing all its heads takes about "
+            f"This text has {n_tokens:,} tokens. Showing all the heads takes about "
             f"{(kept + passing) / 1e9:.1f} GB of memory, but only {free / 1e9:.1f} GB is free here. Shorten the text "
             f"to about {most:,} tokens."
         )

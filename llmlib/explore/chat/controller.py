@@ -59,9 +59,9 @@ def compare_chats(
     """Hold the same conversation with up to four models side by side; each model continues from its own answers.
 
     All models sample with the same settings and the same `seed`, so any difference comes from the models. With `blind`,
-    sides are shuffled, and names stay hidden until the user has voted on the answers; `view.tally` counts the votes. If
-    a model cannot answer, the view says why, and the other models continue. Raises `ValueError` if there are no
-    speakers, more than four, or two with the same name.
+    the sides are shuffled, and the models' names stay hidden until the user has voted on the answers; `view.tally`
+    counts the votes. If a model cannot answer, the view says why, and the other models continue. Raises `ValueError` if
+    there are no speakers, more than four, or several with the same name.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -73,7 +73,7 @@ def compare_chats(
     """
     names = [speaker.name for speaker in speakers]
     if not 1 <= len(names) <= 4 or len(set(names)) < len(names):
-        raise ValueError(f"Give one to four speakers, each with its own name; got {names}.")
+        raise ValueError(f"Pass one to four speakers, each with its own name; got {names}.")
     system, said = divided(messages)
     view = ChatView(
         names=names,
@@ -155,9 +155,7 @@ class _Controller:
     def restore(self) -> None:
         """Bring back the conversation that the user cleared; this is no longer possible after the next message."""
         if self.view.answering or not self.cleared:
-            raise ValueError(
-                "There is nothing to bring back: a conversation that you clear is kept only until the next answer."
-            )
+            raise ValueError("There is nothing to restore: a cleared conversation is kept only until the next answer.")
         self.said, self.cleared = self.cleared, []
         self.show()
         self.keep_picture()
@@ -234,7 +232,10 @@ class _Controller:
             self.view.answering = False
 
     def settle(self, turn: Asked) -> None:
-        """Show the outcome. Remove a question that no model has answered, and restore the messages that it replaced."""
+        """Show how a turn ended.
+
+        If no model has answered, remove the question, and restore the messages that the question replaced.
+        """
         notice = returned = ""
         if not any(answer.content for answer in turn.answers):
             notice, returned, self.said = self.why_not(turn), turn.question.content, turn.instead_of
@@ -283,7 +284,9 @@ class _Controller:
             self.finish(said, answer, "Stopped." if said.content else STOPPED)
             return
         except Exception as error:
-            self.finish(said, answer, f"The answer broke off: {in_words(error)}" if said.content else in_words(error))
+            self.finish(
+                said, answer, f"The answer was cut short: {in_words(error)}" if said.content else in_words(error)
+            )
             return
         if piece is None:
             self.finish(said, answer, answer.ended if said.content else SILENCE)
@@ -291,7 +294,10 @@ class _Controller:
             said.content = said.content + piece if said.content else piece.lstrip()
 
     def check(self) -> None:
-        """Stop the model if the user has pressed Stop; in a long conversation, even the first word takes seconds."""
+        """Stop the model if the user has pressed Stop.
+
+        In a long conversation, the model takes seconds to write even the first word.
+        """
         if self.stop.is_set():
             raise CalledOff
 

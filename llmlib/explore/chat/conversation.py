@@ -1,4 +1,4 @@
-"""What was said in a conversation with several speakers, and what each speaker knows about it."""
+"""What was said in a conversation with several speakers, and which part of it each speaker knows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 
 @dataclass
 class Said:
-    """A message that only `speaker` knows (if None, all speakers know it); `note` is what a view shows next to it."""
+    """A message that only `speaker` knows (if None, all speakers know it).
+
+    `note` is what a view shows next to the message.
+    """
 
     role: str
     content: str

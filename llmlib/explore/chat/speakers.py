@@ -16,7 +16,7 @@ Conversation = Sequence[Mapping[str, str]]
 LONG = 256  # tokens; the model reads a longer conversation so slowly that the user may want to stop it
 NO_TEMPLATE = (
     "This model has no chat template, as is usual for a base model, so nothing tells the model where a question ends "
-    "and an answer begins. To see what it makes of a conversation anyway, lend its tokenizer a template: "
+    "and an answer begins. To see what it makes of a conversation anyway, use the template of another tokenizer: "
     "tokenizer.chat_template = other.chat_template"
 )
 
@@ -44,7 +44,8 @@ class Speaker:
 class Answer:
     """An answer that is being written.
 
-    `choices` contains its tokens so far, and `ended` says why the answer was cut off, or is "".
+    `choices` contains its tokens so far. `ended` says why the answer was cut off, and is "" for an answer that was not
+    cut off.
 
     While the model is reading a long conversation, `check` is called before each module; it can end the answer by
     raising an error. Raises `ValueError`, with a message for users, for a conversation that the speaker does not
@@ -90,7 +91,7 @@ class Answer:
         self.ended = self.cut if self.writing.ended_by == "max_new_tokens" else ""
 
     def piece(self) -> str | None:
-        """Return the next piece of text, or None at the end."""
+        """Return the next piece of text, or None at the end of the answer."""
         return next(self.pieces, None)
 
 

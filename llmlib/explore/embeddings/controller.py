@@ -1,4 +1,4 @@
-"""Run the embeddings view on a live table, with all tokens as points, neighbours and analogies."""
+"""Run the embeddings view on a live table: all tokens as points, with neighbours and analogies."""
 
 import threading
 from collections.abc import Callable
@@ -35,12 +35,12 @@ def explore_embeddings(
 ) -> EmbeddingsView:
     """Show all tokens of an embedding table as points coloured by kind, with search, neighbours and analogies.
 
-    The coordinates are the table's first three principal components; a second map keeps neighbours together (see
-    `neighbour_map`). The second map is made when the user asks for it, or right away with `map="tsne"`. Neighbours (by
-    cosine and by dot product) and analogies are computed over the whole table. `chosen` is the token that is initially
-    pinned, and `analogy` contains three tokens, each given as an id or as text that forms a single token (note the
-    leading space in " king"). Raises `ValueError` for a text that is not one token, an unknown id or map, or a table
-    that is empty or contains NaN or infinity.
+    The coordinates are the tokens' projections onto the table's first three principal components; a second map keeps
+    neighbours together (see `neighbour_map`). The second map is made when the user asks for it, or right away with
+    `map="tsne"`. Neighbours (by cosine and by dot product) and analogies are computed over the whole table. `chosen` is
+    the token that is initially pinned, and `analogy` contains three tokens, each given as an id or as text that forms a
+    single token (note the leading space in " king"). Raises `ValueError` for a text that is not one token, an unknown
+    id or map, or a table that is empty or contains NaN or infinity.
 
     >>> import torch
     >>> from llmlib.tokenization import CharTokenizer
@@ -78,7 +78,7 @@ def explore_embeddings(
 
 
 def token_kind(token: bytes, special: bool = False) -> str:
-    """Return which of eight kinds a token belongs to; eight colours are few enough to tell apart.
+    """Return which of eight kinds a token belongs to. People can tell eight colours apart.
 
     >>> [token_kind(token) for token in (b" cat", b"ing", b" Paris", b"7", b"();")]
     ['word with its space', 'letters without a space', 'with a capital', 'number', 'punctuation or space']

@@ -18,7 +18,7 @@ FEWEST_ROWS = 5
 PERPLEXITY, STEPS = 30, 500  # a rough number of neighbours; half of the steps gather the rows, half arrange them
 BESIDE = 0.01  # share of the map's width between a row that t-SNE has not placed and its nearest row
 NEEDED = (
-    "This map needs scikit-learn, which is not installed here. In a terminal: pip install scikit-learn. "
+    "This map needs scikit-learn, which is not installed here. In a terminal, run: pip install scikit-learn. "
     "Then press the button again."
 )
 
@@ -28,7 +28,7 @@ def neighbour_map(
 ) -> tuple[Float[np.ndarray, "vocab two"], int]:
     """Place rows with a large cosine similarity close together; also return how many rows t-SNE placed.
 
-    t-SNE places the first `most` rows; a byte-pair vocabulary begins with the tokens that were learned first. Every
+    t-SNE places the first `most` rows; in a byte-pair vocabulary, these are the tokens that were learned first. Every
     other row is put next to the placed row with the largest cosine. The same table and seed always give the same map,
     which is stored in llmlib's cache folder. Raises `ValueError` for fewer than 5 rows and `RuntimeError` if
     scikit-learn is not installed. Sources: van der Maaten and Hinton (2008), "Visualizing Data using t-SNE"; Wattenberg
@@ -37,11 +37,11 @@ def neighbour_map(
 
     >>> neighbour_map(torch.eye(3))
     Traceback (most recent call last):
-    ValueError: A map of neighbours needs at least 5 rows, and this table has 3.
+    ValueError: A map of neighbours needs at least 5 rows, but this table has 3.
     """
     rows = min(most, len(table))
     if rows < FEWEST_ROWS:
-        raise ValueError(f"A map of neighbours needs at least {FEWEST_ROWS} rows, and this table has {rows}.")
+        raise ValueError(f"A map of neighbours needs at least {FEWEST_ROWS} rows, but this table has {rows}.")
     table = table.detach().float().cpu().contiguous()
     kept = _kept_in(table, rows, seed)
     if (places := _read(kept, len(table))) is None:

@@ -25,7 +25,7 @@ def explore_logit_lens(
     pin: str | None = None,
     titles: tuple[str, str] | None = None,
 ) -> LogitLensView:
-    """Show what the model would say after each layer for an editable `text`, and what made up the answer's logit.
+    """Show what a model would say after each layer for an editable `text`, and which parts made up the answer's logit.
 
     `other` is a second text to compare (it becomes B, and `text` is A), and `other_model` is a second model with the
     same tokenizer to run on the same text. `pin` is a token whose rank is shown everywhere. If this machine is faster

@@ -87,9 +87,10 @@ class LensReader:
         self.rows: list[_Row] = []
 
     def read(self, ids: Sequence[int], pinned: int | None = None, progress: Progress = lambda *_: None) -> Glance:
-        """Read a text, and return a `Glance`.
+        """Read a text, and return a `Glance` of what is known about it.
 
-        If this call is interrupted, the next call resumes the work; if the model has been trained, it starts over.
+        If this call is interrupted, the next call resumes the work; if the model has been trained in between, the next
+        call starts over.
         """
         if versions(self.model) != self.weights:
             self._forget()
@@ -200,8 +201,8 @@ def _over_the_vocabulary(
 ) -> tuple[Float[Tensor, " row"], Float[Tensor, " row"], Int[Tensor, "row target"]]:
     """Compute log Σ exp(logit), the entropy in nats, and how many logits are above each target.
 
-    The logits of the `known` ids, which make up nearly all of the sum, are replaced by exact logits. This works on a
-    few rows at a time, so that the rows stay in the cache.
+    The logits of the `known` ids, which make up nearly all of the sum, are replaced by exact logits. The function works
+    on a few rows at a time, so that these rows stay in the processor's cache.
     """
     found = []
     for part, *its, its_targets in zip(*(whole.split(CACHED) for whole in (logits, known, exactly, targets))):

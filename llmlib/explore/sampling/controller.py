@@ -81,7 +81,7 @@ def explore_sampling(
 
 @dataclass(frozen=True)
 class _Text:
-    """The user's position, with a prompt, the branches after it, and the node where the text ends."""
+    """The user's position: a prompt, the branches after the prompt, and the node where the text ends."""
 
     prompt: str = ""
     ids: tuple[int, ...] = ()  # ids of the prompt
@@ -94,7 +94,7 @@ class _Text:
 
 
 class _Expected(NamedTuple):
-    """The predictions after a text."""
+    """The model's predictions for the token after a text, without and with the rules."""
 
     logits: Float[Tensor, "1 vocab"]
     log_probs: Float[Tensor, " vocab"]  # from the model, before any setting
@@ -103,7 +103,7 @@ class _Expected(NamedTuple):
 
 
 class _Controller:
-    """Carries out the user's actions in a `SamplingView`. The acts change `text` and `rules`; `show` displays them."""
+    """Carries out the user's actions in a `SamplingView`. The actions change `text` and `rules`; `show` shows both."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class _Controller:
         self.text = replace(self.text, at=known)
 
     def step(self, run: str = "") -> None:
-        """Choose the next token at random. `run` names a run of automatic writing; it is "" for a single token."""
+        """Choose the next token at random. `run` names a run of automatic writing, or is "" for a single token."""
         self._check_interrupt(run)
         text, rules = self.text, self.rules
         comes = self._comes()
@@ -214,7 +214,7 @@ class _Controller:
     # --- what is shown ---
 
     def _expected(self) -> _Expected:
-        """Compute what comes next. If this fails, go back to the text that was shown last."""
+        """Compute the predictions after the text. If this fails, go back to the text that was shown last."""
         ids = self.text.ids + self.text.written
         with undoing(self._take_back), noticing_training(self.model, self.view.remark):
             logits = self.reader.logits(ids)
@@ -233,7 +233,7 @@ class _Controller:
         self.followed = None  # the tree's nodes may have changed
 
     def _comes(self) -> Continuation:
-        """Find which tokens may come next."""
+        """Return a `Continuation`, which says which tokens may come next."""
         rules, tree = self.rules, self.text.tree
         if self.followed is None or self.followed.rules is not rules or self.followed.tree is not tree:
             self.followed = Followed(rules, tree)

@@ -52,7 +52,7 @@ class Lanes:
         return any(lane.ids for lane in self.lanes)
 
     def begin(self, prompt: tuple[int, ...], written: tuple[int, ...], seed: int) -> None:
-        """Empty all lanes; from now on, they continue this text."""
+        """Empty all lanes; from now on, they continue this prompt and the tokens written after it."""
         self.start, self.written, self.seed = prompt + written, len(written), seed
         known, self.lanes = self.lanes, []
         for lane in known:

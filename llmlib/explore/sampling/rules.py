@@ -15,7 +15,7 @@ from llmlib.widgets.sampling.branches import PROMPT, Branches
 
 @dataclass(frozen=True)
 class Rules:
-    """A sampler whose logit biases ban tokens, and a constraint with the regular expression that defines it."""
+    """A sampler whose logit biases ban tokens, and a constraint with the regular expression that it comes from."""
 
     sampler: Sampler = field(default_factory=Sampler)
     pattern: str = ""
@@ -37,11 +37,11 @@ class Rules:
         return replace(self, sampler=replace(self.sampler, logit_bias=bans or None))
 
     def shown(self) -> dict[str, Any]:
-        """Return these rules in the form in which a view shows them."""
+        """Return these rules as plain values, in the form that a view shows."""
         return {"settings": settings_of(self.sampler), "banned": list(self.banned), "pattern": self.pattern}
 
     def begin(self) -> Continuation:
-        """Find which tokens may come first."""
+        """Return a `Continuation`, which says which tokens may come first."""
         return Continuation.begin(self.end_ids, self.constraint)
 
     def stages(

@@ -31,11 +31,11 @@ def prompt_ids(tokenizer: Tokenizer, text: str, most: int) -> tuple[int, ...]:
 def check_token(id: int, vocab_size: int) -> None:
     """Raise `ValueError` for an id that is not in the model's vocabulary."""
     if not 0 <= id < vocab_size:
-        raise ValueError(f"There is no token {id}. The ids go from 0 to {vocab_size - 1}.")
+        raise ValueError(f"There is no token with the id {id}. The ids go from 0 to {vocab_size - 1}.")
 
 
 def checked_seed(value: float | int) -> int:
-    """Return the seed as an int. Raises `ValueError` unless it is a whole number in the allowed range."""
+    """Return the seed as an int. Raises `ValueError` unless the value is a whole number in the allowed range."""
     if value != int(value) or not 0 <= value <= LARGEST_SEED:
         raise ValueError(f"A seed must be a whole number from 0 to {LARGEST_SEED:,}; got {value}.")
     return int(value)

@@ -1,4 +1,4 @@
-"""Configs for well-known models, without weights, to look at and compare."""
+"""Configs of well-known models, without weights, for users to look at and compare."""
 
 from llmlib.transformer import TransformerConfig
 

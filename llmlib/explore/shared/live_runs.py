@@ -18,7 +18,7 @@ ENDED = ("finished", "failed", "stopped")
 
 @runtime_checkable
 class Numbered(Protocol):
-    """A step of a run."""
+    """A step of a run, with its number."""
 
     @property
     def step(self) -> int: ...  # from 1
@@ -42,9 +42,9 @@ class Tracked(Generic[StepT]):
 class LiveRuns(RunsView, Generic[StepT]):
     """A `RunsView` with live runs. One thread takes a step of each active run in turn.
 
-    A run can be paused or stopped; `wait` does not wait for a stopped run. Either way, the model stays usable and the
-    run can be resumed. A kernel interrupt pauses all runs. If a run fails, the view says why; `watch` also raises
-    the error.
+    A run can be paused or stopped; `wait` does not wait for a stopped run. After a pause or a stop, the model stays
+    usable and the run can be resumed. A kernel interrupt pauses all runs. If a run fails, the view says why; `watch`
+    also raises the error.
 
     Subclasses define how a run is added (`_add_run`) and how its steps are logged (`_log`).
     """
@@ -81,7 +81,7 @@ class LiveRuns(RunsView, Generic[StepT]):
             self._tracked.append(Tracked(number, name, run))
 
     def begin(self, runs: Iterator[StepT] | Mapping[str, Iterator[StepT]] | None, name: str, start: bool) -> None:
-        """Add one run with this name, or several runs by their names; start them if `start` is True."""
+        """Add one run under `name`, or several runs under their own names; start them if `start` is True."""
         named = runs if isinstance(runs, Mapping) else {} if runs is None else {name: runs}
         for title, run in named.items():
             self.add(run, title)
@@ -125,7 +125,7 @@ class LiveRuns(RunsView, Generic[StepT]):
                     self.mark(one.number, into)
 
     def _settle(self, run: int | None = None) -> None:
-        """Wait until no run is taking a step."""
+        """Wait until the current step of this run, or of every run, has ended."""
         with self._changed:
             while threading.current_thread() is not self._thread and any(one.busy for one in self._those(run)):
                 self._changed.wait(0.2)
@@ -138,7 +138,7 @@ class LiveRuns(RunsView, Generic[StepT]):
     # --- taking steps -----------------------------------------------------------------------------------------------
 
     def _next(self, after: int = -1) -> Tracked[StepT] | None:
-        """Find the background run whose turn comes after the run with this number."""
+        """Find the background run whose turn it is after the run with this number."""
         running = [one for one in self._tracked if self.state(one.number) == "running" and not one.in_cell]
         return next((one for one in running if one.number > after), running[0] if running else None)
 
@@ -255,7 +255,7 @@ class LiveRuns(RunsView, Generic[StepT]):
             self._renew_picture()
 
     def _may_go_on(self, one: Tracked[StepT]) -> bool:
-        """Wait while the run is paused; return False once it has ended."""
+        """Wait while the run is paused; return False once the run has ended."""
         with self._changed:
             while self.state(one.number) == "paused":
                 self._changed.wait(0.2)
@@ -279,7 +279,7 @@ class LiveRuns(RunsView, Generic[StepT]):
         self._display = display(data, metadata=metadata, raw=True, display_id=True)
 
     def _renew_picture(self) -> None:
-        """Put a picture of the results into a notebook that is executed without a page.
+        """Put a picture of the results into a notebook that is executed without a browser page.
 
         On a page, the view shows the results itself; a new output would replace the view and take away the keyboard
         focus.

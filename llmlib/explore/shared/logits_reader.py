@@ -15,13 +15,13 @@ MOST_BYTES = 64 * 2**20  # limit for remembered logits
 
 
 class LogitsReader:
-    """Computes the logits after a text, which is quick if the text has much in common with the previous text.
+    """Computes the logits after a text. This is quick if the text and the previous text begin alike.
 
     In 16-bit precision, the last digits differ slightly between a text read token by token and the same text read in
-    one go. So logits are cached, and a text shows the same numbers whenever the user comes back to it. The numbers may
+    one go. So logits are cached, and a text shows the same numbers whenever the user returns to it. The numbers may
     still differ if the text has since been dropped from the cache (the oldest texts are dropped first), or if it is
-    read in another view or batch. `check` is called before each module of the model, and can end the reading by raising
-    an error.
+    read in another view or batch. `check` is called before each module of the model, and can end the reading by
+    raising an error.
     """
 
     def __init__(self, model: Transformer, check: Callable[[], object] | None = None):

@@ -11,8 +11,8 @@ from llmlib.transformer import Transformer
 from llmlib.widgets.shared.acts import Overtaken
 
 CHANGED = (
-    "The model was being trained while this was computed, so parts of the result come from different weights. Try "
-    "again when the training is done."
+    "The model was being trained while this was computed, so different parts of the result come from different "
+    "weights. Try again when the training is done."
 )
 
 
@@ -49,7 +49,7 @@ def versions(model: nn.Module) -> list[int]:
 
 @contextmanager
 def undoing(undo: Callable[[], object]) -> Iterator[None]:
-    """Call `undo` if the `with` block fails or is interrupted, but not if newer acts have replaced this one."""
+    """Call `undo` if the `with` block fails or is interrupted, but not if newer actions have replaced this action."""
     try:
         yield
     except Overtaken:

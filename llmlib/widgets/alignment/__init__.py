@@ -1,4 +1,4 @@
-"""The alignment view shows a policy's reward and KL divergence as it learns, and its sampled answers."""
+"""The alignment view shows a policy's reward, KL divergence and sampled answers while the policy learns."""
 
 from llmlib.widgets.alignment.view import AlignmentView
 

@@ -101,7 +101,7 @@ export function groupInWords(group) {
   if (n === 1) return "Only one answer: there is nothing to compare it with.";
   if (isEqual(group)) {
     const learned = advantages.some(Boolean) ? "" : ", so the model learns nothing from this group";
-    return `All ${n} rewards are equal (${brief(mean)}): no answer is better than another${learned}.`;
+    return `All ${n} rewards are equal (${brief(mean)}): no answer is better than any other${learned}.`;
   }
   const fewer = rewards.length < n ? ` Only the first ${rewards.length} answers are shown.` : "";
   return `${n} answers, mean reward ${brief(mean)}.${fewer}`;

@@ -1,4 +1,7 @@
-"""Pack groups of sampled answers for a view, with only a few short answers and only numbers that JSON can represent."""
+"""Pack groups of sampled answers for a view.
+
+Only a few short answers are kept, and only numbers that JSON can represent.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,9 +19,9 @@ Group = dict[str, Any]
 def pack_group(group: Mapping[str, Any]) -> Group:
     """Return what the view shows of a group: the `prompt`, and the first `answers`, `rewards` and `advantages`.
 
-    `n` is the number of answers, and `missing` is how many rewards are not finite. `mean` is the mean of the finite
-    rewards, and `spread` the difference between the largest and the smallest. A number that is not finite becomes None.
-    Raises `ValueError` unless each answer has one reward and one advantage.
+    `n` is the number of answers, and `missing` is the number of rewards that are not finite. `mean` is the mean of the
+    finite rewards, and `spread` is the difference between the largest and the smallest of them. A reward or an
+    advantage that is not finite becomes None. Raises `ValueError` unless each answer has one reward and one advantage.
 
     >>> group = {"prompt": "2 + 2?", "answers": ["4", "5"], "rewards": [1, 0], "advantages": [0.5, -0.5]}
     >>> packed = pack_group(group)
@@ -46,7 +49,10 @@ def pack_group(group: Mapping[str, Any]) -> Group:
 
 
 class Kept:
-    """A run's groups at some steps, oldest first; in a long run, some of the steps in between are dropped."""
+    """A run's groups at some of its steps, oldest first.
+
+    In a long run, some of the steps between the first and the newest are dropped.
+    """
 
     def __init__(self) -> None:
         self.steps: list[int] = []
@@ -69,7 +75,7 @@ def finite(value: float) -> float | None:
 
 
 def cut(text: str, longest: int) -> str:
-    """Cut a text to at most `longest` characters.
+    """Shorten a text to at most `longest` characters; "…" replaces the rest.
 
     >>> cut("abcdef", 4), cut("abc", 4)
     ('abc…', 'abc')
@@ -102,7 +108,7 @@ def gist(prompt: str, longest: int = 80) -> str:
 
 
 def most_telling(groups: Sequence[Group]) -> int:
-    """Return the number of the group to show first: the first group whose rewards are not all equal, or else 0.
+    """Return the index of the group to show first: the first whose rewards are not all equal, or 0 if there is none.
 
     >>> most_telling([{"spread": 0.0}, {"spread": None}, {"spread": 1.5}])
     2
@@ -114,7 +120,7 @@ def in_words(group: Group) -> str:
     """Say in one sentence what the model can learn from a group, as `groupInWords` in data.mjs does.
 
     >>> in_words({"n": 4, "missing": 0, "mean": 0.0, "spread": 0.0, "rewards": [0.0] * 4, "advantages": [0.0] * 4})
-    'All 4 rewards are equal (0): no answer is better than another, so the model learns nothing from this group.'
+    'All 4 rewards are equal (0): no answer is better than any other, so the model learns nothing from this group.'
     """
     n, missing, mean, spread = (group[name] for name in ("n", "missing", "mean", "spread"))
     if n == 0:
@@ -125,7 +131,7 @@ def in_words(group: Group) -> str:
     if n == 1:
         return "Only one answer: there is nothing to compare it with."
     if spread == 0:
-        what = "no answer is better than another"
+        what = "no answer is better than any other"
         if not any(group["advantages"]):
             what += ", so the model learns nothing from this group"
         return f"All {n} rewards are equal ({brief(mean)}): {what}."

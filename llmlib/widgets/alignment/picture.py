@@ -32,7 +32,7 @@ def draw(view: Board) -> str:
     pairs = view.pairs()
     below, y = legends(pairs, [_legend(about) for about, _, _ in pairs])
     measures = list(dict.fromkeys(name for about, _, _ in pairs for name in about["measures"]))
-    dashed = f"Dashed: {', '.join(measures)}, measured but not trained for. " if measures else ""
+    dashed = f"Dashed: {', '.join(measures)}, measured but not used for training. " if measures else ""
     parts = [
         '<text x="8" y="22" font-weight="600">Reward at each step: the higher it is, the better the answers.</text>',
         f'<text x="8" y="42" fill="{FAINT}" font-size="12">Solid lines: the reward used for training. '
@@ -55,7 +55,7 @@ def _legend(about: dict[str, Any]) -> str:
     of = f" of {about['steps']:,}" if about["steps"] and about["state"] != "finished" else ""
     parts = [f"{about['name']}: {about['state']}, {about['step']:,}{of} steps"]
     if "reward" in about:
-        parts.append(f"reward {brief(about['reward'])}, at first {brief(about['first'])}")
+        parts.append(f"reward {brief(about['reward'])}, initially {brief(about['first'])}")
     parts += [f"{name} {brief(about[key])}" for name in about["measures"] if (key := f"measure {name}") in about]
     if "kl" in about:
         parts.append(f"KL {brief(about['kl'])} nats")
@@ -68,13 +68,16 @@ def _line(x: int | float, y: int | float, words: str, **looks: str) -> str:
 
 
 def _ending(prompt: str, most: int = 4) -> list[str]:
-    """Split a prompt into lines, and keep the last lines, where the question usually is."""
+    """Split a prompt into lines, and return at most `most` of them: the last lines, where the question usually is."""
     lines = [line for line in wrapped(prompt, 120, 100) if line]
     return lines if len(lines) <= most else ["…", *lines[1 - most :]]
 
 
 def _group(title: str, group: Group, y: float) -> tuple[str, float]:
-    """Draw a group's prompt, and each of its answers with a bar to the left or right that shows the advantage."""
+    """Draw a group's prompt and answers; also return the y coordinate below them.
+
+    A bar to the left or to the right shows each answer's advantage.
+    """
     parts = [_line(8, y, title, font_weight="600")]
     for line in _ending(group["prompt"]):
         y += 17

@@ -27,15 +27,15 @@ MOST_COMPARED = 50  # prompts
 
 
 class AlignmentView(RunsView):
-    """A view of runs that train a policy with a reward, stored as plain numbers and strings.
+    """A view of runs that train a policy with a reward; everything is stored as plain numbers and strings.
 
     Training code calls `add_run` at the start, `log` after each step, and `mark` at the end; `compare` puts the answers
     of several models side by side.
 
-    In addition to the fields of every `RunsView`, `runs` contains `measures` (the names of other rewards, drawn as
-    dashed lines), `cut_off`, `equal_groups` and `groups` (how many groups there were). The trait `groups` lists `[run,
-    step, groups]`, oldest first; each group comes from `pack_group`. `compared` contains `prompts`, `models`, and each
-    model's `answers` and `rewards`.
+    In addition to the fields of every `RunsView`, `runs` contains, for each run, `measures` (the names of other
+    rewards, which are drawn as dashed lines), `cut_off`, `equal_groups` and `groups` (the number of groups). The trait
+    `groups` lists `[run, step, groups]`, oldest first; each group comes from `pack_group`. `compared` contains
+    `prompts`, `models`, and each model's `answers` and `rewards`.
 
     >>> view = AlignmentView()
     >>> run = view.add_run("policy", steps=2)
@@ -44,7 +44,7 @@ class AlignmentView(RunsView):
     >>> view.log(run, 2, reward=0.75, kl=0.1, groups=[group])
     >>> view.mark(run, "finished")
     >>> view
-    <AlignmentView: Alignment. policy: finished after 2 steps, reward 0.75 (at first 0.5), KL 0.1 nats.
+    <AlignmentView: Alignment. policy: finished after 2 steps, reward 0.75 (initially 0.5), KL 0.1 nats.
     After step 2: 2 answers to “2 + 2?”, rewards from 0 to 1.>
     """
 
@@ -64,7 +64,9 @@ class AlignmentView(RunsView):
         super().__init__(**traits)
 
     def add_run(self, name: str, steps: int = 0, step: int = 0) -> int:
-        """Add a run that has already taken `step` steps, and return its number.
+        """Add a run that has already taken `step` steps, and return the run's number.
+
+        `steps` is the planned number of steps, or 0 if it is unknown.
 
         Raises `ValueError` if another run has this name.
         """
@@ -94,7 +96,8 @@ class AlignmentView(RunsView):
         true reward if the policy is trained on a proxy. `kl` is the KL divergence from the reference in nats per
         answer, `entropy` is in nats per token, and `length` is in tokens. `cut_off` is the share of answers that did
         not end on their own. Each of the `groups` has a `prompt` and its `answers`, `rewards` and `advantages`. Raises
-        `ValueError` if their lengths differ, or if the measures are not the same as at earlier steps.
+        `ValueError` if a group does not have one reward and one advantage for each answer, or if `measures` does not
+        have the same names as at earlier steps.
         """
         about, kept = self._about[run], self._kept[run]
         names, beside = list(measures or {}), list((measures or {}).values())
@@ -178,7 +181,7 @@ def run_in_words(about: dict[str, Any]) -> str:
     """Describe a run in one sentence."""
     words = reached(about)
     if "reward" in about:
-        words += f", reward {brief(about['reward'])} (at first {brief(about['first'])})"
+        words += f", reward {brief(about['reward'])} (initially {brief(about['first'])})"
     for name in about["measures"]:
         if f"measure {name}" in about:
             words += f", {name} {brief(about[f'measure {name}'])}"

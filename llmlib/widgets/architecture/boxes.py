@@ -41,7 +41,7 @@ class BoxTensor:
 class Box:
     """A part of a model.
 
-    Its costs are those of one copy, without the boxes inside. To get bytes, multiply by the width of a number.
+    The costs are those of one copy of the box, without the boxes inside it. To get bytes, multiply by a number's width.
     """
 
     id: str
@@ -57,7 +57,7 @@ class Box:
     boxes: tuple["Box", ...] = field(default=())
 
     def total(self, what: Literal["parameters", "flops", "read", "written"]) -> int:
-        """Add up a cost over all copies of this box and all boxes inside.
+        """Add up one of the costs over all copies of this box and all boxes inside it.
 
         >>> inside = Box("a", "A", "", "mlp", (BoxTensor("weight", (("d_mlp", 4), ("d_model", 2)), True),), flops=16)
         >>> Box("model", "Model", "", "group", repeat=3, boxes=(inside,)).total("parameters")

@@ -89,7 +89,7 @@ export function detailPanel(ctx) {
     );
     const { context, dtype } = ctx.model();
     const seen = context.toLocaleString("en");
-    measured.textContent = `FLOPs: for one token that sees ${seen} tokens. Bytes: for numbers in ${dtype}.`;
+    measured.textContent = `FLOPs are for one token that sees ${seen} tokens. Bytes are for numbers in ${dtype}.`;
     lead.hidden = box.id !== "model";
     const key = JSON.stringify([box.id, box.tensors]);
     if (made !== key) {
@@ -304,7 +304,7 @@ function valuesPanel(ctx) {
     caption.replaceChildren(
       "The token’s vector has a norm of ",
       element("strong", {}, norm.toPrecision(3)),
-      `; before, in “${from}”, the norm was ${before.toPrecision(3)}.`,
+      `; before this box, in “${from}”, the norm was ${before.toPrecision(3)}.`,
       Number.isNaN(cosine)
         ? " The two vectors have different widths, so their directions cannot be compared."
         : moved.join(" "),

@@ -77,7 +77,9 @@ export function followPanel(ctx) {
         width: `${room / way.seq}px`,
         height: `${tall()}px`,
       });
-    const meaning = WAYS[measure()].log ? "longer the vector (log scale)" : "closer the vector to its final direction";
+    const meaning = WAYS[measure()].log
+      ? "longer the vector is (log scale)"
+      : "closer the vector is to its final direction";
     reading.textContent = to
       ? `${visibleToken(ctx.tokens()[to.token])}, ${rowName(to.row)}: ${value(to).toPrecision(3)}`
       : `The stronger the colour, the ${meaning}. Point at a cell to read its value; click it to follow its token.`;
@@ -247,7 +249,7 @@ export function followPanel(ctx) {
     cosine > 0.5
       ? "in much the same direction as"
       : cosine > 0.15
-        ? "slightly in the direction of"
+        ? "only roughly in the direction of"
         : cosine > -0.15
           ? "nearly at a right angle to"
           : "away from";

@@ -69,7 +69,10 @@ def draw(model: Mapping[str, Any], shares: Mapping[str, float]) -> str:
 def _boxes(
     boxes: list[dict[str, Any]], left: int, top: int, right: int, total: int, times: int = 1
 ) -> tuple[list[str], int]:
-    """Draw boxes one below the other; boxes without inner boxes share a row."""
+    """Draw boxes one below the other; also return the y coordinate below them.
+
+    Boxes without inner boxes share a row.
+    """
     parts: list[str] = []
     y, waiting, across = top, list(boxes), 1 if left <= 50 else 5 if len(boxes) <= 5 else 4
     while waiting:

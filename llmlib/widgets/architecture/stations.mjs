@@ -53,7 +53,7 @@ export function stations(tour, tokens, layer, hasPositions) {
       norms: [tour.norm, ...layers.map(({ after }) => after)],
       words: [
         sizes.layers > 1
-          ? `The vectors pass through all ${all(sizes.layers)} layers, one after the other.`
+          ? `The vectors pass through all ${all(sizes.layers)} layers, one after another.`
           : "The model has a single layer.",
         `Along the way, the vector for ${last} goes from length ${number(tour.norm)} to ${number(end)};`,
         `${largestInWords(largestAddition(tour))}.`,
@@ -66,7 +66,7 @@ export function stations(tour, tokens, layer, hasPositions) {
         `The final norm changes the vector’s length from ${number(end)} to ${number(tour.final)}.`,
         `The model compares this vector with the output table’s ${all(sizes.vocab)} rows, one for each token.`,
         `The token ${best.token} gets the highest score, a logit of ${number(best.logit)};`,
-        `the mean over all logits is ${number(tour.mean_logit)}.`,
+        `the mean of all logits is ${number(tour.mean_logit)}.`,
       ],
     },
     {

@@ -13,7 +13,7 @@ MOST_ROWS, MOST_COLUMNS, MOST_CELLS = 192, 288, 64_000
 class Picture:
     """A tensor's cells in one or more panels (one per head).
 
-    A cell shows the strongest value in its square, and code c means ±scale·(c / 127)².
+    A cell shows the strongest value in its square. A code c stands for the value ±scale·(c / 127)², with the sign of c.
     """
 
     codes: bytes
@@ -45,7 +45,7 @@ def picture_of(values: Float[np.ndarray, "panel row column"]) -> Picture:
 def strongest(
     values: Float[np.ndarray, "panel row column"], parts: int, axis: int
 ) -> Float[np.ndarray, "panel new_row new_column"]:
-    """Merge neighbours along an axis into `parts` cells, each keeping its value farthest from zero."""
+    """Merge neighbouring values along an axis into `parts` cells; each cell keeps the value farthest from zero."""
     length = values.shape[axis]
     if length == parts:
         return values

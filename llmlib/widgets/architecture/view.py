@@ -77,7 +77,7 @@ class ArchitectureView(View):
             self.close_values()
 
     def close_values(self) -> None:
-        """Stop showing values, because they belong to another text or model."""
+        """Stop showing a tensor's values, the tokens' paths and the tour, which belong to another text or model."""
         with self.hold_sync():
             self.opened, self.opened_codes, self.opened_tokens = {}, b"", b""
             self.followed, self.followed_values, self.tour = {}, b"", {}
@@ -87,9 +87,9 @@ class ArchitectureView(View):
     ) -> None:
         """Show the real values of one tensor; `of` says which tensor.
 
-        For each token, `tokens` contains the norm of its vector, the norm in the previous box, the cosine between the
-        two vectors, and the length of the change relative to the previous vector (NaN where a number cannot be
-        computed).
+        For each token, `tokens` contains the norm of its vector, the norm of its vector in the previous box, the cosine
+        between the two vectors, and the length of the change relative to the previous vector (NaN where a number cannot
+        be computed).
         """
         with self.hold_sync():
             self.opened = {**of, **picture.meta}
@@ -99,11 +99,11 @@ class ArchitectureView(View):
     def put_followed(
         self, stream: Float[np.ndarray, "measure place seq"], added: Float[np.ndarray, "part layer seq"]
     ) -> None:
-        """Show every token's path.
+        """Show every token's path through the layers.
 
-        For the points before the first layer and after each layer, `stream` contains the stream's norm, and its cosine
-        with the first and the last vector. `added` contains the norms of what attention and the MLP added in each
-        layer.
+        For the points before the first layer and after each layer, `stream` contains the norm of the stream's vector,
+        and the cosine of this vector with the first and with the last vector. `added` contains the norms of what
+        attention and the MLP added in each layer.
         """
         with self.hold_sync():
             self.followed = {"layers": added.shape[1], "seq": added.shape[2]}
@@ -113,7 +113,7 @@ class ArchitectureView(View):
         """Start a guided tour through the boxes with the numbers for a text.
 
         `tour` contains what `llmlib.explore.architecture.tour.tour_of` returns, how many `characters` the text has, and
-        the `token` for each entry of `next`.
+        a `token` (its text) for each entry of `next`.
         """
         self.tour = dict(tour)
 
@@ -134,7 +134,7 @@ class ArchitectureView(View):
         )
 
     def shares(self) -> dict[str, float]:
-        """Return the share of the parameters in each kind of part."""
+        """Return the share of the model's parameters that each kind of part contains."""
         kinds = {"embedding": "tables", "output": "tables", "attention": "attention", "mlp": "MLPs", "norm": "norms"}
         numbers = dict.fromkeys(kinds.values(), 0)
 

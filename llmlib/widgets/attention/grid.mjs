@@ -172,7 +172,7 @@ export function gridPanel(ctx, side, alone) {
     const words = isFew(count) ? `, on ${countInWords(count)} queries` : "";
     cells.setAttribute(
       "aria-label",
-      `Heads. Arrow keys move, Enter opens one${ctx.canSwitch() ? ", Space switches one on or off" : ""}.`,
+      `Heads. Arrow keys move between heads, Enter opens one${ctx.canSwitch() ? ", Space switches it on or off" : ""}.`,
     );
     buttons.forEach((button, k) => {
       const { layer, head } = entries[k];

@@ -137,7 +137,10 @@ export function headsPanel(ctx, side) {
     const { layer, hidden } = ctx.state;
     const { heads } = ctx.text("a");
     if (buttons.length !== heads) build(heads);
-    list.setAttribute("aria-label", `Heads of layer ${layer}. Arrow keys move, Space shows or hides a head.`);
+    list.setAttribute(
+      "aria-label",
+      `Heads of layer ${layer}. Arrow keys move between heads, Space shows or hides one.`,
+    );
     [all.disabled, none.disabled] = [hidden.length === 0, hidden.length === heads];
     buttons.forEach(({ button, line }, head) => {
       const { colour, dash } = headStyle(head, ctx.palette.dark);

@@ -11,7 +11,7 @@ export function stripPanel(ctx, shaded = true) {
   const node = element("div", {
     class: "llm-strip",
     role: "listbox",
-    "aria-label": "The text. Arrow keys move, Enter pins a token.",
+    "aria-label": "The text. Arrow keys move between tokens, Enter pins one.",
     "aria-orientation": "horizontal",
   });
   let spans = [];

@@ -63,7 +63,7 @@ def _palette() -> Any:
 
 
 def _roots(pattern: np.ndarray, causal: bool, scale: float) -> np.ndarray:
-    """Compute the shades: √(weight / scale), and 2 where a causal pattern has no weight."""
+    """Compute each cell's shade: √(weight / scale), or 2 where a causal pattern has no weight."""
     shade = np.sqrt(pattern / scale)
     if causal:
         shade[np.triu_indices(len(shade), 1)] = 2.0
@@ -71,7 +71,7 @@ def _roots(pattern: np.ndarray, causal: bool, scale: float) -> np.ndarray:
 
 
 def _thumbnail(shade: np.ndarray) -> np.ndarray:
-    """Shrink a pattern to THUMB × THUMB pixels, each of which shows the strongest of the cells that share it."""
+    """Shrink a pattern to THUMB × THUMB pixels, each of which shows the strongest of the cells that fall within it."""
     n = len(shade)
     if n <= THUMB:
         near = (np.arange(THUMB) * n) // THUMB
@@ -151,7 +151,7 @@ def _quoted(tokens: list[str], room: int) -> str:
 
 
 def _short(text: str, room: int) -> str:
-    """Shorten a text to `room` characters, and keep only characters that any font can show and XML allows."""
+    """Shorten a text to at most `room` characters, and keep only characters that any font can show and XML allows."""
     text = _writable(text)
     return text if len(text) <= room else text[: room - 1] + "…"
 
@@ -179,7 +179,7 @@ def _draw_legend(figure: Any, view: Heads) -> None:
 
 
 def _label(token: str) -> str:
-    """Make a short label for a token."""
+    """Make a short label from a token's text."""
     return _short(visible_token(token), 14)
 
 

@@ -84,14 +84,17 @@ class AttentionView(View):
         super().__init__(**traits)
 
     def clear(self) -> None:
-        """Stop showing the second text, thumbnails and opened heads before other texts are shown."""
+        """Clear the second text, the thumbnails and the opened heads, so that other texts can be shown."""
         self._kept = {}
         with self.hold_sync():
             self.b, self.b_codes, self.a_scores, self.b_scores = {}, b"", b"", b""
             self.opened, self.opened_codes = {}, b""
 
     def put(self, side: str, tokens: Sequence[str], patterns: Any, title: str = "") -> list[str]:
-        """Show tokens and patterns as "a" or "b"; return remarks on them. Raises `ValueError` as `check` does."""
+        """Show tokens and patterns on side "a" or "b", and return remarks on the patterns for the user.
+
+        Raises `ValueError` as `check` does, or if A and B have different numbers of layers or heads.
+        """
         tokens, patterns = [str(token) for token in tokens], as_array(patterns)
         check(patterns, len(tokens))
         self._check_sizes(side, patterns)
@@ -119,8 +122,8 @@ class AttentionView(View):
     ) -> list[str]:
         """Show thumbnails of the heads over a long text, and of their mean and maximum; return remarks for the user.
 
-        A cell shows the largest weight in a square of tokens; `scores` are in the order in which the view lists them.
-        The caller must respond to the act "open" with `put_head`.
+        Each cell shows the largest weight in a square of tokens. The `scores` of a map are in the order in which the
+        view lists them. The caller must respond to the act "open" with `put_head`.
         """
         heads = thumbnails[:, :-2]
         self._check_sizes(side, heads)
@@ -140,12 +143,12 @@ class AttentionView(View):
             setattr(self, f"{side}_scores", scores.astype("<f4").tobytes())
         cell = -(-len(tokens) // thumbnails.shape[-1])
         return [
-            f"This text is long: each cell in the grid shows the largest weight in a square of {cell} × {cell} tokens. "
-            "If you open a head, you see the whole head."
+            f"This text is long, so each cell in the grid shows the largest weight in a square of {cell} × {cell} "
+            "tokens. Open a head to see every weight."
         ]
 
     def put_head(self, layer: int, head: int | str, patterns: Mapping[str, Float[np.ndarray, "query key"]]) -> None:
-        """Show one whole head on each side that shows thumbnails."""
+        """Show one whole head on each side that shows thumbnails; `patterns` contains the pattern for each side."""
         coded = {side: encode(pattern[None, None]) for side, pattern in patterns.items()}
         sides = {side: {"causal": c.causal, "scale": c.scale, "size": len(c.codes)} for side, c in coded.items()}
         opened = {"layer": layer, "head": head, "sides": sides}
@@ -179,7 +182,7 @@ class AttentionView(View):
         return f"Attention over “{self._shown(40)}”"
 
     def _shown(self, most: int) -> str:
-        """Return the first characters of the text on one line."""
+        """Return the text's first characters (at most `most`) on one line."""
         text = joined_text(self.a["tokens"])
         return visible_text(text if len(text) <= most else text[: most - 1] + "…")
 
@@ -197,7 +200,7 @@ class AttentionView(View):
         return f"Attention of layer {layer}, {which} over {tokens}: “{shown}”. {self._strongest(layer, head)}{beside}"
 
     def _strongest(self, layer: int, head: int | str) -> str:
-        """Describe the strongest attention in a head from one token to another."""
+        """Describe the largest weight that a head gives to a token other than the query's own."""
         pattern = self.pattern(layer, head)
         if len(pattern) < len(self.a["tokens"]):
             return "Only a thumbnail of this head is available."
@@ -209,7 +212,9 @@ class AttentionView(View):
         return f"Strongest: “{of[0]}” looks at “{of[1]}” ({percent(float(elsewhere[query, key]))})."
 
     def pattern(self, layer: int, head: int | str, side: str = "a") -> Float[np.ndarray, "query key"]:
-        """Return one head of A or B, as precisely as the view stores it; "mean" and "max" combine the layer's heads.
+        """Return one head's pattern for A or B, as precisely as the view stores it.
+
+        The heads "mean" and "max" combine all heads of the layer.
 
         For a long text, a head that was not opened is only a thumbnail, with fewer queries and keys than tokens.
         """
@@ -286,7 +291,7 @@ def attention_view(
         if number is not None and not 0 <= number < limit:
             raise ValueError(f"There is no {what} {number}; these patterns have {what}s 0 to {limit - 1}.")
     if (layer is None) != (head is None):
-        raise ValueError("Give both layer and head, or neither of them.")
+        raise ValueError("Pass both layer and head, or neither.")
     if layer is not None:
         view.place = {"layer": layer, "head": head}
     for note in notes:

@@ -28,7 +28,7 @@ export const SCORES = {
 export const CHANGE = { name: "difference", text: "Share of attention that has moved to other tokens", share: true };
 export const CHANGE_OF_THUMBNAILS = {
   name: "difference",
-  text: "Largest change in each row of the thumbnail, averaged over its rows",
+  text: "Largest change in each row of the thumbnail, averaged over the rows",
   share: true,
 };
 
@@ -48,7 +48,7 @@ export function scoreInWords({ share, unit }, value) {
 
 /** Say how reliable a score is for sorting the heads on this text. */
 export function orderInWords({ name }, count) {
-  if (count === 0) return `In this text no token can look the way “${name}” describes, so there is nothing to sort by.`;
+  if (count === 0) return `No token in this text can look the way “${name}” describes, so there is nothing to sort by.`;
   const on = `${count.toLocaleString("en")} ${count === 1 ? "query" : "queries"} of this text`;
   if (!isFew(count)) return `“${name}” is the mean over ${on}.`;
   return `“${name}” is based on only ${on}, too few to tell what a head does. Try a text that repeats itself.`;
@@ -70,7 +70,7 @@ export function guide({ layer, heads, drawn }, canSwitch) {
       "Row: the token that looks (query). Column: where it looks (key). " +
       "Point at a token to see where it looks; click the token to pin it."
     );
-  const together = `Each square is a layer, the ${heads === "mean" ? "mean" : "maximum"} of its heads`;
+  const together = `Each square is a layer (the ${heads === "mean" ? "mean" : "maximum"} of its heads)`;
   const square = heads === "each" ? "Each square is a head" : together;
   const either = "Click a square to open it, or set clicks to switch heads off.";
   const todo = canSwitch ? either : "Point at a square to enlarge it; click to open it.";

@@ -26,7 +26,7 @@ def plane(
 def sum_plane(
     values: Float[np.ndarray, "seq two"], weights: Float[np.ndarray, " seq"], tokens: Sequence[str], top: float
 ) -> str:
-    """Draw a square with an arrow for each value, and a path that joins the weighted values end to end."""
+    """Draw a square below `top` with an arrow for each value, and a path that joins the weighted values end to end."""
     sums = np.concatenate([np.zeros((1, 2)), np.cumsum(weights[:, None] * values, axis=0)])
     words = ("thick: each value times", "its weight, one after", "the other")
     return _arrows(sums[-1], "output", values, tokens, top, ("blue: the output", "orange: the values", *words), sums)
@@ -41,7 +41,7 @@ def _arrows(
     legend: Sequence[str],
     path: Float[np.ndarray, "point two"] | None = None,
 ) -> str:
-    """Draw an arrow for `query` in the first colour, one for each of `keys` in the second colour, and a thick path."""
+    """Draw arrows: `query` in the first colour, and each of `keys` in the second; draw any `path` as a thick line."""
     half, most = PLANE / 2, max(2.0, float(np.abs(keys).max()), float(np.abs(query).max())) * 1.1
     x0, y0 = LEFT + half, top + half
     parts = [

@@ -49,7 +49,7 @@ export function story(stage, { scaled, masked, width, name, made }) {
       ? `Each dot product is divided by ${root}, so that wide heads do not get extreme scores.`
       : "Scaling is switched off, so the products do not change.",
     masked
-      ? "Tokens after the query get −∞, because the query must not see the future."
+      ? "Tokens after the query get a score of −∞, because the query must not see the future."
       : "The mask is switched off, so the query sees later tokens, too.",
     "The exponential of each score is divided by the sum of all the exponentials. " +
       `This gives positive weights that sum to 1. The largest goes to ${most}.`,

@@ -16,14 +16,14 @@ MOST_TOKENS, MOST_WIDTH = 32, 256
 EXPLAINED = (
     "q·k: how well does each key match the query?",
     "scale: divide by √d_head, so that the softmax does not become too sharp",
-    "mask: later tokens get −∞",
+    "mask: later tokens get a score of −∞",
     "softmax: each exponential, divided by the sum of all, is a weight",
     "values: the head passes on the weighted sum of the values",
 )
 
 
 class AttentionStepsView(View):
-    """A view of one query's attention in five stages, with every number; if d_head = 2, users can drag the arrows.
+    """A view of every number in five stages of one query's attention; if d_head = 2, users can drag the arrows.
 
     `q`, `k` and `v` contain float32 numbers (little-endian), row by row, with one row of length `d_head` for each
     token. `moved` maps "q0", "k3", … to vectors that the user has changed. Make a view with `attention_steps_view`, or
@@ -49,12 +49,12 @@ class AttentionStepsView(View):
     def _known_query(self, proposal: Any) -> Any:
         if self.tokens and proposal["value"] >= len(self.tokens):
             raise traitlets.TraitError(
-                f"query must be the number of a token, between 0 and {len(self.tokens) - 1}; got {proposal['value']}."
+                f"query must be a token number between 0 and {len(self.tokens) - 1}; got {proposal['value']}."
             )
         return proposal["value"]
 
     def vectors(self, kind: str) -> Float[np.ndarray, "seq d_head"]:
-        """Return the current "q", "k" or "v" of all tokens, with the user's changes."""
+        """Return the current queries ("q"), keys ("k") or values ("v") of all tokens, with the user's changes."""
         data = {"q": self.q, "k": self.k, "v": self.v}[kind]
         rows = np.frombuffer(data, dtype="<f4").astype(np.float64).reshape(len(self.tokens), self.d_head)
         for row in range(len(rows)):
@@ -172,9 +172,10 @@ def attention_steps_view(
     shape = arrays[0].shape
     if len(shape) != 2 or any(x.shape != shape for x in arrays) or shape[0] != len(tokens):
         raise ValueError(
-            f"q, k and v need the same shape, (tokens, d_head), with one row for each of the {len(tokens)} tokens; got "
+            f"q, k and v must have the same shape, (tokens, d_head), with one row for each of the {len(tokens)} "
+            "tokens; got "
             + ", ".join(str(x.shape) for x in arrays)
-            + ". Give one head's vectors, without a batch axis."
+            + ". Pass one head's vectors, without a batch axis."
         )
     if not 1 <= shape[0] <= MOST_TOKENS or not 1 <= shape[1] <= MOST_WIDTH:
         raise ValueError(

@@ -71,10 +71,10 @@ export function verdict({ mode, right, choices }, picked, table) {
   const mine = of(picked) ?? { rank: null, count: 0 };
   if (mode === "encode") {
     const learned = `${written(right)} was merge number ${best.rank + 1}`;
-    if (isRight) return `Right: ${learned}, learned before any other pair now in the text.`;
+    if (isRight) return `Right: ${learned}, which was learned before any other pair now in the text.`;
     return mine.rank === null
       ? `Not this pair: ${written(picked)} was never learned. ${learned}.`
-      : `Not this pair: ${written(picked)} was merge number ${mine.rank + 1}, but ${learned}, learned earlier.`;
+      : `Not this pair: ${written(picked)} was merge number ${mine.rank + 1}, but ${learned}, which came earlier.`;
   }
   const rule = (other) => `${TIE_RULE}: ${ids(right)} before ${ids(other)}.`;
   const equal = choices.filter(({ pair, count }) => count === best.count && pair.join() !== right.join());
@@ -86,7 +86,8 @@ export function verdict({ mode, right, choices }, picked, table) {
   }
   if (mine.count === best.count)
     return `A tie: ${written(picked)} and ${written(right)} both occur ${times(best.count)} here. ${rule(picked)}`;
-  return `Not this pair: ${written(picked)} occurs ${times(mine.count)} here, ${written(right)} ${times(best.count)}.`;
+  const more = `but ${written(right)} occurs ${times(best.count)}`;
+  return `Not this pair: ${written(picked)} occurs ${times(mine.count)} here, ${more}.`;
 }
 
 /**

@@ -15,7 +15,9 @@ Pair = tuple[int, int]
 
 
 def join_pair(word: Sequence[int], pair: Pair, new_id: int) -> list[int]:
-    """Join every occurrence of the pair in a word, from left to right, as `mergePair` in merging.mjs does.
+    """Replace every occurrence of the pair in a word with `new_id`, from left to right.
+
+    `mergePair` in merging.mjs does the same.
 
     >>> join_pair([1, 2, 1, 2, 1], (1, 2), 256)
     [256, 256, 1]
@@ -112,10 +114,10 @@ class BPEStepsView(View):
         return self.mode == "encode" or (bool(counted) and list(counted[0][0]) == list(self.merges[done]))
 
     def _steps(self) -> list[int]:
-        """List the numbers of the merges that happen, in order.
+        """List, in order, the numbers of the merges that happen in the current mode.
 
-        Merging in the order of learning is the same as always joining the pair that was learned first, because a merge
-        only creates pairs that contain its new id, and these pairs were learned later.
+        Going through the merges in the order of learning gives the same result as always joining the pair that was
+        learned first, because a merge only creates pairs that contain its new id, and these pairs were learned later.
         """
         if self.mode == "train":
             return list(range(len(self.merges)))

@@ -81,9 +81,9 @@ def _bubble(who: str, text: str, x: Number, width: Number, y: Number, fill: str,
 
 
 def wrapped(text: str, width: Number) -> list[str]:
-    """Break a text into lines about `width` pixels wide, but leave out the middle of a long text.
+    """Break a text into lines at most about `width` pixels wide, and leave out the middle of a long text.
 
-    The end is kept, since it is often a question.
+    The end of the text is kept, since it is often a question.
 
     >>> wrapped("one two three", 60)
     ['one two', 'three']
@@ -105,7 +105,7 @@ def wrapped(text: str, width: Number) -> list[str]:
 
 
 def _pieces(text: str, width: Number) -> Sequence[str]:
-    """Split a text into words, and words longer than a line into parts."""
+    """Split a text into words, and split words that are longer than a line into parts."""
     most = max(1, math.floor(width / 16))
     pieces = []
     for k, word in enumerate(text.split(" ")):

@@ -82,7 +82,7 @@ export function setupPart(hub, model) {
     element(
       "label",
       { class: "llm-system" },
-      element("span", {}, "System prompt: placed before the whole conversation, used from your next message on"),
+      element("span", {}, "System prompt: goes before the whole conversation, and takes effect with your next message"),
       box,
     ),
     problems,

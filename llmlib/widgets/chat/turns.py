@@ -7,13 +7,13 @@ LETTERS = "ABCDEFGH"
 
 
 class Turn(NamedTuple):
-    """One turn in a conversation, a question and its answers, stored as message numbers."""
+    """One turn in a conversation: the number of the question's message, and the numbers of the answers' messages."""
 
     question: int | None  # None if the conversation begins with an answer
     answers: list[int]
 
     def sides(self, messages: Sequence[Mapping[str, Any]], note: Mapping[str, Any]) -> list[int]:
-        """List the answers from left to right, in the secret order of a blind comparison."""
+        """List the answers from left to right; in a blind comparison, they are in the secret order."""
         order = note.get("order", [])
         place = lambda k: order.index(s) if (s := messages[k].get("speaker")) in order else k  # noqa: E731
         return sorted(self.answers, key=place)
@@ -42,7 +42,7 @@ def hidden(note: Mapping[str, Any]) -> bool:
 
 
 def name_of(speaker: int | None, names: Sequence[str], note: Mapping[str, Any]) -> str:
-    """Return a speaker's name, or, before the vote, the letter of the speaker's side.
+    """Return a speaker's name or, before the vote on a blind comparison, the letter of the speaker's side.
 
     >>> name_of(1, ["base", "tuned"], {}), name_of(1, ["base", "tuned"], {"order": [1, 0], "vote": None})
     ('tuned', 'A')

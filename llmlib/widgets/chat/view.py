@@ -113,7 +113,7 @@ class ChatView(View):
         return f"A conversation. {said}" if said else "A conversation that has not begun."
 
     def _said(self) -> Iterator[tuple[str, str]]:
-        """Say who said what, from left to right; names stay hidden until the vote."""
+        """Yield each message's speaker and text, with answers from left to right; names stay hidden until the vote."""
         if self.system.strip():
             yield "System prompt", self.system
         for turn in turns_of(self.messages):
@@ -129,7 +129,7 @@ class ChatView(View):
 
     @property
     def secret(self) -> bool:
-        """Whether some answers are still waiting for a vote."""
+        """Whether a question that was asked blind is still waiting for a vote."""
         return any(map(hidden, self.notes))
 
     def svg(self) -> str:

@@ -108,7 +108,7 @@ def _draw_cloud(axes: Any, view: Cloud) -> None:
     for spine in axes.spines.values():
         spine.set_color("#b8bec6")
     if view.is_near:
-        axes.set_xlabel("t-SNE: neighbours stay together; distances between groups say little", color=FAINT)
+        axes.set_xlabel("t-SNE: neighbours stay together; distances between groups mean little", color=FAINT)
         return
     shares = [f" ({share:.1%} of the variance)" for share in view.shares]
     for at, write in enumerate((axes.set_xlabel, axes.set_ylabel)):
@@ -184,7 +184,7 @@ SPOTS = (
 
 
 def _box(place: np.ndarray, dx: int, dy: int, side: str, label: str) -> tuple[float, float, float, float]:
-    """Return the left, right, lower and upper edges of a name, in pixels."""
+    """Return the left, right, lower and upper edges of a token's label, in pixels."""
     width, x, y = 8 * len(label), place[0] + dx, place[1] + dy
     left = x if side == "left" else x - width
     return left, left + width, y - 7, y + 7

@@ -17,14 +17,14 @@ import { analogyPanel, legendPanel, searchPanel, switchOf, tokenPanel } from "./
 import { steer } from "./steering.mjs";
 
 const NEAR_CAUTION = [
-  "t-SNE keeps neighbours together; the sizes of groups, and the distances and gaps between them, say little",
+  "t-SNE keeps neighbours together; the sizes of groups, and the distances and gaps between them, mean little",
   "(van der Maaten and Hinton, 2008; Wattenberg et al., 2016).",
   "Rings are tokens placed next to their nearest neighbour.",
 ].join(" ");
 const HELP = [
   "Drag to move the map. In 3-D, drag to turn the map, and drag with Shift to move it.",
-  "Zoom with + and −, or with the mouse wheel after a click (or while holding Ctrl).",
-  "Arrow keys do what dragging does.",
+  "Zoom with + and −, or with the mouse wheel: click the map first, or hold Ctrl.",
+  "The arrow keys do the same as dragging.",
   "Enter pins the token in the middle, and Escape unpins it; 0 shows the whole map.",
 ].join(" ");
 

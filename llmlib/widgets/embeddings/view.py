@@ -22,11 +22,11 @@ class EmbeddingsView(View):
     """A cloud of tokens. To make a view from arrays, use `embeddings_view`.
 
     `points` contains the coordinates of each row (see `pack_points`), `labels` the joined bytes of all tokens, `ends`
-    where each label ends, and `kinds` the number of each row's kind. `chosen` is the row of the pinned token, or -1.
-    `place` says how the user is looking at the cloud, such as `{"dims": 3, "by": "dot", "hidden": [1], "camera":
-    [...]}`; parts that the user has not changed are missing. The owner of the table handles the acts "neighbours", with
-    a `row`, and "analogy", with three `rows` (or none), by setting the traits of the same names, and "map" with
-    `set_near` (see `llmlib.explore.explore_embeddings`). The map shows either neighbours or an analogy
+    the position where each label ends, and `kinds` the number of each row's kind. `chosen` is the row of the pinned
+    token, or -1. `place` says how the user is looking at the cloud, such as `{"dims": 3, "by": "dot", "hidden": [1],
+    "camera": [...]}`; parts that the user has not changed are missing. The owner of the table handles the acts
+    "neighbours", with a `row`, and "analogy", with three `rows` (or none), by setting the traits of the same names, and
+    "map" with `set_near` (see `llmlib.explore.explore_embeddings`). The map shows either neighbours or an analogy
     (`place["overlay"]`).
     """
 
@@ -72,7 +72,7 @@ class EmbeddingsView(View):
         return True
 
     def label(self, row: int) -> str:
-        """Write a token with visible white space: "·Paris"."""
+        """Return the text of a row's token with visible white space, such as "·Paris"."""
         ends = np.frombuffer(self.ends, dtype="<u4")
         return token_label(self.labels[ends[row - 1] if row else 0 : ends[row]])
 
@@ -81,14 +81,14 @@ class EmbeddingsView(View):
         return unpack_points(self.points)
 
     def near_coordinates(self) -> Float[np.ndarray, "row 3"]:
-        """Return the points on the second map; the third coordinate is 0."""
+        """Return the coordinates of all points on the second map; the third coordinate is 0."""
         return unpack_points(self.near)
 
     def set_near(self, places: Float[np.ndarray, "row two"], n_drawn: int) -> None:
-        """Give the view its second map, on which only the points of the first `n_drawn` rows are drawn.
+        """Set the second map, on which only the points of the first `n_drawn` rows are drawn.
 
-        The other rows have positions on this map, too; they are shown when the user asks for them. Raises `ValueError`
-        unless there is exactly one place per row, with finite coordinates.
+        The other rows have positions on this map, too, and their points are shown when the user asks for them. Raises
+        `ValueError` unless `places` contains exactly one position per row, with finite coordinates.
         """
         if len(places) != len(self) or not np.isfinite(places).all():
             raise ValueError(
@@ -142,7 +142,7 @@ class EmbeddingsView(View):
 
 
 def unpack_points(points: bytes) -> Float[np.ndarray, "row 3"]:
-    """Unpack the coordinates that `pack_points` packed; they are between -1 and 1.
+    """Unpack the coordinates that `pack_points` packed; the results are between -1 and 1.
 
     >>> unpack_points(pack_points(np.array([[0.0, 0.0], [2.0, 1.0]])).tobytes()).round(2).tolist()
     [[-1.0, -0.5, 0.0], [1.0, 0.5, 0.0]]
@@ -212,7 +212,7 @@ def embeddings_view(
 
 def _check(labels: Sequence[Any], points: np.ndarray, kinds: Sequence[str] | None, chosen: int | None) -> None:
     if not len(labels):
-        raise ValueError("There is nothing to show: give at least one label and its point.")
+        raise ValueError("There is nothing to show: pass at least one label and its point.")
     if points.shape[1] not in (2, 3):
         raise ValueError(f"points must have 2 or 3 columns; got {points.shape[1]}. Use llmlib.embeddings.project.")
     if len(points) != len(labels):

@@ -20,7 +20,11 @@ class Cells:
     entropy: Float[np.ndarray, "layer seq"]  # nats
 
     def pack(self) -> bytes:
-        """Pack as little-endian u4 ids, u4 ranks, f4 entropies, and u2 square roots of probabilities (in 65535ths)."""
+        """Pack the cells in little-endian order.
+
+        First come the ids and the ranks (u4), then the entropies (f4), and the square roots of the probabilities (u2,
+        in 65535ths).
+        """
         roots = np.sqrt(np.clip(np.nan_to_num(self.probabilities), 0, 1)) * 65535 + 0.5
         parts = (self.top.astype("<u4"), self.ranks.astype("<u4"), self.entropy.astype("<f4"), roots.astype("<u2"))
         return b"".join(part.tobytes() for part in parts)

@@ -177,7 +177,7 @@ export function whoPanel(ctx) {
       list.replaceChildren();
       sum.textContent = locked
         ? "Asking the model …"
-        : "Click a cell to pin it, and see here which heads and MLPs wrote the logit at its position.";
+        : "Click a cell to pin it, and see here which heads and MLPs contributed to the logit at its position.";
       return;
     }
     const side = ctx.sides[who.side];

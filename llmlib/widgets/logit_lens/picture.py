@@ -49,8 +49,8 @@ def draw(view: Lens) -> str:
     parts = [
         f'<text x="8" y="22" font-weight="600">{of}Each cell: the likeliest next token if the model stopped there.'
         "</text>",
-        f'<text x="8" y="42" fill="{FAINT}" font-size="12">Darker means surer. Each column reads the token above it; '
-        "the last row is the model’s answer.</text>",
+        f'<text x="8" y="42" fill="{FAINT}" font-size="12">Darker means more certain. Each column reads the token '
+        "above it; the last row is the model’s answer.</text>",
         f'<text x="8" y="60" fill="{FAINT}" font-size="12">Last column: the rank of {_named(ranked)} after '
         f"the last token, where 1st is the model’s first choice.</text>",
         f'<text x="{LEFT - 8}" y="{TOP - 8}" text-anchor="end" fill="{FAINT}" font-size="12">reads</text>',
@@ -113,7 +113,7 @@ def ordinal(n: int) -> str:
 
 
 def shade(t: float) -> str:
-    """Return the colour for a share between 0 and 1.
+    """Return the colour for a share between 0 and 1, from white to dark blue.
 
     >>> shade(0.0), shade(1.0)
     ('#ffffff', '#06264d')

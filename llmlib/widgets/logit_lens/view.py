@@ -45,7 +45,7 @@ class LogitLensView(View):
     text_b = traitlets.Unicode("").tag(sync=True)
 
     def clear(self) -> None:
-        """Stop showing the second text and the pinned token before other texts are shown."""
+        """Clear the second text, the pinned token and a logit's contributions, so that other texts can be shown."""
         with self.hold_sync():
             self.b, self.b_cells, self.a_pinned, self.b_pinned = {}, b"", b"", b""
             self.pinned, self.who, self.who_values = {}, {}, b""
@@ -53,7 +53,7 @@ class LogitLensView(View):
     def put(
         self, side: str, tokens: Sequence[str], cells: Cells, words: Mapping[int, str], vocab_size: int, title: str = ""
     ) -> None:
-        """Show these cells as "a" or "b"; `words` maps every id in the cells to its text."""
+        """Show these tokens and cells on side "a" or "b"; `words` maps every id in the cells to its text."""
         n_layers, seq, k = cells.top.shape
         if seq != len(tokens):
             raise ValueError(
@@ -74,7 +74,7 @@ class LogitLensView(View):
     def put_pinned(
         self, side: str, ranks: Int[np.ndarray, "layer seq"], probabilities: Float[np.ndarray, "layer seq"]
     ) -> None:
-        """Show the pinned token's rank in each cell (how many tokens are likelier), and its probability."""
+        """Show for each cell the rank of the pinned token (how many tokens are likelier), and its probability."""
         setattr(self, f"{side}_pinned", ranks.astype("<u4").tobytes() + probabilities.astype("<f4").tobytes())
 
     def put_who(
@@ -128,7 +128,10 @@ class LogitLensView(View):
 
 
 def _best(token: str, ranks: Int[np.ndarray, " layer"]) -> str:
-    """Say at which rank a pinned token starts, and what its best rank is. Ranks not computed yet are ignored."""
+    """Say at which rank a pinned token starts, and what its best rank is.
+
+    Ranks that are not computed yet are ignored.
+    """
     known = [(int(rank), layer) for layer, rank in enumerate(ranks) if rank >= 0]
     if not known:
         return ""

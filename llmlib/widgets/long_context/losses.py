@@ -1,4 +1,4 @@
-"""Average losses by position over blocks, with a band if there are several rows."""
+"""Average the losses over blocks of positions, with a band around the mean if there are several rows."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -22,7 +22,10 @@ class Curves(NamedTuple):
     high: Float[np.ndarray, "arm point"]
 
     def pack(self) -> bytes:
-        """Pack as little-endian u4 first and last positions, and then, for each arm, f4 means, lows and highs."""
+        """Pack the curves in little-endian order.
+
+        The first and the last positions (u4) are followed, for each arm, by the means, lows and highs (f4).
+        """
         rows = np.stack([self.mean, self.low, self.high], axis=1)
         return self.first.astype("<u4").tobytes() + self.last.astype("<u4").tobytes() + rows.astype("<f4").tobytes()
 
@@ -50,7 +53,7 @@ def checked_positions(positions: Any, n: int) -> Int[np.ndarray, " position"]:
         return np.arange(1, n + 1)
     given = np.asarray(positions)
     if given.shape != (n,):
-        raise ValueError(f"Give a position for each of the {n} losses; got positions of shape {list(given.shape)}.")
+        raise ValueError(f"Pass a position for each of the {n} losses; got positions of shape {list(given.shape)}.")
     if (given < 0).any() or (np.diff(given) <= 0).any():
         raise ValueError("positions must be increasing whole numbers, 0 or larger.")
     return given.astype(int)
@@ -79,7 +82,7 @@ def averaged(losses: Mapping[str, np.ndarray], positions: np.ndarray, width: int
 
 
 def levels(losses: Mapping[str, np.ndarray], positions: np.ndarray) -> list[Curves]:
-    """Average over blocks of each width, from one position to the widest block that leaves enough points."""
+    """Average the losses over blocks of each width, from one position to the widest block that leaves enough points."""
     widths = [width for width in WIDTHS if width == 1 or len(positions) / width >= FEWEST]
     return [averaged(losses, positions, width) for width in widths] if losses else []
 

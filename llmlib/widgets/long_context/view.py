@@ -53,7 +53,7 @@ class LongContextView(View):
         return next(each for each in self._levels if each.width == self.place["width"])
 
     def put(self, arm: str, length: int, depth: float | int, share: Any) -> None:
-        """Fill in one cell of a grid, so that the grid fills up while you watch.
+        """Show in one cell of a grid the share of needles found, so that the grid fills up while you watch.
 
         Raises `ValueError` if the arm, the length or the depth is not in the grid, or if `share` is not between 0 and
         1.
@@ -131,7 +131,7 @@ def long_context_view(
     rows = checked_losses(losses or {})
     given = {str(name): np.asarray(grid, dtype=np.float64) for name, grid in (grids or {}).items()}
     if not rows and not given:
-        raise ValueError("There is nothing to show: give losses, grids, or both.")
+        raise ValueError("There is nothing to show: pass losses, grids, or both.")
     lengths, depths = [int(length) for length in lengths], [float(depth) for depth in depths]
     places = checked_positions(positions, max((each.shape[1] for each in rows.values()), default=0))
     for name, grid in given.items():

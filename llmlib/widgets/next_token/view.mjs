@@ -10,7 +10,7 @@ export function barWidth(probability) {
 export function guide({ live, still }) {
   const what = "Each bar shows the probability of one possible next token.";
   if (live) return `${what} Click a bar to add its token, or let chance pick.`;
-  return still ? `${what} This is a page without a model: changing the text needs Python.` : what;
+  return still ? `${what} This page has no model: to change the text, you need Python.` : what;
 }
 
 export default widget("llm-next-token", ({ model, hub, el, still }) => {
@@ -63,7 +63,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
   const controls = [
     element("label", {}, "Temperature ", slider, " ", degrees),
     button("Let chance pick", "Draw the next token from these probabilities", "draw", { times: 1 }),
-    button("Pick 10", "Draw ten tokens, one after the other", "draw", { times: 10 }),
+    button("Pick 10", "Draw ten tokens, one after another", "draw", { times: 10 }),
     button("Undo", "Take back the last token", "undo"),
   ];
   el.append(

@@ -117,7 +117,7 @@ export default widget("llm-rotary", ({ model, hub, el, still }) => {
       element(
         "span",
         { class: "llm-note" },
-        "Each hand points at its angle for position 0 plus frequency × position. Click the curve to set the distance.",
+        "A hand’s angle is its angle at position 0 plus frequency × position. Click the curve to set the distance.",
       ),
     ),
     spoken,

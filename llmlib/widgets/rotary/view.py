@@ -14,7 +14,7 @@ QUERY, KEY = "#0b5cad", "#9a4f00"  # the colours of shared.css's light theme
 
 
 class RotaryView(View):
-    """A query and a key that users can move to other positions. Each pair of channels is a hand on a dial.
+    """A query and a key that users can move to other positions. Each pair of channels is drawn as a hand on a dial.
 
     `query` and `key` contain twice as many numbers as `frequencies` (radians per position); channels i and i +
     len(frequencies) form a pair, as in `llmlib.embeddings.rotate`. By default, all pairs are (1, 0). The key is never
@@ -53,9 +53,11 @@ class RotaryView(View):
         vectors = {"query": plain if query is None else query, "key": plain if key is None else key}
         for name, vector in vectors.items():
             if len(vector) != 2 * pairs:
-                raise ValueError(f"{name} must have two numbers for each of {pairs} frequencies; got {len(vector)}.")
+                raise ValueError(
+                    f"{name} must have two numbers for each of the {pairs} frequencies; got {len(vector)}."
+                )
         if not pairs or not all(math.isfinite(x) for x in [*frequencies, *vectors["query"], *vectors["key"]]):
-            raise ValueError("Give at least one frequency, and only finite numbers.")
+            raise ValueError("Pass at least one frequency; all numbers must be finite.")
         if not 0 <= key_position <= query_position <= max_position:
             raise ValueError(
                 f"Positions must be 0 ≤ key ≤ query ≤ {max_position}; got key {key_position}, query {query_position}."

@@ -9,7 +9,7 @@ import { layOut, neighbour } from "./data.mjs";
 const ROW = 44;
 const TAIL = 150; // pixels; the tail describes a whole branch
 const KEPT_TREES =
-  " Another prompt starts its own tree; the branches of this prompt are kept, and come back with the prompt.";
+  " Another prompt starts a new tree; this prompt’s branches are kept, and come back when you use it again.";
 
 const wide = (text) => Array.from(text).reduce((sum, letter) => sum + (letter.codePointAt(0) > 0x2e7f ? 2 : 1), 0);
 
@@ -18,7 +18,7 @@ export function branchesPanel(ctx) {
   const boxes = element("div", {
     class: "llm-boxes",
     role: "tree",
-    "aria-label": `Branches. Arrow keys move${ctx.live ? "; Enter goes back to a token" : ""}`,
+    "aria-label": `Branches. Arrow keys move between tokens${ctx.live ? "; Enter goes back to the selected one" : ""}`,
   });
   const stage = element("div", { class: "llm-stage" }, lines, boxes);
   const scroller = element(
@@ -174,7 +174,7 @@ export function branchesPanel(ctx) {
     const alive = (words) => (ctx.live ? words : "");
     const written = [
       `${ends} ${ends > 1 ? "branches" : "branch"}, ${howMany(tree.n - 1, "token")}.`,
-      alive(" Click a token to go back to it, and continue differently."),
+      alive(" Click a token to go back to it and continue differently."),
       " Under each token is the model’s probability; at the end is the probability of the whole branch.",
     ];
     const empty = [

@@ -10,7 +10,7 @@ WAYS = ("prompt", "chance", "reader", "side by side")  # how a token was chosen
 
 
 class Node(NamedTuple):
-    """A written token."""
+    """A node of the tree: a token that was written after the prompt or after another token."""
 
     id: int
     parent: int  # -1 for the prompt
@@ -20,7 +20,7 @@ class Node(NamedTuple):
 
 
 class Branches:
-    """Everything that was written after a prompt. A token that is written twice at the same point has only one node.
+    """All texts that were written after a prompt. A token that is written twice at the same point has only one node.
 
     >>> tree = Branches()
     >>> cat = tree.add(PROMPT, 5, -1.0, 0.5, "chance")
@@ -40,7 +40,7 @@ class Branches:
         return self._child.get((parent, id))
 
     def add(self, parent: int, id: int, log_prob: float, chance: float, way: str) -> int:
-        """Return the node for this token, adding one if there is none yet."""
+        """Return the node for the token `id` after `parent`, and add this node if it does not exist yet."""
         if (known := self.child(parent, id)) is not None:
             return known
         self.nodes.append(Node(id, parent, log_prob, chance, WAYS.index(way)))
@@ -70,7 +70,7 @@ class Branches:
         return (number for number in range(len(self)) if number not in parents)
 
     def pack(self) -> bytes:
-        """Pack column by column, as little-endian u4 ids, i4 parents, f4 log-probabilities, f4 chances, u1 ways."""
+        """Pack the tree in columns: little-endian u4 ids, i4 parents, f4 log-probabilities, f4 chances, u1 ways."""
         ids, parents, log_probs, chances, ways = zip(*self.nodes)
         columns = ((ids, "<u4"), (parents, "<i4"), (log_probs, "<f4"), (chances, "<f4"), (ways, "u1"))
         return b"".join(np.array(column, kind).tobytes() for column, kind in columns)

@@ -48,7 +48,7 @@ def compare(stages: Stages, always: Sequence[int] = ()) -> tuple[list[dict[str, 
 
 
 def _softmax(logits: Float[np.ndarray, " vocab"]) -> Float[np.ndarray, " vocab"]:
-    """Compute the probabilities, which are all 0 if every token is ruled out."""
+    """Turn logits into probabilities, which are all 0 if every token is ruled out."""
     most = logits.max()
     if most == -np.inf:
         return np.zeros_like(logits)
@@ -61,7 +61,7 @@ def _worth_showing(
 ) -> list[int]:
     """Find the likeliest tokens before and after the settings, and those in `always`.
 
-    They are sorted by their probability before the settings, and then by id.
+    The tokens are sorted by their probability before the settings, and then by id.
     """
     order = np.argsort(-before, kind="stable")
     rank = np.empty(len(order), dtype=int)

@@ -110,7 +110,7 @@ export function settingsPanel(ctx, hub, model) {
     element(
       "p",
       { class: "llm-note" },
-      ctx.live ? "While these settings are open, you can ban a token next to its bar." : "",
+      ctx.live ? "While these settings are open, you can ban a token with the button next to its bar." : "",
     ),
     banning,
   );

@@ -16,7 +16,8 @@ export function textPart(ctx) {
   let path = [];
   const text = tokenBox(
     ctx,
-    `The text so far, token by token. Arrow keys move${ctx.live ? "; Enter goes back to a token" : ""}`,
+    "The text so far, token by token. Arrow keys move between tokens" +
+      (ctx.live ? "; Enter goes back to the selected one" : ""),
     (k) => ctx.act("go", { node: path[k] }),
   );
   const legend = element("div", { class: "llm-note" });

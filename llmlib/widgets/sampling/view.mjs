@@ -153,7 +153,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     "The model gives every token a probability, settings change the probabilities, and chance picks a token. ",
     hub.live
       ? "Change a setting and watch the bars, or click a token to take it."
-      : "This is a page without a model: look around in the tabs.",
+      : "This page has no model, but you can look around in the tabs.",
   );
   el.append(
     element("div", { class: "llm-row llm-head" }, lead, menu),

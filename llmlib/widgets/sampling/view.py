@@ -158,7 +158,7 @@ def sampling_view(
     """
     arrays = [(name, np.asarray(array, dtype=np.float64)) for name, array in stages.items()]
     if not arrays:
-        raise ValueError("There are no stages to show: give at least the model's logits, as {'logits': …}.")
+        raise ValueError("There are no stages to show: pass at least the model's logits, as {'logits': …}.")
     for name, array in arrays:
         if array.shape != (len(vocabulary),):
             raise ValueError(

@@ -32,7 +32,7 @@ class Explorer(Protocol):
 
 
 def draw(view: Explorer) -> str:
-    """Draw lines of equal loss, the best sizes, known models, the user's runs, and the user's model."""
+    """Draw lines of equal loss, the optimal sizes, known models, the user's runs, and the user's model."""
     law, you = view.law, (view.place["parameters"], view.place["tokens"])
     points = [(row["parameters"], row["tokens"]) for row in view.models]
     points += [(n, d) for row in view.runs for n, d, _ in row["points"]]
@@ -68,14 +68,14 @@ def draw(view: Explorer) -> str:
 
 
 def _around(values: Sequence[Number]) -> Range:
-    """Return a range slightly wider than the range of some numbers, in half powers of ten."""
+    """Return a range slightly wider than that of the values; both ends are whole or half powers of ten."""
     low, high = math.log10(min(values)), math.log10(max(values))
     room = 0.15 + 0.04 * (high - low)
     return 10 ** (math.floor(2 * (low - room)) / 2), 10 ** (math.ceil(2 * (high + room)) / 2)
 
 
 def _levels(law: Row, across: Range, up: Range) -> list[float]:
-    """List round loss values, from one corner of the plane to the other."""
+    """List rounded values of the loss for the lines, from one corner of the plane to the opposite corner."""
     shares = [0.04 + 0.92 * k / 9 for k in range(10)]
     diagonal = [loss_of(law, *(low * (high / low) ** share for low, high in (across, up))) for share in shares]
     least = loss_of(law, across[1], up[1])

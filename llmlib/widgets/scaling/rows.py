@@ -12,12 +12,13 @@ CONSTANTS = ("A", "B", "alpha", "beta", "power")
 
 
 def law_row(law: Mapping[str, Any]) -> Row:
-    """Check a law L = (E + A / N^alpha + B / D^beta)^power, and fill in missing fields.
+    """Check a scaling law L = (E + A / N^alpha + B / D^beta)^power, and fill in missing fields.
 
-    `power` is 1 by default. `best_size` is the best size for 10^18 FLOPs and `size_exponent` says how this size grows
-    with compute; by default, both follow from the constants. `parameters` and `tokens` are the ranges that the law was
-    fitted to, `note` says what the user should know before trusting the law, and `one_pass` says whether training reads
-    each of the D tokens once, so that training takes 6 N D FLOPs. Raises `ValueError` if a constant is not positive.
+    `power` is 1 by default. `best_size` is the optimal number of parameters for 10^18 FLOPs, and `size_exponent` says
+    how this number grows with compute; by default, both follow from the constants. `parameters` and `tokens` are the
+    ranges that the law was fitted to, `note` says what the user should know before trusting the law, and `one_pass`
+    says whether training reads each of the D tokens once, so that training takes 6 N D FLOPs. Raises `ValueError` if a
+    constant is not positive.
     """
     row = {"power": 1.0, "source": "", "note": "", "one_pass": True, "parameters": None, "tokens": None, **law}
     for name in ("E", *CONSTANTS):
@@ -33,9 +34,12 @@ def law_row(law: Mapping[str, Any]) -> Row:
 
 
 def model_row(model: Mapping[str, Any]) -> Row:
-    """Return the row for a model (`name`, `parameters`, `tokens`, `source`), or raise `ValueError` for bad numbers."""
+    """Return the row for a model with `name`, `parameters`, `tokens` and `source`.
+
+    Raises `ValueError` unless the numbers of parameters and tokens are positive.
+    """
     if not (_positive(model["parameters"]) and _positive(model["tokens"])):
-        raise ValueError(f"The model {model['name']!r} needs positive numbers of parameters and tokens.")
+        raise ValueError(f"The model {model['name']!r} must have positive numbers of parameters and tokens.")
     return {"source": "", **model, "parameters": float(model["parameters"]), "tokens": float(model["tokens"])}
 
 
@@ -52,10 +56,13 @@ def machine_row(machine: Mapping[str, Any]) -> Row:
 
 
 def runs_row(name: str, points: Sequence[Sequence[float]]) -> Row:
-    """Return the row for the user's own runs, each with parameters, tokens and loss, or raise `ValueError`."""
+    """Return the row for the user's own runs, each with parameters, tokens and loss.
+
+    Raises `ValueError` unless each run has three positive numbers.
+    """
     rows = [[float(value) for value in point] for point in points]
     if not all(len(row) == 3 and all(map(_positive, row)) for row in rows):
-        raise ValueError(f"Each of the runs {name!r} needs three positive numbers: parameters, tokens and loss.")
+        raise ValueError(f"Each of the runs {name!r} must have three positive numbers: parameters, tokens and loss.")
     return {"name": name, "points": rows}
 
 
@@ -64,13 +71,13 @@ def _positive(value: Number) -> bool:
 
 
 def loss_of(law: Row, parameters: Number, tokens: Number) -> float:
-    """Compute the loss that a law predicts for this many parameters and tokens."""
+    """Compute the loss that a law predicts for a model with this many parameters, trained on this many tokens."""
     inside = law["E"] + law["A"] * parameters ** -law["alpha"] + law["B"] * tokens ** -law["beta"]
     return float(inside ** law["power"])
 
 
 def best_for(law: Row, compute: Number) -> tuple[float, float]:
-    """Compute the best parameters and tokens for this many FLOPs, according to a law."""
+    """Compute the optimal number of parameters and of tokens for this many FLOPs, according to a scaling law."""
     parameters = law["best_size"] * (compute / AT) ** law["size_exponent"]
     return parameters, compute / 6 / parameters
 

@@ -1,4 +1,4 @@
-"""The scaling view computes loss, FLOPs, days, money and energy from parameters, tokens, machines and a law."""
+"""The scaling view computes loss, FLOPs, days, money and energy from parameters, tokens, machines and a scaling law."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -61,7 +61,7 @@ class ScalingView(View):
         rows = [law_row(one) for one in laws]
         names = [row["name"] for row in rows]
         if not rows:
-            raise ValueError("Give at least one law.")
+            raise ValueError("Pass at least one law.")
         if law is not None and law not in names:
             raise ValueError(f"There is no law {law!r}; the laws are {', '.join(names)}.")
         if unknown := sorted(set(place) - set(PLACE)):

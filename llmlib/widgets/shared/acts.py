@@ -87,7 +87,7 @@ class Acts:
         return self.computing is not None and self.computing in needed
 
     def remark(self, words: str) -> None:
-        """Tell the user something about the finished work."""
+        """Give the user a remark on the finished work."""
         self._notices.append(words)
 
     def answer(self) -> Answer:
@@ -111,9 +111,9 @@ def in_words(error: BaseException) -> str:
 
 
 def _tried(function: Handler, details: Mapping[str, Any]) -> str:
-    """Call a function, and return a description of any error.
+    """Call a function, and return a description of any error, or "" if there is none.
 
-    Otherwise, ipywidgets would swallow the exception, and the user would wait forever.
+    If the exception were not caught here, ipywidgets would swallow it, and the user would wait forever.
     """
     try:
         function(**details)

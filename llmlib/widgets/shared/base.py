@@ -12,18 +12,18 @@ Python knows, inside one `hold_sync`, so that the browser never sees half of a c
 user is looking (a position, a step, a tab), with `hub.look({place})`, which works without Python. In the browser,
 `follow(model, names, update)` calls `update` once for all changes that came in one message.
 
-Acts. When the user changes something that Python stores, we call that change an act: the browser calls
+Acts. When the user changes something that Python stores, that change is called an act: the browser calls
 `hub.act("pick", {id})`, and Python registers `view.on_act("pick", function, then=show)`. An act is never a whole state
 ("these heads are off") but a change ("this head is off now"), so that quick acts do not overwrite each other. The
-browser queues the acts: one message is on its way, and the next message carries everything done in the meantime. Python
-carries out the acts in order, and calls `then`, which computes and shows, once after all of them. An act may be dropped
-only in favour of a newer act of the same name right behind it (`{ latest: "temperature" }`, for a slider or a growing
-text). Every act is answered, and `await hub.act(…)` is true if the act was done; if not, put what the user typed back
-into the box. A function that cannot do an act raises `ValueError` with a message for the user. `hub.line`, the status
-line, shows this message. It also says that Python is working (`view.progress` says how far the work has got), that
-Python is busy with a cell, or that the kernel was restarted. Space for this line is always reserved, so nothing moves
-when a message appears. Controls that send acts carry `data-acts`, and other controls that need Python carry
-`data-python`: without Python they are switched off.
+browser queues the acts: while one message is on its way, everything else that is done waits for the next message.
+Python carries out the acts in order, and calls `then`, which computes and shows the result, once after all of them. An
+act may be dropped only in favour of a newer act of the same name right behind it (`{ latest: "temperature" }`, for a
+slider or a text that the user is typing). Every act is answered, and `await hub.act(…)` is true if the act was done; if
+not, put what the user typed back into the box. A function that cannot do an act raises `ValueError` with a message for
+the user. `hub.line`, which is the status line, shows this message. The status line also says that Python is working
+(`view.progress` says how far the work has got), that Python is busy with a cell, or that the kernel was restarted.
+Space for this line is always reserved, so nothing moves when a message appears. Controls that send acts carry
+`data-acts`, and other controls that need Python carry `data-python`: without Python they are switched off.
 
 Long work. Acts are carried out in the view's own thread (worker.py), while cells run and other acts come in. Work that
 can take more than half a second must call `view.check()` or `view.progress(…)` several times a second. These calls stop
@@ -32,12 +32,12 @@ live model through `llmlib.explore.shared.own_model`, which checks at every laye
 apart.
 
 Texts. A box for text is a `textBox`, or uses `following`. Neither overwrites what the user types, and both say if a
-text has not been used yet. The text survives a kernel restart (`ownText` in drafts.mjs). Tokens come as `token_text`
-writes them (⟨F0 9F⟩ for a part of a character), are shown with `visibleToken`, and are put on the page with
+text has not been used yet. The text survives a kernel restart (`ownText` in drafts.mjs). Tokens arrive in the form that
+`token_text` produces (⟨F0 9F⟩ for a part of a character), are shown with `visibleToken`, and are put on the page with
 `inReadingOrder`. To let users step through a text token by token, use `walk` (walk.mjs), with the colours in
-surprise.mjs if they fit. To compare two texts, use a `textPanel`. It is in controls.mjs, with other shared controls
-(`choice`, and `renew`, which keeps the keyboard's focus in place); the controls for a sampler's settings are in
-settings.mjs.
+surprise.mjs if they fit. To compare two texts, use a `textPanel` from controls.mjs, which also contains other shared
+controls (`choice`, and `renew`, which keeps the keyboard's focus in place); the controls for a sampler's settings are
+in settings.mjs.
 
 Binary payloads. Arrays are sent as `traitlets.Bytes`, packed as small as the picture allows (for attention, one byte
 for each weight in the lower triangle). They arrive as a DataView that may start at any offset. Large data are sent on
@@ -192,7 +192,7 @@ class View(anywidget.AnyWidget):
         self._worker.progress(words)
 
     def remark(self, words: str) -> None:
-        """Tell the user something about the finished work."""
+        """Give the user a remark on the finished work."""
         if self._worker.working:
             self._acts.remark(words)
         else:
@@ -230,11 +230,11 @@ class View(anywidget.AnyWidget):
         return f"<{type(self).__name__}: {self.alt}>"
 
     def fallback_html(self) -> str:
-        """Return the picture with its description, for places where no widget can run."""
+        """Return the picture and its description as HTML, for places where no widget can run."""
         return picture_html(self.svg().encode(), self.alt, "svg")
 
     def still_html(self) -> str:
-        """Return the HTML that a notebook stores alongside the widget: the picture, and how to get the widget."""
+        """Return the HTML that a notebook stores alongside the widget: the picture and a note on getting the widget."""
         return self.fallback_html() + RUN_IT
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:

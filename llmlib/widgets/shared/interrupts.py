@@ -98,7 +98,7 @@ def _main_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def kernel() -> Any:
-    """Return the kernel that runs this process, or None in a script."""
+    """Return the kernel that runs in this process, or None in a script."""
     from IPython.core.getipython import get_ipython  # here, since IPython may not be installed
 
     return getattr(get_ipython(), "kernel", None)

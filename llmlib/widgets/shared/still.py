@@ -8,7 +8,10 @@ INK, FAINT, PAPER = "#1f2328", "#57606a", "#ffffff"
 
 
 def drawn(draw_on: Callable[[Any], None], format: str, **figure: Any) -> io.BytesIO:
-    """Return what `draw_on` draws on a new matplotlib figure, as PNG or SVG, whatever the user's settings are."""
+    """Return what `draw_on` draws on a new matplotlib figure, as PNG or SVG.
+
+    The user's matplotlib settings have no effect on the picture.
+    """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -30,7 +33,7 @@ def drawn(draw_on: Callable[[Any], None], format: str, **figure: Any) -> io.Byte
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
-    """Return the three numbers in "#rrggbb"."""
+    """Return the red, green and blue numbers (0 to 255) of a colour written as "#rrggbb"."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
@@ -47,6 +50,6 @@ def blend(t: float, stops: Sequence[str]) -> str:
 
 
 def ink_on(fill: str) -> str:
-    """Choose black or white, whichever is easier to read on a colour (WCAG 2.1, relative luminance)."""
+    """Choose black or white, whichever is easier to read on the colour `fill` (WCAG 2.1, relative luminance)."""
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in rgb(fill))]
     return "#000000" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 else "#ffffff"

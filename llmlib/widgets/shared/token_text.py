@@ -16,7 +16,7 @@ BYTES = re.compile(r"(⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩)")
 
 
 def token_text(data: bytes) -> str:
-    """Write a token as text; if several tokens share a character, its bytes are written as in ⟨F0 9F⟩.
+    """Write a token as text; the bytes of a character that is split between tokens are written as in ⟨F0 9F⟩.
 
     >>> token_text(b" Paris"), token_text(b"o\\xf0\\x9f")
     (' Paris', 'o⟨F0 9F⟩')
@@ -138,7 +138,7 @@ def boxes(labels: list[str], fills: list[str], left: int, top: float, right: int
 
 
 def picture(body: str, width: int, height: float) -> str:
-    """Return a complete SVG picture with a white background."""
+    """Return a complete SVG picture that shows `body` on a white background."""
     style = 'font-size="14" font-family="sans-serif" fill="#1f2328"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height:.0f}" {style}>'

@@ -69,7 +69,9 @@ class Scores:
         return Counts(*(int(side.sum()) for side in sides))
 
     def threshold_for(self, kept: float | int) -> float:
-        """Find the threshold where the number let through is closest to `kept`; if several tie, return the middle one.
+        """Find the threshold at which the number of answers let through is closest to `kept`.
+
+        If several neighbouring thresholds are equally close, return the middle one.
 
         >>> Scores("p", np.array([0.2, 0.5, 0.9]), np.array([True, False, True])).threshold_for(1)
         0.705
@@ -91,7 +93,7 @@ class Scores:
         return right, np.append(0, 1 + last) - right
 
     def area(self) -> float | None:
-        """Return the area under the ROC curve, which is how often a right answer scores higher than a wrong answer.
+        """Return the area under the ROC curve, that is, how often a right answer scores higher than a wrong answer.
 
         Returns None if all answers are right, or all are wrong.
         """
@@ -133,7 +135,7 @@ class Scores:
 
 
 def tidy(value: float | int) -> float:
-    """Round to twelve digits to remove small floating-point errors, as `tidy` in data.mjs does.
+    """Round to twelve significant digits to remove small floating-point errors, as `tidy` in data.mjs does.
 
     >>> tidy(0.1 + 0.2)
     0.3

@@ -1,4 +1,4 @@
-"""The threshold view: a line to drag through the answers' scores, and which answers are let through or lost."""
+"""The threshold view shows a line to drag through the answers' scores, and which answers are let through or lost."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -106,12 +106,12 @@ def threshold_view(
     is_right = checked_right(right)
     named = scores if isinstance(scores, Mapping) else {"confidence": scores}
     if not named:
-        raise ValueError("Give at least one score.")
+        raise ValueError("Pass at least one score.")
     yes, no = map(str, names)
     if not yes.strip() or not no.strip() or yes == no:
         raise ValueError(f"names say what 1 and 0 mean, so they must be two different words; got {names!r}.")
     if len(texts) not in (0, len(is_right)):
-        raise ValueError(f"Give a text for each of the {len(is_right)} answers, or no texts; got {len(texts)}.")
+        raise ValueError(f"Pass a text for each of the {len(is_right)} answers, or no texts; got {len(texts)}.")
     if bins < 1:
         raise ValueError(f"bins must be 1 or more, got {bins}.")
     rows = [checked(str(name), values, is_right) for name, values in named.items()]

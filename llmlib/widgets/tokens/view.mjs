@@ -193,7 +193,7 @@ export default widget("llm-tokens", ({ model, hub, el, still }) => {
       element("label", {}, ids, " Show ids"),
       element(
         "label",
-        { title: "If ticked, text such as <|endoftext|> becomes the special token of that name" },
+        { title: "If ticked, text such as <|endoftext|> becomes the special token with that name" },
         special,
         " Text may become special tokens",
       ),

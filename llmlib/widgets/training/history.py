@@ -11,9 +11,9 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 class History:
-    """Quantiles of each group at up to `MOST_RECORDS` steps; a longer run keeps every second, fourth, … record.
+    """Quantiles of each group's values at up to `MOST_RECORDS` steps.
 
-    The newest record is always kept.
+    A run with more records keeps only every second, fourth, … record. The newest record is always kept.
 
     >>> history = History()
     >>> for step in range(1, 301):
@@ -60,12 +60,16 @@ class History:
             del rows[which]
 
     def of(self, kind: str) -> Float[np.ndarray, "record group quantile"]:
-        """Return all records of a kind, oldest first."""
+        """Return the values of one kind (one of `KINDS`) in all records, oldest first."""
         which = KINDS.index(kind)
         return np.array([values[which] for values in self._values]).reshape(-1, len(self.groups), len(QUANTILES))
 
     def pack(self) -> bytes:
-        """Pack as little-endian u4 records, groups, steps; f4 seconds, and values (record, kind, group, quantile)."""
+        """Pack the records in little-endian order.
+
+        First come the number of records, the number of groups and the steps (u4), then the seconds (f4), and then the
+        values (f4), with the axes record, kind, group and quantile.
+        """
         head = np.array([len(self), len(self.groups), *self.steps], "<u4")
         values = np.array(self._values, "<f4")
         return head.tobytes() + np.array(self._seconds, "<f4").tobytes() + values.tobytes()

@@ -17,13 +17,13 @@ MOST_SAMPLES, LONGEST_SAMPLE = 100, 2000  # the most samples of a run; the most 
 
 
 class TrainingView(RunsView):
-    """A view of training curves, stored as plain numbers.
+    """A view of training curves, which are stored as plain numbers.
 
     Training code calls `add_run` at the start, `log` after each step, and `mark` at the end.
 
-    In addition to the fields of every `RunsView`, `runs` contains `guess` (the loss if all tokens are equally likely,
-    or 0 if unknown) and `groups` (the parts of the model for which `inside` contains statistics); the dashed curve is
-    the validation loss. `samples` lists `[run, step, text]`, oldest first.
+    In addition to the fields of every `RunsView`, `runs` contains, for each run, `guess` (the loss if all tokens are
+    equally likely, or 0 if unknown) and `groups` (the parts of the model for which `inside` contains statistics); the
+    dashed curve is the validation loss. `samples` lists `[run, step, text]`, oldest first.
 
     >>> view = TrainingView()
     >>> run = view.add_run("small", steps=2)
@@ -51,7 +51,10 @@ class TrainingView(RunsView):
         super().__init__(**traits)
 
     def add_run(self, name: str, steps: int = 0, step: int = 0, guess: float = 0.0) -> int:
-        """Add a run that has already taken `step` steps, and return its number.
+        """Add a run that has already taken `step` steps, and return the run's number.
+
+        `steps` is the planned number of steps, or 0 if it is unknown; `guess` is the loss if all tokens are equally
+        likely.
 
         Raises `ValueError` if another run has this name.
         """

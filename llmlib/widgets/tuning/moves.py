@@ -18,7 +18,7 @@ class Expected(NamedTuple):
     top_log_probs: Float[np.ndarray, "seq k"]
 
     def pack(self) -> bytes:
-        """Pack column by column, as little-endian f4 log-probabilities, u4 ids, f4 log-probabilities of these ids."""
+        """Pack the predictions as little-endian f4 log-probabilities, u4 ids, and f4 log-probabilities of these ids."""
         columns = ((self.log_probs, "<f4"), (self.top, "<u4"), (self.top_log_probs, "<f4"))
         return b"".join(column.astype(kind).tobytes() for column, kind in columns)
 
@@ -68,7 +68,10 @@ class Mean(NamedTuple):
 
 
 def mean_surprise(base: Float[np.ndarray, " seq"], tuned: Float[np.ndarray, " seq"], places: Sequence[int]) -> Mean:
-    """Average the surprise, or return NaN if there are no tokens. A text's first token does not have a surprise."""
+    """Average each model's surprise over the tokens at `places`, with NaN if there are none.
+
+    A text's first token does not have a surprise, so it does not count.
+    """
     counted = [k for k in places if not np.isnan(base[k])]
     if not counted:
         return Mean(0, float("nan"), float("nan"))

@@ -45,7 +45,7 @@ def signed(move: float) -> str:
 
 
 def draw(view: Tuning) -> str:
-    """Draw the conversation token by token, with its scale and the means of its messages."""
+    """Draw the conversation token by token, with the colour scale and the mean surprise of each message."""
     moves, (base, tuned) = view.moves(), view.titles
     scale = scale_of(moves)
     parts = [

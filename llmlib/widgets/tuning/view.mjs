@@ -141,7 +141,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     here = k;
     const ask = "Point at a token, or step to it with the arrow keys, to see what both models expected there.";
     const most = movedMost(moves.moves);
-    const more = most === null ? "" : " This token moved the most:";
+    const more = most === null ? "" : " This token changed the most:";
     const hint = k === null ? element("p", { class: "llm-note" }, ask, more) : "";
     k ??= most; // so that there is something to read before the user points at a token
     if (k === null) {

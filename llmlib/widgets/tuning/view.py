@@ -47,8 +47,8 @@ class TuningView(View):
         """Show the predictions of the base model and the tuned model; `words` holds the texts of the predicted ids."""
         if mask is not None and len(mask) != len(tokens):
             raise ValueError(
-                f"The mask has {len(mask)} flags, but the conversation has {len(tokens)} tokens: give one flag "
-                "per token, True for each token that was trained on."
+                f"The mask has {len(mask)} flags, but the conversation has {len(tokens)} tokens: pass one flag "
+                "per token, True for each token that the model was trained on."
             )
         with self.hold_sync():
             self.tokens, self.shown_tokens = list(tokens), expected[0].top.shape[1]

@@ -71,7 +71,7 @@ test("a group says what it teaches", () => {
   assert.match(groupInWords(group([1])), /^Only one answer/);
   assert.match(groupInWords(group([0, 0], { spread: 0 })), /equal \(0.5\): no answer is .* learns nothing/);
   const other = groupInWords(group([0, 0], { spread: 0, advantages: [0.5, 0.5] }));
-  assert.equal(other, "All 2 rewards are equal (0.5): no answer is better than another.");
+  assert.equal(other, "All 2 rewards are equal (0.5): no answer is better than any other.");
   assert.match(groupInWords(group([null, 1])), /^1 reward is not a number/);
   assert.match(groupInWords(group([null, null])), /^2 rewards are not numbers/);
   assert.deepEqual(

@@ -238,7 +238,7 @@ test("eight stations, each with the numbers of the text and of the layer that is
   assert.deepEqual(all[5].norms, [2, 3, 11]);
   assert.match(
     words[6],
-    /length from 11 to 4.*1,000 rows.*“·on” gets the highest score, a logit of 12\.5; the mean over all logits is −1/,
+    /length from 11 to 4.*1,000 rows.*“·on” gets the highest score, a logit of 12\.5; the mean of all logits is −1/,
   );
   assert.match(words[7], /“·on” a probability of 63%/);
   for (const said of words) assert.ok(said.split(/[.;:] /).length <= 5, said);

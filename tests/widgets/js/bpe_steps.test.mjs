@@ -189,7 +189,10 @@ test("a verdict says why, and ties are explained by their ids", () => {
     verdict(asked, [97, 98], table),
     "Right: “a” + “b” occurs 3 times here, more often than any other pair.",
   );
-  assert.match(verdict(asked, [99, 100], table), /^Not this pair: “c” \+ “d” occurs twice here, “a” \+ “b” 3 times.$/);
+  assert.match(
+    verdict(asked, [99, 100], table),
+    /^Not this pair: “c” \+ “d” occurs twice here, but “a” \+ “b” occurs 3 times.$/,
+  );
   const even = [[97, 98]];
   const tie = question(replay(["cdab cdab"], even, true), 0, even, "train");
   assert.match(
@@ -199,7 +202,7 @@ test("a verdict says why, and ties are explained by their ids", () => {
   assert.match(verdict(tie, [97, 98], table), /^Right: .*; so do 2 other pairs. In a tie,/);
   const encoding = question(replay(["abcd"], learned, false), 0, learned, "encode");
   assert.match(verdict(encoding, [97, 98], table), /^Right: .* was merge number 1/);
-  assert.match(verdict(encoding, [99, 100], table), /merge number 2, but .* number 1, learned earlier.$/);
+  assert.match(verdict(encoding, [99, 100], table), /merge number 2, but .* number 1, which came earlier.$/);
   assert.match(verdict(encoding, [98, 99], table), /was never learned/);
 });
 

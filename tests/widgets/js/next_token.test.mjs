@@ -36,7 +36,7 @@ test("bars are shares of 100%, whatever else is there", () => {
 
 test("a page without a model says so, and promises nothing that needs one", () => {
   assert.match(guide({ live: true, still: false }), /^Each bar shows .* Click a bar/);
-  assert.match(guide({ live: false, still: true }), /^Each bar shows .* changing the text needs Python\.$/);
+  assert.match(guide({ live: false, still: true }), /^Each bar shows .* to change the text, you need Python\.$/);
   for (const still of [true, false]) assert.doesNotMatch(guide({ live: false, still }), /Click|chance/);
 });
 

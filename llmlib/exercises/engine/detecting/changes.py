@@ -23,8 +23,8 @@ class Change:
     """A transformation, and what to say if it explains the whole difference.
 
     `done` is what to say if the attempt applied it to the result, and `lacking` is what to say if applying it would
-    make the result correct. `argument` is for an attempt that applied it to an argument. This field contains a short
-    name and the words that follow the argument's name.
+    make the result correct. `argument` is for an attempt that applied it to an argument: a short name, and the words
+    that follow the argument's name.
     """
 
     do: Callable[[Any], Any]

@@ -16,7 +16,7 @@ FEW = 4  # fewer values than this, in a single wrong case, may agree by chance
 
 @dataclass(frozen=True)
 class Guess:
-    """A guess. `fits(trial, base)` says whether it leads from the expected value, `base`, to the attempt's value."""
+    """A guess. `fits(trial, base)` says whether it turns `base`, the expected value, into the attempt's value."""
 
     finding: Finding
     fits: Callable[[Trial, Any], bool]

@@ -1,4 +1,4 @@
-"""Rerun the attempt with changed arguments to find those that have no effect; also find returned inputs."""
+"""Rerun the attempt with changed arguments to find arguments that have no effect; also find returned inputs."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -171,7 +171,7 @@ def _same_numbers(base: Tensor, got: Tensor) -> bool:
 
 
 def untouched_model(e: Examination) -> Iterator[Guess]:
-    """Guess that the result is what the model among the arguments returns for the ids if nothing changes it."""
+    """Guess that the attempt returns what the model (one of the arguments) returns for the ids when left unchanged."""
     args = e.trials[0].case.args
     at = next((i for i, arg in enumerate(args) if isinstance(arg, nn.Module)), None)
     ids = next((i for i, arg in enumerate(args) if isinstance(arg, Tensor)), None)

@@ -24,7 +24,7 @@ Args = list[Any]
 
 
 def as_if(e: Examination) -> Iterator[Guess]:
-    """Yield guesses about the exercise's arguments; their types determine which changes are tried."""
+    """Yield guesses about the exercise's arguments, whose types determine which changes are tried."""
     names, reference = e.exercise.argument_names, inspect.unwrap(e.exercise.reference)
     example = max(e.wrong, key=lambda t: sum(map(_extent, t.case.args)))
 

@@ -50,7 +50,7 @@ def changed_argument(e: Examination) -> Reason | None:
 
 
 def _argument(ran: Examination) -> Finding | None:
-    """Return the finding that an argument looks changed; it is only a likely finding if the argument has no influence.
+    """Return the finding that an argument looks changed, or only the likely finding that it has no influence.
 
     Equal probabilities, or sums that all exceed 1, are what the reference returns for an averaged or exponentiated
     argument; code that never looks at the argument returns the same.

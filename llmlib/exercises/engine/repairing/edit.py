@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Edit:
-    """A change, with a short name, the line, and what is wrong there."""
+    """A change: a short name, the line, and a sentence that says what is wrong there."""
 
     name: str
     line: int
@@ -69,7 +69,7 @@ SKIPPED = {"annotation", "returns", "decorator_list", "type_params"}
 
 
 def slots(tree: ast.AST) -> Iterator[Slot]:
-    """Yield all slots with expressions whose value is read."""
+    """Yield every slot that holds an expression whose value is read."""
     for parent in list(ast.walk(tree)):
         if isinstance(parent, (ast.JoinedStr, ast.FormattedValue)):
             continue

@@ -124,7 +124,10 @@ CHOICE = re.compile(r"mask|~|[<>]|==|\.bool\(|isin|isnan|isinf")  # code for boo
 
 
 def _beside_zero(slot: Slot) -> bool:
-    """Return whether the code compares a value with 0. Its root and square are 0 in the same cases, up to rounding."""
+    """Return whether the code compares the value in this slot with 0.
+
+    The value's root and square are 0 in the same cases, up to rounding.
+    """
     beside = [slot.parent.left, *slot.parent.comparators] if isinstance(slot.parent, ast.Compare) else []
     return any(isinstance(node, ast.Constant) and node.value == 0 for node in beside)
 

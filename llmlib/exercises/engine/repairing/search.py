@@ -120,9 +120,9 @@ def _all_right(function: Callable[..., Any], trials: Sequence[Trial], patience: 
 
 @contextlib.contextmanager
 def _bounded_memory() -> Iterator[None]:
-    """Limit the memory on Linux.
+    """On Linux, limit the process's memory while the block runs.
 
-    A change that creates a huge list then raises `MemoryError`, whereas no timer would stop it.
+    A change that creates a huge list then raises `MemoryError`, whereas no time limit would stop it.
     """
     if sys.platform != "linux":
         yield
@@ -140,7 +140,7 @@ def _bounded_memory() -> Iterator[None]:
 
 
 class _Bench:
-    """A source of fresh copies of a case's arguments. Models are slow to copy, so we reuse a model until it changes."""
+    """A source of fresh copies of a case's arguments. Models are slow to copy, so we reuse a copy until it changes."""
 
     def __init__(self, args: tuple[Any, ...]):
         self.args = args

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass
 class Source:
-    """The function's tree, with the helpers from its own file; `lines` are as the learner wrote them."""
+    """The function's tree, with the helpers from its own file; `lines` maps line numbers to the original code."""
 
     tree: ast.Module
     name: str

@@ -1,4 +1,4 @@
-"""Exercises for lesson 01: byte-pair encoding, from the most common pair to decoding."""
+"""Exercises for lesson 01: byte-pair encoding, from finding the most common pair to decoding."""
 
 import random
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Wrong solutions to exercises on pairs.
+"""Wrong solutions to the exercises on finding and counting pairs.
 
-They are copies of the reference solutions, with keyword arguments that switch faults on.
+Each `faulty_…` function is a copy of a reference solution, with keyword arguments that switch faults on.
 """
 
 from collections import Counter
@@ -59,7 +59,7 @@ def faulty_most_common_pair(
 
 
 def _one_of(best: list[Pair], known: set[Pair], tie: Tie) -> Pair:
-    """Choose among equally common pairs, listed in the order in which they first occur."""
+    """Choose one of the equally common pairs in `best`, which are listed in the order in which they first occur."""
     match tie:
         case "smaller":
             return min(best)
@@ -86,7 +86,7 @@ def _one_of(best: list[Pair], known: set[Pair], tie: Tie) -> Pair:
 
 
 def _pairs(ids: list[int], windows: Windows) -> list[Pair]:
-    """List the pairs of ids in one of the ways, right or wrong, in which people pair them."""
+    """List the pairs of ids. `windows` says which ids form a pair, and only "sliding" is right."""
     match windows:
         case "sliding":
             return list(pairwise(ids))
@@ -157,7 +157,7 @@ def faulty_count_pairs(
 def _counted(
     piece: tuple[int, ...], size: Literal["pairs", "single", "triples", "any two"], windows: Windows
 ) -> list[Any]:
-    """List the items of a piece that are counted, such as its pairs."""
+    """List the items to count in a piece, such as its pairs."""
     match size:
         case "pairs":
             return _pairs(list(piece), windows)
@@ -170,7 +170,7 @@ def _counted(
 
 
 def _updated(before: int, weight: int, times: CountPairsTimes) -> int:
-    """Return the new count of a pair."""
+    """Return the new count of a pair that was found in a piece; `weight` is how often the piece occurs."""
     match times:
         case "counted" | "ignored" | "presence":
             return before + weight

@@ -1,6 +1,6 @@
 """Wrong solutions to `decode`.
 
-The function is a copy of the reference solution, with keyword arguments that switch faults on.
+`faulty_decode` is a copy of the reference solution, with keyword arguments that switch faults on.
 """
 
 from collections.abc import Sequence
@@ -81,7 +81,7 @@ def _lengthened(ids: Sequence[int], merges: Sequence[Pair]) -> list[int]:
 
 
 def _or_one_sign(raw: bytes, errors: Literal["whole text", "one at the end"]) -> str:
-    """Decode the bytes, and write a single � for broken bytes."""
+    """Decode the bytes. If some are not valid UTF-8, write a single � for the whole text, or at the end of the text."""
     try:
         return raw.decode()
     except UnicodeDecodeError:

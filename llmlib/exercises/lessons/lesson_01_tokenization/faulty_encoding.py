@@ -1,6 +1,6 @@
 """Wrong solutions to `encode`.
 
-The function is a copy of the reference solution, with keyword arguments that switch faults on.
+`faulty_encode` is a copy of the reference solution, with keyword arguments that switch faults on.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Wrong solutions to `merge`.
 
-The function is a copy of the reference solution, with keyword arguments that switch faults on.
+`faulty_merge` is a copy of the reference solution, with keyword arguments that switch faults on.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ def faulty_merge(
 def _begins(
     ids: list[int], i: int, pair: Pair, wanted: set[Pair], fits: Literal["both", "first", "either", "even places"]
 ) -> bool:
-    """Return whether there is something to merge at position i."""
+    """Return whether a merge begins at position i; `fits` says which ids have to match the pair."""
     match fits:
         case "both":
             return tuple(ids[i : i + 2]) in wanted
@@ -114,5 +114,5 @@ FAULTS_OF_MERGE: dict[Merging | None, dict[str, Any]] = {
 
 
 def merge_with(merging: Merging | None, ids: Sequence[int], pair: Pair, new_id: int) -> list[int]:
-    """Merge with one fault, as a learner's own faulty `merge` would."""
+    """Merge a pair with one fault, or with none, as a learner's own `merge` would."""
     return faulty_merge(ids, pair, new_id, **FAULTS_OF_MERGE[merging])

@@ -1,6 +1,6 @@
-"""Wrong solutions to exercises in `tokenizing`.
+"""Wrong solutions to the exercises in `tokenizing`.
 
-They are copies of the reference solutions, with keyword arguments that switch faults on.
+Each `faulty_…` function is a copy of a reference solution, with keyword arguments that switch faults on.
 """
 
 import re
@@ -163,7 +163,7 @@ def faulty_read_vocabulary(
     tokens: Literal["merges", "bytes", "unknown left out", "our ids", "not entered"] = "merges",
     missing: Literal["is 0", "raises"] = "is 0",
 ) -> Any:
-    """Run `read_vocabulary` with faults; `missing` says what happens if half of a merge is not in the vocabulary."""
+    """Run `read_vocabulary` with faults. `missing` says what happens if half of a merge is not in the vocabulary."""
     shown = _shown(hidden, soft)
     away = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown}

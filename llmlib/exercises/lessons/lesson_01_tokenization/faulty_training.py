@@ -1,6 +1,6 @@
 """Wrong solutions to `train`.
 
-The function is a copy of the reference solution, with keyword arguments that switch faults on.
+`faulty_train` is a copy of the reference solution, with keyword arguments that switch faults on.
 """
 
 import re
@@ -67,7 +67,7 @@ def faulty_train(
 
 
 def _number(ids: list[int], n_before: int, n_merges: int, first_id: int, new_id: TrainNewId) -> int:
-    """Return the id of a new token, after `n_before` other merges."""
+    """Return the id of the token that is created after `n_before` other merges."""
     match new_id:
         case "next":
             return first_id + n_before

@@ -19,7 +19,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """A model's tokenizer: merges from `train`, the numbers it uses for our ids, special tokens and a pattern."""
+    """A model's tokenizer, with merges from `train`, the model's numbers for our ids, special tokens and a pattern."""
 
     merges: list[tuple[int, int]]
     numbers: list[int]

@@ -1,6 +1,6 @@
 """Wrong solutions to the exercises in lesson 02.
 
-They are copies of the reference solutions, with keyword arguments that switch faults on.
+Each `faulty_…` function is a copy of a reference solution, with keyword arguments that switch faults on.
 """
 
 import math

@@ -30,7 +30,7 @@ def previous_occurrence(attend, vocab_size, n_positions):
 
 @dataclass(frozen=True)
 class Head:
-    """A causal head on one text; each vector contains the token and its position, both one-hot."""
+    """A causal attention head that reads one text. Each vector contains a token and its position, both one-hot."""
 
     ids: tuple[int, ...]
     vocab_size: int
@@ -115,7 +115,7 @@ def where_it_looks(call, case):
 
 
 def first_astray(ids, scores):
-    """Find the first query that looks at a wrong position; return it, the correct position and the strongest rival."""
+    """Return the first query that looks at a wrong position, the correct position and its strongest rival, or None."""
     for query, token in enumerate(ids):
         row = scores[query, : query + 1]
         if token not in ids[:query]:
@@ -129,7 +129,7 @@ def first_astray(ids, scores):
 
 
 def about_its_own(w_q, w_k, vocab_size, query):
-    """Say how much the positions change a query's score with its own key, apart from steady growth over the keys."""
+    """Say how much the positions change a query's score for its own key, apart from steady growth over the keys."""
     by_place = w_q[vocab_size + query] @ w_k[vocab_size:].T  # (key,)
     before = by_place[:query]
     steps = sorted(before.diff().tolist(), key=abs)

@@ -311,7 +311,7 @@ def blocks_do_not_matter(call, case):
 
 
 class Handed(list):
-    """A list that creates its blocks on demand; `most` is the largest number of blocks alive at the same time."""
+    """A list that creates its blocks on demand. `most` is the largest number of blocks in memory at the same time."""
 
     def __init__(self, blocks):
         super().__init__(blocks)

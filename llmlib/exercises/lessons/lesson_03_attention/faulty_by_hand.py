@@ -1,6 +1,6 @@
 """Wrong solutions to the exercises in `by_hand`.
 
-They are copies of the reference solutions, with keyword arguments that switch faults on.
+Each `faulty_…` function is a copy of a reference solution, with keyword arguments that switch faults on.
 """
 
 import math
@@ -9,7 +9,10 @@ import torch
 
 
 def faulty_previous_occurrence(attend, vocab_size, n_positions, same=20.0, later=10.0, by="both"):
-    """Build the head: an equal token adds `same` to a score, and each step to a later key adds `later`."""
+    """Build a head with faults.
+
+    An equal token adds `same` · `n_positions` to a score, and each step to a later key adds `later`.
+    """
     width = vocab_size + n_positions
     tokens, places = torch.arange(vocab_size), torch.arange(vocab_size, width)
     w_q, w_k = torch.zeros(2, width, width + 1)

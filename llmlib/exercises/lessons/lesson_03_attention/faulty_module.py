@@ -1,6 +1,6 @@
 """Wrong solutions to the module exercise in lesson 03.
 
-The function is a copy of the reference solution, with keyword arguments that switch faults on.
+`faulty_multi_head` is a copy of the reference solution, with keyword arguments that switch faults on.
 """
 
 from typing import Literal

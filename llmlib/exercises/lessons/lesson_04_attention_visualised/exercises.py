@@ -1,4 +1,4 @@
-"""Exercises for lesson 04: score heads, follow attention through the layers, and intervene."""
+"""Exercises for lesson 04: score heads, follow attention through the layers, and intervene in a model."""
 
 import contextlib
 import copy
@@ -223,7 +223,7 @@ def small_model(seed, n_kv_heads):
 
 
 def hook_that_an_error_leaves(call, case):
-    """Make the model raise an error, and report a hook that the attempt leaves behind."""
+    """Make the model raise an error, and report any hook that the attempt leaves behind."""
     model, ids, layer, head = case.args
     watched, ran = copy.deepcopy(model), []
     watched.register_forward_pre_hook(lambda module, _args: ran.append(module))  # the attempt gets a copy

@@ -1,6 +1,6 @@
 """Wrong solutions to the exercises in lesson 04.
 
-They are copies of the reference solutions, with keyword arguments that switch faults on.
+Each `faulty_…` function is a copy of a reference solution, with keyword arguments that switch faults on.
 """
 
 from typing import Literal
@@ -23,7 +23,7 @@ ShareAverage = (
 def share(
     pattern: Tensor, there: Tensor, average: ShareAverage = "possible", reduce: Literal["mean", "sum"] = "mean"
 ) -> Tensor:
-    """Average the attention to the keys marked in `there` over the queries with a marked key, or do so wrongly."""
+    """Average the attention to keys marked in `there`, correctly or not, over the queries that have a marked key."""
     could = there.any(-1)
     hits = pattern * there
     if average == "NaN" and not could.any():

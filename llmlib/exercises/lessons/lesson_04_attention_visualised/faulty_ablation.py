@@ -1,6 +1,6 @@
 """Wrong solutions to `ablate_heads`.
 
-The function is a copy of the reference solution, with keyword arguments that switch faults on.
+`faulty_ablate_heads` is a copy of the reference solution, with keyword arguments that switch faults on.
 """
 
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Exercises for lesson 05 on the parts of a Transformer, its size and its early logits (for more, see `loading`)."""
+"""Exercises for lesson 05 on a Transformer's parts, its size and its logits after each layer (see also `loading`)."""
 
 from functools import lru_cache
 from pathlib import Path

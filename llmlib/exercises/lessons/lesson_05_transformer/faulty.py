@@ -1,6 +1,6 @@
 """Wrong solutions to the exercises in lesson 05.
 
-They are copies of the reference solutions, with keyword arguments that switch faults on.
+Each `faulty_…` function is a copy of a reference solution, with keyword arguments that switch faults on.
 """
 
 from functools import lru_cache, partial
@@ -377,7 +377,7 @@ def faulty_after_layer(
 
 @lru_cache(maxsize=16)  # dozens of wrong solutions start from the same streams
 def _streams(model: Any, ids: tuple[tuple[int, ...], ...]) -> dict[str, list[Tensor]]:
-    """Collect the residual stream before and after each block, and between its two halves."""
+    """Collect the residual stream before and after each block, and between the block's two halves."""
     passed: dict[str, list[Tensor]] = {"residual": [], "middle": []}
     points = [(block.hook_residual_pre, "residual") for block in model.blocks]
     points += [(model.blocks[-1].hook_residual_post, "residual")]

@@ -1,6 +1,6 @@
-"""Wrong solutions to exercises in `whole_files`.
+"""Wrong solutions to the exercises in `whole_files`.
 
-They are copies of the reference solutions, with keyword arguments that switch faults on.
+Each `faulty_…` function is a copy of a reference solution, with keyword arguments that switch faults on.
 """
 
 import json

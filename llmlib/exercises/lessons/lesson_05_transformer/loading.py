@@ -165,7 +165,7 @@ READ_TENSOR = Exercise(
 
 
 def split_fused(c_attn):
-    """Split GPT-2's fused matrix, (in, 3 · out), into three matrices, (out, in), for queries, keys and values."""
+    """Split GPT-2's fused (in, 3 · out) matrix into three (out, in) matrices for queries, keys and values."""
     query, key, value = c_attn.T.chunk(3)
     return query, key, value
 

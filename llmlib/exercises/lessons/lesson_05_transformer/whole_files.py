@@ -36,7 +36,10 @@ def attention_part(x, query, key, value, output, n_heads, cos, sin):
 
 
 def weights_of_its_own(call, case):
-    """Say which given matrices do not influence the result, tested in float32, the dtype of the module's weights."""
+    """Name the given matrices that do not influence the result.
+
+    The test uses float32, the dtype of the module's weights.
+    """
     args = [arg.float() if isinstance(arg, torch.Tensor) else arg for arg in cases_multi_head(1)[1].args]
     added, x = call(*args), args[0]
     matrices = dict(enumerate(("query", "key", "value", "output"), start=1))
@@ -57,7 +60,7 @@ def weights_of_its_own(call, case):
 
 
 def rows_of_the_module(call, case):
-    """Say how many rows the module's own key matrix has, if that is wrong and the module has four linear maps."""
+    """Report the number of rows in the module's own key matrix if it is wrong and the module has four linear maps."""
     _, query, key, *_, n_heads, _, _ = case.args
     made, begin = list[int](), torch.nn.Linear.__init__
 
@@ -114,14 +117,14 @@ ATTENTION_PART = Exercise(
 
 
 def tensor_names(data):
-    """Return the names of the tensors in a safetensors file in alphabetical order, without the table's second copy."""
+    """Return a safetensors file's tensor names in alphabetical order, without the embedding table's second copy."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return sorted(header.keys() - {"__metadata__", "lm_head.weight"})
 
 
 def cases_tensor_names(seed):
     def case(*names, note="", metadata=None):
-        """Make a file whose header lists the tensors in this order."""
+        """Make a case with a file whose header lists the tensors in this order."""
         header = {"__metadata__": metadata} if metadata else {}
         for place, name in enumerate(names):
             header[name] = {"dtype": "F32", "shape": [1], "data_offsets": [4 * place, 4 * place + 4]}

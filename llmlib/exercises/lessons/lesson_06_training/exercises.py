@@ -49,7 +49,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def windows(ids, starts, seq_len):
-    """Cut windows of `seq_len` ids from a text. Return them and their targets: the windows that start one id later."""
+    """Cut windows of `seq_len` ids from a text. Return them and their targets, the windows that start one id later."""
     both = torch.stack([ids[start : start + seq_len + 1] for start in starts])
     return both[:, :-1], both[:, 1:]
 
@@ -108,7 +108,10 @@ NEXT_TOKEN_LOSS = Exercise(
 
 
 def descend(weight, batches, learning_rate):
-    """Take one step against the gradient for each batch, with the model logits = x @ weight; return the new weights."""
+    """For each batch, take one step against the gradient of the loss. Return the new weights.
+
+    The model is logits = x @ weight.
+    """
     weight = weight.clone().requires_grad_()
     for x, targets in batches:
         loss = F.cross_entropy(x @ weight, targets)
@@ -156,7 +159,7 @@ DESCEND = Exercise(
 
 @dataclass(frozen=True)
 class LossOfTwoLayers:
-    """Compute the loss of a two-layer network on a batch (x, targets), for `fit`."""
+    """A loss function for `fit`: the loss of a two-layer network on a batch (x, targets)."""
 
     def __call__(self, weights, batch):
         first, second = weights

@@ -1,6 +1,6 @@
 """Wrong solutions to lesson 06's exercise on the backward pass.
 
-The function is a copy of the reference solution, with keyword arguments that switch faults on.
+`faulty_backward` is a copy of the reference solution, with keyword arguments that switch faults on.
 """
 
 from typing import Any, Literal

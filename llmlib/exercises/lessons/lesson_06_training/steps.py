@@ -25,7 +25,7 @@ def whole_numbers(seed, below, *shape):
 
 
 def backward(x, w1, w2, targets):
-    """Compute the gradients of the loss for both matrices without autograd, from the loss back to the weights."""
+    """Compute the gradients of the loss with respect to both matrices, working back from the loss without autograd."""
     a = (x @ w1).tanh()
     slope = ((a @ w2).softmax(dim=-1) - F.one_hot(targets, w2.shape[1])) / len(x)
     d_w2 = a.T @ slope
@@ -190,7 +190,7 @@ ORTHOGONALISE = Exercise(
 
 
 def learning_rate_at(step, steps, warmup, peak):
-    """Return a step's learning rate, which rises linearly to `peak` and falls to 0 along half a cosine wave."""
+    """Return a step's learning rate, which rises linearly to `peak` and then falls to 0 along half a cosine wave."""
     if step < warmup:
         return peak * (step + 1) / warmup
     passed = (step - warmup) / (steps - warmup)
@@ -260,7 +260,7 @@ CLIP_TOGETHER = Exercise(**TEXTS["clip_together"], reference=clip_together, case
 
 
 def next_token_loss(logits, targets):
-    """Compute the mean surprise at the targets that count, in nats."""
+    """Compute the mean surprise, in nats, at the targets that count."""
     counts = targets != IGNORED
     log_p = logits.log_softmax(dim=-1)
     surprise = -log_p.gather(-1, targets.clamp(min=0)[..., None])[..., 0]

@@ -74,7 +74,8 @@ WEIGHT_SHAPES = Exercise(
 def first_weight(name, shape, n_layers, draw):
     """Return the initial values of a weight.
 
-    They are ones for a norm, and otherwise small random numbers, which are smaller if the weight adds to the stream.
+    They are ones for a norm, and small random numbers for a matrix. The numbers are even smaller for a matrix whose
+    output is added to the stream.
     """
     if len(shape) == 1:
         return torch.ones(shape)
@@ -84,7 +85,7 @@ def first_weight(name, shape, n_layers, draw):
 
 @dataclass(frozen=True)
 class Draw:
-    """Draw numbers with mean 0 and standard deviation 1, always the same numbers for the same shape."""
+    """A source of random numbers with mean 0 and standard deviation 1, which are always the same for the same shape."""
 
     seed: int
 
@@ -137,7 +138,7 @@ def learn(weights, logits_of, batches, rates):
 
 @dataclass(frozen=True)
 class TwoTables:
-    """A model without attention, with a row for each token, a tanh, and a second table that reads the result."""
+    """A model without attention, which looks up each token's row, applies a tanh, and multiplies by a second table."""
 
     def __call__(self, ids, weights):
         return (weights["embed.weight"][ids] * weights["norm.weight"]).tanh() @ weights["unembed.weight"].T

@@ -17,7 +17,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def allowed_tokens(moves, state, tokens):
-    """Return the ids of the tokens all of whose bytes the automaton can follow, in order, from this state."""
+    """Return the ids of the tokens whose bytes the automaton can all follow, one after the other, from this state."""
     allowed = []
     for id, token in enumerate(tokens):
         at = state
@@ -81,7 +81,7 @@ ALLOWED_TOKENS = Exercise(
 
 
 def constrained(logits_after, moves, ends, tokens, end, most):
-    """Keep choosing the likeliest allowed token, until it is the end token or there are `most` ids; return the ids."""
+    """Keep adding the likeliest allowed token until it is the end token or there are `most` ids. Return the ids."""
     state, ids = 0, list[int]()
     while len(ids) < most:
         allowed = allowed_tokens(moves, state, tokens)
@@ -135,7 +135,7 @@ def cases_constrained(seed):
     letters = [{97: 1}, {97: 0, 98: 1}]  # a text may end in state 0, and can return to it
 
     def case(automaton, tokens, end, note, wanted, most=12, patience=2.0, level=0.0):
-        """Find the first model, from this seed on, whose text passes `wanted`."""
+        """Make a case with the first model, counting up from this seed, whose text passes `wanted`."""
         for number in range(3000 * seed + 1, 3000 * (seed + 1)):
             model = LogitsAfter(len(tokens), end, number, patience, level)
             args = (model, *automaton, tokens, end, most)

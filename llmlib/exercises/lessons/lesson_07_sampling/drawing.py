@@ -9,7 +9,7 @@ def draw(probabilities, u):
 
 
 def probabilities_at(logits, temperature):
-    """Return the distribution at a temperature; at 0, the first of the likeliest tokens has probability 1."""
+    """Return the distribution at this temperature. At 0, the first of the likeliest tokens has probability 1."""
     return rules.scale_temperature(logits, temperature).softmax(dim=-1)
 
 

@@ -29,7 +29,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def cases_draw(seed):
-    """Make probabilities that are multiples of 1/16, so that sums are exact and u can lie exactly on an edge."""
+    """Make probabilities that are multiples of 1/16, so that their sums are exact and u can be equal to a sum."""
     generator = torch.Generator().manual_seed(seed)
 
     def case(batch, vocab, note="", parts=16):
@@ -108,7 +108,10 @@ def sums_to_one(call, case):
 
 
 def halved_together(call, case):
-    """Halve logits and temperature. Halving is exact, but p ** (1 / T) is not if p is close to 1 and T is small."""
+    """Check that halving both the logits and the temperature does not change the distribution.
+
+    Halving is exact, but p ** (1 / T) is not if p is close to 1 and T is small.
+    """
     logits, temperature = case.args
     if not equal(probabilities_at(logits, temperature), call(logits, temperature)):
         return None  # another check reports this fault
@@ -142,7 +145,7 @@ PROBABILITIES_AT = Exercise(
 
 
 def cases_cut(seed, first, second):
-    """Make a row for each kind of distribution: certain, uncertain, or in between."""
+    """Make cases with each kind of distribution: certain, uncertain, and in between."""
     sure = torch.tensor([0.9, 0.02, 0.03, 0.05], dtype=torch.float64).log()
     even = torch.tensor([0.22, 0.26, 0.24, 0.28], dtype=torch.float64).log()
     between = torch.tensor([0.1, 0.45, 0.15, 0.3], dtype=torch.float64).log()
@@ -175,7 +178,10 @@ def kept_stay(call, case):
 
 
 def fewest_kept(call, case):
-    """Try equally likely tokens: their sums are exact, so we know how many have to be kept, no matter which ones."""
+    """Check how many of several equally likely tokens are kept, no matter which ones.
+
+    The sums of their probabilities are exact, so we know how many have to be kept.
+    """
     untied = torch.tensor([[2.0, 0.0, 1.0, -1.0], [0.1, 0.3, 0.2, 0.0]], dtype=case.args[0].dtype)
     for p, fewest in ((0.5, 2), (0.4, 2), (0.75, 3)):
         if not equal(rules.keep_top_p(untied, p), call(untied, p)):

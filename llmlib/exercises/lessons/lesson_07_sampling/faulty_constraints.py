@@ -1,6 +1,6 @@
-"""Wrong solutions to exercises in `constraints`.
+"""Wrong solutions to the exercises in `constraints`.
 
-They are copies of the reference solutions, with keyword arguments that switch faults on.
+Each `faulty_…` function is a copy of a reference solution, with keyword arguments that switch faults on.
 """
 
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def _as_far_as_it_goes(moves: Any, at: Any, token: Any, skips: Any) -> Any:
-    """Return the last state that the bytes reach."""
+    """Return the last state that the token's bytes reach; `skips` says whether to skip bytes that lead nowhere."""
     for byte in token:
         if byte in moves[at]:
             at = moves[at][byte]
@@ -93,7 +93,7 @@ def faulty_allowed(
 
 
 def _reached(moves: Any, state: Any, data: Any) -> Any:
-    """Return the state after the bytes, or None."""
+    """Return the state that the bytes lead to, or None if the automaton cannot follow them."""
     for byte in data:
         state = moves[state].get(byte)
         if state is None:
@@ -102,7 +102,7 @@ def _reached(moves: Any, state: Any, data: Any) -> Any:
 
 
 def _moved(moves: Any, state: Any, data: Any, walk: Any) -> Any:
-    """Return the state after a written token."""
+    """Return the state after the token with the bytes `data` has been written."""
     if walk == "stays":
         return state
     state = 0 if walk == "from 0" else state

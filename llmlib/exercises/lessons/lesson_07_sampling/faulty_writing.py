@@ -1,6 +1,6 @@
 """Wrong solutions to the exercise in `writing`.
 
-The function is a copy of the reference solution, with keyword arguments that switch faults on.
+`faulty_write` is a copy of the reference solution, with keyword arguments that switch faults on.
 """
 
 import torch
@@ -30,7 +30,10 @@ def faulty_write(
     past=None,
     by="own",
 ):
-    """Write with faults; `order` lists the rules in order, and `past` is the result of a draw past the last token."""
+    """Write new ids with faults.
+
+    `order` names the rules in the order in which they apply. `past` is the result of a draw past the last token.
+    """
     penalty = 1 / penalty if by == "turned round" else penalty
 
     def read(new, text):

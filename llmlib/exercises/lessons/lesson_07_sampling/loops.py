@@ -64,7 +64,7 @@ def cases_continuation(seed):
         return Case((Read(vocab_size, seed), Choose(), ids, us, end), note)
 
     def ending(ids, n, note, at):
-        """Choose an end token that would be drawn here and has not occurred before."""
+        """Make a case with an end token that would be drawn at position `at` and has not occurred before."""
         for _ in range(200):
             one = case(ids, n, vocab_size=9)
             text = continuation(*one.args)
@@ -79,7 +79,7 @@ def cases_continuation(seed):
         return any(choose(logits, ids + new, u) != end for u in us[len(new) + 1 :])
 
     def unended(ids, n, note):
-        """Choose the prompt's last token as the end token, with draws that do not repeat it."""
+        """Make a case with the prompt's last token as the end token, and with draws that do not repeat it."""
         for _ in range(200):
             one = case(ids, n, note, end=ids[-1], vocab_size=9)
             if len(continuation(*one.args)) == n:

@@ -133,7 +133,7 @@ def cases_targets(seed):
     generator = torch.Generator().manual_seed(seed)
 
     def case(answers, note=""):
-        """Make a case; each row of `answers` has the positions (from, to) of its answers."""
+        """Make a case. For each row, `answers` lists the positions (start, stop) of the answers in it."""
         mask = torch.zeros(len(answers), 9, dtype=torch.bool)
         for row, places in enumerate(answers):
             for start, stop in places:
@@ -260,7 +260,7 @@ def cases_best_by_wording(seed):
     names = ["How old is …?", "Who broke …?", "What did … give to …?", "Where was …?", "Who came to the door?"]
 
     def case(counts, note=""):
-        """Make a case; `counts` says how often the story answers each wording, and how often it does not."""
+        """Make a case. For each wording, `counts` says how many questions the story answers and does not answer."""
         asked = [
             (names[i], is_told)
             for i, pair in enumerate(counts)

@@ -1,6 +1,6 @@
 """Wrong solutions to the exercise in `tuning`.
 
-The function is a copy of the reference solution, with keyword arguments that switch faults on.
+`faulty_learn_answers` is a copy of the reference solution, with keyword arguments that switch faults on.
 """
 
 import torch

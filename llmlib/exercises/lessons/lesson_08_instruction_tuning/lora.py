@@ -1,4 +1,4 @@
-"""Exercises for lesson 08 on LoRA: an adapter on its own, merged and in a model, and how much a low rank keeps."""
+"""Exercises for lesson 08 on LoRA: adapters alone, merged or in a model, and how much of an update a low rank keeps."""
 
 import copy
 from functools import lru_cache

@@ -20,7 +20,7 @@ ASSISTANT, END = 1, 2
 
 
 def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
-    """Tune with LoRA. Return the named matrices, with their adapters merged in, and the losses."""
+    """Tune the matrices in `names` with LoRA. Return these matrices, with their adapters merged in, and the losses."""
     rows = [targets(ids[None], answer_mask(ids, *signs)[None]) for ids in conversations]
     batches = [rows[step % len(rows)] for step in range(len(rates))]
     adapters = {}
@@ -75,7 +75,7 @@ def cases_learn_answers(seed):
 
 
 def frozen(call, case):
-    """Say what in the result is still connected to the training run, if anything."""
+    """Say which part of the result is still connected to the training run, if any."""
     matrices, losses = call(*case.args)
     if any(isinstance(loss, torch.Tensor) for loss in losses):
         return "Your losses are tensors. `learn` returns plain numbers, so pass them on as they are."

@@ -28,7 +28,7 @@ FAR_APART = (400.0, 800.0)
 
 
 def answer_log_probs(logits, ids, mask):
-    """Return each whole answer's log-probability, the sum over its tokens of ln p(token | all tokens before it)."""
+    """Return each whole answer's log-probability: the sum of ln p(token | all tokens before it) over its tokens."""
     each = logits[:, :-1].log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
     return (each * mask[:, 1:]).sum(1)
 
@@ -184,9 +184,9 @@ DPO_LOSS = Exercise(
 
 
 def list_reward(said, right):
-    """Reward a list.
+    """Return the reward for a list of animals.
 
-    It earns 1 for each correct animal and −1 for each other entry, divided by the length of `right`.
+    A list earns 1 for each correct animal and −1 for each other entry. The sum is divided by the length of `right`.
     """
     named = set(said) & set(right)
     return (len(named) - (len(said) - len(named))) / len(right)

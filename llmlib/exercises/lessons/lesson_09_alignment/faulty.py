@@ -1,6 +1,6 @@
 """Wrong solutions to the exercises in lesson 09.
 
-They are copies of the reference solutions, with keyword arguments that switch faults on.
+Each `faulty_…` function is a copy of a reference solution, with keyword arguments that switch faults on.
 """
 
 from collections.abc import Sequence
@@ -157,7 +157,7 @@ def _scored(x: Tensor, mask: Tensor, scores: AnswerLogProbsScores, axis: int) ->
 
 
 def _counted(mask: Tensor, counts: AnswerLogProbsCounts) -> Tensor:
-    """Return a mask that is True for the tokens to add up."""
+    """Return a mask that is True for the tokens whose scores are added up."""
     place = torch.arange(mask.shape[1])
     match counts:
         case "answer":

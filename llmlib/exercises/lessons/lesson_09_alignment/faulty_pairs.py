@@ -1,6 +1,6 @@
 """Wrong solutions to lesson 09's exercises on pairwise losses.
 
-They are copies of the reference solutions, with keyword arguments that switch faults on.
+Each `faulty_…` function is a copy of a reference solution, with keyword arguments that switch faults on.
 """
 
 from typing import Any, Literal
@@ -96,7 +96,7 @@ def faulty_preference_loss(
 
 
 def _lead(chosen: Tensor, rejected: Tensor, compares: Literal["both", "chosen", "sum", "probabilities"]) -> Tensor:
-    """Say how far the chosen answer is ahead of the rejected one, for the policy or for the reference."""
+    """Return how far the chosen answer is ahead of the rejected one, under either the policy or the reference."""
     match compares:
         case "both":
             return chosen - rejected

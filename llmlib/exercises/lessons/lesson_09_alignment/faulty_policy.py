@@ -1,6 +1,6 @@
 """Wrong solutions to the exercises in `policy`.
 
-They are copies of the reference solutions, with keyword arguments that switch faults on.
+Each `faulty_…` function is a copy of a reference solution, with keyword arguments that switch faults on.
 """
 
 from typing import Any, Literal
@@ -40,7 +40,7 @@ def faulty_reinforce_loss(
 
 
 def _of_answers(scores: Tensor, mask: Tensor, length: Literal["sum", "mean", "width", "first", "last"]) -> Tensor:
-    """Combine the numbers of an answer's tokens."""
+    """Combine the scores of each answer's tokens into one number."""
     match length:
         case "sum":
             return (scores * mask).sum(1)
@@ -137,7 +137,7 @@ def _width(
 
 
 def _divided(centred: Tensor, width: Tensor, small: GroupAdvantagesSmall) -> Tensor:
-    """Divide by the spread of each group, with different ways to handle a spread of 0."""
+    """Divide by the spread of each group. `small` says how a spread of 0 is handled."""
     match small:
         case "added":
             return centred / (width + 1e-4)

@@ -9,7 +9,10 @@ NEAR = 0.05
 
 
 def no_ceiling(distances, arguments, note):
-    """Make a probe for a surprise that must grow with the distance; `arguments(case, distance)` makes the arguments."""
+    """Make a probe that checks whether the surprise keeps growing with the distance.
+
+    `arguments(case, distance)` makes the arguments for a call.
+    """
 
     def broken(call, case):
         if not case.note.startswith(note):

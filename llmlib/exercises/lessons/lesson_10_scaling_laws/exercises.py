@@ -136,7 +136,7 @@ LOWEST_POINT = Exercise(
 
 
 def best_size(A, B, alpha, beta, compute):
-    """Return the size with the lowest loss for this compute, where the slopes of the two terms cancel."""
+    """Return the size with the lowest loss for this compute, at which the slopes of the loss's two terms cancel."""
     balance = (alpha * A / (beta * B)) ** (1 / (alpha + beta))
     return balance * (compute / 6) ** (beta / (alpha + beta))
 

@@ -1,6 +1,6 @@
 """Wrong solutions to the exercises in lesson 10.
 
-They are copies of the reference solutions, with keyword arguments that switch faults on.
+Each `faulty_…` function is a copy of a reference solution, with keyword arguments that switch faults on.
 """
 
 import math
@@ -123,7 +123,10 @@ FACTORS: dict[Vertex, float] = {
 
 
 def _vertex(x: np.ndarray, y: np.ndarray, vertex: Vertex) -> tuple[float, float]:
-    """Return the lowest point of a parabola fitted to the points, and its height; x counts from the middle or 0."""
+    """Return the lowest point of a parabola fitted to the points, and its height.
+
+    `vertex` names the formula, and says whether x is measured from the middle of the points or from 0.
+    """
     middle, scale = x.mean(), np.abs(x).max()
     bend, slope, height = np.polyfit((x - middle) / scale, y, 2)
     start = middle

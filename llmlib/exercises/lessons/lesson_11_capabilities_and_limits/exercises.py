@@ -74,7 +74,7 @@ def cases_p_value(seed):
     chance = random.Random(seed)
 
     def case(better, worse, both, neither, note=""):
-        """Make a case from how many questions only the first model gets right, only the second, both, or neither."""
+        """Make a case from how many questions only the first model, only the second, both, or neither got right."""
         pairs = [(True, False)] * better + [(False, True)] * worse + [(True, True)] * both + [(False, False)] * neither
         chance.shuffle(pairs)
         first, second = zip(*pairs)
@@ -101,7 +101,7 @@ P_VALUE = Exercise(**TEXTS["p_value"], reference=p_value, cases=cases_p_value, f
 
 
 def calibration_error(confidences, right, bins):
-    """Return the mean gap between confidence and accuracy over the bins, each weighted by its number of answers."""
+    """Return the mean gap between confidence and accuracy over the bins, weighted by each bin's number of answers."""
     places = [max(0, math.ceil(confidence * bins) - 1) for confidence in confidences]
     error = 0.0
     for b in range(bins):
@@ -152,7 +152,10 @@ CALIBRATION_ERROR = Exercise(
 
 
 def threshold(scores, right, wanted):
-    """Return the lowest threshold at which at least the share `wanted` of the answers shown is right, or else ∞."""
+    """Return the lowest threshold at which at least the share `wanted` of the answers shown is right.
+
+    If there is no such threshold, return ∞.
+    """
 
     def is_good(bar):
         given = [hit for score, hit in zip(scores, right) if score >= bar]

@@ -1,6 +1,6 @@
 """Wrong solutions to the exercise on an agent's loop.
 
-The function is a copy of the reference solution, with keyword arguments that switch faults on.
+`faulty_agent` is a copy of the reference solution, with keyword arguments that switch faults on.
 """
 
 from collections.abc import Callable

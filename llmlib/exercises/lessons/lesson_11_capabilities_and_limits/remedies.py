@@ -133,7 +133,7 @@ def calls_in(transcript):
 
 @dataclass(frozen=True)
 class Model:
-    """The base class of the scripted models. Each takes a list, and raises an error if it is asked too often."""
+    """The base class of the scripted models. Each model takes a list, and raises an error if it is asked too often."""
 
     turns: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 
@@ -147,7 +147,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Script(Model):
-    """A model that makes these calls one after the other, and then answers with everything it has seen."""
+    """A model that makes the calls in `steps`, one after the other, and then answers with everything it has seen."""
 
     steps: tuple[tuple[str, str], ...]
     answers: str | None = None  # the answer, instead of all that the model has seen

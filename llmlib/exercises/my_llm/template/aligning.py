@@ -1,4 +1,4 @@
-"""Teach the model better answers, using its own answers."""
+"""Teach the model to give better answers by training it on its own answers."""
 
 import torch
 
@@ -6,7 +6,7 @@ from llmlib.exercises.my_llm.template.training import fit
 
 
 def answer_log_probs(logits, ids, mask):
-    """Return each whole answer's log-probability, the sum over its tokens of ln p(token | all tokens before it)."""
+    """Return each whole answer's log-probability: the sum of ln p(token | all tokens before it) over its tokens."""
     each = logits[:, :-1].log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
     return (each * mask[:, 1:]).sum(1)
 
@@ -23,10 +23,10 @@ def reinforce_loss(log_probs, mask, rewards):
 
 
 def learn_by_reward(weights, logits_of, questions, answers_to, rounds, rate):
-    """Follow the policy gradient to make a group's better answers likelier. Return weights and mean rewards.
+    """Follow the policy gradient to make a group's better answers likelier. Return the weights and the mean rewards.
 
-    answers_to(question, weights) draws a group, which consists of the ids (a row for each answer), the mask of the
-    answers, and the rewards.
+    answers_to(question, weights) draws a group, which consists of the ids (a row for each answer), a mask that is True
+    for the answers' tokens, and the rewards. There is one mean reward for each round.
     """
     earned = []
 

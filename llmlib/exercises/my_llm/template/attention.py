@@ -7,7 +7,7 @@ from torch import nn
 
 
 def causal_mask(n_query, n_key):
-    """Return True where a query may attend: its own position and earlier ones. The queries are the last positions."""
+    """Return True where a query may attend: at its own and earlier positions. The queries have the last positions."""
     return torch.arange(n_key) <= torch.arange(n_key - n_query, n_key)[:, None]
 
 
@@ -33,13 +33,13 @@ def share_heads(kv, n_heads):
 
 
 def rotate(x, cos, sin):
-    """Turn each pair of channels (i, i + d_head/2) by its angle."""
+    """Rotate each pair of channels (i, i + d_head/2) by its angle."""
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
 def turns(n_tokens, d_head, theta):
-    """Return the cosines and sines for `rotate`, with axes for batch and head (1, 1, seq, d_head)."""
+    """Return the cosines and sines for `rotate`, of shape (1, 1, seq, d_head): all texts and heads share them."""
     angles = torch.arange(n_tokens)[:, None] * theta ** (-torch.arange(0, d_head, 2) / d_head)
     angles = angles.repeat(1, 2)[None, None]
     return angles.cos(), angles.sin()

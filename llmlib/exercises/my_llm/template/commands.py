@@ -95,7 +95,7 @@ def tune(path, source, new, steps=300):
     draw = partial(torch.randn, generator=CHANCE)
     matrices, losses = learn_answers(weights, logits_of(config), rows, signs, names, draw, rates)
     torch.save([weights | dict(zip(names, matrices)), tuple(config), tuple(tokenizer)], new)
-    print(f"loss of the answers {losses[0]:.2f} at first, {losses[-1]:.2f} at the end")
+    print(f"loss on the answers {losses[0]:.2f} at first, {losses[-1]:.2f} at the end")
 
 
 def align(path, source, new, rounds=12, group=8, longest=24):

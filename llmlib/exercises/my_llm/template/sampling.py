@@ -16,14 +16,14 @@ def penalise_repetition(logits, ids, penalty):
 
 
 def probabilities_at(logits, temperature):
-    """Return the distribution at a temperature; at 0, the first of the likeliest tokens has probability 1."""
+    """Return the distribution at this temperature. At 0, the first of the likeliest tokens has probability 1."""
     if temperature == 0:
         return F.one_hot(logits.argmax(dim=-1), logits.shape[-1]).to(logits.dtype)
     return ((logits - logits.amax(dim=-1, keepdim=True)) / temperature).softmax(dim=-1)
 
 
 def keep_top_p(logits, p):
-    """In each row, keep only as many of the likeliest tokens as it takes to reach p; set all other logits to −∞."""
+    """In each row, keep the fewest of the likeliest tokens that together reach p; set all other logits to −∞."""
     share, order = logits.softmax(dim=-1).sort(descending=True, stable=True)
     kept = (share.cumsum(dim=-1) - share < p) | (p >= 1)
     kept[..., 0] = True

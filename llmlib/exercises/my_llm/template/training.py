@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 
 def windows(ids, starts, seq_len):
-    """Cut windows of `seq_len` ids from a text. Return them and their targets: the windows that start one id later."""
+    """Cut windows of `seq_len` ids from a text. Return them and their targets, the windows that start one id later."""
     both = torch.stack([ids[start : start + seq_len + 1] for start in starts])
     return both[:, :-1], both[:, 1:]
 
@@ -18,7 +18,7 @@ def next_token_loss(logits, targets):
 
 
 def learning_rate_at(step, steps, warmup, peak):
-    """Return a step's learning rate, which rises linearly to `peak` and falls to 0 along half a cosine wave."""
+    """Return a step's learning rate, which rises linearly to `peak` and then falls to 0 along half a cosine wave."""
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
@@ -65,7 +65,8 @@ def weight_shapes(config):
 def first_weight(name, shape, n_layers, draw):
     """Return the initial values of a weight.
 
-    They are ones for a norm, and otherwise small random numbers, which are smaller if the weight adds to the stream.
+    They are ones for a norm, and small random numbers for a matrix. The numbers are even smaller for a matrix whose
+    output is added to the stream.
     """
     if len(shape) == 1:
         return torch.ones(shape)

@@ -32,7 +32,7 @@ def merged(w, a, b, alpha):
 
 
 def learn_answers(weights, logits_of, conversations, signs, names, draw, rates):
-    """Tune with LoRA. Return the named matrices, with their adapters merged in, and the losses."""
+    """Tune the matrices in `names` with LoRA. Return these matrices, with their adapters merged in, and the losses."""
     rows = [targets(ids[None], answer_mask(ids, *signs)[None]) for ids in conversations]
     adapters = {}
     for name in names:

@@ -32,7 +32,7 @@ def read_tensor(data, name):
 
 
 def tensor_names(data):
-    """Return the names of the tensors in a safetensors file, without the second copy of the table."""
+    """Return the names of the tensors in a safetensors file, without the second copy of the embedding table."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return sorted(header.keys() - {"__metadata__", "lm_head.weight"})
 

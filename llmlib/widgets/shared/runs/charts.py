@@ -44,7 +44,7 @@ class Frame(NamedTuple):
 def charts(pairs: Pairs, titles: Sequence[str], caps: bool, from_zero: Sequence[bool]) -> str:
     """Draw each run's measurements: a large chart of the first value, with dashed lines, and small charts of the rest.
 
-    With `caps`, a run that diverges far above where the runs began does not flatten the other curves.
+    If `caps` is true, a run whose values rise far above the runs' first values does not flatten the other curves.
     """
     to = max([1, *(about["steps"] or about["step"] for about, _, _ in pairs)])
     parts = []
@@ -91,7 +91,10 @@ def _lines(frame: Frame, pairs: Pairs, which: int) -> list[str]:
 
 
 def legends(pairs: Pairs, words: Sequence[str]) -> tuple[str, float]:
-    """Below the charts, show each run's colour, its text from `words`, and why it failed; also return the next y."""
+    """Draw the legend below the charts; also return the y coordinate below it.
+
+    For each run, the legend shows the run's colour, its text from `words`, and why it failed, if it did.
+    """
     parts, y = [], BELOW
     for k, (about, _, _) in enumerate(pairs):
         parts.append(f'<rect x="8" y="{y - 10:g}" width="14" height="10" rx="2" fill="{colour(k)}"/>')
@@ -104,7 +107,7 @@ def legends(pairs: Pairs, words: Sequence[str]) -> tuple[str, float]:
 
 
 def thinned(steps: np.ndarray, values: np.ndarray, most: int) -> list[tuple[float, float]]:
-    """Reduce a line to `most` points; each is the mean of neighbouring points, placed at their last step.
+    """Reduce a line to at most `most` points; each is the mean of neighbouring points, placed at their last step.
 
     >>> thinned(np.array([1, 2, 3, 4]), np.array([8.0, 6.0, 3.0, 1.0]), 2)
     [(2.0, 7.0), (4.0, 2.0)]
@@ -136,7 +139,7 @@ def colour(number: int) -> str:
 
 
 def domain(values: np.ndarray, from_zero: bool) -> tuple[float, float]:
-    """Return the lowest and the highest value for a chart's axis.
+    """Return the lowest and the highest value on a chart's y-axis.
 
     >>> domain(np.array([2.0, 4.0, math.nan]), from_zero=False)
     (1.9, 4.1)
@@ -160,7 +163,7 @@ def ticks(low: int | float, high: int | float, about: int) -> list[float]:
 
 
 def nice(size: int | float) -> float:
-    """Round the distance between two ticks to 1, 2, 5, 10, 20, 50 ….
+    """Round the distance between two ticks to 1, 2 or 5 times a power of ten.
 
     >>> nice(0.7), nice(230)
     (0.5, 200.0)

@@ -18,7 +18,9 @@ COSTS = 200  # wait at least this many times as long as the last update took
 
 
 class RunsView(View):
-    """A view of runs, stored as plain numbers. Subclasses define `values`, a `log` that calls `took`, and `_show_more`.
+    """A view of runs, which are stored as plain numbers.
+
+    Subclasses define `values`, a `log` that calls `took`, and `_show_more`.
 
     For each run, `runs` contains `name`, `state` (one of `STATES`), `step` and the planned `steps` (0 if unknown),
     `begun` (the step before its first), `seconds` of computing, `words` (why the run failed), `in_cell` (whether a
@@ -47,7 +49,9 @@ class RunsView(View):
         super().__init__(**traits)
 
     def put_run(self, name: str, steps: int, step: int, dashed: int, **about: Any) -> int:
-        """Add a run that has already taken `step` steps, with `dashed` dashed curves, and return its number.
+        """Add a run that has already taken `step` steps and has `dashed` dashed curves, and return the run's number.
+
+        `steps` is the planned number of steps, or 0 if it is unknown.
 
         Raises `ValueError` if another run has this name.
         """
@@ -61,7 +65,10 @@ class RunsView(View):
     def took(
         self, run: int, step: int, seconds: float, values: Sequence[float], dashed: Sequence[float] | None = None
     ) -> None:
-        """Add a step's values to the curves of a run; unknown values are NaN. `dashed` may be missing at a step."""
+        """Add a step's values to the curves of a run; unknown values are NaN.
+
+        `dashed` contains the values of the dashed curves, and may be missing at a step.
+        """
         about, (curve, beside) = self._about[run], self._curves[run]
         about["step"], about["seconds"] = step, about["seconds"] + seconds
         about.update((name, value) for name, value in zip(self.values, values) if math.isfinite(value))
