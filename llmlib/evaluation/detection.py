@@ -51,7 +51,7 @@ def auc(scores: ArrayLike, positive: ArrayLike) -> float:
     """Return the area under the `roc_curve`.
 
     The area is the probability that a random positive scores higher than a random negative (a tie counts half).
-    Guessing leads to an area of 0.5. Source: Hanley and McNeil (1982), "The meaning and use of the area under a
+    Guessing gives an area of 0.5. Source: Hanley and McNeil (1982), "The meaning and use of the area under a
     receiver operating characteristic (ROC) curve". Raises `ValueError` for the same reasons as `roc_curve`.
 
     >>> auc([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0])  # 3 of the 4 pairs

@@ -63,7 +63,7 @@ def questions_of(lesson: str) -> dict[str, Any]:
 
 
 def asked_in(lesson: str) -> dict[str, dict[str, Any]]:
-    """Return a lesson's questions by the names under which their answers are stored.
+    """Return a lesson's questions, keyed by the names under which their answers are stored.
 
     The name of a quiz question is derived from its text.
     """

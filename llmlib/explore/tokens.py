@@ -1,4 +1,4 @@
-"""Show how several tokenizers split one text. This module does not need torch."""
+"""Show how several tokenizers split the same text. This module does not need torch."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -75,10 +75,9 @@ def _check_ids(title: str, model: Transformer, tokenizer: Tokenizer, ids: Sequen
     if unknown := [id for id in ids if id >= size]:
         (text,) = token_texts(tokenizer, unknown[:1])
         raise ValueError(
-            f"The conversation has the token {text!r} with the id {unknown[0]}, but the model {title!r} knows only "
-            f"{size:,} ids: this model was made for a different tokenizer. Only models with the same tokenizer can be "
-            "compared token by token; a base model needs a row in its embedding table for each token that the chat "
-            "format adds."
+            f"The conversation contains the token {text!r} (id {unknown[0]}), but the model {title!r} has only "
+            f"{size:,} ids. Either it was made for a different tokenizer, or its embedding table has no rows for the "
+            "tokens that the chat format adds. Only models with the same tokenizer can be compared token by token."
         )
 
 

@@ -116,9 +116,9 @@ def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
 def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int = 0) -> list[Pair]:
     """Make `n` pairs of questions, each pair about one story.
 
-    One question asks what A gave to B, which the story says, and the other asks what B gave to A, which it does not
-    say. All the words in the question are in the story, even "gave". Raises `ValueError` for the same reasons as
-    `minimal_pairs`.
+    One question asks what A gave to B, which the story says, and the other asks what B gave to A, which the story
+    does not say. All the words in the question are in the story, even "gave". Raises `ValueError` for the same reasons
+    as `minimal_pairs`.
 
     >>> (pair,) = wrong_way_round(1)
     >>> [split_prompt(prompt)[1] for prompt in (pair.told, pair.untold)]

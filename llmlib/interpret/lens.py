@@ -58,8 +58,8 @@ class LogitLens(Sequence):
 def logit_lens(model: Transformer, ids: Int[Tensor, "batch seq"]) -> LogitLens:
     """Return the model's prediction after each layer, as if the final norm and the output came right after it.
 
-    The result makes sense because directions in the residual stream mean much the same in all layers. But this is not
-    always the case: early layers of some models use other directions (Belrose et al., 2023, "Eliciting Latent
+    The result makes sense because directions in the residual stream mean much the same in all layers, though not in
+    every model: early layers of some models use other directions (Belrose et al., 2023, "Eliciting Latent
     Predictions from Transformers with the Tuned Lens"). Source: nostalgebraist (2020), "interpreting GPT: the logit
     lens". Raises `ValueError` for ids that the model does not accept.
 

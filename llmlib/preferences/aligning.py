@@ -155,7 +155,7 @@ class Alignment(Run[AlignStep]):
         return equal
 
     def _collapsed(self, encoded: list[list[int]], sampled: Sampled) -> int:
-        """Return how many steps in a row had the same answer to every prompt; raise `PolicyCollapsed` if too many."""
+        """Count steps in a row with the same answer to every prompt; raise `PolicyCollapsed` if there are too many."""
         same = len(set(map(tuple, encoded))) > 1 and len(set(sampled.texts)) == 1
         steps = self.collapsed + 1 if self.ranks.mean(float(same)) == 1 else 0
         if steps < COLLAPSED:

@@ -59,7 +59,7 @@ def policy_gradient_loss(
 ) -> Float[Tensor, ""]:
     """Return a loss that makes an answer more likely if its advantage is positive, and less likely if it is negative.
 
-    There are three forms, and each changes one line of the previous form:
+    There are three forms, each of which differs from the previous one in a single line:
 
     - REINFORCE: −advantage · ln p, where the advantage is the reward itself, or the reward minus a baseline (Williams,
       1992, "Simple statistical gradient-following algorithms").

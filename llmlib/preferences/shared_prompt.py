@@ -78,7 +78,8 @@ def after_prompts(
 ) -> Float[Tensor, "answer places vocab"]:
     """Return, for each answer, the model's outputs at the last token of its prompt and at each of its own tokens."""
     if short := [number for number, prompt in enumerate(prompts) if len(prompt) < 2]:
-        raise ValueError(f"Prompt {short[0]} has {len(prompts[short[0]])} tokens; a shared prompt needs at least 2.")
+        length = len(prompts[short[0]])
+        raise ValueError(f"Prompt {short[0]} is too short ({length}): a shared prompt needs at least 2 tokens.")
     n, width, device = len(answers) // len(prompts), max(map(len, prompts)) - 1, answers.device
     if config.sliding_window and len(set(map(len, prompts))) > 1:
         # A window also counts padding, and padding between a prompt and its answers would take up part of the window.

@@ -41,7 +41,7 @@ def beam_search(
     continuation is finished when it ends with an end token (which counts as part of it). Its score is its
     log-probability divided by length^`length_penalty`, so a penalty of 0 favours short texts, and a penalty above 1
     favours long texts. The search ends when there are `n_beams` finished continuations and no unfinished continuation
-    has a higher score so far, after `max_new_tokens` tokens, or when the context is full (then you get a
+    has a higher score so far. It also ends after `max_new_tokens` tokens, or when the context is full (then you get a
     `GenerationWarning`). Source: Sutskever et al. (2014), "Sequence to Sequence Learning with Neural Networks"; the
     length penalty comes from Wu et al. (2016), in the simple form that today's libraries use. Raises `ValueError` for
     ids that the model does not accept, fewer than 1 beam or token, and a penalty beyond ±50.

@@ -111,7 +111,7 @@ class Sampler:
     ) -> Iterator[tuple[str, Float[Tensor, "batch vocab"]]]:
         """Yield a name and logits, first for the logits as given, and then for the logits after each setting in use.
 
-        `ids` are the tokens so far (below 0 means padding), for the penalties; `allowed` marks the tokens that a
+        `ids` are the tokens so far, for the penalties (an id below 0 is padding); `allowed` marks the tokens that a
         constraint allows.
         """
         if not isinstance(logits, Tensor) or logits.ndim != 2 or not logits.numel():
@@ -154,7 +154,10 @@ class Sampler:
         ids: Int[Tensor, "batch seq"] | None = None,
         allowed: Bool[Tensor, "batch vocab"] | None = None,
     ) -> Float[Tensor, "batch vocab"]:
-        """Return the logits after all settings. Raises `ValueError` if a logit is NaN or +∞, or no token is left."""
+        """Return the logits after all settings have been applied.
+
+        Raises `ValueError` if a logit is NaN or +∞, or if no token is left.
+        """
         ruled_out: list[tuple[str, Tensor]] = []
         for name, adjusted in self.stages(logits, ids, allowed):
             if name == "logits" and not (adjusted < float("inf")).all():  # this catches NaN too

@@ -52,8 +52,8 @@ def reporting(command: str) -> Iterator[None]:
 def _left_to_torchrun(line: str) -> bool:
     """Write the message `line` where `torchrun` looks for it; return False if `torchrun` did not start this process.
 
-    torchrun raises `ChildFailedError` if a process ends with an exit code other than 0. Without this file its
-    report would show only that traceback.
+    torchrun raises `ChildFailedError` if a process ends with an exit code other than 0. Without the file that is
+    written here, its report would show only the traceback of that error.
     """
     file = os.environ.get("TORCHELASTIC_ERROR_FILE")
     if not file:
@@ -194,7 +194,7 @@ class Log:
                 )
                 last = number == len(rows)  # a full disk may have cut this line short
                 if not whole and not last:
-                    raise ValueError(f"line {number + 1} does not belong to step {number}")
+                    raise ValueError(f"line {number + 1} is not a complete row for step {number}")
             return rows if not rows or whole else rows[:-1]
         except (ValueError, TypeError, KeyError, OSError, csv.Error) as error:
             raise RunError(

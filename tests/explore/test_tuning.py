@@ -113,7 +113,7 @@ def test_an_adapter_beside_its_base(pair):
 def test_what_cannot_be_compared(pair):
     base, tuned, tokenizer = pair
     small = Transformer(base.config.__class__(260, 128, 16, n_layers=1, n_heads=2))
-    message = r"token '<\|im_start\|>' with the id 266, but the model 'base' knows only 260 ids"
+    message = r"token '<\|im_start\|>' \(id 266\), but the model 'base' has only 260 ids"
     with pytest.raises(ValueError, match=message):
         explore_tuning(MESSAGES, small, tuned, tokenizer)
     other = BPETokenizer.train("ab ab abc", 268 - 2, special_tokens=["<|im_start|>", "<|im_end|>"])

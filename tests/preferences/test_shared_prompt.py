@@ -60,5 +60,5 @@ def test_padding_may_go_beyond_the_context():
 
 def test_a_prompt_of_one_token_is_an_error():
     model = make("llama")
-    with pytest.raises(ValueError, match="Prompt 1 has 1 tokens; a shared prompt needs at least 2"):
+    with pytest.raises(ValueError, match=r"Prompt 1 is too short \(1\): a shared prompt needs at least 2 tokens"):
         answer_logits(model, model.config, [[1, 2], [3]], random_ids(2, 4), MASK[:2])

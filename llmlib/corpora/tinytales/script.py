@@ -174,7 +174,10 @@ def plain(text: str) -> str:
 
 
 def parse(source: str, filename: str = "<script>") -> tuple[dict[str, Shape], dict[str, tuple[Line, ...]]]:
-    """Read the shapes and the shared passages in ``source``. Raises ScriptError with the number of a wrong line."""
+    """Read the shapes and the shared passages in ``source``.
+
+    Raises ScriptError with the line number of the offending line.
+    """
     shapes: dict[str, Shape] = {}
     passages: dict[str, tuple[Line, ...]] = {}
     blocks: list[tuple[str, list[tuple[int, str]]]] = []

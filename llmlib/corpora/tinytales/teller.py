@@ -185,7 +185,7 @@ def _cast(stage: Stage, split: str, dice: Dice) -> tuple[dict[str, Character], T
 def tinytales(
     seed: int = 0, split: str = "train", *, n_stories: int | None = None, characters: int | None = None, start: int = 0
 ) -> Iterator[Story]:
-    """Return the stories in a split, either endlessly, or ``n_stories`` of them, or at least ``characters`` characters.
+    """Return the stories in a split: an endless series, ``n_stories`` of them, or at least ``characters`` characters.
 
     The compositions (kind of hero, object, shape) in the split "heldout" do not occur in any other split. ``start`` is
     the index of the first story. The same seed gives the same stories on every machine. Raises ValueError if the split

@@ -123,7 +123,7 @@ def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
 
 
 def is_silent(story: ToldStory, wording: str) -> bool:
-    """Return whether a story mentions the wording's thing, if there is one, but never touches on its subject."""
+    """Return whether a story mentions the wording's thing, if it has one, but never touches on its subject."""
     return not matter(wording).search(story.text) and ("{thing}" not in wording or story.thing.noun in story.text)
 
 

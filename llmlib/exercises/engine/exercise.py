@@ -114,12 +114,12 @@ class Exercise:
         return OnWeights(attempt, self.blueprint) if self.blueprint and isinstance(attempt, type) else attempt
 
     def ideas(self) -> list[tuple[Misconception, ...]]:
-        """List each single misconception, then each pair that somebody can hold at the same time."""
+        """List each misconception on its own, then each pair that somebody can hold at the same time."""
         return list(dict.fromkeys(h.ideas for h in (*self.single_hypotheses, *self.pair_hypotheses)))
 
     @cached_property
     def single_hypotheses(self) -> tuple["Hypothesis", ...]:
-        """The single misconceptions, in all their forms."""
+        """The individual misconceptions, in all their forms."""
         return tuple(Hypothesis((idea,), form) for idea in self.misconceptions for form in idea.all_forms)
 
     @cached_property

@@ -4,9 +4,9 @@ We recognise an idea by its results. It explains an attempt *exactly* if it lead
 including edge cases and exceptions. A pair of ideas can do that, too. Two ideas that explain everything take precedence
 over one idea that leaves cases open.
 
-People may also write the same idea in different ways (for example, fill a mask with −∞ or with −1e30). Then the idea
-holds *apart from unclear cases*: it explains each clear wrong case, and each clear case in which it would go wrong did
-go wrong. Some cases that say little (an attempt that raises an error for an empty list, or returns NaN for a single
+People may also write the same idea in different ways (for example, by filling a mask with −∞ or with −1e30). Then the
+idea holds *apart from unclear cases*: it explains each clear wrong case, and each clear case in which it would go wrong
+did go wrong. Some cases that say little (an attempt that raises an error for an empty list, or returns NaN for a single
 row) may stay open.
 """
 
@@ -175,7 +175,7 @@ def _faulty(e: Examination, hypothesis: Hypothesis, trial: Trial) -> Outcome:
 
 
 def on_top_of_each(e: Examination, worth: Callable[[Examination], bool]) -> Iterator[tuple[Misconception, Examination]]:
-    """Yield each single misconception, in each of its forms, with an examination that expects its results.
+    """Yield each individual misconception, in each of its forms, with an examination that expects its results.
 
     We leave out misconceptions that raise an error or return another type, and those for which `worth` returns False in
     the first clear case, because it may take a long time to compute their results in all other cases.

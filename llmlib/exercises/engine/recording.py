@@ -37,12 +37,12 @@ def progress_file() -> Path:
 
 
 def load() -> dict[str, dict[str, Any]]:
-    """Load each exercise's entry, by name. If the progress file is damaged, rename it, and print a message."""
+    """Load each exercise's entry, keyed by name. If the progress file is damaged, rename it, and print a message."""
     return _content()["exercises"]
 
 
 def load_questions() -> dict[str, dict[str, Any]]:
-    """Load each answered question's entry, by name."""
+    """Load each answered question's entry, keyed by name."""
     return _content()["questions"]
 
 
@@ -89,7 +89,7 @@ def _read() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Let no other kernel change the learner's files while the block runs. Where locks do not work, do without."""
+    """Let no other kernel change the learner's files while the block runs. Where locks do not work, do without them."""
     lock = filelock.FileLock(data_dir() / "progress.lock", timeout=LONGEST_WAIT, poll_interval=0.01)
     try:
         data_dir().mkdir(parents=True, exist_ok=True)

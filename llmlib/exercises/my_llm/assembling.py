@@ -83,7 +83,7 @@ def _piece(section: str, text: str, part: Part | None, stays: bool = False) -> P
 
 
 def assemble(mine: Mapping[str, Source], shown: frozenset[str], refused: Mapping[str, str] | None = None) -> Assembled:
-    """Put the learner's parts, given by exercise, into the template; `shown` names the parts taken from `solution`.
+    """Put the learner's parts, keyed by exercise, into the template; `shown` names the parts taken from `solution`.
 
     A part that cannot be included in the file is left out and added to `refused`.
     """
@@ -145,7 +145,7 @@ def lines_of_code(text: str) -> int:
 
 
 def _needed(pieces: list[Piece]) -> list[Piece]:
-    """Drop unneeded pieces, since one of our functions may be unused once the learner's own code does its work."""
+    """Drop unneeded pieces, since the learner's own code may leave one of our functions unused."""
     kept = {piece for piece in pieces if piece.stays}
     while more := {p for p in pieces if p not in kept and any(p.names & other.needs for other in kept)}:
         kept |= more

@@ -79,9 +79,9 @@ def rewritten(
 ) -> tuple[str, list[Import]]:
     """Rewrite the text of a part, and list its imports.
 
-    `taken` maps names in use in the file to their imports. `others` contains the learner's other parts, by the
-    learner's names, and the file's helpers, because the file does not need two helpers with the same name and
-    arguments. Raises `Unusable` if the part cannot go into the file.
+    `taken` maps names in use in the file to their imports. `others` contains the learner's other parts, keyed
+    by the learner's names, and the file's helpers, because the file does not need two helpers with the same name
+    and arguments. Raises `Unusable` if the part cannot go into the file.
     """
     tree = ast.parse(source.text)
     names, kept_imports = _imported(source, tree, taken)

@@ -26,7 +26,7 @@ class Refused(ValueError):
 
 @dataclass(frozen=True)
 class Collected:
-    """The learner's parts, by exercise."""
+    """The learner's parts, keyed by exercise."""
 
     mine: dict[str, Source]
     shown: frozenset[str]  # taken from `solution`

@@ -191,8 +191,8 @@ class _Builder:
     ) -> Box:
         """Build a box with its tensors from the skeleton model, and with the source lines that use `uses` (and `more`).
 
-        `says` is the key for the box's title and description, if it is not `id`; `facts` fill the placeholders in the
-        description.
+        `says` is the key for the box's title and description, if that key is not `id`; `facts` fill the placeholders in
+        the description.
         """
         weights = list(self.weights(id))
         numbers = sum(tensor.parameters for tensor in weights)

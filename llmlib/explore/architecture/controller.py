@@ -234,7 +234,7 @@ class _Controller:
         self.view.put_tour({**tour, "characters": len(self.view.text)})
 
     def tour_soon(self) -> None:
-        """Compute the tour, unless it has already been computed or the text is too long to do so quickly."""
+        """Compute the tour, unless it has already been computed or the text is too long for a quick computation."""
         if self.view.tokens and len(self.view.tokens) <= SOON and not self.view.tour:
             self.show_tour()
 

@@ -22,7 +22,7 @@ def tour_of(model: Transformer, ids: Sequence[int]) -> dict[str, Any]:
     """Collect what happens to a text's last token, layer by layer, and what the model predicts next.
 
     The result contains plain numbers for `ArchitectureView.put_tour`: `ids`, `sizes`, the vector's `norm` at the start
-    and its first `numbers`, the `layers`, the norm after the `final` norm, the `mean_logit`, and as `next` the
+    and its first `numbers`, the `layers`, the norm after the `final` norm, the `mean_logit`, and, as `next`, the
     likeliest tokens (`id`, `logit`, `p`). Each of the `layers` has the vector's norm `before` attention, after
     attention (`mid`) and `after` the MLP, the norms of what `attention` and the `mlp` add, the strongest attention
     weight (`head`, `key`, `weight`), the share of attention that the `first` token receives (averaged over the heads),

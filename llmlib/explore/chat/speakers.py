@@ -47,7 +47,7 @@ class Answer:
     `choices` contains its tokens so far. `ended` says why the answer was cut off, and is "" for an answer that was not
     cut off.
 
-    While the model is reading a long conversation, `check` is called before each module; it can end the answer by
+    While the model is reading a long conversation, `check` is called before each module runs; it can end the answer by
     raising an error. Raises `ValueError`, with a message for users, for a conversation that the speaker does not
     accept.
     """

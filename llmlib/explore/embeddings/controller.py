@@ -78,7 +78,9 @@ def explore_embeddings(
 
 
 def token_kind(token: bytes, special: bool = False) -> str:
-    """Return which of eight kinds a token belongs to. People can tell eight colours apart.
+    """Return which of eight kinds a token belongs to.
+
+    Each kind has its own colour, and people can tell eight colours apart.
 
     >>> [token_kind(token) for token in (b" cat", b"ing", b" Paris", b"7", b"();")]
     ['word with its space', 'letters without a space', 'with a capital', 'number', 'punctuation or space']

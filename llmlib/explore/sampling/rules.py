@@ -47,7 +47,10 @@ class Rules:
     def stages(
         self, logits: Float[Tensor, "1 vocab"], ids: tuple[int, ...], comes: Continuation
     ) -> list[tuple[str, Float[Tensor, " vocab"]]]:
-        """Return logits by name: the model's, then those after each active rule, until a rule leaves no token."""
+        """Return logits by name: the model's, then those after each active rule.
+
+        If a rule leaves no token, the list ends with this rule.
+        """
         found = []
         for name, stage in self.sampler.stages(logits, torch.tensor([ids]), _allowed(comes, logits)):
             found.append(("model" if name == "logits" else name, stage[0]))

@@ -15,7 +15,7 @@ MOST_BYTES = 64 * 2**20  # limit for remembered logits
 
 
 class LogitsReader:
-    """Computes the logits after a text. This is quick if the text and the previous text begin alike.
+    """Computes the logits after a text. This is quick if the text begins like the previous text.
 
     In 16-bit precision, the last digits differ slightly between a text read token by token and the same text read in
     one go. So logits are cached, and a text shows the same numbers whenever the user returns to it. The numbers may

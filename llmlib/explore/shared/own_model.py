@@ -61,7 +61,7 @@ def undoing(undo: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def noticing_training(model: Any, tell: Callable[[str], object]) -> Iterator[None]:
-    """Tell the user if training changes the model's weights inside the `with` block."""
+    """Tell the user if training changes the model's weights while the `with` block runs."""
     before = versions(model)
     yield
     if versions(model) != before:

@@ -9,7 +9,7 @@ from llmlib.widgets.shared.token_text import token_text
 
 
 def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
-    """Write each token as text, with the bytes of a split character as ⟨F0 9F⟩.
+    """Write each token as text, with the bytes of a split character in the form ⟨F0 9F⟩.
 
     Works with our tokenizers and with those from `transformers`.
     """

@@ -64,7 +64,7 @@ class ArchitectureView(View):
     ) -> None:
         """Show a model whose numbers take up `width` bytes each, and close whatever was open in the previous model.
 
-        `totals` are `parameters`, `weight_bytes`, `cache_bytes`, `forward_flops` and `training_flops`.
+        `totals` contains `parameters`, `weight_bytes`, `cache_bytes`, `forward_flops` and `training_flops`.
         """
         with self.hold_sync():
             self.model = {

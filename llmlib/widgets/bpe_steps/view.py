@@ -116,8 +116,9 @@ class BPEStepsView(View):
     def _steps(self) -> list[int]:
         """List, in order, the numbers of the merges that happen in the current mode.
 
-        Going through the merges in the order of learning gives the same result as always joining the pair that was
-        learned first, because a merge only creates pairs that contain its new id, and these pairs were learned later.
+        Going through the merges in the order in which they were learned gives the same result as always joining the
+        pair that was learned first, because a merge only creates pairs that contain its new id, and these pairs were
+        learned later.
         """
         if self.mode == "train":
             return list(range(len(self.merges)))

@@ -7,7 +7,7 @@ LETTERS = "ABCDEFGH"
 
 
 class Turn(NamedTuple):
-    """One turn in a conversation: the number of the question's message, and the numbers of the answers' messages."""
+    """One turn in a conversation: the index of the question's message, and the indices of the answers' messages."""
 
     question: int | None  # None if the conversation begins with an answer
     answers: list[int]

@@ -25,8 +25,8 @@ class ChatView(View):
 
     The view's acts are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was cleared),
     "system" (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`), "blind"
-    (`on`), "vote" (`message`, `choice`: a side from the left, "tie" or "bad") and "forget". The owner of a model
-    answers by setting the traits; for a message that no model could answer, it sets `notice` and `returned` (see
+    (`on`), "vote" (`message`, `choice`: a side counted from the left, "tie" or "bad") and "forget". The owner of a
+    model answers by setting the traits; for a message that no model could answer, it sets `notice` and `returned` (see
     `llmlib.explore.explore_chat`).
 
     >>> ChatView(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}])

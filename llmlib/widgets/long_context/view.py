@@ -20,9 +20,9 @@ class LongContextView(View):
     """Losses by position and grids of needles found, for one or more arms. Make a view with `long_context_view`.
 
     `about` contains the `names` of all arms, `trained` (the trained length, or None) and `needles` (how many there are
-    per cell, or None). For the losses, it contains the numbers of the arms that have losses (`arms`), each arm's mean
+    per cell, or None). For the losses, it contains the indices of the arms that have losses (`arms`), each arm's mean
     losses up to the trained length and beyond it (`sides`), and for each level of averaging its `width` and its `n`
-    points (`levels`). For the grids, it contains the numbers of the arms (`grid_arms`), `lengths` and `depths`.
+    points (`levels`). For the grids, it contains the indices of the arms (`grid_arms`), `lengths` and `depths`.
     `losses` contains the levels one after the other, as `Curves.pack` writes them. `grids` contains a share for each
     arm, length and depth (little-endian f4, with NaN for cells that are not measured).
     """

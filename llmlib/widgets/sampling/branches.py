@@ -40,7 +40,7 @@ class Branches:
         return self._child.get((parent, id))
 
     def add(self, parent: int, id: int, log_prob: float, chance: float, way: str) -> int:
-        """Return the node for the token `id` after `parent`, and add this node if it does not exist yet."""
+        """Return the node for the token `id` after `parent`, adding the node if it does not exist yet."""
         if (known := self.child(parent, id)) is not None:
             return known
         self.nodes.append(Node(id, parent, log_prob, chance, WAYS.index(way)))

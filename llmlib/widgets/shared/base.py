@@ -15,12 +15,12 @@ user is looking (a position, a step, a tab), with `hub.look({place})`, which wor
 Acts. When the user changes something that Python stores, that change is called an act: the browser calls
 `hub.act("pick", {id})`, and Python registers `view.on_act("pick", function, then=show)`. An act is never a whole state
 ("these heads are off") but a change ("this head is off now"), so that quick acts do not overwrite each other. The
-browser queues the acts: while one message is on its way, everything else that is done waits for the next message.
-Python carries out the acts in order, and calls `then`, which computes and shows the result, once after all of them. An
-act may be dropped only in favour of a newer act of the same name right behind it (`{ latest: "temperature" }`, for a
-slider or a text that the user is typing). Every act is answered, and `await hub.act(…)` is true if the act was done; if
-not, put what the user typed back into the box. A function that cannot do an act raises `ValueError` with a message for
-the user. `hub.line`, which is the status line, shows this message. The status line also says that Python is working
+browser queues the acts: while one message is on its way, all further acts wait for the next message. Python carries out
+the acts in order, and calls `then`, which computes and shows the result, once after all of them. An act may be dropped
+only in favour of a newer act of the same name right behind it (`{ latest: "temperature" }`, for a slider or a text that
+the user is typing). Every act is answered, and `await hub.act(…)` is true if the act was done; if not, put what the
+user typed back into the box. A function that cannot do an act raises `ValueError` with a message for the user.
+`hub.line`, which is the status line, shows this message. The status line also says that Python is working
 (`view.progress` says how far the work has got), that Python is busy with a cell, or that the kernel was restarted.
 Space for this line is always reserved, so nothing moves when a message appears. Controls that send acts carry
 `data-acts`, and other controls that need Python carry `data-python`: without Python they are switched off.
@@ -63,8 +63,8 @@ Page without a kernel. `to_html` returns a page with the same JavaScript, and th
 such a page, `still` is true, and acts are impossible, but users can look around. The page says what it cannot do. Its
 `title` is a few words long.
 
-Landmarks. A part of a view is a group with a name, never a region, a navigation or a named form. Landmarks need unique
-names on a page, and a notebook may show the same view twice. For the same reason, never use a fixed id.
+Landmarks. A part of a view is a group with a name, never a region, a navigation landmark or a named form. Landmarks
+need unique names on a page, and a notebook may show the same view twice. For the same reason, never use a fixed id.
 
 Tests. Once a view has a row in tests/browser/views.py, it is tested with quick clicks; odd, empty and long texts;
 another theme; axe; a narrow window and one without any room; only the keyboard; no motion; the view twice in a

@@ -16,7 +16,7 @@ BYTES = re.compile(r"(⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩)")
 
 
 def token_text(data: bytes) -> str:
-    """Write a token as text; the bytes of a character that is split between tokens are written as in ⟨F0 9F⟩.
+    """Write a token as text; the bytes of a character that is split between tokens take the form ⟨F0 9F⟩.
 
     >>> token_text(b" Paris"), token_text(b"o\\xf0\\x9f")
     (' Paris', 'o⟨F0 9F⟩')

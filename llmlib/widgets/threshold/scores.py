@@ -36,7 +36,7 @@ class Scores:
 
     @property
     def is_share(self) -> bool:
-        """Whether all values are between 0 and 1, so that they may be probabilities."""
+        """Whether all values are between 0 and 1, and may therefore be probabilities."""
         return bool(self.values.min() >= 0 and self.values.max() <= 1)
 
     def axis(self) -> tuple[float, float, float]:

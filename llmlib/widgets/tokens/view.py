@@ -1,4 +1,4 @@
-"""The tokens view shows one text as several tokenizers split it, side by side."""
+"""The tokens view shows, side by side, how several tokenizers split the same text."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

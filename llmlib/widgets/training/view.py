@@ -83,7 +83,8 @@ class TrainingView(RunsView):
 
         `statistics` describes the sizes of values inside the model: `groups` contains the names of the model's parts,
         and `updates` (‖Δw‖ / ‖w‖ of each matrix), `gradients` and `activations` contain five quantiles for each group
-        (5%, 25%, 50%, 75% and 95%) in an array group × quantile. All sizes are shown on a logarithmic scale.
+        (5%, 25%, 50%, 75% and 95%) in an array with the axes group and quantile. All sizes are shown on a logarithmic
+        scale.
         """
         about = self._about[run]
         validation = None if validation_loss is None else [validation_loss]

@@ -1,4 +1,4 @@
-"""Two models' predictions for each token of one text; `unpackMoves` in data.mjs unpacks these predictions."""
+"""Two models' predictions for each token of the same text; `unpackMoves` in data.mjs unpacks these predictions."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -70,7 +70,7 @@ class Mean(NamedTuple):
 def mean_surprise(base: Float[np.ndarray, " seq"], tuned: Float[np.ndarray, " seq"], places: Sequence[int]) -> Mean:
     """Average each model's surprise over the tokens at `places`, with NaN if there are none.
 
-    A text's first token does not have a surprise, so it does not count.
+    A text's first token has no surprise, so it does not count.
     """
     counted = [k for k in places if not np.isnan(base[k])]
     if not counted:

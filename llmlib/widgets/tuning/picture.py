@@ -94,7 +94,7 @@ def shared_out(wanted: Sequence[int], most: int) -> list[int]:
 
 
 def ends_of(first: int, after: int, room: int) -> list[range]:
-    """Choose the positions of a message to show: all of them if they fit, and otherwise `room` of them.
+    """Choose which positions of a message to show: all of them if they fit, and otherwise `room` of them.
 
     Two thirds of these positions are at the beginning of the message, and the others at its end.
 

@@ -105,7 +105,7 @@ def tuning_view(
     mask: Sequence[bool] | None = None,
     titles: tuple[str, str] = ("base", "tuned"),
 ) -> TuningView:
-    """Show how two models differ on one text. `base` and `tuned` are each model's logits after every token.
+    """Show how two models differ on the same text. `base` and `tuned` are each model's logits after every token.
 
     `spans` lists the messages as `(role, first token, token after the last)`; without `spans`, the whole text is one
     message. `mask` says which tokens were trained on. Raises `ValueError` if there are no tokens, or if sizes do not

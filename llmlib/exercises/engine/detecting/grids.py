@@ -42,7 +42,7 @@ def _grids(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def _matters(source: Source | None, slot: Slot, operator: ast.operator, wrong: list[Trial]) -> bool:
-    """Check whether a change of this number changes the result in a wrong case."""
+    """Check whether changing this number changes the result in a wrong case."""
     node = slot.get()
     slot.set(ast.BinOp(node, operator, ast.Constant(FINER)))
     try:

@@ -171,7 +171,7 @@ def _same_numbers(base: Tensor, got: Tensor) -> bool:
 
 
 def untouched_model(e: Examination) -> Iterator[Guess]:
-    """Guess that the attempt returns what the model (one of the arguments) returns for the ids when left unchanged."""
+    """Guess that the attempt returns what the unchanged model (one of the arguments) returns for the ids."""
     args = e.trials[0].case.args
     at = next((i for i, arg in enumerate(args) if isinstance(arg, nn.Module)), None)
     ids = next((i for i, arg in enumerate(args) if isinstance(arg, Tensor)), None)

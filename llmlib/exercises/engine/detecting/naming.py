@@ -33,7 +33,7 @@ CONSTANTS = {
 
 
 def sizes(exercise: Exercise, trial: Trial) -> dict[str, int]:
-    """Return the axes' sizes, under the reference's names for them, and the whole numbers among the arguments."""
+    """Return the axes' sizes, keyed by the names that the reference uses, and any integer arguments."""
     found: dict[str, int] = {}
     parameters = list(inspect.signature(inspect.unwrap(exercise.reference)).parameters.values())
     for name, parameter, arg in zip(exercise.argument_names, parameters, trial.case.args):

@@ -18,7 +18,7 @@ PARTS = 3  # at most this many wrong cases are tried with parts of their argumen
 
 
 def _wrong(trial: Trial, base: Tensor) -> Tensor:
-    """Return True where the values differ; raise an error if the shapes do."""
+    """Return True where the values differ; raise an error if the shapes differ."""
     if trial.got.shape != base.shape:
         raise ValueError("the shapes differ")
     return ~values_agree(base, trial.got.detach().to(base.dtype))

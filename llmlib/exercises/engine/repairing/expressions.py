@@ -169,7 +169,7 @@ def _times_infinity(node: ast.BinOp) -> Iterator[Alternative]:
 
 
 def _takes_the_one_away(node: ast.BinOp, other: type) -> bool:
-    """Return whether another operator would remove a step `+ 1` or `- 1`, as in x * 1, x / 1, x // 1."""
+    """Return whether another operator would leave a step `+ 1` or `- 1` without effect, as in x * 1, x / 1, x // 1."""
     one = isinstance(node.right, ast.Constant) and node.right.value == 1
     left = isinstance(node.left, ast.Constant) and node.left.value == 1 and other is ast.Mult
     adds = isinstance(node.op, (ast.Add, ast.Sub))

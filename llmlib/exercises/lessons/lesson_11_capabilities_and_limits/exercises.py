@@ -74,7 +74,10 @@ def cases_p_value(seed):
     chance = random.Random(seed)
 
     def case(better, worse, both, neither, note=""):
-        """Make a case from how many questions only the first model, only the second, both, or neither got right."""
+        """Make a case from four counts.
+
+        They say how many questions only the first model, only the second, both, or neither got right.
+        """
         pairs = [(True, False)] * better + [(False, True)] * worse + [(True, True)] * both + [(False, False)] * neither
         chance.shuffle(pairs)
         first, second = zip(*pairs)

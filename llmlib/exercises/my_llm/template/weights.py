@@ -38,7 +38,7 @@ def tensor_names(data):
 
 
 def read_sizes(text):
-    """Read a model's sizes, under our names, from the text of its config.json."""
+    """Read a model's sizes from the text of its config.json, using our names for them."""
     theirs = json.loads(text)
     sizes = {ours: theirs[name] for name, ours in (pair.split("=") for pair in SIZES.split())}
     theta = theirs["rope_theta"] if "rope_theta" in theirs else theirs["rope_parameters"]["rope_theta"]
