@@ -126,10 +126,10 @@ def sinusoidal_positions(positions: Int[Tensor, "*shape"], d_model: int) -> Floa
 def rotary_frequencies(
     d_head: int, theta: float = 10_000.0, factors: tuple[float, ...] | None = None
 ) -> Float[Tensor, " pair"]:
-    """Return by how many radians each of the `d_head / 2` pairs of channels rotates per position: theta^(-2i / d_head).
+    """Return the angle, in radians per position, by which each pair of channels rotates: theta^(-2i / d_head).
 
-    `factors` divide the individual frequencies, to slow them down for a longer context (see `linear_rope_factors`,
-    `ntk_rope_factors` and `llama3_rope_factors`).
+    There are `d_head / 2` pairs. `factors` divide the individual frequencies, to slow them down for a longer context
+    (see `linear_rope_factors`, `ntk_rope_factors` and `llama3_rope_factors`).
     Source: Su et al. (2021), "RoFormer", equation 15. Raises `ValueError` for an odd `d_head`.
 
     >>> rotary_frequencies(4, theta=100.0)

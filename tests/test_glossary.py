@@ -62,7 +62,7 @@ TERMS = {
     "warm-up": "a warm-up: the first steps are taken with a tiny learning rate",
     "GELU": "GELU [8], x·Φ(x): x times the share",
     "SiLU": "SiLU, x·σ(x)",
-    "SwiGLU": "The two results are multiplied, number by number",
+    "SwiGLU": "The two results are multiplied, element by element",
     "d_mlp": "a wider vector of d_mlp numbers",
     "FLOP": "a FLOP is one floating-point operation",
     "KV cache": "The KV cache is where a model keeps the keys",

@@ -90,7 +90,7 @@ class Law:
 
     @property
     def size_exponent(self) -> float:
-        """The exponent of compute in the best model size, which is proportional to compute^exponent."""
+        """The exponent in the formula for the best model size, which is proportional to compute^exponent."""
         return self.beta / (self.alpha + self.beta)
 
     def optimum(self, compute: float) -> Allocation:

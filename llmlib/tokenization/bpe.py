@@ -311,7 +311,7 @@ class BPETokenizer(Tokenizer):
         """
         if self._rank_to_id is not None or self._only_whole or self.normalization:
             raise ValueError(
-                "tiktoken cannot express this tokenizer: tiktoken needs ids in the order of merging, and supports "
+                "tiktoken cannot express this tokenizer: tiktoken needs ids in merge order, and supports "
                 "neither pieces that must stay whole nor Unicode normalization. Use the tokenizer's own encode, which "
                 "runs in tiktoken's core."
             )

@@ -52,7 +52,7 @@ export function lanesPanel(ctx) {
     const title = element("div", { class: "llm-title llm-mono" });
     const text = tokenBox(ctx, "", (n) => ctx.act("follow", { lane: k, length: n + 1 }));
     const facts = element("p", { class: "llm-note" });
-    const keep = button("Keep as a branch", "Make this text a branch, and go to its end", () =>
+    const keep = button("Keep as a branch", "Turn this text into a branch, and go to its end", () =>
       ctx.act("follow", { lane: k, length: ctx.lanes()[k].ids.length }),
     );
     const buttons = [

@@ -150,7 +150,7 @@ def sign(e: Examination) -> Reason | None:
 
 
 def where(e: Examination) -> Reason | None:
-    """Find where or when the attempt is wrong, if we know nothing about the reason."""
+    """Find where or when the attempt goes wrong when the cause is unknown."""
     ran = e.of(t for t in e.trials if not t.outcome.error)
     example = ran.example
     guesses = places.places(axis_names(e.exercise, example)) if isinstance(example, Tensor) else iter(())

@@ -155,7 +155,7 @@ CALIBRATION_ERROR = Exercise(
 
 
 def threshold(scores, right, wanted):
-    """Return the lowest threshold at which at least the share `wanted` of the answers shown is right.
+    """Return the lowest threshold at which at least the share `wanted` of the shown answers are right.
 
     If there is no such threshold, return ∞.
     """

@@ -52,7 +52,7 @@ Tokenizer = namedtuple("Tokenizer", "merges numbers special pattern")
 
 
 def tokenize(text, tokenizer):
-    """Return the model's numbers for a text: cut it at special tokens, split up the rest, and encode each piece."""
+    """Return the model's ids for a text: cut it at special tokens, split up the rest, and encode each piece."""
     ids, signs = [], "|".join(map(re.escape, tokenizer.special))
     for part in re.split(f"({signs})", text) if signs else [text]:
         if part in tokenizer.special:
