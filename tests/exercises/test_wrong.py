@@ -158,7 +158,7 @@ def test_an_exception_of_torch_is_explained_with_the_idea_behind_it(name, attemp
             TypeError("sort() takes from 1 to 0 positional arguments"),
             "x.sort(-1)",
             True,
-            "You are calling `sort` with",
+            "You are calling `sort` with too few arguments",
         ),
         (
             TypeError("f() missing 1 required positional argument"),

@@ -156,7 +156,8 @@ def test_what_cannot_be_written_and_where(tmp_path):
     with pytest.raises(ValueError, match="only a BPETokenizer can"):
         save_pretrained(model, CharTokenizer("abc"), tmp_path)
     (tmp_path / "model-00001-of-00002.safetensors").touch()
-    with pytest.raises(ValueError, match=r"contains model-00001-of-00002\.safetensors, which belongs to a different"):
+    message = r"contains model-00001-of-00002\.safetensors, which belongs to a different model\."
+    with pytest.raises(ValueError, match=message):
         save_pretrained(model, TOKENIZER, tmp_path)
 
 
