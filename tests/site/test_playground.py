@@ -65,6 +65,18 @@ ACT = """([view, kind, details]) => new Promise((resolve) => {
   model.send({ client, acts: [{ number: 1, kind, details }] });
 })"""
 
+# Lets the model write a text of at most `most` tokens, so slowly that each token is drawn; the others wait for `free`.
+HOLD = """(most) => {
+  const { engine } = playground;
+  const freed = new Promise((resolve) => (playground.free = resolve)).then(() => (playground.engine = engine));
+  playground.engine = Object.create(engine);
+  playground.engine.next = async (asked) => {
+    await new Promise((passed) => setTimeout(passed, 60));
+    if (asked.ids.length > most) await freed;
+    return engine.next(asked);
+  };
+}"""
+
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_):
@@ -199,9 +211,11 @@ def test_a_reader_writes_and_asks(opened, ours):
     ids = tokenizer.encode(SOME)
     written = tokenizer.decode([*ids, *generate(model, ids, 10, Sampler(temperature=0))])
     expect(page.get_by_label("Text", exact=True)).to_have_value(written)  # of the attention view, which has followed
+    page.evaluate(HOLD, len(ids) + 20)  # the story is longer: no machine is so busy that it ends before it is stopped
     page.get_by_role("button", name="Continue", exact=True).press("Enter")  # by the keyboard
     expect(page.locator("#next .llm-picked").nth(14)).to_be_visible()
     page.get_by_role("button", name="Stop", exact=True).click()
+    page.evaluate("() => playground.free()")
     expect(page.get_by_role("button", name="Continue", exact=True)).to_be_enabled()
     assert page.locator("#writer [role=status]").first.inner_text().endswith("a second")
     question = page.get_by_role("textbox", name="Your question")
