@@ -41,7 +41,7 @@ def step_through_training(bench, page):
     expect(slider).to_have_value("0")
     page.keyboard.press("Space")
     expect(view.get_by_role("button", name="Pause")).to_be_visible()
-    expect(slider).to_have_value("1")
+    expect(slider).not_to_have_value("0")  # which step it is at depends on how busy the machine is
     page.keyboard.press("Space")
     expect(view.get_by_role("button", name="Play")).to_be_visible()
     page.keyboard.press("End")
