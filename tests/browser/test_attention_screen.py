@@ -157,6 +157,34 @@ def test_differences_can_be_seen_and_ordered(view):
     assert view.locator(".llm-heat canvas").evaluate(strongest) > 60, "the largest change has a strong colour"
 
 
+def new_numbers(view):
+    """Let Python answer, whatever the mouse is doing."""
+    for text in ("abc", TEXT):
+        view.get_by_label("Text", exact=True).fill(text)
+        expect(view).to_have_attribute("data-tokens", str(len(text)))
+
+
+def test_no_click_is_lost_when_numbers_arrive_while_the_mouse_button_is_down(view):
+    def press(control):
+        control.hover()
+        view.page.mouse.down()
+        new_numbers(view)
+        view.page.mouse.up()
+
+    order = view.get_by_label("Order").element_handle()
+    press(view.locator("label", has_text="switches it off"))
+    expect(view.get_by_label("What a click does").locator("input").last).to_be_checked()
+    assert order.evaluate("node => node.isConnected"), "a list that the reader has opened stays open"
+    view.locator("label", has_text="opens a head").click()
+    view.get_by_label("Layer 3, head 4", exact=True).click()
+    press(view.get_by_role("button", name="Next head"))
+    expect(view.locator(".llm-crumbs")).to_contain_text("Layer 3, head 5")
+    press(view.locator("label", has_text="all heads of the layer"))
+    expect(view.locator(".llm-crumbs")).to_contain_text("Layer 3")
+    expect(view.get_by_label("What is drawn").locator("input").last).to_be_checked()
+    view.locator("label", has_text="one head").click()
+
+
 @pytest.mark.parametrize("width", [1000, 1280])
 def test_nothing_is_cut_and_axe_finds_nothing_in_any_state(view, lab_with_a_view, width):
     bench = lab_with_a_view

@@ -51,7 +51,7 @@ export function crumbsPanel(ctx, toGrid) {
         ),
       );
     }
-    node.replaceChildren(...parts);
+    renew(node, parts);
   }
   return { node, draw };
 }

@@ -60,7 +60,7 @@ export function settingsPanel(ctx, hub, model) {
   const bannedToken = (id) =>
     element(
       "span",
-      {},
+      { "data-id": id },
       element("code", {}, isolated(shorten(visibleToken(ctx.word(id)), 15))),
       element(
         "button",

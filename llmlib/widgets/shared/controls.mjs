@@ -15,8 +15,21 @@ export function choice(label, options, chosen, choose) {
   return element("span", { class: "llm-choice", role: "radiogroup", "aria-label": label }, ...inputs);
 }
 
-/** Replace controls with new ones, and keep the keyboard's focus on the same control. */
+/** What controls look like, and what is chosen in them. (Radio buttons get another name each time they are made.) */
+const looks = (nodes) =>
+  JSON.stringify(
+    [...nodes].map((node) => [
+      node.outerHTML.replaceAll(/ name="llm-[^"]*"/g, ""),
+      [...node.querySelectorAll("select, input")].map(({ value, checked }) => [value, checked]),
+    ]),
+  );
+
+/**
+ * Replace controls with new ones, and keep the keyboard's focus on the same control. Controls that look the same stay,
+ * because a click is lost if its control is replaced while the mouse button is down.
+ */
 export function renew(box, parts) {
+  if (looks(box.children) === looks(parts)) return;
   const all = () => [...box.querySelectorAll("select, input, button")];
   const focused = all().indexOf(document.activeElement);
   box.replaceChildren(...parts);
