@@ -87,9 +87,9 @@ class TransformerConfig:
 
 
 def check_config(config: Any) -> None:
-    """Raise `ValueError` if `config` is not a `TransformerConfig`, for example if it is only a width."""
+    """Raise `ValueError` if `config` is not a `TransformerConfig` (for example, if a width was passed instead)."""
     if not hasattr(config, "d_model"):
         raise ValueError(
-            f"config must be a TransformerConfig, got {type(config).__name__}. For a single attention, MLP or block, "
-            "use TransformerConfig.for_part(d_model=64, n_heads=4)."
+            f"config must be a TransformerConfig, got {type(config).__name__}. For a single attention layer, MLP or "
+            "block, use TransformerConfig.for_part(d_model=64, n_heads=4)."
         )

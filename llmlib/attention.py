@@ -192,7 +192,7 @@ def rotation_at(positions: Int[Tensor, "#batch seq"], config: TransformerConfig,
 
 
 class KVCache:
-    """Stores one layer's keys and values in memory that is reserved once, for `max_seq_len` positions.
+    """Stores one layer's keys and values in preallocated memory, with room for `max_seq_len` positions.
 
     With a cache, a new token needs only one query against the stored keys and values, so the keys and values of earlier
     tokens do not have to be recomputed.
@@ -214,7 +214,7 @@ class KVCache:
     def write(
         self, k: Float[Tensor, "batch head seq d_head"], v: Float[Tensor, "batch head seq d_head"], start: int
     ) -> tuple[Float[Tensor, "batch head key d_head"], Float[Tensor, "batch head key d_head"]]:
-        """Store new keys and values from position `start` on, and return all keys and values, new ones included."""
+        """Store new keys and values from position `start` on; return all keys and values, including the new ones."""
         end = start + k.shape[2]
         self.keys[:, :, start:end] = k
         self.values[:, :, start:end] = v
@@ -224,8 +224,8 @@ class KVCache:
 class Attention(Observed):
     """Multi-head attention, or grouped-query attention if there are fewer key-value heads than query heads.
 
-    Sources: Vaswani et al. (2017); Ainslie et al. (2023), "GQA", for groups; Dehghani et al. (2023),
-    "Scaling Vision Transformers to 22 Billion Parameters", for the norm of queries and keys.
+    Sources: Vaswani et al. (2017); Ainslie et al. (2023), "GQA", for grouped queries; Dehghani et al. (2023), "Scaling
+    Vision Transformers to 22 Billion Parameters", for query-key normalisation.
 
     `seed` and `device` mean the same as in `Transformer`. Hook points: `hook_q`, `hook_k` (after rotation), `hook_v`,
     `hook_scores`, `hook_pattern`, `hook_z`.

@@ -93,9 +93,9 @@ def mine(
 ) -> None:
     """Write your own LLM to a single file that needs only torch.
 
-    The file contains the parts of your own that passed `check` in the lessons. Parts that you have not built yet are
-    borrowed from llmlib. A file that you have changed by hand is left unchanged. The exit code is 1 if the file cannot
-    be written, or if its results differ from llmlib's.
+    The file contains the parts that you wrote yourself and that passed `check` in the lessons. Parts that you have not
+    built yet are borrowed from llmlib. A file that you have changed by hand is left unchanged. The exit code is 1 if
+    the file cannot be written, or if its results differ from llmlib's.
     """
     from llmlib.exercises.my_llm.cli import run
 

@@ -44,7 +44,7 @@ def count(
     over all `seq_len` keys (torch's `FlopCounterMode` counts the same way, although a causal kernel can save up to half
     of attention's cost). The activations are the values that `Transformer` keeps for the backward pass with torch's
     fused attention. Raises `ValueError` for sizes that are not positive, or for a `seq_len` beyond `max_seq_len`.
-    Source for the rule "6 FLOPs per parameter and token": Kaplan et al. (2020), section 2.1.
+    Source for the rule "6 FLOPs per parameter per token": Kaplan et al. (2020), section 2.1.
 
     >>> gpt2 = TransformerConfig(
     ...     50257, 1024, 768, n_layers=12, n_heads=12, qkv_bias=True, output_bias=True, mlp_bias=True
@@ -96,7 +96,7 @@ def parameters_of(config: TransformerConfig) -> dict[str, int]:
 
 
 def forward_flops(config: TransformerConfig, seq_len: int) -> int:
-    """Return the FLOPs of all matrix products (with the output layer) for one token in a text of `seq_len` tokens."""
+    """Return the FLOPs of all matrix products (including the output layer) per token in a text of `seq_len` tokens."""
     c = config
     d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
     maps = c.d_model * (2 * d_q + 2 * d_kv) + {"none": 0, "swiglu": 3}.get(c.mlp, 2) * c.d_model * c.d_mlp

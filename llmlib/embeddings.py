@@ -63,7 +63,7 @@ def nearest(
     elif by == "distance":
         similarity = -torch.linalg.vector_norm(table - query, dim=-1)
     else:
-        raise ValueError(f"by={by!r} is not a measure of similarity; choose 'cosine', 'dot' or 'distance'.")
+        raise ValueError(f"by={by!r} is not a similarity measure; choose 'cosine', 'dot' or 'distance'.")
     excluded = sorted({int(id) for id in exclude})
     similarity = similarity.index_fill(0, torch.tensor(excluded, dtype=torch.long, device=table.device), -math.inf)
     best = similarity.topk(max(0, min(k, len(table) - len(excluded))))
@@ -197,8 +197,8 @@ def split_heads_from_interleaved(
     """
     if len(weight) % (2 * n_heads):
         raise ValueError(
-            f"{len(weight)} rows cannot be split into n_heads={n_heads} heads: each head needs the same, even number "
-            "of rows."
+            f"{len(weight)} rows cannot be split into n_heads={n_heads} heads: each head needs the same number of "
+            "rows, and that number must be even."
         )
     d_head = len(weight) // n_heads
     return weight.unflatten(0, (n_heads, d_head))[:, split_from_interleaved(d_head)].flatten(0, 1)

@@ -97,7 +97,7 @@ def hooked(hooks: Sequence[tuple[HookPoint, HookFunction]]) -> Iterator[None]:
 def unhooked(module: Module) -> Module:
     """Return a copy of `module` that shares all its weights and buffers, but has no hooks.
 
-    A hook on one module has no effect on the other, so two threads can look into one model at the same time. If you
+    A hook on one module has no effect on the other, so two threads can inspect the same model at the same time. If you
     train one module, you train the other, too. If you later replace a submodule of one module, the other module keeps
     the old submodule.
 

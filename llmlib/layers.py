@@ -42,7 +42,9 @@ def gelu(x: Float[Tensor, "*axes"], approximate: bool = False) -> Float[Tensor, 
 
 
 def swiglu(gate: Float[Tensor, "*axes"], up: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
-    """Compute SiLU(gate) · up, where the gate decides how much of `up` passes. Source: Shazeer (2020), "GLU Variants".
+    """Compute SiLU(gate) · up, where the gate decides how much of `up` passes through.
+
+    Source: Shazeer (2020), "GLU Variants".
 
     >>> swiglu(torch.tensor([0.0, 10.0]), torch.tensor([3.0, 3.0]))
     tensor([ 0.0000, 29.9986])

@@ -22,7 +22,7 @@ KINDS = {  # for each type: its name, and a test for its values
     float: ("a number", lambda value: isinstance(value, Real) and not isinstance(value, bool)),
     str: ("a string", lambda value: isinstance(value, str)),
     Path: ("a path", lambda value: isinstance(value, str | Path)),
-    dict: ("a section of names and values", lambda value: isinstance(value, Mapping)),
+    dict: ("a section of name–value pairs", lambda value: isinstance(value, Mapping)),
     type(None): ("None", lambda value: value is None),
 }
 Settings = TypeVar("Settings")
@@ -42,7 +42,7 @@ class Limit:
 
 AT_LEAST_0 = Limit("at least 0", lambda value: 0 <= value < math.inf)
 AT_LEAST_1 = Limit("at least 1", lambda value: 1 <= value < math.inf)
-MORE_THAN_0 = Limit("more than 0", lambda value: 0 < value < math.inf)
+MORE_THAN_0 = Limit("greater than 0", lambda value: 0 < value < math.inf)
 SHARE = Limit("a number between 0 and 1", lambda value: 0 <= value <= 1)
 BELOW_1 = Limit("at least 0 and less than 1", lambda value: 0 <= value < 1)
 
@@ -108,7 +108,7 @@ def from_mapping(cls: type[Settings], values: Any, where: str, given: Mapping[st
     """Build a dataclass from names and values in a TOML or JSON file, and from the fields in `given`.
 
     Raises a `SettingsError` that begins with `where` for an unknown name (and suggests the right name), for a missing
-    name, and for any value that the dataclass refuses.
+    name, and for any value that the dataclass rejects.
 
     >>> @dataclass(frozen=True)
     ... class Walk:
@@ -119,7 +119,7 @@ def from_mapping(cls: type[Settings], values: Any, where: str, given: Mapping[st
     llmlib.settings.SettingsError: walk.toml: unknown name 'stepz'. Did you mean 'steps'?
     """
     if not isinstance(values, Mapping):
-        raise SettingsError(f"{where} must be a section of names and values, got {_short(values)}.")
+        raise SettingsError(f"{where} must be a section of name–value pairs, got {_short(values)}.")
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     check_names(values, fields, where)
     arguments = {**(given or {}), **values}

@@ -1,9 +1,9 @@
 """Make all plots look alike: plain, readable in any theme and for colour-blind people, and described in words.
 
-The colours follow Okabe and Ito (2008), darkened until each has a contrast of 3 : 1 with white. No single text colour
-is readable both on white and on JupyterLab's dark grey (there is not enough contrast between the two for 4.5 : 1 with
-both). So each plot is a single picture on white, and a dark theme inverts its lightness and keeps its hues: white
-becomes the dark grey of the page. A code host ignores the style sheet and shows the picture as it is.
+The colours follow Okabe and Ito (2008), darkened until each has a contrast ratio of 3 : 1 against white. No single text
+colour is readable both on white and on JupyterLab's dark grey (the contrast between the two is too low for 4.5 : 1
+against both). So each plot is a single picture on white, and a dark theme inverts its lightness and keeps its hues:
+white becomes the dark grey of the page. A code host ignores the style sheet and shows the picture as it is.
 """
 
 import base64

@@ -174,7 +174,7 @@ class Transformer(Observed):
             )
         if attention_mask is not None and attention_mask.shape != ids.shape:
             raise ValueError(
-                f"attention_mask must have the shape of ids, {list(ids.shape)}, got {list(attention_mask.shape)}."
+                f"attention_mask must have the same shape as ids, {list(ids.shape)}, got {list(attention_mask.shape)}."
             )
         self._check_devices(ids=ids, attention_mask=attention_mask, cache=cache.real if cache else None)
         self._check_length(ids)

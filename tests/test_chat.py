@@ -96,7 +96,7 @@ def test_smollm2_answers(smollm2):
     ("messages", "expected"),
     [
         ([], "no message to answer"),
-        ([{"content": "Hi"}], "expected a dictionary with the strings 'role' and 'content'"),
+        ([{"content": "Hi"}], "expected a dictionary with string values for 'role' and 'content'"),
         ([{"role": "user", "content": None}], "Message 0"),
     ],
 )

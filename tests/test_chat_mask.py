@@ -252,9 +252,9 @@ def test_lone_surrogates_are_replaced():
         ("a", "Message 0 is from 'assistant', but should be from 'user'"),
         ("uaa", "Message 2 is from 'assistant', but should be from 'user'"),
         ("uasu", "Message 2 is from 'system', but should be from 'user'"),
-        ("su", "ends with message 1, from 'user', without an answer"),
-        ("uau", "ends with message 2, from 'user', without an answer"),
-        ("s", "ends with message 0, from 'system', without an answer"),
+        ("su", "ends with message 1, from 'user', which has no answer"),
+        ("uau", "ends with message 2, from 'user', which has no answer"),
+        ("s", "ends with message 0, from 'system', which has no answer"),
     ],
 )
 def test_conversations_that_do_not_alternate(roles, message):
@@ -276,7 +276,7 @@ def test_a_template_is_given_to_a_tokenizer():
     tokenizer = with_chat_template(made, CHATML)
     assert tokenizer.eos_ids == (made.special_tokens["<|im_end|>"], made.special_tokens["<|endoftext|>"])
     assert (made.chat_template, len(made.eos_ids)) == (None, 1)
-    with pytest.raises(ValueError, match=r"writes <\|assistant\|>, <\|user\|>, but .*with_special_tokens"):
+    with pytest.raises(ValueError, match=r"uses <\|assistant\|>, <\|user\|>, but .*with_special_tokens"):
         with_chat_template(made, TALES)
 
 

@@ -270,7 +270,7 @@ def test_a_cache_that_is_full():
         ({"d_mlp": -1}, "d_mlp must be at least 0"),
         ({"norm_eps": -1.0}, "norm_eps must be at least 0"),
         ({"norm_eps": float("nan")}, "norm_eps"),
-        ({"rope_theta": 0.0}, "rope_theta must be more than 0"),
+        ({"rope_theta": 0.0}, "rope_theta must be greater than 0"),
         ({"sliding_window": 0}, "sliding_window must be at least 1, or None"),
         ({"positions": "rotary", "rope_factors": (1.0,)}, "rope_factors must be 4 positive numbers"),
         ({"positions": "rotary", "rope_factors": (1.0, 1.0, 0.0, 1.0)}, "rope_factors must be 4 positive"),

@@ -1,13 +1,13 @@
-// Replaces Jupyter in the page: this module stores a view's traits, and answers its acts. See base.py.
+// Replaces Jupyter in the page: this module stores a view's traits, and answers its actions. See base.py.
 
 const unknown = (kind) => () => {
-  throw new Error(`There is no act “${kind}” here.`);
+  throw new Error(`There is no action “${kind}” here.`);
 };
 
 /**
  * Make a model like the one that anywidget passes to a view. `onAct(kind, act, then)` works like `View.on_act` in
- * Python: acts are done in order, and `then` once after all acts that came meanwhile; an error's message is for the
- * reader. `check()` throws if the reader has cancelled the current act.
+ * Python: actions are done in order, and `then` once after all actions that came meanwhile; an error's message is for
+ * the reader. `check()` throws if the reader has cancelled the current action.
  */
 export function pageModel(traits) {
   const state = { live: true, notice: "", ...traits };
@@ -37,7 +37,7 @@ export function pageModel(traits) {
     working = false;
   }
 
-  /** Do acts that came together; return which of them failed, and why. */
+  /** Do actions that came together; return which of them failed, and why. */
   async function done(came) {
     const [refused, notices, needed] = [new Set(), new Set(), new Map()];
     const tried = async (names, step) => {

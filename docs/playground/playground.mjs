@@ -128,7 +128,7 @@ export class Playground {
   async write() {
     if (this.writer.get("writing")) return;
     this.writer.put({ writing: true, said: "" });
-    this.growing = this.grow(); // not awaited, so that other acts can continue
+    this.growing = this.grow(); // not awaited, so that other actions can continue
   }
 
   async grow() {
@@ -177,7 +177,7 @@ export class Playground {
     const most = name === "temperature" ? Infinity : 1;
     if (!(value >= least && value <= most))
       throw new Error(
-        name === "temperature" ? "temperature must be 0 or more." : "top_p must be more than 0 and at most 1.",
+        name === "temperature" ? "temperature must be 0 or more." : "top_p must be greater than 0 and at most 1.",
       );
     this.settings = { ...this.settings, [name]: value };
   }
@@ -201,7 +201,7 @@ export class Playground {
 
   // --- showing ---
 
-  /** Stop here if the reader has cancelled the current act. */
+  /** Stop here if the reader has cancelled the current action. */
   check() {
     for (const model of [this.next, this.writer, this.attention]) model.check();
   }

@@ -23,7 +23,7 @@ Run = tuple[str, bool]  # a text, and whether the assistant says it
 def encode_chat(
     tokenizer: Tokenizer, messages: str | Sequence[Message], add_generation_prompt: bool = True
 ) -> list[int]:
-    """Return the ids of a conversation in the model's chat template, ready for the answer.
+    """Return the ids of a conversation, formatted with the model's chat template and ready for the model's answer.
 
     Special tokens come only from the template, so `<|im_start|>` inside a message stays ordinary text. Without
     `add_generation_prompt`, the text ends after the last message. Raises the same errors as `chat`.
@@ -38,11 +38,11 @@ def encode_chat_with_mask(tokenizer: Tokenizer, messages: Sequence[Message]) -> 
     """Return the ids of a whole conversation, as `encode_chat` does, and a mask that is True for the assistant's ids.
 
     The mask is True for every token that contains any part of what the assistant says, and for the token that ends its
-    turn, because the model has to write these tokens itself. The mask is False for the header of the turn, because the
-    model is given the header. If the template marks the answers with `{% generation %}` and `{% endgeneration %}`, we
-    use these marks. Otherwise we work out where the answers are: an answer begins where the text that asks for it ends,
-    and ends with the first end token after that (or, if the tokenizer has no end tokens, with the last special token of
-    the turn).
+    turn, because the model has to write these tokens itself. The mask is False for the turn's header, because the model
+    is given the header. If the template marks the answers with `{% generation %}` and `{% endgeneration %}`, we use
+    these markers. Otherwise we work out where the answers are: an answer begins right after the text that prompts the
+    model for it, and ends with the first end token after that (or, if the tokenizer has no end tokens, with the last
+    special token of the turn).
 
     Raises the same errors as `encode_chat`, and `ValueError` for a conversation where user and assistant do not take
     turns (see `check_turns`), and for a template that does not show where its answers are.
@@ -87,7 +87,7 @@ def check_turns(messages: Sequence[Message]) -> None:
             )
     if len(messages) < first + 2 or (len(messages) - first) % 2:
         raise ValueError(
-            f"The conversation ends with message {len(messages) - 1}, from {messages[-1]['role']!r}, without an "
+            f"The conversation ends with message {len(messages) - 1}, from {messages[-1]['role']!r}, which has no "
             "answer. Add the assistant's answer, or leave the message out."
         )
 
@@ -96,13 +96,13 @@ def with_chat_template(tokenizer: Tokenizer, template: str) -> Tokenizer:
     """Return a copy of a tokenizer with a different chat template, such as `CHATML`.
 
     The token that ends an answer in the template becomes an end token (the first in `eos_ids`). Raises `ValueError` for
-    a template that does not work, or that writes a `<|name|>` that is not one of the tokenizer's special tokens,
+    a template that does not work, or that uses a `<|name|>` that is not one of the tokenizer's special tokens,
     because such a name would be ordinary text that anybody can type.
     """
     missing = sorted(set(re.findall(r"<\|\w+\|>", template)) - tokenizer.special_tokens.keys())
     if missing:
         raise ValueError(
-            f"The template writes {', '.join(missing)}, but {tokenizer!r} has no such special tokens. Add them "
+            f"The template uses {', '.join(missing)}, but {tokenizer!r} has no such special tokens. Add them "
             f"first: tokenizer.with_special_tokens({missing})."
         )
     extended = copy.copy(tokenizer)
@@ -131,8 +131,8 @@ def _checked(tokenizer: Tokenizer, messages: str | Sequence[Message]) -> list[di
         for field in ("role", "content"):
             if not isinstance(message, Mapping) or not isinstance(message.get(field), str):
                 raise ValueError(
-                    f"Message {number} is {message!r}; expected a dictionary with the strings 'role' and 'content', "
-                    "such as {'role': 'user', 'content': 'Hello'}."
+                    f"Message {number} is {message!r}; expected a dictionary with string values for 'role' and "
+                    "'content', such as {'role': 'user', 'content': 'Hello'}."
                 )
     # Lone surrogates are not valid Unicode; replace them as `Tokenizer.encode` does.
     clean = without_surrogates
@@ -168,7 +168,7 @@ def _parts(tokenizer: Tokenizer, text: str, guard: str) -> list[str | int]:
 
 
 def _marked_by_prefixes(tokenizer: Tokenizer, messages: list[dict[str, str]], begin: str, end: str) -> str:
-    """Return the conversation as the template writes it, with the marks `begin` and `end` around each answer."""
+    """Return the conversation as the template writes it, with the markers `begin` and `end` around each answer."""
     text = render(tokenizer, messages, False)
     numbers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
     asked = [render(tokenizer, messages[:number], True) for number in numbers]  # each up to its answer
@@ -179,9 +179,9 @@ def _marked_by_prefixes(tokenizer: Tokenizer, messages: list[dict[str, str]], be
         stop = _end_of_answer(tokenizer, text, len(before), len(through) if whole else len(following), whole)
         if not text.startswith(before) or stop < len(before):
             raise ValueError(
-                f"This chat template does not show where the answer in message {number} begins and ends: it writes the "
-                "turn one way when it asks for the answer, and another way when the answer is there. In the template, "
-                "put {% generation %} and {% endgeneration %} around the assistant's part."
+                f"This chat template does not show where the answer in message {number} begins and ends: it renders "
+                "the turn one way when it prompts for the answer, and another way when the answer is included. In the "
+                "template, put {% generation %} and {% endgeneration %} around the assistant's part."
             )
         marked += text[done : len(before)] + begin + text[len(before) : stop] + end
         done = stop
@@ -226,7 +226,7 @@ def _ids_and_mask(tokenizer: Tokenizer, parts: list[str | int], begin: str, end:
 
 
 def _runs(parts: list[str | int], begin: str, end: str) -> Iterator[list[Run]]:
-    """For each part, yield its texts, cut at the marks.
+    """For each part, yield its texts, split at the markers.
 
     Each text comes with True if it is between `begin` and `end`, and with False otherwise.
     """

@@ -65,7 +65,7 @@ def render(
             f"The model's chat template is damaged (line {error.lineno}: {error}). Download the tokenizer again."
         ) from error
     except jinja2.TemplateError as error:
-        raise ValueError(f"The model's chat template refuses these messages: {error}") from error
+        raise ValueError(f"The model's chat template rejects these messages: {error}") from error
     except Exception as error:  # a template is a program, and may fail in any way
         raise ValueError(f"The model's chat template fails on these messages ({error!r}).") from error
 

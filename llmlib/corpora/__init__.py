@@ -1,8 +1,9 @@
 """Provide training texts (real ones and the generated TinyTales), store tokens on disk, and draw training batches.
 
 `tinytales` is the course's own little world. `texts` loads Shakespeare, Python's own source code and your own files.
-`datasets` turns texts into training batches, `reading` makes endless batches of stories with exercises, and `measures`
-scores how well a text holds together. (The last three need torch.) `ngrams` shows how far you can get just by counting.
+`datasets` turns texts into training batches, `reading` makes an endless stream of batches of stories with exercises,
+and `measures` scores how well a text holds together. (The last three need torch.) `ngrams` shows how far you can get
+just by counting.
 """
 
 from llmlib.corpora.texts import CorpusError, from_files, python_stdlib, stream_files, tiny_shakespeare

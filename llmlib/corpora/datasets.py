@@ -42,7 +42,7 @@ class TokenDataset:
 
     The file may be larger than memory, and opens instantly. Its format is a one-dimensional ``.npy`` array of uint16
     (vocabularies up to 65,536) or uint32, which ``numpy.load`` can also read. Raises ``DatasetError`` if the file is
-    missing or in a different format, or if the tokens in memory are not a single row of whole numbers.
+    missing or in a different format, or if the tokens in memory are not a one-dimensional array of integers.
 
     >>> import tempfile
     >>> from llmlib.tokenization import CharTokenizer
@@ -184,7 +184,7 @@ def _mapped(path: Path) -> np.ndarray:
     except (ValueError, EOFError, OSError) as error:
         raise DatasetError(f"{path} is damaged or is not a .npy file ({error}). {remedy}") from error
     if not isinstance(tokens, np.ndarray) or tokens.ndim != 1 or tokens.dtype.kind != "u":
-        raise DatasetError(f"{path} does not contain a row of unsigned token ids. {remedy}")
+        raise DatasetError(f"{path} does not contain a one-dimensional array of unsigned token ids. {remedy}")
     return tokens
 
 
@@ -193,8 +193,8 @@ def _in_memory(tokens: Any) -> np.ndarray:
     array = tokens.detach().cpu().numpy() if isinstance(tokens, Tensor) else np.asarray(tokens)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise DatasetError(
-            f"Tokens in memory must be one row of whole numbers, got {array.dtype} of shape {list(array.shape)}. "
-            "Encode a text first: tokenizer.encode(text)."
+            "In-memory tokens must be a one-dimensional array of whole numbers, "
+            f"got {array.dtype} of shape {list(array.shape)}. Encode the text first: tokenizer.encode(text)."
         )
     return array
 

@@ -40,7 +40,7 @@ def mentions(text: str) -> list[tuple[bool, set[str]]]:
 
 
 def names_kept(texts: Sequence[str], names: Collection[str], others: Sequence[str] | None = None) -> float:
-    """Return the share of names in a text's second half that are known from its first half, or were introduced since.
+    """Return the share of names in a text's second half that occur in its first half or have been introduced since.
 
     `names` must be in lower case. With `others`, the first halves of those texts are used instead; if you pass
     unrelated texts, you get the share that is kept by chance. Raises `ValueError` if `others` and `texts` differ in
@@ -75,7 +75,9 @@ def spelled(texts: Sequence[str], known: Collection[str]) -> float:
 
 
 def sentences_of(text: str) -> list[str]:
-    """Return a text's complete sentences, each on one line, without a cut-off end or lines that say who is speaking.
+    """Return a text's complete sentences, each on one line.
+
+    A cut-off end is left out, and so are lines that say who is speaking.
 
     >>> sentences_of("Pip ran. Luna sang! And th")
     ['Pip ran.', 'Luna sang!']

@@ -57,7 +57,7 @@ class ReadingBook:
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
     ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
-        """Return a step's rows, and the token that follows each of their tokens.
+        """Return the rows for a step, and the token that follows each token in these rows.
 
         Raises `ValueError` for sizes below 1.
         """

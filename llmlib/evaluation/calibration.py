@@ -34,7 +34,7 @@ def reliability(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> lis
     sure, hits = np.asarray(confidences, dtype=float), np.asarray(right, dtype=float)
     if sure.shape != hits.shape or sure.ndim != 1 or not len(sure):
         raise ValueError(
-            "Each answer needs a confidence, and a 1 (right) or 0 (wrong); got confidences of shape "
+            "Each answer needs a confidence and a label, 1 (right) or 0 (wrong); got confidences of shape "
             f"{list(sure.shape)} and right of shape {list(hits.shape)}."
         )
     if not ((sure >= 0) & (sure <= 1)).all():

@@ -57,9 +57,7 @@ def needle_grid(
     torch.Size([1, 1])
     """
     if not all(0 <= depth <= 1 for depth in depths):
-        raise ValueError(
-            f"A depth must be a share of the text, from 0 (its beginning) to 1 (its end), got {list(depths)}."
-        )
+        raise ValueError(f"A depth must be a share of the text, from 0 (the start) to 1 (the end), got {list(depths)}.")
     if not needles:
         raise ValueError("There are no needles to look for.")
     hay = tokenizer.encode(haystack)

@@ -15,7 +15,7 @@ class ROC(NamedTuple):
 
 
 def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:
-    """Return the share of false alarms and the share of positives found, at every threshold that changes either share.
+    """Return the false-positive rate and the true-positive rate at every threshold that changes either of them.
 
     A high score should mean "positive". Source: Fawcett (2006), "An introduction to ROC analysis", algorithm 1. Raises
     `ValueError` for NaN, for lengths that differ, or if the cases are all positive or all negative.

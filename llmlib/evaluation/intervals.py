@@ -14,14 +14,15 @@ def bootstrap_interval(
     draws: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Return the interval that contains the middle share `level` of a statistic's values on `draws` new samples.
+    """Return the interval that contains the middle fraction `level` of a statistic's values over `draws` new samples.
 
-    Each column has one number per question. A new sample is drawn with replacement from the original sample, and has as
-    many questions; `statistic` is called with the columns of the new sample. Questions with the same name in `groups`,
-    such as all those about one story, are drawn together. A model gets such questions right or wrong for the same
-    reasons, so they are weaker evidence than their number suggests. Sources: Efron (1979), "Bootstrap Methods: Another
-    Look at the Jackknife"; Field and Welsh (2007), "Bootstrapping clustered data", for groups. Raises `ValueError` for
-    columns that are empty or have different lengths, or for fewer than two groups.
+    Each column has one number per question. A new sample is drawn with replacement from the original sample, and has
+    the same number of questions (with `groups`, the same number of groups); `statistic` is called with the columns of
+    the new sample. Questions with the same name in `groups`, such as all those about one story, are drawn together. A
+    model gets such questions right or wrong for the same reasons, so they are weaker evidence than their number
+    suggests. Sources: Efron (1979), "Bootstrap Methods: Another Look at the Jackknife"; Field and Welsh (2007),
+    "Bootstrapping clustered data", for groups. Raises `ValueError` for columns that are empty or have different
+    lengths, or for fewer than two questions or groups.
 
     >>> right = [1, 1, 1, 0, 1, 1, 0, 1, 1, 1]
     >>> bootstrap_interval(np.mean, right)
@@ -55,7 +56,7 @@ def group_members(n: int, groups: Sequence[Hashable] | None) -> list[np.ndarray]
     [array([0, 2]), array([1])]
     """
     if n < 1:
-        raise ValueError("There are no questions to measure.")
+        raise ValueError("There are no questions to measure a model on.")
     if groups is None:
         return list(np.arange(n)[:, None])
     if len(groups) != n:

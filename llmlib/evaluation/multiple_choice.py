@@ -284,8 +284,9 @@ def refuse_beginnings(texts: Sequence[str], choices: Sequence[Sequence[int]]) ->
         for long, others in zip(texts, choices):
             if short is not long and list(others[: len(ids)]) == list(ids):
                 raise QuestionError(
-                    f"The choices {short!r} and {long!r} begin alike. The second begins with all the tokens of the "
-                    "first, so it can never be more likely. End both in the same way, for example with a full stop."
+                    f"The choices {short!r} and {long!r} begin the same way. The second begins with all the tokens "
+                    "of the first, so it can never be more likely. End both in the same way, for example with a full "
+                    "stop."
                 )
 
 

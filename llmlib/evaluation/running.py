@@ -22,7 +22,7 @@ AT_A_TIME = 16  # number of questions with choices between two reports of progre
 
 @dataclass(frozen=True)
 class Result:
-    """The result for one question, with the model's answer, and whether it is right by each measure."""
+    """The result for one question: the model's answer, and whether it is right according to each measure."""
 
     question: Question
     answer: str  # a written answer, or the choice with the highest log-likelihood
@@ -39,7 +39,10 @@ class Report:
         return list(dict.fromkeys(measure for result in self.results for measure in result.right))
 
     def of(self, measure: str) -> tuple[np.ndarray, list[str] | None]:
-        """Return 1 (right) or 0 (wrong) for each question by this measure, and the groups (None if there are none)."""
+        """Return 1 (right) or 0 (wrong) for each question according to this measure, and the questions' groups.
+
+        The groups are None if there are none.
+        """
         asked = [(number, result) for number, result in enumerate(self.results) if measure in result.right]
         groups = [result.question.group or f"question {number}" for number, result in asked]
         has_groups = any(result.question.group is not None for _, result in asked)
@@ -58,7 +61,7 @@ class Report:
         return None if measure == WRITTEN else float(np.mean([1 / len(question.choices) for question in asked]))
 
     def against(self, other: "Report", measure: str) -> Comparison:
-        """Compare this report's model with the model of another report on the same questions.
+        """Compare this report's model with another report's model on the same questions.
 
         The difference is positive if this report's model is better.
         """

@@ -73,7 +73,7 @@ def task(name: str) -> Report:
 
 
 def hint(name: str, number: int | None = None) -> Report:
-    """Show the first hint; the next calls show the second and the third. With `number` (1 to 3), show that hint.
+    """Show the first hint; the next two calls show the second and the third. With `number` (1 to 3), show that hint.
 
     Raises `KeyError` for an unknown exercise, and `ValueError` for any other number.
     """
@@ -130,7 +130,7 @@ def _keeper(lesson: str, warm_up: bool = False) -> Callable[[str, bool], None]:
 
 
 def warm_up(lesson: str | None = None) -> Questions | Report:
-    """Ask up to three questions from earlier lessons that were answered wrongly and are due again in this lesson.
+    """Ask up to three questions from earlier lessons that were answered incorrectly and are due again in this lesson.
 
     A wrong answer brings a question back one lesson later. A right answer in a warm-up brings it back two lessons
     later, and the next right answer four lessons later. Without a lesson, `warm_up` asks questions that still need to

@@ -37,7 +37,7 @@ def explore_attention_steps(
         )
     if isinstance(text, str):
         if tokenizer is None:
-            raise ValueError("To show a text, pass its tokenizer, too. Without a tokenizer, pass a list of ids.")
+            raise ValueError("To show a text, also pass its tokenizer. Without a tokenizer, pass a list of ids.")
         ids = tokenizer.encode(text, add_bos=tokenizer.adds_bos)
         tokens = token_texts(tokenizer, ids)
     else:

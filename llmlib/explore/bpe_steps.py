@@ -80,7 +80,9 @@ def _as_ids(merges: Sequence[tuple[bytes, bytes]]) -> list[tuple[int, int]]:
     pairs: list[tuple[int, int]] = []
     for left, right in merges:
         if left not in numbers or right not in numbers:
-            raise TokenizerError(f"The merge of {left!r} and {right!r} uses a token that no earlier merge has made.")
+            raise TokenizerError(
+                f"The merge of {left!r} and {right!r} uses a token that no earlier merge has produced."
+            )
         pairs.append((numbers[left], numbers[right]))
         numbers.setdefault(left + right, 256 + len(pairs) - 1)
     return pairs

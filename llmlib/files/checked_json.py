@@ -69,7 +69,7 @@ def field(record: Any, key: str, kinds: Any, where: str, default: Any = _REQUIRE
 
 
 def integers(record: Mapping[Any, Any], where: str) -> dict[Any, int]:
-    """Return the mapping as a dict, after checking that all its values are whole numbers."""
+    """Return the mapping as a dict, after checking that all its values are integers."""
     for key, value in record.items():
         if type(value) is not int:
             raise FormatError(f"{where}: the id of {key!r} must be a whole number, got {short(value)}.")

@@ -27,7 +27,7 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DownloadError(RuntimeError):
-    """Raised when a file could not be downloaded; the message says why, and what to do by hand."""
+    """Raised when a file could not be downloaded; the message says why, and what you can do by hand instead."""
 
 
 def cache_dir() -> Path:
@@ -39,7 +39,7 @@ def cache_dir() -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """Return a file's SHA-256 digest in hexadecimal, reading the file in pieces."""
+    """Return a file's SHA-256 digest in hexadecimal, reading the file in chunks."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -160,7 +160,7 @@ def _mirrored(pattern: str) -> Path | None:
 
 
 def _copy_response(response: HTTPResponse, target: IO[bytes], name: str) -> None:
-    """Copy a response with a progress bar; raise `ConnectionError` if the connection ended early."""
+    """Copy a response with a progress bar; raise `ConnectionError` if the connection was closed early."""
     length = response.headers.get("Content-Length") or "0"
     if not length.isdecimal():
         raise ConnectionError(f"the server sent Content-Length: {length}, which is not a number of bytes")
@@ -172,7 +172,7 @@ def _copy_response(response: HTTPResponse, target: IO[bytes], name: str) -> None
             received += len(chunk)
             bar.update(len(chunk))
     if received < expected:
-        raise ConnectionError(f"the connection ended after {received:,} of {expected:,} bytes")
+        raise ConnectionError(f"the connection was closed after {received:,} of {expected:,} bytes")
 
 
 def _copy_member(wheel: Path, member: str, target: IO[bytes]) -> None:

@@ -44,14 +44,14 @@ class GGUFError(ValueError):
 
 
 def is_gguf(path: Path) -> bool:
-    """Return whether a file begins like a GGUF file."""
+    """Return whether a file starts with the bytes that mark a GGUF file."""
     with open(path, "rb") as file:
         return file.read(len(MAGIC)) == MAGIC
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """Says where a tensor is in the file. `shape` is in torch's order (rows first); `offset` counts bytes."""
+    """Says where a tensor is in the file. `shape` is in torch's order (rows first); `offset` is in bytes."""
 
     name: str
     shape: tuple[int, ...]
@@ -68,7 +68,7 @@ class GGUFFile:
     tensors: Mapping[str, TensorInfo]
 
     def raw(self, name: str) -> tuple["gguf.GGMLQuantizationType", UInt8[np.ndarray, "*rows row_bytes"]]:
-        """Return how a tensor is stored, and its bytes as they are in the file, memory-mapped and not yet read.
+        """Return a tensor's storage type and its raw bytes as stored in the file, memory-mapped but not yet read.
 
         Raises `GGUFError` if the tensor is missing, is of an unknown kind, or runs past the end of the file.
         """
@@ -116,7 +116,7 @@ def read_gguf(path: Path | str) -> GGUFFile:
     """Read a GGUF file's header, metadata and table of tensors.
 
     Strings become `str`, arrays of strings become `list[str]`, and arrays of numbers become numpy arrays. Raises
-    `GGUFError` if the file is truncated, states a false length, or has an unknown version.
+    `GGUFError` if the file is truncated, states a wrong length, or has an unknown version.
     """
     path = Path(path)
     with open(path, "rb") as file:
@@ -135,8 +135,8 @@ class _Cursor:
     def take(self, n_bytes: int) -> bytes:
         if n_bytes > len(self.data) - self.position:
             raise GGUFError(
-                f"{self.path}: a length at byte {self.position:,} asks for {n_bytes:,} bytes, but the file has only "
-                f"{len(self.data):,} in all. The file is truncated or damaged; download it again."
+                f"{self.path}: the value at byte {self.position:,} should take up {n_bytes:,} bytes, but the whole "
+                f"file has only {len(self.data):,}. The file is truncated or damaged; download it again."
             )
         self.position += n_bytes
         return self.data[self.position - n_bytes : self.position]

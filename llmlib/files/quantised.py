@@ -1,10 +1,10 @@
 """Turn weights that are stored in 4 or 8 bits back into float32.
 
-The package `gguf` can dequantise weights of every kind, but works on sixteen rows at a time, and this accounted for
-half the time that it took to load a model. This module handles the two kinds that the course's language model uses, and
-gives the same results. We use numpy, piece by piece, because each piece fits into the processor's cache, numpy releases
-Python's lock, and nothing waits for a busy core. (In torch, the same work took 0.3 s on free cores, but 12 s while
-another program was running, because torch's threads wait for the slowest one.)
+The package `gguf` can dequantise weights of every kind, but works on sixteen rows at a time, which accounted for half
+of the time that it took to load a model. This module handles the two kinds that the course's language model uses, and
+gives the same results. We process the weights in numpy, piece by piece, because each piece fits into the processor's
+cache, numpy releases Python's lock, and nothing has to wait for a busy core. (In torch, the same work took 0.3 s on
+free cores, but 12 s while another program was running, because torch's threads wait for the slowest one.)
 """
 
 from collections.abc import Callable

@@ -111,7 +111,7 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
     with naming(folder / CONFIG, AdapterError):
         config = _read_config(_record(folder / CONFIG))
         if lacking := [_their_kind(kind) for kind in config.names if kind not in there]:
-            raise AdapterError(f"the LoRA is for a different model: the blocks of this model have no {lacking[0]}.")
+            raise AdapterError(f"the LoRA is for a different model: this model's blocks have no {lacking[0]}.")
     if tensors is None:
         tensors, _ = _read_tensors(folder / WEIGHTS)
     with naming(folder / WEIGHTS, AdapterError):
@@ -121,7 +121,7 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
     if saved != config:
         raise AdapterError(
             f"{folder / CONFIG} does not match the settings that were saved with the weights. Delete this file, and "
-            "load_adapter will write it again from the weights."
+            "load_adapter will recreate it from the weights."
         )
     lora = apply_lora(model, config)
     with torch.no_grad():
@@ -194,7 +194,7 @@ def _targets(theirs: list[Any]) -> tuple[str, ...]:
         if not isinstance(name, str) or name not in ours:
             raise AdapterError(
                 f"the target module {short(name)} is not supported; it must be one of {', '.join(ours)} "
-                "(the maps in the blocks of the Llama family; GPT-2's c_attn combines three of them)."
+                "(the maps in Llama-family blocks; GPT-2's c_attn combines three of them)."
             )
     if not theirs:
         raise AdapterError("target_modules is empty.")

@@ -29,11 +29,11 @@ class ChatData:
     A conversation begins at the start of a row or after another conversation, and is never split across two rows. Each
     epoch contains every conversation once, in a new random order; the same step and seed give the same batch.
 
-    With `packed`, a row holds as many whole conversations as fit, as in pretraining, so there is little padding. Then a
-    conversation can attend to unrelated, earlier conversations in its row, and its positions are later than in a chat.
-    Rows were packed like this in pretraining too, and the earlier text does not reveal the answer, but the loss is not
-    quite the same as with padded rows. Without `packed`, each row holds one conversation and then padding, which no
-    token attends to and which is never a target.
+    With `packed`, a row holds as many whole conversations as fit, as in pretraining, so there is little padding. In
+    that case, a conversation can attend to unrelated, earlier conversations in its row, and its positions are higher
+    than they would be in a chat. Rows were packed like this in pretraining too, and the earlier text does not reveal
+    the answer, but the loss is not quite the same as with padded rows. Without `packed`, each row holds one
+    conversation and then padding, which no token attends to and which is never a target.
 
     A conversation with more than seq_len + 1 tokens is cut to that length, and left out if no answer begins before the
     cut. A `TruncationWarning` says how many answers are affected.
@@ -110,7 +110,7 @@ class ChatData:
         return torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
 
     def rows_per_epoch(self, seq_len: int, seed: int = 0) -> int:
-        """Return how many rows an epoch has; the number differs a little from one shuffle to the next."""
+        """Return how many rows an epoch has; the number varies slightly from one shuffle to the next."""
         return len(self._epoch(0, seed, seq_len))
 
     def _kept(self, number: int, seq_len: int) -> tuple[np.ndarray, np.ndarray]:
@@ -170,7 +170,7 @@ class ChatData:
 
 
 def pack(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Pack items of these lengths into rows of at most `size`, in order; return the numbers of the items in each row.
+    """Pack items of these lengths into rows of at most `size`, in order; return the indices of the items in each row.
 
     An item goes into the first open row with enough room for it; at most `OPEN_ROWS` rows are open at once.
 

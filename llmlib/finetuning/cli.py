@@ -83,8 +83,8 @@ def tune_command(
 ) -> None:
     """Tune a model on conversations, so that it learns to answer like the assistant in them.
 
-    The result is a folder that load_pretrained opens. The same settings give the same run; use --resume to continue a
-    run that was stopped.
+    The result is a folder that load_pretrained opens. The same settings reproduce the same run; use --resume to
+    continue a run that was stopped.
     """
     with reporting("tune"):
         _run(settings, resume)

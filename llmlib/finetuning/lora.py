@@ -28,7 +28,7 @@ GROUPS = {"all": ATTENTION + MLP, "attention": ATTENTION, "mlp": MLP}
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class LoRAConfig:
-    """Says which linear maps get a low-rank adapter, and which rank and scale the adapters have.
+    """Says which linear maps get a low-rank adapter, and what rank and scale the adapters have.
 
     Raises `ValueError` for impossible settings.
 
@@ -47,7 +47,7 @@ class LoRAConfig:
         unknown = [name for name in self.names if name not in GROUPS["all"]]
         if unknown or not self.names:
             raise ValueError(
-                f"targets must be {', '.join(map(repr, GROUPS))}, or some of {', '.join(GROUPS['all'])}; "
+                f"targets must be {', '.join(map(repr, GROUPS))}, or one or more of {', '.join(GROUPS['all'])}; "
                 f"got {unknown[0] if unknown else self.targets!r}."
             )
 
@@ -150,7 +150,7 @@ class LoRA:
 
     @contextlib.contextmanager
     def off(self) -> Iterator[None]:
-        """Switch the adapters off in a `with` block, where the model's results equal the base model's, bit for bit."""
+        """Switch the adapters off inside a `with` block, so that results there equal the base model's, bit for bit."""
         before, self.enabled = self.enabled, False
         try:
             yield
@@ -209,7 +209,7 @@ class LoRA:
         self.remove()
 
     def remove(self) -> None:
-        """Restore the model to its original state, with its original maps and the same weights trainable as before."""
+        """Restore the model to its original state, with its original maps and the same trainable weights as before."""
         for name, original in self._originals.items():
             self.model.set_submodule(name, original)
         for parameter in self._learned:

@@ -2,7 +2,7 @@
 
 Does a tuned model look at the story, or has it learned which questions to refuse? A model that relies on the wording
 answers both halves of a pair in the same way, and gets at most one half right. So look at the score "both", which no
-rule about wordings can raise.
+rule based on wording can raise.
 """
 
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ class Pair:
 def minimal_pairs(
     n: int, *, wordings: Sequence[str] = TAUGHT, seed: int = 1, split: str = "heldout", start: int = 0
 ) -> list[Pair]:
-    """Make `n` pairs with these wordings from 2 n different stories of one split; skip its first `start` stories.
+    """Make `n` pairs with these wordings from 2 n different stories in one split, skipping the first `start`.
 
     No wording is used for more than a sixth of the pairs, unless there are fewer than six wordings. Raises `ValueError`
     for an unknown wording or split, or if there are not enough stories.
@@ -116,9 +116,9 @@ def in_other_words(pairs: Sequence[Pair]) -> list[Pair]:
 def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int = 0) -> list[Pair]:
     """Make `n` pairs of questions, each pair about one story.
 
-    One question asks what A gave to B, which the story says, and the other asks what B gave to A, which the story
-    does not say. All the words in the question are in the story, even "gave". Raises `ValueError` for the same reasons
-    as `minimal_pairs`.
+    One question asks what A gave to B, which the story tells us, and the other asks what B gave to A, which the story
+    does not tell us. All the words in the question are in the story, even "gave". Raises `ValueError` for the same
+    reasons as `minimal_pairs`.
 
     >>> (pair,) = wrong_way_round(1)
     >>> [split_prompt(prompt)[1] for prompt in (pair.told, pair.untold)]
@@ -139,7 +139,7 @@ def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int
 
 
 def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
-    """Return the best possible score for a model that decides only by the wording whether to answer.
+    """Return the best possible score for a model that decides whether to answer based on the wording alone.
 
     `asked` lists each question's wording, and whether the story answers the question. The model decides once per
     wording whether to answer or to refuse, and is right wherever that decision is correct. On minimal pairs, such a

@@ -47,7 +47,7 @@ def start_tokens(model: Transformer, tokenizer: Tokenizer, like: Mapping[str, st
     """Give each token named in `like` a copy of the rows of a similar token, in the embedding and the unembedding.
 
     A model has never read its spare or new special tokens, so their rows are random, and tuning would spend most of its
-    steps on learning them. If `<|user|>` starts out as a line break and `<|assistant|>` starts out as "?", both tokens
+    steps learning them. If `<|user|>` starts out as a line break and `<|assistant|>` starts out as "?", both tokens
     mean something from the first step. If the tokenizer has more tokens than the model, the model grows, and new rows
     that `like` does not name become the mean of all old rows (Hewitt, 2021, "Initializing new word embeddings").
 

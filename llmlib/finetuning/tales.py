@@ -262,9 +262,9 @@ def scores(
 ) -> dict[str, Score]:
     """Return the `Score` for each kind and for "all": how many of the model's most likely answers are right.
 
-    An answer must be right word for word. Two more scores are returned if there are prompts for them: "says so" counts
-    how often the model answers "The story does not say." when this is right, and "says so wrongly" counts how often it
-    does so when this is wrong. Raises `ValueError` for the same reasons as `chat`.
+    An answer must match the right answer word for word. Two more scores are returned if there are prompts for them:
+    "says so" counts how often the model answers "The story does not say." when this is right, and "says so wrongly"
+    counts how often it does so when this is wrong. Raises `ValueError` for the same reasons as `chat`.
     """
     given = answer_all(model, tokenizer, [prompt.messages for prompt in prompts], max_new_tokens)
     found = score([p.kind for p in prompts], given, [p.answer for p in prompts])

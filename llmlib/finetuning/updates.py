@@ -1,9 +1,10 @@
-"""Measure what tuning changed, by the singular values of each matrix's update.
+"""Measure what tuning changed, using the singular values of each matrix's update.
 
-LoRA assumes that a low-rank update is enough. Here we look at full tuning, which could use every rank, and ask how many
-ranks it used. In other words, what share of the squared norm of W_tuned − W_base is in its first r directions? No
-matrix of rank r can contain more (Eckart and Young, 1936). The question comes from Aghajanyan et al. (2020), "Intrinsic
-Dimensionality Explains the Effectiveness of Language Model Fine-Tuning", and Hu et al. (2021), "LoRA".
+LoRA assumes that a low-rank update is enough. Here we look at full tuning, which could use the full rank, and ask how
+much of that rank it used. In other words, what share of the squared norm of W_tuned − W_base is in its first r
+directions? No matrix of rank r can contain more (Eckart and Young, 1936). The question comes from Aghajanyan et al.
+(2020), "Intrinsic Dimensionality Explains the Effectiveness of Language Model Fine-Tuning", and Hu et al. (2021),
+"LoRA".
 """
 
 import torch
@@ -32,7 +33,8 @@ def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Ten
         shapes = [tuple(maps[name].weight.shape) if name in maps else "missing" for maps in (ours, theirs)]
         if shapes[0] != shapes[1]:
             raise ValueError(
-                f"The models differ in shape: {name} is {shapes[0]} in the base and {shapes[1]} in the tuned model."
+                f"The models differ in shape: {name} is {shapes[0]} in the base model and {shapes[1]} in the tuned "
+                "model."
             )
     with torch.no_grad():
         return {n: torch.linalg.svdvals(theirs[n].weight.float() - ours[n].weight.float()) for n in ours}
@@ -41,7 +43,7 @@ def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Ten
 def share_of_rank(singular_values: Float[Tensor, " directions"], rank: int) -> float:
     """Return what share of an update is kept by its best approximation of this rank.
 
-    The share is Σ σ² over the first `rank` values, divided by Σ σ² over all values. Returns 0.0 for an update of zeros.
+    The share is Σ σ² over the first `rank` values, divided by Σ σ² over all values. Returns 0.0 for an all-zero update.
 
     >>> share_of_rank(torch.tensor([3.0, 1.0]), rank=1)
     0.9

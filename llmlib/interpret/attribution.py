@@ -58,7 +58,7 @@ def direct_logit_attribution(
 
     The last residual is a sum over all parts, and a logit is a dot product with this sum, so the logit splits into one
     term per part. The final norm, which comes in between, divides by the size of the whole sum. We take the size from
-    this run and hold it fixed, so the terms add up exactly. The terms do not include how a part changes the size, or
+    this run and hold it fixed, so the terms add up exactly. The terms do not capture how a part changes the size, or
     how the part acts through later layers. If the final norm is neither LayerNorm nor RMSNorm, we cannot hold the size
     fixed; we use the norm's derivative, and a `NormNotFoldedWarning` says so. Raises `ValueError` for a token or
     position that does not exist. Sources: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits";
@@ -118,8 +118,8 @@ def head_contributions(
     """Return how much each head adds along a direction.
 
     If the direction is a token's unembedding, this is the head's part of the token's logit. `z` is the heads' output at
-    one position, and `output` is the weight of attention's output layer. Source: Elhage et al. (2021), "A Mathematical
-    Framework for Transformer Circuits".
+    one position, and `output` is the weight matrix of the attention output layer. Source: Elhage et al. (2021), "A
+    Mathematical Framework for Transformer Circuits".
 
     >>> z, output = torch.tensor([[[1.0], [2.0]]]), torch.tensor([[1.0, 0.0], [0.0, 3.0]])
     >>> head_contributions(z, output, direction=torch.tensor([[1.0, 1.0]]))

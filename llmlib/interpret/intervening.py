@@ -118,7 +118,7 @@ def patch(
         new = given[..., :end] if name in ("pattern", "scores") else given  # keep only the keys that this chunk can see
         if positions is None and (end > n_positions or (end < n_positions and not cached)):
             raise ValueError(
-                f"The source has {n_positions} positions and this run has {end}. "
+                f"The source has {n_positions} positions, but this run has {end}. "
                 "Use texts of the same length, or use positions=… to choose what to replace."
             )
         if new.shape[0] not in (1, value.shape[0]) or new.shape[-1] != value.shape[-1]:

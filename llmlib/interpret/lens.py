@@ -51,7 +51,7 @@ class LogitLens(Sequence):
         return torch.stack([(logits > logits.gather(-1, ids)).sum(-1) for logits in self])
 
     def entropy(self) -> Float[Tensor, "layer batch seq"]:
-        """Return the entropy of the prediction at each position, in nats: how undecided the model is."""
+        """Return the entropy of the prediction at each position, in nats: how uncertain the model is."""
         return torch.stack([entropy(logits) for logits in self])
 
 

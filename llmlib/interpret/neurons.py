@@ -24,7 +24,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, order=True)
 class Excitation:
-    """Says how strongly one position of a text excited a unit."""
+    """Says how strongly a unit was excited by one position in a text."""
 
     value: float
     text: str

@@ -20,7 +20,7 @@ LARGE = 200 * 10**6  # in bytes; a trace warns before it keeps more than this
 class Trace:
     """Holds the values that passed through a model, one tensor per layer: `t.pattern[layer]`, for example.
 
-    `residual` has one more entry than there are layers: `residual[layer]` is the input of that layer, and
+    `residual` has one more entry than there are layers: `residual[layer]` is the input to that layer, and
     `residual[-1]` is the output of the last layer. The tensors are detached from autograd. Each run replaces what the
     previous run recorded. With a KV cache, chunks that continue a text are joined along their positions (keys that came
     after a chunk count as 0 in `pattern` and -inf in `scores`).

@@ -41,7 +41,7 @@ class AlignStep:
     cut_off: float  # share of answers that reached max_new_tokens without an end token
     equal_groups: int  # groups with equal rewards, which teach nothing if baseline="group"
     loss: float  # from the first update, like gradient_norm
-    gradient_norm: float  # joint norm of all gradients, before clipping
+    gradient_norm: float  # global norm of all gradients, before clipping
     learning_rate: float
     seconds: float
     measures: Mapping[str, float] = field(default_factory=dict)  # the mean of each measure
@@ -164,7 +164,7 @@ class Alignment(Run[AlignStep]):
             f"In each of the last {COLLAPSED} steps, the model gave the same answer to every prompt (most recently "
             f"{sampled.texts[0][:60]!r}), so no answer can earn more than another. Likely causes: this answer gets as "
             "high a reward as any other (change the reward function), nothing keeps the model near the reference (set "
-            f"kl_weight, for example to 0.1), or the learning rate {self._rate:.2g} is too high (try a third of it). "
+            f"kl_weight, for example to 0.1), or the learning rate {self._rate:.2g} is too high (try a third of that). "
             f"{self._kept()}."
         )
 

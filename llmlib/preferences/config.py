@@ -11,14 +11,14 @@ from llmlib.training.config import TWO_BELOW_1, TrainConfig
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class AlignConfig:
-    """Holds the settings of an alignment run. On one CPU, the same config, model and prompts give the same run.
+    """Holds the settings of an alignment run. On one CPU, the same config, model and prompts reproduce the same run.
 
     Raises `ValueError` for settings that are impossible or that contradict each other.
 
     >>> AlignConfig(updates=1, clip=-1)
     Traceback (most recent call last):
         ...
-    llmlib.settings.SettingsError: clip must be more than 0, or None, got -1.
+    llmlib.settings.SettingsError: clip must be greater than 0, or None, got -1.
     """
 
     steps: Annotated[int, AT_LEAST_1] = 30
@@ -40,7 +40,7 @@ class AlignConfig:
     weight_decay: Annotated[int | float, AT_LEAST_0] = 0.0
     warmup: Annotated[int, AT_LEAST_0] = 0
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # limit for the joint norm of all gradients, or None
+    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # limit for the global norm of all gradients, or None
     dtype: str = "auto"  # for the matrix products: "float32" or "bfloat16"; weights stay float32
     seed: Annotated[int, AT_LEAST_0] = 0  # for the order of the prompts and for sampling
     save_every: Annotated[int, AT_LEAST_0] = 10  # steps between checkpoints, if there is a folder; 0: only at the end

@@ -85,7 +85,7 @@ class DPO:
 
     def __init__(self, reference: Transformer, beta: int | float):
         if not beta > 0:
-            raise ValueError(f"beta must be more than 0, got {beta}.")
+            raise ValueError(f"beta must be greater than 0, got {beta}.")
         self.reference, self.beta = reference, beta
 
     def __call__(self, model: Any, x: Int[Tensor, "pair two seq"], y: Int[Tensor, "pair two seq"]) -> Float[Tensor, ""]:

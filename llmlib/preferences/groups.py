@@ -43,7 +43,7 @@ class Sampled:
 
 
 def messages_of(prompt: Any) -> Any:
-    """Return the messages (or the string) in a prompt; see `align` for the kinds of prompts."""
+    """Return the messages (or the string) in a prompt; see `align` for the kinds of prompts that it accepts."""
     if isinstance(prompt, Mapping):
         return prompt["messages"] if "messages" in prompt else prompt.get("prompt", prompt)
     return getattr(prompt, "messages", prompt)
@@ -92,7 +92,7 @@ def sample_answers(
     seed: int = 0,
     batch_size: int = 8,
 ) -> list[list[str]]:
-    """Return n sampled answers to each prompt, without white space around them.
+    """Return n sampled answers to each prompt, without leading or trailing white space.
 
     A prompt is a string, messages, or an object with `.messages` (such as `llmlib.finetuning.tales.Prompt`),
     `["messages"]` or `["prompt"]`. Prompts are read `batch_size` at a time, and each only once for its n answers.

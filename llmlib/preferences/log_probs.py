@@ -27,8 +27,8 @@ def log_probs_of(
     """Return the log-probability of each token except the first, and the entropy of its prediction, in float32.
 
     Both values come from one forward pass, and gradients flow through both; use `torch.no_grad()` if you do not need
-    gradients. `attention_mask` is False at padding on the left; padding on the right needs no mask, because no real
-    token attends to later tokens. The scores at padding are meaningless, so sum with `masked_sum`.
+    gradients. `attention_mask` is False for padding on the left; padding on the right needs no mask, because no real
+    token attends to later tokens. The scores at padding positions are meaningless, so sum with `masked_sum`.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -85,11 +85,11 @@ def token_weights(mask: Bool[Tensor, "batch target"], over: Over = "sequence") -
     """
     counts, rows = mask.sum(dim=1, keepdim=True), len(mask)
     if not mask.any():
-        raise ValueError("The mask is False everywhere, so there is no token to average. Is every label masked?")
+        raise ValueError("The mask is False everywhere, so there are no tokens to average over. Is every label masked?")
     if over == "sequence":
         if len(empty := (counts == 0).nonzero()):
             raise ValueError(
-                f"Row {int(empty[0, 0])} has no token that counts. Leave the row out, or use over='batch'."
+                f"Row {int(empty[0, 0])} has no tokens to average over. Leave the row out, or use over='batch'."
             )
         return mask / (counts * rows)
     if over == "batch":

@@ -43,7 +43,8 @@ class PreferenceData:
         for number, pair in enumerate(preferences):
             if pair.chosen.strip() == pair.rejected.strip():
                 raise ValueError(
-                    f"Pair {number} prefers {pair.chosen!r} to itself: both answers are equal. Leave the pair out."
+                    f"Pair {number} prefers {pair.chosen!r} to itself: the two answers are the same. Leave the "
+                    "pair out."
                 )
             try:
                 prompt, chosen = encode_apart(tokenizer, pair.prompt, pair.chosen)
@@ -51,7 +52,9 @@ class PreferenceData:
             except ValueError as error:
                 raise ValueError(f"Pair {number}: {error}") from None
             if prompt != before:
-                raise ValueError(f"Pair {number}: the chat template writes the prompt differently for the two answers.")
+                raise ValueError(
+                    f"Pair {number}: the chat template renders the prompt differently for the two answers."
+                )
             self._encoded.append((prompt, chosen, rejected))
         if not self._encoded:
             raise ValueError("There are no preferences to learn from.")
@@ -73,7 +76,7 @@ class PreferenceData:
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
     ) -> tuple[Int[Tensor, "pair two seq"], Int[Tensor, "pair two seq"]]:
-        """Return the ids and labels of a step's pairs, with the chosen answer first; only answer tokens are labels.
+        """Return the ids and labels for a step's pairs, the chosen answer first; only answer tokens are used as labels.
 
         As in every batch, a label is the token after the id at the same position, or -100 (`IGNORED`). All rows are as
         wide as the longest pair. Raises `ValueError` if that pair has more than seq_len + 1 tokens.

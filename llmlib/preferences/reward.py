@@ -26,7 +26,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 
 class RewardModel(Transformer):
-    """A Transformer that outputs one number per position, not logits; an answer's reward is the number at its end.
+    """A Transformer that outputs a number per position instead of logits; an answer's reward is the number at its end.
 
     `RewardModel.of(model)` starts from a model's weights. Called with ids, a reward model returns a number for each
     position.
@@ -53,7 +53,7 @@ class RewardModel(Transformer):
 
     @property
     def unembedding(self) -> Float[Tensor, "one d_model"]:
-        """The output matrix, with one row instead of one per token; its product with a final vector is the reward."""
+        """The output matrix: a single row, not one row per token; its product with a final vector is the reward."""
         return self.reward_head.weight
 
     @torch.inference_mode()
@@ -97,7 +97,7 @@ def read_rewards(
 
 
 def reward_loss(chosen: Float[Tensor, " pair"], rejected: Float[Tensor, " pair"]) -> Float[Tensor, ""]:
-    """Return the mean over pairs of −ln σ(chosen − rejected); this says how surprising the preferences are.
+    """Return the mean over pairs of −ln σ(chosen − rejected); this measures how surprising the preferences are.
 
     In the Bradley–Terry model, answer A is preferred to answer B with probability σ(A's reward − B's reward). Sources:
     Bradley and Terry (1952), "Rank analysis of incomplete block designs"; Ouyang et al. (2022), "Training language

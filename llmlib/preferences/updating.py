@@ -79,7 +79,7 @@ class Updating:
             )
 
     def gradients(self, called: Any) -> float:
-        """Add the gradients of the loss to the gradients of the model behind `called`, and return the loss."""
+        """Add the gradients of the loss to the gradients of the model underlying `called`, and return the loss."""
         total = 0.0
         for number, part in enumerate(self.parts, start=1):
             with distributed.exchanging(called, number == len(self.parts)):

@@ -132,7 +132,7 @@ def _head_width(raw: Fields, field: str, d_model: int, n_heads: int) -> int:
     d_head = raw.get(field, 0) or d_model // max(n_heads, 1)
     if not 2 <= d_head <= MAX_D_HEAD or d_head % 2:
         raise CheckpointError(
-            f"{raw.where}: for rotary positions, the width of a head must be an even number from 2 to {MAX_D_HEAD:,}, "
+            f"{raw.where}: for rotary positions, the head width must be an even number from 2 to {MAX_D_HEAD:,}, "
             f"got {d_head:,}."
         )
     return d_head

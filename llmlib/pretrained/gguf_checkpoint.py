@@ -12,7 +12,7 @@ from llmlib.pretrained.weight_names import GGUF_NAMES, translate
 
 
 class GGUFCheckpoint:
-    """A GGUF file of the Llama family (Llama, Mistral, SmolLM2, Qwen2, Qwen3), with any quantisation."""
+    """A GGUF file of a Llama-family model (Llama, Mistral, SmolLM2, Qwen2, Qwen3), with any quantisation."""
 
     def __init__(self, path: Path):
         self.gguf: GGUFFile = read_gguf(path)

@@ -44,10 +44,10 @@ def load_pretrained(
       full-precision weights from the Hugging Face hub;
     - `"gpt2"`: the weights from the hub;
     - the id of a model on the hub (`"owner/name"`), or a folder with `config.json`, `*.safetensors` and
-      `tokenizer.json`, of the families GPT-2, Llama, Mistral, Qwen2, Qwen3, SmolLM2;
-    - a GGUF file of the Llama family;
-    - the folder of a run of `train` or `llmlib train`: its model if the run has ended, or else its last checkpoint (a
-      line on standard error says which); or the folder of one checkpoint, such as `"runs/tales/step-00000600"`.
+      `tokenizer.json`, for a model in the GPT-2, Llama, Mistral, Qwen2, Qwen3 or SmolLM2 family;
+    - a GGUF file of a Llama-family model;
+    - the folder of a `train` or `llmlib train` run, for its model if the run has ended, or else for its last checkpoint
+      (a line on standard error says which); or the folder of one checkpoint, such as `"runs/tales/step-00000600"`.
 
     Raises `DownloadError` if the files cannot be downloaded, `CheckpointError` if they are damaged or not supported,
     and `ValueError` for an unknown name.

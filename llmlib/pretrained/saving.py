@@ -109,7 +109,7 @@ def _tell(message: str) -> None:
 
 
 def hub_config(config: TransformerConfig) -> dict[str, Any]:
-    """Return the `config.json` of a model's family. Raises `ValueError` if the model does not belong to any family."""
+    """Return a model's `config.json` in the format of its family. Raises `ValueError` if it does not belong to any."""
     c = config
     shared = {"vocab_size": c.vocab_size, "tie_word_embeddings": c.tied_embeddings}
     if _is_gpt2(c):

@@ -1,4 +1,4 @@
-"""Write weights with checksums, so that we notice a changed bit instead of computing with it."""
+"""Write weights with checksums, so that a changed bit is detected rather than used in computations."""
 
 import json
 import zlib
@@ -76,7 +76,7 @@ def file_checksum(path: Path) -> int:
 def checksums_of(metadata: Any, names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the checksums of tensors and of `OTHERS` in a file's metadata; files that others wrote have no checksums.
 
-    Raises `ValueError` if our own checksums are not for exactly these names, because the metadata may itself be
+    Raises `ValueError` if our own checksums do not cover exactly these names, because the metadata may itself be
     damaged.
     """
     metadata = metadata or {}

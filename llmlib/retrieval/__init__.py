@@ -1,7 +1,7 @@
 """Find documents that help with a question, so that a model can read the answer instead of inventing it.
 
 `bm25` scores documents by the rare words that they share with the question, and `embedding` scores them by how close a
-model's vectors for the document and the question are; `searching` returns the documents with the best scores, of either
+model's vectors for the document and the question are; `searching` returns the documents with the best scores of either
 kind.
 """
 

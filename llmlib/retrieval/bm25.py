@@ -27,14 +27,14 @@ def check_documents(documents: Sequence[str], split: Callable[[str], Sequence[ob
 
 
 class BM25:
-    """An index of documents by their words; `scores` says how well each document fits a query.
+    """An index of documents by their words; `scores` says how well each document matches a query.
 
     For each query word that a document contains, the document scores the word's rarity times the number of its
-    occurrences, except that the second and third occurrences add less and less (`k1` says how quickly), and that each
-    occurrence counts less in a document that is longer than average (`b` says how much). Sources: Robertson et al.
-    (1994), "Okapi at TREC-3"; Robertson and Zaragoza (2009), "The Probabilistic Relevance Framework: BM25 and Beyond".
-    The scores equal those of BM25Okapi in the package rank-bm25. Raises `ValueError` if there are no documents, or if a
-    document has no words.
+    occurrences, except that the second and third occurrences add less and less (`k1` controls how quickly), and that
+    each occurrence counts less in a document that is longer than average (`b` controls by how much). Sources: Robertson
+    et al. (1994), "Okapi at TREC-3"; Robertson and Zaragoza (2009), "The Probabilistic Relevance Framework: BM25 and
+    Beyond". The scores equal those of BM25Okapi in the rank-bm25 package. Raises `ValueError` if there are no
+    documents, or if a document has no words.
 
     >>> index = BM25(["The cat sat.", "The dog sat on the cat.", "A bird sang.", "It rained.", "Snow fell."])
     >>> [round(score, 2) for score in index.scores("Where is the dog?")]

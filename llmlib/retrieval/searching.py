@@ -22,7 +22,7 @@ class Hit(NamedTuple):
 
 
 def search(index: Index, query: str, k: int = 3) -> list[Hit]:
-    """Return the `k` documents with the highest scores, starting with the best; equal scores stay in the index's order.
+    """Return the `k` documents with the highest scores, best first; documents with equal scores keep the index's order.
 
     Raises `ValueError` for `k` below 1.
 

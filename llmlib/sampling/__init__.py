@@ -1,9 +1,10 @@
 """Turn logits into text by adjusting the logits, drawing a token, and deciding when the text ends.
 
-`logits` contains small functions on logits; `Sampler` combines them and draws. `generate` writes ids, `generate_text`
-writes text up to a stop string, and `beam_search` looks for the most likely whole text. `Constraint` allows only tokens
-after which the text can still match a regular expression (`regexes`), a JSON schema (`schemas`) or an answer from a
-list. `quality` measures how much texts repeat themselves, and how surprising they are to a model.
+`logits` contains small functions on logits; `Sampler` combines them and draws a token. `generate` writes ids,
+`generate_text` writes text up to a stop string, and `beam_search` looks for the complete text that is most likely.
+`Constraint` allows only tokens after which the text can still match a regular expression (`regexes`), a JSON schema
+(`schemas`) or an answer from a list. `quality` measures how much texts repeat themselves, and how surprising they are
+to a model.
 """
 
 from llmlib.sampling.automaton import ConstraintError

@@ -13,7 +13,7 @@ LARGEST_SEED = 2**63 - 1
 
 
 def check_count(name: str, value: int, least: int, most: int | None = None) -> int:
-    """Return `value` if it is a whole number (Python's or numpy's) from `least` to `most`, or else raise `ValueError`.
+    """Return `value` if it is an integer (Python's or numpy's) from `least` to `most`; otherwise, raise `ValueError`.
 
     >>> check_count("seed", 3, 0)
     3
@@ -30,7 +30,11 @@ def check_count(name: str, value: int, least: int, most: int | None = None) -> i
 
 
 def tensor_of(ids: Tensor | Sequence[int]) -> Tensor:
-    """Return ids as a tensor. Raises `ValueError` for a string, or anything else that is not rows of whole numbers."""
+    """Return ids as a tensor.
+
+    Raises `ValueError` for a string, a dict, booleans, or anything else that torch cannot turn into a tensor. The model
+    itself rejects numbers that are not integers.
+    """
     if isinstance(ids, str):
         raise ValueError(
             "ids must be token ids, got a string. Encode it with the model's own tokenizer: tokenizer.encode(text)."
@@ -43,9 +47,9 @@ def tensor_of(ids: Tensor | Sequence[int]) -> Tensor:
         if not isinstance(ids, Tensor):
             ids = torch.tensor(list(ids)) if len(ids) else torch.zeros(0, dtype=torch.long)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise ValueError(f"ids must be whole numbers, each the id of a token ({error}).") from None
+        raise ValueError(f"ids must be whole numbers, each one a token id ({error}).") from None
     if ids.dtype == torch.bool:
-        raise ValueError("ids must be whole numbers, each the id of a token, but these ids are True and False.")
+        raise ValueError("ids must be whole numbers, each one a token id, but these ids are True and False.")
     return ids
 
 
@@ -59,7 +63,9 @@ def mask_of(attention_mask: Tensor | None, prompt: Int[Tensor, "batch seq"]) -> 
         return None
     if not isinstance(attention_mask, Tensor) or attention_mask.shape != prompt.shape:
         shape = list(attention_mask.shape) if isinstance(attention_mask, Tensor) else type(attention_mask).__name__
-        raise ValueError(f"attention_mask must be a tensor with the shape of ids, {list(prompt.shape)}, got {shape}.")
+        raise ValueError(
+            f"attention_mask must be a tensor with the same shape as ids, {list(prompt.shape)}, got {shape}."
+        )
     if ((attention_mask != 0) & (attention_mask != 1)).any():
         raise ValueError("attention_mask may only contain True (or 1) for tokens and False (or 0) for padding.")
     if len(rows := (attention_mask[:, -1] == 0).nonzero()):

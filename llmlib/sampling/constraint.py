@@ -6,9 +6,9 @@ Sources: Willard and Louf (2023), "Efficient Guided Generation for Large Languag
 (2023), "Grammar-Constrained Decoding for Structured NLP Tasks without Finetuning".
 
 Libraries such as llguidance do the same in compiled code. For a schema with five fields, they take 0.04 ms per token,
-while this module takes 0.6 ms in a new state. They also handle schemas that contain themselves. This module spells the
-method out because the course shows how it works; compared with a model's 15 ms per token, the difference hardly
-matters. On a server, use a library.
+while this module takes 0.6 ms in a new state. They also handle recursive schemas, which refer to themselves. This
+module spells the method out because the course shows how it works; compared with a model's 15 ms per token, the
+difference hardly matters. On a server, use a library.
 """
 
 from collections.abc import Iterable, Mapping
@@ -51,7 +51,7 @@ class Constraint:
         self._known: dict[int, Bool[Tensor, " vocab"]] = {}
         self._alive = self._with_a_way_out()
         if not self._alive[self.start]:
-            raise ConstraintError(f"{tokenizer!r} cannot write any text that meets this constraint.")
+            raise ConstraintError(f"{tokenizer!r} cannot produce any text that meets this constraint.")
 
     @classmethod
     def regex(cls, pattern: str, tokenizer: Tokenizer) -> "Constraint":

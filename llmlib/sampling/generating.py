@@ -27,9 +27,9 @@ WITHIN = ("llmlib", "collections", "torch", "jaxtyping")  # packages to skip on 
 
 
 def warn(message: str) -> None:
-    """Warn every time, and name the line of the user's own code that asked for the text.
+    """Warn every time, and point to the line of the user's own code that asked for the text.
 
-    `warnings.warn` would show the same message only once per session, and name a line in this file.
+    `warnings.warn` would show the same message only once per session, and point to a line in this file.
     """
     frame = inspect.currentframe()
     while frame and frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in WITHIN:
@@ -111,7 +111,7 @@ def generate(
         seed = check_count("seed", seed, 0, LARGEST_SEED)
     if not isinstance(sampler, Sampler | None):
         raise ValueError(
-            f"sampler must be a Sampler, got {sampler!r}. For a temperature, write Sampler(temperature=0.8)."
+            f"sampler must be a Sampler, got {sampler!r}. To set a temperature, write Sampler(temperature=0.8)."
         )
     if when_full not in ("stop", "slide"):
         raise ValueError(f"when_full must be 'stop' or 'slide', got {when_full!r}.")

@@ -38,7 +38,7 @@ def generate_text(
             f"A stop string must be a string, got {wrong[0]!r}. To stop at a token, pass its id to generate as end_ids."
         )
     if "" in stops:
-        raise ValueError("A stop string is empty, and would end every text at once. Leave it out.")
+        raise ValueError("An empty stop string would end every text immediately. Leave it out.")
     if constraint is not None and not constraint.fits(tokenizer):
         raise ValueError("The constraint was made with a different tokenizer. Make a new one with this tokenizer.")
     if isinstance(model, Tokenizer) or isinstance(tokenizer, Transformer) or not isinstance(prompt, str):

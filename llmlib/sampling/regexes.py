@@ -31,7 +31,7 @@ def read_regex(text: str) -> Pattern:
         re.compile(text)
         return _Reader(text).whole()
     except re.error as error:
-        raise ConstraintError(f"{_quoted(text)} is not a regular expression: {error}.") from None
+        raise ConstraintError(f"{_quoted(text)} is not a valid regular expression: {error}.") from None
     except RecursionError:
         raise ConstraintError(f"{_quoted(text)}: {TOO_DEEP}") from None
 

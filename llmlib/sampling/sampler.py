@@ -29,10 +29,10 @@ Numbers = int | float | Sequence[int | float]  # one for all texts in a batch, o
 RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("temperature", lambda x: x >= 0, "0 or more"),
     ("top_k", lambda x: x >= 1 and x % 1 == 0, "a whole number, at least 1"),
-    ("top_p", lambda x: 0 < x <= 1, "more than 0 and at most 1"),
+    ("top_p", lambda x: 0 < x <= 1, "greater than 0 and at most 1"),
     ("min_p", lambda x: 0 <= x <= 1, "between 0 and 1"),
-    ("typical_p", lambda x: 0 < x <= 1, "more than 0 and at most 1"),
-    ("repetition_penalty", lambda x: x > 0, "more than 0 (1 changes nothing)"),
+    ("typical_p", lambda x: 0 < x <= 1, "greater than 0 and at most 1"),
+    ("repetition_penalty", lambda x: x > 0, "greater than 0 (1 changes nothing)"),
     ("frequency_penalty", lambda x: True, "a number"),
     ("presence_penalty", lambda x: True, "a number"),
 )
@@ -82,7 +82,7 @@ class Sampler:
                 if not _is_finite(number):
                     raise ValueError(f"{name} must be {words}, and finite, got {number!r}.")
         if not isinstance(self.logit_bias, Mapping | None):
-            raise ValueError(f"logit_bias must be a dict from ids to numbers, got {self.logit_bias!r}.")
+            raise ValueError(f"logit_bias must be a dict that maps ids to numbers, got {self.logit_bias!r}.")
         for token, bias in (self.logit_bias or {}).items():
             if not isinstance(token, int) or isinstance(token, bool):
                 raise ValueError(
@@ -188,7 +188,7 @@ class Sampler:
     ) -> Int[Tensor, " batch"]:
         """Draw one id per row. `generator` must be on the CPU, so that a seed draws the same ids on every device."""
         if not isinstance(generator, torch.Generator | None):
-            raise ValueError(f"generator must be a torch.Generator, got {generator!r}. For a seed, use {OF_A_SEED}.")
+            raise ValueError(f"generator must be a torch.Generator, got {generator!r}. To set a seed, use {OF_A_SEED}.")
         if self.temperature == 0:
             return self.adjusted(logits, ids, allowed).argmax(dim=-1)
         cumulative = self.probabilities(logits, ids, allowed).cumsum(dim=-1)

@@ -1,7 +1,8 @@
 """Turn JSON schemas into patterns that match exactly the JSON that a schema allows, written in one standard way.
 
-The members of an object come in the order of the schema; one space is allowed after `,` and `:`, but not elsewhere.
-A finite automaton cannot recognise the texts of a schema that contains itself, so we refuse such a schema.
+The members of an object come in the order of the schema; one space is allowed after `,` and `:`, but not elsewhere. A
+finite automaton cannot recognise the texts that match a recursive schema (a schema that refers to itself), so we reject
+such a schema.
 """
 
 import itertools
@@ -80,7 +81,7 @@ def read_parts(schema: Mapping[str, Any] | str) -> list[tuple[str, Pattern]]:
         try:
             schema = json.loads(schema)
         except json.JSONDecodeError as error:
-            raise ConstraintError(f"The schema is not JSON: {error}.") from None
+            raise ConstraintError(f"The schema is not valid JSON: {error}.") from None
     reader = _Reader(schema)
     try:
         reader.read(schema, "$", ())
@@ -160,7 +161,7 @@ class _Reader:
     def _ref(self, target: Any, path: str, inside: tuple[str, ...]) -> Pattern:
         if target in inside or target == "#":
             raise ConstraintError(
-                f"The schema at {path} contains itself ({target}), which a finite automaton cannot follow."
+                f"The schema at {path} refers to itself ({target}), which a finite automaton cannot represent."
             )
         found = self.root
         for step in str(target).removeprefix("#").strip("/").split("/"):

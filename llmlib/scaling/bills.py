@@ -46,8 +46,8 @@ def bill(flops: float, machine: Machine, *, count: int = 1, utilisation: float =
     """
     if flops < 0 or count < 1 or not 0 < utilisation <= 1:
         raise ScalingError(
-            "flops must be 0 or more, count must be 1 or more, and utilisation must be a share of the peak, more than "
-            f"0 and at most 1; got flops={flops}, count={count}, utilisation={utilisation}."
+            "flops must be 0 or more, count must be 1 or more, and utilisation must be a share of the peak, greater "
+            f"than 0 and at most 1; got flops={flops}, count={count}, utilisation={utilisation}."
         )
     hours = flops / (machine.peak_flops * utilisation) / 3600
     return Bill(hours / count / 24, hours, hours * machine.dollars_per_hour, hours * machine.watts / 1000)

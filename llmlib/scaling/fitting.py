@@ -31,7 +31,10 @@ def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A predicted loss, its interval with probability `level`, and how far outside the fitted runs the new run is."""
+    """A predicted loss, with an interval, and how far the new run is outside the range of the fitted runs.
+
+    The interval contains the loss with probability `level`.
+    """
 
     loss: float
     low: float
@@ -131,7 +134,7 @@ def fit(
     places = _check(n, d, loss)
     if bootstraps < 0 or delta <= 0:
         raise ScalingError(
-            f"bootstraps must be 0 or more, and delta must be more than 0; got {bootstraps=} and {delta=}."
+            f"bootstraps must be 0 or more, and delta must be greater than 0; got {bootstraps=} and {delta=}."
         )
     logs = np.log(n), np.log(d), np.log(loss)
     starts = _starts(n, d, loss)
@@ -183,12 +186,14 @@ def _check(n: Array, d: Array, loss: Array) -> NDArray[np.intp]:
             "when you report the fit."
         )
     if not len(n):
-        raise ScalingError(f"There are no runs. A law has five constants, so you need at least {FEWEST} distinct runs.")
+        raise ScalingError(
+            f"There are no runs. The scaling law has five constants, so you need at least {FEWEST} distinct runs."
+        )
     points, places = np.unique(np.stack((n, d)), axis=1, return_inverse=True)
     if points.shape[1] < FEWEST:
         raise ScalingError(
-            f"{points.shape[1]} distinct runs are too few: a law has five constants, so you need {FEWEST} or more. "
-            "(Runs that differ only in the seed do not count as distinct.)"
+            f"{points.shape[1]} distinct runs are too few: the scaling law has five constants, so you need {FEWEST} or "
+            "more. (Runs that differ only in the seed do not count as distinct.)"
         )
     for name, values in (("sizes", n), ("token counts", d)):
         if len(np.unique(values)) < 3:

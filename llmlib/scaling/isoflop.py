@@ -61,9 +61,9 @@ def isoflop_minimum(parameters: ArrayLike, losses: ArrayLike) -> Minimum:
 
 
 def power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
-    """Return the power law that fits some points best: a straight line on logarithmic axes.
+    """Return the power law that best fits the points: a straight line on logarithmic axes.
 
-    Raises `ScalingError` for fewer than two distinct `x`, or for numbers that are not positive.
+    Raises `ScalingError` for fewer than two distinct values of `x`, or for numbers that are not positive.
 
     >>> law = power_law([1, 10, 100], [2, 20, 200])
     >>> f"{law.factor:.2f} x^{law.exponent:.2f}"

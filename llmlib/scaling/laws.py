@@ -34,7 +34,7 @@ class Allocation:
 
 
 def training_flops(parameters: float, tokens: float) -> float:
-    """Return the FLOPs for training (6 for each parameter and token).
+    """Return the FLOPs for training (6 per parameter per token).
 
     A forward pass multiplies and adds once for each parameter, which makes 2 FLOPs, and a backward pass takes twice as
     many, which makes 4. The result leaves out the attention scores, whose cost grows with the length of the text;
@@ -47,7 +47,7 @@ def training_flops(parameters: float, tokens: float) -> float:
 
 
 def inference_flops(parameters: float, tokens: float) -> float:
-    """Return the FLOPs that a trained model takes to read and write `tokens` tokens, at 2 per parameter and token."""
+    """Return the FLOPs that a trained model takes to read and write `tokens` tokens, at 2 per parameter per token."""
     return 2 * parameters * tokens
 
 
@@ -81,10 +81,10 @@ class Law:
         for name in ("E", "A", "B", "alpha", "beta"):
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0):
-                raise ScalingError(f"{name}={value}: all five constants of a law must be positive numbers.")
+                raise ScalingError(f"{name}={value}: all five constants of the scaling law must be positive numbers.")
 
     def loss(self, parameters: ArrayLike, tokens: ArrayLike) -> NDArray[np.float64]:
-        """Return the loss of models of these sizes, trained on `tokens` tokens (numbers, or arrays of equal shape)."""
+        """Return the loss of models of these sizes trained on `tokens` tokens (numbers or arrays of the same shape)."""
         n, d = np.asarray(parameters, dtype=float), np.asarray(tokens, dtype=float)
         return self.E + self.A * n**-self.alpha + self.B * d**-self.beta
 
@@ -115,7 +115,7 @@ class Law:
         if gap <= 0:
             floor = self.E + self.A * parameters**-self.alpha
             raise ScalingError(
-                f"A model of {parameters:.3g} parameters never reaches a loss of {loss:.4g}: even with unlimited "
+                f"A model with {parameters:.3g} parameters never reaches a loss of {loss:.4g}: even with unlimited "
                 f"tokens, this law predicts {floor:.4g}. Choose a larger model or a higher loss."
             )
         return float((self.B / gap) ** (1 / self.beta))

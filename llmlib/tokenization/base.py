@@ -109,7 +109,7 @@ class Tokenizer:
         if not isinstance(text, str):
             raise TypeError(f"encode takes one string, got {type(text).__name__}.")
         if add_bos and self.bos_id is None:
-            raise ValueError("add_bos=True, but this tokenizer has no token for the beginning of a text.")
+            raise ValueError("add_bos=True, but this tokenizer has no beginning-of-text token.")
         names = self._allowed(allowed_special)
         parts: list[str | int] = []
         start = 0

@@ -1,6 +1,6 @@
 """Byte-pair encoding (BPE), as used by GPT-2, Llama 3, Qwen and SmolLM2.
 
-A regular expression cuts a text into pieces, and each piece becomes UTF-8 bytes. Then the adjacent pair that was
+A regular expression splits a text into pieces, and each piece becomes UTF-8 bytes. Then the adjacent pair that was
 learned first is joined, again and again, until no learned pair is left (Sennrich et al. 2016,
 https://arxiv.org/abs/1508.07909; with bytes as the alphabet, Radford et al. 2019, "Language Models are Unsupervised
 Multitask Learners"). Training is explained in `llmlib.tokenization.bpe_training`; encoding runs in tiktoken's compiled
@@ -23,7 +23,7 @@ from llmlib.tokenization.bpe_training import count_pieces, learn_merges
 from llmlib.tokenization.patterns import GPT2_PATTERN
 from llmlib.tokenization.saved import read_record, write_record
 
-# tiktoken's regex engine overflows its stack on runs of about a million spaces, so Python cuts these texts.
+# tiktoken's regex engine overflows its stack on runs of about a million spaces, so Python splits these texts.
 LONG_RUN_OF_SPACES = 100_000
 
 # A word or number certainly ends here: patterns look one character past a piece, or two if an apostrophe starts
@@ -99,7 +99,7 @@ class BPETokenizer(Tokenizer):
                 "llmlib", pat_str=self.pattern, mergeable_ranks=self._ranks, special_tokens={}
             )
         except (regex.error, ValueError) as error:
-            raise TokenizerError(f"The pattern {self.pattern!r} is not a regular expression: {error}.") from None
+            raise TokenizerError(f"The pattern {self.pattern!r} is not a valid regular expression: {error}.") from None
 
     def with_special_tokens(self, tokens: Mapping[str, int] | Iterable[str]) -> "BPETokenizer":
         extended = super().with_special_tokens(tokens)
@@ -113,7 +113,7 @@ class BPETokenizer(Tokenizer):
 
     def _check_merge_order(self) -> None:
         if len(set(self.merge_order)) < len(self.merge_order):
-            raise TokenizerError("merge_order contains a token twice.")
+            raise TokenizerError("merge_order contains the same token twice.")
         for token in self.merge_order:
             if len(token) < 2 or token not in self.vocabulary:
                 raise TokenizerError(
@@ -123,9 +123,9 @@ class BPETokenizer(Tokenizer):
     def _ranks_for_tiktoken(self) -> tuple[dict[bytes, int], list[int] | None]:
         """Return the rank of each token for tiktoken, and the id of each rank if the two differ.
 
-        In tiktoken one number is both a token's id and its rank in the order of merging. If our ids are in that
-        order, they are used as they are, and missing bytes get numbers beyond the vocabulary. Otherwise tokens are
-        numbered by merge order, and a list maps each number to its id.
+        In tiktoken one number is both a token's id and its rank in merge order. If our ids are in that order, they are
+        used as they are, and missing bytes get numbers beyond the vocabulary. Otherwise tokens are numbered by merge
+        order, and a list maps each number to its id.
         """
         byte_values = [bytes([b]) for b in range(256)]
         ids = [self.vocabulary[token] for token in self.merge_order]
@@ -151,7 +151,7 @@ class BPETokenizer(Tokenizer):
     ) -> "BPETokenizer":
         """Learn a vocabulary: ids 0 to 255 are the bytes, followed by the merges in order, and then `special_tokens`.
 
-        The text is first cut at `special_tokens`, so training does not learn from them, and no merge reaches across
+        The text is first split at `special_tokens`, so training does not learn from them, and no merge reaches across
         them.
 
         `text` may be an iterable of strings, such as an open file. Then only one string at a time, and the counts of
@@ -159,7 +159,7 @@ class BPETokenizer(Tokenizer):
         teach less about newlines than the whole file as one string.) The most frequent pair is merged first; `ties`
         decides between pairs that are tied (see `learn_merges`). If training runs out of pairs, the vocabulary has
         fewer than `vocab_size` tokens. Raises ValueError if `vocab_size` leaves no room for the bytes and special
-        tokens, and `TokenizerError` if `pattern` is not a regular expression.
+        tokens, and `TokenizerError` if `pattern` is not a valid regular expression.
         """
         refuse_paths(text)
         if not isinstance(vocab_size, int):
@@ -167,7 +167,7 @@ class BPETokenizer(Tokenizer):
         if isinstance(special_tokens, str):
             raise TypeError(f"special_tokens must be a list of strings; write [{special_tokens!r}].")
         if len(set(special_tokens)) < len(special_tokens):
-            raise ValueError("special_tokens contains a token twice.")
+            raise ValueError("special_tokens contains the same token twice.")
         if vocab_size < 256 + len(special_tokens):
             raise ValueError(
                 f"vocab_size {vocab_size} is too small for 256 bytes and {len(special_tokens)} special tokens."
@@ -183,7 +183,7 @@ class BPETokenizer(Tokenizer):
         special_tokens: Mapping[str, int] | Iterable[str] = (),
         pattern: str = GPT2_PATTERN,
     ) -> "BPETokenizer":
-        """Build a tokenizer from pairs in the order of merging: ids 0 to 255 are bytes, and merge i gets id 256 + i.
+        """Build a tokenizer from pairs in merge order: ids 0 to 255 are bytes, and merge i gets id 256 + i.
 
         A pair names two tokens by their ids, as `learn_merges` returns them, or by their bytes. `special_tokens` get
         the ids after the merges, or the ids in a mapping. Raises `TokenizerError` for a pair if no earlier merge has
@@ -202,7 +202,7 @@ class BPETokenizer(Tokenizer):
                     f"Merge {number} is {pair!r}, but {missing!r} is neither a byte nor an earlier merge."
                 )
             if left + right in vocabulary:
-                raise TokenizerError(f"Merge {number} makes {left + right!r}, which already exists.")
+                raise TokenizerError(f"Merge {number} produces {left + right!r}, which already exists.")
             vocabulary[left + right] = len(tokens)
             tokens.append(left + right)
         return cls(vocabulary, pattern).with_special_tokens(special_tokens)
@@ -215,10 +215,10 @@ class BPETokenizer(Tokenizer):
         special_tokens: Iterable[str] = (),
         pattern: str = GPT2_PATTERN,
     ) -> "BPETokenizer":
-        """Build a tokenizer from the bytes of each id and the pairs in the order of merging.
+        """Build a tokenizer from the bytes of each id and the pairs in merge order.
 
-        The ids need not have a particular order. `special_tokens` that are not in the vocabulary get the ids after the
-        vocabulary. Raises `TokenizerError` for a pair that does not make a token in the vocabulary.
+        The ids need not be in any particular order. `special_tokens` that are not in the vocabulary get the ids after
+        the vocabulary. Raises `TokenizerError` for a pair that does not make a token in the vocabulary.
 
         >>> letters = {7: b"l", 3: b"o", 9: b"w", 5: b"lo", 4: b"<|end|>"}
         >>> BPETokenizer.from_vocabulary(letters, [(b"l", b"o")], ["<|end|>"]).encode("low<|end|>", "all")
@@ -263,10 +263,10 @@ class BPETokenizer(Tokenizer):
     def encode_iterable(
         self, texts: Iterable[str], allowed_special: Literal["all"] | Iterable[str] = ()
     ) -> Iterator[int]:
-        """Yield the ids of one long text that comes in parts, such as an open file, as if it were one string.
+        """Yield the ids of one long text that arrives in parts, such as an open file, as if it were one string.
 
         Only the end of the text so far, whose ids are not final yet, is kept in memory. This is one part and at most a
-        few more words, provided that words end now and then. (With a pattern that does not cut where words end, the
+        few more words, as long as words end from time to time. (With a pattern that does not split where words end, the
         whole text is kept.) Raises the same errors as `encode`.
 
         >>> tokenizer = BPETokenizer.train("low lower lowest", vocab_size=258)
@@ -299,7 +299,7 @@ class BPETokenizer(Tokenizer):
 
     @cached_property
     def merges(self) -> list[tuple[bytes, bytes]]:
-        """The pairs that are joined, in the order of merging (worked out from the vocabulary on first use)."""
+        """The pairs that are joined, in merge order (worked out from the vocabulary on first use)."""
         return [(parts[0], parts[1]) for parts in parts_of_merges(self.merge_order) if len(parts) == 2]
 
     def to_tiktoken(self, name: str = "llmlib") -> tiktoken.Encoding:
@@ -347,7 +347,7 @@ class BPETokenizer(Tokenizer):
 
 
 def parts_of_merges(merge_order: Sequence[bytes]) -> list[list[bytes]]:
-    """Return the parts of each token just before its own merge; there are two if the tokens build on each other.
+    """Return the parts that each token has just before its own merge: two, if the tokens build on each other.
 
     The token's bytes are merged as `encode` merges a piece, with the earliest token first, and from left to right.
 

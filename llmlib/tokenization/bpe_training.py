@@ -25,9 +25,9 @@ Pair = tuple[int, int]
 def count_pieces(
     text: str | Iterable[str], pattern: str, *, special_tokens: Sequence[str] = (), progress: bool = False
 ) -> Counter[str]:
-    """Cut one text, or each of several texts, into pieces with `pattern`, and count how often each piece occurs.
+    """Split one text, or each of several texts, into pieces with `pattern`, and count how often each piece occurs.
 
-    The text is first cut at `special_tokens`, so they are not counted, and no piece reaches across them.
+    The text is first split at `special_tokens`, so they are not counted, and no piece reaches across them.
 
     >>> count_pieces("so so so<end>so", r" ?\\w+", special_tokens=["<end>"])
     Counter({'so': 2, ' so': 2})
@@ -35,7 +35,7 @@ def count_pieces(
     try:
         compiled = regex.compile(pattern)
     except regex.error as error:
-        raise TokenizerError(f"The pattern {pattern!r} is not a regular expression: {error}.") from None
+        raise TokenizerError(f"The pattern {pattern!r} is not a valid regular expression: {error}.") from None
     counts: Counter[str] = Counter()
     if isinstance(text, bytes) or not isinstance(text, Iterable):
         raise TypeError(f"Training takes a string or several strings, got {type(text).__name__}.")

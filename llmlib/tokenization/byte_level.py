@@ -32,9 +32,7 @@ def bytes_of_tokens(tokens: Iterable[str]) -> dict[str, bytes]:
     try:
         return {token: bytes([alphabet[character] for character in token]) for token in tokens}
     except KeyError as error:
-        raise TokenizerError(
-            f"A token contains {error.args[0]!r}, which is not in GPT-2's alphabet for bytes."
-        ) from None
+        raise TokenizerError(f"A token contains {error.args[0]!r}, which is not in GPT-2's byte alphabet.") from None
 
 
 def byte_level_tokenizer(
@@ -77,8 +75,8 @@ def _check_merges(pairs: Mapping[bytes, Mapping[tuple[bytes, bytes], int]]) -> N
         when = made_from.get((parts[0], parts[-1]), -1) if len(parts) == 2 else -1
         if when < last or max(ranks.get(part, -1) for part in parts) >= ranks[token]:
             raise TokenizerError(
-                f"The merges do not build on each other: just before its own merge, {token!r} is cut into "
-                f"{', '.join(map(repr, parts))}, but these must be a listed pair of earlier tokens. Tokenizers like "
-                "this are not supported."
+                f"The merges do not build on each other: just before its own merge, {token!r} is split into "
+                f"{', '.join(map(repr, parts))}, but these parts must be two earlier tokens that are listed as a pair. "
+                "Tokenizers like this are not supported."
             )
         last = when

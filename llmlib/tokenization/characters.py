@@ -19,7 +19,7 @@ class CharTokenizer(Tokenizer):
         self.alphabet = alphabet
         self._ids = {character: id for id, character in enumerate(alphabet)}
         if len(self._ids) < len(alphabet):
-            raise TokenizerError("The alphabet contains a character twice.")
+            raise TokenizerError("The alphabet contains the same character twice.")
         super().__init__([(character.encode(), id) for character, id in self._ids.items()])
 
     @classmethod

@@ -15,7 +15,7 @@ from llmlib.tokenization.sentencepiece import SentencePieceTokenizer, ranks_from
 
 KEY = "tokenizer.ggml."
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # kinds of tokens
-# llama.cpp's name for a way to cut a text -> our pattern, and the other options of that model family.
+# llama.cpp's name for a way to split a text -> our pattern, and the other options of that model family.
 SPLITS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt-2": (GPT2_PATTERN, {}),
     "smollm": (SMOLLM2_PATTERN, {}),

@@ -46,7 +46,7 @@ STRIP_FIRST = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
 def load_hugging_face(record: dict[str, Any], path: Path) -> Tokenizer:
     """Build the tokenizer that `record`, read from `path`, describes; the files next to it add the model's conventions.
 
-    Raises `TokenizerError` if anything is damaged, or if we would not do exactly what `tokenizers` does.
+    Raises `TokenizerError` if anything is damaged, or if our tokenizer would not do exactly what `tokenizers` does.
     """
     with naming(path, TokenizerError):
         special = _added_tokens(record)
@@ -93,7 +93,7 @@ def _byte_level(
 
 
 def _pattern(splitters: list[Any]) -> str:
-    """Return one pattern that cuts a text as all the pre-tokenizers do, one after the other."""
+    """Return one pattern that splits a text as all the pre-tokenizers do, one after the other."""
     *before, byte_level = splitters
     if byte_level.get("type") != "ByteLevel":
         raise TokenizerError(f"The pre-tokenizer {short(byte_level)} after ByteLevel is not supported.")
@@ -201,7 +201,7 @@ def _model(record: Mapping[str, Any]) -> dict[str, Any]:
     model = field(record, "model", dict, "tokenizer")
     kind = field(model, "type", (str, None), "model", None)
     if kind not in ("BPE", None):  # old files do not give a type
-        raise TokenizerError(f"The model is of the type {kind!r}; only BPE is supported.")
+        raise TokenizerError(f"The model is of type {kind!r}; only BPE is supported.")
     for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(name):
             raise TokenizerError(f"The model has {name} {short(model[name])}, which is not supported.")

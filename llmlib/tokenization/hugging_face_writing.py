@@ -113,7 +113,7 @@ def _pre_tokenizer(pattern: str) -> dict[str, Any]:
     theirs = next((theirs for theirs, ours in PATTERNS.items() if ours == pattern), None)
     if theirs is None:
         raise TokenizerError(
-            f"The pattern {pattern!r} might mean something else to Hugging Face, so it cannot be written."
+            f"Hugging Face's library might interpret the pattern {pattern!r} differently, so it cannot be saved."
         )
     split = {"type": "Split", "pattern": {"Regex": theirs}, "behavior": "Isolated", "invert": False}
     return {"type": "Sequence", "pretokenizers": [split, {**BYTE_LEVEL, "use_regex": False}]}

@@ -1,6 +1,6 @@
-"""Regular expressions (for `regex` and tiktoken) that cut a text into pieces as each model family does."""
+"""Regular expressions (for `regex` and tiktoken) that split a text into pieces as each model family does."""
 
-# GPT-2 cuts a text into contractions; letters, digits or other signs with at most one space before
+# GPT-2 splits a text into contractions; letters, digits or other signs with at most one space before
 # them; and runs of white space. `++` never gives back what it matched: this is faster, and the pieces stay the same.
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
 

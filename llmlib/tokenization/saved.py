@@ -109,9 +109,7 @@ def _vocabulary(entries: list[Any], path: Path) -> dict[bytes, int]:
     vocabulary: dict[bytes, int] = {}
     for entry in entries:
         if not (isinstance(entry, list) and len(entry) == 2 and type(entry[0]) is int):
-            raise FormatError(
-                f"{path}: the vocabulary contains {short(entry)}, which is not a pair of an id and a token."
-            )
+            raise FormatError(f"{path}: the vocabulary contains {short(entry)}, which is not an (id, token) pair.")
         token = _bytes_of(entry[1], path)
         if token in vocabulary:
             raise FormatError(f"{path}: the vocabulary contains the token {token!r} twice.")
@@ -125,7 +123,7 @@ def _merge_order(ids: list[Any] | None, vocabulary: dict[bytes, int], path: Path
     tokens = {id: token for token, id in vocabulary.items()}
     for id in ids:
         if type(id) is not int or id not in tokens:
-            raise FormatError(f"{path}: merge_order contains {short(id)}, which is not the id of a token.")
+            raise FormatError(f"{path}: merge_order contains {short(id)}, which is not a token id.")
     return [tokens[id] for id in ids]
 
 

@@ -1,6 +1,6 @@
 """Byte-pair encoding over characters, as in Llama 2 and Mistral (SentencePiece: https://arxiv.org/abs/1808.06226).
 
-A space is written "▁" and merged like any other character, so no regular expression cuts the text. A
+A space is written "▁" and merged like any other character, so no regular expression splits the text. A
 character that is not in the vocabulary falls back to tokens for its UTF-8 bytes, written <0x00> to <0xFF>.
 """
 
@@ -89,7 +89,7 @@ class SentencePieceTokenizer(Tokenizer):
                     f"The merge {left!r} + {right!r} refers to {error.args[0]!r}, which is not a token."
                 ) from None
             if SPACE in (left + right).lstrip(SPACE):
-                self._chunks = re.compile(".+", re.DOTALL)  # a merge may cross a space: do not cut there
+                self._chunks = re.compile(".+", re.DOTALL)  # a merge may cross a space: do not split there
         return merged
 
     def _encode_ordinary(self, text: str, *, at_start: bool) -> list[int]:

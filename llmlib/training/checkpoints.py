@@ -226,7 +226,7 @@ def check_states(states: Any, optimizers: Sequence[torch.optim.Optimizer]) -> No
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         parts = PARTS.get(type(optimizer), ()) if not optimizer.defaults.get("amsgrad") else ()
         if not isinstance(state, dict) or not all(type(number) is int for number in state):
-            raise ValueError("the states are not a dict from weight numbers to states")
+            raise ValueError("the states are not a dict that maps weight numbers to states")
         for number, of_weight in state.items():
             if not 0 <= number < len(weights):
                 raise ValueError(f"it has a state for weight {number}, but there are only {len(weights)} weights")

@@ -42,7 +42,7 @@ save_every = 200
 """
 SOME = Limit("a path that is not empty", bool)
 LEARNED = "learned"  # a tokenizer learned from the corpus; any other value is a name or file for load_tokenizer
-BELOW_1_MORE_THAN_0 = Limit("more than 0 and less than 1", lambda value: 0 < value < 1)
+BELOW_1_MORE_THAN_0 = Limit("greater than 0 and less than 1", lambda value: 0 < value < 1)
 VOCABULARY = Limit("at least 256, because there are 256 bytes", lambda value: value >= 256)
 
 
@@ -84,7 +84,7 @@ def train_command(
     settings: Annotated[Path, typer.Argument(help="A TOML file; see the example below.")],
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in the folder.")] = False,
 ) -> None:
-    """Train a model on text. The same settings give the same run; use --resume to continue a run that was stopped.
+    """Train a model on text. The same settings reproduce the same run; use --resume to continue a run that was stopped.
 
     To continue a run that has ended, set a higher number of steps in the settings.
 
@@ -137,7 +137,7 @@ def _run(path: Path, resume: bool) -> None:
     data = from_mapping(DataSettings, settings.data, f"{path}, [data]")
     if data.tokenizer != LEARNED and "vocab_size" in settings.data:
         raise SettingsError(
-            f"{path}, [data]: vocab_size is only for learning a tokenizer. Leave out vocab_size or tokenizer."
+            f"{path}, [data]: vocab_size is only used when a tokenizer is learned. Leave out vocab_size or tokenizer."
         )
     config = TrainConfig.from_mapping(settings.train, f"{path}, [train]")
     of_model = f"{path}, [model]"

@@ -19,7 +19,7 @@ MUON_RATE = 2e-2  # for Muon, if a config does not set a rate
 @no_type_check  # check_fields checks the types instead, with better messages
 @dataclass(frozen=True)
 class TrainConfig:
-    """Holds the settings of a run. On one CPU the same config, model and data give the same run, bit for bit.
+    """Holds the settings of a run. On one CPU the same config, model and data reproduce the same run, bit for bit.
 
     Raises `ValueError` for settings that are impossible or that contradict each other.
 
@@ -34,9 +34,9 @@ class TrainConfig:
     seq_len: Annotated[int, AT_LEAST_1] = 128  # tokens per window
     accumulate: Annotated[int, AT_LEAST_1] = 1  # compute a batch in this many parts, to save memory
     optimizer: Literal["adamw", "muon"] = "adamw"  # muon: Muon for the matrices in the blocks, AdamW for the rest
-    # The highest learning rate of tables, norms and biases, which AdamW always trains.
+    # The peak learning rate for tables, norms and biases, which AdamW always trains.
     learning_rate: Annotated[int | float, MORE_THAN_0] = 3e-3
-    # The highest learning rate of the matrices in the blocks; None: see `matrix_rate`.
+    # The peak learning rate for the matrices in the blocks; None: see `matrix_rate`.
     matrix_learning_rate: Annotated[int | float | None, MORE_THAN_0] = None
     # How long AdamW remembers gradients and their squares.
     betas: Annotated[tuple[int | float, int | float], TWO_BELOW_1] = (0.9, 0.95)
@@ -47,8 +47,8 @@ class TrainConfig:
     schedule: Literal["constant", "linear", "cosine", "wsd"] = "cosine"  # wsd: warm-up, stable, decay
     # wsd: the share of the run, at its end, in which the learning rate falls.
     decay_share: Annotated[int | float, SHARE] = 0.2
-    final_share: Annotated[int | float, SHARE] = 0.0  # the last learning rate, as a share of the highest rate
-    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # largest joint norm of all gradients; None: no limit
+    final_share: Annotated[int | float, SHARE] = 0.0  # the last learning rate, as a share of the peak rate
+    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # largest global norm of all gradients; None: no limit
     dtype: str = "auto"  # for the matrix products: "float32" or "bfloat16"; weights stay float32
     seed: Annotated[int, AT_LEAST_0] = 0  # for drawing the windows of text
     validate_every: Annotated[int, AT_LEAST_0] = 0  # steps between validations; 0 means only at the end
@@ -78,7 +78,7 @@ class TrainConfig:
 
     @property
     def matrix_rate(self) -> int | float:
-        """The highest learning rate of the matrices in the blocks: `matrix_learning_rate`, or the optimizer's default.
+        """The peak learning rate for the matrices in the blocks: `matrix_learning_rate`, or the optimizer's default.
 
         By default AdamW uses `learning_rate` for all weights, and Muon uses 0.02.
 
@@ -112,9 +112,9 @@ class TrainConfig:
 
 
 def schedule_at(step: int, config: TrainConfig) -> float:
-    """Return the learning rate for a step (counted from 0) as a share of the highest rate.
+    """Return the learning rate for a step (counted from 0) as a share of the peak rate.
 
-    The rate rises in equal amounts over `warmup` steps (the first rate is not 0). Then it stays the same ("constant"),
+    The rate rises by equal amounts over `warmup` steps (the first rate is not 0). Then it stays the same ("constant"),
     falls in a straight line ("linear") or like half a cosine wave ("cosine"), or stays the same for a while and then
     falls in a straight line ("wsd"). A rate that falls reaches `final_share` right after the last step. Sources:
     Loshchilov and Hutter (2017), "SGDR", for the cosine; Hu et al. (2024), "MiniCPM", for "wsd" (warm-up, stable,

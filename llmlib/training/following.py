@@ -1,4 +1,4 @@
-"""Follow a run to its end, in a log and on the terminal, for `llmlib train`, `tune` and `align`.
+"""Follow a run until it ends, in a log and on the terminal, for `llmlib train`, `tune` and `align`.
 
 If something goes wrong, one line says what happened. If a run is stopped, it saves a checkpoint and says how to
 continue.

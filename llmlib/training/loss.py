@@ -64,7 +64,7 @@ class Objective(Protocol):
 
 
 class NextToken:
-    """The surprise at the next token, computed as `cross_entropy` over all targets that count."""
+    """The surprise at the next token, computed as `cross_entropy` over all targets that are not ignored."""
 
     def __call__(self, model: Any, x: Int[Tensor, "batch seq"], y: Int[Tensor, "batch seq"]) -> Float[Tensor, ""]:
         return cross_entropy(model(x), y)

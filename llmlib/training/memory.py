@@ -41,16 +41,17 @@ def check_room(model: TransformerConfig, config: TrainConfig, device: torch.devi
         smaller = "a smaller model" if fixed > have else "a smaller batch_size or seq_len, or a larger accumulate"
         raise ValueError(
             f"This run needs about {costs.training_bytes / 1e9:,.0f} GB of memory, but {device.type} has only "
-            f"{have / 1e9:,.0f} GB: {costs.parameters:,} weights take {fixed / 1e9:,.0f} GB with their "
-            f"gradients and optimizer, and {rows:,} rows of {config.seq_len:,} tokens take the rest. Choose {smaller}."
+            f"{have / 1e9:,.0f} GB: {costs.parameters:,} weights take up {fixed / 1e9:,.0f} GB, including "
+            f"their gradients and optimizer state, and {rows:,} rows of {config.seq_len:,} tokens take up the rest. "
+            f"Choose {smaller}."
         )
 
 
 def keep_freed() -> bool:
     """Let this process keep up to `KEPT` bytes of freed memory; return False if the C library does not support it.
 
-    The setting lasts until the process ends; `give_back` returns freed memory to the system earlier. Source: the manual
-    page mallopt(3).
+    The setting lasts until the process ends; `give_back` returns freed memory to the system earlier. Source: the
+    mallopt(3) manual page.
 
     >>> kept = keep_freed()
     >>> give_back()

@@ -39,10 +39,10 @@ def orthogonalise(matrices: Float[Tensor, "*many rows columns"], steps: int = 5)
 class Muon(torch.optim.Optimizer):
     """An optimizer that orthogonalises momentum, so that a matrix takes steps of the same size in all directions.
 
-    A step is as large as a step of AdamW would be (its root mean square over the weights is 0.2 times the learning
-    rate: Liu et al., 2025, "Muon is Scalable for LLM Training", section 2.2), so you can compare the learning rates of
-    the two optimizers. Weight decay is separate from the gradient, as in AdamW. The products are computed in `dtype`
-    (default: the parameters' own), for all matrices of the same shape at once. If a matrix is cut into parts
+    A step is as large as an AdamW step would be (its root mean square over the weights is 0.2 times the learning rate:
+    Liu et al., 2025, "Muon is Scalable for LLM Training", section 2.2), so you can compare the learning rates of the
+    two optimizers. Weight decay is separate from the gradient, as in AdamW. The products are computed in `dtype`
+    (default: the parameters' own), for all matrices of the same shape at once. If a matrix is split into parts
     (`llmlib.training.sharding`), a part cannot be orthogonalised separately, so each process gathers the whole momentum
     and then updates its own rows. Raises `ValueError` for a parameter that is not a matrix.
     """
@@ -90,7 +90,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    """Return the optimizers for a run. Each parameter group stores its highest learning rate as `peak`.
+    """Return the optimizers for a run. Each parameter group stores its peak learning rate as `peak`.
 
     The matrices in the blocks have weight decay and their own learning rate (`TrainConfig.matrix_rate`), and Muon
     trains them if the config says so. Embeddings, norms and biases never decay, because decay would pull the embeddings
@@ -101,7 +101,7 @@ def make_optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim
     learning = [p for p in model.parameters() if p.requires_grad]
     if not learning:
         raise ValueError(
-            "All weights of the model are frozen (requires_grad=False), so there is nothing to train. "
+            "All of the model's weights are frozen (requires_grad=False), so there is nothing to train. "
             "A LoRA only learns while it is enabled and not merged; call lora.unmerge(), and set lora.enabled = True."
         )
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2 and p.requires_grad]

@@ -48,8 +48,8 @@ def save_checkpoint(
         plain = json.loads(json.dumps(state or {}, default=_number))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"state cannot be written as JSON ({error}). The state may contain numbers, strings, None, and lists and "
-            "dicts of them."
+            f"state cannot be written as JSON ({error}). The state may contain numbers, strings and None, as well "
+            "as lists and dicts of these."
         ) from None
     if (there := folder / name_of(step)).is_dir() and not _is_kept(model, there):
         raise RunError(

@@ -109,7 +109,7 @@ class Run(Iterator[Result], Generic[Result]):
         """Stop before a step that would ruin the weights, so that the model keeps its last good weights."""
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise self._diverged(
-                f"At step {self.step + 1} the loss is {loss:.3g} and the norm of the gradients is {norm:.3g}."
+                f"At step {self.step + 1}, the loss is {loss:.3g} and the gradient norm is {norm:.3g}."
             )
 
     def _diverged(self, what: str) -> TrainingDiverged:
@@ -141,7 +141,7 @@ class Run(Iterator[Result], Generic[Result]):
     def save(self) -> Path:
         """Write a checkpoint now. Raises `RunError` if it cannot be written, or if the run has no folder."""
         if self.folder is None:
-            raise RunError("This run has no folder for checkpoints; pass folder=… when you start it.")
+            raise RunError("This run has no checkpoint folder; pass folder=… when you start it.")
         state = {"train": dataclasses.asdict(self.settings), "data": self._fingerprints(), **self._remembered()}
         checkpoints.save(self.folder, self.step, self.model, self.optimizers, state, self.ranks.writes)
         if self.ranks.writes:

@@ -69,7 +69,7 @@ def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
-    """Scale all gradients down by one factor if their joint norm exceeds `limit`; return the norm before scaling.
+    """Scale all gradients down by the same factor if their global norm exceeds `limit`; return the norm before scaling.
 
     >>> weight = nn.Parameter(torch.zeros(2))
     >>> weight.grad = torch.tensor([3.0, 4.0])

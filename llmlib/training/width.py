@@ -40,7 +40,7 @@ def maximal_update(model: Transformer, base: TransformerConfig) -> float:
     square root of this factor, and the logits are multiplied by the factor in the final norm. The rest is up to you:
     multiply the rate of the matrices by the factor, and give tables, norms and biases the same rate as in the base. At
     the base's own width nothing changes. Attention can keep dividing by √d_head, since wider models have more heads,
-    not wider heads. Before you save the trained model, make the factor a part of its weights:
+    not wider heads. Before you save the trained model, fold the factor into its weights:
     `torch.nn.utils.parametrize.remove_parametrizations(model.final_norm, "weight")`. Raises `ValueError` unless the
     model is `widened(base, times)`. Source: Yang et al. (2022), "Tensor Programs V", table 8.
 
@@ -51,8 +51,8 @@ def maximal_update(model: Transformer, base: TransformerConfig) -> float:
     times, rest = divmod(model.config.d_model, base.d_model)
     if rest or not times or model.config != widened(base, times):
         raise ValueError(
-            f"The model is not a wider copy of the base: it has {model.config}, and the base has {base}. "
-            "Make it with Transformer(widened(base, times))."
+            f"The model is not a wider copy of the base model: it has {model.config}, but the base model has {base}. "
+            "Create it with Transformer(widened(base, times))."
         )
     if parametrize.is_parametrized(model.final_norm):
         raise ValueError("This model has already been prepared; a second call would scale it twice. Make a new model.")

@@ -55,7 +55,7 @@ def attention(bench, view):
     expect(view.locator(".llm-strip [aria-selected=true]")).to_have_count(1)
     use(view, button(view, "Next head"))
     expect(view.get_by_label("Where you are")).not_to_contain_text(opened)
-    choose(view, "What is drawn", "all heads of the layer")
+    choose(view, "What is drawn", "all heads in the layer")
     one_head = view.locator(".llm-one-head[tabindex='0']")  # one stop for all of them
     use(view, one_head, "ArrowRight", "Space")
     expect(view.get_by_role("button", name="Head 1")).to_have_attribute("aria-pressed", "false")
@@ -174,7 +174,7 @@ def alignment(bench, view):
     expect(view.locator(".llm-answers tbody tr").last).to_contain_text("−1.60")
     use(view, button(view, "Newest"))
     bench.expect("alignment.place['at']", "None")
-    use(view, view.get_by_label("Prompt whose answers to compare"), "Home")
+    use(view, view.get_by_label("Compare answers to this prompt"), "Home")
     expect(view.locator(".llm-column .llm-text")).to_have_text(["one", "two"])
 
 
@@ -202,10 +202,10 @@ def sampling(bench, view):
     expect(here).to_be_focused()
     choose(view, tabs, "Side by side")
     before = int(bench.python("len(lab.lanes[0]['ids'])"))
-    use(view, button(view, "Write with all"))
+    use(view, button(view, "Write all"))
     bench.expect(f"len(lab.lanes[0]['ids']) > {before + 3}", "True")
     press(page, "Enter")
-    expect(button(view, "Write with all")).to_be_focused()
+    expect(button(view, "Write all")).to_be_focused()
     use(view, view.get_by_label("temperature", exact=True), "Home", "ArrowRight", "ArrowRight")
     bench.expect("lab.settings['temperature']", "0.1")
     press(page, "Tab")

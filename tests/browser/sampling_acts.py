@@ -84,7 +84,7 @@ def sampling_odd(bench, view):
     use(view, "مرحبا بالعالم")
     expect(view.locator(".llm-text").first).to_have_attribute("dir", "rtl")
     box = view.get_by_label("top_p, as a number")
-    for typed, said in (("1.5", "at most 1, got 1.5. Still in use: 1."), ("0", "more than 0 and at most 1, got 0.")):
+    for typed, said in (("1.5", "at most 1, got 1.5. Still in use: 1."), ("0", "greater than 0 and at most 1, got 0.")):
         box.fill(typed)
         expect(view.locator(".llm-refused", has_text=said)).to_be_visible()
         expect(box).to_have_value(typed)

@@ -13,7 +13,7 @@ def clicks(bench, view):
           slider.value = Number(slider.value) + 1; slider.dispatchEvent(new Event("input")); } }"""
     )
     bench.expect("scaling.place['parameters']", "2000000000")
-    for words in ("loss over compute", "mine", "your runs", "all", "Besiroglu 2024", "parameters and tokens"):
+    for words in ("loss and compute", "mine", "your runs", "all", "Besiroglu 2024", "parameters and tokens"):
         view.get_by_role("radio", name=words, exact=True).check(force=True)
     bench.expect("(scaling.place['law'], scaling.place['chart'], scaling.place['window'])", "(2, 'plane', 'all')")
     box = view.get_by_label("Answers over its lifetime, as a number")

@@ -43,7 +43,7 @@ def bpe_encoding(bench, view):
     view.get_by_label("Predict first").check()
     view.get_by_role("tab", name="Encode a text").click()
     view.get_by_role("button", name="Encode this text").click()
-    expect(view.locator(".llm-asking")).to_contain_text("joined first")
+    expect(view.locator(".llm-asking")).to_contain_text("merged first")
 
 
 # --- attention, step by step --------------------------------------------------------------------------------------

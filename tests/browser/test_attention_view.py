@@ -104,7 +104,7 @@ def test_from_grid_to_head_to_token_with_the_mouse(opened, compared):
     crumbs = page.get_by_label("Where you are")
     expect(crumbs).to_contain_text("·slept")
     expect(page.locator(".llm-detail")).to_contain_text("·slept looks at")
-    expect(page.locator(".llm-detail")).to_contain_text("Who looks at ·slept")
+    expect(page.locator(".llm-detail")).to_contain_text("What looks at ·slept")
     page.mouse.move(*cell(page, 9, 0))
     expect(reading(page)).to_have_text(re.compile(r"·\$x\$ \(9\) looks at <b>The</b> \(0\)"))
     expect(page.locator(".llm-focus")).to_have_text("·slept")  # what is kept stays
@@ -121,9 +121,9 @@ def test_the_lines_read_both_ways(opened, compared):
     page.mouse.move(box["x"] + 60, row)
     expect(page.locator(".llm-detail h4")).to_have_text("·The looks at")
     page.mouse.move(box["x"] + box["width"] - 60, row)
-    expect(page.locator(".llm-detail h4")).to_have_text("Who looks at ·The")
+    expect(page.locator(".llm-detail h4")).to_have_text("What looks at ·The")
     page.mouse.click(box["x"] + box["width"] - 60, row)
-    expect(page.get_by_label("who looks at it")).to_be_checked()
+    expect(page.get_by_label("what looks at it")).to_be_checked()
     expect(page.locator(".llm-strip [aria-selected=true]")).to_have_text("·The")
     page.locator(".llm-strip [role=option]").nth(1).click()
     expect(page.locator(".llm-strip [aria-selected=true]")).to_have_text("·cat")
@@ -204,7 +204,7 @@ def test_all_heads_of_a_layer_by_colour(opened, compared, picture):
     keys.press("ArrowRight")
     expect(page.get_by_label("Where you are")).to_contain_text("Layer 1, all heads")
     canvas = page.locator(".llm-overlaid canvas")
-    heads = page.get_by_role("group", name="Heads of layer 1")
+    heads = page.get_by_role("group", name="Heads in layer 1")
     expect(heads.get_by_role("button")).to_have_count(4)
     strokes = heads.locator("line").evaluate_all("all => all.map((line) => line.getAttribute('stroke'))")
     assert len(set(strokes)) == 4
@@ -218,7 +218,7 @@ def test_all_heads_of_a_layer_by_colour(opened, compared, picture):
         said = heads.get_by_role("button").nth(head).get_attribute("aria-label")
         assert re.match(rf"Head {head}, looks most at (space, )?(.+), (\d+)%", said)[2] in TOKENS[row.argmax()]
         assert int(said.removesuffix("%").split()[-1]) == pytest.approx(100 * row.max(), abs=1.1)
-    page.get_by_label("who looks at it").check(force=True)
+    page.get_by_label("what looks at it").check(force=True)
     expect(heads.get_by_role("button").first).to_have_attribute("aria-label", re.compile("the most attention from"))
     page.get_by_label("where a token looks").check(force=True)
 

@@ -62,7 +62,7 @@ def test_by_keyboard_alone(alive):
     answered(view)
     expect(box).to_be_focused()
     expect(view.locator(".llm-user")).to_have_count(1)
-    view.get_by_role("button", name="Tokens of tuned’s answer").focus()
+    view.get_by_role("button", name="Tokens in tuned’s answer").focus()
     press(page, "Enter", "Tab", "ArrowRight", "ArrowRight", "ArrowLeft")
     expect(view.get_by_role("option").nth(1)).to_be_focused()
     expect(view.locator(".llm-detail .llm-note").first).to_contain_text("Token 2 of 12")

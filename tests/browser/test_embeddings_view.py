@@ -78,7 +78,7 @@ def tooltip(page):
 def test_point_click_drag_and_zoom_with_the_mouse(opened):
     page = opened(crowd())
     panel = page.get_by_label("The pinned token")
-    expect(reading(page)).to_contain_text("3,000 of 3,000 tokens · these 2 directions show 70.0% of the variance")
+    expect(reading(page)).to_contain_text("3,000 of 3,000 tokens · these 2 directions capture 70.0% of the variance")
     x, y = place(page)
     page.mouse.move(x, y)
     expect(tooltip(page)).to_have_text("·king · id 0 · word")
@@ -191,7 +191,7 @@ def test_three_dimensions_turn(opened, picture):
     page = opened(crowd())
     page.get_by_role("button", name="3-D").click()
     expect(page.get_by_role("button", name="3-D")).to_have_attribute("aria-pressed", "true")
-    expect(reading(page)).to_contain_text("these 3 directions show 80.0%")
+    expect(reading(page)).to_contain_text("these 3 directions capture 80.0%")
     settled(page)
     before = place(page)
     page.mouse.move(*middle(page))

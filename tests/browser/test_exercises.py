@@ -90,7 +90,7 @@ def test_a_quiz_by_keyboard_keeps_the_score_and_brings_back_what_was_wrong(bench
     groups.first.locator(".llm-right summary").click()  # a second choice shows its reason and changes no score
     expect(groups.first.locator(".llm-right")).not_to_have_class(re.compile("llm-first"))
     expect(said).to_have_text(
-        "1 of 3 right on the first try. What you missed comes back in the warm-up of a later lesson."
+        "1 of 3 right on the first try. What you missed will come up again in the warm-up of a later lesson."
     )
     summary = "3 of 8 answered, 1 right on the first try, 2 will come back"
     bench.expect("[row[-1] for row in progress().parts[1].rows if row[-1]]", repr([summary]))

@@ -249,7 +249,7 @@ def test_alignment(page, opened):
     expect(board.locator(".llm-says")).to_contain_text("learns nothing from this group")
     board.get_by_text("3", exact=True).click()
     expect(board.locator(".llm-says")).to_have_text("Only one answer: there is nothing to compare it with.")
-    board.get_by_label("Prompt whose answers to compare").select_option(index=1)
+    board.get_by_label("Compare answers to this prompt").select_option(index=1)
     expect(board.locator(".llm-column")).to_contain_text(["base(empty)", "tuned reward −0.5long"])
     board.get_by_role("checkbox", name="other").uncheck()
     expect(board.locator(".llm-group .llm-choice")).to_have_count(1)  # only the prompt is left to choose

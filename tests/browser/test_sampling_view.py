@@ -207,9 +207,9 @@ def test_no_click_is_lost_while_texts_are_written(alive):
     tab(view, "Side by side")
     cards = view.locator(".llm-card")
     tokens = cards.first.locator(".llm-token")
-    write(view, "Write with all", tokens)
+    write(view, "Write all", tokens)
     press(bench, cards.nth(1).locator(".llm-token").nth(1))
-    expect(view.get_by_role("button", name="Write with all")).to_be_visible()
+    expect(view.get_by_role("button", name="Write all")).to_be_visible()
     bench.expect("[node['way'] for node in lab.branches()][-2:]", "['side by side', 'side by side']")
     for label, done, so in (
         ("Use", "lab.settings['top_p'], lab.settings['temperature']", "(0.9, 1.0)"),
@@ -218,9 +218,9 @@ def test_no_click_is_lost_while_texts_are_written(alive):
     ):
         click(view, "Start over")
         expect(tokens).to_have_count(0)
-        write(view, "Write with all", tokens)
+        write(view, "Write all", tokens)
         press(bench, cards.nth(2).get_by_role("button", name=label))
-        expect(view.get_by_role("button", name="Write with all")).to_be_visible()
+        expect(view.get_by_role("button", name="Write all")).to_be_visible()
         bench.expect(done, so)
 
 
@@ -235,7 +235,7 @@ def test_an_interrupt_of_the_kernel_pauses_what_is_written(alive):
         bench.interrupt()
         expect(view.get_by_role("button", name="Keep writing")).to_be_visible()
         expect(view.locator(".llm-notice")).to_contain_text("You interrupted the kernel")
-        click(view, "To the prompt")
+        click(view, "Go to prompt")
         expect(written(view)).to_have_count(0)
     bench.interrupt()
     bench.expect("1 + 1", "2")
@@ -260,7 +260,7 @@ def test_two_views_of_a_lab_know_what_is_being_written(alive):
             known = bench.python("lab.at")
             bench.page.wait_for_timeout(300)
             assert bench.python("lab.at") == known
-            click(one, "To the prompt")
+            click(one, "Go to prompt")
             expect(written(one)).to_have_count(0)
     finally:
         bench.page.evaluate(RUN_LAST, "pass")

@@ -66,7 +66,7 @@ def step_through_encoding(bench, page):
     view.get_by_label("Text to encode").fill("the hat is")
     page.keyboard.press("Enter")
     expect(view.locator(".llm-happened")).to_contain_text("Start: the text as 10 bytes")
-    view.get_by_label("To the end").click()
+    view.get_by_label("Go to the end").click()
     expect(view.locator(".llm-happened")).to_contain_text("The text has no learned pairs left. Ids: ")
     expect(view.locator(".llm-stage .llm-token")).to_have_text(["the·", "h", "at·i", "s"])
     bench.look("tokenization_encoding", view)

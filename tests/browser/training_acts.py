@@ -103,7 +103,7 @@ def alignment_odd(bench, view):
     expect(answer).to_have_text("one two")
     click(view, "Newest")
     expect(answer).to_have_text(ODD)
-    view.get_by_label("Prompt whose answers to compare").select_option(index=1)
+    view.get_by_label("Compare answers to this prompt").select_option(index=1)
     expect(view.locator(".llm-column .llm-text")).to_have_text([ODD, "(empty)"])
 
 

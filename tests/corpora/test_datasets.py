@@ -181,7 +181,7 @@ def test_files_of_something_else(tmp_path):
         TokenDataset(tmp_path / "none.npy")
     for array in (np.zeros((2, 2), np.uint16), np.zeros(3, np.float32), np.zeros(3, np.int64)):
         np.save(tmp_path / "array.npy", array)
-        with pytest.raises(DatasetError, match="does not contain a row of unsigned token ids"):
+        with pytest.raises(DatasetError, match="does not contain a one-dimensional array of unsigned token ids"):
             TokenDataset(tmp_path / "array.npy")
     np.savez(tmp_path / "many.npy", a=np.zeros(3, np.uint16))
     with pytest.raises(DatasetError, match="TokenDataset"):
@@ -223,7 +223,7 @@ def test_memory_is_shared_and_not_written_to():
 
 @pytest.mark.parametrize("wrong", [np.zeros((2, 3), dtype=int), np.zeros(5), torch.zeros(5)])
 def test_what_is_no_row_of_ids(wrong):
-    with pytest.raises(DatasetError, match="must be one row of whole numbers"):
+    with pytest.raises(DatasetError, match="must be a one-dimensional array of whole numbers"):
         TokenDataset(wrong)
 
 

@@ -213,7 +213,7 @@ def test_questions_that_cannot_be_asked(fields, message):
 def test_choices_that_begin_alike(model, tokenizer):
     question = Question("x", ("Rome", "Paris", "Paris, France"), "Paris")
     with pytest.raises(
-        QuestionError, match=r"Question 2: The choices 'Paris' and 'Paris, France' begin alike.*full stop"
+        QuestionError, match=r"Question 2: The choices 'Paris' and 'Paris, France' begin the same way.*full stop"
     ):
         evaluate(model, tokenizer, [Question("x", ("a", "b"), "a"), question])
     ended = Question("x", ("Rome.", "Paris.", "Paris, France."), "Paris.")

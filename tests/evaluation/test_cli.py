@@ -93,5 +93,5 @@ def test_choices_that_begin_alike_are_named_with_their_question(workshop):
     (workshop / "questions.jsonl").write_text(json.dumps(line))
     result = run(workshop)
     assert result.exit_code == 1
-    assert "Question 1: The choices 'Paris' and 'Paris, France' begin alike" in result.stderr
+    assert "Question 1: The choices 'Paris' and 'Paris, France' begin the same way" in result.stderr
     assert not (workshop / "results.csv").exists()

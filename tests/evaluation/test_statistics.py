@@ -144,7 +144,7 @@ def test_calibration_error():
     assert calibration_error(confidences, some(2000, skill=4)[1]) > 10 * by_chance
     with pytest.raises(ValueError, match=r"between 0 and 1, got values from 0.5 to 50"):
         calibration_error([0.5, 50], [1, 0])
-    with pytest.raises(ValueError, match=r"Each answer needs a confidence, and a 1 \(right\) or 0 \(wrong\)"):
+    with pytest.raises(ValueError, match=r"Each answer needs a confidence and a label, 1 \(right\) or 0 \(wrong\)"):
         reliability([], [])
 
 

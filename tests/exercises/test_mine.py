@@ -341,7 +341,7 @@ def test_importing_runs_nothing_and_neither_does_the_picture(next_session, monke
         ("def my_mask(n_query): return 1", "missing a required argument|too many positional arguments"),
         ("import a_package_that_is_gone\ndef my_mask(n_query, n_key): return 1", "No module named"),
         ("def other(n_query, n_key): return 1", "does not define `my_mask`"),
-        ("def my_mask(n_query, n_key): return 1", "no longer right"),
+        ("def my_mask(n_query, n_key): return 1", "no longer correct"),
         ("raise SystemExit\ndef my_mask(n_query, n_key): return 1", "SystemExit"),
         ("my_mask = 3", "not a callable"),
     ],

@@ -39,7 +39,7 @@ def test_the_borrowed_file_computes_what_the_library_does_and_needs_torch_alone(
     imported = {each.package for each in imports_of(ast.parse(assembled.text).body)}
     assert imported - set(sys.stdlib_module_names) == {"torch"}
     assert "The file needs only torch." in assembled.text
-    assert "\n# How SmolLM2 cuts a text into pieces" in assembled.text
+    assert "\n# How SmolLM2 splits a text into pieces" in assembled.text
     findings = list(whole.check_small(writing.as_module(assembled.text)))
     assert all(finding.ok for finding in findings), findings
     assert len(findings) == 5

@@ -310,7 +310,7 @@ def test_a_way_that_the_task_excludes_is_remarked():
 
     report = examine(find("training.orthogonalise"), by_singular_values)
     assert report.correct
-    assert "`svd` took the matrix apart" in repr(report)
+    assert "`svd` decomposed the matrix" in repr(report)
 
 
 def test_writing_into_the_given_weights_is_reported_with_a_copy_of_each():

@@ -132,8 +132,8 @@ def test_draws_come_close_to_the_theory_and_add_up(live):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("top_p", 1.5, "top_p must be more than 0 and at most 1, got 1.5."),
-        ("top_p", 0, "top_p must be more than 0 and at most 1, got 0."),
+        ("top_p", 1.5, "top_p must be greater than 0 and at most 1, got 1.5."),
+        ("top_p", 0, "top_p must be greater than 0 and at most 1, got 0."),
         ("temperature", -0.1, "temperature must be 0 or more, got -0.1."),
         ("top_k", 0, "top_k must be a whole number, at least 1, got 0."),
         ("heat", 1, "There is no setting 'heat'. The settings are temperature,"),

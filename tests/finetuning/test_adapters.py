@@ -178,7 +178,7 @@ def test_a_lora_for_another_model_is_refused_with_the_first_name_or_shape(saved,
         r"q_proj.lora_B.weight has the shape \(32, 2\), but for this model and rank 2 it must be \(48, 2\)",
         make("qwen3"),
     )
-    refused(saved, "the blocks of this model have no gate_proj", make("gpt2"))
+    refused(saved, "this model's blocks have no gate_proj", make("gpt2"))
     deeper, flatter = make("llama"), make("llama")
     deeper.blocks.append(make("llama").blocks[0])
     del flatter.blocks[2]

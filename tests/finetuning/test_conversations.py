@@ -55,7 +55,7 @@ def test_both_forms_a_system_message_and_a_byte_order_mark(tmp_path):
         ('{"messages": ["Hi"]}', "message 0: expected an object, got 'Hi'"),
         ('{"messages": [{"role": "user"}]}', "message 0: 'content' is missing"),
         ('{"messages": [{"role": "user", "content": 3}]}', "message 0: 'content' must be a string, got 3"),
-        ('{"messages": [{"role": "user", "content": "a"}]}', "ends with message 0, from 'user', without an answer"),
+        ('{"messages": [{"role": "user", "content": "a"}]}', "ends with message 0, from 'user', which has no answer"),
         (
             '{"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}',
             "Message 1 is from 'user', but should be from 'assistant'",

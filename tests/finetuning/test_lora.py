@@ -162,10 +162,10 @@ def test_a_group_takes_what_there_is_and_a_name_has_to_be_there():
     [
         ({"rank": 0}, "rank must be at least 1, got 0"),
         ({"rank": True}, "rank must be a whole number"),
-        ({"alpha": 0}, "alpha must be more than 0, got 0"),
-        ({"alpha": float("nan")}, "alpha must be more than 0, got nan"),
+        ({"alpha": 0}, "alpha must be greater than 0, got 0"),
+        ({"alpha": float("nan")}, "alpha must be greater than 0, got nan"),
         ({"alpha": True}, "alpha must be a number, got True"),
-        ({"targets": "q_proj"}, "targets must be 'all', 'attention', 'mlp', or some of query, .*; got 'q_proj'"),
+        ({"targets": "q_proj"}, "targets must be 'all', 'attention', 'mlp', or one or more of query, .*; got 'q_proj'"),
         ({"targets": ()}, "targets must be .*got \\(\\)"),
     ],
 )

@@ -50,7 +50,9 @@ def test_the_share_is_what_the_best_matrix_of_that_rank_keeps(rows, columns, ran
 def test_models_of_other_shapes():
     with pytest.raises(ValueError, match=r"differ in shape: blocks.0.attention.key is \(16, 32\) in the base"):
         update_spectra(make("llama"), make("qwen3"))
-    with pytest.raises(ValueError, match=r"blocks.0.mlp.gate is \(48, 32\) in the base and missing in the tuned model"):
+    with pytest.raises(
+        ValueError, match=r"blocks.0.mlp.gate is \(48, 32\) in the base model and missing in the tuned model"
+    ):
         update_spectra(make("llama"), without_gate())
 
 

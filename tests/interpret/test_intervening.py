@@ -132,7 +132,7 @@ def test_errors_of_patch(model):
         with pytest.raises(error, match=message), patch(model, source, **arguments):
             pass
     with patch(model, source, "z", 0):
-        with pytest.raises(ValueError, match=r"6 positions and this run has 7\. Use texts of the same length"):
+        with pytest.raises(ValueError, match=r"6 positions, but this run has 7\. Use texts of the same length"):
             model(random_ids(2, 7))
         with pytest.raises(ValueError, match=r"\(2, 4, 6, 8\), which does not fit this run's \(3, 4, 6, 8\)"):
             model(random_ids(3, 6))

@@ -244,7 +244,7 @@ def test_divergence_is_reported_before_it_spoils_the_weights(tokenizer, model):
     before = copy.deepcopy(model.state_dict())
     run.reference.unembed.weight.fill_(float("inf"))  # a KL that is not a number
     run.settings = quick(steps=9, kl_weight=1.0)
-    with pytest.raises(TrainingDiverged, match=r"At step 2 the loss is .*learning rate .* is too high"):
+    with pytest.raises(TrainingDiverged, match=r"At step 2, the loss is .*learning rate .* is too high"):
         next(run)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 

@@ -62,8 +62,8 @@ def test_a_long_answer_is_averaged_as_exactly_as_in_float64(over):
 @pytest.mark.parametrize(
     ("mask", "over", "message"),
     [
-        (torch.zeros(2, 4, dtype=torch.bool), "batch", "no token to average. Is every label masked"),
-        (torch.tensor([[True] * 4, [False] * 4]), "sequence", "Row 1 has no token that counts"),
+        (torch.zeros(2, 4, dtype=torch.bool), "batch", "there are no tokens to average over. Is every label masked"),
+        (torch.tensor([[True] * 4, [False] * 4]), "sequence", "Row 1 has no tokens to average over"),
         (MASK, "token", "over must be 'sequence', 'batch' or a length greater than 0, got 'token'"),
         (MASK, 0, "got 0"),
     ],

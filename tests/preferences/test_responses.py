@@ -110,7 +110,7 @@ def test_every_epoch_has_all_pairs_in_a_new_order(tokenizer):
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        ([PAIRS[0], Preference("b", "no", "no ", "")], "Pair 1 prefers 'no' to itself: both answers are equal"),
+        ([PAIRS[0], Preference("b", "no", "no ", "")], "Pair 1 prefers 'no' to itself: the two answers are the same"),
         ([], "There are no preferences to learn from"),
         ([Preference([], "a", "b", "")], "Pair 0: "),
     ],

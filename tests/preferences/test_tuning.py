@@ -80,7 +80,7 @@ def test_dpo_continues_with_the_same_reference_alone(tokenizer, tmp_path):
 def test_dpo_refuses_another_vocabulary_and_no_beta(tokenizer, model):
     with pytest.raises(ValueError, match="The reference has a vocabulary of 300 tokens"):
         tune_on_preferences(model, tokenizer, PAIRS, QUICK, reference=small_model(300))
-    with pytest.raises(ValueError, match="beta must be more than 0, got 0"):
+    with pytest.raises(ValueError, match="beta must be greater than 0, got 0"):
         tune_on_preferences(model, tokenizer, PAIRS, QUICK, beta=0)
 
 

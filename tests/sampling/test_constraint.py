@@ -103,7 +103,7 @@ def of(**properties):
         (of(a={"type": "array", "maxItems": 90, "items": {"type": "number"}}), r"at \$\.a: The pattern is too large"),
         (of(a={"type": "null"}, b={"type": "string", "pattern": "[^\\s\\S]+"}), r"at \$\.b: No text can meet"),
         ({"oneOf": [{"type": "null"}, {"type": "string", "pattern": "[^\\s\\S]"}]}, r"at \$\[1\]: No text can meet"),
-        (of(a={"enum": ["ab"]}, b={"enum": ["ac"]}), r"at \$\.b: CharTokenizer.* cannot write any text"),
+        (of(a={"enum": ["ab"]}, b={"enum": ["ac"]}), r"at \$\.b: CharTokenizer.* cannot produce any text"),
     ],
 )
 def test_the_part_of_a_schema_that_fails_is_named(schema, message, monkeypatch):
@@ -119,7 +119,7 @@ def test_an_unfinished_text_is_reported(model):
 
 
 def test_a_vocabulary_that_cannot_write_it():
-    with pytest.raises(ConstraintError, match=r"CharTokenizer.* cannot write any text that meets this"):
+    with pytest.raises(ConstraintError, match=r"CharTokenizer.* cannot produce any text that meets this"):
         Constraint.regex("ab?c", CharTokenizer("ab"))
     constraint = Constraint.regex("ab?c|a{2}|bac", CharTokenizer("ab"))
     assert constraint.allowed(constraint.start).tolist() == [True, False]  # no b: after it nothing could be finished

@@ -81,5 +81,5 @@ def test_it_is_reported_each_time_and_where_the_text_was_asked_for(model):
 
 
 def test_an_empty_stop_string(model):
-    with pytest.raises(ValueError, match="A stop string is empty"):
+    with pytest.raises(ValueError, match="An empty stop string would end"):
         generate_text(model, TOKENIZER, "abc", stop=[""])

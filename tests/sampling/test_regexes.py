@@ -106,11 +106,11 @@ def test_the_other_characters(pairs):
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("(", "is not a regular expression: missing \\)"),
+        ("(", "is not a valid regular expression: missing \\)"),
         ("(a)\\1", r"'\\1' at position 3 of “\(a\)\\1” is not supported"),
-        ("\\p{L}+", r"^“\\p\{L\}\+” is not a regular expression: bad escape"),
+        ("\\p{L}+", r"^“\\p\{L\}\+” is not a valid regular expression: bad escape"),
         ("(" * 500 + ")" * 500, r"^“\({40}…\){40}”: The pattern is nested too deeply"),
-        ("[" + "a" * 500, r"^“\[a{39}…a{40}” is not a regular expression"),
+        ("[" + "a" * 500, r"^“\[a{39}…a{40}” is not a valid regular expression"),
         ("a(?=b)", r"'\(\?=' at position 1"),
         ("\\bword", r"'\\b' at position 0"),
         ("a^b", "'\\^' inside a pattern at position 1"),

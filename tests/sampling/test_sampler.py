@@ -75,7 +75,7 @@ def test_nan_is_refused():
         ({"temperature": -1}, "0 or more"),
         ({"temperature": float("nan")}, "0 or more"),
         ({"top_k": 0}, "at least 1"),
-        ({"top_p": 0}, "more than 0"),
+        ({"top_p": 0}, "greater than 0"),
         ({"top_p": 1.5}, "at most 1"),
     ],
 )

@@ -137,7 +137,7 @@ def test_more_members_than_can_be_followed():
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        ("{", "The schema is not JSON"),
+        ("{", "The schema is not valid JSON"),
         ("[]", r"The schema at \$ must be an object"),
         ({}, r"at \$ needs one of the types"),
         ({"type": "text"}, "got 'text'"),
@@ -168,10 +168,10 @@ def test_more_members_than_can_be_followed():
             r"No text can meet the schema at \$: minLength is 3, maxLength is 2",
         ),
         ({**TEXT, "minLength": "3"}, "must be a whole number"),
-        ({**TEXT, "pattern": "("}, r"The pattern in the schema at \$: “\(” is not a regular expression"),
+        ({**TEXT, "pattern": "("}, r"The pattern in the schema at \$: “\(” is not a valid regular expression"),
         ({**TEXT, "pattern": "a", "minLength": 3}, "a pattern and a length"),
         ({"$ref": "#/$defs/a"}, "refers to '#/\\$defs/a', which does not exist"),
-        ({"$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}, "contains itself"),
+        ({"$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}, "refers to itself"),
     ],
 )
 def test_what_is_not_understood_is_named(schema, message):

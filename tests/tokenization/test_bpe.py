@@ -220,7 +220,7 @@ def test_beginning_of_text():
     tokenizer = BPETokenizer(vocabulary, special_tokens={"<s>": 256}, bos_id=256, adds_bos=True)
     assert tokenizer.encode("a", add_bos=tokenizer.adds_bos) == [256, 97]
     assert tokenizer.encode("a") == [97]
-    with pytest.raises(ValueError, match="no token for the beginning"):
+    with pytest.raises(ValueError, match="no beginning-of-text token"):
         BPETokenizer(vocabulary).encode("a", add_bos=True)
 
 
@@ -297,13 +297,13 @@ BYTES = {bytes([byte]): byte for byte in range(256)}
         ({b"a": 0}, {"special_tokens": {"\ud800": 1}}, "half a surrogate pair"),
         (BYTES, {"merge_order": [b"ab"]}, "b'ab', which is not a token in the vocabulary"),
         (BYTES, {"merge_order": [b"a"]}, "with two or more bytes"),
-        ({**BYTES, b"ab": 256}, {"merge_order": [b"ab", b"ab"]}, "contains a token twice"),
+        ({**BYTES, b"ab": 256}, {"merge_order": [b"ab", b"ab"]}, "contains the same token twice"),
         (BYTES, {"bos_id": 256}, "bos_id 256 is not in the vocabulary, whose ids go from 0 to 255"),
         (BYTES, {"eos_ids": [3, 999]}, "eos_ids 999 is not in the vocabulary"),
         (BYTES, {"unk_id": 256}, "unk_id 256 is not in the vocabulary"),
         (BYTES, {"adds_bos": True}, "there is no bos_id"),
-        (BYTES, {"pattern": "(unclosed"}, r"'\(unclosed' is not a regular expression"),
-        (BYTES, {"pattern": r"\p{Nonsense}"}, "is not a regular expression"),
+        (BYTES, {"pattern": "(unclosed"}, r"'\(unclosed' is not a valid regular expression"),
+        (BYTES, {"pattern": r"\p{Nonsense}"}, "is not a valid regular expression"),
     ],
 )
 def test_vocabularies_that_contradict_themselves(vocabulary, options, message):

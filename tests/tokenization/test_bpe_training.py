@@ -218,7 +218,7 @@ def test_nothing_to_learn(corpus):
     [
         ({"vocab_size": 255}, "vocab_size 255 is too small for 256 bytes and 0 special tokens"),
         ({"vocab_size": 257, "special_tokens": ["<a>", "<b>"]}, "too small for 256 bytes and 2 special tokens"),
-        ({"vocab_size": 300, "special_tokens": ["<a>", "<a>"]}, "contains a token twice"),
+        ({"vocab_size": 300, "special_tokens": ["<a>", "<a>"]}, "contains the same token twice"),
         ({"vocab_size": 300, "special_tokens": [""]}, "is empty"),
     ],
 )
@@ -228,7 +228,7 @@ def test_sizes_that_do_not_fit(options, message):
 
 
 def test_a_pattern_that_is_none():
-    with pytest.raises(TokenizerError, match=r"'\[' is not a regular expression"):
+    with pytest.raises(TokenizerError, match=r"'\[' is not a valid regular expression"):
         BPETokenizer.train("abc", 300, pattern="[")
 
 

@@ -102,7 +102,7 @@ def test_pairs_of_ids_and_pairs_of_bytes_make_the_same(text, other):
     [
         ([(b"lo", b"w")], r"Merge 0 is \(b'lo', b'w'\), but b'lo' is neither a byte nor an earlier merge"),
         ([(b"l", b"o"), (256, 300)], r"Merge 1 is \(256, 300\), but 300 is neither a byte nor an earlier merge"),
-        ([(b"l", b"o"), (b"l", b"o")], "Merge 1 makes b'lo', which already exists"),
+        ([(b"l", b"o"), (b"l", b"o")], "Merge 1 produces b'lo', which already exists"),
     ],
 )
 def test_merges_that_do_not_build_up(merges, message):

@@ -199,7 +199,7 @@ def test_merges_that_do_not_build_up(tmp_path):
     tokens = byte_alphabet() | {"bc": 256, "ab": 257, "abc": 258}
     with pytest.raises(
         TokenizerError,
-        match="The merges do not build on each other: just before its own merge, b'abc' is cut into b'a', b'bc'",
+        match="The merges do not build on each other: just before its own merge, b'abc' is split into b'a', b'bc'",
     ):
         byte_level_tokenizer(tokens, [("b", "c"), ("a", "b"), ("ab", "c")], ".+", {})
     with pytest.raises(TokenizerError, match="do not build on each other"):
@@ -223,7 +223,7 @@ def test_the_alphabet_of_bytes():
 SPLIT = {"type": "Split", "pattern": {"Regex": r"\w+|\W+"}, "behavior": "Isolated", "invert": False}
 LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
 UNSUPPORTED = [
-    ("gpt2", put("model", "type", value="WordPiece"), "model is of the type 'WordPiece'; only BPE"),
+    ("gpt2", put("model", "type", value="WordPiece"), "model is of type 'WordPiece'; only BPE"),
     ("gpt2", put("model", "type", value="Unigram"), "'Unigram'"),
     ("gpt2", put("model", "dropout", value=0.1), "dropout 0.1, which is not supported"),
     ("gpt2", put("model", "continuing_subword_prefix", value="##"), "continuing_subword_prefix '##'"),
@@ -267,7 +267,7 @@ DAMAGED = [
     ("gpt2", put("model", "vocab", "a", value=70), "The id 70 is used twice"),
     ("gpt2", put("model", "vocab", "<|endoftext|>", value=70), "'<|endoftext|>' has the id 0 in added_tokens, but"),
     ("gpt2", put("model", "vocab", "", value=1200), "is empty; a token needs"),
-    ("gpt2", put("model", "vocab", "日", value=1200), "A token contains '日', which is not in GPT-2's alphabet"),
+    ("gpt2", put("model", "vocab", "日", value=1200), "A token contains '日', which is not in GPT-2's byte alphabet"),
     ("gpt2", put("model", "merges", value=[["a", "日"]]), "refers to '日', which is not a token"),
     ("gpt2", put("model", "merges", 3, value=["q", "q"]), "refers to 'qq', which is not a token"),
     ("gpt2", put("model", "merges", 3, value=["a"]), r"The merge \['a'\] is not a pair"),

@@ -284,5 +284,5 @@ def test_a_second_save_at_one_step_changes_nothing(tmp_path):
 
 
 def test_saving_without_a_folder():
-    with pytest.raises(RunError, match="has no folder for checkpoints"):
+    with pytest.raises(RunError, match="has no checkpoint folder"):
         train(Transformer(KINDS["llama"]), DATA, TrainConfig(**CONFIG)).save()

@@ -243,10 +243,13 @@ def test_the_help_shows_an_example_that_runs(tmp_path):
         (("20_000", "-5"), "characters must be at least 1, got -5"),
         (
             ("characters", "validation_share = 1.2\ncharacters"),
-            "validation_share must be more than 0 and less than 1, got",
+            "validation_share must be greater than 0 and less than 1, got",
         ),
         (("vocab_size = 300", "vocab_size = 3"), "vocab_size must be at least 256, because there are 256 bytes, got 3"),
-        (("vocab_size = 300", 'vocab_size = 300\ntokenizer = "gpt2"'), "vocab_size is only for learning a tokenizer"),
+        (
+            ("vocab_size = 300", 'vocab_size = 300\ntokenizer = "gpt2"'),
+            "vocab_size is only used when a tokenizer is learned",
+        ),
         (("vocab_size = 300", "tokenizer = 300"), "tokenizer must be a string, got 300"),
         (("batch_size = 4", "batch_size = 1180591620717411303424"), "batch_size must be at most 9,223,372,036,854,775"),
         (

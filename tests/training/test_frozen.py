@@ -66,7 +66,9 @@ def test_the_norm_of_the_gradients_is_of_what_learns():
 
 def test_all_frozen_is_reported_before_anything_is_done():
     model = make("llama").requires_grad_(False)
-    with pytest.raises(ValueError, match=r"All weights .* frozen .* nothing to train.*enabled and not merged"):
+    with pytest.raises(
+        ValueError, match=r"All of the model's weights are frozen .* nothing to train.*enabled and not merged"
+    ):
         make_optimizers(model, TrainConfig())
 
 

@@ -166,7 +166,7 @@ def test_a_loss_that_is_no_number_stops_before_it_spoils_the_weights():
     next(run)
     before = weights(made)
     made.final_norm.weight.data[0] = float("nan")
-    with pytest.raises(TrainingDiverged, match=r"At step 2 the loss is nan.*learning rate \(0\.0\d+ here\) is"):
+    with pytest.raises(TrainingDiverged, match=r"At step 2, the loss is nan.*learning rate \(0\.0\d+ here\) is"):
         next(run)
     made.final_norm.weight.data = before["final_norm.weight"]
     assert same(before, weights(made))

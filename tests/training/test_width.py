@@ -87,9 +87,9 @@ def test_logits_are_multiplied_and_the_factor_can_become_a_part_of_the_weights(n
 
 def test_a_model_of_another_shape_is_refused():
     deeper = Transformer(dataclasses.replace(widened(BASE, 2), n_layers=3), seed=0)
-    with pytest.raises(ValueError, match="not a wider copy of the base"):
+    with pytest.raises(ValueError, match="not a wider copy of the base model"):
         maximal_update(deeper, BASE)
-    with pytest.raises(ValueError, match="not a wider copy of the base"):
+    with pytest.raises(ValueError, match="not a wider copy of the base model"):
         maximal_update(Transformer(BASE, seed=0), widened(BASE, 2))
 
 

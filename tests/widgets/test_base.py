@@ -96,7 +96,7 @@ def test_work_that_fails_refuses_all_acts_that_wanted_it(monkeypatch):
 def test_an_unknown_act_and_wrong_details_are_answered():
     view = Notes()
     assert not act(view, "fly")
-    assert "no act called 'fly'" in view.notice
+    assert "no action called 'fly'" in view.notice
     assert not act(view, "note", wrong=1)
     assert "TypeError" in view.notice
 

@@ -110,8 +110,8 @@ def test_a_view_needs_no_torch():
         (["a"], np.full((1, 2), -np.inf), {}, "NaN or infinity, the first in row 0"),
         (["a", "b"], cloud(2), {"kinds": ["x"]}, "2 labels, but 1 kinds"),
         (list("abcdefghi"), cloud(9), {"kinds": list("abcdefghi")}, "9 kinds are too many to tell apart"),
-        (["a"], cloud(1), {"chosen": 1}, r"chosen must be a row from 0 to 0; got 1"),
-        (["a"], cloud(1), {"chosen": -1}, "chosen must be a row from 0 to 0; got -1"),
+        (["a"], cloud(1), {"chosen": 1}, r"chosen must be a row number from 0 to 0; got 1"),
+        (["a"], cloud(1), {"chosen": -1}, "chosen must be a row number from 0 to 0; got -1"),
     ],
 )
 def test_errors(labels, points, options, message):

@@ -124,7 +124,7 @@ def test_one_value_many_values_many_grids(view):
         (None, {"a": [[1.0]]}, {"lengths": [1, 2], "depths": [0]}, "2 lengths and 1 depths"),
         (None, {"a": [[1.5]]}, {"lengths": [1], "depths": [0]}, "between 0 and 1"),
         (None, {"a": [[1.0]]}, {"lengths": [1], "depths": [2]}, "A depth must be a share"),
-        (None, {"a": [[1, 1]]}, {"lengths": [1], "depths": [0, 0]}, "may occur only once"),
+        (None, {"a": [[1, 1]]}, {"lengths": [1], "depths": [0, 0]}, "may appear only once in a grid"),
     ],
 )
 def test_what_does_not_fit_is_said(losses, grids, options, words):

@@ -148,7 +148,7 @@ PLAIN = {"name": "Ours", "E": 1.7, "A": 400, "B": 400, "alpha": 0.3, "beta": 0.3
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (lambda: ScalingView([]), "at least one law"),
+        (lambda: ScalingView([]), "at least one scaling law"),
         (lambda: ScalingView([{**PLAIN, "A": 0}]), "'Ours' has A=0"),
         (lambda: ScalingView([{**PLAIN, "E": float("nan")}]), "'Ours' has E=nan"),
         (lambda: ScalingView([PLAIN], [{"name": "X", "parameters": 0, "tokens": 1e9}]), "model 'X' must have positive"),

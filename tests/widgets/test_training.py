@@ -81,7 +81,7 @@ def test_a_history_comes_back_from_its_bytes_and_refuses_what_does_not_fit():
     np.testing.assert_allclose(np.frombuffer(packed, "<f4", offset=24).reshape(values.shape), values)
     with pytest.raises(ValueError, match=r"of 2 groups must have the shape \(3, 2, 5\); got \(3, 1, 5\)"):
         history.add(3, 1.0, ["a", "b"], values[0][:, :1])
-    with pytest.raises(ValueError, match="groups of a run must stay the same"):
+    with pytest.raises(ValueError, match="A run must keep the same groups"):
         history.add(3, 1.0, ["a", "c"], values[0])
 
 

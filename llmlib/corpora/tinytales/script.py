@@ -164,12 +164,15 @@ def compile_text(text: str, genders: str) -> str:
 
 
 def starts_sentence(before: str) -> bool:
-    """Return whether a word after ``before`` starts a sentence (not after ``!"``, because "she said" may follow)."""
+    """Return whether a word after ``before`` starts a sentence.
+
+    After ``!"``, the answer is no, because "she said" may follow.
+    """
     return not before or bool(re.search(r"([.!?] |[.] ?\" |(^| )\")$", before))
 
 
 def plain(text: str) -> str:
-    """Turn a question, answer or field into a ``%`` format string; slots stay as they are, even pronouns."""
+    """Turn a question, answer or field into a ``%`` format string; slots stay as they are, even those for pronouns."""
     return SLOT.sub(lambda m: f"%({m[1]}{'.' + m[2] if m[2] else ''})s", text.replace("%", "%%"))
 
 

@@ -262,7 +262,7 @@ def _dice(story: ToldStory, stream: int) -> Dice:
 
 
 def kind_of(text: str) -> str:
-    """Return the kind of a question that a story answers, judging by the question's words."""
+    """Return what kind of question this is, judging by its wording (for questions that a story answers)."""
     if re.search(r"\bfeel|^How (was|did) .*(feeling|look)", text):
         return "why" if text.startswith("Why") else "feeling"
     return KINDS.get(text.split()[0].lower(), "what")

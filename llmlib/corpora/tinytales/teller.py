@@ -27,7 +27,7 @@ NEWCOMER_CHANCE = 0.25
 
 
 class Story(ToldStory):
-    """A story with tasks about it, which are made on first use: ``questions``, ``instructions`` and ``preferences``."""
+    """A story with tasks based on it, generated on first use: ``questions``, ``instructions`` and ``preferences``."""
 
     @cached_property
     def questions(self) -> tuple[tasks.Question, ...]:
@@ -155,7 +155,7 @@ def tell(seed: int, split: str, index: int) -> Story:
 
 
 def _nothing_more() -> float:
-    raise ScriptError("a question or summary uses a word that the story has not used")
+    raise ScriptError("a question or summary needs a word from a list, but the story has not picked this word")
 
 
 def _cast(stage: Stage, split: str, dice: Dice) -> tuple[dict[str, Character], Thing]:

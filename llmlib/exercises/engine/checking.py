@@ -2,7 +2,7 @@
 
 Only this module decides which reply comes first. It tries four lists of steps: replies that are possible before the
 attempt is run, replies that need no reason, the reasons themselves (diagnoses of what went wrong), and replies that
-state a reason. In each list, the first step that finds something counts.
+state a reason. In each list, the first step that finds something wins.
 """
 
 from collections.abc import Callable
@@ -45,9 +45,9 @@ WITHOUT_A_REASON: tuple[Callable[[Examination], Report | None], ...] = (
 def two_ideas(e: Examination) -> Reason | None:
     """Find two misconceptions that together explain every case, unless a single cause explains every case.
 
-    Two ideas can have the same effect as one step: for example, an attempt that reverses the order of the layers and
-    also swaps queries and keys returns the expected result transposed. A result that does not depend on the input can
-    also look like any two ideas.
+    Two misconceptions can have the same effect as a single step: for example, an attempt that reverses the order of the
+    layers and also swaps queries and keys returns the expected result transposed. A result that does not depend on the
+    input can also seem to fit any two misconceptions.
     """
     if influence.idle(e) or not (two := two_exactly(e)):
         return None

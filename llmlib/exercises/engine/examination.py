@@ -37,7 +37,7 @@ class Examination:
     until: float = math.inf
 
     def tried(self) -> "Examination":
-        """Try the attempt on the cases that `seed` draws, starting with the small ones."""
+        """Try the attempt on the cases drawn with `seed`, starting with the small ones."""
         trials: list[Trial] = []
         for case in kept_cases(self.exercise, self.seed):
             outcome = run(self.attempt, case.args, self.seconds)
@@ -57,7 +57,7 @@ class Examination:
         return replace(other, trials=(*self.trials, *other.trials), until=thread_time() + SEARCH)
 
     def within(self, seconds: float) -> "Examination":
-        """Return the same examination, for a step that may compute for at most this many seconds."""
+        """Return the same examination, for a step that may use at most this many seconds of computing time."""
         return replace(self, until=min(self.until, thread_time() + seconds))
 
     @property

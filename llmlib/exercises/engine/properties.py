@@ -65,7 +65,7 @@ def remarks(e: Examination) -> Iterator[str]:
 def broken_probes(e: Examination, remarks: bool = False) -> Iterator[Broken]:
     """Yield the exercise's own properties that the attempt breaks.
 
-    Remarks are left out; with `remarks`, only remarks are looked at.
+    Remarks are left out; with `remarks`, only remarks are considered.
     """
     for probe in e.exercise.probes:
         if probe.remark == remarks and not probe.explains:

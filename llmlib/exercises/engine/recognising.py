@@ -1,13 +1,13 @@
-"""Find which wrong ideas in an exercise's list explain an attempt's results.
+"""Find which misconceptions (wrong ideas) in an exercise's list explain an attempt's results.
 
-We recognise an idea by its results. It explains an attempt *exactly* if it leads to the same result in every case,
-including edge cases and exceptions. A pair of ideas can do that, too. Two ideas that explain everything take precedence
-over one idea that leaves cases open.
+We recognise a misconception by its results. It explains an attempt *exactly* if it leads to the same result in every
+case, including edge cases and exceptions. A pair of misconceptions can do that, too. Two misconceptions that explain
+everything take precedence over one that leaves cases unexplained.
 
 People may also write the same idea in different ways (for example, by filling a mask with −∞ or with −1e30). Then the
-idea holds *apart from unclear cases*: it explains each clear wrong case, and each clear case in which it would go wrong
-did go wrong. Some cases that say little (an attempt that raises an error for an empty list, or returns NaN for a single
-row) may stay open.
+misconception holds *apart from unclear cases*: it explains each clear wrong case, and each clear case in which it would
+go wrong did go wrong. Some cases that reveal little (where an attempt raises an error for an empty list, or returns NaN
+for a single row) may remain unexplained.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -89,7 +89,10 @@ def _read() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Let no other kernel change the learner's files while the block runs. Where locks do not work, do without them."""
+    """Prevent other kernels from changing the learner's files while the block runs.
+
+    Where locks do not work, the block runs without them.
+    """
     lock = filelock.FileLock(data_dir() / "progress.lock", timeout=LONGEST_WAIT, poll_interval=0.01)
     try:
         data_dir().mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,7 @@ def answered(entry: Entry, right: bool, lesson: str, warm_up: bool) -> dict[str,
 
 
 def to_repeat(entry: Entry) -> bool:
-    """Return whether the learner answered wrongly, and has since been right in fewer than `len(GAPS)` warm-ups."""
+    """Return whether the learner answered incorrectly and has since been right in fewer than `len(GAPS)` warm-ups."""
     return (streak := streak_of(entry)) is not None and streak < len(GAPS)
 
 

@@ -52,7 +52,7 @@ class Code:
 class Table:
     """A small table. `marked` lists the cells (row, column) to look at, which are also marked in their text.
 
-    `links` contains an address for each row, to which the first cell links.
+    `links` contains an address for each row; the row's first cell links to it.
     """
 
     header: tuple[str, ...]

@@ -376,7 +376,8 @@ def change_of_model(before: Any, after: Any, task: str = "") -> str:
         )
     if [p.requires_grad for p in before.parameters()] != [p.requires_grad for p in after.parameters()]:
         return (
-            "Afterwards, some weights of the model are frozen, or no longer frozen. Restore `requires_grad` at the end."
+            "Afterwards, some of the model's weights are frozen, or no longer frozen. Restore `requires_grad` at the "
+            "end."
         )
     if [part.training for part in before.modules()] != [part.training for part in after.modules()]:
         return (

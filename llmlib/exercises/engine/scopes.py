@@ -1,4 +1,4 @@
-"""Find the outside names that a piece of source code uses, and the places where it uses them."""
+"""Find the external names that a piece of source code uses, and where it uses them."""
 
 import ast
 from collections.abc import Iterator, Sequence

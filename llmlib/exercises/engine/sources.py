@@ -61,7 +61,7 @@ def source_of(function: Callable[..., Any], name: str = "solution") -> Source:
     collected.need(text, function_name)
     source = Source(function_name, tuple(collected.imports), "\n\n\n".join([*collected.parts, text]) + "\n")
     if len(source.whole) > LONGEST:
-        raise NoSource(f"your function, with all that it uses, is longer than {LONGEST:,} characters")
+        raise NoSource(f"your function, together with everything it uses, is longer than {LONGEST:,} characters")
     return source
 
 

@@ -1,4 +1,4 @@
-"""Tried cases, with the expected results and the attempt's results, and a comparison of two outcomes."""
+"""Cases that have been tried, with the expected results and the attempt's results, and a comparison of two outcomes."""
 
 import re
 from collections.abc import Sequence

@@ -41,7 +41,7 @@ def error_parts(e: Examination, trial: Trial, known: bool) -> list[Part]:
 
 
 def advice(ideas: Sequence[Misconception], first: int = 0) -> list[Part]:
-    """Say what each idea confuses, why it is tempting, and where to look; number the ideas if `first` is not 0."""
+    """Say what each misconception gets wrong, why it is tempting, and where to look (numbered unless `first` is 0)."""
     parts: list[Part] = []
     for number, idea in enumerate(ideas, start=first):
         parts += [

@@ -82,7 +82,7 @@ def load(name: str, kept: Kept) -> Callable[..., Any]:
     with one_thread():
         report = examine(find(name), function)
     if not report.correct:
-        raise Unfit(f"It is no longer right: {report.heading}")
+        raise Unfit(f"It is no longer correct: {report.heading}")
     _loaded[name] = kept.source, function
     return function
 

@@ -68,7 +68,7 @@ def imports_of(nodes: Iterable[ast.AST]) -> list[Import]:
 
 @dataclass(frozen=True)
 class Other:
-    """A definition that is in the file anyway, with its text and its name there."""
+    """A definition that the file contains anyway, with its text and the name that it has in the file."""
 
     text: str
     name: str

@@ -33,7 +33,7 @@ class Finding:
 
 
 def check_small(module: ModuleType) -> Iterator[Finding]:
-    """Use a small random model to check the file's ids and logits, training, tuning and aligning within seconds."""
+    """Check the file's ids, logits, training, tuning and aligning within seconds, using a small random model."""
     model, tokenizer, text = small_model()
     with tempfile.TemporaryDirectory() as folder:
         save_pretrained(model, tokenizer, folder)
@@ -188,7 +188,7 @@ def rewards_rise(module: ModuleType) -> str:
 
 
 def small_model() -> tuple[Transformer, Any, str]:
-    """Make a small model of the Llama family, a tokenizer like SmolLM2's, and some text from TinyTales."""
+    """Make a small Llama-family model, a tokenizer like SmolLM2's, and some text from TinyTales."""
     text = tinytales_text(20_000, seed=0)
     special = ("<|endoftext|>", "<|user|>", "<|assistant|>")
     tokenizer = BPETokenizer.train(text, 320, pattern=SMOLLM2_PATTERN, special_tokens=special)

@@ -83,7 +83,7 @@ def _broken(assembled: Assembled) -> dict[str, str]:
         with one_thread():
             report = examine(find(exercise), getattr(module, OF_EXERCISE[exercise].name, None))
         if not report.correct:
-            broken[exercise] = f"it is no longer right inside the file: {report.heading.rstrip('.')}"
+            broken[exercise] = f"it is no longer correct inside the file: {report.heading.rstrip('.')}"
     return broken
 
 
@@ -118,8 +118,8 @@ def refuse_changed(path: Path) -> None:
     if not is_untouched(read(path)):
         other = path.with_name(f"{path.stem}_new{path.suffix}")
         raise Refused(
-            f"{path} has been changed since llmlib wrote it, or llmlib did not write it. It stays unchanged. "
-            f"Write a new file next to it: llmlib mine {other}."
+            f"Either {path} has been changed since llmlib wrote it, or llmlib did not write it. It has been left as it "
+            f"is. Write a new file next to it: llmlib mine {other}."
         )
 
 

@@ -51,7 +51,7 @@ def explore_architecture(
     if text and (not isinstance(model, Transformer) or tokenizer is None):
         raise ValueError("To show the values for a text, pass a Transformer and its tokenizer.")
     if isinstance(model, Transformer) and tokenizer is not None and not text:
-        raise ValueError("A live model needs a text to show its values for. Pass a text, or leave out the tokenizer.")
+        raise ValueError("To show values, a live model needs a text. Pass a text, or leave out the tokenizer.")
     controller = _Controller(ArchitectureView(text=text), model, tokenizer, title, others)
     view = controller.view
     view.on_act("model", controller.choose, then=controller.show)
@@ -126,7 +126,7 @@ class _Controller:
             fitting = [str(n) for n in range(1, min(n_heads, 4096) + 1) if n_heads % n == 0]
             raise ValueError(
                 f"{n_kv_heads:,} KV heads cannot serve {n_heads:,} heads evenly. "
-                f"These numbers of KV heads would work: {', '.join(fitting)}."
+                f"Numbers of KV heads that would work: {', '.join(fitting)}."
             )
         changes: dict[str, Any] = dict(self.wish)
         if (self.wish["d_model"], self.wish["n_heads"]) != (base.d_model, base.n_heads):

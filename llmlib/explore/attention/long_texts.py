@@ -89,7 +89,7 @@ class PatternsOfRun:
         self.scores = np.zeros((*shape, len(SCORES)), dtype=np.float32)
 
     def watched(self) -> AbstractContextManager[None]:
-        """Record one run of the model on the text (and perhaps on a continuation) inside this `with` block."""
+        """Record one run of the model on the text (and on a continuation, if there is one) inside this `with` block."""
         hooks: list[tuple[HookPoint, HookFunction]] = []
         for layer in range(self.model.config.n_layers):
             hooks.append((point_at(self.model, "q", layer), self._keep_queries))

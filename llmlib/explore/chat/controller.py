@@ -176,7 +176,9 @@ class _Controller:
 
     def limit(self, value: float | int) -> None:
         if value != int(value) or value < 1:
-            raise ValueError(f"The longest answer must be a whole number of tokens, 1 or more; got {value}.")
+            raise ValueError(
+                f"The length of the longest answer must be a whole number of tokens, 1 or more; got {value}."
+            )
         self.view.limit = int(value)
 
     def seed(self, value: float | int) -> None:

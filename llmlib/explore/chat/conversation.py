@@ -42,8 +42,8 @@ def divided(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[Said]]:
     for number, message in enumerate(messages):
         if not all(isinstance(message.get(name), str) for name in ("role", "content")):
             raise ValueError(
-                f"Message {number} is {message!r}; expected a dictionary with the strings 'role' and 'content', "
-                "such as {'role': 'user', 'content': 'Hello'}."
+                f"Message {number} is {message!r}; expected a dictionary with string values for 'role' and "
+                "'content', such as {'role': 'user', 'content': 'Hello'}."
             )
     first = messages[0]["content"] if messages and messages[0]["role"] == "system" else ""
     rest = messages[1:] if messages and messages[0]["role"] == "system" else messages

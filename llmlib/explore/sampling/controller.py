@@ -125,7 +125,7 @@ class _Controller:
         self.followed: Followed | None = None
         self.counts: Tensor | None = None  # how often each token was drawn, if draws are counted
         self.seed(view.seed)
-        # The page sends this at once; its first act may have to wait for a long act, which an interrupt ends.
+        # The page sends this at once; its first action may have to wait for a long action, which an interrupt ends.
         view.observe(lambda change: self._begin_run(change.new.get("by", "")), "writing")
 
     def _neutral(self) -> Rules:
@@ -334,7 +334,7 @@ class _Controller:
         """Write one more token in each lane, after the current text."""
         self._check_interrupt(run)
         if not self.lanes.lanes:
-            raise ValueError("There are no settings to compare yet. Add the settings in use.")
+            raise ValueError("There are no settings to compare yet. Add the current settings.")
         text, lanes = self.text, self.lanes
         if not lanes.begun or lanes.start != text.ids + text.written or lanes.written != len(text.written):
             lanes.begin(text.ids, text.written, self.view.seed)

@@ -28,11 +28,14 @@ class Rules:
         return tuple(self.sampler.logit_bias or ())
 
     def with_settings(self, settings: Settings) -> "Rules":
-        """Return these rules with other settings. Raises `ValueError` for an unknown name or a value out of range."""
+        """Return a copy of these rules with other settings.
+
+        Raises `ValueError` for an unknown name or a value out of range.
+        """
         return replace(self, sampler=with_settings(self.sampler, settings))
 
     def with_bans(self, banned: tuple[int, ...]) -> "Rules":
-        """Return these rules with other banned tokens."""
+        """Return a copy of these rules in which exactly these tokens are banned."""
         bans = {id: float("-inf") for id in banned}
         return replace(self, sampler=replace(self.sampler, logit_bias=bans or None))
 

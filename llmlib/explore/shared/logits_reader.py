@@ -1,4 +1,4 @@
-"""Read a text that changes at its end; only the changed part goes through the model again."""
+"""Read a text whose end changes; only the changed part is run through the model again."""
 
 from collections.abc import Callable
 

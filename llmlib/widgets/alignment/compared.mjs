@@ -5,7 +5,7 @@ import { brief, gist } from "./data.mjs";
 
 /** Make the panel that compares models. `compared()` returns the prompts, the models, and their answers and rewards. */
 export function comparedPanel(ctx, compared) {
-  const list = element("select", { "aria-label": "Prompt whose answers to compare" });
+  const list = element("select", { "aria-label": "Compare answers to this prompt" });
   const prompt = element("div", {
     class: "llm-prompt",
     tabindex: 0,

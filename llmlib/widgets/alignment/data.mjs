@@ -41,7 +41,7 @@ export function numbersOf(run) {
   put(run.cut_off, (value) => `${share(value)} of answers cut off`);
   put(run.equal_groups, (value) => {
     const groups = run.groups ? `${value} of ${howMany(run.groups, "group")}` : howMany(value, "group");
-    return `rewards all equal in ${groups}`;
+    return `all rewards equal in ${groups}`;
   });
   return parts.join(" · ");
 }

@@ -12,7 +12,7 @@ export default widget("llm-alignment", ({ model, hub, el }) => {
       name: "alignment",
       lead:
         "Watch the reward rise, and see how the model changes. KL measures how far the model has moved from the " +
-        "reference; entropy measures how undecided the model still is. Click a step to read the answers at that step.",
+        "reference; entropy measures how uncertain the model still is. Click a step to read the answers at that step.",
       metrics: METRICS,
       solid: "training reward",
       state: { at: null, of: null, prompt: null, question: 0 },

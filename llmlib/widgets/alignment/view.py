@@ -105,9 +105,7 @@ class AlignmentView(RunsView):
             about["measures"] = names
             self._curves[run] = self._curves[run][0], Curve(len(names))
         elif names != about["measures"]:
-            raise ValueError(
-                f"The measures of a run must stay the same: they were {about['measures']} and are now {names}."
-            )
+            raise ValueError(f"A run must keep the same measures: they were {about['measures']} and are now {names}.")
         first = {} if "first" in about or not math.isfinite(reward) else {"first": reward}
         self.took(run, step, seconds, (reward, kl, entropy, length), beside)
         about.update(first)

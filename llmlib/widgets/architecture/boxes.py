@@ -41,7 +41,8 @@ class BoxTensor:
 class Box:
     """A part of a model.
 
-    The costs are those of one copy of the box, without the boxes inside it. To get bytes, multiply by a number's width.
+    The costs are those of one copy of the box, without the boxes inside it. To get bytes, multiply by the width of a
+    number in bytes.
     """
 
     id: str
@@ -72,7 +73,7 @@ class Box:
         return self.repeat * (own + sum(box.total(what) for box in self.boxes))
 
     def walk(self) -> Iterator["Box"]:
-        """Yield this box and all boxes inside it, in the order of the computation."""
+        """Yield this box and all boxes inside it, in the order in which they are computed."""
         yield self
         for box in self.boxes:
             yield from box.walk()

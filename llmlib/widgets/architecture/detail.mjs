@@ -89,7 +89,7 @@ export function detailPanel(ctx) {
     );
     const { context, dtype } = ctx.model();
     const seen = context.toLocaleString("en");
-    measured.textContent = `FLOPs are for one token that sees ${seen} tokens. Bytes are for numbers in ${dtype}.`;
+    measured.textContent = `FLOPs are for one token that attends to ${seen} tokens. Bytes are for ${dtype} numbers.`;
     lead.hidden = box.id !== "model";
     const key = JSON.stringify([box.id, box.tensors]);
     if (made !== key) {

@@ -91,8 +91,8 @@ export function sizesPanel(ctx, hub, model) {
       figure("Parameters", "parameters", "", now.parameters.toLocaleString("en")),
       figure("Weights", "weight_bytes", "B", `in ${dtype}`),
       figure("KV cache", "cache_bytes", "B", `at ${tokens} in ${dtype}`),
-      figure("Forward", "forward_flops", "FLOPs", `per token that sees ${tokens}`),
-      figure("Training", "training_flops", "FLOPs", `per token that sees ${tokens}`),
+      figure("Forward", "forward_flops", "FLOPs", `per token that attends to ${tokens}`),
+      figure("Training", "training_flops", "FLOPs", `per token that attends to ${tokens}`),
     );
   }
   return { node, models, draw };

@@ -83,7 +83,7 @@ export function stations(tour, tokens, layer, hasPositions) {
 }
 
 const largestInWords = ({ layer, part, norm }) =>
-  `the ${part} of layer ${layer} adds the longest vector (${number(norm)})`;
+  `the ${part} in layer ${layer} adds the longest vector (${number(norm)})`;
 
 function ofText({ ids, characters }, tokens) {
   const [long, short] = [howMany(characters, "character"), howMany(tokens.length, "token")];

@@ -1,4 +1,4 @@
-"""The architecture view shows a model as nested boxes, down to single tensors, with its costs and one token's path."""
+"""The architecture view shows a model as nested boxes (down to individual tensors), its costs and one token's path."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,8 +22,8 @@ class ArchitectureView(View):
     why, and `model` is still the last valid model. `place` says where the user is looking (`box`, `layer`, `tensor`,
     `token`), and how.
 
-    The owner of a model handles the acts "model" (`name`), "size" (`name`, `value`), "text" (`text`), "open" (`box`,
-    `layer`, `tensor`), "follow" and "tour" by setting the traits (see `llmlib.explore.explore_architecture`).
+    The owner of a model handles the user's actions "model" (`name`), "size" (`name`, `value`), "text" (`text`), "open"
+    (`box`, `layer`, `tensor`), "follow" and "tour" by setting the traits (see `llmlib.explore.explore_architecture`).
     """
 
     folder = Path(__file__).parent

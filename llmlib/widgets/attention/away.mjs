@@ -18,7 +18,9 @@ export function awayPanel(ctx, hub) {
   function offer() {
     const here = ctx.wholeOnes();
     const go = (one) => () => ctx.go({ ...one, token: null });
-    const words = here.length ? "This page has these heads in full: " : "This page has none of the heads in full.";
+    const words = here.length
+      ? "This page includes these heads in full: "
+      : "This page includes none of the heads in full.";
     node.replaceChildren(
       "The text is long, so this page has only a thumbnail of this head. ",
       `To see the whole head, you need Python. ${words}`,

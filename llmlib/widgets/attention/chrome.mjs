@@ -82,8 +82,8 @@ export function toolsPanel(ctx) {
     const orders = Object.entries(SCORES).map(([key, { name }]) => [key, `by ${name}`]);
     const together = [
       ["each", "one by one"],
-      ["mean", "mean of a layer"],
-      ["max", "maximum of a layer"],
+      ["mean", "layer mean"],
+      ["max", "layer maximum"],
     ];
     const difference = ctx.comparable() ? [["difference", "by difference"]] : [];
     return [
@@ -101,7 +101,7 @@ export function toolsPanel(ctx) {
           "What is drawn",
           [
             ["head", "one head"],
-            ["layer", "all heads of the layer"],
+            ["layer", "all heads in the layer"],
           ],
           state.drawn,
           go("drawn"),
@@ -109,7 +109,7 @@ export function toolsPanel(ctx) {
       );
     const ways = [
       ["from", "where a token looks"],
-      ["to", "who looks at it"],
+      ["to", "what looks at it"],
     ];
     parts.push(choice("Reading direction", ways, state.way, go("way")));
     if (state.drawn === "layer") return parts;

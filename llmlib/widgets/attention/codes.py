@@ -15,7 +15,7 @@ class Coded(NamedTuple):
     codes: bytes
     causal: bool  # `codes` holds only the lower triangle of each head, row by row
     scale: float
-    notes: list[str]  # remarks for the user about the patterns
+    notes: list[str]  # for the user, about the patterns
 
 
 def as_array(patterns: Any) -> Float[np.ndarray, "layer head query key"]:
@@ -58,7 +58,7 @@ def _numbers(value: Any) -> np.ndarray:
 def check(patterns: Float[np.ndarray, "layer head query key"], n_tokens: int) -> None:
     """Raise `ValueError` unless the patterns are attention weights between `n_tokens` tokens."""
     if n_tokens == 0:
-        raise ValueError("There are no tokens to show; a view of attention needs at least one token.")
+        raise ValueError("There are no tokens to show; an attention view needs at least one token.")
     n_layers, n_heads, n_query, n_key = patterns.shape
     if n_layers == 0 or n_heads == 0:
         raise ValueError(f"There are no heads to show: the patterns have the shape {patterns.shape}.")
@@ -76,7 +76,7 @@ def check(patterns: Float[np.ndarray, "layer head query key"], n_tokens: int) ->
 
 
 def encode(patterns: Float[np.ndarray, "layer head query key"]) -> Coded:
-    """Encode patterns as bytes, and add remarks on the patterns for the user.
+    """Encode patterns as bytes, and add notes on the patterns for the user.
 
     >>> coded = encode(np.array([[[[1.0, 0.0], [0.25, 0.75]]]], dtype=np.float32))
     >>> list(coded.codes), coded.causal, coded.scale

@@ -139,7 +139,7 @@ export function headsPanel(ctx, side) {
     if (buttons.length !== heads) build(heads);
     list.setAttribute(
       "aria-label",
-      `Heads of layer ${layer}. Arrow keys move between heads, Space shows or hides one.`,
+      `Heads in layer ${layer}. Arrow keys move between heads, Space shows or hides one.`,
     );
     [all.disabled, none.disabled] = [hidden.length === 0, hidden.length === heads];
     buttons.forEach(({ button, line }, head) => {

@@ -127,7 +127,7 @@ export function detailPanel(ctx, most = 6) {
       );
     });
     const where = ctx.state.show === "both" ? `${ctx.text(side).title}: ` : "";
-    const words = way === "from" ? `${token} looks at` : `${where ? "who" : "Who"} looks at ${token}`;
+    const words = way === "from" ? `${token} looks at` : `${where ? "what" : "What"} looks at ${token}`;
     return element("section", {}, element("h4", { "data-text": true }, where + words), element("ol", {}, ...items));
   }
   function draw() {

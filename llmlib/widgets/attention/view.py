@@ -34,8 +34,8 @@ class AttentionView(View):
     layer's heads are followed by their mean and their maximum. `opened` then holds the whole head that the user has
     opened.
 
-    The owner of a model handles the acts "text" (`which`, `text`), "switch" (`layer`, `head`, `off`), "all on", "how"
-    (`how`), "continuation" (`text`) and "open" (`layer`, `head`) by setting the traits (see
+    The owner of a model handles the user's actions "text" (`which`, `text`), "switch" (`layer`, `head`, `off`), "all
+    on", "how" (`how`), "continuation" (`text`) and "open" (`layer`, `head`) by setting the traits (see
     `llmlib.explore.explore_attention`).
     """
 
@@ -91,7 +91,7 @@ class AttentionView(View):
             self.opened, self.opened_codes = {}, b""
 
     def put(self, side: str, tokens: Sequence[str], patterns: Any, title: str = "") -> list[str]:
-        """Show tokens and patterns on side "a" or "b", and return remarks on the patterns for the user.
+        """Show tokens and patterns on side "a" or "b", and return notes on the patterns for the user.
 
         Raises `ValueError` as `check` does, or if A and B have different numbers of layers or heads.
         """
@@ -120,10 +120,10 @@ class AttentionView(View):
         scores: Float[np.ndarray, "layer map score"],
         title: str = "",
     ) -> list[str]:
-        """Show thumbnails of the heads over a long text, and of their mean and maximum; return remarks for the user.
+        """Show thumbnails of the heads over a long text, and of their mean and maximum; return notes for the user.
 
         Each cell shows the largest weight in a square of tokens. The `scores` of a map are in the order in which the
-        view lists them. The caller must respond to the act "open" with `put_head`.
+        view lists them. The caller must respond to the action "open" with `put_head`.
         """
         heads = thumbnails[:, :-2]
         self._check_sizes(side, heads)
@@ -214,7 +214,7 @@ class AttentionView(View):
     def pattern(self, layer: int, head: int | str, side: str = "a") -> Float[np.ndarray, "query key"]:
         """Return one head's pattern for A or B, as precisely as the view stores it.
 
-        The heads "mean" and "max" combine all heads of the layer.
+        The heads "mean" and "max" combine all heads in the layer.
 
         For a long text, a head that was not opened is only a thumbnail, with fewer queries and keys than tokens.
         """

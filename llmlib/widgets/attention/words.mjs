@@ -49,7 +49,7 @@ export function scoreInWords({ share, unit }, value) {
 /** Say how reliable a score is for sorting the heads on this text. */
 export function orderInWords({ name }, count) {
   if (count === 0) return `No token in this text can look the way “${name}” describes, so there is nothing to sort by.`;
-  const on = `${count.toLocaleString("en")} ${count === 1 ? "query" : "queries"} of this text`;
+  const on = `${count.toLocaleString("en")} ${count === 1 ? "query" : "queries"} in this text`;
   if (!isFew(count)) return `“${name}” is the mean over ${on}.`;
   return `“${name}” is based on only ${on}, too few to tell what a head does. Try a text that repeats itself.`;
 }
@@ -72,7 +72,7 @@ export function guide({ layer, heads, drawn }, canSwitch) {
     );
   const together = `Each square is a layer (the ${heads === "mean" ? "mean" : "maximum"} of its heads)`;
   const square = heads === "each" ? "Each square is a head" : together;
-  const either = "Click a square to open it, or set clicks to switch heads off.";
+  const either = "Click a square to open it; a click can also switch heads off.";
   const todo = canSwitch ? either : "Point at a square to enlarge it; click to open it.";
   return `${square}: it shows which token (row) looks at which token (column). ${todo}`;
 }

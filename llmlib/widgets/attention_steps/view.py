@@ -23,7 +23,7 @@ EXPLAINED = (
 
 
 class AttentionStepsView(View):
-    """A view of every number in five stages of one query's attention; if d_head = 2, users can drag the arrows.
+    """A view that shows every number in five stages of one query's attention; if d_head = 2, users can drag the arrows.
 
     `q`, `k` and `v` contain float32 numbers (little-endian), row by row, with one row of length `d_head` for each
     token. `moved` maps "q0", "k3", … to vectors that the user has changed. Make a view with `attention_steps_view`, or
@@ -179,8 +179,8 @@ def attention_steps_view(
         )
     if not 1 <= shape[0] <= MOST_TOKENS or not 1 <= shape[1] <= MOST_WIDTH:
         raise ValueError(
-            f"This view shows 1 to {MOST_TOKENS} tokens with 1 to {MOST_WIDTH} channels; got the shape {shape}. "
-            "Use a shorter text; attention_view shows long texts."
+            f"This view can show 1 to {MOST_TOKENS} tokens with 1 to {MOST_WIDTH} channels; got the shape {shape}. "
+            "Use a shorter text; attention_view can show long texts."
         )
     if not all(np.isfinite(x).all() for x in arrays):
         raise ValueError("q, k and v must contain only finite numbers, but there is a NaN or an infinity.")

@@ -117,7 +117,7 @@ export function choicesPanel(pick, boxed) {
       shown = now;
       node.setAttribute(
         "aria-label",
-        asked?.mode === "encode" ? "Which pair is joined first?" : "Which pair is joined next?",
+        asked?.mode === "encode" ? "Which pair is merged first?" : "Which pair is merged next?",
       );
       node.replaceChildren(
         ...(asked?.choices ?? []).map(({ pair }, k) =>

@@ -69,10 +69,10 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
       },
       label,
     );
-  const first = jump("|◀", "To the start (Home)", () => 0);
+  const first = jump("|◀", "Go to the start (Home)", () => 0);
   const back = jump("◀", "One step back (Left arrow)", () => at() - 1);
   const forward = jump("▶", "One step forward (Right arrow)", () => at() + 1);
-  const last = jump("▶|", "To the end (End)", () => states.length - 1);
+  const last = jump("▶|", "Go to the end (End)", () => states.length - 1);
   const play = element("button", { type: "button", class: "llm-play", title: "Play or pause (Space)" }, "Play");
   const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Step" });
   slider.addEventListener("input", () => {
@@ -228,8 +228,8 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
     const asked = guess && question(states, step, merges, mode);
     asking.hidden = !open;
     asking.textContent = training()
-      ? "Which pair is joined next? Count pairs in the text above, and pick one."
-      : "Which pair is joined first? Look in the vocabulary for the pair that was learned earliest, and pick it.";
+      ? "Which pair is merged next? Count the pairs in the text above, and pick one."
+      : "Which pair is merged first? Look in the vocabulary for the pair that was learned earliest, and pick it.";
     if (!open) asking.classList.remove("llm-missing");
     choices.draw(open, `${mode} ${step}`);
     judged.textContent = asked ? verdict(asked, guess, table) : "";

@@ -46,8 +46,8 @@ class BPEStepsView(View):
 
     `pieces` are the parts of a text that never merge with each other. `merges` are pairs of ids (0 to 255 are the
     bytes, and 256 + i is the result of merge i). `word_pieces` are the parts of the text to encode. The steps are
-    replayed from these traits, in Python for pictures and in the browser for the user. The owner of a tokenizer
-    handles the acts "train" and "encode", each with a `text`, by setting the traits (see
+    replayed from these traits, in Python for pictures and in the browser for the user. The owner of a tokenizer handles
+    the user's actions "train" and "encode", each with a `text`, by setting the traits (see
     `llmlib.explore.explore_bpe_steps`). With `predict`, the user predicts the next pair before the view shows it.
     `guesses` stores each step's first prediction.
 
@@ -92,7 +92,7 @@ class BPEStepsView(View):
 
     @property
     def n_steps(self) -> int:
-        """The number of steps: all merges in mode "train", and the merges that apply to the text in mode "encode"."""
+        """The number of steps: all merges in "train" mode, and the merges that apply to the text in "encode" mode."""
         return len(self._steps())
 
     @property
@@ -185,7 +185,7 @@ class BPEStepsView(View):
             pairs.sort(key=lambda entry: rank.get(entry[0], len(rank)))
         pairs = pairs[:6]
         order = "when they were learned" if self.mode == "encode" else "most frequent first"
-        title = "Which pair is joined next?" if is_open else f"Pairs, {order}"
+        title = "Which pair is merged next?" if is_open else f"Pairs, {order}"
         parts.append(f'<text x="10" y="{top:.0f}" fill="#57606a">{title}</text>')
         parts.append(f'<text x="430" y="{top:.0f}" fill="#57606a">Newest tokens</text>')
         if is_open:  # in reading order, which does not give the answer away

@@ -27,7 +27,7 @@ class Chat(Protocol):
 
 
 def draw(view: Chat) -> str:
-    """Draw the last turns, with answers side by side."""
+    """Draw the most recent turns, with answers side by side."""
     turns = turns_of(view.messages)
     parts, y = [], 8.0
     if view.system.strip():

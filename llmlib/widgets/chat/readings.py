@@ -1,4 +1,4 @@
-"""Pack readings of how likely the model found each token of an answer; `unpackReadings` in data.mjs unpacks them."""
+"""Pack the probabilities that the model gave to the tokens of an answer; `unpackReadings` in data.mjs unpacks them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ TOKEN = np.dtype([("word", "<u4"), ("log_prob", "<f4"), ("words", "<u4", SHOWN),
 
 
 def reading(word: int, log_prob: float, likeliest: Sequence[tuple[int, float]]) -> Any:
-    """Pack one token's reading for the browser: the token, its log-probability, and the likeliest tokens with theirs.
+    """Pack one token's reading for the browser: the token and the likeliest tokens, each with its log-probability.
 
     >>> reading(7, -0.5, [(7, -0.5), (9, -1.5)])["words"].tolist()[:3]
     [7, 9, 4294967295]

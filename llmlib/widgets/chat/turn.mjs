@@ -133,7 +133,7 @@ function answerPart(ctx, number, question) {
     look.hidden = !tokens;
     if (!tokens) opened = false;
     look.setAttribute("aria-expanded", String(opened));
-    look.setAttribute("aria-label", `Tokens of ${name}’s answer, and how likely each token was`);
+    look.setAttribute("aria-label", `Tokens in ${name}’s answer, and how likely each token was`);
     panel.hidden = !opened;
     if (opened && drawn !== tokens) drawTokens(tokens, name);
     drawn = opened ? tokens : null;
@@ -180,7 +180,7 @@ function answerPart(ctx, number, question) {
     const nats = -tokens.reduce((sum, { logProb }) => sum + logProb, 0) / tokens.length;
     tell(null);
     panel.replaceChildren(
-      walk(texts, boxes, { label: `Tokens of ${name}’s answer`, tell }),
+      walk(texts, boxes, { label: `Tokens in ${name}’s answer`, tell }),
       detail,
       element(
         "p",

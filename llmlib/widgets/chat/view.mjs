@@ -133,7 +133,7 @@ export default widget("llm-chat", ({ model, hub, el }) => {
     if (colour) for (const turn of turns) turn.draw();
     log.classList.toggle("llm-empty", !now.length);
     const several = ctx.names().length > 1;
-    log.dataset.empty = several ? "No messages yet. Every model gets what you write." : "No messages yet.";
+    log.dataset.empty = several ? "No messages yet. Every model will receive what you write." : "No messages yet.";
     if (atEnd || grown) log.scrollTop = log.scrollHeight;
     const answering = model.get("answering");
     log.setAttribute("aria-busy", String(answering));

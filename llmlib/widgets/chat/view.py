@@ -23,11 +23,11 @@ class ChatView(View):
     "bad", or "none" if nothing could be compared). `readings` are the tokens of all answers (see readings.py), and
     `words` are the texts of these tokens.
 
-    The view's acts are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was cleared),
-    "system" (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`), "blind"
-    (`on`), "vote" (`message`, `choice`: a side counted from the left, "tie" or "bad") and "forget". The owner of a
-    model answers by setting the traits; for a message that no model could answer, it sets `notice` and `returned` (see
-    `llmlib.explore.explore_chat`).
+    The view's actions are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was
+    cleared), "system" (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`),
+    "blind" (`on`), "vote" (`message`, `choice`: a side counted from the left, "tie" or "bad") and "forget". The owner
+    of a model answers by setting the traits; for a message that no model could answer, it sets `notice` and `returned`
+    (see `llmlib.explore.explore_chat`).
 
     >>> ChatView(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}])
     <ChatView: A conversation. You: Hi — Model: Hello!>

@@ -203,7 +203,7 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
         { class: "llm-buttons" },
         button("Zoom in", "Zoom in (+)", () => zoom(1.5, focus())),
         button("Zoom out", "Zoom out (−)", () => zoom(1 / 1.5, focus())),
-        button("Reset view", "The whole map (0)", () => reset()),
+        button("Reset view", "Show the whole map (0)", () => reset()),
       ),
       saveMenu(model, "embeddings", () => {
         plot.paint();
@@ -272,7 +272,7 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
     const tokens = `${count.toLocaleString("en")} of ${cloud.n.toLocaleString("en")} tokens`;
     const shares = get("shares").slice(0, state.camera.dims);
     const share = shares.reduce((a, b) => a + b, 0);
-    const shown = `these ${state.camera.dims} directions show ${(100 * share).toFixed(1)}% of the variance`;
+    const shown = `these ${state.camera.dims} directions capture ${(100 * share).toFixed(1)}% of the variance`;
     const said = shares.length ? `${tokens} · ${shown}; the rest cannot be seen here` : tokens;
     const words = state.way === "near" ? `${tokens}. ${NEAR_CAUTION}` : said;
     if (reading.textContent !== words) reading.textContent = words;

@@ -24,10 +24,10 @@ class EmbeddingsView(View):
     `points` contains the coordinates of each row (see `pack_points`), `labels` the joined bytes of all tokens, `ends`
     the position where each label ends, and `kinds` the number of each row's kind. `chosen` is the row of the pinned
     token, or -1. `place` says how the user is looking at the cloud, such as `{"dims": 3, "by": "dot", "hidden": [1],
-    "camera": [...]}`; parts that the user has not changed are missing. The owner of the table handles the acts
-    "neighbours", with a `row`, and "analogy", with three `rows` (or none), by setting the traits of the same names, and
-    "map" with `set_near` (see `llmlib.explore.explore_embeddings`). The map shows either neighbours or an analogy
-    (`place["overlay"]`).
+    "camera": [...]}`; parts that the user has not changed are missing. The owner of the table handles the user's
+    actions "neighbours", with a `row`, and "analogy", with three `rows` (or none), by setting the traits of the same
+    names, and "map" with `set_near` (see `llmlib.explore.explore_embeddings`). The map shows either neighbours or an
+    analogy (`place["overlay"]`).
     """
 
     folder = Path(__file__).parent
@@ -173,12 +173,13 @@ def embeddings_view(
     shares: Sequence[float] = (),
     chosen: int | None = None,
 ) -> EmbeddingsView:
-    """Show an interactive map of any model's embeddings: tens of thousands of points to pan, turn, search and colour.
+    """Show an interactive map of any model's embeddings.
 
-    `points` has two or three columns; the flat map shows the first two. `llmlib.embeddings.project` returns principal
-    components as points, and each component's share of the variance for `shares`. `labels` are strings, or bytes for
-    tokens that contain only part of a character. `kinds` names each row's kind, with at most eight different kinds.
-    The kinds determine the colours, and the most frequent kind gets the first colour.
+    Users can pan, rotate, search and colour tens of thousands of points. `points` has two or three columns; the flat
+    map shows the first two. `llmlib.embeddings.project` returns principal components as points, and each component's
+    share of the variance for `shares`. `labels` are strings, or bytes for tokens that contain only part of a character.
+    `kinds` names each row's kind, with at most eight different kinds. The kinds determine the colours, and the most
+    frequent kind gets the first colour.
 
     Neighbours and analogies need the whole table, so `llmlib.explore.explore_embeddings` computes them.
 
@@ -229,4 +230,4 @@ def _check(labels: Sequence[Any], points: np.ndarray, kinds: Sequence[str] | Non
         if (different := len(set(kinds))) > MOST_KINDS:
             raise ValueError(f"{different} kinds are too many to tell apart by colour; use at most {MOST_KINDS}.")
     if chosen is not None and not 0 <= chosen < len(labels):
-        raise ValueError(f"chosen must be a row from 0 to {len(labels) - 1}; got {chosen}.")
+        raise ValueError(f"chosen must be a row number from 0 to {len(labels) - 1}; got {chosen}.")

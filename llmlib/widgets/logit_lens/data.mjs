@@ -80,7 +80,7 @@ export const MEASURES = {
     words: "entropy",
     shade: (side, at) => side.entropy[at] / side.most,
     label: (side, at) => side.entropy[at].toFixed(1),
-    scale: "entropy in nats: how undecided the model is",
+    scale: "entropy in nats: how uncertain the model is",
     ticks: null, // the ticks depend on the size of the vocabulary
   },
   pinned: {

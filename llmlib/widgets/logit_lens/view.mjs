@@ -121,7 +121,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     ctx.shownSides().length > 1 ? { ...ctx.focus(), side } : side === "a" ? ctx.focus() : null;
   const cells = [
     cellPanel(ctx, () => placeIn("a"), "This cell"),
-    cellPanel(ctx, () => placeIn("b"), "The same cell of the other run"),
+    cellPanel(ctx, () => placeIn("b"), "The same cell in the other run"),
   ];
   const who = whoPanel(ctx);
   const texting = hub.live ? textPanel(hub, model) : null;
@@ -203,7 +203,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     });
     const differing =
       measure === "probability" && ctx.shownSides().length > 1 && ctx.sides.a.n === ctx.sides.b.n
-        ? [element("span", { class: "llm-differs", "data-text": true }, "first choice differs from the left grid")]
+        ? [element("span", { class: "llm-differs", "data-text": true }, "first choice differs from the left grid’s")]
         : [];
     legend.replaceChildren(
       element("span", { "data-text": true }, scale),

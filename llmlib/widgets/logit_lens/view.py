@@ -23,8 +23,8 @@ class LogitLensView(View):
     last row is the model's answer. `place` says where the user is looking, such as `{"side": "a", "layer": 3,
     "position": 5}`, and how the view is drawn.
 
-    The owner of a model handles the acts "text" (`which`, `text`), "pin" (a text `token` or an `id`; without either,
-    unpin) and "who" (`side`, `position`) by setting the traits (see `llmlib.explore.explore_logit_lens`).
+    The owner of a model handles the user's actions "text" (`which`, `text`), "pin" (a text `token` or an `id`; without
+    either, unpin) and "who" (`side`, `position`) by setting the traits (see `llmlib.explore.explore_logit_lens`).
     """
 
     folder = Path(__file__).parent
@@ -45,7 +45,7 @@ class LogitLensView(View):
     text_b = traitlets.Unicode("").tag(sync=True)
 
     def clear(self) -> None:
-        """Clear the second text, the pinned token and a logit's contributions, so that other texts can be shown."""
+        """Clear the second text, the pinned token and the contributions to a logit, so other texts can be shown."""
         with self.hold_sync():
             self.b, self.b_cells, self.a_pinned, self.b_pinned = {}, b"", b"", b""
             self.pinned, self.who, self.who_values = {}, {}, b""

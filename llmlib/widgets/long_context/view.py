@@ -24,7 +24,7 @@ class LongContextView(View):
     losses up to the trained length and beyond it (`sides`), and for each level of averaging its `width` and its `n`
     points (`levels`). For the grids, it contains the indices of the arms (`grid_arms`), `lengths` and `depths`.
     `losses` contains the levels one after the other, as `Curves.pack` writes them. `grids` contains a share for each
-    arm, length and depth (little-endian f4, with NaN for cells that are not measured).
+    arm, length and depth (little-endian f4, with NaN for cells that have not been measured).
     """
 
     folder = Path(__file__).parent
@@ -116,8 +116,8 @@ def long_context_view(
     For each arm, `losses` contains the loss in nats at each of the `positions` (1, 2, 3, … by default), in one or more
     rows. The view draws the mean of the rows, and a band from the lowest row to the highest (or, for more than 8 rows,
     two standard errors on each side of the mean). Arms may end at different positions. For each arm, `grids` contains
-    the share of needles found, with the axes `[length, depth]`; NaN means that a cell is not measured yet, and
-    `view.put(arm, length, depth, share)` fills it. `trained` is the length that the model was trained for, and
+    the share of needles found, with the axes `[length, depth]`; NaN means that a cell has not been measured yet, and
+    `view.put(arm, length, depth, share)` fills it in. `trained` is the length that the model was trained for, and
     `needles` is the number of needles behind each share. Sources: Kamradt (2023), "Needle in a Haystack"; Liu et al.
     (2023), "Lost in the Middle". Raises `ValueError` if there is nothing to show, or if sizes do not match.
 
@@ -137,17 +137,17 @@ def long_context_view(
     for name, grid in given.items():
         if grid.shape != (len(lengths), len(depths)) or not grid.size:
             raise ValueError(
-                f"The grid of {name!r} must have a share for each of the {len(lengths)} lengths and "
+                f"The grid for {name!r} must have a share for each of the {len(lengths)} lengths and "
                 f"{len(depths)} depths; got shape {list(grid.shape)}."
             )
         known = grid[~np.isnan(grid)]
         if ((known < 0) | (known > 1)).any():
             raise ValueError(
-                f"Shares must be between 0 and 1; the grid of {name!r} has shares from {known.min():g} to "
-                f"{known.max():g}."
+                f"Shares must be between 0 and 1; the grid for {name!r} has shares ranging from "
+                f"{known.min():g} to {known.max():g}."
             )
     if len(set(lengths)) < len(lengths) or len(set(depths)) < len(depths):
-        raise ValueError("Each length and each depth of a grid may occur only once.")
+        raise ValueError("Each length and each depth may appear only once in a grid.")
     if not all(0 <= depth <= 1 for depth in depths):
         raise ValueError(f"A depth must be a share of the text, from 0 (the start) to 1 (the end); got {list(depths)}.")
     if trained is not None and trained < 1:

@@ -16,8 +16,8 @@ class NextTokenView(View):
     """The tokens so far as boxes, candidates for the next token as clickable bars, and an adjustable temperature.
 
     The view shows `tokens` (see `token_text`), `candidates` and `probabilities`. The owner of a model handles these
-    acts by setting the traits (see `llmlib.explore.explore_next_token`): "prompt" with a `text`, "pick" with the `id`
-    of a candidate, "draw" with a number of `times`, "undo", and "temperature" with a `value`.
+    user actions by setting the traits (see `llmlib.explore.explore_next_token`): "prompt" with a `text`, "pick" with
+    the `id` of a candidate, "draw" with a number of `times`, "undo", and "temperature" with a `value`.
 
     >>> NextTokenView(tokens=["2", " +", " 2"], candidates=[" =", " +"], probabilities=[0.9, 0.05])
     <NextTokenView: After “2 + 2”, the most probable next tokens are “·=” (90%), “·+” (5.0%).>

@@ -95,7 +95,7 @@ class RotaryView(View):
         )
 
     def svg(self) -> str:
-        """Draw the dials, and the dot product as a curve over distance; the same state always yields the same bytes."""
+        """Draw the dials, and plot the dot product against distance; the same state always yields the same bytes."""
         width, pairs, parts = 760, len(self.frequencies), []
         for i, frequency in enumerate(self.frequencies):
             x, y = 52 + 92 * (i % 8), 62 + 96 * (i // 8)

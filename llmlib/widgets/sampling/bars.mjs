@@ -166,7 +166,7 @@ export function barsPanel(ctx) {
         n ? element("strong", {}, `${n.toLocaleString("en")} draws. `) : "",
         n
           ? `${inside} of ${howMany(of, "bar")} ${end} within the range where 95% of them should.`
-          : "Chance draws the next token 200 times, and we count. How close will the counts come to the theory?",
+          : "The next token is drawn at random 200 times, and we count. How close will the counts be to the theory?",
       );
       legend.replaceChildren(
         key("llm-drawn", "share of the draws"),
@@ -231,7 +231,7 @@ export function stagesPanel(ctx) {
   const node = element(
     "div",
     { class: "llm-stages", role: "group", "aria-label": "What each setting does" },
-    element("div", { class: "llm-title" }, "One setting after the other"),
+    element("div", { class: "llm-title" }, "One setting after another"),
     table,
   );
   function draw() {

@@ -113,7 +113,7 @@ export function branchesPanel(ctx) {
         ? ctx.colour(tree.logProbs[box.node])
         : { fill: "var(--llm-raised)", ink: "var(--llm-ink)" };
       const text = box.node ? ctx.word(tree.ids[box.node]) : ctx.prompt();
-      const way = ["", "drawn by chance", "taken by you", "written side by side"][tree.ways[box.node]];
+      const way = ["", "drawn at random", "chosen by you", "written side by side"][tree.ways[box.node]];
       return element(
         "button",
         {
@@ -122,7 +122,7 @@ export function branchesPanel(ctx) {
           class: `llm-node${path.has(box.node) ? " llm-path" : ""}${box.node === at ? " llm-here" : ""}`,
           "aria-selected": String(box.node === at),
           title: box.node
-            ? `${way}; probability ${percent(p)}, after the settings ${percent(tree.chances[box.node])}`
+            ? `${way}; probability ${percent(p)} before the settings, ${percent(tree.chances[box.node])} after them`
             : "The prompt",
         },
         element(

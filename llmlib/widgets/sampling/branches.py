@@ -70,7 +70,10 @@ class Branches:
         return (number for number in range(len(self)) if number not in parents)
 
     def pack(self) -> bytes:
-        """Pack the tree in columns: little-endian u4 ids, i4 parents, f4 log-probabilities, f4 chances, u1 ways."""
+        """Pack the fields of all nodes, column by column.
+
+        The columns are little-endian: u4 ids, i4 parents, f4 log-probabilities, f4 chances, u1 ways.
+        """
         ids, parents, log_probs, chances, ways = zip(*self.nodes)
         columns = ((ids, "<u4"), (parents, "<i4"), (log_probs, "<f4"), (chances, "<f4"), (ways, "u1"))
         return b"".join(np.array(column, kind).tobytes() for column, kind in columns)

@@ -21,12 +21,12 @@ function factsOf({ ids, log_probs: logProbs, ended }) {
 export function lanesPanel(ctx) {
   const button = (words, hint, act) =>
     element("button", { type: "button", title: hint, "data-acts": true, onclick: act }, words);
-  const run = button("Write with all", "Add a token to each text, again and again, until you pause", () =>
+  const run = button("Write all", "Add a token to each text, again and again, until you pause", () =>
     ctx.toggle("race"),
   );
-  const clear = button("Start over", "Empty all texts", () => ctx.act("clear"));
+  const clear = button("Start over", "Clear all texts", () => ctx.act("clear"));
   const add = button(
-    "+ Add the settings in use",
+    "+ Add the current settings",
     "Add a text, written with the settings on the right; it catches up with the other texts",
     () => ctx.act("add"),
   );
@@ -57,7 +57,7 @@ export function lanesPanel(ctx) {
     );
     const buttons = [
       keep,
-      button("Use", "Make this text’s settings the settings in use", () => ctx.act("use", { lane: k })),
+      button("Use", "Switch to this text’s settings", () => ctx.act("use", { lane: k })),
       button("Remove", "Remove this text", () => ctx.act("drop", { lane: k })),
     ];
     // The buttons are above the text. Below the text, they would move under the mouse as the text grows.
@@ -95,7 +95,7 @@ export function lanesPanel(ctx) {
     while (cards.length < lanes.length) grid.append(cards[cards.push(card(cards.length)) - 1].box);
     while (cards.length > lanes.length) cards.pop().box.remove();
     lanes.forEach((lane, k) => drawCard(cards[k], lane));
-    run.textContent = ctx.writing() === "race" ? "❚❚ Pause all" : "Write with all";
+    run.textContent = ctx.writing() === "race" ? "❚❚ Pause all" : "Write all";
     if (held && !grid.contains(document.activeElement))
       (cards.at(-1)?.buttons.at(-1) ?? add).focus({ preventScroll: true });
   }

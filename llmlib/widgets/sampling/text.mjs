@@ -29,9 +29,7 @@ export function textPart(ctx) {
     ctx.toggle("step"),
   );
   const back = button("◀ Back", "Take back the last token; its branch is kept", () => ctx.act("back"));
-  const home = button("To the prompt", "Go back to the prompt; all branches are kept", () =>
-    ctx.act("go", { node: 0 }),
-  );
+  const home = button("Go to prompt", "Go back to the prompt; all branches are kept", () => ctx.act("go", { node: 0 }));
   const tools = element(
     "div",
     { class: "llm-row llm-tools" },

@@ -10,7 +10,7 @@ import { steadyPress } from "./press.mjs";
 import { settingsPanel } from "./settings.mjs";
 import { textPart } from "./text.mjs";
 
-// acts that stop automatic writing
+// actions that stop automatic writing
 const LEAVES = ["prompt", "back", "go", "again", "take", "follow", "add", "drop", "use", "clear"];
 const NARROWEST = 720; // pixels: in a narrower view, the settings are above the bars
 const TABS = [
@@ -79,14 +79,14 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     /** Return what is being written, in any view of this widget: "step", "race", or "". */
     writing: () => model.get("writing")?.kind ?? "",
     /**
-     * Send the same act again and again, until a view stops the writing, the kernel is interrupted, or Python refuses.
+     * Repeat the same action until a view stops the writing, the kernel is interrupted, or Python refuses.
      */
     async write(kind) {
       const by = `${page} ${Math.random()}`;
       const mine = () => model.get("writing").by === by;
       hub.look({ writing: { kind, by } });
       while (mine() && (await hub.act(kind, { run: by }))) {
-        /* continue with the next act */
+        /* continue with the next action */
       }
       if (mine()) ctx.stop();
     },
@@ -152,7 +152,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     { class: "llm-note llm-lead" },
     "The model gives every token a probability, settings change the probabilities, and chance picks a token. ",
     hub.live
-      ? "Change a setting and watch the bars, or click a token to take it."
+      ? "Change a setting and watch the bars, or click a token to choose it."
       : "This page has no model, but you can look around in the tabs.",
   );
   el.append(

@@ -24,11 +24,12 @@ class SamplingView(View):
     the model's distribution, and the distribution after each setting (see `compare`). `tree` contains the bytes of
     `Branches`, `at` is the node where the text ends, and `words` maps the ids of all these tokens to texts.
 
-    The owner of a model handles the acts "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`), "set"
-    (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`) and "again", as
-    well as, for texts side by side, "add", "drop" (`lane`), "use" (`lane`), "race", "clear" and "follow" (`lane`,
-    `length`), by setting the traits (see `llmlib.explore.explore_sampling`). While a page is writing automatically,
-    with one "step" or "race" act after another, `writing` says so, and every page that shows this widget can stop it.
+    The owner of a model handles the user's actions "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`),
+    "set" (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`) and
+    "again", as well as, for texts side by side, "add", "drop" (`lane`), "use" (`lane`), "race", "clear" and "follow"
+    (`lane`, `length`), by setting the traits (see `llmlib.explore.explore_sampling`). While a page is writing
+    automatically, with one "step" or "race" action after another, `writing` says so, and every page that shows this
+    widget can stop it.
     """
 
     folder = Path(__file__).parent
@@ -73,7 +74,7 @@ class SamplingView(View):
     draws = traitlets.Dict().tag(sync=True)  # n, counts of the tokens shown, rest; empty if nothing was drawn
     lanes: Any = traitlets.List().tag(sync=True)  # settings, banned, pattern, ids, log_probs, ended
     place = traitlets.Dict().tag(sync=True)  # where the user is looking: tab, stage
-    writing = traitlets.Dict().tag(sync=True)  # kind (an act), by (a view); only the browser writes this trait
+    writing = traitlets.Dict().tag(sync=True)  # kind (an action), by (a view); only the browser writes this trait
 
     def put_stages(self, stages: Stages, words: Mapping[int, str], always: Sequence[int] = ()) -> None:
         """Show the logits after each stage; `words` holds the texts of tokens worth showing and those in `always`."""

@@ -207,7 +207,7 @@ export function usePanel(ctx) {
         ? `For this loss and ${amount(set.answers)} answers`
         : "For this loss, without counting answers";
       said.textContent =
-        `${goal}, the cheapest model has ${amount(cheap.n)} parameters and reads ${amount(cheap.d)} tokens ` +
+        `${goal}, the cheapest model has ${amount(cheap.n)} parameters and is trained on ${amount(cheap.d)} tokens ` +
         `(${amount(cheap.d / cheap.n)} per parameter): ${power(cheap.flops)} FLOPs in all. ` +
         `Your model takes ${power(mine)}, ${how}.`;
       drawScene(bowl, bowlOf(all), { width, height: 220, palette });
@@ -267,7 +267,7 @@ export function sources(ctx) {
       const all = [table("Laws: loss = (E + A / N^α + B / D^β)^power", symbols, laws)];
       const heads = ["model", "parameters", "tokens", "each", "FLOPs", "loss under this law", "source"];
       if (models.length) all.unshift(table("Models", heads, models));
-      const columns = ["machine", "FLOPs a second, at most", "power", "an hour (assumed)", "source"];
+      const columns = ["machine", "FLOPs/second, at most", "power", "an hour (assumed)", "source"];
       if (machines.length) all.push(table("Machines", columns, machines));
       box.replaceChildren(...all);
     },

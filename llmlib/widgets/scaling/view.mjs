@@ -93,7 +93,7 @@ export default widget("llm-scaling", ({ model, hub, el }) => {
     const laws = names.map((name, k) => [String(k), name]);
     const charts = [
       ["plane", "parameters and tokens"],
-      ["compute", "loss over compute"],
+      ["compute", "loss and compute"],
     ];
     const windows = [
       ["all", "all"],
@@ -123,13 +123,15 @@ export default widget("llm-scaling", ({ model, hub, el }) => {
     const picture = isPlane ? planeOf(shown) : computeOf(shown);
     scene = drawScene(chart, picture, { width: wide, height: beside ? 430 : 380, palette });
     chart.classList.toggle("llm-plane", isPlane);
-    const what = isPlane ? "Parameters across, tokens upwards" : "Training FLOPs across, loss upwards";
+    const what = isPlane
+      ? "Parameters on the horizontal axis, tokens on the vertical axis"
+      : "Training FLOPs on the horizontal axis, loss on the vertical axis";
     chart.setAttribute("aria-label", `${what}, with other models. ${said(shown)}.`);
     legend.replaceChildren(
       ...key(palette, [
         ["you", picture.marks.some(({ kind }) => kind === "you") ? "your model" : "your model (not in this window)"],
         ["best", "best for its compute"],
-        ...(shown.cheap ? [["cheap", "cheapest with the same loss and use"]] : []),
+        ...(shown.cheap ? [["cheap", "cheapest for this loss and usage"]] : []),
         ...(shown.models.length ? [["model", "other models"]] : []),
         ...shown.runs.map(({ name }, group) => ["run", `your runs: ${name}`, group]),
         ["frontier", "best for each budget"],

@@ -61,7 +61,7 @@ class ScalingView(View):
         rows = [law_row(one) for one in laws]
         names = [row["name"] for row in rows]
         if not rows:
-            raise ValueError("Pass at least one law.")
+            raise ValueError("Pass at least one scaling law.")
         if law is not None and law not in names:
             raise ValueError(f"There is no law {law!r}; the laws are {', '.join(names)}.")
         if unknown := sorted(set(place) - set(PLACE)):

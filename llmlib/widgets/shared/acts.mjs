@@ -3,17 +3,17 @@
 import { element } from "./shared.mjs";
 
 /**
- * A queue that sends the user's acts in order. Only one message is in transit at a time; the next message carries all
- * acts that have been waiting. Only `hurry` sends waiting acts at once, because they may make Python's long work
- * unnecessary. An act with a name in `latest` (a moving slider, a growing text) replaces only an act of the same name
- * that waits right before it. `send` takes a list of acts and may throw an error if Python is gone.
+ * A queue that sends the user's actions in order. Only one message is in transit at a time; the next message carries
+ * all actions that have been waiting. Only `hurry` sends waiting actions at once, because they may make Python's long
+ * work unnecessary. An action with a name in `latest` (a moving slider, a growing text) replaces only an action of the
+ * same name that is waiting right before it. `send` takes a list of actions, and may throw an error if Python is gone.
  */
 export class Queue {
   constructor(send, lost) {
     Object.assign(this, { send, lost, waiting: [], sent: [], number: 0 });
   }
 
-  /** Resolves to true once Python has done the act, to false if Python refused it or is gone. */
+  /** Resolves to true once Python has done the action, to false if Python refused it or is gone. */
   add(kind, details = {}, latest = null) {
     const act = { number: ++this.number, kind, details, latest };
     const promise = new Promise((resolve) => {
@@ -44,16 +44,16 @@ export class Queue {
     }
   }
 
-  /** Note that Python has handled all acts up to this number, and has refused the acts listed. */
+  /** Note that Python has handled all actions up to this number, and has refused the actions listed. */
   done(number, refused = []) {
-    if (!this.sent.some((act) => act.number === number)) return; // this answer came after we gave the act up
+    if (!this.sent.some((act) => act.number === number)) return; // this answer came after we gave up on the action
     const dealt = this.sent.filter((act) => act.number <= number);
     this.sent = this.sent.filter((act) => act.number > number);
     for (const act of dealt) act.resolve(!refused.includes(act.number));
     this.flush();
   }
 
-  /** Stop waiting for answers, and tell the caller of every unfinished act that it was not done. */
+  /** Stop waiting for answers, and tell the caller of every unfinished action that it was not done. */
   abandon() {
     const undone = [...this.sent, ...this.waiting];
     this.sent = [];
@@ -75,7 +75,8 @@ const CANCELLABLE = 600;
 const PATIENCE = 3000;
 
 /**
- * Name the state of a waiting act. `begun`: Python has started on the act; `elapsed`: the wait so far in milliseconds.
+ * Name the state of a waiting action. `begun`: Python has started on the action; `elapsed`: the wait so far, in
+ * milliseconds.
  */
 export function standing({ begun, elapsed }) {
   return elapsed < SOON ? "" : begun || elapsed < PATIENCE ? "computing" : "waiting";
@@ -92,7 +93,7 @@ const UNSURE = [
 
 /**
  * Connect a view to Python. `act(kind, details, { latest })` sends what the user does; `look(traits)` stores where
- * the user looks. Controls that send acts carry `data-acts`, and other controls that need Python carry `data-python`.
+ * the user is looking. Controls that send actions carry `data-acts`, and others that need Python carry `data-python`.
  * Without Python all these controls are switched off, but their text can still be copied. `line` is the status line. It
  * says what could not be done, that Python is busy, or that Python is gone.
  */
@@ -130,7 +131,7 @@ export function connect(model, el) {
     () => lose(),
   );
 
-  /** Whether Python has been working for so long that further acts should be sent before it has finished. */
+  /** Whether Python has been working for so long that further actions should be sent before it has finished. */
   const takesLong = () => begun && !gone && performance.now() - since > SOON;
 
   function callOff() {
@@ -162,7 +163,7 @@ export function connect(model, el) {
 
   /**
    * Find out whether the kernel is busy or new. A kernel handles messages in order, so if it answers a later request
-   * without having begun the act, it does not know the act.
+   * without having begun the action, it does not know the action.
    */
   async function inquire() {
     inquiring = true;

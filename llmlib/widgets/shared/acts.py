@@ -1,4 +1,7 @@
-"""Handle what a user does in a view, in order; every act is answered, and no error is lost."""
+"""Handle what a user does in a view, in order; every action gets a response, and no error is lost.
+
+An action is called an `act` in names. In a message, each of the `acts` has a `number`, a `kind` and `details`.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,18 +15,18 @@ class CalledOff(Exception):
 
 
 class Overtaken(CalledOff):
-    """Raised to stop work because a newer act needs the same work; the new run will also serve the older acts."""
+    """Raised to stop work because a newer action needs the same work; the new run will also cover the older ones."""
 
 
 class Answer(NamedTuple):
-    """The outcome of acts that arrived together."""
+    """The outcome of user actions that arrived together."""
 
-    refused: list[Any]  # numbers of the acts that could not be done
+    refused: list[Any]  # numbers of the actions that could not be done
     notice: str  # the reason, in words for the user
 
 
 class Acts:
-    """Handlers for each kind of act, and the work that is done once after several acts.
+    """Handlers for each kind of user action, and the work that is done once after several actions.
 
     >>> text = []
     >>> acts = Acts()
@@ -39,7 +42,7 @@ class Acts:
 
     def __init__(self) -> None:
         self.handlers: dict[str, tuple[Handler, Handler | None]] = {}
-        self.waiting: dict[Handler, list[Any]] = {}  # work still to be done, and the acts that need this work
+        self.waiting: dict[Handler, list[Any]] = {}  # work still to be done, and the actions that need this work
         self.computing: Handler | None = None
         self._begin()
 
@@ -48,14 +51,20 @@ class Acts:
         self._notices: list[str] = []
 
     def on(self, kind: str, function: Handler, then: Handler | None = None) -> None:
-        """Call `function(**details)` for each act of this kind, and `then()` once after all acts that came together."""
+        """Call `function(**details)` for each action of this kind.
+
+        `then()` is called once after all actions that arrived together.
+        """
         self.handlers[kind] = (function, then)
 
     def take(self, acts: Sequence[Mapping[str, Any]]) -> None:
-        """Carry out the acts in order. An act that fails is refused, and the remaining acts are still carried out."""
+        """Carry out the actions in order.
+
+        An action that fails is refused, and the remaining actions are still carried out.
+        """
         for act in acts:
             if (known := self.handlers.get(act["kind"])) is None:
-                problem = f"This view has no act called {act['kind']!r}."
+                problem = f"This view has no action called {act['kind']!r}."
             else:
                 problem = _tried(known[0], act["details"])
             if problem:
@@ -64,9 +73,9 @@ class Acts:
                 self.waiting.setdefault(known[1], []).append(act["number"])
 
     def compute(self) -> bool:
-        """Do the work that the acts need.
+        """Do the work that the actions need.
 
-        Return False if a newer act needs the same work. In that case, take that act, and call this method again.
+        Return False if a newer action needs the same work. In that case, take that action, and call this method again.
         """
         while self.waiting:
             self.computing = next(iter(self.waiting))
@@ -82,16 +91,16 @@ class Acts:
         return True
 
     def overtake(self, acts: Sequence[Mapping[str, Any]]) -> bool:
-        """Return whether these acts mean that the current work has to be done again."""
+        """Return whether these actions mean that the current work has to be done again."""
         needed = {self.handlers[act["kind"]][1] for act in acts if act["kind"] in self.handlers}
         return self.computing is not None and self.computing in needed
 
     def remark(self, words: str) -> None:
-        """Give the user a remark on the finished work."""
+        """Show the user a note on the finished work."""
         self._notices.append(words)
 
     def answer(self) -> Answer:
-        """Return the outcome of all acts since the previous answer."""
+        """Return the outcome of all user actions since the previous answer."""
         answer = Answer(self._refused, " ".join(dict.fromkeys(self._notices)))
         self._begin()
         return answer

@@ -12,24 +12,25 @@ Python knows, inside one `hold_sync`, so that the browser never sees half of a c
 user is looking (a position, a step, a tab), with `hub.look({place})`, which works without Python. In the browser,
 `follow(model, names, update)` calls `update` once for all changes that came in one message.
 
-Acts. When the user changes something that Python stores, that change is called an act: the browser calls
-`hub.act("pick", {id})`, and Python registers `view.on_act("pick", function, then=show)`. An act is never a whole state
-("these heads are off") but a change ("this head is off now"), so that quick acts do not overwrite each other. The
-browser queues the acts: while one message is on its way, all further acts wait for the next message. Python carries out
-the acts in order, and calls `then`, which computes and shows the result, once after all of them. An act may be dropped
-only in favour of a newer act of the same name right behind it (`{ latest: "temperature" }`, for a slider or a text that
-the user is typing). Every act is answered, and `await hub.act(…)` is true if the act was done; if not, put what the
-user typed back into the box. A function that cannot do an act raises `ValueError` with a message for the user.
-`hub.line`, which is the status line, shows this message. The status line also says that Python is working
-(`view.progress` says how far the work has got), that Python is busy with a cell, or that the kernel was restarted.
-Space for this line is always reserved, so nothing moves when a message appears. Controls that send acts carry
-`data-acts`, and other controls that need Python carry `data-python`: without Python they are switched off.
+Actions. When the user changes something that Python stores, that change is called an action (an `act` in names): the
+browser calls `hub.act("pick", {id})`, and Python registers `view.on_act("pick", function, then=show)`. An action is
+never a whole state ("these heads are off") but a change ("this head is off now"), so that actions in quick succession
+do not overwrite each other. The browser queues the actions: while one message is on its way, all further actions wait
+for the next message. Python carries out the actions in order, and calls `then`, which computes and shows the result,
+once after all of them. An action may be dropped only in favour of a newer action of the same name right behind it
+(`{ latest: "temperature" }`, for a slider or a text that the user is typing). Every action gets a response, and
+`await hub.act(…)` is true if the action was done; if not, put what the user typed back into the box. A function that
+cannot do an action raises `ValueError` with a message for the user. `hub.line`, which is the status line, shows this
+message. The status line also says that Python is working (`view.progress` says how far the work has got), that Python
+is busy with a cell, or that the kernel was restarted. Space for this line is always reserved, so nothing moves when a
+message appears. Controls that send actions carry `data-acts`, and other controls that need Python carry `data-python`:
+without Python they are switched off.
 
-Long work. Acts are carried out in the view's own thread (worker.py), while cells run and other acts come in. Work that
-can take more than half a second must call `view.check()` or `view.progress(…)` several times a second. These calls stop
-the work if the user presses Cancel, interrupts the kernel, or does something that means starting the work again. Read a
-live model through `llmlib.explore.shared.own_model`, which checks at every layer and keeps the hooks of cells and views
-apart.
+Long work. Actions are carried out in the view's own thread (worker.py), while cells run and other actions come in. Work
+that can take more than half a second must call `view.check()` or `view.progress(…)` several times a second. These calls
+stop the work if the user presses Cancel, interrupts the kernel, or does something that means starting the work again.
+Read a live model through `llmlib.explore.shared.own_model`, which checks at every layer and keeps the hooks of cells
+and views apart.
 
 Texts. A box for text is a `textBox`, or uses `following`. Neither overwrites what the user types, and both say if a
 text has not been used yet. The text survives a kernel restart (`ownText` in drafts.mjs). Tokens arrive in the form that
@@ -60,8 +61,8 @@ alongside the widget. JupyterLab prefers the widget even after the kernel is gon
 picture as a plain HTML widget of the same name (saved.mjs).
 
 Page without a kernel. `to_html` returns a page with the same JavaScript, and the traits in `shown` as its model. On
-such a page, `still` is true, and acts are impossible, but users can look around. The page says what it cannot do. Its
-`title` is a few words long.
+such a page, `still` is true, and actions are impossible, but users can look around. The page says what it cannot do.
+Its `title` is a few words long.
 
 Landmarks. A part of a view is a group with a name, never a region, a navigation landmark or a named form. Landmarks
 need unique names on a page, and a notebook may show the same view twice. For the same reason, never use a fixed id.
@@ -144,7 +145,7 @@ class View(anywidget.AnyWidget):
     shown: ClassVar[tuple[str, ...]] = ()  # traits that the standalone page needs
 
     live = traitlets.Bool(False).tag(sync=True)  # whether Python answers what the user does
-    notice = traitlets.Unicode("").tag(sync=True)  # why the user's last act could not be done
+    notice = traitlets.Unicode("").tag(sync=True)  # why the user's last action could not be done
 
     def __init_subclass__(cls, **kwargs: Any):
         if "folder" in cls.__dict__:
@@ -163,7 +164,7 @@ class View(anywidget.AnyWidget):
         """Open the comm to the page so that messages go to the kernel subshell that the page names.
 
         Since ipykernel 7.4, messages go by default to the shell that last sent something to this widget. That may be
-        the shell that runs cells, where the user's acts would wait until the running cell has ended.
+        the shell that runs cells, where the user's actions would have to wait until the running cell has ended.
         """
         super().open()
         self.comm._reply_subshell_for = lambda _data, named: named
@@ -171,28 +172,28 @@ class View(anywidget.AnyWidget):
     def on_act(self, kind: str, function: Handler, then: Handler | None = None) -> None:
         """Call `function(**details)` when the user does something of this kind.
 
-        Acts in quick succession arrive together. `then()` is called once after all of them, so put slow work there. If
-        either function raises an error, the user is told, and the act counts as not done.
+        Actions in quick succession arrive together. `then()` is called once after all of them, so put slow work there.
+        If either function raises an error, the user is told, and the action is treated as not done.
         """
         self._acts.on(kind, function, then)
         self.live = True
         hear_interrupts()
 
     def check(self) -> None:
-        """Stop the work on an act if the user has cancelled it or has done something that means redoing the work.
+        """Stop the work on an action if the user has cancelled it or has done something that means redoing the work.
 
         Call this method a few times a second during long work. It raises `CalledOff` to stop the work. Undo what the
-        act has changed, unless the error is `Overtaken`. Outside an act this method does nothing.
+        action has changed, unless the error is `Overtaken`. Outside an action, this method does nothing.
         """
         self._worker.check()
 
     def progress(self, words: str) -> None:
-        """Tell the user how far the work on an act has progressed ("layer 3 of 30"), and call `check`."""
+        """Tell the user how far the work on an action has progressed ("layer 3 of 30"), and call `check`."""
         self.check()
         self._worker.progress(words)
 
     def remark(self, words: str) -> None:
-        """Give the user a remark on the finished work."""
+        """Show the user a note on the finished work."""
         if self._worker.working:
             self._acts.remark(words)
         else:
@@ -234,7 +235,7 @@ class View(anywidget.AnyWidget):
         return picture_html(self.svg().encode(), self.alt, "svg")
 
     def still_html(self) -> str:
-        """Return the HTML that a notebook stores alongside the widget: the picture and a note on getting the widget."""
+        """Return the HTML that a notebook stores with the widget: the picture and a note on how to get the widget."""
         return self.fallback_html() + RUN_IT
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:

@@ -5,7 +5,7 @@ import { VIEW } from "./saved.mjs";
 import { element } from "./shared.mjs";
 
 const WILL_BE_BACK = "What you typed will be in the new view.";
-const COPY_FIRST = "First, copy what you typed: the new view will not have it.";
+const COPY_FIRST = "First, copy what you typed: it will not be in the new view.";
 const IS_BACK = "What you typed before the restart is back.";
 const ownTexts = new WeakMap(); // what we know about the text in each box
 

@@ -33,7 +33,7 @@ def drawn(draw_on: Callable[[Any], None], format: str, **figure: Any) -> io.Byte
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
-    """Return the red, green and blue numbers (0 to 255) of a colour written as "#rrggbb"."""
+    """Return the red, green and blue values (0 to 255) of a colour written as "#rrggbb"."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 

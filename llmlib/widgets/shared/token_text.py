@@ -121,7 +121,10 @@ def width_of(label: str) -> float:
 
 
 def boxes(labels: list[str], fills: list[str], left: int, top: float, right: int, row: int = 30) -> tuple[str, float]:
-    """Draw labels as coloured boxes in rows from `left` to `right`; return the SVG, and the y coordinate below it."""
+    """Draw labels as coloured boxes in rows from `left` to `right`.
+
+    Return the SVG, and the y coordinate just below the boxes.
+    """
     parts: list[str] = []
     x, y = float(left), top
     for label, fill in zip(labels, fills):

@@ -1,4 +1,4 @@
-"""Handle a user's acts in a thread, so that the kernel can receive further acts."""
+"""Handle a user's actions in a thread, so that the kernel can receive further actions."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ INTERRUPTED = "You interrupted the kernel, so this was not done."
 
 
 class Worker:
-    """Handles acts in order of arrival, does the work that they need, and answers each act.
+    """Handles user actions in order of arrival, does the work that they need, and responds to each action.
 
     `say` sends a message to the page, and `tell` shows a notice on the page. Without a kernel (in a script or a test),
     everything is done immediately in the caller's thread.
@@ -21,14 +21,14 @@ class Worker:
     def __init__(self, acts: Acts, say: Callable[[dict[str, Any]], None], tell: Callable[[str], None]):
         self.acts, self.say, self.tell = acts, say, tell
         self._lock = threading.Lock()  # protects what both threads use; held only briefly
-        self._asked: list[tuple[str, Sequence[Mapping[str, Any]]]] = []  # pages, and the acts that each page sent
+        self._asked: list[tuple[str, Sequence[Mapping[str, Any]]]] = []  # pages, and the actions that each page sent
         self.working, self._called_off = False, ""
-        self._unanswered: dict[str, int] = {}  # waiting pages, and the number of each page's last act
+        self._unanswered: dict[str, int] = {}  # waiting pages, and the number of each page's last action
 
     # --- in the kernel's thread ---
 
     def ask(self, client: str, acts: Sequence[Mapping[str, Any]]) -> None:
-        """Carry out these acts from one page, after the acts that are already waiting."""
+        """Carry out these actions from one page, after the actions that are already waiting."""
         with self._lock:
             self._asked.append((client, acts))
             if self.working:
@@ -46,7 +46,7 @@ class Worker:
     # --- in the worker's thread ---
 
     def check(self) -> None:
-        """Raise `CalledOff` if the work is no longer wanted, and `Overtaken` if newer acts need the same work."""
+        """Raise `CalledOff` if the work is no longer wanted, and `Overtaken` if newer actions need the same work."""
         if self._called_off:
             why, self._called_off = self._called_off, ""
             raise CalledOff(why)
@@ -72,7 +72,7 @@ class Worker:
             unwatch()
 
     def _take(self) -> bool:
-        """Carry out the acts that have arrived in the meantime; return False if there are none."""
+        """Carry out the actions that have arrived in the meantime; return False if there are none."""
         with self._lock:
             asked, self._asked = self._asked, []
             self.working = bool(asked)
@@ -94,7 +94,7 @@ class Worker:
             self.say({"client": client, "done": number, "refused": [one for of, one in refused if of == client]})
 
     def _give_up(self) -> None:
-        """Report all waiting acts as not done, because an unanswered act would look as if the kernel had died."""
+        """Report all waiting actions as not done, because an unanswered action would look as if the kernel had died."""
         with self._lock:
             self.working, self._asked = False, []
         unanswered, self._unanswered = self._unanswered, {}

@@ -1,4 +1,4 @@
-"""The threshold view shows a line to drag through the answers' scores, and which answers are let through or lost."""
+"""The threshold view: users drag a line through the answers' scores, and see which answers are let through or lost."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -33,7 +33,7 @@ def encoding(
 class TokensView(View):
     """A text to edit, with the colours, ids, bytes and counts of its tokens under each of several tokenizers.
 
-    The view shows `encodings` (made with `encoding`) of `text`. The owner of the tokenizers answers the view's acts,
+    The view shows `encodings` (made with `encoding`) of `text`. The owner of the tokenizers handles the user's actions,
     "text" with a `text` and "special" with a `value`, by setting the traits (see `llmlib.explore.explore_tokens`).
 
     >>> TokensView(text="hi", encodings=[encoding("bytes", [104, 105], [b"h", b"i"], vocab_size=256)])

@@ -41,9 +41,7 @@ class History:
         if np.shape(values) != shape:
             raise ValueError(f"Statistics of {len(groups)} groups must have the shape {shape}; got {np.shape(values)}.")
         if self.groups and list(groups) != self.groups:
-            raise ValueError(
-                f"The groups of a run must stay the same: they were {self.groups} and are now {list(groups)}."
-            )
+            raise ValueError(f"A run must keep the same groups: they were {self.groups} and are now {list(groups)}.")
         self.groups = list(groups)
         if self.steps and (self._came - 1) % self.every:
             self._drop(slice(-1, None))  # the last record was kept only because it was the newest

@@ -25,10 +25,10 @@ export function insidePanel(ctx) {
       class: "llm-strip",
       tabindex: 0,
       role: "application",
-      "aria-roledescription": "strip of parts and steps",
+      "aria-roledescription": "grid of parts and steps",
       "aria-label":
-        "Parts of the model over the steps. Up and Down choose a part; Left and Right read step by step; " +
-        "Home and End read the first and the last step.",
+        "Parts of the model across the steps. Up and Down choose a part; Left and Right read its values step by " +
+        "step; Home and End read the first and the last step.",
     },
     strip,
   );
@@ -139,7 +139,7 @@ export function insidePanel(ctx) {
     drawFan(fan, frame, { xs: xs(), quantiles, rule: KINDS[which].rule }, { palette, colour });
     about.replaceChildren(
       words(names[chosen], { class: "llm-title" }),
-      words("line: median; strong band: half of the values; pale band: nine in ten", { class: "llm-note" }),
+      words("line: median; inner band: half of the values; outer band: nine in ten", { class: "llm-note" }),
     );
     const whole = `${KINDS[which].words}: ${names.length} parts at ${inside.n} steps.`;
     strip.setAttribute("aria-label", `${whole} ${inWords(last)}`);

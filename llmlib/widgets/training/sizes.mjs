@@ -10,7 +10,7 @@ export const KINDS = [
     words: "update / weight",
     rule: 1e-3,
     says:
-      "How far each step moves a matrix, as a share of its length: ‖Δw‖ / ‖w‖. A rough rule of thumb is 0.001 " +
+      "How far each step moves a matrix, relative to its length: ‖Δw‖ / ‖w‖. A rough rule of thumb is 0.001 " +
       "(Karpathy, CS231n): far below this, the learning rate may be too low; far above, it is likely too high.",
   },
   {

@@ -75,7 +75,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
       );
     });
     const list = walk(tokens, boxes, {
-      label: `Tokens of the message, role ${role}`,
+      label: `Tokens in the message, role ${role}`,
       tell: (j) => tell(j === null ? null : from + j),
     });
     const meansText = mean.tokens ? `${number(mean.base)} → ${number(mean.tuned)} nats of surprise per token` : "";

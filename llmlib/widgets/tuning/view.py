@@ -1,4 +1,4 @@
-"""The tuning view shows how much likelier each token of a conversation is for the tuned model than for the base."""
+"""The tuning view shows how much likelier each token of a conversation is under the tuned model than under the base."""
 
 from collections.abc import Sequence
 from pathlib import Path

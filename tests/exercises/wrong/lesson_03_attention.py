@@ -189,7 +189,10 @@ def _just_before(same, before):
 
 BY_HAND = {  # a wrong head, and what it is told
     "infinity": (_by_hand(10.0, -math.inf), "`w_q` contains −∞"),
-    "minus times minus": (_by_hand(10.0, -10.0, -10.0), "and 110 with the key at its own position. Your columns for"),
+    "minus times minus": (
+        _by_hand(10.0, -10.0, -10.0),
+        "and 110 with the key at its own position. Your position columns",
+    ),
     "zeros in the other matrix": (
         _by_hand(1000.0, -2000.0),
         "1000 with the key at position 0, which holds the same token. Column 12 of `w_k`",

@@ -175,7 +175,7 @@ def _(weights, logits_of, batches, rates):
     return values, losses
 
 
-@wrong("training.learn", "property: The loss depends on the weights that are trained.")
+@wrong("training.learn", "property: The loss depends on the weights that are being trained.")
 def _(weights, logits_of, batches, rates):
     def loss_of(_values, batch):
         return by_names(weights, logits_of, weights.values(), batch)

@@ -39,8 +39,8 @@ test("the last step of a run in words", () => {
   const run = { measures: ["true reward"], reward: 0.75, "measure true reward": 0.5, kl: 0.2, length: 9.25 };
   assert.equal(numbersOf(run), "reward 0.75 · true reward 0.5 · KL 0.2 nats · 9.3 tokens");
   const rest = { measures: [], cut_off: 0.021, equal_groups: 3, groups: 8 };
-  assert.equal(numbersOf(rest), "2% of answers cut off · rewards all equal in 3 of 8 groups");
-  assert.equal(numbersOf({ measures: [], cut_off: null, equal_groups: 1, groups: 0 }), "rewards all equal in 1 group");
+  assert.equal(numbersOf(rest), "2% of answers cut off · all rewards equal in 3 of 8 groups");
+  assert.equal(numbersOf({ measures: [], cut_off: null, equal_groups: 1, groups: 0 }), "all rewards equal in 1 group");
 });
 
 test("answers stand in the order of their advantages, the same ones together", () => {

@@ -233,7 +233,7 @@ test("eight stations, each with the numbers of the text and of the layer that is
   assert.match(words[4], /32 hidden units\. Unit 7 .*−1\.5.*length 9 .*has length 11/);
   assert.match(
     words[5],
-    /pass through all 2 layers.*from length 2 to 11; the MLP of layer 1 adds the longest vector \(9\)/,
+    /pass through all 2 layers.*from length 2 to 11; the MLP in layer 1 adds the longest vector \(9\)/,
   );
   assert.deepEqual(all[5].norms, [2, 3, 11]);
   assert.match(

@@ -27,8 +27,8 @@ test("on how many queries a score rests", () => {
   assert.equal(words.countInWords(0), "none");
   assert.equal(words.countInWords(7), "only 7");
   assert.equal(words.countInWords(1234), "1,234");
-  assert.match(words.orderInWords(words.SCORES.induction, 2), /is based on only 2 queries of this text, too few/);
-  assert.match(words.orderInWords(words.SCORES.induction, 1), /only 1 query of/);
+  assert.match(words.orderInWords(words.SCORES.induction, 2), /is based on only 2 queries in this text, too few/);
+  assert.match(words.orderInWords(words.SCORES.induction, 1), /only 1 query in/);
   assert.match(words.orderInWords(words.SCORES.induction, 0), /nothing to sort by/);
   assert.match(words.orderInWords(words.SCORES.entropy, 40), /the mean over 40 queries/);
 });

@@ -102,7 +102,7 @@ test("acts are done in order, and what they need once", async () => {
   assert.deepEqual(answers, [true, true, false, true]);
   assert.deepEqual(done, ["a", "abc"]);
   assert.equal(await act(model, "subtract"), false);
-  assert.equal(model.get("notice"), "There is no act “subtract” here.");
+  assert.equal(model.get("notice"), "There is no action “subtract” here.");
 });
 
 /** An engine whose tokens are letters; it always expects the next letter of the alphabet, and ends after "z". */

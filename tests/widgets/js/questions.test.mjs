@@ -46,7 +46,7 @@ test("the score comes at the end, and says what happens with what was missed", (
       ],
       true,
     ),
-    /^1 of 2 right on the first try. What you missed comes back/,
+    /^1 of 2 right on the first try. What you missed will come up again/,
   );
   assert.equal(
     score(

@@ -15,7 +15,8 @@ export function score(questions, opened, comesBack) {
   const missing = n - first.size;
   if (!first.size) return "";
   const right = [...first].filter(([question, choice]) => questions[question].choices[choice].right).length;
-  const later = comesBack && right < first.size ? ` What you missed comes back in the warm-up of a later lesson.` : "";
+  const later =
+    comesBack && right < first.size ? ` What you missed will come up again in the warm-up of a later lesson.` : "";
   if (n === 1) return right ? "Right on the first try." : `Not right on the first try.${later}`;
   if (missing) return `${first.size} of ${n} answered.`;
   return `${right} of ${n} right on the first try.${right === n ? " Well done!" : later}`;

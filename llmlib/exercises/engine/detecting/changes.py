@@ -50,7 +50,7 @@ def _lacks(do: Callable[[Any], Any], trial: Trial, base: Any) -> bool:
     if isinstance(base, Tensor):
         return agree(do(trial.got.to(base.dtype)), base) and (not trial.wrong or not agree(trial.got, base))
     if not trial.wrong:
-        raise ValueError("a right case cannot confirm the guess")
+        raise ValueError("a case with a right answer cannot confirm the guess")
     return type(base) is type(trial.got) and base != trial.got and equal(base, do(trial.got))
 
 

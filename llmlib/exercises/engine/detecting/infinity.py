@@ -37,7 +37,7 @@ def infinities(e: Examination) -> Reason | None:
 
 
 def fillings(e: Examination) -> Iterator[Guess]:
-    """Yield a guess based on an idea: the result is the idea's, except that a finite number replaces each −∞."""
+    """Yield a guess: the result is what a misconception leads to, except that a finite number replaces each −∞."""
     if any(isinstance(t.expected, Tensor) and bool((t.expected == -torch.inf).any()) for t in e.trials):
         yield Guess(FINITE, is_filled)
 

@@ -1,4 +1,4 @@
-"""Rerun the attempt with changed arguments to find arguments that have no effect; also find returned inputs."""
+"""Rerun the attempt with changed arguments to find those that have no effect; also find inputs returned unchanged."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -138,19 +138,22 @@ def wrapped() -> Guess:
 
 def _is_among_others(trial: Trial, base: Any) -> bool:
     if not trial.wrong:
-        raise ValueError("a right case cannot confirm the guess")
+        raise ValueError("a case with a right answer cannot confirm the guess")
     return isinstance(trial.got, (tuple, list)) and any(agree(base, item) for item in trial.got)
 
 
 def another_type() -> Guess:
-    """Guess that only the type is wrong: a list or array, not a tensor; another dtype; or a list, not a tuple."""
+    """Guess that only the type is wrong.
+
+    It may be a list or array instead of a tensor, another dtype, or a list instead of a tuple.
+    """
     says = "Your values are right, but their type is not."
     return Guess(Finding(ANOTHER_TYPE, says), _is_same_in_another_type)
 
 
 def _is_same_in_another_type(trial: Trial, base: Any) -> bool:
     if not trial.wrong:
-        raise ValueError("a right case cannot confirm the guess")
+        raise ValueError("a case with a right answer cannot confirm the guess")
     got = trial.got
     if isinstance(base, Tensor):
         if isinstance(got, (list, tuple)) and got and all(isinstance(item, Tensor) for item in got):

@@ -1,4 +1,4 @@
-"""Find where, and in which cases, a result is wrong. This is a step towards the reason, but not yet the reason."""
+"""Find where, and in which cases, a result is wrong. This is a step towards the reason, but does not itself give it."""
 
 import itertools
 from collections.abc import Iterator, Sequence

@@ -249,7 +249,7 @@ def _shown(
 
 def _if_wrong(fits: Callable[[Any, Any], bool], trial: Trial, base: Any) -> bool:
     if not trial.wrong:
-        raise ValueError("a right case cannot confirm the guess")
+        raise ValueError("a case with a right answer cannot confirm the guess")
     return fits(trial.got, base)
 
 
@@ -371,7 +371,7 @@ def _of_number(name: str, says: str, do: Callable[[Any], Any]) -> Guess:
 
 def _near(trial: Trial, base: float) -> bool:
     if not trial.wrong:
-        raise ValueError("a right case cannot confirm the guess")
+        raise ValueError("a case with a right answer cannot confirm the guess")
     return abs(trial.got / base - 1) < NEAR
 
 

@@ -71,7 +71,7 @@ def step_from_one_of_the_results(e: Examination) -> Reason | None:
 
 
 def likely_finding(e: Examination) -> Reason | None:
-    """Find a result that never varies, an argument that looks changed but has no effect, or a returned input."""
+    """Find a constant result, an argument that seems changed but has no effect, or an input returned unchanged."""
     ran = e.with_values
     if influence.always_the_same(ran):  # an attempt that also raises does depend on its input
         return Reason(finding=influence.SAME) if len(ran.trials) == len(e.trials) else None
@@ -82,9 +82,9 @@ def likely_finding(e: Examination) -> Reason | None:
 
 
 def idea_and_step(e: Examination) -> Reason | None:
-    """Find a misconception and a sure guess that together explain all cases.
+    """Find a misconception and a "sure" guess that together explain all cases.
 
-    No guess is needed where the misconception on its own leads to these numbers in another dtype.
+    No guess is needed if the misconception alone leads to these numbers in another dtype.
     """
     ran = e.with_values
     if not ran.wrong or not e.of_the_right_kind or influence.always_the_same(ran):
@@ -142,7 +142,7 @@ def _same_numbers(a: Any, b: Any) -> bool:
 
 
 def sign(e: Examination) -> Reason | None:
-    """Find something that is true of the results but is not yet a reason."""
+    """Find something that is true of the results but does not by itself explain them."""
     ran = e.with_values
     if not ran.wrong:
         return None

@@ -1,4 +1,4 @@
-"""Check that the cases settle a change, because numbers, operators and comparisons can be tuned until all cases pass.
+"""Check that the cases determine a change, because numbers, operators and comparisons can be tuned to pass all cases.
 
 If a loop runs twice but should run until nothing is left to do, any number that is large enough for the cases is
 "right". So we also try further changes in the same direction. If those changes also make all cases pass, we do not name
@@ -14,7 +14,7 @@ from llmlib.exercises.engine.repairing.edit import Edit, Rival, Slot, shown
 
 
 def rivals(slot: Slot, node: ast.expr, other: ast.expr, edit: Edit) -> tuple[Rival, ...]:
-    """List rival changes: if one of them is also right, the cases do not settle the change from `node` to `other`."""
+    """List rival changes: if one of them is also right, the cases do not determine the change of `node` to `other`."""
     if edit.name in ("off by one", "another number"):
         return tuple(_further_numbers(slot, node, other, edit))
     if edit.name == "borders of a range":

@@ -18,7 +18,7 @@ class Source:
     lines: dict[int, str]
 
     def compiled(self) -> Callable[..., Any]:
-        """Make the function from the current tree, and raise an error if the tree is not a valid program."""
+        """Compile the current tree into a function, and raise an error if the tree is not a valid program."""
         try:
             code = compile(self.tree, "<repair>", "exec")
         except TypeError:  # a new statement has no line yet; looking at all nodes takes longer than compiling them

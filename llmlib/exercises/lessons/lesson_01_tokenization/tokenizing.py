@@ -19,7 +19,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """A model's tokenizer, with merges from `train`, the model's numbers for our ids, special tokens and a pattern."""
+    """A model's tokenizer: merges from `train`, special tokens, pattern and the model's number for each of our ids."""
 
     merges: list[tuple[int, int]]
     numbers: list[int]
@@ -34,7 +34,7 @@ class Tokenizer:
 
 
 def tokenize(text, tokenizer):
-    """Return the model's ids for a text: cut it at special tokens, split up the rest, and encode each piece."""
+    """Return the model's ids for a text: split it at special tokens and then into pieces, and encode each piece."""
     ids = []
     signs = "|".join(map(re.escape, tokenizer.special))
     for part in re.split(f"({signs})", text) if signs else [text]:
@@ -174,7 +174,7 @@ def cases_read_vocabulary(seed):
         case("hug hugs", 2, "two merges without a space"),
         case("the hat on the cat, the cat in the hat", 12, "tokens with a space: Ġ"),
         case("one\n\ntwo\n\n\tthree\n\n\tfour", 8, "line breaks and tabs"),
-        case("日本 日本 naïve über 🙂🙂", 16, "bytes that are not whole characters"),
+        case("日本 日本 naïve über 🙂🙂", 16, "bytes that do not form whole characters"),
         case("abc", 0, "no merges"),
         case("banana banana", 5, "a vocabulary that lacks some bytes", kept=230),
     ]

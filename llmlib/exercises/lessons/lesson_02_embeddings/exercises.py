@@ -182,7 +182,7 @@ def cases_sinusoidal(seed):
         Case((torch.arange(2), 4)),
         Case((torch.tensor([0]), 2), "position 0, one sine and one cosine"),
         Case((torch.tensor([24]), 6), "a single position"),
-        Case((torch.tensor(3), 4), "a single position in a tensor without axes"),
+        Case((torch.tensor(3), 4), "a single position, as a scalar tensor"),
         Case((torch.arange(9), 8)),
         Case((torch.randint(0, 25, (5,), generator=generator), 6), "random positions"),
         Case((torch.randint(0, 25, (2, 3), generator=generator), 12), "two texts, each with its own positions"),
@@ -248,7 +248,7 @@ def cases_move(seed):
         case(2, 6, 5, note="several positions"),
         case(-2, 6, 4, note="two positions back"),
         case(0, 4, 3, note="`k` is 0"),
-        case(7, 8, note="a single vector, without an axis for positions"),
+        case(7, 8, note="a single vector, without a position axis"),
         case(12, 10, 2, 3, note="two texts"),
         far_away,
     ]

@@ -19,7 +19,10 @@ CLEAR = 0.9  # the share of attention above which a head counts as looking at on
 
 
 def previous_occurrence(attend, vocab_size, n_positions):
-    """Run `attend` with two matrices that favour equal tokens, then later keys, but not the query's own position."""
+    """Run `attend` with two matrices that favour equal tokens first, and then later keys.
+
+    They never favour the query's own position.
+    """
     same, itself, later = range(vocab_size), range(vocab_size, vocab_size + n_positions), vocab_size + n_positions
     w_q, w_k = torch.zeros(2, later, later + 1)
     w_q[same, same], w_k[same, same] = 20.0 * n_positions, 1.0
@@ -44,7 +47,7 @@ class Head:
         return [int(where[i]) if most[i] > CLEAR else -1 for i in places if self.ids[i] in self.ids[:i]]
 
     def scores(self, w_q, w_k):
-        """Compute each query's score for each key, before the mask, as a tensor of shape (query, key)."""
+        """Compute each query's score for each key, before masking, as a tensor of shape (query, key)."""
         width = self.vocab_size + self.n_positions
         for name, matrix in (("w_q", w_q), ("w_k", w_k)):
             if not isinstance(matrix, torch.Tensor) or matrix.ndim != 2 or matrix.shape[0] != width:
@@ -111,7 +114,7 @@ def where_it_looks(call, case):
     if head.ids[rival] == head.ids[query]:
         return f"{says}position {rival}, which holds the same token. {about_the_latest(w_q, w_k, mine - theirs)}"
     asks = NOT_ENOUGH if theirs < mine else "How much does each of your columns add to the two scores?"
-    return f"{says}position {rival}, which holds another token. {asks}"
+    return f"{says}position {rival}, which holds a different token. {asks}"
 
 
 def first_astray(ids, scores):
@@ -129,7 +132,7 @@ def first_astray(ids, scores):
 
 
 def about_its_own(w_q, w_k, vocab_size, query):
-    """Say how much the positions change a query's score for its own key, apart from steady growth over the keys."""
+    """Say how much the positions affect a query's score for its own key, apart from a steady change from key to key."""
     by_place = w_q[vocab_size + query] @ w_k[vocab_size:].T  # (key,)
     before = by_place[:query]
     steps = sorted(before.diff().tolist(), key=abs)
@@ -141,30 +144,32 @@ def about_its_own(w_q, w_k, vocab_size, query):
     if abs(own) < 1e-6 < abs(just_before):
         does = f"add {number(just_before)}" if just_before > 0 else f"subtract {number(-just_before)}"
         return (
-            f"Your columns for positions {does} at the position just before the query. What do they do at the query's "
+            f"Your position columns {does} at the position just before the query. What do they do at the query's "
             "own position?"
         )
     if abs(own) < 1e-6:
         return idle_column(w_q, w_k) or "How can the score know that a key is at the query's own position?"
     if own > 0:
         return (
-            f"Your columns for positions add {number(own)} at the query's own position, but they should subtract "
+            f"Your position columns add {number(own)} at the query's own position, but they should subtract "
             "something. Two minus signs, one in each matrix, make a plus."
         )
     return (
-        f"Your columns for positions subtract {number(-own)} at the query's own position. That is the right idea, but "
+        f"Your position columns subtract {number(-own)} at the query's own position. That is the right idea, but "
         "not enough: how much does this position get for holding the same token, and for coming later?"
     )
 
 
 def about_the_latest(w_q, w_k, ahead):
-    """Say what keeps the later of two equal tokens from getting the larger score."""
+    """Say what keeps the later of two identical tokens from getting the larger score."""
     if ahead > 0:
         return NOT_ENOUGH
     if idle := idle_column(w_q, w_k):
         return idle
     if ahead < 0:
-        return "The earlier of two equal tokens scores higher. Which sign makes a score grow with the key's position?"
+        return (
+            "The earlier of two identical tokens scores higher. Which sign makes a score grow with the key's position?"
+        )
     return "What could give a later key a slightly larger score?"
 
 

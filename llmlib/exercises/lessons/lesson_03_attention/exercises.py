@@ -204,7 +204,7 @@ def cases_rotate(seed):
     quarter = torch.tensor([[[[0.0, 0.0]]]]), torch.tensor([[[[1.0, 1.0]]]])
     return [
         Case((torch.tensor([[[[2.0, 1.0]]]]), *quarter), "a quarter turn"),
-        case(1, 1, 1, 4, "position 0: nothing turns"),
+        case(1, 1, 1, 4, "position 0: nothing is rotated"),
         case(1, 1, 1, 4, "one token at position 3", start=3),
         case(1, 2, 3, 6),
         case(2, 3, 5, 8),
@@ -228,7 +228,7 @@ ROTATE = Exercise(
     faulty=faulty_rotate,
     axes=("batch", "head", "seq", "d_head"),
     probes=(
-        Probe("A rotation keeps the length of every vector.", lengths_kept),
+        Probe("A rotation preserves the length of every vector.", lengths_kept),
         gradients_flow(("x",), 0),
     ),
 )

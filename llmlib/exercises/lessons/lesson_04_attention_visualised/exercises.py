@@ -205,7 +205,7 @@ def cases_ablate_heads(seed):
         case(model, 3, 5, 0, 2, "a different size along each axis"),
         case(model, 1, 4, 1, 3, "the last layer"),
         case(sharing, 2, 5, 1, 1, "two heads share one key-value head"),
-        case(watched, 2, 6, 0, 0, "other code has set hooks, too"),
+        case(watched, 2, 6, 0, 0, "other code has registered hooks, too"),
     ]
 
 
@@ -288,7 +288,7 @@ HEAD_CONTRIBUTIONS = Exercise(
 
 
 def copying_share(read, w_v, w_o, unembed):
-    """Return the share of tokens whose own logit a head raises the most when it looks at them."""
+    """Return the share of tokens whose own logit rises the most when a head looks at them."""
     raised = read @ w_v @ w_o @ unembed.T  # row: the token that the head looks at; column: the raised logit
     return (raised.argmax(dim=1) == torch.arange(len(read))).double().mean().item()
 

@@ -23,7 +23,7 @@ ShareAverage = (
 def share(
     pattern: Tensor, there: Tensor, average: ShareAverage = "possible", reduce: Literal["mean", "sum"] = "mean"
 ) -> Tensor:
-    """Average, correctly or not, the attention to keys marked in `there` over the queries that have a marked key."""
+    """Average, correctly or not, the attention to keys marked in `there` over the queries that have such a key."""
     could = there.any(-1)
     hits = pattern * there
     if average == "NaN" and not could.any():

@@ -160,7 +160,7 @@ class Parts(nn.Module):
         self.mlp_norm, self.mlp = block.mlp_norm, block.mlp
 
     def forward(self, *_):
-        raise RuntimeError("You cannot call this block itself. Call its four parts, and combine their results.")
+        raise RuntimeError("You cannot call this block directly. Call its four parts, and combine their results.")
 
 
 def cases_block(seed):

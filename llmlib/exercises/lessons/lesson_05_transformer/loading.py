@@ -21,7 +21,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def our_name(name, names):
-    """Return our name for a weight that a file of the Llama family calls `name`."""
+    """Return our name for a weight that is called `name` in the file of a Llama-family model."""
     parts = name.split(".")
     if parts[0] == "model":
         parts = parts[1:]

@@ -1,4 +1,4 @@
-"""Exercises for lesson 06: targets and loss, the loop, parts of a batch, and what to measure (see also `steps`)."""
+"""Exercises for lesson 06: targets and loss, the loop, gradient accumulation and what to measure (see also `steps`)."""
 
 import math
 from dataclasses import dataclass
@@ -124,8 +124,8 @@ def descend(weight, batches, learning_rate):
 
 def carries_gradient(call, case):
     return call(*case.args).requires_grad and (
-        "The weights that you return carry a gradient, along with everything that it was computed from. "
-        "`.detach()` cuts off both."
+        "The weights that you return carry a gradient and everything that the gradient was computed from. "
+        "`.detach()` drops both."
     )
 
 
@@ -225,7 +225,7 @@ BITS_PER_BYTE = Exercise(
 
 
 def accumulated_gradient(weight, parts):
-    """Compute the gradient of the mean loss over all targets that count, part by part."""
+    """Compute the gradient of the mean loss over all targets except −100, one part at a time."""
     total = sum(int((targets != IGNORED).sum()) for _, targets in parts)
     weight = weight.clone().requires_grad_()
     for x, targets in parts:
@@ -265,7 +265,7 @@ ACCUMULATED_GRADIENT = Exercise(
 
 
 def validation_loss(model, train_batches, validation_batches):
-    """Compute the mean surprise at the targets that count in the validation data, with dropout off."""
+    """Compute the mean surprise at all targets in the validation data, with dropout off."""
     was_training = model.training
     model.eval()
     total, n_targets = 0.0, 0
@@ -288,7 +288,7 @@ class Dropout(nn.Module):
 
 
 class WithDropout(nn.Sequential):
-    """A model of three parts that takes ids and returns logits."""
+    """A model with three parts that takes ids and returns logits."""
 
     def __init__(self, vocab_size, d_model, seed, dropout=True):
         table, output = nn.Embedding(vocab_size, d_model), nn.Linear(d_model, vocab_size, bias=False)

@@ -31,8 +31,8 @@ def hangs_together(call, case):
         and (
             "From the second step on, the weights that you pass to `loss_of` still depend on the step before, and "
             "that step depends on the one before it. So autograd keeps everything that you have computed so far, and "
-            "a long run fills the memory. `.detach()` cuts the new weights off in each step. After that, they must "
-            "require a gradient again."
+            "a long run fills up the memory. In each step, `.detach()` cuts the new weights off from everything that "
+            "came before. After that, they must be set to require a gradient again."
         )
     )
 

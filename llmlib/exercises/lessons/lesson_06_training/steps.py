@@ -169,8 +169,8 @@ def takes_apart(call, case):
         call(*case.args)
     used = sorted(watched.called & {"svd", "svdvals", "eigh", "eig", "eigvalsh", "qr"})
     return bool(used) and (
-        f"The result is right, but `{used[0]}` took the matrix apart. You do not need that function, because the "
-        "polynomial changes the singular values with matrix products only."
+        f"The result is right, but `{used[0]}` decomposed the matrix. You do not need that function, because the "
+        "polynomial changes the singular values using only matrix products."
     )
 
 
@@ -227,7 +227,7 @@ LEARNING_RATE_AT = Exercise(
 
 
 def clip_together(gradients, limit):
-    """Multiply all gradients by one number, so that their common norm is at most the limit."""
+    """Scale all gradients by the same factor, so that their global norm is at most the limit."""
     norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
     return [gradient * (limit / norm) if norm > limit else gradient for gradient in gradients]
 
@@ -244,7 +244,7 @@ def cases_clip(seed):
         Case(([number(3.0), number(4.0)], 10.0), "a length of 5, and a limit of 10"),
         case([(2, 3), (3,)], 1.5, scale=3.0),
         case([(4, 2), (2,), (3, 3)], 0.5, "three gradients"),
-        case([(2, 2), (2,)], 50.0, "gradients whose common norm is below the limit"),
+        case([(2, 2), (2,)], 50.0, "gradients whose global norm is below the limit"),
         Case(([number(6.0), number(0.5)], 2.0), "one gradient is large, and one is small"),
         case([(3, 4), (4,)], 4.0, "a limit above 1", scale=10.0),
         Case(([number(0.0), torch.zeros(2, dtype=torch.float64)], 1.0), "no gradient at all"),
@@ -260,7 +260,7 @@ CLIP_TOGETHER = Exercise(**TEXTS["clip_together"], reference=clip_together, case
 
 
 def next_token_loss(logits, targets):
-    """Compute the mean surprise, in nats, at the targets that count."""
+    """Compute the mean surprise, in nats, at the targets that are not ignored."""
     counts = targets != IGNORED
     log_p = logits.log_softmax(dim=-1)
     surprise = -log_p.gather(-1, targets.clamp(min=0)[..., None])[..., 0]

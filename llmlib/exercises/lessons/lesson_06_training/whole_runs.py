@@ -158,7 +158,7 @@ def cases_learn(seed):
         case([0.1], "a single step"),
         case([0.2, 0.1], "two steps"),
         case([0.05, 0.3, 0.1], "a rate that rises and falls", vocab=5, width=3),
-        case([0.2, 0.2, 0.1, 0.05], "long gradients, which have to be clipped", scale=6.0),
+        case([0.2, 0.2, 0.1, 0.05], "large gradients, which have to be clipped", scale=6.0),
         case([0.3, 0.1], "targets of −100, which do not count", vocab=8, ignored=True),
     ]
 
@@ -184,7 +184,7 @@ def weights_from_outside(call, case):
         call(weights, AskedToLearn(logits_of), *rest)
     except NoValue as error:
         return NOTHING_LEARNS in str(error) and (
-            "Your loss function passes `logits_of` the weights from outside the function, which do not require a "
+            "Your loss function passes weights from outside the function to `logits_of`, and these do not require a "
             "gradient. It should pass the weights that it gets from `fit`. What does `fit` call your loss function "
             "with?"
         )
@@ -209,7 +209,7 @@ LEARN = Exercise(
     faulty=faulty_learn,
     probes=(
         Probe("The function returns only plain numbers.", gives_numbers),
-        Probe("The loss depends on the weights that are trained.", weights_from_outside, explains=True),
+        Probe("The loss depends on the weights that are being trained.", weights_from_outside, explains=True),
     ),
     double=False,
 )

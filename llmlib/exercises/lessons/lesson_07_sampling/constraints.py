@@ -17,7 +17,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def allowed_tokens(moves, state, tokens):
-    """Return the ids of the tokens whose bytes the automaton can all follow, one after the other, from this state."""
+    """Return the ids of the tokens that the automaton can follow, byte by byte, from this state."""
     allowed = []
     for id, token in enumerate(tokens):
         at = state

@@ -1,4 +1,4 @@
-"""The last exercise on lesson 07's loop: a whole sampler around a whole model."""
+"""The last exercise on lesson 07's loop: a complete sampler wrapped around a complete model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +101,6 @@ WRITE = Exercise(
     helpers=(continuation,),
     cases=cases_write,
     faulty=faulty_write,
-    probes=(Probe("Temperature 0 takes the likeliest token.", divided_by_0, explains=True),),
+    probes=(Probe("At temperature 0, the likeliest token is chosen.", divided_by_0, explains=True),),
     double=False,
 )

@@ -92,8 +92,8 @@ def cases_answer_mask(seed):
         Case((torch.tensor([1, 11, 12, 2, 13, 14, 0]), 2, 0)),
         Case((turns(seed, [3, 2, 2, 3], usual), 2, 0), "two questions and their answers"),
         Case((turns(seed + 1, [2, 3, 4, 1, 2, 2], others), 100, 102), "different ids for the special tokens"),
-        Case((turns(seed + 2, [2, 2, 3, 4], usual, cut=True), 2, 0), "cut off inside the second answer"),
-        Case((turns(seed + 3, [4, 3], usual, cut=True), 2, 0), "cut off inside the only answer"),
+        Case((turns(seed + 2, [2, 2, 3, 4], usual, cut=True), 2, 0), "cut off partway through the second answer"),
+        Case((turns(seed + 3, [4, 3], usual, cut=True), 2, 0), "cut off partway through the only answer"),
         Case((turns(seed + 4, [3, 2, 4], usual), 2, 0), "no answer yet to the last question"),
         Case((turns(seed + 5, [3, 0, 2, 3], usual), 2, 0), "an empty answer"),
         Case((turns(seed + 6, [5], usual), 2, 0), "no answer at all"),
@@ -173,7 +173,7 @@ TARGETS = Exercise(
 
 
 def pack(conversations, length):
-    """Fill rows of `length` ids with whole conversations, in order; a conversation that is longer than a row is cut."""
+    """Fill rows of `length` ids with whole conversations, in order; a conversation longer than a row is cut off."""
     rows: list[list[int]] = [[]]
     for ids in conversations:
         ids = ids[:length]
@@ -212,7 +212,7 @@ PACK = Exercise(
 
 
 def interval(right, n):
-    """Return the 95% Wilson interval: all shares p from which right / n is at most 1.96 standard deviations away."""
+    """Return the 95% Wilson interval: all proportions p such that right / n is within 1.96 standard deviations of p."""
     share = right / n
     middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * (share * (1 - share) / n + Z**2 / (4 * n**2)) ** 0.5
@@ -295,7 +295,7 @@ def cases_best_by_wording(seed):
                     ("Who fell?", True),
                 ],
             ),
-            "wordings that differ in a capital letter or a punctuation mark",
+            "wordings that differ by a capital letter or a punctuation mark",
         ),
         case([(1, 9), (2, 1), (1, 2), (4, 0), (0, 1)], "wordings that differ in frequency"),
         case([(2, 5), (1, 2), (0, 3)], "most questions are not answered"),

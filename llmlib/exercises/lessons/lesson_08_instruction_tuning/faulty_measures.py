@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercises on measures in lesson 08.
+"""Wrong solutions to the exercises on evaluation in lesson 08.
 
 Each `faulty_…` function is a copy of a reference solution, with keyword arguments that switch faults on.
 """

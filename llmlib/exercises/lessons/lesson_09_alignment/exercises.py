@@ -1,4 +1,4 @@
-"""Exercises for lesson 09: a reward from preferences, DPO, and rewards that can be cheated (for more, see `policy`)."""
+"""Exercises for lesson 09: a reward from preferences, DPO, and rewards that can be exploited (see also `policy`)."""
 
 import random
 from pathlib import Path

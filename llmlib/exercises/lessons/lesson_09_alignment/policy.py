@@ -1,4 +1,4 @@
-"""Exercises for lesson 09 on the policy gradient: REINFORCE, advantages in a group, PPO's clip, and a KL estimate."""
+"""Exercises for lesson 09 on policy gradients: REINFORCE, group-relative advantages, PPO's clip, and a KL estimate."""
 
 import random
 from pathlib import Path
@@ -147,7 +147,7 @@ CLIPPED_LOSS = Exercise(
 
 
 def k3(log_probs, reference_log_probs):
-    """Return an unbiased, non-negative estimate of the KL divergence from the reference at each drawn token."""
+    """Return an unbiased, non-negative estimate of the KL divergence from the reference at each sampled token."""
     log_ratio = reference_log_probs - log_probs
     return log_ratio.exp() - 1 - log_ratio
 

@@ -102,7 +102,7 @@ HUBER = Exercise(
 
 
 def lowest_point(sizes, losses):
-    """Return the size at the bottom of a parabola fitted to the losses against the logarithm of the size."""
+    """Return the size at the lowest point of a parabola fitted to the losses against the logarithm of the size."""
     x = np.log(sizes)
     middle = x.mean()
     bend, slope, _ = np.polyfit(x - middle, losses, 2)
@@ -121,8 +121,8 @@ def cases_lowest_point(seed):
         Case(([1000.0, 10_000.0, 100_000.0], [3.5, 3.0, 3.25])),
         case(3e5, [0.1, 0.5, 2.5, 8], 2.8, 0.05, "losses without noise"),
         case(5e4, [0.3, 0.6, 1.1, 2, 5], 2.5, 0.2, "five sizes with noise", noise=0.02),
-        case(2e6, [0.02, 0.1, 0.4], 1.9, 0.08, "the bottom is above the largest size"),
-        case(8e3, [1.5, 6, 20, 50], 3.2, 0.06, "the bottom is below the smallest size"),
+        case(2e6, [0.02, 0.1, 0.4], 1.9, 0.08, "the lowest point lies beyond the largest size"),
+        case(8e3, [1.5, 6, 20, 50], 3.2, 0.06, "the lowest point lies below the smallest size"),
         case(chance.uniform(1e4, 1e6), [0.2, 0.9, 1.5, 3, 7, 9], chance.uniform(1, 4), 0.15, noise=0.03),
     ]
 
@@ -136,7 +136,7 @@ LOWEST_POINT = Exercise(
 
 
 def best_size(A, B, alpha, beta, compute):
-    """Return the size with the lowest loss for this compute, at which the slopes of the loss's two terms cancel."""
+    """Return the size with the lowest loss for a compute budget: there, the slopes of the loss's two terms cancel."""
     balance = (alpha * A / (beta * B)) ** (1 / (alpha + beta))
     return balance * (compute / 6) ** (beta / (alpha + beta))
 

@@ -62,7 +62,10 @@ CHOOSE = Exercise(**TEXTS["choose"], reference=choose, cases=cases_choose, fault
 
 
 def p_value(first, second):
-    """Return the chance that fair coins split the questions that only one model got right at least this unevenly."""
+    """Return the chance that fair coins give a split at least as uneven as the one observed.
+
+    There is one coin for each question that only one model got right.
+    """
     better = sum(a and not b for a, b in zip(first, second))
     worse = sum(b and not a for a, b in zip(first, second))
     n, fewer = better + worse, min(better, worse)
@@ -127,7 +130,8 @@ def cases_calibration_error(seed):
         Case(([0.1, 0.9, 0.8], [False, True, False], 2)),
         Case(([0.7, 0.9, 0.6, 0.8], [False, True, False, True], 4), "half of the bins are empty"),
         Case(
-            ([0.4, 0.4, 0.95, 0.9], [True, True, False, False], 2), "too sure in some bins, not sure enough in others"
+            ([0.4, 0.4, 0.95, 0.9], [True, True, False, False], 2),
+            "overconfident in some bins, underconfident in others",
         ),
         Case(
             ([0.9, 0.95, 0.85, 0.9, 0.1], [True, True, False, True, True], 2), "four answers in one bin, one in another"
@@ -136,7 +140,7 @@ def cases_calibration_error(seed):
         Case(([0.0, 1.0, 0.0, 0.3, 0.9], [True, False, True, False, True], 5), "confidences of 0 and of 1"),
         Case(([0.3, 0.8, 0.6, 0.9], [True, True, False, True], 1), "a single bin"),
         Case(([0.62], [True], 10), "a single answer"),
-        drawn(20, 5, "a model that is too sure", low=0.5, is_right=lambda confidence: 0.5),
+        drawn(20, 5, "an overconfident model", low=0.5, is_right=lambda confidence: 0.5),
         drawn(30, 10),
         drawn(12, 3),
     ]
@@ -155,7 +159,7 @@ CALIBRATION_ERROR = Exercise(
 
 
 def threshold(scores, right, wanted):
-    """Return the lowest threshold at which at least the share `wanted` of the shown answers are right.
+    """Return the lowest threshold at which the share of right answers among the answers shown is at least `wanted`.
 
     If there is no such threshold, return ∞.
     """

@@ -1,4 +1,4 @@
-"""Wrong solutions to the exercise on an agent's loop.
+"""Wrong solutions to the exercise on the agent loop.
 
 `faulty_agent` is a copy of the reference solution, with keyword arguments that switch faults on.
 """

@@ -16,7 +16,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def bm25(query, documents, k1, b):
-    """Score how well each document fits the query: rare words count more, and words in long documents count less."""
+    """Score how well each document matches the query: rare words count more, and words in long documents count less."""
     n, mean = len(documents), sum(map(len, documents)) / len(documents)
 
     def rarity(word):
@@ -60,9 +60,9 @@ def cases_bm25(seed):
         Case((["unicorn"], four, 1.5, 0.75), "a query whose only word is not in any document"),
         Case(
             (["cat"], texts("category of the cats", "a cat", "cat cat cat"), 0.9, 0.4),
-            "words with the same first letters",
+            "words that begin with the same letters",
         ),
-        Case((["Rose"], texts("the rose", "Rose slept", "a rose"), 1.5, 0.75), "words that differ in a capital letter"),
+        Case((["Rose"], texts("the rose", "Rose slept", "a rose"), 1.5, 0.75), "words that differ by a capital letter"),
         Case(([], four, 1.5, 0.75), "an empty query"),
         Case((["cat", "sat"], texts("the cat sat"), 1.5, 0.75), "a single document"),
         drawn(5, 3, 1.2, 0.75),
@@ -215,13 +215,13 @@ def cases_agent(seed):
         case([], 3, "an empty answer", answers=""),
         case([add, divide], 6, "two calls"),
         case([add, divide, ("add", "1 1")], 3, "as many calls as are allowed"),
-        case([add, divide, ("add", "1 1"), ("add", "2 2")], 3, "one call more than is allowed", answers="done"),
-        case([], 0, "no call is allowed, and the model does not need any"),
-        case([add], 0, "no call is allowed, but the model wants one", answers="done"),
+        case([add, divide, ("add", "1 1"), ("add", "2 2")], 3, "one more call than is allowed", answers="done"),
+        case([], 0, "no calls are allowed, and the model does not need any"),
+        case([add], 0, "no calls are allowed, but the model wants one", answers="done"),
         case([("divide", f"{a} 0"), add], 4, "a tool that raises an error"),
         case([("multiply", f"{a} {b}"), add], 4, "a tool that does not exist"),
         case([("capital", "Atlantis"), ("capital", "Peru")], 4, "a tool that raises a KeyError"),
-        case([("note", "buy milk"), add], 4, "a result that is empty"),
+        case([("note", "buy milk"), add], 4, "an empty result"),
         case([("multiply", "1 2"), ("divide", "1 0"), add], 2, "errors count as calls", answers="done"),
         Case((Stubborn(("divide", "1 0")), tools, "Divide.", 5), "the model repeats its mistake, divide('1 0')"),
         Case(
@@ -248,7 +248,7 @@ def too_many_calls(call, case):
         return None
     return (
         f"With max_calls = {max_calls} you run tools {len(made)} time{'s' if len(made) != 1 else ''}. Do not make the "
-        "extra call, even if you throw its result away. A call may, for example, send a letter."
+        "extra call, even if you discard its result. A call may, for example, send an email."
     )
 
 

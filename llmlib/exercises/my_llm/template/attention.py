@@ -7,7 +7,7 @@ from torch import nn
 
 
 def causal_mask(n_query, n_key):
-    """Return True where a query may attend: at its own and earlier positions. The queries have the last positions."""
+    """Return True where a query may attend: to its own and earlier positions. The queries occupy the last positions."""
     return torch.arange(n_key) <= torch.arange(n_key - n_query, n_key)[:, None]
 
 

@@ -1,7 +1,7 @@
 """A large language model in one file, with its tokenizer, model, training, sampling, tuning and alignment.
 
     python my_llm.py say FOLDER "The capital of France is"     a model of the Llama family, such as SmolLM2
-    python my_llm.py train tales.txt small.pt                  a small model of your own text
+    python my_llm.py train tales.txt small.pt                  a small model trained on your own text
     python my_llm.py say small.pt "One day"                    what it writes
     python my_llm.py tune small.pt talks.jsonl tuned.pt        each line a list: [{"role": "user", "content": "Hi"} ...]
     python my_llm.py align tuned.pt talks.jsonl better.pt      draws answers, and learns from those that are right
@@ -24,9 +24,9 @@ from llmlib.exercises.my_llm.template.training import first_weight, learn, learn
 from llmlib.exercises.my_llm.template.tuning import chat_text, learn_answers
 from llmlib.exercises.my_llm.template.weights import NAMES, our_name, read_sizes, read_tensor, tensor_names
 
-# How SmolLM2 cuts a text into pieces; for the module re, ² and ½ are letters.
+# How SmolLM2 splits a text into pieces; for the module re, ² and ½ are letters.
 WORDS = r"\d|'(?:[sdmt]|ll|ve|re)| ?[^\W\d_]+| ?(?:[^\s\w]|_)+|\s+$|\s+(?=\d)|\s+(?!\S)|\s"
-LINES = r"[^\n]*\n?"  # how our own models cut a text into pieces
+LINES = r"[^\n]*\n?"  # how our own models split a text into pieces
 CHANCE = torch.Generator().manual_seed(0)
 
 

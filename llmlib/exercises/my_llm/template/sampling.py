@@ -23,7 +23,7 @@ def probabilities_at(logits, temperature):
 
 
 def keep_top_p(logits, p):
-    """In each row, keep the fewest of the likeliest tokens that together reach p; set all other logits to −∞."""
+    """In each row, keep the smallest set of the likeliest tokens that together reach p; set all other logits to −∞."""
     share, order = logits.softmax(dim=-1).sort(descending=True, stable=True)
     kept = (share.cumsum(dim=-1) - share < p) | (p >= 1)
     kept[..., 0] = True

@@ -22,7 +22,7 @@ def merge(ids, pair, new_id):
 
 
 def learn_merges(text, n_merges):
-    """Merge the most common pair again and again; pair number i becomes token 256 + i."""
+    """Repeatedly merge the most common pair; pair number i becomes token 256 + i."""
     ids, merges = list(text.encode()), []
     while len(merges) < n_merges and (pair := most_common_pair(ids)):
         ids = merge(ids, pair, 256 + len(merges))
@@ -47,12 +47,12 @@ def decode(ids, merges):
     return b"".join(table[id] for id in ids).decode(errors="replace")
 
 
-# Merges as `learn_merges` returns them, the model's number for each of our ids, special tokens, a pattern for cutting.
+# Merges as `learn_merges` returns them, the model's number for each of our ids, special tokens, a pattern to split by.
 Tokenizer = namedtuple("Tokenizer", "merges numbers special pattern")
 
 
 def tokenize(text, tokenizer):
-    """Return the model's ids for a text: cut it at special tokens, split up the rest, and encode each piece."""
+    """Return the model's ids for a text: split it at special tokens, split up the rest, and encode each piece."""
     ids, signs = [], "|".join(map(re.escape, tokenizer.special))
     for part in re.split(f"({signs})", text) if signs else [text]:
         if part in tokenizer.special:

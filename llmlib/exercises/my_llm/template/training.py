@@ -25,7 +25,7 @@ def learning_rate_at(step, steps, warmup, peak):
 
 
 def clip_together(gradients, limit):
-    """Multiply all gradients by one number, so that their common norm is at most the limit."""
+    """Scale all gradients by the same factor, so that their global norm is at most the limit."""
     norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
     return [gradient * (limit / norm) if norm > limit else gradient for gradient in gradients]
 

@@ -16,7 +16,7 @@ num_key_value_heads=n_kv_heads intermediate_size=d_mlp max_position_embeddings=m
 
 
 def our_name(name, names):
-    """Return our name for a weight that a file of the Llama family calls `name`."""
+    """Return our name for a weight that is called `name` in the file of a Llama-family model."""
     parts = name.split(".")
     return ".".join(names.get(part, part) for part in (parts[1:] if parts[0] == "model" else parts))
 
