@@ -14,10 +14,10 @@ WORTH_SHARING = 500_000  # weights; a smaller matrix gains microseconds, and can
 def linear(
     x: Float[Tensor, "*rows d_in"], weight: Float[Tensor, "d_out d_in"], bias: Float[Tensor, " d_out"] | None = None
 ) -> Float[Tensor, "*rows d_out"]:
-    """Compute the same as `F.linear`, but faster for a single row on the CPU.
+    """Compute the same result as `F.linear`, but faster for a single row on the CPU.
 
     Generation sends one row at a time through every weight matrix, and most of the time is spent reading the weights.
-    torch multiplies a float32 row by a matrix on one core. If we cut the matrix into as many pieces as there are
+    torch multiplies a float32 row by a matrix on one core. If we split the matrix into as many pieces as there are
     threads, the pieces form a batch of smaller matrices, which all cores read at once. By default, torch passes a
     bfloat16 or float16 row to oneDNN, which rearranges all the weights before each product; we use torch's own kernel,
     which reads the weights as they are.

@@ -206,7 +206,7 @@ class Transformer(Observed):
         return linear(final, self.unembedding)
 
     def check_ids(self, ids: Int[Tensor, "batch seq"]) -> None:
-        """Raise `ValueError` if there are no ids, too many for the context, or some outside the vocabulary."""
+        """Raise `ValueError` if there are no ids or too many for the context, or if some are outside the vocabulary."""
         self._check_length(ids)
         self._check_range(ids)
 

@@ -96,7 +96,7 @@ class TokenDataset:
         """Encode texts one by one, and write the ids to the file ``path``, which is replaced completely or not at all.
 
         Each text is encoded separately and followed by ``end_id``, if given; only one text is in memory at a time.
-        Raises ``DatasetError`` if an id does not fit the vocabulary, or if there are no tokens at all.
+        Raises ``DatasetError`` if an id is outside the vocabulary, or if there are no tokens at all.
         """
         vocab_size = tokenizer.vocab_size
         dtype = np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.uint32).newbyteorder("<")

@@ -85,10 +85,10 @@ def permutation_test(
 
     The p-value says how often the mean difference would be at least as far from 0 as the observed one if the models
     were swapped at random. Swapping the two models on a question flips the sign of its difference. A group's questions
-    are swapped together. If there are at most `draws` ways to swap the models, all of these ways are tried. Otherwise,
-    `draws` ways are drawn at random, and the actual scores, unswapped, count as one more way, so that the p-value is
-    never 0.
-    Source: Fisher (1935), "The Design of Experiments", section 21. Raises `ValueError` if `differences` is empty.
+    are swapped together. If there are at most `draws` ways to swap the models, all of them are tried. Otherwise,
+    `draws` of them are drawn at random, and the actual scores, unswapped, count as one more way, so that the p-value is
+    never 0. Source: Fisher (1935), "The Design of Experiments", section 21. Raises `ValueError` if `differences` is
+    empty.
 
     >>> permutation_test([0.5, 0.2, 0.4])  # of 8 ways to choose the signs, 2 are as far from 0: all plus and all minus
     0.25

@@ -1,4 +1,4 @@
-"""Judge a detector: how many positives does it find at each threshold, and how many false alarms does it raise?"""
+"""Evaluate a detector: how many positives does it find at each threshold, and how many false alarms does it raise?"""
 
 from typing import NamedTuple
 

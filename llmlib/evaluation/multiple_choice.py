@@ -103,7 +103,10 @@ class Chooser:
         return self.all_scores([question])[0]
 
     def all_scores(self, questions: Iterable[Question]) -> list[ChoiceScores]:
-        """Score the choices of several questions, many in each pass. Raises the same errors as `choice_scores`."""
+        """Score the choices of several questions, with many choices in each pass.
+
+        Raises the same errors as `choice_scores`.
+        """
         questions = list(questions)
         remaining = iter(questions)
         return [
@@ -152,7 +155,7 @@ def log_likelihoods(
 
 
 def in_groups(model: Transformer, asked: Sequence[Asked]) -> list[list[Asked]]:
-    """Split a list of prompts into groups of prompts that a model reads faster together.
+    """Split a list of prompts into groups that a model reads faster than the same prompts one by one.
 
     Each pass through the model reads all the weights, even if there are only a few tokens. So neighbouring prompts are
     grouped if they differ only in a few tokens at the end. A model with hooks reads each prompt separately, since a

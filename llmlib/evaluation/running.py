@@ -80,9 +80,9 @@ def evaluate(
 ) -> Report:
     """Ask a model every question, and report how many answers are right.
 
-    If a question has choices, the choices are scored by log-likelihood in each of the ways of `ChoiceScores.by`.
-    Otherwise, the model writes an answer, which is its most likely continuation, up to the first line break if the
-    prompt is a text; `ignore` works as in `exact_match`. Raises `QuestionError` if there are no questions, or if a
+    If a question has choices, the choices are scored by log-likelihood in each of the ways that `ChoiceScores.by`
+    offers. Otherwise, the model writes an answer, which is its most likely continuation, up to the first line break if
+    the prompt is a text; `ignore` works as in `exact_match`. Raises `QuestionError` if there are no questions, or if a
     question cannot be asked (the message gives its number, counting from 1).
 
     >>> from llmlib.pretrained import load_pretrained

@@ -114,7 +114,7 @@ def predict(name: str) -> Questions:
 
 
 def quiz(lesson: str) -> Questions:
-    """Ask the questions at the end of a lesson, which is given by its name, such as "attention".
+    """Ask the questions at the end of the lesson with the given name, such as "attention".
 
     Raises `KeyError` for an unknown lesson.
     """

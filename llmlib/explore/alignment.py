@@ -15,7 +15,7 @@ def explore_alignment(
     """Show a live run of `llmlib.preferences.align`, or several named runs that take turns.
 
     As with `explore_training`, the runs train in the background, and `await dashboard.finished()` lets a cell wait
-    until they have ended. A loop in a cell can also take the steps itself: `for step in
+    until they have ended. A loop in a cell can also run the steps itself: `for step in
     explore_alignment().watch(align(…)): …`. `dashboard.compare(prompts, {"tuned": answers, "aligned": answers})` puts
     the models' answers side by side.
 

@@ -75,7 +75,7 @@ def measured(fit: Fit) -> list[tuple[float, float, float]]:
 
 
 def facts_of(name: str, fit: Fit | Law) -> dict[str, Any]:
-    """Return what the view says about one of your own laws."""
+    """Return what the view says about one of your own scaling laws."""
     note = "This law says nothing about other texts or tokenizers"
     if not isinstance(fit, Fit):
         return {"name": name, "source": fit.source or "Your own law", "note": note}

@@ -26,12 +26,12 @@ def explore_tuning(
     titles: tuple[str, str] = ("base", "tuned"),
     tuned_tokenizer: Tokenizer | None = None,
 ) -> TuningView:
-    """Show in nats how much likelier each token of a conversation is under the tuned model: log p(tuned) − log p(base).
+    """Show how much likelier each token of a conversation is under the tuned model, in nats.
 
-    `mask` has a flag for each id of `encode_chat(tokenizer, messages, add_generation_prompt=False)`: True if the model
-    was trained on the token. For a model with an adapter, the base is `lora.base()`. Raises `ValueError` if an id
-    stands for different tokens in the two models or tokenizers, if the mask has the wrong length, and for the same
-    reasons as `encode_chat`.
+    This is log p(tuned) − log p(base). `mask` has a flag for each id of `encode_chat(tokenizer, messages,
+    add_generation_prompt=False)`: True if the model was trained on the token. For a model with an adapter, the base is
+    `lora.base()`. Raises `ValueError` if an id stands for different tokens in the two models or tokenizers, if the mask
+    has the wrong length, and for the same reasons as `encode_chat`.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> from llmlib.transformer import TransformerConfig

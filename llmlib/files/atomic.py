@@ -78,7 +78,7 @@ def write_together(folder: Path, key: str) -> Iterator[Path]:
 
 
 def settle(folder: Path) -> None:
-    """Flush a newly written folder's files to disk, and give them the usual permissions of the user's new files."""
+    """Flush a newly written folder's files to disk, and give them the user's usual permissions for new files."""
     mode = folder.stat().st_mode & 0o666  # like the new folder; safetensors makes files that only their owner may read
     for path in folder.iterdir():
         os.chmod(path, mode)

@@ -163,7 +163,7 @@ def _copy_response(response: HTTPResponse, target: IO[bytes], name: str) -> None
     """Copy a response with a progress bar; raise `ConnectionError` if the connection was closed early."""
     length = response.headers.get("Content-Length") or "0"
     if not length.isdecimal():
-        raise ConnectionError(f"the server sent Content-Length: {length}, which is not a number of bytes")
+        raise ConnectionError(f"the server sent Content-Length: {length}, which is not a valid number of bytes")
     expected = int(length)
     received = 0
     with tqdm(total=expected or None, unit="B", unit_scale=True, desc=name, leave=False) as bar:

@@ -156,7 +156,7 @@ def _record(path: Path) -> dict[str, Any]:
 def _read_config(record: dict[str, Any]) -> LoRAConfig:
     """Read the settings; raise `AdapterError` or `FormatError` for the first setting that we do not support."""
     if (kind := field(record, "peft_type", str, CONFIG)) != "LORA":
-        raise AdapterError(f"the adapter has the type {short(kind)}; only LORA is supported.")
+        raise AdapterError(f"the adapter is of type {short(kind)}; only LORA is supported.")
     begun = record.get("init_lora_weights", True)
     if begun not in ORIGINAL_BASE:
         raise AdapterError(

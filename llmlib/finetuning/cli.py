@@ -83,7 +83,7 @@ def tune_command(
 ) -> None:
     """Tune a model on conversations, so that it learns to answer like the assistant in them.
 
-    The result is a folder that load_pretrained opens. The same settings reproduce the same run; use --resume to
+    The result is a folder that load_pretrained can open. The same settings reproduce the same run; use --resume to
     continue a run that was stopped.
     """
     with reporting("tune"):

@@ -3,7 +3,7 @@
 A training conversation contains a story and several requests about it, one after the other. A test prompt contains a
 single request about a story whose combination of hero, thing and shape does not occur in training. (The words are still
 the same: more than half of the eight-word sequences in a held-out story also occur in training stories.) `pairs`
-contains the test that asks the same question about two stories, of which only one answers the question.
+contains the test that asks the same question about two stories, only one of which answers it.
 """
 
 import re
@@ -95,7 +95,7 @@ def training_conversations(
     """Make `n` conversations of up to `turns` turns, each about a different story.
 
     The first message contains the story, a blank line and a request; later messages contain only a request. The
-    requests are drawn from all those of the given `kinds` that fit the story. The same arguments return the same
+    requests are drawn from all those of the given `kinds` that fit the story. The same arguments produce the same
     conversations, a larger `n` adds more, and `start` skips that many stories.
 
     Add "unanswerable" to `kinds` for questions to which the right answer is that the story does not say. With
@@ -220,8 +220,7 @@ def under_another_story(prompts: Sequence[Prompt]) -> list[Prompt]:
         others = [other for other in prompts if other.kind == prompt.kind]
         if len(others) < 2:
             raise ValueError(
-                f"There is only one prompt of the kind {prompt.kind!r}, so there is no other story to move the prompt "
-                "to."
+                f"There is only one prompt of kind {prompt.kind!r}, so there is no other story to move the prompt to."
             )
         story, _ = split_prompt(others[(others.index(prompt) + 1) % len(others)])
         moved.append(

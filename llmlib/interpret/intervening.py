@@ -83,12 +83,12 @@ def patch(
 ) -> Iterator[None]:
     """Replace the value `name` in a layer with the value from another run, the `source`, inside the `with` block.
 
-    This is called activation patching. `heads` limits the patch to some heads (for `q`, `k`, `v`, `scores`, `pattern`
-    and `z`), and `positions` limits it to some positions (queries). `residual` at layer `n_layers` is the output of the
-    last layer. A source with a single text is used for every text in a batch. Raises `ValueError` for a name, layer,
-    head or position that does not exist, or if the source's shape does not fit the run. Source: Vig et al. (2020),
-    "Investigating Gender Bias in Language Models Using Causal Mediation Analysis"; Meng et al. (2022), "Locating and
-    Editing Factual Associations in GPT".
+    This is called activation patching. `heads` limits the patch to specific heads (for `q`, `k`, `v`, `scores`,
+    `pattern` and `z`), and `positions` limits it to specific positions (queries). `residual` at layer `n_layers` is the
+    output of the last layer. A source with a single text is used for every text in a batch. Raises `ValueError` for a
+    name, layer, head or position that does not exist, or if the source's shape does not fit the run. Source: Vig et al.
+    (2020), "Investigating Gender Bias in Language Models Using Causal Mediation Analysis"; Meng et al. (2022),
+    "Locating and Editing Factual Associations in GPT".
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))

@@ -16,8 +16,8 @@ from llmlib.transformer import Transformer
 class LogitLens(Sequence):
     """Holds the logits after each layer: `lens[0]` comes from the embedding, and `lens[-1]` is the model's output.
 
-    The logits are computed only when you ask for them, because there are very many of them (31 × 128 × 49,152 numbers
-    for SmolLM2 and 128 tokens). Usually people look only at `top`, `rank` and `entropy`, which are small.
+    The logits are computed only when you ask for them, because there are so many of them (31 × 128 × 49,152 numbers for
+    SmolLM2 and 128 tokens). Usually people look only at `top`, `rank` and `entropy`, which are small.
     """
 
     def __init__(self, model: Transformer, residual: Sequence[Float[Tensor, "batch seq d_model"]]):
@@ -56,7 +56,7 @@ class LogitLens(Sequence):
 
 
 def logit_lens(model: Transformer, ids: Int[Tensor, "batch seq"]) -> LogitLens:
-    """Return the model's prediction after each layer, as if the final norm and the output came right after it.
+    """Return the model's prediction after each layer, as if the final norm and the output layer came right after it.
 
     The result makes sense because directions in the residual stream mean much the same in all layers, though not in
     every model: early layers of some models use other directions (Belrose et al., 2023, "Eliciting Latent

@@ -1,4 +1,4 @@
-"""Find the texts that excite an MLP unit most strongly."""
+"""Find the texts that activate an MLP unit most strongly."""
 
 import heapq
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, order=True)
 class Excitation:
-    """Says how strongly a unit was excited by one position in a text."""
+    """Says how strongly one position in a text activated a unit."""
 
     value: float
     text: str
@@ -41,7 +41,7 @@ def neurons(
     k: int = 10,
     progress: bool = True,
 ) -> dict[Unit, list[Excitation]]:
-    """Find the `k` texts that excite each unit most, with the strongest first; a unit is given as `(layer, unit)`.
+    """Find the `k` texts that activate each unit most strongly, strongest first; a unit is given as `(layer, unit)`.
 
     The activation is what the unit passes on to the MLP's output matrix (after GELU, or gate times value in SwiGLU).
     Each text counts once, at the position with the highest activation. A text that is longer than the model's context

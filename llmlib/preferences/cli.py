@@ -67,7 +67,7 @@ def align_command(
 ) -> None:
     """Align a model with a reward function. The model samples answers, and learns to write better ones.
 
-    The result is a folder that load_pretrained opens. The same settings reproduce the same run; use --resume to
+    The result is a folder that load_pretrained can open. The same settings reproduce the same run; use --resume to
     continue a run that was stopped. The reward function is your own Python function.
 
     With N processes: torchrun --nproc-per-node=N -m llmlib align settings.toml

@@ -59,8 +59,8 @@ def tune_on_preferences(
 ) -> Training:
     """Tune a model on pairs with DPO; return an iterator of steps, as `train` does. `batch_size` counts pairs.
 
-    `reference` is the model to stay near, by default a copy of the current model. Everything else works as in `train`.
-    Raises the same errors as `PreferenceData` and `train`, and `ValueError` for a reference with a different
+    `reference` is the model to stay close to, by default a copy of the current model. Everything else works as in
+    `train`. Raises the same errors as `PreferenceData` and `train`, and `ValueError` for a reference with a different
     vocabulary.
 
         for step in tune_on_preferences(model, tokenizer, pairs, TrainConfig(steps=50, batch_size=8, seq_len=512)):

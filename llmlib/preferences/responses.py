@@ -15,9 +15,9 @@ from llmlib.training.loss import IGNORED
 class ResponseBatch(NamedTuple):
     """Prompts with their answers, padded on the right.
 
-    `labels[:, t]` is the token after `ids[:, t]` if this token belongs to the answer, and -100 (`IGNORED`) if not;
-    `mask` is True where a label counts. So the loss is `cross_entropy(model(batch.ids[:, :-1]), batch.labels)`, and an
-    answer's log-probability is `masked_sum(log_probs_of(model, batch.ids).log_probs, batch.mask)`.
+    `labels[:, t]` is the token after `ids[:, t]` if this token belongs to the answer, and -100 (`IGNORED`) otherwise;
+    `mask` is True where a label is not ignored. So the loss is `cross_entropy(model(batch.ids[:, :-1]), batch.labels)`,
+    and an answer's log-probability is `masked_sum(log_probs_of(model, batch.ids).log_probs, batch.mask)`.
     """
 
     ids: Int[Tensor, "batch seq"]

@@ -74,7 +74,9 @@ def file_checksum(path: Path) -> int:
 
 
 def checksums_of(metadata: Any, names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the checksums of tensors and of `OTHERS` in a file's metadata; files that others wrote have no checksums.
+    """Return the checksums in a file's metadata: those of its tensors, and those of the files saved with it.
+
+    Both are empty if another program wrote the file.
 
     Raises `ValueError` if our own checksums do not cover exactly these names, because the metadata may itself be
     damaged.

@@ -29,10 +29,10 @@ def check_documents(documents: Sequence[str], split: Callable[[str], Sequence[ob
 class BM25:
     """An index of documents by their words; `scores` says how well each document matches a query.
 
-    For each query word that a document contains, the document scores the word's rarity times the number of its
-    occurrences, except that the second and third occurrences add less and less (`k1` controls how quickly), and that
-    each occurrence counts less in a document that is longer than average (`b` controls by how much). Sources: Robertson
-    et al. (1994), "Okapi at TREC-3"; Robertson and Zaragoza (2009), "The Probabilistic Relevance Framework: BM25 and
+    For each query word that a document contains, the document's score rises by the word's rarity times the number of
+    its occurrences, except that further occurrences add less and less (`k1` controls how quickly), and that each
+    occurrence counts less in a document that is longer than average (`b` controls by how much). Sources: Robertson et
+    al. (1994), "Okapi at TREC-3"; Robertson and Zaragoza (2009), "The Probabilistic Relevance Framework: BM25 and
     Beyond". The scores equal those of BM25Okapi in the rank-bm25 package. Raises `ValueError` if there are no
     documents, or if a document has no words.
 

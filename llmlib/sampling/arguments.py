@@ -1,4 +1,4 @@
-"""Check the arguments of `generate` and `beam_search` before anything is written; each error says what to do."""
+"""Check the arguments of `generate` and `beam_search` before anything is generated; each error says what to do."""
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence

@@ -63,7 +63,7 @@ class Constraint:
 
     @classmethod
     def json(cls, schema: Mapping[str, Any] | str, tokenizer: Tokenizer) -> "Constraint":
-        """Return a constraint that allows only JSON that fits a schema.
+        """Return a constraint that allows only JSON that conforms to a schema.
 
         Raises `ConstraintError` if `read_schema` rejects the schema.
         """

@@ -112,7 +112,7 @@ def penalise_repetition(
     """Make a token less likely once it has occurred.
 
     A positive logit is divided by `penalty`, and a negative logit is multiplied by it. Source: Keskar et al. (2019),
-    "CTRL". Unlike with the softmax, the result changes if you add a constant to all logits.
+    "CTRL". The result changes if you add a constant to all logits; the softmax does not.
 
     >>> penalise_repetition(torch.tensor([2.0, -2.0, 2.0]), torch.tensor([1, 5, 0]), 2.0)
     tensor([ 1., -4.,  2.])

@@ -6,7 +6,7 @@ from llmlib.transformer import Cache, Transformer
 
 
 def common_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """Return how many tokens two texts share at the beginning.
+    """Return the length, in tokens, of the prefix that two texts have in common.
 
     >>> common_length([1, 2, 3], [1, 2, 4, 5])
     2

@@ -63,7 +63,7 @@ def self_bleu(texts: Sequence[Text], n: int = 4) -> float:
     """
     if n < 1 or len(texts) < 2 or min(map(len, texts)) < n:
         raise ValueError(
-            f"self_bleu needs at least two texts, each with at least n parts; n must be 1 or more, got n={n}."
+            f"self_bleu needs at least two texts, each with a length of at least n; n must be 1 or more, got n={n}."
         )
     scores = []
     for number, text in enumerate(texts):

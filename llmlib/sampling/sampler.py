@@ -109,7 +109,7 @@ class Sampler:
         ids: Int[Tensor, "batch seq"] | None = None,
         allowed: Bool[Tensor, "batch vocab"] | None = None,
     ) -> Iterator[tuple[str, Float[Tensor, "batch vocab"]]]:
-        """Yield a name and logits, first for the logits as given, and then for the logits after each setting in use.
+        """Yield a name and the logits, first as they were given, and then after each setting that is in use.
 
         `ids` are the tokens so far, for the penalties (an id below 0 is padding); `allowed` marks the tokens that a
         constraint allows.
@@ -186,7 +186,7 @@ class Sampler:
         ids: Int[Tensor, "batch seq"] | None = None,
         allowed: Bool[Tensor, "batch vocab"] | None = None,
     ) -> Int[Tensor, " batch"]:
-        """Draw one id per row. `generator` must be on the CPU, so that a seed draws the same ids on every device."""
+        """Draw one id per row. `generator` must be on the CPU, so that a seed gives the same ids on every device."""
         if not isinstance(generator, torch.Generator | None):
             raise ValueError(f"generator must be a torch.Generator, got {generator!r}. To set a seed, use {OF_A_SEED}.")
         if self.temperature == 0:

@@ -64,9 +64,9 @@ UNDERSTOOD = {"type", *INSTEAD}.union(*KEYWORDS.values())
 def read_schema(schema: Mapping[str, Any] | str) -> Pattern:
     """Return a pattern that matches the JSON that a schema allows.
 
-    This function supports `type` (one or more), `enum`, `const`, `anyOf`, `oneOf` if its parts do not overlap, `$ref`
-    to the schema's own parts, and the keywords in `KEYWORDS`. Objects may have only the members in `properties`. Raises
-    `ConstraintError`, which names the part, for anything else, and for a schema that no text can match.
+    This function supports `type` (one or more), `enum`, `const`, `anyOf`, `oneOf` if its alternatives do not overlap,
+    `$ref` to the schema's own parts, and the keywords in `KEYWORDS`. Objects may have only the members in `properties`.
+    Raises `ConstraintError`, which names the part, for anything else, and for a schema that no text can match.
     """
     return read_parts(schema)[-1][1]
 
@@ -153,8 +153,9 @@ class _Reader:
         for (i, one), (j, other) in itertools.combinations(enumerate(machines), 2):
             if (text := shared_text(one, other)) is not None:
                 raise ConstraintError(
-                    f"A value must match exactly one part of the oneOf in the schema at {path}, but "
-                    f"{text.decode()} fits both {path}[{i}] and {path}[{j}]: use anyOf, or parts that do not overlap."
+                    f"A value must match exactly one alternative of the oneOf in the schema at {path}, but "
+                    f"{text.decode()} matches both {path}[{i}] and {path}[{j}]: use anyOf, or alternatives that do "
+                    "not overlap."
                 )
         return pattern
 
@@ -256,7 +257,7 @@ def _of_kind(values: Any, kind: Any, path: str) -> list[Any]:
         raise ConstraintError(f"The schema at {path} needs one of the types {', '.join(KEYWORDS)}; got {unknown[0]!r}.")
     fit = [value for value in values if any(_is_a(value, one) for one in kinds)] if isinstance(values, list) else values
     if values and not fit:
-        raise ConstraintError(f"The schema at {path} allows no value: none of {values!r} has the type {kind!r}.")
+        raise ConstraintError(f"The schema at {path} allows no value: none of {values!r} is of type {kind!r}.")
     return fit
 
 

@@ -1,4 +1,4 @@
-"""Predict a model's loss before you train it, from smaller models and from laws about parameters, tokens and compute.
+"""Predict a model's loss before you train it, from smaller models and scaling laws for parameters, tokens and compute.
 
 `laws` defines the two published forms of a scaling law, and computes what follows from a law: the best use of a budget,
 and a model that is cheap to use. `published` contains the constants from three papers, and the figures for well-known

@@ -120,7 +120,8 @@ def fit(
     as Hoffmann et al. (2022, section 3.3) do. With logarithms, a deviation of 1% counts the same for a high loss and a
     low loss. `bootstraps` is the number of fits to resampled runs, which show how certain the constants are. Runs with
     the same size and number of tokens are drawn as a group, since they share the same error. Raises `ScalingError` if
-    there are too few runs, runs of too few sizes or token counts, or losses that do not fall with size or with tokens.
+    there are too few runs, runs of too few sizes or token counts, or losses that do not fall as the size or the number
+    of tokens grows.
 
     >>> law = Law(E=1.5, A=50, B=300, alpha=0.3, beta=0.4)
     >>> n, d = np.repeat([1e4, 1e5, 1e6], 3), np.tile([1e5, 1e6, 1e7], 3)

@@ -1,4 +1,4 @@
-"""Use a scaling law to predict a loss from parameters and tokens, and to find the best use of a compute budget."""
+"""Use a scaling law to predict a loss from parameter and token counts, and to find the best use of a compute budget."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class ScalingError(ValueError):
 
 @dataclass(frozen=True)
 class Allocation:
-    """A model size, a number of training tokens, and the loss that a law predicts for this size and these tokens."""
+    """A model size, a number of training tokens, and the loss that a scaling law predicts for them."""
 
     parameters: float
     tokens: float

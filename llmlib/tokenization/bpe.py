@@ -347,7 +347,7 @@ class BPETokenizer(Tokenizer):
 
 
 def parts_of_merges(merge_order: Sequence[bytes]) -> list[list[bytes]]:
-    """Return the parts that each token has just before its own merge: two, if the tokens build on each other.
+    """Return the parts that each token has just before the merge that forms it: two, if the tokens build on each other.
 
     The token's bytes are merged as `encode` merges a piece, with the earliest token first, and from left to right.
 

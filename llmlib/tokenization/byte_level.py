@@ -75,7 +75,7 @@ def _check_merges(pairs: Mapping[bytes, Mapping[tuple[bytes, bytes], int]]) -> N
         when = made_from.get((parts[0], parts[-1]), -1) if len(parts) == 2 else -1
         if when < last or max(ranks.get(part, -1) for part in parts) >= ranks[token]:
             raise TokenizerError(
-                f"The merges do not build on each other: just before its own merge, {token!r} is split into "
+                f"The merges do not build on each other: just before the merge that forms it, {token!r} is split into "
                 f"{', '.join(map(repr, parts))}, but these parts must be two earlier tokens that are listed as a pair. "
                 "Tokenizers like this are not supported."
             )

@@ -59,7 +59,7 @@ class _Vocabulary:
             return self.byte_level()
         if model == "llama":
             return self.sentencepiece()
-        raise TokenizerError(f"The tokenizer has the type {model!r}; only 'gpt2' and 'llama' are supported.")
+        raise TokenizerError(f"The tokenizer is of type {model!r}; only 'gpt2' and 'llama' are supported.")
 
     def byte_level(self) -> Tokenizer:
         split = self.get("pre", str, "(none)")

@@ -40,8 +40,8 @@ def _as_json(content: dict[str, Any]) -> bytes:
 def hugging_face_record(tokenizer: BPETokenizer) -> dict[str, Any]:
     """Return the content of a `tokenizer.json`. Raises `TokenizerError` for a tokenizer that the format cannot express.
 
-    The format cannot express a pattern of your own (dialects of regular expressions differ in small ways), a token that
-    is not made of a pair of earlier tokens, or a special token that looks like an ordinary token.
+    The format cannot express a custom pattern (dialects of regular expressions differ in small ways), a token that is
+    not made from a pair of earlier tokens, or a special token that looks like an ordinary token.
 
     >>> record = hugging_face_record(BPETokenizer.train("low lower", vocab_size=258, special_tokens=["<|end|>"]))
     >>> record["model"]["merges"], record["added_tokens"][0]["content"]

@@ -1,4 +1,4 @@
-"""Regular expressions (for `regex` and tiktoken) that split a text into pieces as each model family does."""
+"""Regular expressions (for `regex` and tiktoken) that split a text into pieces the way each model family does."""
 
 # GPT-2 splits a text into contractions; letters, digits or other signs with at most one space before
 # them; and runs of white space. `++` never gives back what it matched: this is faster, and the pieces stay the same.

@@ -119,7 +119,10 @@ def vocabulary_files(name: str) -> list[bytes]:
 
 
 def vocabulary_is_here(name: str) -> bool:
-    """Return whether `vocabulary_files` would work offline. This only checks that the files exist, not their hashes."""
+    """Return whether `vocabulary_files` would work offline.
+
+    This checks only that the files exist; it does not verify their hashes.
+    """
     return all(
         any(path and path.is_file() for path in (_tiktoken_path(source.url), cache_dir() / source.name))
         for source in _PUBLISHED[name].sources

@@ -116,7 +116,7 @@ def schedule_at(step: int, config: TrainConfig) -> float:
 
     The rate rises by equal amounts over `warmup` steps (the first rate is not 0). Then it stays the same ("constant"),
     falls in a straight line ("linear") or like half a cosine wave ("cosine"), or stays the same for a while and then
-    falls in a straight line ("wsd"). A rate that falls reaches `final_share` right after the last step. Sources:
+    falls in a straight line ("wsd"). A falling rate reaches `final_share` right after the last step. Sources:
     Loshchilov and Hutter (2017), "SGDR", for the cosine; Hu et al. (2024), "MiniCPM", for "wsd" (warm-up, stable,
     decay).
 

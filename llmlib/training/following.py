@@ -32,8 +32,8 @@ NOT_LOGGED = ("sample", "groups")  # fields of a step that do not fit into a lin
 def reporting(command: str) -> Iterator[None]:
     """Turn an error that has a message for users into one line, and exit; only the first process prints the line.
 
-    Every process leaves its line for `torchrun`, which shows at the end what stopped the run, no matter in which
-    process it happened.
+    Every process leaves its line for `torchrun`, which shows at the end what stopped the run, no matter which process
+    it happened in.
     """
     try:
         yield
@@ -68,7 +68,7 @@ def _left_to_torchrun(line: str) -> bool:
 
 @contextlib.contextmanager
 def warnings_once(writes: bool) -> Iterator[None]:
-    """Print warnings as notes on standard error, each only once, and only from the process that writes."""
+    """Print warnings as notes on standard error, each only once, and only in the process that writes files."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield

@@ -29,8 +29,8 @@ def cross_entropy(
 
     `reduction="sum"` returns the sum, and "none" returns one value per target, in the targets' shape, with 0 for
     ignored targets. p is the softmax of the logits. A model that knows nothing has a loss of ln vocab. The loss is
-    computed in float32 whatever the dtype of the logits. Raises `ValueError` for a target that is not a token, or if no
-    target counts (the mean of no values would be NaN).
+    computed in float32 whatever the dtype of the logits. Raises `ValueError` for a target that is not a token, or if
+    every target is ignored (the mean of no values would be NaN).
 
     >>> import torch
     >>> cross_entropy(torch.zeros(2, 3, 8), torch.tensor([[1, 2, 3], [4, 5, -100]]))  # ln 8
@@ -45,14 +45,14 @@ def cross_entropy(
     if not counts.any():
         raise ValueError(NOTHING_COUNTS)
     if (wrong := flat[counts & ((flat < 0) | (flat >= vocab))]).numel():
-        raise ValueError(f"The target {wrong[0].item()} is not a token: ids go from 0 to {vocab - 1} here.")
+        raise ValueError(f"The target {wrong[0].item()} is not a token id: ids go from 0 to {vocab - 1} here.")
     loss = F.cross_entropy(logits.reshape(-1, vocab).float(), flat, ignore_index=IGNORED, reduction=reduction)
     return loss.reshape(targets.shape) if reduction == "none" else loss
 
 
 @runtime_checkable
 class Objective(Protocol):
-    """Defines the loss that a run minimises. `x` and `y` are a part of a batch, in the form that the data returns."""
+    """Defines the loss that a run minimises. `x` and `y` are part of a batch, as the data returns them."""
 
     def __call__(self, model: Any, x: Tensor, y: Tensor) -> Float[Tensor, ""]:
         """Return the mean loss; `model` is the module to call, which may be spread across several processes."""

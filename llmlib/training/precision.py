@@ -42,7 +42,7 @@ class WorkingCopy(Generic[Model]):
         self._ours: list[Tensor] = [ours for _, ours in pairs]
 
     def hand_over(self) -> None:
-        """Hand the gradients over to the float32 weights."""
+        """Pass the gradients to the float32 weights."""
         if self.is_copy:
             for theirs, ours in zip(self._theirs, self._ours):
                 theirs.grad = None if ours.grad is None else ours.grad.to(theirs.dtype)
@@ -50,6 +50,6 @@ class WorkingCopy(Generic[Model]):
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Round the float32 weights into the copy again, after they have changed."""
+        """Update the copy by rounding the float32 weights again, after they have changed."""
         if self.is_copy:
             torch._foreach_copy_(self._ours, self._theirs)

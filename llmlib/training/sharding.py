@@ -1,12 +1,12 @@
-"""Cut a model into parts: each process keeps its rows of every weight, and gathers a whole weight only when using it.
+"""Split a model into parts: each process keeps its rows of every weight, and gathers a whole weight only when using it.
 
 With `parallel="fsdp"`, each of N processes holds 1/N of the weights, the gradients and the optimizer states (torch's
 FSDP2). A block's weights are gathered shortly before it computes and freed afterwards; its gradients are averaged, and
 each process keeps the gradients of its own rows. The rows are DTensors in torch, which are tensors that know which
 larger tensor they are part of. Sources: Rajbhandari et al. (2020), "ZeRO", stage 3; Zhao et al. (2023), "PyTorch FSDP".
 
-This module does everything that a run needs for sharding: it cuts a model, gathers a whole tensor, and cuts a tensor
-again. torch's modules for sharding are imported where they are used, because they take half as long to import as
+This module does everything that a run needs for sharding: it splits a model, gathers a whole tensor, and splits a
+tensor again. torch's modules for sharding are imported where they are used, because they take half as long to import as
 torch itself, and most runs use a single process.
 """
 
@@ -47,12 +47,12 @@ def is_cut(tensor: Tensor) -> bool:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """Return the whole tensor; if it is cut, every process has to call this function."""
+    """Return the whole tensor; if it is split, every process has to call this function."""
     return tensor.full_tensor() if is_cut(tensor) else tensor  # type: ignore[attr-defined]
 
 
 def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
-    """Return this process's rows of a whole tensor if `like` is cut, or else the whole tensor.
+    """Return this process's rows of a whole tensor if `like` is split, or else the whole tensor.
 
     No data is sent between processes.
     """
@@ -85,7 +85,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
 
 
 def whole_model(model: Transformer) -> Transformer:
-    """Return the model itself, or a whole copy if it is cut; you can call the result like any other model."""
+    """Return the model itself, or a whole copy if it is split; you can call the result like any other model."""
     if not is_cut(model.embed.weight):
         return model
     made = Transformer(model.config, seed=None, device=model.device)
@@ -96,7 +96,7 @@ def whole_model(model: Transformer) -> Transformer:
 def gathered(values: Any, keep: bool = True) -> Any:
     """Gather the tensors in dicts and lists one by one; return the same structure with whole tensors.
 
-    Without `keep`, a tensor that was cut becomes None.
+    Without `keep`, a tensor that was split becomes None.
     """
     if isinstance(values, dict):
         return {name: gathered(value, keep) for name, value in values.items()}
@@ -109,7 +109,7 @@ def gathered(values: Any, keep: bool = True) -> Any:
 
 
 def put_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Load whole weights into the model, whether it is cut or not; weights that are not given stay as they are."""
+    """Load unsplit weights into the model, which may be split or not; weights that are not given stay unchanged."""
     ours = model.state_dict()
     model.load_state_dict(
         {name: cut_like(value.to(ours[name].device), ours[name]) for name, value in weights.items()}, strict=False
@@ -117,10 +117,10 @@ def put_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 def put_states(optimizers: Sequence[torch.optim.Optimizer], states: Sequence[dict[int, Any]]) -> None:
-    """Load whole states into the optimizers of a model, whether the model is cut or not.
+    """Load unsplit states into a model's optimizers; the model may be split or not.
 
-    A tensor in the states that has the shape of its weight is cut like that weight. The optimizers' settings, such as
-    learning rates, stay as the config says.
+    A tensor in the states that has the shape of its weight is split like that weight. The optimizers' settings, such as
+    learning rates, keep the values from the config.
     """
     for optimizer, states_of in zip(optimizers, states):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]

@@ -36,13 +36,13 @@ def widened(base: TransformerConfig, times: int) -> TransformerConfig:
 def maximal_update(model: Transformer, base: TransformerConfig) -> float:
     """Make a fresh model learn as fast as a model with the narrow config `base` does at the same learning rate.
 
-    The function returns a factor, which is base width / model width. The matrices of the blocks start smaller, by the
-    square root of this factor, and the logits are multiplied by the factor in the final norm. The rest is up to you:
-    multiply the rate of the matrices by the factor, and give tables, norms and biases the same rate as in the base. At
-    the base's own width nothing changes. Attention can keep dividing by √d_head, since wider models have more heads,
-    not wider heads. Before you save the trained model, fold the factor into its weights:
-    `torch.nn.utils.parametrize.remove_parametrizations(model.final_norm, "weight")`. Raises `ValueError` unless the
-    model is `widened(base, times)`. Source: Yang et al. (2022), "Tensor Programs V", table 8.
+    The function returns a factor, which is base width / model width. The blocks' matrices start smaller (they are
+    multiplied by the square root of this factor), and the logits are multiplied by the factor in the final norm. The
+    rest is up to you: multiply the learning rate of the matrices by the factor, and give tables, norms and biases the
+    same learning rate as in the base model. At the base's own width nothing changes. Attention can keep dividing by
+    √d_head, since wider models have more heads, not wider heads. Before you save the trained model, fold the factor
+    into its weights: `torch.nn.utils.parametrize.remove_parametrizations(model.final_norm, "weight")`. Raises
+    `ValueError` unless the model is `widened(base, times)`. Source: Yang et al. (2022), "Tensor Programs V", table 8.
 
     >>> base = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=2)
     >>> maximal_update(Transformer(widened(base, 4), seed=0), base)

@@ -81,7 +81,7 @@ TYPE_AND_TICK = """(view, word) => {
 
 
 def tokens_clicks(bench, view):
-    box, special = view.get_by_label("Your text"), view.get_by_label("Text may become special tokens")
+    box, special = view.get_by_label("Your text"), view.get_by_label("Recognise special tokens")
     box.fill("")
     box.press_sequentially("one two " * 6)  # quicker than the answers come
     expect(view.locator(".llm-token")).to_have_count(int(bench.python("len(tokenizer.encode('one two ' * 6))")))

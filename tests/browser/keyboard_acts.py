@@ -85,7 +85,7 @@ def tokens(bench, view):
     expect(view.locator(".llm-id")).to_have_count(count)
     press(bench.page, "Space")
     expect(view.locator(".llm-id")).to_have_count(0)
-    use(view, view.get_by_label("Text may become special tokens"), "Space")
+    use(view, view.get_by_label("Recognise special tokens"), "Space")
     expect(view.locator(".llm-special")).to_have_count(1)
     press(bench.page, "Space")
     expect(view.locator(".llm-special")).to_have_count(0)

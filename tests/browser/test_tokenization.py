@@ -96,7 +96,7 @@ def compare_tokenizers(bench, page):
     page.keyboard.press("End")
     expect(detail).to_contain_text("3E")
     bench.look("tokenization_own_text", view)
-    view.get_by_label("Text may become special tokens").check()
+    view.get_by_label("Recognise special tokens").check()
     expect(gpt2.locator(".llm-special")).to_have_text(re.compile("<|endoftext|>"))
     box.press_sequentially("x" * 30)  # quicker than the answers come: the last wish is granted
     expect(view.locator(".llm-numbers").first).to_contain_text("tokens")

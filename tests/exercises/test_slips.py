@@ -47,7 +47,7 @@ def said_about(name, attempt):
         ("x), self.n_heads), cos", "x), n_heads), cos", "Store it in `__init__`, as `self.n_heads`."),
         ("causal_mask(x.shape[1], ", "causal_mask(seq, ", "`seq` is the name of an axis. Its size is `x.shape[1]`."),
         ("self.query(x)", "self.query @ x", "`self.query` is a layer, so call it like a function"),
-        ("self.key(x), self.n_kv_heads", "self.key(x), self.n_heads", "does `self.key(x)` have side by side?"),
+        ("self.key(x), self.n_kv_heads", "self.key(x), self.n_heads", "does `self.key(x)` contain side by side?"),
     ],
 )
 def test_slips_in_a_module(right, slip, says):

@@ -199,7 +199,7 @@ def test_sizes_move_and_clash(live):
     shown = view.model
     for name, value, words in (
         ("n_heads", 5, "5 heads cannot share a d_model of 32 evenly; a d_model of 30 would work"),
-        ("d_model", 40, "2 KV heads cannot serve 5 heads evenly. Numbers of KV heads that would work: 1, 5"),
+        ("d_model", 40, "5 heads cannot share 2 KV heads evenly. Numbers of KV heads that would work: 1, 5"),
         ("n_kv_heads", 0, "n_kv_heads must be between 1"),
     ):
         assert act(view, "size", name=name, value=value)

@@ -142,7 +142,7 @@ def refused(folder, match, model=None):
         ({"fan_in_fan_out": True}, "fan_in_fan_out=True is not supported"),
         ({"bias": "all"}, "bias='all' is not supported"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights='pissa' changes the base model's weights"),
-        ({"peft_type": "LOHA"}, "the adapter has the type 'LOHA'; only LORA is supported"),
+        ({"peft_type": "LOHA"}, "the adapter is of type 'LOHA'; only LORA is supported"),
         ({"peft_type": None}, "'peft_type' must be a string, got None"),
         ({"r": "4"}, "'r' must be a whole number, got '4'"),
         ({"r": 0}, "r must be greater than 0, got 0"),

@@ -144,7 +144,7 @@ def test_the_same_requests_under_another_story():
         )
         assert split_prompt(other)[0] != split_prompt(prompt)[0]
         assert split_prompt(other)[0] in {split_prompt(p)[0] for p in prompts if p.kind == prompt.kind}
-    with pytest.raises(ValueError, match="only one prompt of the kind 'who'"):
+    with pytest.raises(ValueError, match="only one prompt of kind 'who'"):
         under_another_story(prompts[:1])
 
 

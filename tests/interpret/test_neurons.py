@@ -1,4 +1,4 @@
-"""The texts that excite a unit most, against looking at all of them."""
+"""The texts that activate a unit most, against looking at all of them."""
 
 import pytest
 import torch

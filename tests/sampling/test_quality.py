@@ -87,7 +87,7 @@ def test_repetition_is_what_came_before():
         (lambda: self_bleu(["abcd"]), "two texts"),
         (
             lambda: self_bleu(["abc", "abcd"]),
-            "at least two texts, each with at least n parts; n must be 1 or more, got n=4",
+            "at least two texts, each with a length of at least n; n must be 1 or more, got n=4",
         ),
         (lambda: self_bleu(["abc", "abcd"], -1), "got n=-1"),
     ],

@@ -153,11 +153,12 @@ def test_more_members_than_can_be_followed():
         ({"type": ["null", ["a"]]}, r"at \$\[1\]\[0\] needs one of the types .*; got 'a'"),
         ({"type": "object", "properties": ["a"]}, r"'properties' in the schema at \$ must be an object, got \['a'\]"),
         ({"type": "object", "properties": {"a": TEXT}, "required": "a"}, r"at \$ must be a list of names, got 'a'"),
-        ({**TEXT, "enum": [1, None]}, r"at \$ allows no value: none of \[1, None\] has the type 'string'"),
+        ({**TEXT, "enum": [1, None]}, r"at \$ allows no value: none of \[1, None\] is of type 'string'"),
         ({"type": "text", "const": 1}, "needs one of the types .*; got 'text'"),
         (
             {"oneOf": [TEXT, {"type": "integer"}, {"type": "number"}]},
-            r"match exactly one part of the oneOf in the schema at \$, but 0 fits both \$\[1\] and \$\[2\]: use anyOf",
+            r"match exactly one alternative of the oneOf in the schema at \$, "
+            r"but 0 matches both \$\[1\] and \$\[2\]: use anyOf",
         ),
         ({"type": "object", "additionalProperties": True}, "can only be false"),
         ({"type": "array"}, "is an array, so it must have 'items'"),

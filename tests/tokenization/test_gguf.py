@@ -82,7 +82,7 @@ def test_unused_and_user_defined_tokens_of_a_gguf(tmp_path):
     ("changes", "message"),
     [
         ({"model": None}, r"field tokenizer\.ggml\.model is missing"),
-        ({"model": "bert"}, "has the type 'bert'; only 'gpt2' and 'llama' are supported"),
+        ({"model": "bert"}, "is of type 'bert'; only 'gpt2' and 'llama' are supported"),
         ({"model": 7}, "must be of type str, got int"),
         (
             {"pre": "deepseek-llm"},

@@ -199,7 +199,8 @@ def test_merges_that_do_not_build_up(tmp_path):
     tokens = byte_alphabet() | {"bc": 256, "ab": 257, "abc": 258}
     with pytest.raises(
         TokenizerError,
-        match="The merges do not build on each other: just before its own merge, b'abc' is split into b'a', b'bc'",
+        match="The merges do not build on each other: just before the merge that forms it, "
+        "b'abc' is split into b'a', b'bc'",
     ):
         byte_level_tokenizer(tokens, [("b", "c"), ("a", "b"), ("ab", "c")], ".+", {})
     with pytest.raises(TokenizerError, match="do not build on each other"):

@@ -1,4 +1,4 @@
-"""A model cut into parts takes the steps of a whole one, and its checkpoints are nothing special."""
+"""A model split into parts takes the steps of a whole one, and its checkpoints are nothing special."""
 
 import json
 import shutil

@@ -43,7 +43,7 @@ class Story(ToldStory):
 
 
 class Stage:
-    """Looks up once which characters, things and places a shape can use."""
+    """Holds the characters, things and places that a shape can use; they are looked up only once."""
 
     def __init__(self, shape: Shape) -> None:
         needs = shape.fields
@@ -155,7 +155,9 @@ def tell(seed: int, split: str, index: int) -> Story:
 
 
 def _nothing_more() -> float:
-    raise ScriptError("a question or summary needs a word from a list, but the story has not picked this word")
+    raise ScriptError(
+        "a question or summary needs a word from a list, but this word was not picked while the story was told"
+    )
 
 
 def _cast(stage: Stage, split: str, dice: Dice) -> tuple[dict[str, Character], Thing]:

@@ -107,7 +107,7 @@ def answered_questions(story: ToldStory) -> dict[str, str]:
 
 
 def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
-    """Return one question about the people in a story for each wording that fits the story and is left open by it.
+    """Return one question about the people in a story for each wording that fits the story and that it leaves open.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> open_questions(tell(1, "heldout", 2), Dice(0))["What was the prize?"]
@@ -123,7 +123,7 @@ def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
 
 
 def is_silent(story: ToldStory, wording: str) -> bool:
-    """Return whether a story mentions the thing in the wording, if any, but never touches on the wording's subject."""
+    """Return whether a story mentions a wording's thing, if it has one, but never touches on the wording's subject."""
     return not matter(wording).search(story.text) and ("{thing}" not in wording or story.thing.noun in story.text)
 
 
@@ -156,7 +156,7 @@ def slots_of(question: str, wording: str) -> dict[str, str]:
 
 @cache
 def matter(wording: str) -> re.Pattern[str]:
-    """Return a pattern that matches the words that a story uses when it touches on a wording's subject."""
+    """Return a pattern that matches the words a story uses when it touches on a wording's subject."""
     return re.compile(WORDINGS[wording], re.IGNORECASE)
 
 

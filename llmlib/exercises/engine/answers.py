@@ -87,7 +87,7 @@ def no_end(e: Examination) -> Report | None:
 def right_values(e: Examination) -> Report | None:
     """Report that all values are right, or which property the attempt breaks.
 
-    An error that is only due to mixed precisions is forgiven.
+    An error that is due only to mixed precisions is forgiven.
     """
     fixed = bool(e.wrong) and all(map(_mixes_precisions, e.wrong))
     if e.wrong and not fixed:

@@ -49,7 +49,7 @@ class Examination:
         return self.of(trials)
 
     def tried_again(self) -> "Examination":
-        """Also try the attempt on a second draw of the cases.
+        """Also run the attempt on a second random draw of the cases.
 
         A reason that fits only one of the two draws fits by chance.
         """
@@ -57,7 +57,7 @@ class Examination:
         return replace(other, trials=(*self.trials, *other.trials), until=thread_time() + SEARCH)
 
     def within(self, seconds: float) -> "Examination":
-        """Return the same examination, for a step that may use at most this many seconds of computing time."""
+        """Return a copy of this examination for a step that may use at most this many seconds of computing time."""
         return replace(self, until=min(self.until, thread_time() + seconds))
 
     @property

@@ -41,7 +41,7 @@ def broken_property(e: Examination) -> Broken | None:
 def explained(e: Examination, beside: bool = False) -> Broken | None:
     """Find a probe that explains every wrong case we look at.
 
-    With `beside`, look only at probes whose sentence is also shown alongside a listed idea.
+    With `beside`, consider only probes whose sentence is also shown alongside a listed misconception.
     """
     for probe in e.exercise.probes if e.wrong else ():
         if probe.explains and probe.beside >= beside:
@@ -52,7 +52,7 @@ def explained(e: Examination, beside: bool = False) -> Broken | None:
 
 
 def remarks(e: Examination) -> Iterator[str]:
-    """Yield remarks about a correct solution."""
+    """Yield remarks on a correct solution."""
     drawn = next((t.outcome.disturbed for t in e.trials if t.outcome.disturbed), None)
     if drawn and not e.exercise.makes_module:
         yield (

@@ -1,4 +1,4 @@
-"""Why an attempt is wrong: a listed idea, a pattern in its results, or a change that would fix it."""
+"""Why an attempt is wrong: a listed misconception, a pattern in its results, or a change that would fix it."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -58,8 +58,8 @@ def two_apart_from_unclear(e: Examination) -> Reason | None:
 def one_guarded(e: Examination) -> Reason | None:
     """Find the misconception behind all the wrong values in an attempt that probably treats some cases separately.
 
-    Each wrong value must be the one that the idea predicts, and most of the values that the idea gets wrong must be
-    wrong in the attempt, too.
+    Each wrong value must be the one that the misconception predicts, and most of the values that the misconception gets
+    wrong must be wrong in the attempt, too.
     """
     best, share = None, 0.0
     ordered = _clearest_first(e)
@@ -177,8 +177,8 @@ def _faulty(e: Examination, hypothesis: Hypothesis, trial: Trial) -> Outcome:
 def on_top_of_each(e: Examination, worth: Callable[[Examination], bool]) -> Iterator[tuple[Misconception, Examination]]:
     """Yield each individual misconception, in each of its forms, with an examination that expects its results.
 
-    We leave out misconceptions that raise an error or return another type, and those for which `worth` returns False in
-    the first clear case, because it may take a long time to compute their results in all other cases.
+    We leave out misconceptions that raise an error or return a value of another type, and those for which `worth`
+    returns False in the first clear case, because it may take a long time to compute their results in all other cases.
     """
     clear = next((trial for trial in e.trials if trial.wrong and not trial.unclear), None)
     for hypothesis in e.exercise.single_hypotheses:

@@ -50,7 +50,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """A small table. `marked` lists the cells (row, column) to look at, which are also marked in their text.
+    """A small table. `marked` lists the cells (row, column) to highlight; their text contains a ≠, too.
 
     `links` contains an address for each row; the row's first cell links to it.
     """
@@ -142,7 +142,7 @@ def marked_up(text: str) -> str:
 
 
 def linked(words: str, href: str) -> str:
-    """Make the words an HTML link, if there is an address.
+    """Turn the words into an HTML link, if there is an address.
 
     >>> linked("03 Attention", "03_attention.ipynb")
     '<a href="03_attention.ipynb">03 Attention</a>'

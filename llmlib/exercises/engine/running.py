@@ -1,6 +1,6 @@
 """Call a learner's function so that nothing it does can harm the notebook.
 
-A call has a time limit and works on copies of the arguments. We catch every exception, keep printed text, and
+A call has a time limit and works on copies of the arguments. We catch every exception, capture printed text, and
 restore the global random state, noting whether the function used it.
 """
 
@@ -85,7 +85,7 @@ def load_meta(function: Callable[..., Any]) -> None:
 
 
 def run_our_own(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
-    """Run as `run` does, but for the course's own functions, which need no checks and leave models unchanged."""
+    """Do what `run` does, but for the course's own functions, which need no checks and leave models unchanged."""
     try:
         return Outcome(function(*lent(args)))
     except Exception as error:
@@ -354,7 +354,7 @@ def same_numbers(before: Any, after: Any) -> bool:
 
 
 def change_of_model(before: Any, after: Any, task: str = "") -> str:
-    """Say what a function has left behind in a model, hooks first; return an empty string if it is not a model."""
+    """Say what a function left behind in a model, starting with hooks; return an empty string if it is not a model."""
     if not isinstance(before, torch.nn.Module) or not isinstance(after, torch.nn.Module):
         return ""
     counts = {name: len(part._forward_hooks) for name, part in before.named_modules()}

@@ -36,7 +36,11 @@ class Trial:
 
     @cached_property
     def unclear(self) -> bool:
-        """Whether the case says little about an idea: it is tiny, or the attempt raised an error or returned NaN."""
+        """Whether the case reveals little about a misconception.
+
+        This is so if the attempt raised an error or returned a tensor with NaN, infinite or huge numbers, or if a
+        result is missing or empty.
+        """
         if self.outcome.error:
             return True
         got = self.got

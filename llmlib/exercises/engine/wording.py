@@ -20,7 +20,7 @@ def line_of(e: Examination, trial: Trial) -> list[Part]:
 
 
 def error_parts(e: Examination, trial: Trial, known: bool) -> list[Part]:
-    """Show the line, the usual cause (unless we know the real cause), and the arguments if they did not fit."""
+    """Show the line, the usual cause (unless we know the real cause), and the arguments if they did not match."""
     error = trial.outcome.error
     parts = line_of(e, trial)
     if error is None:

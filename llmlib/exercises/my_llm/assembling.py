@@ -57,7 +57,7 @@ class Assembled:
 
 @cache
 def template() -> tuple[str, tuple[Piece, ...], tuple[Import, ...]]:
-    """Read the file's docstring, its pieces with our functions, and its imports from the template."""
+    """Read the file's docstring, its pieces (with our functions in them), and its imports from the template."""
     doc, pieces, imports = "", [], []
     parts = {part.name: part for part in PARTS}
     for section in SECTIONS:

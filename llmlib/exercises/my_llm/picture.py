@@ -41,7 +41,7 @@ class Whole:
 
     @property
     def next(self) -> Part | None:
-        """Return the first part that is not the learner's own yet."""
+        """Return the first part that is not yet the learner's own."""
         return next((part for part, state in self.states if state != YOURS), None)
 
     @property
@@ -126,7 +126,7 @@ class Whole:
 
 
 def whole_now(here: str = "") -> Whole:
-    """Look up the state of each part without running any kept source. Raises `ValueError` if `here` is not a group."""
+    """Look up the state of each part without running any stored code. Raises `ValueError` if `here` is not a group."""
     if here and here not in GROUPS:
         raise ValueError(f"here must be one of {', '.join(map(repr, GROUPS))}; got {here!r}.")
     return Whole(tuple((part, _state(part)) for part in PARTS), here)

@@ -24,8 +24,8 @@ def mine(name: str | None = None, *, here: str = "", trust: bool = False, earlie
     A function that you checked in this session comes back as it was then, even if a name that it uses means something
     different in your notebook now. For a function from an earlier session, `mine` runs the source and tries the
     function on `check`'s cases. If your function no longer passes, you get the library's, but yours is kept. Only
-    `trust=True` runs source that you did not keep here, or that has been changed since. `earlier=1` returns the version
-    before the latest, if there is one. Raises `KeyError` for an unknown exercise.
+    `trust=True` runs code that was not saved here by you, or that has been changed since. `earlier=1` returns the
+    version before the latest, if there is one. Raises `KeyError` for an unknown exercise.
 
     Without a name, `mine` shows which parts of `my_llm.py` are yours, and which part comes next. `here` highlights one
     group, as in `mine(here="Attention")`, and raises `ValueError` for an unknown group. `llmlib mine` writes that file.

@@ -33,7 +33,7 @@ class Finding:
 
 
 def check_small(module: ModuleType) -> Iterator[Finding]:
-    """Check the file's ids, logits, training, tuning and aligning within seconds, using a small random model."""
+    """Check the file's ids, logits, training, tuning and alignment with a small random model, which takes seconds."""
     model, tokenizer, text = small_model()
     with tempfile.TemporaryDirectory() as folder:
         save_pretrained(model, tokenizer, folder)

@@ -59,7 +59,7 @@ def collect() -> Collected:
 
 
 def compose(collected: Collected) -> Assembled:
-    """Compose the file's text from all the parts that are still correct when they are tried again inside the file."""
+    """Compose the file's text from all the parts that are still correct when they are checked again inside the file."""
     refused = dict(collected.refused)
     while True:
         assembled = assemble(collected.mine, collected.shown, refused)
@@ -128,7 +128,7 @@ def read(path: Path) -> str:
 
 
 def marked(text: str) -> str:
-    """Add a final line that reveals later changes to the text, and files that somebody else has written."""
+    """Add a final line that reveals whether the text was changed later, and whether somebody else wrote the file."""
     text = text.rstrip("\n") + "\n"
     return f"{text}\n{MARK}{_sum(text)} {keeping.seal_of(text)}".rstrip() + "\n"
 

@@ -125,7 +125,7 @@ class _Controller:
         if n_heads % n_kv_heads:
             fitting = [str(n) for n in range(1, min(n_heads, 4096) + 1) if n_heads % n == 0]
             raise ValueError(
-                f"{n_kv_heads:,} KV heads cannot serve {n_heads:,} heads evenly. "
+                f"{n_heads:,} heads cannot share {n_kv_heads:,} KV heads evenly. "
                 f"Numbers of KV heads that would work: {', '.join(fitting)}."
             )
         changes: dict[str, Any] = dict(self.wish)

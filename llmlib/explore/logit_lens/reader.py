@@ -68,8 +68,8 @@ class _Row(NamedTuple):
 class LensReader:
     """Reads texts with one model. When a text changes, the model rereads it only from the first change onwards.
 
-    `check` is called before each module of the model and every few rows, and can end the reading by raising an error.
-    `say` is called for each layer while the model is running on a long text.
+    `check` is called before each module of the model and every few rows, and can end the run by raising an error. `say`
+    is called for each layer while the model is running on a long text.
     """
 
     def __init__(

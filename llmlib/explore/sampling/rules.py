@@ -28,7 +28,7 @@ class Rules:
         return tuple(self.sampler.logit_bias or ())
 
     def with_settings(self, settings: Settings) -> "Rules":
-        """Return a copy of these rules with other settings.
+        """Return a copy of these rules with different settings.
 
         Raises `ValueError` for an unknown name or a value out of range.
         """

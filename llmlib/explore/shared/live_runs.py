@@ -200,7 +200,7 @@ class LiveRuns(RunsView, Generic[StepT]):
                 self._changed.wait(0.2)  # wait briefly, to notice an interrupt
 
     async def finished(self) -> None:
-        """Wait as `wait` does, while the view's buttons keep working: `await dashboard.finished()`."""
+        """Wait as `wait` does, but keep the view's buttons working: `await dashboard.finished()`."""
         with self._paused_if_interrupted():
             while self._under_way():
                 await asyncio.sleep(0.1)

@@ -20,8 +20,8 @@ class LogitsReader:
     In 16-bit precision, the last digits differ slightly between a text read token by token and the same text read in
     one go. So logits are cached, and a text shows the same numbers whenever the user returns to it. The numbers may
     still differ if the text has since been dropped from the cache (the oldest texts are dropped first), or if it is
-    read in another view or batch. `check` is called before each module of the model, and can end the reading by
-    raising an error.
+    read in another view or batch. `check` is called before each module of the model, and can end the run by raising an
+    error.
     """
 
     def __init__(self, model: Transformer, check: Callable[[], object] | None = None):

@@ -11,7 +11,9 @@ Settings = Mapping[str, float | int | None]
 
 
 def with_settings(sampler: Sampler, settings: Settings) -> Sampler:
-    """Return the sampler with other settings. Raises `ValueError` for an unknown name or a value out of range.
+    """Return a copy of the sampler with different settings.
+
+    Raises `ValueError` for an unknown name or a value out of range.
 
     >>> with_settings(Sampler(), {"top_k": 3}).top_k
     3

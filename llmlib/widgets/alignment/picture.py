@@ -1,4 +1,4 @@
-"""Draw the static picture of an alignment view, for places where no widget can run."""
+"""Draw the static picture of an alignment view, for environments where widgets cannot run."""
 
 import textwrap
 from collections.abc import Mapping

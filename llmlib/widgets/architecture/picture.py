@@ -1,4 +1,4 @@
-"""Draw the static picture of an architecture, for places where no widget can run."""
+"""Draw the static picture of an architecture, for environments where widgets cannot run."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -26,9 +26,9 @@ class AttentionView(View):
     """A grid of all heads, each of which the user can open. To make a view from arrays, use `attention_view`.
 
     The text A and, for comparison, the text B each have a description (`tokens`, `layers`, `heads`, `causal`, `scale`,
-    `title`) and the bytes of their codes. `place` says where the user is, such as `{"layer": 3, "head": 2, "token":
-    5}`; parts that the user has not chosen are missing. With `"drawn": "layer"`, the view draws all heads of that layer
-    on top of each other.
+    `title`) and codes (as bytes). `place` says where the user is, such as `{"layer": 3, "head": 2, "token": 5}`;
+    parts that the user has not chosen are missing. With `"drawn": "layer"`, the view draws all heads of that layer on
+    top of each other.
 
     For a long text, the bytes are thumbnails (`put_thumbnails`): the description contains their `side`, and each
     layer's heads are followed by their mean and their maximum. `opened` then holds the whole head that the user has
@@ -120,10 +120,10 @@ class AttentionView(View):
         scores: Float[np.ndarray, "layer map score"],
         title: str = "",
     ) -> list[str]:
-        """Show thumbnails of the heads over a long text, and of their mean and maximum; return notes for the user.
+        """Show thumbnails of the heads' patterns for a long text, and of their mean and maximum.
 
-        Each cell shows the largest weight in a square of tokens. The `scores` of a map are in the order in which the
-        view lists them. The caller must respond to the action "open" with `put_head`.
+        Returns notes for the user. Each cell shows the largest weight in a square of tokens. The `scores` of a map are
+        in the order in which the view lists them. The caller must respond to the action "open" with `put_head`.
         """
         heads = thumbnails[:, :-2]
         self._check_sizes(side, heads)
@@ -162,7 +162,7 @@ class AttentionView(View):
 
     @property
     def kept(self) -> list[dict[str, Any]]:
-        """The heads of a long text that the user opened most recently, as many as a saved page can hold."""
+        """The heads that the user opened most recently in a long text, up to the number that a saved page can hold."""
         return [opened for opened, _ in self._kept.values()]
 
     @property
@@ -216,7 +216,7 @@ class AttentionView(View):
 
         The heads "mean" and "max" combine all heads in the layer.
 
-        For a long text, a head that was not opened is only a thumbnail, with fewer queries and keys than tokens.
+        For a long text, a head that has not been opened has only a thumbnail, with fewer queries and keys than tokens.
         """
         text, codes = (self.a, self.a_codes) if side == "a" else (self.b, self.b_codes)
         whole, start = self._kept.get((layer, head), ({"sides": {}}, b"")), 0

@@ -48,7 +48,7 @@ export function scoreInWords({ share, unit }, value) {
 
 /** Say how reliable a score is for sorting the heads on this text. */
 export function orderInWords({ name }, count) {
-  if (count === 0) return `No token in this text can look the way “${name}” describes, so there is nothing to sort by.`;
+  if (count === 0) return `No token in this text can attend as “${name}” describes, so there is nothing to sort by.`;
   const on = `${count.toLocaleString("en")} ${count === 1 ? "query" : "queries"} in this text`;
   if (!isFew(count)) return `“${name}” is the mean over ${on}.`;
   return `“${name}” is based on only ${on}, too few to tell what a head does. Try a text that repeats itself.`;
@@ -64,7 +64,7 @@ export const placeName = ({ layer, head, drawn }) =>
 /** Say in one or two sentences what the view shows and what the user can do. */
 export function guide({ layer, heads, drawn }, canSwitch) {
   if (layer !== null && drawn === "layer")
-    return "Each colour is a head. Point at a token to see where each head looks from it; click the token to pin it.";
+    return "Each colour is a head. Point at a token to see where each head looks from there; click a token to pin it.";
   if (layer !== null)
     return (
       "Row: the token that looks (query). Column: where it looks (key). " +

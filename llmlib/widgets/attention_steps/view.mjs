@@ -11,7 +11,7 @@ const MEANING = [
   "Thin: the values. Thick: each value times its weight, one after the other. Blue: the output, at the end.",
 ];
 const HOW =
-  "Drag a tip or use the arrow keys (with Shift: larger steps). Page Up and Page Down go to the other arrows.";
+  "Drag a tip or use the arrow keys (with Shift: larger steps). Page Up and Page Down reach the other arrows.";
 const SVG = "http://www.w3.org/2000/svg";
 
 function drawn(tag, attributes, text) {
@@ -63,7 +63,7 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
   const table = element("table", { class: "llm-stages" });
   const holder = element(
     "div",
-    { class: "llm-holder", tabindex: 0, role: "group", "aria-label": "Stages. Arrow keys go from stage to stage." },
+    { class: "llm-holder", tabindex: 0, role: "group", "aria-label": "Stages. Arrow keys move from stage to stage." },
     table,
   );
   const plane = drawn("svg", {

@@ -71,7 +71,7 @@ export function verdict({ mode, right, choices }, picked, table) {
   const mine = of(picked) ?? { rank: null, count: 0 };
   if (mode === "encode") {
     const learned = `${written(right)} was merge number ${best.rank + 1}`;
-    if (isRight) return `Right: ${learned}, which was learned before any other pair now in the text.`;
+    if (isRight) return `Right: ${learned}, which was learned before any other pair here.`;
     return mine.rank === null
       ? `Not this pair: ${written(picked)} was never learned. ${learned}.`
       : `Not this pair: ${written(picked)} was merge number ${mine.rank + 1}, but ${learned}, which came earlier.`;

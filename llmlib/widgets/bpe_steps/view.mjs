@@ -96,7 +96,7 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
     class: "llm-stage",
     role: "group",
     tabindex: 0,
-    "aria-label": "The text as tokens. Arrow keys go from step to step; Space plays.",
+    "aria-label": "The text as tokens. Arrow keys move from step to step; Space plays.",
   });
   const happened = element("p", { class: "llm-happened", role: "status" });
   const pairsTitle = element("h4", {});

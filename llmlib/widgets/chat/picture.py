@@ -1,4 +1,4 @@
-"""Draw the static picture of a conversation, for places where no widget can run."""
+"""Draw the static picture of a conversation, for environments where widgets cannot run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -81,7 +81,7 @@ def _bubble(who: str, text: str, x: Number, width: Number, y: Number, fill: str,
 
 
 def wrapped(text: str, width: Number) -> list[str]:
-    """Break a text into lines at most about `width` pixels wide, and leave out the middle of a long text.
+    """Break a text into lines no wider than about `width` pixels, and leave out the middle of a long text.
 
     The end of the text is kept, since it is often a question.
 

@@ -14,7 +14,7 @@ TOKEN = np.dtype([("word", "<u4"), ("log_prob", "<f4"), ("words", "<u4", SHOWN),
 
 
 def reading(word: int, log_prob: float, likeliest: Sequence[tuple[int, float]]) -> Any:
-    """Pack one token's reading for the browser: the token and the likeliest tokens, each with its log-probability.
+    """Pack one token's data for the browser: the token and the likeliest tokens, each with its log-probability.
 
     >>> reading(7, -0.5, [(7, -0.5), (9, -1.5)])["words"].tolist()[:3]
     [7, 9, 4294967295]
@@ -25,5 +25,5 @@ def reading(word: int, log_prob: float, likeliest: Sequence[tuple[int, float]]) 
 
 
 def pack(readings: Sequence[Any]) -> bytes:
-    """Pack the readings of all tokens of an answer, one after the other."""
+    """Pack the readings for all the tokens in an answer, one after the other."""
     return b"".join(one.tobytes() for one in readings)

@@ -36,7 +36,7 @@ export function legendPanel(ctx) {
   return {
     node: element(
       "div",
-      { class: "llm-legend", role: "group", "aria-label": "Kinds of tokens, shown or hidden" },
+      { class: "llm-legend", role: "group", "aria-label": "Kinds of tokens to show or hide" },
       ...items.map(({ button }) => button),
     ),
     draw() {

@@ -1,4 +1,4 @@
-"""Draw the static picture of an embeddings view, for places where no widget can run."""
+"""Draw the static picture of an embeddings view, for environments where widgets cannot run."""
 
 import io
 from typing import Any, Protocol, runtime_checkable

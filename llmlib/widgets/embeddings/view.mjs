@@ -19,10 +19,10 @@ import { steer } from "./steering.mjs";
 const NEAR_CAUTION = [
   "t-SNE keeps neighbours together; the sizes of groups, and the distances and gaps between them, mean little",
   "(van der Maaten and Hinton, 2008; Wattenberg et al., 2016).",
-  "Rings are tokens placed next to their nearest neighbour.",
+  "Rings mark tokens placed next to their nearest neighbour.",
 ].join(" ");
 const HELP = [
-  "Drag to move the map. In 3-D, drag to turn the map, and drag with Shift to move it.",
+  "Drag to move the map. In 3-D, drag to rotate the map, and Shift-drag to move it.",
   "Zoom with + and −, or with the mouse wheel: click the map first, or hold Ctrl.",
   "The arrow keys do the same as dragging.",
   "Enter pins the token in the middle, and Escape unpins it; 0 shows the whole map.",

@@ -131,7 +131,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
   const lead = element(
     "p",
     { class: "llm-note llm-lead" },
-    "Each cell is the token that the model would choose next if it stopped after that layer. ",
+    "Each cell shows the token the model would choose next if it stopped after that layer. ",
     "The stronger the colour, the more certain the model. Point at a cell to read it; click a cell to pin it.",
   );
   const pinBox = element("input", {

@@ -74,7 +74,7 @@ class LogitLensView(View):
     def put_pinned(
         self, side: str, ranks: Int[np.ndarray, "layer seq"], probabilities: Float[np.ndarray, "layer seq"]
     ) -> None:
-        """Show for each cell the rank of the pinned token (how many tokens are likelier), and its probability."""
+        """For each cell, show the rank of the pinned token (how many tokens are likelier) and its probability."""
         setattr(self, f"{side}_pinned", ranks.astype("<u4").tobytes() + probabilities.astype("<f4").tobytes())
 
     def put_who(
@@ -90,7 +90,7 @@ class LogitLensView(View):
             self.who_values = b"".join(part.astype("<f4").tobytes() for part in (heads, mlps, biases))
 
     def cells(self, side: str = "a") -> Cells:
-        """Return the cells of a side, as precisely as the view stores them."""
+        """Return one side's cells, as precisely as the view stores them."""
         meta = getattr(self, side)
         return Cells.unpack(getattr(self, f"{side}_cells"), meta["layers"], len(meta["tokens"]), meta["shown"])
 

@@ -50,7 +50,7 @@ export function needlesPanel(ctx, hub) {
         "table",
         {
           role: "grid",
-          "aria-label": `${name}: needles found. Arrow keys go from cell to cell.`,
+          "aria-label": `${name}: needles found. Arrow keys move from cell to cell.`,
           "aria-readonly": "true",
         },
         element("thead", {}, element("tr", {}, corner, ...lengths.map(tokens))),

@@ -1,4 +1,4 @@
-"""Draw the static picture of a long-context view, for places where no widget can run."""
+"""Draw the static picture of a long-context view, for environments where widgets cannot run."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable

@@ -43,7 +43,7 @@ class LongContextView(View):
         super().__init__(**traits)
 
     def shares(self) -> Float[np.ndarray, "arm length depth"]:
-        """Return the share of needles found per cell for each arm with a grid, with NaN where nothing was measured."""
+        """For each arm that has a grid, return the share of needles found in each cell, or NaN if not measured."""
         about = self.about
         shape = (len(about["grid_arms"]), len(about["lengths"]), len(about["depths"]))
         return np.frombuffer(self.grids, "<f4").reshape(shape).astype(np.float64)
@@ -53,7 +53,7 @@ class LongContextView(View):
         return next(each for each in self._levels if each.width == self.place["width"])
 
     def put(self, arm: str, length: int, depth: float | int, share: Any) -> None:
-        """Show in one cell of a grid the share of needles found, so that the grid fills up while you watch.
+        """Show the share of needles found in one cell of a grid, so that the grid fills up while you watch.
 
         Raises `ValueError` if the arm, the length or the depth is not in the grid, or if `share` is not between 0 and
         1.

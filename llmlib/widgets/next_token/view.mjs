@@ -64,7 +64,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
     element("label", {}, "Temperature ", slider, " ", degrees),
     button("Let chance pick", "Draw the next token from these probabilities", "draw", { times: 1 }),
     button("Pick 10", "Draw ten tokens, one after another", "draw", { times: 10 }),
-    button("Undo", "Take back the last token", "undo"),
+    button("Undo", "Remove the last token", "undo"),
   ];
   el.append(
     lead,

@@ -74,7 +74,7 @@ class RotaryView(View):
 
     @property
     def distance(self) -> int:
-        """How many positions the key is before the query."""
+        """The number of positions by which the key precedes the query."""
         return self.query_position - self.key_position
 
     def score(self, distance: int) -> float:

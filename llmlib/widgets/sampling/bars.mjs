@@ -166,7 +166,7 @@ export function barsPanel(ctx) {
         n ? element("strong", {}, `${n.toLocaleString("en")} draws. `) : "",
         n
           ? `${inside} of ${howMany(of, "bar")} ${end} within the range where 95% of them should.`
-          : "The next token is drawn at random 200 times, and we count. How close will the counts be to the theory?",
+          : "We draw the next token 200 times, and count each token. How close will the counts be to the theory?",
       );
       legend.replaceChildren(
         key("llm-drawn", "share of the draws"),

@@ -20,7 +20,7 @@ class Node(NamedTuple):
 
 
 class Branches:
-    """All texts that were written after a prompt. A token that is written twice at the same point has only one node.
+    """All texts that were written after a prompt. A token that is written twice at the same point gets only one node.
 
     >>> tree = Branches()
     >>> cat = tree.add(PROMPT, 5, -1.0, 0.5, "chance")

@@ -21,13 +21,11 @@ function factsOf({ ids, log_probs: logProbs, ended }) {
 export function lanesPanel(ctx) {
   const button = (words, hint, act) =>
     element("button", { type: "button", title: hint, "data-acts": true, onclick: act }, words);
-  const run = button("Write all", "Add a token to each text, again and again, until you pause", () =>
-    ctx.toggle("race"),
-  );
+  const run = button("Write all", "Keep adding a token to each text until you pause", () => ctx.toggle("race"));
   const clear = button("Start over", "Clear all texts", () => ctx.act("clear"));
   const add = button(
     "+ Add the current settings",
-    "Add a text, written with the settings on the right; it catches up with the other texts",
+    "Add a text that uses the settings on the right; it will catch up with the other texts",
     () => ctx.act("add"),
   );
   const note = element("p", { class: "llm-facts" });

@@ -1,4 +1,4 @@
-"""Draw the static picture of a sampling view, for places where no widget can run."""
+"""Draw the static picture of a sampling view, for environments where widgets cannot run."""
 
 import math
 from typing import Any, Protocol, runtime_checkable

@@ -103,7 +103,7 @@ export function settingsPanel(ctx, hub, model) {
       { class: "llm-setting" },
       element("span", { class: "llm-name" }, element("code", {}, "seed")),
       seed,
-      element("span", { class: "llm-note" }, "the same seed draws the same tokens"),
+      element("span", { class: "llm-note" }, "the same seed gives the same tokens"),
       again,
       refused,
     ),

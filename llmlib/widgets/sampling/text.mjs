@@ -28,7 +28,7 @@ export function textPart(ctx) {
   const run = button("Keep writing", "Let chance pick one token after another, until you pause", () =>
     ctx.toggle("step"),
   );
-  const back = button("◀ Back", "Take back the last token; its branch is kept", () => ctx.act("back"));
+  const back = button("◀ Back", "Remove the last token; its branch is kept", () => ctx.act("back"));
   const home = button("Go to prompt", "Go back to the prompt; all branches are kept", () => ctx.act("go", { node: 0 }));
   const tools = element(
     "div",

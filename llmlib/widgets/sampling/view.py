@@ -77,14 +77,17 @@ class SamplingView(View):
     writing = traitlets.Dict().tag(sync=True)  # kind (an action), by (a view); only the browser writes this trait
 
     def put_stages(self, stages: Stages, words: Mapping[int, str], always: Sequence[int] = ()) -> None:
-        """Show the logits after each stage; `words` holds the texts of tokens worth showing and those in `always`."""
+        """Show the logits after each stage.
+
+        `words` holds the text of each token that is worth showing or is in `always`.
+        """
         tokens, compared = compare(stages, always)
         with self.hold_sync():
             self.tokens, self.stages, self.draws, self.vocabulary = tokens, compared, {}, len(stages[0][1])
             self.learn(words)
 
     def learn(self, words: Mapping[int, str]) -> None:
-        """Store the texts of more ids."""
+        """Store the texts of additional ids."""
         if new := {str(id): text for id, text in words.items() if self.words.get(str(id)) != text}:
             self.words = {**self.words, **new}
 

@@ -107,7 +107,7 @@ export function billPanel(ctx) {
     change: (value) => ctx.go({ count: value }),
   });
   const price = numberField({
-    label: "Dollars an hour per machine",
+    label: "Dollars per machine hour",
     low: 0,
     high: 1e5,
     change: (value) => ctx.go({ price: value }),
@@ -132,7 +132,7 @@ export function billPanel(ctx) {
     element(
       "p",
       { class: "llm-note llm-said" },
-      "This counts only the final run and only the machines: no earlier runs, no cooling. Set your own price.",
+      "This covers only the final run and only the machines, not earlier runs or cooling. Set your own price.",
     ),
   );
   return {
@@ -171,7 +171,7 @@ export function usePanel(ctx) {
     change: (value) => ctx.go({ answers: value }),
   });
   const tokens = numberField({
-    label: "Tokens per answer, read and written",
+    label: "Input and output tokens per answer",
     low: 1,
     high: 1e6,
     step: 1,
@@ -181,7 +181,7 @@ export function usePanel(ctx) {
   const none = element(
     "p",
     { class: "llm-note" },
-    "This law describes training on the same tokens again and again until it no longer helps, so it does not say " +
+    "This law describes training on the same tokens again and again until more passes no longer help. It does not say " +
       "what it costs to train a smaller model for longer. To see that cost, choose another law.",
   );
   const bowl = svg("svg", { role: "img" });
@@ -203,9 +203,7 @@ export function usePanel(ctx) {
       const more = mine / cheap.flops - 1;
       const how =
         more < 0.005 ? "just as much" : `${more < 9.5 ? `${(100 * more).toFixed(0)}%` : `${amount(more)} times`} more`;
-      const goal = answered
-        ? `For this loss and ${amount(set.answers)} answers`
-        : "For this loss, without counting answers";
+      const goal = answered ? `For this loss and ${amount(set.answers)} answers` : "For this loss and no answers";
       said.textContent =
         `${goal}, the cheapest model has ${amount(cheap.n)} parameters and is trained on ${amount(cheap.d)} tokens ` +
         `(${amount(cheap.d / cheap.n)} per parameter): ${power(cheap.flops)} FLOPs in all. ` +
@@ -267,7 +265,7 @@ export function sources(ctx) {
       const all = [table("Laws: loss = (E + A / N^α + B / D^β)^power", symbols, laws)];
       const heads = ["model", "parameters", "tokens", "each", "FLOPs", "loss under this law", "source"];
       if (models.length) all.unshift(table("Models", heads, models));
-      const columns = ["machine", "FLOPs/second, at most", "power", "an hour (assumed)", "source"];
+      const columns = ["machine", "peak FLOPs/second", "power", "an hour (assumed)", "source"];
       if (machines.length) all.push(table("Machines", columns, machines));
       box.replaceChildren(...all);
     },

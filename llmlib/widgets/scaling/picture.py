@@ -1,4 +1,4 @@
-"""Draw a scaling view's static picture (the plane of parameters and tokens), for places where no widget can run."""
+"""Draw a scaling view's static picture (the plane of parameters and tokens), for use where widgets cannot run."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -71,7 +71,7 @@ def _positive(value: Number) -> bool:
 
 
 def loss_of(law: Row, parameters: Number, tokens: Number) -> float:
-    """Compute the loss that a law predicts for a model with this many parameters, trained on this many tokens."""
+    """Compute the loss that a scaling law predicts for this many parameters and this many training tokens."""
     inside = law["E"] + law["A"] * parameters ** -law["alpha"] + law["B"] * tokens ** -law["beta"]
     return float(inside ** law["power"])
 

@@ -130,7 +130,7 @@ export default widget("llm-scaling", ({ model, hub, el }) => {
     legend.replaceChildren(
       ...key(palette, [
         ["you", picture.marks.some(({ kind }) => kind === "you") ? "your model" : "your model (not in this window)"],
-        ["best", "best for its compute"],
+        ["best", "best for this compute"],
         ...(shown.cheap ? [["cheap", "cheapest for this loss and usage"]] : []),
         ...(shown.models.length ? [["model", "other models"]] : []),
         ...shown.runs.map(({ name }, group) => ["run", `your runs: ${name}`, group]),

@@ -12,19 +12,19 @@ Python knows, inside one `hold_sync`, so that the browser never sees half of a c
 user is looking (a position, a step, a tab), with `hub.look({place})`, which works without Python. In the browser,
 `follow(model, names, update)` calls `update` once for all changes that came in one message.
 
-Actions. When the user changes something that Python stores, that change is called an action (an `act` in names): the
-browser calls `hub.act("pick", {id})`, and Python registers `view.on_act("pick", function, then=show)`. An action is
-never a whole state ("these heads are off") but a change ("this head is off now"), so that actions in quick succession
-do not overwrite each other. The browser queues the actions: while one message is on its way, all further actions wait
-for the next message. Python carries out the actions in order, and calls `then`, which computes and shows the result,
-once after all of them. An action may be dropped only in favour of a newer action of the same name right behind it
-(`{ latest: "temperature" }`, for a slider or a text that the user is typing). Every action gets a response, and
-`await hub.act(…)` is true if the action was done; if not, put what the user typed back into the box. A function that
-cannot do an action raises `ValueError` with a message for the user. `hub.line`, which is the status line, shows this
-message. The status line also says that Python is working (`view.progress` says how far the work has got), that Python
-is busy with a cell, or that the kernel was restarted. Space for this line is always reserved, so nothing moves when a
-message appears. Controls that send actions carry `data-acts`, and other controls that need Python carry `data-python`:
-without Python they are switched off.
+Actions. When the user changes something that Python stores, that change is called an action (`act` in the code's
+names): the browser calls `hub.act("pick", {id})`, and Python registers `view.on_act("pick", function, then=show)`. An
+action is never a whole state ("these heads are off") but a change ("this head is off now"), so that actions in quick
+succession do not overwrite each other. The browser queues the actions: while one message is on its way, all further
+actions wait for the next message. Python carries out the actions in order, and calls `then`, which computes and shows
+the result, once after all of them. An action may be dropped only in favour of a newer action of the same name right
+behind it (`{ latest: "temperature" }`, for a slider or a text that the user is typing). Every action gets a response,
+and `await hub.act(…)` is true if the action was done; if not, put what the user typed back into the box. A function
+that cannot do an action raises `ValueError` with a message for the user. `hub.line`, which is the status line, shows
+this message. The status line also says that Python is working (`view.progress` says how far the work has got), that
+Python is busy with a cell, or that the kernel was restarted. Space for this line is always reserved, so nothing moves
+when a message appears. Controls that send actions carry `data-acts`, and other controls that need Python carry
+`data-python`: without Python they are switched off.
 
 Long work. Actions are carried out in the view's own thread (worker.py), while cells run and other actions come in. Work
 that can take more than half a second must call `view.check()` or `view.progress(…)` several times a second. These calls
@@ -210,7 +210,7 @@ class View(anywidget.AnyWidget):
 
     @property
     def title(self) -> str:
-        """The title of a saved page, a few words long. By default, it is the name of the class in words.
+        """The title of a saved page, a few words long. By default, it is the class name, written as separate words.
 
         >>> View.title.fget(type("LogitLensView", (), {})())
         'Logit lens'
@@ -231,7 +231,7 @@ class View(anywidget.AnyWidget):
         return f"<{type(self).__name__}: {self.alt}>"
 
     def fallback_html(self) -> str:
-        """Return the picture and its description as HTML, for places where no widget can run."""
+        """Return the picture and its description as HTML, for environments where widgets cannot run."""
         return picture_html(self.svg().encode(), self.alt, "svg")
 
     def still_html(self) -> str:

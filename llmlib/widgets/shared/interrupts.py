@@ -33,7 +33,7 @@ def interrupts() -> int:
 
 
 def hear_interrupts() -> None:
-    """Notice every interrupt from now on.
+    """Detect every interrupt from now on.
 
     An idle kernel ignores the signal, since there is no cell to stop. The kernel sets its own handler for each message
     and restores the old handler afterwards. So the loop that waits for messages sets our handler, but not before the

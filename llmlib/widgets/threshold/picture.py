@@ -1,4 +1,4 @@
-"""Draw the static picture of a threshold view, for places where no widget can run."""
+"""Draw the static picture of a threshold view, for environments where widgets cannot run."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -34,7 +34,7 @@ class Board(Protocol):
 
 
 def draw(view: Board) -> str:
-    """Draw the answers along the current score, the threshold, and three small charts."""
+    """Draw the answers along the axis of the current score, the threshold, and three small charts."""
     one, names = view.looked_at(), view.about["names"]
     about = view.about["scores"][view.place["score"]]
     kept, withheld = groups_in_words(one.counts(view.threshold), names)

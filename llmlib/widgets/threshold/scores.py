@@ -144,7 +144,7 @@ def tidy(value: float | int) -> float:
 
 
 def checked(name: str, values: Any, right: Bool[np.ndarray, " answer"]) -> Scores:
-    """Make scores from a caller's values. Raises `ValueError` unless each answer has one finite value."""
+    """Convert a caller's values to scores. Raises `ValueError` unless each answer has one finite value."""
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.shape != right.shape:
         raise ValueError(

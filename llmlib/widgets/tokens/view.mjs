@@ -195,7 +195,7 @@ export default widget("llm-tokens", ({ model, hub, el, still }) => {
         "label",
         { title: "If ticked, text such as <|endoftext|> becomes the special token with that name" },
         special,
-        " Text may become special tokens",
+        " Recognise special tokens",
       ),
       still ? "" : saveMenu(model, "tokens"),
     ),

@@ -27,8 +27,8 @@ export function insidePanel(ctx) {
       role: "application",
       "aria-roledescription": "grid of parts and steps",
       "aria-label":
-        "Parts of the model across the steps. Up and Down choose a part; Left and Right read its values step by " +
-        "step; Home and End read the first and the last step.",
+        "Parts of the model across the steps. Up and Down choose a part; Left and Right step through its values; " +
+        "Home and End move to the first and last steps.",
     },
     strip,
   );
@@ -151,7 +151,7 @@ export function insidePanel(ctx) {
   function point() {
     if (!frame) return;
     marks.replaceChildren(...stripMarks(frame, xs(), group(), at, ctx.palette));
-    reading.textContent = at ? inWords(at) : "Point at a part to read it; click to choose it.";
+    reading.textContent = at ? inWords(at) : "Point at a part to read its values; click to choose it.";
   }
   return { node, draw, point };
 }

@@ -1,4 +1,4 @@
-"""Draw the static picture of a tuning view, for places where no widget can run."""
+"""Draw the static picture of a tuning view, for environments where widgets cannot run."""
 
 import math
 from collections.abc import Sequence
@@ -94,9 +94,9 @@ def shared_out(wanted: Sequence[int], most: int) -> list[int]:
 
 
 def ends_of(first: int, after: int, room: int) -> list[range]:
-    """Choose which positions of a message to show: all of them if they fit, and otherwise `room` of them.
+    """Choose which positions of a message to show: all of them if they fit, and otherwise only `room` of them.
 
-    Two thirds of these positions are at the beginning of the message, and the others at its end.
+    Two thirds of these positions are at the beginning of the message, and the rest are at its end.
 
     >>> ends_of(10, 14, 4), ends_of(10, 40, 6)
     ([range(10, 14)], [range(10, 14), range(38, 40)])

@@ -22,7 +22,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
   const legend = element("div", { class: "llm-legend" });
   const means = element("table", {});
   const text = element("div", { class: "llm-conversation" });
-  const detail = element("div", { class: "llm-detail", role: "group", "aria-label": "The token, for both models" });
+  const detail = element("div", { class: "llm-detail", role: "group", "aria-label": "Token details for both models" });
   el.append(
     element("div", { class: "llm-row llm-top" }, lead, saveMenu(model, "tuning")),
     hub.line,

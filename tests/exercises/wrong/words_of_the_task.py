@@ -61,7 +61,7 @@ def _(weight, parts):
     return weight.grad
 
 
-@wrong("sampling.keep_top_p", "property: The likeliest token always stays.")
+@wrong("sampling.keep_top_p", "property: The likeliest token is always kept.")
 def _(logits, p):
     shares, order = logits.softmax(-1).sort(-1, descending=True)
     cut = (shares.cumsum(-1) - shares >= p) & torch.tensor(p < 1)

@@ -1,4 +1,4 @@
-"""Work out by computation what is wrong with a result in any exercise.
+"""Compute what is wrong with a result, in any exercise.
 
 A `Guess` says how the result may have come about ("it is √d_head times as large", "as if `k` were one larger"). A guess
 is only reported if it predicts the attempt's result in every case. `results` guesses from the expected value, `inputs`

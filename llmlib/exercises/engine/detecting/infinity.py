@@ -1,4 +1,4 @@
-"""Find finite numbers where −∞ is expected, and NaN from 0 · ∞, before we try ideas that lead to similar results."""
+"""Find finite numbers where −∞ is expected, and NaN from 0 · ∞, before trying misconceptions with similar results."""
 
 from collections.abc import Iterator
 

@@ -117,7 +117,7 @@ def always_the_same(e: Examination) -> bool:
 
 
 def given_back(e: Examination) -> Iterator[Guess]:
-    """Guess that the result is an argument, returned unchanged."""
+    """Yield guesses that the result is one of the arguments, returned unchanged."""
     for i, name in enumerate(e.exercise.argument_names):
         says = f"Your function returns its input `{name}` unchanged."
         look = "Do you return what you compute?"
@@ -129,7 +129,7 @@ def _is_argument(i: int, trial: Trial, _base: Any) -> bool:
 
 
 def wrapped() -> Guess:
-    """Guess that the correct result is in a list or tuple, along with something else."""
+    """Return the guess that the correct result is in a list or tuple, along with something else."""
     says = "You do return the expected result, but inside a list, or along with something else."
     return Guess(
         Finding("together with something else", says, "What exactly should your function return?"), _is_among_others
@@ -143,7 +143,7 @@ def _is_among_others(trial: Trial, base: Any) -> bool:
 
 
 def another_type() -> Guess:
-    """Guess that only the type is wrong.
+    """Return the guess that only the type is wrong.
 
     It may be a list or array instead of a tensor, another dtype, or a list instead of a tuple.
     """
@@ -174,7 +174,7 @@ def _same_numbers(base: Tensor, got: Tensor) -> bool:
 
 
 def untouched_model(e: Examination) -> Iterator[Guess]:
-    """Guess that the attempt returns what the unchanged model (one of the arguments) returns for the ids."""
+    """Yield the guess that the attempt returns what the unchanged model (one of the arguments) returns for the ids."""
     args = e.trials[0].case.args
     at = next((i for i, arg in enumerate(args) if isinstance(arg, nn.Module)), None)
     ids = next((i for i, arg in enumerate(args) if isinstance(arg, Tensor)), None)

@@ -81,7 +81,7 @@ def _with_changed(reference: Callable[..., Any], change: Callable[[Args], Any], 
 
 
 def _rearranged(exercise: Exercise, example: Trial) -> Iterator[Guess]:
-    """Guess that the result contains an argument's numbers, but that axes were joined or split in the wrong order."""
+    """Yield guesses that the result contains an argument's numbers, with axes joined or split in the wrong order."""
     for i, (name, axes) in enumerate(argument_axes(exercise, example)):
         right = _order_of(example, i, example.expected) if axes else None
         if right is None:

@@ -1,4 +1,4 @@
-"""Find where, and in which cases, a result is wrong. This is a step towards the reason, but does not itself give it."""
+"""Find where, and in which cases, a result is wrong. This is a step towards the reason, but not the reason itself."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ def _wrong(trial: Trial, base: Tensor) -> Tensor:
 
 
 def places(names: Sequence[str]) -> Iterator[Guess]:
-    """Guess where the wrong values of a tensor are."""
+    """Yield guesses about where in a tensor the wrong values are."""
     for axis, name in enumerate(names):
         yield from _at(axis, name, "first", 0)
         yield from _at(axis, name, "last", -1)

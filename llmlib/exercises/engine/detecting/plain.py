@@ -255,7 +255,7 @@ def _if_wrong(fits: Callable[[Any, Any], bool], trial: Trial, base: Any) -> bool
 
 def _off_by_one(got: list[int], base: list[int]) -> bool:
     if not base or not all(isinstance(i, int) for i in base) or len(base) != len(got):
-        raise ValueError("the lists do not hold the same number of whole numbers")
+        raise ValueError("the lists do not contain the same number of integers")
     return {mine - right for mine, right in zip(got, base)} in ({0, 1}, {0, -1}, {1}, {-1})
 
 

@@ -1,4 +1,4 @@
-"""Guess that a tensor's expected values were changed or moved, or that its vectors were rescaled."""
+"""Guesses that a tensor's expected values were changed or moved, or that its vectors were rescaled."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ def guesses(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
 
 
 def _arrangements(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
-    """Guess that the right numbers are in the wrong positions."""
+    """Yield guesses that the right numbers are in the wrong positions."""
     short = [name.removeprefix("the axis ") for name in names]
     orders = list(itertools.permutations(range(expected.ndim)))
     for order in orders[1:]:

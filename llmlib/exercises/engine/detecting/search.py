@@ -1,4 +1,4 @@
-"""The steps of `checking` that compute a reason from an attempt's results, without a list of ideas."""
+"""The steps of `checking` that compute a reason from an attempt's results; only `idea_and_step` uses misconceptions."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -179,7 +179,7 @@ def _of_values(e: Examination) -> Iterator[Guess]:
 
 
 def _multiples(e: Examination) -> Iterator[Guess]:
-    """Guess that the result is the expected one multiplied by a number that has a name."""
+    """Yield the guess that the result is the expected one times a factor: a named one, a constant, or one per case."""
     ratios = []
     for trial in e.trials:
         ratio = _ratio(trial.expected, trial.got)

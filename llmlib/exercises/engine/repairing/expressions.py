@@ -56,7 +56,7 @@ COMPARISONS: dict[type, tuple[type, ...]] = {
 
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
-    """Yield each change to one expression; the tree stays changed while the caller looks at it."""
+    """Yield the changes to single expressions, one by one; the tree stays changed while the caller inspects it."""
     for slot in slots(tree):
         node = slot.get()
         for name, says, other in alternatives(slot, node):

@@ -1,4 +1,4 @@
-"""Turn a learner's function into a syntax tree, and changed trees into functions."""
+"""Turn a learner's function into a syntax tree, and turn changed trees back into functions."""
 
 import ast
 import inspect
@@ -29,7 +29,7 @@ class Source:
 
 
 def source_of(function: Any) -> Source | None:
-    """Find a function's source, or return None for built-ins, objects, and functions typed into a plain prompt."""
+    """Find a function's source, or return None for built-ins, objects, and functions typed at a plain Python prompt."""
     code = getattr(function, "__code__", None)
     if code is None:
         return None

@@ -17,7 +17,7 @@ def bodies(tree: ast.AST) -> Iterator[Body]:
 
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
-    """Yield each change to one statement; the tree stays changed while the caller looks at it."""
+    """Yield the changes to single statements, one by one; the tree stays changed while the caller inspects it."""
     for rule in (_begins_at_0, _thrown_away, _not_returned, _too_many, _overwritten, _misplaced, _exchanged, _jumps):
         for body in bodies(tree):
             kept = list(body)

@@ -114,5 +114,5 @@ FAULTS_OF_MERGE: dict[Merging | None, dict[str, Any]] = {
 
 
 def merge_with(merging: Merging | None, ids: Sequence[int], pair: Pair, new_id: int) -> list[int]:
-    """Merge a pair with one fault, or with none, as a learner's own `merge` would."""
+    """Merge a pair as a learner's own `merge` would, with one fault or none."""
     return faulty_merge(ids, pair, new_id, **FAULTS_OF_MERGE[merging])

@@ -118,7 +118,10 @@ def where_it_looks(call, case):
 
 
 def first_astray(ids, scores):
-    """Return the first query that looks at a wrong position, the correct position and its strongest rival, or None."""
+    """Find the first query that attends to a wrong position.
+
+    Return the query, the correct position and its strongest rival, or None if there is no such query.
+    """
     for query, token in enumerate(ids):
         row = scores[query, : query + 1]
         if token not in ids[:query]:
@@ -132,7 +135,7 @@ def first_astray(ids, scores):
 
 
 def about_its_own(w_q, w_k, vocab_size, query):
-    """Say how much the positions affect a query's score for its own key, apart from a steady change from key to key."""
+    """Say how much the positions affect a query's score for its own key, beyond a linear trend from key to key."""
     by_place = w_q[vocab_size + query] @ w_k[vocab_size:].T  # (key,)
     before = by_place[:query]
     steps = sorted(before.diff().tolist(), key=abs)
@@ -216,7 +219,7 @@ def turns(n_tokens, d_head, theta):
 def cases_turns(seed):
     more = 1.0 + seed % 50
     return [
-        Case((3, 2, 10_000.0), "a single pair, which turns by one radian per position"),
+        Case((3, 2, 10_000.0), "a single pair, which rotates by one radian per position"),
         Case((4, 4, 100.0 * more), "two pairs"),
         Case((1, 6, 10_000.0), "a single token"),
         Case((7, 8, 500.0 * more), "another θ"),

@@ -9,7 +9,7 @@ import torch
 
 
 def faulty_previous_occurrence(attend, vocab_size, n_positions, same=20.0, later=10.0, by="both"):
-    """Build a head with faults.
+    """Build a faulty head.
 
     An equal token adds `same` · `n_positions` to a score, and each step to a later key adds `later`.
     """

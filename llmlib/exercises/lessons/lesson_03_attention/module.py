@@ -35,7 +35,7 @@ class MultiHeadAttention(nn.Module):
 
 
 def sizes(x, query, key, value, output, n_heads, cos, sin):
-    """Work out the arguments of the module's constructor from the arguments of a case."""
+    """Work out the module's constructor arguments from a case's arguments."""
     return {"d_model": x.shape[-1], "n_heads": n_heads, "n_kv_heads": key.shape[0] * n_heads // query.shape[0]}
 
 

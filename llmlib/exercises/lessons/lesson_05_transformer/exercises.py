@@ -113,7 +113,7 @@ KEY_VALUE_MEMORY = Exercise(
 
 
 def swiglu_mlp(x, gate, up, down):
-    """Apply Llama's gated MLP to x: `gate` and `up` read x, and `down` reads the product of SiLU(gate) and up."""
+    """Apply Llama's gated MLP to x: multiply SiLU(x @ gate.T) by x @ up.T, and apply `down` to the product."""
     return layers.swiglu(x @ gate.T, x @ up.T) @ down.T
 
 
@@ -146,7 +146,10 @@ SWIGLU_MLP = Exercise(
 
 
 def block_forward(block, residual):
-    """Run one block: attention and then the MLP each read a normalised copy of the stream and add a result to it."""
+    """Run one block: attention, and then the MLP.
+
+    Each of them reads a normalised copy of the stream and adds its result to the stream.
+    """
     residual = residual + block.attention(block.attention_norm(residual))
     return residual + block.mlp(block.mlp_norm(residual))
 

@@ -205,7 +205,7 @@ def cases_read_sizes(seed):
     return [
         case(9, 3, 64, 30, 1536, 100_000.0, "SmolLM2's", longest=8192),
         case(4, 4, 16, 2, 176, 10_000.0, "as many key-value heads as query heads", eps=1e-6),
-        case(8, 2, 32, 5, 700 + seed, 500_000.0, "θ in an inner dictionary", inside=True),
+        case(8, 2, 32, 5, 700 + seed, 500_000.0, "θ in a nested dictionary", inside=True),
         case(6, 1, 8, 3, 96, 20_000.0, "one key-value head", eps=1e-3, longest=128, tie_word_embeddings=True),
     ]
 

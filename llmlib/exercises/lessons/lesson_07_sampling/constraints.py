@@ -214,6 +214,6 @@ CONSTRAINED = Exercise(
     helpers=(allowed_tokens,),
     cases=cases_constrained,
     faulty=faulty_constrained,
-    probes=(Probe("A text ends only where it may, or at the limit.", ends_where_it_may),),
+    probes=(Probe("A text ends only where it may end, or at the limit.", ends_where_it_may),),
     double=False,
 )

@@ -29,7 +29,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def cases_draw(seed):
-    """Make probabilities that are multiples of 1/16, so that their sums are exact and u can be equal to a sum."""
+    """Draw probabilities that are multiples of 1/16, so that their sums are exact and u can equal a sum."""
     generator = torch.Generator().manual_seed(seed)
 
     def case(batch, vocab, note="", parts=16):
@@ -65,7 +65,7 @@ DRAW = Exercise(
     cases=cases_draw,
     faulty=faulty_draw,
     axes=("batch",),
-    probes=(Probe("A token of probability 0 is never drawn.", never_impossible), batch_permuted(0, 1)),
+    probes=(Probe("A token with probability 0 is never drawn.", never_impossible), batch_permuted(0, 1)),
 )
 
 
@@ -191,7 +191,7 @@ def fewest_kept(call, case):
             says = (
                 f"Of four tokens with a probability of 0.25 each, {fewest} together reach p = {p}, but you keep {kept}."
             )
-            more = " A sum that equals p has reached p, and if tokens are equally likely, you may cut some of them."
+            more = " A sum that equals p has reached p, and if tokens are equally likely, you may drop some of them."
             return says + more * (kept > fewest)
     return None
 
@@ -218,7 +218,7 @@ KEEP_TOP_P = Exercise(
     probes=(
         KEPT,
         Probe("You keep no more tokens than it takes to reach p.", fewest_kept),
-        Probe("The likeliest token always stays.", likeliest_stays),
+        Probe("The likeliest token is always kept.", likeliest_stays),
         batch_permuted(0),
     ),
 )

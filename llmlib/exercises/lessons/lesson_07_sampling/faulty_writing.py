@@ -30,7 +30,7 @@ def faulty_write(
     past=None,
     by="own",
 ):
-    """Write new ids with faults.
+    """Generate new ids, with faults.
 
     `order` names the rules in the order in which they apply. `past` is the result of a draw past the last token.
     """

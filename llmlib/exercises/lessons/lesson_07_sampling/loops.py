@@ -46,7 +46,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Choose:
-    """A sampler that draws with u and makes the text's tokens less likely, especially the tokens near its end."""
+    """A sampler that uses u to draw, and makes the text's tokens less likely, especially those near its end."""
 
     def __call__(self, logits, ids, u):
         seen = torch.zeros_like(logits)
@@ -152,7 +152,7 @@ def cases_beam_step(seed):
         Case(([(-1.0, [3, 1]), (-6.0, [0, 2])], sure, 3), "one beam is far ahead"),
         case([-2.0, -2.1, -2.2], 5, 3, "three beams"),
         case([-4.0, -1.0, -9.0], 4, 4, "more beams than before, and not sorted", length=4),
-        case([-3.0, -3.2], 7, 1, "only the best beam stays"),
+        case([-3.0, -3.2], 7, 1, "only the best beam is kept"),
     ]
 
 

@@ -18,7 +18,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 
 def write(logits_of, ids, us, end, temperature, top_p, penalty):
-    """Write new ids with a model that has no cache.
+    """Generate new ids with a model that has no cache.
 
     For each id, apply the penalty, the temperature and top-p, in that order, and then draw.
     """

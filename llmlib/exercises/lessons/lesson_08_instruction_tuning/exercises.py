@@ -272,8 +272,8 @@ def cases_best_by_wording(seed):
 
     return [
         Case(([(names[0], False), (names[1], True), (names[1], False), (names[1], True)],)),
-        case([(0, 4), (5, 0), (0, 2)], "each wording is answered by all stories or by none"),
-        case([(3, 3), (2, 2)], "each wording is answered by half of the stories"),
+        case([(0, 4), (5, 0), (0, 2)], "for each wording, all stories give the answer or none do"),
+        case([(3, 3), (2, 2)], "for each wording, half of the stories give the answer"),
         case([(6, 1), (1, 3), (0, 5)], "mixed"),
         case([(7, 2)], "a single wording"),
         Case(
@@ -295,7 +295,7 @@ def cases_best_by_wording(seed):
                     ("Who fell?", True),
                 ],
             ),
-            "wordings that differ by a capital letter or a punctuation mark",
+            "wordings that differ only in a capital letter or a punctuation mark",
         ),
         case([(1, 9), (2, 1), (1, 2), (4, 0), (0, 1)], "wordings that differ in frequency"),
         case([(2, 5), (1, 2), (0, 3)], "most questions are not answered"),

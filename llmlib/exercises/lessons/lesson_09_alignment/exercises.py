@@ -235,7 +235,7 @@ def cases_worth_answering(seed):
             (torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64), 0.0),
             "wrong answers cost nothing, and one answer has no chance of being right",
         ),
-        Case((steps, 1.0), "a wrong answer costs what a right one earns"),
+        Case((steps, 1.0), "a wrong answer costs as much as a right one earns"),
         Case((torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64), 1.0), "no gain and no loss on average"),
         Case((torch.tensor([0.0, 1.0], dtype=torch.float64), 2.0), "one answer sure to be wrong, one sure to be right"),
         Case((some, 0.25)),

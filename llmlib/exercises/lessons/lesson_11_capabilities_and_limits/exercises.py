@@ -38,7 +38,7 @@ def cases_choose(seed):
         Case((["in the evening", "at six"], [-8.0, -3.6]), "the longest choice has the lowest log-probability"),
         Case((["Größe", "crowd"], [-4.2, -4.0]), "two-byte letters"),
         Case((["ja", "日本", "Rom"], [-1.5, -2.4, -1.8]), "three-byte letters"),
-        Case((["abcd", "ab", "efgh"], [-4.0, -2.0, -4.0]), "all choices are equally likely per byte"),
+        Case((["abcd", "ab", "efgh"], [-4.0, -2.0, -4.0]), "all choices have the same log-probability per byte"),
         Case((["a b c d e f", "abcdefg"], [-5.2, -3.6]), "a choice with many words"),
         Case((["on", "undecided"], [-0.4, -1.4]), "with a space before each choice, the other choice would win"),
         Case((["abc", "abcdef"], [-5.0, -4.0]), "the longer choice is also the likelier one"),
@@ -62,7 +62,7 @@ CHOOSE = Exercise(**TEXTS["choose"], reference=choose, cases=cases_choose, fault
 
 
 def p_value(first, second):
-    """Return the chance that fair coins give a split at least as uneven as the one observed.
+    """Return the probability that fair coins would give a split at least as uneven as the one observed.
 
     There is one coin for each question that only one model got right.
     """
@@ -89,7 +89,7 @@ def cases_p_value(seed):
     return [
         Case(([True, True, True, False], [False, False, False, False])),
         case(1, 4, 2, 1, "the second model is better"),
-        case(6, 2, 9, 3, "most questions do not distinguish the models"),
+        case(6, 2, 9, 3, "most questions do not distinguish between the models"),
         case(3, 3, 2, 2, "neither model is better"),
         case(3, 2, 1, 0, "nearly even"),
         case(0, 0, 3, 2, "the models never differ"),

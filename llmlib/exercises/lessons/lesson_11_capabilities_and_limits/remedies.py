@@ -62,7 +62,10 @@ def cases_bm25(seed):
             (["cat"], texts("category of the cats", "a cat", "cat cat cat"), 0.9, 0.4),
             "words that begin with the same letters",
         ),
-        Case((["Rose"], texts("the rose", "Rose slept", "a rose"), 1.5, 0.75), "words that differ by a capital letter"),
+        Case(
+            (["Rose"], texts("the rose", "Rose slept", "a rose"), 1.5, 0.75),
+            "words that differ only in a capital letter",
+        ),
         Case(([], four, 1.5, 0.75), "an empty query"),
         Case((["cat", "sat"], texts("the cat sat"), 1.5, 0.75), "a single document"),
         drawn(5, 3, 1.2, 0.75),

@@ -133,9 +133,9 @@ export function runBoard({ model, hub, el }, own) {
       role: "application",
       "aria-roledescription": "charts over time",
       "aria-label":
-        "Curves. Left and Right read the values step by step; Page Up and Page Down move faster. " +
-        "Home and End read the first and last values. Plus and Minus zoom in and out; 0 shows everything. " +
-        `${own.pick ? "Enter shows the answers at this step. " : ""}Escape stops reading.`,
+        "Curves. Left and Right step through the values; Page Up and Page Down move faster. " +
+        "Home and End move to the first and last values. Plus and Minus zoom in and out; 0 shows everything. " +
+        `${own.pick ? "Enter shows the answers at this step. " : ""}Escape hides the values.`,
     },
     charts[0].node,
     small,

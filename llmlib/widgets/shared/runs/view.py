@@ -65,9 +65,9 @@ class RunsView(View):
     def took(
         self, run: int, step: int, seconds: float, values: Sequence[float], dashed: Sequence[float] | None = None
     ) -> None:
-        """Add a step's values to the curves of a run; unknown values are NaN.
+        """Add the values from one step to a run's curves; unknown values are NaN.
 
-        `dashed` contains the values of the dashed curves, and may be missing at a step.
+        `dashed` contains the values for the dashed curves, and may be omitted for a step.
         """
         about, (curve, beside) = self._about[run], self._curves[run]
         about["step"], about["seconds"] = step, about["seconds"] + seconds
@@ -110,7 +110,7 @@ class RunsView(View):
         """Set the traits that a subclass adds."""
 
     def pairs(self) -> list[tuple[dict[str, Any], Curve, Curve]]:
-        """For each run, list its description, the curve of its steps, and its dashed curve."""
+        """For each run, list its description, its step curve, and its dashed curve."""
         return [(about, *pair) for about, pair in zip(self._about, self._curves)]
 
 
