@@ -29,7 +29,7 @@ def lazy(package: str, home: Mapping[str, str]) -> tuple[list[str], Callable[[st
 
 
 def _face_of(home: Mapping[str, str]) -> type[ModuleType]:
-    """Return a module type that keeps a public name even if a submodule has the same name.
+    """Return a module type in which a public name keeps its meaning even if a submodule has the same name.
 
     Python sets `llmlib.chat` to the submodule as soon as somebody imports that submodule, but `llmlib.chat` should
     remain the function.

@@ -313,7 +313,7 @@ class Attention(Observed):
     def _two_products(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """Attend with the plain formula.
 
-        In bfloat16 on a CPU, its backward pass is far faster than that of the fused kernel.
+        In bfloat16 on a CPU, the plain formula's backward pass is far faster than the fused kernel's.
         """
         k, v = share_heads(k, self.n_heads), share_heads(v, self.n_heads)
         scores = (q * self.d_head**-0.5) @ k.mT

@@ -109,7 +109,8 @@ def activations(config: TransformerConfig) -> int:
 
     Each block needs the following: the input and output of both norms (RMSNorm also keeps its result before it is
     multiplied by the weight); queries, keys and values, as they enter attention, and the result of attention; and in
-    the MLP each value that is an input to a nonlinearity, to a product of two activations, or to a matrix.
+    the MLP each value that is an input to a nonlinearity, to a product of two activations, or to a product with a
+    weight matrix.
     """
     c = config
     d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head

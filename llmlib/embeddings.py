@@ -128,8 +128,8 @@ def rotary_frequencies(
 ) -> Float[Tensor, " pair"]:
     """Return the angle, in radians per position, by which each pair of channels rotates: theta^(-2i / d_head).
 
-    There are `d_head / 2` pairs. `factors` divide the individual frequencies, to slow them down for a longer context
-    (see `linear_rope_factors`, `ntk_rope_factors` and `llama3_rope_factors`).
+    There are `d_head / 2` pairs. `factors` divide the individual frequencies, to slow the rotations down for a longer
+    context (see `linear_rope_factors`, `ntk_rope_factors` and `llama3_rope_factors`).
     Source: Su et al. (2021), "RoFormer", equation 15. Raises `ValueError` for an odd `d_head`.
 
     >>> rotary_frequencies(4, theta=100.0)
@@ -216,7 +216,8 @@ def llama3_rope_factors(
 
     The frequencies of slow rotations are divided by `factor`, and those of fast rotations do not change. A rotation is
     slow if its wavelength is longer than `original_max_seq_len / low_freq_factor` positions, and fast if its wavelength
-    is shorter than `original_max_seq_len / high_freq_factor`; in between, the frequency is a blend of both.
+    is shorter than `original_max_seq_len / high_freq_factor`; in between, the frequency is a blend of the divided
+    frequency and the unchanged one.
     Source: Llama Team (2024), "The Llama 3 Herd of Models", and its reference code. Raises `ValueError` for settings
     that are not positive, or for a `high_freq_factor` that is not greater than `low_freq_factor`.
 

@@ -54,7 +54,8 @@ class Observed(nn.Module):
     """A module in which hook points can be looked up quickly.
 
     torch looks for a child module only after everything else has failed, which takes ten times as long as finding an
-    attribute. A model goes through hundreds of hook points per token, so here they are also stored as attributes.
+    attribute. A model goes through hundreds of hook points per token, so here the hook points are also stored as
+    attributes.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -1,7 +1,7 @@
 """Build the parts of a block other than attention (nonlinearities, norms, the MLP), and draw their initial weights.
 
 The functions take tensors with any number of leading axes. If torch has a fused kernel for a function, the function
-calls it, because the kernel reads memory only once, and its gradients are exact.
+calls that kernel, because the kernel reads memory only once, and its gradients are exact.
 """
 
 import torch
@@ -137,7 +137,7 @@ def materialise(module: nn.Module, n_layers: int, seed: int | None, device: torc
 
     The memory is on `device` (default: the CPU).
 
-    With `seed=None` the weights stay uninitialised, so that trained weights can be loaded into them; on the device
+    With `seed=None` the weights stay uninitialised, so that trained weights can be loaded in their place. On the device
     "meta" the module stays as it is. Modules that are built like this never use torch's global random state.
     """
     if str(device) != "meta":
@@ -151,9 +151,8 @@ def materialise(module: nn.Module, n_layers: int, seed: int | None, device: torc
 def initialise(module: nn.Module, n_layers: int, seed: int) -> None:
     """Draw initial weights from a normal distribution, as in GPT-2.
 
-    The standard deviation is 0.02, but for layers that add to the residual stream, it is divided by √(2 · n_layers).
-    Without this scaling, the 2 · n_layers additions would make the residual stream grow. Source: Radford et al. (2019),
-    section 2.3.
+    The standard deviation is 0.02, or 0.02 / √(2 · n_layers) for layers that add to the residual stream. Without this
+    scaling, the 2 · n_layers additions would make the residual stream grow. Source: Radford et al. (2019), section 2.3.
     """
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in module.named_parameters():

@@ -18,9 +18,9 @@ def linear(
 
     Generation sends one row at a time through every weight matrix, and most of the time is spent reading the weights.
     torch multiplies a float32 row by a matrix on one core. If we split the matrix into as many pieces as there are
-    threads, the pieces form a batch of smaller matrices, which all cores read at once. By default, torch passes a
-    bfloat16 or float16 row to oneDNN, which rearranges all the weights before each product; we use torch's own kernel,
-    which reads the weights as they are.
+    threads, the pieces form a batch of smaller matrices, which all cores read at the same time. By default, torch
+    passes a bfloat16 or float16 row to oneDNN, which rearranges all the weights before each product; we use torch's own
+    kernel, which reads the weights as they are.
 
     >>> linear(torch.ones(1, 3), torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]]))
     tensor([[6., 1.]])
@@ -59,8 +59,8 @@ def _pieces(x: Tensor, weight: Tensor) -> int:
 class _WithoutOneDNN:
     """Switches oneDNN off for the whole process while any thread is inside the `with` block.
 
-    When the last thread leaves the block, the earlier setting is restored. If an interrupt stops a thread before it has
-    left, the thread stays on the list until its next product removes it.
+    When the last thread leaves the block, the earlier setting is restored. If an interrupt stops a thread before the
+    thread has left the block, the thread stays in `inside` until its next product removes it.
     """
 
     def __init__(self) -> None:

@@ -105,8 +105,8 @@ def _check_room(c: TransformerConfig, device: torch.device | str | None) -> None
 class Transformer(Observed):
     """A decoder-only language model, which turns ids into a score for every possible next token.
 
-    `seed` determines the initial weights (None leaves the weights uninitialised, so that others can be loaded). The
-    model never touches torch's global random state.
+    `seed` determines the initial weights (None leaves the weights uninitialised, so that other weights can be loaded).
+    The model never touches torch's global random state.
 
     >>> config = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4)
     >>> model = Transformer(config, seed=0)
@@ -160,8 +160,8 @@ class Transformer(Observed):
         real tokens and False at padding (on the left, so that texts of different lengths end at the same position).
         Raises `ValueError` for an empty input, ids outside the vocabulary (on a CPU), more ids than fit into the
         context, wrong shapes, or tensors that are not on the model's device. `torch.compile`, `torch.export` and
-        `torch.onnx.export` accept the model as it is; a compiled graph cannot look at the ids, so it does not check
-        that they are in the vocabulary.
+        `torch.onnx.export` accept the model as it is; a compiled graph cannot look at the ids, so the graph does not
+        check that all ids are in the vocabulary.
         """
         start = cache.length if cache else 0
         if not isinstance(ids, Tensor):

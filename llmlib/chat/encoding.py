@@ -37,15 +37,15 @@ def encode_chat(
 def encode_chat_with_mask(tokenizer: Tokenizer, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
     """Return the ids of a whole conversation, as `encode_chat` does, and a mask that is True for the assistant's ids.
 
-    The mask is True for every token that contains any part of what the assistant says, and for the token that ends its
-    turn, because the model has to write these tokens itself. The mask is False for the turn's header, because the model
-    is given the header. If the template marks the answers with `{% generation %}` and `{% endgeneration %}`, we use
-    these markers. Otherwise we work out where the answers are: an answer begins right after the text that prompts the
-    model for it, and ends with the first end token after that (or, if the tokenizer has no end tokens, with the last
-    special token of the turn).
+    The mask is True for every token that contains any part of what the assistant says, and for the token that ends the
+    assistant's turn, because the model has to write these tokens itself. The mask is False for the turn's header,
+    because the model is given the header. If the template marks the answers with `{% generation %}` and
+    `{% endgeneration %}`, we use these markers. Otherwise we work out where the answers are: an answer begins right
+    after the text that prompts the model for it, and ends with the first end token after that (or, if the tokenizer has
+    no end tokens, with the last special token of the turn).
 
     Raises the same errors as `encode_chat`, and `ValueError` for a conversation where user and assistant do not take
-    turns (see `check_turns`), and for a template that does not show where its answers are.
+    turns (see `check_turns`) or for a template that does not show where its answers are.
 
     >>> from llmlib.chat.templates import CHATML
     >>> from llmlib.tokenization import BPETokenizer
@@ -149,7 +149,7 @@ def _specials(tokenizer: Tokenizer) -> Any:
 
 
 def _guarded(tokenizer: Tokenizer, conversation: list[dict[str, str]], guard: str) -> list[dict[str, str]]:
-    """Put a guard character inside every text that looks like a special token, so that `_parts` does not find it."""
+    """Put a guard character in each text that looks like a special token, so that `_parts` does not take it for one."""
     special = _specials(tokenizer)
     return [
         {field: special.sub(lambda match: match[0][0] + guard + match[0][1:], text) for field, text in message.items()}

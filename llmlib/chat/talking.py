@@ -25,7 +25,7 @@ def chat(
     `messages` is a list of `{"role": "user", "content": "…"}`, with the roles of the model's chat template (usually
     system, user, assistant); a `str` is treated as one message from the user. The default `sampler` rarely chooses an
     unlikely token, because one such token can easily lead a small model astray. You can stop at any time, with `break`
-    or an interrupt; this does not change the model. Raises `ValueError` for messages without a role or content, a
+    or an interrupt; stopping does not change the model. Raises `ValueError` for messages without a role or content, a
     tokenizer without a chat template, or a conversation longer than the context.
 
         for piece in chat(model, tokenizer, "What is the capital of France?"):

@@ -69,7 +69,7 @@ class ReadingBook:
         return both[:, :-1].contiguous(), both[:, 1:].contiguous()
 
     def _row(self, number: int, length: int, seed: int) -> list[int]:
-        """Return row `number`, which has its own story numbers and uses as many of them as it needs."""
+        """Return row `number`: pages of as many stories as fill the row, from the row's own story numbers."""
         ids: list[int] = []
         index = number * STORIES_A_ROW
         while len(ids) < length:

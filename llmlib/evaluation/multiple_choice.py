@@ -159,8 +159,8 @@ def in_groups(model: Transformer, asked: Sequence[Asked]) -> list[list[Asked]]:
 
     Each pass through the model reads all the weights, even if there are only a few tokens. So neighbouring prompts are
     grouped if they differ only in a few tokens at the end. A model with hooks reads each prompt separately, since a
-    hook may need to see each prompt; so does a model with a sliding window, because padding would take up part of the
-    window.
+    hook may need to see each prompt from its first token; so does a model with a sliding window, because padding would
+    take up part of the window.
     """
     groups: list[list[Asked]] = []
     alone = bool(model.config.sliding_window) or _has_hooks(model)

@@ -41,7 +41,7 @@ class Report:
     def of(self, measure: str) -> tuple[np.ndarray, list[str] | None]:
         """Return 1 (right) or 0 (wrong) for each question according to this measure, and the questions' groups.
 
-        The groups are None if there are none.
+        The groups are None if no question has a group.
         """
         asked = [(number, result) for number, result in enumerate(self.results) if measure in result.right]
         groups = [result.question.group or f"question {number}" for number, result in asked]

@@ -132,9 +132,9 @@ def _keeper(lesson: str, warm_up: bool = False) -> Callable[[str, bool], None]:
 def warm_up(lesson: str | None = None) -> Questions | Report:
     """Ask up to three questions from earlier lessons that were answered incorrectly and are due again in this lesson.
 
-    A wrong answer brings a question back one lesson later. A right answer in a warm-up brings it back two lessons
-    later, and the next right answer four lessons later. Without a lesson, `warm_up` asks questions that still need to
-    be repeated, even if they are not due yet. Raises `KeyError` for an unknown lesson.
+    A wrong answer brings a question back one lesson later. A right answer in a warm-up brings the question back two
+    lessons later, and the next right answer brings it back four lessons later. Without a lesson, `warm_up` asks
+    questions that still need to be repeated, even if they are not due yet. Raises `KeyError` for an unknown lesson.
 
     >>> warm_up("welcome")
     › warm-up: Nothing to repeat ...

@@ -27,8 +27,8 @@ def explore_bpe_steps(
     """Follow byte-pair encoding one merge at a time, as it learns merges from `text` and then encodes other texts.
 
     With `encode`, the view begins by encoding that text. With a `tokenizer`, the view uses the tokenizer's first
-    `vocab_size` - 256 merges, and `text` only serves to show what these merges do. Both texts can be edited. With
-    `predict`, the view hides the next pair until the user has picked one, and keeps score. Raises `ValueError` if a
+    `vocab_size` - 256 merges, and `text` serves only to show what these merges do. Both texts can be edited. With
+    `predict`, the view hides the next pair until the user has picked a pair, and keeps score. Raises `ValueError` if a
     text is longer than 2,000 characters, or if `vocab_size` is below 256.
 
     >>> explore_bpe_steps("low lower", vocab_size=258, step=2)

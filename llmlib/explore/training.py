@@ -16,8 +16,8 @@ def explore_training(
 
     The runs train in the background, so the kernel stays free and the buttons work; with `start=False`, a run does not
     start until the user clicks its button. `await dashboard.finished()` lets a cell wait until the runs have ended;
-    elsewhere, use `dashboard.wait()`. You can also run the steps from a loop in a cell, and work with each step there:
-    `for step in explore_training().watch(train(…)): …`.
+    elsewhere, use `dashboard.wait()`. You can also run the steps from a loop in a cell, and work with each step in the
+    loop: `for step in explore_training().watch(train(…)): …`.
 
     >>> from llmlib import Transformer, TransformerConfig, TrainConfig, train
     >>> from llmlib.corpora.datasets import TokenDataset

@@ -28,10 +28,10 @@ def explore_tuning(
 ) -> TuningView:
     """Show how much likelier each token of a conversation is under the tuned model, in nats.
 
-    This is log p(tuned) − log p(base). `mask` has a flag for each id of `encode_chat(tokenizer, messages,
-    add_generation_prompt=False)`: True if the model was trained on the token. For a model with an adapter, the base is
-    `lora.base()`. Raises `ValueError` if an id stands for different tokens in the two models or tokenizers, if the mask
-    has the wrong length, and for the same reasons as `encode_chat`.
+    The number for a token is log p(tuned) − log p(base). `mask` has a flag for each id of `encode_chat(tokenizer,
+    messages, add_generation_prompt=False)`: True if the model was trained on the token. For a model with an adapter,
+    the base is `lora.base()`. Raises `ValueError` if an id stands for different tokens in the two models or tokenizers,
+    if the mask has the wrong length, and for the same reasons as `encode_chat`.
 
     >>> from llmlib.tokenization import BPETokenizer
     >>> from llmlib.transformer import TransformerConfig
@@ -76,8 +76,9 @@ def _check_ids(title: str, model: Transformer, tokenizer: Tokenizer, ids: Sequen
         (text,) = token_texts(tokenizer, unknown[:1])
         raise ValueError(
             f"The conversation contains the token {text!r} (id {unknown[0]}), but the model {title!r} has only "
-            f"{size:,} ids. Either it was made for a different tokenizer, or its embedding table has no rows for the "
-            "tokens that the chat format adds. Only models with the same tokenizer can be compared token by token."
+            f"{size:,} ids. Either this model was made for a different tokenizer, or its embedding table has no rows "
+            "for the tokens that the chat format adds. Only models with the same tokenizer can be compared token by "
+            "token."
         )
 
 

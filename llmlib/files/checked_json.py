@@ -8,7 +8,7 @@ from typing import Any
 
 
 class FormatError(ValueError):
-    """Raised when a file does not contain what it should; the message says where, and what is expected there."""
+    """Raised when a file does not contain what it should; the message says where in the file, and what is expected."""
 
 
 _REQUIRED: Any = object()

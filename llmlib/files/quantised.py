@@ -1,10 +1,10 @@
 """Turn weights that are stored in 4 or 8 bits back into float32.
 
-The package `gguf` can dequantise weights of every kind, but works on sixteen rows at a time, which accounted for half
-of the time that it took to load a model. This module handles the two kinds that the course's language model uses, and
-gives the same results. We process the weights in numpy, piece by piece, because each piece fits into the processor's
-cache, numpy releases Python's lock, and nothing has to wait for a busy core. (In torch, the same work took 0.3 s on
-free cores, but 12 s while another program was running, because torch's threads wait for the slowest one.)
+The package `gguf` can dequantise weights of every kind, but it works on only sixteen rows at a time. This accounted for
+half of the time that it took to load a model. This module handles the two kinds that the course's language model uses,
+and gives the same results. We process the weights in numpy, piece by piece, because each piece fits into the
+processor's cache, numpy releases Python's lock, and nothing has to wait for a busy core. (In torch, the same work took
+0.3 s on free cores, but 12 s while another program was running, because torch's threads wait for the slowest one.)
 """
 
 from collections.abc import Callable
@@ -19,8 +19,8 @@ PIECE = 1 << 15  # how many blocks to convert at once
 def from_q4_1(data: UInt8[np.ndarray, "*rows row_bytes"]) -> Float32[np.ndarray, "*rows width"]:
     """Dequantise blocks of 20 bytes to weights d · q + m.
 
-    Each block holds a scale d and an offset m as float16, and then 32 4-bit numbers q. The low halves of the last 16
-    bytes are the first 16 numbers, and the high halves are the last 16.
+    Each block holds a scale d and an offset m as float16, and then 32 numbers q of 4 bits each. The low halves of the
+    last 16 bytes are the first 16 numbers, and the high halves are the last 16.
 
     >>> block = np.array([0, 60, 0, 56, *[0x21] * 16], dtype=np.uint8)  # d = 1, m = 0.5
     >>> from_q4_1(block)[[0, 31]].tolist()

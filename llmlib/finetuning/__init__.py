@@ -2,8 +2,8 @@
 
 `tune` teaches a model to answer like the assistant in conversations, by training all weights or a LoRA. `conversations`
 reads conversations from a JSONL file, `chat_data` makes batches in which only the answers are targets, and `sft`
-(supervised fine-tuning) passes both to `llmlib.training`. `lora` adds small trainable maps to a frozen model,
-`adapters` saves and loads these maps in peft's format, and `updates` measures what tuning changed. `tales` makes
+(supervised fine-tuning) passes both to `llmlib.training`. `lora` adds small trainable matrices to a frozen model,
+`adapters` saves and loads these matrices in peft's format, and `updates` measures what tuning changed. `tales` makes
 conversations with known answers, and `scores` counts right answers; `cli` is the command `llmlib tune`.
 """
 

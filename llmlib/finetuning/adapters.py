@@ -1,8 +1,9 @@
 """Read and write LoRAs in `peft`'s format, as folders of a few megabytes that change what a base model does.
 
-In a folder, `adapter_model.safetensors` stores each A and B under the name that its map has in `transformers`, and
-`adapter_config.json` says how A and B are scaled. We read what `peft` writes, and `peft` reads what we write. The names
-of the maps are those of the Llama family (Llama, Mistral, Qwen2, Qwen3, SmolLM2, and the course's model).
+In a folder, `adapter_model.safetensors` stores the matrices A and B of each adapted linear map under the name that the
+map has in `transformers`; `adapter_config.json` says how A and B are scaled. We read what `peft` writes, and `peft`
+reads what we write. The names of the maps are those of the Llama family (Llama, Mistral, Qwen2, Qwen3, SmolLM2, and the
+course's model).
 """
 
 import json
@@ -49,7 +50,7 @@ class AdapterError(ValueError):
 def save_adapter(lora: LoRA, folder: Path | str, base_model: str | None = None) -> None:
     """Write a LoRA into a folder that `peft.PeftModel.from_pretrained(base, folder)` can read.
 
-    `base_model` tells people where to find the base model, by its id on the Hugging Face hub, or by its folder. An old
+    `base_model` tells people where to find the base model: it is an id on the Hugging Face hub, or a folder. An old
     adapter in the folder is replaced completely or not at all. The weights carry a copy of the settings, so
     `load_adapter` can repair a folder if the process died after writing only the weights. Raises `AdapterError` if we
     cannot write to the folder, and `ValueError` for a LoRA that was removed.
@@ -168,7 +169,8 @@ def _read_config(record: dict[str, Any]) -> LoRAConfig:
     for name, value in record.items():  # peft writes None, False or an empty value for unused features
         if name not in NO_MATTER | READ and value:
             raise AdapterError(
-                f"{name}={short(value)} is not supported: every map must have only an A and a B, of the same rank."
+                f"{name}={short(value)} is not supported: each linear map must have only an A and a B, and the "
+                "rank must be the same everywhere."
             )
     try:
         return LoRAConfig(
@@ -194,7 +196,7 @@ def _targets(theirs: list[Any]) -> tuple[str, ...]:
         if not isinstance(name, str) or name not in ours:
             raise AdapterError(
                 f"the target module {short(name)} is not supported; it must be one of {', '.join(ours)} "
-                "(the maps in Llama-family blocks; GPT-2's c_attn combines three of them)."
+                "(the linear maps in Llama-family blocks; GPT-2's c_attn combines three of these)."
             )
     if not theirs:
         raise AdapterError("target_modules is empty.")

@@ -32,8 +32,8 @@ class ChatData:
     With `packed`, a row holds as many whole conversations as fit, as in pretraining, so there is little padding. In
     that case, a conversation can attend to unrelated, earlier conversations in its row, and its positions are higher
     than they would be in a chat. Rows were packed like this in pretraining too, and the earlier text does not reveal
-    the answer, but the loss is not quite the same as with padded rows. Without `packed`, each row holds one
-    conversation and then padding, which no token attends to and which is never a target.
+    the answer. Still, the loss is not quite the same as with padded rows. Without `packed`, each row holds one
+    conversation and then padding. No token attends to the padding, and the padding is never a target.
 
     A conversation with more than seq_len + 1 tokens is cut to that length, and left out if no answer begins before the
     cut. A `TruncationWarning` says how many answers are affected.
@@ -84,7 +84,7 @@ class ChatData:
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
     ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
-        """Return a step's rows, and each token's target: the next token, or -100 (`IGNORED`) if it does not count.
+        """Return a step's rows and each token's target: the next token, or -100 (`IGNORED`) if that does not count.
 
         The rows are as wide as the longest row (at most `seq_len`), because more padding would only waste time. Raises
         `ValueError` if a size is not positive, or if there is no answer in the first seq_len + 1 tokens.
@@ -172,7 +172,7 @@ class ChatData:
 def pack(lengths: Sequence[int], size: int) -> list[list[int]]:
     """Pack items of these lengths into rows of at most `size`, in order; return the indices of the items in each row.
 
-    An item goes into the first open row with enough room for it; at most `OPEN_ROWS` rows are open at once.
+    An item goes into the first open row with enough room for it; at most `OPEN_ROWS` rows are open at the same time.
 
     >>> pack([5, 6, 4, 4], size=10)
     [[0, 2], [1, 3]]

@@ -37,8 +37,8 @@ weight_decay = 0.0
 schedule = "linear"
 warmup = 10
 
-# [lora]                     # train small maps on top of the frozen weights instead; any field of LoRAConfig.
-# rank = 8                   # the maps are saved to folder/adapter in peft's format, the merged model to folder.
+# [lora]                     # train adapters on top of the frozen weights instead; any field of LoRAConfig.
+# rank = 8                   # adapters are saved to folder/adapter in peft's format, the merged model to folder.
 """
 
 
@@ -172,7 +172,7 @@ def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool, lora: Any, base:
 def _base(name: str, unchanged: bool, folder: Path) -> Any:
     """Return where to find an adapter's base model: its id on the hub, its folder, or else the folder of a copy.
 
-    An adapter works only with the base model that it was trained on, which may have new rows for new tokens.
+    An adapter works only with the base model that it was trained on; that base model may have new rows for new tokens.
     """
     from llmlib.pretrained.loading import HUB_IDS, TINYTALES
 

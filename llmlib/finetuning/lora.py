@@ -1,4 +1,4 @@
-"""Implement LoRA, which freezes a model and trains small low-rank maps alongside the model's own maps.
+"""Implement LoRA, which freezes a model and trains small low-rank adapters alongside the model's linear maps.
 
 A linear map y = W x gets a low-rank adapter: y = W x + α/r · B A x, where r is `rank`, A is [r, d_in] and B is [d_out,
 r]. Only A and B are trained, so there are gradients and optimizer states for only about 1% of the weights. B starts at
@@ -53,7 +53,7 @@ class LoRAConfig:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the maps that get an adapter in each block."""
+        """The names of the linear maps that get an adapter in each block."""
         if isinstance(self.targets, str):
             return GROUPS.get(self.targets, (self.targets,))
         return self.targets
@@ -106,7 +106,7 @@ class LoRALinear(Linear):
 class LoRA:
     """The low-rank adapters of one model, added by `apply_lora` or `load_adapter`.
 
-    `maps` contains each adapter under its name in the model, such as "blocks.0.attention.query".
+    `maps` contains the `LoRALinear` modules by their names in the model, such as "blocks.0.attention.query".
     """
 
     def __init__(self, model: Transformer, config: LoRAConfig):
@@ -158,7 +158,7 @@ class LoRA:
             self.enabled = before
 
     def base(self) -> Transformer:
-        """Return a second model that shares the weights but has no adapters; you can use both models at once.
+        """Return a second model that shares the weights but has no adapters; you can use both models side by side.
 
         Raises `ValueError` if the LoRA is merged or was removed.
         """
@@ -209,7 +209,7 @@ class LoRA:
         self.remove()
 
     def remove(self) -> None:
-        """Restore the model to its original state, with its original maps and the same trainable weights as before."""
+        """Restore the model's original state: its own linear maps, with the same weights trainable as before."""
         for name, original in self._originals.items():
             self.model.set_submodule(name, original)
         for parameter in self._learned:
@@ -232,11 +232,11 @@ class LoRA:
 
 
 def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
-    """Freeze a model, and add a trainable low-rank adapter to each map that the config names.
+    """Freeze a model, and add a trainable low-rank adapter to each linear map that the config names.
 
     The model is changed in place, and each map that gets an adapter is replaced by a new map with the same weights. The
     model's output stays the same until you train; `train(model, …)` then trains only A and B. Raises `ValueError` if
-    the model already has a LoRA, or if it has no map with a given name.
+    the model already has a LoRA, or if its blocks have no linear map with a given name.
 
     >>> from llmlib import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=2))
@@ -262,5 +262,7 @@ def maps_of(model: Transformer, config: LoRAConfig | None = None) -> dict[str, L
     wanted = [name for name in config.names if name in kinds]
     missing = [name for name in config.names if name not in kinds]
     if not wanted or (missing and config.targets not in GROUPS):  # a group may lack some: GPT-2 has no gate
-        raise ValueError(f"The model's blocks have no map {missing[0]!r}; they have: {', '.join(kinds) or 'none'}.")
+        raise ValueError(
+            f"The model's blocks have no linear map {missing[0]!r}; they have: {', '.join(kinds) or 'none'}."
+        )
     return {name: module for name, module in there.items() if name.rpartition(".")[2] in wanted}

@@ -37,8 +37,8 @@ AT_ONCE = 6  # a test uses at least this many wordings
 class Pair:
     """The same question about two stories with the same people; only one of the stories gives the answer.
 
-    The two questions are the same word for word, unless they name two people ("What did Pip give to Mabel?"). Few
-    stories have the same two people, so the second question then names two people from the second story.
+    The two questions are identical, unless they name two people ("What did Pip give to Mabel?"). Few stories have the
+    same two people, so in this case the second question names two people from the second story.
     """
 
     wording: str
@@ -49,7 +49,7 @@ class Pair:
 def minimal_pairs(
     n: int, *, wordings: Sequence[str] = TAUGHT, seed: int = 1, split: str = "heldout", start: int = 0
 ) -> list[Pair]:
-    """Make `n` pairs with these wordings from 2 n different stories in one split, skipping the first `start`.
+    """Make `n` pairs with these wordings from 2 n different stories in one split, skipping the first `start` stories.
 
     No wording is used for more than a sixth of the pairs, unless there are fewer than six wordings. Raises `ValueError`
     for an unknown wording or split, or if there are not enough stories.
@@ -117,8 +117,8 @@ def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int
     """Make `n` pairs of questions, each pair about one story.
 
     One question asks what A gave to B, which the story tells us, and the other asks what B gave to A, which the story
-    does not tell us. All the words in the question are in the story, even "gave". Raises `ValueError` for the same
-    reasons as `minimal_pairs`.
+    does not tell us. The story contains both names in the question, and usually also the word "gave". Raises
+    `ValueError` for the same reasons as `minimal_pairs`.
 
     >>> (pair,) = wrong_way_round(1)
     >>> [split_prompt(prompt)[1] for prompt in (pair.told, pair.untold)]

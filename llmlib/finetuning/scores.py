@@ -41,9 +41,9 @@ def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]
     """Return a confidence interval for a proportion; 95% of such intervals contain the true proportion.
 
     The interval contains all proportions p that are at most z standard deviations, z · √(p (1 − p) / of), away from the
-    observed proportion. Unlike an interval of this width around the observed proportion, it stays between 0 and 1, and
-    does not treat 10 right out of 10 as proof of perfection. Source: Wilson (1927), "Probable inference, the law of
-    succession, and statistical inference". Raises `ValueError` unless 0 ≤ right ≤ of and of ≥ 1.
+    observed proportion. Unlike an interval of this width around the observed proportion, the Wilson interval stays
+    between 0 and 1, and does not treat 10 right out of 10 as proof of perfection. Source: Wilson (1927), "Probable
+    inference, the law of succession, and statistical inference". Raises `ValueError` unless 0 ≤ right ≤ of and of ≥ 1.
 
     >>> low, high = wilson_interval(10, 10)
     >>> round(low, 2), high

@@ -58,9 +58,9 @@ class Prompt:
 def requests_about(story: Story, kinds: Collection[str] = KINDS) -> tuple[Request, ...]:
     """Return every request of these kinds that fits a story.
 
-    The requests are the questions about the story; the questions with one-word answers again, as instructions to answer
-    in one word; a request for a list of its animals; and a request for a one-sentence summary. Raises `ValueError` for
-    an unknown kind.
+    The requests are the questions about the story; the questions with one-word answers once more, as instructions to
+    answer in one word; a request for a list of the story's animals; and a request for a one-sentence summary. Raises
+    `ValueError` for an unknown kind.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> requests_about(tell(0, "train", 1), ["animals"])
@@ -96,7 +96,7 @@ def training_conversations(
 
     The first message contains the story, a blank line and a request; later messages contain only a request. The
     requests are drawn from all those of the given `kinds` that fit the story. The same arguments produce the same
-    conversations, a larger `n` adds more, and `start` skips that many stories.
+    conversations, and a larger `n` adds more. `start` skips that many stories.
 
     Add "unanswerable" to `kinds` for questions to which the right answer is that the story does not say. With
     `balanced`, each of eight frequent wordings (`llmlib.corpora.tinytales.untold.TAUGHT`) comes up about as often when
@@ -262,8 +262,9 @@ def scores(
     """Return the `Score` for each kind and for "all": how many of the model's most likely answers are right.
 
     An answer must match the right answer word for word. Two more scores are returned if there are prompts for them:
-    "says so" counts how often the model answers "The story does not say." when this is right, and "says so wrongly"
-    counts how often it does so when this is wrong. Raises `ValueError` for the same reasons as `chat`.
+    "says so" counts how often the model answers "The story does not say." when this answer is right, and "says so
+    wrongly" counts how often the model gives this answer when it is wrong. Raises `ValueError` for the same reasons as
+    `chat`.
     """
     given = answer_all(model, tokenizer, [prompt.messages for prompt in prompts], max_new_tokens)
     found = score([p.kind for p in prompts], given, [p.answer for p in prompts])

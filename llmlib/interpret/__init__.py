@@ -4,7 +4,7 @@
 attention patterns. `logit_lens` shows what a model would predict after each layer, `direct_logit_attribution` shows
 which parts contribute to a logit, and `neurons` shows which texts activate a unit most strongly. Context managers act
 in the order in which you open them. For example, a `trace` inside an `ablate` records the ablated values. If two
-context managers edit the same value, the inner one edits it last.
+context managers edit the same value, the inner one edits the value last.
 """
 
 from llmlib.hooks import hooked

@@ -91,9 +91,9 @@ def rollout(
     """Follow attention through the layers, to find how much of each input token reaches each position after each layer.
 
     Each layer mixes the mean of its heads with the token itself, because the residual stream carries the token past
-    attention; `residual_share` is the weight of the token itself. The result only shows where information *could* flow,
-    because it ignores values, MLPs and heads that cancel each other out. Source: Abnar and Zuidema (2020), "Quantifying
-    Attention Flow in Transformers".
+    attention; `residual_share` is the weight of the token itself. The result shows only where information *could* flow,
+    because rollout ignores values, MLPs, and heads that cancel each other out. Source: Abnar and Zuidema (2020),
+    "Quantifying Attention Flow in Transformers".
 
     >>> even = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
     >>> rollout(even.expand(2, 1, 2, 2))[-1]
@@ -128,7 +128,7 @@ def _same_token(pattern: Tensor, ids: Tensor) -> Bool[Tensor, "query key"]:
 
 
 def _share(pattern: Tensor, there: Bool[Tensor, "query key"]) -> Tensor:
-    """Return the attention to the keys that `there` marks, averaged over the queries for which it marks a key."""
+    """Return the attention to the keys that `there` marks, averaged over the queries with at least one marked key."""
     could = there.any(-1)
     if not could.any():
         return torch.zeros(pattern.shape[:-2], device=pattern.device)

@@ -25,10 +25,10 @@ def ablate(
     """Switch off heads, given as `(layer, head)`, while the `with` block runs.
 
     A head's output z becomes zero or, with `how="mean"`, the mean of z over all positions of the `reference` ids.
-    Without a reference, we take the mean over the current text. This lets a little information from later tokens
+    Without a reference, we take the mean over the current text; such a mean lets a little information from later tokens
     through. Zero may be a value that the rest of the model has never seen. The mean removes what the head says about
-    this text, but keeps what it says about all texts alike. Raises `ValueError` for a head that does not exist, and
-    for padding or a KV cache if we take the mean over the current text.
+    this text, but keeps what it says about all texts alike. Raises `ValueError` for a head that does not exist, and for
+    padding or a KV cache if we take the mean over the current text.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=4))
@@ -86,8 +86,8 @@ def patch(
     This is called activation patching. `heads` limits the patch to specific heads (for `q`, `k`, `v`, `scores`,
     `pattern` and `z`), and `positions` limits it to specific positions (queries). `residual` at layer `n_layers` is the
     output of the last layer. A source with a single text is used for every text in a batch. Raises `ValueError` for a
-    name, layer, head or position that does not exist, or if the source's shape does not fit the run. Source: Vig et al.
-    (2020), "Investigating Gender Bias in Language Models Using Causal Mediation Analysis"; Meng et al. (2022),
+    name, layer, head or position that does not exist, or if the source's shape does not fit the run. Sources: Vig et
+    al. (2020), "Investigating Gender Bias in Language Models Using Causal Mediation Analysis"; Meng et al. (2022),
     "Locating and Editing Factual Associations in GPT".
 
     >>> from llmlib import Transformer, TransformerConfig

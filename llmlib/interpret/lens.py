@@ -56,7 +56,7 @@ class LogitLens(Sequence):
 
 
 def logit_lens(model: Transformer, ids: Int[Tensor, "batch seq"]) -> LogitLens:
-    """Return the model's prediction after each layer, as if the final norm and the output layer came right after it.
+    """Return the model's prediction after each layer, as if only the final norm and the output layer followed.
 
     The result makes sense because directions in the residual stream mean much the same in all layers, though not in
     every model: early layers of some models use other directions (Belrose et al., 2023, "Eliciting Latent

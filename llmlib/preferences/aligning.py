@@ -208,7 +208,7 @@ def align(
 
     The model is changed in place. With a `folder`, checkpoints are saved there; with `resume`, the run continues from
     the last checkpoint and takes the same steps as an uninterrupted run. Under `torchrun`, every process makes the same
-    call and samples its share of the prompts.
+    call and samples answers to its share of the prompts.
 
     Raises `ValueError` for prompts that are too long, a reference with a different vocabulary, or a reward function
     that returns NaN, an infinite number or the wrong number of values; `RunError` if the folder contains a different

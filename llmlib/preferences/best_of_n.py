@@ -39,9 +39,9 @@ def best_of_n(
 def best_of_n_kl(n: int) -> float:
     """Return KL(best of n answers ‖ a single sampled answer) in nats: ln n − (n − 1) / n.
 
-    This is exact if no two answers to a prompt ever have the same reward; with ties it is an upper bound (Beirami et
-    al., 2024, "Theoretical guarantees on the best-of-n alignment policy"). Source: Stiennon et al. (2020), "Learning to
-    summarize from human feedback", appendix G.3. Raises `ValueError` for n below 1.
+    The formula is exact if no two answers to a prompt ever have the same reward; with ties, it is an upper bound
+    (Beirami et al., 2024, "Theoretical guarantees on the best-of-n alignment policy"). Source: Stiennon et al. (2020),
+    "Learning to summarize from human feedback", appendix G.3. Raises `ValueError` for n below 1.
 
     >>> best_of_n_kl(1), round(best_of_n_kl(16), 3)
     (0.0, 1.835)

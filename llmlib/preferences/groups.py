@@ -95,8 +95,8 @@ def sample_answers(
     """Return n sampled answers to each prompt, without leading or trailing white space.
 
     A prompt is a string, messages, or an object with `.messages` (such as `llmlib.finetuning.tales.Prompt`),
-    `["messages"]` or `["prompt"]`. Prompts are read `batch_size` at a time, and each only once for its n answers.
-    Raises `ValueError` for the same reasons as `chat`.
+    `["messages"]` or `["prompt"]`. Prompts are read `batch_size` at a time, and each prompt is read only once for all
+    its n answers. Raises `ValueError` for the same reasons as `chat`.
     """
     encoded = encode_prompts(tokenizer, prompts)
     answers: list[list[str]] = []
@@ -110,7 +110,7 @@ def sample_answers(
 def rewards_of(
     reward: Reward, prompts: Sequence[Any], texts: Sequence[str], name: str = "The reward function"
 ) -> Float[Tensor, "prompt sample"]:
-    """Return a row of rewards for each prompt; `texts` holds the answers prompt by prompt, the same number for each.
+    """Return a row of rewards for each prompt; `texts` holds equally many answers for each prompt, prompt by prompt.
 
     Raises `RewardError` unless the reward function returns one finite number per answer. An error in the reward
     function is passed on, with a note that says where it came from.

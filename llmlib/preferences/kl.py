@@ -23,7 +23,7 @@ def kl_estimates(log_probs: Float[Tensor, "*axes"], reference_log_probs: Float[T
 
     We write r for p_reference / p_policy. k1 = −ln r is unbiased, but varies a lot and is negative for about half of
     the tokens. k2 = (ln r)² / 2 is never negative and varies little, but is biased. k3 = (r − 1) − ln r is never
-    negative. It is unbiased because r − 1 has a mean of 0, and usually varies less than k1 because r − 1 falls where
+    negative. k3 is unbiased because r − 1 has a mean of 0, and k3 usually varies less than k1 because r − 1 falls where
     −ln r rises. All of this applies to the values of the estimates. In a loss, what matters is their gradients. The
     gradient of the mean of k1 is 0 on average, and the gradient of the mean of k2 is the gradient of the KL. Source:
     Schulman (2020), "Approximating KL Divergence", joschu.net/blog/kl-approx.html.

@@ -76,8 +76,8 @@ def masked_mean(
 def token_weights(mask: Bool[Tensor, "batch target"], over: Over = "sequence") -> Float[Tensor, "batch target"]:
     """Return the weight of each token in `masked_mean`.
 
-    The mean is the sum of weight times value over all tokens. This lets you sum over a batch part by part and still get
-    the gradients of the whole batch.
+    The mean is the sum of weight times value over all tokens. With these weights, you can sum over a batch part by part
+    and still get the gradients of the whole batch.
 
     >>> token_weights(torch.tensor([[True, True], [True, False]]), over="sequence")
     tensor([[0.2500, 0.2500],

@@ -32,9 +32,9 @@ class Preference(Protocol):
 class PreferenceData:
     """Makes batches of pairs for `train` (see `llmlib.training.batches.Data`); `batch_size` counts pairs.
 
-    Each epoch goes through all pairs once, in a new random order. Raises `ValueError`, with the pair's number (counting
-    from 0), if a pair's answers are equal or its prompt is invalid, and, when you ask for a batch, if a pair is too
-    long.
+    Each epoch goes through all pairs once, in a new random order. Raises `ValueError` if a pair's two answers are equal
+    or its prompt is invalid, and, when you ask for a batch, if a pair is too long; the message gives the pair's number,
+    counting from 0.
     """
 
     def __init__(self, tokenizer: Tokenizer, preferences: Iterable[Preference]):
@@ -78,8 +78,8 @@ class PreferenceData:
     ) -> tuple[Int[Tensor, "pair two seq"], Int[Tensor, "pair two seq"]]:
         """Return the ids and labels for a step's pairs, the chosen answer first; only answer tokens are used as labels.
 
-        As in every batch, a label is the token after the id at the same position, or -100 (`IGNORED`). All rows are as
-        wide as the longest pair. Raises `ValueError` if that pair has more than seq_len + 1 tokens.
+        As in every batch, the label at a position is the id of the next token, or -100 (`IGNORED`). All rows are as
+        wide as the longest pair. Raises `ValueError` if the longest pair has more than seq_len + 1 tokens.
         """
         pairs = [self._pair(step * batch_size + place, seed, seq_len) for place in range(batch_size)]
         made = response_batch(

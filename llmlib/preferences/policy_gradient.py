@@ -64,7 +64,8 @@ def policy_gradient_loss(
     - REINFORCE: −advantage · ln p, where the advantage is the reward itself, or the reward minus a baseline (Williams,
       1992, "Simple statistical gradient-following algorithms").
     - With `old_log_probs`, from the policy that sampled the answers: −advantage · p / p_old. If both policies are the
-      same, this is the gradient of REINFORCE; once the policy has taken steps, the ratio corrects for these steps.
+      same, this loss has the same gradient as REINFORCE; once the policy has taken steps, the ratio corrects for these
+      steps.
     - With `clip` as well: once a token's p / p_old has moved more than `clip` from 1 in the direction of its advantage,
       the loss does not improve any further, so this token's gradient is 0 (PPO: Schulman et al., 2017, equation 7).
 

@@ -21,7 +21,7 @@ from llmlib.transformer import Transformer
 
 @dataclass
 class Part:
-    """Holds a part of the batch (some of its groups), and the values that are computed once for all updates."""
+    """Holds a part of the batch (some of the batch's groups), and the values that are computed once for all updates."""
 
     prompts: Sequence[Sequence[int]]
     ids: Int[Tensor, "answer target"]
@@ -37,8 +37,8 @@ class Part:
 class Updating:
     """Holds a batch of sampled answers and their advantages; `gradients` computes the gradients of the batch's loss.
 
-    Each token is weighted as in the mean over the whole batch, not over its part. So the gradients of the parts add up
-    to the gradients of the batch, for any number of parts.
+    Each token is weighted as in the mean over the whole batch, not as in the mean over the token's part. So the
+    gradients of the parts add up to the gradients of the batch, for any number of parts.
     """
 
     def __init__(

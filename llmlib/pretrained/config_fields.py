@@ -6,7 +6,7 @@ from typing import Any
 
 
 class CheckpointError(ValueError):
-    """Raised when a checkpoint is damaged or not supported; the message says which it is, and what to do."""
+    """Raised when a checkpoint is damaged or not supported; the message says what is wrong, and what to do."""
 
 
 def read_json(path: Path, remedy: str = "Download it again.") -> dict[str, Any]:

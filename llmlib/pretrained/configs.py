@@ -84,7 +84,7 @@ def _qwen3_config(raw: Fields) -> TransformerConfig:
 
 
 def _own_config(raw: Fields) -> TransformerConfig:
-    """Read the config of a model that belongs to no known family; `save_pretrained` wrote its fields as they are."""
+    """Read the config of a model that belongs to no known family; `save_pretrained` wrote our own fields unchanged."""
     return from_mapping(TransformerConfig, raw.need("architecture", dict), str(raw.where))
 
 
@@ -139,7 +139,7 @@ def _head_width(raw: Fields, field: str, d_model: int, n_heads: int) -> int:
 
 
 def _rope(raw: Fields, d_head: int) -> tuple[float, tuple[float, ...] | None]:
-    """Return the base of the rotary frequencies and a divisor for each. `transformers` has two ways of storing them."""
+    """Return the base and the divisors of the rotary frequencies, which `transformers` stores in one of two ways."""
     settings = raw.get("rope_parameters", {}) or raw.get("rope_scaling", {})
     rope = Fields(settings, f"{raw.where} (rope)")
     theta = rope.get("rope_theta", raw.get("rope_theta", 10_000.0))

@@ -37,7 +37,7 @@ class GGUFCheckpoint:
 def _split(value: Tensor, n_heads: int) -> Tensor:
     """Reorder the channels of each head.
 
-    llama.cpp rotates neighbouring channels together, but we rotate the two halves.
+    llama.cpp rotates pairs of neighbouring channels, but our pairs consist of one channel from each half of the head.
     """
     if value.shape[0] % (2 * n_heads):
         return value  # the shape is wrong; `fill` reports this with the tensor's name

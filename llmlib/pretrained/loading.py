@@ -90,7 +90,7 @@ def _open(path: Path) -> tuple[Checkpoint, Path]:
 def _with_tokenizer(folder: Path) -> Path:
     if not (folder / "tokenizer.json").is_file():
         raise CheckpointError(
-            f"{folder} contains a run without its tokenizer, because train(…) only sees ids. Save the tokenizer with "
+            f"{folder} contains a run without its tokenizer, because train(…) sees only ids. Save the tokenizer with "
             f'tokenizer.save("{(folder / "tokenizer.json").as_posix()}") and try again.'
         )
     return folder
@@ -133,7 +133,7 @@ def fill(checkpoint: Checkpoint, device: torch.device | str, dtype: torch.dtype)
         some = ", ".join(sorted(unused)[:3])
         raise CheckpointError(
             f"{checkpoint.where}: this architecture cannot use {len(unused)} of the tensors ({some} …). "
-            "Without them the results would be wrong."
+            "Without these tensors, the results would be wrong."
         )
     model.load_state_dict(weights, assign=True)
     return model.eval()

@@ -37,12 +37,12 @@ class OwnFormatWarning(UserWarning):
 def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str, *, step: int | None = None) -> None:
     """Write the model and its tokenizer, with the chat template, to a folder that `load_pretrained` can open.
 
-    The folder is in the Hugging Face hub's format, so `transformers` can open the model and the tokenizer too
-    (`AutoModelForCausalLM` and `AutoTokenizer`). If the hub has no family for the architecture, or its format cannot
-    express the tokenizer, we use our own format, and issue an `OwnFormatWarning`. `step` is recorded for models that
-    come from a training run. The new files replace the old ones all at once. Before anything is written, this function
-    raises `ValueError` for the same reasons as `check_savable`, and for a model with more weights than its config
-    describes, such as one with a LoRA. Raises `OSError` if the folder cannot be written to.
+    The folder is in the Hugging Face hub's format, so `transformers` can also open the model and the tokenizer
+    (`AutoModelForCausalLM` and `AutoTokenizer`). If the hub has no family for the architecture, or if the hub's format
+    cannot express the tokenizer, we use our own format, and issue an `OwnFormatWarning`. `step` is recorded for models
+    that come from a training run. The new files replace the old ones all at once. Before anything is written, this
+    function raises `ValueError` for the same reasons as `check_savable`, and for a model with more weights than its
+    config describes, such as one with a LoRA. Raises `OSError` if the folder cannot be written to.
 
         save_pretrained(model, tokenizer, "my-assistant")
         model, tokenizer = load_pretrained("my-assistant")
@@ -109,7 +109,7 @@ def _tell(message: str) -> None:
 
 
 def hub_config(config: TransformerConfig) -> dict[str, Any]:
-    """Return a model's `config.json` in the format of its family. Raises `ValueError` if it does not belong to any."""
+    """Return a model's `config.json` in the format of its family. Raises `ValueError` if there is no such family."""
     c = config
     shared = {"vocab_size": c.vocab_size, "tie_word_embeddings": c.tied_embeddings}
     if _is_gpt2(c):

@@ -76,10 +76,8 @@ def file_checksum(path: Path) -> int:
 def checksums_of(metadata: Any, names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the checksums in a file's metadata: those of its tensors, and those of the files saved with it.
 
-    Both are empty if another program wrote the file.
-
-    Raises `ValueError` if our own checksums do not cover exactly these names, because the metadata may itself be
-    damaged.
+    Both dicts are empty if another program wrote the file. Raises `ValueError` if our own checksums do not cover
+    exactly the tensors in `names`, because the metadata may itself be damaged.
     """
     metadata = metadata or {}
     try:

@@ -30,7 +30,7 @@ class BM25:
     """An index of documents by their words; `scores` says how well each document matches a query.
 
     For each query word that a document contains, the document's score rises by the word's rarity times the number of
-    its occurrences, except that further occurrences add less and less (`k1` controls how quickly), and that each
+    the word's occurrences. However, further occurrences add less and less (`k1` controls how quickly), and each
     occurrence counts less in a document that is longer than average (`b` controls by how much). Sources: Robertson et
     al. (1994), "Okapi at TREC-3"; Robertson and Zaragoza (2009), "The Probabilistic Relevance Framework: BM25 and
     Beyond". The scores equal those of BM25Okapi in the rank-bm25 package. Raises `ValueError` if there are no

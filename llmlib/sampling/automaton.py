@@ -149,8 +149,8 @@ class _Many:
     def add(self, pattern: Pattern, end: int) -> int:
         """Add states that read the pattern and then move to `end`, and return the first new state.
 
-        If a node occurs several times in the tree with the same end, its states are made only once. Otherwise, if all n
-        members of an object are optional, they would be made 2ⁿ times.
+        If a node occurs several times in the tree with the same end, the node's states are made only once. Otherwise,
+        if all n members of an object are optional, some states would be made 2ⁿ times.
         """
         if (key := (id(pattern), end)) not in self._made:
             self._made[key] = self._add(pattern, end)

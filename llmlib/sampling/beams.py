@@ -16,7 +16,7 @@ STEEPEST = 50  # the largest length penalty: length^50 is still finite
 
 @dataclass(frozen=True)
 class Beam:
-    """A continuation, with its ids, the sum of their log-probabilities, and its score.
+    """A continuation: its ids, the sum of their log-probabilities, and a score.
 
     The score is the sum divided by length^`length_penalty`.
     """
@@ -38,8 +38,8 @@ def beam_search(
     """Return the best continuations that the search finds (at most `n_beams`), with the best first. Nothing is random.
 
     Each step extends every continuation by every token and keeps the `n_beams` most likely continuations. A
-    continuation is finished when it ends with an end token (which counts as part of it). Its score is its
-    log-probability divided by length^`length_penalty`, so a penalty of 0 favours short texts, and a penalty above 1
+    continuation is finished when it ends with an end token (which counts as part of it). The score of a continuation is
+    its log-probability divided by length^`length_penalty`, so a penalty of 0 favours short texts, and a penalty above 1
     favours long texts. The search ends when there are `n_beams` finished continuations and no unfinished continuation
     has a higher score so far. It also ends after `max_new_tokens` tokens, or when the context is full (then you get a
     `GenerationWarning`). Source: Sutskever et al. (2014), "Sequence to Sequence Learning with Neural Networks"; the

@@ -81,17 +81,18 @@ def generate(
 ) -> Generation:
     """Continue a text, yielding each token as soon as it is drawn.
 
-    One text (a list or a 1-D tensor) yields an `int` per step and ends before the end token. A batch (2-D, padded on
-    the left, with `attention_mask` False at the padding) yields an `Int[Tensor, "batch"]` per step. Rows that have
-    ended repeat their end token until all have ended, and after a while the model stops reading them (a hook then sees
-    fewer rows). Generation stops at an end token (`end_ids`, by default the end ids in the model's config), after
-    `max_new_tokens` tokens, when a `constraint` (one for all, or one per text) is met and allows no more tokens, or
-    when the context is full; the result's `ended_by` says why. If the context is full, `when_full="slide"` drops the
-    older half and continues, and "stop" issues a `GenerationWarning`. With `top_log_probs=k` you get a `SampledToken`
-    instead of each id (a tuple of them for a batch), with its log-probability and the k most likely tokens. With
-    `samples=n`, each text is read once and continued n times, so the result is a batch with n rows for the first text,
-    then n for the next, and so on. `seed=None` uses a fresh, random seed. Raises `ValueError` right away for ids that
-    the model does not accept, and for padding that is not on the left.
+    For one text (a list or a 1-D tensor), each step yields an `int`, and the text ends before the end token. For a
+    batch (2-D, padded on the left, with `attention_mask` False at the padding), each step yields an `Int[Tensor,
+    "batch"]`. Rows that have ended repeat their end token until all rows have ended; after a while, the model no longer
+    reads the ended rows (a hook then sees fewer rows). Generation stops at an end token (`end_ids`, by default the end
+    ids in the model's config), after `max_new_tokens` tokens, when a `constraint` (one for all, or one per text) is met
+    and allows no more tokens, or when the context is full; the result's `ended_by` says why. If the context is full,
+    `when_full="slide"` drops the older half and continues, and "stop" issues a `GenerationWarning`. With
+    `top_log_probs=k` you get a `SampledToken` instead of each id (a tuple of them for a batch), with its
+    log-probability and the k most likely tokens. With `samples=n`, each text is read once and continued n times, so the
+    result is a batch with n rows for the first text, then n for the next, and so on. `seed=None` uses a fresh, random
+    seed. Raises `ValueError` right away for ids that the model does not accept, and for padding that is not on the
+    left.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -230,7 +231,7 @@ class _Writer:
     def _let_go(self) -> None:
         """Drop the rows that have ended from the cache, but only once they fill half of it, because copying takes time.
 
-        If log-probabilities were asked for, they are needed for ended rows too, so all rows stay.
+        If log-probabilities were asked for, they are also needed for rows that have ended, so all rows stay.
         """
         going_on = [place for place, row in enumerate(self.held.tolist()) if self.reasons[row] is None]
         if self.top_log_probs is None and 2 * len(going_on) <= len(self.held):

@@ -24,8 +24,9 @@ def generate_text(
     """Continue a text, yielding pieces of text as they are written; at the end, `ended_by` says why the text ended.
 
     The text ends before the first of the `stop` strings. A stop string may begin in one token and end in another, so
-    text that could be the beginning of a stop string is held back until it is clear whether it is one. If no stop
-    string appears within `max_new_tokens`, you get a `GenerationWarning`. Everything else works as in `generate`.
+    text that could be the beginning of a stop string is held back until we know whether a stop string really begins
+    there. If no stop string appears within `max_new_tokens`, you get a `GenerationWarning`. Everything else works as in
+    `generate`.
 
         for piece in generate_text(model, tokenizer, "Once upon a time", stop=["\\n\\n"]):
             print(piece, end="")

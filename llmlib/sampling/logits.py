@@ -39,7 +39,8 @@ def scale_temperature(logits: Float[Tensor, "*batch vocab"], temperature: Settin
 def keep_top_k(logits: Float[Tensor, "*batch vocab"], k: Setting) -> Float[Tensor, "*batch vocab"]:
     """Keep the `k` most likely tokens (Fan et al., 2018, "Hierarchical Neural Story Generation").
 
-    This keeps exactly `k` tokens, even if several tie for last place. (`transformers` keeps all tied tokens.)
+    The function keeps exactly `k` tokens, even if several tokens tie for last place. (`transformers` keeps all tied
+    tokens.)
 
     >>> keep_top_k(torch.tensor([1.0, 3.0, 2.0]), 2)
     tensor([-inf, 3., 2.])
@@ -79,8 +80,8 @@ def keep_typical(logits: Float[Tensor, "*batch vocab"], mass: Setting) -> Float[
     """Keep the tokens whose surprise is closest to the entropy.
 
     We start with the closest token, and stop once the probabilities of the kept tokens add up to at least `mass`. This
-    drops tokens that are less surprising than usual as well as more surprising ones. Source: Meister et al. (2023),
-    "Locally Typical Sampling".
+    setting drops tokens that are less surprising than usual as well as more surprising ones. Source: Meister et al.
+    (2023), "Locally Typical Sampling".
 
     >>> keep_typical(torch.tensor([0.5, 0.2, 0.2, 0.1]).log(), 0.3).exp()
     tensor([0.0000, 0.2000, 0.2000, 0.0000])
@@ -112,7 +113,7 @@ def penalise_repetition(
     """Make a token less likely once it has occurred.
 
     A positive logit is divided by `penalty`, and a negative logit is multiplied by it. Source: Keskar et al. (2019),
-    "CTRL". The result changes if you add a constant to all logits; the softmax does not.
+    "CTRL". The result changes if you add a constant to all logits, although the softmax of the logits does not change.
 
     >>> penalise_repetition(torch.tensor([2.0, -2.0, 2.0]), torch.tensor([1, 5, 0]), 2.0)
     tensor([ 1., -4.,  2.])

@@ -52,11 +52,11 @@ def self_bleu(texts: Sequence[Text], n: int = 4) -> float:
     """Return how much texts repeat each other, as the mean BLEU of each text against all others.
 
     The result is 1 if all texts are the same. BLEU (Papineni et al., 2002) looks at n-grams of lengths 1 to `n`. For
-    each length it takes the share of a text's n-grams that also occur in a reference (counted at most as often as in
-    one reference), and then takes the geometric mean over lengths. The result is reduced if the text is shorter than
-    the reference closest in length. If there is no match, 0.1 matches are counted, as in the first smoothing of Chen
-    and Cherry (2014). Source: Zhu et al. (2018), "Texygen". Raises `ValueError` for fewer than two texts, a text
-    shorter than `n`, and `n` below 1.
+    each length it takes the share of a text's n-grams that also occur in a reference (an n-gram counts at most as often
+    as it occurs in any one reference), and then takes the geometric mean over lengths. The result is reduced if the
+    text is shorter than the reference closest in length. If there is no match, 0.1 matches are counted, as in the first
+    smoothing of Chen and Cherry (2014). Source: Zhu et al. (2018), "Texygen". Raises `ValueError` for fewer than two
+    texts, a text shorter than `n`, and `n` below 1.
 
     >>> round(self_bleu(["abcd", "abce"], n=2), 3)  # √(3/4 · 2/3)
     0.707

@@ -44,10 +44,10 @@ class Sampler:
 
     The settings apply in this order: `logit_bias` adds to the logits of individual ids (−∞ bans an id);
     `repetition_penalty`, `frequency_penalty` and `presence_penalty` make tokens less likely if they have already
-    occurred; `temperature` divides the logits, and 0 always takes the most likely token; `top_k`, `top_p`, `min_p` and
-    `typical_p` cut the tail, each applied to the tokens that the previous cut has left. `llmlib.sampling.logits`
-    defines a function for each setting, with its source. A list gives each text in a batch its own number. Raises
-    `ValueError` for values out of range.
+    occurred; `temperature` divides the logits, and a temperature of 0 always takes the most likely token; `top_k`,
+    `top_p`, `min_p` and `typical_p` cut the tail, each applied to the tokens that the previous cut has left.
+    `llmlib.sampling.logits` defines a function for each setting, with its source. A list gives each text in a batch its
+    own number. Raises `ValueError` for values out of range.
 
     >>> Sampler(temperature=0.5).probabilities(torch.tensor([[0.0, 1.0]]))
     tensor([[0.1192, 0.8808]])
@@ -80,7 +80,7 @@ class Sampler:
                 if not _is_number(number) or not fits(number):
                     raise ValueError(f"{name} must be {words}, got {number!r}.")
                 if not _is_finite(number):
-                    raise ValueError(f"{name} must be {words}, and finite, got {number!r}.")
+                    raise ValueError(f"{name} must be finite: {words}, got {number!r}.")
         if not isinstance(self.logit_bias, Mapping | None):
             raise ValueError(f"logit_bias must be a dict that maps ids to numbers, got {self.logit_bias!r}.")
         for token, bias in (self.logit_bias or {}).items():

@@ -1,8 +1,8 @@
-"""Turn JSON schemas into patterns that match exactly the JSON that a schema allows, written in one standard way.
+"""Turn a JSON schema into a pattern that matches the JSON that the schema allows, written in one standard form.
 
-The members of an object come in the order of the schema; one space is allowed after `,` and `:`, but not elsewhere. A
-finite automaton cannot recognise the texts that match a recursive schema (a schema that refers to itself), so we reject
-such a schema.
+The members of an object come in the order in which the schema lists them; one space is allowed after `,` and `:`, but
+not elsewhere. A finite automaton cannot recognise the texts that match a recursive schema (a schema that refers to
+itself), so we reject recursive schemas.
 """
 
 import itertools

@@ -38,7 +38,7 @@ def bill(flops: float, machine: Machine, *, count: int = 1, utilisation: float =
 
     `utilisation` is the share of the peak speed that the machines actually reach, which is 0.3 to 0.5 for training
     large models (Chowdhery et al., 2022, PaLM, section 4.1). Raises `ScalingError` for a negative number of FLOPs, for
-    fewer than one machine, or for a utilisation that is not above 0 and at most 1.
+    fewer than one machine, or for a utilisation of 0 or less, or of more than 1.
 
     >>> h100 = MACHINES[1]
     >>> f"{bill(3.8e25, h100, count=16_000, utilisation=0.4).days:.0f} days"  # Llama 3 405B

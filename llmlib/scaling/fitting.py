@@ -20,7 +20,7 @@ FLAT = 1e-4  # nats; if the law's loss falls by less than this over all runs, th
 def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
     """Return the Huber loss of each deviation: half its square up to `delta`, and a straight line beyond `delta`.
 
-    This way, a single run that went wrong cannot bend the whole curve. Source: Huber (1964).
+    Because of this line, a single run that went wrong cannot bend the whole curve. Source: Huber (1964).
 
     >>> huber([0.5, 1, 3], delta=1).tolist()
     [0.125, 0.5, 2.5]

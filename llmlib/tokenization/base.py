@@ -132,7 +132,7 @@ class Tokenizer:
         return names
 
     def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
-        """Return the ids of a text whose `parts` are strings, and ids of special tokens, which stay as they are.
+        """Return the ids of a text given as `parts`: strings, and ids of special tokens, which stay as they are.
 
         Nothing inside a string becomes a special token, so other people's text cannot imitate a special token.
         """

@@ -154,12 +154,12 @@ class BPETokenizer(Tokenizer):
         The text is first split at `special_tokens`, so training does not learn from them, and no merge reaches across
         them.
 
-        `text` may be an iterable of strings, such as an open file. Then only one string at a time, and the counts of
-        distinct pieces, are kept in memory. (No piece reaches from one string into the next, so the lines of a file
-        teach less about newlines than the whole file as one string.) The most frequent pair is merged first; `ties`
-        decides between pairs that are tied (see `learn_merges`). If training runs out of pairs, the vocabulary has
-        fewer than `vocab_size` tokens. Raises ValueError if `vocab_size` leaves no room for the bytes and special
-        tokens, and `TokenizerError` if `pattern` is not a valid regular expression.
+        `text` may be an iterable of strings, such as an open file. Then the memory holds only one string at a time and
+        the counts of distinct pieces. (No piece reaches from one string into the next, so the lines of a file teach
+        less about newlines than the whole file as one string.) The most frequent pair is merged first; `ties` decides
+        between pairs that are tied (see `learn_merges`). If training runs out of pairs, the vocabulary has fewer than
+        `vocab_size` tokens. Raises ValueError if `vocab_size` leaves no room for the bytes and special tokens, and
+        `TokenizerError` if `pattern` is not a valid regular expression.
         """
         refuse_paths(text)
         if not isinstance(vocab_size, int):
@@ -187,7 +187,7 @@ class BPETokenizer(Tokenizer):
 
         A pair names two tokens by their ids, as `learn_merges` returns them, or by their bytes. `special_tokens` get
         the ids after the merges, or the ids in a mapping. Raises `TokenizerError` for a pair if no earlier merge has
-        made its parts, or if it makes a token a second time.
+        made its parts, or if the pair makes a token a second time.
 
         >>> BPETokenizer.from_merges([(b"l", b"o"), (b"lo", b"w")], ["<|end|>"]).encode("low lows")
         [257, 32, 257, 115]
@@ -265,9 +265,9 @@ class BPETokenizer(Tokenizer):
     ) -> Iterator[int]:
         """Yield the ids of one long text that arrives in parts, such as an open file, as if it were one string.
 
-        Only the end of the text so far, whose ids are not final yet, is kept in memory. This is one part and at most a
-        few more words, as long as words end from time to time. (With a pattern that does not split where words end, the
-        whole text is kept.) Raises the same errors as `encode`.
+        Only the end of the text so far, whose ids are not final yet, is kept in memory: one part and at most a few more
+        words, as long as words end from time to time. (With a pattern that does not split where words end, the whole
+        text is kept.) Raises the same errors as `encode`.
 
         >>> tokenizer = BPETokenizer.train("low lower lowest", vocab_size=258)
         >>> list(tokenizer.encode_iterable(["slo", "w l", "ow"])) == tokenizer.encode("slow low")
@@ -285,7 +285,8 @@ class BPETokenizer(Tokenizer):
     def _decided(self, text: str, names: tuple[str, ...]) -> int:
         """Return how many characters at the start of a text have final ids, whatever comes next; 0 if this is unknown.
 
-        We cut where a word or number ends and the pattern ends a piece; the white space after it stays in one part.
+        We cut where a word or number ends and the pattern ends a piece; the white space after the cut stays in one
+        part.
         """
         end = len(text) - max(map(len, names), default=0)  # the text may end inside a special token
         starts = [match.end() for match in any_of(names).finditer(text)] if names else []

@@ -1,4 +1,4 @@
-"""Read vocabularies whose tokens are written in GPT-2's byte alphabet, and which come with a list of merges."""
+"""Read vocabularies that write their tokens in GPT-2's byte alphabet and come with a list of merges."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -12,7 +12,7 @@ from llmlib.tokenization.bpe import BPETokenizer, parts_of_merges
 def byte_alphabet() -> dict[str, int]:
     """Return GPT-2's alphabet, which maps visible characters to bytes, in GPT-2's order of ids.
 
-    A byte that is a visible character is written as itself; the others use the characters from U+0100 up.
+    A byte that is a visible character is written as itself; all other bytes use the characters from U+0100 up.
 
     >>> byte_alphabet()["A"], byte_alphabet()["Ġ"]
     (65, 32)
@@ -44,9 +44,9 @@ def byte_level_tokenizer(
 ) -> BPETokenizer:
     """Build a tokenizer from tokens and pairs of tokens, both in GPT-2's alphabet; for the options see `BPETokenizer`.
 
-    Raises `TokenizerError` if a merge refers to a missing token. tiktoken's core joins any two tokens that together
-    make the earliest token, not only the listed pairs, so this error is also raised if the difference would change the
-    ids.
+    Raises `TokenizerError` if a merge refers to a missing token. tiktoken's core joins not only the listed pairs, but
+    any two tokens that together make the earliest token. So this error is also raised if the difference would change
+    the ids.
     """
     as_bytes = bytes_of_tokens(tokens)
     pairs: dict[bytes, dict[tuple[bytes, bytes], int]] = {}  # token -> pair that makes it -> number of the merge

@@ -27,7 +27,7 @@ SPLITS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def load_gguf(path: Path) -> Tokenizer:
-    """Read the tokenizer in a GGUF file. Raises `TokenizerError` for one that is missing, damaged or unsupported."""
+    """Read the tokenizer in a GGUF file. Raises `TokenizerError` if the file is missing, damaged or unsupported."""
     try:
         metadata = read_gguf(path).metadata
     except GGUFError as error:

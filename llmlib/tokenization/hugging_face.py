@@ -44,9 +44,10 @@ STRIP_FIRST = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
 
 
 def load_hugging_face(record: dict[str, Any], path: Path) -> Tokenizer:
-    """Build the tokenizer that `record`, read from `path`, describes; the files next to it add the model's conventions.
+    """Build the tokenizer that a tokenizer.json describes; `record` is the file's content, read from `path`.
 
-    Raises `TokenizerError` if anything is damaged, or if our tokenizer would not do exactly what `tokenizers` does.
+    Other files in the same folder add the model's conventions. Raises `TokenizerError` if one of the files is damaged,
+    or if our tokenizer would not do exactly what `tokenizers` does.
     """
     with naming(path, TokenizerError):
         special = _added_tokens(record)

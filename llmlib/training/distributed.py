@@ -11,8 +11,8 @@ torch's distributed modules. (In torch's own distributed checkpoints, each proce
 for models that are too large for one host's memory, but such models are beyond the scope of this library.) All hosts
 must have access to the same run folder.
 
-If a process dies, the others notice this at their next exchange and stop. `torchrun --max-restarts=3` then starts them
-all again, and the run continues from its last checkpoint, as with `--resume`.
+If a process dies, the other processes notice its death at their next exchange and stop. `torchrun --max-restarts=3`
+then starts all processes again, and the run continues from its last checkpoint, as with `--resume`.
 """
 
 import contextlib

@@ -32,8 +32,8 @@ NOT_LOGGED = ("sample", "groups")  # fields of a step that do not fit into a lin
 def reporting(command: str) -> Iterator[None]:
     """Turn an error that has a message for users into one line, and exit; only the first process prints the line.
 
-    Every process leaves its line for `torchrun`, which shows at the end what stopped the run, no matter which process
-    it happened in.
+    Every process leaves its line for `torchrun`, which shows at the end what stopped the run, no matter in which
+    process the error occurred.
     """
     try:
         yield
@@ -53,7 +53,7 @@ def _left_to_torchrun(line: str) -> bool:
     """Write the message `line` where `torchrun` looks for it; return False if `torchrun` did not start this process.
 
     torchrun raises `ChildFailedError` if a process ends with an exit code other than 0. Without the file that is
-    written here, its report would show only the traceback of that error.
+    written here, torchrun's report would show only the traceback of that error.
     """
     file = os.environ.get("TORCHELASTIC_ERROR_FILE")
     if not file:

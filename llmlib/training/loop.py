@@ -130,7 +130,7 @@ class Training(Run[Step]):
             raise self._diverged(f"The loss jumped from {usual:.3g} to {loss:.3g} at step {self.step + 1}.")
 
     def _measures(self) -> bool:
-        """Return whether to measure the next step: the first step, and then one in every `statistics_every` steps."""
+        """Return whether to measure the next step. The first step is measured, then one in every `statistics_every`."""
         every = self.config.statistics_every
         return every > 0 and (self.step == 0 or (self.step + 1) % every == 0)
 
@@ -176,9 +176,9 @@ def train(
     """Train a model to predict the next token; return an iterator that takes one step at a time.
 
     `for step in train(…)` yields a `Step` after each training step; you can stop, plot, and then continue with the same
-    iterator. The model is changed in place. `validation` and `sample`, a function of the model, are used when the
-    config says so, and at the end. `objective` is the loss to minimise, by default the surprise at the next token. With
-    a `folder`, checkpoints are saved there; with `resume`, the run continues from its last checkpoint, and takes
+    iterator. The model is changed in place. `validation` (data) and `sample` (a function of the model) are used when
+    the config says so, and at the end. `objective` is the loss to minimise, by default the surprise at the next token.
+    With a `folder`, checkpoints are saved there; with `resume`, the run continues from its last checkpoint, and takes
     exactly the steps that it would have taken without the interruption. If the config now has a different number of
     steps, a `RunWarning` says what that means. Under `torchrun`, every process makes the same call and computes its
     share of every batch; if `torchrun` restarts the processes after one of them died, the run resumes. On a CPU the

@@ -28,9 +28,9 @@ def save_checkpoint(
 ) -> Path:
     """Write a checkpoint into a folder, and return the checkpoint's own folder.
 
-    A checkpoint contains the weights that are not frozen, the optimizers' states, learning rates and other settings
-    that are numbers, and `state`, which is anything else that the loop needs and that can be stored as JSON, such as
-    `scheduler.state_dict()`. Earlier checkpoints survive if the process is killed or the disk is full.
+    A checkpoint contains the weights that are not frozen, and the optimizers' states, learning rates and other settings
+    that are numbers. The checkpoint also contains `state`: anything else that the loop needs and that can be stored as
+    JSON, such as `scheduler.state_dict()`. Earlier checkpoints survive if the process is killed or the disk is full.
 
     Raises `RunError` if the checkpoint cannot be written, or if the folder has a different checkpoint for this step,
     for example from an earlier run; and `ValueError` for a state that cannot be stored as JSON.

@@ -194,7 +194,7 @@ class Run(Iterator[Result], Generic[Result]):
 
 
 def begin(make: Callable[[], AnyRun], path: Path | None, resume: bool) -> AnyRun:
-    """Make a run, lock its folder, and continue the run in it if `resume` is True or `torchrun` has restarted the run.
+    """Make a run and lock its folder; continue the folder's run if `resume` is True or `torchrun` has restarted it.
 
     Raises `RunError` if the folder contains a run and you do not resume it, or for the same reasons as `Run.resume`.
     """

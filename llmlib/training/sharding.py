@@ -2,8 +2,8 @@
 
 With `parallel="fsdp"`, each of N processes holds 1/N of the weights, the gradients and the optimizer states (torch's
 FSDP2). A block's weights are gathered shortly before it computes and freed afterwards; its gradients are averaged, and
-each process keeps the gradients of its own rows. The rows are DTensors in torch, which are tensors that know which
-larger tensor they are part of. Sources: Rajbhandari et al. (2020), "ZeRO", stage 3; Zhao et al. (2023), "PyTorch FSDP".
+each process keeps the gradients of its own rows. In torch these rows are DTensors: tensors that know which larger
+tensor they are part of. Sources: Rajbhandari et al. (2020), "ZeRO", stage 3; Zhao et al. (2023), "PyTorch FSDP".
 
 This module does everything that a run needs for sharding: it splits a model, gathers a whole tensor, and splits a
 tensor again. torch's modules for sharding are imported where they are used, because they take half as long to import as

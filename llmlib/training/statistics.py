@@ -29,9 +29,9 @@ KINDS = ("activations", "gradients", "updates")
 class Statistics:
     """Holds quantiles (`QUANTILES`) for each group of a model's parts at one step (NaN if there is nothing to measure).
 
-    `activations` are the absolute values of a group's output; `gradients` are the absolute values of its weights'
-    gradients, before clipping; `updates` say how far the step moved each of the group's matrices, as a share of the
-    matrix's norm, ‖Δw‖ / ‖w‖.
+    `activations` are the absolute values of a group's output; `gradients` are the absolute values of the gradients of
+    the group's weights, before clipping; `updates` say how far the step moved each of the group's matrices, as a share
+    of the matrix's norm, ‖Δw‖ / ‖w‖.
     """
 
     groups: tuple[str, ...]  # "embedding", "block 0", …, "output": from the bottom of the model to its top

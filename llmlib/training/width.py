@@ -10,7 +10,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 
 class Times(nn.Module):
-    """Multiplies a weight by a factor whenever it is used, which shrinks the effect of its steps by the same factor."""
+    """Multiplies a weight by a factor at each use, which shrinks the effect of the weight's steps by that factor."""
 
     def __init__(self, factor: float):
         super().__init__()

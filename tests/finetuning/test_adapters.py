@@ -132,7 +132,8 @@ def refused(folder, match, model=None):
     [
         (
             {"rank_pattern": {"q_proj": 8}},
-            r"rank_pattern=\{'q_proj': 8\} is not supported: every map must have only an A and a B, of the same rank",
+            r"rank_pattern=\{'q_proj': 8\} is not supported: each linear map must have only an A and a B, and the rank "
+            "must be the same everywhere",
         ),
         ({"alpha_pattern": {"q_proj": 8}}, "alpha_pattern=.* is not supported"),
         ({"use_dora": True}, "use_dora=True is not supported"),
@@ -153,7 +154,7 @@ def refused(folder, match, model=None):
         ),
         (
             {"target_modules": ["c_attn"]},
-            "target module 'c_attn' is not supported.*GPT-2's c_attn combines three of them",
+            "target module 'c_attn' is not supported.*GPT-2's c_attn combines three of these",
         ),
         ({"target_modules": ".*_proj"}, "'target_modules' must be a list, got '.*_proj'"),
         ({"target_modules": []}, "target_modules is empty"),

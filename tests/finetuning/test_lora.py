@@ -151,9 +151,9 @@ def test_grouped_queries_and_tied_embeddings_keep_their_shapes():
 def test_a_group_takes_what_there_is_and_a_name_has_to_be_there():
     lora = apply_lora(make("gpt2"), LoRAConfig(targets="mlp"))
     assert {name.rpartition(".")[2] for name in lora.maps} == {"up", "down"}
-    with pytest.raises(ValueError, match=r"no map 'gate'; they have: query, key, value, output, up, down"):
+    with pytest.raises(ValueError, match=r"no linear map 'gate'; they have: query, key, value, output, up, down"):
         apply_lora(make("gpt2"), LoRAConfig(targets=("up", "gate")))
-    with pytest.raises(ValueError, match=r"no map 'gate'; they have: query, key, value, output\."):
+    with pytest.raises(ValueError, match=r"no linear map 'gate'; they have: query, key, value, output\."):
         apply_lora(make("attention only"), LoRAConfig(targets="mlp"))
 
 

@@ -114,10 +114,10 @@ def expand(text: str) -> list[str]:
 def compile_text(text: str, genders: str) -> str:
     """Turn ``text`` into a ``%`` format string, with pronouns chosen and sentence starts capitalised.
 
-    A pronoun is kept if nobody else in the story has the same gender. Otherwise, it is kept only if the character that
-    it refers to was named earlier in this text, and nobody else of that gender was named in that sentence, after it, or
-    in the previous sentence. "His" is also kept if that character, and nobody else of that gender, was named in the
-    same sentence; "himself" is always kept.
+    A pronoun is kept if nobody else in the story has the same gender. Otherwise, the pronoun is kept only if the person
+    that it stands for was named earlier in this text, and nobody else of that gender was named in the same sentence as
+    that person, in a later sentence, or in the sentence before the pronoun's. "His" is also kept if that person, and
+    nobody else of that gender, was named in the same sentence as "his"; "himself" is always kept.
 
     >>> compile_text("{a} met {b}. {a.he} smiled.", "mf--")
     '%(a)s met %(b)s. He smiled.'

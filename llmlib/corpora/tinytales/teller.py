@@ -4,8 +4,8 @@ Every story has its own seed, so you can tell story 1,000 without telling the 99
 randomness is ``random.Random(integer).random()``, which Python guarantees to be the same in all versions.
 
 Characters, shapes, things and wordings are drawn by Zipf's law: the earlier they come in their file, the more often
-they are drawn. So a few come up again and again, and most are rare, as in any natural text. From the frequent ones, a
-small model that sees little text can learn what is true of the rare ones too, for example that names do not change
+they are drawn. So a few come up again and again, and most are rare, as in any natural text. A small model that sees
+little text can learn from the frequent ones what is also true of the rare ones, for example that names do not change
 within a story.
 """
 
@@ -187,7 +187,7 @@ def _cast(stage: Stage, split: str, dice: Dice) -> tuple[dict[str, Character], T
 def tinytales(
     seed: int = 0, split: str = "train", *, n_stories: int | None = None, characters: int | None = None, start: int = 0
 ) -> Iterator[Story]:
-    """Return the stories in a split: an endless series, ``n_stories`` of them, or at least ``characters`` characters.
+    """Return the stories in a split: an endless series, ``n_stories`` stories, or enough for ``characters`` characters.
 
     The compositions (kind of hero, object, shape) in the split "heldout" do not occur in any other split. ``start`` is
     the index of the first story. The same seed gives the same stories on every machine. Raises ValueError if the split

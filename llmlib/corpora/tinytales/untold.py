@@ -1,9 +1,9 @@
 """Ask questions that a story does not answer, worded like questions that other stories do answer.
 
 A question like "How tall is Pip?", which no story answers, only teaches a model to recognise the *question*. Here each
-wording comes from questions that some stories answer ("What did Pip give to Mabel?"), and we ask it about any story
-that does not touch on the subject at all. So the wording gives nothing away: you have to look at the story. Source of
-the idea: Rajpurkar et al. (2018), "Know What You Don't Know: Unanswerable Questions for SQuAD".
+wording comes from questions that some stories answer ("What did Pip give to Mabel?"), and we ask such a question about
+any story that does not touch on its subject at all. So the wording gives nothing away: you have to look at the story.
+Source of the idea: Rajpurkar et al. (2018), "Know What You Don't Know: Unanswerable Questions for SQuAD".
 """
 
 import re
@@ -107,7 +107,7 @@ def answered_questions(story: ToldStory) -> dict[str, str]:
 
 
 def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
-    """Return one question about the people in a story for each wording that fits the story and that it leaves open.
+    """Return, for each wording that fits a story and that the story leaves open, one question about the story's people.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> open_questions(tell(1, "heldout", 2), Dice(0))["What was the prize?"]
@@ -123,7 +123,7 @@ def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
 
 
 def is_silent(story: ToldStory, wording: str) -> bool:
-    """Return whether a story mentions a wording's thing, if it has one, but never touches on the wording's subject."""
+    """Return whether a story mentions the wording's thing, if any, but never touches on the wording's subject."""
     return not matter(wording).search(story.text) and ("{thing}" not in wording or story.thing.noun in story.text)
 
 

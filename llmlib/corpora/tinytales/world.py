@@ -96,7 +96,7 @@ def with_article(phrase: str) -> str:
 
 
 def word_file(name: str) -> str:
-    """Return the text of a file in ``words``, even inside a zipped or installed package."""
+    """Return the text of a file in ``words``, even if llmlib is an installed or zipped package."""
     return (resources.files("llmlib.corpora.tinytales") / "words" / name).read_text(encoding="utf-8")
 
 

@@ -95,8 +95,8 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"TypeError: string indices must be integers",
-        "You are using a key to index a string, but only a dictionary has keys. `json.loads` turns JSON into one. A "
-        "loop over a dictionary goes through its keys, and keys are often strings.",
+        "You are using a key to index a string, but only a dictionary has keys. `json.loads` turns JSON into a "
+        "dictionary. A loop over a dictionary goes through its keys, and keys are often strings.",
     ),
     (
         r"TypeError: .*(str|bytes).*",
@@ -225,7 +225,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"ValueError: .*(empty|arg is an empty)",
-        "You are looking for the largest or smallest item, but there is none. If that can happen, check for it first.",
+        "You are looking for the largest or smallest item, but there are no items. If that can happen, check first.",
     ),
     (r"ValueError: .*unpack", "The number of values differs from the number of names on the left of `=`."),
     (r"EinopsError|einops", "The einops pattern does not fit the tensor: count the axes and compare the sizes."),

@@ -58,10 +58,10 @@ class Probe:
     """A property that every correct solution has.
 
     `broken(call, case)` calls the attempt through `call`, and returns a sentence that says how the attempt breaks the
-    property, or None if it does not. If the probe is a `remark`, learners read the sentence, but their solution is
-    still accepted. A probe that `explains` finds the reason for wrong cases: it looks at what the attempt does, not
-    only at the results. With `beside`, the sentence is also shown when a listed misconception already explains the
-    attempt.
+    property, or None if the attempt has the property. If the probe is a `remark`, learners read the sentence, but their
+    solution is still accepted. A probe that `explains` finds the reason for wrong cases: it looks at what the attempt
+    does, not only at the results. With `beside`, the sentence is also shown when a listed misconception already
+    explains the attempt.
     """
 
     says: str

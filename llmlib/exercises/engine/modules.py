@@ -1,7 +1,7 @@
 """Run exercises in which the learner writes a torch module: we inspect the class, then call an instance of it.
 
 A case's arguments are inputs, weights and sizes. `OnWeights` makes a module of these sizes, replaces the module's
-weights with the case's weights, and calls it with the inputs. So the engine can try a class just as it tries a
+weights with the case's weights, and calls the module with the inputs. So the engine can try a class just as it tries a
 function.
 """
 

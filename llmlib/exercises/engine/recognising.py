@@ -175,7 +175,7 @@ def _faulty(e: Examination, hypothesis: Hypothesis, trial: Trial) -> Outcome:
 
 
 def on_top_of_each(e: Examination, worth: Callable[[Examination], bool]) -> Iterator[tuple[Misconception, Examination]]:
-    """Yield each individual misconception, in each of its forms, with an examination that expects its results.
+    """Yield each misconception on its own, in each form, with an examination that expects the misconception's results.
 
     We leave out misconceptions that raise an error or return a value of another type, and those for which `worth`
     returns False in the first clear case, because it may take a long time to compute their results in all other cases.

@@ -93,7 +93,7 @@ def run_our_own(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
 
 
 def within(seconds: float, function: Callable[..., Any], *args: Any) -> Any:
-    """Return what the function returns; raise `TimeIsUp` if it takes longer."""
+    """Return what the function returns; raise `TimeIsUp` if it takes longer than `seconds`."""
     limit, gradients = time_limit(seconds), torch.is_grad_enabled()
     try:
         with no_decomposition_of_nan(), limit:
@@ -162,8 +162,8 @@ def _of_numbers_alone(solve: Callable[..., Any]) -> Callable[..., Any]:
 def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
     """Raise `TimeIsUp` inside the block once it has run for `seconds`, even in `while True: pass`.
 
-    On Linux and macOS, in the main thread, a timer signal does this, and can even interrupt a sleep. Elsewhere (on
-    Windows or in other threads), a watchdog thread asks the interpreter to raise the exception.
+    On Linux and macOS, in the main thread, a timer signal raises the exception, and can even interrupt a sleep.
+    Elsewhere (on Windows or in other threads), a watchdog thread asks the interpreter to raise the exception.
     """
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
         return _Alarm(seconds)
@@ -354,7 +354,7 @@ def same_numbers(before: Any, after: Any) -> bool:
 
 
 def change_of_model(before: Any, after: Any, task: str = "") -> str:
-    """Say what a function left behind in a model, starting with hooks; return an empty string if it is not a model."""
+    """Say what a function left behind in a model, starting with hooks; return "" for anything that is not a model."""
     if not isinstance(before, torch.nn.Module) or not isinstance(after, torch.nn.Module):
         return ""
     counts = {name: len(part._forward_hooks) for name, part in before.named_modules()}

@@ -38,8 +38,8 @@ class Trial:
     def unclear(self) -> bool:
         """Whether the case reveals little about a misconception.
 
-        This is so if the attempt raised an error or returned a tensor with NaN, infinite or huge numbers, or if a
-        result is missing or empty.
+        A case reveals little if the attempt raised an error or returned a tensor with NaN, infinite or huge numbers, or
+        if a result is missing or empty.
         """
         if self.outcome.error:
             return True

@@ -45,7 +45,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Assembled:
-    """The text of the file, the learner's parts in it, and the reasons why other parts are missing, by exercise."""
+    """The file's text, the learner's parts in it, and the reasons why other parts are missing, keyed by exercise."""
 
     text: str
     mine: tuple[str, ...]

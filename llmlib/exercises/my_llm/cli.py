@@ -48,7 +48,9 @@ def _check(file: Path, yes: bool) -> bool:
     if not writing.is_written_here(text) and not yes:
         warning = f"{file} was written elsewhere, or has been changed since. Checking it runs its code."
         if not sys.stdin.isatty():
-            raise writing.Refused(f"{warning} Read the file first. If you trust it, run: llmlib mine --check --yes {file}")
+            raise writing.Refused(
+                f"{warning} Read the file first. If you trust it, run: llmlib mine --check --yes {file}"
+            )
         typer.confirm(f"{warning} Run it?", abort=True)
     try:
         module = writing.as_module(text)

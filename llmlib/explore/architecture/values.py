@@ -41,7 +41,7 @@ def values_in(
 
 
 def box_before(config: TransformerConfig, before: str, layer: int, inside: bool) -> tuple[str, int]:
-    """Return the name and layer of the box that a box in `layer` reads from; `before` is the reader's `Box.before`.
+    """Return the name and layer of the box that a box in `layer` reads from, given the reading box's `Box.before`.
 
     A box `inside` a layer may read from the previous layer.
     """

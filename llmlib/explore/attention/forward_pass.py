@@ -65,7 +65,7 @@ def check_size(model: Any, n_tokens: int) -> None:
 
 
 def check_heads(model: Any, heads: Sequence[Sequence[int]]) -> list[Head]:
-    """Return these heads as (layer, head) pairs. Raises `ValueError` if they cannot be switched off."""
+    """Return these heads as (layer, head) pairs. Raises `ValueError` for heads that cannot be switched off."""
     if not heads:
         return []
     if not isinstance(model, Transformer):

@@ -65,7 +65,7 @@ def check_memory(config: TransformerConfig, n_tokens: int, itemsize: int, free: 
 
 
 class PatternsOfRun:
-    """Patterns computed from the queries and keys of one `Transformer` run, which are recorded inside `watched`.
+    """Patterns computed from queries and keys, which `watched` records during one run of a `Transformer`.
 
     We keep n_layers · (n_heads + n_kv_heads) · d_head · seq numbers, which take 94 MB for SmolLM2 and 1,024 tokens.
     While the model runs, memory also holds several copies of `ROWS` rows of one layer's patterns: (n_heads + 2) · ROWS

@@ -100,7 +100,7 @@ class _Controller:
     def __init__(self, speakers: Sequence[Speaker], view: ChatView, said: list[Said], sampler: Sampler):
         self.speakers, self.view, self.said, self.sampler = list(speakers), view, said, sampler
         self.beginning = deepcopy(said)
-        self.cleared: list[Said] = []  # messages that "Start over" took away, kept until the next message
+        self.cleared: list[Said] = []  # messages that "Start over" took away, kept until the next answer
         self.asked = 0  # number of questions so far, from which each answer gets its own seed
         self.shuffle = random.Random(view.seed)
         self.words = Words()
@@ -153,7 +153,7 @@ class _Controller:
         self.keep_picture()
 
     def restore(self) -> None:
-        """Bring back the conversation that the user cleared; this is no longer possible after the next message."""
+        """Bring back the conversation that the user cleared; this is no longer possible after the next answer."""
         if self.view.answering or not self.cleared:
             raise ValueError("There is nothing to restore: a cleared conversation is kept only until the next answer.")
         self.said, self.cleared = self.cleared, []

@@ -16,8 +16,8 @@ Conversation = Sequence[Mapping[str, str]]
 LONG = 256  # tokens; the model reads a longer conversation so slowly that the user may want to stop it
 NO_TEMPLATE = (
     "This model has no chat template, as is usual for a base model, so nothing tells the model where a question ends "
-    "and an answer begins. To see what it makes of a conversation anyway, use the template of another tokenizer: "
-    "tokenizer.chat_template = other.chat_template"
+    "and an answer begins. To see what the model makes of a conversation anyway, use the template of another "
+    "tokenizer: tokenizer.chat_template = other.chat_template"
 )
 
 
@@ -44,10 +44,10 @@ class Speaker:
 class Answer:
     """An answer that is being written.
 
-    `choices` contains its tokens so far. `ended` says why the answer was cut off, and is "" for an answer that was not
-    cut off.
+    `choices` contains the answer's tokens so far. `ended` says why the answer was cut off, and is "" for an answer that
+    was not cut off.
 
-    While the model is reading a long conversation, `check` is called before each module runs; it can end the answer by
+    While the model is reading a long conversation, `check` is called before each module runs, and can end the answer by
     raising an error. Raises `ValueError`, with a message for users, for a conversation that the speaker does not
     accept.
     """
@@ -96,7 +96,7 @@ class Answer:
 
 
 def refusal(speaker: Speaker, system: str) -> str:
-    """Say why a speaker rejects this system prompt although it accepts conversations without one, or return ""."""
+    """Say why a speaker rejects this system prompt (though not conversations without one), or return ""."""
     question = {"role": "user", "content": "Hello"}
     if not system.strip() or speaker.tokenizer.chat_template is None:
         return ""

@@ -26,14 +26,14 @@ NEEDED = (
 def neighbour_map(
     table: Float[Tensor, "vocab d_model"], most: int = MOST_ROWS, seed: int = 0
 ) -> tuple[Float[np.ndarray, "vocab two"], int]:
-    """Place rows with a large cosine similarity close together; also return how many rows t-SNE placed.
+    """Return a map with rows of large cosine similarity close together, and how many rows t-SNE placed.
 
     t-SNE places the first `most` rows; in a byte-pair vocabulary, these are the tokens that were learned first. Every
-    other row is put next to the placed row with the largest cosine. The same table and seed always give the same map,
-    which is stored in llmlib's cache folder. Raises `ValueError` for fewer than 5 rows and `RuntimeError` if
-    scikit-learn is not installed. Sources: van der Maaten and Hinton (2008), "Visualizing Data using t-SNE"; Wattenberg
-    et al. (2016), "How to Use t-SNE Effectively", on what such maps do not show: cluster sizes and the distances
-    between clusters.
+    other row is put next to the placed row with which it has the largest cosine. The same table and seed always give
+    the same map, which is stored in llmlib's cache folder. Raises `ValueError` for fewer than 5 rows and `RuntimeError`
+    if scikit-learn is not installed. Sources: van der Maaten and Hinton (2008), "Visualizing Data using t-SNE";
+    Wattenberg et al. (2016), "How to Use t-SNE Effectively", on what such maps do not show: cluster sizes and the
+    distances between clusters.
 
     >>> neighbour_map(torch.eye(3))
     Traceback (most recent call last):

@@ -29,8 +29,8 @@ def explore_logit_lens(
 
     `other` is a second text to compare (it becomes B, and `text` is A), and `other_model` is a second model with the
     same tokenizer to run on the same text. `pin` is a token whose rank is shown everywhere. If this machine is faster
-    in bfloat16, the layers before the last are searched in bfloat16, and the best candidates are scored again in the
-    model's precision. Ranks beyond the first few can then be off by a few percent.
+    in bfloat16, we search all layers but the last for their likeliest tokens in bfloat16, and score the best candidates
+    again in the model's precision. Ranks beyond the first few can then be off by a few percent.
 
     Raises `ValueError` for an empty text, a text that is longer than the model's context, or a `pin` that is not one
     token. Source: nostalgebraist (2020), "interpreting GPT: the logit lens"; see `llmlib.interpret.logit_lens`.

@@ -110,7 +110,7 @@ class Lanes:
         return self.model(self._tensor(new), cache=self.cache, last_only=True)[:, -1].float().cpu()
 
     def _keep(self, lanes: list[Lane]) -> None:
-        """Keep only these lanes' rows in the cache; if a lane is missing, the model reads everything again."""
+        """Keep only these lanes' rows in the cache; if the cache lacks a lane, the model reads everything again."""
         if self.cache is None or lanes == self.held:
             return
         if not set(lanes) <= set(self.held):

@@ -15,7 +15,7 @@ from llmlib.widgets.sampling.branches import PROMPT, Branches
 
 @dataclass(frozen=True)
 class Rules:
-    """A sampler whose logit biases ban tokens, and a constraint with the regular expression that it comes from."""
+    """A sampler whose logit biases ban tokens, and a constraint made from the regular expression `pattern`."""
 
     sampler: Sampler = field(default_factory=Sampler)
     pattern: str = ""

@@ -49,7 +49,7 @@ def versions(model: nn.Module) -> list[int]:
 
 @contextmanager
 def undoing(undo: Callable[[], object]) -> Iterator[None]:
-    """Call `undo` if the `with` block fails or is interrupted, but not if newer actions have replaced this action."""
+    """Call `undo` if the `with` block fails or is interrupted, unless newer actions have replaced its action."""
     try:
         yield
     except Overtaken:

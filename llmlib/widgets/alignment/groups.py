@@ -108,7 +108,7 @@ def gist(prompt: str, longest: int = 80) -> str:
 
 
 def most_telling(groups: Sequence[Group]) -> int:
-    """Return the index of the group to show first: the first whose rewards are not all equal, or 0 if there is none.
+    """Return the index of the group to show first: the first with unequal rewards, or 0 if there is no such group.
 
     >>> most_telling([{"spread": 0.0}, {"spread": None}, {"spread": 1.5}])
     2

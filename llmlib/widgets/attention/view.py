@@ -122,8 +122,9 @@ class AttentionView(View):
     ) -> list[str]:
         """Show thumbnails of the heads' patterns for a long text, and of their mean and maximum.
 
-        Returns notes for the user. Each cell shows the largest weight in a square of tokens. The `scores` of a map are
-        in the order in which the view lists them. The caller must respond to the action "open" with `put_head`.
+        Returns notes for the user. Each cell shows the largest weight in a square of tokens. For each map (a head, the
+        mean or the maximum), the `scores` are in the order in which the view lists the scores. The caller must respond
+        to the action "open" with `put_head`.
         """
         heads = thumbnails[:, :-2]
         self._check_sizes(side, heads)
@@ -270,9 +271,9 @@ def attention_view(
 
     `patterns` is a numpy array with the axes `layer head query key` (the first axes may be missing), a torch tensor of
     this shape, or the tuple that `transformers` models return with `output_attentions=True`. `other` is a second set of
-    patterns for comparison, with the same layers and heads (after an intervention, for example, or for another text
-    with the tokens `other_tokens`); the view shows the difference B - A. Pass `layer` and `head` to open the view at
-    one head.
+    patterns for comparison, with the same numbers of layers and heads: for the same text after an intervention, for
+    example, or for another text with the tokens `other_tokens`. If both texts have the same number of tokens, the view
+    can also show the difference B - A. Pass `layer` and `head` to open the view at one head.
 
     Patterns that are not valid attention weights (rows that do not sum to one, NaN) are shown with an
     `AttentionWarning`. Raises `ValueError` if there are no tokens, if the number of tokens does not match the patterns,

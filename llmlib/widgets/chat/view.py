@@ -17,17 +17,17 @@ class ChatView(View):
     """A conversation with one or more models (`names`).
 
     A message has a `role` and a `content`; if several models answer, `speaker` is the number of the model that gave the
-    answer. `notes` contains a dictionary for each message. For an answer, it has `tokens` (how many of `readings`
-    belong to the answer), `writing`, `ended` (why the answer was cut off) and `problem` (why there is no answer). For a
-    question that was asked blind, it has `order` (the speakers from left to right) and `vote` (None, a speaker's
-    number, "tie", "bad", or "none" if nothing could be compared). `readings` are the tokens of all answers (see
-    readings.py), and `words` are the texts of these tokens.
+    answer. `notes` contains a dictionary for each message. The dictionary of an answer has `tokens` (how many of
+    `readings` belong to the answer), `writing`, `ended` (why the answer was cut off) and `problem` (why there is no
+    answer). The dictionary of a question that was asked blind has `order` (the speakers from left to right) and `vote`
+    (None, a speaker's number, "tie", "bad", or "none" if nothing could be compared). `readings` are the tokens of all
+    answers (see readings.py), and `words` are the texts of these tokens.
 
     The view's actions are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was
     cleared), "system" (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`),
     "blind" (`on`), "vote" (`message`, `choice`: a side counted from the left, "tie" or "bad") and "forget". The owner
-    of a model answers by setting the traits; for a message that no model could answer, it sets `notice` and `returned`
-    (see `llmlib.explore.explore_chat`).
+    of a model answers by setting the traits; for a message that no model could answer, the owner sets `notice` and
+    `returned` (see `llmlib.explore.explore_chat`).
 
     >>> ChatView(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}])
     <ChatView: A conversation. You: Hi — Model: Hello!>

@@ -26,8 +26,8 @@ class EmbeddingsView(View):
     token, or -1. `place` says how the user is looking at the cloud, such as `{"dims": 3, "by": "dot", "hidden": [1],
     "camera": [...]}`; parts that the user has not changed are missing. The owner of the table handles the user's
     actions "neighbours", with a `row`, and "analogy", with three `rows` (or none), by setting the traits of the same
-    names, and "map" with `set_near` (see `llmlib.explore.explore_embeddings`). The map shows either neighbours or an
-    analogy (`place["overlay"]`).
+    names. For the action "map", the owner calls `set_near` (see `llmlib.explore.explore_embeddings`). The map shows
+    either neighbours or an analogy (`place["overlay"]`).
     """
 
     folder = Path(__file__).parent

@@ -95,7 +95,7 @@ class LogitLensView(View):
         return Cells.unpack(getattr(self, f"{side}_cells"), meta["layers"], len(meta["tokens"]), meta["shown"])
 
     def pinned_ranks(self) -> Int[np.ndarray, "layer seq"] | None:
-        """Return, for each cell of A, how many tokens are likelier than the pinned token, or None if none is pinned."""
+        """Return how many tokens are likelier than the pinned one in each cell of A, or None if no token is pinned."""
         n_layers, seq = self.a["layers"], len(self.a["tokens"])
         if not self.pinned or len(self.a_pinned) != 8 * n_layers * seq:
             return None

@@ -20,11 +20,11 @@ class LongContextView(View):
     """Losses by position and grids of needles found, for one or more arms. Make a view with `long_context_view`.
 
     `about` contains the `names` of all arms, `trained` (the trained length, or None) and `needles` (how many there are
-    per cell, or None). For the losses, it contains the indices of the arms that have losses (`arms`), each arm's mean
-    losses up to the trained length and beyond it (`sides`), and for each level of averaging its `width` and its `n`
-    points (`levels`). For the grids, it contains the indices of the arms (`grid_arms`), `lengths` and `depths`.
-    `losses` contains the levels one after the other, as `Curves.pack` writes them. `grids` contains a share for each
-    arm, length and depth (little-endian f4, with NaN for cells that have not been measured).
+    per cell, or None). For the losses, `about` contains the indices of the arms that have losses (`arms`), each arm's
+    mean losses up to the trained length and beyond it (`sides`), and for each level of averaging its `width` and its
+    `n` points (`levels`). For the grids, `about` contains the indices of the arms that have a grid (`grid_arms`),
+    `lengths` and `depths`. `losses` contains the levels one after the other, as `Curves.pack` writes them. `grids`
+    contains a share for each arm, length and depth (little-endian f4, with NaN for cells that have not been measured).
     """
 
     folder = Path(__file__).parent
@@ -117,7 +117,7 @@ def long_context_view(
     rows. The view draws the mean of the rows, and a band from the lowest row to the highest (or, for more than 8 rows,
     two standard errors on each side of the mean). Arms may end at different positions. For each arm, `grids` contains
     the share of needles found, with the axes `[length, depth]`; NaN means that a cell has not been measured yet, and
-    `view.put(arm, length, depth, share)` fills it in. `trained` is the length that the model was trained for, and
+    `view.put(arm, length, depth, share)` fills the cell in. `trained` is the length that the model was trained for, and
     `needles` is the number of needles behind each share. Sources: Kamradt (2023), "Needle in a Haystack"; Liu et al.
     (2023), "Lost in the Middle". Raises `ValueError` if there is nothing to show, or if sizes do not match.
 

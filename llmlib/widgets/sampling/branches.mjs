@@ -9,7 +9,7 @@ import { layOut, neighbour } from "./data.mjs";
 const ROW = 44;
 const TAIL = 150; // pixels; the tail describes a whole branch
 const KEPT_TREES =
-  " Another prompt starts a new tree; this prompt’s branches are kept, and come back when you use it again.";
+  " Another prompt starts a new tree; these branches are kept, and return when you use this prompt again.";
 
 const wide = (text) => Array.from(text).reduce((sum, letter) => sum + (letter.codePointAt(0) > 0x2e7f ? 2 : 1), 0);
 

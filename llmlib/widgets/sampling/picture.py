@@ -121,7 +121,7 @@ def _bars(view: Lab, top: int, used: str) -> tuple[str, int]:
 
 
 def _branches(view: Lab, tree: Branches, y: int) -> tuple[str, int]:
-    """Draw the newest branches, each from where it leaves an older one; also return the y coordinate below them."""
+    """Draw the newest branches, each from where it leaves an older branch; also return the y coordinate below them."""
     ends = [end for end in tree.ends() if end != PROMPT]
     if len(ends) < 2:
         return "", y

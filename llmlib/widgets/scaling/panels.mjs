@@ -181,8 +181,8 @@ export function usePanel(ctx) {
   const none = element(
     "p",
     { class: "llm-note" },
-    "This law describes training on the same tokens again and again until more passes no longer help. It does not say " +
-      "what it costs to train a smaller model for longer. To see that cost, choose another law.",
+    "This law describes training on the same tokens again and again until more passes no longer help. It does not " +
+      "say what it costs to train a smaller model for longer. To see that cost, choose another law.",
   );
   const bowl = svg("svg", { role: "img" });
   const legend = element("div", { class: "llm-legend" });

@@ -15,7 +15,7 @@ class CalledOff(Exception):
 
 
 class Overtaken(CalledOff):
-    """Raised to stop work because a newer action needs the same work; the new run will also cover the older ones."""
+    """Raised to stop work because a newer action needs the same work; the new run also covers the older actions."""
 
 
 class Answer(NamedTuple):

@@ -2,7 +2,7 @@
 
 A view is a folder. It contains `view.py` (state, static picture), `view.mjs` (the browser's code), the files that these
 two import, and `view.css`. If that style sheet would be long, each part of the view has its own sheet (such as
-`grid.css`), and these are loaded after `view.css` in alphabetical order. A view handles only arrays and strings;
+`grid.css`), and these sheets are loaded after `view.css` in alphabetical order. A view handles only arrays and strings;
 `llmlib.explore` connects the view to a live model. A view has the same name everywhere: `widgets/attention`,
 `AttentionView`, `attention_view`, `explore_attention` in `explore/attention`. `on_act` and `widget` (in view.mjs) are
 the only entry points, and everything below applies to all code that uses them.

@@ -38,7 +38,7 @@ def hear_interrupts() -> None:
     An idle kernel ignores the signal, since there is no cell to stop. The kernel sets its own handler for each message
     and restores the old handler afterwards. So the loop that waits for messages sets our handler, but not before the
     old handler has been restored: a cell may let that loop run before the cell ends. From then on, our handler stays in
-    place. If we set and removed it for each piece of work, an interrupt between two pieces would be lost.
+    place. If we set and removed our handler for each piece of work, an interrupt between two pieces would be lost.
     """
     loop = _main_loop()
     if loop is not None and not _installing.is_set() and signal.getsignal(signal.SIGINT) is not _on_sigint:
@@ -61,7 +61,7 @@ def _let_signals_end_the_wait(loop: asyncio.AbstractEventLoop) -> None:
     """Let every signal wake the loop, even a signal that reaches another thread or comes just before the wait.
 
     Python calls handlers only in the main thread. That thread would notice the signal only when the next message to the
-    kernel ends the wait, and what users do in a view sends no message to this thread.
+    kernel ends the wait, and what users do in a view sends no message to the main thread.
     """
     if _woken_by or sys.platform == "win32":  # some event loops on Windows have no `add_reader`
         return

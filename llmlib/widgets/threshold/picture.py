@@ -146,7 +146,7 @@ def _roc(view: Board, place: Place) -> list[str]:
 
 
 def _all(view: Board) -> list[tuple[Scores, bool]]:
-    """List all scores, and whether each is the current score, which comes last so that it is drawn over the others."""
+    """List all scores and whether each is current; the current score is last, so that it is drawn over the others."""
     pairs = [(one, number == view.place["score"]) for number, one in enumerate(view.all_scores())]
     return sorted(pairs, key=lambda pair: pair[1])
 

@@ -19,11 +19,11 @@ LONGEST_NAME = 40
 class ThresholdView(View):
     """Answers plotted by score, a threshold to drag, the four groups of answers, and curves over all thresholds.
 
-    Make a view with `threshold_view`. `about` contains `n`, `names` (the words for right and wrong), and `scores`,
-    which has, for each score, its `name`, the `low` and `high` ends and the `step` of its axis, the `area` under its
-    ROC curve (None if all answers are right, or all are wrong), and, if its values are between 0 and 1, the `bins` of
-    its reliability diagram and the calibration `error`. `data` contains the values of one score after the other
-    (little-endian f8), and then a byte for each answer (1 if it is right).
+    Make a view with `threshold_view`. `about` contains `n`, `names` (the words for right and wrong) and `scores`. For
+    each score, `scores` contains the `name`, the `low` and `high` ends and the `step` of the axis, and the `area` under
+    the ROC curve (None if all answers are right, or all are wrong). If all values of a score are between 0 and 1,
+    `scores` also contains the `bins` of the reliability diagram and the calibration `error`. `data` contains the values
+    of one score after the other (little-endian f8), and then a byte for each answer (1 if it is right).
     """
 
     folder = Path(__file__).parent
@@ -74,7 +74,7 @@ class ThresholdView(View):
         )
 
     def svg(self) -> str:
-        """Draw the answers along the score, and the three curves; the same state always yields the same bytes."""
+        """Draw the answers along the score axis, and the three curves; the same state always yields the same bytes."""
         return draw(self)
 
 

@@ -11,7 +11,7 @@ SCALES = (0.5, 1.0, 2.0, 4.0, 8.0)  # nats at the ends of the colours
 
 
 class Expected(NamedTuple):
-    """A model's predictions for each token. Nothing comes before the first token, so its values are NaN or 0."""
+    """A model's predictions for each token, with NaN or 0 for the first token, because nothing comes before it."""
 
     log_probs: Float[np.ndarray, " seq"]  # for the tokens in the text
     top: Int[np.ndarray, "seq k"]  # ids, the likeliest first
@@ -68,7 +68,7 @@ class Mean(NamedTuple):
 
 
 def mean_surprise(base: Float[np.ndarray, " seq"], tuned: Float[np.ndarray, " seq"], places: Sequence[int]) -> Mean:
-    """Average each model's surprise over the tokens at `places`, with NaN if there are none.
+    """Return each model's mean surprise over the tokens at `places`, or NaN if no token counts.
 
     A text's first token has no surprise, so it does not count.
     """

@@ -19,9 +19,9 @@ Span = tuple[str, int, int]  # the role, the first token, and the token after th
 class TuningView(View):
     """Tokens coloured by how much their log-probabilities changed. To make a view from arrays, use `tuning_view`.
 
-    `tokens` contains the texts of the conversation's tokens, `spans` contains its messages (`role`, `from` and `to`,
-    which are positions of tokens), `values` contains the bytes of the predictions (`Expected`) of the base model and
-    then of the tuned model, and `words` contains the texts of all ids in these predictions.
+    `tokens` contains the texts of the conversation's tokens, `spans` contains its messages (a `role`, and the token
+    positions `from` and `to`), `values` contains the bytes of the predictions (`Expected`) of the base model and then
+    of the tuned model, and `words` contains the texts of all ids in these predictions.
     """
 
     folder = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""Show questions in a live view, with the same choices as in the HTML; the view remembers which ones were opened."""
+"""Show questions in a live view, with the same choices as in the HTML; the view remembers which choices were opened."""
 
 from pathlib import Path
 from typing import Any

@@ -22,9 +22,9 @@ from llmlib.exercises.engine.trials import Trial
 class Change:
     """A transformation, and what to say if it explains the whole difference.
 
-    `done` is what to say if the attempt applied it to the result, and `lacking` is what to say if applying it would
-    make the result correct. `argument` is for an attempt that applied it to an argument: a short name, and the words
-    that follow the argument's name.
+    `done` is what to say if the attempt applied the transformation to the result, and `lacking` is what to say if
+    applying the transformation would make the result correct. `argument` is for an attempt that applied the
+    transformation to an argument: it holds a short name, and the words that follow the argument's name.
     """
 
     do: Callable[[Any], Any]

@@ -16,7 +16,7 @@ FEW = 4  # fewer values than this, in a single wrong case, may agree by chance
 
 @dataclass(frozen=True)
 class Guess:
-    """A guess. `fits(trial, base)` says whether it turns `base`, the expected value, into the attempt's value."""
+    """A guess. `fits(trial, base)` says whether the guess turns the expected value `base` into the attempt's."""
 
     finding: Finding
     fits: Callable[[Trial, Any], bool]
@@ -41,8 +41,8 @@ def first(guesses: Iterable[Guess], e: Examination, strength: Strength = "sure")
 def holds(guess: Guess, e: Examination) -> bool:
     """Return whether the guess explains each wrong case and agrees with each correct one.
 
-    Cases in which the attempt raised an error or returned NaN cannot support the guess, but a few of them do not rule
-    it out.
+    Cases in which the attempt raised an error or returned NaN cannot support the guess, but a few such cases do not
+    rule the guess out.
     """
     support = cases = open_cases = 0
     for trial in sorted(e.trials, key=lambda t: (not t.wrong, t.unclear)):

@@ -145,7 +145,7 @@ def _is_among_others(trial: Trial, base: Any) -> bool:
 def another_type() -> Guess:
     """Return the guess that only the type is wrong.
 
-    It may be a list or array instead of a tensor, another dtype, or a list instead of a tuple.
+    The result may be a list or array instead of a tensor, have another dtype, or be a list instead of a tuple.
     """
     says = "Your values are right, but their type is not."
     return Guess(Finding(ANOTHER_TYPE, says), _is_same_in_another_type)

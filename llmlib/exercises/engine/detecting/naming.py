@@ -33,7 +33,7 @@ CONSTANTS = {
 
 
 def sizes(exercise: Exercise, trial: Trial) -> dict[str, int]:
-    """Return the axes' sizes, keyed by the names that the reference uses, and any integer arguments."""
+    """Return the sizes of axes, the integer arguments and the lengths of sequences, keyed by the reference's names."""
     found: dict[str, int] = {}
     parameters = list(inspect.signature(inspect.unwrap(exercise.reference)).parameters.values())
     for name, parameter, arg in zip(exercise.argument_names, parameters, trial.case.args):

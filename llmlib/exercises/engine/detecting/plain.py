@@ -359,7 +359,7 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
 
 
 def _of_number(name: str, says: str, do: Callable[[Any], Any]) -> Guess:
-    """Make a guess that ignores cases without a change and correct results of 0 or 1, which are often special cases."""
+    """Make a guess that ignores numbers that `do` leaves as they are, and correct 0s and 1s (often special cases)."""
 
     def fits(trial: Trial, base: float) -> bool:
         if equal(base, do(base)) or (not trial.wrong and base in (0, 1)):

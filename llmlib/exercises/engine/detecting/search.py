@@ -34,7 +34,7 @@ def one_step(e: Examination) -> Reason | None:
 
 
 def _varied(e: Examination) -> Examination:
-    """Return the trials with values, or none if the results never vary, as constant results can look like anything."""
+    """Return the trials with values, or no trials if results never vary, as constant results can look like anything."""
     return e.of(()) if influence.always_the_same(e.with_values) else e.with_values
 
 

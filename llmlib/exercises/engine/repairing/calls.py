@@ -103,7 +103,7 @@ def of_call(node: ast.Call) -> Iterator[Alternative]:
 
 
 def _is_builtin(node: ast.Call, name: str) -> bool:
-    """Return whether this is a call to Python's own function; a method with the same name takes an axis."""
+    """Return whether this calls the built-in function `name`, and not a method of that name, which takes an axis."""
     return isinstance(node.func, ast.Name) and node.func.id == name
 
 

@@ -146,7 +146,8 @@ SEQUENCES = ("tuple({0})", "list({0})")
 def _asks_for_a_type(slot: Slot) -> bool:
     """Return whether the code compares, returns or hashes a value, so that its type (tuple or list) can matter.
 
-    Elsewhere, the change helps for another reason: a tuple with two names does not grow under both names.
+    Elsewhere, converting a list to a tuple helps for another reason: a tuple with two names does not grow under both
+    names.
     """
     parent = slot.parent
     if isinstance(parent, ast.Assign):

@@ -55,7 +55,7 @@ def edits(tree: ast.AST) -> Iterator[Edit]:
 
 
 def _inner(call: ast.AST) -> ast.expr | None:
-    """Return what the function is applied to, or None if this is not such a call."""
+    """Return what the function is applied to, or None if this is not a call of a function in `MOVABLE`."""
     if not isinstance(call, ast.Call) or called(call) not in MOVABLE:
         return None
     if isinstance(call.func, ast.Attribute) and not _of_module(call.func):

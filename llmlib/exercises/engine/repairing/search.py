@@ -92,7 +92,7 @@ def _keeps_properties(e: Examination, function: Callable[..., Any], trials: Sequ
 
 
 def _beside_the_task(edit: Edit, task: str) -> Edit:
-    """Say less if the task itself mentions what the change would replace, because the cause may be right next to it."""
+    """Say less if the task mentions the code to be replaced, because the cause may be right next to that code."""
     if not edit.of or not re.search(rf"(?<![\w.]){re.escape(edit.of)}(?![\w.]*\w)", task):
         return edit
     says = f"`{edit.of}` is not right here, though the task mentions it. Does it belong here? What should it apply to?"

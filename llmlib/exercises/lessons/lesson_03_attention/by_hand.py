@@ -19,7 +19,7 @@ CLEAR = 0.9  # the share of attention above which a head counts as looking at on
 
 
 def previous_occurrence(attend, vocab_size, n_positions):
-    """Run `attend` with two matrices that favour equal tokens first, and then later keys.
+    """Run `attend` with two matrices that favour keys with the query's token and, among these, later keys.
 
     They never favour the query's own position.
     """

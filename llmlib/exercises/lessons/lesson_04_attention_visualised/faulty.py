@@ -23,7 +23,7 @@ ShareAverage = (
 def share(
     pattern: Tensor, there: Tensor, average: ShareAverage = "possible", reduce: Literal["mean", "sum"] = "mean"
 ) -> Tensor:
-    """Average, correctly or not, the attention to keys marked in `there` over the queries that have such a key."""
+    """For the queries that have a key marked in `there`, average (correctly or not) the attention to such keys."""
     could = there.any(-1)
     hits = pattern * there
     if average == "NaN" and not could.any():

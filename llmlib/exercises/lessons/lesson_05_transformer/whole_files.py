@@ -60,7 +60,7 @@ def weights_of_its_own(call, case):
 
 
 def rows_of_the_module(call, case):
-    """Report the number of rows in the module's own key matrix if it is wrong and the module has four linear maps."""
+    """Say how many rows the module's key matrix has, if the number is wrong and the module has four linear layers."""
     _, query, key, *_, n_heads, _, _ = case.args
     made, begin = list[int](), torch.nn.Linear.__init__
 

@@ -288,7 +288,7 @@ class Dropout(nn.Module):
 
 
 class WithDropout(nn.Sequential):
-    """A model with three parts that takes ids and returns logits."""
+    """A model that takes ids and returns logits: a table, dropout (unless switched off), and an output layer."""
 
     def __init__(self, vocab_size, d_model, seed, dropout=True):
         table, output = nn.Embedding(vocab_size, d_model), nn.Linear(d_model, vocab_size, bias=False)

@@ -85,7 +85,7 @@ def first_weight(name, shape, n_layers, draw):
 
 @dataclass(frozen=True)
 class Draw:
-    """A source of random numbers with mean 0 and standard deviation 1, which are always the same for the same shape."""
+    """A source of random numbers (mean 0, standard deviation 1) that always returns the same ones for a given shape."""
 
     seed: int
 

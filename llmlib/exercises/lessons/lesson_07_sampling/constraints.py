@@ -135,7 +135,7 @@ def cases_constrained(seed):
     letters = [{97: 1}, {97: 0, 98: 1}]  # a text may end in state 0, and can return to it
 
     def case(automaton, tokens, end, note, wanted, most=12, patience=2.0, level=0.0):
-        """Make a case with the first model, counting up from this seed, whose text passes `wanted`."""
+        """Try one model after another for this seed, and make a case with the first whose text passes `wanted`."""
         for number in range(3000 * seed + 1, 3000 * (seed + 1)):
             model = LogitsAfter(len(tokens), end, number, patience, level)
             args = (model, *automaton, tokens, end, most)
@@ -162,7 +162,7 @@ def cases_constrained(seed):
         return best != end and best not in allowed_tokens(moves, 0, tokens)
 
     def ends_at_an_unlikely_end(text, args):
-        """Return whether another token is likelier than the end token when the text "no" ends."""
+        """Return whether the text is "no", and ends although another token is likelier than the end token."""
         model, _, _, _, end, _ = args
         return text == b"no" and int(model(constrained(*args)).argmax()) != end
 

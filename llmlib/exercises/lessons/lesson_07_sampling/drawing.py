@@ -14,8 +14,8 @@ def probabilities_at(logits, temperature):
 
 
 def penalise_repetition(logits, ids, penalty):
-    """Lower the logits of the tokens that occur in the same row of ids.
+    """Lower, in each row, the logits of the tokens that occur in that row of `ids`.
 
-    Divide positive logits by the penalty, and multiply the others by it.
+    Of these logits, the positive ones are divided by the penalty, and the others are multiplied by it.
     """
     return rules.penalise_repetition(logits, rules.count_tokens(ids, logits.shape[-1]), penalty)

@@ -46,7 +46,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Choose:
-    """A sampler that uses u to draw, and makes the text's tokens less likely, especially those near its end."""
+    """A sampler that makes the text's tokens less likely, the latest ones most of all, and then uses u to draw."""
 
     def __call__(self, logits, ids, u):
         seen = torch.zeros_like(logits)

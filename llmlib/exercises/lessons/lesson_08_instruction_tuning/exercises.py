@@ -260,7 +260,10 @@ def cases_best_by_wording(seed):
     names = ["How old is …?", "Who broke …?", "What did … give to …?", "Where was …?", "Who came to the door?"]
 
     def case(counts, note=""):
-        """Make a case. For each wording, `counts` says how many questions the story answers and does not answer."""
+        """Make a case.
+
+        For each wording, `counts` says how many questions the story answers, and how many it does not.
+        """
         asked = [
             (names[i], is_told)
             for i, pair in enumerate(counts)

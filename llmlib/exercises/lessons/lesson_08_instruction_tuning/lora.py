@@ -28,7 +28,7 @@ def lora_linear(x, w, a, b, alpha):
 
 
 def merged(w, a, b, alpha):
-    """Return the single matrix that has the same effect as `w` and its adapter."""
+    """Return the single matrix that has the same effect as `w` together with its adapter."""
     return w + alpha / a.shape[0] * (b @ a)
 
 
@@ -118,7 +118,7 @@ KEPT_BY_RANK = Exercise(
 
 
 def adapted(model, ids, adapters, alpha):
-    """Return the model's logits with an adapter next to each named map, and leave the model as it was."""
+    """Return the model's logits with an adapter alongside each named linear map, and leave the model as it was."""
 
     def adapter(a, b):
         return lambda layer, inputs, y: y + alpha / a.shape[0] * (inputs[0] @ a.T @ b.T)

@@ -26,7 +26,7 @@ def no_ceiling(distances, arguments, note):
             f"The surprise should be {distances[0]:g} at one distance and {distances[1]:g} at the next. Your results "
             f"are {near:.3g} and {far:.3g}. Whatever prevents ln 0 here (a small number added, a `clamp`, a limit in "
             "torch's own loss) also limits the result. So beyond some point the loss no longer grows, however "
-            "wrong the model is, and no gradient corrects it."
+            "wrong the model is, and no gradient corrects the model."
         )
 
     return Probe("The surprise has no limit, however unlikely the answer is.", broken)

@@ -23,11 +23,11 @@ class RunsView(View):
     Subclasses define `values`, a `log` that calls `took`, and `_show_more`.
 
     For each run, `runs` contains `name`, `state` (one of `STATES`), `step` and the planned `steps` (0 if unknown),
-    `begun` (the step before its first), `seconds` (the computing time), `words` (why the run failed), `in_cell`
-    (whether the steps are taken by a loop in a cell, so that the kernel cannot respond to buttons), and the numbers of
-    the last step. `curves` contains the bytes of two `Curve`s per run: the values at its steps, and the values that are
-    drawn as dashed lines. `place` is where the user is looking. The kernel stores all of this, so a page that is opened
-    again shows the run in progress.
+    `begun` (the step before the run's first step), `seconds` (the computing time), `words` (why the run failed),
+    `in_cell` (whether the steps are taken by a loop in a cell, so that the kernel cannot respond to buttons), and the
+    numbers of the last step. `curves` contains the bytes of two `Curve`s per run: the values at its steps, and the
+    values that are drawn as dashed lines. `place` is where the user is looking. The kernel stores all of this, so a
+    page that is opened again shows the run in progress.
 
     The owner of the runs handles the user's actions "resume", "pause" and "stop", each with the number of a `run` (see
     `llmlib.explore.shared.live_runs`).
