@@ -1,4 +1,4 @@
-"""The next-token view shows a text so far, and how probable each continuation is."""
+"""The next-token view shows the text so far, and how probable each continuation is."""
 
 from llmlib.widgets.next_token.view import NextTokenView
 

@@ -59,7 +59,7 @@ export function modelPanel(ctx) {
       const models = ctx.get("models");
       const same = models.findIndex((one) => one.parameters === you.n && one.tokens === you.d);
       list.node.hidden = !models.length;
-      list.draw(["(none: set it below)", ...models.map(({ name }) => name)], same + 1);
+      list.draw(["(none: set them below)", ...models.map(({ name }) => name)], same + 1);
       parameters.draw(you.n);
       tokens.draw(you.d);
       const value = lossOf(law, you.n, you.d);
@@ -203,7 +203,7 @@ export function usePanel(ctx) {
       const more = mine / cheap.flops - 1;
       const how =
         more < 0.005 ? "just as much" : `${more < 9.5 ? `${(100 * more).toFixed(0)}%` : `${amount(more)} times`} more`;
-      const goal = answered ? `For this loss and ${amount(set.answers)} answers` : "For this loss and no answers";
+      const goal = answered ? `For this loss and ${amount(set.answers)} answers` : "For this loss, ignoring answers";
       said.textContent =
         `${goal}, the cheapest model has ${amount(cheap.n)} parameters and is trained on ${amount(cheap.d)} tokens ` +
         `(${amount(cheap.d / cheap.n)} per parameter): ${power(cheap.flops)} FLOPs in all. ` +

@@ -1,4 +1,4 @@
-"""The threshold view shows which answers a score lets through, which it loses, and whether the score can be trusted."""
+"""The threshold view shows which answers a score lets through or holds back, and whether the score can be trusted."""
 
 from llmlib.widgets.threshold.view import ThresholdView, threshold_view
 

@@ -1,4 +1,4 @@
-"""The threshold view: users drag a line through the answers' scores, and see which answers are let through or lost."""
+"""The threshold view: users drag a line through the scores of answers, and see which are let through or held back."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -87,7 +87,7 @@ def threshold_view(
     threshold: float | int | None = None,
     bins: int = 10,
 ) -> ThresholdView:
-    """Show which answers a score lets through and which it loses, at a threshold that the user can drag.
+    """Show which answers a score lets through and which it holds back, at a threshold that the user can drag.
 
     `scores` contains a number for each answer (higher means more certain) or, for comparison, several rows of numbers
     by name. `right` contains a 1 for each answer that should be let through, and a 0 for every other answer; `names`

@@ -30,9 +30,9 @@ def faulty_write(
     past=None,
     by="own",
 ):
-    """Generate new ids, with faults.
+    """Generate new ids, with the faults that the arguments ask for.
 
-    `order` names the rules in the order in which they apply. `past` is the result of a draw past the last token.
+    `order` names the rules in the order in which they apply. `past` is the result if a draw falls past the last token.
     """
     penalty = 1 / penalty if by == "turned round" else penalty
 
