@@ -10,18 +10,19 @@ PYTEST_ARGS ?=
 # The views of the web edition: yes (run lessons whose views are not stored yet), no (still pictures), or kept (only
 # stored views).
 VIEWS ?= yes
-# One worker for each core, at most four; with lessons there is one more, with lower priority (see tests/sharing.py). All
+# One worker for each core, at most four. With lessons, there is one more with lower priority (see tests/sharing.py). All
 # tests of a file, and all cells of a notebook, go to one worker. Files run in the order in which they are named, except
-# for slow files, which would run alone if they came last.
+# for slow files: if they came last, they would run alone.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 SOURCES = llmlib tests benchmarks data docs notebooks/execute.py notebooks/first_cell.py
 SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs" "docs/**/*.js" "docs/**/*.mjs" "docs/**/*.css"
-# A run starts about a hundred Python processes. Bytecode is always stored, whatever the environment says: otherwise each
-# process would compile the library again, and each worker all tests.
+# A run starts about a hundred Python processes. Bytecode is stored whatever the environment says: otherwise each process
+# would compile the library again, and each worker all tests.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -p tests.lighter -p tests.sharing -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
-# Set up, with all packages of one extra. pip reports its progress, but its last step is silent for a minute or two, so a
-# clock prints the time while this shell lives (the clock's `sleep` must not keep the pipe of `make lab | tee` open).
+# Install the project with all packages of one extra. pip reports its progress, but its last step is silent for a minute
+# or two, so a clock prints the time while this shell lives (the clock's `sleep` must not keep the pipe of
+# `make lab | tee` open).
 define install
 	@echo "Setting up in $(VENV), once: a few minutes and about 2 GB, most of it torch. New lines show that it is still running."
 	@(while sleep 30 >/dev/null 2>&1 && kill -0 $$$$ 2>/dev/null; do echo "… $$(date +%H:%M:%S) still at work"; done) & clock=$$!; \

@@ -1,9 +1,10 @@
-"""Claim: a step of `align` takes at most half of a plain loop's time, because each prompt is read once, not 8 times.
+"""Claim: a step of `align` takes at most half as long as in a plain loop: it reads each prompt once, not 8 times.
 
-Both take steps of 8 prompts and 8 answers to each, with the course's small model, tuned for a minute so that its
-answers end. The plain loop is what one writes first: the prompt is repeated for each of its answers, both for sampling
-and for the gradients. Loss and optimizer are the same, and the loop measures nothing: no KL to a reference, which
-`align` includes. They take turns in one process; CPU seconds, so that other programs hardly matter, and medians.
+A step has 8 prompts with 8 answers each. The model is the course's small model, tuned for a minute so that its answers
+end. The plain loop is what people write first: it repeats the prompt for each answer, both for sampling and for the
+gradients. Loss and optimizer are the same, but the plain loop measures nothing: `align` also computes the KL to a
+reference. The two take turns in one process. The script prints medians of CPU seconds, which other programs hardly
+affect.
 """
 
 import copy
@@ -27,7 +28,7 @@ def reward(prompts, answers) -> list[float]:
 
 
 def plain_loop(model, tokenizer, prompts, config):
-    """Take steps of the same loss, written out."""
+    """Take steps with the same loss in a plain loop."""
     ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
     (optimizer,) = make_optimizers(model, config.training)
     for step in range(config.steps):

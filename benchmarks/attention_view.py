@@ -1,8 +1,9 @@
-"""Claims: the attention explorer takes at most 1.3 MB where `bertviz` takes 65 MB, and answers at once; of 1,024 tokens
-and 270 heads the grid is on screen 1 s after the model's forward pass, and a head 200 ms after its click.
+"""Claims: the attention explorer takes at most 1.3 MB where `bertviz` takes 65 MB, and responds at once. With 1,024
+tokens and 270 heads, the grid is on screen 1 s after the model's forward pass, and a head 200 ms after a click.
 
-12 layers × 12 heads of synthetic attention; Chromium without a window, pages from disk, and JupyterLab for the edits.
-For the comparison: pip install bertviz (its page loads libraries from the network, so only its bytes are compared).
+The attention is synthetic, with 12 layers × 12 heads. Headless Chromium loads the pages from disk; edits are measured
+in JupyterLab. The comparison needs bertviz: pip install bertviz. Its page loads libraries from the network, so only the
+sizes in bytes are compared.
 """
 
 import json
@@ -68,7 +69,7 @@ EDIT = """async (texts) => {
 
 
 def synthetic(n: int) -> np.ndarray:
-    """Causal patterns of 12 × 12 heads."""
+    """Return causal patterns of 12 × 12 heads."""
     scores = np.random.default_rng(0).normal(size=(12, 12, n, n)).astype(np.float32)
     scores[..., np.triu(np.ones((n, n), dtype=bool), 1)] = -np.inf
     weights = np.exp(2 * scores)
@@ -156,7 +157,7 @@ ASK = """async (code) => {
   const { answer } = content.user_expressions;
   return JSON.parse(eval(answer.data["text/plain"]));
 }"""
-# From the text's last letter to the frame that shows the grid; when that was; the longest time without a sign of work.
+# Milliseconds from an edit to the frame with the grid; the time of that frame; milliseconds to the first sign of work.
 GRID = """async (text) => {
   const view = document.querySelector(".llm-attention"), area = view.querySelector("textarea");
   const started = performance.now();
@@ -190,15 +191,15 @@ OPEN = """async ([layer, head]) => {
 
 
 def long_text(page) -> None:
-    """1,024 tokens × 270 heads: from the model to the screen."""
+    """Measure 1,024 tokens × 270 heads, from the model to the screen."""
     alone, text, before = (page.evaluate(ASK, name) for name in ("alone", "text", "before"))
     took, shown, sign, tokens = page.evaluate(GRID, text)
     ended = page.evaluate(ASK, "ended[-1]")
     print(
         f"SmolLM2, 30 × 9 heads, {tokens} tokens: the grid is on screen {1000 * (shown - ended):.0f} ms after the "
-        f"forward pass (claim: 1000); in all {took / 1000:.1f} s; a plain forward pass takes "
+        f"forward pass (claim: 1000); {took / 1000:.1f} s in total; a plain forward pass takes "
         f"{statistics.median(alone):.1f} s; "
-        f"a sign of work after {sign:.0f} ms"
+        f"the first sign of work after {sign:.0f} ms"
     )
     opened = [
         page.evaluate(OPEN, [layer, head]) for layer, head in ((0, 0), (5, 3), (11, 8), (17, 1), (23, 5), (29, 2))
@@ -208,13 +209,13 @@ def long_text(page) -> None:
     after = page.evaluate(ASK, "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss")
     whole = 270 * int(tokens) ** 2 * 4
     print(
-        f"memory at its height: {(after - before) / 1e3:.0f} MB more than for a plain forward pass "
+        f"peak memory: {(after - before) / 1e3:.0f} MB more than for a plain forward pass "
         f"(all patterns at once would be {whole / 1e6:.0f} MB)"
     )
 
 
 def live(browser, folder: Path) -> None:
-    """Edits in a real JupyterLab, from the key to the frame that shows the new patterns."""
+    """Measure edits in a real JupyterLab, from the key press to the frame that shows the new patterns."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -286,7 +287,7 @@ def live(browser, folder: Path) -> None:
 def main() -> None:
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
-        print("No Chromium on this machine, so only bytes are compared.")
+        print("No Chromium on this machine, so only sizes in bytes are compared.")
         bytes_against_bertviz(synthetic(128), 128)
         return
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

@@ -1,13 +1,13 @@
-"""Claim: training takes at most twice the time of Hugging Face's trainer (in Rust, on all cores) at 1 MB, and ours is
-plain Python on one core. The naive way, counting all pairs again for each merge, takes at least 50 times as long.
+"""Claim: training in plain Python on one core takes at most twice as long as Hugging Face's trainer (Rust, all cores)
+at 1 MB. The naive method, which counts all pairs again for each merge, takes at least 50 times as long as ours.
 
-The text is real: the source of Python's standard library and its tests, cut into pieces as GPT-2 does. Both start from
-the same files in memory and take their turns in one process; medians of the rounds. The naive trainer runs to its end
-at 200 KB; at 1 MB it would take many minutes, so one merge is timed at the start and one on the text as it is in the
-end, when it is shortest, and the total is given as if every merge were as quick as that last one: a lower bound.
+The text is real: the source of Python's standard library and its tests, split into pieces as in GPT-2. Both trainers
+start from the same files in memory and take turns in one process; the script prints medians of the rounds. At 200 KB,
+the naive trainer runs to the end. At 1 MB it would take many minutes, so one merge is timed at the start and one on the
+final text, which is the shortest. The total assumes that every merge is as fast as the last one: it is a lower bound.
 
-Measured on two busy cores, twice: 1.0 to 1.3 times, 0.8 to 1.1 times and 0.7 to 0.8 times the time of `tokenizers` at
-0.2, 1 and 20 million characters; the naive trainer took 100x as long as ours at 200 KB, and at least 450x at 1 MB;
+Measured twice on two busy cores: training took 1.0 to 1.3, 0.8 to 1.1 and 0.7 to 0.8 times as long as with `tokenizers`
+at 0.2, 1 and 20 million characters. The naive trainer took 100x as long as ours at 200 KB, and at least 450x at 1 MB.
 100 million characters took 88 MB on top of the texts.
 """
 
@@ -41,7 +41,7 @@ print((after - before) * (1 if sys.platform == "darwin" else 1024))
 
 
 def corpus(size: int) -> list[str]:
-    """Source files with `size` characters in all, or as many as there are."""
+    """Return source files with `size` characters in total, or all files if there are fewer."""
     texts: list[str] = []
     missing = size
     for path in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py")):
@@ -94,7 +94,7 @@ def seconds(run) -> float:
 
 
 def peak_memory_of_a_stream() -> float:
-    """Bytes that training on 100 million characters takes at its peak, on top of the texts; NaN on Windows."""
+    """Return the peak memory of training on 100 million characters, in bytes on top of the texts; NaN on Windows."""
     if sys.platform == "win32":
         return float("nan")
     code = STREAM.format(folder=str(Path(__file__).parent))
@@ -114,13 +114,13 @@ def against_naive() -> None:
     cut = [piece for text in texts for piece in regex.findall(GPT2_PATTERN, text)]
     first = one_naive_merge([list(piece.encode()) for piece in cut])
     last = one_naive_merge([tokenizer.encode(piece) for piece in cut])
-    print(f"naive, 1,000,000 characters: a merge takes {first:.2f} s at first and {last:.2f} s in the end, so", end=" ")
+    print(f"naive, 1,000,000 characters: a merge takes {first:.2f} s at first and {last:.2f} s at the end, so", end=" ")
     print(f"{n_merges:,} merges take at least {n_merges * last / 60:.0f} minutes", end=" ")
     print(f"(extrapolated), {n_merges * last / quick:.0f}x of ours")
 
 
 def main() -> None:
-    memory = peak_memory_of_a_stream()  # first, since a process begins with the peak of the one that started it
+    memory = peak_memory_of_a_stream()  # first, since a process inherits the peak of its parent
     print(f"{'characters':>12}{'vocabulary':>12}{'llmlib':>10}{'a million':>12}{'tokenizers':>12}{'ratio':>8}")
     for size, vocab_size, rounds in CASES:
         texts = corpus(size)

@@ -2,26 +2,26 @@
 
 The model has 0.8 million parameters, and writes TinyTales far better than the same model writes Shakespeare.
 
-First the statistics of both corpora at the same size (``--datasheet`` only puts them into ``data/README.md``, with some
-stories), then the speed, then the baseline: the same Transformer, recipe for tokens and plain loop on
-each corpus, 100 samples from each, and the share of what they do right.
+The script measures the speed, then the statistics of both corpora at the same size (``--datasheet`` only writes these
+into ``data/README.md``, with some stories), then a baseline: the same Transformer, tokenizer recipe and plain loop on
+each corpus, and scores of 100 samples from each.
 
 How samples are judged. All measures are also taken from real text of the same length that the model has not seen,
 because even Shakespeare does not score 100 %:
 
-* names kept: of the names that the second half of a sample speaks of, the share that was there before: in the first
-  half, or introduced since ("Ada the robin", "a bear called Ada", and in Shakespeare "ROMEO:", the line that says who
-  speaks). Names are the villagers' and visitors', or those of Shakespeare's speakers without words that are not only
-  names ("First", "KING"). By chance: the same with the first half of another sample.
+* names kept: the share of the names in the second half of a sample that occurred before, either in the first half or in
+  an introduction since then ("Ada the robin", "a bear called Ada", and in Shakespeare "ROMEO:", the line that names the
+  speaker). Names are those of the villagers and visitors, or those of Shakespeare's speakers, without words that are
+  not only names ("First", "KING"). By chance: the same with the first half of another sample.
 * words spelled: the share of words that occur in the corpus.
-* grammatical: the share of sentences of five words or more whose words all occur in the corpus, and which a real
+* grammatical: the share of sentences with five words or more whose words all occur in the corpus, and which a real
   language model (SmolLM2-135M) finds no stranger, per token and given the sentences before, than nine tenths of the
-  real sentences of the same corpus. Lines that say who speaks are left out.
+  real sentences of the same corpus. Lines that name the speaker are left out.
 
-The last is a mild judge of Shakespeare: his real sentences are so strange to SmolLM2 that nonsense made of real words
-passes for one. (Whether it prefers a sentence to the same one with two neighbouring words exchanged tells even less: of
-real Shakespeare it does so less often than of the imitation.) So 40 sentences of each are printed to be judged by eye.
-Of such 40 we found 34 grammatical of TinyTales, and 8 of Shakespeare.
+The last measure is lenient with Shakespeare: his real sentences are so strange to SmolLM2 that nonsense made of real
+words passes. (Whether SmolLM2 prefers a sentence to the same sentence with two neighbouring words swapped says even
+less: it does so less often for real Shakespeare than for the imitation.) So the script prints 40 sentences of each for
+you to judge. Of 40 such sentences, we found 34 grammatical for TinyTales, and 8 for Shakespeare.
 """
 
 import argparse
@@ -59,16 +59,16 @@ DATASHEET = Path(__file__).parent.parent / "data" / "README.md"
 
 
 def entropy_of_ngrams(tokens: Sequence[str], n: int = 5) -> float:
-    """Bits per token of the last tenth under an n-gram model of the first nine tenths.
+    """Return the bits per token of the last tenth under an n-gram model of the first nine tenths.
 
-    Each order is smoothed with the order below, which weighs as many tokens as a context has different successors
-    (Witten and Bell, 1991); below the single tokens lies the uniform distribution over known tokens and one unknown.
+    Each order is smoothed with the next lower order, which weighs as many tokens as a context has different successors
+    (Witten and Bell, 1991). The lowest order is the uniform distribution over known tokens and one unknown token.
     """
     cut = len(tokens) * 9 // 10
     known = set(tokens[:cut])
     seen = [token if token in known else "<unknown>" for token in tokens]
     counts: Counter = Counter()
-    totals: Counter = Counter()  # of a context: how often it occurs, and with how many successors
+    totals: Counter = Counter()  # how often a context occurs; `successors`: how many different tokens follow it
     successors: Counter = Counter()
     for order in range(1, n + 1):
         counts.update(zip(*(seen[i:cut] for i in range(order))))
@@ -81,7 +81,7 @@ def entropy_of_ngrams(tokens: Sequence[str], n: int = 5) -> float:
         for order in range(1, n + 1):
             gram = tuple(seen[i - order + 1 : i + 1])
             if gram[:-1] not in totals:
-                break  # nor was a longer context seen
+                break  # longer contexts were not seen either
             kinds = successors[gram[:-1]]
             p = (counts[gram] + kinds * p) / (totals[gram[:-1]] + kinds)
         bits -= math.log2(p)
@@ -89,13 +89,13 @@ def entropy_of_ngrams(tokens: Sequence[str], n: int = 5) -> float:
 
 
 def repeated_share(tokens: Sequence[str], n: int = 8) -> float:
-    """The share of n-grams (by position) that occurred before in the text."""
+    """Return the share of n-grams (by position) that occurred before in the text."""
     grams = list(zip(*(tokens[i:] for i in range(n))))
     return 1 - len(set(grams)) / len(grams)
 
 
 def statistics_rows(texts: dict[str, str]) -> list[list[str]]:
-    """The table of statistics: a heading, then a row for each measure."""
+    """Return the table of statistics: a heading, then a row for each measure."""
     rows = [["measure", *texts]]
     tokens = {name: words_of(text) for name, text in texts.items()}
     words = {name: [t for t in found if t[0].isalpha()] for name, found in tokens.items()}
@@ -121,14 +121,14 @@ def corpora_of_same_size() -> dict[str, str]:
 
 
 def datasheet_table() -> str:
-    """The statistics as a Markdown table, the one in data/README.md."""
+    """Return the statistics as the Markdown table in data/README.md."""
     heading, *rows = statistics_rows(corpora_of_same_size())
     lines = [heading, ["---", *("---:" for _ in heading[1:])], *rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in lines)
 
 
 def datasheet_stories() -> str:
-    """A few stories as Markdown, as they are in data/README.md: the first of each shape in `SAMPLE`."""
+    """Return the stories in data/README.md as Markdown: the first of each shape in `SAMPLE`."""
     first = {}
     for story in tinytales(seed=0, split="validation"):
         first.setdefault(story.shape, story.text)
@@ -140,7 +140,7 @@ def datasheet_stories() -> str:
 
 
 def update_datasheet() -> None:
-    """Put the table and the stories between the marks in data/README.md."""
+    """Put the table and the stories between the markers in data/README.md."""
     text = DATASHEET.read_text(encoding="utf-8")
     for name, content in (("statistics", datasheet_table()), ("stories", datasheet_stories())):
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
@@ -158,17 +158,18 @@ def measure_speed() -> None:
         rates.append(time.perf_counter() - started)
     print(f"10 MB of TinyTales: {', '.join(f'{s:.1f}' for s in rates)} s on one core   (claim: at most 10 s)")
     stories = text.split("\n\n")[:-1]
-    print(f"stories in them: {len(stories):,}, different ones: {len(set(stories)):,}")
+    print(f"stories: {len(stories):,}, different stories: {len(set(stories)):,}")
 
 
 # --- baseline -------------------------------------------------------------------------------------------------------
 
 
 def small_model(vocab_size: int):
-    """Two wide layers, which learn more in two minutes than four narrow ones, with more attention than MLP.
+    """Make a model with two wide layers, which learn more in two minutes than four narrow ones.
 
-    It starts from larger weights than GPT-2's: with embeddings that differ little, names that occur in the same places
-    become almost one vector before the model begins to carry them along, and then it never does.
+    It has more attention than MLP. Its initial weights are larger than GPT-2's. If embeddings differ little, names that
+    occur in the same places become almost one vector before the model begins to carry them along, and then it never
+    does.
     """
     import torch
 
@@ -201,12 +202,12 @@ def matrices(model) -> list:
 
 
 def train(text: str, tokenizer, seconds: float):
-    """A plain loop over texts that start at an empty line; the learning rate falls by the clock.
+    """Train in a plain loop on windows that start at an empty line; the learning rate falls by the clock.
 
-    Returns the model and its losses. Muon (Jordan et al., 2024; in torch since 2.9) turns the matrices of the layers,
-    AdamW the rest. With AdamW alone the loss ends higher and fewer names are kept.
+    Returns the model and its losses. Muon (Jordan et al., 2024; in torch since 2.9) trains the matrices of the layers,
+    and AdamW trains the rest. With AdamW alone, the loss ends higher and fewer names are kept.
 
-    On a machine that is busy with other things there are fewer steps, and all scores are lower.
+    On a busy machine there are fewer steps, and all scores are lower.
     """
     import torch
     import torch.nn.functional as F
@@ -215,10 +216,10 @@ def train(text: str, tokenizer, seconds: float):
     ids, empty_line = torch.tensor(tokenizer.encode(text)), torch.tensor(tokenizer.encode("\n\n"))
     starts = (ids[: -SEQ_LEN - 1].unfold(0, len(empty_line), 1) == empty_line).all(dim=1).nonzero().flatten()
     generator = torch.Generator().manual_seed(0)
-    turned = matrices(model)
-    others = [parameter for parameter in model.parameters() if not any(parameter is matrix for matrix in turned)]
+    by_muon = matrices(model)
+    others = [parameter for parameter in model.parameters() if not any(parameter is matrix for matrix in by_muon)]
     optimisers = (
-        torch.optim.Muon(turned, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Muon(by_muon, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0),
     )
     losses: list[float] = []
@@ -308,7 +309,7 @@ def baseline(seconds: float) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--datasheet", action="store_true", help="only bring data/README.md up to date")
+    parser.add_argument("--datasheet", action="store_true", help="only update data/README.md")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="training time of each model")
     arguments = parser.parse_args()
     if arguments.datasheet:

@@ -1,11 +1,11 @@
 """Claim: encoding is at least twice as fast as Hugging Face's `tokenizers`, with the same ids.
 
-Both have the same vocabulary and merges and one thread. The text is real (Python's standard library), once as documents
-of some thousand characters, once as its lines. `tokenizers` encodes them with `encode_batch` (which also finds the
-place of each token in the text) and with `encode_batch_fast` (ids alone, as ours; the ratio is against the faster of
-the two). Both take their turns in one process; medians of the rounds.
+Both use the same vocabulary and merges, and one thread. The text is real (Python's standard library), once as documents
+of a few thousand characters, once as lines. `tokenizers` encodes it with `encode_batch`, which also finds the place of
+each token in the text, and with `encode_batch_fast`, which returns only ids, as ours does. The ratio is against the
+faster of the two. They take turns in one process; the script prints medians of the rounds.
 
-Measured on two busy cores, twice: 3.4x to 5.5x on documents, 2.2x to 2.7x on lines, where the call itself counts.
+Measured twice on two busy cores: 3.4x to 5.5x on documents, and 2.2x to 2.7x on lines, where the call itself matters.
 """
 
 import os
@@ -26,7 +26,7 @@ CHARACTERS, DOCUMENT, ROUNDS = 2_000_000, 4_000, 5
 
 
 def reference(tokenizer: BPETokenizer, name: str) -> Tokenizer:
-    """The same vocabulary and merges in a pipeline of `tokenizers`."""
+    """Return the same vocabulary and merges in a pipeline of `tokenizers`."""
     letters = {byte: letter for letter, byte in byte_alphabet().items()}
 
     def spell(token: bytes) -> str:

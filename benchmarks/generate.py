@@ -1,8 +1,8 @@
-"""Claim: `generate` on SmolLM2 is at least 1.2x as fast as `transformers.generate`, in bf16 at least 1.8x.
+"""Claim: `generate` with SmolLM2 is at least 1.2x as fast as `transformers.generate`, and at least 1.8x in bf16.
 
-Both write the same tokens greedily from the same prompt, with a cache, in turn in one process; medians of the rounds.
-The reference runs in fp32. Our bf16 is compared with our own fp32 as well: a single row uses all cores in fp32, and in
-bf16 reads half the bytes, both in `llmlib.linear`.
+Both write the same tokens greedily after the same prompt, with a cache. They take turns in one process; the script
+prints medians of the rounds. The reference runs in fp32. Our bf16 is also compared with our own fp32: for a single row,
+`llmlib.linear` uses all cores in fp32, and reads half the bytes in bf16.
 """
 
 import statistics

@@ -1,6 +1,6 @@
-"""Claim: without hooks, hook points cost the forward pass nothing to speak of (within 1%).
+"""Claim: without hooks, hook points cost the forward pass almost nothing (at most 1%).
 
-The reference is the same model with every hook point taken out of its modules, so that the value is passed on inline.
+The reference is the same model with every hook point removed from its modules, so that values are passed on inline.
 """
 
 import inspect
@@ -30,7 +30,7 @@ SMALL = TransformerConfig(vocab_size=1000, max_seq_len=512, d_model=128, n_layer
 
 
 def without_hooks(function, module):
-    """The same function with `self.hook_x(value)` replaced by `(value)` and `self.hook_x.has_hooks` by `False`."""
+    """Return the function with `self.hook_x(value)` replaced by `(value)` and `self.hook_x.has_hooks` by `False`."""
     source = textwrap.dedent(inspect.getsource(function))
     source = re.sub(r"self\.hook_\w+\.has_hooks", "False", source)
     source, number = re.subn(r"self\.hook_\w+\(", "(", source)
@@ -48,7 +48,7 @@ BARE = {
 
 
 def bare_copy(model):
-    """The very same weights (where they lie in memory matters) in modules that never mention a hook point."""
+    """Return the same weights, at the same place in memory (which matters), in modules without hook points."""
     copy = Transformer(model.config, seed=None, device="meta")
     copy.load_state_dict(model.state_dict(), assign=True)
     for part in list(copy.modules()):
@@ -60,7 +60,7 @@ def bare_copy(model):
 
 
 def compare(models, ids, cached, passes):
-    """Seconds of each single pass of each model, by turns, so that a busy machine slows both alike."""
+    """Return the seconds of every pass of each model; models take turns, so that a busy machine slows both alike."""
     caches = [model.new_cache() if cached else None for model in models]
     for model, cache in zip(models, caches):
         model(ids, cache=cache)

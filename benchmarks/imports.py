@@ -1,6 +1,7 @@
-"""Claim: `import llmlib` costs at most 1.1x of `import torch`, and `import llmlib.tokenization` under a quarter of it.
+"""Claim: `import llmlib` takes at most 1.1x as long as `import torch`; `import llmlib.tokenization` under a quarter.
 
-Whole processes, in turn; medians of the rounds, less the start of Python itself.
+Each import runs in its own process, and the processes take turns. The script prints medians of the rounds, minus the
+time that Python itself takes to start.
 """
 
 import statistics
@@ -23,7 +24,7 @@ def main() -> None:
     for number in range(ROUNDS + 1):
         for statement in STATEMENTS:
             took = seconds(statement)
-            if number:  # the first round fills the caches of the disk
+            if number:  # the first round fills the disk cache
                 measured[statement].append(took)
     medians = {statement: statistics.median(times) for statement, times in measured.items()}
     start = medians["pass"]

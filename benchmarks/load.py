@@ -1,6 +1,7 @@
 """Claim: loading SmolLM2 from its GGUF takes at most 1.5 s and 1.5 GB, where `transformers` needs about 12 s.
 
-Each loads in a process of its own, files already cached; seconds without imports; peak resident memory.
+Each loads in its own process, with the files already cached. The script prints the seconds without imports, and the
+peak resident memory.
 """
 
 import subprocess
@@ -43,7 +44,7 @@ def measure(setup: str, dtype: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    measure(OURS, "float32")  # fills the caches of the disk
+    measure(OURS, "float32")  # fills the disk cache
     print(f"{'':32}seconds   peak memory")
     times = {}
     for label, setup, dtype in (

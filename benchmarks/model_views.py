@@ -1,7 +1,8 @@
-"""Claims: the logit lens and the way of a token, each of 30 layers × 128 positions, are on screen 0.6 s after the first
-paint and answer the pointer within a frame; an edit of 128 tokens is through SmolLM2 and the lens in 1.5 s.
+"""Claims: the logit lens and the path of a token, each with 30 layers × 128 positions, are on screen 0.6 s after the
+first paint and respond to the pointer within a frame. After an edit in 128 tokens, SmolLM2 and the lens take 1.5 s.
 
-Pages from disk in Chromium without a window; the edits in Python alone, since a page draws what comes in a few frames.
+Headless Chromium loads the pages from disk. Edits are measured in Python alone, since a page draws the result within a
+few frames.
 """
 
 import shutil
@@ -23,7 +24,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 LAYERS, SEQ, ROUNDS = 30, 128, 5
 TEXT = "When Mary and John went to the store, John gave a drink to Mary and then they walked home past the old mill. "
 
-# From the first paint (or from the start, where it is earlier) to the frame that shows the view, in milliseconds.
+# Milliseconds until the frame that shows the view: from the first paint, and from the start.
 DRAWN = """(mark) => new Promise((done) => {
   const paint = () => performance.getEntriesByType("paint")[0]?.startTime;
   const look = () => performance.getEntriesByName(mark).length && paint() !== undefined
@@ -31,14 +32,14 @@ DRAWN = """(mark) => new Promise((done) => {
     : setTimeout(look, 2);
   look();
 })"""
-# What the page's own work for a move of the pointer takes, its layout and paint included, in milliseconds.
+# Milliseconds that the page itself needs for a move of the pointer, including layout and paint.
 HOVER = """async ([selector, rounds]) => {
   const canvas = document.querySelector(selector), box = canvas.getBoundingClientRect(), times = [];
   for (let k = 0; k < rounds; k++) {
     const [clientX, clientY] = [box.left + (0.1 + (0.8 * k) / rounds) * box.width, box.top + (0.2 + (0.6 * k) / rounds) * box.height];
     const frame = new Promise((done) => requestAnimationFrame((begun) => {
       const channel = new MessageChannel();
-      channel.port1.onmessage = () => done(performance.now() - begun);  // after the style, layout and paint of it
+      channel.port1.onmessage = () => done(performance.now() - begun);  // after its style, layout and paint
       channel.port2.postMessage(0);
     }));
     const started = performance.now();
@@ -51,7 +52,7 @@ HOVER = """async ([selector, rounds]) => {
 
 
 def a_lens() -> LogitLensView:
-    """As much as SmolLM2 has to show, of chance."""
+    """Make a lens view of random values, as large as for SmolLM2."""
     chance, places = np.random.default_rng(0), (LAYERS + 1, SEQ)
     top = chance.integers(0, 49_152, (*places, 5))
     probabilities = -np.sort(-chance.random((*places, 5)), axis=-1) / 3
@@ -81,7 +82,7 @@ def edits(model, tokenizer) -> None:
     ids = tokenizer.encode(TEXT * 9)[:SEQ]
     reader = LensReader(model)
     reader.read(ids)  # the first pass over a model warms it up
-    changed = {"its first word": 0, "its middle": SEQ // 2, "its last word": SEQ - 1}
+    changed = {"the first word": 0, "the middle": SEQ // 2, "the last word": SEQ - 1}
     for what, at in changed.items():
         times = []
         for round in range(3):
@@ -112,7 +113,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         lens_page, way_page = Path(folder) / "lens.html", Path(folder) / "way.html"
         drawn(browser, a_lens().save(lens_page), "Logit lens", "llm-logit-lens-drawn", ".llm-spacer canvas")
-        drawn(browser, architecture.save(way_page), "One token's way", "llm-architecture-drawn", ".llm-board canvas")
+        drawn(browser, architecture.save(way_page), "Path of a token", "llm-architecture-drawn", ".llm-board canvas")
         browser.close()
 
 

@@ -1,7 +1,7 @@
-"""Claim: in plain JavaScript the playground's model writes at least 20 tokens a second on one core, after a first token
-that takes less than 2 seconds; the reference is `generate` on one thread of torch.
+"""Claim: in plain JavaScript, the playground's model writes at least 20 tokens a second on one core, after a first
+token that takes less than 2 seconds. The reference is `generate` on one thread of torch.
 
-Node runs the very engine that the page's worker runs. Processor time, so that other programs hardly matter.
+Node runs the same engine as the page's worker. The script measures processor time, which other programs hardly affect.
 """
 
 import json
@@ -41,7 +41,7 @@ console.log(JSON.stringify({ load: loaded - began, first: first - loaded, rest: 
 
 
 def in_javascript() -> dict:
-    """Seconds of processor time: to load, to the first token, and for the others; and the text."""
+    """Return the seconds of processor time to load, for the first token and for the others, and the text."""
     asked = {"engine": str(ENGINE), "model": str(TINYTALES), "prompt": PROMPT, "tokens": TOKENS}
     node = ["node", "--input-type=module", "--eval", SCRIPT]
     done = subprocess.run(node, input=json.dumps(asked), capture_output=True, text=True, check=True)

@@ -2,18 +2,18 @@
 
 Three parts, all in one run (`--part` picks one):
 
-* **quality**: Tiny Shakespeare by characters, the first 90 % to learn from, the loss over all of the last 10 % with a
-  context of at most 64. The reference is the recipe for CPUs in nanoGPT's readme (Karpathy, 2022; 4 layers, 4 heads,
-  128 wide, context 64, batch 12, 2,000 steps; published: 1.88), trained by `llmlib.train`. Ours is a model of at most
-  0.85 million weights made for this race, three seeds of it. Claim: at most 1.88 in at most a twelfth of the time.
-* **throughput**: tokens a second of our GPT-2-style model in `llmlib.train`'s steps against `transformers`'
-  `GPT2LMHeadModel` in a plain loop with AdamW, of the same sizes, in float32 and bfloat16 (theirs by autocast, as
-  usual); ours also compiled, where a C++ compiler is at hand; and the share that each reaches of this machine's
-  measured peak of products. Each runs in a process of its own, since `train` has its process keep freed memory.
-  Aim: 1.3x. What cannot be reached shows in the shares: both take the same products, so where theirs runs at 74 % of
-  the peak already (10.7 M weights in float32 on a processor without matrix units), 1.3x would be 96 % of it. Without
-  gain there: one product for query, key and value together; attention or gelu written out; a compiler.
-* **scale**: time and memory against the size of the model and the context; and one process against two.
+* **quality**: characters of Tiny Shakespeare; models train on the first 90 %, and the loss is over all of the last 10 %
+  with a context of at most 64. The reference is the recipe for CPUs in nanoGPT's readme (Karpathy, 2022; 4 layers,
+  4 heads, 128 wide, context 64, batch 12, 2,000 steps; published: 1.88), trained by `llmlib.train`. Our model for this
+  race has at most 0.85 million weights; we train three seeds. Claim: at most 1.88 in at most a twelfth of the time.
+* **throughput**: tokens a second of our GPT-2-style model in `llmlib.train`, compared with `transformers`'
+  `GPT2LMHeadModel` of the same size in a plain loop with AdamW, in float32 and bfloat16 (theirs with autocast, as
+  usual). With a C++ compiler, ours is also measured compiled. The script prints what share of this machine's measured
+  peak of matrix products each reaches. Each has its own process, since `train` makes its process keep freed memory.
+  Aim: 1.3x. The shares show what is out of reach: both compute the same products, so if theirs already runs at 74 % of
+  the peak (10.7 M weights in float32 on a processor without matrix units), 1.3x would be 96 % of it. No gain there
+  from: one product for query, key and value together; attention or gelu written out; a compiler.
+* **scale**: time and memory for several sizes of model and context, and one process compared with two.
 """
 
 import argparse
@@ -67,14 +67,14 @@ PUBLISHED_RUN = TrainConfig(
 
 
 class Racer(nn.Module):
-    """A Transformer of one layer beside tables of what the last *two* and *three* characters say of the next.
+    """A Transformer with one layer, and tables of what the last *two* and *three* characters say about the next.
 
-    What the nearest characters say is looked up, which costs next to nothing, instead of computed by further layers.
-    The rows of pairs (all of them) and of triples (hashed: some share a row; Huang et al., 2025, "Over-Tokenized
-    Transformer") are added up; the sum goes into the residual stream at the bottom, and straight to the logits. Squared
-    ReLU (So et al., 2021, "Primer"), norms without weights, rotary positions, logits held below CAP (Gemma 2, 2024).
-    Maps into the residual stream begin at zero, so that the layer begins as the identity. (Tables of pairs that begin
-    as counted logarithms of probabilities ended worse, with two layers: 1.98 to 2.03 after 100 steps, from noise 1.96.)
+    What the nearest characters say is looked up, which costs almost nothing, instead of computed by more layers. The
+    rows of pairs (all of them) and of triples (hashed: some share a row; Huang et al., 2025, "Over-Tokenized
+    Transformer") are added; the sum goes into the residual stream at the bottom, and straight to the logits. It has
+    squared ReLU (So et al., 2021, "Primer"), norms without weights, rotary positions and capped logits (Gemma 2, 2024).
+    Maps into the residual stream start at zero, so that the layer starts as the identity. (With two layers, tables of
+    pairs that started as logs of counted probabilities ended worse: 1.98 to 2.03 after 100 steps; from noise, 1.96.)
     """
 
     D, HEADS, WIDE, NGRAM, TRIPLES, CAP = 128, 4, 384, 64, 4093, 30.0  # TRIPLES: a prime, as usual for a hash
@@ -107,14 +107,14 @@ class Racer(nn.Module):
         return self.CAP * torch.tanh(logits.float() / self.CAP)
 
     def look_up(self, ids: Tensor) -> Tensor:  # batch seq -> batch seq NGRAM
-        """Before the first character nothing is; character 0 stands for that."""
+        """Look up pairs and triples; character 0 stands for what is missing before the first character."""
         last, before = F.pad(ids, (2, 0))[:, 1:-1], F.pad(ids, (2, 0))[:, :-2]
         pair = last * self.vocab_size + ids
         triple = (before * self.vocab_size**2 + pair) % self.TRIPLES
         return F.embedding(pair, self.pairs) + F.embedding(triple, self.triples)
 
     def attend(self, qkv: Tensor) -> Tensor:
-        """Two explicit products: for 64 tokens they are quicker than the backward pass of torch's fused kernel."""
+        """Attend with two explicit products: for 64 tokens, these beat the backward pass of torch's fused kernel."""
         seq, dtype = qkv.shape[1], qkv.dtype
         q, k, v = qkv.unflatten(-1, (3, self.HEADS, -1)).permute(2, 0, 3, 1, 4)  # each batch head seq d_head
         angles = rotary_cos_sin(torch.arange(seq), rotary_frequencies(q.shape[-1], 1000.0))
@@ -130,12 +130,12 @@ STEPS, TURNS = 150, 10
 
 
 def race(ids: Tensor, seed: int, batch: int = 24) -> Iterator[Lap]:
-    """Train a Racer; its seconds are all but the reading of the corpus."""
+    """Train a Racer; its seconds include everything except reading the corpus."""
     started, spent = time.perf_counter(), 0.0
     model = Racer(65, seed)
     work = WorkingCopy(model, torch.bfloat16)
-    turned = {id(matrix) for matrix in model.matrices()}
-    others = [parameter for parameter in model.parameters() if id(parameter) not in turned]
+    by_muon = {id(matrix) for matrix in model.matrices()}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in by_muon]
     muon = Muon(model.matrices(), momentum=0.85, weight_decay=0.0, steps=3, dtype=torch.bfloat16)
     adamw = torch.optim.AdamW(others, betas=(0.8, 0.95), weight_decay=0.0, fused=True)
     order = torch.randperm((len(ids) - 1) // CONTEXT, generator=torch.Generator().manual_seed(seed))
@@ -165,7 +165,7 @@ def published(ids: Tensor) -> Iterator[Lap]:
 
 @torch.no_grad()
 def loss_on(ids: Tensor, model: nn.Module) -> float:
-    """The mean loss over all of the text, in windows of CONTEXT side by side."""
+    """Return the mean loss over the whole text, in windows of CONTEXT side by side."""
     n = (len(ids) - 1) // CONTEXT * CONTEXT
     pieces = zip(ids[:n].view(-1, CONTEXT).split(256), ids[1 : n + 1].view(-1, CONTEXT).split(256))
     sums = (F.cross_entropy(model(x).float().flatten(0, 1), y.flatten(), reduction="sum").item() for x, y in pieces)
@@ -173,7 +173,7 @@ def loss_on(ids: Tensor, model: nn.Module) -> float:
 
 
 def quality() -> None:
-    """All runs at once, each a tenth of its steps in turn: a busy moment of the machine hits all of them alike."""
+    """Let all runs take turns, a tenth of their steps each, so that a busy moment of the machine hits all alike."""
     text = tiny_shakespeare()
     ids = torch.tensor(CharTokenizer.train(text).encode(text))
     seen, unseen = ids[: len(ids) * 9 // 10], ids[len(ids) * 9 // 10 :]
@@ -211,7 +211,7 @@ def gpt2_style(name: str) -> TransformerConfig:
 
 
 def our_rounds(name: str, data: TokenDataset, dtype: str, compile: bool) -> Iterator[float]:
-    """Tokens a second of each round."""
+    """Yield the tokens a second of each round."""
     steps = STEPS_A_ROUND[name]
     *_, context, batch = SHAPES[name]
     config = TrainConfig(
@@ -257,7 +257,7 @@ def rounds(step: Callable[[], object], steps: int, tokens: int) -> Iterator[floa
 
 
 def apart(rates_of: Callable[..., Iterator[float]], *arguments: object) -> Iterator[float]:
-    """The same rates, each measured when it is asked for, in a process of its own."""
+    """Yield the same rates, each measured on request, in a separate process."""
     spawning = multiprocessing.get_context("spawn")
     here, there = spawning.Pipe()
     spawning.Process(target=answer, args=(there, rates_of, arguments), daemon=True).start()
@@ -275,7 +275,7 @@ def answer(asked: Connection, rates_of: Callable[..., Iterator[float]], argument
 
 
 def peak(dtype: torch.dtype, size: int = 2048) -> float:
-    """FLOPs a second of a large product of matrices, the best of ten."""
+    """Return the FLOPs a second of a large matrix product, the best of ten."""
     a = torch.randn(size, size).to(dtype)
     seconds = []
     for _ in range(10):
@@ -291,7 +291,7 @@ def throughput() -> None:
     print(f"peak of matrix products: {', '.join(f'{dtype} {p / 1e9:.0f} GFLOP/s' for dtype, p in peaks.items())}")
     for name in SHAPES:
         for dtype in peaks:
-            # In turn: a round of each, and again, so that a busy moment of the machine hits all of them.
+            # The runs take turns, one round each, so that a busy moment of the machine hits all of them.
             runs = [apart(our_rounds, name, data, dtype, False), apart(their_rounds, name, data, dtype)]
             if has_compiler():
                 runs.append(apart(our_rounds, name, data, dtype, True))
@@ -322,13 +322,13 @@ def has_compiler() -> bool:
 
 
 def scale() -> None:
-    print("  time of a training step a token, and the most memory of the process (each in a process of its own)")
+    print("  training time per token, and the peak memory of the process (each in its own process)")
     print("  width layers context   weights   µs a token    MB")
     for width, layers, context in ((128, 4, 64), (128, 4, 256), (128, 4, 1024), (256, 4, 256), (512, 8, 256)):
         call = [sys.executable, __file__, "--measure", *map(str, (width, layers, context))]
         print(subprocess.run(call, check=True, capture_output=True, text=True).stdout, end="")
     for processes in (1, 2):
-        print(f"  {processes} process{'es' * (processes > 1)}: {distributed_rate(processes):,.0f} tokens/s altogether")
+        print(f"  {processes} process{'es' * (processes > 1)}: {distributed_rate(processes):,.0f} tokens/s in total")
 
 
 def measure(width: int, layers: int, context: int) -> None:
@@ -344,7 +344,7 @@ def measure(width: int, layers: int, context: int) -> None:
 
 
 def most_memory() -> float:
-    """Megabytes. Not `ru_maxrss`: a new process inherits that of the one that started it."""
+    """Return the peak memory in megabytes. Not `ru_maxrss`, which a new process inherits from its parent."""
     status = Path("/proc/self/status").read_text(encoding="ascii") if sys.platform == "linux" else ""
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     return int(found[1]) / 1024 if found else math.nan
@@ -368,7 +368,7 @@ seq_len = 128
 
 
 def distributed_rate(processes: int) -> float:
-    """Tokens a second of a run by torchrun, each process with one thread, from its log."""
+    """Return the tokens a second of a run by torchrun, with one thread per process, from its log."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder) / "settings.toml"
         settings.write_text(SETTINGS.format(folder=f"{folder}/run"), encoding="utf-8")

@@ -1,12 +1,12 @@
-"""Claim: a run costs less than 2% more of its time when a dashboard shows it, with its page open and drawing.
+"""Claim: a run takes less than 2% longer if a dashboard shows it, with its page open and drawing.
 
-Two runs of the same config are trained in turns, a block of steps each, one of them through a dashboard: first in
-Python alone, then in JupyterLab with the view open in Chromium, on the same cores. Printed is the ratio of all the time
-with to all the time without (no median: later in a run some blocks are not drawn at all); which of a pair goes first
-changes each time. A block is longer than the longest time between two drawings: clocks run on while the other run has
-its turn, so that each of many short blocks would begin with a drawing that is due. On a machine that does much else,
-too, such a ratio is chance; there the kernel's work beside the steps says more: the processor's time of all its threads
-between two steps, as a share of that of the steps, less the same share without a dashboard.
+Two runs of the same config take turns, a block of steps each, and a dashboard shows one of them: first in Python alone,
+then in JupyterLab with the view open in Chromium, on the same cores. The script prints the ratio of the total time with
+a dashboard to the total time without (not a median: later in a run, some blocks are not drawn at all). The order within
+a pair alternates. A block is longer than the longest time between two drawings: clocks keep running during the other
+run's turn, so that each of many short blocks would begin with a drawing that is due. On a busy machine, such a ratio is
+down to chance. There, the kernel's work outside the steps says more: the processor time of all its threads between two
+steps, as a share of the processor time of the steps, minus the same share without a dashboard.
 """
 
 import json
@@ -31,11 +31,11 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SIZES = {"small": (64, 2, 8), "large": (256, 4, 16)}  # d_model, layers, windows of 64 tokens
-PAIRS, SECONDS = 8, 6.0  # of a block
+PAIRS, SECONDS = 8, 6.0  # pairs of blocks, seconds of a block
 SETTLE = 0.4  # seconds between two blocks, for the page to draw what belongs to the first
 CELL = """
 import sys; sys.path.insert(0, {folder!r})
-import dashboard as bench
+import training_view as bench
 board, runs = bench.prepared({size!r})
 board
 """
@@ -53,7 +53,7 @@ ASK = """async (code) => {
 
 
 def prepared(size: str) -> tuple[LiveTrainingView, tuple[Training, Training]]:
-    """An empty dashboard, and two equal runs."""
+    """Return an empty dashboard, and two equal runs."""
     d_model, n_layers, batch_size = SIZES[size]
     data = TokenDataset([k * k % 509 for k in range(50_000)], 512)
 
@@ -66,7 +66,7 @@ def prepared(size: str) -> tuple[LiveTrainingView, tuple[Training, Training]]:
 
 
 class Steps(Iterator[Step]):
-    """The steps of a run, and the processor's time that they took."""
+    """The steps of a run, and the processor time that they took."""
 
     def __init__(self, run: Training):
         self.run, self.config, self.took = run, run.config, 0.0
@@ -79,12 +79,12 @@ class Steps(Iterator[Step]):
 
 
 def measured(board: LiveTrainingView, runs: tuple[Training, Training]) -> dict[str, float]:
-    """Blocks of both runs in turns: the ratio of their times, and what a step takes without the dashboard."""
+    """Run blocks of both in turn; return the ratio of their times, and the time of a step without the dashboard."""
     plain, inner = Steps(runs[0]), Steps(runs[1])
     watched = board.watch(inner, "a run")
 
     def block(source: Iterator[Step], steps: int) -> tuple[float, float]:
-        """How long it took, and the share of the kernel's work beside the steps."""
+        """Return how long a block took, and the kernel's work outside the steps as a share of the steps."""
         time.sleep(SETTLE)
         steps_of = plain if source is plain else inner
         began = time.perf_counter(), time.process_time(), steps_of.took
@@ -96,23 +96,23 @@ def measured(board: LiveTrainingView, runs: tuple[Training, Training]) -> dict[s
     for source in (plain, watched):
         block(source, 10)  # warm
     steps = max(5, round(SECONDS / (block(plain, 10)[0] / 10)))
-    walls, beside, per_step = {True: 0.0, False: 0.0}, [], []
+    walls, outside, per_step = {True: 0.0, False: 0.0}, [], []
     for number in range(PAIRS):
         order = (plain, watched) if number % 2 else (watched, plain)
         times = {source is plain: block(source, steps) for source in order}
         for kind, (seconds, _) in times.items():
             walls[kind] += seconds
-        beside.append(times[False][1] - times[True][1])
+        outside.append(times[False][1] - times[True][1])
         per_step.append(times[True][0] / steps)
-    beside_it, step = statistics.median(beside), statistics.median(per_step)
-    return {"wall": walls[False] / walls[True], "beside": beside_it, "step": step, "steps": float(steps)}
+    outside_share, step = statistics.median(outside), statistics.median(per_step)
+    return {"wall": walls[False] / walls[True], "outside": outside_share, "step": step, "steps": float(steps)}
 
 
-def told(where: str, size: str, found: dict[str, float]) -> None:
+def report(where: str, size: str, found: dict[str, float]) -> None:
     print(
         f"{where}, {size} model: {1000 * found['step']:.1f} ms a step, blocks of {found['steps']:.0f}; "
         f"with / without a dashboard {found['wall']:.4f} (claim: 1.02), "
-        f"the kernel's work beside the steps {100 * found['beside']:.2f}%",
+        f"the kernel's work outside the steps {100 * found['outside']:.2f}%",
         flush=True,
     )
 
@@ -132,7 +132,7 @@ def in_a_page(browser: Any, folder: Path, url: str) -> None:
         page.locator(".llm-training .llm-large").wait_for()
         answer = page.evaluate(ASK, "bench.json.dumps(bench.measured(board, runs))")
         drawn = page.evaluate("performance.getEntriesByName('llm-training-updated').length")
-        told(f"JupyterLab ({drawn} times drawn)", size, json.loads(answer.strip("'")))
+        report(f"JupyterLab ({drawn} times drawn)", size, json.loads(answer.strip("'")))
         page.close()
 
 
@@ -180,7 +180,7 @@ def in_jupyterlab(path: str) -> None:
 
 def main() -> None:
     for size in SIZES:
-        told("Python alone", size, measured(*prepared(size)))
+        report("Python alone", size, measured(*prepared(size)))
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         print("No Chromium on this machine, so nothing is drawn.")

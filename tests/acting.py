@@ -2,12 +2,12 @@
 
 
 def act(view, kind, **details):
-    """One act; whether it was done."""
+    """Send one act to a view, and return whether the view accepted it."""
     return acts(view, (kind, details)) == []
 
 
 def acts(view, *several):
-    """Acts that arrive together, each a kind and its details; the numbers of those that were refused."""
+    """Send several acts in one message, each as its kind and details. Return the numbers of the refused acts."""
     answers = []
     send, view.send = view.send, lambda content, buffers=None: answers.append(content)
     try:
@@ -16,5 +16,5 @@ def acts(view, *several):
     finally:
         view.send = send
     assert answers[0] == {"client": "test", "begun": True}
-    assert answers[-1]["done"] == len(several), "every act is answered"
+    assert answers[-1]["done"] == len(several), "the view did not answer every act"
     return answers[-1]["refused"]

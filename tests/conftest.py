@@ -1,4 +1,4 @@
-"""What all tests share: quick and repeatable hypothesis runs, one torch thread per test process."""
+"""Settings and fixtures for all tests, such as quick, repeatable hypothesis runs and one torch thread per worker."""
 
 import os
 import sys
@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-if os.environ.get("PYTEST_XDIST_WORKER"):  # the workers share the cores already, and so do the kernels they start
+if os.environ.get("PYTEST_XDIST_WORKER"):  # the workers already share the cores, and so do their kernels
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-# What tests and executed lessons do in exercises stays out of the learner's own progress.
+# Tests and lessons also do exercises. This must not change the learner's own progress.
 os.environ["LLMLIB_DATA_DIR"] = tempfile.mkdtemp(prefix="llmlib-progress-")
 
 shape_checks.switch_on()
@@ -31,7 +31,7 @@ def _one_thread_per_process():
     import torch
 
     if os.environ.get("PYTEST_XDIST_WORKER"):
-        torch.set_num_threads(1)  # the workers share the cores already
+        torch.set_num_threads(1)  # the workers already share the cores
 
 
 def pytest_runtest_setup(item):
@@ -39,9 +39,9 @@ def pytest_runtest_setup(item):
 
 
 def pytest_configure(config):
-    """Before the workers of a run with lessons start: one process imports for all their kernels what lessons use.
+    """In a run with lessons, start one process that imports what lessons use, for the kernels of all workers.
 
-    Elsewhere than on Linux a fork may not use what was imported.
+    This happens before the workers start, and only on Linux: elsewhere, a fork may not use what its parent imported.
     """
     if hasattr(config.option, "nbval_kernel_startup_timeout"):
         config.option.nbval_kernel_startup_timeout = 600  # seconds; the first kernel waits for these imports
@@ -57,16 +57,16 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Skip what this machine cannot run, and say so; what loads the real model is slow, though it may be done at once.
+    """Skip tests that this machine cannot run, and mark tests that load the real model as slow, even quick ones.
 
-    Of a lesson, compare no progress of downloads and the like.
+    Do not compare what lessons write to stderr, such as the progress of downloads.
     """
     import torch
 
     for item in items:
         if "smollm2" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
-    for lesson in {item.parent for item in items if hasattr(item.parent, "skip_compare")}:  # of nbval
+    for lesson in {item.parent for item in items if hasattr(item.parent, "skip_compare")}:  # notebooks of nbval
         lesson.skip_compare = (*lesson.skip_compare, "stderr")
         if kernels.PLACE in os.environ and lesson.path.stem != "00_welcome":
             lesson.nb.metadata.kernelspec.name = "warm"
@@ -94,7 +94,7 @@ def smollm2():
 
 @pytest.fixture
 def llama_folder(tmp_path):
-    """A small Llama as `transformers` saves it."""
+    """A folder with a small Llama, as `transformers` saves it."""
     from reference_models import their_model
 
     their_model("llama").save_pretrained(tmp_path)

@@ -1,11 +1,11 @@
-"""Files that are read, with bytes and values changed: each case loads rightly, or ends in a clear error.
+"""Damage the files that llmlib reads: each case must load correctly or end in a clear error.
 
-    python tests/fuzzing.py 10000        # so many cases of each kind, and a table; the tests run a few
+    python tests/fuzzing.py 10000        # run 10,000 cases of each kind, and print a table; the tests run only a few
 
-A case is decided by its kind and number. Outcomes: "as it was" (the damage did not matter); "error" (of the classes
-that speak to people, naming the file); "said" (it loads as something else, and a line on standard error says so);
-"another text" (where the file is the reader's own words or choices, any change that makes sense is a choice). What must
-not be: "raw", "hang", "silent".
+The kind and the number of a case decide everything in it. These outcomes are allowed: "as it was" (the damage did not
+matter); "error" (an error of a class meant for users, with a message that names the file); "said" (the file loads as
+something else, and a line on standard error says so); "another text" (the file contains the reader's own words or
+choices, so any change that makes sense is just another choice). These must not occur: "raw", "hang", "silent".
 """
 
 import contextlib
@@ -34,7 +34,7 @@ from llmlib.training import RunError, TrainConfig, checkpoints, make_optimizers
 from llmlib.training.cli import DataSettings, RunSettings, read_toml
 from llmlib.transformer import Transformer, TransformerConfig
 
-SECONDS, WALL = 5, 300  # of the processor, and in all: more is a hang
+SECONDS, WALL = 5, 300  # of CPU time, and in all; a case that takes longer is a hang
 CLEAR = (CheckpointError, TokenizerError, RunError, AdapterError, SettingsError, ConversationError)
 CONFIG = TransformerConfig(
     262, 16, 16, 2, 2, positions="rotary", norm="rmsnorm", mlp="swiglu", d_mlp=8, tied_embeddings=False, end_ids=(261,)
@@ -80,13 +80,13 @@ LINES = [
 ]
 
 
-def tokenizer_of():
+def small_tokenizer():
     trained = BPETokenizer.train(TEXT * 3, 262, ["<|end|>"])
     return BPETokenizer(trained.vocabulary, trained.pattern, trained.special_tokens, eos_ids=(261,))
 
 
 def model_folder(folder):
-    save_pretrained(Transformer(CONFIG), tokenizer_of(), folder)
+    save_pretrained(Transformer(CONFIG), small_tokenizer(), folder)
 
 
 def open_model(folder):
@@ -94,8 +94,8 @@ def open_model(folder):
     return model(IDS[:, : model.config.max_seq_len]).tolist(), tokenizer.encode(TEXT, "all"), tokenizer.eos_ids
 
 
-def own_tokenizer(folder):
-    tokenizer_of().save(folder / "tokenizer.json")
+def tokenizer_folder(folder):
+    small_tokenizer().save(folder / "tokenizer.json")
 
 
 def open_tokenizer(folder):
@@ -103,25 +103,25 @@ def open_tokenizer(folder):
     return tokenizer.encode(TEXT, "all"), tokenizer.eos_ids, tokenizer.special_tokens
 
 
-def a_run():
+def new_model_and_optimizers():
     model = Transformer(CONFIG)
     optimizers = make_optimizers(model, TRAIN)
     return model, optimizers
 
 
 def run_folder(folder):
-    model, optimizers = a_run()
+    model, optimizers = new_model_and_optimizers()
     for _ in range(2):
         model(IDS).logsumexp(-1).sum().backward()
         for optimizer in optimizers:
             optimizer.step()
-    tokenizer_of().save(folder / "tokenizer.json")
+    small_tokenizer().save(folder / "tokenizer.json")
     checkpoints.save(folder, 2, model, optimizers, {"train": {"steps": 2}, "best": None, "recent": [], "last": None})
 
 
 def open_run(folder):
-    """As a model, and to go on from: then nothing may have changed if it fails."""
-    model, optimizers = a_run()
+    """Resume from the checkpoint, and also open it as a model. If resuming fails, nothing may have changed."""
+    model, optimizers = new_model_and_optimizers()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     (step,) = folder.glob("step-*")
     try:
@@ -178,9 +178,9 @@ def open_conversations(folder):
     return read_conversations(folder / "examples.jsonl")
 
 
-KINDS = {  # how it is made, how it is opened, and whether its content is the reader's own choice
+KINDS = {  # how to make it, how to open it, and whether its content is the reader's own choice
     "models": (model_folder, open_model, False),
-    "tokenizers": (own_tokenizer, open_tokenizer, False),
+    "tokenizers": (tokenizer_folder, open_tokenizer, False),
     "runs": (run_folder, open_run, False),
     "adapters": (adapter_folder, open_adapter, False),
     "settings": (settings_folder, open_settings, True),
@@ -191,14 +191,14 @@ ODD_TOML = ["true", "-1", "0", "3", str(2**70), "1.5", "1e308", "nan", '""', '"x
 
 
 def damage(folder, chance):
-    """Change one file in a folder; returns its name and how."""
+    """Change one file in a folder. Return its name and the kind of change."""
     path = chance.choice(sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"))
     content = bytearray(path.read_bytes())
     how = chance.choice(["flip", "flip", "flip", "cut", "insert", "drop", "swap", "gone", "empty", "value", "value"])
     at = chance.randrange(len(content)) if content else 0
     if how == "flip":
         for _ in range(chance.randint(1, 4)):
-            near = chance.random() < 0.5  # headers are where damage has the most to say
+            near = chance.random() < 0.5  # damage has the most effect in headers
             place = chance.randrange(min(300, len(content)) if near else len(content))
             content[place] = chance.randrange(256)
     elif how == "cut":
@@ -222,7 +222,7 @@ def damage(folder, chance):
 
 
 def with_another_value(path, content, chance):
-    """A file that is still of its format, with another value somewhere."""
+    """Return the content with another value somewhere, but still in its format."""
     if path.suffix == ".toml":
         lines = content.decode().splitlines()
         number = chance.choice([n for n, line in enumerate(lines) if "=" in line])
@@ -230,28 +230,28 @@ def with_another_value(path, content, chance):
         return "\n".join(lines).encode()
     if path.suffix == ".safetensors":
         length = int.from_bytes(content[:8], "little")
-        header = with_odd(json.loads(content[8 : 8 + length]), chance)
+        header = with_odd_value(json.loads(content[8 : 8 + length]), chance)
         written = json.dumps(header).encode()
         return len(written).to_bytes(8, "little") + written + content[8 + length :]
     if path.suffix == ".jsonl":
         lines = content.decode().splitlines()
         number = chance.randrange(len(lines))
-        lines[number] = json.dumps(with_odd(json.loads(lines[number]), chance))
+        lines[number] = json.dumps(with_odd_value(json.loads(lines[number]), chance))
         return "\n".join(lines).encode()
     if path.suffix == ".json":
-        return json.dumps(with_odd(json.loads(content), chance)).encode()
+        return json.dumps(with_odd_value(json.loads(content), chance)).encode()
     return content[::-1]
 
 
-def with_odd(value, chance):
+def with_odd_value(value, chance):
     if isinstance(value, dict) and value and chance.random() < 0.9:
         key = chance.choice(list(value))
         if chance.random() < 0.1:
             return {other: value[other] for other in value if other != key}
-        return {**value, key: with_odd(value[key], chance)}
+        return {**value, key: with_odd_value(value[key], chance)}
     if isinstance(value, list) and value and chance.random() < 0.7:
         place = chance.randrange(len(value))
-        return [*value[:place], with_odd(value[place], chance), *value[place + 1 :]]
+        return [*value[:place], with_odd_value(value[place], chance), *value[place + 1 :]]
     return chance.choice(ODD)
 
 
@@ -259,12 +259,12 @@ class Hang(BaseException):
     pass
 
 
-def late(*_):
+def raise_hang(*_):
     raise Hang
 
 
 class Fuzz:
-    """The cases of one kind, in a folder that is made once and copied for each."""
+    """The cases of one kind. Their folder is made once, and copied for each case."""
 
     def __init__(self, kind, folder):
         make, self.open, self.own_choice = KINDS[kind]
@@ -274,14 +274,14 @@ class Fuzz:
         self.expected = repr(self.open(self.whole))
 
     def case(self, number):
-        """The outcome of a case, and what it was."""
+        """Run a case. Return its outcome, and which change led to it."""
         chance = random.Random(f"{self.kind} {number}")
         shutil.rmtree(self.copy, ignore_errors=True)
         shutil.copytree(self.whole, self.copy)
         name, how = damage(self.copy, chance)
         said = io.StringIO()
-        signal.signal(signal.SIGALRM, late)
-        signal.signal(signal.SIGPROF, late)
+        signal.signal(signal.SIGALRM, raise_hang)
+        signal.signal(signal.SIGPROF, raise_hang)
         signal.alarm(WALL)
         signal.setitimer(signal.ITIMER_PROF, SECONDS)
         try:

@@ -1,6 +1,6 @@
-"""Who imports whom in llmlib, read from the source: lazy imports and those for types count as well.
+"""Find out from the source which modules of llmlib import each other. Lazy imports and imports for types count too.
 
-python tests/import_graph.py        (prints modules, arrows and circles)
+python tests/import_graph.py        # print the numbers of modules, imports and cycles, and then each cycle
 """
 
 import ast
@@ -16,25 +16,25 @@ def module_name(path: Path, root: Path) -> str:
 
 
 def import_graph(root: Path = ROOT, package: str = "llmlib") -> dict[str, set[str]]:
-    """For each module the modules that it imports, wherever in the file the import is."""
+    """Return the modules that each module imports, wherever in the file the import is."""
     files = {module_name(path, root): path for path in (root / package).rglob("*.py")}
     trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in files.items()}
     return {name: _imports(trees[name], files.keys()) - {name} for name in files}
 
 
-def _imports(tree: ast.Module, known) -> set[str]:
+def _imports(tree: ast.Module, modules) -> set[str]:
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names if alias.name in known}
-        elif isinstance(node, ast.ImportFrom) and node.module in known:
+            found |= {alias.name for alias in node.names if alias.name in modules}
+        elif isinstance(node, ast.ImportFrom) and node.module in modules:
             inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= inner & set(known) or {node.module}
+            found |= inner & set(modules) or {node.module}
     return found
 
 
-def circles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """The groups of modules that import each other in a circle (strongly connected components; Tarjan, 1972)."""
+def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return the groups of modules that import each other (strongly connected components; Tarjan, 1972)."""
     number: dict[str, int] = {}
     lowest: dict[str, int] = {}
     stack: list[str] = []
@@ -63,6 +63,6 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 if __name__ == "__main__":
     graph = import_graph(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT)
-    print(f"{len(graph)} modules, {sum(map(len, graph.values()))} arrows, {len(circles(graph))} circles")
-    for circle in circles(graph):
-        print("  circle:", ", ".join(circle))
+    print(f"{len(graph)} modules, {sum(map(len, graph.values()))} imports, {len(cycles(graph))} cycles")
+    for cycle in cycles(graph):
+        print("  cycle:", ", ".join(cycle))

@@ -1,11 +1,11 @@
-"""Kernels that have imported torch and llmlib when they start: forks of one process, which each kernel's process asks.
+"""Start Jupyter kernels that have already imported torch and llmlib, as forks of one server process.
 
-A kernel of its own takes seconds for its imports, and a whole run starts some fifty: one for each lesson, the others
-for views in a browser. The first lesson runs in a kernel that Jupyter starts in its usual way, and shows that lessons
-do.
+An ordinary kernel takes seconds for its imports, and a whole run starts some fifty kernels: one for each lesson, the
+others for views in a browser. The first lesson runs in an ordinary kernel, to show that lessons work there.
 
-    python kernels.py serve PLACE          imports, and listens at the socket PLACE
-    python kernels.py PLACE CONNECTION     is a kernel's process: asks for a fork, hands on signals, ends with it
+    python kernels.py serve PLACE          the server: import everything, and listen at the socket PLACE
+    python kernels.py PLACE CONNECTION     the launcher, which Jupyter starts as the kernel's process: ask the server
+                                           for a fork, pass signals on to it, and end when the fork ends
 """
 
 import contextlib
@@ -20,14 +20,14 @@ import sys
 import time
 from pathlib import Path
 
-PLACE = "LLMLIB_TEST_KERNELS"  # the variable that says where a process which has imported all listens, if there is one
+PLACE = "LLMLIB_TEST_KERNELS"  # the environment variable with the path of the server's socket, if it runs
 
 
 def start(place):
-    """Start the process that imports. It ends with the one that calls this."""
+    """Start the server. It ends when the calling process ends."""
     import subprocess
 
-    inline = "module://matplotlib_inline.backend_inline"  # as a kernel has it when it imports matplotlib
+    inline = "module://matplotlib_inline.backend_inline"  # the value that a kernel has when it imports matplotlib
     return subprocess.Popen(
         [sys.executable, "-P", __file__, "serve", str(place)],
         cwd=Path(__file__).parent.parent,
@@ -38,7 +38,7 @@ def start(place):
 
 
 def name(kernel, place, folder):
-    """Write down how such a kernel is started; with `folder` in JUPYTER_PATH, Jupyter finds it by its name."""
+    """Write a kernel spec that starts the launcher. If JUPYTER_PATH contains `folder`, Jupyter finds it by name."""
     spec = folder / "kernels" / kernel / "kernel.json"
     spec.parent.mkdir(parents=True)
     argv = [sys.executable, "-P", "-S", __file__, str(place), "{connection_file}"]
@@ -51,26 +51,26 @@ def serve(place):
         listener.bind(place)
         listener.listen(20)
         _import()
-        kernels, parent = {}, os.getppid()  # the number of each kernel, by the connection of its process
-        while os.getppid() == parent:  # tests that end in whatever way leave nothing behind
+        kernels, parent = {}, os.getppid()  # the process id of each kernel, by the connection to its launcher
+        while os.getppid() == parent:  # however the tests end, the server ends too
             for ready in select.select([listener, *kernels], [], [], 0.05)[0]:
                 if ready is listener:
-                    asking = listener.accept()[0]
-                    asked = json.loads(asking.makefile().readline() or "null")
-                    if asked is None:  # it has ended meanwhile
-                        asking.close()
-                    elif number := os.fork():
-                        with contextlib.suppress(BrokenPipeError):  # the same, and is found out below
-                            asking.sendall(f"{number}\n".encode())
-                        kernels[asking] = number
+                    launcher = listener.accept()[0]
+                    request = json.loads(launcher.makefile().readline() or "null")
+                    if request is None:  # the launcher has already ended
+                        launcher.close()
+                    elif process := os.fork():
+                        with contextlib.suppress(BrokenPipeError):  # it has ended too; `select` notices that later
+                            launcher.sendall(f"{process}\n".encode())
+                        kernels[launcher] = process
                     else:
-                        _be_a_kernel(asked, [listener, asking, *kernels])
-                else:  # the kernel's process is gone
+                        _be_a_kernel(request, [listener, launcher, *kernels])
+                else:  # the launcher has ended
                     os.kill(kernels[ready], signal.SIGKILL)
-            for asking, number in list(kernels.items()):
-                if os.waitpid(number, os.WNOHANG)[0]:
-                    del kernels[asking]
-                    asking.close()
+            for launcher, process in list(kernels.items()):
+                if os.waitpid(process, os.WNOHANG)[0]:
+                    del kernels[launcher]
+                    launcher.close()
 
 
 IMPORTED = (
@@ -92,7 +92,10 @@ IMPORTED = (
 
 
 def _import():
-    """Nothing that looks for its kernel when it is imported; what does so gets it here, or later."""
+    """Import what lessons use, except for modules that look for their kernel while they are imported.
+
+    Such modules are imported later, in the kernel. For tqdm, the result of its search is set here.
+    """
     import tqdm.autonotebook
     import tqdm.notebook
 
@@ -103,12 +106,12 @@ def _import():
     from llmlib.exercises.registry import all_exercises
 
     all_exercises()
-    gc.freeze()  # no kernel has to look for garbage in what was imported
-    gc.set_threshold(5000, 10, 50)  # nor as often in what comes later: see lighter.py
+    gc.freeze()  # no kernel has to search these objects for garbage
+    gc.set_threshold(5000, 10, 50)  # and kernels search later objects less often: see lighter.py
     assert "matplotlib.pyplot" not in sys.modules
 
 
-def _be_a_kernel(asked, connections):
+def _be_a_kernel(request, connections):
     import ipywidgets
     from ipykernel.kernelapp import IPKernelApp
 
@@ -116,12 +119,12 @@ def _be_a_kernel(asked, connections):
         for connection in connections:
             connection.close()
         os.setsid()
-        os.chdir(asked["folder"])
-        os.setpriority(os.PRIO_PROCESS, 0, asked["priority"])
+        os.chdir(request["folder"])
+        os.setpriority(os.PRIO_PROCESS, 0, request["priority"])
         os.environ.clear()
-        os.environ.update(asked["variables"])
-        os.environ.pop("JPY_PARENT_PID", None)  # it would look whether this is its parent
-        sys.argv = ["ipykernel_launcher.py", "-f", asked["connection"]]
+        os.environ.update(request["variables"])
+        os.environ.pop("JPY_PARENT_PID", None)  # otherwise the kernel would check whether this is its parent
+        sys.argv = ["ipykernel_launcher.py", "-f", request["connection"]]
         app = IPKernelApp.instance()
         app.initialize(sys.argv[1:])
         ipywidgets.register_comm_target()
@@ -131,27 +134,27 @@ def _be_a_kernel(asked, connections):
 
 
 def ask(place, connection):
-    with socket.socket(socket.AF_UNIX) as asking:
-        _connect(asking, place)
-        asked = {"folder": os.getcwd(), "variables": dict(os.environ), "connection": connection}
-        asked["priority"] = os.getpriority(os.PRIO_PROCESS, 0)
-        asking.sendall(json.dumps(asked).encode() + b"\n")
-        answers = asking.makefile()
+    with socket.socket(socket.AF_UNIX) as server:
+        _connect(server, place)
+        request = {"folder": os.getcwd(), "variables": dict(os.environ), "connection": connection}
+        request["priority"] = os.getpriority(os.PRIO_PROCESS, 0)
+        server.sendall(json.dumps(request).encode() + b"\n")
+        answers = server.makefile()
         kernel = int(answers.readline())
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda number, _frame: _hand_on(kernel, number))
-        answers.read()  # until it has ended
+            signal.signal(number, lambda number, _frame: _pass_on(kernel, number))
+        answers.read()  # returns when the kernel has ended
 
 
-def _connect(asking, place):
-    for _ in range(3000):  # the one that imports may just have been started
+def _connect(server, place):
+    for _ in range(3000):  # the server may have only just been started
         with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
-            return asking.connect(place)
+            return server.connect(place)
         time.sleep(0.1)
-    raise TimeoutError(f"nobody listens at {place}")
+    raise TimeoutError(f"no server listens at {place}")
 
 
-def _hand_on(kernel, number):
+def _pass_on(kernel, number):
     with contextlib.suppress(ProcessLookupError):
         os.kill(kernel, number)
 

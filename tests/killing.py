@@ -1,9 +1,9 @@
-"""Runs of `llmlib train` and `llmlib tune` that are killed at moments of chance, and go on until they end.
+"""Kill runs of `llmlib train` and `llmlib tune` at random moments, and resume them until they finish.
 
-    python tests/killing.py 100          # so many kills, in turn of the three kinds of runs, and a table
+    python tests/killing.py 100          # kill 100 times, in runs of the three kinds in turn, and print a table
 
-What they leave has to be, byte for byte, what a run leaves that nobody disturbed: the model, the adapter, and the log
-but for its speeds; and nothing unfinished beside it.
+A run that was killed must leave the same bytes as an undisturbed run: the model, the adapter, and the log except for
+its speeds. It must leave no unfinished files.
 """
 
 import csv
@@ -66,7 +66,7 @@ PAIRS = [{"prompt": f"What is {n}?", "response": f"It is {n * n}."} for n in ran
 
 
 def start(path, *options):
-    """A process of its own that runs the command; everything is imported already, so its time is the run's."""
+    """Start a process that runs the command. Everything is imported already, so it takes only the time of the run."""
     process = os.fork()
     if process:
         return process
@@ -80,14 +80,14 @@ def start(path, *options):
     os._exit(0)
 
 
-def ended(process):
+def exit_code_of(process):
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
-def left(folder):
-    """What a run left: bytes by name, and the log without its speeds."""
+def result_in(folder):
+    """Return what a run left: bytes by file name, the log without its speeds, and the names of unfinished files."""
     files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.safetensors")}
-    for name in files:  # an adapter names the folder of its base, which is another in each run
+    for name in files:  # an adapter names the folder of its base model, which is different in each run
         if name.startswith("adapter"):
             files[name] = files[name][8:].replace(str(folder).encode(), b"").replace(b" ", b"")
     with open(folder / "log.csv", newline="") as file:
@@ -114,9 +114,9 @@ def main(kills):
         for kind in KINDS:
             path = settings_of(kind, home / f"{kind.replace(' ', '-')}-whole", examples, home / "base")
             began = time.perf_counter()
-            assert ended(start(path)) == 0, kind
+            assert exit_code_of(start(path)) == 0, kind
             seconds[kind] = time.perf_counter() - began
-            expected[kind] = left(home / f"{kind.replace(' ', '-')}-whole")
+            expected[kind] = result_in(home / f"{kind.replace(' ', '-')}-whole")
         number = 0
         while sum(counts.values()) < kills:
             kind = list(KINDS)[number % len(KINDS)]
@@ -126,15 +126,15 @@ def main(kills):
                 process = start(path, *options)
                 time.sleep(chance.random() * seconds[kind] * 0.7)
                 os.kill(process, signal.SIGKILL)
-                if ended(process) == -signal.SIGKILL:
+                if exit_code_of(process) == -signal.SIGKILL:
                     counts[kind] += 1
                 options = ["--resume"]
-            assert ended(start(path, *options)) == 0, f"{kind} {number} did not go on"
-            found = left(folder)
-            assert found == expected[kind], f"{kind} {number} left something else: {found[2]}"
+            assert exit_code_of(start(path, *options)) == 0, f"{kind} {number} failed after it was resumed"
+            found = result_in(folder)
+            assert found == expected[kind], f"{kind} {number} differs from an undisturbed run; unfinished: {found[2]}"
             same[kind] += 1
             number += 1
-    print("| run | kills | runs | of them as if undisturbed |\n|---|---:|---:|---:|")
+    print("| run | kills | runs | runs as if undisturbed |\n|---|---:|---:|---:|")
     for kind in KINDS:
         print(f"| {kind} | {counts[kind]} | {same[kind]} | {same[kind]} |")
 

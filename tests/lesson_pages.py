@@ -1,4 +1,4 @@
-"""What the pages of lessons keep to, for the tests that read them and for those that look at them in a browser."""
+"""Rules for the pages of lessons, for tests that read the notebooks and for tests that open them in a browser."""
 
 import ast
 import re
@@ -9,15 +9,15 @@ LONGEST_LINE = 104  # columns that fit into a cell of JupyterLab at 1280 pixels 
 
 
 def columns(line):
-    """How many columns of a monospaced font a line takes: a Chinese character takes two, a combining mark none."""
+    """Return how many columns a line takes in a monospaced font: 2 for a Chinese character, 0 for a combining mark."""
     return sum(
         0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in line
     )
 
 
-def roads(notebook):
-    """The cells of a notebook, each with whether it is on a side path: folded up to the next heading as high."""
+def cells_on_roads(notebook):
+    """Yield each cell, and whether it is on a side path, which ends at the next heading of the same level or above."""
     level = None
     for cell in notebook.cells:
         heading = re.match(r"(#+) (.*)", cell.source) if cell.cell_type == "markdown" else None
@@ -26,8 +26,8 @@ def roads(notebook):
         yield cell, level is not None
 
 
-def variables_of_comprehensions_renamed(source):
-    """The same source with other names for them: Python 3.12 and later count them among the names of the module."""
+def rename_variables_of_comprehensions(source):
+    """Return the source with new names for these variables, since Python 3.12 and later count them as module names."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
@@ -40,8 +40,8 @@ def variables_of_comprehensions_renamed(source):
 
 
 def names_of(source):
-    """The names of the module that a cell sets, and those that it or a function in it reads."""
-    whole = symtable.symtable(variables_of_comprehensions_renamed(source), "cell", "exec")
+    """Return the module's names that a cell sets, and those that the cell or a function in it reads."""
+    whole = symtable.symtable(rename_variables_of_comprehensions(source), "cell", "exec")
     sets = {one.get_name() for one in whole.get_symbols() if one.is_assigned() or one.is_imported()}
     reads = {one.get_name() for one in whole.get_symbols() if one.is_referenced()}
     inside = list(whole.get_children())
@@ -53,9 +53,9 @@ def names_of(source):
 
 
 def borrowed_from_side_paths(notebook):
-    """Names that the main road reads although, on the way to there, only a side path has set them."""
+    """Return the names that the main road reads although only a side path has set them so far."""
     main, aside, found = set(), set(), set()
-    for cell, is_aside in roads(notebook):
+    for cell, is_aside in cells_on_roads(notebook):
         if cell.cell_type != "code":
             continue
         sets, reads = names_of(cell.source)
@@ -67,18 +67,21 @@ def borrowed_from_side_paths(notebook):
     return found
 
 
-def ways_to_set(source, names):
-    """The statements of a cell, as text, that give a value to one of these names; imports give the same each time."""
+def statements_that_set(source, names):
+    """Return each statement of a cell that sets one of these names, as a pair of the name and the statement's text.
+
+    Imports do not count, because they set a name to the same value each time.
+    """
     statements = [node for node in ast.parse(source).body if not isinstance(node, ast.Import | ast.ImportFrom)]
     return {(name, ast.unparse(node)) for node in statements for name in names_of(ast.unparse(node))[0] & names}
 
 
-def changed_behind_side_paths(notebook):
-    """Names that a side path reads from the main road, and that the main road sets to something else further down.
+def changed_after_side_paths(notebook):
+    """Return the names that a side path reads from the main road, and that the main road later sets to something else.
 
-    Who opens the side path in the end, after the rest of the lesson, would see other results.
+    If you opened such a side path after the rest of the lesson, you would see other results.
     """
-    cells = [(cell, aside) for cell, aside in roads(notebook) if cell.cell_type == "code"]
+    cells = [(cell, aside) for cell, aside in cells_on_roads(notebook) if cell.cell_type == "code"]
     found = set()
     for i, (cell, aside) in enumerate(cells):
         if not aside:
@@ -86,17 +89,17 @@ def changed_behind_side_paths(notebook):
         start = max((j for j in range(i) if not cells[j][1]), default=-1)  # the last cell before the side path
         own = set().union(*(names_of(one.source)[0] for one, _ in cells[start + 1 : i + 1]))
         reads = names_of(cell.source)[1] - own
-        before = set().union(*(ways_to_set(one.source, reads) for one, side in cells[: start + 1] if not side))
-        known = {name for name, _ in before}
-        later = set().union(*(ways_to_set(one.source, known) for one, side in cells[i + 1 :] if not side))
+        before = set().union(*(statements_that_set(one.source, reads) for one, side in cells[: start + 1] if not side))
+        set_before = {name for name, _ in before}
+        later = set().union(*(statements_that_set(one.source, set_before) for one, side in cells[i + 1 :] if not side))
         found |= {name for name, _ in later - before}
     return found
 
 
-def taken_and_defined_again(notebook):
+def taken_from_mine_and_redefined(notebook):
     """Return the names that a cell takes from `mine` and a later exercise defines again.
 
-    Until it is solved, such an exercise would break what uses the name and was right before.
+    Until the exercise is solved, it would break code that uses the name and worked before.
     """
     taken, found = set(), set()
     for cell in notebook.cells:
@@ -108,8 +111,8 @@ def taken_and_defined_again(notebook):
     return found
 
 
-def the_way(notebook):
-    """The tables at the head of a lesson: minutes of the parts of its main road, and of its side paths."""
+def minutes_of_roads(notebook):
+    """Return the minutes of each part of the main road, and of each side path, from the tables that begin a lesson."""
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     roads = {"main": {}, "side": {}}
     for table in re.findall(r"(?m)^\| (?:main road|side path)(?:.*\n?\|)+.*", text):
@@ -117,7 +120,7 @@ def the_way(notebook):
         for row in rows:
             for title, cell in zip(head, row):
                 if title[:4] in roads:
-                    of, part = roads[title[:4]], cell
+                    minutes_of, part = roads[title[:4]], cell
                 elif minutes := re.match(r"\d+", cell):
-                    of[part] = of.get(part, 0) + int(minutes[0])
+                    minutes_of[part] = minutes_of.get(part, 0) + int(minutes[0])
     return roads["main"], roads["side"]

@@ -1,11 +1,11 @@
-"""Loaded by `make test` before all other plugins of pytest: leaves out work that no test needs.
+"""Leave out work that no test needs. `make test` loads this plugin before all other plugins of pytest.
 
-jsonschema, which nbval and JupyterLab import, checks addresses in all alphabets with the grammar of rfc3987_syntax if
-it is there. Building that grammar takes 1.7 s of CPU, in each worker and in each server.
+nbval and JupyterLab import jsonschema. If rfc3987_syntax is installed, jsonschema uses its grammar to check addresses
+in all alphabets. Building that grammar takes 1.7 s of CPU, in each worker and in each server.
 
-Python looks for garbage in all objects that there are, again and again. A worker has a million of them once it has
-collected all tests, nearly all for good: looking through them takes a sixth of its time. So what is there before the
-first test is not looked at, and what comes later less often.
+Python's garbage collector searches all objects again and again. Once a worker has collected all tests, it has a million
+objects, and nearly all of them stay until the end. Searching them takes a sixth of the worker's time. So the collector
+skips the objects that exist before the first test, and searches later objects less often.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""What a test needs that pip cannot install."""
+"""What happens to a test if a tool or package that it needs is missing."""
 
 import os
 
@@ -6,5 +6,5 @@ import pytest
 
 
 def skip_or_fail(reason):
-    """Skip for want of a tool on somebody's laptop; on CI everything has to be there."""
+    """Skip the test, since a tool may be missing on a laptop. On CI fail instead, since everything must be there."""
     (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)

@@ -50,7 +50,7 @@ FAMILIES = {
 
 
 def their_model(family, seed=0):
-    """A small model of `transformers` with weights large enough that every mistake shows."""
+    """Return a small model of `transformers`, with weights large enough that every mistake shows."""
     torch.manual_seed(seed)
     model = transformers.AutoModelForCausalLM.from_config(FAMILIES[family]()).eval()
     for parameter in model.parameters():
@@ -64,7 +64,7 @@ def load(folder, dtype=torch.float32):
 
 
 def edit_config(folder, **changes):
-    """Other values in the config.json of a saved model."""
+    """Change values in the config.json of a saved model."""
     path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 

@@ -31,7 +31,7 @@ MORE = "日本語のテキスト。 привет мир! ¿Qué tal? naïve caf�
 
 
 def standard_library(n_characters):
-    """Real text that every machine has: the source of Python's own library."""
+    """Return real text that every machine has: the source of Python's own library."""
     files = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
     text = ""
     for file in files:
@@ -64,7 +64,7 @@ FAMILIES = (*PRE_TOKENIZERS, *LLAMA2_LAYOUTS)
 
 @functools.cache
 def saved(family):
-    """The tokenizer.json of a small tokenizer of a family, as `tokenizers` writes it."""
+    """Return the tokenizer.json of a small tokenizer of a family, as `tokenizers` writes it."""
     made = _like_llama2(family) if family in LLAMA2_LAYOUTS else _byte_level_bpe(family)
     return made.to_str(pretty=False)
 
@@ -76,7 +76,7 @@ def reference(family):
 
 @functools.cache
 def ours_of(family):
-    """Our tokenizer of a family, read from its tokenizer.json."""
+    """Return our tokenizer of a family, read from its tokenizer.json."""
     with tempfile.TemporaryDirectory() as folder:
         return load_tokenizer(write(Path(folder) / "tokenizer.json", saved(family)))
 
@@ -99,7 +99,7 @@ def _byte_level_bpe(family):
 
 
 def _like_llama2(layout):
-    """Pieces of characters, bytes for rare ones, and merges of runs of spaces, as Llama 2 has them."""
+    """Build a tokenizer like Llama 2's, with bytes for rare characters, and with merges of runs of spaces."""
     made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
     special, in_bytes = ["<unk>", "<s>", "</s>"], [f"<0x{byte:02X}>" for byte in range(256)]
@@ -134,7 +134,7 @@ def _like_llama2(layout):
 
 
 def from_vocabulary(tokenizer, pre_tokenizer):
-    """The same vocabulary and merges as one of our tokenizers, in a pipeline of `tokenizers`."""
+    """Return a tokenizer of `tokenizers` with the same vocabulary and merges as one of our tokenizers."""
     from llmlib.tokenization.byte_level import byte_alphabet
 
     letters = {byte: letter for letter, byte in byte_alphabet().items()}
@@ -148,14 +148,14 @@ def from_vocabulary(tokenizer, pre_tokenizer):
 
 
 def write(path, content):
-    """Write a text, or a value as JSON; returns the path."""
+    """Write a text, or a value as JSON. Return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return path
 
 
 def put(*path, value):
-    """A function that sets `value` in a record, at the place that the keys and indices lead to."""
+    """Return a function that sets `value` in a record, at the place that the keys and indices lead to."""
 
     def change(record):
         for key in path[:-1]:
@@ -166,7 +166,7 @@ def put(*path, value):
 
 
 def write_gguf(path, **fields):
-    """A GGUF file without tensors; a field of value None is left out."""
+    """Write a GGUF file without tensors. A field whose value is None is left out."""
     import gguf
 
     writer = gguf.GGUFWriter(path, "llama")
@@ -189,7 +189,7 @@ def write_gguf(path, **fields):
 
 
 def gguf_fields(family):
-    """The tokens, their kinds and the merges of a family, for `write_gguf`."""
+    """Return the tokens of a family, their kinds and the merges, for `write_gguf`."""
     record = json.loads(saved(family))
     special = {token["content"] for token in record["added_tokens"]}
     tokens = sorted(record["model"]["vocab"], key=record["model"]["vocab"].get)
@@ -213,5 +213,5 @@ STATE = (
 
 
 def state(tokenizer):
-    """All that a saved tokenizer has to bring back."""
+    """Return everything that must survive saving and loading a tokenizer."""
     return {name: getattr(tokenizer, name) for name in STATE}

@@ -1,11 +1,11 @@
-"""Loaded by `make test`: how its workers share the work. Each file goes to one of them as a whole.
+"""Share the work among the workers of `make test`, which loads this plugin. One worker gets each file as a whole.
 
-A worker that opens a browser loads JupyterLab once, whatever it tests there. So one of the workers gets other tests,
-and the browser's begin first: they are the longest piece of work.
+A worker that opens a browser loads JupyterLab once, whatever it tests there. So one worker gets only other tests. The
+browser tests begin first, because they take longest.
 
-A browser often waits. In a run with lessons the last worker uses what is left then: it runs lessons alone, which have
-no limits of time, and the other workers come before it. As one among equals it would take their turns, and all take a
-tenth more processor time then (measured).
+A worker often waits for its browser. In a run with lessons, the last worker uses the processor in the meantime. This
+background worker runs only lessons, which have no time limits of their own, and has a lower priority than the others.
+With the same priority it would take their turns, and then everything takes a tenth more processor time (measured).
 """
 
 import os
@@ -14,61 +14,62 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 BROWSER, LESSONS = "tests/browser/", "notebooks"
-# Then the rest, in small pieces. Before the lessons comes so much that some are left for as long as a browser waits.
+# The rest comes last, in small pieces. Enough comes before the lessons that some are left for as long as browsers wait.
 ORDER = (BROWSER, "tests/exercises/", "tests/site/", "tests/training/", LESSONS)
-BEHIND = 5  # by how much the last worker is nicer: it gets a quarter of the turns where another wants them too
+NICENESS = 5  # of the background worker: it gets a quarter of the turns when another worker wants them too
 
 
-def behind(config, workers):
-    """Return the name of the worker that runs lessons behind the others, if there is one."""
+def background_worker(config, workers):
+    """Return the name of the background worker, if there is one."""
     lessons = getattr(config.option, "nbval", False) and any(name.startswith(LESSONS) for name in config.args)
     return f"gw{workers - 1}" if lessons and workers > 1 else None
 
 
-def is_behind(config):
+def is_background_worker(config):
     worker = getattr(config, "workerinput", None)
-    return worker is not None and worker["workerid"] == behind(config, worker["workercount"])
+    return worker is not None and worker["workerid"] == background_worker(config, worker["workercount"])
 
 
 def pytest_configure(config):
-    if is_behind(config):
+    if is_background_worker(config):
         config.args = [name for name in config.args if name.startswith(LESSONS)]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Put the tests in order, those of a kind as they are."""
+    """Sort the tests by kind, but keep their order within each kind."""
     kinds = (*ORDER, "")
     items.sort(key=lambda item: next(number for number, kind in enumerate(kinds) if item.nodeid.startswith(kind)))
 
 
 def pytest_collection_finish(session):
-    """Until here the others wait for all, and so the one that is behind may be as quick as they are."""
-    if is_behind(session.config) and hasattr(os, "nice"):
-        os.nice(BEHIND)
+    """Lower the background worker's priority now. Before, all workers waited for it, so it had to be quick as well."""
+    if is_background_worker(session.config) and hasattr(os, "nice"):
+        os.nice(NICENESS)
 
 
 class FewLabs(LoadFileScheduling):
-    """What opens JupyterLab goes to all workers but one; the worker that is behind gets lessons, while some are left.
+    """Keep one worker free of JupyterLab, and give the background worker lessons while there are some left.
 
-    That worker has collected lessons alone.
+    The background worker has collected only lessons.
     """
 
     def __init__(self, config, log=None):
         super().__init__(config, log)
         self.labs = {}
-        self.behind = behind(config, self.numnodes)
-        self.most_labs = max(1, self.numnodes - 1 - bool(self.behind))
+        self.background = background_worker(config, self.numnodes)
+        self.most_labs = max(1, self.numnodes - 1 - bool(self.background))
 
     def _check_nodes_have_same_collection(self):
-        """Leave out the worker that is behind. It comes last: the first has to know all tests, and if there is less to
-        do than there are workers, the last ones get nothing.
+        """Leave out the background worker, and move it to the end.
+
+        The first worker must know all tests. If there are fewer pieces of work than workers, the last ones get nothing.
         """
-        known = self.registered_collections
-        last = {node: known.pop(node) for node in [*known] if node.gateway.id == self.behind}
+        collections = self.registered_collections
+        last = {node: collections.pop(node) for node in [*collections] if node.gateway.id == self.background}
         same = super()._check_nodes_have_same_collection()
         for node, lessons in last.items():
-            known[node] = lessons
+            collections[node] = lessons
             self.assigned_work[node] = self.assigned_work.pop(node)
         return same
 
@@ -79,7 +80,7 @@ class FewLabs(LoadFileScheduling):
         return self.labs.setdefault(file, f"lab {len(self.labs) % self.most_labs}")
 
     def _assign_work_unit(self, node):
-        if node.gateway.id == self.behind:
+        if node.gateway.id == self.background:
             lesson = next((scope for scope in self.workqueue if scope.startswith(LESSONS)), None)
             if lesson is None:
                 node.shutdown()

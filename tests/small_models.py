@@ -1,4 +1,4 @@
-"""Small random models of every kind, and what they remember of their watchers."""
+"""Small random models of every kind, and a list of the hooks that are registered on a model."""
 
 import dataclasses
 
@@ -36,6 +36,6 @@ def random_ids(batch, seq, seed=0):
 
 
 def hooks_of(model):
-    """Everything that a model remembers of its watchers."""
+    """Return which modules of a model have hooks, and of which kinds."""
     kinds = ("_forward_hooks", "_forward_pre_hooks", "_forward_hooks_with_kwargs", "_forward_pre_hooks_with_kwargs")
     return [(name, kind) for name, module in model.named_modules() for kind in kinds if getattr(module, kind)]

@@ -1,4 +1,4 @@
-"""One config for a whole model and for each part alone."""
+"""One kind of config builds a whole model, or a part of a model alone."""
 
 import pytest
 import torch
@@ -10,8 +10,8 @@ from llmlib.transformer import Block, Transformer
 
 
 @pytest.mark.parametrize("choices", [{}, {"n_kv_heads": 2, "positions": "rotary", "norm": "rmsnorm", "mlp": "swiglu"}])
-def test_a_part_alone_is_the_part_of_a_model(choices):
-    """Same names, same shapes, so that the weights of a model's block can be loaded into it."""
+def test_a_part_alone_computes_the_same_as_in_a_model(choices):
+    """Names and shapes are the same, so the part can load the weights from a model."""
     part = TransformerConfig.for_part(d_model=32, n_heads=4, **choices)
     whole = TransformerConfig(vocab_size=50, max_seq_len=8, d_model=32, n_layers=3, n_heads=4, **choices)
     block, alone = Transformer(whole, seed=1).blocks[1], Block(part)
@@ -23,13 +23,13 @@ def test_a_part_alone_is_the_part_of_a_model(choices):
         assert torch.equal(made(x), inside(x))
 
 
-def test_a_part_has_the_first_weights_of_a_model_as_deep_as_is_said():
+def test_the_initial_weights_of_a_part_depend_on_n_layers():
     deep, flat = (Attention(TransformerConfig.for_part(32, 4, n_layers=n)).output.weight for n in (16, 1))
     torch.testing.assert_close(deep * 4, flat)
 
 
 @pytest.mark.parametrize("wrong", [64, {"d_model": 64}, None])
-def test_something_else_than_a_config_is_refused_with_what_to_write(wrong):
+def test_anything_but_a_config_is_refused_with_advice(wrong):
     with pytest.raises(
         ValueError, match=rf"got {type(wrong).__name__}\. For a single .*, use TransformerConfig\.for_part\("
     ):

@@ -1,4 +1,4 @@
-"""Attention against torch's own functions, on both of its paths."""
+"""Attention gives the same results as torch's own functions, on both of its paths."""
 
 import pytest
 import torch
@@ -41,7 +41,7 @@ def attention(seed=0, **changes):
 
 
 @given(n_query=st.integers(1, 9), extra=st.integers(0, 9), window=st.none() | st.integers(1, 12))
-def test_causal_mask_is_its_definition(n_query, extra, window):
+def test_causal_mask_follows_its_definition(n_query, extra, window):
     n_key = n_query + extra
     mask = causal_mask(n_query, n_key, window)
     for row in range(n_query):
@@ -77,7 +77,7 @@ def test_scaled_dot_product_attention_equals_torch(batch, head, n_query, extra, 
     d_value=st.integers(1, 5),
     kind=st.sampled_from(["none", "plain", "own"]),
 )
-def test_any_axes_may_come_first_as_in_torch(batch, n_query, extra, d_head, d_value, kind):
+def test_any_leading_axes_are_allowed_as_in_torch(batch, n_query, extra, d_head, d_value, kind):
     n_key = n_query + extra
     q, k, v = (
         randn(*batch, n_query, d_head),
@@ -94,14 +94,14 @@ def test_any_axes_may_come_first_as_in_torch(batch, n_query, extra, d_head, d_va
 @given(
     sizes=st.lists(st.integers(1, 4), min_size=1, max_size=4), seed=st.integers(0, 99), scale=st.sampled_from([1, 900])
 )
-def test_softmax_is_its_definition_on_every_axis(sizes, seed, scale):
+def test_softmax_follows_its_definition_on_every_axis(sizes, seed, scale):
     x = randn(*sizes, seed=seed, dtype=torch.float64) * scale
     for dim in range(len(sizes)):
         weights = (x - x.amax(dim, keepdim=True)).exp()
         torch.testing.assert_close(softmax(x, dim), weights / weights.sum(dim, keepdim=True))
 
 
-def test_a_query_that_may_attend_to_nothing_gets_zeros():
+def test_a_query_without_allowed_keys_gets_zeros():
     mask = causal_mask(3, 3).clone()
     mask[1] = False
     pattern = attention_pattern(randn(2, 2, 3, 3), mask)
@@ -175,7 +175,7 @@ def test_no_position_sees_a_later_one():
 
 @pytest.mark.parametrize("chunks", [[9], [1] * 9, [4, 5], [1, 7, 1]])
 @pytest.mark.parametrize("watched", [False, True])
-def test_a_cache_changes_nothing_however_the_text_is_cut(chunks, watched):
+def test_a_cache_changes_nothing_however_the_text_is_split(chunks, watched):
     layer = attention(n_kv_heads=2)
     rotation = rotary_cos_sin(torch.arange(9)[None], rotary_frequencies(6))
     rotation = tuple(r[:, None] for r in rotation)
@@ -193,7 +193,7 @@ def test_a_cache_changes_nothing_however_the_text_is_cut(chunks, watched):
 
 
 @pytest.mark.parametrize("name", ["q", "k", "v", "scores", "pattern", "z"])
-def test_every_hook_point_can_edit_what_passes(name):
+def test_every_hook_point_can_edit_its_value(name):
     layer = attention()
     x = randn(1, 4, 24, seed=6)
     before = layer(x)
@@ -206,7 +206,7 @@ def test_every_hook_point_can_edit_what_passes(name):
 @pytest.mark.parametrize("n_kv_heads", [1, 2, 4])
 @pytest.mark.parametrize("n_tokens", [2, 33, 512, 513])
 def test_training_in_bfloat16_gives_the_gradients_of_float32(n_kv_heads, n_tokens):
-    """On both sides of SHORT: two products of our own, or torch's fused kernel."""
+    """Up to SHORT tokens we compute two products ourselves, and above that torch uses its fused kernel."""
     layer = attention(n_kv_heads=n_kv_heads, max_seq_len=600)
     x, towards = randn(2, n_tokens, 24, seed=8), randn(2, n_tokens, 24, seed=9)
     found = []
@@ -229,7 +229,7 @@ MASKS = {
 @pytest.mark.parametrize(("n_query", "n_key"), [(9, 40), (40, 40), (33, 512), (33, 513)])
 @pytest.mark.parametrize("kind", ["none", *MASKS])
 def test_training_in_bfloat16_with_a_mask_gives_the_gradients_of_float32(kind, n_kv_heads, n_query, n_key):
-    """A query that is padding itself may attend to nothing; its gradients are 0, not NaN."""
+    """A query that is padding itself may not attend to anything. Its gradients are 0, not NaN."""
     layer = attention(n_kv_heads=n_kv_heads, max_seq_len=600)
     mask = None if kind == "none" else causal_mask(n_query, n_key) & MASKS[kind](n_query, n_key)[:, None, None]
     assert (kind == "padding before") == (mask is not None and not mask.any(-1).all())
@@ -245,7 +245,7 @@ def test_training_in_bfloat16_with_a_mask_gives_the_gradients_of_float32(kind, n
         assert torch.equal(exact.abs().amax(-1) == 0, rounded.abs().amax(-1) == 0)
 
 
-def test_bfloat16_stays_bfloat16_and_close():
+def test_bfloat16_gives_bfloat16_close_to_float32():
     layer = attention(n_kv_heads=2)
     x = randn(1, 6, 24, seed=7)
     expected = layer(x)
@@ -272,7 +272,7 @@ def test_heads_are_blocks_of_channels_and_merging_undoes_splitting(batch, seq, n
     torch.testing.assert_close(merge_heads(heads), x)
 
 
-def test_neighbouring_heads_share():
+def test_neighbouring_heads_share_keys_or_values():
     kv = randn(2, 3, 4, 5)
     torch.testing.assert_close(share_heads(kv, 6), kv.repeat_interleave(2, dim=1))
     torch.testing.assert_close(share_heads(kv, 3), kv)
@@ -284,13 +284,13 @@ def test_neighbouring_heads_share():
     seed=st.integers(0, 99),
     scale=st.sampled_from([1.0, 30.0, 1000.0]),
 )
-def test_online_softmax_equals_softmax_however_the_keys_are_cut(n_query, sizes, seed, scale):
+def test_online_softmax_equals_softmax_however_the_keys_are_split(n_query, sizes, seed, scale):
     scores, values = randn(n_query, sum(sizes), seed=seed) * scale, randn(sum(sizes), 3, seed=seed + 1)
     blocks = zip(scores.split(sizes, dim=1), values.split(sizes))  # an iterator: each block is seen once
     torch.testing.assert_close(online_softmax(blocks), scores.softmax(-1) @ values, atol=1e-5, rtol=1e-4)
 
 
-def test_online_softmax_takes_masked_scores_and_keeps_the_dtype():
+def test_online_softmax_accepts_masked_scores_and_keeps_the_dtype():
     scores = randn(3, 6, dtype=torch.float64).masked_fill(~causal_mask(3, 6), float("-inf"))
     values = randn(6, 2, seed=1, dtype=torch.float64)
     found = online_softmax([(scores[:, :2], values[:2]), (scores[:, 2:], values[2:])])

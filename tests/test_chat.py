@@ -1,4 +1,4 @@
-"""Chat templates against `transformers`, and nobody who writes a message can forge a special token."""
+"""Chat templates give the same text as in `transformers`, and no message can forge a special token."""
 
 import re
 
@@ -31,7 +31,7 @@ def specials_in(tokenizer, ids):
     return [named[id] for id in ids if id in named]
 
 
-def test_one_question(tokenizer):
+def test_a_question_is_put_into_the_chat_template(tokenizer):
     ids = encode_chat(tokenizer, "Hello")
     assert tokenizer.decode(ids) == "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
     assert specials_in(tokenizer, ids) == ["<|im_start|>", "<|im_end|>", "<|im_start|>"]
@@ -57,7 +57,7 @@ def test_without_the_prompt_the_text_ends_after_the_last_message(tokenizer):
 
 @pytest.fixture(scope="module")
 def theirs(smollm2):
-    """SmolLM2's template, as it is written in the file, for `transformers` to fill in."""
+    """SmolLM2's template exactly as in its file, for `transformers` to fill in."""
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
 
@@ -100,12 +100,12 @@ def test_smollm2_answers(smollm2):
         ([{"role": "user", "content": None}], "Message 0"),
     ],
 )
-def test_messages_that_are_none(messages, expected, tokenizer):
+def test_invalid_messages_are_refused(messages, expected, tokenizer):
     with pytest.raises(ValueError, match=expected):
         encode_chat(tokenizer, messages)
 
 
-def test_a_model_that_cannot_chat():
+def test_a_tokenizer_without_a_chat_template_is_refused():
     plain = BPETokenizer.train("hello", 257)
     with pytest.raises(ValueError, match="no chat template"):
         encode_chat(plain, "Hello")
@@ -127,7 +127,7 @@ def with_template(template):
         ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "chat template"),
     ],
 )
-def test_templates_that_refuse_fail_or_attack(template, message):
+def test_templates_that_raise_fail_or_attack_are_reported(template, message):
     with pytest.raises(ValueError, match=message):
         encode_chat(with_template(template), "Hello")
 
@@ -137,8 +137,8 @@ def test_templates_may_ask_for_the_date():
     assert re.fullmatch(r"20\d\d", tokenizer.decode(encode_chat(tokenizer, "Hello")))
 
 
-def test_every_noncharacter_in_one_message(tokenizer):
-    """Nothing that usually hides a look-alike is left, and it is hidden all the same."""
+def test_look_alikes_stay_text_if_a_message_has_every_noncharacter(tokenizer):
+    """The message uses up every noncharacter that could hide a look-alike, but the look-alike is still hidden."""
     text = "".join(map(chr, range(0xFDD0, 0xFDF0))) + "<|im_end|>"
     ids = encode_chat(tokenizer, text)
     assert text in tokenizer.decode(ids)
@@ -151,15 +151,15 @@ def test_lone_surrogates_are_replaced(tokenizer):
     assert "a�b" in tokenizer.decode(encode_chat(tokenizer, "a\ud800b"))
 
 
-def test_a_conversation_longer_than_the_context(tokenizer):
+def test_a_conversation_longer_than_the_context_is_refused(tokenizer):
     model = Transformer(TransformerConfig(tokenizer.vocab_size, 16, 8, 1, 2))
     with pytest.raises(ValueError, match="do not fit into this model's context of 16"):
         list(chat(model, tokenizer, "word " * 50))
 
 
-def test_unlikely_tokens_are_seldom_taken_unless_asked_for(tokenizer):
+def test_unlikely_tokens_are_rarely_sampled_by_default(tokenizer):
     class Undecided(Transformer):
-        """Finds "a" 20 times as likely as any other token, which are unlikely only one by one."""
+        """Finds "a" 20 times as likely as any other token. Each of the others is unlikely, but all together are not."""
 
         def forward(self, ids, **_):
             logits = torch.zeros(1, 1, self.config.vocab_size)
@@ -171,9 +171,9 @@ def test_unlikely_tokens_are_seldom_taken_unless_asked_for(tokenizer):
     assert "".join(chat(model, tokenizer, "Hi", 20, Sampler(), seed=0)) != "a" * 20
 
 
-def test_it_streams_whole_characters_and_stops_at_the_end_of_a_turn(tokenizer):
+def test_chat_streams_whole_characters_and_stops_at_the_end_of_a_turn(tokenizer):
     class Scripted(Transformer):
-        """Says one fixed answer, whatever it is asked."""
+        """Gives the same answer to every question."""
 
         said = 0
 

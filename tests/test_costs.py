@@ -1,4 +1,4 @@
-"""What a model costs, against the model itself, torch's counter, and what autograd keeps."""
+"""The costs of a model agree with the model itself, with torch's FLOP counter and with what autograd keeps."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ every_kind = pytest.mark.parametrize("kind", MORE)
 
 
 @every_kind
-def test_parameters_are_those_of_the_model(kind):
+def test_parameter_counts_match_the_model(kind):
     model = Transformer(MORE[kind], device="meta")
     costs = count(MORE[kind])
     assert costs.parameters == sum(p.numel() for p in model.parameters())
@@ -31,7 +31,7 @@ def test_parameters_are_those_of_the_model(kind):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_parameters_are_those_of_transformers(family, tmp_path):
+def test_parameter_counts_match_transformers(family, tmp_path):
     from reference_models import load
 
     theirs = their_model(family)
@@ -45,7 +45,8 @@ def test_parameters_are_those_of_transformers(family, tmp_path):
 def test_flops_equal_torchs_counter(kind, seq_len):
     model = Transformer(MORE[kind])
     for block in model.blocks:
-        block.attention.hook_pattern.add_hook(lambda _: None)  # plain products, which the counter knows on every device
+        # With a hook, attention uses plain products, which the counter knows on every device.
+        block.attention.hook_pattern.add_hook(lambda _: None)
     ids = torch.zeros(2, seq_len, dtype=torch.long)
     with FlopCounterMode(display=False) as forward:
         logits = model(ids)
@@ -58,14 +59,14 @@ def test_flops_equal_torchs_counter(kind, seq_len):
 
 @every_kind
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_cache_bytes_are_those_that_are_allocated(kind, dtype):
+def test_cache_bytes_match_what_is_allocated(kind, dtype):
     cache = Cache(MORE[kind], batch=3, dtype=dtype)
     allocated = sum(t.numel() * t.element_size() for layer in cache.layers for t in (layer.keys, layer.values))
     assert count(MORE[kind], batch=3, dtype=dtype).cache_bytes == allocated
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "qwen3", "attention only", "sinusoidal"])
-def test_activation_bytes_are_those_that_autograd_keeps(kind):
+def test_activation_bytes_match_what_autograd_keeps(kind):
     config = dataclasses.replace(MORE[kind], d_model=64, n_layers=4, d_head=16, d_mlp=0, max_seq_len=128)
     model, ids = Transformer(config), torch.zeros(2, 128, dtype=torch.long)
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
@@ -82,15 +83,15 @@ def test_activation_bytes_are_those_that_autograd_keeps(kind):
     assert count(config, batch=2).activation_bytes == pytest.approx(sum(kept.values()), rel=0.03)
 
 
-def test_a_step_of_training_needs_all_of_it():
+def test_a_training_step_needs_memory_for_every_part():
     costs = count(KINDS["llama"], batch=2)
     assert costs.optimizer_bytes == 8 * costs.parameters
     assert costs.training_bytes > costs.weight_bytes + costs.gradient_bytes + costs.optimizer_bytes
     assert count(KINDS["llama"], batch=2, dtype=torch.bfloat16).weight_bytes == costs.weight_bytes // 2
 
 
-def test_published_models():
-    """As their makers count them: GPT-2 small has 124 million parameters, Llama 3 8B 8.03 billion."""
+def test_a_published_model_has_the_published_size():
+    """According to its makers, Llama 3 8B has 8.03 billion parameters."""
     llama = TransformerConfig(
         128256,
         8192,
@@ -109,6 +110,6 @@ def test_published_models():
 
 
 @pytest.mark.parametrize("sizes", [{"batch": 0}, {"seq_len": 0}, {"seq_len": 25}])
-def test_sizes_that_cannot_be(sizes):
+def test_impossible_sizes_are_refused(sizes):
     with pytest.raises(ValueError, match=r"batch must be at least 1, and seq_len must be between 1 and 24"):
         count(KINDS["gpt2"], **sizes)

@@ -1,4 +1,4 @@
-"""The doctor tells what is there, and finds what is wrong."""
+"""`llmlib doctor` reports what is there, and finds what is wrong."""
 
 import importlib.metadata
 
@@ -17,7 +17,7 @@ def run():
     return CliRunner().invoke(app, ["doctor"])
 
 
-def test_a_healthy_machine(private_cache, monkeypatch):
+def test_a_healthy_machine_has_no_fault(private_cache, monkeypatch):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("memory", (), {"available": 8e9}))
     result = run()
     assert result.exit_code == 0, result.output
@@ -43,7 +43,7 @@ def test_each_fault_has_a_remedy_and_exit_code_1(private_cache, monkeypatch):
 
 
 def only(*names):
-    """`importlib.metadata.version` where only these packages are installed."""
+    """Return a replacement for `importlib.metadata.version` that finds only these packages."""
     real = importlib.metadata.version
 
     def version(name):
@@ -63,7 +63,7 @@ def test_the_library_alone_has_no_fault(private_cache, monkeypatch):
     assert f"only the library. {remedy}" in result.output
 
 
-def test_a_look_that_fails_is_a_finding(monkeypatch):
+def test_a_check_that_fails_is_a_finding(monkeypatch):
     def broken():
         raise RuntimeError("no answer")
 
@@ -74,7 +74,7 @@ def test_a_look_that_fails_is_a_finding(monkeypatch):
 
 
 def found(what):
-    """The findings of that name: whether each is ok, and what it says."""
+    """Return the findings with this name: whether each is ok, and what it says."""
     return [(finding.ok, finding.found) for finding in doctor.examine() if finding.what == what]
 
 
@@ -97,7 +97,7 @@ def test_the_course_packages_are_those_of_the_extra(private_cache, monkeypatch):
     assert not found("pytest")
 
 
-def test_a_mirror_that_is_no_folder_is_a_fault(private_cache, tmp_path, monkeypatch):
+def test_a_mirror_that_is_not_a_folder_is_a_fault(private_cache, tmp_path, monkeypatch):
     assert not found("mirror")
     monkeypatch.setenv("LLMLIB_MIRROR", str(tmp_path))
     assert found("mirror") == [(True, str(tmp_path))]
@@ -107,7 +107,7 @@ def test_a_mirror_that_is_no_folder_is_a_fault(private_cache, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("below", [".", "models"])
-def test_a_file_in_the_place_of_the_cache_is_a_fault(tmp_path, monkeypatch, below):
+def test_a_file_in_place_of_the_cache_is_a_fault(tmp_path, monkeypatch, below):
     (tmp_path / "f").touch()
     monkeypatch.setenv("LLMLIB_CACHE", str(tmp_path / "f" / below))
     assert found("cache") == [(False, f"{tmp_path / 'f'} is not a folder")]
@@ -115,7 +115,7 @@ def test_a_file_in_the_place_of_the_cache_is_a_fault(tmp_path, monkeypatch, belo
     assert run().exit_code == 1
 
 
-def test_a_link_to_nowhere_in_the_place_of_the_cache_is_a_fault(tmp_path, monkeypatch):
+def test_a_broken_link_in_place_of_the_cache_is_a_fault(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     monkeypatch.setenv("LLMLIB_CACHE", str(tmp_path / "link"))
     assert found("cache") == [(False, f"{tmp_path / 'link'} is not a folder")]

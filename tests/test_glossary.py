@@ -1,7 +1,7 @@
-"""No word of the trade is used before a lesson has said what it means.
+"""No technical term is used before a lesson has explained it.
 
-What stands before a lesson's first section (promises, contents, imports), tables, headings and references may name what
-is still to come.
+Everything before a lesson's first section (promises, contents, imports) may use later terms, and so may tables,
+headings and references.
 """
 
 import re
@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
-LESSONS = (  # in the order in which they are read; the Primer may be left out
+LESSONS = (  # in reading order, without the Primer, which readers may skip
     "00_welcome",
     "01_tokenization",
     "02_embeddings",
@@ -26,7 +26,7 @@ LESSONS = (  # in the order in which they are read; the Primer may be left out
     "10_scaling_laws",
     "11_capabilities_and_limits",
 )
-# Each term, and words of the sentence that explains it, without their emphasis.
+# Each term, with words from the sentence that explains it (without their emphasis).
 TERMS = {
     "token": "A token is a piece of text",
     "vocabulary": "tokens that are listed in a fixed vocabulary",
@@ -90,7 +90,7 @@ TERMS = {
 
 @lru_cache
 def cells():
-    """(lesson, number, text) of all cells, without what may name what is still to come."""
+    """Return (lesson, number, text) of all cells, without the parts that may use later terms."""
     found = []
     for lesson in LESSONS:
         begun = False
@@ -108,7 +108,7 @@ def cells():
 
 
 @pytest.mark.parametrize("term", TERMS)
-def test_a_word_is_explained_where_it_is_first_used(term):
+def test_a_term_is_explained_where_it_is_first_used(term):
     as_word = re.compile(rf"(?<!\w){re.escape(term)}(?!_)", re.I if term.islower() else 0)
     lesson, number, text = next(cell for cell in cells() if as_word.search(cell[2]))
     assert TERMS[term] in text, f"{lesson}, cell {number}: …{as_word.split(text)[0][-80:]}[{term}]"

@@ -1,4 +1,4 @@
-"""The small parts of a block: their formulas, and how weights begin."""
+"""The small parts of a block follow their formulas and start with the right weights."""
 
 import dataclasses
 import math
@@ -23,7 +23,7 @@ shapes = st.lists(st.integers(1, 4), min_size=1, max_size=4)
 
 
 @given(shape=shapes, seed=st.integers(0, 99))
-def test_the_nonlinearities_are_their_formulas(shape, seed):
+def test_the_nonlinearities_follow_their_formulas(shape, seed):
     x, gate = 3 * randn(*shape, seed=seed), 3 * randn(*shape, seed=seed + 1)
     sigmoid = 1 / (1 + (-x).exp())
     torch.testing.assert_close(silu(x), x * sigmoid)
@@ -34,7 +34,7 @@ def test_the_nonlinearities_are_their_formulas(shape, seed):
 
 
 @given(shape=shapes, seed=st.integers(0, 99), eps=st.sampled_from([1e-6, 0.1]))
-def test_rms_norm_is_its_formula(shape, seed, eps):
+def test_rms_norm_follows_its_formula(shape, seed, eps):
     x, weight = randn(*shape, seed=seed), randn(shape[-1], seed=seed + 1)
     expected = x / ((x**2).mean(-1, keepdim=True) + eps).sqrt() * weight
     torch.testing.assert_close(rms_norm(x, weight, eps), expected)
@@ -45,7 +45,7 @@ def test_rms_norm_is_its_formula(shape, seed, eps):
 
 @pytest.mark.parametrize("part", [Attention, MLP, Block, Transformer])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_part_is_the_same_for_the_same_seed_and_leaves_global_chance_alone(part, kind):
+def test_a_seed_decides_the_weights_of_a_part_and_leaves_the_global_generator_alone(part, kind):
     before = torch.get_rng_state()
     weights = [part(KINDS[kind], seed=seed).state_dict() for seed in (3, 3, 4)]
     assert torch.equal(before, torch.get_rng_state())
@@ -55,7 +55,7 @@ def test_a_part_is_the_same_for_the_same_seed_and_leaves_global_chance_alone(par
     assert all(value.isfinite().all() for value in weights[0].values())
 
 
-def test_what_writes_to_the_residual_begins_smaller():
+def test_matrices_that_write_to_the_residual_start_smaller():
     config = dataclasses.replace(BASE, n_layers=8, d_model=256, d_mlp=0, n_heads=4)
     block = Block(config)
     for small in (block.attention.output, block.mlp.down):
@@ -64,8 +64,8 @@ def test_what_writes_to_the_residual_begins_smaller():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_block_alone_does_what_it_does_in_the_model(kind):
-    """Positions, rotation and window included."""
+def test_a_block_alone_does_the_same_as_in_the_model(kind):
+    """This includes positions, rotation and the window."""
     model = make(kind)
     seen = []
     handles = [
@@ -88,12 +88,12 @@ def test_attention_alone_rotates_and_keeps_to_its_window():
     changed[:, 0] += 1
     difference = (alone(x) - alone(changed)).abs().amax(-1)[0]
     assert (difference[: config.sliding_window] > 0).all()
-    assert (difference[config.sliding_window :] == 0).all()  # the first position is out of their sight
+    assert (difference[config.sliding_window :] == 0).all()  # they cannot see the first position
     plain = Attention(dataclasses.replace(config, positions="none"))
     assert not torch.allclose(alone(x), plain(x))
 
 
-def test_attention_alone_with_a_cache_counts_on():
+def test_attention_alone_continues_the_positions_of_its_cache():
     model = make("llama")
     layer, x = model.blocks[0].attention, randn(1, 7, model.config.d_model, dtype=torch.float32)
     cache = model.new_cache().layers[0]

@@ -1,4 +1,4 @@
-"""One row shared among the cores gives what torch's own linear map gives."""
+"""A product of one row that all cores share gives the same result as torch's own linear map."""
 
 import threading
 
@@ -12,7 +12,7 @@ from llmlib.linear import Linear, linear
 
 @pytest.fixture(autouse=True, params=[1, 4, 6, 7])
 def threads(request, monkeypatch):
-    """So many pieces, whatever the machine; every matrix is worth sharing."""
+    """The number of threads, whatever the machine has. Every matrix counts as worth sharing."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: request.param)
     monkeypatch.setattr(module, "WORTH_SHARING", 0)
     return request.param
@@ -29,7 +29,7 @@ def test_equals_torch(shape, d_out, dtype):
         torch.testing.assert_close(linear(x, weight, b), F.linear(x, weight, b))
 
 
-def test_the_row_is_cut_only_where_it_helps(threads, monkeypatch):
+def test_a_product_is_split_only_where_it_helps(threads, monkeypatch):
     used = []
     monkeypatch.setattr(torch, "bmm", lambda a, b: used.append(len(a)) or torch.matmul(a, b))
     weight = torch.randn(12, 8)
@@ -45,7 +45,7 @@ def test_the_row_is_cut_only_where_it_helps(threads, monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_only_a_short_row_goes_without_onednn(dtype, monkeypatch):
+def test_only_a_single_row_is_multiplied_without_onednn(dtype, monkeypatch):
     used, whole = [], F.linear
     monkeypatch.setattr(F, "linear", lambda *given: used.append(torch.backends.mkldnn.enabled) or whole(*given))
     weight = torch.randn(12, 8, dtype=dtype)
@@ -57,8 +57,8 @@ def test_only_a_short_row_goes_without_onednn(dtype, monkeypatch):
     assert torch.backends.mkldnn.enabled  # after an error too
 
 
-def test_onednn_comes_back_after_products_of_two_threads(monkeypatch):
-    """The first goes in, the second goes in, the first comes out, the second comes out."""
+def test_onednn_is_on_again_after_overlapping_products_of_two_threads(monkeypatch):
+    """The first thread enters, the second enters, the first leaves, the second leaves."""
     whole, row, weight = F.linear, torch.randn(1, 8, dtype=torch.bfloat16), torch.randn(12, 8, dtype=torch.bfloat16)
     inside = {"first": threading.Event(), "second": threading.Event()}
     may_leave = {"first": threading.Event(), "second": threading.Event()}
@@ -83,7 +83,7 @@ def test_onednn_comes_back_after_products_of_two_threads(monkeypatch):
     assert torch.backends.mkldnn.enabled
 
 
-def test_onednn_comes_back_after_an_interrupt(monkeypatch):
+def test_onednn_is_on_again_after_an_interrupt(monkeypatch):
     row, weight = torch.randn(1, 8, dtype=torch.bfloat16), torch.randn(12, 8, dtype=torch.bfloat16)
     monkeypatch.setattr(module._WithoutOneDNN, "__exit__", lambda *_: None)  # interrupted on its way out
     linear(row, weight)
@@ -92,7 +92,7 @@ def test_onednn_comes_back_after_an_interrupt(monkeypatch):
     assert torch.backends.mkldnn.enabled
 
 
-def test_gradients_are_those_of_torch():
+def test_gradients_equal_torch():
     layer = Linear(8, 12)
     x = torch.randn(1, 8, requires_grad=True)
     ours = torch.autograd.grad(layer(x).square().sum(), (x, layer.weight, layer.bias))
@@ -100,6 +100,6 @@ def test_gradients_are_those_of_torch():
     torch.testing.assert_close(ours, theirs)
 
 
-def test_wrong_width_is_torchs_error():
+def test_a_wrong_width_raises_torchs_error():
     with pytest.raises((RuntimeError, TypeError)):
         linear(torch.randn(1, 7), torch.randn(12, 8))

@@ -1,4 +1,4 @@
-"""`llmlib download` brings what the lessons need, says what it cannot bring, and asks first where it should."""
+"""`llmlib download` downloads what the lessons need, reports what it cannot download, and asks first if it should."""
 
 import dataclasses
 import os
@@ -19,7 +19,7 @@ from llmlib.materials import MATERIALS, Material
 
 @pytest.fixture
 def shelf(monkeypatch):
-    """Three things to download: the first is here, the last cannot be had. Gives the names of what was brought."""
+    """The names of the materials that are here. Of three, one is here already, and the last cannot be downloaded."""
     brought = []
 
     def refuse():
@@ -39,7 +39,7 @@ def run(*arguments):
     return CliRunner().invoke(app, ["download", *arguments])
 
 
-def test_what_is_missing_is_brought_and_what_fails_is_said(shelf):
+def test_missing_materials_are_downloaded_and_failures_are_reported(shelf):
     result = run()
     assert shelf == ["here", "there"]
     failed = "could not download: moon. moon.txt cannot be reached. Take a rocket."
@@ -47,7 +47,7 @@ def test_what_is_missing_is_brought_and_what_fails_is_said(shelf):
     assert result.exit_code == 1
 
 
-def test_nothing_to_do(shelf, monkeypatch):
+def test_nothing_is_downloaded_if_everything_is_here(shelf, monkeypatch):
     monkeypatch.setattr(materials, "MATERIALS", materials.MATERIALS[:1])
     assert run().output == "Everything that the lessons need is here.\n"
     assert run("--ask").output == ""
@@ -62,7 +62,7 @@ def test_without_a_terminal_it_only_says_what_is_missing(shelf):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are Unix's")
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals exist only on Unix")
 @pytest.mark.parametrize(("answer", "brought"), [(b"\n", True), (b"n\n", False)])
 def test_at_a_terminal_it_asks(tmp_path, answer, brought):
     code = (
@@ -85,15 +85,15 @@ def test_python_m_is_the_same_command():
     assert "Usage: llmlib download" in done.stdout
 
 
-def test_an_empty_cache_misses_everything(private_cache, monkeypatch):
+def test_with_an_empty_cache_everything_is_missing(private_cache, monkeypatch):
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(private_cache / "theirs"))
     assert materials.missing() == list(MATERIALS)
 
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_afterwards_no_lesson_needs_a_network():
-    """Whatever a lesson loads by name is in the list, and is here once it was brought."""
+def test_after_a_download_no_lesson_needs_a_network():
+    """Everything that a lesson loads by name is in the list, and is here after the download."""
     assert materials.bring(MATERIALS, print) == []
     assert materials.missing() == []
     source = "\n".join(cell.source for path in LESSONS for cell in nbformat.read(path, as_version=4).cells)

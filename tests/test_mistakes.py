@@ -1,4 +1,4 @@
-"""Values of the wrong kind, as people pass them: without the type checker that watches all other tests."""
+"""Values of the wrong kind, as people pass them, end in helpful errors even without the type checker of the tests."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every committed lesson promises, apart from its outputs being true (nbval runs those)."""
+"""Rules for every committed lesson. (nbval runs the lessons, and checks that their outputs are true.)"""
 
 import re
 import runpy
@@ -12,11 +12,11 @@ import pytest
 from lesson_pages import (
     LONGEST_LINE,
     borrowed_from_side_paths,
-    changed_behind_side_paths,
+    cells_on_roads,
+    changed_after_side_paths,
     columns,
-    roads,
-    taken_and_defined_again,
-    the_way,
+    minutes_of_roads,
+    taken_from_mine_and_redefined,
 )
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
@@ -44,7 +44,7 @@ def test_it_is_a_valid_notebook_for_the_python_kernel(lesson):
     assert "widgets" not in lesson.metadata
 
 
-def test_it_carries_outputs_of_one_run_from_top_to_bottom(lesson):
+def test_its_outputs_come_from_one_run_from_top_to_bottom(lesson):
     run = [cell for cell in code_cells(lesson) if cell.source.strip() and NOT_RUN not in cell.metadata.get("tags", [])]
     counts = [cell.execution_count for cell in run]
     assert counts == list(range(1, len(counts) + 1))
@@ -73,8 +73,8 @@ assert pathlib.Path("course/pyproject.toml").is_file()
 """
 
 
-def test_the_first_cell_installs_the_course_where_it_is_not(first_cell, tmp_path):
-    """In a bare environment, with a folder for the address; pip, which would fetch torch, is a stand-in."""
+def test_the_first_cell_installs_the_course_if_it_is_missing(first_cell, tmp_path):
+    """In a bare environment, a folder serves as the address, and a stand-in replaces pip, which would fetch torch."""
     home, bare, away = (tmp_path / name for name in ("home", "bare", "away"))
     (home / "notebooks").mkdir(parents=True)
     (home / "notebooks" / "lesson.ipynb").touch()
@@ -112,8 +112,8 @@ def test_images_say_what_they_show(lesson):
                 assert re.search(r'alt="[^"]{10,}"', tag), tag[:200]
 
 
-def test_every_plot_is_shown_with_a_sentence(lesson):
-    """`show_plot` asks for one; a plot that is shown in another way comes as a bare picture, which has none."""
+def test_every_plot_has_a_sentence(lesson):
+    """`show_plot` asks for a sentence. A plot that is shown in another way is a bare picture without a sentence."""
     for cell in code_cells(lesson):
         assert not [output for output in cell.outputs if "image/png" in output.get("data", {})], cell.source
         assert "plt.show(" not in cell.source, cell.source
@@ -160,8 +160,8 @@ def test_side_paths_are_folded_and_say_how_long_they_take(lesson):
 
 
 def test_the_main_road_never_begins_inside_a_cell_of_a_side_path(lesson):
-    """JupyterLab folds whole cells: one with a higher heading further down stays in sight, side path and all."""
-    for cell, is_aside in roads(lesson):
+    """JupyterLab folds whole cells. A cell with a higher heading further down stays visible, with its side path."""
+    for cell, is_aside in cells_on_roads(lesson):
         if is_aside and cell.cell_type == "markdown":
             _, *others = re.sub(r"```.*?```", "", cell.source, flags=re.S).splitlines()
             assert not [line for line in others if re.match(r"#{1,3} ", line)], cell.source
@@ -172,24 +172,24 @@ def test_the_main_road_needs_no_side_path(lesson):
 
 
 @pytest.mark.slow
-def test_a_side_path_can_be_opened_in_the_end(lesson):
-    assert not changed_behind_side_paths(lesson)
+def test_a_side_path_can_be_opened_after_the_rest_of_the_lesson(lesson):
+    assert not changed_after_side_paths(lesson)
 
 
-def test_no_exercise_defines_again_what_was_taken_from_mine(lesson):
-    assert taken_and_defined_again(lesson) == set()
+def test_no_exercise_redefines_a_name_taken_from_mine(lesson):
+    assert taken_from_mine_and_redefined(lesson) == set()
 
 
-def test_what_an_exercise_defines_again_is_found():
+def test_redefined_names_are_found():
     cells = [
         nbformat.v4.new_code_cell('def f(): ...\ncheck("a.f", f)'),
         nbformat.v4.new_code_cell('f, g = (mine(f"a.{name}") for name in "fg")'),
         nbformat.v4.new_code_cell('def g(): ...\n\n\ncheck("a.g", g)'),
     ]
-    assert taken_and_defined_again(nbformat.v4.new_notebook(cells=cells)) == {"g"}
+    assert taken_from_mine_and_redefined(nbformat.v4.new_notebook(cells=cells)) == {"g"}
 
 
-def test_what_changes_behind_a_side_path_is_found():
+def test_names_that_change_after_a_side_path_are_found():
     cells = [
         nbformat.v4.new_code_cell("x, t = 1, 0\ny = 2\nimport math"),
         nbformat.v4.new_markdown_cell("### Side path: more (5 minutes)"),
@@ -198,10 +198,10 @@ def test_what_changes_behind_a_side_path_is_found():
         nbformat.v4.new_markdown_cell("## The main road"),
         nbformat.v4.new_code_cell("for x in 'ab':\n    t = 7\ny = 2\nimport math"),
     ]
-    assert changed_behind_side_paths(nbformat.v4.new_notebook(cells=cells)) == {"x"}
+    assert changed_after_side_paths(nbformat.v4.new_notebook(cells=cells)) == {"x"}
 
 
-def test_what_the_main_road_borrows_is_found():
+def test_names_that_the_main_road_borrows_are_found():
     cells = [
         nbformat.v4.new_code_cell("x, y = 1, 2\ndef f(a):\n    return a + later"),
         nbformat.v4.new_markdown_cell("### Side path: more (5 minutes)"),
@@ -214,9 +214,9 @@ def test_what_the_main_road_borrows_is_found():
     assert borrowed_from_side_paths(nbformat.v4.new_notebook(cells=cells)) == {"z"}
 
 
-def test_the_way_says_how_long_the_roads_take(lesson):
-    """The main road takes at most 90 minutes, and each side path as many as its heading says."""
-    main, side = the_way(lesson)
+def test_the_tables_say_how_long_the_roads_take(lesson):
+    """The main road takes at most 90 minutes, and each side path takes as many as its heading says."""
+    main, side = minutes_of_roads(lesson)
     assert sum(main.values()) <= 90
     for cell in lesson.cells:
         if path := re.match(r"### Side path: (.+) \((\d+) minutes\)", cell.source):

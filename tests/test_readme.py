@@ -1,11 +1,11 @@
-"""What the README shows is true: its code runs as printed, and its map matches the lessons."""
+"""The README is correct: its code runs as printed, and its map matches the lessons."""
 
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
-from lesson_pages import the_way
+from lesson_pages import minutes_of_roads
 from PIL import Image
 
 from llmlib import tinytales_text
@@ -18,8 +18,8 @@ SMALLER = (("1000", "300"), ("steps=500", "steps=3, batch_size=2"), ("d_model=12
 
 
 @pytest.mark.slow
-def test_a_model_of_one_s_own_text_in_ten_lines(tmp_path, monkeypatch):
-    """At its own size it would take minutes: smaller here, and otherwise as printed."""
+def test_ten_lines_train_a_model_on_your_own_text(tmp_path, monkeypatch):
+    """With the printed sizes this would take minutes. Here it is smaller, but otherwise as printed."""
     ten, keep = BLOCKS[:2]
     assert len([line for line in ten.splitlines() if line and not line.startswith(("from ", "    "))]) <= 10
     assert all(large in ten for large, _ in SMALLER)
@@ -46,19 +46,19 @@ def test_the_code_runs_and_knows_the_capital(capsys):
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_the_map_shows_each_lesson_with_its_picture_and_its_minutes(lesson):
-    """A lesson without a line gets one in the README, and a picture by a line in docs/make_pictures.py."""
+    """If a lesson has no row, add one to the README, and add a line for its picture to docs/make_pictures.py."""
     linked = f'<a href="notebooks/{lesson}.ipynb">'
     picture = rf'{linked}<img src="docs/pictures/{lesson}.png"[^|]*</a> \| '
     cells = re.search(rf"{picture}{linked}<b>[^|]*</b></a>, ([\d+ ]+) min<br>[^|]+ \|", README)
     assert cells, f"{lesson} is not in the README's map"
-    said = [int(number) for number in cells[1].split(" + ")]
+    stated = [int(number) for number in cells[1].split(" + ")]
     notebook = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", as_version=4)
-    main, side = the_way(notebook)
+    main, side = minutes_of_roads(notebook)
     if main:
-        assert said == [sum(main.values()), *([sum(side.values())] if side else [])]
+        assert stated == [sum(main.values()), *([sum(side.values())] if side else [])]
     else:
         longest = re.search(r"\*\*Time:\*\* [^.;]*?(\d+) minutes", notebook.cells[0].source)[1]
-        assert said == [int(longest)]
+        assert stated == [int(longest)]
 
 
 def test_the_pictures_are_there_and_small():

@@ -1,4 +1,4 @@
-"""Laws that are known are found again; what they say about budgets is the best there is; bad data is refused."""
+"""A fit recovers a known law, a law's advice on budgets is the best possible, and bad data is refused."""
 
 import dataclasses
 
@@ -44,7 +44,7 @@ def grid(sizes=6, counts=5):
 @pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(laws)
-def test_a_law_without_noise_is_found_again(law):
+def test_a_fit_recovers_a_law_from_data_without_noise(law):
     n, d = grid()
     found = fit(n, d, law.loss(n, d), bootstraps=0).law
     np.testing.assert_allclose(found.loss(n, d), law.loss(n, d), rtol=1e-5)
@@ -52,7 +52,7 @@ def test_a_law_without_noise_is_found_again(law):
 
 
 @pytest.mark.slow
-def test_with_noise_the_intervals_hold_the_truth():
+def test_with_noise_the_intervals_contain_the_truth():
     n, d = grid()
     noise = np.random.default_rng(0).normal(0, 0.005, len(n))
     found = fit(n, d, KNOWN.loss(n, d) * np.exp(noise))
@@ -64,7 +64,7 @@ def test_with_noise_the_intervals_hold_the_truth():
     assert prediction.low < prediction.loss < prediction.high
 
 
-def test_the_search_ends_where_another_search_ends():
+def test_a_fit_is_as_good_as_that_of_another_search():
     """The Huber loss of the fit is not above what scipy finds from the truth."""
     optimize = pytest.importorskip("scipy.optimize")
     n, d = grid()
@@ -81,7 +81,7 @@ def test_the_search_ends_where_another_search_ends():
     assert ours <= other.fun * 1.001
 
 
-def test_one_run_that_went_wrong_does_not_bend_the_law():
+def test_one_run_that_went_wrong_does_not_distort_the_law():
     n, d = grid()
     loss = KNOWN.loss(n, d)
     loss[7] *= 1.5
@@ -91,7 +91,7 @@ def test_one_run_that_went_wrong_does_not_bend_the_law():
 
 
 @pytest.mark.slow
-def test_seeds_of_one_point_are_drawn_together():
+def test_the_bootstrap_draws_all_seeds_of_a_point_together():
     """Ten copies of each run are no more certain than one."""
     n, d = grid(4, 4)
     loss = KNOWN.loss(n, d) * np.exp(np.random.default_rng(1).normal(0, 0.01, len(n)))
@@ -101,7 +101,7 @@ def test_seeds_of_one_point_are_drawn_together():
     assert copied_wide == pytest.approx(wide, rel=0.15)
 
 
-def test_a_prediction_says_where_it_is_outside():
+def test_a_prediction_says_how_far_it_is_outside_the_data():
     n, d = grid()
     found = fit(n, d, KNOWN.loss(n, d), bootstraps=5)
     assert found.predict(1e5, 1e5).outside == ()
@@ -162,7 +162,7 @@ def test_without_answers_the_cheapest_model_is_the_optimum():
     assert cheapest.training_flops == pytest.approx(1e21, rel=1e-6)
 
 
-def test_published_constants_say_what_their_papers_say():
+def test_published_constants_agree_with_their_papers():
     """Besiroglu et al. (2024): about 20 tokens a parameter at Chinchilla's compute, and nearly equal exponents."""
     compute = training_flops(70e9, 1.4e12)
     assert 15 < BESIROGLU.optimum(compute).tokens_per_parameter < 25
@@ -217,7 +217,7 @@ def test_a_curve_without_a_bottom_is_refused_and_one_outside_is_reported():
 
 
 @given(st.floats(1e-3, 1e3), st.floats(-2, 2))
-def test_a_power_law_is_found_again(factor, exponent):
+def test_a_fit_recovers_a_power_law(factor, exponent):
     x = np.array([1.0, 5, 30])
     found = power_law(x, factor * x**exponent)
     assert found.factor == pytest.approx(factor)
@@ -231,7 +231,7 @@ def test_a_power_law_needs_two_positive_points():
             power_law(x, y)
 
 
-def test_a_bill_is_worked_out_by_hand():
+def test_a_bill_agrees_with_a_calculation_by_hand():
     one = bill(1e18, dataclasses.replace(MACHINES[0], peak_flops=1e15, watts=500, dollars_per_hour=3), utilisation=0.5)
     assert one.machine_hours == pytest.approx(2000 / 3600)
     assert one.dollars == pytest.approx(2000 / 3600 * 3)

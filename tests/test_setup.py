@@ -1,4 +1,4 @@
-"""The ways to install agree with each other, and imports stay light."""
+"""All ways to set up the project agree with each other, and imports stay light."""
 
 import os
 import re
@@ -37,15 +37,15 @@ def test_every_dependency_is_pinned_and_torch_is_a_range():
     assert all("==" in line for line in pinned.values())
 
 
-def test_the_distribution_is_called_what_we_say():
+def test_the_distribution_has_the_name_that_the_library_uses():
     assert PROJECT["name"] == DISTRIBUTION
     of_ours = [line for extra in PROJECT["optional-dependencies"].values() for line in extra if "llmlib" in line]
     assert of_ours == [f"{DISTRIBUTION}[course,site]"]
 
 
 @pytest.mark.slow
-def test_no_text_of_ours_tells_anybody_to_install_a_name_that_is_not_ours():
-    """`llmlib` on the package index is another project: pip would fetch that one, and replace this library by it."""
+def test_no_text_tells_anybody_to_install_another_project():
+    """`llmlib` on the package index is another project. pip would replace this library with that project."""
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split("\n")
     wrong = re.compile(r"(?:install|download|add|upgrade)\b[^\n|]{0,60}?[\s\"'`\\]llmlib(?:\[\w+\])?(?![\w/.-])")
     allowed = re.compile(r"llmlib download|installs? `llmlib`|llmlib is installed|llmlib (?:tune|train|doctor)")
@@ -59,7 +59,7 @@ def test_no_text_of_ours_tells_anybody_to_install_a_name_that_is_not_ours():
             assert not found or name == "tests/test_setup.py", f"{name}: {found and found[0]}"
 
 
-def test_conda_draws_on_the_same_list():
+def test_conda_uses_the_same_list_of_dependencies():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     assert pip == ["-c constraints.txt", "-e .[dev]"]
@@ -69,7 +69,7 @@ def test_conda_draws_on_the_same_list():
 
 def test_binder_gets_the_course_and_a_torch_without_cuda(tmp_path):
     environment = yaml.safe_load((ROOT / ".binder" / "environment.yml").read_text())
-    assert environment["dependencies"] == ["python=3.12", "pip", "pytorch-cpu"]  # repo2docker knows 3.12, and we do
+    assert environment["dependencies"] == ["python=3.12", "pip", "pytorch-cpu"]  # repo2docker and we support 3.12
     for name in ("python", "llmlib", "jupyter"):
         (tmp_path / name).write_text('#!/bin/sh\necho "$(basename $0) $*"\n')
         (tmp_path / name).chmod(0o755)
@@ -84,7 +84,7 @@ def test_binder_gets_the_course_and_a_torch_without_cuda(tmp_path):
     assert trust.startswith("jupyter trust notebooks/00_welcome.ipynb")
 
 
-def test_the_library_alone_needs_nothing_of_the_course():
+def test_the_library_alone_needs_no_package_of_the_course():
     assert not names(PROJECT["dependencies"]) & names(PROJECT["optional-dependencies"]["course"])
 
 
@@ -96,18 +96,18 @@ def run(code):
     "module",
     ["llmlib", "llmlib.tokenization", "llmlib.files.downloads", "llmlib.widgets", "llmlib.cli", "llmlib.materials"],
 )
-def test_modules_that_do_not_import_torch(module):
+def test_light_modules_do_not_import_torch(module):
     assert run(f"import sys, {module}; print('torch' in sys.modules)") == ["False"]
 
 
 @pytest.mark.slow
-def test_every_public_name_can_be_had_and_is_offered_by_the_tab_key():
+def test_every_public_name_exists_and_is_offered_by_tab_completion():
     code = """
 import importlib
 packages = {}
 for name in ("llmlib", "llmlib.widgets", "llmlib.explore", "llmlib.training"):
     package = importlib.import_module(name)
-    packages[package] = set(dir(package))  # before any of its names was asked for
+    packages[package] = set(dir(package))  # before any of its names is loaded
 for package, offered in packages.items():
     for name in package.__all__:
         getattr(package, name)
@@ -116,13 +116,13 @@ for package, offered in packages.items():
     assert run(code) == ["True"] * 4
 
 
-def test_an_unknown_name_is_answered_with_those_there_are():
+def test_an_error_for_an_unknown_name_lists_the_existing_names():
     with pytest.raises(AttributeError, match=r"has no attribute 'nonsense'; it offers: .*Transformer"):
         llmlib.nonsense  # noqa: B018
 
 
 def without(package, code):
-    """What `code` writes to standard error in a Python that lacks a package."""
+    """Return what `code` writes to standard error in a Python that lacks a package."""
     code = f"import sys; sys.modules[{package!r}] = None; {code}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
@@ -151,16 +151,16 @@ def test_the_command_without_a_dependency_says_so_in_one_line(package):
 
 
 @pytest.fixture
-def made(tmp_path):
-    """A function that calls make, for somebody with this number of a user, in a folder with the Makefile.
+def run_make(tmp_path):
+    """A function that runs make in a folder with the Makefile, as the user with this id.
 
-    Set-up has nothing to do there but call pip, and the programs of `.venv` only say how they were called.
+    The set-up there only calls pip, and the programs of `.venv` only print how they were called.
     """
     if not shutil.which("make"):
         pytest.skip("needs make")
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # of `make test`
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # set by `make test`
 
     def make(*arguments, user=1000, pip_ends=0, venv=True):
         scripts = {"bin/id": f"echo {user}"}
@@ -179,42 +179,42 @@ def made(tmp_path):
     return make
 
 
-def test_make_with_a_python_that_is_not_there(made):
-    done = made("PYTHON=nopython", "lab", venv=False)
+def test_make_reports_a_python_that_does_not_exist(run_make):
+    done = run_make("PYTHON=nopython", "lab", venv=False)
     assert done.returncode == 2
     assert done.stdout.startswith("nopython cannot be run. Install Python 3.11 or newer")
     assert "make lab PYTHON=" in done.stdout
-    assert "[:" not in done.stderr  # the shell's complaint of a count of workers, which `make lab` has no use for
+    assert "[:" not in done.stderr  # the shell's complaint about the number of workers, which `make lab` does not need
 
 
-def test_set_up_shows_that_it_goes_on_and_is_done_once(made):
-    announced, pip, *opened = made("lab", "LAB_ARGS=--port 9").stdout.splitlines()
+def test_set_up_shows_its_progress_and_is_done_only_once(run_make):
+    announced, pip, *opened = run_make("lab", "LAB_ARGS=--port 9").stdout.splitlines()
     assert announced.startswith("Setting up in .venv, once: a few minutes")
     assert pip.startswith("python -m pip install")
     assert "quiet" not in pip
     assert opened[-1] == "jupyter lab notebooks/00_welcome.ipynb --port 9"
-    assert made("lab", "LAB_ARGS=--port 9").stdout.splitlines() == opened
+    assert run_make("lab", "LAB_ARGS=--port 9").stdout.splitlines() == opened
 
 
-def test_a_set_up_that_fails_says_what_to_do_and_is_tried_again(made):
+def test_a_failed_set_up_says_what_to_do_and_is_tried_again(run_make):
     for _ in range(2):
-        done = made("lab", pip_ends=3)
+        done = run_make("lab", pip_ends=3)
         assert done.returncode == 2
         assert "Run make lab again" in done.stdout
         assert "jupyter" not in done.stdout
 
 
-def test_root_is_told_how_to_open_the_course_before_anything_is_set_up(made):
-    done = made("lab", "LAB_ARGS=--no-browser", user=0)
+def test_root_is_told_how_to_open_the_course_before_anything_is_set_up(run_make):
+    done = run_make("lab", "LAB_ARGS=--no-browser", user=0)
     assert done.returncode == 2
     first, remedy = done.stdout.splitlines()
     assert first.startswith("You are root")
     assert remedy.endswith('make lab LAB_ARGS="--allow-root --no-browser"')
-    assert "--allow-root --no-browser" in made("lab", "LAB_ARGS=--allow-root --no-browser", user=0).stdout
+    assert "--allow-root --no-browser" in run_make("lab", "LAB_ARGS=--allow-root --no-browser", user=0).stdout
 
 
 @pytest.mark.slow
-def test_no_file_speaks_of_this_machine():
+def test_no_file_contains_paths_of_this_machine():
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split("\n")
     for name in filter(None, tracked):
         path = ROOT / name

@@ -1,4 +1,4 @@
-"""While tests run, a wrong annotation fails, at the first call with such arguments."""
+"""During the tests, a wrong annotation fails at the first call with such arguments."""
 
 from typing import Literal
 
@@ -17,11 +17,11 @@ def doubled(x: Float[Tensor, "a b"], kind: Literal["right", "cut"] = "right") ->
     return 2 * x if kind == "right" else 2 * x[:, :1]
 
 
-def test_what_was_right_is_no_excuse_for_what_is_new():
+def test_new_arguments_are_checked_although_others_have_passed():
     for _ in range(2):
         doubled(torch.ones(2, 3))
     for wrong in (torch.ones(2), torch.ones(2, 3).long()):
-        for _ in range(2):  # what was wrong is not taken for known
+        for _ in range(2):  # arguments that failed are checked again
             with pytest.raises(TypeCheckError, match="parameters of"):
                 doubled(wrong)
     with pytest.raises(TypeCheckError, match="parameters of"):
@@ -31,7 +31,7 @@ def test_what_was_right_is_no_excuse_for_what_is_new():
         doubled(torch.ones(2, 3), kind="cut")
 
 
-def test_in_another_file_nothing_is_known():
+def test_in_another_file_everything_is_checked_again():
     doubled(torch.ones(2, 2))
     assert len(shape_checks.seen) > 1
     shape_checks.begin("this one")

@@ -1,4 +1,4 @@
-"""Which worker of `make test` gets what; workers are pretended here."""
+"""Each worker of `make test` gets the right tests. The workers here are stand-ins."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ from xdist.remote import Producer
 
 
 class Worker:
-    """Knows what it was given, and how much of it is finished."""
+    """A stand-in that records which tests it was given, and how many of them are finished."""
 
     def __init__(self, number, tests):
         self.gateway, self.tests, self.shutting_down = SimpleNamespace(id=f"gw{number}"), tests, False
@@ -26,7 +26,7 @@ class Worker:
 
 
 def run(files, workers, nbval=True):
-    """What each worker gets, if they take turns; the one that is behind reports first what it has collected."""
+    """Return the files that each worker gets if they take turns. The background worker reports its collection first."""
     tests = [f"{file}::test_{number}" for file in files for number in range(3)]
     options = SimpleNamespace(nbval=nbval, loadscopereorder=False)
     config = SimpleNamespace(option=options, args=["notebooks", "tests"])
@@ -34,7 +34,8 @@ def run(files, workers, nbval=True):
         patch.setattr("xdist.scheduler.loadscope.parse_tx_spec_config", lambda _: [None] * workers)
         scheduler = sharing.FewLabs(config, log=Producer("", enabled=False))
     lessons = [test for test in tests if test.startswith("notebooks/")]
-    nodes = [Worker(n, lessons if f"gw{n}" == sharing.behind(config, workers) else tests) for n in range(workers)]
+    background = sharing.background_worker(config, workers)
+    nodes = [Worker(n, lessons if f"gw{n}" == background else tests) for n in range(workers)]
     for node in reversed(nodes):
         scheduler.add_node(node)
     for node in reversed(nodes):
@@ -54,7 +55,7 @@ NOTEBOOKS = ["notebooks/01.ipynb", "notebooks/02.ipynb", "notebooks/03.ipynb"]
 OTHERS = ["tests/test_a.py", "tests/test_b.py", "tests/test_c.py"]
 
 
-def test_one_worker_opens_the_browser_one_does_not_and_one_runs_lessons_alone():
+def test_one_worker_opens_the_browser_one_does_not_and_one_runs_only_lessons():
     first, second, last = run([*LABS, *NOTEBOOKS, *OTHERS], workers=3)
     everything = {*LABS, *NOTEBOOKS, *OTHERS}
     assert {*first, *second, *last} == everything
@@ -64,7 +65,7 @@ def test_one_worker_opens_the_browser_one_does_not_and_one_runs_lessons_alone():
     assert {*LABS} <= {*first} or {*LABS} <= {*second}
 
 
-def test_without_lessons_all_workers_are_alike():
+def test_without_lessons_there_is_no_background_worker():
     first, second, last = run([*LABS, *OTHERS], workers=3, nbval=False)
     assert first
     assert second
@@ -74,5 +75,5 @@ def test_without_lessons_all_workers_are_alike():
 
 @pytest.mark.parametrize("file", [OTHERS[0], NOTEBOOKS[0], LABS[0]])
 @pytest.mark.parametrize("workers", [2, 3])
-def test_one_file_is_not_left_to_the_worker_that_may_not_have_it(file, workers):
+def test_a_single_file_goes_to_a_worker_that_may_run_it(file, workers):
     assert [files for files in run([file], workers) if files] == [[file]]

@@ -1,4 +1,4 @@
-"""The house: no circles, arrows one way, no file that holds two ideas."""
+"""The structure of the project: no import cycles, imports in one direction, and no file that holds two ideas."""
 
 import ast
 import functools
@@ -6,12 +6,13 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from import_graph import circles, import_graph
+from import_graph import cycles, import_graph
 
 ROOT = Path(__file__).parent.parent
 
-# What each wing imports of the others, exactly, from the ground up: a new arrow is a decision, and so is one that goes.
-ARROWS = {
+# What each top-level package or module imports from the others, from the bottom up. The list is exact: adding an
+# import is a decision, and so is removing one.
+IMPORTS = {
     "_lazy": "",
     "distribution": "",
     "files": "",
@@ -47,53 +48,53 @@ ARROWS = {
     "exercises": "files style tokenization embeddings layers attention transformer "
     "corpora pretrained interpret sampling training finetuning widgets",
 }
-DOORS = {"llmlib", "cli", "__main__", "doctor", "materials"}  # the ways in, which may know everybody
+ENTRY_POINTS = {"llmlib", "cli", "__main__", "doctor", "materials"}  # they may import everything
 
 
 graph = functools.cache(import_graph)
 
 
-def wing(module):
+def top_level(module):
     return module.split(".")[1] if "." in module else module
 
 
-def test_no_module_imports_in_a_circle():
-    assert circles(graph()) == []
+def test_there_are_no_import_cycles():
+    assert cycles(graph()) == []
 
 
-def test_arrows_go_one_way():
-    imported = {wing(module): set() for module in graph() if wing(module) not in DOORS}
+def test_imports_are_exactly_those_in_the_list():
+    imported = {top_level(module): set() for module in graph() if top_level(module) not in ENTRY_POINTS}
     for module, others in graph().items():
-        if wing(module) in imported:
-            imported[wing(module)] |= set(map(wing, others)) - {wing(module)}
-    assert imported == {here: set(others.split()) for here, others in ARROWS.items()}
+        if top_level(module) in imported:
+            imported[top_level(module)] |= set(map(top_level, others)) - {top_level(module)}
+    assert imported == {here: set(others.split()) for here, others in IMPORTS.items()}
 
 
-def test_no_wing_imports_one_further_down():
-    order = list(ARROWS)
-    for here, others in ARROWS.items():
+def test_all_imports_in_the_list_go_one_way():
+    order = list(IMPORTS)
+    for here, others in IMPORTS.items():
         assert all(order.index(other) < order.index(here) for other in others.split()), here
 
 
-def test_nobody_imports_the_face_of_the_whole_house_or_the_exercises():
+def test_no_module_imports_the_whole_library_or_the_exercises():
     for module, imported in graph().items():
         assert "llmlib" not in imported, module
-        if wing(module) not in {"exercises", "llmlib", "cli"}:  # the command `llmlib mine` is a way in
-            assert not [other for other in imported if wing(other) == "exercises"], module
+        if top_level(module) not in {"exercises", "llmlib", "cli"}:  # cli, for the command `llmlib mine`
+            assert not [other for other in imported if top_level(other) == "exercises"], module
 
 
-def test_within_a_package_nobody_goes_through_its_own_face():
-    """A face hands on what its modules offer; a module that imported it would wait for itself."""
+def test_no_module_imports_a_package_that_contains_it():
+    """A package's `__init__.py` re-exports names of its modules. A module that imported it would wait for itself."""
     for module, imported in graph().items():
         ancestors = {module.rsplit(".", depth)[0] for depth in range(1, module.count(".") + 1)} - {module}
         assert not ancestors & imported, module
 
 
-def test_every_package_says_what_lives_there():
-    for face in (ROOT / "llmlib").rglob("__init__.py"):
-        text = face.read_text(encoding="utf-8")
-        assert text.startswith('"""'), face
-        assert len(text.split('"""')[1].strip().splitlines()) <= 12, face
+def test_every_package_has_a_short_docstring():
+    for init in (ROOT / "llmlib").rglob("__init__.py"):
+        text = init.read_text(encoding="utf-8")
+        assert text.startswith('"""'), init
+        assert len(text.split('"""')[1].strip().splitlines()) <= 12, init
 
 
 @pytest.mark.parametrize("folder", ["llmlib", "tests", "benchmarks"])
@@ -108,7 +109,7 @@ def test_no_file_is_longer_than_400_lines(folder):
 
 
 def test_no_line_of_the_views_is_longer_than_120_characters():
-    """The formatter breaks code, and leaves comments and strings as they are."""
+    """The formatter breaks long lines of code, but not comments and strings."""
     long = [
         f"{path.relative_to(ROOT).as_posix()}:{number}"
         for folder in ("llmlib", "tests")
@@ -124,7 +125,7 @@ def test_no_line_of_the_views_is_longer_than_120_characters():
     "script", sorted([*ROOT.glob("benchmarks/*.py"), *ROOT.glob("data/*.py")]), ids=lambda p: p.name
 )
 def test_scripts_import_what_exists(script):
-    """They run for minutes, so no test runs them; a name that has moved would be found by a user."""
+    """They run for minutes, so no test runs them. Without this one, users would find out that a name has moved."""
     for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "llmlib":
             source = importlib.import_module(str(node.module))
@@ -141,7 +142,7 @@ def test_every_module_with_shapes_is_checked_while_tests_run(request):
             assert any(f"{name}.".startswith(f"{package}.") for package in checked), name
 
 
-def test_a_circle_is_found_even_where_it_is_lazy_or_for_types(tmp_path):
+def test_cycles_of_lazy_imports_and_imports_for_types_are_found(tmp_path):
     package = tmp_path / "house"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -149,4 +150,4 @@ def test_a_circle_is_found_even_where_it_is_lazy_or_for_types(tmp_path):
     (package / "b.py").write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import house.c\n")
     (package / "c.py").write_text("from house import a\n")
     (package / "d.py").write_text("import house.a\n")
-    assert circles(import_graph(tmp_path, "house")) == [["house.a", "house.b", "house.c"]]
+    assert cycles(import_graph(tmp_path, "house")) == [["house.a", "house.b", "house.c"]]

@@ -1,4 +1,4 @@
-"""Plots: legible in light and dark, and described."""
+"""Plots are legible in light and dark themes, and have descriptions."""
 
 import base64
 import io
@@ -9,7 +9,7 @@ import pytest
 
 from llmlib.style import COLOURS, SHEET, TURNED, label_points, picture_html, show_plot, use_style
 
-# The matrix of CSS's hue-rotate(180deg), by the filter effects specification.
+# The matrix of CSS's hue-rotate(180deg), from the filter effects specification.
 ROTATED = np.array([[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]])
 LAB_DARK = np.full(3, 0x11 / 255)
 
@@ -19,7 +19,7 @@ def as_numbers(colour):
 
 
 def in_the_dark(colour):
-    """What the style sheet makes of a colour."""
+    """Return what the style sheet turns a colour into in a dark theme."""
     return np.clip(ROTATED @ (TURNED + colour * (1 - 2 * TURNED)), 0, 1)
 
 
@@ -40,7 +40,7 @@ def test_lines_and_letters_stand_out_in_both_themes(colour, least):
     assert contrast(in_the_dark(as_numbers(colour)), LAB_DARK) >= least
 
 
-def test_white_becomes_the_page():
+def test_white_becomes_the_background_of_a_dark_page():
     assert np.abs(in_the_dark(np.ones(3)) - LAB_DARK).max() < 1 / 255
 
 
@@ -69,7 +69,7 @@ def test_a_plot_is_shown_once_on_white_with_its_description(shown):
     assert (pixels[[0, 0, -1, -1], [0, -1, 0, -1]] == 255).all()
 
 
-def test_a_figure_can_be_named(shown):
+def test_a_figure_other_than_the_current_one_can_be_shown(shown):
     import matplotlib.pyplot as plt
 
     first, _ = plt.subplots(figsize=(1, 1))
@@ -79,7 +79,7 @@ def test_a_figure_can_be_named(shown):
     plt.close(second)
 
 
-def test_a_plot_can_take_the_place_of_another(shown):
+def test_a_plot_can_replace_another(shown):
     import matplotlib.pyplot as plt
 
     class Place:
@@ -101,11 +101,11 @@ def test_a_plot_needs_a_sentence(shown):
     assert shown == []
 
 
-def test_the_sheet_is_the_only_thing_beside_the_picture():
+def test_the_html_contains_only_the_style_sheet_and_the_picture():
     assert picture_html(b"", "<b> & c").removeprefix(SHEET).count("<") == 1
 
 
-def test_labels_of_crowded_points_lie_on_no_other_label_and_no_point():
+def test_labels_of_crowded_points_do_not_cover_labels_or_points():
     import matplotlib.pyplot as plt
 
     points = [[0.0, 0.0], [0.001, 0.0], [0.0, 0.001], [0.001, 0.001], [1.0, 1.0], [1.0, 0.0]]

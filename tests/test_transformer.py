@@ -29,7 +29,7 @@ def test_no_position_sees_a_later_one(kind):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("chunks", [[24], [23, 1], [10, 1, 1, 5, 7], [1] * 24])
-def test_with_a_cache_the_logits_are_the_same(kind, chunks):
+def test_a_cache_does_not_change_the_logits(kind, chunks):
     model, ids = make(kind), random_ids(2, 24, seed=1)
     expected = model(ids)
     cache = model.new_cache(batch=2)
@@ -41,7 +41,7 @@ def test_with_a_cache_the_logits_are_the_same(kind, chunks):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("prefill", [[9], [4, 5], [1, 8]])
 def test_left_padding_changes_nothing(kind, prefill):
-    """Three texts of different lengths in one batch, in chunks, then token by token, against each text alone."""
+    """Three texts in one batch, in chunks and then token by token, give the same logits as each text alone."""
     model = make(kind)
     lengths, pad = [9, 5, 1], 9
     texts = [random_ids(1, length + 4, seed=length) for length in lengths]
@@ -95,7 +95,7 @@ def test_hook_points_name_every_stage_of_a_block():
     }
 
 
-def test_the_residual_is_a_sum_of_what_the_layers_write():
+def test_the_residual_is_the_sum_of_what_the_layers_write():
     model, seen = make("llama"), {}
     for name, module in model.named_modules():
         if "hook_" in name:
@@ -110,14 +110,14 @@ def test_the_residual_is_a_sum_of_what_the_layers_write():
 
 @pytest.mark.slow
 @given(kind=st.sampled_from(sorted(KINDS)), batch=st.integers(1, 3), seq=st.integers(1, 24))
-def test_shape_and_last_only(kind, batch, seq):
+def test_logits_have_the_right_shape_and_last_only_returns_the_last(kind, batch, seq):
     model, ids = make(kind), random_ids(batch, seq, seed=seq)
     logits = model(ids)
     assert logits.shape == (batch, seq, 31)
     torch.testing.assert_close(model(ids, last_only=True), logits[:, -1:], atol=1e-5, rtol=1e-5)
 
 
-def test_a_seed_decides_the_weights_and_global_chance_is_left_alone():
+def test_a_seed_decides_the_weights_and_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
     first, same, other = Transformer(BASE, seed=1), Transformer(BASE, seed=1), Transformer(BASE, seed=2)
     assert torch.equal(before, torch.get_rng_state())
@@ -133,7 +133,7 @@ def test_untrained_models_predict_nearly_uniformly():
 
 
 @pytest.mark.slow
-def test_it_learns():
+def test_a_model_learns_a_text():
     model, ids = Transformer(KINDS["llama"]), random_ids(1, 12)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(60):
@@ -172,7 +172,7 @@ def test_an_interrupt_leaves_the_cache_as_it_was():
         ([[0] * 25], "25 tokens do not fit into this model's context of 24"),
     ],
 )
-def test_ids_that_the_model_cannot_take(ids, message):
+def test_invalid_ids_are_refused(ids, message):
     with pytest.raises(ValueError, match=message):
         make("gpt2")(torch.tensor(ids, dtype=torch.long))
 
@@ -185,7 +185,7 @@ def test_ids_that_the_model_cannot_take(ids, message):
         ({"cache": "meta"}, r"but cache is on meta. Use model.new_cache\(\) instead"),
     ],
 )
-def test_tensors_on_another_device_than_the_model(given, message):
+def test_tensors_on_another_device_than_the_model_are_refused(given, message):
     model = make("llama")
     on = {"ids": "cpu", "attention_mask": "cpu", "cache": "cpu", **given}
     cache = Cache(model.config, batch=2, device=on["cache"])
@@ -194,14 +194,14 @@ def test_tensors_on_another_device_than_the_model(given, message):
         model(random_ids(2, 5).to(on["ids"]), attention_mask=mask, cache=cache)
 
 
-def test_more_than_the_context_holds_is_reported_where_ids_are_not_looked_at():
-    """As on a GPU, where a position that does not exist would stop the process."""
+def test_a_text_longer_than_the_context_is_refused_even_where_ids_are_not_checked():
+    """On a GPU, for example, a position that does not exist would stop the process."""
     model = Transformer(KINDS["gpt2"], device="meta")
     with pytest.raises(ValueError, match="25 tokens do not fit into this model's context of 24"):
         model(torch.zeros(1, 25, dtype=torch.long, device="meta"))
 
 
-def test_a_mask_of_zeros_and_ones_means_the_same():
+def test_a_mask_of_zeros_and_ones_works_like_a_boolean_mask():
     model, ids = make("llama"), random_ids(2, 5)
     mask = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]])
     expected = model(ids, attention_mask=mask.bool())
@@ -211,8 +211,8 @@ def test_a_mask_of_zeros_and_ones_means_the_same():
 
 @pytest.mark.slow
 def test_one_graph_serves_texts_of_every_length(monkeypatch):
-    """What `torch.compile` and `torch.export` make of a model, without a break, gives the same logits."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # a length that is free is no number yet
+    """`torch.compile` and `torch.export` make one graph without a break, which gives the same logits."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # a free length is not a number yet
     model = Transformer(dataclasses.replace(KINDS["mistral"], n_layers=1)).eval()  # rotary, groups, a window
     compiled = torch.compile(model, backend="eager", fullgraph=True, dynamic=True)
     length = torch.export.Dim("seq", min=2, max=model.config.max_seq_len)
@@ -225,13 +225,13 @@ def test_one_graph_serves_texts_of_every_length(monkeypatch):
         mask = torch.arange(12)[None] >= 3
         torch.testing.assert_close(compiled(ids[:, :12], attention_mask=mask), model(ids[:, :12], attention_mask=mask))
         with pytest.raises(ValueError, match=r"must be between 0 and 30 \(the vocabulary\), got 31 to 31"):
-            model(torch.tensor([[31]]))  # a graph that was made leaves the check in place
+            model(torch.tensor([[31]]))  # the check still works after a graph was made
 
 
 @pytest.mark.slow
-def test_as_an_onnx_file_a_model_gives_the_same_logits(monkeypatch):
+def test_a_model_exported_to_onnx_gives_the_same_logits(monkeypatch):
     if not importlib.util.find_spec("onnxscript"):
-        skip_or_fail("no onnxscript, which torch.onnx needs; it comes with pip install -e '.[dev]'")
+        skip_or_fail("onnxscript is missing, which torch.onnx needs; it comes with pip install -e '.[dev]'")
     from onnx.reference import ReferenceEvaluator
 
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
@@ -248,7 +248,7 @@ def test_as_an_onnx_file_a_model_gives_the_same_logits(monkeypatch):
             torch.testing.assert_close(torch.from_numpy(logits), model(ids), atol=1e-4, rtol=1e-4)
 
 
-def test_a_cache_that_is_full():
+def test_a_full_cache_is_refused():
     model = make("gpt2")
     cache = model.new_cache(max_seq_len=4)
     model(random_ids(1, 3), cache=cache)
@@ -276,7 +276,7 @@ def test_a_cache_that_is_full():
         ({"positions": "rotary", "rope_factors": (1.0, 1.0, 0.0, 1.0)}, "rope_factors must be 4 positive"),
     ],
 )
-def test_configs_that_clash(changes, message):
+def test_invalid_configs_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(BASE, **{"d_head": 0, **changes})
 
@@ -296,7 +296,7 @@ def test_cuda_equals_cpu(kind):
     torch.testing.assert_close(model.cuda()(ids.cuda()).cpu(), expected, atol=1e-3, rtol=1e-3)
 
 
-def test_an_attention_only_model_is_its_attention_alone():
+def test_an_attention_only_model_has_no_mlp():
     model = make("attention only")
     assert not [name for name, _ in model.named_parameters() if "mlp" in name]
     with trace(model) as t:
@@ -320,7 +320,7 @@ def test_every_choice_of_config_runs():
 
 
 @pytest.mark.slow
-def test_a_longer_context_without_training():
+def test_a_context_can_be_made_longer_without_training():
     model, ids = make("llama"), random_ids(1, 48)
     for how in ("none", "linear", "ntk"):
         longer = with_longer_context(model, 2, how)

@@ -1,4 +1,4 @@
-"""Texts on which tokenizers disagree, if they ever do: every kind of character, in all mixes."""
+"""Texts on which tokenizers would disagree, if they ever did: every kind of character, in all mixes."""
 
 import inspect
 import random
@@ -15,13 +15,16 @@ SIGNS = ("!", "...", "/", "//", "_", "-", "$", "{}", "<", "|>", ">", "\\", '"', 
 RARE = ("\x00", "\x04", "\ufffd", "\ufeff", "\U0010ffff", "\ue000")
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<s>", "</s>", "<unk>", "<|fim_prefix|>", "<|endofprompt|>")
 SNIPPETS = DIGITS + WHITE_SPACE + WORDS + LETTERS + EMOJI + SIGNS + RARE + SPECIAL
-NARROW = (" ", "  ", "\n", "\r", "\t", "1", "23", "4", "a", "B", "é", "'", "s", "!", "日")  # the same few, repeated
+NARROW = (" ", "  ", "\n", "\r", "\t", "1", "23", "4", "a", "B", "é", "'", "s", "!", "日")  # few, so they repeat often
 
 CODE = inspect.getsource(random)  # words, indentation and signs as people write them
 
 
 def is_settled(character):
-    """What the youngest versions of Unicode add is a letter or digit to one library, and nothing yet to another."""
+    """Return whether every library knows a character.
+
+    Characters from the newest versions of Unicode are letters or digits in one library, and unassigned in another.
+    """
     recent = unicodedata.category(character) in ("Cn", "Cs") or 0x11DB0 <= ord(character) < 0x11E00
     return not (recent or 0x16FF0 <= ord(character) < 0x17000)
 
@@ -32,7 +35,7 @@ texts = st.one_of(mixes, st.builds("{}{}{}".format, mixes, st.text(characters, m
 
 
 def many_texts(n=10_000, seed=0):
-    """The same kind of texts, made without hypothesis: 10,000 take a fraction of a second."""
+    """Return the same kind of texts, made without hypothesis: 10,000 take a fraction of a second."""
     chance = random.Random(seed)
 
     def any_character():

@@ -1,6 +1,6 @@
 """Check a built site in a browser: console, network, widths, accessibility (with axe), and keyboard.
 
-`axe` is the module of the tests that brings axe-core. A page is checked as a reader sees it: in light and in dark, on
+`axe` is the module of the tests that loads axe-core. A page is checked as a reader sees it: in light and in dark, on
 a desktop and on a telephone, with all folded parts open, and with its views alive.
 """
 

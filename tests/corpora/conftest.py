@@ -1,4 +1,4 @@
-"""The real Shakespeare, where it can be had."""
+"""A fixture with the real Tiny Shakespeare text."""
 
 import pytest
 
@@ -11,4 +11,4 @@ def shakespeare():
     try:
         return tiny_shakespeare()
     except DownloadError as error:
-        pytest.skip(f"Tiny Shakespeare cannot be had: {error}")
+        pytest.skip(f"Tiny Shakespeare is not available: {error}")

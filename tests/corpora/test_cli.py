@@ -1,4 +1,4 @@
-"""`llmlib corpus` writes the text, or says why not."""
+"""`llmlib corpus` writes the text, or says why it cannot."""
 
 import pytest
 from typer.testing import CliRunner
@@ -28,7 +28,7 @@ def test_command_writes_the_text(tmp_path):
         (("--split", "dev"), "unknown split 'dev'"),
     ],
 )
-def test_command_refuses_and_leaves_the_file_as_it_was(tmp_path, arguments, message):
+def test_wrong_arguments_leave_the_file_unchanged(tmp_path, arguments, message):
     out = tmp_path / "tales.txt"
     out.write_text("mine")
     done = run("--out", out, *arguments)
@@ -46,7 +46,7 @@ def test_command_says_where_it_cannot_write(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"], "no temporary file is left"
 
 
-def test_command_that_is_interrupted_keeps_the_old_file(tmp_path, monkeypatch):
+def test_an_interrupted_command_keeps_the_old_file(tmp_path, monkeypatch):
     out = tmp_path / "tales.txt"
     out.write_text("mine")
 

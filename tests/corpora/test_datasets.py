@@ -1,4 +1,4 @@
-"""Token files: windows hold what is in the file, batches depend on seed and step alone, damage is noticed."""
+"""Token files: windows match the file, batches depend only on seed and step, and damage is detected."""
 
 import pickle
 
@@ -13,7 +13,7 @@ from llmlib.tokenization import BPETokenizer, CharTokenizer
 
 
 class Numbers:
-    """A tokenizer of texts like "3 14 15"."""
+    """A tokenizer for texts such as "3 14 15"."""
 
     def __init__(self, vocab_size):
         self.vocab_size = vocab_size
@@ -24,7 +24,7 @@ class Numbers:
 
 @pytest.fixture
 def counting(tmp_path):
-    """The tokens 0, 1, 2 … 999."""
+    """A dataset of the tokens 0, 1, 2 … 999."""
     return TokenDataset.build(tmp_path / "tokens.npy", map(str, range(1000)), Numbers(1000))
 
 
@@ -40,13 +40,13 @@ def test_file_holds_the_tokens_of_each_text(tmp_path):
 
 
 @pytest.mark.parametrize(("vocab_size", "dtype"), [(3, "uint16"), (65_536, "uint16"), (65_537, "uint32")])
-def test_as_few_bytes_as_the_vocabulary_needs(tmp_path, vocab_size, dtype):
+def test_tokens_take_as_few_bytes_as_the_vocabulary_allows(tmp_path, vocab_size, dtype):
     data = TokenDataset.build(tmp_path / "t.npy", f"0 1 {vocab_size - 1}", Numbers(vocab_size))
     assert data.tokens.dtype == dtype
     assert data.tokens.tolist() == [0, 1, vocab_size - 1]
 
 
-def test_texts_are_taken_one_at_a_time(tmp_path):
+def test_texts_are_read_one_at_a_time(tmp_path):
     alive = 0
 
     class Text(str):
@@ -66,7 +66,7 @@ def test_texts_are_taken_one_at_a_time(tmp_path):
 
 @pytest.mark.slow
 @given(step=st.integers(0, 2**40), batch=st.integers(1, 5), length=st.integers(1, 20), seed=st.integers(0, 2**64))
-def test_windows_are_runs_of_the_file_shifted_by_one(tmp_path_factory, step, batch, length, seed):
+def test_windows_are_consecutive_tokens_and_targets_are_shifted_by_one(tmp_path_factory, step, batch, length, seed):
     path = tmp_path_factory.getbasetemp() / "counting.npy"
     if not path.exists():
         TokenDataset.build(path, map(str, range(1000)), Numbers(1000))
@@ -81,17 +81,17 @@ def test_every_window_occurs_about_equally_often(counting):
     data = TokenDataset(counting.path)
     starts = torch.cat([data.batch(step, batch_size=100, seq_len=990)[0][:, 0] for step in range(100)])
     counts = torch.bincount(starts, minlength=10)
-    assert len(counts) == 10, "from the first window to the last"
+    assert len(counts) == 10, "windows must begin at 0 to 9"
     assert ((counts - 1000).abs() < 150).all()  # five standard deviations
 
 
-def test_batches_are_pinned(counting):
-    """The same on every machine and with every numpy: training runs can be repeated."""
+def test_batches_have_known_values(counting):
+    """They are the same on every machine and with every version of NumPy, so that training runs can be repeated."""
     x, _ = counting.batch(7, batch_size=5, seq_len=1, seed=3)
     assert x[:, 0].tolist() == [376, 920, 26, 722, 409]
 
 
-def test_batches_depend_on_seed_and_step_alone(counting):
+def test_batches_depend_only_on_seed_and_step(counting):
     sizes = {"batch_size": 8, "seq_len": 4}
     one = counting.batch(5, **sizes, seed=1)[0]
     counting.batch(6, **sizes, seed=1)
@@ -101,18 +101,18 @@ def test_batches_depend_on_seed_and_step_alone(counting):
     assert not torch.equal(one, counting.batch(5, **sizes, seed=2)[0])
 
 
-def test_a_stopped_run_goes_on_exactly(counting):
+def test_batches_from_a_later_step_equal_the_rest_of_the_run(counting):
     sizes = {"batch_size": 3, "seq_len": 5, "seed": 9}
     whole = [x for (x, _), _ in zip(counting.batches(**sizes), range(10))]
     rest = [x for (x, _), _ in zip(pickle.loads(pickle.dumps(counting)).batches(**sizes, start=6), range(4))]
     assert all(torch.equal(a, b) for a, b in zip(whole[6:], rest, strict=True))
 
 
-def test_a_pickled_dataset_is_a_name_not_a_copy(counting):
+def test_a_pickled_dataset_holds_the_path_but_not_the_tokens(counting):
     assert len(pickle.dumps(counting)) < 500
 
 
-def test_a_window_of_the_whole_file(counting):
+def test_a_window_can_span_the_whole_file(counting):
     x, y = counting.batch(0, batch_size=2, seq_len=999)
     assert x[0].tolist() == list(range(999))
     assert y[1].tolist() == list(range(1, 1000))
@@ -141,7 +141,7 @@ def test_bad_sizes_are_refused_before_the_first_batch(counting):
         counting.batches(batch_size=1, seq_len=5000)
 
 
-def test_ids_above_the_vocabulary(tmp_path, counting):
+def test_ids_outside_the_vocabulary_are_refused(tmp_path, counting):
     with pytest.raises(DatasetError, match="The tokenizer produced the id 7, but the vocabulary ends at 6"):
         TokenDataset.build(tmp_path / "other.npy", "1 7", Numbers(7))
     with pytest.raises(DatasetError, match="produced the id -1, but the vocabulary ends at 6"):
@@ -150,7 +150,7 @@ def test_ids_above_the_vocabulary(tmp_path, counting):
         TokenDataset(counting.path, vocab_size=500).batch(0, batch_size=1, seq_len=999)
 
 
-def test_nothing_to_write_keeps_the_old_file(tmp_path, counting):
+def test_a_failed_build_keeps_the_old_file(tmp_path, counting):
     before = counting.path.read_bytes()
     for texts in ([], ["", ""], ""):
         with pytest.raises(DatasetError, match="no token"):
@@ -176,7 +176,7 @@ def test_damaged_files(tmp_path, counting, damage):
         TokenDataset(path)
 
 
-def test_files_of_something_else(tmp_path):
+def test_files_without_token_ids_are_refused(tmp_path):
     with pytest.raises(DatasetError, match=r"There is no file .*none\.npy"):
         TokenDataset(tmp_path / "none.npy")
     for array in (np.zeros((2, 2), np.uint16), np.zeros(3, np.float32), np.zeros(3, np.int64)):
@@ -199,7 +199,7 @@ def test_repr_is_short(counting):
 
 
 @pytest.mark.parametrize("make", [list, np.array, torch.tensor, lambda ids: np.array(ids, dtype=np.uint16)])
-def test_tokens_in_memory_give_the_batches_of_a_file(tmp_path, make):
+def test_tokens_in_memory_give_the_same_batches_as_a_file(tmp_path, make):
     ids = [7 * i % 100 for i in range(500)]
     file = TokenDataset.build(tmp_path / "t.npy", " ".join(map(str, ids)), Numbers(100))
     memory = TokenDataset(make(ids), vocab_size=100)
@@ -212,7 +212,7 @@ def test_tokens_in_memory_give_the_batches_of_a_file(tmp_path, make):
     assert torch.equal(copied.batch(2, batch_size=4, seq_len=9)[0], memory.batch(2, batch_size=4, seq_len=9)[0])
 
 
-def test_memory_is_shared_and_not_written_to():
+def test_an_array_is_shared_but_never_changed():
     ids = np.arange(100)
     data = TokenDataset(ids)
     assert np.shares_memory(data.tokens, ids)
@@ -222,12 +222,12 @@ def test_memory_is_shared_and_not_written_to():
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((2, 3), dtype=int), np.zeros(5), torch.zeros(5)])
-def test_what_is_no_row_of_ids(wrong):
+def test_only_one_dimensional_integer_arrays_are_accepted(wrong):
     with pytest.raises(DatasetError, match="must be a one-dimensional array of whole numbers"):
         TokenDataset(wrong)
 
 
-def test_messages_name_the_dataset_in_memory():
+def test_errors_say_that_the_dataset_is_in_memory():
     with pytest.raises(DatasetError, match=r"The dataset in memory has 3 tokens, but a window of 5 needs 6"):
         TokenDataset([1, 2, 3]).batch(0, batch_size=1, seq_len=5)
     with pytest.raises(DatasetError, match=r"The dataset in memory contains the id 9, but the vocabulary ends at 4"):
@@ -236,14 +236,14 @@ def test_messages_name_the_dataset_in_memory():
         TokenDataset([]).batches(batch_size=1, seq_len=5)
 
 
-def test_batches_arrive_on_a_device():
+def test_batches_can_be_placed_on_a_device():
     x, y = TokenDataset(torch.arange(50)).batch(0, batch_size=2, seq_len=5, device="cpu")
     assert x.device.type == y.device.type == "cpu"
     assert TokenDataset(torch.arange(50)).batch(0, batch_size=2, seq_len=5, device="meta")[0].device.type == "meta"
 
 
 @pytest.mark.cuda
-def test_batches_arrive_on_a_gpu():
+def test_batches_can_be_placed_on_a_gpu():
     data = TokenDataset(torch.arange(50))
     for ours, expected in zip(
         data.batch(1, batch_size=2, seq_len=5, device="cuda"), data.batch(1, batch_size=2, seq_len=5)

@@ -1,4 +1,4 @@
-"""The datasheet of the corpora is true."""
+"""What the datasheet of the corpora says is true."""
 
 import importlib.util
 import random
@@ -25,7 +25,7 @@ def datasheet():
     return (ROOT / "data" / "README.md").read_text(encoding="utf-8")
 
 
-def test_measures_on_texts_whose_values_are_known(benchmark):
+def test_measures_of_texts_with_known_values(benchmark):
     assert benchmark.words_of('"Isn\'t it?" said Pip.') == ['"', "isn't", "it", "?", '"', "said", "pip", "."]
     assert benchmark.repeated_share(["a"] * 10, n=8) == pytest.approx(2 / 3)
     assert benchmark.repeated_share("abcdefghijklm", n=8) == 0
@@ -34,7 +34,7 @@ def test_measures_on_texts_whose_values_are_known(benchmark):
     assert benchmark.entropy_of_ngrams(coins) == pytest.approx(1, abs=0.01)
 
 
-def test_datasheet_shows_the_stories_that_are_made(benchmark, datasheet):
+def test_datasheet_shows_the_stories_that_the_generator_makes(benchmark, datasheet):
     assert benchmark.datasheet_stories() in datasheet
 
 
@@ -68,7 +68,7 @@ def test_datasheet_totals_are_true(datasheet, ten_million):
 
 
 @pytest.mark.slow
-def test_ten_million_characters_without_a_repeated_story_and_with_many_words(ten_million):
+def test_ten_million_characters_have_no_repeated_story_and_many_words(ten_million):
     story_list = ten_million.split("\n\n")[:-1]
     assert len(set(story_list)) == len(story_list) > 10_000
     assert len(set(re.findall(r"[a-z]+(?:'[a-z]+)?", ten_million.lower()))) >= 1_500

@@ -1,4 +1,4 @@
-"""Measures of texts, on texts whose values are known."""
+"""Measures of texts, checked on texts with known values."""
 
 import math
 
@@ -17,7 +17,7 @@ from llmlib.corpora.measures import (
 )
 
 
-def test_names_are_kept_if_they_were_there_before_or_are_introduced():
+def test_names_count_as_kept_if_they_occurred_before_or_are_introduced():
     def kept(text, names="pip luna odo ada romeo juliet", others=None):
         return names_kept([text], set(names.split()), others)
 
@@ -30,50 +30,50 @@ def test_names_are_kept_if_they_were_there_before_or_are_introduced():
     assert kept("Who saw Luna that day? Luna saw it.", others=["Pip and Odo"]) == 0
 
 
-def test_names_by_chance_need_as_many_texts():
+def test_names_by_chance_need_as_many_other_texts():
     with pytest.raises(ValueError, match="zip"):
         names_kept(["one", "two"], {"pip"}, ["one"])
 
 
-def test_names_are_those_of_the_village():
+def test_tale_names_include_villagers_in_lower_case():
     names = tale_names()
     assert {"mabel", "pip"} <= names
     assert all(name == name.lower() for name in names)
 
 
-def test_words_that_do_not_exist_lower_the_share():
+def test_misspelled_words_lower_the_share():
     assert spelled(["The cat sat. The", "The kat sat."], {"the", "cat", "sat"}) == pytest.approx(5 / 6)
     assert spelled([], {"the"}) == 0
 
 
-def test_sentences_are_whole_and_without_speakers():
+def test_sentences_are_complete_and_leave_out_speakers():
     assert sentences_of('ROMEO:\nIs it so? "Yes!"\nsaid he. An') == ["Is it so?", '"Yes!"', "said he."]
 
 
-def test_known_sentences_are_those_that_stand_in_the_known_texts_word_by_word():
+def test_known_sentences_occur_word_for_word_in_the_known_texts():
     known = ["Pip ran to the old mill.\nOdo slept.", "Luna sang him a song!"]
     assert (
         share_known(["Luna sang him a song! Pip ran to the new mill. Odo slept."], known) == 0.5
-    )  # short ones do not count
+    )  # short sentences do not count
     assert share_known(["Pip ran to the\nold mill. And th"], known) == 1
     assert share_known(["Odo slept."], known) == share_known([], known) == 0
 
 
 class Letters:
-    """A tokenizer of single letters."""
+    """A tokenizer with one token per letter."""
 
     def encode(self, text):
         return [ord(letter) for letter in text]
 
 
 def expects_no_x(ids):
-    """A judge that finds every letter equally likely, but x a thousand times less so."""
+    """Return logits that make all letters equally likely, except x, which is a thousand times less likely."""
     logits = torch.zeros(*ids.shape, 128)
     logits[..., ord("x")] = -math.log(1000)
     return logits
 
 
-def test_the_judge_says_how_strange_each_sentence_is_but_the_first():
+def test_the_judge_scores_the_strangeness_of_each_sentence_but_the_first():
     judge, known = Judge(expects_no_x, Letters()), {"xx", "a", "b", "c", "d", "e", "."}
     usual, with_x, unknown = judge.strangeness(["xx. a b c d e. a b c d xx. a b c d q. a b.", "a b c d e."], known)
     all_letters = math.log(127 + 0.001)
@@ -82,7 +82,7 @@ def test_the_judge_says_how_strange_each_sentence_is_but_the_first():
     assert unknown == math.inf
 
 
-def test_the_limit_is_what_a_tenth_exceeds():
+def test_a_tenth_of_the_real_sentences_exceeds_the_limit():
     real = [float(value) for value in range(100)]
     assert sum(value > limit(real) for value in real) == 10
     assert share_below(real, limit(real)) == 0.9

@@ -1,4 +1,4 @@
-"""Witten–Bell smoothing against numbers worked out by hand, and against itself spelled out with dictionaries."""
+"""Witten–Bell smoothing, compared with numbers worked out by hand and with a plain version with dictionaries."""
 
 from collections import Counter
 from math import log
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from llmlib.corpora.ngrams import witten_bell
 
 
-def in_words(learned, row, order, vocab_size):
-    """The same, one token at a time, as the formula is written."""
+def by_formula(learned, row, order, vocab_size):
+    """Compute the same one token at a time, as the formula is written."""
     grams = Counter(tuple(learned[i : i + n]) for n in range(1, order + 1) for i in range(len(learned) - n + 1))
     surprises = []
     for i, token in enumerate(row):
@@ -41,9 +41,9 @@ def test_numbers_worked_out_by_hand():
     row=st.lists(st.integers(0, 3), min_size=1, max_size=8),
     order=st.integers(1, 4),
 )
-def test_it_is_the_formula(learned, row, order):
+def test_it_follows_the_formula(learned, row, order):
     ours = witten_bell(np.array(learned), np.array([row]), order, vocab_size=4)
-    np.testing.assert_allclose(ours[0], in_words(learned, row, order, 4), rtol=1e-9)
+    np.testing.assert_allclose(ours[0], by_formula(learned, row, order, 4), rtol=1e-9)
 
 
 def test_the_probabilities_of_all_tokens_add_up_to_one():
@@ -53,6 +53,6 @@ def test_the_probabilities_of_all_tokens_add_up_to_one():
 
 
 @pytest.mark.parametrize("order", [0, 40])
-def test_an_order_that_cannot_be_is_named(order):
+def test_an_impossible_order_is_refused(order):
     with pytest.raises(ValueError, match="order must be at least 1"):
         witten_bell(np.array([1]), np.array([[1]]), order, vocab_size=9)

@@ -1,4 +1,4 @@
-"""The reading book: pages hold what the story answers, and batches depend on nothing but their arguments."""
+"""The reading book: pages hold the answers that the story gives, and batches depend only on their arguments."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def book(tokenizer) -> ReadingBook:
 
 
 @pytest.mark.slow
-def test_the_answers_are_those_of_the_questions():
+def test_answers_match_the_answerable_questions():
     for story in tinytales(seed=4, n_stories=100):
         assert answers(story) == {q.text: q.answer for q in story.questions if q.kind != "unanswerable"}
 
@@ -39,12 +39,12 @@ def test_a_page_holds_the_story_and_every_answer_once():
     assert f"In one sentence: {story.summary}" in lines
 
 
-def test_exercises_come_in_another_order_on_each_page():
+def test_the_order_of_exercises_varies_between_pages():
     places = {page(s).splitlines().index(f"In one sentence: {s.summary}") for s in tinytales(n_stories=30)}
     assert len(places) > 4
 
 
-def test_rows_begin_with_a_page_and_are_shifted_by_one(book, tokenizer):
+def test_rows_begin_with_a_page_and_targets_are_shifted_by_one(book, tokenizer):
     x, y = book.batch(5, batch_size=3, seq_len=700, seed=2)
     assert x.shape == y.shape == (3, 700)
     assert torch.equal(x[:, 1:], y[:, :-1])
@@ -54,7 +54,7 @@ def test_rows_begin_with_a_page_and_are_shifted_by_one(book, tokenizer):
         assert row == [*first, end, *second, end, *row][:700]
 
 
-def test_no_page_comes_twice(book):
+def test_no_page_is_repeated(book):
     rows = torch.cat([book.batch(step, batch_size=4, seq_len=64)[0] for step in range(10)])
     assert len({tuple(row) for row in rows.tolist()}) == 40
 
@@ -66,7 +66,7 @@ def test_a_batch_is_a_function_of_its_arguments(book):
         assert torch.equal(x, book.batch(step, batch_size=2, seq_len=50, seed=seed)[0]) == same
 
 
-def test_one_process_or_many_read_the_same_rows(book):
+def test_several_processes_read_the_same_rows_as_one(book):
     whole, _ = book.batch(3, batch_size=4, seq_len=40)
     halves = [book.batch(6 + k, batch_size=2, seq_len=40)[0] for k in (0, 1)]
     assert torch.equal(whole, torch.cat(halves))

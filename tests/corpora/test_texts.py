@@ -1,4 +1,4 @@
-"""Texts that others wrote: read right, or refused with a reason."""
+"""Other people's texts: they are read correctly, or refused with a reason."""
 
 import hashlib
 import re
@@ -17,15 +17,15 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.slow
-def test_corpora_come_without_torch():
+def test_corpora_do_not_import_torch():
     code = "import sys; from llmlib.corpora import tinytales_text as t; t(1000); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
-# --- files of the reader ----------------------------------------------------------------------------------------------
+# --- the reader's own files -------------------------------------------------------------------------------------------
 
 
-def test_files_follow_one_another_with_plain_ends_of_lines(tmp_path):
+def test_files_are_joined_and_line_ends_are_normalised(tmp_path):
     (tmp_path / "a.txt").write_bytes("\ufeffGrüße\r\nzwei\r\n".encode())
     (tmp_path / "b.txt").write_bytes(b"old Mac\rend")
     assert from_files([tmp_path / "a.txt", str(tmp_path / "b.txt")]) == "Grüße\nzwei\nold Mac\nend"
@@ -53,7 +53,7 @@ MEGABYTE = 1 << 20
 @pytest.mark.parametrize(
     ("wrong", "byte"), [(b"\xff", "0xff"), (b"\xe9t\xe9", "0xe9"), (b"\x00", "0x00"), (b"\xe2\x82", "0xe2")]
 )
-def test_what_is_not_text_is_named_with_its_byte(tmp_path, before, wrong, byte):
+def test_the_error_names_the_first_byte_that_is_not_text(tmp_path, before, wrong, byte):
     path = tmp_path / "latin.txt"
     path.write_bytes(before + wrong)
     with pytest.raises(CorpusError, match=rf"latin\.txt is not UTF-8 text: byte {len(before):,} is {byte}\. Save"):
@@ -76,7 +76,7 @@ def test_missing_empty_and_unreadable_files(tmp_path):
 
 
 @pytest.mark.slow
-def test_python_stdlib_is_code_in_order_without_tests():
+def test_python_stdlib_is_sorted_code_without_tests():
     text = python_stdlib(300_000)
     names = re.findall(r"^# file: (.*)$", text, re.M)
     assert names == sorted(names)
@@ -107,7 +107,7 @@ def test_shakespeare_from_a_mirror(private_cache, tmp_path, monkeypatch):
     monkeypatch.setattr(texts, "SHAKESPEARE_SHA256", hashlib.sha256((mirror / "input.txt").read_bytes()).hexdigest())
     assert tiny_shakespeare() == "First Citizen:\nBefore we proceed\n"
     (mirror / "input.txt").unlink()
-    assert tiny_shakespeare().startswith("First Citizen"), "from the cache"
+    assert tiny_shakespeare().startswith("First Citizen"), "it must come from the cache"
 
 
 def test_the_real_shakespeare(shakespeare):

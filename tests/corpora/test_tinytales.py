@@ -1,4 +1,4 @@
-"""The stories: the same everywhere, never twice, grammatical, consistent; errors; the split that is held out."""
+"""The stories: reproducible, never repeated, grammatical and consistent; also the held-out split, and errors."""
 
 import hashlib
 import importlib
@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from llmlib.corpora.tinytales import chance, script, world
 from llmlib.corpora.tinytales.teller import tell
 
-tt = importlib.import_module("llmlib.corpora.tinytales")  # the package; in `corpora` the name is the function
+tt = importlib.import_module("llmlib.corpora.tinytales")  # the package; `corpora.tinytales` is the function
 
-numbers = st.tuples(st.integers(0, 2**64 - 1), st.sampled_from(tt.SPLITS), st.integers(0, 10_000_000))  # of any story
+# The seed, split and index of any story, for `tell`.
+numbers = st.tuples(st.integers(0, 2**64 - 1), st.sampled_from(tt.SPLITS), st.integers(0, 10_000_000))
 
 # If these change, every number in the course that was made with the stories changes with them.
 FIRST_100_000 = {
@@ -45,7 +46,7 @@ def test_the_text_does_not_depend_on_the_process():
     assert done.stdout == tt.tinytales_text(50_000, seed=3).encode()
 
 
-def test_chance_is_pinned():
+def test_chance_gives_known_values():
     dice = chance.Dice(1, 2, 3)
     assert [round(dice.random(), 6) for _ in range(3)] == [0.212548, 0.079585, 0.828554]
     assert chance.mix(0) == 0xE220A8397B1DCDAF  # the first output of splitmix64 with seed 0, as its authors publish it
@@ -53,7 +54,7 @@ def test_chance_is_pinned():
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 54])
-def test_zipf_draws_the_nth_option_a_nth_as_often_as_the_first(n):
+def test_zipf_draws_the_nth_option_one_nth_as_often_as_the_first(n):
     steps = 100_000
     drawn = Counter(chance.zipf((i + 0.5) / steps, n) for i in range(steps))
     assert sorted(drawn) == list(range(n))
@@ -63,7 +64,7 @@ def test_zipf_draws_the_nth_option_a_nth_as_often_as_the_first(n):
 
 
 @pytest.mark.parametrize("split", ["train", "heldout"])
-def test_a_few_villagers_and_shapes_are_told_of_often_and_most_seldom(split):
+def test_a_few_villagers_and_shapes_are_common_and_most_are_rare(split):
     stories = list(tt.tinytales(n_stories=600, split=split))
     heroes = [story.hero.name for story in stories if story.hero.is_villager]
     ten_first = {who.name for who in tt.villagers()[:10]}
@@ -73,13 +74,13 @@ def test_a_few_villagers_and_shapes_are_told_of_often_and_most_seldom(split):
     assert shapes[first] > 1.4 * shapes[second] > 5 * shapes[last]
 
 
-def test_iteration_tells_the_numbered_stories():
+def test_iteration_yields_the_numbered_stories():
     stories = list(tt.tinytales(seed=5, split="validation", n_stories=4, start=2))
     assert [story.index for story in stories] == [2, 3, 4, 5]
     assert [story.text for story in stories] == [tell(5, "validation", i).text for i in range(2, 6)]
 
 
-def test_text_is_the_stories_and_an_empty_line_after_each():
+def test_text_has_an_empty_line_after_each_story():
     text = tt.tinytales_text(5_000, seed=2)
     stories = list(tt.tinytales(seed=2, characters=5_000))
     assert text == "".join(story.text + "\n\n" for story in stories)
@@ -100,12 +101,12 @@ def test_held_out_compositions_occur_nowhere_else():
     elsewhere = {*stories["train"], *stories["validation"]}
     assert not any(tt.is_held_out(*composition) for composition in elsewhere)
     assert not elsewhere & set(stories["heldout"])
-    # What is new is the combination: each of its parts is known from training.
+    # Only the combination is new: each of its parts occurs in the training split.
     for part in range(3):
         assert {c[part] for c in stories["heldout"]} <= {c[part] for c in stories["train"]}
 
 
-def test_there_are_several_dozen_shapes_and_all_are_told():
+def test_there_are_several_dozen_shapes_and_all_are_used():
     assert len(tt.shapes()) >= 48
     assert {story.shape for story in tt.tinytales(n_stories=1_000)} == set(tt.shapes())
 
@@ -117,20 +118,20 @@ SAYING = "said|asked|cried|thought|called|shouted|whispered|sighed|muttered"
 
 
 @given(numbers)
-def test_grammar(number):
+def test_stories_are_grammatical(number):
     story = tell(*number)
     text = story.text
     assert 3 <= len(text.split("\n")) <= 5
-    assert not re.search(r"[{}\[\]|%^@_]|  | [,.!?]|[,.!?][,;]|\.\.", text), "traces of the script"
-    assert not re.search(r"\b[Aa] (?!useful)[aeiou]|\b[Aa]n (?!hour)[^aeiou]", text), "a or an"
-    assert not re.search(r"[.!?] [a-z]", text), "a sentence without its capital"
-    assert not re.search(r"\b(?!(?:had|that|round|tick|bump)\b)(\w+) \1\b", text, re.I), "a doubled word"
+    assert not re.search(r"[{}\[\]|%^@_]|  | [,.!?]|[,.!?][,;]|\.\.", text), "remains of the script's markup"
+    assert not re.search(r"\b[Aa] (?!useful)[aeiou]|\b[Aa]n (?!hour)[^aeiou]", text), "a wrong article, a or an"
+    assert not re.search(r"[.!?] [a-z]", text), "a sentence begins with a small letter"
+    assert not re.search(r"\b(?!(?:had|that|round|tick|bump)\b)(\w+) \1\b", text, re.I), "a word occurs twice in a row"
     for paragraph in text.split("\n"):
         assert re.match(r'"?[A-Z]', paragraph)
         assert re.search(r'[.!?]"?$', paragraph)
         assert paragraph.count('"') % 2 == 0
         assert not re.search(r'(^| )" |\w"\w', paragraph), "a quotation mark on the wrong side"
-        assert not re.search(rf'[.]" ({SAYING})|[.]" (He|She) ({SAYING})[.]', paragraph), "a stop before said"
+        assert not re.search(rf'[.]" ({SAYING})|[.]" (He|She) ({SAYING})[.]', paragraph), "a full stop before said"
 
 
 CAPITALISED_ANYWAY = {
@@ -141,15 +142,15 @@ CAPITALISED_ANYWAY = {
 
 
 @given(numbers)
-def test_nobody_is_named_who_is_not_in_the_cast(number):
+def test_only_members_of_the_cast_are_named(number):
     story = tell(*number)
-    inside = re.findall(r"(?<=[a-z,] )[A-Z]\w*", story.text)  # capitals within a sentence
+    inside = re.findall(r"(?<=[a-z,] )[A-Z]\w*", story.text)  # capitalised words within a sentence
     assert set(inside) - CAPITALISED_ANYWAY <= {who.name for who in story.cast}
     assert story.hero in story.entities
 
 
 @given(numbers)
-def test_everybody_keeps_kind_home_possession_and_work(number):
+def test_characters_keep_their_kind_home_possession_and_work(number):
     story = tell(*number)
     callings = {who.known_as.split(" the ")[1].split()[0] for who in tt.villagers()}  # "rabbit", "drummer", "miller's"
     for who in story.cast:
@@ -175,8 +176,8 @@ def test_pronouns_fit_the_cast(number):
 
 
 @given(numbers)
-def test_an_ambiguous_pronoun_is_not_the_first_mention_of_a_sentence_pair(number):
-    """Where two share a gender, a sentence that starts with a pronoun follows one that names exactly one of them."""
+def test_a_pronoun_at_the_start_of_a_sentence_is_not_ambiguous(number):
+    """If two characters share a gender, a sentence before one that starts with a pronoun names at most one of them."""
     story = tell(*number)
     for gender, pronoun in (("f", "She"), ("m", "He")):
         rivals = [who.name for who in story.entities if who.gender == gender]
@@ -191,7 +192,7 @@ def test_an_ambiguous_pronoun_is_not_the_first_mention_of_a_sentence_pair(number
 # --- the world --------------------------------------------------------------------------------------------------------
 
 
-def test_the_world_has_no_two_of_a_name_home_or_possession():
+def test_no_two_villagers_share_a_name_home_or_possession():
     for attribute in ("name", "lives", "owns", "known_as"):
         values = [getattr(who, attribute) for who in tt.villagers()]
         assert len(set(values)) == len(values), attribute
@@ -199,7 +200,7 @@ def test_the_world_has_no_two_of_a_name_home_or_possession():
     assert {who.kind for who in tt.villagers()} == set(world.kinds())
 
 
-def test_facts_are_sentences_with_questions():
+def test_each_fact_has_a_sentence_and_a_question():
     facts = tt.world_facts()
     assert len(facts) == 5 * len(tt.villagers())
     for fact in facts:
@@ -274,10 +275,10 @@ def test_bad_arguments_are_refused_at_once(arguments, message):
         tt.tinytales(**arguments)
 
 
-def test_sizes_are_whole_numbers():
+def test_sizes_must_be_whole_numbers():
     with pytest.raises(TypeError):
         tt.tinytales(characters=10.5)
 
 
-def test_without_a_size_there_is_no_end():
+def test_without_a_size_the_stories_never_end():
     assert sum(1 for _ in itertools.islice(tt.tinytales(), 25)) == 25

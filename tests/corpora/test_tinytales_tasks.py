@@ -1,4 +1,4 @@
-"""Questions, instructions and preference pairs: the answers are right, the wrong ones are wrong."""
+"""Questions, instructions and preference pairs: right answers are right, and wrong answers are wrong."""
 
 import importlib
 import re
@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 from llmlib.corpora.tinytales import tasks, world
 from llmlib.corpora.tinytales.teller import tell
 
-tt = importlib.import_module("llmlib.corpora.tinytales")  # the package; in `corpora` the name is the function
+tt = importlib.import_module("llmlib.corpora.tinytales")  # the package; `corpora.tinytales` is the function
 
-numbers = st.tuples(st.integers(0, 2**64 - 1), st.sampled_from(tt.SPLITS), st.integers(0, 10_000_000))  # of any story
+# The seed, split and index of any story, for `tell`.
+numbers = st.tuples(st.integers(0, 2**64 - 1), st.sampled_from(tt.SPLITS), st.integers(0, 10_000_000))
 
 
 def words(text):
     return set(re.findall(r"[a-z]+", text.lower()))
 
 
-# In a few answers the story is put in other words ("He fell into the water.").
+# A few answers put the story in other words ("He fell into the water.").
 OTHER_WORDS = words(
     "The water had broken it. He was in a mess. She fell into the village to ask for her birthday."
     " He had to look after that. What is his? Both of them, in turn. At, by, beside, on or in the stream."
@@ -28,7 +29,7 @@ OTHER_WORDS = words(
 
 @pytest.mark.slow
 @given(numbers)
-def test_questions_are_answered_by_the_story(number):
+def test_the_story_answers_its_questions(number):
     story = tell(*number)
     names = {who.name for who in story.entities}
     kinds = [question.kind for question in story.questions]
@@ -54,7 +55,7 @@ def test_questions_are_answered_by_the_story(number):
 
 @pytest.mark.slow
 @given(numbers)
-def test_false_names_and_things_are_not_what_happened(number):
+def test_wrong_answers_differ_from_the_right_answer(number):
     story = tell(*number)
     for question in story.questions:
         if question.kind == "feeling":
@@ -64,20 +65,20 @@ def test_false_names_and_things_are_not_what_happened(number):
 
 
 @given(numbers)
-def test_unanswerable_questions_speak_of_what_the_story_does_not(number):
+def test_unanswerable_questions_are_about_things_the_story_does_not_mention(number):
     story = tell(*number)
     for question in story.questions:
         if question.kind == "unanswerable":
             assert question.wrong
             subject = question.text.removeprefix("Why ").removeprefix("What ")
             if subject.startswith("did ") and "dream" not in subject:
-                assert not re.search(rf"\b{subject.split()[1]}\b", story.text), "the absent one is there"
+                assert not re.search(rf"\b{subject.split()[1]}\b", story.text), "the person asked about is in the story"
     assert not re.search("dentist|middle name|cousins|weigh", story.text)
 
 
 @pytest.mark.slow
 @given(numbers)
-def test_instructions_have_right_responses(number):
+def test_instructions_have_correct_responses(number):
     story = tell(*number)
     by_kind = {instruction.kind: instruction for instruction in story.instructions}
     assert set(by_kind) >= {"write", "continue", "summarise", "other_ending", "answer"}
@@ -109,7 +110,7 @@ def test_instructions_have_right_responses(number):
 
 @pytest.mark.slow
 @given(numbers)
-def test_the_list_of_animals_holds_those_of_the_text_in_order(number):
+def test_the_list_of_animals_follows_the_text(number):
     story = tell(*number)
     listed = [i.response for i in story.instructions if i.kind == "list_animals"]
     animals = tasks.animals_in(story.text)
@@ -165,10 +166,10 @@ def test_all_kinds_of_questions_occur():
 
 
 @pytest.mark.slow
-def test_every_way_of_telling_every_shape_gives_tasks():
-    """A question about a word that was not told would raise ScriptError."""
+def test_every_shape_gives_tasks():
+    """A question about a word that is not in the story would raise ScriptError."""
     seen = dict.fromkeys(tt.shapes(), 0)
-    for story in tt.tinytales(seed=1):  # the rarest shape is one story in 225
+    for story in tt.tinytales(seed=1):  # one story in 225 has the rarest shape
         seen[story.shape] += 1
         if seen[story.shape] > 5:
             continue

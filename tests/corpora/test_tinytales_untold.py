@@ -1,4 +1,4 @@
-"""Questions in words that other stories answer: each wording is silent where it is said to be, and never where told."""
+"""Questions worded as in other stories: no story that answers one counts as silent, and open ones have no answer."""
 
 from collections import Counter
 
@@ -25,7 +25,7 @@ stories = st.builds(
 
 
 @given(stories)
-def test_a_story_that_answers_is_never_taken_for_silent(story):
+def test_a_story_that_answers_a_question_never_counts_as_silent(story):
     for question, wording in answered_questions(story).items():
         assert question in answers(story)
         assert not is_silent(story, wording), question
@@ -44,7 +44,7 @@ def test_every_wording_is_answered_by_some_stories_and_left_open_by_others():
 
 @pytest.mark.slow
 @given(stories, st.integers(0, 100))
-def test_an_open_question_is_about_those_who_are_there_and_has_no_answer(story, seed):
+def test_an_open_question_names_people_in_the_story_and_has_no_answer(story, seed):
     for wording, question in open_questions(story, Dice(seed)).items():
         assert question not in answers(story)
         assert leaves_open(story, question, wording)
@@ -55,7 +55,7 @@ def test_an_open_question_is_about_those_who_are_there_and_has_no_answer(story, 
         assert story.thing.noun in story.text or "thing" not in named
 
 
-def test_a_question_about_somebody_who_is_not_there_is_not_put():
+def test_a_question_about_an_absent_person_does_not_count_as_open():
     story = tell(1, "heldout", 2)
     assert leaves_open(story, "What did Pearl cook?", "What did {0} cook?") == ("Pearl" in story.text)
     assert not leaves_open(story, "What did Zebedee cook?", "What did {0} cook?")
@@ -63,7 +63,7 @@ def test_a_question_about_somebody_who_is_not_there_is_not_put():
         slots_of("Who sang?", "What did {0} cook?")
 
 
-def test_other_words_name_whom_the_wording_names():
+def test_other_wordings_name_the_same_people_and_things():
     for wording, other in OTHER_WORDS.items():
         assert {name for name in ("{0}", "{1}", "{thing}") if name in wording} == {
             name for name in ("{0}", "{1}", "{thing}") if name in other

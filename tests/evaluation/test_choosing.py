@@ -1,4 +1,4 @@
-"""Log-likelihoods of choices, bits per byte and long contexts, against sums by hand and lm-eval's definitions."""
+"""Log-likelihoods of choices, bits per byte and long contexts, compared with sums by hand and with lm-eval."""
 
 import json
 import math
@@ -43,7 +43,7 @@ def model(tokenizer):
 
 
 def by_hand(model, prompt, choice):
-    """ln p of the choice, a token at a time, each from a forward pass of its own."""
+    """Sum ln p of the choice's tokens, each from its own forward pass."""
     total, ids = 0.0, list(prompt)
     for id in choice:
         with torch.no_grad():
@@ -60,7 +60,7 @@ def test_log_likelihoods_are_sums_over_tokens(kind):
     assert found == pytest.approx([by_hand(model, prompt, choice) for choice in choices], rel=1e-4)
 
 
-def test_prompts_that_begin_alike_are_scored_as_if_each_came_alone(tokenizer):
+def test_prompts_with_a_common_beginning_are_scored_as_if_alone(tokenizer):
     begin = "The cat sat. The dog ran. "
     prompts = [begin + "The cow", begin + "The hen", begin + "The hen", begin, "The", begin * 3, "A cow"]
     questions = [Question(prompt, ("Paris", "Rome, é", "X"), "X") for prompt in prompts]
@@ -79,7 +79,7 @@ def test_prompts_that_begin_alike_are_scored_as_if_each_came_alone(tokenizer):
             np.testing.assert_allclose(one.baseline, other.baseline, rtol=1e-4)
 
 
-def test_what_prompts_have_in_common_is_read_once(tokenizer, monkeypatch):
+def test_a_common_beginning_is_read_once(tokenizer, monkeypatch):
     model, read = small_model(tokenizer.vocab_size), []
     forward = Transformer.forward
     monkeypatch.setattr(
@@ -90,7 +90,7 @@ def test_what_prompts_have_in_common_is_read_once(tokenizer, monkeypatch):
     choice_scores(model, tokenizer, [Question(prompt, choices, "X") for prompt in prompts], baseline=None)
     begin, choice = len(tokenizer.encode("The capital of ")), len(tokenizer.encode(" P"))
     assert read == [[1, begin], [3, len("bc is")], [6, choice - 1]], (
-        "once what all have in common, then the rest of each"
+        "the common beginning once, then the rest of each prompt"
     )
     read.clear()
     chooser = Chooser(model, tokenizer, None)
@@ -100,8 +100,8 @@ def test_what_prompts_have_in_common_is_read_once(tokenizer, monkeypatch):
     assert (first[1], different[1], same[1]) == (len(tokenizer.encode(prompts[0])), len("bc is"), 1)
 
 
-def like_alone(model, group):
-    """Whether a group of prompts and choices has the log-likelihoods that each prompt has alone."""
+def assert_same_as_alone(model, group):
+    """Check that a group of prompts and choices has the same log-likelihoods as each prompt alone."""
     together = [
         found for part in in_groups(model, group) for found in group_log_likelihoods(model, part, PrefixCache(model, 8))
     ]
@@ -118,24 +118,24 @@ def like_alone(model, group):
     ("group", "groups"),
     [
         ([([5, 6, 7, 8], [[1], [2, 3, 4]]), ([5, 6, 9], [[4], [3]]), ([5, 6, 7, 1, 2], [[9, 9]])], 1),
-        ([([5, 6], [[1], [2]]), ([5, 6, 7], [[2, 1], [3]]), ([5], [[4, 4, 4]])], 1),  # one begins the other
+        ([([5, 6], [[1], [2]]), ([5, 6, 7], [[2, 1], [3]]), ([5], [[4, 4, 4]])], 1),  # one prompt begins another
         ([([5, 6, 7], [[1], [2, 2]]), ([5, 6, 7], [[3], [2, 2]])], 1),  # the same prompt twice
         ([([1, 2, 3], [[4], [5]]), ([7], [[4, 6], [5]]), ([8, 9], [[6, 6, 6]])], 1),  # nothing in common
-        ([([1, 2], [[4]]), ([3] * 20, [[5], [6, 6]]), ([3], [[5] * 22]), ([1], [[5] * 4])], 2),  # up to the context
+        ([([1, 2], [[4]]), ([3] * 20, [[5], [6, 6]]), ([3], [[5] * 22]), ([1], [[5] * 4])], 2),  # the whole context
     ],
 )
 def test_a_group_has_the_log_likelihoods_of_each_prompt_alone(kind, group, groups):
     model = make(kind)
     assert model.config.max_seq_len == 24
-    like_alone(model, group)
+    assert_same_as_alone(model, group)
     assert len(in_groups(model, group)) == (len(group) if model.config.sliding_window else groups)
 
 
-def test_groups_have_a_largest_size():
+def test_the_size_of_groups_is_limited():
     model = Transformer(TransformerConfig(31, 4096, 16, 1, 2))
     few = [([1] * 10, [[2], [3]])] * 100
-    assert [len(group) for group in in_groups(model, few)] == [32, 32, 32, 4], "64 choices"
-    assert {len(group) for group in in_groups(model, [([1] * 1000, [[2], [3]])] * 4)} == {2}, "4096 tokens"
+    assert [len(group) for group in in_groups(model, few)] == [32, 32, 32, 4], "at most 64 choices"
+    assert {len(group) for group in in_groups(model, [([1] * 1000, [[2], [3]])] * 4)} == {2}, "at most 4096 tokens"
     different = [([number] * 70, [[2], [3]]) for number in range(3)]
     assert {len(group) for group in in_groups(model, different)} == {1}, "they differ in more than 64 tokens"
 
@@ -150,7 +150,7 @@ def test_greedy_is_what_the_model_would_write():
     assert log_likelihoods(model, prompt, [written, other, written[:1]])[1].tolist() == [True, False, True]
 
 
-def test_the_four_ways_are_lm_evals_definitions(model, tokenizer):
+def test_the_four_scores_follow_lm_evals_definitions(model, tokenizer):
     question = Question("The capital is", ("Paris", "Rome, é", "X"), "Rome, é")
     (found,) = choice_scores(model, tokenizer, [question])
     log_p, base = (
@@ -174,7 +174,7 @@ def test_the_four_ways_are_lm_evals_definitions(model, tokenizer):
 
 
 def test_where_a_choice_begins():
-    """As in lm-eval: ids of prompt and choice together, and the space goes with the choice."""
+    """As in lm-eval, prompt and choice are encoded together, and the space belongs to the choice."""
     gpt2 = load_tokenizer("gpt2")
     for prompt in ("The capital is", "The capital is ", "Name one:\n"):
         stem, choices = encode_choices(gpt2, prompt, ("Paris", "Rome"))
@@ -186,9 +186,9 @@ def test_where_a_choice_begins():
     assert [*stem, *choices[0]] == gpt2.encode("Name one:\nParis")
 
 
-def test_a_conversation_is_answered_in_the_template(model, tokenizer):
+def test_a_conversation_is_scored_in_the_chat_template(model, tokenizer):
     question = Question(said("abc"), ("ab", "abc"), "ab")
-    (found,) = choice_scores(model, tokenizer, [question])  # "ab" ends with a token of its own, so it begins nothing
+    (found,) = choice_scores(model, tokenizer, [question])  # an end token follows "ab", so it does not begin "abc"
     assert found.tokens.tolist() == [4, 5]
 
 
@@ -205,12 +205,12 @@ def test_a_conversation_is_answered_in_the_template(model, tokenizer):
         ({"prompt": said("a", "b"), "right": "c"}, "should be from 'user'"),
     ],
 )
-def test_questions_that_cannot_be_asked(fields, message):
+def test_invalid_questions_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         Question(**fields)
 
 
-def test_choices_that_begin_alike(model, tokenizer):
+def test_a_choice_that_begins_another_choice_is_refused(model, tokenizer):
     question = Question("x", ("Rome", "Paris", "Paris, France"), "Paris")
     with pytest.raises(
         QuestionError, match=r"Question 2: The choices 'Paris' and 'Paris, France' begin the same way.*full stop"
@@ -236,7 +236,7 @@ def test_choices_that_begin_alike(model, tokenizer):
         ("[]", r"line 2: \[\] is not an object. Expected an object such as"),
     ],
 )
-def test_lines_that_are_no_questions(tmp_path, line, message):
+def test_lines_that_are_not_questions(tmp_path, line, message):
     path = tmp_path / "questions.jsonl"
     path.write_text('{"prompt": "x", "answer": "a"}\n' + line + "\n", encoding="utf-8")
     with pytest.raises(QuestionError, match=message):
@@ -251,7 +251,7 @@ def test_files_without_questions(tmp_path):
         read_questions(tmp_path / "none.jsonl")
 
 
-def test_all_kinds_of_questions_in_a_file(tmp_path):
+def test_a_file_may_hold_all_kinds_of_questions(tmp_path):
     lines = [
         {"prompt": "x", "choices": ["a", "b"], "answer": "b", "group": 7, "kind": "letters"},
         {"messages": said("Hi"), "answer": ["a", "b"]},
@@ -263,7 +263,7 @@ def test_all_kinds_of_questions_in_a_file(tmp_path):
     ]
 
 
-def test_an_evaluation_reads_a_few_questions_at_a_time_and_knows_the_number_of_a_bad_one(tokenizer):
+def test_questions_are_read_a_few_at_a_time_and_errors_name_their_number(tokenizer):
     model = small_model(tokenizer.vocab_size)
     asked = [Question(f"x{number}", ("a", "bcd"), "a") for number in range(20)]
     bad = Question("x", ("Paris", "Paris, France"), "Paris")
@@ -294,10 +294,10 @@ def test_a_report_counts_by_measure_and_by_group(model, tokenizer):
 
 
 def lm_eval_windows(tokens, prefix, max_seq_len):
-    """What lm-eval's get_rolling_token_windows does with context_len = 1, in words.
+    """Do what lm-eval's get_rolling_token_windows does with context_len = 1.
 
-    The first window reads the prefix and all its tokens but the last. Each later one predicts as many new tokens; the
-    last one takes all the context that fits.
+    The first window reads the prefix and all its tokens except the last. Each later window predicts as many new tokens.
+    The last window takes as much context as fits.
     """
     done = min(max_seq_len, len(tokens))
     yield [prefix, *tokens[: done - 1]], tokens[:done]
@@ -309,7 +309,7 @@ def lm_eval_windows(tokens, prefix, max_seq_len):
 
 
 @pytest.mark.parametrize("length", [1, 5, 6, 7, 23])
-def test_bits_per_byte_is_lm_evals(model, tokenizer, length):
+def test_bits_per_byte_equals_lm_evals(model, tokenizer, length):
     text = "Once upon a time, é was."[:length]
     tokens, window = tokenizer.encode(text), 6
     total = 0.0
@@ -321,7 +321,7 @@ def test_bits_per_byte_is_lm_evals(model, tokenizer, length):
 
 
 @pytest.mark.parametrize("stride", [1, 2, 5])
-def test_a_sliding_window_predicts_each_token_once_from_enough(stride):
+def test_a_sliding_window_predicts_each_token_once_with_enough_context(stride):
     model, ids = make("llama"), random_ids(1, 20)[0].tolist()
     expected = 0.0
     for place in range(1, 20):
@@ -334,12 +334,12 @@ def test_a_sliding_window_predicts_each_token_once_from_enough(stride):
     assert counted == list(range(1, 20))
 
 
-def test_bits_of_a_tokenizer_without_a_token_for_the_beginning():
+def test_bits_per_byte_without_a_token_for_the_beginning():
     tokenizer = CharTokenizer("abé ")
     model = Transformer(TransformerConfig(tokenizer.vocab_size, 16, 16, 1, 2))
     for parameter in model.parameters():
         parameter.data.zero_()
-    tokens = len(tokenizer.encode("aéb")) - 1  # the first one is not predicted
+    tokens = len(tokenizer.encode("aéb")) - 1  # the first token is not predicted
     expected = tokens * math.log2(tokenizer.vocab_size) / len("éb".encode())
     assert bits_per_byte(model, tokenizer, "aéb") == pytest.approx(expected)
     with pytest.raises(ValueError, match="not contain a token to predict"):
@@ -357,8 +357,8 @@ def test_loss_by_position():
         loss_by_position(model, ids[:, :1])
 
 
-def test_a_needle_is_found_where_it_is_in_reach(tokenizer, monkeypatch):
-    """A reader who only sees the last 24 characters finds what is there."""
+def test_a_needle_is_found_if_the_model_can_see_it(tokenizer, monkeypatch):
+    """A model that sees only the last 24 characters finds only the needles there."""
     seen = []
 
     def looking(model, prompt, choices):
@@ -386,7 +386,7 @@ def test_a_needle_is_found_where_it_is_in_reach(tokenizer, monkeypatch):
         ({"lengths": [900]}, "haystack has 22 tokens, but a text of 900 tokens needs"),
     ],
 )
-def test_no_grid(model, tokenizer, changes, message):
+def test_impossible_grids_are_refused(model, tokenizer, changes, message):
     settings = {"needles": [(" The key is 7.", " Key?", " 7")], "lengths": [30], "depths": [0.5]}
     with pytest.raises(ValueError, match=message):
         needle_grid(model, tokenizer, "It was so. " * 2, **{**settings, **changes})

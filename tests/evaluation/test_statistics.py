@@ -1,4 +1,4 @@
-"""Intervals, tests, calibration and detection against scipy, sklearn and cases worked out by hand."""
+"""Intervals, tests, calibration and detection, compared with SciPy, scikit-learn and cases worked out by hand."""
 
 import numpy as np
 import pytest
@@ -26,18 +26,18 @@ from llmlib.evaluation import (
 rights = st.lists(st.booleans(), min_size=1, max_size=40)
 
 
-def some(n, seed=0, skill=1.0):
-    """Confidences, and whether the answers are right: calibrated if the skill is 1."""
+def some_answers(n, seed=0, skill=1.0):
+    """Return confidences, and whether the answers are right; they are calibrated if `skill` is 1."""
     generator = np.random.default_rng(seed)
     confidences = generator.random(n)
     return confidences, generator.random(n) < confidences**skill
 
 
-def test_the_bootstrap_is_scipys():
+def test_the_bootstrap_equals_scipys():
     values = np.random.default_rng(1).exponential(size=60)
     theirs = scipy.stats.bootstrap((values,), np.mean, method="percentile", n_resamples=9000, rng=0).confidence_interval
     assert bootstrap_interval(np.mean, values, draws=9000) == pytest.approx(tuple(theirs), abs=0.02)
-    columns = some(80)
+    columns = some_answers(80)
     theirs = scipy.stats.bootstrap(
         columns,
         lambda x, y: np.mean(x * y),
@@ -51,7 +51,7 @@ def test_the_bootstrap_is_scipys():
     assert ours == pytest.approx(tuple(theirs), abs=0.02)
 
 
-def test_copies_in_a_group_are_no_more_evidence():
+def test_copies_in_a_group_add_no_evidence():
     alone = np.random.default_rng(2).integers(2, size=30)
     groups = [f"story {n}" for n in range(30)]
     expected = bootstrap_interval(np.mean, alone, groups=groups)
@@ -62,7 +62,7 @@ def test_copies_in_a_group_are_no_more_evidence():
 
 
 def test_groups_of_different_sizes_are_drawn_whole():
-    """Two groups, of 3 ones and of 1 zero: the means of the four samples are 1, 0 and twice 3/4."""
+    """One group has three ones, the other has one zero: the four possible samples have the means 1, 0, 3/4 and 3/4."""
     seen = set()
     bootstrap_interval(lambda x: seen.add(float(x.mean())) or 0.0, [1, 1, 1, 0], groups="aaab")
     assert seen == {1.0, 0.75, 0.0}
@@ -79,13 +79,13 @@ def test_groups_of_different_sizes_are_drawn_whole():
         (([1, 0],), {"level": 1.5}, "level must be between 0 and 1"),
     ],
 )
-def test_no_interval(columns, choices, message):
+def test_invalid_input_to_the_bootstrap_is_refused(columns, choices, message):
     with pytest.raises(ValueError, match=message):
         bootstrap_interval(lambda *all: float(np.mean(all[0])), *columns, **choices)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
-def test_mcnemar_is_the_binomial_test_of_where_they_differ(pairs):
+def test_mcnemar_is_a_binomial_test_of_the_differences(pairs):
     first, second = np.array(pairs).T
     better, worse = int((first & ~second).sum()), int((~first & second).sum())
     expected = scipy.stats.binomtest(better, better + worse).pvalue if better + worse else 1.0
@@ -94,7 +94,7 @@ def test_mcnemar_is_the_binomial_test_of_where_they_differ(pairs):
 
 
 @pytest.mark.parametrize("n", [3, 9, 60])
-def test_the_permutation_test_is_scipys(n):
+def test_the_permutation_test_equals_scipys(n):
     first, second = np.random.default_rng(n).normal([[0.3], [0.0]], 1, size=(2, n))
     theirs = scipy.stats.permutation_test(
         (first, second), lambda x, y: np.mean(x - y), permutation_type="samples", n_resamples=4000, rng=1
@@ -103,13 +103,13 @@ def test_the_permutation_test_is_scipys(n):
 
 
 def test_groups_are_swapped_together():
-    """Four questions of one story are one coin."""
+    """Four questions about one story count as one coin toss."""
     assert permutation_test([1, 1, 1, 1]) == 2 / 16
     assert permutation_test([1, 1, 1, 1], groups="aaaa") == 1.0
     assert permutation_test([0.0] * 40) == 1.0
 
 
-def test_two_models_compared():
+def test_comparing_two_models():
     first, second = [1, 1, 1, 0, 1, 1, 1, 1] * 5, [1, 0, 0, 0, 1, 1, 0, 1] * 5
     found = compare(first, second)
     assert (found.difference, found.better, found.worse, found.of) == (0.375, 15, 0, 40)
@@ -125,9 +125,9 @@ def test_two_models_compared():
 
 
 @pytest.mark.parametrize("bins", [1, 5, 15])
-def test_reliability_is_sklearns(bins):
-    confidences, right = some(300, skill=2)
-    confidences[:6] = [0, 1, 0.2, 0.4, 0.6, 0.8]  # on edges
+def test_reliability_equals_sklearns(bins):
+    confidences, right = some_answers(300, skill=2)
+    confidences[:6] = [0, 1, 0.2, 0.4, 0.6, 0.8]  # on the edges of bins
     shares, means = sklearn.calibration.calibration_curve(right, confidences, n_bins=bins)
     found = reliability(confidences, right, bins)
     assert [each.right for each in found] == pytest.approx(list(shares))
@@ -138,10 +138,10 @@ def test_reliability_is_sklearns(bins):
 def test_calibration_error():
     """Guo et al.: two bins of 3 and 1 answers, |2/3 − 0.7| and |0 − 0.2|."""
     assert calibration_error([0.6, 0.7, 0.8, 0.2], [1, 1, 0, 0], bins=2) == pytest.approx((3 * (0.7 - 2 / 3) + 0.2) / 4)
-    confidences, right = some(2000)
+    confidences, right = some_answers(2000)
     by_chance = chance_calibration_error(confidences)
     assert calibration_error(confidences, right) == pytest.approx(by_chance, abs=0.01)
-    assert calibration_error(confidences, some(2000, skill=4)[1]) > 10 * by_chance
+    assert calibration_error(confidences, some_answers(2000, skill=4)[1]) > 10 * by_chance
     with pytest.raises(ValueError, match=r"between 0 and 1, got values from 0.5 to 50"):
         calibration_error([0.5, 50], [1, 0])
     with pytest.raises(ValueError, match=r"Each answer needs a confidence and a label, 1 \(right\) or 0 \(wrong\)"):
@@ -178,13 +178,13 @@ def test_the_temperature_has_the_lowest_loss(seed):
         ),
     ],
 )
-def test_no_temperature(logits, right, message):
+def test_temperatures_that_cannot_be_fitted_are_reported(logits, right, message):
     with pytest.raises(ValueError, match=message):
         fit_temperature(logits, right)
 
 
 @given(rights, st.integers(0, 9))
-def test_the_curve_and_its_area_are_sklearns(positive, seed):
+def test_the_roc_curve_and_its_area_equal_sklearns(positive, seed):
     scores = np.random.default_rng(seed).integers(0, 8, size=len(positive)) / 4  # with ties
     if len(set(positive)) < 2:
         with pytest.raises(ValueError, match="needs both positives and negatives"):
@@ -196,7 +196,7 @@ def test_the_curve_and_its_area_are_sklearns(positive, seed):
     assert auc(scores, positive) == pytest.approx(sklearn.metrics.roc_auc_score(positive, scores))
 
 
-def test_no_curve():
+def test_invalid_scores_have_no_roc_curve():
     with pytest.raises(ValueError, match="NaN"):
         roc_curve([0.5, float("nan")], [1, 0])
     with pytest.raises(ValueError, match=r"Each case needs a score and a label, 1 \(positive\) or 0 \(negative\)"):
@@ -220,7 +220,7 @@ def test_exact_match(answer, right, ignore, expected):
     assert exact_match(answer, right, ignore) is expected
 
 
-def test_exact_match_refuses():
+def test_exact_match_refuses_invalid_arguments():
     with pytest.raises(ValueError, match="ignore contains 'spelling'"):
         exact_match("a", "a", ["spelling"])
     with pytest.raises(ValueError, match="no right answer"):

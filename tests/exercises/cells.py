@@ -1,4 +1,4 @@
-"""Solutions as a reader writes them: in a notebook's cell, whose source IPython keeps in `linecache`."""
+"""Solutions as a reader writes them: in a notebook cell, whose source IPython keeps in `linecache`."""
 
 import ast
 import importlib
@@ -12,23 +12,23 @@ _numbers = itertools.count(1)
 
 
 def run_cell(text, **names):
-    """Run a cell in a notebook where `names` are known; returns all names afterwards."""
+    """Run a cell in a notebook that already defines `names`, and return all its names afterwards."""
     notebook = {"__name__": "__main__", **names}
     run_in(notebook, text)
     return notebook
 
 
 def run_in(notebook, text):
-    """Run one more cell in a notebook, which is the dictionary of its names."""
+    """Run one more cell in a notebook, which is given as the dictionary of its names."""
     place = f"<a cell of the tests: {next(_numbers)}>"
     linecache.cache[place] = (len(text), None, text.splitlines(keepends=True), place)
     exec(compile(text, place, "exec"), notebook)
 
 
 def solutions_in(lesson, kind):
-    """The exercises' names and a solution of each, from a module of `right`, run like a cell.
+    """Run a module of `right` like a cell, and return pairs of an exercise's name and a solution.
 
-    `kind` is "plain" or "solves".
+    `kind` is the decorator that marks the solutions: "plain" or "solves".
     """
     module = importlib.import_module(f"exercises.right.{lesson}")
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
@@ -44,7 +44,7 @@ def solutions_in(lesson, kind):
 
 
 def all_solutions(kind):
-    """From all lessons."""
+    """Return what `solutions_in` finds in all lessons."""
     modules = sorted(Path(__file__).parent.glob("right/lesson_*.py"))
     return [solution for path in modules for solution in solutions_in(path.stem, kind)]
 
@@ -63,6 +63,6 @@ def my_mask(n_query, n_key):
 """
 
 
-def written(text=RIGHT, name="my_mask", exercise=MASK):
-    """Check a function of a cell."""
+def check_cell(text=RIGHT, name="my_mask", exercise=MASK):
+    """Run a cell, and check one of its functions."""
     return check(exercise, run_cell(text)[name])

@@ -1,4 +1,4 @@
-"""What the tests of exercises share: progress of their own, one thread."""
+"""What all tests of exercises share: private progress, one thread, time for searches, and a new session."""
 
 import jaxtyping
 import pytest
@@ -21,8 +21,8 @@ def _one_thread():
 
 
 @pytest.fixture(autouse=True)
-def _unhurried(monkeypatch):
-    """Let the search for a reason take longer than a reader would wait, so that no test needs a quiet machine."""
+def _time_for_searches(monkeypatch):
+    """Give the search for a reason more time than a reader would wait, so that tests also pass on a busy machine."""
     monkeypatch.setattr(examination, "SEARCH", 6.0)
     monkeypatch.setattr(recognising, "PAIRS", 4.0)
     monkeypatch.setattr(search, "SECONDS", 1.0)
@@ -30,14 +30,14 @@ def _unhurried(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def _as_learners_have_it(monkeypatch):
-    """Without the runtime type checker of the tests, which is slow and draws from `random`."""
+def _without_type_checker(monkeypatch):
+    """Switch off the tests' runtime type checker, which learners do not have: it is slow and draws from `random`."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture(autouse=True)
 def a_new_session(monkeypatch):
-    """Nothing was checked yet; the dictionary is what this session remembers."""
+    """A session that has not checked anything yet; the dictionary holds what it remembers."""
     checked = {}
     for module in (remembering, verb, picture):
         monkeypatch.setattr(module, "checked", checked)
@@ -47,5 +47,5 @@ def a_new_session(monkeypatch):
 
 @pytest.fixture
 def next_session(a_new_session):
-    """Called, it forgets what this session remembers."""
+    """A function that starts the next session by clearing what this one remembers."""
     return a_new_session.clear

@@ -1,7 +1,7 @@
-"""Faulty versions of the references, made mechanically: one node of the syntax tree changed at a time.
+"""Make faulty versions of right solutions mechanically, by changing one node of the syntax tree at a time.
 
-Written without regard to what the engine's own repairs can undo: some mutations here (a call dropped, a constant
-doubled, a loop's body cut, a condition decided) have no counterpart there.
+The mutations were chosen without regard to what the engine's own repairs can undo. Some of them (dropping a call,
+doubling a constant, cutting a loop's body, dropping part of a condition) have no counterpart there.
 """
 
 import ast
@@ -31,7 +31,7 @@ COMPARISONS = {
 
 
 def trees_of(functions):
-    """The functions' trees, without what is not their code: docstrings, annotations, decorators."""
+    """Return the syntax trees of the functions, without docstrings, annotations and decorators."""
     found = []
     for function in functions:
         tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))).body[0]
@@ -47,7 +47,7 @@ def trees_of(functions):
 
 
 def _replacements(node):
-    """Other nodes that may stand here."""
+    """Yield nodes that can replace this one."""
     if isinstance(node, ast.BinOp):
         if type(node.op) in OPERATORS:
             yield ast.BinOp(node.left, OPERATORS[type(node.op)](), node.right)
@@ -83,7 +83,7 @@ def _replacements(node):
 
 
 def mutants(functions):
-    """(code before, code after, source) of each version with one change; the first function comes last in it."""
+    """Yield (code before, code after, source) for each version with one change; the first function comes last in it."""
     trees = trees_of(functions)
     nodes = [node for tree in trees for node in ast.walk(tree)]
     for node in nodes:
@@ -94,23 +94,23 @@ def mutants(functions):
                 before = _first_line(child)
                 for other in _replacements(child):
                     changed = other if index is None else [*value[:index], other, *value[index + 1 :]]
-                    yield before, ast.unparse(other), _written(trees, node, field, changed)
+                    yield before, ast.unparse(other), _source_with(trees, node, field, changed)
                 is_one_of_several = isinstance(child, ast.stmt) and index is not None and len(value) > 1
                 if is_one_of_several and not isinstance(child, ast.Return):
-                    yield before, "(left out)", _written(trees, node, field, [*value[:index], *value[index + 1 :]])
+                    yield before, "(left out)", _source_with(trees, node, field, [*value[:index], *value[index + 1 :]])
     for node in nodes:
         body = getattr(node, "body", None)
         for i in range(len(body) - 1 if isinstance(body, list) else 0):
             exchanged = [*body[:i], body[i + 1], body[i], *body[i + 2 :]]
-            yield _first_line(body[i]), "(after the next)", _written(trees, node, "body", exchanged)
+            yield _first_line(body[i]), "(after the next)", _source_with(trees, node, "body", exchanged)
 
 
 def _first_line(node):
     return ast.unparse(node).split("\n")[0]
 
 
-def _written(trees, node, field, changed):
-    """The source with another value in one field of a node; the tree stays as it was."""
+def _source_with(trees, node, field, changed):
+    """Return the source with another value in one field of a node, and leave the tree as it was."""
     value = getattr(node, field)
     setattr(node, field, changed)
     source = "\n\n".join(map(ast.unparse, reversed(trees)))
@@ -118,10 +118,10 @@ def _written(trees, node, field, changed):
     return source
 
 
-def compiled(source, name, scope, known=True):
-    """The function; `known` puts its source where `inspect` finds it, as Jupyter does for cells."""
-    file = f"<mutant {abs(hash(source))} {known}>"
-    if known:
+def compiled(source, name, scope, readable=True):
+    """Return the function; with `readable`, its source is where `inspect` finds it, as Jupyter does for cells."""
+    file = f"<mutant {abs(hash(source))} {readable}>"
+    if readable:
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     scope = {**scope, "__name__": "mutant"}
     exec(compile(source, file, "exec"), scope)

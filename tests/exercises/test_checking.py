@@ -1,4 +1,4 @@
-"""What `check` says first: every finding comes in its turn."""
+"""What `check` reports, and in which order."""
 
 import random
 import re
@@ -82,16 +82,16 @@ def test_type_shape_and_dtype_come_before_values():
     assert "Expected dtype float32, got float16" in repr(report)
 
 
-def test_a_list_of_equal_tensors_is_to_be_stacked():
+def test_stacking_is_suggested_for_a_list_of_tensors_of_equal_shape():
     def in_lists(ids, starts, seq_len):
         return tuple([ids[s + ahead : s + ahead + seq_len] for s in starts] for ahead in (0, 1))
 
     assert "`torch.stack(...)` joins several tensors into one." in repr(check("training.windows", in_lists))
 
 
-def test_another_precision_is_a_remark():
+def test_another_precision_gets_only_a_remark():
     report = check("attention.scaled_dot_product", attention_with(lambda z: z.float()))
-    assert report.correct  # less exact, and no mistake in the idea
+    assert report.correct  # less exact, but the idea is right
     assert "For float64 inputs, your result is float32" in repr(report)
     report = check("attention.scaled_dot_product", attention_with(lambda z: z.double()))
     assert report.correct  # the task names no dtype
@@ -128,14 +128,14 @@ def test_online_softmax_must_let_its_blocks_go():
 
 
 @pytest.mark.slow
-def test_a_batch_that_is_mixed_up_breaks_a_property():
+def test_mixing_up_a_batch_breaks_a_property():
     report = check("attention.scaled_dot_product", attention_with(lambda z: (z + z[:1]) / 2))
     assert report.kind == "property"
     assert "batch" in repr(report)
 
 
 @pytest.mark.slow
-def test_a_difference_is_shown_where_it_is_first_and_how_large_it_is():
+def test_a_difference_is_shown_with_its_first_place_and_its_size():
     def edit(z):
         z = z.clone()
         z[..., -1] += z[..., -1].abs().gt(0) * 0.5 * (z.shape[2] > 2) * (z - z.mean()).sign()[..., -1]
@@ -150,7 +150,7 @@ def test_a_difference_is_shown_where_it_is_first_and_how_large_it_is():
     assert "≠" in repr(report)
 
 
-def test_changed_inputs_are_noticed_though_the_result_is_right():
+def test_changed_inputs_are_noticed_although_the_result_is_right():
     def attempt(ids, pair, new_id):
         merged = simple_bpe.merge(ids, pair, new_id)
         ids.clear()
@@ -181,7 +181,7 @@ def test_global_randomness_is_noticed_and_undone(draw, whose):
     assert whose in repr(report)
 
 
-def test_global_randomness_is_put_back():
+def test_the_state_of_global_randomness_is_restored():
     before = torch.get_rng_state(), np.random.get_state()[1].tolist()
     outcome = run(lambda: (torch.rand(1), np.random.rand(1)), ())
     assert outcome.disturbed == ("torch", "numpy")
@@ -190,7 +190,7 @@ def test_global_randomness_is_put_back():
 
 
 @pytest.mark.slow
-def test_memory_between_calls_is_noticed():
+def test_state_that_is_kept_between_calls_is_noticed():
     calls = []
 
     def attempt(q, k, v, mask):
@@ -202,7 +202,7 @@ def test_memory_between_calls_is_noticed():
     assert "returns two different results" in repr(report)
 
 
-def test_a_model_with_a_watcher_left_on_it_counts_as_changed():
+def test_a_model_with_a_hook_left_on_it_counts_as_changed():
     report = check("interpret.ablate_heads", lambda *args: find("interpret.ablate_heads").faulty(*args, clean="no"))
     assert report.kind == "property"
     said = " ".join(repr(report).split())
@@ -210,10 +210,10 @@ def test_a_model_with_a_watcher_left_on_it_counts_as_changed():
     assert "Remove the hook before you return." in said
 
 
-def test_a_hook_that_an_error_leaves_behind_is_remarked():
+def test_a_hook_that_an_error_would_leave_behind_gets_a_remark():
     def ablate_heads(model, ids, layer, head):
         def silence(z):
-            z[:, head] = 0  # in place, and nothing is returned: z itself goes on
+            z[:, head] = 0  # in place, and nothing is returned: the model continues with z itself
 
         handle = model.blocks[layer].attention.hook_z.add_hook(silence)
         logits = model(ids)
@@ -235,7 +235,7 @@ def test_a_hook_that_an_error_leaves_behind_is_remarked():
     assert remark not in " ".join(repr(removed).split())
 
 
-def test_numpy_is_right_with_a_remark_on_gradients():
+def test_numpy_is_accepted_with_a_remark_on_gradients():
     name = "attention.merge_heads"
     through_numpy = check(name, lambda z: torch.from_numpy(z.numpy().copy()).transpose(1, 2).flatten(2))
     assert through_numpy.correct
@@ -282,7 +282,7 @@ def test_weights_that_carry_a_gradient_are_refused_as_the_task_excludes_them():
     assert "carry a gradient" not in repr(cut)
 
 
-def test_what_an_attempt_prints_is_shown_only_when_it_is_wrong(capsys):
+def test_what_a_wrong_attempt_prints_appears_only_in_the_report(capsys):
     def attempt(z):
         print("shape:", tuple(z.shape))
         return z
@@ -329,7 +329,7 @@ def test_reports_are_the_same_at_each_call():
 
 
 @pytest.mark.slow
-def test_a_tensor_of_ones_own_in_float32_is_a_remark():
+def test_a_tensor_created_in_float32_gets_only_a_remark():
     def rotate(x, cos, sin):
         half = x.shape[-1] // 2
         turn = torch.zeros(2 * half, 2 * half)
@@ -343,7 +343,7 @@ def test_a_tensor_of_ones_own_in_float32_is_a_remark():
     assert not check("attention.rotate", lambda x, cos, sin: 2 * rotate(x, cos, sin)).correct
 
 
-def test_a_function_that_is_stopped_is_asked_for_loops_only_if_it_has_some():
+def test_advice_after_a_timeout_depends_on_whether_there_are_loops():
     def sleeps(ids, table):
         time.sleep(9)
 
@@ -356,7 +356,7 @@ def test_a_function_that_is_stopped_is_asked_for_loops_only_if_it_has_some():
     assert "condition of each loop" in repr(examine(lookup, goes_round, seconds=0.1))
 
 
-def test_the_meta_device_is_loaded_before_the_time_is_counted(monkeypatch):
+def test_the_meta_device_is_loaded_before_the_clock_starts(monkeypatch):
     def attempt(*sizes):
         with torch.device("meta"):
             return torch.empty(2, 3).numel() * len(made)
@@ -377,7 +377,7 @@ def test_an_unbound_variable_is_shown_in_the_line_that_reads_it():
         row.sum()
         return rows
 
-    for _ in range(50):  # then Python 3.11 has joined the storing of `rows` with the loading of `row`
+    for _ in range(50):  # by then, Python 3.11 has merged storing `rows` with loading `row`
         attempt([1], torch.ones(2, 2))
     error = run(attempt, ([], torch.ones(2, 2))).error
     assert isinstance(error, UnboundLocalError)

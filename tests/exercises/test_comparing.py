@@ -1,4 +1,4 @@
-"""A difference is found where it is."""
+"""`find_difference` finds a difference and shows where it is."""
 
 import textwrap
 
@@ -52,7 +52,7 @@ def test_a_single_changed_value_is_found_where_it_is(sizes, seed, dtype):
         (None, 3),
     ],
 )
-def test_plain_values_that_differ(expected, got):
+def test_differences_between_plain_values_are_found(expected, got):
     assert find_difference(expected, expected) is None
     difference = find_difference(expected, got)
     assert difference is not None
@@ -67,7 +67,7 @@ def test_numbers_of_other_libraries_count_as_numbers():
     assert find_difference({(1, 2): 3}, {(np.int64(1), 2): np.int64(3)}) is None
 
 
-def test_a_whole_number_may_stand_for_a_float_in_a_tuple_as_it_may_alone():
+def test_an_int_is_accepted_for_a_float_in_a_tuple():
     assert find_difference((0.5, 1.0), (0.5, 1)) is None
     assert find_difference((0.5, 1.0), (0.5, 2)).what == "value"
     assert find_difference((0.5, 1.0), (0.5, True)).what == "form"
@@ -75,12 +75,12 @@ def test_a_whole_number_may_stand_for_a_float_in_a_tuple_as_it_may_alone():
 
 
 def shown(expected, got, axes=()):
-    """The table of a difference, as text."""
+    """Return the table of a difference as text."""
     table = find_difference(expected, got, axes).parts[-1]
     return textwrap.dedent(table.as_text())
 
 
-def test_the_table_of_a_tensor_shows_what_is_there_and_what_was_expected():
+def test_the_table_of_a_tensor_shows_found_and_expected_values():
     expected = torch.arange(6.0).reshape(2, 3)
     got = expected + torch.tensor([[0, 0, 0], [0.5, 0, float("nan")]])
     assert shown(expected, got) == textwrap.dedent("""\
@@ -139,6 +139,6 @@ def test_the_table_of_a_shape_names_the_axes():
     assert difference.parts[1].marked == {(1, 2), (2, 2)}
 
 
-def test_numbers_side_by_side_have_no_more_digits_than_it_takes_to_tell_them_apart():
+def test_numbers_side_by_side_have_only_the_digits_that_distinguish_them():
     parts = find_difference((0.39677321997956516, 0.5), (0.42569152104864094, 0.5)).parts
     assert parts[1].rows == (("0", "0.3968", "0.4257  ≠"), ("1", "0.5", "0.5"))

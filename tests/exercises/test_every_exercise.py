@@ -1,4 +1,4 @@
-"""Every exercise: its reference passes, every wrong idea is named, its texts are complete."""
+"""In every exercise, the reference passes, every wrong idea is named, and the texts are complete."""
 
 from functools import partial
 from typing import get_type_hints
@@ -22,7 +22,7 @@ from llmlib.exercises.engine.wording import of_yours
 from llmlib.exercises.registry import LESSONS, all_exercises, of_lesson
 
 EXERCISES = all_exercises()
-NUMBERS = BeartypeConf(is_pep484_tower=True)  # where a float is asked for, 2 is one
+NUMBERS = BeartypeConf(is_pep484_tower=True)  # an int is accepted as a float
 
 by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
 
@@ -70,11 +70,12 @@ def test_every_misconception_is_named_in_each_precision_alone(exercise):
 @pytest.mark.slow
 @by_name
 def test_two_misconceptions_at_once_are_named(exercise):
-    """Both by name, unless the two give together, whatever the input, what fewer or others would give.
+    """Both are named, unless together they always give what fewer or other ideas would give.
 
-    What is said instead is proved on cases of another seed: what was named gives the same; or most cases raise; or
-    nothing came of the two; or one step makes of each expected result what the two have given; or the exercise looks
-    into what they do. Of 17,500 pairs, every 100th is tried.
+    If the report says something else, cases of another seed confirm it: the named ideas give the same results; or most
+    cases raise an error; or an attempt with both ideas only returns an input, the untouched model's result or a
+    constant; or a single step turns each expected result into theirs; or a probe of the exercise explains what they do.
+    Every 100th of 17,500 pairs is tried.
     """
     cases = kept_cases(exercise, 17)
     for pair in list(dict.fromkeys(h.ideas for h in exercise.pair_hypotheses))[::100]:
@@ -118,8 +119,8 @@ def gives(exercise, faults, cases, outcomes):
 
 
 @by_name
-def test_every_fault_is_a_value_that_its_keyword_names(exercise):
-    """Where the keywords have types; in a few modules they have none yet."""
+def test_every_fault_fits_the_type_of_its_keyword(exercise):
+    """Keywords without types are skipped; a few modules have none yet."""
     takes = get_type_hints(exercise.faulty)
     for idea in exercise.misconceptions if takes else ():
         for form in idea.all_forms:
@@ -153,7 +154,7 @@ def test_a_stub_is_not_attempted(exercise):
         report = check(exercise.name, stub)
         assert report.kind == "not attempted"
         assert exercise.task in " ".join(repr(report).split())
-    assert not progress_file().exists()  # a lesson that is only run leaves no trace
+    assert not progress_file().exists()  # merely running a lesson leaves no trace
 
 
 @pytest.mark.slow
@@ -173,7 +174,7 @@ def test_exercises_are_complete(exercise):
     assert hashed[0] == repr(exercise.cases(0))
 
 
-def test_each_lesson_has_enough():
+def test_each_lesson_has_its_number_of_exercises():
     assert {lesson: len(of_lesson(lesson)) for lesson in LESSONS} == {
         "welcome": 0,
         "tokenization": 9,

@@ -1,4 +1,4 @@
-"""What a reader has written is kept, given back, and put into one file."""
+"""The solutions of a reader are kept, given back and put into one file."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from exercises.cells import MASK, RIGHT, run_cell, written
+from exercises.cells import MASK, RIGHT, check_cell, run_cell
 from llmlib import attention
 from llmlib.cli import app
 from llmlib.exercises import check, mine, solution
@@ -22,7 +22,7 @@ from llmlib.exercises.my_llm.parts import GROUPS, PARTS
 
 
 def test_a_right_solution_is_kept_with_its_comments_and_helpers_and_comes_back(next_session, capsys):
-    report = written()
+    report = check_cell()
     assert "Kept: `mine(" in repr(report)
     kept = keeping.last_kept(MASK)
     assert kept.sealed
@@ -38,8 +38,8 @@ def test_a_right_solution_is_kept_with_its_comments_and_helpers_and_comes_back(n
     assert capsys.readouterr().out == f"{MASK}: your function, kept earlier.\n"
 
 
-def test_an_infinity_of_the_notebook_is_kept(next_session):
-    report = written(
+def test_an_infinite_constant_of_the_notebook_is_kept(next_session):
+    report = check_cell(
         "import torch\nINF, LIMITS = float('inf'), (-float('inf'), 1)\n\n"
         "def my_mask(n_query, n_key):\n    assert LIMITS[0] < 0\n"
         "    later = torch.full((n_query, n_key), INF).triu(1 + n_key - n_query)\n    return later != INF\n"
@@ -50,17 +50,17 @@ def test_an_infinity_of_the_notebook_is_kept(next_session):
     assert torch.equal(mine(MASK)(2, 4), attention.causal_mask(2, 4))
 
 
-def test_what_is_borrowed_from_llmlib_is_named_at_once():
+def test_a_function_borrowed_from_llmlib_is_named_at_once():
     rate = (
         "def rate(step, steps, warmup, peak):\n    return peak * schedule_at(step, TrainConfig(steps, warmup=warmup))"
     )
     imports = "from llmlib.training import TrainConfig, schedule_at\n"
-    report = written(imports + rate, "rate", "training.learning_rate_at")
+    report = check_cell(imports + rate, "rate", "training.learning_rate_at")
     assert report.correct
     said = " ".join(repr(report).split())
     why = "your function uses `schedule_at` from llmlib"
     assert f"But it cannot go into your own file, `my_llm.py`: {why}." in said
-    assert "But it cannot" not in repr(written())
+    assert "But it cannot" not in repr(check_cell())
 
 
 def test_without_a_solution_the_librarys_function_is_given(capsys):
@@ -97,7 +97,7 @@ def test_a_lambda_is_kept_under_the_exercises_name():
         ("import functools\nf = functools.partial(lambda n, m: torch.ones(n, m).tril(m - n).bool())", "def or lambda"),
     ],
 )
-def test_what_cannot_stand_alone_is_not_kept_and_this_is_said(text, why):
+def test_a_solution_that_cannot_stand_alone_is_not_kept_and_the_report_says_so(text, why):
     report = check(MASK, run_cell(text, torch=torch)["f"])
     assert report.correct
     assert "Not kept" in repr(report)
@@ -105,32 +105,32 @@ def test_what_cannot_stand_alone_is_not_kept_and_this_is_said(text, why):
     assert keeping.kept_versions(MASK) == []
 
 
-def test_an_attempt_that_is_right_is_right_whatever_else_it_is():
+def test_a_right_attempt_passes_even_if_it_cannot_be_kept():
     class Odd:
         def __call__(self, n_query, n_key):
             return attention.causal_mask(n_query, n_key)
 
         @property
         def __wrapped__(self):
-            return self  # without end
+            return self  # an endless chain
 
     report = check(MASK, Odd())
     assert report.correct
     assert "Not kept" in repr(report)
 
 
-def test_a_function_typed_into_a_plain_python_has_no_source():
+def test_a_function_typed_into_plain_python_has_no_source():
     space = {"torch": torch}
     exec("def f(n, m): return torch.ones(n, m).tril(m - n).bool()", space)
     with pytest.raises(NoSource, match="cannot be read"):
         source_of(space["f"])
 
 
-def test_what_was_taken_from_solution_is_marked(next_session, capsys):
+def test_code_taken_from_solution_is_marked(next_session, capsys):
     taken = "return rearrange(z, 'batch head seq d_head -> batch seq (head d_head)')"
     cell = f"from einops import rearrange\ndef scores(z):\n    '''My words.'''\n    {taken}"
     check("attention.merge_heads", run_cell(cell)["scores"])
-    assert not keeping.last_kept("attention.merge_heads").borrowed  # who has not looked has written it
+    assert not keeping.last_kept("attention.merge_heads").borrowed  # the reader has not looked at the solution yet
     solution("attention.merge_heads")
     check("attention.merge_heads", run_cell(cell + "  # now")["scores"])
     assert keeping.last_kept("attention.merge_heads").borrowed
@@ -142,11 +142,11 @@ def test_what_was_taken_from_solution_is_marked(next_session, capsys):
 
 
 @pytest.mark.slow
-def test_earlier_versions_stay_and_their_number_is_bounded(capsys):
+def test_earlier_versions_are_kept_up_to_a_limit(capsys):
     for n in range(12):
         text = f"{RIGHT}EXTRA = {n}\ndef it(n_query, n_key): return my_mask(n_query, n_key + 0 * EXTRA)"
-        written(text, "it")
-        written(text, "it")  # the same again is no other version
+        check_cell(text, "it")
+        check_cell(text, "it")  # the same code again is not another version
     versions = keeping.kept_versions(MASK)
     assert len(versions) == keeping.MOST_VERSIONS
     assert [f"EXTRA = {n}" in kept.source.text for n, kept in zip(range(11, 0, -1), versions)] == [True] * len(versions)
@@ -156,7 +156,7 @@ def test_earlier_versions_stay_and_their_number_is_bounded(capsys):
     assert "8 of your versions are kept" in capsys.readouterr().out
 
 
-def test_imports_are_those_that_people_write():
+def test_imports_are_kept_as_people_write_them():
     lines = [
         "from bisect import bisect_left",
         "from collections import Counter",
@@ -171,8 +171,8 @@ def test_imports_are_those_that_people_write():
     assert sorted(source_of(run_cell(text)["f"]).imports) == lines
 
 
-def test_what_mine_gave_is_kept_with_the_parts_that_use_it(next_session):
-    written()
+def test_a_part_from_mine_is_kept_with_the_parts_that_use_it(next_session):
+    check_cell()
     next_session()
     text = """
 from torch.nn.functional import scaled_dot_product_attention as sdpa
@@ -207,7 +207,7 @@ def attend(q, k, v, mask):
 
 
 def test_a_kept_part_and_the_notebook_may_share_a_module_a_constant_and_a_helper(next_session):
-    """As after a restart: the part comes from `mine`, and the cell above, which it was written with, is run again."""
+    """As after a restart, the part comes from `mine`, and the cell that it was written in is run again."""
     assert check(MASK, run_cell(PART)["my_mask"]).correct
     next_session()
     again = run_cell(PART)
@@ -221,8 +221,8 @@ def test_a_kept_part_and_the_notebook_may_share_a_module_a_constant_and_a_helper
         source_of(run_cell(WHOLE, **again | {"my_mask": mine(MASK), "SCALE": 3})["attend"])
 
 
-def test_it_comes_back_as_it_was_when_a_name_that_it_uses_has_changed():
-    """A reader who goes back to an earlier exercise and starts it again breaks nothing that was right."""
+def test_a_part_comes_back_as_it_was_when_a_name_that_it_uses_has_changed():
+    """A reader who goes back to an earlier exercise and starts it again does not break a right solution."""
     notebook = run_cell(RIGHT + "def mask(n_query, n_key): return my_mask(n_query, n_key)")
     assert check(MASK, notebook["mask"]).correct
     exec("def my_mask(n_query, n_key): ...", notebook)
@@ -238,13 +238,13 @@ def test_a_huge_solution_is_not_kept():
         + repr("x" * 50_000)
         + "\ndef it(n_query, n_key):\n    len(WORDS)\n    return my_mask(n_query, n_key)"
     )
-    assert "longer than" in repr(written(text, "it"))
+    assert "longer than" in repr(check_cell(text, "it"))
 
 
-# --- nothing is lost, and nothing half written ---
+# --- nothing is lost or half written ---
 
 
-def test_kernels_that_keep_at_the_same_time_lose_nothing():
+def test_solutions_that_threads_keep_at_the_same_time_are_not_lost():
     sources = [Source("f", (), f"def f(): return {n}\n") for n in range(6)]
     threads = [threading.Thread(target=keeping.keep, args=(MASK, source)) for source in sources]
     for thread in threads:
@@ -254,8 +254,8 @@ def test_kernels_that_keep_at_the_same_time_lose_nothing():
     assert {kept.source for kept in keeping.kept_versions(MASK)} == set(sources)
 
 
-def test_a_kernel_that_dies_while_it_keeps_leaves_the_earlier_version(monkeypatch):
-    written()
+def test_a_kernel_that_dies_while_keeping_a_solution_leaves_the_earlier_one(monkeypatch):
+    check_cell()
 
     def dies(*_):
         raise KeyboardInterrupt
@@ -273,10 +273,10 @@ def test_a_kernel_that_dies_while_it_keeps_leaves_the_earlier_version(monkeypatc
 def test_a_folder_that_cannot_be_written_does_not_stop_an_exercise(private_progress, monkeypatch, capsys):
     (private_progress / "file").write_text("not a folder")
     monkeypatch.setenv("LLMLIB_DATA_DIR", str(private_progress / "file" / "below"))
-    report = written()
+    report = check_cell()
     assert report.correct
     assert "Not kept for `mine`" in repr(report)
-    assert mine(MASK).__name__ == "my_mask"  # of this session
+    assert mine(MASK).__name__ == "my_mask"  # from this session
     assert mine().count("yours") == 1
 
 
@@ -289,15 +289,15 @@ def test_a_damaged_file_is_set_aside(content, capsys):
     assert mine(MASK) is attention.causal_mask
     assert "damaged" in capsys.readouterr().err
     assert keeping.file_of(MASK).with_name(f"{MASK}.damaged-1.json").read_bytes() == content
-    assert "Kept" in repr(written())
+    assert "Kept" in repr(check_cell())
 
 
-# --- what is never run, and what does not fit any more ---
+# --- code that is never run, and parts that no longer fit ---
 
 
 @pytest.mark.slow
-def test_what_was_changed_by_hand_or_by_somebody_else_is_not_run_unless_trusted(next_session, tmp_path, capsys):
-    written()
+def test_code_changed_by_hand_or_by_someone_else_is_not_run_unless_trusted(next_session, tmp_path, capsys):
+    check_cell()
     next_session()
     mark = tmp_path / "it was run"
     path = keeping.file_of(MASK)
@@ -314,21 +314,21 @@ def test_what_was_changed_by_hand_or_by_somebody_else_is_not_run_unless_trusted(
     assert keeping.last_kept(MASK).sealed  # from now on it is the reader's
 
 
-def test_a_folder_that_was_copied_from_somebody_else_is_not_run(next_session, tmp_path, monkeypatch):
-    written()
+def test_code_in_a_folder_copied_from_someone_else_is_not_run(next_session, tmp_path, monkeypatch):
+    check_cell()
     next_session()
     (tmp_path / "mine").rename(tmp_path / "given")
     monkeypatch.setenv("LLMLIB_DATA_DIR", str(tmp_path / "new"))
     (tmp_path / "new").mkdir()
-    (tmp_path / "given").rename(tmp_path / "new" / "mine")  # its key as well
+    (tmp_path / "given").rename(tmp_path / "new" / "mine")  # with its key
     assert not keeping.last_kept(MASK).sealed
     assert mine(MASK) is attention.causal_mask
     assert mine(trust=True).count("yours") == 1  # it was the reader who moved it
     assert mine(MASK).__name__ == "my_mask"
 
 
-def test_importing_runs_nothing_and_neither_does_the_picture(next_session, monkeypatch):
-    written()
+def test_the_picture_runs_no_kept_code(next_session, monkeypatch):
+    check_cell()
     next_session()
     monkeypatch.setattr(remembering, "load", None)
     assert mine().count("yours") == 1
@@ -346,7 +346,7 @@ def test_importing_runs_nothing_and_neither_does_the_picture(next_session, monke
         ("my_mask = 3", "not a callable"),
     ],
 )
-def test_a_part_that_does_not_fit_any_more_falls_back_to_ours_and_is_not_lost(text, why, capsys):
+def test_a_part_that_no_longer_fits_is_replaced_by_the_librarys_but_not_lost(text, why, capsys):
     keeping.keep(MASK, Source("my_mask", (), text))
     assert mine(MASK) is attention.causal_mask
     printed = capsys.readouterr().out
@@ -362,7 +362,7 @@ def test_a_part_that_does_not_fit_any_more_falls_back_to_ours_and_is_not_lost(te
 
 
 def test_the_picture_says_in_words_what_it_shows(next_session):
-    written()
+    check_cell()
     next_session()
     shown = mine()
     assert shown.summary.startswith("1 of 48 parts of my_llm.py are yours. Next: tokenization.most_common_pair")

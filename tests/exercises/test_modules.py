@@ -1,4 +1,4 @@
-"""Exercises that ask for a torch module: checked stage by stage, kept with its source, and used by later parts."""
+"""Exercises that ask for a torch module: it is checked in stages, kept with its source and used by later parts."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def said_to(parts, more=", cos, sin", text=CLASS):
     return report.kind, " ".join(repr(report).split())
 
 
-def test_nothing_yet_and_the_first_stage():
+def test_a_module_counts_as_not_attempted_until_forward_is_written():
     kind, said = said_to("self.query = self.key = self.value = self.output = ...")
     assert kind == "not attempted"
     assert "comes next" not in said
@@ -56,30 +56,30 @@ def test_nothing_yet_and_the_first_stage():
         ("nn.Linear(d_model, d_model", "nn.Linear(d_models, d_model", "n_kv_heads = 1 raised `NameError: "),
     ],
 )
-def test_what_is_wrong_with_a_part_is_said_before_the_module_is_called(old, new, says):
+def test_a_wrong_part_is_reported_before_the_module_is_called(old, new, says):
     kind, said = said_to(PARTS.replace(old, new))
     assert kind == "form"
     assert says in said
 
 
-def test_a_class_that_is_no_module_or_takes_other_arguments():
+def test_a_class_that_is_not_a_module_or_takes_other_arguments_is_reported():
     assert "is not a torch module yet" in said_to(PARTS, text=CLASS.replace("(nn.Module)", ""))[1]
     assert "Call `super().__init__()` first" in said_to(PARTS, text=CLASS.replace("super().__init__()", "pass"))[1]
     assert "`forward` should take self, x, cos, sin." in said_to(PARTS, more="")[1]
 
 
 @pytest.mark.parametrize("attempt", [MultiHeadAttention(8, 2, 1), lambda *args: torch.zeros(1)])
-def test_an_instance_or_a_function_is_no_class(attempt):
+def test_an_instance_or_a_function_in_place_of_the_class_is_reported(attempt):
     report = check(NAME, attempt)
     assert report.kind == "form"
     assert "needs your class itself" in repr(report)
 
 
 @pytest.mark.slow
-def test_a_module_is_kept_and_serves_in_the_readers_model():
+def test_a_module_is_kept_and_used_in_the_readers_model():
     solved = dict(solutions_in("lesson_03_attention", "plain"))
     assert check(NAME, solved[NAME]).correct
-    remembering.checked.clear()  # the next session
+    remembering.checked.clear()  # start the next session
     again = mine(NAME)
     assert again is not solved[NAME]
     assert again(8, 2, 1).key.weight.shape == (4, 8)
@@ -170,7 +170,7 @@ UNTURNED = (
         ("only queries turned", [("rotate(k, cos, sin)", "k")]),
     ],
 )
-def test_a_module_written_by_hand_gets_its_idea_named(idea, edits):
+def test_the_wrong_idea_in_a_hand_written_module_is_named(idea, edits):
     text = BY_HAND
     for old, new in edits:
         assert old in text

@@ -1,4 +1,4 @@
-"""Mechanically made faulty versions: an unequal one is never accepted, and most get a reason."""
+"""Mechanically made faulty versions: none is accepted unless it is equivalent, and most get a reason."""
 
 import importlib
 import pkgutil
@@ -22,20 +22,21 @@ for module in pkgutil.iter_modules(right.__path__):
 
 MORE_THAN_DIFFERS = 0.8
 MIRRORED = "the two sides mean the same in either order"
+EITHER_WAY = "the result is the same whether the matrix is transposed or not"
 INDEPENDENT = "neither of the two lines reads what the other one writes"
 CUT = "x.reshape(batch, seq, n_heads, width // n_heads)"
 WIDE = "all query heads together are as wide as d_model"
-STRONG = "how strong a wish is may be chosen, and these are strong enough"
-SHIFTED = "every count is changed alike, and only their order matters"
+STRONG = "the strength of the scores is a free choice, and these are strong enough"
+SHIFTED = "all counts change in the same way, and only their order matters"
 
-# The changes that change nothing an exercise asks for: (before, after), and why the two are equal.
+# Changes that do not affect what an exercise asks for: (before, after), and why the two are equivalent.
 EQUAL = {
     "tokenization.most_common_pair": {
         ("1", "2"): SHIFTED,
         ("0", "-1"): SHIFTED,
         ("0", "1"): SHIFTED,
         ("best is None", "None is best"): MIRRORED,
-        ("pair < best", "pair <= best"): "a pair is not compared with itself: it is a key once",
+        ("pair < best", "pair <= best"): "a pair is never compared with itself, as each key occurs once",
         ("for i in range(len(ids) - 1):", "(after the next)"): INDEPENDENT,
     },
     "tokenization.merge": {
@@ -81,19 +82,19 @@ EQUAL = {
         ("list(text.encode())", "text.encode()"): "bytes are a sequence of the same numbers",
         ("pair is None", "None is pair"): MIRRORED,
         ("ids = list(text.encode())", "(after the next)"): INDEPENDENT,
-        ("if pair is None:", "(after the next)"): "merging None changes nothing, and then the loop ends all the same",
+        ("if pair is None:", "(after the next)"): "merging None changes nothing, and then the loop ends anyway",
         ("ids = merge(ids, pair, 256 + number)", "(after the next)"): INDEPENDENT,
     },
     "embeddings.cosine_similarity": {
-        ("1e-12", "2e-12"): "no vector of the cases, nor of any model, is so short",
+        ("1e-12", "2e-12"): "no vector in the cases or in any model is that short",
         ("x = x / x.norm(dim=1, keepdim=True).clamp(min=1e-12)", "(after the next)"): INDEPENDENT,
     },
     "embeddings.nearest": {
-        ("0", "-1"): "there is one row, the first and the last",
+        ("0", "-1"): "there is only one row, so the first is the last",
         ("min(k, len(table))", "min(len(table), k)"): MIRRORED,
     },
     "embeddings.analogy": {
-        ("0", "-1"): "there is one row, the first and the last",
+        ("0", "-1"): "there is only one row, so the first is the last",
         ("min(k, len(table) - len({a, b, c}))", "min(len(table) - len({a, b, c}), k)"): MIRRORED,
     },
     "attention.causal_mask": {
@@ -108,11 +109,11 @@ EQUAL = {
     },
     "interpret.entropy": {("1.0", "2.0"): "where the weight is 0, the logarithm is multiplied by 0"},
     "interpret.previous_token_score": {
-        ("0", "1"): "a sum over one query, divided by one or not, is the same",
+        ("0", "1"): "the sum over one query is the same, divided by one or not",
         ("total = total + pattern[:, i, position - 1]", "(after the next)"): INDEPENDENT,
     },
     "interpret.induction_score": {
-        ("0", "1"): "a sum over one query, divided by one or not, is the same",
+        ("0", "1"): "the sum over one query is the same, divided by one or not",
         ("total = total + pattern[:, i, keys].sum(dim=1)", "(after the next)"): INDEPENDENT,
     },
     "interpret.rollout": {("3", "2"): "there are as many queries as keys"},
@@ -121,8 +122,8 @@ EQUAL = {
         ("z = z.clone()", "(after the next)"): "z belongs to this run alone",
     },
     "training.learning_rate_at": {
-        ("step - warmup", "warmup - step"): "a cosine is the same to both sides",
-        ("steps - warmup", "warmup - steps"): "a cosine is the same to both sides",
+        ("step - warmup", "warmup - step"): "the cosine is symmetric",
+        ("steps - warmup", "warmup - steps"): "the cosine is symmetric",
     },
     "attention.multi_head": {
         ("nn.Linear(d_model, n_heads * d_head, bias=False)", "nn.Linear(n_heads * d_head, d_model, bias=False)"): WIDE,
@@ -152,17 +153,17 @@ EQUAL = {
         ("text.append(token)", "(after the next)"): INDEPENDENT,
     },
     "training.orthogonalise": {
-        ("gradient.shape[0] > gradient.shape[1]", "gradient.shape[1] > gradient.shape[0]"): MIRRORED,
-        ("0", "-1"): "a matrix has two axes: the last but one is the first",
+        ("gradient.shape[0] > gradient.shape[1]", "gradient.shape[1] > gradient.shape[0]"): EITHER_WAY,
+        ("0", "-1"): EITHER_WAY,
     },
     "training.accumulated_gradient": {("weight = weight.clone().requires_grad_()", "(after the next)"): INDEPENDENT},
     "sampling.keep_top_p": {("1", "2"): "p = 1 differs only where a sum is rounded to 1 before the last token"},
     "sampling.penalise_repetition": {
-        ("1.0", "2.0"): "whatever is above 0 marks a token as seen",
+        ("1.0", "2.0"): "any value above 0 marks a token as seen",
         ("seen = torch.zeros_like(logits).scatter(1, ids, 1.0) > 0", "(after the next)"): INDEPENDENT,
     },
     "instruction_tuning.answer_mask": {
-        ("if ids[i] == assistant:", "(after the next)"): "no id is the start of an answer and its end at once"
+        ("if ids[i] == assistant:", "(after the next)"): "no id is both the start and the end of an answer"
     },
     "instruction_tuning.best_by_wording": {
         ("max(told[wording], untold[wording])", "max(untold[wording], told[wording])"): MIRRORED,
@@ -174,7 +175,7 @@ EQUAL = {
         ("reached = state", "(after the next)"): INDEPENDENT,
     },
     "sampling.allowed_tokens": {("at is not None", "None is not at"): MIRRORED},
-    "limits.choose": {("0", "-1"): "the first choice always takes its place"},
+    "limits.choose": {("0", "-1"): "the first choice always replaces the initial value"},
     "limits.p_value": {
         ("zip(first, second)", "zip(second, first)"): MIRRORED,
         ("min(better, worse)", "min(worse, better)"): MIRRORED,
@@ -189,13 +190,13 @@ EQUAL = {
 
 
 SECONDS = 0.3
-MIXED = re.compile("[Dd]ouble")  # torch's words where float32 meets float64
+MIXED = re.compile("[Dd]ouble")  # in torch's errors where float32 meets float64
 
 
 def wrong_at_once(exercise, function):
-    """Whether a case shows that the function is wrong, whatever the reason: that takes no search.
+    """Return whether a case shows that the function is wrong, without searching for a reason.
 
-    An error may only be one of mixed precisions, which is no mistake; `examine` decides.
+    An error may come only from mixed precisions, which is not a mistake; `examine` decides.
     """
     for case in kept_cases(exercise, 0):
         outcome = run(exercise.as_function(function), case.args, SECONDS)
@@ -207,8 +208,8 @@ def wrong_at_once(exercise, function):
     return False
 
 
-def answers(name):
-    """For every third mutant: what was changed, and what `check` says if it could be right, and to one in 54 anyway."""
+def reports_on_mutants(name):
+    """Yield the change and the report of every third mutant that could be right, and of one mutant in 54 anyway."""
     exercise, function = find(name), PLAIN[name]
     distinct = {source: (before, after) for before, after, source in mutants([function]) if before != after}
     for number, (source, change) in enumerate(list(distinct.items())[::3]):
@@ -218,10 +219,10 @@ def answers(name):
 
 
 @pytest.mark.slow
-def test_no_mutant_is_accepted_unless_it_is_equal_and_few_hear_only_that_something_differs():
+def test_only_equivalent_mutants_are_accepted_and_most_others_get_a_reason():
     kinds = Counter()
     for name in PLAIN:
-        for change, report in answers(name):
+        for change, report in reports_on_mutants(name):
             if report.correct:
                 assert change in EQUAL.get(name, {}), f"{name} accepts {change[0]} -> {change[1]}"
             else:

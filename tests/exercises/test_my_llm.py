@@ -1,4 +1,4 @@
-"""One file of the reader's own parts: it needs torch alone, and computes what the library does."""
+"""The file of the reader's own parts needs only torch, and computes what the library does."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from exercises.cells import all_solutions, run_cell, written
+from exercises.cells import all_solutions, check_cell, run_cell
 from llmlib import embeddings
 from llmlib.cli import app
 from llmlib.exercises.engine import keeping
@@ -30,7 +30,7 @@ def test_the_borrowed_parts_solve_their_exercises():
 
 
 @pytest.mark.slow
-def test_the_borrowed_file_computes_what_the_library_does_and_needs_torch_alone():
+def test_a_file_of_borrowed_parts_computes_what_the_library_does_and_needs_only_torch():
     assembled = writing.compose(writing.collect())
     assert len(assembled.borrowed) == len(PARTS)
     assert assembled.idle == ()
@@ -47,7 +47,7 @@ def test_the_borrowed_file_computes_what_the_library_does_and_needs_torch_alone(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "solves"])
-def test_all_ways_to_write_a_part_can_be_kept_and_loaded(kind):
+def test_every_right_solution_can_be_kept_and_loaded(kind):
     for exercise, function in all_solutions(kind):
         source = source_of(function, exercise.partition(".")[2])
         space = {"__name__": "later"}
@@ -61,7 +61,7 @@ def test_all_ways_to_write_a_part_can_be_kept_and_loaded(kind):
 
 @pytest.mark.slow
 def test_a_file_of_the_readers_own_parts_computes_what_the_library_does():
-    """Parts that call llmlib's functions, and each other, as the lessons do."""
+    """The parts call llmlib's functions and each other, as in the lessons."""
     for exercise, function in all_solutions("plain"):
         if exercise in OF_EXERCISE:
             keeping.keep(exercise, source_of(function, exercise.partition(".")[2]))
@@ -69,7 +69,7 @@ def test_a_file_of_the_readers_own_parts_computes_what_the_library_does():
     assert assembled.refused == {}
     assert len(assembled.mine) == len(PARTS)
     assert not re.search(r"(embeddings|attention)\.\w+\(", assembled.text)
-    assert assembled.text.count("def rms_norm(") == 1  # the helper of another part is the part itself
+    assert assembled.text.count("def rms_norm(") == 1  # other parts use this part itself as their helper
     findings = list(whole.check_small(writing.as_module(assembled.text)))
     assert all(finding.ok for finding in findings), findings
 
@@ -90,7 +90,7 @@ def test_a_file_of_parts_in_other_styles_computes_what_the_library_does(number):
 
 
 @pytest.mark.slow
-def test_names_that_clash_are_changed_and_a_part_that_calls_itself_through_llmlib_is_left_out():
+def test_clashing_names_are_changed_and_parts_that_call_themselves_or_need_llmlib_are_refused():
     cell = """
 import math as F
 import numpy as np
@@ -116,8 +116,8 @@ def json(z):
     assert "`hooked` from llmlib" in assembled.refused["attention.rotate"]
 
 
-def test_a_part_of_ours_that_nothing_calls_is_left_out_and_still_counted():
-    """Attention without the module: the module and all that it alone has called stay away."""
+def test_a_borrowed_part_that_nothing_calls_is_left_out_but_still_counted():
+    """If attention is written without the module, the module and everything that only it calls are left out."""
     own = "import torch\ndef attend(x, query, key, value, output, n_heads, cos, sin): return torch.zeros_like(x)"
     assembled = assemble({"transformer.attention_part": source_of(run_cell(own)["attend"])}, frozenset())
     assert "attention.multi_head" in assembled.idle
@@ -126,7 +126,7 @@ def test_a_part_of_ours_that_nothing_calls_is_left_out_and_still_counted():
     assert "nothing in it calls them: attention.causal_mask" in assembled.text
 
 
-def test_lines_of_code_are_those_without_comments_docstrings_and_nothing():
+def test_lines_of_code_exclude_comments_docstrings_and_blank_lines():
     head = '"""Of two\n\nlines."""\n\nimport re  # this\n\n# that\nLONG = """\na\n"""\n\n'
     text = head + 'def f(x):\n    """What."""\n    return (\n        x)\n'
     assert lines_of_code(text) == 7
@@ -137,9 +137,9 @@ def mine_command(*arguments):
 
 
 @pytest.mark.slow
-def test_the_command_writes_and_never_over_what_was_changed(tmp_path):
+def test_the_command_writes_the_file_but_never_overwrites_a_changed_one(tmp_path):
     path = tmp_path / "my_llm.py"
-    written()
+    check_cell()
     first = mine_command(path)
     assert first.exit_code == 0, first.output
     assert "1 of 48 parts are yours, 47 borrowed." in first.output
@@ -161,7 +161,7 @@ def test_the_command_writes_and_never_over_what_was_changed(tmp_path):
     assert mine_command(tmp_path / "none" / "there.py", "--check").exit_code == 1
 
 
-def test_a_file_of_somebody_else_is_not_checked_without_a_word(tmp_path):
+def test_the_command_does_not_run_someone_elses_file_without_a_warning(tmp_path):
     path, mark = tmp_path / "my_llm.py", tmp_path / "it was run"
     path.write_text(f"open({str(mark)!r}, 'w').close()\n")
     checked = mine_command("--check", path)

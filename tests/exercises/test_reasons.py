@@ -1,4 +1,4 @@
-"""What is said to an attempt whatever its reason is, and what is never said."""
+"""What a report says whatever the reason for the failure, and what it never says."""
 
 import math
 from functools import partial
@@ -16,7 +16,7 @@ from llmlib.exercises.registry import all_exercises, find
 from llmlib.tokenization import simple_bpe
 
 
-def test_a_mended_attempt_that_still_changes_its_input_is_not_called_right():
+def test_a_repair_that_still_changes_its_input_is_not_called_correct():
     def merge(ids, pair, new_id):
         i = 0
         while i < len(ids) - 1:
@@ -32,17 +32,17 @@ def test_a_mended_attempt_that_still_changes_its_input_is_not_called_right():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.name)
-def test_a_failed_report_repeats_the_task(exercise):
+def test_the_report_on_a_failed_attempt_repeats_the_task(exercise):
     report = examine(exercise, lambda *args: "nothing of the kind")
     assert exercise.task in " ".join(repr(report).split())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.name)
-def test_each_two_ideas_are_told_apart_by_a_case_that_no_seed_draws_away(exercise):
-    """On other cases than those that learners get, an idea in any of its forms is named, and never another one.
+def test_every_idea_is_recognised_on_cases_of_another_seed(exercise):
+    """On cases that learners do not get, an idea is named in any of its forms, and no other idea is.
 
-    How an attempt is run, and what is said of it, is tried elsewhere: here its results are asked for, and recognised.
+    Other tests cover how an attempt is run and reported: this one only recognises its results.
     """
     cases = kept_cases(exercise, 11)
     for hypothesis in exercise.single_hypotheses:
@@ -55,7 +55,7 @@ def test_each_two_ideas_are_told_apart_by_a_case_that_no_seed_draws_away(exercis
 
 
 def trial(exercise, case, key, attempt):
-    """The results of one of the course's own faulty functions, which the search for ideas asks for, too."""
+    """Return a trial of one of the course's own faulty functions; the search for ideas uses the same stored results."""
     expected, outcome = expected_of(exercise, case), case.recall(key, lambda: run_our_own(attempt, case.args))
     return Trial(case, expected, outcome, None if outcome.error else find_difference(expected, outcome.value))
 
@@ -73,13 +73,13 @@ def test_somebody_elses_hooks_must_stay():
 
 
 def test_a_diagonal_from_query_0_is_shown_where_it_reads_wrong_places():
-    """Not on a single token, where it is NaN: that is the smaller of its two faults."""
+    """The case shown is not the single token, where it gives NaN: that is the smaller of its two faults."""
     report = examine(find("interpret.previous_token_score"), lambda pattern: pattern.diagonal(-1, -2, -1).mean(-1))
     assert report.misconceptions == ("cache forgotten", "NaN for a single token")
     assert "The case: two queries, with three more tokens in the cache" in repr(report)
 
 
-def test_a_list_where_a_tuple_is_asked_for():
+def test_a_list_in_place_of_a_tuple_is_reported():
     report = examine(
         find("tokenization.most_common_pair"),
         lambda ids: list(simple_bpe.most_common_pair(ids)) if len(ids) > 1 else None,
@@ -88,7 +88,7 @@ def test_a_list_where_a_tuple_is_asked_for():
     assert "Expected a tuple, got a list" in repr(report)
 
 
-def test_the_first_block_may_be_asked_for_its_shapes():
+def test_online_softmax_may_look_at_the_first_block_for_its_shapes():
     def attempt(blocks):
         queries = len(blocks[0][0])
         dtype = blocks[0][1].dtype
@@ -106,7 +106,7 @@ def test_the_first_block_may_be_asked_for_its_shapes():
     assert examine(find("attention.online_softmax"), attempt).correct
 
 
-def test_an_index_that_is_too_large_is_not_called_an_axis():
+def test_a_too_large_index_is_not_mistaken_for_an_axis():
     report = examine(find("embeddings.lookup"), lambda ids, table: [table[i + 99] for i in ids])
     assert report.kind == "raised"
     assert "too large" in repr(report)

@@ -1,4 +1,4 @@
-"""When a wrong idea is named, although a few odd cases stay open, and when there is too little to name it."""
+"""When a wrong idea is named although a few cases stay unexplained, and when there is too little evidence for it."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from llmlib.exercises.engine.trials import Trial
 
 
 def in_order(values, reverse=False):
-    return sorted(values, reverse=reverse) if values or not reverse else values[0]  # backwards, none is too few
+    return sorted(values, reverse=reverse) if values or not reverse else values[0]  # reversed, an empty list raises
 
 
 BACKWARDS = Misconception("backwards", {"reverse": True}, "sorted downwards", "", "")
@@ -34,7 +34,7 @@ EXERCISE = Exercise(
 
 
 def tried(values, got):
-    """A list to sort, and what the attempt gave for it, or what it raised."""
+    """Return the trial of an attempt that gave `got` for a list to sort, or raised it."""
     right, raised = sorted(values), isinstance(got, Exception)
     outcome = Outcome(error=got) if raised else Outcome(got)
     return Trial(Case((values,)), right, outcome, None if raised else find_difference(right, got))
@@ -45,20 +45,20 @@ def examined(trials):
 
 
 SHOWN, SHOWN_TOO = tried([1, 2], [2, 1]), tried([3, 1, 2], [3, 2, 1])
-RIGHT_EITHER_WAY, RIGHT_ALONE = tried([4, 4], [4, 4]), tried([], [])  # of the last the idea would have made nothing
+RIGHT_EITHER_WAY, RIGHT_ALONE = tried([4, 4], [4, 4]), tried([], [])  # on the empty list, the idea would raise an error
 RAISED = tried([], IndexError("nothing in it"))
-SILENT, SILENT_TOO = tried([], None), tried([], None)
+NO_RESULT, NO_RESULT_TOO = tried([], None), tried([], None)
 
 
 @pytest.mark.parametrize(
     ("trials", "open_cases"),
     [
         ([SHOWN, SHOWN_TOO, RAISED, RIGHT_ALONE], [RAISED]),
-        ([SHOWN, SHOWN_TOO, RIGHT_EITHER_WAY, SILENT], [SILENT]),  # one that is silent, against two that speak
-        ([RAISED, SHOWN, RIGHT_EITHER_WAY, SHOWN_TOO, SILENT], [RAISED, SILENT]),
+        ([SHOWN, SHOWN_TOO, RIGHT_EITHER_WAY, NO_RESULT], [NO_RESULT]),  # one has no result, two show the idea
+        ([RAISED, SHOWN, RIGHT_EITHER_WAY, SHOWN_TOO, NO_RESULT], [RAISED, NO_RESULT]),
     ],
 )
-def test_an_idea_that_is_shown_twice_is_named_with_what_it_leaves_open(trials, open_cases):
+def test_an_idea_shown_by_two_cases_is_named_with_the_cases_it_leaves_open(trials, open_cases):
     found = one_apart_from_unclear(examined(trials))
     assert found.ideas == (BACKWARDS,)
     assert list(found.open) == open_cases
@@ -68,23 +68,23 @@ def test_an_idea_that_is_shown_twice_is_named_with_what_it_leaves_open(trials, o
     "trials",
     [
         [SHOWN, RAISED],  # shown once
-        [SHOWN, RIGHT_EITHER_WAY, RIGHT_EITHER_WAY, RAISED],  # what is right anyway shows nothing
-        [SHOWN, SHOWN_TOO, SILENT, SILENT_TOO],  # as many silent ones as speak
+        [SHOWN, RIGHT_EITHER_WAY, RIGHT_EITHER_WAY, RAISED],  # results that are right anyway show nothing
+        [SHOWN, SHOWN_TOO, NO_RESULT, NO_RESULT_TOO],  # as many have no result as show the idea
         [SHOWN, SHOWN_TOO, tried([5, 6], [5, 6])],  # the idea would have gone wrong here
         [SHOWN, SHOWN_TOO, tried([5, 6], [6])],  # wrong in another way
     ],
 )
-def test_an_idea_is_not_named_on_too_little(trials):
+def test_an_idea_is_not_named_on_too_little_evidence(trials):
     assert one_apart_from_unclear(examined(trials)) is None
 
 
-def test_an_attempt_without_a_known_reason_is_answered_when_the_time_is_over(monkeypatch):
-    """No idea is looked for any longer, and the reader still gets the cases and the task."""
+def test_an_attempt_gets_a_report_when_the_time_for_the_search_is_over(monkeypatch):
+    """The search for ideas stops, and the reader still gets the cases and the task."""
     assert examine(EXERCISE, in_order).correct
     two_cases = replace(EXERCISE, cases=lambda seed: (Case(([1, 2],)), Case(([3, 1, 2],))))
     assert examine(two_cases, lambda values: in_order(values, reverse=True)).kind == "misconception"
     monkeypatch.setattr(examination, "SEARCH", -1.0)
     report = examine(two_cases, lambda values: in_order(values, reverse=True))
-    assert report.kind in ("differs", "reason"), "what is cheap may still be said"
+    assert report.kind in ("differs", "reason"), "what takes little time may still be reported"
     assert not report.correct
     assert "[1, 2]" in repr(report)

@@ -16,7 +16,7 @@ EXERCISES = all_exercises()
 by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
 
 
-def test_hints_rise_and_stay_at_the_last(monkeypatch):
+def test_hints_advance_and_stay_at_the_last(monkeypatch):
     monkeypatch.setattr("llmlib.exercises.verbs._next_hint", {})
     hints = find("attention.split_heads").hints
     for number in (1, 2, 3, 3):
@@ -36,7 +36,7 @@ def test_the_solution_is_the_librarys_source(exercise):
     assert exercise.task in " ".join(repr(task(exercise.name)).split())
 
 
-def test_progress_is_kept_over_sessions(private_progress):
+def test_progress_is_kept_across_sessions(private_progress):
     check("attention.merge_heads", lambda z: z)
     check("attention.merge_heads", lambda z: z.transpose(1, 2).flatten(2))
     check("attention.merge_heads", lambda z: z)
@@ -52,14 +52,14 @@ def test_progress_is_kept_over_sessions(private_progress):
 
 
 def here():
-    """The line of the map that is marked, and what is said above it."""
+    """Return the marked line of the map, and the text above it."""
     report = progress()
     (marked,) = [row[0] for row in report.parts[1].rows if row[1].startswith("▶")]
     return marked, report.parts[0].text
 
 
 @pytest.mark.slow
-def test_progress_says_where_to_go_on():
+def test_progress_says_where_to_continue():
     assert here()[0] == "00 Welcome"
     for one in quiz("welcome").questions:
         recording.record_answer(one.name, True, "welcome", warm_up=False)
@@ -71,7 +71,7 @@ def test_progress_says_where_to_go_on():
     assert f"with `{second.name}` (about {second.minutes} minutes)" in text
     recording.record_attempt(last.name, correct=False)
     assert f"with `{last.name}`" in here()[1]
-    recording.record_attempt(last.name, correct=True)  # what was left out in between is no reason to stay
+    recording.record_attempt(last.name, correct=True)  # exercises that were skipped are no reason to stay
     assert here()[0] == "04 Attention visualised"
     for exercise in all_exercises()[5:]:
         recording.record_attempt(exercise.name, correct=True)
@@ -84,7 +84,7 @@ def test_progress_says_where_to_go_on():
         progress("atention")
 
 
-def test_the_map_leads_to_the_lessons():
+def test_the_map_links_to_the_lessons():
     notebooks = Path(__file__).parent.parent.parent / "notebooks"
     assert list(progress().parts[1].links) == sorted(path.name for path in notebooks.glob("*.ipynb"))
     assert '<a href="03_attention.ipynb">03 Attention</a>' in progress()._repr_html_()
@@ -117,7 +117,7 @@ def test_a_damaged_progress_file_is_set_aside(content, private_progress, capsys)
     assert (private_progress / "progress.damaged-2.json").exists()
 
 
-def test_odd_entries_do_no_harm():
+def test_malformed_entries_do_no_harm():
     entry = {"attempts": "many", "solved": None, "hints": [], "solution_seen": 3, "of a later version": 1}
     progress_file().write_text(json.dumps({"version": 1, "exercises": {"attention.merge_heads": entry, "gone": {}}}))
     assert f"0 of {len(all_exercises())}" in repr(progress())

@@ -1,4 +1,4 @@
-"""What a changed piece of code is taken to show, and which changes show nothing."""
+"""What a change in the code shows about a mistake, and which changes show nothing."""
 
 import ast
 
@@ -18,13 +18,13 @@ from llmlib.exercises.registry import find
 
 
 def explained(edits, line, wanted):
-    """What we say about the changes that turn this line into the wanted one."""
+    """Return what is said about the changes that turn this line into the wanted one."""
     tree = ast.parse(f"def f(x, n):\n    {line}")
     changed = ast.unparse(ast.parse(wanted))
     return {edit.says for edit in edits(tree) if changed == ast.unparse(tree).splitlines()[1].strip()}
 
 
-def test_a_one_too_many_is_not_a_wrong_operator():
+def test_an_extra_one_is_not_called_a_wrong_operator():
     for operator in ("*", "/", "//", "**"):
         assert explained(expressions.edits, "return x + 1", f"return x {operator} 1") == set()
     assert any("step too many" in says for says in explained(expressions.edits, "return x + 1", "return x"))
@@ -32,7 +32,7 @@ def test_a_one_too_many_is_not_a_wrong_operator():
     assert explained(expressions.edits, "return x + n", "return x * n")
 
 
-def test_an_index_that_adds_an_axis_takes_no_part():
+def test_an_index_that_adds_an_axis_is_not_said_to_take_a_part():
     (says,) = explained(expressions.edits, "return x[:, None]", "return x")
     assert "takes only a part" not in says
     assert "one more axis than `x`" in says
@@ -40,12 +40,12 @@ def test_an_index_that_adds_an_axis_takes_no_part():
         assert any("takes only a part" in says for says in explained(expressions.edits, f"return {part}", "return x"))
 
 
-def test_nothing_is_added_with_false_or_0():
+def test_adding_false_is_not_suggested():
     assert explained(statements.edits, "x[n] = False", "x[n] += False") == set()
     assert explained(statements.edits, "x[n] = n", "x[n] += n")
 
 
-def test_a_tuple_is_asked_for_only_where_its_type_matters():
+def test_a_tuple_is_suggested_only_where_its_type_matters():
     def asked(line, of):
         return any(f"`{of}` should be a tuple" in edit.says for edit in missing.steps(ast.parse(f"def f():\n {line}")))
 
@@ -57,7 +57,7 @@ def test_a_tuple_is_asked_for_only_where_its_type_matters():
     assert asked("return x[:2] == n", "x[:2]")
 
 
-def test_one_more_is_no_algebra():
+def test_a_missing_one_is_suggested_for_ranges_and_indices_but_not_for_algebra():
     def ones(line):
         tree = ast.parse(f"def f(x, n):\n    {line}")
         return {edit.says for edit in missing.steps(tree) if edit.name == "a one missing"}
@@ -67,15 +67,15 @@ def test_one_more_is_no_algebra():
     assert any("`n - 2`" in says for says in ones("return x[n - 2]"))
 
 
-def test_no_list_is_put_into_itself():
-    """`torch.tensor` never returns from such a list: the process dies."""
+def test_no_change_puts_a_list_into_itself():
+    """Given such a list, `torch.tensor` never returns: the process dies."""
     for line in ("x.append({})", "x.insert(0, {})", "x.append([1, {}])", "x[0] = {}"):
         assert explained(missing.names, line.format("n"), line.format("x")) == set()
     for line in ("x.append(len({}))", "x[0] = {}[1]", "y.append({})"):
         assert explained(missing.names, line.format("n"), line.format("x"))
 
 
-def test_a_second_name_in_a_dictionary_is_no_copy():
+def test_a_second_name_in_a_dictionary_is_not_taken_for_a_copy():
     def attempt(ids, table):
         rows = {0: table.clone()}
         rows[1] = rows[0]
@@ -90,15 +90,15 @@ def trial(right, got):
     return Trial(Case(()), right, Outcome(got), find_difference(right, got))
 
 
-def test_a_place_that_is_right_speaks_against_an_idea_that_gives_nan_there():
+def test_an_idea_that_gives_nan_where_the_result_is_right_is_rejected():
     right = torch.tensor([0.0, 2.0, 3.0])
-    foretold = Outcome(torch.tensor([torch.nan, 2.5, 3.0]))
-    assert alike(foretold, trial(right, torch.tensor([0.0, 2.5, 3.0]))) is False
-    assert alike(foretold, trial(right, torch.tensor([torch.nan, 2.5, 3.0]))) is True
-    assert alike(foretold, trial(right, torch.tensor([9.0, 2.5, 3.0]))) is True
+    predicted = Outcome(torch.tensor([torch.nan, 2.5, 3.0]))
+    assert alike(predicted, trial(right, torch.tensor([0.0, 2.5, 3.0]))) is False
+    assert alike(predicted, trial(right, torch.tensor([torch.nan, 2.5, 3.0]))) is True
+    assert alike(predicted, trial(right, torch.tensor([9.0, 2.5, 3.0]))) is True
 
 
-def test_an_idea_of_another_shape_is_not_named_beside_a_result_of_the_right_one():
+def test_an_idea_of_another_shape_is_not_named_for_a_result_of_the_right_shape():
     right, got, other = torch.zeros(2, 3), torch.ones(2, 3), torch.ones(2, 3, 1)
     assert _is_shaped_right(trial(right, got), trial(other, got))
     assert not _is_shaped_right(trial(right, other), trial(other, other))
@@ -106,7 +106,7 @@ def test_an_idea_of_another_shape_is_not_named_beside_a_result_of_the_right_one(
 
 
 @pytest.mark.parametrize(("name", "explained"), [("alignment.worth_answering", False), ("alignment.k3", True)])
-def test_a_factor_of_two_explains_no_decisions(name, explained):
+def test_a_factor_of_two_does_not_explain_decisions(name, explained):
     e = Examination(find(name), lambda *args: 1 - find(name).reference(*args).double()).tried()
     found = {guess.finding.name for guess in as_if(e)}
     argument = e.exercise.argument_names[0]

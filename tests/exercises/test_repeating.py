@@ -1,4 +1,4 @@
-"""Questions that were answered wrongly come back, later each time, and nothing that is kept gets lost."""
+"""Questions that were answered wrongly come back after growing intervals, and no record is lost."""
 
 import json
 import multiprocessing
@@ -15,7 +15,7 @@ from llmlib.exercises.engine.repeating import GAPS, answered, due_in, to_repeat
 from llmlib.exercises.registry import LESSONS, asked_in
 
 ORDER = list(LESSONS)
-# Words that point to a place on the page of a lesson, or to its course; "above 1" and "far below" do not.
+# Words that refer to a place on a lesson's page or to an earlier or later part; "above 1" and "far below" do not.
 POINTERS = re.compile(
     r"(?<!far )\b(above|below)\b(?! \d)|\bthis (cell|lesson|notebook|page)\b|\bnext cell\b|\bin a moment\b|\bread on\b"
     r"|\b(you|we) (have )?(saw|seen|measured)\b|\byou will (see|get|know)\b|\bstep \d",
@@ -24,7 +24,7 @@ POINTERS = re.compile(
 
 
 def choice(asked, right, number=1):
-    """The letter of a choice that is right, or wrong."""
+    """Return the letter of a right or a wrong choice."""
     choices = asked.questions[number - 1].choices
     return "abcdef"[next(k for k, one in enumerate(choices) if one[1] is right)]
 
@@ -49,7 +49,7 @@ def test_a_wrong_answer_comes_back_one_lesson_later_and_then_after_two_and_four(
     assert "you know all" in repr(warm_up())
 
 
-def test_wrong_again_is_due_in_the_next_lesson_again():
+def test_a_second_wrong_answer_is_due_in_the_next_lesson_again():
     answer(predict("tokenization.bytes"), False)
     answer(warm_up("primer"), True)
     answer(warm_up("attention"), False)
@@ -74,12 +74,12 @@ def test_only_the_first_choice_counts_and_a_right_answer_in_the_lesson_itself_pr
     assert due("primer") == ["tokenization.bytes"]
 
 
-def test_what_was_right_never_comes_back():
+def test_a_question_answered_right_never_comes_back():
     answer(predict("tokenization.bytes"), True)
     assert due(None) == []
 
 
-def test_at_most_three_at_a_time_those_that_wait_longest_first():
+def test_a_warm_up_has_at_most_three_questions_the_longest_waiting_first():
     for number in range(1, 4):
         answer(quiz("embeddings"), False, number)
     answer(predict("tokenization.bytes"), False)
@@ -120,7 +120,7 @@ def test_every_question_has_a_name_of_its_own():
 
 
 def test_every_question_stands_alone():
-    """It may come back in another lesson, on a page where there is nothing above or below it to be looked at."""
+    """A question may come back in another lesson, so it must not refer to anything above or below it on the page."""
     for lesson in LESSONS:
         for name, asked in asked_in(lesson).items():
             wrong = (text for one in asked["wrong"] for text in (one["choice"], one["because"]))
@@ -128,26 +128,26 @@ def test_every_question_stands_alone():
                 assert POINTERS.search(text) is None, (name, text)
 
 
-def test_odd_entries_do_no_harm():
-    odd = {
+def test_malformed_entries_do_no_harm():
+    malformed = {
         "tokenization.bytes": {"streak": "many", "answers": None},
         "tokenization.hindi": {"streak": 0, "lesson": "gone"},
         "tokenization.strawberry": {"streak": True, "lesson": 3, "of a later version": 1},
         "gone.away": {"streak": 0, "lesson": "tokenization"},
     }
-    progress_file().write_text(json.dumps({"version": 1, "exercises": {}, "questions": odd, "plans": [1]}))
+    progress_file().write_text(json.dumps({"version": 1, "exercises": {}, "questions": malformed, "plans": [1]}))
     assert due("primer") == ["tokenization.hindi"]
     answer(predict("tokenization.bytes"), False)
     answer(predict("tokenization.strawberry"), True)
     kept = json.loads(progress_file().read_text())
     assert kept["questions"]["tokenization.bytes"]["answers"] == 1
     assert kept["questions"]["tokenization.strawberry"]["of a later version"] == 1
-    assert kept["questions"]["gone.away"] == odd["gone.away"]
+    assert kept["questions"]["gone.away"] == malformed["gone.away"]
     assert kept["plans"] == [1]
     progress()
 
 
-def test_a_file_from_before_questions_is_as_good(private_progress):
+def test_a_progress_file_without_questions_still_works(private_progress):
     solved = {"attempts": 3, "solved": True, "hints": 1, "solution_seen": False}
     progress_file().write_text(json.dumps({"version": 1, "exercises": {"attention.merge_heads": solved}}))
     assert due("attention") == []
@@ -168,7 +168,7 @@ def test_damaged_questions_are_set_aside_with_the_file(questions, private_progre
     assert due("primer") == ["tokenization.bytes"]
 
 
-def test_a_file_that_cannot_be_read_is_not_written_over(private_progress, monkeypatch, capsys):
+def test_a_file_that_cannot_be_read_is_not_overwritten(private_progress, monkeypatch, capsys):
     progress_file().mkdir()  # reading it fails, as reading another user's file would
     answer(predict("tokenization.bytes"), False)
     assert due("primer") == []
@@ -197,8 +197,8 @@ def answer_many(kernel):
         recording.record_attempt("attention.merge_heads", False)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a fork")
-def test_kernels_at_the_same_time_lose_nothing(private_progress):
+@pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
+def test_kernels_that_record_at_the_same_time_lose_nothing(private_progress):
     fork = multiprocessing.get_context("fork")
     kernels = [fork.Process(target=answer_many, args=[k]) for k in range(2)]
     for kernel in kernels:
@@ -210,7 +210,7 @@ def test_kernels_at_the_same_time_lose_nothing(private_progress):
     assert load()["attention.merge_heads"]["attempts"] == 40
 
 
-def test_without_a_lock_answers_are_kept_all_the_same(monkeypatch, private_progress):
+def test_answers_are_kept_even_without_a_lock(monkeypatch, private_progress):
     def acquire(self):
         raise NotImplementedError("no locks on this file system")
 
@@ -219,7 +219,7 @@ def test_without_a_lock_answers_are_kept_all_the_same(monkeypatch, private_progr
     assert due("primer") == ["tokenization.bytes"]
 
 
-def test_the_rule():
+def test_the_rule_for_repeating_a_question():
     entry = {}
     for right, warm, streak in [
         (True, False, None),

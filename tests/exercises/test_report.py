@@ -18,13 +18,8 @@ def raises(error):
     return attempt
 
 
-def answers(name, value):
-    report = check(name, lambda *args: value)
-    return report.kind != "correct" and "the check itself failed" not in repr(report) and bool(report._repr_html_())
-
-
 class Balanced(HTMLParser):
-    """Raises AssertionError unless each tag is closed in its turn."""
+    """A parser that raises AssertionError unless every tag is closed in the right order."""
 
     def __init__(self):
         super().__init__()
@@ -79,7 +74,7 @@ def test_questions_have_a_reason_for_each_choice(lesson):
     assert not any(because in repr(shown) for q in shown.questions for _, _, because in q.choices)
 
 
-def test_questions_by_name():
+def test_questions_are_found_by_name():
     assert predict("attention.sum_of_weights").answer("a").startswith("Right.")
     with pytest.raises(KeyError, match=r"Did you mean 'attention.sum_of_weights'"):
         predict("attention.sum_of_weight")
@@ -91,12 +86,12 @@ def test_questions_by_name():
         predict("attention.sum_of_weights").answer("a", 2)
 
 
-def test_the_right_choice_is_not_always_at_one_place():
+def test_the_right_choice_is_not_always_in_the_same_place():
     places = {q.choices.index(next(c for c in q.choices if c[1])) for name in LESSONS for q in quiz(name).questions}
     assert len(places) >= 3
 
 
-def test_everything_is_at_hand_from_llmlib():
+def test_check_progress_and_quiz_can_be_imported_from_llmlib():
     assert llmlib.check is check
     assert llmlib.progress is progress
     assert llmlib.quiz is quiz

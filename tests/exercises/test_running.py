@@ -1,4 +1,4 @@
-"""Nothing that an attempt does gets out of hand: endless loops, odd exceptions, odd results."""
+"""An attempt cannot break `check`, whether it loops forever, raises odd exceptions or returns odd results."""
 
 import io
 import signal
@@ -45,7 +45,7 @@ def endless_sleep(*args):
 
 
 @pytest.mark.parametrize("attempt", [endless, endless_and_greedy, endless_sleep])
-def test_an_endless_loop_ends(attempt):
+def test_an_endless_loop_is_stopped(attempt):
     report = check("tokenization.merge", attempt, seconds=0.2)
     assert report.kind == "timeout"
     assert "0.2 seconds" in repr(report)
@@ -53,11 +53,11 @@ def test_an_endless_loop_ends(attempt):
 
 @pytest.mark.slow
 @by_name
-def test_an_endless_loop_ends_in_every_exercise(exercise):
+def test_an_endless_loop_is_stopped_in_every_exercise(exercise):
     assert examine(exercise, endless, seconds=0.02).kind == "timeout"
 
 
-def test_an_endless_loop_ends_in_another_thread_too():
+def test_an_endless_loop_is_stopped_in_another_thread_too():
     kinds = []
 
     def work():
@@ -81,7 +81,7 @@ def test_the_watchdog_works_in_the_main_thread_as_on_windows():
         pass
 
 
-def test_a_timer_that_was_running_goes_on():
+def test_a_timer_that_was_already_running_continues():
     rang = []
     old = signal.signal(signal.SIGALRM, lambda *_: rang.append(1))
     try:
@@ -97,7 +97,7 @@ def test_a_timer_that_was_running_goes_on():
 
 
 class Evil:
-    """Raises whatever is asked of it."""
+    """An object that raises an error whatever is done with it."""
 
     def __getattr__(self, name):
         raise RuntimeError(name)
@@ -162,7 +162,7 @@ GARBAGE = [
     torch.ones(1, 2).bool(), np.zeros(3), np.float32(1), np.array(None), range(3), iter([1]), slice(1), Ellipsis,
     [torch.zeros(2)], (torch.zeros(2), torch.zeros(2)), (torch.zeros(2, dtype=torch.long), None), 10**400, -0.0,
     "\ud800", "\x00", [float("inf")], (1, 2), (1.0, 2.0), [(1, 2)], [(1, 2, 3)], {(1, 2): "x"}, {(1, 2): Evil()},
-]  # fmt: skip  # fifty small values: one a line would say no more
+]  # fmt: skip  # fifty small values: one per line would be no clearer
 
 garbage = st.integers(0, len(GARBAGE) - 1).map(lambda i: GARBAGE[i])
 
@@ -174,7 +174,7 @@ def answers(name, value):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["tokenization.merge", "attention.merge_heads"])
-def test_whatever_an_attempt_returns_check_answers(name):
+def test_check_gives_a_report_whatever_an_attempt_returns(name):
     for value in GARBAGE:
         assert answers(name, value) or "Evil" in str(type(value)) or isinstance(value, list | tuple | dict)
 
@@ -183,18 +183,18 @@ def test_whatever_an_attempt_returns_check_answers(name):
 @pytest.mark.parametrize("name", ["tokenization.count_pairs", "tokenization.train", "attention.merge_heads"])
 @settings(max_examples=20)
 @given(value=st.recursive(garbage, st.lists) | st.integers() | st.text() | st.lists(st.integers()))
-def test_whatever_an_attempt_returns_a_report_comes(name, value):
+def test_check_gives_a_report_for_generated_results_too(name, value):
     assert repr(check(name, lambda *args: value))
 
 
-def test_whatever_is_passed_as_an_attempt_check_answers():
+def test_check_gives_a_report_whatever_is_passed_as_an_attempt():
     for attempt in (Evil(), Evil, 3, "text", torch.zeros(2), print, dict, torch.nn.Linear(1, 1), []):
         for name in ("tokenization.merge", "attention.causal_mask"):
             assert repr(check(name, attempt))
 
 
-def test_a_change_of_the_code_that_asks_for_all_memory_gets_none():
-    """Repeating a list is one step for Python, which no timer ends."""
+def test_a_repair_that_asks_for_too_much_memory_gets_an_error():
+    """Repeating a list is a single step for Python, and no timer can stop it."""
     from llmlib.exercises.engine.repairing.search import ROOM, _bounded_memory
 
     with _bounded_memory(), pytest.raises(MemoryError):
@@ -234,8 +234,8 @@ def test_two_masks_that_are_both_wrong_can_be_compared():
     assert _ordinary(torch.tensor([1.0, float("nan"), float("-inf"), -1e30])).tolist() == [True, False, False, False]
 
 
-def test_eigenvalues_of_nan_do_not_end_the_process():
-    """With some builds of torch they do, and learners would lose their kernel."""
+def test_eigenvalues_of_nan_do_not_kill_the_process():
+    """With some builds of torch they would, and learners would lose their kernel."""
     before = torch.linalg.eigvals
     report = check(
         "instruction_tuning.kept_by_rank", lambda update, r: torch.linalg.eigvals(update / 0).abs()[r].item()
@@ -245,6 +245,6 @@ def test_eigenvalues_of_nan_do_not_end_the_process():
     assert torch.linalg.eigvals is before
 
 
-def test_gradients_stay_on_whatever_a_function_switches_off():
+def test_gradients_are_on_again_after_a_function_switches_them_off():
     run(lambda: torch.set_grad_enabled(False), ())
     assert torch.is_grad_enabled()

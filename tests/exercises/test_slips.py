@@ -1,4 +1,4 @@
-"""What an exception and the code around it give away: the slip that people make there."""
+"""The common slip that an exception and the code around it reveal."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def said_about(name, attempt):
         ("self.key(x), self.n_kv_heads", "self.key(x), self.n_heads", "does `self.key(x)` contain side by side?"),
     ],
 )
-def test_slips_in_a_module(right, slip, says):
+def test_slips_in_a_module_are_explained(right, slip, says):
     assert MODULE.count(right) == 1
     assert says in said_about(NAME, run_cell(MODULE.replace(right, slip), **OURS)["MultiHeadAttention"])
 
@@ -76,17 +76,17 @@ def online_softmax(blocks):
         ("amax(dim=-1, keepdim=True)", "sum(dim=-1)", "needs one more axis (of length 1) here."),
     ],
 )
-def test_slips_with_an_axis_that_is_summed_away(peak, total, says):
+def test_slips_with_an_axis_that_is_summed_away_are_explained(peak, total, says):
     cell = ONE_PASS.replace("PEAK", peak).replace("SUM", total)
     assert says in said_about("attention.online_softmax", run_cell(cell, torch=torch)["online_softmax"])
 
 
 @pytest.mark.parametrize(("head", "says"), BY_HAND.values(), ids=BY_HAND)
-def test_a_head_by_hand_gets_the_two_scores_named(head, says):
+def test_the_two_scores_of_a_hand_made_head_are_named(head, says):
     assert says in said_about("attention.previous_occurrence", head)
 
 
-def test_an_idea_about_a_head_by_hand_comes_with_the_two_scores():
+def test_an_idea_about_a_hand_made_head_comes_with_the_two_scores():
     exercise = find("attention.previous_occurrence")
     for idea in exercise.misconceptions:
         said = said_about(exercise.name, lambda *args, faults=idea.faults: exercise.faulty(*args, **faults))
@@ -99,12 +99,12 @@ def test_both_ideas_about_a_mask_can_be_seen_in_the_case():
 
 
 def exercises_of(lesson):
-    """The cells that check something, or take something from `mine` for an exercise, in their order."""
+    """Return the cells, in order, that check something or take something from `mine` for an exercise."""
     sources = [cell.source for cell in nbformat.read(lesson, as_version=4).cells if cell.cell_type == "code"]
     return [source for source in sources if "\ncheck(" in source or 'mine(f"' in source]
 
 
-def test_a_right_module_stays_right_beside_exercises_that_are_not_solved():
+def test_a_right_module_stays_right_while_other_exercises_are_unsolved():
     kinds = []
     notebook = {"__name__": "__main__", "mine": mine, "torch": torch, "nn": nn}
     notebook["check"] = lambda name, attempt: kinds.append(check(name, attempt).kind)
@@ -154,14 +154,14 @@ def draw(probabilities, u):
 
 
 @pytest.mark.parametrize("place", ["past.argmax(-1)", "torch.argmax(past, dim=-1)", "(probabilities > 1).argmax(-1)"])
-def test_truth_values_become_numbers_and_no_other_change_is_named(place):
+def test_converting_truth_values_to_numbers_is_suggested_and_no_other_change(place):
     said = said_about("sampling.draw", run_cell(FIRST_PAST.replace("PLACE", place), torch=torch)["draw"])
     assert "`.int()` turns them into 1 and 0, so that `argmax` finds the first of the largest." in said
     assert "would make your function correct" not in said
     assert check("sampling.draw", run_cell(FIRST_PAST.replace("PLACE", "past.int().argmax(-1)"))["draw"]).correct
 
 
-def test_an_operation_that_torch_has_not_implemented_is_an_attempt():
+def test_an_operation_that_torch_has_not_implemented_counts_as_an_attempt():
     report = examine(find("sampling.draw"), lambda probabilities, u: probabilities.to_sparse().argmax(-1))
     assert report.kind == "raised"
     assert "NotImplementedError: Could not run" in repr(report)
@@ -188,8 +188,8 @@ def test_two_sizes_that_do_not_match_tell_two_ideas_apart():
     assert report.misconceptions == ("angles for n_heads numbers",)
 
 
-def test_what_raises_in_some_cases_is_not_said_to_give_the_same_in_all():
-    made = {}  # without a source, as nothing can be repaired then
+def test_an_attempt_that_raises_in_some_cases_is_not_said_to_give_the_same_in_all():
+    made = {}  # it has no source, so nothing can be repaired
     exec("import torch\nf = lambda q, k: torch.arange(k) <= torch.arange(k - q, k)", made)
     report = examine(find("attention.causal_mask"), made["f"])
     assert report.kind == "raised"
@@ -205,6 +205,6 @@ def test_what_raises_in_some_cases_is_not_said_to_give_the_same_in_all():
         ("x @ y.T / (x.norm(dim=-1) * y.norm(dim=-1)).clamp(min=1e-12)", "`[..., None]` adds it at the end."),
     ],
 )
-def test_a_length_without_its_axis_is_told_how_to_get_it_back(line, says):
+def test_the_report_says_how_to_get_back_the_axis_of_a_norm(line, says):
     cell = f"\ndef cosine_similarity(x, y):\n    return {line}\n"
     assert says in said_about("embeddings.cosine_similarity", run_cell(cell)["cosine_similarity"])

@@ -1,4 +1,4 @@
-"""Wrong solutions as people write them: none is right, and each gets its own reason and no other."""
+"""Wrong solutions as people write them: none is accepted, and each gets its own reason and no other."""
 
 import importlib
 import math
@@ -25,9 +25,9 @@ for module in pkgutil.iter_modules(wrong.__path__):
     importlib.import_module(f"exercises.wrong.{module.name}")
 
 
-@pytest.mark.slow  # all of them together
+@pytest.mark.slow  # only because there are so many
 @pytest.mark.parametrize(("name", "reason", "function"), [pytest.param(*one, id="-".join(one[:2])) for one in WRONG])
-def test_its_own_reason_is_given_and_no_other(name, reason, function):
+def test_a_wrong_solution_gets_its_own_reason_and_no_other(name, reason, function):
     report = examine(find(name), function)
     assert not report.correct
     named = (*report.misconceptions, *report.findings)
@@ -44,7 +44,7 @@ SLIPS_WITH_FOUR_AXES = [
     lambda q, k, mask: q @ k.transpose(-2, -1) / torch.sqrt(q.shape[-1]),
     lambda q, k, mask: q @ k.T,
 ]
-CAUSES = [  # not in the lines above, which the report quotes
+CAUSES = [  # none of these is in the lines above, which the report quotes
     "`masked_fill` broadcasts the mask",
     "`n ** 0.5` is a square root",
     "`.T` reverses the order of all axes",
@@ -57,20 +57,20 @@ def test_slips_with_four_axes_have_their_own_cause(scores, cause):
 
 
 @pytest.mark.slow
-def test_the_sum_that_is_not_1_is_shown():
+def test_a_sum_other_than_1_is_shown():
     def attempt(zeros, logits, temperature):
         p = hot(safe)(logits, temperature)
         if not temperature:
             p[-1] = zeros
         return p
 
-    said = said_to("sampling.probabilities_at", partial(attempt, 0))  # without code that could be mended
+    said = said_to("sampling.probabilities_at", partial(attempt, 0))  # a partial has no code that could be repaired
     assert "sum to 0." in said
     assert "distributions sum to 1." not in said
 
 
 @pytest.mark.slow
-def test_an_index_beside_another_one_is_named():
+def test_two_index_tensors_side_by_side_are_explained():
     def attempt(logits, temperature):
         if temperature:
             return safe(logits, temperature)
@@ -83,7 +83,7 @@ def test_an_index_beside_another_one_is_named():
     assert "pairs the entries of the two index tensors" in said
 
 
-def test_a_guard_against_nan_hides_no_ideas():
+def test_a_guard_against_nan_does_not_hide_ideas():
     def attempt(rewards):
         if len(rewards) == 1:
             return torch.zeros_like(rewards)
@@ -94,7 +94,7 @@ def test_a_guard_against_nan_hides_no_ideas():
     assert "a single prompt" in repr(report)
 
 
-def test_a_guarded_idea_is_said_to_be_likely():
+def test_a_guarded_idea_is_reported_as_probable():
     def attempt(n_query, n_key):
         return torch.ones(n_query, n_key, dtype=torch.bool).tril(n_key - 1 if n_query == 1 else 0)
 
@@ -147,7 +147,7 @@ def by_one_hot_of_the_largest_id(ids, table):
         ("transformer.swiglu_mlp", without_a_transpose, "Should you transpose the second matrix (`.T`)?"),
     ],
 )
-def test_an_exception_of_torch_is_explained_with_the_idea_behind_it(name, attempt, says):
+def test_a_torch_exception_is_explained_with_the_idea_behind_it(name, attempt, says):
     assert says in said_to(name, attempt)
 
 
@@ -180,17 +180,17 @@ def test_an_exception_of_torch_is_explained_with_the_idea_behind_it(name, attemp
         (TypeError("'NoneType' object is not iterable"), "for x in f():", True, "A value is None"),
     ],
 )
-def test_a_cause_is_that_of_the_line(error, line, inside, says):
+def test_the_cause_of_an_error_depends_on_the_line(error, line, inside, says):
     assert says in usual_cause(error, line, inside)
 
 
-def test_nothing_is_printed_by_the_library_below_numpy(capfd):
+def test_the_library_below_numpy_prints_nothing(capfd):
     with quietly(), pytest.raises(ValueError, match="infs or NaNs"):
         np.polyfit([0.0, -math.inf, 1.0], [1.0, 2.0, 3.0], 2)
     assert "DLASCL" not in "".join(capfd.readouterr())
 
 
-def test_a_number_of_the_task_is_not_called_wrong():
+def test_a_number_given_in_the_task_is_not_called_wrong():
     def attempt(w, gradient, m, v, t, lr):
         m, v = 0.9 * m + 0.1 * gradient, 0.95 * v + 0.05 * gradient**2
         return w - lr * 0.1 * w - lr * m / (1 - 0.9**t) / ((v / (1 - 0.95 ** (2 * t))).sqrt() + 1e-8), m, v
@@ -200,7 +200,7 @@ def test_a_number_of_the_task_is_not_called_wrong():
 
 
 @pytest.mark.slow
-def test_what_could_bend_further_is_not_called_wrong():
+def test_a_change_that_the_cases_do_not_determine_is_not_suggested():
     def attempt(text, merges):
         ids, rank = list(text.encode()), {pair: i for i, pair in enumerate(merges)}
         for _ in range(len(text) - 9):
@@ -215,7 +215,7 @@ def test_what_could_bend_further_is_not_called_wrong():
     assert "is not the right one here" not in said
 
 
-def test_python_own_minimum_has_no_axis():
+def test_no_axis_is_suggested_for_pythons_own_min():
     def attempt(read, w_v, w_o, unembed):
         logits = read @ w_v @ w_o @ unembed.T
         top = logits.topk(min(3, len(logits))).indices
@@ -237,7 +237,7 @@ def test_a_variable_is_quoted_as_it_is_written():
 
 
 @pytest.mark.slow
-def test_a_list_of_keys_is_no_repair():
+def test_a_list_of_keys_is_not_suggested_as_a_repair():
     def attempt(text, merges):
         table = {i: bytes([i]) for i in range(256)}
         table |= {256 + i: table[a] + b"" for i, (a, _) in enumerate(merges) if a < 256}
@@ -246,7 +246,7 @@ def test_a_list_of_keys_is_no_repair():
     assert "should be" not in said_to("tokenization.encode", attempt).partition("The task")[0]
 
 
-def test_lists_of_kept_logits_are_right():
+def test_lists_of_kept_logits_are_accepted():
     def by_lists(logits, p):
         rows = zip(logits.tolist(), kept_by_min(logits, p).tolist())
         return torch.tensor([[x if stays else -INF for x, stays in zip(*row)] for row in rows])
@@ -269,7 +269,7 @@ def test_an_idea_is_not_named_together_with_what_undoes_it():
     assert report.findings == ("finite where −∞ is expected",)
 
 
-def test_a_second_name_is_reported_as_no_copy():
+def test_a_second_name_is_reported_as_not_being_a_copy():
     def attempt(ids, table):
         rows = table
         rows -= rows.mean() * 0 + 1
@@ -286,7 +286,7 @@ def test_a_second_name_is_reported_as_no_copy():
     assert "whatever changes `moved` also changes `table`" in said
 
 
-def test_words_name_the_place():
+def test_reports_name_the_place_of_the_mistake():
     def by_all_numbers(x, weight, eps):
         return x / (x.pow(2).sum(-1, keepdim=True) / x.numel() + eps).sqrt() * weight
 
@@ -301,7 +301,7 @@ def test_words_name_the_place():
     assert "requires_grad" not in said
 
 
-def test_a_way_that_the_task_excludes_is_remarked():
+def test_a_method_that_the_task_excludes_gets_a_remark():
     def by_singular_values(gradient, steps):
         u, s, vt = torch.linalg.svd(gradient / gradient.norm(), full_matrices=False)
         for _ in range(steps):
@@ -313,7 +313,7 @@ def test_a_way_that_the_task_excludes_is_remarked():
     assert "`svd` decomposed the matrix" in repr(report)
 
 
-def test_writing_into_the_given_weights_is_reported_with_a_copy_of_each():
+def test_writing_into_the_given_weights_is_reported_with_code_that_copies_each():
     def attempt(weights, loss_of, batches, rates, limit):
         averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
         for w in weights:
@@ -334,7 +334,7 @@ def test_writing_into_the_given_weights_is_reported_with_a_copy_of_each():
 
 
 @pytest.mark.slow
-def test_one_factor_for_a_whole_result_is_reported_as_one():
+def test_a_whole_result_off_by_one_factor_is_reported_as_one_factor():
     def attempt(weight, parts):
         w = weight.clone().requires_grad_()
         for x, targets in parts:
@@ -346,7 +346,7 @@ def test_one_factor_for_a_whole_result_is_reported_as_one():
     assert "directions" not in said
 
 
-def test_a_number_that_is_0_for_1_is_not_called_1_minus_it():
+def test_a_result_of_1_in_place_of_0_is_not_called_1_minus_the_right_one():
     def attempt(update, r):
         s = (torch.linalg.svdvals(update) ** 2).cumsum(0)
         return (s[min(r, len(s)) - 1 if r < 7 else 2] / s[-1]).item() if s[-1] else 1.0

@@ -1,4 +1,4 @@
-"""Chat as the tests do it: send, wait, and models that say what they are told to."""
+"""Helpers for tests of chats: send a message, wait for the answer, or make a model give a fixed answer."""
 
 import time
 
@@ -25,7 +25,7 @@ def wait_for(view):
 
 
 def say(view, text, kind="message", **details):
-    """Send a message and wait; whether it was taken."""
+    """Send a message, wait for the answer, and return whether the message was accepted."""
     done = act(view, kind, text=text, **details)
     wait_for(view)
     return done

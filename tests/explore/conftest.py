@@ -1,4 +1,4 @@
-"""A small live model that can chat, and what models were asked."""
+"""Fixtures: a small live model that can chat, and a record of what models were asked."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def live():
 
 @pytest.fixture(scope="module")
 def uneven(live):
-    """What the model says has to matter: its first weights make all tokens about as likely."""
+    """Larger weights for the live model, because with its first ones all tokens are about equally likely."""
     with torch.no_grad():
         for parameter in live[0].parameters():
             parameter.mul_(3)

@@ -1,4 +1,4 @@
-"""Alignment runs in their view: the run itself, its answers, and what goes wrong."""
+"""The alignment dashboard with live runs: steps, answers, and what can go wrong."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ def run_of(reward=lengths, **settings):
 
 
 @pytest.mark.slow
-def test_the_dashboard_shows_each_step_and_changes_nothing():
+def test_the_dashboard_shows_each_step_and_does_not_change_a_run():
     dashboard = explore_alignment({"ours": run_of(), "again": run_of()})
     dashboard.wait()
     plain = list(run_of())
@@ -58,7 +58,7 @@ def test_the_dashboard_shows_each_step_and_changes_nothing():
     ("reward", "words"),
     [(lambda prompts, answers: [float("nan")] * len(answers), "nan"), (lambda prompts, answers: [1.0], "1")],
 )
-def test_a_reward_that_is_none_ends_the_run_in_words(reward, words):
+def test_an_invalid_reward_ends_the_run_with_a_reason(reward, words):
     dashboard = explore_alignment(run_of(reward))
     dashboard.wait()
     assert dashboard.runs[0]["state"] == "failed"
@@ -66,7 +66,7 @@ def test_a_reward_that_is_none_ends_the_run_in_words(reward, words):
     assert words in dashboard.runs[0]["words"]
 
 
-@pytest.mark.filterwarnings("ignore:At step 1 the rewards within each")
+@pytest.mark.filterwarnings("ignore:At step 1, in each of the 2 groups")
 def test_a_cell_can_take_the_steps_and_put_models_side_by_side():
     dashboard = LiveAlignmentView()
     steps = list(dashboard.watch(run_of(lambda prompts, answers: [1.0] * len(answers)), "equal"))
@@ -77,15 +77,15 @@ def test_a_cell_can_take_the_steps_and_put_models_side_by_side():
     assert "Side by side: tuned, aligned." in dashboard.alt
 
 
-def test_any_loop_of_steps_will_do():
-    """Those of a run that is on disk, say."""
+def test_any_iterator_of_steps_will_do():
+    """For example, the steps of a run that is stored on disk."""
     dashboard = LiveAlignmentView()
     dashboard.add(iter(list(run_of())), "recorded")
     dashboard.wait()
     assert dashboard.runs[0]["state"] == "finished"
 
 
-def test_a_prompt_is_written_whatever_it_is():
+def test_a_prompt_of_any_form_becomes_text():
     @dataclass
     class Prompt:
         messages: tuple

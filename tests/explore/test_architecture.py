@@ -1,4 +1,4 @@
-"""The architecture view: boxes whose sums are the model's, lines that are found, and a live model's real values."""
+"""The architecture view: boxes that add up to the model, lines of source code, and real values of a live model."""
 
 import json
 
@@ -52,7 +52,7 @@ def test_every_tensor_has_the_shape_that_is_shown(kind):
     assert hooks_of(model) == []
 
 
-def test_llama_3_as_its_paper_has_it():
+def test_known_models_have_their_published_sizes():
     boxes = boxes_of(KNOWN_MODELS["Llama-3-8B"])
     assert boxes.total("parameters") == 8_030_261_248
     assert boxes_of(KNOWN_MODELS["GPT-2 small"]).total("parameters") == 124_439_808
@@ -60,7 +60,7 @@ def test_llama_3_as_its_paper_has_it():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_lines_are_in_the_source(kind):
+def test_the_lines_are_in_the_source(kind):
     for box in boxes_of(KINDS[kind]).walk():
         assert box.lines or box.kind == "group"
         for line in box.lines:
@@ -68,13 +68,13 @@ def test_lines_are_in_the_source(kind):
             assert line.text.splitlines()[0] == source[line.number - 1].strip()
 
 
-def test_a_line_that_nobody_has_written_is_not_found():
+def test_a_line_that_does_not_exist_is_not_found():
     assert "self.attention_norm" in line_that_uses(Block, "attention_norm").text
     with pytest.raises(LookupError, match="'nothing'"):
         line_that_uses(Block, "nothing")
 
 
-def test_values_are_those_that_pass():
+def test_values_agree_with_a_trace():
     model, ids = make("llama"), [3, 1, 4, 1, 5]
     with torch.inference_mode(), trace(model) as t:
         logits = model(torch.tensor([ids]))
@@ -96,14 +96,14 @@ def test_values_are_those_that_pass():
     assert set(VALUES) >= set(wanted)
 
 
-def test_what_comes_before_is_the_layer_before():
+def test_the_box_before_is_in_the_layer_before():
     config = KINDS["llama"]
     assert box_before(config, "embed", 0, inside=True) == ("embed", 0)
     assert box_before(config, "embed", 2, inside=True) == ("add_mlp", 1)
     assert box_before(config, "add_mlp", 0, inside=False) == ("add_mlp", 2)
 
 
-def test_the_way_of_a_token():
+def test_the_path_of_a_token_agrees_with_a_trace():
     model, ids = make("gpt2"), [3, 1, 4]
     stream, added = token_paths(model, ids)
     with torch.inference_mode(), trace(model) as t:
@@ -140,11 +140,11 @@ def test_the_tour_shows_what_a_trace_finds(kind):
 
 
 @pytest.mark.parametrize("n", [1, 2])
-def test_a_tour_through_a_text_of_one_or_two_tokens(n):
+def test_a_tour_through_one_or_two_tokens_points_to_the_first_one(n):
     assert [layer["key"] for layer in tour_of(make("llama"), [3, 1][:n])["layers"]] == [0, 0, 0]
 
 
-def test_a_tour_through_a_broken_model_can_be_sent():
+def test_a_tour_through_a_broken_model_is_valid_json():
     model = make("gpt2")
     model.blocks[1].attention.output.weight.data[:] = torch.nan
     tour = tour_of(model, [3, 1, 4])
@@ -162,7 +162,7 @@ def live(tokenizer):
     return explore_architecture(model, tokenizer, TEXT, title="Mine"), model
 
 
-def test_values_come_when_a_box_is_opened(live, tokenizer):
+def test_values_are_sent_when_a_box_is_opened(live, tokenizer):
     view, model = live
     assert view.opened == {}
     assert view.tokens == list(TEXT)
@@ -188,12 +188,12 @@ def test_values_come_when_a_box_is_opened(live, tokenizer):
     assert all(tokenizer.encode(one["token"]) == [one["id"]] for one in view.tour["next"])
 
 
-def test_sizes_move_and_clash(live):
+def test_sizes_can_be_changed_and_clashes_are_reported(live):
     view, _ = live
     before = view.model["totals"]
     assert act(view, "size", name="n_layers", value=6)
     assert view.model["totals"]["cache_bytes"] == 2 * before["cache_bytes"]
-    assert (view.tokens, view.tour) == ([], {}), "there are no values of a model that nobody has trained"
+    assert (view.tokens, view.tour) == ([], {}), "a model that nobody has trained has no values"
     assert not act(view, "open", box="query", tensor="weight")
     assert "only sizes" in view.notice
     shown = view.model
@@ -217,7 +217,7 @@ def test_sizes_move_and_clash(live):
     assert not act(view, "model", name="GPT-9")
 
 
-def test_what_cannot_be_done_is_said(live, tokenizer):
+def test_an_impossible_request_is_refused_with_a_reason(live, tokenizer):
     view, model = live
     for text, words in (("", "at least one token"), ("a" * 33, "context holds only 32"), ("€", "€")):
         assert not act(view, "text", text=text)
@@ -233,7 +233,7 @@ def test_what_cannot_be_done_is_said(live, tokenizer):
             explore_architecture(*arguments)
 
 
-def test_the_tour_of_a_long_text_is_made_when_somebody_takes_it(tokenizer):
+def test_the_tour_of_a_long_text_is_made_when_it_is_asked_for(tokenizer):
     model = Transformer(TransformerConfig(tokenizer.vocab_size, 300, 16, n_layers=1, n_heads=2))
     view = explore_architecture(model, tokenizer, "a" * 257)
     assert view.tour == {}

@@ -1,4 +1,4 @@
-"""The attention view on live models: equal to what the models compute, and every request is answered."""
+"""The attention view on live models: it shows what the models compute, and answers every request."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def patterns_and_logits(model, tokenizer, text, heads=(), how="zero"):
 
 
 def shown(view, side="a"):
-    """All patterns of a side, as the view holds them."""
+    """Return all patterns of a side, as the view stores them."""
     holder = view
     if side == "b":
         from llmlib.widgets import AttentionView
@@ -51,7 +51,7 @@ def shown(view, side="a"):
     return np.array([[holder.pattern(layer, head) for head in range(4)] for layer in range(2)])
 
 
-def test_a_text_and_its_edits(model, tokenizer):
+def test_patterns_and_predictions_follow_the_text(model, tokenizer):
     view = explore_attention(model, tokenizer, TEXT)
     for text in (TEXT, "a dog", "t"):
         act(view, "text", which="a", text=text)
@@ -65,7 +65,7 @@ def test_a_text_and_its_edits(model, tokenizer):
 
 
 @pytest.mark.parametrize("how", ["zero", "mean"])
-def test_heads_switched_off_become_b(model, tokenizer, how):
+def test_a_run_with_heads_switched_off_becomes_side_b(model, tokenizer, how):
     view = explore_attention(model, tokenizer, TEXT, continuation=" on")
     heads = [[0, 1], [1, 2]]
     acts(view, ("how", {"how": how}), *(switch(*head) for head in heads))
@@ -83,7 +83,7 @@ def test_heads_switched_off_become_b(model, tokenizer, how):
     assert view.logprobs[0] == view.logprobs[1]
 
 
-def test_the_log_probability_of_a_continuation(model, tokenizer):
+def test_a_continuation_gets_its_log_probability(model, tokenizer):
     view = explore_attention(model, tokenizer, TEXT)
     assert view.logprobs == []
     act(view, "continuation", text=" on!")
@@ -94,7 +94,7 @@ def test_the_log_probability_of_a_continuation(model, tokenizer):
     assert view.a["tokens"] == list(TEXT), "the continuation is scored, not shown"
 
 
-def test_two_texts_of_different_length_with_a_head_off_in_both(model, tokenizer):
+def test_two_texts_of_different_length_can_have_a_head_off_in_both(model, tokenizer):
     view = explore_attention(model, tokenizer, TEXT, other="a dog")
     acts(view, switch(0, 0))
     for side, text in (("a", TEXT), ("b", "a dog")):
@@ -105,7 +105,7 @@ def test_two_texts_of_different_length_with_a_head_off_in_both(model, tokenizer)
     assert view.b["title"] == "without"
 
 
-def test_two_models(model, tokenizer):
+def test_two_models_are_compared(model, tokenizer):
     second = Transformer(model.config, seed=7)
     view = explore_attention(model, tokenizer, TEXT, other_model=second, titles=("mine", "yours"))
     assert view.source == "Transformer, d_model 32"
@@ -115,7 +115,7 @@ def test_two_models(model, tokenizer):
         explore_attention(model, tokenizer, TEXT, other="a", other_model=second)
 
 
-def test_what_cannot_be_done_is_said_and_changes_nothing(model, tokenizer):
+def test_an_impossible_request_is_reported_and_changes_nothing(model, tokenizer):
     view = explore_attention(model, tokenizer, TEXT)
     before = view.a_codes
     for one, message in (
@@ -135,7 +135,7 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(model, tokenizer):
 
 
 class _TheirTokenizer:
-    """As much of a tokenizer of `transformers` as the explorer uses."""
+    """The part of a `transformers` tokenizer that the explorer uses."""
 
     def encode(self, text, add_special_tokens=True):
         return [ord(c) - 32 for c in text]
@@ -145,7 +145,7 @@ class _TheirTokenizer:
 
 
 @pytest.mark.slow
-def test_models_of_transformers():
+def test_models_of_the_transformers_library_are_accepted():
     config = transformers.GPT2Config(vocab_size=100, n_positions=16, n_embd=16, n_layer=2, n_head=4)
     theirs = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
     view = explore_attention(theirs, _TheirTokenizer(), "cat", continuation="s")

@@ -1,4 +1,4 @@
-"""Patterns of long texts: thumbnails, scores and single heads equal the whole patterns', which are never kept."""
+"""Attention over long texts: thumbnails, scores and heads agree with the whole patterns, which are never stored."""
 
 import json
 import re
@@ -22,7 +22,7 @@ WORDS = "the cat sat on the mat and the dog did not sit on the cat "
 
 
 def whole(model, ids, heads=(), how="zero"):
-    """All patterns of a run, from the hook points where they are made, with the mean and the maximum of each layer."""
+    """Return all patterns of a run, taken at their hook points, with the mean and the maximum of each layer."""
     batch = torch.tensor([ids])
     with torch.no_grad(), ablate(model, heads, how, reference=batch), trace(model, ("pattern",)) as t:
         model(batch)
@@ -43,7 +43,7 @@ def scores_of(pattern, ids):
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 @pytest.mark.parametrize(("side", "cell"), [(24, 1), (8, 3), (5, 5)])
-def test_thumbnails_scores_and_heads_are_those_of_the_whole(kind, side, cell, monkeypatch):
+def test_thumbnails_scores_and_heads_agree_with_the_whole_patterns(kind, side, cell, monkeypatch):
     monkeypatch.setattr("llmlib.explore.attention.long_texts.SIDE", side)
     monkeypatch.setattr("llmlib.explore.attention.long_texts.ROWS", 8)
     model = make(kind)
@@ -62,7 +62,7 @@ def test_thumbnails_scores_and_heads_are_those_of_the_whole(kind, side, cell, mo
     assert seen == [0, 1, 2]
 
 
-def test_patterns_of_others_are_the_same():
+def test_patterns_given_as_arrays_have_the_same_thumbnails_scores_and_heads():
     ids = torch.randint(9, (70,), generator=torch.Generator().manual_seed(0)).tolist()
     model = Transformer(TransformerConfig(9, 70, 16, n_layers=2, n_heads=2))
     expected = whole(model, ids)
@@ -77,7 +77,7 @@ def test_patterns_of_others_are_the_same():
 
 
 def test_no_whole_set_of_patterns_ever_exists(monkeypatch):
-    """The largest tensor that comes to be while a long text runs holds some rows of one layer."""
+    """The largest tensor that is created while a long text runs contains some rows of one layer."""
     monkeypatch.setattr("llmlib.explore.attention.long_texts.WHOLE", 1000)
     config = TransformerConfig(9, 512, 16, n_layers=4, n_heads=8)
     ids = torch.randint(9, (512,), generator=torch.Generator().manual_seed(0)).tolist()
@@ -98,7 +98,7 @@ def test_no_whole_set_of_patterns_ever_exists(monkeypatch):
     assert kept == 4 * (8 + 8) * 2 * 512
 
 
-def test_memory_is_said_before_it_is_taken():
+def test_too_little_memory_is_reported_before_any_is_used():
     config = TransformerConfig(49_152, 8192, 576, n_layers=30, n_heads=9, n_kv_heads=3, d_head=64, d_mlp=1536)
     check_memory(config, 1024, 4, 10**9)
     with pytest.raises(
@@ -114,7 +114,7 @@ def test_memory_is_said_before_it_is_taken():
 
 @pytest.fixture
 def long(monkeypatch):
-    """A model and a text that is long to it."""
+    """A model, its tokenizer, and a text that counts as long."""
     monkeypatch.setattr("llmlib.explore.attention.long_texts.WHOLE", 8 * 100 * 101 // 2 - 1)
     tokenizer = CharTokenizer.train(WORDS)
     model = Transformer(TransformerConfig(tokenizer.vocab_size, max_seq_len=256, d_model=32, n_layers=2, n_heads=4))
@@ -123,7 +123,7 @@ def long(monkeypatch):
     return model.eval(), tokenizer, (WORDS * 4)[:200]
 
 
-def test_a_long_text_comes_as_thumbnails_and_a_head_when_it_is_opened(long):
+def test_a_long_text_is_sent_as_thumbnails_and_a_head_when_it_is_opened(long):
     model, tokenizer, text = long
     view = explore_attention(model, tokenizer, text)
     expected = whole(model, tokenizer.encode(text))
@@ -150,20 +150,20 @@ def test_the_progress_of_a_long_text_is_reported(long):
     assert messages == ["layer 1 of 2", "layer 2 of 2"]
 
 
-def test_between_short_and_long_texts_nothing_stays_of_the_other(long):
+def test_switching_between_short_and_long_texts_leaves_nothing_of_the_other(long):
     model, tokenizer, text = long
     view = explore_attention(model, tokenizer, text)
     act(view, "open", layer=1, head=2)
     act(view, "text", which="a", text="the cat")
     assert (view.a_scores, view.opened, view.kept, view.notes) == (b"", {}, [], [])
     np.testing.assert_allclose(view.pattern(1, 2), whole(model, tokenizer.encode("the cat"))[1, 2], atol=0.005)
-    view.place = {"layer": 1, "head": 3}  # the reader is there
+    view.place = {"layer": 1, "head": 3}  # the reader is looking at this head
     act(view, "text", which="a", text=text[::-1])
     np.testing.assert_allclose(view.pattern(1, 3), whole(model, tokenizer.encode(text[::-1]))[1, 3], atol=0.005)
 
 
 @pytest.mark.parametrize("how", ["zero", "mean"])
-def test_heads_off_in_a_long_text(long, how):
+def test_heads_can_be_switched_off_in_a_long_text(long, how):
     model, tokenizer, text = long
     view = explore_attention(model, tokenizer, text)
     switch = ("switch", {"layer": 0, "head": 1, "off": True})
@@ -173,12 +173,12 @@ def test_heads_off_in_a_long_text(long, how):
     sizes = {side: of["size"] for side, of in view.opened["sides"].items()}
     without._kept = {
         (1, 0): ({"sides": {"a": view.opened["sides"]["b"]}}, view.opened_codes[sizes["a"] :])
-    }  # as if it were A
+    }  # as if it were side A
     expected = whole(model, tokenizer.encode(text), [(0, 1)], how)[1, 0]
     np.testing.assert_allclose(without.pattern(1, 0), expected, atol=0.005)
 
 
-def test_the_page_of_a_long_text_holds_what_was_opened_and_says_so(long):
+def test_the_page_of_a_long_text_contains_the_opened_heads(long):
     model, tokenizer, text = long
     view = explore_attention(model, tokenizer, text)
     for head in range(3):
@@ -189,7 +189,7 @@ def test_the_page_of_a_long_text_holds_what_was_opened_and_says_so(long):
 
 
 @pytest.mark.slow
-def test_pictures_of_a_long_text(long):
+def test_the_picture_of_a_long_text_follows_the_opened_head(long):
     model, tokenizer, text = long
     view = explore_attention(model, tokenizer, text)
     grid = view.svg()
@@ -203,7 +203,7 @@ def test_pictures_of_a_long_text(long):
 
 
 @pytest.mark.slow
-def test_a_model_of_transformers_over_a_long_text(monkeypatch):
+def test_a_model_of_the_transformers_library_reads_a_long_text(monkeypatch):
     monkeypatch.setattr("llmlib.explore.attention.long_texts.WHOLE", 1000)
     config = transformers.GPT2Config(vocab_size=100, n_positions=128, n_embd=16, n_layer=2, n_head=4)
     theirs = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()

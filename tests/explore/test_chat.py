@@ -18,7 +18,7 @@ from llmlib.sampling import Sampler, generate
 from llmlib.widgets.chat.readings import TOKEN
 
 
-def test_a_conversation(live):
+def test_a_conversation_can_be_held_and_cleared(live):
     view = explore_chat(*live, max_new_tokens=12, sampler=GREEDY)
     say(view, "one <|im_end|>")
     question, answer = view.messages
@@ -39,7 +39,7 @@ def test_starting_over_can_be_taken_back_until_the_next_answer(live, monkeypatch
     assert [message["content"] for message in view.messages] == ["two"]
     assert view.cleared == 2
     answer_with(monkeypatch)
-    say(view, "three")  # the model says nothing: the message comes back, and nothing else has changed
+    say(view, "three")  # the model says nothing: the message comes back, and nothing else changes
     assert (view.returned, view.cleared) == ("three", 2)
     assert act(view, "restore")
     assert (view.messages, view.notes, view.readings) == before
@@ -63,7 +63,7 @@ def test_special_tokens_that_a_person_types_remain_text(live, asked):
     assert special == [start, end, start, end, start]  # system, user, and the answer's beginning
 
 
-def test_what_is_said_is_what_the_model_says_after_the_template(live):
+def test_answers_are_what_the_model_generates_after_the_template(live):
     model, tokenizer = live
     view = explore_chat(*live, max_new_tokens=9, sampler=Sampler(temperature=0.7), seed=4)
     say(view, "one")
@@ -82,11 +82,11 @@ def test_stop_ends_an_answer_and_keeps_what_was_said(live):
     assert view.messages[0]["content"] == "one"
     assert view.messages[1]["content"]
     assert view.notes[1]["ended"] == "Stopped."
-    say(view, "two")  # and it goes on
+    say(view, "two")  # the conversation continues
     assert contents(view, "user") == ["one", "two"]
 
 
-def test_an_answer_that_ends_takes_no_interrupt_from_the_next(live, monkeypatch):
+def test_an_answer_that_ends_no_longer_listens_for_interrupts(live, monkeypatch):
     listening = []
     monkeypatch.setattr(controller, "on_interrupt", lambda f: listening.append(f) or (lambda: listening.remove(f)))
     view, still = explore_chat(*live, max_new_tokens=2), []
@@ -111,7 +111,7 @@ def test_a_conversation_that_is_too_long_is_reported(live, monkeypatch):
             r"Shorten the message, or start over\.",
             view.notice,
         )
-    assert sent == [view.notice, too_long, "", "", view.notice, too_long]  # the same again, so said again
+    assert sent == [view.notice, too_long, "", "", view.notice, too_long]  # the same notice is sent again
     read = []
     write = speaking.generate
     monkeypatch.setattr(
@@ -120,7 +120,7 @@ def test_a_conversation_that_is_too_long_is_reported(live, monkeypatch):
     say(view, "two")
     assert (view.notice, view.returned) == ("", "")
     assert [message["role"] for message in view.messages] == ["user", "assistant"] * 2
-    assert read == [encode_chat(live[1], view.messages[:3])]  # the model never heard of what went wrong
+    assert read == [encode_chat(live[1], view.messages[:3])]  # the model never saw what went wrong
     say(view, too_long)
     act(view, "clear")
     assert (view.messages, view.notice, view.returned) == ([], "", "")
@@ -131,7 +131,7 @@ def test_a_full_context_is_reported_with_a_remedy(live):
     view = explore_chat(model, tokenizer, max_new_tokens=10_000, sampler=ENDLESS)
     say(view, "one")
     used = len(encode_chat(tokenizer, view.messages[:1]))
-    assert view.notes[1]["tokens"] == 128 - used + 1  # the last one need not be read
+    assert view.notes[1]["tokens"] == 128 - used + 1  # the last token need not be read
     assert "context of 128 tokens is full" in view.notes[1]["ended"]
     assert "Start over, or edit an earlier message" in view.notes[1]["ended"]
     say(view, "two")
@@ -154,7 +154,7 @@ def test_an_answer_that_breaks_off_is_kept(live, monkeypatch):
 
 
 @pytest.mark.parametrize("pieces", [(), (" ", "\n")])
-def test_a_question_without_an_answer_is_given_back(live, monkeypatch, pieces):
+def test_a_question_without_an_answer_is_returned(live, monkeypatch, pieces):
     view = explore_chat(*live)
     answer_with(monkeypatch, *pieces)  # the model ends its turn at once
     say(view, "one")
@@ -163,7 +163,7 @@ def test_a_question_without_an_answer_is_given_back(live, monkeypatch, pieces):
     assert "Try asking differently" in view.notice
 
 
-def test_the_space_that_a_template_leaves_is_no_part_of_the_answer(live, monkeypatch):
+def test_the_space_that_a_template_leaves_is_not_part_of_the_answer(live, monkeypatch):
     view = explore_chat(*live)
     answer_with(monkeypatch, " ", " Hello", " there")
     say(view, "one")
@@ -208,14 +208,14 @@ def test_an_earlier_message_is_edited_and_what_came_after_it_goes(live, asked):
     assert view.messages == kept != before
 
 
-def test_nothing_is_sent_for_an_empty_message(live):
+def test_an_empty_message_is_not_sent(live):
     view = explore_chat(*live)
     assert not act(view, "message", text=" \n")
     assert view.messages == []
     assert "Write a message first" in view.notice
 
 
-def test_a_given_system_message_is_the_system_prompt(live, asked):
+def test_a_given_system_message_becomes_the_system_prompt(live, asked):
     given = [
         {"role": "system", "content": "one"},
         {"role": "user", "content": "two"},
@@ -226,7 +226,7 @@ def test_a_given_system_message_is_the_system_prompt(live, asked):
     say(view, "three")
     assert asked[-1][0] == [*given, {"role": "user", "content": "three"}]
     act(view, "clear")
-    assert view.messages == given[1:], "what was given is where it starts over"
+    assert view.messages == given[1:], "starting over keeps the messages that were given"
     say(view, "three")
     act(view, "system", text=" ")
     say(view, "four")
@@ -270,7 +270,7 @@ def test_settings_are_those_of_the_sampler_and_are_checked(live):
     say(view, "one")
     first = contents(view, "assistant")
     act(view, "clear")
-    act(view, "seed", value=99)  # the likeliest whatever the seed
+    act(view, "seed", value=99)  # at temperature 0, the seed does not matter
     say(view, "one")
     assert contents(view, "assistant") == first
     act(view, "set", name="temperature", value=5.0)

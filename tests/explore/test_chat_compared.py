@@ -30,7 +30,7 @@ def two(live):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("together", [True, False])
-def test_each_goes_on_from_its_own_answers(two, asked, together):
+def test_each_model_continues_from_its_own_answers(two, asked, together):
     view = compare_chats(two, max_new_tokens=5, sampler=WARM, seed=3)
     act(view, "order", together=together)
     for text in ("one", "two"):
@@ -42,7 +42,7 @@ def test_each_goes_on_from_its_own_answers(two, asked, together):
         alone = explore_chat(speaker.model, speaker.tokenizer, max_new_tokens=5, sampler=WARM, seed=3)
         for text in ("one", "two"):
             say(alone, text)
-        assert plain == alone.messages  # nothing of the other is in it
+        assert plain == alone.messages  # it contains nothing of the other model
         assert [messages for messages, _ in asked if messages == plain[:3]]
 
 
@@ -51,17 +51,17 @@ def test_answers_stream_together_or_in_turn(two):
     for together in (True, False):
         view = compare_chats(two, max_new_tokens=100, sampler=ENDLESS)
         act(view, "order", together=together)
-        lengths = []
+        turns = []
         step = speaking.Answer.piece
 
-        def piece(answer, step=step, lengths=lengths):
-            lengths.append(answer.speaker.name)
+        def piece(answer, step=step, turns=turns):
+            turns.append(answer.speaker.name)
             return step(answer)
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(speaking.Answer, "piece", piece)
             say(view, "one")
-        changes = sum(a != b for a, b in pairwise(lengths))
+        changes = sum(a != b for a, b in pairwise(turns))
         assert changes == 1 if not together else changes > 20
 
 
@@ -84,7 +84,7 @@ def test_a_model_and_itself_without_its_adapter_answer_side_by_side(live):
     assert lora.enabled
 
 
-def test_one_that_cannot_answer_says_why_in_its_place(live, two, asked):
+def test_a_model_that_cannot_answer_says_why_in_its_place(live, two, asked):
     model, _ = live
     speakers = [two[0], Speaker("bare", model, tokenizer_with(None)), Speaker("strict", model, tokenizer_with(STRICT))]
     view = compare_chats(speakers, max_new_tokens=4, sampler=ENDLESS)
@@ -99,17 +99,17 @@ def test_one_that_cannot_answer_says_why_in_its_place(live, two, asked):
     act(view, "system", text="")
     asked.clear()
     say(view, "two")
-    # what it has left unanswered it never hears
+    # a model never sees a message that it left unanswered
     strict = [messages for messages, _ in asked if len(messages) == 1]
     assert [[m["content"] for m in messages] for messages in strict] == [["two"]]
     assert view.conversations()[1]["messages"] == []
     tokenizer = speakers[1].tokenizer
-    tokenizer.chat_template = CHATML  # lent by its owner
+    tokenizer.chat_template = CHATML  # the owner adds a template
     say(view, "three")
     assert view.messages[-2]["content"]
 
 
-def test_where_nobody_answers_all_say_why(live):
+def test_if_no_model_can_answer_all_say_why(live):
     model, _ = live
     view = compare_chats(
         [Speaker("bare", model, tokenizer_with(None)), Speaker("strict", model, tokenizer_with(STRICT))]
@@ -120,7 +120,7 @@ def test_where_nobody_answers_all_say_why(live):
     assert re.match("bare: This model has no chat template.*strict: .*System role not supported", view.notice)
 
 
-def test_stop_ends_all_of_them(two):
+def test_stop_ends_all_answers(two):
     view = compare_chats(two, max_new_tokens=10_000, sampler=ENDLESS)
     act(view, "message", text="one")
     act(view, "stop")
@@ -173,7 +173,7 @@ def test_the_side_that_is_voted_for_is_the_one_that_wins(two):
     assert min(wins) > 0
 
 
-def test_no_vote_before_all_have_answered_nor_where_one_cannot(live, two):
+def test_there_is_no_vote_before_all_have_answered_or_if_one_cannot(live, two):
     view = compare_chats(two, max_new_tokens=10_000, sampler=ENDLESS, blind=True)
     act(view, "message", text="one")
     assert not act(view, "vote", message=0, choice=0)
@@ -189,7 +189,7 @@ def test_no_vote_before_all_have_answered_nor_where_one_cannot(live, two):
     assert "bare: This model has no chat template" in view.alt
 
 
-def test_what_was_said_can_be_written_to_a_file(two, tmp_path):
+def test_conversations_can_be_saved_to_a_file(two, tmp_path):
     view = compare_chats(two, max_new_tokens=3, sampler=ENDLESS)
     act(view, "system", text="Be brief.")
     say(view, "one 🙂\n")
@@ -203,13 +203,13 @@ def test_what_was_said_can_be_written_to_a_file(two, tmp_path):
         view.save(tmp_path / "chat.txt")
 
 
-def test_speakers_need_names(two):
+def test_one_to_four_speakers_with_different_names_are_required(two):
     for wrong in ([], [two[0], two[0]], [Speaker(str(k), *two[0:0], two[0].model, two[0].tokenizer) for k in range(5)]):
         with pytest.raises(ValueError, match="one to four speakers"):
             compare_chats(wrong)
 
 
-def test_what_each_speaker_knows():
+def test_each_speaker_knows_only_its_own_answers():
     said = [
         Said("assistant", "Hello"),
         Said("user", "one"),

@@ -1,4 +1,4 @@
-"""The map of neighbours: t-SNE keeps them together, the same each time, computed once."""
+"""The map of neighbours: t-SNE keeps them together, gives the same map each time and runs once."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def tsne():
 
 
 def three_groups(n=60, width=12):
-    """Rows near to one of three directions, one after the other."""
+    """Return rows that are each near one of three directions, in turn."""
     generator = torch.Generator().manual_seed(0)
     return 5 * torch.eye(3, width).repeat(n // 3, 1) + 0.5 * torch.randn(n, width, generator=generator)
 
@@ -40,7 +40,7 @@ def test_neighbours_stay_together():
 
 
 @pytest.mark.usefixtures("tsne")
-def test_the_same_seed_gives_the_same_map_and_length_means_nothing(cache):
+def test_only_the_same_seed_gives_the_same_map(cache):
     table = three_groups()
     places, _ = neighbour_map(table)
     next(cache.iterdir()).unlink()
@@ -50,7 +50,7 @@ def test_the_same_seed_gives_the_same_map_and_length_means_nothing(cache):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("tsne")
-def test_it_is_computed_once(cache, monkeypatch):
+def test_a_map_is_computed_once(cache, monkeypatch):
     table = three_groups()
     places, _ = neighbour_map(table)
     (kept,) = cache.iterdir()
@@ -68,7 +68,7 @@ def test_it_is_computed_once(cache, monkeypatch):
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(5, 12), st.integers(0, 20), st.integers(0, 99))
-def test_other_rows_stand_beside_the_row_with_the_largest_cosine(n_placed, n_others, seed):
+def test_other_rows_are_placed_next_to_the_row_with_the_largest_cosine(n_placed, n_others, seed):
     generator = torch.Generator().manual_seed(seed)
     directions = torch.nn.functional.normalize(torch.randn(n_placed + n_others, 4, generator=generator), dim=1)
     placed = 100 * torch.randn(n_placed, 2, generator=generator).numpy()
@@ -81,7 +81,7 @@ def test_other_rows_stand_beside_the_row_with_the_largest_cosine(n_placed, n_oth
 
 
 @pytest.mark.usefixtures("tsne")
-def test_small_and_odd_tables():
+def test_small_and_unusual_tables_are_mapped():
     for table in (torch.zeros(5, 3), torch.eye(6), torch.ones(7, 2, dtype=torch.bfloat16)):
         places, n_placed = neighbour_map(table)
         assert places.shape == (n_placed, 2)

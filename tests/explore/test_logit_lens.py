@@ -1,4 +1,4 @@
-"""The logit lens on live models: what `llmlib.interpret` computes, only quicker, and every request answered."""
+"""The logit lens on live models: it shows what `llmlib.interpret` computes, only faster, and answers every request."""
 
 import numpy as np
 import pytest
@@ -43,15 +43,15 @@ def check(view, model, tokenizer, text, side="a"):
     np.testing.assert_allclose(cells.entropy, lens.entropy()[:, 0], atol=5e-3)
 
 
-def test_a_text_and_its_edits(model, tokenizer):
+def test_cells_follow_the_text(model, tokenizer):
     view = explore_logit_lens(model, tokenizer, TEXT)
-    for text in (TEXT, TEXT + " on", "the dog sat on", "the", "a", "a" * 32):  # longer, changed inside, cut, another
+    for text in (TEXT, TEXT + " on", "the dog sat on", "the", "a", "a" * 32):  # longer, changed inside, cut, new
         assert act(view, "text", which="a", text=text)
         assert view.a["tokens"] == list(text)
         check(view, model, tokenizer, text)
 
 
-def test_only_what_has_changed_is_read_again(model, tokenizer, monkeypatch):
+def test_only_changed_positions_are_read_again(model, tokenizer, monkeypatch):
     reader, looked = LensReader(model), []
     look = reader._look
     monkeypatch.setattr(
@@ -67,7 +67,7 @@ def test_only_what_has_changed_is_read_again(model, tokenizer, monkeypatch):
     assert looked == []
 
 
-def test_a_model_that_was_trained_meanwhile_is_read_anew(model, tokenizer):
+def test_a_model_that_was_trained_meanwhile_is_read_again(model, tokenizer):
     view = explore_logit_lens(model, tokenizer, TEXT)
     with torch.no_grad():
         model.blocks[1].mlp.up.weight.mul_(-1)
@@ -87,7 +87,7 @@ def test_a_search_in_bfloat16_finds_the_same_answers(model, tokenizer):
     assert np.abs(cells.ranks - lens.rank(lens[-1].argmax(-1))[:, 0].numpy()).max() <= 1
 
 
-def test_late_layers_are_shown_while_the_others_are_looked_at(model, tokenizer, monkeypatch):
+def test_late_layers_are_shown_while_the_others_are_computed(model, tokenizer, monkeypatch):
     monkeypatch.setattr(lens_reader, "SOON", -1)
     reader, glances = LensReader(model), []
     reader.read(tokenizer.encode("the"))
@@ -97,7 +97,7 @@ def test_late_layers_are_shown_while_the_others_are_looked_at(model, tokenizer, 
     assert [(done, of) for done, of, _ in glances] == [(1, 4), (2, 4), (3, 4)]
     for done, of, glance in glances:
         assert (glance.cells.ranks[: of - done, 3:] == PENDING).all()
-        np.testing.assert_array_equal(glance.cells.top[:, :3], last.cells.top[:, :3])  # what stood before the change
+        np.testing.assert_array_equal(glance.cells.top[:, :3], last.cells.top[:, :3])  # what is before the change
         np.testing.assert_array_equal(glance.cells.top[of - done :], last.cells.top[of - done :])
     assert (last.cells.ranks >= 0).all()
 
@@ -122,7 +122,7 @@ def test_an_interrupt_in_the_middle_leaves_what_was_shown(model, tokenizer, monk
     check(view, model, tokenizer, "a cat")
 
 
-def test_the_largest_are_found_by_blocks():
+def test_the_largest_logits_are_found_by_blocks():
     logits = torch.randn(7, 640, generator=torch.Generator().manual_seed(0))
     assert torch.equal(largest(logits, 5), logits.topk(5).indices)
 
@@ -143,7 +143,7 @@ def test_a_pinned_token_has_its_rank_everywhere(model, tokenizer):
 
 
 @pytest.mark.parametrize("pinned", [None, "m"])
-def test_who_wrote_a_logit(model, tokenizer, pinned):
+def test_the_parts_of_a_logit_agree_with_direct_attribution(model, tokenizer, pinned):
     view = explore_logit_lens(model, tokenizer, TEXT, pin=pinned)
     assert act(view, "who", side="a", position=4)
     ids = torch.tensor([tokenizer.encode(TEXT)])
@@ -156,10 +156,10 @@ def test_who_wrote_a_logit(model, tokenizer, pinned):
     assert values.sum() + view.who["embedding"] + view.who["norm_bias"] == pytest.approx(logits[id].item(), abs=1e-3)
     assert not act(view, "who", side="b", position=0)
     act(view, "text", which="a", text="a")
-    assert view.who == {}, "it was of another text"
+    assert view.who == {}, "it belonged to another text"
 
 
-def test_two_texts_and_two_models(model, tokenizer):
+def test_two_texts_or_two_models_are_compared(model, tokenizer):
     view = explore_logit_lens(model, tokenizer, TEXT, other="a dog")
     check(view, model, tokenizer, "a dog", "b")
     act(view, "text", which="b", text="")
@@ -175,7 +175,7 @@ def test_two_texts_and_two_models(model, tokenizer):
         explore_logit_lens(model, tokenizer, TEXT, other_model=Transformer(TransformerConfig(9, 8, 8, 1, 1)))
 
 
-def test_what_cannot_be_done_is_said_and_changes_nothing(model, tokenizer):
+def test_an_impossible_request_is_reported_and_changes_nothing(model, tokenizer):
     view = explore_logit_lens(model, tokenizer, TEXT)
     before = view.a_cells
     for text, message in (

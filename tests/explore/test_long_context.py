@@ -1,4 +1,4 @@
-"""Grids of needles that a live model fills in its view."""
+"""The long context view fills its grids of needles with live models."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def live():
     return models, tokenizer
 
 
-def test_the_button_measures_what_is_missing(live):
+def test_the_button_measures_only_missing_cells(live):
     models, tokenizer = live
     view = explore_long_context(models, tokenizer, HAY, NEEDLES, [32, 64], [0, 0.5, 1])
     view.put("one", 32, 0.5, 1.0)
@@ -38,7 +38,7 @@ def test_the_button_measures_what_is_missing(live):
         np.testing.assert_allclose(grid, expected)
 
 
-def test_what_cannot_be_measured_is_said_and_the_rest_stays(live):
+def test_a_cell_that_cannot_be_measured_is_reported_and_the_rest_stays(live):
     models, tokenizer = live
     view = explore_long_context(models["one"], tokenizer, "one two. " * 12, NEEDLES, [16, 64], [0])
     assert not act(view, "measure")

@@ -1,4 +1,4 @@
-"""What a live model expects next: picks, chance, temperature, refused texts."""
+"""The next-token view on a live model: picks, draws, temperature and refused texts."""
 
 import re
 
@@ -52,7 +52,7 @@ def test_temperature_reweighs_the_same_candidates(live):
     assert view.probabilities == [1.0] + [0.0] * 9
 
 
-def test_chance_follows_the_seed(live):
+def test_draws_follow_the_seed(live):
     def drawn(seed):
         view = explore_next_token(*live, "one", seed=seed)
         act(view, "draw", times=10)
@@ -63,7 +63,7 @@ def test_chance_follows_the_seed(live):
 
 
 def seen(view):
-    """What a reader sees of the text and its continuations."""
+    """Return what a reader sees of the text and its continuations."""
     return {name: getattr(view, name) for name in NextTokenView.shown}
 
 
@@ -95,7 +95,7 @@ def test_a_refused_text_is_reported_and_changes_nothing(live, text, notice):
         explore_next_token(*live, text)
 
 
-def test_at_the_end_of_the_context_a_text_can_still_be_taken_back(live):
+def test_a_text_that_fills_the_context_can_still_be_undone(live):
     view = explore_next_token(*live, "one" * 126)
     act(view, "draw", times=10)
     assert (len(view.tokens), view.picked) == (128, 2)  # as many as there was room for
@@ -110,7 +110,7 @@ def test_at_the_end_of_the_context_a_text_can_still_be_taken_back(live):
     assert view.notice == ""
 
 
-def test_a_pass_that_fails_leaves_the_text_as_it_was(live, monkeypatch):
+def test_a_failed_forward_pass_leaves_the_text_as_it_was(live, monkeypatch):
     view = explore_next_token(*live, "one two")
     before = seen(view)
 
@@ -127,7 +127,7 @@ def test_a_pass_that_fails_leaves_the_text_as_it_was(live, monkeypatch):
     assert view.tokens == [*before["tokens"], before["candidates"][0]]
 
 
-def test_a_notice_that_comes_again_is_sent_again(live):
+def test_a_repeated_notice_is_sent_again(live):
     view = explore_next_token(*live, "one")
     sent = []
     view.observe(lambda change: sent.append(change["new"]), names="notice")
@@ -137,14 +137,14 @@ def test_a_notice_that_comes_again_is_sent_again(live):
 
 
 def lengths_read(live, monkeypatch):
-    """How many tokens go through the model, each time that it runs."""
+    """Record how many tokens go through the model each time it runs."""
     model, read = live[0], []
     forward = model.forward
     monkeypatch.setattr(model, "forward", lambda ids, **options: read.append(ids.shape[1]) or forward(ids, **options))
     return read
 
 
-def test_a_pick_costs_one_tokens_time_and_an_undo_none(live, monkeypatch):
+def test_a_pick_reads_one_token_and_an_undo_none(live, monkeypatch):
     read = lengths_read(live, monkeypatch)
     view = explore_next_token(*live, "one two three four" * 6)
     whole = len(view.tokens)
@@ -156,12 +156,12 @@ def test_a_pick_costs_one_tokens_time_and_an_undo_none(live, monkeypatch):
     acts(view, *[("undo", {})] * 3)
     assert read[5:] == [], "these places were read before"
     act(view, "prompt", text="one two three four" * 6 + " one")
-    assert 0 < sum(read[5:]) < whole, "what the texts share is known"
+    assert 0 < sum(read[5:]) < whole, "what the texts share is not read again"
     act(view, "temperature", value=0.5)
     assert len(read) == 6
 
 
-def test_whatever_was_done_before_the_bars_are_those_of_the_text(live):
+def test_the_bars_are_those_of_the_text_whatever_was_done_before(live):
     model, tokenizer = live
     view = explore_next_token(*live, "one")
     pick, undo = (lambda id: ("pick", {"id": id})), ("undo", {})
@@ -178,7 +178,7 @@ def test_whatever_was_done_before_the_bars_are_those_of_the_text(live):
         assert view.tokens == [token_text(tokenizer.token_bytes(id)) for id in ids]
 
 
-def test_a_long_text_outgrows_its_cache(live, monkeypatch):
+def test_a_text_may_outgrow_its_cache(live, monkeypatch):
     monkeypatch.setattr("llmlib.explore.shared.logits_reader.ROOM", 2)
     read = lengths_read(live, monkeypatch)
     view = explore_next_token(*live, "one two")
@@ -190,14 +190,14 @@ def test_a_long_text_outgrows_its_cache(live, monkeypatch):
     assert read[1:3] == [1, 1]
 
 
-def test_quick_picks_are_what_was_seen_when_they_were_clicked(live):
+def test_quick_picks_take_the_token_that_was_clicked(live):
     view = explore_next_token(*live, "one")
     seen, name = view.ids[2], view.candidates[2]
     acts(view, *[("pick", {"id": seen})] * 8)
     assert view.tokens[-8:] == [name] * 8
 
 
-def test_an_emoji_of_several_code_points_is_no_row_of_question_marks(live):
+def test_an_emoji_of_several_code_points_is_not_shown_as_question_marks(live):
     text = "👩‍👩‍👧‍👦 é"
     view = explore_next_token(*live, text)
     assert view.prompt == text

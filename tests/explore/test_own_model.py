@@ -30,7 +30,7 @@ def pair():
     return Transformer(config, seed=1), tokenizer
 
 
-def test_the_same_values_without_the_hooks(pair):
+def test_an_unhooked_model_gives_the_same_values_without_the_hooks(pair):
     model, tokenizer = pair
     ids = torch.tensor([tokenizer.encode(TEXT)])
     plain = model(ids)
@@ -44,18 +44,18 @@ def test_the_same_values_without_the_hooks(pair):
     assert torch.equal(own(ids), plain)
 
 
-def test_weights_are_one_and_gradients_too(pair):
+def test_an_unhooked_model_shares_the_weights_but_not_the_modules(pair):
     model, _ = pair
     own = unhooked(model)
     assert [a is b for a, b in zip(model.parameters(), own.parameters(), strict=True)].count(False) == 0
     assert not {id(module) for module in model.modules()} & {id(module) for module in own.modules()}
-    model.embed.weight = torch.nn.Parameter(torch.zeros_like(model.embed.weight))  # exchanged in one
+    model.embed.weight = torch.nn.Parameter(torch.zeros_like(model.embed.weight))  # replaced in one of them
     assert own.embed.weight is model.embed.weight
     own.blocks[0].attention.query.weight.data.zero_()
     assert model.blocks[0].attention.query.weight.abs().sum() == 0
 
 
-def test_modules_in_two_places_and_adapters_stay_what_they_are(pair):
+def test_modules_in_two_places_and_adapters_survive_unhooking(pair):
     twice = torch.nn.Linear(2, 2)
     own = unhooked(torch.nn.Sequential(twice, torch.nn.ReLU(), twice))
     assert own[0] is own[2]
@@ -88,7 +88,7 @@ VIEWS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_view_and_a_cell_do_not_see_each_other(pair, name):
-    """A cell that traces and ablates in a loop, while the view is used from another thread."""
+    """A cell traces and ablates in a loop while the view is used from another thread."""
     make, kinds, trait = VIEWS[name]
     alone = make(*pair)
     acts(alone, *kinds)
@@ -115,13 +115,13 @@ def test_a_view_and_a_cell_do_not_see_each_other(pair, name):
         over.set()
         thread.join()
     assert problems == []
-    if name != "sampling lab":  # whose text has grown
+    if name != "sampling lab":  # its text has grown
         assert getattr(view, trait) == getattr(alone, trait)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["attention", "lens", "architecture", "next token"])
-def test_training_meanwhile_is_reported(pair, name, monkeypatch):
+def test_training_during_a_run_is_reported(pair, name, monkeypatch):
     make, kinds, _ = VIEWS[name]
     view, (model, _) = make(*pair), pair
     forward = Transformer.forward
@@ -140,7 +140,7 @@ def test_training_meanwhile_is_reported(pair, name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_every_run_of_a_model_can_be_ended(pair, name, monkeypatch):
+def test_every_run_of_a_model_can_be_cancelled(pair, name, monkeypatch):
     make, kinds, _ = VIEWS[name]
     view = make(*pair)
     before, notices = {trait: getattr(view, trait) for trait in view.shown}, []

@@ -1,4 +1,4 @@
-"""The sampling lab on a live model: the same numbers and the same chance as the library's, branches, refused wishes."""
+"""The sampling lab on a live model: the library's numbers and draws, branches, and refused requests."""
 
 import math
 import re
@@ -32,7 +32,7 @@ def logits_after(live, ids):
         {"typical_p": 0.5, "repetition_penalty": 1.3, "frequency_penalty": 0.2, "presence_penalty": -0.1},
     ],
 )
-def test_the_bars_are_what_the_sampler_says(live, settings):
+def test_the_bars_agree_with_the_sampler(live, settings):
     view = explore_sampling(*live, "one two one", settings=settings)
     logits, ids = logits_after(live, live[1].encode("one two one")), torch.tensor([live[1].encode("one two one")])
     sampler = Sampler(**settings)
@@ -53,7 +53,7 @@ def test_the_bars_are_what_the_sampler_says(live, settings):
 @pytest.mark.parametrize(
     "settings", [{}, {"temperature": 0}, {"temperature": 1.3, "top_k": 40, "frequency_penalty": 0.5}]
 )
-def test_chance_draws_what_generate_draws_with_this_seed(live, settings):
+def test_steps_draw_what_generate_draws_with_the_same_seed(live, settings):
     view = explore_sampling(*live, "one two", settings=settings, seed=7)
     for _ in range(12):
         assert act(view, "step"), view.notice
@@ -84,7 +84,7 @@ def test_branches_stay_and_are_found_again(live):
     assert [node["id"] for node in tree if node["parent"] == 0] == first
     before = len(tree)
     act(view, "take", id=first[1])
-    assert len(view.branches()) == before, "this way is known"
+    assert len(view.branches()) == before, "this branch is there already"
     assert view.written() == [view.word(first[1])]
     act(view, "back")
     act(view, "back")  # more often than there are tokens
@@ -93,7 +93,7 @@ def test_branches_stay_and_are_found_again(live):
     assert "branch no longer exists" in view.notice
 
 
-def test_the_same_seed_begins_the_same_chance_again(live):
+def test_the_same_seed_repeats_the_same_draws(live):
     view = explore_sampling(*live, "one", seed=3)
     acts(view, *[("step", {})] * 8)
     first = view.written()
@@ -120,10 +120,10 @@ def test_draws_come_close_to_the_theory_and_add_up(live):
         assert abs(count / 20_200 - p) <= 5 * math.sqrt(p * (1 - p) / 20_200)
         assert p or not count
     act(view, "set", name="top_k", value=5)
-    assert view.draws == {}, "they were of other settings"
+    assert view.draws == {}, "they belonged to other settings"
     act(view, "set", name="top_k", value=4)
     act(view, "draws", times=200)
-    assert view.draws == first, "and the seed decides"
+    assert view.draws == first, "the seed decides"
     written = view.written()
     act(view, "draws", times=10)
     assert view.written() == written
@@ -149,7 +149,7 @@ def test_settings_out_of_range_are_reported_and_change_nothing(live, name, value
         explore_sampling(*live, "one", settings={name: value})
 
 
-def test_where_all_tokens_are_masked_the_rules_that_did_it_are_named(live):
+def test_rules_that_mask_all_tokens_are_named(live):
     model, tokenizer = live
     view = explore_sampling(model, tokenizer, "one")
     assert act(view, "allow", pattern="a|b"), view.notice
@@ -161,11 +161,11 @@ def test_where_all_tokens_are_masked_the_rules_that_did_it_are_named(live):
         act(view, "ban", id=id)
     assert "2 by your bans, then " in view.problem
     bars = {token["id"]: token["cut"] for token in view.tokens}
-    assert [bars[id] for id in allowed] == ["logit_bias"] * 2, "what is banned can be allowed again, however unlikely"
+    assert [bars[id] for id in allowed] == ["logit_bias"] * 2, "a banned token can be allowed again, however unlikely"
     assert "Allow a banned token again" in view.problem or "allow a banned token again" in view.problem
     assert view.stages[-1]["kept"] == 0
     assert not act(view, "step")
-    assert "The reason is below" in view.notice  # where it stays as long as it holds
+    assert "The reason is below" in view.notice  # it stays there as long as it applies
     assert not act(view, "draws", times=200)
     assert "The reason is below" in view.notice
     act(view, "ban", id=allowed[0])
@@ -183,7 +183,7 @@ def test_where_all_tokens_are_masked_the_rules_that_did_it_are_named(live):
     assert (view.problem, view.pattern, view.banned) == ("", "", [])
 
 
-def test_a_pattern_that_is_not_understood(live):
+def test_an_invalid_pattern_is_refused(live):
     view = explore_sampling(*live, "one")
     assert not act(view, "allow", pattern="(a")
     assert view.notice
@@ -233,10 +233,10 @@ def test_the_branches_of_earlier_prompts_come_back_with_them(live):
     act(view, "prompt", text="one")
     assert view.branches() == first
     act(view, "prompt", text="two")
-    assert len(view.branches()) == 1, "the ninth last is forgotten"
+    assert len(view.branches()) == 1, "the ninth prompt from the end is forgotten"
 
 
-def test_the_same_place_shows_the_same_numbers_in_sixteen_bits(live):
+def test_the_same_place_shows_the_same_numbers_in_bfloat16(live):
     model = live[0].to(torch.bfloat16)
     try:
         view = explore_sampling(model, live[1], "one two three four")
@@ -273,7 +273,7 @@ def test_each_token_is_followed_through_the_pattern_once(live, monkeypatch):
     assert len(followed) == 3
 
 
-def test_a_pattern_after_which_only_the_end_may_come(live):
+def test_a_pattern_that_allows_only_the_end_token_is_explained(live):
     view = explore_sampling(*live, "one")
     act(view, "allow", pattern="()")
     assert not act(view, "step")
@@ -307,7 +307,7 @@ def test_a_full_context_is_reported(live):
     assert act(view, "back")
 
 
-def test_a_pass_that_fails_leaves_all_as_it_was(live, monkeypatch):
+def test_a_failed_forward_pass_leaves_everything_as_it_was(live, monkeypatch):
     view = explore_sampling(*live, "one two")
     act(view, "step")
     before = {trait: getattr(view, trait) for trait in SamplingView.shown}
@@ -321,7 +321,7 @@ def test_a_pass_that_fails_leaves_all_as_it_was(live, monkeypatch):
     assert len(view.branches()) == 3
 
 
-def test_a_step_costs_one_tokens_time(live, monkeypatch):
+def test_a_step_reads_one_token(live, monkeypatch):
     model, read = live[0], []
     forward = model.forward
     monkeypatch.setattr(model, "forward", lambda ids, **options: read.append(ids.shape) or forward(ids, **options))
@@ -337,7 +337,7 @@ def test_a_step_costs_one_tokens_time(live, monkeypatch):
     assert [tuple(shape) for shape in read[5:]] == [(4, 1)] * 3, "the text that they share is read once"
 
 
-def test_emoji_and_broken_characters(live):
+def test_emoji_and_broken_characters_are_shown(live):
     view = explore_sampling(*live, "👩‍👩‍👧‍👦 é مرحبا")
     byte = live[1].encode("🙂")[0]
     act(view, "take", id=byte)
@@ -347,7 +347,7 @@ def test_emoji_and_broken_characters(live):
 
 
 @pytest.mark.parametrize("kind", ["step", "race"])
-def test_an_interrupt_between_two_acts_ends_a_run_of_writing_and_no_other(live, monkeypatch, kind):
+def test_an_interrupt_between_two_acts_ends_one_run_of_writing_and_no_other(live, monkeypatch, kind):
     view = explore_sampling(*live, "one", side_by_side=[{"top_k": 2}])
     n_interrupts = 3
     monkeypatch.setattr("llmlib.explore.sampling.controller.interrupts", lambda: n_interrupts)
@@ -356,10 +356,10 @@ def test_an_interrupt_between_two_acts_ends_a_run_of_writing_and_no_other(live, 
     assert not act(view, kind, run="first")
     assert "You interrupted the kernel" in view.notice
     assert act(view, kind)  # a single token, which the reader asks for
-    assert not act(view, kind, run="first"), "which makes no new run of the old one"
+    assert not act(view, kind, run="first"), "the old run does not start again"
     assert act(view, kind, run="second")
     assert act(view, kind, run="second")
-    view.writing = {"kind": kind, "by": "third"}  # whose first act still waits
+    view.writing = {"kind": kind, "by": "third"}  # its first act is still waiting
     n_interrupts += 1
     assert not act(view, kind, run="third")
     view.writing = {}

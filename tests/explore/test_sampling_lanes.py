@@ -1,4 +1,4 @@
-"""The sampling lab's texts side by side: each as if it were alone, one that came later, what becomes a branch."""
+"""Texts side by side in the sampling lab: each is written as if alone, and can be added later or become a branch."""
 
 import pytest
 from acting import act, acts
@@ -11,7 +11,7 @@ from llmlib.widgets.sampling.branches import Branches
 pytestmark = pytest.mark.usefixtures("uneven")
 
 
-def test_one_that_is_added_catches_up_with_the_others(live):
+def test_an_added_lane_catches_up_with_the_others(live):
     def written(view):
         return [lane["ids"] for lane in view.lanes]
 
@@ -28,7 +28,7 @@ def test_one_that_is_added_catches_up_with_the_others(live):
     assert written(view) == written(together)
 
 
-def test_side_by_side_each_writes_what_it_would_write_alone(live):
+def test_each_lane_writes_what_it_would_write_alone(live):
     model, tokenizer = live
     lanes = ({"temperature": 0}, {}, {"top_k": 3}, {"temperature": 1.5, "repetition_penalty": 1.2})
     view = explore_sampling(model, tokenizer, "one two", side_by_side=lanes, seed=5)
@@ -50,7 +50,7 @@ def test_a_lane_becomes_a_branch_and_settings_go_both_ways(live):
     assert act(view, "follow", lane=1, length=3)
     assert [view.branches()[k]["id"] for k in (1, 2, 3)] == view.lanes[1]["ids"][:3]
     assert view.branches()[3]["way"] == "side by side"
-    assert act(view, "follow", lane=0, length=5), "the others still hang where they began"
+    assert act(view, "follow", lane=0, length=5), "the other lanes still start where they began"
     assert act(view, "use", lane=1)
     assert view.settings["top_k"] == 2
     act(view, "set", name="temperature", value=0.3)
@@ -88,12 +88,12 @@ def test_lanes_that_outgrow_their_cache_write_the_same(live, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_lane_that_has_ended_lets_the_others_go_on(live):
+def test_a_lane_that_has_ended_lets_the_others_continue(live):
     model, tokenizer = live
     end = model.config.end_ids[0]
     view = explore_sampling(model, tokenizer, "one", side_by_side=({}, {"temperature": 0}))
-    only_the_end = set(range(model.config.vocab_size)) - {end}
-    for id in sorted(only_the_end):
+    all_but_the_end = set(range(model.config.vocab_size)) - {end}
+    for id in sorted(all_but_the_end):
         act(view, "ban", id=id)
     act(view, "add")
     acts(view, *[("race", {})] * 3)

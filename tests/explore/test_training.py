@@ -1,4 +1,4 @@
-"""Runs that are under way: in the background, in a loop, paused, stopped, gone wrong."""
+"""The training dashboard with live runs: in the background, in a loop, paused, stopped and failed."""
 
 import asyncio
 import math
@@ -30,7 +30,7 @@ def until(condition):
         if condition():
             return
         time.sleep(0.01)
-    raise AssertionError("it did not happen")
+    raise AssertionError("the condition did not become true")
 
 
 def interrupted(steps, at):
@@ -47,7 +47,7 @@ def endless():
 
 
 @pytest.mark.slow
-def test_the_dashboard_changes_nothing_of_a_run():
+def test_the_dashboard_does_not_change_a_run():
     dashboard = explore_training(run_of(sample_every=10, validate_every=5))
     dashboard.wait()
     plain = list(run_of(sample_every=10, validate_every=5))
@@ -60,7 +60,7 @@ def test_the_dashboard_changes_nothing_of_a_run():
     assert "finished after 20 steps" in dashboard.still["html"]
 
 
-def test_what_is_measured_inside_of_a_model_is_shown():
+def test_statistics_from_inside_a_model_are_shown():
     dashboard = explore_training(run_of(statistics_every=10))
     dashboard.wait()
     ((_, history),) = dashboard.histories()
@@ -84,7 +84,7 @@ def test_pause_resume_and_stop_as_the_reader_does(endless):
 
     act("resume")
     until(lambda: len(endless.steps["two"]) > 3)
-    for _ in range(20):  # as quickly as can be
+    for _ in range(20):  # as quickly as possible
         act("pause", run=0)
         act("resume", run=0)
     act("pause", run=0)
@@ -92,14 +92,14 @@ def test_pause_resume_and_stop_as_the_reader_does(endless):
     taken = len(endless.steps["one"])
     assert endless.runs[0]["step"] == taken  # the step that was under way is shown
     two = len(endless.steps["two"])
-    until(lambda: len(endless.steps["two"]) > two + 5)  # the other goes on
+    until(lambda: len(endless.steps["two"]) > two + 5)  # the other continues
     assert len(endless.steps["one"]) == taken
     act("stop", run=0)
     act("stop", run=1)
     endless.wait()
     assert [about["state"] for about in endless.runs] == ["stopped", "stopped"]
     until(lambda: endless._thread is None)
-    act("resume", run=0)  # stopped is not lost
+    act("resume", run=0)  # a stopped run is not lost
     until(lambda: len(endless.steps["one"]) > taken + 3)
     endless.stop()
     steps = [step.step for step in endless.steps["one"]]
@@ -111,7 +111,7 @@ def test_an_unknown_run_is_refused_in_words(endless):
         endless.resume(7)
 
 
-def test_a_run_that_fails_says_why_and_the_others_go_on():
+def test_a_run_that_fails_says_why_and_the_others_continue():
     runs = {"wild": run_of(learning_rate=1e6, clip_norm=None), "calm": run_of()}
     dashboard = explore_training(runs)
     dashboard.wait()
@@ -122,7 +122,7 @@ def test_a_run_that_fails_says_why_and_the_others_go_on():
     assert calm["state"] == "finished"
 
 
-def test_an_error_of_another_kind_is_named_and_a_loop_gets_it():
+def test_any_other_error_is_named_and_reaches_the_loop():
     def broken():
         raise KeyError("x")
         yield
@@ -136,7 +136,7 @@ def test_an_error_of_another_kind_is_named_and_a_loop_gets_it():
     assert [about["state"] for about in dashboard.runs] == ["failed", "failed"]
 
 
-def test_a_loop_that_is_left_can_go_on_in_the_background_or_in_a_loop():
+def test_a_run_whose_loop_was_left_can_continue_in_a_loop_or_in_the_background():
     dashboard, run = LiveTrainingView(), run_of()
     for step in dashboard.watch(run):
         assert dashboard.runs[0]["in_cell"]
@@ -152,7 +152,7 @@ def test_a_loop_that_is_left_can_go_on_in_the_background_or_in_a_loop():
     assert list(dashboard.watch(run)) == []  # it has ended
 
 
-def test_an_interrupt_while_waiting_pauses(endless, monkeypatch):
+def test_an_interrupt_while_waiting_pauses_the_runs(endless, monkeypatch):
     endless.resume()
     before = endless._changed.wait
 
@@ -169,7 +169,7 @@ def test_an_interrupt_while_waiting_pauses(endless, monkeypatch):
 
 
 def in_a_loop(function):
-    """As in a cell: in a thread of its own, since a browser test of the same process leaves its loop running here."""
+    """Run it as in a cell, but in its own thread: a browser test in the same process leaves its loop running here."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(lambda: asyncio.run(function())).result()
 
@@ -186,7 +186,7 @@ def test_a_cell_can_await_the_end_and_be_cancelled(endless):
     in_a_loop(cancelled)
     assert {about["state"] for about in endless.runs} == {"paused"}
     dashboard = explore_training(run_of(), start=False)
-    in_a_loop(dashboard.finished)  # what has not begun begins
+    in_a_loop(dashboard.finished)  # a run that has not begun is started
     assert dashboard.runs[0]["state"] == "finished"
 
 
@@ -211,6 +211,6 @@ def test_a_notebook_without_a_page_gets_the_picture_of_the_finished_run(monkeypa
     dashboard.wait()
     assert place.shown == (dashboard._repr_mimebundle_()[0]["text/html"],)
     assert "finished after 20 steps" in place.shown[0]
-    monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")  # a page shows the view, which must not be put anew
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")  # a page shows the view, so it must not be displayed again
     dashboard.wait()
     assert len(place.shown) == 1

@@ -1,4 +1,4 @@
-"""What tuning changed, on live models: against log-probabilities computed apart; spans, masks, wrong pairs."""
+"""The tuning view on live models: independently computed log-probabilities, spans, masks, unsuitable models."""
 
 import copy
 
@@ -36,17 +36,17 @@ def test_moves_are_differences_of_log_probabilities(pair, monkeypatch, at_once):
     view = explore_tuning(MESSAGES, base, tuned, tokenizer)
     ids = encode_chat(tokenizer, MESSAGES, add_generation_prompt=False)
     assert len(ids) > 3 * 7
-    for known, model in zip(view.log_probs(), (base, tuned)):
+    for found, model in zip(view.log_probs(), (base, tuned)):
         own = [log_probs_of(model, ids)[k - 1, id].item() for k, id in enumerate(ids) if k]
-        assert known[1:] == pytest.approx(own, abs=1e-5)
-        assert np.isnan(known[0])
+        assert found[1:] == pytest.approx(own, abs=1e-5)
+        assert np.isnan(found[0])
     n, k = len(ids), view.shown_tokens
     top = np.frombuffer(view.values, "<u4", n * k, 4 * n * (1 + 2 * k) + 4 * n).reshape(n, k)  # of the tuned model
     assert top[1:].tolist() == log_probs_of(tuned, ids)[:-1].topk(k).indices.tolist()
     assert set(view.words) >= {str(id) for id in top[1:].flatten()}
 
 
-def test_messages_are_divided_as_their_template_does(pair):
+def test_messages_are_divided_as_in_their_template(pair):
     base, tuned, tokenizer = pair
     view = explore_tuning(MESSAGES, base, tuned, tokenizer)
     ids = encode_chat(tokenizer, MESSAGES, add_generation_prompt=False)
@@ -63,7 +63,7 @@ def with_template(template):
     return tokenizer
 
 
-def test_what_a_template_adds_by_itself_is_shown_separately(pair):
+def test_text_that_a_template_adds_is_shown_separately(pair):
     base, tuned, _ = pair
     tokenizer = with_template("{{ '<|im_start|>system\nBe kind.<|im_end|>\n' }}" + CHATML)
     view = explore_tuning(MESSAGES[:2], base, tuned, tokenizer)
@@ -72,15 +72,15 @@ def test_what_a_template_adds_by_itself_is_shown_separately(pair):
     assert view.tokens[len(own)] == "<|im_start|>"
 
 
-def test_messages_that_a_template_mixes_are_one(pair):
+def test_messages_that_a_template_mixes_are_shown_as_one(pair):
     base, tuned, _ = pair
-    tokenizer = with_template("{{ messages | length }}" + CHATML)  # looks ahead
+    tokenizer = with_template("{{ messages | length }}" + CHATML)  # this template looks ahead
     spans = explore_tuning(MESSAGES, base, tuned, tokenizer).spans
     assert [span["role"] for span in spans if "template" not in span["role"]] == ["user + assistant + user"]
     assert spans[-1]["to"] == len(encode_chat(tokenizer, MESSAGES, add_generation_prompt=False))
 
 
-def test_the_mask_and_the_means(pair):
+def test_a_mask_selects_the_tokens_of_a_mean(pair):
     base, tuned, tokenizer = pair
     ids = encode_chat(tokenizer, MESSAGES, add_generation_prompt=False)
     mask = [30 <= k < 40 for k in range(len(ids))]
@@ -90,13 +90,13 @@ def test_the_mask_and_the_means(pair):
     before, after = view.log_probs()
     assert (mean.base, mean.tuned) == pytest.approx((-before[30:40].mean(), -after[30:40].mean()))
     first = view.means()[0][1]
-    assert first.tokens == view.spans[0]["to"] - 1  # of the very first one nobody expected anything
+    assert first.tokens == view.spans[0]["to"] - 1  # no model predicted the very first token
     for wrong in (mask[:-1], [*mask, True]):
         with pytest.raises(ValueError, match=rf"{len(wrong)} flags, but the conversation has {len(ids)} tokens"):
             explore_tuning(MESSAGES, base, tuned, tokenizer, mask=wrong)
 
 
-def test_an_adapter_beside_its_base(pair):
+def test_an_adapter_is_compared_with_its_base(pair):
     base, _, tokenizer = pair
     tuned = copy.deepcopy(base)
     lora = apply_lora(tuned)
@@ -110,7 +110,7 @@ def test_an_adapter_beside_its_base(pair):
     assert on.alt.startswith("What changed from off to on over ")
 
 
-def test_what_cannot_be_compared(pair):
+def test_models_and_texts_that_cannot_be_compared_are_refused(pair):
     base, tuned, tokenizer = pair
     small = Transformer(base.config.__class__(260, 128, 16, n_layers=1, n_heads=2))
     message = r"token '<\|im_start\|>' \(id 266\), but the model 'base' has only 260 ids"
@@ -131,10 +131,10 @@ def test_what_cannot_be_compared(pair):
 
 @pytest.mark.network
 @pytest.mark.slow
-def test_on_a_real_model_an_answer_gets_likelier_with_what_it_answers(smollm2):
+def test_a_real_model_finds_an_answer_likelier_after_its_question(smollm2):
     model, tokenizer = smollm2
 
-    blind = copy.deepcopy(model)  # a "base" that hears nothing of what came before: its attention writes nothing
+    blind = copy.deepcopy(model)  # a "base" that sees nothing of the earlier tokens: its attention writes nothing
     for block in blind.blocks:
         block.attention.output.weight.data.zero_()
     messages = [

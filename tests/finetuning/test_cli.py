@@ -1,4 +1,4 @@
-"""`llmlib tune`: its own example runs, the result opens and answers, and what is wrong in a file is named."""
+"""`llmlib tune`: its example runs, the result loads and answers, and errors say what is wrong in a file."""
 
 import csv
 import json
@@ -41,7 +41,7 @@ LESSON = [said("one", "two"), said("one", "two", "three", "four")] * 2 + [said("
 
 @pytest.fixture
 def workshop(tmp_path):
-    """A base model without a template, and a file of examples."""
+    """A folder with a base model without a chat template, and a file of examples."""
     tokenizer = BPETokenizer.train("", 257, special_tokens=["<|endoftext|>"])
     save_pretrained(small_model(257), tokenizer, tmp_path / "base")
     lines = [json.dumps({"messages": messages}) for messages in LESSON]
@@ -56,7 +56,7 @@ def run(folder, text=SMALL, *options, steps=20):
 
 
 @pytest.mark.slow
-def test_it_tunes_and_the_folder_opens(workshop):
+def test_it_tunes_and_the_folder_can_be_loaded(workshop):
     result = run(workshop, steps=120)
     assert result.exit_code == 0, result.output
     assert re.search(
@@ -74,7 +74,7 @@ def test_it_tunes_and_the_folder_opens(workshop):
 
 
 @pytest.mark.slow
-def test_a_second_run_replaces_nothing_and_a_finished_one_goes_on(workshop):
+def test_a_second_run_replaces_nothing_and_a_finished_run_can_be_resumed(workshop):
     assert run(workshop).exit_code == 0
     weights = (workshop / "tuned" / "model.safetensors").read_bytes()
     again = run(workshop)
@@ -86,7 +86,7 @@ def test_a_second_run_replaces_nothing_and_a_finished_one_goes_on(workshop):
     assert "already contains a model" in run(workshop, onto_itself, "--resume").stderr
 
 
-def test_the_model_s_own_template_is_kept_where_none_is_named(workshop):
+def test_the_models_own_template_is_kept_if_none_is_chosen(workshop):
     tokenizer = BPETokenizer.train("", 258, special_tokens=["<|im_start|>", "<|im_end|>"])
     tokenizer.chat_template = CHATML
     save_pretrained(small_model(258), tokenizer, workshop / "chatty")
@@ -97,7 +97,7 @@ def test_the_model_s_own_template_is_kept_where_none_is_named(workshop):
     assert tokenizer.chat_template == CHATML
 
 
-def test_truncation_is_reported_and_costs_no_more_than_it_must(workshop):
+def test_truncation_is_reported(workshop):
     result = run(workshop, SMALL.replace("seq_len = 32", "seq_len = 12"), steps=1)
     assert result.exit_code == 0, result.output
     assert re.search(r"Note: 2 of 4 conversations have more tokens than seq_len=12 .* lost entirely", result.stderr)
@@ -140,7 +140,7 @@ def test_the_help_shows_an_example_that_runs(workshop):
         (("[data]", "[data"), "is not a TOML file"),
     ],
 )
-def test_what_is_wrong_is_named_and_nothing_is_trained(workshop, change, message):
+def test_errors_say_what_is_wrong_and_nothing_is_trained(workshop, change, message):
     result = run(workshop, SMALL.replace(*change, 1))
     assert result.exit_code == 1
     (line,) = result.stderr.strip().splitlines()
@@ -158,19 +158,19 @@ def test_a_broken_line_is_named(workshop):
 
 
 @pytest.mark.slow
-def test_with_a_lora_the_adapter_and_the_model_with_it_are_kept(workshop):
+def test_with_a_lora_the_adapter_and_the_merged_model_are_saved(workshop):
     import peft
 
     result = run(workshop, SMALL + "[lora]\nrank = 2\nalpha = 4\n", steps=30)
     assert result.exit_code == 0, result.output
     (base, _), (tuned, _) = (load_pretrained(workshop / name, dtype="float32") for name in ("base", "tuned"))
     tokenizer = load_pretrained(workshop / "tuned")[1]
-    start_tokens(base, tokenizer, {"<|user|>": "u"})  # as the settings say; the base has no rows for new tokens
+    start_tokens(base, tokenizer, {"<|user|>": "u"})  # as in the settings; the base has no rows for new tokens
     ids = torch.tensor([[5, 6, 7]])
     assert not torch.allclose(tuned(ids), base(ids), atol=1e-3)
     lora = load_adapter(base, workshop / "tuned" / "adapter")
     named = json.loads((workshop / "tuned" / "adapter" / "adapter_config.json").read_text())["base_model_name_or_path"]
-    assert named == str(workshop / "tuned" / "base")  # the base has new rows for the new tokens
+    assert named == str(workshop / "tuned" / "base")  # a copy of the base, with rows for the new tokens
     theirs = peft.AutoPeftModelForCausalLM.from_pretrained(workshop / "tuned" / "adapter", dtype=torch.float32).eval()
     torch.testing.assert_close(theirs(ids).logits, tuned(ids), atol=1e-4, rtol=1e-4)
     assert (lora.config.rank, lora.config.alpha) == (2, 4)
@@ -178,10 +178,10 @@ def test_with_a_lora_the_adapter_and_the_model_with_it_are_kept(workshop):
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "message"),
     [("rnk = 2", "unknown name 'rnk'. Did you mean 'rank'"), ("rank = 0", "[lora]: rank must be at least 1, got 0")],
 )
-def test_a_wrong_lora_table_is_reported(workshop, table, told):
+def test_a_wrong_lora_table_is_reported(workshop, table, message):
     result = run(workshop, SMALL + f"[lora]\n{table}\n")
     assert result.exit_code == 1
-    assert told in result.output
+    assert message in result.output

@@ -1,4 +1,4 @@
-"""Conversations from files: what is read is what was written, and what is wrong is named with its line."""
+"""Conversations from files: they are read as they were written, and errors name the line."""
 
 import codecs
 import json
@@ -28,13 +28,13 @@ TURNS = st.lists(st.text(), min_size=2, max_size=6).filter(lambda contents: len(
     ascii=st.booleans(),
     ends=st.sampled_from(["\n", "\r\n", "\n\n \n"]),
 )
-def test_what_was_written_is_read(all_contents, ascii, ends, tmp_path_factory):
+def test_conversations_are_read_as_written(all_contents, ascii, ends, tmp_path_factory):
     written = [said(*contents) for contents in all_contents]
     text = "".join(json.dumps({"messages": m, "id": 7}, ensure_ascii=ascii) + ends for m in written)
     assert read(tmp_path_factory.mktemp("read"), text.encode()) == written
 
 
-def test_both_forms_a_system_message_and_a_byte_order_mark(tmp_path):
+def test_both_forms_a_system_message_and_a_byte_order_mark_are_read(tmp_path):
     system = [{"role": "system", "content": "Be kind."}, *said("a", "b")]
     content = codecs.BOM_UTF8 + f"{GOOD}\n\n{json.dumps({'messages': system})}".encode()
     assert read(tmp_path, content) == [said("Hi", "Hello!"), system]
@@ -66,7 +66,7 @@ def test_both_forms_a_system_message_and_a_byte_order_mark(tmp_path):
         ("{}".encode("utf-16"), "0xff, is not UTF-8"),
     ],
 )
-def test_a_line_that_is_no_conversation_is_named(line, message, tmp_path):
+def test_a_line_that_is_not_a_conversation_is_named(line, message, tmp_path):
     line = line if isinstance(line, bytes) else line.encode()
     with pytest.raises(ConversationError, match=f"examples.jsonl, line 3: .*(?:{message})") as caught:
         read(tmp_path, GOOD.encode() + b"\n\n" + line)
@@ -86,7 +86,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
         read_conversations(tmp_path)
 
 
-def test_an_endless_line(tmp_path, monkeypatch):
+def test_a_line_that_is_too_long(tmp_path, monkeypatch):
     monkeypatch.setattr(conversations, "MOST_BYTES_A_LINE", 1 << 20)
     with pytest.raises(ConversationError, match="line 2 is longer than 1 MB"):
         read(tmp_path, GOOD + "\n" + "x" * (3 << 20))

@@ -1,4 +1,4 @@
-"""LoRA against the formula, against `peft` on the same matrices, and what must stay as it was."""
+"""LoRA compared with the formula and with `peft` on the same matrices, and what must stay unchanged."""
 
 import copy
 
@@ -24,7 +24,7 @@ def weights(model):
 
 
 def taught(lora, seed=0):
-    """As if it had learned something: B is no longer zero."""
+    """Fill B with random numbers, as if the LoRA had learned something."""
     generator = torch.Generator().manual_seed(seed)
     for module in lora.maps.values():
         module.B.data.normal_(0.0, 0.05, generator=generator)
@@ -40,7 +40,7 @@ def taught(lora, seed=0):
     bias=st.booleans(),
     seed=st.integers(0, 99),
 )
-def test_the_map_is_the_formula(d_in, d_out, rank, alpha, rslora, bias, seed):
+def test_the_map_follows_the_formula(d_in, d_out, rank, alpha, rslora, bias, seed):
     generator = torch.Generator().manual_seed(seed)
     base = Linear(d_in, d_out, bias=bias)
     for parameter in base.parameters():
@@ -58,34 +58,34 @@ def test_the_map_is_the_formula(d_in, d_out, rank, alpha, rslora, bias, seed):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_merged_in_float64_only_rounding_differs(kind):
+def test_merging_in_float64_changes_only_rounding(kind):
     model = make(kind).double()
     lora = taught(apply_lora(model))
-    beside = model(IDS)
+    unmerged = model(IDS)
     lora.merge()
-    torch.testing.assert_close(model(IDS), beside, rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(model(IDS), unmerged, rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("targets", ["all", "attention"])
-def test_at_first_it_is_the_base_and_merged_it_is_the_same_as_beside(kind, targets):
+def test_a_new_lora_changes_nothing_and_merging_changes_only_rounding(kind, targets):
     model = Transformer(KINDS[kind], seed=0).eval()
     before, expected = weights(model), model(IDS)
     lora = apply_lora(model, LoRAConfig(rank=3, alpha=6, targets=targets))
     assert torch.equal(model(IDS), expected)
     taught(lora)
-    beside = model(IDS)
-    assert (beside - expected).abs().max() > 0.01
+    unmerged = model(IDS)
+    assert (unmerged - expected).abs().max() > 0.01
     lora.merge()
-    torch.testing.assert_close(model(IDS), beside, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(model(IDS), unmerged, rtol=1e-5, atol=1e-5)
     once = model(IDS)
     lora.merge()  # again: nothing is added twice
     assert torch.equal(model(IDS), once)
     lora.unmerge()
-    assert torch.equal(model(IDS), beside)
+    assert torch.equal(model(IDS), unmerged)
     with lora.off():
         assert torch.equal(model(IDS), expected)
-    assert torch.equal(model(IDS), beside)
+    assert torch.equal(model(IDS), unmerged)
     assert all(torch.equal(model.state_dict()[name], value) for name, value in before.items())
     lora.merge()
     lora.remove()
@@ -94,7 +94,7 @@ def test_at_first_it_is_the_base_and_merged_it_is_the_same_as_beside(kind, targe
     assert torch.equal(model(IDS), expected)
 
 
-def test_the_base_is_the_very_same_memory_and_modules():
+def test_the_base_keeps_its_memory_and_modules():
     model = make("llama")
     tensors = {name: p.data_ptr() for name, p in model.named_parameters()}
     modules = dict(model.named_modules())
@@ -104,7 +104,7 @@ def test_the_base_is_the_very_same_memory_and_modules():
     assert dict(model.named_modules()) == modules
 
 
-def test_only_a_and_b_get_gradients_and_what_could_learn_before_can_again():
+def test_only_a_and_b_get_gradients_and_removal_restores_what_could_learn():
     model = make("qwen3")
     model.embed.weight.requires_grad_(False)
     lora = taught(apply_lora(model, LoRAConfig(rank=2)))
@@ -127,7 +127,7 @@ def test_only_a_and_b_get_gradients_and_what_could_learn_before_can_again():
         (["up"], ("up",)),
     ],
 )
-def test_which_maps(targets, kinds):
+def test_targets_choose_the_maps(targets, kinds):
     model = make("llama")
     lora = apply_lora(model, LoRAConfig(rank=2, targets=targets))
     places = {f"blocks.{i}.{'attention' if kind in ATTENTION else 'mlp'}.{kind}" for i in range(3) for kind in kinds}
@@ -148,7 +148,7 @@ def test_grouped_queries_and_tied_embeddings_keep_their_shapes():
     assert not model.embed.weight.requires_grad
 
 
-def test_a_group_takes_what_there_is_and_a_name_has_to_be_there():
+def test_a_group_takes_the_maps_that_exist_but_a_single_name_must_exist():
     lora = apply_lora(make("gpt2"), LoRAConfig(targets="mlp"))
     assert {name.rpartition(".")[2] for name in lora.maps} == {"up", "down"}
     with pytest.raises(ValueError, match=r"no linear map 'gate'; they have: query, key, value, output, up, down"):
@@ -169,12 +169,12 @@ def test_a_group_takes_what_there_is_and_a_name_has_to_be_there():
         ({"targets": ()}, "targets must be .*got \\(\\)"),
     ],
 )
-def test_choices_that_cannot_be(wrong, message):
+def test_invalid_settings_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         LoRAConfig(**wrong)
 
 
-def test_the_seed_decides_a_and_nothing_global_is_touched():
+def test_the_seed_decides_a_and_the_global_generator_is_unchanged():
     state = torch.get_rng_state()
     drawn = [apply_lora(make("llama"), LoRAConfig(seed=seed)).maps["blocks.2.mlp.down"].A for seed in (0, 0, 1)]
     assert torch.equal(drawn[0], drawn[1])
@@ -184,24 +184,24 @@ def test_the_seed_decides_a_and_nothing_global_is_touched():
     assert not torch.equal(maps["blocks.0.mlp.up"].A, maps["blocks.1.mlp.up"].A)
 
 
-def test_beside_bfloat16_they_are_float32():
+def test_a_and_b_are_float32_in_a_bfloat16_model():
     model = make("llama").bfloat16()
     before = model(IDS)
     lora = apply_lora(model)
     assert {m.A.dtype for m in lora.maps.values()} == {m.B.dtype for m in lora.maps.values()} == {torch.float32}
     assert torch.equal(model(IDS), before)
     taught(lora)
-    beside = model(IDS)
-    assert beside.dtype == torch.bfloat16
+    unmerged = model(IDS)
+    assert unmerged.dtype == torch.bfloat16
     lora.merge()
     assert model.blocks[0].mlp.up.weight.dtype == torch.bfloat16
-    assert (model(IDS) - beside).abs().max() < 0.1 * beside.abs().max()
+    assert (model(IDS) - unmerged).abs().max() < 0.1 * unmerged.abs().max()
     lora.unmerge()
     with lora.off():
         assert torch.equal(model(IDS), before)
 
 
-def test_a_merged_one_cannot_be_switched_off_and_one_that_is_off_not_merged():
+def test_a_merged_lora_cannot_be_disabled_and_a_disabled_one_cannot_be_merged():
     lora = apply_lora(make("llama"))
     assert (lora.enabled, lora.merged) == (True, False)
     lora.merge()
@@ -220,7 +220,7 @@ def test_a_merged_one_cannot_be_switched_off_and_one_that_is_off_not_merged():
     assert not lora.enabled  # as before the block
 
 
-def test_a_second_one_is_refused_and_a_removed_one_is_gone():
+def test_a_second_lora_is_refused_and_a_removed_one_cannot_be_used():
     model = make("llama")
     lora = apply_lora(model)
     with pytest.raises(ValueError, match="already has a LoRA"):
@@ -233,14 +233,14 @@ def test_a_second_one_is_refused_and_a_removed_one_is_gone():
     assert apply_lora(model).enabled
 
 
-def test_an_error_inside_off_switches_it_on_again():
+def test_an_error_inside_off_enables_the_lora_again():
     lora = apply_lora(make("llama"))
     with pytest.raises(KeyError), lora.off():
         raise KeyError
     assert lora.enabled
 
 
-def test_a_cached_answer_token_by_token_is_the_same():
+def test_logits_with_a_cache_are_the_same():
     model = make("llama")
     taught(apply_lora(model, LoRAConfig(rank=3)))
     cache, whole = model.new_cache(batch=2), model(IDS)
@@ -250,8 +250,8 @@ def test_a_cached_answer_token_by_token_is_the_same():
 
 
 def peft_of(theirs, config, targets, seed=0):
-    """`peft`'s own LoRA with every matrix drawn, B too."""
-    import peft  # which takes seconds: only the worker that needs it shall wait
+    """Return `peft`'s own LoRA with random matrices, including B."""
+    import peft  # takes seconds, so only workers that need it wait
 
     made = peft.get_peft_model(
         theirs,
@@ -267,7 +267,7 @@ def peft_of(theirs, config, targets, seed=0):
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["llama", "llama, biases", "smollm2", "qwen3", "mistral, window"])
 @pytest.mark.parametrize("config", [LoRAConfig(4, 8), LoRAConfig(3, 5, ("query", "down"), rslora=True)])
-def test_it_computes_what_peft_computes(tmp_path, family, config):
+def test_it_computes_the_same_as_peft(tmp_path, family, config):
     theirs = their_model(family)
     theirs.save_pretrained(tmp_path)
     ours = load(tmp_path)
@@ -298,15 +298,15 @@ def test_on_a_gpu(dtype):
     before = weights(model)
     lora = taught(apply_lora(model))
     assert {m.A.device.type for m in lora.maps.values()} == {"cuda"}
-    beside = model(IDS.cuda())
+    unmerged = model(IDS.cuda())
     lora.merge()
     within = 1e-4 if dtype == torch.float32 else 0.1
-    assert (model(IDS.cuda()) - beside).abs().max() < within * beside.abs().max()
+    assert (model(IDS.cuda()) - unmerged).abs().max() < within * unmerged.abs().max()
     lora.remove()
     assert all(torch.equal(value, before[name]) for name, value in weights(model).items())
 
 
-def test_a_copy_of_the_model_has_a_lora_of_its_own():
+def test_a_copy_of_the_model_has_its_own_lora():
     model = make("llama")
     lora = taught(apply_lora(model))
     other = copy.deepcopy(model)
@@ -315,8 +315,8 @@ def test_a_copy_of_the_model_has_a_lora_of_its_own():
     assert torch.equal(other(IDS), model(IDS))
 
 
-def test_a_plain_model_made_from_the_weights_of_a_base_loads_strictly():
-    """A and B are named apart from the base's weights, whose names do not change."""
+def test_the_bases_weights_load_strictly_into_a_plain_model():
+    """A and B have names of their own; the names of the base's weights do not change."""
     model = make("llama")
     names = model.state_dict().keys()
     apply_lora(model)
@@ -327,7 +327,7 @@ def test_a_plain_model_made_from_the_weights_of_a_base_loads_strictly():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_training_teaches_a_and_b_and_leaves_the_base_bit_by_bit(dtype):
+def test_training_changes_a_and_b_and_leaves_the_base_bit_identical(dtype):
     model = make("llama")
     if dtype == "bfloat16":
         model.bfloat16()
@@ -345,7 +345,7 @@ def test_training_teaches_a_and_b_and_leaves_the_base_bit_by_bit(dtype):
     assert all(torch.equal(value, before[name]) for name, value in weights(model).items())
 
 
-def test_training_one_that_does_not_count_is_refused():
+def test_training_a_merged_or_disabled_lora_is_refused():
     model = make("llama")
     lora = apply_lora(model)
     lora.merge()
@@ -360,7 +360,7 @@ def test_training_one_that_does_not_count_is_refused():
 
 
 @pytest.mark.slow
-def test_a_run_with_a_lora_goes_on_from_its_checkpoint(tmp_path):
+def test_a_run_with_a_lora_continues_from_its_checkpoint(tmp_path):
     config = TrainConfig(4, 4, 8, learning_rate=0.02, save_every=2, dtype="float32")
 
     def begun(folder=None):
@@ -381,7 +381,7 @@ def test_a_run_with_a_lora_goes_on_from_its_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
-def test_folded_in_the_model_is_an_ordinary_one(kind):
+def test_folding_gives_an_ordinary_model(kind):
     model = make(kind)
     lora = taught(apply_lora(model))
     expected, names = model(IDS), list(make(kind).state_dict())

@@ -1,4 +1,4 @@
-"""Minimal pairs: the same question, other truth; nobody who goes by the wording gets both."""
+"""Minimal pairs: one question about two stories with different answers; no rule about the wording gets both right."""
 
 from collections import Counter
 
@@ -29,14 +29,14 @@ def test_a_pair_is_one_question_about_two_stories(some):
     assert max(Counter(pair.wording for pair in some).values()) <= 4
 
 
-def test_no_rule_about_the_wording_gets_both_halves(some):
-    """Whatever such a rule says to a question, it says to both."""
+def test_no_rule_about_the_wording_gets_both_halves_right(some):
+    """Such a rule gives the same answer to both halves."""
     for pair in some:
         for says in (pair.told.answer, NOT_TOLD):
             assert (says == pair.told.answer, says == pair.untold.answer) != (True, True)
 
 
-def test_giving_names_two_who_are_in_the_story():
+def test_questions_about_giving_name_two_people_in_the_story():
     for pair in minimal_pairs(4, wordings=[GIVING]):
         for prompt in (pair.told, pair.untold):
             story, question = split_prompt(prompt)
@@ -47,14 +47,14 @@ def test_giving_names_two_who_are_in_the_story():
         assert "gave" not in split_prompt(pair.untold)[0]
 
 
-def test_other_stories_from_a_later_start(some):
+def test_a_later_start_gives_other_stories(some):
     later = minimal_pairs(6, start=50_000)
     assert len(later) == 6
     assert not {split_prompt(p.told)[0] for p in some} & {split_prompt(p.told)[0] for p in later}
     assert minimal_pairs(6, start=50_000) == later
 
 
-def test_in_other_words(some):
+def test_questions_in_other_words_have_the_same_answers(some):
     turned = in_other_words(some)
     assert len(turned) == sum(pair.wording in OTHER_WORDS for pair in some) > 5
     asked = {split_prompt(pair.told)[1] for pair in some}
@@ -65,7 +65,7 @@ def test_in_other_words(some):
         assert stories[story] == pair.told.answer
 
 
-def test_the_wrong_way_round():
+def test_pairs_the_wrong_way_round_swap_giver_and_taker():
     for pair in wrong_way_round(4):
         (story, question), (same, turned) = split_prompt(pair.told), split_prompt(pair.untold)
         assert story == same
@@ -105,7 +105,7 @@ def test_scores_of_pairs(monkeypatch, some, model, tokenizer):
         ),
     ],
 )
-def test_what_cannot_be_asked_for(make, message):
+def test_invalid_requests_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -115,6 +115,6 @@ def test_no_pairs_to_score(model, tokenizer):
         pair_scores(model, tokenizer, [])
 
 
-def test_an_answer_is_missing(some):
+def test_a_missing_answer_is_an_error(some):
     with pytest.raises(ValueError, match=f"{len(some)} pairs need {2 * len(some)} answers, got 1"):
         score_answers(some, ["A red cap."])

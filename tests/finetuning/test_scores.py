@@ -1,4 +1,4 @@
-"""Counting right answers: intervals against scipy-free algebra and simulation, batches against one by one."""
+"""Counting right answers: intervals compared with algebra and simulation, and batches with single answers."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from llmlib.training import TrainConfig
 
 
 @given(st.integers(1, 500), st.data())
-def test_the_bounds_lie_z_standard_deviations_from_what_was_seen(of, data):
+def test_the_bounds_are_z_standard_deviations_from_the_observed_share(of, data):
     """The definition itself: |share − p| = z √(p (1 − p) / of) at both bounds."""
     right = data.draw(st.integers(0, of))
     low, high = wilson_interval(right, of)
@@ -24,7 +24,7 @@ def test_the_bounds_lie_z_standard_deviations_from_what_was_seen(of, data):
 
 
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.95])
-def test_it_holds_the_true_share_about_95_times_in_100(share):
+def test_the_interval_holds_the_true_share_about_95_times_in_100(share):
     rights = np.random.default_rng(0).binomial(40, share, size=4000)
     bounds = {right: wilson_interval(right, 40) for right in map(int, set(rights.tolist()))}
     held = np.mean([bounds[int(right)][0] <= share <= bounds[int(right)][1] for right in rights])
@@ -32,7 +32,7 @@ def test_it_holds_the_true_share_about_95_times_in_100(share):
 
 
 @pytest.mark.parametrize(("right", "of"), [(1, 0), (-1, 3), (4, 3), (0, 0)])
-def test_counts_that_cannot_be(right, of):
+def test_impossible_counts_are_refused(right, of):
     with pytest.raises(ValueError, match=f"got right={right} and of={of}"):
         wilson_interval(right, of)
 
@@ -48,7 +48,7 @@ def test_scores_by_kind():
 
 
 @pytest.mark.slow
-def test_many_answers_at_once_are_those_one_by_one(tokenizer, model):
+def test_answers_in_batches_equal_single_answers(tokenizer, model):
     lesson = [said(letter * n, letter * (7 - n)) for n, letter in enumerate("abcdefg", start=1)]
     list(tune(model, tokenizer, lesson, TrainConfig(150, 8, 60, learning_rate=1e-2, dtype="float32")))
     asked = [*(lesson[n][:1] for n in (5, 0, 6, 2, 3, 1, 4)), said("a", "b", "cc"), "ggg"]

@@ -1,4 +1,4 @@
-"""Tuning: it learns the answers and nothing else; new tokens begin as others are."""
+"""Tuning learns the answers and nothing else, and new tokens start as copies of other tokens."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def test_it_learns_to_answer(tokenizer, model):
 
 
 def test_what_the_user_says_is_not_learned(tokenizer):
-    """The gradient of the loss with respect to each logit that foretells a token of the user is zero."""
+    """The loss has no gradient at positions that predict the user's tokens."""
     model = small_model(tokenizer.vocab_size)
     logits = []
     model.hook_final.add_hook(lambda value: logits.append(value) or value.retain_grad())
@@ -33,11 +33,11 @@ def test_what_the_user_says_is_not_learned(tokenizer):
     moved = final.grad[0].abs().sum(-1) > 0
     assert (
         moved.tolist() == [False] * 4 + [True] * 4
-    )  # <|user|> a b c | <|assistant|> " " d e, which foretell " de" + end
+    )  # <|user|> a b c | <|assistant|> " " d e, which predict " de" and the end
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_new_tokens_begin_as_others_are(tokenizer, tied):
+def test_new_tokens_start_as_copies_of_others(tokenizer, tied):
     model = small_model(tokenizer.vocab_size, tied_embeddings=tied)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     start_tokens(model, tokenizer, {"<|user|>": "\n", "<|assistant|>": "?"})
@@ -71,7 +71,7 @@ def test_a_model_grows_with_its_tokenizer(tokenizer, tied):
         ({"<|user|>": ""}, "but '' is 0 tokens"),
     ],
 )
-def test_likenesses_that_cannot_be_leave_the_model_alone(tokenizer, model, like, message):
+def test_invalid_start_tokens_leave_the_model_unchanged(tokenizer, model, like, message):
     before = model.embed.weight.clone()
     with pytest.raises(ValueError, match=message):
         start_tokens(model, tokenizer, {"<|assistant|>": "?", **like})

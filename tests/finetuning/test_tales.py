@@ -1,4 +1,4 @@
-"""Conversations about tales: right by the story itself, the same every time, and held out where that is promised."""
+"""Conversations about tales: answers follow from the story, are reproducible, and held-out ones stay held out."""
 
 from collections import Counter
 
@@ -45,35 +45,35 @@ def test_each_request_has_the_answer_that_the_story_gives():
     assert set(seen) == set(KINDS)
 
 
-def test_a_conversation_is_a_split_prompts_about_it():
+def test_a_conversation_is_a_story_with_requests_about_it():
     kinds = Counter()
     for story, messages in zip(STORIES, training_conversations(40, turns=5, kinds=KINDS, balanced=False)):
         first, request = messages[0]["content"].split(STORY_SEPARATOR)
         assert first == story.text
-        known = {request.text: request for request in requests_about(story)}
+        by_text = {request.text: request for request in requests_about(story)}
         asked = [request, *(message["content"] for message in messages[2::2])]
         assert len(set(asked)) == len(asked) <= 5
-        assert [message["content"] for message in messages[1::2]] == [known[text].answer for text in asked]
+        assert [message["content"] for message in messages[1::2]] == [by_text[text].answer for text in asked]
         assert [message["role"] for message in messages] == ["user", "assistant"] * len(asked)
-        kinds.update(known[text].kind for text in asked)
+        kinds.update(by_text[text].kind for text in asked)
     assert set(kinds) == set(KINDS)
 
 
-def test_more_conversations_begin_with_those_of_fewer_and_start_leaves_some_out():
+def test_fewer_conversations_are_the_first_of_more_and_start_skips_some():
     ten = training_conversations(10)
     assert training_conversations(4) == ten[:4]
     assert training_conversations(6, start=4) == ten[4:]
     assert training_conversations(4, seed=2) != ten[:4]
 
 
-def test_without_unanswerable_questions_nothing_is_said_to_be_untold():
+def test_without_unanswerable_questions_no_answer_says_not_told():
     said = [m["content"] for c in training_conversations(30, turns=99) for m in c]
     assert NOT_TOLD not in said
     unbalanced = training_conversations(30, turns=99, kinds=KINDS, balanced=False)
     assert sum(m["content"] == NOT_TOLD for c in unbalanced for m in c) == 90
 
 
-def is_in(question, wording):
+def has_wording(question, wording):
     try:
         return bool(slots_of(question, wording)) or question == wording
     except ValueError:
@@ -81,7 +81,7 @@ def is_in(question, wording):
 
 
 @pytest.mark.slow
-def test_in_balance_no_wording_gives_away_whether_the_story_tells():
+def test_in_balanced_data_no_wording_reveals_whether_there_is_an_answer():
     conversations = training_conversations(300, kinds=KINDS)
     asked = {True: Counter(), False: Counter()}
     for story, messages in zip((tell(1, "train", index) for index in range(300)), conversations):
@@ -90,7 +90,7 @@ def test_in_balance_no_wording_gives_away_whether_the_story_tells():
         for question, answer in zip(messages[::2], messages[1::2]):
             text = question["content"].removeprefix(story.text).strip()
             if answer["content"] == NOT_TOLD:
-                (wording,) = [w for w in TAUGHT if is_in(text, w) and leaves_open(story, text, w)]
+                (wording,) = [w for w in TAUGHT if has_wording(text, w) and leaves_open(story, text, w)]
                 asked[False][wording] += 1
             elif wordings.get(text) in TAUGHT:
                 asked[True][wordings[text]] += 1
@@ -102,20 +102,20 @@ def test_in_balance_no_wording_gives_away_whether_the_story_tells():
 
 
 def test_unanswerable_questions_alone():
-    """In balance there would be nothing that they are owed for."""
+    """Balanced data must match each of them with an answered question, and here there is none."""
     for conversation in training_conversations(3, kinds=["unanswerable"], balanced=False):
         assert {message["content"] for message in conversation[1::2]} == {NOT_TOLD}
     with pytest.raises(ValueError, match="balanced=False"):
         training_conversations(1, kinds=["unanswerable"])
 
 
-def test_a_story_without_the_kind_is_passed_over():
+def test_a_story_without_the_kind_is_skipped():
     for conversation in training_conversations(5, kinds=["how"]):
         assert conversation[0]["content"].split(STORY_SEPARATOR)[1].startswith("How")
 
 
 @pytest.mark.slow
-def test_held_out_prompts_are_of_other_compositions_and_independent():
+def test_held_out_prompts_have_other_compositions_and_are_independent():
     prompts = held_out_prompts(6)
     assert Counter(prompt.kind for prompt in prompts) == dict.fromkeys(KINDS, 6)
     stories = {story.text: story for story in (tell(1, "heldout", index) for index in range(6000))}
@@ -149,7 +149,7 @@ def test_the_same_requests_under_another_story():
 
 
 @pytest.mark.slow
-def test_the_form_of_the_reading_book():
+def test_prompts_can_have_the_form_of_the_reading_book():
     for prompt in held_out_prompts(4, kinds=["summary", "animals", "one_word", "what"]):
         text, answer = as_on_a_page(prompt)
         story, line = text.rsplit(STORY_SEPARATOR, 1)
@@ -157,7 +157,7 @@ def test_the_form_of_the_reading_book():
         assert f"{line} {answer}" in page(told_story).splitlines()
 
 
-def test_saying_that_the_story_does_not_say():
+def test_shares_of_answers_that_say_not_told():
     prompts = [Prompt(kind, (), "x") for kind in ("who", "unanswerable", "unanswerable", "why", "how")]
     given = [NOT_TOLD, NOT_TOLD, "Pip.", "x", "The story does not say"]
     assert shares_not_told(prompts, given) == {"says so": Score(1, 2), "says so wrongly": Score(1, 3)}
@@ -178,6 +178,6 @@ def test_saying_that_the_story_does_not_say():
         ),
     ],
 )
-def test_what_cannot_be_asked_for(make, message):
+def test_invalid_requests_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()

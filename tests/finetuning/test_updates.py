@@ -1,4 +1,4 @@
-"""The spectrum of an update against numpy, and what a LoRA's own update must look like."""
+"""Spectra of updates, compared with NumPy and with the rank of a LoRA."""
 
 import copy
 
@@ -14,7 +14,7 @@ from llmlib.finetuning.updates import share_of_rank, update_spectra
 from tests.finetuning.test_lora import taught
 
 
-def test_singular_values_are_numpys():
+def test_singular_values_equal_numpys():
     base, tuned = make("llama", seed=0), make("llama", seed=1)
     spectra = update_spectra(base, tuned)
     assert len(spectra) == 3 * 7
@@ -35,7 +35,7 @@ def test_an_update_by_a_lora_has_its_rank():
             assert share_of_rank(values, 3) == pytest.approx(1, abs=1e-6)
             assert share_of_rank(values, 2) < 0.999
         else:
-            assert share_of_rank(values, 3) == 0.0  # nothing moved
+            assert share_of_rank(values, 3) == 0.0  # nothing changed
 
 
 @given(rows=st.integers(1, 20), columns=st.integers(1, 20), rank=st.integers(0, 25), seed=st.integers(0, 99))
@@ -47,7 +47,7 @@ def test_the_share_is_what_the_best_matrix_of_that_rank_keeps(rows, columns, ran
     assert share_of_rank(torch.tensor(s, dtype=torch.float32), rank) == pytest.approx(1 - lost, abs=1e-5)
 
 
-def test_models_of_other_shapes():
+def test_models_of_different_shapes_are_refused():
     with pytest.raises(ValueError, match=r"differ in shape: blocks.0.attention.key is \(16, 32\) in the base"):
         update_spectra(make("llama"), make("qwen3"))
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""A small model that has to be left as it was."""
+"""A small model that every test must leave without hooks."""
 
 import pytest
 from small_models import hooks_of, make

@@ -1,4 +1,4 @@
-"""Direct logit attribution: the parts add up to the logit, and each part is what leaving it out would take away."""
+"""Direct logit attribution: the parts add up to the logit, and each part is what the logit would lose without it."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ MORE = {
 
 
 def random_model(config, seed=0):
-    """Also the biases and the norms' weights are random."""
+    """Return a model whose biases and norm weights are random too."""
     model = Transformer(config, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():
@@ -57,8 +57,8 @@ def test_the_parts_add_up_in_every_family(family, tmp_path):
 
 @pytest.mark.slow
 @given(kind=st.sampled_from(list(MORE)), seed=st.integers(0, 20), layer=st.integers(0, 2), head=st.integers(0, 3))
-def test_a_heads_part_is_what_its_output_adds_under_the_norm_as_it_is(kind, seed, layer, head):
-    """By hand: the head's vector, through its slice of the output matrix, the norm's fixed scale, and the table."""
+def test_a_heads_part_is_what_its_output_adds_under_the_fixed_norm(kind, seed, layer, head):
+    """By hand: the head's vector goes through its slice of the output matrix, the norm's fixed scale and the table."""
     model, ids = random_model(MORE[kind], seed), random_ids(1, 6, seed=seed)
     found = direct_logit_attribution(model, ids, token=2)
     with torch.no_grad(), trace(model) as t:
@@ -93,13 +93,13 @@ def test_ranked_names_every_part_once_and_sums_to_the_logit():
         ({"token": 1, "position": 5}, "There is no position 5: this text has positions 0 to 4"),
     ],
 )
-def test_what_does_not_exist(model, options, message):
+def test_tokens_and_positions_that_do_not_exist_are_refused(model, options, message):
     with pytest.raises(ValueError, match=message):
         direct_logit_attribution(model, random_ids(1, 5), **options)
 
 
 class Squashed(torch.nn.Module):
-    """A final norm that nobody can fold."""
+    """A final norm that cannot be folded."""
 
     def forward(self, x):
         return torch.tanh(x) + 0.5

@@ -10,7 +10,7 @@ from llmlib.interpret import head_scores
 
 
 def reference_scores(pattern, ids):
-    """The definitions, spelled out over single cells."""
+    """Compute the scores cell by cell, as they are defined."""
     n = len(ids)
     rows = [[pattern[i][j] for j in range(n)] for i in range(n)]
 
@@ -45,7 +45,7 @@ def test_scores_equal_their_definitions(n, vocab, seed, causal):
             assert found[head].item() == pytest.approx(expected, abs=1e-5), name
 
 
-def test_scores_of_the_last_queries_agree_with_those_of_the_whole(model):
+def test_scores_of_the_last_queries_agree_with_the_whole_pattern(model):
     pattern, ids = torch.rand(2, 8, 8).tril(), torch.tensor([1, 2, 3, 1, 2, 3, 1, 2])
     pattern[:, :5] = 0
     scale = 3 / 8

@@ -1,4 +1,4 @@
-"""Ablating and patching change what they name, and leave the model as it was."""
+"""Ablating and patching change what they name, and leave the model unchanged."""
 
 import contextlib
 import signal
@@ -14,7 +14,7 @@ from llmlib.interpret import POINTS, ablate, head_scores, patch, trace
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_head_without_output_weights_equals_the_head_ablated(kind):
+def test_ablating_a_head_equals_zeroing_its_output_weights(kind):
     model, ids = make(kind), random_ids(2, 8)
     with torch.no_grad(), ablate(model, [(0, 1), (0, 3), (2, 0)]):
         found = model(ids)
@@ -24,7 +24,7 @@ def test_a_head_without_output_weights_equals_the_head_ablated(kind):
     torch.testing.assert_close(found, model(ids), atol=1e-5, rtol=1e-4)
 
 
-def test_mean_ablation_replaces_by_the_mean(model):
+def test_mean_ablation_replaces_outputs_with_their_mean(model):
     ids, reference = random_ids(2, 8), random_ids(3, 5, seed=9)
     with torch.no_grad():
         with trace(model, ["z"]) as own:
@@ -56,7 +56,7 @@ def test_a_head_that_does_not_exist(model, head):
         pass
 
 
-def test_a_mean_that_cannot_be_had(model):
+def test_a_mean_that_cannot_be_computed(model):
     with ablate(model, [(0, 0)], "mean"):
         with pytest.raises(ValueError, match="reference=ids"):
             model(random_ids(1, 3), cache=model.new_cache())
@@ -76,7 +76,7 @@ def test_no_heads_change_nothing(model):
 
 
 @pytest.mark.parametrize("layer", range(4))
-def test_a_whole_residual_brings_the_other_run(model, layer):
+def test_patching_the_whole_residual_reproduces_the_other_run(model, layer):
     clean, corrupt = random_ids(1, 8), random_ids(2, 8, seed=5)
     with torch.no_grad(), trace(model) as source:
         expected = model(clean)
@@ -138,7 +138,7 @@ def test_errors_of_patch(model):
             model(random_ids(3, 6))
 
 
-# --- leaving no mark --------------------------------------------------------------------------------------------
+# --- leaving no hooks -------------------------------------------------------------------------------------------
 
 
 def contexts(model, source):
@@ -152,7 +152,7 @@ def contexts(model, source):
 
 @pytest.mark.parametrize("which", ["trace", "ablate", "mean", "patch"])
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
-def test_an_error_inside_leaves_no_mark(model, which, error):
+def test_an_error_inside_leaves_no_hooks(model, which, error):
     ids = random_ids(1, 4)
     with torch.no_grad(), trace(model) as source:
         model(ids)
@@ -166,8 +166,8 @@ def test_an_error_inside_leaves_no_mark(model, which, error):
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("which", ["trace", "ablate", "mean", "patch"])
-def test_an_interrupt_at_any_registration_leaves_no_mark(model, which, after, monkeypatch):
-    """It strikes just before, or just after, torch has noted each of the hooks in turn."""
+def test_an_interrupt_at_any_registration_leaves_no_hooks(model, which, after, monkeypatch):
+    """The interrupt comes just before or just after torch registers each hook in turn."""
     with torch.no_grad(), trace(model) as source:
         model(random_ids(1, 4))
     original, strike_at, noted = torch.nn.Module.register_forward_hook, 0, 0
@@ -194,11 +194,11 @@ def test_an_interrupt_at_any_registration_leaves_no_mark(model, which, after, mo
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers on this system")
-def test_a_real_interrupt_leaves_no_mark(model):
+def test_a_real_interrupt_leaves_no_hooks(model):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    left, interval = signal.setitimer(signal.ITIMER_REAL, 0)  # pytest's own limit is such a timer
+    left, interval = signal.setitimer(signal.ITIMER_REAL, 0)  # pytest-timeout uses such a timer
     previous = signal.signal(signal.SIGALRM, interrupt)
     calls = 0
     try:
@@ -207,7 +207,7 @@ def test_a_real_interrupt_leaves_no_mark(model):
                 with torch.no_grad():
                     signal.setitimer(signal.ITIMER_REAL, microseconds / 1e6)
                     with ablate(model, [(0, 1)]), trace(model):
-                        # One that strikes while garbage is collected is lost: Python prints it, and goes on.
+                        # An interrupt during garbage collection is lost: Python prints it and continues.
                         end = time.monotonic() + 2
                         while time.monotonic() < end:
                             model(random_ids(1, 4))
@@ -221,7 +221,7 @@ def test_a_real_interrupt_leaves_no_mark(model):
     assert calls > 0
 
 
-def test_nested_contexts_act_in_order_and_close_apart(model):
+def test_nested_contexts_act_in_order_and_close_independently(model):
     ids = random_ids(1, 4)
     kept = []
     mine = model.blocks[0].attention.hook_z.add_hook(lambda z: kept.append(z))
@@ -238,7 +238,7 @@ def test_nested_contexts_act_in_order_and_close_apart(model):
     mine.remove()
 
 
-def test_one_watcher_at_two_places_and_twice_at_one(model):
+def test_removing_a_function_removes_all_its_hooks(model):
     z = model.blocks[0].attention.hook_z
     function = lambda value: None  # noqa: E731
     z.add_hook(function)

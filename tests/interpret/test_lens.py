@@ -1,4 +1,4 @@
-"""The logit lens: its last layer is the model, its others are the model cut short."""
+"""The logit lens: its last layer is the model's output, and other layers are the model without its later blocks."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from llmlib.transformer import Transformer
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_last_layer_is_the_models_own_answer(kind):
+def test_the_last_layer_is_the_models_own_output(kind):
     model, ids = make(kind), random_ids(2, 9)
     lens = logit_lens(model, ids)
     assert len(lens) == model.config.n_layers + 1
@@ -19,7 +19,7 @@ def test_the_last_layer_is_the_models_own_answer(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_layer_is_the_model_that_ends_there(kind):
-    """A model with fewer blocks and the same final norm and output."""
+    """It equals a model with fewer blocks but the same final norm and output layer."""
     model, ids = make(kind), random_ids(2, 9)
     lens = logit_lens(model, ids)
     for layer in range(model.config.n_layers):
@@ -45,7 +45,7 @@ def test_top_rank_and_entropy_agree_with_the_logits():
     torch.testing.assert_close(lens.entropy(), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_layers_that_there_are_and_are_not():
+def test_layers_can_be_sliced_and_a_missing_layer_is_an_error():
     lens = logit_lens(make("gpt2"), random_ids(1, 3))
     assert [part.shape for part in lens[1:3]] == [(1, 3, 31)] * 2
     with pytest.raises(
@@ -54,11 +54,11 @@ def test_layers_that_there_are_and_are_not():
         lens[4]
 
 
-def test_the_model_is_left_as_it_was(model):
+def test_the_model_is_unchanged(model):
     logit_lens(model, random_ids(1, 3))
 
 
-def test_ids_that_cannot_be(model):
+def test_ids_that_do_not_fit_the_context(model):
     with pytest.raises(ValueError, match="do not fit into this model's context"):
         logit_lens(model, random_ids(1, 25))
     assert isinstance(model, Transformer)

@@ -1,4 +1,4 @@
-"""The texts that activate a unit most, against looking at all of them."""
+"""The texts that activate a unit most, compared with a search through all texts."""
 
 import pytest
 import torch

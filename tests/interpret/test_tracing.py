@@ -1,4 +1,4 @@
-"""A trace holds what `transformers` computes, and says what it costs."""
+"""A trace holds what `transformers` computes, and says how much memory it takes."""
 
 import warnings
 
@@ -31,13 +31,13 @@ def test_patterns_and_residuals_equal_transformers(family, tmp_path):
     assert len(t.residual) == len(expected.hidden_states)
     for found, wanted in zip(t.pattern, expected.attentions):
         torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
-    final = ours.final_norm(t.residual[-1])  # transformers gives the last one after the norm
+    final = ours.final_norm(t.residual[-1])  # transformers returns the last one after the norm
     for found, wanted in zip([*t.residual[:-1], final], expected.hidden_states):
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_a_trace_holds_fits_together(kind):
+def test_the_values_in_a_trace_are_consistent(kind):
     model, ids = make(kind), random_ids(2, 10)
     with torch.no_grad(), trace(model) as t:
         logits = model(ids)
@@ -76,13 +76,13 @@ def test_with_a_cache_the_chunks_are_joined(kind, chunks):
             model(piece, cache=cache)
     for name in POINTS:
         for found, wanted in zip(getattr(pieces, name), getattr(whole, name), strict=True):
-            if name == "scores":  # whatever lies above the diagonal is masked, and a chunk may not even know it
+            if name == "scores":  # values above the diagonal are masked, and a chunk may not have them
                 found, wanted = found.tril(), wanted.tril()
                 found = found.nan_to_num(nan=0.0)
             torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
 
 
-def test_a_new_run_replaces_the_last_one_and_a_repeated_chunk_itself(model):
+def test_a_new_run_replaces_the_last_and_a_repeated_chunk_replaces_the_old(model):
     ids = random_ids(1, 9)
     with torch.no_grad(), trace(model, names=["residual", "pattern"]) as t:
         model(random_ids(1, 5, seed=3))
@@ -92,7 +92,7 @@ def test_a_new_run_replaces_the_last_one_and_a_repeated_chunk_itself(model):
         cache = model.new_cache()
         model(ids[:, :4], cache=cache)
         model(random_ids(1, 2, seed=4), cache=cache)
-        cache.length = 4  # takes the last two back
+        cache.length = 4  # discards the last two tokens
         model(ids[:, 4:], cache=cache)
     for found, wanted in zip(t.residual, whole):
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
@@ -147,7 +147,7 @@ def test_a_trace_carries_no_gradients_but_lets_them_pass(model):
     assert model.embed.weight.grad.abs().sum() > 0
 
 
-def test_the_stated_memory_is_the_memory_taken(model):
+def test_the_predicted_memory_equals_the_memory_used(model):
     for names in (None, ("pattern",), ("residual", "v")):
         with torch.no_grad(), trace(model, names) as t:
             model(random_ids(2, 7))
@@ -155,7 +155,7 @@ def test_the_stated_memory_is_the_memory_taken(model):
         assert predicted == {name: sum(value.nbytes for value in getattr(t, name)) for name in t.names}
 
 
-def test_a_large_trace_says_so_before_and_an_impossible_one_takes_nothing(model, monkeypatch):
+def test_a_large_trace_warns_first_and_an_impossible_one_takes_no_memory(model, monkeypatch):
     monkeypatch.setattr(tracing, "LARGE", 1000)
     with (
         trace(model) as t,

@@ -1,4 +1,4 @@
-"""A small chat model that knows nothing, prompts for it, and rewards that are easy to earn."""
+"""A small untrained chat model, prompts for it, and a reward that is easy to earn."""
 
 import pytest
 from finetuning.conftest import SPECIAL, small_model

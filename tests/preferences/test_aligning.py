@@ -1,4 +1,4 @@
-"""Alignment runs: the reward rises, runs continue exactly, and what cannot be is said before it spoils anything."""
+"""Alignment runs: the reward rises, runs continue exactly, and errors are reported before they do damage."""
 
 import copy
 import re
@@ -20,12 +20,12 @@ from preferences.conftest import PROMPTS, lengths, quick
 
 
 def letters(prompts, answers):
-    """The letters of an answer; those in the name of a special token would be too easy to get."""
+    """Count the letters of each answer; those in the name of a special token would be too easy to get."""
     return [len(re.findall(r"[a-z]", re.sub(r"<\|\w+\|>", "", answer))) for answer in answers]
 
 
 def steps_of(run):
-    """Steps without what differs from run to run: their time."""
+    """Return the steps without their times, which differ from run to run."""
     return [{**vars(step), "seconds": 0.0} for step in run]
 
 
@@ -42,7 +42,7 @@ def test_the_reward_rises(tokenizer, model, how):
     assert 0 < steps[0].measures["length"] <= steps[0].length <= 6
 
 
-def test_a_step_says_what_it_did(tokenizer, model):
+def test_a_step_reports_what_it_did(tokenizer, model):
     prompts = [{"prompt": text, "answer": text.upper()} for text in PROMPTS]
     seen = []
 
@@ -75,7 +75,7 @@ def test_all_ways_to_write_a_prompt(tokenizer):
 @pytest.mark.slow
 @pytest.mark.parametrize("over", ["sequence", "batch", "constant"])
 def test_the_parts_of_a_batch_have_the_gradients_of_the_whole(tokenizer, model, over):
-    """Also for the KL, and for the second update, whose ratio is not 1."""
+    """This also holds for the KL, and for the second update, whose ratio is not 1."""
     encoded = encode_prompts(tokenizer, PROMPTS)
     sampled = sample(model, tokenizer, encoded, 4, 12, seed=1)
     advantages = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
@@ -101,7 +101,7 @@ def test_the_parts_of_a_batch_have_the_gradients_of_the_whole(tokenizer, model, 
 
 
 @pytest.mark.slow
-def test_a_run_that_continues_is_bit_by_bit_the_run_that_did_not_stop(tokenizer, tmp_path):
+def test_a_resumed_run_is_bit_identical_to_an_unbroken_run(tokenizer, tmp_path):
     config = quick(steps=4, save_every=1, updates=2, kl_weight=0.1)
     base = small_model(tokenizer.vocab_size)
     whole, half, rest = (copy.deepcopy(base) for _ in range(3))
@@ -125,7 +125,7 @@ def test_a_run_that_continues_is_bit_by_bit_the_run_that_did_not_stop(tokenizer,
         ({"resume": False}, "already contains a run"),
     ],
 )
-def test_another_run_is_not_continued(tokenizer, tmp_path, change, message):
+def test_a_different_run_is_not_continued(tokenizer, tmp_path, change, message):
     how = {"prompts": PROMPTS, "config": quick(save_every=1), "folder": tmp_path}
     next(align(small_model(259), tokenizer, reward=letters, **how))
     with pytest.raises(RunError, match=message):
@@ -133,7 +133,7 @@ def test_another_run_is_not_continued(tokenizer, tmp_path, change, message):
 
 
 @pytest.mark.slow
-def test_an_interrupt_in_the_reward_leaves_a_run_that_goes_on(tokenizer):
+def test_a_run_continues_after_an_interrupt_in_the_reward(tokenizer):
     base, calls = small_model(tokenizer.vocab_size), []
 
     def interrupted(prompts, answers):
@@ -150,7 +150,7 @@ def test_an_interrupt_in_the_reward_leaves_a_run_that_goes_on(tokenizer):
     assert steps_of([*steps, *run]) == expected
 
 
-def test_a_lora_is_aligned_and_its_base_left_alone(tokenizer, model):
+def test_a_lora_is_aligned_and_its_base_is_unchanged(tokenizer, model):
     base = copy.deepcopy(model.state_dict())
     lora = apply_lora(model, LoRAConfig(rank=2))
     steps = list(align(model, tokenizer, PROMPTS, letters, quick(steps=4)))
@@ -159,14 +159,14 @@ def test_a_lora_is_aligned_and_its_base_left_alone(tokenizer, model):
     assert all(torch.equal(value, base[name]) for name, value in model.state_dict().items())
 
 
-# --- what cannot be -------------------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------------------------
 
 
 def same(prompts, answers):
     return [1.0] * len(answers)
 
 
-def test_groups_of_equal_rewards_are_counted_and_said_once_and_teach_nothing(tokenizer, model):
+def test_groups_of_equal_rewards_are_counted_reported_once_and_teach_nothing(tokenizer, model):
     before = copy.deepcopy(model.state_dict())
     with pytest.warns(
         RunWarning, match="At step 1, in each of the 4 groups, all answers got the same reward"
@@ -177,7 +177,7 @@ def test_groups_of_equal_rewards_are_counted_and_said_once_and_teach_nothing(tok
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-def test_no_warning_where_the_group_is_not_the_baseline(tokenizer, model):
+def test_no_warning_if_the_group_is_not_the_baseline(tokenizer, model):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         (step,) = align(model, tokenizer, PROMPTS, same, quick(steps=1, baseline="none"))
@@ -197,7 +197,7 @@ def test_no_warning_where_the_group_is_not_the_baseline(tokenizer, model):
         (lambda p, a: torch.ones(16, 2), "must return a list with one number"),
     ],
 )
-def test_a_reward_that_is_no_reward_changes_nothing(tokenizer, model, given, message):
+def test_an_invalid_reward_is_an_error_and_changes_nothing(tokenizer, model, given, message):
     before = copy.deepcopy(model.state_dict())
     with pytest.raises(RewardError, match=message):
         next(align(model, tokenizer, PROMPTS, given, quick()))
@@ -206,12 +206,12 @@ def test_a_reward_that_is_no_reward_changes_nothing(tokenizer, model, given, mes
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-def test_a_reward_may_return_what_can_be_read_as_numbers():
+def test_a_reward_may_return_anything_that_converts_to_numbers():
     for given in (torch.tensor([1, 0]), [True, False], (n for n in (1, 0))):
         assert rewards_of(lambda p, a, given=given: given, ["x"], ["a", "b"]).tolist() == [[1.0, 0.0]]
 
 
-def test_an_error_in_the_reward_comes_through_with_a_note(tokenizer, model):
+def test_an_error_in_the_reward_is_raised_with_a_note(tokenizer, model):
     def broken(prompts, answers):
         return [prompt["answer"] for prompt in prompts]
 
@@ -223,7 +223,7 @@ def test_an_error_in_the_reward_comes_through_with_a_note(tokenizer, model):
 def test_a_policy_that_gives_one_answer_to_everything_is_stopped(tokenizer, model):
     (end,) = model.config.end_ids or tokenizer.eos_ids
     model.unembed.weight.data.zero_()
-    model.final_norm.weight.data.zero_()  # all logits are equal, and then the end token alone is possible
+    model.final_norm.weight.data.zero_()  # all logits are equal; the next lines make only the end token possible
     hook = model.hook_final.add_hook(lambda value: value + 1)
     model.unembed.weight.data[end] = 100.0
     with warnings.catch_warnings():
@@ -238,7 +238,7 @@ def test_a_policy_that_gives_one_answer_to_everything_is_stopped(tokenizer, mode
     assert issubclass(PolicyCollapsed, TrainingDiverged)
 
 
-def test_divergence_is_reported_before_it_spoils_the_weights(tokenizer, model):
+def test_divergence_is_reported_before_it_reaches_the_weights(tokenizer, model):
     run = align(model, tokenizer, PROMPTS, letters, quick(steps=9))
     next(run)
     before = copy.deepcopy(model.state_dict())
@@ -261,7 +261,7 @@ def test_divergence_is_reported_before_it_spoils_the_weights(tokenizer, model):
         ({"prompts": ["ok", []]}, "Prompt 1: There is no message to answer"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_sampled(tokenizer, model, how, message):
+def test_invalid_arguments_are_refused_before_anything_is_sampled(tokenizer, model, how, message):
     arguments = {"prompts": PROMPTS, "reward": letters, "config": quick(), **how}
     with pytest.raises(ValueError, match=message):
         align(model, tokenizer, **arguments)
@@ -282,7 +282,7 @@ def test_settings_that_contradict_each_other(settings, message):
 
 
 @pytest.mark.cuda
-def test_a_gpu_aligns_too(tokenizer):
+def test_alignment_works_on_a_gpu(tokenizer):
     model = small_model(tokenizer.vocab_size).to("cuda")
     config = quick(steps=40, samples=8, learning_rate=2e-2)
     steps = list(align(model, tokenizer, PROMPTS, letters, config))

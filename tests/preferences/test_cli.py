@@ -1,4 +1,4 @@
-"""`llmlib align`: its own example runs, the result opens, and what is wrong in a file is named."""
+"""`llmlib align`: its example runs, the result loads, and errors say what is wrong in a file."""
 
 import csv
 import json
@@ -44,7 +44,7 @@ def nan(prompts, answers):
 
 @pytest.fixture
 def workshop(tmp_path, tokenizer, monkeypatch):
-    """A chat model, a file of prompts, and a module of rewards."""
+    """A folder with a chat model, a file of prompts and a module of rewards."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     save_pretrained(small_model(tokenizer.vocab_size), tokenizer, tmp_path / "base")
     lines = [json.dumps({"prompt": text, "bonus": 1}) for text in PROMPTS]
@@ -61,7 +61,7 @@ def run(folder, text=SMALL, *options):
 
 
 @pytest.mark.slow
-def test_it_aligns_logs_goes_on_and_the_folder_opens(workshop):
+def test_it_aligns_logs_and_resumes_and_the_folder_can_be_loaded(workshop):
     result = run(workshop)
     assert result.exit_code == 0, result.output
     assert re.search(r"step 1: reward \d\.\d+, KL 0\.00, entropy 5\.\d", result.stdout)
@@ -115,7 +115,7 @@ def test_the_help_shows_an_example_that_runs(workshop):
         (("max_new_tokens = 6", "max_new_tokens = 64"), "does not fit into the model's context of 64"),
     ],
 )
-def test_what_is_wrong_is_named_and_nothing_is_kept(workshop, change, message):
+def test_errors_say_what_is_wrong_and_nothing_is_saved(workshop, change, message):
     result = run(workshop, SMALL.replace(*change, 1))
     assert result.exit_code == 1
     line = result.stderr.strip().splitlines()[-1]
@@ -133,7 +133,7 @@ def test_what_is_wrong_is_named_and_nothing_is_kept(workshop, change, message):
         ("{", "line 5: invalid JSON at character"),
     ],
 )
-def test_a_line_that_is_no_prompt_is_named(workshop, line, message):
+def test_a_line_that_is_not_a_prompt_is_named(workshop, line, message):
     with open(workshop / "prompts.jsonl", "a", encoding="utf-8") as file:
         file.write(f"\n{line}\n")
     result = run(workshop)

@@ -1,4 +1,4 @@
-"""Two processes sample a share of the prompts each, and take the same steps."""
+"""Two processes each sample a share of the prompts, and take the same steps."""
 
 import json
 import sys
@@ -8,7 +8,10 @@ from training import forked
 
 from preferences.conftest import PROMPTS
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="gloo as torchrun starts it here")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="gloo is not started this way on Windows"),
+]
 
 
 def test_two_processes_share_the_prompts_and_the_gradients(tmp_path):

@@ -1,4 +1,4 @@
-"""Scores of tokens: the model's own, differentiable, and summed and averaged as each paper does."""
+"""Log-probabilities of tokens: they equal the model's, have gradients, and are averaged as in each paper."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ MASK = torch.tensor([[True, True, True, True], [False, True, False, False]])
 VALUES = torch.tensor([[1.0, 2.0, 3.0, 6.0], [float("nan"), 10.0, float("inf"), 0.0]])
 
 
-def test_they_are_the_model_s_own_with_the_gradient_of_the_usual_loss():
+def test_they_equal_the_models_own_and_have_the_gradient_of_the_usual_loss():
     model, ids = make("llama"), random_ids(2, 9)
     scores = log_probs_of(model, ids)
     logits = model(ids[:, :-1])
@@ -35,7 +35,7 @@ def test_padding_on_the_left_changes_nothing():
 
 
 def test_sums_and_means_worked_out_by_hand():
-    """Rows of 4 and of 1 token: 1 + 2 + 3 + 6 = 12 and 10."""
+    """One row has 4 tokens, with the sum 1 + 2 + 3 + 6 = 12; the other has 1 token, with the sum 10."""
     assert masked_sum(VALUES, MASK).tolist() == [12.0, 10.0]
     assert masked_mean(VALUES, MASK, "sequence").item() == pytest.approx((12 / 4 + 10 / 1) / 2)
     assert masked_mean(VALUES, MASK, "batch").item() == pytest.approx(22 / 5)
@@ -43,7 +43,7 @@ def test_sums_and_means_worked_out_by_hand():
 
 
 @pytest.mark.parametrize("over", ["sequence", "batch", 8])
-def test_what_does_not_count_has_no_gradient(over):
+def test_masked_tokens_have_no_gradient(over):
     values = VALUES.clone().requires_grad_()
     masked_mean(values, MASK, over).backward()
     assert torch.equal(values.grad, token_weights(MASK, over))
@@ -74,7 +74,7 @@ def test_a_mean_of_nothing_is_an_error(mask, over, message):
 
 
 @pytest.mark.cuda
-def test_a_gpu_gives_the_same():
+def test_a_gpu_gives_the_same_results():
     model, ids = make("llama"), random_ids(2, 9)
     ours, theirs = log_probs_of(model.to("cuda"), ids), log_probs_of(make("llama"), ids)
     for one, other in zip(ours, theirs):

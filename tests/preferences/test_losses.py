@@ -1,4 +1,4 @@
-"""The losses: numbers worked out by hand, and the formulas as `trl` writes them."""
+"""The losses, compared with numbers worked out by hand and with the formulas of `trl`."""
 
 import math
 from itertools import combinations
@@ -40,12 +40,12 @@ def test_advantages_worked_out_by_hand():
 
 @given(st.floats(-1e6, 1e6, width=32), st.integers(2, 9), st.booleans())
 def test_an_all_equal_group_gives_exact_zeros(reward, n, divide):
-    """Also where the mean of equal floats is rounded to another float."""
+    """This holds even if the mean of equal floats is rounded to a different float."""
     assert group_advantages(torch.full((1, n), reward), divide).tolist() == [[0.0] * n]
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
-def test_rewards_that_cannot_be(wrong):
+def test_invalid_rewards_are_refused(wrong):
     with pytest.raises(ValueError, match=f"Each reward must be a finite number, got {wrong}"):
         group_advantages(torch.tensor([[1.0, wrong]]))
     with pytest.raises(ValueError, match="A group needs at least 2 answers"):
@@ -88,7 +88,7 @@ def test_with_the_same_policy_the_ratio_has_the_gradient_of_reinforce():
     ],
 )
 def test_the_clip_worked_out_by_hand(ratio, advantage, loss, moves):
-    """It only holds back what would go further in the direction of the advantage."""
+    """The clip only stops changes that would go further in the direction of the advantage."""
     log_probs = torch.tensor([[math.log(ratio) - 3.0]], requires_grad=True)
     found = policy_gradient_loss(
         log_probs,
@@ -102,8 +102,8 @@ def test_the_clip_worked_out_by_hand(ratio, advantage, loss, moves):
     assert (log_probs.grad != 0).item() == moves
 
 
-def test_three_ways_to_average_and_k3_as_trl_has_them():
-    """What `trl`'s GRPOTrainer computes with the loss types "grpo", "bnpo" and "dr_grpo", token by token in Python."""
+def test_three_averages_and_k3_equal_trls():
+    """Compute token by token what `trl`'s GRPOTrainer computes with the loss types "grpo", "bnpo" and "dr_grpo"."""
     new, old, reference = (random(2, 3, seed=seed) / 4 - 2 for seed in range(3))
     rows = []
     for row, advantage in enumerate(ADVANTAGES.tolist()):
@@ -123,7 +123,7 @@ def test_three_ways_to_average_and_k3_as_trl_has_them():
     assert kl_estimates(new, reference).k3[1, 2].item() == pytest.approx(math.exp(gap) - gap - 1, rel=1e-4)
 
 
-def test_a_clip_needs_the_old_policy_and_nothing_counts_is_an_error():
+def test_a_clip_without_the_old_policy_and_an_empty_mask_are_errors():
     with pytest.raises(ValueError, match="it needs old_log_probs"):
         policy_gradient_loss(random(2, 3), ADVANTAGES, MASK, clip=0.2)
     with pytest.raises(ValueError, match="Is every label masked"):
@@ -141,8 +141,8 @@ def test_a_long_answer_is_as_exact_as_in_float64():
 # --- KL -------------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_biased_and_what_is_not_exactly():
-    """All tokens, weighed by the policy: no sampling error. The gradients as if the tokens had been drawn."""
+def test_which_kl_estimates_and_gradients_are_biased():
+    """All tokens, weighted by the policy, leave no sampling error. Gradients treat the tokens as if they were drawn."""
     logits = random(7).double().requires_grad_()
     policy, reference = logits.log_softmax(0), random(7, seed=1).double().log_softmax(0)
     p = policy.exp()
@@ -190,14 +190,14 @@ def test_reward_loss_and_accuracy_worked_out_by_hand():
     expected = (math.log1p(math.exp(-1)) + math.log1p(math.exp(1)) + math.log(2)) / 3
     assert reward_loss(chosen, rejected).item() == pytest.approx(expected)
     score = preference_accuracy(chosen, rejected)
-    assert (score.right, score.of) == (1, 3)  # a tie is no preference
+    assert (score.right, score.of) == (1, 3)  # a tie is not a preference
 
 
 # --- best of n ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
-def test_best_of_n_is_the_mean_over_all_choices(n):
+def test_best_of_n_is_the_mean_over_all_subsets(n):
     rewards, values = random(3, 5), random(3, 5, seed=1)
     expected = [
         max((rewards[row, i].item(), values[row, i].item()) for i in some)[1]
@@ -207,7 +207,7 @@ def test_best_of_n_is_the_mean_over_all_choices(n):
     assert best_of_n(rewards, n, values) == pytest.approx(sum(expected) / len(expected))
 
 
-def test_best_of_n_with_ties_takes_either():
+def test_best_of_n_averages_over_ties():
     rewards, values = torch.tensor([[1.0, 1.0, 0.0]]), torch.tensor([[3.0, 5.0, 100.0]])
     assert best_of_n(rewards, 3, values) == 4
     with pytest.raises(ValueError, match=r"n must be between 1 and 3 \(the number of"):
@@ -215,8 +215,8 @@ def test_best_of_n_with_ties_takes_either():
 
 
 @pytest.mark.parametrize("n", [1, 2, 8, 64])
-def test_the_kl_of_best_of_n_is_that_of_many_answers(n):
-    """Of m answers, all equally likely, the i-th best of n has the probability (i/m)ⁿ − ((i−1)/m)ⁿ."""
+def test_the_kl_of_best_of_n_equals_that_of_many_answers(n):
+    """Of m equally likely answers in order, the best of n is the i-th with probability (i/m)ⁿ − ((i−1)/m)ⁿ."""
     m = 200_000
     edges = torch.linspace(0, 1, m + 1, dtype=torch.float64) ** n
     best = edges.diff()
@@ -224,6 +224,6 @@ def test_the_kl_of_best_of_n_is_that_of_many_answers(n):
     assert best_of_n_kl(n) == pytest.approx(kl, abs=1e-3)
 
 
-def test_no_answer_has_no_best():
+def test_best_of_zero_answers_is_an_error():
     with pytest.raises(ValueError, match="n must be 1 or more, got 0"):
         best_of_n_kl(0)

@@ -1,4 +1,4 @@
-"""Prompts and answers apart: the same tokens as in a whole conversation, and labels for the answers alone."""
+"""Prompts and answers encoded apart: the same tokens as in a conversation, and labels only for the answers."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def any_tokenizer(request, tokenizer):
 
 
 @pytest.mark.parametrize("prompt", ["Hé", said("one", "two", "three")])
-def test_apart_is_the_whole_conversation_cut_where_the_answer_begins(any_tokenizer, prompt):
+def test_encoding_apart_splits_the_conversation_where_the_answer_begins(any_tokenizer, prompt):
     messages = said(prompt) if isinstance(prompt, str) else prompt
     before, answer = encode_apart(any_tokenizer, prompt, "four <|assistant|>")
     assert before == encode_chat(any_tokenizer, messages)
@@ -33,7 +33,7 @@ def test_apart_is_the_whole_conversation_cut_where_the_answer_begins(any_tokeniz
     assert answer[-1] in any_tokenizer.eos_ids
 
 
-def test_a_batch_has_the_labels_of_chat_data(tokenizer):
+def test_a_batch_has_the_same_labels_as_chat_data(tokenizer):
     talks = [said("one", "two"), said("a longer one", "x")]
     batch = response_batch(*zip(*(encode_apart(tokenizer, t[0]["content"], t[1]["content"]) for t in talks)))
     data = ChatData(tokenizer, talks, packed=False)
@@ -82,7 +82,7 @@ def test_rows_with_nothing_to_learn_are_errors(prompts, responses, how, message)
 PAIRS = [Preference("a", "yes", "no", ""), Preference("bcd e", "yes sir", "not", ""), Preference("f", "oh", "nope", "")]
 
 
-def test_a_batch_of_pairs_gives_its_prompts_and_answers_back(tokenizer):
+def test_prompts_and_answers_can_be_recovered_from_a_batch_of_pairs(tokenizer):
     data = PreferenceData(tokenizer, PAIRS)
     x, y = data.batch(0, batch_size=3, seq_len=40)
     prompts, answers = prompts_and_answers(x, y)

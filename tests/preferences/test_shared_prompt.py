@@ -1,4 +1,4 @@
-"""A prompt that is read once gives its answers the logits and gradients of whole rows."""
+"""A prompt that is read only once gives its answers the same logits and gradients as whole rows."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ MASK = torch.arange(4) < torch.tensor([4, 2, 1, 3, 4, 1])[:, None]
 
 
 def apart(model, answers):
-    """Every prompt with every answer, each alone."""
+    """Return the logits of each answer, computed alone with its prompt."""
     found = []
     for row, answer in enumerate(answers):
         prompt = PROMPTS[row // 2]
@@ -27,7 +27,7 @@ def gradient(model, logits, answers):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_a_forward_pass_over_every_whole_row(kind):
+def test_it_equals_a_forward_pass_over_every_whole_row(kind):
     model, answers = make(kind), random_ids(6, 4)
     ours, theirs = answer_logits(model, model.config, PROMPTS, answers, MASK), apart(model, answers)
     torch.testing.assert_close(ours[MASK], theirs[MASK], atol=2e-3, rtol=2e-3)
@@ -48,7 +48,7 @@ def test_every_prompt_is_read_once():
 
 
 def test_padding_may_go_beyond_the_context():
-    """A long prompt with a short answer, and a short one with a long answer: each fits, its padding does not."""
+    """A long prompt with a short answer, and a short prompt with a long answer: each fits, but its padding does not."""
     model = make("gpt2")  # its positions are a table that ends with the context
     prompts, answers = [list(range(20)), [1, 2]], random_ids(2, 21)
     mask = torch.arange(21) < torch.tensor([[3], [21]])

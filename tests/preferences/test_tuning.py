@@ -1,4 +1,4 @@
-"""DPO and reward models: trained by `train`, prompts read once, with the losses of whole rows."""
+"""DPO and reward models: `train` trains them and reads each prompt once, with the same losses as on whole rows."""
 
 import copy
 
@@ -38,7 +38,7 @@ def answers_of(model, tokenizer, which):
     return masked_sum(log_probs_of(model, batch.ids).log_probs, batch.mask)
 
 
-def test_dpo_is_its_loss_on_whole_rows(tokenizer, model):
+def test_dpo_equals_its_loss_on_whole_rows(tokenizer, model):
     policy = small_model(tokenizer.vocab_size)
     policy.load_state_dict({n: v * 1.1 for n, v in model.state_dict().items()})
     four = [answers_of(of, tokenizer, which) for of in (policy, model) for which in ("chosen", "rejected")]
@@ -64,7 +64,7 @@ def test_dpo_learns_to_prefer(tokenizer, model, accumulate):
     assert (gains[0] > gains[1]).all()
 
 
-def test_dpo_continues_with_the_same_reference_alone(tokenizer, tmp_path):
+def test_dpo_continues_only_with_the_same_objective(tokenizer, tmp_path):
     config = TrainConfig(4, 4, 40, dtype="float32", save_every=2)
     base = small_model(tokenizer.vocab_size)
     expected = [step.loss for step in tune_on_preferences(copy.deepcopy(base), tokenizer, PAIRS, config)]
@@ -77,7 +77,7 @@ def test_dpo_continues_with_the_same_reference_alone(tokenizer, tmp_path):
     assert [*begun, *(step.loss for step in run)] == expected
 
 
-def test_dpo_refuses_another_vocabulary_and_no_beta(tokenizer, model):
+def test_dpo_refuses_a_different_vocabulary_and_a_beta_of_zero(tokenizer, model):
     with pytest.raises(ValueError, match="The reference has a vocabulary of 300 tokens"):
         tune_on_preferences(model, tokenizer, PAIRS, QUICK, reference=small_model(300))
     with pytest.raises(ValueError, match="beta must be greater than 0, got 0"):
@@ -107,7 +107,7 @@ def test_a_reward_is_read_at_the_end_of_the_answer(tokenizer, tied):
 
 
 @pytest.mark.slow
-def test_a_reward_model_learns_which_is_preferred_and_leaves_the_policy_alone(tokenizer, model):
+def test_a_reward_model_learns_the_preferences_and_leaves_the_policy_unchanged(tokenizer, model):
     before = copy.deepcopy(model.state_dict())
     reward_model = RewardModel.of(model)
     steps = list(train_reward_model(reward_model, tokenizer, PAIRS, QUICK, validation=PAIRS))

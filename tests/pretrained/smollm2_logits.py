@@ -1,6 +1,6 @@
-"""What `transformers` computes with SmolLM2's file, kept in smollm2_logits.json: it takes 20 s to read that file.
+"""The logits of SmolLM2 in `transformers`, stored in smollm2_logits.json because reading the model's file takes 20 s.
 
-python tests/pretrained/smollm2_logits.py       computes the numbers again and writes them
+python tests/pretrained/smollm2_logits.py       compute the logits again and store them
 """
 
 import json
@@ -13,11 +13,11 @@ PROMPTS = (
     "  2 + 2 = 4, 3 + 3 =",
     "naïve café — 東京 🙂",
 )
-EVERY = 997  # of the 49,152 logits after each token, every 997th is kept, and the largest
+EVERY = 997  # of the 49,152 logits after each token, we keep every 997th, and the largest
 
 
 def kept(logits):
-    """The kept logits of one prompt, (token, vocab) -> (token, 51)."""
+    """Return the logits that we keep for one prompt: (token, vocab) -> (token, 51)."""
     import torch
 
     return torch.cat([logits[:, ::EVERY], logits.max(dim=-1, keepdim=True).values], dim=-1)

@@ -1,4 +1,4 @@
-"""Damaged and malicious checkpoints: none is accepted, and each message says what is wrong."""
+"""Damaged and malicious checkpoints are refused, and each message says what is wrong."""
 
 import contextlib
 import json
@@ -53,7 +53,7 @@ def test_a_gguf_with_changed_header_bytes_never_crashes_or_hangs(data, gguf_byte
         assert "changed.gguf" in str(error)  # noqa: PT017
 
 
-def test_a_gguf_that_announces_a_million_layers_does_not_fill_the_memory(gguf_bytes, tmp_path):
+def test_a_gguf_that_claims_millions_of_layers_does_not_fill_the_memory(gguf_bytes, tmp_path):
     key = b"llama.block_count" + struct.pack("<I", 4)  # 4: an unsigned number of 32 bits
     before, after = gguf_bytes.split(key)
     with pytest.raises(CheckpointError, match=r"changed\.gguf: the settings ask for 50,331,651 layers"):
@@ -61,8 +61,8 @@ def test_a_gguf_that_announces_a_million_layers_does_not_fill_the_memory(gguf_by
 
 
 @pytest.mark.slow
-def test_a_gguf_with_any_one_header_byte_changed(gguf_bytes, tmp_path):
-    for at in (*range(150), *range(150, 3000, 27)):  # all of the first fields; of the long lists some
+def test_a_gguf_with_one_changed_header_byte_never_crashes(gguf_bytes, tmp_path):
+    for at in (*range(150), *range(150, 3000, 27)):  # all of the first fields, and a sample of the long lists
         content = bytearray(gguf_bytes)
         content[at] = 255
         with contextlib.suppress(GGUFError, CheckpointError):
@@ -70,7 +70,7 @@ def test_a_gguf_with_any_one_header_byte_changed(gguf_bytes, tmp_path):
 
 
 @pytest.mark.parametrize("offset", [8, 16, 24])  # number of tensors, number of fields, length of the first key
-def test_a_gguf_length_that_lies(offset, gguf_bytes, tmp_path):
+def test_a_gguf_with_a_false_length(offset, gguf_bytes, tmp_path):
     content = gguf_bytes[:offset] + struct.pack("<Q", 1 << 60) + gguf_bytes[offset + 8 :]
     with pytest.raises(GGUFError, match=r"changed\.gguf: (the value at byte|tensor '' claims 0 dimensions)"):
         open_gguf(content, tmp_path)
@@ -81,7 +81,7 @@ def test_a_gguf_of_another_architecture(gguf_bytes, tmp_path):
         open_gguf(gguf_bytes.replace(b"llama", b"mamba"), tmp_path)
 
 
-def test_not_a_gguf(tmp_path):
+def test_a_file_that_is_not_a_gguf(tmp_path):
     with pytest.raises(GGUFError, match="does not begin with the bytes 'GGUF'"):
         open_gguf(b"PK\x03\x04 something else", tmp_path)
 
@@ -125,7 +125,7 @@ def test_truncated_safetensors(llama_folder):
         load(llama_folder)
 
 
-def test_safetensors_header_that_lies(llama_folder):
+def test_safetensors_with_a_false_header_length(llama_folder):
     path = llama_folder / "model.safetensors"
     path.write_bytes(struct.pack("<Q", 1 << 60) + path.read_bytes()[8:])
     with pytest.raises(CheckpointError, match="truncated or damaged"):
@@ -186,7 +186,7 @@ def test_pickles_are_never_read(llama_folder):
         ({"eos_token_id": "</s>"}, "'eos_token_id'"),
     ],
 )
-def test_configs_that_cannot_be_run(llama_folder, changes, message):
+def test_unsupported_configs_are_refused(llama_folder, changes, message):
     edit_config(llama_folder, **changes)
     with pytest.raises(CheckpointError, match=message):
         load(llama_folder)
@@ -204,7 +204,7 @@ def test_a_config_that_begins_with_a_byte_order_mark(llama_folder):
 
 
 @pytest.mark.parametrize("content", ["{", "[1, 2]", "\xff", "[" * 100_000, '{"hidden_size": ' + "9" * 5000 + "}"])
-def test_config_that_is_no_json_object(llama_folder, content):
+def test_a_config_that_is_not_a_json_object(llama_folder, content):
     (llama_folder / "config.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(CheckpointError, match=r"config\.json"):
         load(llama_folder)

@@ -1,4 +1,4 @@
-"""Foreign weights in our Transformer: logits equal to `transformers`, names and the hub."""
+"""Other people's weights in our Transformer: its logits equal those of `transformers`; also names and the hub."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ def test_logits_equal_transformers(family, max_shard_size, tmp_path):
     ids = torch.randint(67, (2, 40), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         expected, found = theirs(ids).logits, model(ids)
-    assert expected.abs().max() > 1, "the reference says too little to compare with"
+    assert expected.abs().max() > 1, "the reference logits are too small for a comparison"
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
@@ -81,7 +81,7 @@ def test_end_tokens_come_from_both_files(llama_folder):
     assert load(llama_folder).config.end_ids == (3, 5)
 
 
-def test_weights_arrive_in_the_dtype_that_was_asked_for(llama_folder):
+def test_weights_have_the_requested_dtype(llama_folder):
     model = load(llama_folder, torch.bfloat16)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
     assert not model.training
@@ -136,12 +136,12 @@ def test_quantised_tensors_equal_the_reference_library(kind, tmp_path):
 
 @given(rows=st.lists(st.integers(1, 3), max_size=2), blocks=st.integers(1, 3), seed=st.integers(0, 99))
 @pytest.mark.parametrize("kind", DEQUANTISE)
-def test_any_bytes_mean_what_the_reference_library_reads(kind, rows, blocks, seed):
+def test_any_bytes_are_read_as_in_the_reference_library(kind, rows, blocks, seed):
     import gguf
 
     block_bytes = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]][1]
     data = np.random.default_rng(seed).integers(0, 256, (*rows, blocks * block_bytes), dtype=np.uint8)
-    with np.errstate(all="ignore"):  # some of these scales are infinite or no number
+    with np.errstate(all="ignore"):  # some of these scales are infinite or NaN
         expected = gguf.quants.dequantize(data, gguf.GGMLQuantizationType[kind])
     np.testing.assert_array_equal(DEQUANTISE[kind](data), expected)
 
@@ -149,17 +149,17 @@ def test_any_bytes_mean_what_the_reference_library_reads(kind, rows, blocks, see
 # --- names and the hub ------------------------------------------------------------------------------------------
 
 
-def test_an_unknown_name_says_which_names_exist():
+def test_the_error_for_an_unknown_name_lists_the_known_names():
     with pytest.raises(ValueError, match=r"named 'gpt5'\. Known names: tinytales, smollm2-135m-instruct, gpt2"):
         load_pretrained("gpt5")
 
 
-def test_no_name_is_not_the_current_folder():
+def test_an_empty_name_does_not_mean_the_current_folder():
     with pytest.raises(ValueError, match="no model, file or folder named ''"):
         load_pretrained("")
 
 
-def test_one_file_of_a_folder(llama_folder):
+def test_a_single_file_of_a_model_folder_is_refused(llama_folder):
     with pytest.raises(ValueError, match=r"only one file of a model\. Pass its folder"):
         load_pretrained(next(llama_folder.glob("*.safetensors")))
 
@@ -187,7 +187,7 @@ def test_the_hub_is_asked_for_ids_and_for_full_precision(llama_folder, monkeypat
     assert asked == ["someone/model", "openai-community/gpt2", "HuggingFaceTB/SmolLM2-135M-Instruct"]
 
 
-def test_without_a_network_the_hub_says_what_to_do(monkeypatch):
+def test_without_a_network_the_error_says_what_to_do(monkeypatch):
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     def snapshot_download(*_args, **_kwargs):
@@ -198,7 +198,7 @@ def test_without_a_network_the_hub_says_what_to_do(monkeypatch):
         load_pretrained("someone/model")
 
 
-def test_a_folder_with_tokenizer_loads_whole(tmp_path, llama_folder):
+def test_a_folder_loads_with_its_tokenizer(tmp_path, llama_folder):
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())

@@ -19,7 +19,7 @@ def loaded():
 
 @pytest.fixture(scope="module")
 def maker():
-    """The script that makes it, for its measures."""
+    """The script that trains the model; tests use its measures."""
     sys.path.insert(0, str(ROOT / "data"))
     try:
         import make_tinytales
@@ -30,7 +30,7 @@ def maker():
 
 @pytest.fixture(scope="module")
 def config(maker):
-    """Of the model, as the recipe makes it with a tokenizer of its own."""
+    """The config of a model that the recipe makes, with a new tokenizer."""
     return maker.make_model(maker.make_tokenizer()).config
 
 
@@ -57,7 +57,7 @@ def test_transformers_reads_the_same_model(loaded):
 
 
 @pytest.mark.slow
-def test_it_is_what_its_recipe_says(loaded, config):
+def test_it_matches_its_recipe(loaded, config):
     model, tokenizer = loaded
     assert model.config == config
     assert tokenizer.eos_ids == tuple(model.config.end_ids)
@@ -76,7 +76,7 @@ def test_it_answers_from_the_story_above_and_not_from_habit(loaded, maker, monke
 
 
 @pytest.mark.slow
-def test_its_card_is_that_of_this_recipe(maker, config):
+def test_its_card_matches_the_recipe(maker, config):
     card = (TINYTALES / "README.md").read_text(encoding="utf-8")
     assert maker.chosen(maker.RUN) in card
     assert maker.chosen(config) in card

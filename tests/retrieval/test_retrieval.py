@@ -1,4 +1,4 @@
-"""BM25 against the package rank-bm25, and an index by a model's own vectors."""
+"""BM25 compared with the package rank-bm25, and an index of a model's own vectors."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join)
 
 
 @given(st.lists(texts, min_size=1, max_size=9), texts, st.floats(0.1, 3), st.floats(0, 1))
-def test_scores_are_rank_bm25s(documents, query, k1, b):
+def test_scores_equal_rank_bm25s(documents, query, k1, b):
     try:
         from rank_bm25 import BM25Okapi
     except ImportError:
@@ -32,7 +32,7 @@ def test_scores_by_hand():
     assert index.scores("The fox!") == pytest.approx([0, rarity * 2 * 2 / (2 + length), 0])
 
 
-def test_the_best_come_first_and_equal_ones_in_order():
+def test_the_best_documents_come_first_and_ties_keep_their_order():
     index = BM25(["one two", "two three", "three four", "four five", "six"])
     found = search(index, "three? two!", k=3)
     assert [hit.number for hit in found] == [1, 0, 2]
@@ -60,19 +60,19 @@ def model():
     ("documents", "message"),
     [([], "at least one document"), ("text", "needs a list"), (["a", " \n"], "Document 1 is empty")],
 )
-def test_nothing_to_find(documents, message, model, tokenizer):
+def test_invalid_documents_are_refused(documents, message, model, tokenizer):
     with pytest.raises(ValueError, match=message):
         BM25(documents)
     with pytest.raises(ValueError, match=message):
         EmbeddingIndex(model, tokenizer, documents)
 
 
-def test_punctuation_alone_is_no_word():
+def test_punctuation_alone_is_not_a_word():
     with pytest.raises(ValueError, match="Document 0 is empty"):
         BM25(["...", "a"])
 
 
-def test_vectors_of_the_same_text_have_the_cosine_1(model, tokenizer):
+def test_vectors_of_the_same_text_have_a_cosine_of_1(model, tokenizer):
     documents = ["The fox sleeps.", "It rained all day long.", "Who opened the door?"]
     index = EmbeddingIndex(model, tokenizer, documents)
     assert index.layer == 1

@@ -1,4 +1,4 @@
-"""Beam search against `transformers`, and against looking at every text."""
+"""Beam search, compared with `transformers` and with a search through all texts."""
 
 import itertools
 
@@ -15,7 +15,7 @@ def both(tmp_path_factory):
     folder = tmp_path_factory.mktemp("llama")
     theirs = their_model("llama")
     for parameter in theirs.parameters():
-        parameter.data *= 2  # so that it prefers some tokens to others
+        parameter.data *= 2  # so that the model prefers some tokens to others
     theirs.save_pretrained(folder)
     return load(folder), theirs.eval()
 
@@ -24,7 +24,7 @@ def both(tmp_path_factory):
 @pytest.mark.parametrize("n_beams", [1, 3, 5])
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0, 2.0])
 @pytest.mark.parametrize("n_ends", [0, 1, 9])
-def test_equals_transformers(both, n_beams, length_penalty, n_ends):
+def test_beams_equal_transformers(both, n_beams, length_penalty, n_ends):
     ours, theirs = both
     ids, ends = [5, 3, 8], list(range(7, 7 + n_ends))
     found = beam_search(ours, ids, n_beams, 10, length_penalty, end_ids=ends)
@@ -66,7 +66,7 @@ def test_enough_beams_find_the_likeliest_text():
     assert found[0].log_prob == pytest.approx(log_prob(best), abs=1e-4)
 
 
-def test_the_context_ends_it(both):
+def test_a_full_context_ends_the_search(both):
     model, _ = both
     room = model.config.max_seq_len
     with pytest.warns(GenerationWarning, match=f"context of {room} tokens is full: the search stopped after 3 tokens"):
@@ -74,7 +74,7 @@ def test_the_context_ends_it(both):
     assert len(beam.ids) == 3  # two fit, and one more is predicted
 
 
-def test_a_search_that_ends_before_the_context_says_nothing(both, recwarn):
+def test_a_search_that_ends_before_the_context_gives_no_warning(both, recwarn):
     model, _ = both
     everything = range(model.config.vocab_size)
     assert {len(beam.ids) for beam in beam_search(model, [1, 2], 3, 500, end_ids=everything)} == {1}
@@ -82,12 +82,12 @@ def test_a_search_that_ends_before_the_context_says_nothing(both, recwarn):
     assert len(recwarn) == 0
 
 
-def test_no_ids(both):
+def test_an_empty_prompt_is_refused(both):
     with pytest.raises(ValueError, match="needs at least one token"):
         beam_search(both[0], [], 2)
 
 
 @pytest.mark.parametrize("numbers", [{"n_beams": 0}, {"max_new_tokens": 0}])
-def test_out_of_range(both, numbers):
+def test_numbers_out_of_range_are_refused(both, numbers):
     with pytest.raises(ValueError, match="must be a whole number, 1 or more"):
         beam_search(both[0], [1], **numbers)

@@ -1,4 +1,4 @@
-"""Constraints on tokens: exactly those that keep a match possible, and texts that come out as they have to."""
+"""Constraints allow exactly the tokens that keep a match possible, and generated texts match."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def model():
 
 
 def can_match(beginning):
-    """By trying, in place of the automaton."""
+    """Check by trial, without the automaton, whether a match can begin like this."""
     for whole in ("2024-05-06", "maybe 😀", "maybe 😀😀"):
         data = whole.encode()
         shape = re.sub(rb"(?<=..)\d", b"0", data)
@@ -38,7 +38,7 @@ def can_match(beginning):
 
 
 @pytest.mark.parametrize("before", ["", "20", "2024-0", "2024-05-06", "m", "maybe ", "maybe 😀"])
-def test_allowed_are_the_tokens_after_which_a_match_is_possible(before):
+def test_allowed_tokens_are_those_that_keep_a_match_possible(before):
     state = DATE.automaton.read(before.encode())
     allowed = DATE.allowed(state)
     for id in range(TOKENIZER.vocab_size):
@@ -59,7 +59,7 @@ def test_what_is_generated_matches(seed, temperature, model):
 
 
 @pytest.mark.slow
-def test_json_comes_out_as_json(model):
+def test_generated_json_follows_its_schema(model):
     schema = {
         "type": "object",
         "properties": {"name": {"type": "string", "maxLength": 6}, "ok": {"type": "boolean"}},
@@ -71,7 +71,7 @@ def test_json_comes_out_as_json(model):
         assert set(found) == {"name", "ok"}
 
 
-def test_each_text_of_a_batch_has_its_own(model):
+def test_each_text_of_a_batch_has_its_own_constraint(model):
     yes_no, maybe = (Constraint.choices(texts, TOKENIZER) for texts in (["yes", "no"], ["maybe not", "maybe"]))
     writing = generate(model, torch.tensor([[65]] * 3), 12, seed=0, constraint=[yes_no, maybe, None], end_ids=[END])
     rows = torch.stack(list(writing), dim=1).tolist()
@@ -81,7 +81,7 @@ def test_each_text_of_a_batch_has_its_own(model):
     assert writing.ended_by[0] == "constraint"
 
 
-def test_a_bias_and_a_constraint_that_leave_nothing(model):
+def test_a_bias_and_a_constraint_that_leave_no_token(model):
     constraint = Constraint.choices(["0"], TOKENIZER)
     (zero,) = TOKENIZER.encode("0")
     banned = Sampler(logit_bias={zero: float("-inf")})
@@ -107,7 +107,7 @@ def of(**properties):
     ],
 )
 def test_the_part_of_a_schema_that_fails_is_named(schema, message, monkeypatch):
-    monkeypatch.setattr(automaton, "MOST_STATES", 500)  # so that one too many are soon made
+    monkeypatch.setattr(automaton, "MOST_STATES", 500)  # so that the limit is soon exceeded
     with pytest.raises(ConstraintError, match=message):
         Constraint.json(schema, CharTokenizer('{}"ab:,'))
 
@@ -118,14 +118,14 @@ def test_an_unfinished_text_is_reported(model):
         list(writing)
 
 
-def test_a_vocabulary_that_cannot_write_it():
+def test_a_vocabulary_that_cannot_produce_a_match():
     with pytest.raises(ConstraintError, match=r"CharTokenizer.* cannot produce any text that meets this"):
         Constraint.regex("ab?c", CharTokenizer("ab"))
     constraint = Constraint.regex("ab?c|a{2}|bac", CharTokenizer("ab"))
-    assert constraint.allowed(constraint.start).tolist() == [True, False]  # no b: after it nothing could be finished
+    assert constraint.allowed(constraint.start).tolist() == [True, False]  # not b: after b, no match could be finished
 
 
-def test_a_vocabulary_without_some_bytes_is_not_followed_token_by_token_for_each_state(monkeypatch):
+def test_a_vocabulary_without_some_bytes_is_checked_without_following_every_token(monkeypatch):
     followed = []
     monkeypatch.setattr(Constraint, "_arrivals", lambda self, state: followed.append(state))
     Constraint.regex("[ab]{5,50}c", CharTokenizer("abc"))
@@ -138,16 +138,16 @@ def test_a_constraint_for_another_model(model):
         generate(other, [1], constraint=DATE)
 
 
-def test_a_constraint_fits_the_tokenizers_that_mean_the_same():
+def test_a_constraint_fits_tokenizers_with_the_same_tokens():
     assert DATE.fits(TOKENIZER)
     assert DATE.fits(TOKENIZER.with_special_tokens(["<new>"]))
     assert not DATE.fits(BPETokenizer.train("other words, other tokens " * 9, 300))
     assert not DATE.fits(CharTokenizer("abc"))
 
 
-def test_where_no_token_may_come_it_has_ended_before_it_began():
+def test_a_text_without_any_allowed_token_ends_before_it_begins():
     letters = CharTokenizer("ab")
-    alone = Transformer(TransformerConfig(2, 8, 16, 1, 2))  # without an end token, which could say so
+    alone = Transformer(TransformerConfig(2, 8, 16, 1, 2))  # without an end token
     nothing, one = Constraint.regex("", letters), Constraint.regex("a", letters)
     writing = generate(alone, [0], constraint=nothing)
     assert (list(writing), writing.ended_by) == ([], "constraint")

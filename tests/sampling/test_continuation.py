@@ -1,4 +1,4 @@
-"""What may come after a text, token by token."""
+"""Which tokens may follow a text."""
 
 import pytest
 
@@ -14,8 +14,8 @@ def start():
     return Continuation.begin({END}, Constraint.regex("no*", CharTokenizer("no")))
 
 
-def allowed(comes, vocab_size=4):
-    return comes.allowed(vocab_size).nonzero().flatten().tolist()
+def allowed(state, vocab_size=4):
+    return state.allowed(vocab_size).nonzero().flatten().tolist()
 
 
 def test_the_end_may_come_only_where_the_text_is_complete(start):
@@ -31,7 +31,7 @@ def test_without_a_constraint_anything_may_come():
 
 
 @pytest.mark.parametrize("token", [1, 3])  # 3 is a row of the model that the tokenizer does not use
-def test_a_token_that_is_not_allowed_leaves_no_way_on(start, token):
+def test_nothing_may_follow_a_token_that_is_not_allowed(start, token):
     assert (start.is_hopeless, start.after(token).is_hopeless) == (False, True)
     assert allowed(start.after(token)) == []
     assert start.after(token).ended == ""

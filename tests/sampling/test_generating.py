@@ -1,4 +1,4 @@
-"""Writing, checked against the slow way; what ends a text, and how that is reported."""
+"""Generation, compared with a slow version; what ends a text, and how that is reported."""
 
 import warnings
 from dataclasses import replace
@@ -35,7 +35,7 @@ def model():
 
 
 def slowly(model, ids, n):
-    """Greedy continuation without a cache."""
+    """Continue a text greedily, without a cache."""
     ids = list(ids)
     for _ in range(n):
         ids.append(int(model(torch.tensor([ids]))[0, -1].argmax()))
@@ -45,13 +45,13 @@ def slowly(model, ids, n):
 @pytest.mark.slow
 @settings(max_examples=30)
 @given(prompt=st.lists(st.integers(0, 22), min_size=1, max_size=20))
-def test_greedy_generation_equals_the_slow_way(prompt, model):
+def test_greedy_generation_equals_the_slow_version(prompt, model):
     found = list(generate(model, prompt, max_new_tokens=8, sampler=GREEDY, end_ids=()))
     assert prompt + found == slowly(model, prompt, 8)
 
 
 @pytest.mark.slow
-def test_a_seed_repeats_and_no_seed_varies(model):
+def test_a_seed_repeats_a_text_and_without_a_seed_texts_vary(model):
     def run(seed):
         return list(generate(model, [1, 2], 20, Sampler(temperature=2.0), seed, end_ids=()))
 
@@ -61,7 +61,7 @@ def test_a_seed_repeats_and_no_seed_varies(model):
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_one_text_ends_before_its_end_token(model):
+def test_a_text_does_not_include_its_end_token(model):
     whole = list(generate(model, [1, 2], 25, Sampler(temperature=3.0), seed=1, end_ids=()))
     end = whole[6]
     first = whole.index(end)
@@ -93,7 +93,7 @@ def test_rows_that_have_ended_repeat_their_end_token(model):
 
 
 @pytest.mark.parametrize("when_full", ["stop", "slide"])
-def test_rows_that_have_ended_are_no_longer_read_and_the_others_go_on_as_alone(model, when_full):
+def test_ended_rows_are_no_longer_read_and_the_others_continue_as_if_alone(model, when_full):
     texts = [[3, 1, 4, 1, 5], [9, 2], [6], [5, 3], [5, 8, 9], [7, 9], [3, 2, 3, 8]]
     ends = sorted({slowly(model, text, n)[-1] for n, text in enumerate(texts[:4], start=1)})
     padded = torch.tensor([[0] * (5 - len(text)) + text for text in texts])
@@ -113,7 +113,7 @@ def test_rows_that_have_ended_are_no_longer_read_and_the_others_go_on_as_alone(m
 @pytest.mark.parametrize(
     "ids", [[1, 2, 3], torch.tensor([1, 2, 3]), range(1, 4), torch.tensor([1, 2, 3], dtype=torch.int32)]
 )
-def test_ways_to_give_one_text(model, ids):
+def test_one_text_may_be_given_in_several_forms(model, ids):
     assert list(generate(model, ids, 3, GREEDY, end_ids=())) == slowly(model, [1, 2, 3], 3)[3:]
 
 
@@ -126,7 +126,7 @@ def test_generation_stops_when_the_context_is_full(model):
     assert list(generate(model, [1, 2], 0)) == []
 
 
-def test_a_full_context_is_reported_each_time_and_where_the_text_was_asked_for(model):
+def test_a_full_context_is_reported_each_time_in_the_callers_file(model):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")  # as in a notebook, where the same warning shows once
         for _ in range(3):
@@ -135,20 +135,20 @@ def test_a_full_context_is_reported_each_time_and_where_the_text_was_asked_for(m
 
 
 @pytest.mark.parametrize("positions", ["rotary", "learned"])
-def test_a_context_that_slides_is_that_of_the_newer_half(positions, recwarn):
+def test_a_sliding_context_keeps_the_newer_half(positions, recwarn):
     model = Transformer(replace(CONFIG, positions=positions), seed=3).eval()
     writing = generate(model, [1] * 30, 40, GREEDY, end_ids=(), when_full="slide")
     found = list(writing)
     assert (len(found), writing.ended_by, len(recwarn)) == (40, "max_new_tokens", 0)
     text, start = [1] * 30, 0
     for token in found:
-        if len(text) - start > 32:  # 32 are remembered, one more does not fit
+        if len(text) - start > 32:  # 32 tokens fit, one more does not
             start = len(text) - 16
         assert token == int(model(torch.tensor([text[start:]]))[0, -1].argmax())
         text.append(token)
 
 
-def test_a_padded_batch_slides_as_its_texts_do(model):
+def test_a_padded_batch_slides_like_its_texts_alone(model):
     padded, mask = torch.tensor([[0] * 9 + [5], [1] * 10]), torch.ones(2, 10, dtype=torch.bool)
     mask[0, :9] = False
     steps = torch.stack(
@@ -158,7 +158,7 @@ def test_a_padded_batch_slides_as_its_texts_do(model):
     assert steps[0, :20].tolist() == list(generate(model, [5], 20, GREEDY, end_ids=()))
 
 
-def test_why_a_text_ended(model):
+def test_ended_by_says_why_a_text_ended(model):
     whole = list(generate(model, [1, 2], 25, Sampler(temperature=3.0), seed=1, end_ids=()))
     one = generate(model, [1, 2], 25, Sampler(temperature=3.0), seed=1, end_ids=[whole[6]])
     assert one.ended_by is None
@@ -182,7 +182,7 @@ def test_log_probabilities_are_the_models_own(model):
         assert [choice.top for choice in row] == [(), ()]
 
 
-def test_penalties_see_the_text_so_far_but_no_padding(model):
+def test_penalties_see_the_text_so_far_but_not_the_padding(model):
     penalised = Sampler(temperature=0, frequency_penalty=1e4)
     text = [1, 2, 3]
     for token in generate(model, text, 15, penalised, end_ids=()):
@@ -245,7 +245,7 @@ def test_inference_mode_does_not_leak_while_paused(model):
 
 
 @pytest.mark.cuda
-def test_a_seed_means_the_same_on_cuda(model):
+def test_a_seed_gives_the_same_text_on_cuda(model):
     expected = list(generate(model, [1, 2], 20, Sampler(temperature=0.5), seed=5, end_ids=()))
     found = list(generate(model.cuda(), [1, 2], 20, Sampler(temperature=0.5), seed=5, end_ids=()))
     model.cpu()
@@ -253,7 +253,7 @@ def test_a_seed_means_the_same_on_cuda(model):
 
 
 @pytest.mark.parametrize("padded", [False, True])
-def test_samples_of_a_text_are_those_of_the_text_repeated_and_it_is_read_once(model, padded):
+def test_samples_equal_those_of_a_repeated_text_but_it_is_read_once(model, padded):
     ids = torch.tensor([[1, 2, 3, 4], [5, 6, 8, 9]])
     mask = torch.tensor([[not padded, True, True, True], [True] * 4])
     rows = ids.repeat_interleave(3, dim=0)

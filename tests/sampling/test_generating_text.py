@@ -27,7 +27,7 @@ def model():
 def test_the_text_ends_before_the_first_stop_string(pieces, stops):
     whole = "".join(pieces)
     found = list(until_stop(iter(pieces), stops))
-    # A stop string that could have been seen earlier ends the text at the piece in which it was complete.
+    # The text ends with the first piece that completes a stop string.
     complete = next(
         (i for i in range(1, len(pieces) + 1) if any(stop in "".join(pieces[:i]) for stop in stops)), len(pieces)
     )
@@ -37,29 +37,29 @@ def test_the_text_ends_before_the_first_stop_string(pieces, stops):
     assert "" not in found
 
 
-def test_pieces_come_as_soon_as_they_are_clear():
-    came = []
+def test_pieces_are_yielded_as_soon_as_they_cannot_begin_a_stop_string():
+    read = []
 
     def pieces():
         for piece in ("one. ", "t#", "#t"):
-            came.append(piece)
+            read.append(piece)
             yield piece
 
     text = until_stop(pieces(), ["###"])
     assert next(text) == "one. "
-    assert came == ["one. "]
+    assert read == ["one. "]
     assert next(text) == "t"
     assert next(text) == "##t"  # it was not the stop string
 
 
-def test_it_is_the_decoded_text(model):
+def test_the_text_equals_the_decoded_ids(model):
     ids = list(generate(model, TOKENIZER.encode("abc"), 30, seed=4))
     text = generate_text(model, TOKENIZER, "abc", 30, seed=4)
     assert "".join(text) == TOKENIZER.decode(ids)
     assert text.ended_by == "max_new_tokens"
 
 
-def test_a_stop_string_ends_it(model):
+def test_a_stop_string_ends_the_text(model):
     whole = "".join(generate_text(model, TOKENIZER, "abc", 30, Sampler(), 4))
     stop = whole[9:12]
     text = generate_text(model, TOKENIZER, "abc", 30, Sampler(), 4, stop=stop)
@@ -72,7 +72,7 @@ def test_a_stop_string_that_never_comes_is_reported(model):
         list(generate_text(model, TOKENIZER, "abc", 5, stop=["<never>"]))
 
 
-def test_it_is_reported_each_time_and_where_the_text_was_asked_for(model):
+def test_a_missing_stop_string_is_reported_each_time_in_the_callers_file(model):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")  # as in a notebook, where the same warning shows once
         for _ in range(3):

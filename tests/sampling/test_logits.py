@@ -1,4 +1,4 @@
-"""Each function on logits against the processor of `transformers`, or its definition where there is none."""
+"""Each function on logits, compared with its counterpart in `transformers`, or else with its definition."""
 
 import pytest
 import torch
@@ -55,11 +55,11 @@ def test_penalties_for_counts(ids, frequency, presence):
         assert found[0, token].item() == pytest.approx(logits[0, token].item() - taken, abs=1e-4)
 
 
-def test_a_temperature_of_zero_leaves_the_first_of_the_likeliest():
+def test_a_temperature_of_zero_leaves_only_the_first_of_the_likeliest():
     found = ours.scale_temperature(torch.tensor([[1.0, 3.0, 3.0]]), 0)
     assert torch.equal(found.softmax(-1), torch.tensor([[0.0, 1.0, 0.0]]))
 
 
 @pytest.mark.parametrize("cut", [ours.keep_top_p, ours.keep_typical])
-def test_a_mass_of_one_keeps_all(cut):
+def test_a_mass_of_one_keeps_all_tokens(cut):
     assert not cut(torch.randn(2, 5000), torch.tensor([1.0, 1.0])).isneginf().any()

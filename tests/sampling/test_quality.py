@@ -1,4 +1,4 @@
-"""Numbers that judge texts, checked against a published implementation, brute force, and what `generate` reports."""
+"""Measures of texts, compared with a published implementation, with brute force and with what `generate` reports."""
 
 import math
 
@@ -42,7 +42,7 @@ def test_self_bleu_equals_nltks(group, n, by_nltk):
 
 
 @given(texts)
-def test_self_bleu_of_single_parts_by_hand(group):
+def test_self_bleu_of_unigrams_by_hand(group):
     scores = []
     for i, text in enumerate(group):
         others = group[:i] + group[i + 1 :]
@@ -72,14 +72,14 @@ def test_distinct_n_counts_what_a_search_finds(group, n):
     assert distinct_n([list(text) for text in group], n) == new / total
 
 
-def test_repetition_is_what_came_before():
+def test_repetition_is_the_share_of_n_grams_seen_before():
     assert repetition([1, 2, 3, 4, 5], 2) == 0
     assert repetition([7] * 10, 4) == pytest.approx(6 / 7)  # seven n-grams, six of them seen before
     assert repetition(["to", "be", "or", "not", "to", "be"], 2) == pytest.approx(1 / 5)
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "message"),
     [
         (lambda: distinct_n(["ab"], 3), "n-grams with n=3"),
         (lambda: distinct_n([], 1), "long enough"),
@@ -92,13 +92,13 @@ def test_repetition_is_what_came_before():
         (lambda: self_bleu(["abc", "abcd"], -1), "got n=-1"),
     ],
 )
-def test_what_cannot_be_judged_is_refused(call, words):
-    with pytest.raises(ValueError, match=words):
+def test_texts_that_are_too_short_and_an_invalid_n_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
         call()
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
-def test_log_probs_are_those_of_a_distribution_computed_token_by_token(kind):
+def test_log_probs_equal_those_computed_token_by_token(kind):
     model, ids = make(kind), random_ids(2, 7)
     found = log_probs_of(model, ids)
     for row in range(2):
@@ -108,7 +108,7 @@ def test_log_probs_are_those_of_a_distribution_computed_token_by_token(kind):
             assert found[row, at - 1].exp().item() == pytest.approx(p[ids[row, at]].item(), abs=1e-5)
 
 
-def test_log_probs_are_those_that_generate_returns():
+def test_log_probs_equal_those_that_generate_returns():
     model = make("llama")
     choices = list(generate(model, [1, 2], 6, Sampler(temperature=2.0), seed=0, end_ids=(), top_log_probs=0))
     ids = torch.tensor([[1, 2, *(choice.id for choice in choices)]])

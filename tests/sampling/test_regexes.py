@@ -1,4 +1,4 @@
-"""Regular expressions against Python's own, on texts that match and texts that nearly do."""
+"""Regular expressions, compared with Python's `re` on texts that match and texts that nearly match."""
 
 import re
 
@@ -63,8 +63,8 @@ def test_matches_what_python_matches(pattern, data):
         agrees(text)
 
 
-def test_repetitions_of_repetitions_take_no_longer():
-    machine = build(read_regex("(a*)*b"))  # which takes Python's own for ever
+def test_nested_repetitions_take_no_longer():
+    machine = build(read_regex("(a*)*b"))  # takes Python's `re` for ever
     assert machine.accepts[machine.read(b"a" * 5_000 + b"b")]
     assert not machine.accepts[machine.read(b"a" * 5_000)]
 
@@ -96,7 +96,7 @@ def test_ranges_of_characters_are_ranges_of_bytes(a, b):
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), max_size=4))
-def test_the_other_characters(pairs):
+def test_the_complement_of_characters(pairs):
     chars = Chars(tuple((low, low + more) for low, more in pairs))
     has = lambda c, code: any(low <= code <= high for low, high in c.ranges)  # noqa: E731
     assert all(has(chars, code) != has(~chars, code) for code in range(60))
@@ -120,13 +120,13 @@ def test_the_other_characters(pairs):
         ("(a|b)*a(a|b){15}", "more than 20,000 states"),
     ],
 )
-def test_what_is_not_understood_is_named(pattern, message):
+def test_unsupported_patterns_are_named(pattern, message):
     with pytest.raises(ConstraintError, match=message):
         build(read_regex(pattern))
 
 
 @pytest.mark.parametrize("pattern", [r"a\n1", r"\t2", r"[\n0]\r9", r"\v\f7"])
-def test_a_line_end_before_a_digit(pattern):
+def test_an_escape_before_a_digit(pattern):
     text = pattern.replace("[", "").replace("0]", "").encode().decode("unicode_escape")
     assert re.fullmatch(pattern, text)
     assert build(read_regex(pattern)).accepts[build(read_regex(pattern)).read(text.encode())]

@@ -1,4 +1,4 @@
-"""Drawing: what settings do together, rows with settings of their own, what is refused."""
+"""Sampling with combined settings, with separate settings for each row, and with wrong settings."""
 
 import pytest
 import torch
@@ -103,7 +103,7 @@ def test_each_row_has_its_own_settings():
         torch.testing.assert_close(together[row], alone.probabilities(logits[row : row + 1], ids[row : row + 1])[0])
 
 
-def test_stages_name_what_is_in_use():
+def test_stages_list_the_settings_in_use():
     logits = logits_of(0)
     assert [name for name, _ in Sampler().stages(logits)] == ["logits"]
     used = Sampler(temperature=0.5, top_p=0.9, logit_bias={1: -5.0}, frequency_penalty=0.1)
@@ -116,17 +116,17 @@ def test_a_penalty_needs_the_tokens_so_far():
         Sampler(presence_penalty=1.0)(logits_of(0))
 
 
-def test_settings_for_another_number_of_texts():
+def test_settings_for_the_wrong_number_of_texts():
     with pytest.raises(ValueError, match=r"temperature has 2 numbers for 3 texts"):
         Sampler(temperature=[1, 2])(logits_of(0))
 
 
-def test_a_bias_of_an_id_that_does_not_exist():
+def test_a_bias_for_an_id_that_does_not_exist():
     with pytest.raises(ValueError, match=r"logit_bias contains the id 11, but ids go from 0 to 10"):
         Sampler(logit_bias={11: 1.0})(logits_of(0))
 
 
-def test_if_no_token_is_left_it_says_who_ruled_them_out():
+def test_if_no_token_is_left_the_error_says_what_ruled_them_out():
     logits = torch.tensor([[0.0, 1.0, 2.0, float("-inf")]]).repeat(2, 1)
     allowed = torch.tensor([[True, True, True, True], [False, True, False, True]])
     expected = "left to draw in row 1: all 4 are ruled out, 1 by the model itself, then 1 by logit_bias"

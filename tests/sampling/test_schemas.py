@@ -1,4 +1,4 @@
-"""JSON schemas: what they let through is valid, what is valid is let through, what is not understood is named."""
+"""JSON schemas: every accepted text is valid, every valid value can be written, and errors say what is wrong."""
 
 import json
 
@@ -47,28 +47,28 @@ def test_every_valid_value_can_be_written(value, is_open, ascii, close):
         return
     jsonschema.validate(value, PERSON)
     text = json.dumps(value, ensure_ascii=ascii, separators=(",", ":") if close else None)
-    # A text that the schema itself gives is written in one way.
+    # A string from the schema itself can be written in only one way.
     assert matches(build_person(), text) == (not ascii or "é\n" not in value.get("likes", []))
 
 
-def build_person(known=[]):  # noqa: B006
-    if not known:
-        known.append(build(read_schema(PERSON)))
-    return known[0]
+def build_person(cached=[]):  # noqa: B006
+    if not cached:
+        cached.append(build(read_schema(PERSON)))
+    return cached[0]
 
 
 @pytest.mark.slow
 @settings(max_examples=60)
 @given(st.data())
-def test_every_text_that_is_let_through_is_valid(data):
+def test_every_accepted_text_is_valid(data):
     machine = build_person()
     state, written = machine.start, b""
     for _ in range(400):
-        ways = machine.moves[state].nonzero()[0].tolist()
-        if machine.accepts[state] and (not ways or data.draw(st.booleans())):
+        possible = machine.moves[state].nonzero()[0].tolist()
+        if machine.accepts[state] and (not possible or data.draw(st.booleans())):
             break
-        ends = [byte for byte in ways if byte in b'"}]']  # so that strings do not go on for ever
-        byte = data.draw(st.sampled_from(ends if ends and data.draw(st.booleans()) else ways))
+        ends = [byte for byte in possible if byte in b'"}]']  # so that strings end
+        byte = data.draw(st.sampled_from(ends if ends and data.draw(st.booleans()) else possible))
         written, state = written + bytes([byte]), int(machine.moves[state, byte])
     else:
         return
@@ -105,7 +105,7 @@ def test_every_text_that_is_let_through_is_valid(data):
         ),
     ],
 )
-def test_texts_of_a_schema(schema, good, bad):
+def test_schemas_accept_good_texts_and_reject_bad_texts(schema, good, bad):
     machine = build(read_schema(schema))
     assert [text for text in good if not matches(machine, text)] == []
     assert [text for text in bad if matches(machine, text)] == []
@@ -113,18 +113,18 @@ def test_texts_of_a_schema(schema, good, bad):
 
 @pytest.mark.slow
 @given(st.data())
-def test_members_that_may_be_missing(data):
+def test_optional_members_may_be_missing(data):
     names = [f"p{i}" for i in range(data.draw(st.integers(1, 40)))]
     required = data.draw(st.lists(st.sampled_from(names), unique=True))
     schema = {"type": "object", "properties": {name: {"type": "integer"} for name in names}, "required": required}
     machine = build(read_schema(schema))
-    assert len(machine.accepts) < 15 * len(names) + 10, "not twice as many for each"
+    assert len(machine.accepts) < 15 * len(names) + 10, "the number of states must not double with each member"
     there = [name for name in names if name in required or data.draw(st.booleans())]
     assert matches(machine, json.dumps(dict.fromkeys(there, 7)))
     assert matches(machine, json.dumps(dict.fromkeys(there[1:], 7))) == (there[:1] == [] or there[0] not in required)
 
 
-def test_more_members_than_can_be_followed():
+def test_too_many_members_are_refused():
     schema = {"type": "object", "properties": {f"p{i}": {"type": "null"} for i in range(1000)}}
     with pytest.raises(ConstraintError, match=r"nested too deeply: .* optional members"):
         build(read_schema(schema))
@@ -175,6 +175,6 @@ def test_more_members_than_can_be_followed():
         ({"$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}, "refers to itself"),
     ],
 )
-def test_what_is_not_understood_is_named(schema, message):
+def test_invalid_and_unsupported_schemas_are_named(schema, message):
     with pytest.raises(ConstraintError, match=message):
         read_schema(schema)

@@ -1,4 +1,4 @@
-"""Ids equal tiktoken's, texts survive the way to ids and back, wrong input gets a clear error."""
+"""Ids equal tiktoken's, texts survive encoding and decoding, and wrong input gets a clear error."""
 
 import copy
 import pickle
@@ -38,7 +38,7 @@ def small():
 @pytest.mark.parametrize("name", OPENAI)
 def test_ids_equal_tiktoken(name):
     ours = load_tokenizer(name)
-    theirs = tiktoken.get_encoding(name)  # finds the files where we have put them
+    theirs = tiktoken.get_encoding(name)  # finds the files that we have stored for it
     for text in many_texts():
         assert ours.encode(text) == theirs.encode_ordinary(text)
         assert ours.encode(text, "all") == theirs.encode(text, allowed_special="all")
@@ -52,7 +52,7 @@ def test_ids_equal_tiktoken(name):
 @pytest.mark.parametrize("name", OPENAI)
 @given(text=texts)
 @settings(max_examples=100)
-def test_ids_equal_tiktoken_on_shrinking_examples(name, text):
+def test_ids_equal_tiktoken_on_generated_texts(name, text):
     ours = _once(name)
     assert ours.encode(text) == tiktoken.get_encoding(name).encode_ordinary(text)
     assert "".join(ours.decode_stream(ours.encode(text))) == text
@@ -126,7 +126,7 @@ def test_tiktoken_cannot_express_everything(small):
             BPETokenizer(vocabulary, **options).to_tiktoken()
 
 
-# --- to ids and back --------------------------------------------------------------------------------------------
+# --- encoding and decoding --------------------------------------------------------------------------------------
 
 
 @given(text=texts)
@@ -150,7 +150,7 @@ def test_a_stream_holds_back_half_a_character(small):
         small.decode([0xF0], errors="strict")
 
 
-def test_empty(small):
+def test_empty_texts(small):
     assert small.encode("") == []
     assert small.decode([]) == ""
     assert list(small.decode_stream([])) == []
@@ -166,13 +166,13 @@ def test_ids_as_arrays_and_tensors(small):
 @pytest.mark.slow
 @pytest.mark.parametrize("text", [" ", "\n", " \n", "a", "é", "\u0301"])
 @pytest.mark.parametrize("around", ["", "x"])
-def test_a_million_times_the_same(small, text, around):
+def test_a_text_repeated_a_million_times(small, text, around):
     text = around + text * 1_000_000 + around
     assert small.decode(small.encode(text)) == text
 
 
 @pytest.mark.slow
-def test_a_long_run_of_spaces_has_the_ids_of_a_short_one():
+def test_a_long_run_of_spaces_is_encoded_like_a_short_one():
     tokenizer = BPETokenizer.train([" " * 64 + "x"] * 3, 262)
     short, long = (tokenizer.encode("a" + " " * n + "b") for n in (64 * 100 + 1, 64 * 20_000 + 1))
     assert long == short[:1] + short[1:-2] * 200 + short[-2:]
@@ -215,7 +215,7 @@ def test_parts_keep_their_ids(small):
     assert small.encode_parts(["the", end, "", "<s>"]) == [*small.encode("the"), end, *small.encode("<s>")]
 
 
-def test_beginning_of_text():
+def test_the_beginning_of_text_token():
     vocabulary = {bytes([byte]): byte for byte in range(256)}
     tokenizer = BPETokenizer(vocabulary, special_tokens={"<s>": 256}, bos_id=256, adds_bos=True)
     assert tokenizer.encode("a", add_bos=tokenizer.adds_bos) == [256, 97]
@@ -258,7 +258,7 @@ WRONG_TYPES = {
 
 @pytest.fixture(scope="module")
 def messages():
-    """What learners see: the tests' checks of types are not for tokenizers."""
+    """The errors that learners see: the type checks of the tests do not cover tokenizers."""
     names = {**globals(), "t": BPETokenizer.train("abc", 257), "c": CharTokenizer("ab")}
     found = {}
     for code in WRONG_TYPES:
@@ -306,7 +306,7 @@ BYTES = {bytes([byte]): byte for byte in range(256)}
         (BYTES, {"pattern": r"\p{Nonsense}"}, "is not a valid regular expression"),
     ],
 )
-def test_vocabularies_that_contradict_themselves(vocabulary, options, message):
+def test_inconsistent_vocabularies_are_refused(vocabulary, options, message):
     with pytest.raises(TokenizerError, match=message):
         BPETokenizer(vocabulary, **options)
 
@@ -321,7 +321,7 @@ def test_ids_that_are_not_in_use():
 
 
 @pytest.mark.parametrize("name", ["gpt5", ""])
-def test_an_unknown_name_says_which_names_exist(name):
+def test_the_error_for_an_unknown_name_lists_the_known_names(name):
     with pytest.raises(ValueError, match=rf"named '{name}'. Known names: gpt2, smollm2, cl100k_base, o200k_base; or"):
         load_tokenizer(name)
 
@@ -335,7 +335,7 @@ def test_bytes_that_are_not_in_the_vocabulary():
     assert BPETokenizer({**vocabulary, b"?": 3}, ".+", unk_id=3).encode("aXb") == [0, 3, 1]
 
 
-def test_pieces_that_only_exist_whole():
+def test_whole_pieces_that_no_merge_makes():
     vocabulary = {**BYTES, b"abc": 256, b"bc": 257}
     parts = BPETokenizer(vocabulary, r"\w+|\W", merge_order=[b"bc"])
     whole = BPETokenizer(vocabulary, r"\w+|\W", merge_order=[b"bc"], whole_pieces=True)
@@ -359,7 +359,7 @@ def test_copies_and_pickles_encode_alike(small):
     assert repr(small) == "BPETokenizer(vocab_size=290, special_tokens=3)"
 
 
-def test_merges_are_found_anew_from_the_vocabulary(small):
+def test_merges_are_reconstructed_from_the_vocabulary(small):
     rebuilt = BPETokenizer(small.vocabulary, GPT2_PATTERN, small.special_tokens)
     assert rebuilt.merges == small.merges
     assert [left + right for left, right in small.merges] == small.merge_order

@@ -1,4 +1,4 @@
-"""Learning merges: the same as Hugging Face's trainer learns, ties included, and as the plain definition says."""
+"""Learning merges: they equal those of Hugging Face's trainer, including ties, and follow the plain definition."""
 
 import collections
 import itertools
@@ -20,7 +20,7 @@ from llmlib.tokenization.byte_level import bytes_of_tokens
 
 
 def merges_by_definition(pieces, n_merges, ties="first"):
-    """Count all pairs again for each merge; also returns how often each chosen pair occurred, and its rivals."""
+    """Count all pairs again for each merge. Return the merges, and for each merge all pairs that were as frequent."""
     words = [(list(piece.encode()), count) for piece, count in pieces.items()]
     tokens = [bytes([byte]) for byte in range(256)]
     merges, rivals = [], []
@@ -68,13 +68,13 @@ def test_ties_can_go_to_the_larger_bytes(pieces, n_merges):
 
 @pytest.mark.slow
 @given(corpus=st.lists(texts, max_size=4))
-def test_no_merge_eats_or_crosses_a_special_token(corpus):
+def test_no_merge_is_inside_or_across_a_special_token(corpus):
     text = "<|end|>".join(corpus)
     cut = BPETokenizer.train(text, 300, special_tokens=["<|end|>"])
     assert cut.merges == BPETokenizer.train(corpus, 300 - 1).merges[: len(cut.merges)]
 
 
-def test_special_tokens_are_not_learned_even_where_they_are_all_there_is():
+def test_special_tokens_are_not_learned_even_if_there_is_little_else():
     made = BPETokenizer.train("<|end|>" * 100 + "ab<|end|>ab", 300, special_tokens=["<|end|>", "<|end|>>"])
     assert made.merges == [(b"a", b"b")]
 
@@ -92,7 +92,7 @@ def test_a_real_text_follows_the_definition():
 
 
 def test_the_example_of_the_paper():
-    """Sennrich et al. (2016), figure 1, without their end-of-word sign: es, est, lo, low …"""
+    """Sennrich et al. (2016), figure 1, without their end-of-word symbol: es, est, lo, low …"""
     pieces = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
     tokens = [bytes([byte]) for byte in range(256)]
     for left, right in learn_merges(pieces, 5):
@@ -125,7 +125,7 @@ def pairs_of_bytes(tokenizer_json_merges):
 
 
 def their_merges(corpus, vocab_size):
-    """With the alphabet in the order of the bytes, so that ties fall as in ours: each byte is a letter of its own."""
+    """Train with Hugging Face. Letters stand for bytes, in the same order, so that ties are resolved as in ours."""
     letters = [chr(0x4E00 + byte) for byte in range(256)]
     spelled = ("".join(letters[byte] for byte in piece.encode()) for piece in regex.findall(GPT2_PATTERN, corpus))
     theirs = Tokenizer(models.BPE())
@@ -139,7 +139,7 @@ def their_merges(corpus, vocab_size):
 @pytest.mark.parametrize(
     ("size", "vocab_size"), [(1_000, 2_000), (200_000, 512), pytest.param(1_000_000, 4_096, marks=pytest.mark.slow)]
 )
-def test_merges_equal_hugging_face_ties_included(size, vocab_size):
+def test_merges_equal_hugging_face_including_ties(size, vocab_size):
     corpus = standard_library(size)
     ours = learn_merges(count_pieces(corpus, GPT2_PATTERN), vocab_size - 256)
     assert ours == their_merges(corpus, vocab_size)
@@ -147,7 +147,7 @@ def test_merges_equal_hugging_face_ties_included(size, vocab_size):
 
 @pytest.mark.slow
 def test_merges_equal_hugging_faces_usual_pipeline_up_to_the_first_tie():
-    """Its usual alphabet numbers the space behind the letters, so equal counts may be resolved otherwise there."""
+    """Its usual alphabet numbers the space after the letters, so ties may be resolved differently."""
     corpus = standard_library(300_000)
     theirs = Tokenizer(models.BPE())
     theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -158,7 +158,7 @@ def test_merges_equal_hugging_faces_usual_pipeline_up_to_the_first_tie():
     expected = pairs_of_bytes(json.loads(theirs.to_str())["model"]["merges"])
     ours = BPETokenizer.train(corpus, 1024)
     same = sum(1 for _ in itertools.takewhile(lambda both: both[0] == both[1], zip(ours.merges, expected)))
-    assert same > 20  # when the first two pairs tie depends on the Python whose source this is
+    assert same > 20  # where the first tie comes depends on the version of Python whose source this is
     if same < len(expected):
         _, rivals = merges_by_definition(count_pieces(corpus, GPT2_PATTERN), same + 1)
         tokens = [bytes([byte]) for byte in range(256)] + ours.merge_order
@@ -185,7 +185,7 @@ def test_ties_go_to_the_smaller_ids():
 
 @pytest.mark.slow
 @given(corpus=st.lists(texts, max_size=6))
-def test_texts_one_by_one_in_any_form(corpus):
+def test_texts_can_be_given_as_any_iterable(corpus):
     listed = BPETokenizer.train(corpus, 300)
     assert BPETokenizer.train(iter(corpus), 300).vocabulary == listed.vocabulary
     assert BPETokenizer.train((text for text in corpus), 300).vocabulary == listed.vocabulary
@@ -194,7 +194,7 @@ def test_texts_one_by_one_in_any_form(corpus):
 
 @pytest.mark.slow
 @given(text=texts)
-def test_one_text_as_such_or_in_a_list(text):
+def test_one_text_may_be_given_alone_or_in_a_list(text):
     assert BPETokenizer.train(text, 300).vocabulary == BPETokenizer.train([text], 300).vocabulary
 
 
@@ -227,7 +227,7 @@ def test_sizes_that_do_not_fit(options, message):
         BPETokenizer.train("abc", **options)
 
 
-def test_a_pattern_that_is_none():
+def test_an_invalid_pattern():
     with pytest.raises(TokenizerError, match=r"'\[' is not a valid regular expression"):
         BPETokenizer.train("abc", 300, pattern="[")
 
@@ -236,7 +236,7 @@ def test_a_pattern_that_is_none():
 
 
 class Text(str):
-    """A text that can be watched: it is gone once nobody holds it."""
+    """A string that can be watched with a weak reference."""
 
     __slots__ = ("__weakref__",)
 
@@ -275,7 +275,7 @@ def test_one_long_word_takes_linear_time():
     assert merges == [(97, 98), (256, 256), (257, 257)]
 
 
-def test_progress_is_shown_where_wanted(capsys):
+def test_progress_is_shown_only_on_request(capsys):
     BPETokenizer.train("a b c ab", 258)
     assert capsys.readouterr().err == ""
     BPETokenizer.train(["a b c ab"], 258, progress=True)

@@ -11,7 +11,7 @@ from llmlib.tokenization import (
 
 
 @given(text=texts.filter(bool))
-def test_characters_and_back(text):
+def test_characters_survive_encoding_and_decoding(text):
     tokenizer = CharTokenizer.train([text, "abc"])
     ids = tokenizer.encode(text)
     assert len(ids) == len(text)

@@ -1,4 +1,4 @@
-"""Tokenizers from pairs, with further special tokens, and with ids far apart."""
+"""Tokenizers made from merges, with added special tokens, and with ids that are far apart."""
 
 import pytest
 import tiktoken
@@ -13,7 +13,7 @@ def small():
     return BPETokenizer.train("low lower lowest", 260, special_tokens=["<s>"])
 
 
-def test_further_special_tokens(small):
+def test_special_tokens_can_be_added(small):
     more = small.with_special_tokens(["<|user|>", "<|end|>"])
     assert more.special_tokens == {**small.special_tokens, "<|user|>": 260, "<|end|>": 261}
     assert more.vocab_size == 262
@@ -28,12 +28,12 @@ def test_further_special_tokens(small):
 
 @pytest.mark.slow
 @given(text=texts)
-def test_ordinary_text_has_the_ids_it_had(text):
+def test_ordinary_text_keeps_its_ids(text):
     small = BPETokenizer.train("low lower lowest", 260, special_tokens=["<s>"])
     assert small.with_special_tokens(["<|user|>"]).encode(text) == small.encode(text)
 
 
-def test_bytes_that_are_not_in_the_vocabulary_do_not_get_in_the_way():
+def test_special_tokens_can_be_added_to_a_vocabulary_without_all_bytes():
     tokenizer = BPETokenizer({b"a": 0, b"b": 1, b"ab": 2}).with_special_tokens(["<s>"])
     assert tokenizer.encode("<s>abc", "all") == [3, 2]
     assert isinstance(tokenizer.to_tiktoken(), tiktoken.Encoding)
@@ -55,7 +55,7 @@ def test_a_published_tokenizer_extended_saved_and_loaded(tmp_path):
     assert extended.encode("<|tool|>", "all") == [49152]
 
 
-def test_special_tokens_may_stand_far_from_the_others(tmp_path):
+def test_special_tokens_may_have_distant_ids(tmp_path):
     tokenizer = BPETokenizer.train("low lower", 258).with_special_tokens({"<|endoftext|>": 100257})
     assert tokenizer.vocab_size == 100258
     assert tokenizer.encode("low<|endoftext|>", "all") == [257, 100257]
@@ -78,19 +78,19 @@ def test_special_tokens_may_stand_far_from_the_others(tmp_path):
         (["\ud83d"], "surrogate"),
     ],
 )
-def test_special_tokens_that_cannot_be(small, tokens, message):
+def test_invalid_special_tokens_are_refused(small, tokens, message):
     with pytest.raises(TokenizerError, match=message):
         small.with_special_tokens(tokens)
 
 
-def test_one_text_is_no_list_of_tokens(small):
+def test_a_string_is_not_a_list_of_tokens(small):
     with pytest.raises(TypeError, match=r"write \['<x>'\]"):
         small.with_special_tokens("<x>")
 
 
 @pytest.mark.slow
 @given(text=texts, other=texts)
-def test_pairs_of_ids_and_pairs_of_bytes_make_the_same(text, other):
+def test_pairs_of_ids_and_pairs_of_bytes_make_the_same_tokenizer(text, other):
     pairs = simple_bpe.train(text, 20)
     by_ids = BPETokenizer.from_merges(pairs, pattern=r"(?s).+")
     by_bytes = BPETokenizer.from_merges(by_ids.merges, pattern=r"(?s).+")
@@ -105,6 +105,6 @@ def test_pairs_of_ids_and_pairs_of_bytes_make_the_same(text, other):
         ([(b"l", b"o"), (b"l", b"o")], "Merge 1 produces b'lo', which already exists"),
     ],
 )
-def test_merges_that_do_not_build_up(merges, message):
+def test_merges_that_do_not_build_on_each_other(merges, message):
     with pytest.raises(TokenizerError, match=message):
         BPETokenizer.from_merges(merges)

@@ -1,4 +1,4 @@
-"""Tokenizers inside GGUF files: the same ids as from the family's `tokenizer.json`."""
+"""Tokenizers inside GGUF files give the same ids as the family's `tokenizer.json`."""
 
 import json
 import unicodedata
@@ -34,7 +34,7 @@ def test_byte_level_gguf(family, pre, tmp_path):
     assert ours.special_tokens == same.special_tokens
 
 
-def test_deepseeks_distilled_qwen_is_cut_like_qwen_but_not_normalized(tmp_path):
+def test_deepseeks_distilled_qwen_is_split_like_qwen_but_not_normalized(tmp_path):
     fields = {"model": "gpt2", **gguf_fields("qwen2")}
     qwen, distilled = (
         load_tokenizer(write_gguf(tmp_path / f"{pre}.gguf", pre=pre, **fields)) for pre in ("qwen2", "deepseek-r1-qwen")
@@ -103,7 +103,7 @@ def test_unused_and_user_defined_tokens_of_a_gguf(tmp_path):
         ({"model": "llama", "scores": [float("nan")] * 1200}, "not a finite number"),
     ],
 )
-def test_refused_gguf(changes, message, tmp_path):
+def test_damaged_and_unsupported_ggufs_are_refused(changes, message, tmp_path):
     path = write_gguf(tmp_path / "model.gguf", **{"model": "gpt2", "pre": "gpt-2", **gguf_fields("gpt2"), **changes})
     with pytest.raises(TokenizerError, match=message) as caught:
         load_tokenizer(path)

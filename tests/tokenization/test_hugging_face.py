@@ -1,4 +1,4 @@
-"""`tokenizer.json`: ids equal Hugging Face's `tokenizers`, and what is damaged or unknown is refused."""
+"""`tokenizer.json`: ids equal those of Hugging Face's `tokenizers`, and damaged or unknown files are refused."""
 
 import json
 import unicodedata
@@ -28,7 +28,7 @@ BYTE_LEVEL = tuple(family for family in FAMILIES if family not in LLAMA2_LAYOUTS
 
 
 def edited(family, change):
-    """The tokenizer.json of a family, as a value that `change` has changed in place."""
+    """Return a family's tokenizer.json after `change` has edited it in place."""
     record = json.loads(saved(family))
     change(record)
     return record
@@ -51,7 +51,10 @@ NFC = normalizers.NFC()
 
 
 def same_nfc(text):
-    """Python knows marks that are newer than the tables of `tokenizers`, and orders them as Unicode says."""
+    """Check whether Python and `tokenizers` agree on a text's NFC.
+
+    Python knows newer marks than the tables of `tokenizers`, and orders them as Unicode says.
+    """
     return unicodedata.normalize("NFC", text) == NFC.normalize_str(text)
 
 
@@ -87,7 +90,7 @@ def test_ids_and_texts_equal_hugging_face(family):
 @pytest.mark.slow
 @given(sample=st.lists(texts, min_size=1, max_size=3))
 @settings(max_examples=20)
-def test_ids_equal_hugging_face_on_shrinking_examples(sample):
+def test_ids_equal_hugging_face_on_generated_texts(sample):
     sample = [text for text in sample if same_nfc(text)]
     for family in FAMILIES:
         ours, theirs = ours_of(family), reference(family)
@@ -104,16 +107,16 @@ def test_ids_of_real_vocabularies_equal_hugging_face(name):
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_llama3s_way_to_list_merges(tmp_path):
-    """Its file was made from tiktoken's: every way to make a token of two others is a merge, 2.3 for each token."""
+def test_merges_listed_as_in_llama3s_file(tmp_path):
+    """Llama 3's file was made from tiktoken's: every way to split a token into two others is a merge, 2.3 per token."""
     published = load_tokenizer("cl100k_base")
     letters = {byte: letter for letter, byte in byte_alphabet().items()}
     spelled = {token: "".join(letters[byte] for byte in token) for token in published.vocabulary}
     merges = []
     for token in published.merge_order:
-        ways = [(token[:i], token[i:]) for i in range(1, len(token)) if {token[:i], token[i:]} <= spelled.keys()]
-        ways.sort(key=lambda way: [published.vocabulary[part] for part in way])
-        merges += [[spelled[left], spelled[right]] for left, right in ways]
+        splits = [(token[:i], token[i:]) for i in range(1, len(token)) if {token[:i], token[i:]} <= spelled.keys()]
+        splits.sort(key=lambda split: [published.vocabulary[part] for part in split])
+        merges += [[spelled[left], spelled[right]] for left, right in splits]
     record = json.loads(saved("llama3"))
     vocabulary = {spelled[token]: id for token, id in published.vocabulary.items()}
     vocabulary |= {"<|endoftext|>": 100257, "<|im_start|>": 100258}
@@ -138,7 +141,7 @@ def test_smollm2_from_the_package_of_the_model():
 
 @pytest.mark.parametrize("family", BYTE_LEVEL)
 def test_texts_are_cut_into_the_same_pieces(family):
-    """Small vocabularies hide some cuts; the pieces themselves hide none."""
+    """Small vocabularies hide some differences between cuts, so the pieces themselves are compared."""
     cut, pattern = reference(family).pre_tokenizer, ours_of(family)._pieces
     ends = ["a\n  ", "\n  \n ", "a \n", "1  2", "a  1", " \r\n\r\n  b", "it's IT'S", "  ", "a\t"]
     for text in [*ends, *many_texts(1000)]:
@@ -157,7 +160,7 @@ def test_pieces_that_are_tokens_although_no_merge_makes_them(tmp_path):
 
 
 @pytest.mark.parametrize("unknown", [None, "<unk>"])
-def test_bytes_that_the_training_text_did_not_hold(unknown, tmp_path):
+def test_bytes_that_the_training_text_did_not_contain(unknown, tmp_path):
     theirs = Tokenizer(models.BPE(unk_token=unknown))
     theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(vocab_size=120, show_progress=False, special_tokens=["<unk>"])
@@ -168,14 +171,14 @@ def test_bytes_that_the_training_text_did_not_hold(unknown, tmp_path):
     assert (ours.unk_id in ours.encode("thé")) == (unknown is not None)
 
 
-def test_normalized_tokens_matter_only_where_something_is_normalized(tmp_path):
+def test_the_normalized_flag_has_no_effect_without_a_normalizer(tmp_path):
     record = edited("gpt2", put("added_tokens", 0, "normalized", value=True))  # as GPT-2's own file has it
     ours = load_tokenizer(write(tmp_path / "tokenizer.json", record))
     assert_same_ids(ours, Tokenizer.from_str(json.dumps(record)), many_texts(3000))
 
 
-def test_older_files(tmp_path):
-    """Merges as texts with a space, no type of model, and fields left out that have defaults."""
+def test_older_files_are_read(tmp_path):
+    """Older files write merges as strings with a space, and leave out the model's type and fields with defaults."""
     record = json.loads(saved("gpt2"))
     same = load_tokenizer(write(tmp_path / "tokenizer.json", record))
     record["model"]["merges"] = [" ".join(merge) for merge in record["model"]["merges"]]
@@ -185,8 +188,8 @@ def test_older_files(tmp_path):
     assert state(load_tokenizer(write(tmp_path / "tokenizer.json", record))) == state(same)
 
 
-def test_the_reference_is_worth_comparing_with():
-    """The sample must meet merges, whole pieces, holes and bytes, or the comparison says little."""
+def test_the_sample_covers_enough_tokens():
+    """The sample must cover merges, whole pieces, holes and bytes, or the comparison means little."""
     for family in FAMILIES:
         ours = ours_of(family)
         used = {id for text in many_texts(1000) for id in ours.encode(text, "all")}
@@ -194,8 +197,8 @@ def test_the_reference_is_worth_comparing_with():
         assert set(ours.special_tokens.values()) <= used
 
 
-def test_merges_that_do_not_build_up(tmp_path):
-    """`tokenizers` would never make "abc" here, and tiktoken's core always would: neither is silently chosen."""
+def test_merges_that_do_not_build_on_each_other(tmp_path):
+    """`tokenizers` would never make "abc" here, and tiktoken's core always would, so neither is chosen silently."""
     tokens = byte_alphabet() | {"bc": 256, "ab": 257, "abc": 258}
     with pytest.raises(
         TokenizerError,
@@ -298,14 +301,14 @@ DAMAGED = [
 
 
 @pytest.mark.parametrize(("family", "change", "message"), UNSUPPORTED + DAMAGED)
-def test_refused(family, change, message, tmp_path):
+def test_damaged_and_unsupported_files_are_refused(family, change, message, tmp_path):
     path = write(tmp_path / "tokenizer.json", edited(family, change))
     with pytest.raises(TokenizerError, match=message) as caught:
         load_tokenizer(path)
     assert str(caught.value).startswith(str(path))
 
 
-def test_what_the_message_shows_is_short(tmp_path):
+def test_error_messages_are_short(tmp_path):
     path = write(tmp_path / "tokenizer.json", edited("gpt2", put("model", "vocab", "a", value=["x"] * 10**5)))
     with pytest.raises(TokenizerError) as caught:
         load_tokenizer(path)
@@ -321,7 +324,7 @@ def test_a_key_that_occurs_twice(tmp_path):
 @pytest.mark.parametrize(
     "content", ["", "{", "[1, 2]", "7", '{"a": 1, "a": 2}', "[" * 100_000, "\ud800", '{"model": NaN}', "9" * 10_000]
 )
-def test_no_json(content, tmp_path):
+def test_files_that_are_not_valid_json_objects(content, tmp_path):
     path = tmp_path / "tokenizer.json"
     path.write_bytes(content.encode("utf-8", "surrogatepass"))
     with pytest.raises(TokenizerError, match=r"tokenizer\.json"):
@@ -340,7 +343,7 @@ def test_truncated_files_are_always_noticed(data, tmp_path_factory):
 
 
 def places(value, path=()):
-    """Every place in a JSON value, but few of the thousands of tokens and merges."""
+    """Yield the path to every place in a JSON value, but only to a few of the thousands of tokens and merges."""
     yield path
     items = (
         list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []

@@ -1,4 +1,4 @@
-"""Finding a tokenizer, and the conventions in the files beside it."""
+"""Finding a tokenizer, and reading the conventions in the files next to it."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from text_strategies import many_texts
 from llmlib.tokenization import TokenizerError, load_tokenizer
 
 
-def test_what_stands_beside_the_tokenizer(tmp_path):
+def test_conventions_are_read_from_the_files_next_to_the_tokenizer(tmp_path):
     write(tmp_path / "tokenizer.json", saved("gpt2"))
     bare = load_tokenizer(tmp_path)
     assert (bare.bos_id, bare.eos_ids, bare.chat_template) == (None, (), None)
@@ -33,7 +33,7 @@ def test_what_stands_beside_the_tokenizer(tmp_path):
 @pytest.mark.parametrize(
     "name", ["tokenizer_config.json", "config.json", "generation_config.json", "chat_template.jinja"]
 )
-def test_damage_beside_the_tokenizer(name, tmp_path):
+def test_damaged_files_next_to_the_tokenizer_are_named(name, tmp_path):
     write(tmp_path / "tokenizer.json", saved("gpt2"))
     (tmp_path / name).write_bytes(b"{\xff")
     with pytest.raises(TokenizerError, match=name):
@@ -41,7 +41,7 @@ def test_damage_beside_the_tokenizer(name, tmp_path):
 
 
 @pytest.mark.slow
-def test_no_tokenizer_needs_torch(tmp_path):
+def test_tokenizers_do_not_import_torch(tmp_path):
     gguf = write_gguf(tmp_path / "model.gguf", model="gpt2", pre="gpt-2", **gguf_fields("gpt2"))
     ours_of("gpt2").save(tmp_path / "own.json")
     families = [write(tmp_path / f"{family}.json", saved(family)) for family in ("gpt2", "metaspace first")]
@@ -57,14 +57,14 @@ print("torch" in sys.modules)
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
-def test_one_of_several_chat_templates(tmp_path):
+def test_the_default_of_several_chat_templates_is_used(tmp_path):
     write(tmp_path / "tokenizer.json", saved("gpt2"))
     several = [{"name": "tool_use", "template": "tools"}, {"name": "default", "template": "the usual"}]
     write(tmp_path / "tokenizer_config.json", {"chat_template": several})
     assert load_tokenizer(tmp_path).chat_template == "the usual"
 
 
-def test_the_files_that_transformers_saves(tmp_path):
+def test_files_that_transformers_saves_are_read(tmp_path):
     import transformers
 
     record = json.loads(saved("gpt2"))["model"]

@@ -1,4 +1,4 @@
-"""Our own file of a tokenizer: nothing is lost, and damage is named."""
+"""Our own file format for tokenizers: nothing is lost, and errors say what is damaged."""
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +15,7 @@ BYTE_LEVEL = tuple(family for family in FAMILIES if family not in LLAMA2_LAYOUTS
 @pytest.mark.slow
 @given(corpus=texts, size=st.integers(258, 300), template=st.none() | texts)
 @settings(max_examples=25)
-def test_saved_and_loaded_is_the_same(corpus, size, template, tmp_path_factory):
+def test_a_saved_tokenizer_loads_unchanged(corpus, size, template, tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "a folder" / "tokenizer.json"
     made = BPETokenizer.train(corpus, size, special_tokens=["<|end|>", "<é 🙂>"])
     made.chat_template = template
@@ -30,7 +30,7 @@ def test_saved_and_loaded_is_the_same(corpus, size, template, tmp_path_factory):
 
 
 @pytest.mark.parametrize("family", BYTE_LEVEL)
-def test_other_families_saved_and_loaded(family, tmp_path):
+def test_other_families_can_be_saved_and_loaded(family, tmp_path):
     ours = ours_of(family)
     ours.save(tmp_path / "saved.json")
     loaded = BPETokenizer.load(tmp_path / "saved.json")
@@ -57,7 +57,7 @@ def test_every_field_survives(tmp_path):
     assert state(BPETokenizer.load(tmp_path / "saved.json")) == state(made)
 
 
-def test_people_can_read_it(tmp_path):
+def test_people_can_read_the_file(tmp_path):
     BPETokenizer.train("naïve naïve", 258, special_tokens=["<s>"]).save(tmp_path / "saved.json")
     lines = (tmp_path / "saved.json").read_text(encoding="utf-8").split("\n")
     assert '  [97, "a"],' in lines
@@ -121,7 +121,7 @@ def test_own_files_that_are_damaged(change, message, tmp_path):
         assert str(caught.value).startswith(str(path))
 
 
-def test_load_says_when_the_file_is_of_another_kind(tmp_path):
+def test_load_says_that_the_file_has_another_format(tmp_path):
     path = write(tmp_path / "tokenizer.json", saved("gpt2"))
     with pytest.raises(TokenizerError, match=r"was not written by BPETokenizer\.save\. Try load_tokenizer\("):
         BPETokenizer.load(path)

@@ -1,4 +1,4 @@
-"""SentencePiece's byte-pair encoding against its definition; `test_tokenizer_json` compares with Hugging Face."""
+"""SentencePiece's byte-pair encoding, compared with its definition; `test_hugging_face` has the other comparisons."""
 
 import copy
 import itertools
@@ -17,7 +17,7 @@ SPECIAL = {"<unk>": 0, "<s>": 1, "</s>": 2}
 
 
 def tokenizer_of(words, scores=None, in_bytes=True, **options):
-    """Pieces with the given scores (default: the earlier, the better), bytes first."""
+    """Return a tokenizer of bytes and these words, and its scores; by default, earlier words score higher."""
     listed = [*SPECIAL, *(IN_BYTES if in_bytes else []), SPACE, *words]
     pieces = {piece: id for id, piece in enumerate(listed) if piece not in SPECIAL}
     first = len(listed) - len(words)
@@ -27,7 +27,7 @@ def tokenizer_of(words, scores=None, in_bytes=True, **options):
 
 
 def encode_by_definition(score, text):
-    """Join the two neighbours whose joint piece has the highest score, the leftmost of equals, again and again."""
+    """Join the two neighbours whose joint piece has the highest score (the leftmost if equal), again and again."""
     parts = list(text)
     while True:
         joined = [(-score[a + b], i) for i, (a, b) in enumerate(zip(parts, parts[1:])) if a + b in score]  # noqa: RUF007
@@ -61,7 +61,7 @@ def english():
 
 
 @given(text=texts)
-def test_any_text_and_back(english, text):
+def test_any_text_survives_encoding_and_decoding(english, text):
     assert english.decode(english.encode(text)) == text.replace(SPACE, " ")
     assert "".join(english.decode_stream(english.encode(text))) == text.replace(SPACE, " ")
     assert not set(SPECIAL.values()) & set(english.encode(text))
@@ -86,12 +86,12 @@ def test_words_bytes_and_special_tokens(english):
         ({"prefix": "every"}, "", []),
     ],
 )
-def test_where_a_space_is_put(options, text, expected):
+def test_where_a_space_is_added(options, text, expected):
     made, _ = tokenizer_of(["a"], **options)
     assert [made.token_bytes(id) for id in made.encode(text, "all")] == expected
 
 
-def test_the_space_that_was_put_in_front_is_taken_away():
+def test_the_added_space_is_removed_again():
     with_strip, _ = tokenizer_of(["a"])
     without, _ = tokenizer_of(["a"], strips_prefix=False)
     for made, expected in ((with_strip, "a  a"), (without, " a  a")):
@@ -104,12 +104,12 @@ def test_the_space_that_was_put_in_front_is_taken_away():
     ("options", "expected"),
     [({}, [3, 4, 0, 4]), ({"fuses_unk": False}, [3, 4, 0, 0, 4])],
 )
-def test_characters_that_cannot_be_written(options, expected):
+def test_characters_that_cannot_be_encoded(options, expected):
     made, _ = tokenizer_of(["a"], in_bytes=False, byte_fallback=False, **options)
     assert made.encode("aéüa") == expected
 
 
-def test_a_text_that_looks_like_a_byte_is_none():
+def test_a_text_that_looks_like_a_byte_is_not_read_as_one():
     """Pieces that happen to spell <0x0A> from both sides must not make a new line."""
     made, _ = tokenizer_of(["<", "0", "x", "A", ">", "<0", "<0x", "<0x0", "A>"], prefix="never")
     assert made.decode(made.encode("<0x0A>")) == "<0x0A>"
@@ -145,7 +145,7 @@ def test_broken_surrogates_are_replaced(english):
         ({SPACE: 3}, {}, {"byte_fallback": False, "unk_id": 99}, "unk_id 99 is not in the vocabulary"),
     ],
 )
-def test_vocabularies_that_contradict_themselves(pieces, ranks, options, message):
+def test_inconsistent_vocabularies_are_refused(pieces, ranks, options, message):
     with pytest.raises(TokenizerError, match=message):
         SentencePieceTokenizer(pieces, ranks, SPECIAL, **options)
 

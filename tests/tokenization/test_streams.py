@@ -1,4 +1,4 @@
-"""A long text in parts: the same ids as the whole, and never more than a little of it in memory."""
+"""A long text in parts has the same ids as the whole text, and only a little of it is in memory at a time."""
 
 import itertools
 import tracemalloc
@@ -29,7 +29,7 @@ def parts_of(text, cuts):
 @given(
     text=st.lists(texts, max_size=4).map(" ".join), cuts=st.lists(st.integers(0, 80), max_size=6), single=st.booleans()
 )
-def test_parts_have_the_ids_of_the_whole(name, text, cuts, single):
+def test_parts_have_the_same_ids_as_the_whole(name, text, cuts, single):
     tokenizer = TOKENIZERS[name]
     parts = list(text) if single else parts_of(text, cuts)
     assert list(tokenizer.encode_iterable(parts)) == tokenizer.encode("".join(parts))
@@ -44,7 +44,7 @@ def test_special_tokens_that_are_cut_are_found(text):
         assert list(tokenizer.encode_iterable(text, allowed)) == tokenizer.encode(text, allowed)
 
 
-def test_white_space_that_may_go_on_is_not_decided():
+def test_white_space_is_held_back_while_it_may_continue():
     tokenizer = TOKENIZERS["LLAMA3_PATTERN"]
     parts = ["the cat\n", " " * 100, "\n", "sat", "\n" * 70, " ", " on"]
     assert list(tokenizer.encode_iterable(parts)) == tokenizer.encode("".join(parts))
@@ -52,14 +52,14 @@ def test_white_space_that_may_go_on_is_not_decided():
 
 @pytest.mark.parametrize("name", PATTERNS)
 @pytest.mark.parametrize("whole", ["isn't it", "they’ll go", "café a\u0301b", "a!\n\nb", "12345 6", "x\n \n y"])
-def test_what_a_pattern_keeps_together_is_not_torn(name, whole):
-    """With merges that reach over every place where such a text may be cut."""
+def test_pieces_of_a_pattern_are_not_split(name, whole):
+    """The merges reach across every place where the text may be cut."""
     tokenizer = BPETokenizer.train([whole] * 9, 400, pattern=PATTERNS[name])
     for parts in (list(whole), *([whole[:cut], whole[cut:]] for cut in range(len(whole)))):
         assert list(tokenizer.encode_iterable(parts)) == tokenizer.encode(whole)
 
 
-def test_ids_come_while_the_text_is_read():
+def test_ids_are_yielded_while_the_text_is_read():
     read = 0
 
     def lines():
@@ -84,7 +84,7 @@ def test_memory_does_not_grow_with_the_text(name):
         finally:
             tracemalloc.stop()
 
-    peak(10)  # what is made once
+    peak(10)  # what is allocated only once
     assert peak(3000) < 2 * peak(100)
 
 
@@ -95,12 +95,12 @@ def test_a_pattern_that_never_cuts_sees_the_whole_text():
 
 
 @pytest.mark.parametrize("parts", [[], [""], ["", "a", ""]])
-def test_little_or_nothing(parts):
+def test_short_and_empty_texts(parts):
     tokenizer = TOKENIZERS["GPT2_PATTERN"]
     assert list(tokenizer.encode_iterable(parts)) == tokenizer.encode("".join(parts))
 
 
-def test_surrogates_and_wrong_names():
+def test_split_surrogates_and_unknown_special_tokens():
     tokenizer = TOKENIZERS["GPT2_PATTERN"]
     assert list(tokenizer.encode_iterable(["a \ud83d", "\ude42 b"])) == tokenizer.encode("a 🙂 b")
     with pytest.raises(ValueError, match="allowed_special contains"):

@@ -1,6 +1,7 @@
-"""Processes forked from one in which all that training needs is imported, since that takes longer than their runs do.
+"""Start processes that are forked from one that has already imported what training needs.
 
-What torchrun does with processes has tests of its own; here they get the variables that it would give them.
+The imports take longer than the runs. Other tests cover what torchrun does with processes; here, processes get the
+environment variables that torchrun would set.
 """
 
 import multiprocessing
@@ -11,27 +12,27 @@ import sys
 import tempfile
 from pathlib import Path
 
-LIMIT = 300  # seconds; a machine may have much else to do
+LIMIT = 300  # seconds; the machine may be busy
 
 
 def processes():
-    """How they are started. The first one waits for the imports."""
+    """Return the context that starts processes. The first process waits for the imports."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch._dynamo", "torch.distributed.fsdp", "llmlib.training.cli"])
     return context
 
 
 def run(module, *arguments, ranks=1, **variables):
-    """Run a module as `python -m` does, in one process or in several that find each other: (exit codes, output)."""
+    """Run a module as `python -m` does, in one process or several connected ones; return exit codes and output."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    found = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(ranks), "GLOO_SOCKET_IFNAME": "lo"}
+    env = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(ranks), "GLOO_SOCKET_IFNAME": "lo"}
     with tempfile.TemporaryDirectory() as folder:
         outputs = [Path(folder) / str(rank) for rank in range(ranks)]
         started = []
         for rank, output in enumerate(outputs):
-            place = {**found, "RANK": str(rank), "LOCAL_RANK": str(rank)} if ranks > 1 else {}
+            place = {**env, "RANK": str(rank), "LOCAL_RANK": str(rank)} if ranks > 1 else {}
             words = [str(argument) for argument in arguments]
             process = processes().Process(target=_main, args=(module, words, {**place, **variables}, str(output)))
             process.start()
@@ -40,8 +41,8 @@ def run(module, *arguments, ranks=1, **variables):
             process.join(LIMIT)
             process.kill()  # if it has not ended
             process.join()
-        said = "".join(output.read_text(encoding="utf-8") for output in outputs)
-    return [process.exitcode for process in started], said
+        printed = "".join(output.read_text(encoding="utf-8") for output in outputs)
+    return [process.exitcode for process in started], printed
 
 
 def _main(module, arguments, variables, output):

@@ -1,4 +1,4 @@
-"""What each of several processes does: runs of several kinds; the first writes what they were."""
+"""Training runs of several kinds in which several processes take part. The first process records their steps."""
 
 import json
 import sys
@@ -35,7 +35,7 @@ CASES = {
 
 
 class Answers:
-    """Batches in which few targets count, in some rows none: as when only the answers of a conversation do."""
+    """Batches in which few targets count, and none in some rows, as when only the answers of a conversation count."""
 
     def batch(self, step, *, batch_size, seq_len, seed=0, device=None):
         x, y = DATA.batch(step, batch_size=batch_size, seq_len=seq_len, seed=seed, device=device)
@@ -45,7 +45,7 @@ class Answers:
 
 
 def sample(model):
-    """Needs a whole model: it looks at weights, and calls the model in its own way."""
+    """Read weights and call the model with a cache, which needs a whole model."""
     ids = torch.tensor([[1, 2, 3]])
     cache = model.new_cache()
     with torch.no_grad():
@@ -69,7 +69,7 @@ def record(run):
 
 
 def held(run):
-    """Numbers that this process holds: weights, and what the optimizers remember of them."""
+    """Count the numbers that this process holds: weights, and the state of the optimizers."""
     states = [value for optimizer in run.optimizers for state in optimizer.state.values() for value in state.values()]
     tensors = [[*run.model.parameters()], [state for state in states if state.ndim]]
     return [sum((t.to_local() if is_cut(t) else t).numel() for t in some) for some in tensors]

@@ -1,6 +1,6 @@
-"""`llmlib train`, where the last process sends a signal to itself, at some moment after a certain step.
+"""Run `llmlib train`; the last process sends itself a signal at some moment after a certain step.
 
-SIGNAL is its number, AFTER the steps: one for each start by torchrun.
+The environment variable SIGNAL is the number of the signal. AFTER lists the steps, one for each start by torchrun.
 """
 
 import os
@@ -31,6 +31,6 @@ def take_and_be_signalled(run):
 if __name__ == "__main__":
     signal.signal(
         signal.SIGINT, signal.default_int_handler
-    )  # a shell in the background has it ignored, and so its children
+    )  # a shell ignores it in background jobs, and child processes inherit that
     loop.Training.__next__ = take_and_be_signalled
     app()

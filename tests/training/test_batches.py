@@ -1,4 +1,4 @@
-"""The next batch is made ready while a GPU computes, and nothing else changes by it."""
+"""The next batch is prepared while a GPU computes, and this changes nothing else."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ CONFIG = TrainConfig(steps=6, batch_size=4, seq_len=16, dtype="float32")
 
 
 class Watched:
-    """Data that notes for which steps it was asked, and what `look` said then."""
+    """Data that records the step of each request, and what `look` returned then."""
 
     def __init__(self, look):
         self.look, self.seen = look, []
@@ -32,12 +32,12 @@ def test_on_a_cpu_a_batch_is_made_when_it_is_needed():
     assert [step for step, _ in data.seen] == [0]
 
 
-def test_made_ahead_each_batch_is_asked_for_once_and_the_run_is_the_same():
+def test_batches_made_ahead_are_requested_once_and_the_run_is_the_same():
     expected = [s.loss for s in train(Transformer(KINDS["llama"]), DATA, CONFIG)]
     taken = []
     data = Watched(lambda: len(taken))
     run = train(Transformer(KINDS["llama"]), data, CONFIG)
-    data.seen.clear()  # `train` looks whether the text is long enough
+    data.seen.clear()  # `train` has checked that the text is long enough
     run.batches.ahead = True
     for step in run:
         taken.append(step.loss)
@@ -57,6 +57,6 @@ def test_an_interrupt_keeps_the_batch_that_was_made(monkeypatch):
 
     monkeypatch.setattr(run, "_clip", stop)
     with pytest.raises(KeyboardInterrupt):
-        next(run)  # the batch of the step after it is ready now; this one's is made again
+        next(run)  # the batch of the next step is ready; this step's batch is made again
     monkeypatch.undo()
     assert [first] + [s.loss for s in run] == expected

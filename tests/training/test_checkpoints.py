@@ -1,4 +1,4 @@
-"""A run that was killed, at whatever moment, goes on as if nothing had been."""
+"""A run that was killed at any moment continues as if nothing had happened."""
 
 import errno
 import json
@@ -32,7 +32,7 @@ def _ended(tmp_path_factory):
 
 @pytest.fixture
 def ended(_ended, tmp_path):
-    """The folder of a run that has ended: a copy, to be spoilt."""
+    """A copy of the folder of a finished run, which a test may damage."""
     return shutil.copytree(_ended, tmp_path / "ended")
 
 
@@ -42,7 +42,7 @@ def curve(run):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "taken"), [("adamw", 3), ("muon", 4), ("adamw", 8), ("muon", 11)])
-def test_resumed_it_takes_the_very_same_steps(tmp_path, optimizer, taken):
+def test_a_resumed_run_takes_exactly_the_same_steps(tmp_path, optimizer, taken):
     whole = run_in(tmp_path / "whole", optimizer=optimizer)
     expected = curve(whole)
     broken = run_in(tmp_path / "broken", optimizer=optimizer)
@@ -54,16 +54,16 @@ def test_resumed_it_takes_the_very_same_steps(tmp_path, optimizer, taken):
     ours, theirs = again.model.state_dict(), whole.model.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert again.best == whole.best
-    assert again.recent == whole.recent  # of which a jump of the loss is measured
+    assert again.recent == whole.recent  # the losses with which a jump of the loss is detected
 
 
 KILLED = """
 import os, signal, sys, time
 sys.path.insert(0, sys.argv[2])
-import torch, torch._dynamo  # which optimizers import
+import torch, torch._dynamo  # optimizers import torch._dynamo
 from training.test_checkpoints import run_in
 torch.set_num_threads(1)
-for attempt in range(6):  # a process each, in which everything is imported already
+for attempt in range(6):  # each in a process that has everything imported already
     steps, written = os.pipe()
     child = os.fork()
     if not child:
@@ -77,15 +77,15 @@ for attempt in range(6):  # a process each, in which everything is imported alre
     if attempt < 5:
         for _ in range(8):
             os.read(steps, 1)
-        time.sleep(0.004 * attempt)  # somewhere in the next step, or while it is saved
+        time.sleep(0.004 * attempt)  # during the next step, or while it is saved
         os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="a fork")
-def test_killed_again_and_again_the_curve_is_that_of_one_run(tmp_path, request):
+@pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
+def test_a_run_killed_several_times_has_the_curve_of_an_unbroken_run(tmp_path, request):
     tests = str(request.config.rootpath / "tests")
     expected = {step.step: step.loss for step in run_in(tmp_path / "whole", steps=60, save_every=0, validate_every=20)}
     command = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), tests]
@@ -93,15 +93,15 @@ def test_killed_again_and_again_the_curve_is_that_of_one_run(tmp_path, request):
     lines = [line.split() for line in done.stdout.splitlines()]
     starts = [int(step) for word, step in lines if word == "from"]
     assert len(starts) == 6
-    assert starts == sorted(set(starts))  # each start goes on from further on
+    assert starts == sorted(set(starts))  # each start continues from a later step
     seen = {(int(step), float(loss)) for step, loss in lines if step != "from"}
-    assert seen <= expected.items()  # whatever was taken twice came to the same
-    assert {step for step, _ in expected.items() - seen} <= set(starts)  # saved, and killed before it was printed
+    assert seen <= expected.items()  # steps that were taken twice gave the same loss
+    assert {step for step, _ in expected.items() - seen} <= set(starts)  # saved, but killed before it was printed
     assert [path.name for path in (tmp_path / "killed").glob(".step-*")] == []
 
 
 @pytest.mark.slow
-def test_a_full_disk_leaves_the_last_checkpoint_and_a_way_on(tmp_path, monkeypatch):
+def test_after_a_full_disk_the_last_checkpoint_remains_and_the_run_can_continue(tmp_path, monkeypatch):
     expected = curve(run_in(tmp_path / "whole"))
     run = run_in(tmp_path / "full")
     for _ in range(5):
@@ -121,10 +121,10 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_a_way_on(tmp_path, monkeypat
     assert curve(run_in(tmp_path / "full", resume=True)) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a limit of Unix")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a Unix resource limit")
 @pytest.mark.parametrize("file", ["model.safetensors", "optimizers.pt"])
 def test_a_write_that_the_system_refuses(tmp_path, file):
-    """No file may grow beyond a limit: safetensors and torch meet it in ways of their own."""
+    """No file may grow beyond a limit, at which safetensors and torch fail in different ways."""
     import resource
 
     run = run_in(tmp_path)
@@ -144,7 +144,7 @@ def test_a_write_that_the_system_refuses(tmp_path, file):
 
 
 @pytest.mark.slow
-def test_the_last_ones_and_the_best_are_kept(tmp_path, monkeypatch):
+def test_the_last_checkpoints_and_the_best_are_kept(tmp_path, monkeypatch):
     run = run_in(tmp_path, save_every=1, validate_every=1, keep=2)
     losses = iter([5.0, 1.0, *map(float, range(6, 16))])
     monkeypatch.setattr(run, "validate", lambda: next(losses))
@@ -157,14 +157,14 @@ def test_the_last_ones_and_the_best_are_kept(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_run_that_is_there_is_not_overwritten(ended, tmp_path):
+def test_an_existing_run_is_not_overwritten(ended, tmp_path):
     with pytest.raises(RunError, match=r"already contains a run. Continue it"):
         run_in(ended)
     assert run_in(tmp_path / "new", resume=True).step == 0  # nothing to resume
 
 
 @pytest.mark.slow
-def test_another_config_or_architecture_is_named(ended):
+def test_a_different_config_or_architecture_is_named(ended):
     with pytest.raises(RunError, match=r"had a different config: learning_rate was 0.01 and is now 0.1; betas was"):
         run_in(ended, resume=True, steps=20, learning_rate=0.1, betas=(0.5, 0.5))
     other = Transformer(KINDS["gpt2"])
@@ -177,7 +177,7 @@ def test_another_config_or_architecture_is_named(ended):
 
 @pytest.mark.parametrize("file", ["model.safetensors", "optimizers.pt", "state.json"])
 @pytest.mark.parametrize("how", ["cut", "empty", "gone", "noise"])
-def test_damage_is_named_with_the_way_on(ended, file, how):
+def test_damage_is_named_with_a_remedy(ended, file, how):
     last = checkpoints.checkpoints(ended)[-1]
     path = last / file
     content = path.read_bytes()
@@ -186,7 +186,7 @@ def test_damage_is_named_with_the_way_on(ended, file, how):
     else:
         path.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "noise": b"\x80\x02noise" * 9}[how])
     if file == "state.json" and how == "gone":
-        assert run_in(ended, resume=True).step == 9  # not whole: it does not count
+        assert run_in(ended, resume=True).step == 9  # an incomplete checkpoint does not count
         return
     remedy = r"is damaged .*Remove it, and the run will continue from the previous checkpoint"
     with pytest.raises(RunError, match=remedy):
@@ -196,7 +196,7 @@ def test_damage_is_named_with_the_way_on(ended, file, how):
 
 
 def damaged_states():
-    """What a fused optimizer would crash on, or compute with silently."""
+    """Yield error messages, and states on which a fused optimizer would crash or silently compute."""
     whole = {"step": torch.tensor(3.0), "exp_avg": torch.zeros(31, 32), "exp_avg_sq": torch.zeros(31, 32)}
     yield "must be a tensor", {**whole, "exp_avg": torch.zeros(1)}
     yield "must be a tensor", {**whole, "exp_avg": torch.zeros(31, 32, dtype=torch.float64)}
@@ -253,7 +253,7 @@ for _ in range(2):
 
 
 @pytest.mark.slow
-def test_a_second_process_is_warned(tmp_path):
+def test_a_second_process_is_refused(tmp_path):
     run = run_in(tmp_path)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", CLAIMS, str(tmp_path)], **pipes) as other:
@@ -262,10 +262,10 @@ def test_a_second_process_is_warned(tmp_path):
         del run, again
         other.stdin.write("\n")
         other.stdin.flush()
-        assert other.stdout.readline() == "claimed\n"  # nobody holds it any more
+        assert other.stdout.readline() == "claimed\n"  # the folder is free again
 
 
-def test_what_a_checkpoint_holds_can_be_read_without_us(ended):
+def test_a_checkpoints_state_can_be_read_without_llmlib(ended):
     last = checkpoints.checkpoints(ended)[-1]
     about = json.loads((last / "state.json").read_text())
     assert about["step"] == 12

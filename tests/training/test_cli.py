@@ -1,4 +1,4 @@
-"""`llmlib train`: its own example runs, is stopped and goes on, and what is wrong in a file is named."""
+"""`llmlib train`: its example runs, can be stopped and continued, and errors say what is wrong in a file."""
 
 import csv
 import re
@@ -68,7 +68,7 @@ def test_it_trains_and_leaves_everything_in_the_folder(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_it_made_opens_with_its_tokenizer_here_and_elsewhere(tmp_path, capsys):
+def test_the_model_and_its_tokenizer_load_and_transformers_reads_the_tokenizer(tmp_path, capsys):
     result = run(settings(tmp_path))
     folder = tmp_path / "run"
     assert "Note: Only llmlib can open this model" in result.stderr  # no family has learned positions without biases
@@ -82,13 +82,13 @@ def test_what_it_made_opens_with_its_tokenizer_here_and_elsewhere(tmp_path, caps
     earlier, same = load_pretrained(folder / "step-00000010", device="cpu", dtype="float32")
     assert same.vocabulary == tokenizer.vocabulary
     assert not torch.equal(earlier(ids), ended(ids))
-    (folder / "config.json").unlink()  # as while the run is still under way
+    (folder / "config.json").unlink()  # as if the run were still in progress
     under_way, _ = load_pretrained(folder, device="cpu", dtype="float32")
     assert "a run that has not finished. Its last checkpoint, step-00000012, is loaded" in capsys.readouterr().err
     assert torch.equal(under_way(ids), ended(ids))
 
 
-def test_a_run_of_a_known_family_opens_with_transformers(tmp_path):
+def test_a_run_of_a_known_family_loads_in_transformers(tmp_path):
     llama = SMALL.replace("n_heads = 2", 'n_heads = 2\npositions = "rotary"\nnorm = "rmsnorm"\nmlp = "swiglu"')
     assert "Note" not in run(settings(tmp_path, llama, steps=2)).output
     ours, tokenizer = load_pretrained(tmp_path / "run", device="cpu", dtype="float32")
@@ -98,7 +98,7 @@ def test_a_run_of_a_known_family_opens_with_transformers(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_that_has_ended_goes_on_to_more_steps(tmp_path, capsys):
+def test_a_finished_run_can_continue_for_more_steps(tmp_path, capsys):
     assert run(settings(tmp_path, steps=6)).exit_code == 0
     longer = settings(tmp_path, steps=12)
     result = run(longer, "--resume")
@@ -111,7 +111,7 @@ def test_a_run_that_has_ended_goes_on_to_more_steps(tmp_path, capsys):
     assert "has already taken 12 steps, but the config has steps=6" in fewer.stderr
 
 
-def test_other_data_are_noticed_when_a_run_goes_on(tmp_path):
+def test_different_data_is_detected_when_a_run_continues(tmp_path):
     assert run(settings(tmp_path, steps=6)).exit_code == 0
     log = (tmp_path / "run" / "log.csv").read_text()
     other = settings(tmp_path, SMALL.replace("20_000", "21_000"), steps=12)
@@ -123,7 +123,7 @@ def test_other_data_are_noticed_when_a_run_goes_on(tmp_path):
     assert (tmp_path / "run" / "log.csv").read_text() == log
 
 
-def test_a_run_whose_only_checkpoint_is_not_whole_does_not_begin_again(tmp_path):
+def test_a_run_whose_only_checkpoint_is_incomplete_does_not_start_over(tmp_path):
     assert run(settings(tmp_path, steps=4)).exit_code == 0
     (tmp_path / "run" / "step-00000004" / "state.json").unlink()
     for options in ((), ("--resume",)):
@@ -139,14 +139,14 @@ def test_a_damaged_log(tmp_path, damage):
     lines = log.read_text().splitlines(keepends=True)
     log.write_text({"cut": "".join(lines)[:-12], "gap": "".join(lines[:2] + lines[3:])}.get(damage, damage))
     result = run(settings(tmp_path, steps=8), "--resume")
-    if damage == "cut":  # a full disk may cut the last line: the checkpoint knows it
+    if damage == "cut":  # a full disk may cut the last line, but the checkpoint holds it too
         assert result.exit_code == 0, result.output
     else:
         assert "log.csv is damaged" in result.stderr
         assert not (tmp_path / "run" / "step-00000008").exists()
 
 
-def test_a_disk_that_is_full_at_a_line_of_the_log(tmp_path, monkeypatch):
+def test_a_disk_that_is_full_while_the_log_is_written(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -159,7 +159,7 @@ def test_a_disk_that_is_full_at_a_line_of_the_log(tmp_path, monkeypatch):
     )
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="folders that nobody may write to")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a folder that nobody can write to")
 def test_a_folder_that_cannot_be_written_to(tmp_path):
     result = run(settings(tmp_path, SMALL.replace("{folder}", "/proc/run")))
     (line,) = result.stderr.splitlines()
@@ -168,26 +168,26 @@ def test_a_folder_that_cannot_be_written_to(tmp_path):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The log of a run that nobody stopped."""
+    """The log of a run that was not stopped."""
     folder = tmp_path_factory.mktemp("whole")
     assert run(settings(folder, steps=30)).exit_code == 0
     return log_of(folder / "run")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs Unix signals")
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_stopped_it_leaves_a_checkpoint_says_so_and_goes_on_as_one_run(tmp_path, whole, stop):
-    told_to_stop = stop != signal.SIGKILL
-    path = settings(tmp_path, SMALL.replace("save_every = 5", "save_every = 0") if told_to_stop else SMALL, steps=30)
+def test_a_stopped_run_leaves_a_checkpoint_says_so_and_continues_as_one_run(tmp_path, whole, stop):
+    can_be_caught = stop != signal.SIGKILL
+    path = settings(tmp_path, SMALL.replace("save_every = 5", "save_every = 0") if can_be_caught else SMALL, steps=30)
     codes, printed = forked.run("training.signalled", "train", path, SIGNAL=str(int(stop)), AFTER="12")
     assert codes == [{signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[stop]], printed
-    if told_to_stop:
+    if can_be_caught:
         line = r"Stopped after step (\d+)\. The checkpoint is .*step-\d+\. To continue: llmlib train"
         step = int(re.search(line, printed)[1])
         assert [path.name for path in checkpoints.checkpoints(tmp_path / "run")] == [f"step-{step:08d}"]
-        assert "\r" not in printed  # no progress bar where nobody looks
-    assert run(path).exit_code == 1  # not by mistake
+        assert "\r" not in printed  # no progress bar if nobody watches
+    assert run(path).exit_code == 1  # it does not start over by mistake
     result = run(path, "--resume")
     assert result.exit_code == 0, result.output
     stopped = log_of(tmp_path / "run")
@@ -195,8 +195,8 @@ def test_stopped_it_leaves_a_checkpoint_says_so_and_goes_on_as_one_run(tmp_path,
     assert [float(row["loss"]) for row in stopped] == pytest.approx([float(row["loss"]) for row in whole], rel=1e-5)
 
 
-def test_a_checkpoint_whose_line_was_not_written_yet(tmp_path):
-    """As after a kill between the two."""
+def test_a_checkpoint_whose_line_is_missing_from_the_log(tmp_path):
+    """As after a kill between the checkpoint and its line in the log."""
     assert run(settings(tmp_path)).exit_code == 0
     whole = log_of(tmp_path / "run")
     for path in checkpoints.checkpoints(tmp_path / "run"):
@@ -263,7 +263,7 @@ def test_the_help_shows_an_example_that_runs(tmp_path):
         (('dtype = "float32"', 'dtype = "float33"'), "'float33' is not a supported dtype"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, change, message):
+def test_errors_say_what_is_wrong(tmp_path, change, message):
     result = run(settings(tmp_path, SMALL.replace(*change, 1)))
     assert result.exit_code == 1
     (line,) = result.stderr.strip().splitlines()
@@ -271,28 +271,28 @@ def test_what_is_wrong_is_named(tmp_path, change, message):
     assert re.search(message, line), line
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file(tmp_path):
     result = run(tmp_path / "nope.toml")
     assert result.exit_code == 1
     assert "`llmlib train --help` shows an example" in result.stderr
 
 
-def test_of_several_processes_the_first_speaks_and_torchrun_reports_what_all_say(tmp_path, monkeypatch):
-    left = tmp_path / "error.json"
-    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(left))
-    for rank, spoken in (("0", 1), ("1", 0)):
+def test_only_the_first_process_prints_errors_and_torchrun_reports_those_of_all(tmp_path, monkeypatch):
+    error_file = tmp_path / "error.json"
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(error_file))
+    for rank, times in (("0", 1), ("1", 0)):
         monkeypatch.setenv("RANK", rank)
         result = run(tmp_path / "nope.toml")
         assert result.exit_code == 1
-        assert result.stderr.count("There is no file") == spoken
-        report = str(ChildFailedError("llmlib", {int(rank): ProcessFailure(int(rank), 1, 1, str(left))}))
+        assert result.stderr.count("There is no file") == times
+        report = str(ChildFailedError("llmlib", {int(rank): ProcessFailure(int(rank), 1, 1, str(error_file))}))
         assert re.search(r"Root Cause [^=]*llmlib train: There is no file .*nope\.toml", report)
-        left.unlink()
+        error_file.unlink()
     monkeypatch.delenv("TORCHELASTIC_ERROR_FILE")
-    assert "There is no file" in run(tmp_path / "nope.toml").stderr  # nobody else would tell what this one has found
+    assert "There is no file" in run(tmp_path / "nope.toml").stderr  # without torchrun, nobody else would report it
 
 
-def test_the_run_of_train_alone_says_where_its_tokenizer_belongs(tmp_path):
+def test_a_run_without_a_tokenizer_says_where_it_belongs(tmp_path):
     assert run(settings(tmp_path, steps=2)).exit_code == 0
     for name in ("config.json", "tokenizer.json"):
         (tmp_path / "run" / name).unlink()

@@ -1,4 +1,4 @@
-"""What is compiled takes the same steps, and leaves the model as it was."""
+"""A compiled model takes the same steps, and the model itself is unchanged."""
 
 import json
 import subprocess
@@ -38,8 +38,8 @@ print(json.dumps([curves, list(seen.pattern[0].shape), torch._dynamo.utils.count
 
 
 @pytest.mark.slow
-def test_compiled_for_a_cpu_the_steps_are_the_same_and_the_model_can_be_looked_into():
-    """In a process of its own: the checks of shapes that tests switch on are not for the compiler."""
+def test_compiling_for_a_cpu_keeps_the_steps_and_the_model_can_be_traced():
+    """It runs in its own process, because the compiler should not see the shape checks that tests switch on."""
     try:
         compiling.require_compiler(CPU)
     except ValueError as error:
@@ -68,7 +68,7 @@ def test_without_a_compiler_the_error_says_what_is_missing(monkeypatch):
     compiling.require_compiler(CPU)
 
 
-def test_without_triton_a_gpu_cannot_have_it(monkeypatch):
+def test_compiling_for_a_gpu_needs_triton(monkeypatch):
     monkeypatch.setitem(compiling.sys.modules, "triton", None)
     with pytest.raises(ValueError, match="On a GPU, compile=True needs the package triton"):
         compiling.require_compiler(torch.device("cuda"))

@@ -1,4 +1,4 @@
-"""Schedules against their definitions and `transformers`; contradictions are named."""
+"""Schedules, compared with their definitions and with `transformers`; errors name contradictions."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from llmlib.training import TrainConfig, schedule_at
 
 
 @given(steps=st.integers(1, 60), warmup=st.integers(0, 60), kind=st.sampled_from(["linear", "cosine"]))
-def test_after_the_warmup_it_falls_as_in_transformers(steps, warmup, kind):
+def test_after_the_warmup_the_rate_falls_as_in_transformers(steps, warmup, kind):
     from transformers import get_scheduler
 
     warmup = min(warmup, steps)
@@ -31,7 +31,7 @@ def test_after_the_warmup_it_falls_as_in_transformers(steps, warmup, kind):
     decay=st.floats(0, 1),
     kind=st.sampled_from(["constant", "linear", "cosine", "wsd"]),
 )
-def test_what_holds_for_every_schedule(steps, warmup, final, decay, kind):
+def test_properties_of_every_schedule(steps, warmup, final, decay, kind):
     warmup = min(warmup, steps)
     config = TrainConfig(steps, warmup=warmup, schedule=kind, final_share=final, decay_share=decay)
     shares = [schedule_at(step, config) for step in range(steps)]
@@ -82,7 +82,7 @@ def test_what_holds_for_every_schedule(steps, warmup, final, decay, kind):
         ({"compile": "yes"}, "compile must be true or false, got 'yes'"),
     ],
 )
-def test_what_cannot_be_is_named(settings, message):
+def test_errors_name_invalid_settings(settings, message):
     with pytest.raises(ValueError, match=message):
         TrainConfig.from_mapping(settings)
 
@@ -95,12 +95,12 @@ def test_what_cannot_be_is_named(settings, message):
         ({"seed": -1}, "seed must be at least 0, got -1"),
     ],
 )
-def test_in_python_it_is_the_same(wrong, message):
+def test_settings_given_in_python_are_checked_too(wrong, message):
     with pytest.raises(ValueError, match=message):
         TrainConfig(**wrong)
 
 
-def test_numbers_of_numpy_become_plain_ones():
+def test_numpy_numbers_become_plain_numbers():
     config = TrainConfig(steps=np.int64(5), learning_rate=np.float32(0.5), betas=[0.5, 0.75])
     assert config == TrainConfig(steps=5, learning_rate=0.5, betas=(0.5, 0.75))
     assert [type(value) for value in (config.steps, config.learning_rate, config.betas)] == [int, float, tuple]

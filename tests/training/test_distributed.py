@@ -1,4 +1,4 @@
-"""Several processes take the steps of one; any number of them goes on; one that dies is no disaster."""
+"""Several processes take the same steps as one, any number can continue a run, and a lost one does no harm."""
 
 import os
 import shutil
@@ -16,11 +16,14 @@ from training import forked
 from training.test_cli import SMALL, log_of, run, settings
 
 TESTS = Path(__file__).parent.parent
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="gloo as torchrun starts it here")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="gloo is not started this way on Windows"),
+]
 
 
 def torchrun(n, module, *arguments, restarts=0, **variables):
-    """The processes, under way."""
+    """Start the processes, and return while they run."""
     command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={n}", f"--max-restarts={restarts}"]
     command += ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
     path = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
@@ -47,7 +50,7 @@ SHARED = SMALL.replace("batch_size = 4", "batch_size = 6") + "keep = 100\n"
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The run of a single process, with all its checkpoints."""
+    """The folder of a run in a single process, with all its checkpoints."""
     folder = tmp_path_factory.mktemp("whole")
     assert run(settings(folder, SHARED, steps=STEPS)).exit_code == 0
     return folder / "run"
@@ -57,15 +60,15 @@ def test_several_processes_follow_the_curve_of_one(tmp_path, whole):
     codes, output = forked.run("llmlib", "train", settings(tmp_path, SHARED, steps=STEPS), ranks=3)
     assert codes == [0, 0, 0], output
     follows(tmp_path / "run", whole)
-    assert output.count(f"{STEPS} steps taken") == 1  # one of them speaks
+    assert output.count(f"{STEPS} steps taken") == 1  # only one process prints
 
 
 def test_a_run_moves_from_one_process_to_two_which_die_and_back_to_one(tmp_path, whole):
-    """What torchrun does: it restarts everything once, as often as it may, and then reports the end."""
+    """torchrun restarts all processes once, which is the limit here, and then reports the failure."""
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
     for path in checkpoints.checkpoints(folder):
-        if int(path.name[5:]) > 10:  # as if it had been stopped there
+        if int(path.name[5:]) > 10:  # as if the run had been stopped at step 10
             shutil.rmtree(path)
     process = torchrun(
         2,
@@ -79,17 +82,17 @@ def test_a_run_moves_from_one_process_to_two_which_die_and_back_to_one(tmp_path,
     )
     output = process.communicate(timeout=120)[0]
     assert process.returncode != 0, output
-    assert "exitcode: -9" in output  # the first end
-    assert "Signal 9 (SIGKILL)" in output  # the second
-    assert 12 < len(log_of(folder)) < STEPS  # the second start came further than the first
+    assert "exitcode: -9" in output  # the first failure
+    assert "Signal 9 (SIGKILL)" in output  # the second failure
+    assert 12 < len(log_of(folder)) < STEPS  # the second start got further than the first
     assert run(settings(tmp_path, SHARED, steps=STEPS), "--resume").exit_code == 0
     follows(folder, whole)
 
 
-def test_a_process_that_is_gone_is_reported_with_a_remedy():
+def test_a_lost_process_is_reported_with_a_remedy():
     pair = distributed.Ranks(0, 2)
     message = r"has ended, or cannot be reached \(.*Connection closed by peer\). Continue from the"
-    with pytest.raises(RunError, match=message), pair.together():  # what gloo says
+    with pytest.raises(RunError, match=message), pair.together():  # the message of gloo
         raise RuntimeError("[/third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer. More.")
     for ranks, error in ((pair, RuntimeError("out of memory")), (distributed.Ranks(), RuntimeError("no gloo here"))):
         with pytest.raises(RuntimeError, match=str(error)) as caught, ranks.together():
@@ -98,7 +101,7 @@ def test_a_process_that_is_gone_is_reported_with_a_remedy():
 
 
 @pytest.mark.parametrize("call", [lambda r: r.wait(), lambda r: r.mean(1.0), lambda r: r.agree(1, "steps")])
-def test_wherever_they_wait_for_each_other(monkeypatch, call):
+def test_a_lost_process_is_reported_wherever_processes_wait(monkeypatch, call):
     def gone(*_):
         raise RuntimeError("[/third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer. More.")
 
@@ -108,8 +111,8 @@ def test_wherever_they_wait_for_each_other(monkeypatch, call):
         call(distributed.Ranks(0, 2))
 
 
-def test_a_start_goes_by_a_name_that_no_earlier_start_had():
-    """What earlier processes wrote is still there, and one of the new ones comes late."""
+def test_each_start_has_a_new_name():
+    """The store still has what earlier processes wrote, and new processes arrive at different times."""
     store, names = dist.HashStore(), []
     for _ in range(3):
         later = [
@@ -125,7 +128,7 @@ def test_a_start_goes_by_a_name_that_no_earlier_start_had():
     assert len(set(names)) == 3
 
 
-def test_a_batch_that_cannot_be_shared_is_named(tmp_path):
+def test_a_batch_size_that_cannot_be_divided_is_named(tmp_path):
     process = torchrun(2, "llmlib", "train", settings(tmp_path, SMALL.replace("batch_size = 4", "batch_size = 5")))
     output = process.communicate(timeout=120)[0]
     assert process.returncode != 0

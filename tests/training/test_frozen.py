@@ -1,4 +1,4 @@
-"""A model that is partly frozen: only what learns has gradients, memory, a working copy and a place in checkpoints."""
+"""A partly frozen model: only what learns has gradients, optimizer state, a working copy and a place in checkpoints."""
 
 import json
 
@@ -17,7 +17,7 @@ LEARNING = ("attention.query.weight", "attention_norm.weight")
 
 
 def partly(kind="llama", seed=1):
-    """Only some weights learn: matrices that decay, and norms that do not."""
+    """Return a model in which only some weights learn: matrices that decay, and norms that do not."""
     model = Transformer(KINDS[kind], seed=seed)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.endswith(LEARNING))
@@ -34,7 +34,7 @@ def changed(before, model):
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_what_is_frozen_stays_bit_by_bit_and_the_rest_learns(optimizer, dtype):
+def test_frozen_weights_stay_bit_identical_and_the_rest_learns(optimizer, dtype):
     model = partly()
     before = weights(model)
     run = train(model, DATA, TrainConfig(**{**SMALL, "dtype": dtype}, optimizer=optimizer, weight_decay=0.5))
@@ -46,7 +46,7 @@ def test_what_is_frozen_stays_bit_by_bit_and_the_rest_learns(optimizer, dtype):
     assert {n for n, p in model.named_parameters() if p.grad is not None} == learning
 
 
-def test_frozen_steps_are_those_of_the_whole_model_for_the_weights_that_learn():
+def test_weights_that_learn_take_the_same_step_as_in_the_whole_model():
     """Frozen or not, the gradient of a weight at the first step is the same; so is AdamW's step, without clipping."""
     config = TrainConfig(**{**SMALL, "steps": 1}, clip_norm=None)
     whole, part = Transformer(KINDS["llama"], seed=1), partly()
@@ -57,14 +57,14 @@ def test_frozen_steps_are_those_of_the_whole_model_for_the_weights_that_learn():
             torch.testing.assert_close(value, whole.state_dict()[name])
 
 
-def test_the_norm_of_the_gradients_is_of_what_learns():
+def test_the_gradient_norm_counts_only_weights_that_learn():
     model = partly()
     (step,) = train(model, DATA, TrainConfig(**{**SMALL, "steps": 1}, clip_norm=None))
     norms = [p.grad.norm() for p in model.parameters() if p.requires_grad]
     assert step.gradient_norm == pytest.approx(torch.stack(norms).norm().item())
 
 
-def test_all_frozen_is_reported_before_anything_is_done():
+def test_a_fully_frozen_model_is_refused():
     model = make("llama").requires_grad_(False)
     with pytest.raises(
         ValueError, match=r"All of the model's weights are frozen .* nothing to train.*enabled and not merged"
@@ -94,11 +94,11 @@ def test_a_frozen_weight_of_another_dtype_is_rounded_once():
         frozen += 1
         learning += 1
     work.refresh()
-    assert torch.equal(work.model.embed.weight, before)  # it was not looked at
+    assert torch.equal(work.model.embed.weight, before)  # frozen weights are not copied again
     assert torch.equal(work.model.blocks[0].attention.query.weight, learning.bfloat16())
 
 
-def test_a_checkpoint_holds_what_learns_and_a_run_goes_on_from_it(tmp_path):
+def test_a_checkpoint_holds_only_weights_that_learn_and_a_run_continues_from_it(tmp_path):
     config = TrainConfig(**SMALL, save_every=2)
     whole = partly()
     expected = [step.loss for step in train(whole, DATA, config)]
@@ -114,7 +114,7 @@ def test_a_checkpoint_holds_what_learns_and_a_run_goes_on_from_it(tmp_path):
     assert not changed(weights(whole), again)
 
 
-def test_a_checkpoint_goes_on_beside_the_same_frozen_weights_only(tmp_path):
+def test_a_checkpoint_continues_only_with_the_same_frozen_weights(tmp_path):
     config = TrainConfig(**SMALL)
     list(train(partly(), DATA, config, folder=tmp_path))
     other = partly()
@@ -130,7 +130,7 @@ def test_a_checkpoint_goes_on_beside_the_same_frozen_weights_only(tmp_path):
         train(Transformer(KINDS["llama"], seed=1), DATA, config, folder=tmp_path, resume=True)
 
 
-def test_the_checkpoint_of_a_model_of_which_all_learns_needs_no_checksum(tmp_path):
+def test_a_model_without_frozen_weights_needs_no_checksum(tmp_path):
     model = Transformer(KINDS["llama"], seed=1)
     assert checkpoints.checksum(model) is None
     list(train(model, DATA, TrainConfig(**SMALL), folder=tmp_path))
@@ -139,7 +139,7 @@ def test_the_checkpoint_of_a_model_of_which_all_learns_needs_no_checksum(tmp_pat
     assert json.loads((last / "state.json").read_text())["frozen"] is None
 
 
-def test_a_model_with_frozen_weights_is_not_cut_into_parts():
+def test_a_model_with_frozen_weights_is_not_sharded():
     with pytest.raises(
         ValueError, match=r'does not support frozen weights, but \d+ are frozen here .*Use parallel="ddp"'
     ):

@@ -1,4 +1,4 @@
-"""The loop against a plain one written out, and what must not go wrong."""
+"""The training loop, compared with a plain loop, and what must not go wrong."""
 
 import math
 import signal
@@ -31,8 +31,8 @@ def same(a, b):
 
 
 @pytest.mark.slow
-def test_it_is_the_plain_loop():
-    """AdamW over two groups, gradients clipped together, the schedule; written out with torch alone."""
+def test_it_takes_the_steps_of_a_plain_loop():
+    """The plain loop has AdamW over two groups, gradients clipped together and the schedule, in torch alone."""
     config = TrainConfig(**SMALL, warmup=3, weight_decay=0.1, clip_norm=0.5)
     ours, theirs = model(), model()
     steps = list(train(ours, DATA, config))
@@ -70,7 +70,7 @@ def test_the_same_seed_gives_the_same_run_bit_by_bit(optimizer):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [2, 4, 8])
-def test_a_batch_in_parts_is_the_same_step(accumulate):
+def test_a_batch_in_parts_takes_the_same_step(accumulate):
     whole, parts = model(), model()
     expected = list(train(whole, DATA, TrainConfig(**SMALL)))
     got = list(train(parts, DATA, TrainConfig(**SMALL, accumulate=accumulate)))
@@ -80,7 +80,7 @@ def test_a_batch_in_parts_is_the_same_step(accumulate):
 
 @pytest.mark.parametrize("accumulate", [1, 2, 4, 8])
 def test_parts_count_as_much_as_their_targets(accumulate):
-    """The mean is over all targets that count, wherever they are; here rows have 16, 1 or none."""
+    """The mean is over all targets that count, in whichever row; here, rows have 16, 1 or none."""
 
     class Uneven:
         def batch(self, step, *, batch_size, seq_len, seed=0, device=None):
@@ -116,7 +116,7 @@ def test_a_batch_without_a_target_that_counts_is_reported(accumulate):
 
 
 @pytest.mark.slow
-def test_stop_look_and_go_on():
+def test_a_run_can_be_paused_and_continued():
     whole = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
     run = train(model(), DATA, TrainConfig(**SMALL))
     first = []
@@ -160,7 +160,7 @@ def test_it_learns():
 # --- what goes wrong --------------------------------------------------------------------------------------------
 
 
-def test_a_loss_that_is_no_number_stops_before_it_spoils_the_weights():
+def test_a_nan_loss_stops_the_run_before_it_reaches_the_weights():
     made = model()
     run = train(made, DATA, TrainConfig(**SMALL))
     next(run)
@@ -170,10 +170,10 @@ def test_a_loss_that_is_no_number_stops_before_it_spoils_the_weights():
         next(run)
     made.final_norm.weight.data = before["final_norm.weight"]
     assert same(before, weights(made))
-    assert next(run).step == 2  # mended by hand, it goes on
+    assert next(run).step == 2  # repaired by hand, the run continues
 
 
-def test_a_loss_that_explodes_stops(monkeypatch):
+def test_a_loss_that_explodes_stops_the_run(monkeypatch):
     monkeypatch.setattr(loop, "RECENT", 5)
     run = train(make("gpt2"), DATA, TrainConfig(**{**SMALL, "steps": 200, "learning_rate": 30.0}, clip_norm=None))
     run.recent = type(run.recent)(maxlen=5)
@@ -182,7 +182,7 @@ def test_a_loss_that_explodes_stops(monkeypatch):
     assert all(p.isfinite().all() for p in run.model.parameters())
 
 
-def test_the_advice_speaks_of_float16_only_where_it_was_chosen(monkeypatch):
+def test_the_advice_mentions_float16_only_if_it_was_chosen(monkeypatch):
     for dtype, advised in ((torch.float32, False), (torch.float16, True)):
         run = train(model(), DATA, TrainConfig(**SMALL))
         run.dtype = dtype
@@ -205,7 +205,7 @@ def test_a_vocabulary_that_does_not_fit_the_model():
             train(model(), data, TrainConfig(**SMALL), validation=validation)
 
 
-def test_ids_that_the_data_does_not_know_to_be_too_large():
+def test_ids_that_are_too_large_without_a_known_vocabulary():
     run = train(model(), TokenDataset([40] * 100), TrainConfig(**SMALL))
     with pytest.raises(ValueError, match="ids must be between 0 and 30"):
         next(run)
@@ -213,7 +213,7 @@ def test_ids_that_the_data_does_not_know_to_be_too_large():
 
 @pytest.fixture
 def ctrl_c():
-    """Ctrl-C raises, as in a shell; what is started in the background may ignore it."""
+    """Make Ctrl-C raise, as in a shell; a process started in the background may ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -244,7 +244,7 @@ def test_ctrl_c_in_the_middle_of_a_step_waits_for_its_end():
     with pytest.raises(KeyboardInterrupt):
         next(run)
     run.optimizers = plain
-    assert run.step == 4  # the step was taken whole
+    assert run.step == 4  # the step was completed
     assert losses == expected[:3]
     assert [s.loss for s in run] == expected[4:]
 

@@ -1,4 +1,4 @@
-"""Cross-entropy against torch's own and against its definition."""
+"""Cross-entropy, compared with torch's own and with its definition."""
 
 import math
 
@@ -31,17 +31,17 @@ def test_a_model_that_knows_nothing_pays_the_logarithm_of_the_vocabulary():
     )
 
 
-def test_half_precision_logits_and_small_integers_will_do():
+def test_half_precision_logits_and_small_integers_are_accepted():
     logits = torch.tensor([[40000.0, 0.0]]).to(torch.float16)
     assert cross_entropy(logits, torch.tensor([1], dtype=torch.int32)).item() == pytest.approx(40000, rel=1e-3)
 
 
-def test_no_target_that_counts_is_an_error_and_no_nan():
+def test_no_target_that_counts_is_an_error_and_not_a_nan():
     with pytest.raises(ValueError, match="All targets are ignored"):
         cross_entropy(torch.zeros(2, 3), torch.tensor([-100, -100]))
 
 
 @pytest.mark.parametrize("wrong", [-1, 3, -99])
-def test_a_target_that_is_no_token(wrong):
+def test_a_target_that_is_not_a_token(wrong):
     with pytest.raises(ValueError, match=rf"The target {wrong} is not a token.*0 to 2"):
         cross_entropy(torch.zeros(2, 3), torch.tensor([1, wrong]))

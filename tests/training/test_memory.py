@@ -1,4 +1,4 @@
-"""What a step frees is there for the next step, and goes back to the system at the end."""
+"""Memory that a step frees is kept for the next step, and goes back to the system at the end."""
 
 import subprocess
 import sys
@@ -17,11 +17,11 @@ from llmlib.training import memory
 
 libc = ctypes.CDLL(None)
 libc.prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: pages of one size, whatever the machine prefers
-# Pieces of 128 KB and more go back when they are freed. By itself glibc moves this limit as it sees what is freed, and
-# what is above a piece in the heap then decides whether it can go back.
+# Blocks of 128 KB and more go back when they are freed. By default, glibc adapts this limit to what is freed, and what
+# is above a block in the heap then decides whether the block can go back.
 assert libc.mallopt(memory.M_MMAP_THRESHOLD, 128 << 10)
 
-choice = "keep" if os.fork() else "leave"  # two processes, and one import of torch
+choice = "keep" if os.fork() else "leave"  # two processes, but one import of torch
 if choice == "keep":
     os.wait()
     assert memory.keep_freed()
@@ -48,10 +48,10 @@ os._exit(0)
 
 @pytest.mark.slow
 @pytest.mark.skipif(not memory.keep_freed(), reason="not glibc")
-def test_what_is_freed_is_kept_until_it_is_given_back():
+def test_freed_memory_is_kept_until_it_is_given_back():
     done = subprocess.run([sys.executable, "-c", PAGES], check=True, capture_output=True, text=True)
     touched = {choice: (int(five), int(after)) for choice, five, after in map(str.split, done.stdout.splitlines())}
-    kept, after = touched["keep"]  # pages that five steps touched for the first time, and one after all was given back
+    kept, after = touched["keep"]  # pages first touched by five steps, and by one step after all was given back
     handed_back, _ = touched["leave"]
     assert handed_back > 100_000  # the control: each step fetches its 25,000 pages again
     assert kept < 1000
@@ -70,7 +70,7 @@ def test_a_run_keeps_memory_and_gives_it_back_at_its_end(monkeypatch, steps):
     assert calls == ["keep", *range(1, steps), "give back", steps]
 
 
-def test_elsewhere_nothing_is_done(monkeypatch):
+def test_on_other_systems_nothing_is_done(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not memory.keep_freed()
     memory.give_back()

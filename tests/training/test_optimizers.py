@@ -1,4 +1,4 @@
-"""Muon against torch's own, orthogonalisation against the singular value decomposition, and who decays."""
+"""Muon compared with torch's own, orthogonalisation with singular value decomposition, and which weights decay."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def randn(*shape, seed=0):
 @given(
     rows=st.integers(1, 40), columns=st.integers(1, 40), seed=st.integers(0, 99), scale=st.sampled_from([1e-4, 1, 1e4])
 )
-def test_directions_stay_and_sizes_become_one(rows, columns, seed, scale):
+def test_directions_stay_and_singular_values_become_about_one(rows, columns, seed, scale):
     matrix = randn(rows, columns, seed=seed) * scale
     u, s, v = torch.linalg.svd(matrix, full_matrices=False)
     ours = u.T @ orthogonalise(matrix) @ v.T
@@ -28,14 +28,14 @@ def test_directions_stay_and_sizes_become_one(rows, columns, seed, scale):
     assert ((ours.diagonal()[large] > 0.6) & (ours.diagonal()[large] < 1.3)).all()
 
 
-def test_nothing_stays_nothing():
+def test_a_zero_matrix_stays_zero():
     assert torch.equal(orthogonalise(torch.zeros(3, 4)), torch.zeros(3, 4))
 
 
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has Muon since 2.9")
 @pytest.mark.parametrize("shape", [(8, 8), (24, 6), (6, 24)])
-def test_steps_are_those_of_torchs_muon(shape):
-    """torch's works in bfloat16, so they agree to its precision."""
+def test_steps_equal_those_of_torchs_muon(shape):
+    """torch's Muon works in bfloat16, so the two agree to that precision."""
     ours, theirs = (torch.nn.Parameter(randn(*shape)) for _ in range(2))
     options = {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.1}
     optimizers = [Muon([ours], **options), torch.optim.Muon([theirs], adjust_lr_fn="match_rms_adamw", **options)]
@@ -72,7 +72,7 @@ def test_each_parameter_has_one_optimizer_and_only_matrices_of_blocks_decay(kind
         assert decay == (0.3 if is_matrix_of_block else 0.0), name
 
 
-def test_weight_decay_is_apart_from_the_gradient():
+def test_weight_decay_is_separate_from_the_gradient():
     """Loshchilov and Hutter (2019): without a gradient, a weight shrinks by lr · decay, whatever its history."""
     matrix = torch.nn.Parameter(torch.full((3, 3), 2.0))
     matrix.grad = torch.zeros(3, 3)
@@ -80,7 +80,7 @@ def test_weight_decay_is_apart_from_the_gradient():
     torch.testing.assert_close(matrix.data, torch.full((3, 3), 2.0 * 0.95))
 
 
-def test_a_model_without_blocks_matrices_trains_with_adamw_alone():
+def test_a_model_without_matrices_in_blocks_trains_with_adamw_alone():
     model = Transformer(KINDS["gpt2"])
     model.blocks = torch.nn.ModuleList()
     assert len(make_optimizers(model, TrainConfig(optimizer="muon"))) == 1
@@ -95,7 +95,7 @@ def test_a_model_without_blocks_matrices_trains_with_adamw_alone():
         ({"optimizer": "muon", "matrix_learning_rate": 0.04}, 0.04),
     ],
 )
-def test_matrices_have_a_rate_of_their_own_with_either_optimizer(choices, of_matrices):
+def test_matrices_have_their_own_rate_with_either_optimizer(choices, of_matrices):
     model = make("llama")
     matrices = {id(p) for p in model.blocks.parameters() if p.ndim == 2}
     for optimizer in make_optimizers(model, TrainConfig(learning_rate=0.3, **choices)):
@@ -104,8 +104,8 @@ def test_matrices_have_a_rate_of_their_own_with_either_optimizer(choices, of_mat
                 assert group["peak"] == (of_matrices if id(parameter) in matrices else 0.3)
 
 
-def test_a_first_step_of_adamw_moves_each_weight_by_the_rate_of_its_kind():
-    """With its own rate for the matrices: what a fair comparison with Muon needs."""
+def test_adamws_first_step_moves_each_weight_by_the_rate_of_its_kind():
+    """Matrices have their own rate, which a fair comparison with Muon needs."""
     model = make("llama")
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     config = TrainConfig(

@@ -1,4 +1,4 @@
-"""Somebody's own model, optimizer and loop: what is kept comes back, and nothing else does."""
+"""A user's own model, optimizer and loop: what was saved is restored, and nothing else."""
 
 import math
 import shutil
@@ -14,7 +14,7 @@ from llmlib.transformer import Transformer
 
 
 class Tied(nn.Module):
-    """As tutorials write it: one table under two names, one mask for two layers, a norm that counts."""
+    """A model as in tutorials: one table with two names, one mask for two layers, and a norm that counts batches."""
 
     def __init__(self):
         super().__init__()
@@ -65,7 +65,7 @@ def content(model, optimizer):
 
 
 @pytest.mark.parametrize("kind", KINDS_OF)
-def test_a_loop_goes_on_as_if_it_had_not_stopped(tmp_path, kind):
+def test_a_loop_continues_as_if_it_had_not_stopped(tmp_path, kind):
     whole = steps(*made(kind), range(8))
     model, optimizer, scheduler = made(kind)
     assert latest_checkpoint(tmp_path / "new") is None
@@ -81,8 +81,8 @@ def test_a_loop_goes_on_as_if_it_had_not_stopped(tmp_path, kind):
     assert model.head.weight is model.embed.weight
 
 
-def test_a_state_comes_back_as_json_gives_it(tmp_path):
-    """Also with numbers for names, which JSON sorts as texts."""
+def test_a_state_is_restored_as_json_gives_it(tmp_path):
+    """This includes keys that are numbers, which JSON sorts as strings."""
     model = nn.Linear(1, 1)
     path = save_checkpoint(tmp_path, 3, model, state={"of": {2: (1, None), 10: torch.tensor(0.5)}})
     assert load_checkpoint(path, model) == (3, {"of": {"2": [1, None], "10": 0.5}})
@@ -93,7 +93,7 @@ def test_a_state_comes_back_as_json_gives_it(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000003"]
 
 
-def test_a_loop_that_begins_again_does_not_mix_with_the_one_before(tmp_path):
+def test_a_loop_that_starts_over_does_not_mix_with_the_earlier_one(tmp_path):
     model, optimizer, scheduler = made()
     path = save_checkpoint(tmp_path, 2, model, optimizer)
     assert save_checkpoint(tmp_path, 2, model, optimizer) == path  # the last step of a loop, saved twice
@@ -105,7 +105,7 @@ def test_a_loop_that_begins_again_does_not_mix_with_the_one_before(tmp_path):
 
 
 def others():
-    """Models and optimizers that differ from a checkpoint's, and what the error says about them."""
+    """Yield error messages, and functions that make models and optimizers that differ from a checkpoint's."""
     yield "kinds .*SGD.* in the checkpoint and .*AdamW.* here", lambda: made("adamw")[:2]
     yield r"kinds \['SGD'\] in the checkpoint and \[\] here", lambda: (made()[0], [])
     yield (
@@ -126,7 +126,7 @@ def _frozen(model, optimizer):
 
 
 @pytest.mark.parametrize(("message", "make"), others())
-def test_what_does_not_fit_is_named_before_anything_is_changed(tmp_path, message, make):
+def test_mismatches_are_named_before_anything_is_changed(tmp_path, message, make):
     model, optimizer, scheduler = made()
     steps(model, optimizer, scheduler, range(2))
     path = save_checkpoint(tmp_path, 2, model, optimizer)
@@ -158,7 +158,7 @@ def test_a_damaged_file_is_noticed(tmp_path):
             load_checkpoint(nothing, model, optimizer)
 
 
-def test_our_own_model_in_a_loop_of_ones_own(tmp_path):
+def test_our_own_model_in_a_users_loop(tmp_path):
     model = Transformer(KINDS["llama"], seed=1)
     path = save_checkpoint(tmp_path, 1, model)
     load_checkpoint(path, again := Transformer(KINDS["llama"], seed=2))

@@ -1,4 +1,4 @@
-"""The working copy: rounded weights compute, float32 weights remember."""
+"""The working copy computes with rounded weights, and the model keeps float32 weights."""
 
 import torch
 
@@ -37,7 +37,7 @@ def test_steps_too_small_for_bfloat16_add_up():
     assert (copy == 1 + 1 / 128).all()
 
 
-def test_in_its_own_dtype_the_model_itself_computes():
+def test_no_copy_is_made_in_the_models_own_dtype():
     model = Transformer(CONFIG)
     work = WorkingCopy(model, torch.float32)
     assert work.model is model
@@ -54,4 +54,4 @@ def test_a_run_in_bfloat16_leaves_float32_weights_that_have_learned():
     assert model.dtype == torch.float32
     assert not torch.equal(before, model.embed.weight)
     assert torch.equal(run.work.model.embed.weight, model.embed.weight.bfloat16())
-    assert not torch.equal(model.embed.weight, model.embed.weight.bfloat16().float())  # not rounded itself
+    assert not torch.equal(model.embed.weight, model.embed.weight.bfloat16().float())  # not rounded themselves

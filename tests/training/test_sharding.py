@@ -1,4 +1,4 @@
-"""A model split into parts takes the steps of a whole one, and its checkpoints are nothing special."""
+"""A sharded model takes the same steps as a whole one, and its checkpoints have the usual format."""
 
 import json
 import shutil
@@ -12,12 +12,15 @@ from llmlib.training import checkpoints, sharding
 from training import forked
 from training.many_processes import CASES, held, record, run_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="gloo as torchrun starts it here")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="gloo is not started this way on Windows"),
+]
 HALFWAY = 3
 
 
 def stopped_halfway(folder):
-    """As if the run had been killed after its first checkpoint."""
+    """Remove later checkpoints, as if the run had been killed after its first one."""
     for path in checkpoints.checkpoints(folder):
         if int(path.name[5:]) > HALFWAY:
             shutil.rmtree(path)
@@ -25,18 +28,18 @@ def stopped_halfway(folder):
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """The runs of a single process: their folder, and what their steps came to."""
+    """The runs of a single process: their folder, the records of their steps, and how many numbers the process held."""
     folder = tmp_path_factory.mktemp("alone")
     runs = {case: run_of(case, folder / case) for case in CASES}
     return folder, {case: record(run) for case, run in runs.items()}, {case: held(run) for case, run in runs.items()}
 
 
-N = 2  # processes; tests of another file have three
+N = 2  # processes; tests in another file use three
 
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory, alone):
-    """The runs of several processes; those in "from there" begin with what a single one left."""
+    """The runs of several processes; those in "from there" continue runs of a single process."""
     folder = tmp_path_factory.mktemp("together")
     for case in CASES:
         shutil.copytree(alone[0] / case, folder / "from there" / case)
@@ -55,7 +58,7 @@ def follows(ours, theirs, within):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_curve_is_that_of_one_process(alone, together, case):
+def test_the_curve_equals_that_of_one_process(alone, together, case):
     follows(together[1][case], alone[1][case], 0.02 if case == "bfloat16" else 1e-4)
 
 
@@ -63,12 +66,12 @@ def test_the_curve_is_that_of_one_process(alone, together, case):
 def test_each_process_holds_a_part(alone, together, case):
     records = together[1]
     for ours, all_of_it in zip(records[f"{case} held"], alone[2][case]):
-        assert all_of_it / N <= ours < 1.2 * all_of_it / N  # the first holds the larger share of what does not divide
+        assert all_of_it / N <= ours < 1.2 * all_of_it / N  # the first holds more if a tensor does not divide evenly
     assert records["ddp held"] == alone[2]["ddp"]
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "bfloat16"])
-def test_its_checkpoint_goes_on_in_one_process(alone, together, case):
+def test_a_checkpoint_of_several_processes_continues_in_one(alone, together, case):
     folder = together[0] / "from here" / case
     stopped_halfway(folder)
     run = run_of(case, folder, resume=True)
@@ -77,7 +80,7 @@ def test_its_checkpoint_goes_on_in_one_process(alone, together, case):
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case not in ("ddp", "bfloat16")])
-def test_the_checkpoint_of_one_process_goes_on_in_several(alone, together, case):
+def test_a_checkpoint_of_one_process_continues_in_several(alone, together, case):
     follows(together[1][f"{case} goes on"], alone[1][case][HALFWAY:], 1e-4)
 
 
@@ -92,7 +95,7 @@ def test_checkpoints_hold_whole_tensors_in_the_same_format(alone, together, case
     assert described(together[0] / "from there" / case) == described(alone[0] / case)
 
 
-def test_whole_tensors_need_no_processes():
+def test_tensors_that_are_not_sharded_are_returned_unchanged():
     tensor = torch.ones(3)
     assert sharding.whole(tensor) is tensor
     assert sharding.cut_like(tensor, tensor) is tensor

@@ -1,4 +1,4 @@
-"""How large things are inside of a model that learns: against torch, and against the run without a look inside."""
+"""Statistics of a model in training, compared with torch and with a run that measures nothing."""
 
 import math
 
@@ -23,14 +23,14 @@ def run_of(kind="llama", **choices):
 
 
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=50))
-def test_quantiles_are_those_of_torch(numbers):
+def test_quantiles_equal_those_of_torch(numbers):
     values = torch.tensor(numbers)
     expected = torch.quantile(values.double(), torch.tensor(QUANTILES, dtype=torch.float64))
     assert quantiles_of(values) == pytest.approx(expected.tolist(), rel=1e-5, abs=1e-3)
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 300))
-def test_a_sample_is_small_and_meets_all_columns(rows, columns, most):
+def test_a_sample_is_small_and_covers_all_columns(rows, columns, most):
     values = torch.arange(columns).repeat(rows, 1)
     sample = even_sample(values, most)
     assert 1 <= len(sample) <= most
@@ -61,7 +61,7 @@ def test_every_parameter_belongs_to_a_group(kind):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_updates_are_what_the_step_did(optimizer):
+def test_updates_equal_what_the_step_changed(optimizer):
     run = run_of(optimizer=optimizer, statistics_every=1, weight_decay=0.1)
     for _ in range(3):
         before = {name: p.detach().clone() for name, p in run.model.named_parameters()}
@@ -74,7 +74,7 @@ def test_updates_are_what_the_step_did(optimizer):
             assert step.statistics.updates[k] == pytest.approx(quantiles_of(ratios.detach()), rel=1e-4)
 
 
-def test_gradients_are_those_before_clipping_and_activations_those_of_the_batch():
+def test_gradients_are_measured_before_clipping_and_activations_on_the_batch():
     run = run_of(statistics_every=1, clip_norm=1e-6)
     model = Transformer(KINDS["llama"], seed=1)
     x, y = run.batches.of(0)
@@ -89,18 +89,18 @@ def test_gradients_are_those_before_clipping_and_activations_those_of_the_batch(
         assert found.activations[k] == pytest.approx(exact.numpy(), rel=1e-4)
     block = torch.cat([p.grad.flatten() for p in model.blocks[0].parameters()]).abs()
     assert found.gradients[1] == pytest.approx(torch.quantile(block, torch.tensor(QUANTILES)).numpy(), rel=0.4)
-    assert found.gradients[1][4] > 1e-5  # clipped they would be a thousand times smaller
+    assert found.gradients[1][4] > 1e-5  # clipped, they would be a thousand times smaller
 
 
-def test_looking_changes_nothing_and_is_done_when_it_is_due():
-    looked, plain = (list(run_of(statistics_every=every, accumulate=2)) for every in (3, 0))
-    assert [step.loss for step in looked] == [step.loss for step in plain]
-    assert [step.step for step in looked if step.statistics] == [1, 3, 6]
+def test_measuring_changes_nothing_and_happens_when_it_is_due():
+    watched, plain = (list(run_of(statistics_every=every, accumulate=2)) for every in (3, 0))
+    assert [step.loss for step in watched] == [step.loss for step in plain]
+    assert [step.step for step in watched if step.statistics] == [1, 3, 6]
     assert not any(step.statistics for step in plain)
-    assert isinstance(looked[0].statistics, Statistics)
+    assert isinstance(watched[0].statistics, Statistics)
 
 
-def test_what_does_not_learn_has_nothing_to_measure():
+def test_a_frozen_block_has_no_gradients_and_no_updates():
     model = Transformer(KINDS["llama"], seed=1)
     for parameter in model.blocks[0].parameters():
         parameter.requires_grad_(False)
@@ -111,14 +111,14 @@ def test_what_does_not_learn_has_nothing_to_measure():
     assert math.isfinite(step.statistics.updates[2][2])
 
 
-def test_a_rounded_working_copy_is_watched_too():
+def test_a_rounded_working_copy_is_measured_too():
     step = next(run_of(dtype="bfloat16", statistics_every=1))
     for name in ("activations", "gradients", "updates"):
         assert np.isfinite(getattr(step.statistics, name)).all()
     assert step.statistics.activations.dtype == np.float64
 
 
-def test_a_run_can_go_on_with_other_looks_and_its_checkpoint_holds_none(tmp_path):
+def test_a_run_can_continue_with_other_statistics_and_its_checkpoint_holds_none(tmp_path):
     model = Transformer(KINDS["llama"], seed=1)
     run = train(model, DATA, TrainConfig(**SMALL, statistics_every=1), folder=tmp_path)
     next(run)
@@ -129,7 +129,7 @@ def test_a_run_can_go_on_with_other_looks_and_its_checkpoint_holds_none(tmp_path
     assert len(list(again)) == 6
 
 
-def test_a_model_that_cannot_be_watched_is_refused():
+def test_a_model_that_cannot_be_measured_is_refused():
     for choice in ({"compile": True}, {"parallel": "fsdp"}):
         with pytest.raises(ValueError, match="looks inside the model, which is impossible"):
             TrainConfig(statistics_every=1, **choice)

@@ -1,4 +1,4 @@
-"""With muP a step changes what passes through a model by as much at any width, and without it by more and more."""
+"""With muP, a step changes a model's activations about equally at any width; without it, more at larger widths."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ IDS, _ = DATA.batch(0, batch_size=8, seq_len=32)
 
 
 def outputs(model):
-    """What the last block's attention and MLP write, and the logits."""
+    """Return the outputs of the last block's attention and MLP, and the logits."""
     seen = {}
     points = {"attention": model.blocks[-1].hook_attention_out, "mlp": model.blocks[-1].hook_mlp_out}
     hooks = [(point, lambda value, name=name: seen.update({name: value.clone()})) for name, point in points.items()]
@@ -37,7 +37,7 @@ def outputs(model):
 
 
 def change_in_one_step(times, mup):
-    """How much a first step of AdamW changes each output: the root of the mean square."""
+    """Return how much AdamW's first step changes each output, as a root mean square."""
     model = Transformer(widened(BASE, times), seed=0)
     factor = maximal_update(model, BASE) if mup else 1.0
     before = outputs(model)
@@ -48,7 +48,7 @@ def change_in_one_step(times, mup):
     return {name: (after - before[name]).square().mean().sqrt().item() for name, after in outputs(model).items()}
 
 
-def test_a_step_changes_outputs_alike_at_any_width_only_with_mup():
+def test_a_step_changes_outputs_equally_at_any_width_only_with_mup():
     """The coordinate check of Yang et al. (2022), appendix D.1, from 16 to 256 channels."""
     narrow = change_in_one_step(1, mup=True)
     assert narrow == change_in_one_step(1, mup=False)  # at the base's own width, both are the same model
@@ -56,7 +56,7 @@ def test_a_step_changes_outputs_alike_at_any_width_only_with_mup():
         growth = {name: wide / narrow[name] for name, wide in change_in_one_step(16, mup).items()}
         if mup:
             assert all(0.5 < growth[name] < 1.5 for name in ("attention", "mlp")), growth
-            assert 0.2 < growth["logits"] < 1.5, growth  # what the first weights give falls, as 1/√width
+            assert 0.2 < growth["logits"] < 1.5, growth  # the part of the initial weights falls as 1/√width
         else:
             assert all(growth[name] > 16 for name in ("attention", "mlp")), growth
             assert growth["logits"] > 4, growth
@@ -64,7 +64,7 @@ def test_a_step_changes_outputs_alike_at_any_width_only_with_mup():
 
 @pytest.mark.parametrize("norm", ["rmsnorm", "layernorm"])
 @pytest.mark.parametrize("tied", [True, False])
-def test_logits_are_multiplied_and_the_factor_can_become_a_part_of_the_weights(norm, tied):
+def test_logits_are_scaled_and_the_factor_can_be_merged_into_the_weights(norm, tied):
     config = widened(dataclasses.replace(BASE, norm=norm, tied_embeddings=tied), 4)
     model = Transformer(config, seed=0)
     base = dataclasses.replace(config, d_model=16, n_heads=2, n_kv_heads=2, d_mlp=48)

@@ -1,4 +1,4 @@
-"""The alignment view from plain numbers and strings: what is kept, words, pictures."""
+"""The alignment view from plain numbers and strings: the groups it keeps, descriptions and pictures."""
 
 import json
 import math
@@ -47,14 +47,14 @@ def aligned(steps=20):
     return view
 
 
-def test_the_picture_and_the_words_are_those_of_the_runs():
+def test_the_picture_and_its_description_show_the_runs():
     first, second = aligned(), aligned()
     assert first.svg() == second.svg()
     assert repr(first) == repr(second)
     words = list(ET.fromstring(first.svg()).itertext())
     assert "<i>ours</i>: finished, 20 steps · reward 1, initially 0.05 · true reward 0.3 · KL 2 nats" in words
     assert "<i>ours</i>: answers to one prompt after step 20, and their advantages" in words
-    assert words.index("<i>ours</i> at 20") < words.index("5 answers, mean reward 0.3.")  # the group that differs
+    assert words.index("<i>ours</i> at 20") < words.index("5 answers, mean reward 0.3.")  # the one whose rewards differ
     assert words[-2:] == ["aligned (reward 1)", "d"]
     assert "All prompts get the same answer." in words
     assert "failed after 20 of 20 steps, reward 1 (initially 0.05), true reward 0.3, KL 2 nats." in first.alt
@@ -62,7 +62,7 @@ def test_the_picture_and_the_words_are_those_of_the_runs():
     assert "</script><b>" not in first.to_html()
 
 
-def test_the_words_of_a_run_follow_the_reason_why_an_earlier_run_failed():
+def test_the_line_of_a_run_follows_the_reason_why_an_earlier_run_failed():
     view = aligned()
     view.mark(0, "failed", "The loss is nan.")
     words = list(ET.fromstring(view.svg()).itertext())
@@ -70,7 +70,7 @@ def test_the_words_of_a_run_follow_the_reason_why_an_earlier_run_failed():
     assert words[words.index("The loss is nan.") + 1].startswith(f"{name}: failed, 20 of 20 steps")
 
 
-def test_what_is_shown_is_whole_and_is_json():
+def test_the_state_for_the_page_is_complete_and_valid_json():
     view = aligned()
     assert [name in view.runs[0] for name in ("reward", "kl", "entropy", "length", "cut_off")] == [True] * 5
     assert (view.runs[1]["groups"], view.runs[1]["equal_groups"]) == (2, 1)
@@ -93,14 +93,14 @@ def test_what_is_shown_is_whole_and_is_json():
         ([1.0] * 20 + [math.nan], "1 reward is not a number"),
     ],
 )
-def test_a_group_that_is_not_as_it_should_be_is_reported_and_drawn(rewards, says):
+def test_any_group_is_described_and_drawn(rewards, says):
     view = AlignmentView()
     run = view.add_run("one")
     view.log(run, 1, reward=math.nan, groups=[group(rewards)])
     view.mark(run, "finished")
     assert says in " ".join(ET.fromstring(view.svg()).itertext())
     json.dumps(view.groups, allow_nan=False)
-    assert "reward" not in view.runs[0], "no curve and no words for what is not a number"
+    assert "reward" not in view.runs[0], "what is not a number gets no curve and no words"
 
 
 def test_a_group_whose_parts_do_not_fit_is_refused():
@@ -117,13 +117,13 @@ def test_a_group_whose_parts_do_not_fit_is_refused():
         view.compare(["a"], {"base": ["a"]}, {"base": [1.0, 2.0]})
 
 
-def test_a_long_run_keeps_few_groups_among_them_the_first_and_the_newest():
+def test_a_long_run_keeps_few_groups_including_the_first_and_the_newest():
     kept = Kept()
     for step in range(1, 1001):
         kept.add(step, [group([0.0, 1.0])] * (MOST_GROUPS + 1))
     assert len(kept.steps) == MOST_STEPS
     assert (kept.steps[0], kept.steps[-1]) == (1, 1000)
-    assert max(np.diff(kept.steps)) <= 32, "nowhere a large gap"
+    assert max(np.diff(kept.steps)) <= 32, "no large gap anywhere"
     assert len(kept.groups[0]) == MOST_GROUPS
     for step in range(1001, 1101):
         kept.add(step, [group([0.0] * 64, ["x" * 600] * 64)] * MOST_GROUPS)
@@ -142,7 +142,7 @@ def test_a_run_of_many_steps_without_measures_stays_small():
     ET.fromstring(view.svg())
 
 
-def test_a_view_that_has_not_begun_has_a_picture_too():
+def test_a_view_without_runs_or_with_a_paused_one_has_a_picture_too():
     view = AlignmentView()
     assert view.alt == "Alignment. There is no run yet."
     ET.fromstring(view.svg())

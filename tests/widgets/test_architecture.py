@@ -1,4 +1,4 @@
-"""The architecture view's plain data: boxes, pictures of values, the static picture."""
+"""The architecture view from plain data: boxes, pictures of values and the static picture."""
 
 import xml.etree.ElementTree as ET
 
@@ -30,7 +30,7 @@ def test_costs_of_copies_add_up(view):
     assert view.shares() == {"tables": 20 / 44, "attention": 0, "MLPs": 24 / 44, "norms": 0}
 
 
-def test_the_picture_and_the_words(view):
+def test_the_picture_and_its_description_show_the_model(view):
     assert view.svg() == view.svg()
     words = "".join(ET.fromstring(view.svg()).itertext())
     assert "<Table>" in words
@@ -42,7 +42,7 @@ def test_the_picture_and_the_words(view):
     assert "<title>Architecture of A &amp; B</title>" in view.to_html()
 
 
-def test_a_picture_shows_the_strongest_of_each_square():
+def test_a_picture_shows_the_strongest_value_of_each_square():
     values = np.zeros((1, 4, 600))
     values[0, 1, 301], values[0, 2, 302], values[0, 3, 5] = -9.0, 4.0, np.nan
     picture = picture_of(values)
@@ -54,12 +54,12 @@ def test_a_picture_shows_the_strongest_of_each_square():
 
 
 @pytest.mark.slow
-def test_many_heads_stay_small():
+def test_a_picture_of_many_heads_stays_small():
     picture = picture_of(np.ones((64, 500, 500)))
     assert picture.meta["panels"] * picture.meta["rows"] * picture.meta["columns"] == len(picture.codes) <= 64_000
 
 
-def test_a_source_line_travels(view):
+def test_a_source_line_is_part_of_the_json(view):
     line = SourceLine("a.py", 3, "x = 1")
     assert Box("a", "A", "", "mlp", lines=(line,)).as_json(2)["lines"] == [
         {"file": "a.py", "number": 3, "text": "x = 1"}

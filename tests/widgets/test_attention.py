@@ -1,4 +1,4 @@
-"""The attention view's Python side: bytes, errors, remarks, the static picture, the page."""
+"""The Python side of the attention view: bytes, errors, warnings, the static picture and the page."""
 
 import io
 import json
@@ -37,14 +37,14 @@ def letters(n):
 
 
 @given(arrays.arrays(np.float32, 20, elements=st.floats(0, 1, width=32)))
-def test_the_error_of_a_code_is_as_documented(weights):
+def test_the_error_of_quantisation_is_as_documented(weights):
     found = decode(quantise(weights))
     assert (np.abs(found - weights) <= np.sqrt(weights) / 254 + 1e-5).all()
-    assert (quantise(found) == quantise(weights)).all(), "decoding and encoding again changes nothing"
+    assert (quantise(found) == quantise(weights)).all(), "decoding and encoding once more changes nothing"
 
 
 @given(st.integers(1, 6), st.integers(1, 3), st.integers(1, 3), st.booleans(), st.integers(0, 99))
-def test_patterns_survive_the_journey(n, n_layers, n_heads, causal, seed):
+def test_patterns_survive_packing(n, n_layers, n_heads, causal, seed):
     patterns = softmax(n_layers, n_heads, n, n, seed=seed, causal=causal)
     view = attention_view(letters(n), patterns)
     assert view.a["causal"] == (causal or n == 1)
@@ -59,7 +59,7 @@ def test_twelve_layers_of_twelve_heads_over_128_tokens_take_less_than_1_3_millio
     assert len(view.a_codes) == 144 * 128 * 129 // 2 < 1_300_000
 
 
-def test_a_long_text_is_found_causal_or_not():
+def test_a_long_pattern_is_recognised_as_causal_or_not():
     pattern = np.tril(np.full((100, 100), 0.01, dtype=np.float32))
     assert encode(pattern[None, None]).causal
     pattern[3, 99] = 0.5
@@ -70,7 +70,7 @@ def test_weights_above_one_set_the_scale():
     coded = encode(np.array([[[[4.0, 0.0], [1.0, 2.0]]]], dtype=np.float32))
     assert coded.scale == 4
     np.testing.assert_allclose(decode(np.frombuffer(coded.codes, np.uint8), 4.0), [4, 1, 2], atol=0.02)
-    assert encode(np.array([[[[1.01]]]], dtype=np.float32)).scale == 1, "rounding of half precision is no scale"
+    assert encode(np.array([[[[1.01]]]], dtype=np.float32)).scale == 1, "rounding in half precision sets no scale"
 
 
 # --- sources ----------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def test_every_usual_form_of_patterns_gives_the_same_view():
         tensor,
         list(patterns),
         tuple(tensor),
-        tuple(layer[None] for layer in tensor),  # as `transformers` gives them
+        tuple(layer[None] for layer in tensor),  # as `transformers` returns them
     ]
     codes = {attention_view(letters(5), form).a_codes for form in forms}
     assert len(codes) == 1
@@ -96,7 +96,7 @@ def test_every_usual_form_of_patterns_gives_the_same_view():
     assert as_array(patterns[0, 0]).shape == (1, 1, 5, 5)
 
 
-def test_attentions_of_transformers():
+def test_attentions_of_the_transformers_library_are_accepted():
     import transformers
 
     config = transformers.GPT2Config(vocab_size=20, n_positions=16, n_embd=16, n_layer=2, n_head=4)
@@ -107,7 +107,7 @@ def test_attentions_of_transformers():
 
 
 @pytest.mark.slow
-def test_a_view_needs_no_torch():
+def test_a_view_does_not_import_torch():
     code = "import sys, numpy as np; from llmlib.widgets import attention_view; attention_view(['a'], np.ones((1, 1)))"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; print('torch' in sys.modules)"], capture_output=True, text=True
@@ -115,7 +115,7 @@ def test_a_view_needs_no_torch():
     assert done.stdout.strip() == "False", done.stderr
 
 
-# --- errors and remarks -------------------------------------------------------------------------------------------
+# --- errors and warnings ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -137,12 +137,12 @@ def test_a_view_needs_no_torch():
         (["a"], np.ones((1, 1)), {"other": np.ones((2, 1, 1))}, r"1 layers × 1 heads, but B has 1 × 2"),
     ],
 )
-def test_errors(tokens, patterns, options, message):
+def test_bad_input_is_refused(tokens, patterns, options, message):
     with pytest.raises(ValueError, match=message):
         attention_view(tokens, patterns, **options)
 
 
-def test_one_token():
+def test_one_token_is_described():
     view = attention_view([" Hi"], np.ones((1, 1)), layer=0, head=0)
     assert repr(view) == (
         "<AttentionView: Attention of layer 0, head 0 over 1 token: “ Hi”. Each token looks only at itself.>"
@@ -151,7 +151,7 @@ def test_one_token():
 
 
 @pytest.mark.slow
-def test_nan_is_remarked_and_survives():
+def test_nan_causes_a_warning_and_survives():
     patterns = softmax(2, 2, 3, 3)
     patterns[1, 0, 2, 1] = np.nan
     with pytest.warns(AttentionWarning, match=r"1 of 4 heads contain NaN, for example layer 1, head 0, query 2\."):
@@ -164,7 +164,7 @@ def test_nan_is_remarked_and_survives():
         assert attention_view(["a"], np.full((1, 1), np.nan), layer=0, head=0).svg()
 
 
-def test_rows_that_do_not_sum_to_one_are_remarked_and_shown():
+def test_rows_that_do_not_sum_to_one_cause_a_warning_and_are_shown():
     patterns = softmax(1, 3, 4, 4)
     patterns[0, 1, 2] *= 0.5
     with pytest.warns(AttentionWarning, match=r"1 of 3 heads have rows .* layer 0, head 1, query 2: 0.5\."):
@@ -173,7 +173,7 @@ def test_rows_that_do_not_sum_to_one_are_remarked_and_shown():
     assert view.notes
 
 
-def test_good_patterns_bring_no_remark(recwarn):
+def test_good_patterns_cause_no_warning(recwarn):
     assert attention_view(letters(4), softmax(2, 2, 4, 4)).notes == []
     assert attention_view(letters(4), torch.tensor(softmax(2, 2, 4, 4)).bfloat16()).notes == []
     assert not [w for w in recwarn if issubclass(w.category, AttentionWarning)]
@@ -202,12 +202,12 @@ def test_the_static_picture_shows_both_texts(place):
     other = attention_view(
         list("abcd"), a, other=b[:, ::-1], other_tokens=list("efghi"), titles=("first", "second"), **place
     )
-    assert other.fallback_html() != view.fallback_html(), "the second one is drawn, not only named"
+    assert other.fallback_html() != view.fallback_html(), "the second text is drawn, not only named"
     if place:
         assert view.alt.endswith("Beside it: second.")
 
 
-def test_patterns_of_both_sides():
+def test_patterns_of_both_sides_can_be_read():
     a, b = softmax(2, 3, 4, 4), softmax(2, 3, 5, 5, seed=1)
     view = attention_view(letters(4), a, other=b, other_tokens=letters(5))
     np.testing.assert_allclose(view.pattern(1, 2), a[1, 2], atol=0.005)
@@ -215,7 +215,7 @@ def test_patterns_of_both_sides():
     np.testing.assert_allclose(view.pattern(1, "mean", "b"), b[1].mean(0), atol=0.005)
 
 
-def test_heads_of_long_texts_that_were_opened_on_both_sides():
+def test_opened_heads_of_long_texts_can_be_read_on_both_sides():
     view = AttentionView()
     for side, n in (("a", 6), ("b", 8)):
         thumbnails, scores = softmax(1, 4, 2, 2), np.zeros((1, 4, 6), np.float32)
@@ -232,7 +232,7 @@ def test_heads_of_long_texts_that_were_opened_on_both_sides():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", [{}, {"layer": 1, "head": 2}])
-def test_the_static_picture_is_the_same_each_time_and_has_words(place):
+def test_the_static_picture_is_reproducible_and_described(place):
     def make():
         return attention_view(AWKWARD, softmax(2, 3, 8, 8), **place)
 
@@ -262,7 +262,7 @@ def test_pictures_have_titles():
 
 
 @pytest.mark.slow
-def test_the_picture_shows_the_head():
+def test_the_picture_of_a_strong_head_is_darker_than_that_of_a_faint_one():
     from PIL import Image
 
     from llmlib.widgets.attention.picture import draw
@@ -276,7 +276,7 @@ def test_the_picture_shows_the_head():
     assert dark[0] > 3 * dark[1] > 0
 
 
-def test_the_page_holds_everything_and_no_token_becomes_markup(tmp_path):
+def test_the_page_is_complete_and_no_token_becomes_markup(tmp_path):
     view = attention_view(AWKWARD, softmax(2, 3, 8, 8))
     page = view.save(tmp_path / "view.html").read_text()
     assert "<title>Attention over “&lt;b&gt; $x_1$⏎🙂漢\ufffd&lt;/script&gt;&amp;amp;”</title>" in page
@@ -288,13 +288,13 @@ def test_the_page_holds_everything_and_no_token_becomes_markup(tmp_path):
     assert page.count("<b>") == 0 or "<b>" not in re.sub(r"<script.*?</script>", "", page, flags=re.S)
 
 
-def test_the_view_forgets_everything_when_it_closes():
+def test_closing_the_view_closes_its_comm():
     view = attention_view(letters(4), softmax(1, 1, 4, 4))
     view.close()
     assert view.comm is None
 
 
-def test_names_of_the_package_are_functions_however_they_are_reached():
+def test_attention_view_is_the_same_function_in_every_package():
     import llmlib
     import llmlib.widgets.attention as module
     from llmlib import widgets
@@ -303,7 +303,7 @@ def test_names_of_the_package_are_functions_however_they_are_reached():
 
 
 @pytest.mark.slow
-def test_places_are_part_of_what_is_shown():
+def test_the_static_picture_shows_the_place_of_the_reader():
     view = attention_view(letters(4), softmax(2, 2, 4, 4))
     grid = view.fallback_html()
     view.place = {"layer": 1, "head": 1, "token": 2, "way": "to"}

@@ -1,4 +1,4 @@
-"""The view of attention's steps: its numbers are attention's, in Python and in JavaScript."""
+"""The attention steps view computes real attention, in Python and in JavaScript."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def arrays(seed, seq=4, width=2):
 
 @settings(max_examples=30)
 @given(st.integers(0, 999), st.integers(1, 6), st.integers(1, 9), st.booleans(), st.booleans())
-def test_its_output_is_torchs(seed, seq, width, scaled, masked):
+def test_the_output_agrees_with_torch(seed, seq, width, scaled, masked):
     q, k, v = arrays(seed, seq, width)
     expected = F.scaled_dot_product_attention(
         *(torch.tensor(x) for x in (q, k, v)), is_causal=masked, scale=None if scaled else 1.0
@@ -42,12 +42,12 @@ def test_its_output_is_torchs(seed, seq, width, scaled, masked):
 
 @pytest.mark.parametrize("n_kv_heads", [1, 2, 4])
 @pytest.mark.parametrize("positions", ["learned", "rotary"])
-def test_a_models_head_is_taken_apart_as_the_model_computes_it(n_kv_heads, positions):
+def test_the_steps_of_a_models_head_agree_with_a_trace(n_kv_heads, positions):
     config = TransformerConfig(20, 8, 16, 2, 4, n_kv_heads=n_kv_heads, positions=positions)
     model = Transformer(config)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.mul_(8)  # patterns that are not nearly even
+            parameter.mul_(8)  # otherwise, patterns would be nearly even
     ids = [3, 1, 4, 1, 5]
     with trace(model) as t:
         model(torch.tensor([ids]))
@@ -57,7 +57,7 @@ def test_a_models_head_is_taken_apart_as_the_model_computes_it(n_kv_heads, posit
         np.testing.assert_allclose(view.stages()["output"], t.z[layer][0, head, 3], rtol=1e-5, atol=1e-5)
 
 
-def test_a_text_is_cut_by_the_models_tokenizer():
+def test_a_text_is_encoded_by_the_models_tokenizer():
     tokenizer = CharTokenizer.train("hello")
     model = Transformer(TransformerConfig(tokenizer.vocab_size, 8, 16, 1, 4))
     view = explore_attention_steps(model, tokenizer, "hole")
@@ -68,7 +68,7 @@ def test_a_text_is_cut_by_the_models_tokenizer():
         explore_attention_steps(model, None, "hole")
 
 
-def test_moved_vectors_take_the_place_of_the_given_ones():
+def test_moved_vectors_replace_the_given_ones():
     q, k, v = arrays(0)
     view = attention_steps_view(list("abcd"), q, k, v, query=1)
     view.moved = {"q1": [0, 0], "k0": [2, 2]}
@@ -88,13 +88,13 @@ def test_moved_vectors_take_the_place_of_the_given_ones():
         ({"tokens": ["x"] * 33, **{name: np.zeros((33, 2)) for name in "qkv"}}, "1 to 32 tokens"),
     ],
 )
-def test_bad_input_is_refused_with_the_remedy(change, message):
+def test_bad_input_is_refused_with_a_remedy(change, message):
     q, k, v = arrays(0)
     with pytest.raises(ValueError, match=message):
         attention_steps_view(**{"tokens": list("abcd"), "q": q, "k": k, "v": v} | change)
 
 
-def test_a_query_that_is_no_token_is_refused():
+def test_a_query_that_is_not_a_token_is_refused():
     view = attention_steps_view(list("abcd"), *arrays(0))
     with pytest.raises(traitlets.TraitError, match="query must be a token number between 0 and 3; got 4"):
         view.query = 4
@@ -102,7 +102,7 @@ def test_a_query_that_is_no_token_is_refused():
 
 @pytest.mark.parametrize("tokens", [["a"], ["<b>", "\x00", " שלום", "\n"]])
 @pytest.mark.parametrize("width", [1, 2, 64])
-def test_pictures_at_every_stage(tokens, width):
+def test_pictures_at_every_stage_are_valid(tokens, width):
     view = attention_steps_view(tokens, *arrays(1, len(tokens), width))
     for view.stage in range(5):
         ET.fromstring(view.svg())
@@ -113,7 +113,7 @@ def test_pictures_at_every_stage(tokens, width):
     assert view.alt.endswith("Scaling is switched off. The mask is switched off.")
 
 
-def test_the_picture_of_vectors_of_two_numbers_has_their_arrows():
+def test_the_picture_of_two_dimensional_vectors_has_arrows():
     tips = ET.fromstring(attention_steps_view(["a", "b"], *arrays(0, seq=2)).svg()).findall(".//*[@transform]")
     assert [tip.get("fill") for tip in tips] == ["#9a4f00", "#9a4f00", "#0b5cad"]  # two keys, then the query
     wide = attention_steps_view(["a", "b"], *arrays(0, seq=2, width=4))
@@ -126,7 +126,7 @@ def test_an_empty_view_says_so():
 
 
 def test_python_and_javascript_agree():
-    """All stages, with and without scale and mask, with moved vectors, and how numbers are written."""
+    """They agree at all stages, with and without scale and mask, with moved vectors, and in how numbers are written."""
     if not shutil.which("node"):
         skip_or_fail("no Node.js; install it to test the widgets' JavaScript")
     cases, expected = [], []
@@ -168,7 +168,7 @@ def test_the_picture_of_the_last_stage_draws_the_values_and_their_sum():
     points = [tuple(map(float, point.split(","))) for point in path.get("points").split()]
     lines = list(root.iter("{http://www.w3.org/2000/svg}line"))
     end = (float(lines[-1].get("x2")), float(lines[-1].get("y2")))
-    assert points[-1] == pytest.approx(end, abs=0.2), "they end at the output"
+    assert points[-1] == pytest.approx(end, abs=0.2), "the values end at the output"
     assert points[0] == pytest.approx((float(lines[-1].get("x1")), float(lines[-1].get("y1"))), abs=0.2)
     unit = 130 / 2.2
     output = view.stages()["output"]

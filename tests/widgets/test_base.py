@@ -1,4 +1,4 @@
-"""What all views share: static pictures that hold any text, and saving."""
+"""What all views share: static pictures for any text, saving, acts and progress."""
 
 import pytest
 from acting import act, acts
@@ -12,7 +12,7 @@ from llmlib.widgets.shared.token_text import joined_text, token_text
 
 @pytest.mark.slow
 @given(text=st.text(max_size=60))
-def test_static_fallbacks_hold_any_text(text):
+def test_static_fallbacks_handle_any_text(text):
     import xml.dom.minidom
 
     for view in (
@@ -26,7 +26,7 @@ def test_static_fallbacks_hold_any_text(text):
         assert "0x" not in repr(view) or "0x" in text
 
 
-def test_what_a_notebook_carries_says_how_to_get_the_view():
+def test_the_html_in_a_notebook_says_how_to_get_the_view():
     view = NextTokenView(tokens=["a"], candidates=["b"], probabilities=[1.0])
     carried = view._repr_mimebundle_()[0]["text/html"]
     assert carried.startswith(view.fallback_html())
@@ -34,7 +34,7 @@ def test_what_a_notebook_carries_says_how_to_get_the_view():
 
 
 @pytest.mark.parametrize("name", ["view.html", "view.svg"])
-def test_save(name, tmp_path):
+def test_views_can_be_saved_as_html_or_svg(name, tmp_path):
     view = NextTokenView(tokens=["a"], candidates=["b"], probabilities=[1.0])
     assert view.save(tmp_path / name).read_text().lstrip().startswith(("<!doctype html>", "<svg"))
     with pytest.raises(ValueError, match=r"\.html or \.svg"):
@@ -42,7 +42,7 @@ def test_save(name, tmp_path):
 
 
 class Notes(NextTokenView):
-    """A view that writes down what is done in it."""
+    """A view that records what is done in it."""
 
     def __init__(self):
         super().__init__(tokens=["a"], candidates=["b"], probabilities=[1.0])
@@ -57,7 +57,7 @@ class Notes(NextTokenView):
         raise error
 
 
-def test_acts_that_come_together_are_done_in_order_and_what_takes_time_is_done_once():
+def test_acts_that_arrive_together_are_done_in_order_and_slow_work_is_done_once():
     view = Notes()
     assert acts(view, *(("note", {"what": letter}) for letter in "abc")) == []
     assert view.done == ["a", "b", "c", 3]
@@ -72,11 +72,11 @@ def test_acts_that_come_together_are_done_in_order_and_what_takes_time_is_done_o
         (KeyboardInterrupt(), "You interrupted the kernel, so this was not done."),
     ],
 )
-def test_an_act_that_fails_is_refused_aloud_and_the_others_are_done(error, said):
+def test_an_act_that_fails_is_refused_with_a_notice_and_the_others_are_done(error, said):
     view = Notes()
     notices = []
     view.observe(lambda change: notices.append(change["new"]), names="notice")
-    for _ in range(2):  # the same again is said again
+    for _ in range(2):  # the second time, the same notice is sent again
         assert acts(view, ("note", {"what": "a"}), ("fail", {"error": error}), ("note", {"what": "b"})) == [2]
         assert view.notice == said
     assert view.done == ["a", "b", 2, "a", "b", 5]
@@ -85,7 +85,7 @@ def test_an_act_that_fails_is_refused_aloud_and_the_others_are_done(error, said)
     assert view.notice == ""
 
 
-def test_work_that_fails_refuses_all_acts_that_wanted_it(monkeypatch):
+def test_if_work_fails_all_acts_that_needed_it_are_refused(monkeypatch):
     view = Notes()
     view.on_act("other", lambda: view.done.append("other"))
     view.on_act("note", lambda what: view.done.append(what), then=lambda: view.fail(RuntimeError("Out of memory.")))
@@ -93,7 +93,7 @@ def test_work_that_fails_refuses_all_acts_that_wanted_it(monkeypatch):
     assert (view.done, view.notice) == (["a", "other", "b"], "Out of memory.")
 
 
-def test_an_unknown_act_and_wrong_details_are_answered():
+def test_an_unknown_act_and_wrong_details_are_refused_with_a_notice():
     view = Notes()
     assert not act(view, "fly")
     assert "no action called 'fly'" in view.notice
@@ -101,12 +101,12 @@ def test_an_unknown_act_and_wrong_details_are_answered():
     assert "TypeError" in view.notice
 
 
-def test_a_view_is_live_once_somebody_answers():
+def test_a_view_is_live_once_it_handles_acts():
     assert not NextTokenView().live
     assert Notes().live
 
 
-def test_progress_goes_to_the_page_whose_act_it_is():
+def test_progress_goes_to_the_page_that_sent_the_act():
     view = Notes()
     sent = []
     view.on_act("work", lambda: view.progress("layer 3 of 30"))
@@ -122,6 +122,6 @@ def test_progress_goes_to_the_page_whose_act_it_is():
 
 
 @given(text=st.text(max_size=12).filter(lambda text: "⟨" not in text), cut=st.integers(0, 12))
-def test_characters_that_tokens_divide_are_whole_again(text, cut):
+def test_characters_that_tokens_divide_are_joined_again(text, cut):
     data = text.encode(errors="replace")
     assert joined_text([token_text(data[:cut]), token_text(data[cut:])]) == data.decode()

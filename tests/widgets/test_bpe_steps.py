@@ -1,4 +1,4 @@
-"""The view of BPE's steps: it takes the steps of real training and encoding, in Python and in JavaScript."""
+"""The BPE steps view takes the same steps as real training and encoding, in Python and in JavaScript."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def at_end(view):
 
 @pytest.mark.slow
 @given(texts, st.integers(0, 12))
-def test_training_ends_where_the_trained_tokenizer_encodes(text, n_merges):
+def test_training_ends_with_the_trained_tokenizers_ids(text, n_merges):
     tokenizer = BPETokenizer.train(text, vocab_size=256 + n_merges)
     view = at_end(explore_bpe_steps(text, 256 + n_merges))
     assert [id for word in view.words() for id in word] == tokenizer.encode(text)
@@ -38,7 +38,7 @@ def test_training_ends_where_the_trained_tokenizer_encodes(text, n_merges):
 
 @pytest.mark.slow
 @given(texts)
-def test_each_merge_is_the_first_of_the_pairs_counted_before_it(text):
+def test_each_merge_is_the_first_pair_of_the_counts_before_it(text):
     view = explore_bpe_steps(text, 266)
     for step, merge in enumerate(view.merges):
         view.step = step
@@ -53,14 +53,14 @@ def test_encoding_ends_with_the_tokenizers_ids(corpus, text):
     assert [id for word in view.words() for id in word] == tokenizer.encode(text or "a")
 
 
-def test_a_tokenizer_lends_its_merges():
+def test_the_merges_of_a_given_tokenizer_are_used():
     tokenizer = BPETokenizer.train(TEXT, vocab_size=280)
     view = at_end(explore_bpe_steps(encode="the café", tokenizer=tokenizer, vocab_size=280))
     assert [id for word in view.words() for id in word] == tokenizer.encode("the café")
     assert len(explore_bpe_steps(TEXT, 260, tokenizer=tokenizer).merges) == 4
 
 
-def test_a_tokenizer_with_other_ids_lends_its_merges_too():
+def test_the_merges_of_a_tokenizer_with_other_ids_are_used_too():
     tokenizer = BPETokenizer.train(TEXT, vocab_size=280)
     shuffled = BPETokenizer(
         {token: 279 - id for token, id in tokenizer.vocabulary.items()}, merge_order=tokenizer.merge_order
@@ -69,13 +69,13 @@ def test_a_tokenizer_with_other_ids_lends_its_merges_too():
     assert views[0].words() == views[1].words()
 
 
-def test_without_cutting_merges_run_across_words():
+def test_merges_cross_words_if_the_text_is_not_cut():
     whole = at_end(explore_bpe_steps("of the, of the, of the", 270, pattern=r"(?s).+"))
     assert any(b"f t" in token for token in whole.tokens)
     assert not any(b"f t" in token for token in at_end(explore_bpe_steps("of the, of the, of the", 270)).tokens)
 
 
-def test_the_reader_may_learn_from_and_encode_other_texts():
+def test_the_reader_may_train_on_and_encode_other_texts():
     view = explore_bpe_steps("aaaa", 258, step=1)
     act(view, "train", text="bbb bbb")
     assert view.pieces == ["bbb", " bbb"]
@@ -104,7 +104,7 @@ def test_merges_must_build_on_earlier_ones():
 
 @pytest.mark.parametrize("text", ["", "a", TEXT, "\x00\ud800", "שלום שלום"])
 @pytest.mark.parametrize("mode", ["train", "encode"])
-def test_pictures_at_every_step(text, mode):
+def test_pictures_at_every_step_are_valid(text, mode):
     view = explore_bpe_steps(text, 262, encode=text)
     view.mode = mode
     for step in (0, 1, 3, 99):
@@ -116,7 +116,7 @@ def test_pictures_at_every_step(text, mode):
 
 
 def test_python_and_javascript_take_the_same_steps():
-    """Thousands of steps in one Node process: the words, the merges that happen, the order of the pairs."""
+    """One Node process takes thousands of steps: the words, the merges that happen and the order of the pairs agree."""
     if not shutil.which("node"):
         skip_or_fail("no Node.js; install it to test the widgets' JavaScript")
     cases, expected = [], []
@@ -152,13 +152,13 @@ def test_python_and_javascript_take_the_same_steps():
     assert json.loads(done.stdout) == expected
 
 
-def test_the_pieces_are_those_of_training():
+def test_the_pieces_are_those_used_in_training():
     view = explore_bpe_steps(TEXT, 256)
     assert "".join(view.pieces) == TEXT
     assert view.pieces[:3] == ["the", " cat", " sat"]
 
 
-def test_what_comes_next_is_kept_secret_until_it_is_predicted():
+def test_the_next_merge_stays_hidden_until_it_is_predicted():
     view = explore_bpe_steps("cdab cdab cdab", 259, predict=True)
     assert "for you to predict" in view.alt
     assert "Next" not in view.alt
@@ -180,7 +180,7 @@ def test_a_picture_of_encoding_says_when_each_pair_was_learned():
 
 
 @given(texts, texts, st.integers(0, 5))
-def test_the_score_counts_predictions_that_are_true(corpus, text, wrong):
+def test_the_score_counts_correct_predictions(corpus, text, wrong):
     view = explore_bpe_steps(corpus, 266, encode=text, predict=True)
     for view.mode in ("train", "encode"):
         steps = list(range(len(view.merges)) if view.mode == "train" else view._steps())
@@ -191,7 +191,7 @@ def test_the_score_counts_predictions_that_are_true(corpus, text, wrong):
         assert view.score == (max(0, len(steps) - wrong), len(steps))
 
 
-def test_predictions_for_a_text_go_with_it():
+def test_predictions_are_forgotten_with_their_text():
     view = explore_bpe_steps("abab", 258, encode="ab", predict=True)
     view.guesses = {"train 0": [97, 98], "encode 0": [97, 98]}
     act(view, "encode", text="aab")
@@ -202,7 +202,7 @@ def test_predictions_for_a_text_go_with_it():
     assert view.guesses == {}
 
 
-def test_a_tokenizers_merges_are_not_asked_for_where_the_text_cannot_tell():
+def test_no_prediction_is_asked_for_if_the_text_does_not_determine_the_merge():
     tokenizer = BPETokenizer.train("xyxyxy", vocab_size=257)
     view = explore_bpe_steps("abab xy", 257, tokenizer=tokenizer, predict=True)
     assert "Next: “x” + “y”" in view.alt

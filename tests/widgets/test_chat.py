@@ -1,4 +1,4 @@
-"""The chat view from plain messages: pictures, words and files for any text; names that stay hidden."""
+"""The chat view from plain messages: pictures, descriptions and files for any text, and hidden names."""
 
 import xml.etree.ElementTree as ET
 
@@ -21,7 +21,7 @@ def words_of(view):
     return [text for text in ET.fromstring(view.svg()).itertext() if text.strip()]
 
 
-def test_answers_stand_side_by_side_in_the_order_of_the_comparison():
+def test_answers_are_shown_side_by_side_in_the_order_of_the_comparison():
     notes = [{"order": [1, 0], "vote": None}, {}, {}]
     view = ChatView(messages=TURN, notes=notes, names=["one", "two"], system="Be brief.")
     assert view.alt == "A conversation. System prompt: Be brief. — You: Hi <b> — A: from two — B: from one"
@@ -32,7 +32,7 @@ def test_answers_stand_side_by_side_in_the_order_of_the_comparison():
     assert not view.secret
 
 
-def test_one_that_could_not_answer_says_why():
+def test_a_model_that_could_not_answer_says_why():
     messages = [*TURN[:2], {**TURN[2], "content": ""}]
     view = ChatView(messages=messages, notes=[{}, {}, {"problem": "No template."}], names=["one", "two"])
     assert "two: No template." in view.alt
@@ -41,7 +41,7 @@ def test_one_that_could_not_answer_says_why():
 
 
 @given(text=st.text(max_size=300), speakers=st.integers(1, 4))
-def test_the_picture_holds_any_text(text, speakers):
+def test_the_picture_handles_any_text(text, speakers):
     messages = [{"role": "user", "content": text}]
     messages += [{"role": "assistant", "content": text, "speaker": k} for k in range(speakers)]
     view = ChatView(messages=messages, names=[text[:9] + str(k) for k in range(speakers)], system=text)
@@ -57,7 +57,7 @@ def test_no_word_is_lost_when_lines_are_wrapped(text, width):
     assert len(lines) <= MOST_LINES + 1
 
 
-def test_the_picture_of_a_long_message_holds_its_question():
+def test_the_picture_of_a_long_message_includes_its_question():
     message = {"role": "user", "content": f"First, a tale. {'Once more, it rained. ' * 80}\n\nWhy did it rain?"}
     words = words_of(ChatView(messages=[message]))
     assert words[1].startswith("First, a tale.")
@@ -67,7 +67,7 @@ def test_the_picture_of_a_long_message_holds_its_question():
 
 
 @pytest.mark.slow
-def test_a_book_is_drawn_quickly_and_briefly():
+def test_the_picture_of_a_very_long_conversation_stays_small():
     view = ChatView(messages=[{"role": "user", "content": "one two three " * 20_000}] * 30)
     assert len(view.svg()) < 30_000
 
@@ -83,5 +83,5 @@ def test_readings_are_padded_where_the_vocabulary_is_small():
 
 
 @pytest.mark.parametrize("name", ["chat.html", "chat.svg", "chat.jsonl"])
-def test_files(name, tmp_path):
+def test_the_view_can_be_saved_to_files(name, tmp_path):
     assert ChatView(messages=TURN, names=["one", "two"]).save(tmp_path / name).stat().st_size > 100

@@ -1,4 +1,4 @@
-"""The embeddings view: what it carries, what it answers, its errors, its pictures."""
+"""The embeddings view: its data, answers, errors and pictures."""
 
 import io
 import json
@@ -33,12 +33,12 @@ def awkward():
     return embeddings_view(AWKWARD, cloud(9), ["a", "b", "c"] * 3, shares=[0.5, 0.25, 0.125], chosen=3)
 
 
-# --- what it carries ----------------------------------------------------------------------------------------------
+# --- data ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
 @given(arrays.arrays(np.float64, st.tuples(st.integers(1, 30), st.integers(2, 3)), elements=st.floats(-1e6, 1e6)))
-def test_places_survive_the_journey_up_to_scale(points):
+def test_coordinates_survive_packing_up_to_scale(points):
     view = embeddings_view(["x"] * len(points), points)
     found = view.coordinates()[:, : points.shape[1]]
     assert np.abs(found).max() <= 1
@@ -47,7 +47,7 @@ def test_places_survive_the_journey_up_to_scale(points):
     np.testing.assert_allclose(found * half + middle, points, atol=half * 2e-5 + 1e-9)
 
 
-def test_labels_and_kinds_survive_the_journey():
+def test_labels_and_kinds_survive_packing():
     view = awkward()
     assert [view.label(row) for row in range(9)] == [
         "<b>",
@@ -62,8 +62,8 @@ def test_labels_and_kinds_survive_the_journey():
     ]
     assert [view.kind_names[kind] for kind in view.kind_numbers()] == ["a", "b", "c"] * 3
     assert len(view) == 9
-    assert view, "a view is there, whatever it shows"
-    assert embeddings_view(["\ud800"], cloud(1)).label(0) == "?"  # no text in UTF-8
+    assert view, "a view is always truthy"
+    assert embeddings_view(["\ud800"], cloud(1)).label(0) == "?"  # UTF-8 cannot encode it
 
 
 def test_the_most_frequent_kind_comes_first():
@@ -78,14 +78,14 @@ def test_a_vocabulary_of_49152_takes_less_than_a_million_bytes():
     assert len(view.to_html()) < 1_500_000
 
 
-def test_points_are_never_cut_off():
+def test_points_are_never_clipped():
     assert pack_points(np.array([[-5.0, 0.0, 0.0], [5.0, 1.0, 0.0]])).min() == 0
     assert pack_points(np.array([[1e300, 0.0], [-1e300, 0.0]])).max() == 65_535
     assert (pack_points(np.full((3, 3), 7.0)) == 32_768).all(), "equal points are in the middle"
 
 
 @pytest.mark.slow
-def test_a_view_needs_no_torch():
+def test_a_view_does_not_import_torch():
     code = (
         "import sys, numpy as np; from llmlib.widgets import embeddings_view; embeddings_view(['a'], np.ones((1, 2)))"
     )
@@ -114,7 +114,7 @@ def test_a_view_needs_no_torch():
         (["a"], cloud(1), {"chosen": -1}, "chosen must be a row number from 0 to 0; got -1"),
     ],
 )
-def test_errors(labels, points, options, message):
+def test_bad_input_is_refused(labels, points, options, message):
     with pytest.raises(ValueError, match=message):
         embeddings_view(labels, points, **options)
 
@@ -133,12 +133,12 @@ def test_errors(labels, points, options, message):
         (torch.eye(1, 4), {"chosen": "b"}, "no row 1"),  # the tokenizer knows more tokens than there are rows
     ],
 )
-def test_errors_of_a_table(table, options, message):
+def test_a_bad_table_or_token_is_refused(table, options, message):
     with pytest.raises(ValueError, match=message):
         explore_embeddings(table, CharTokenizer("ab"), **options)
 
 
-# --- what it answers ----------------------------------------------------------------------------------------------
+# --- answers ------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def explored():
     return table, explore_embeddings(table, CharTokenizer("abcdefghijklmnopqrstuvwxyzABCD"))
 
 
-def test_neighbours_are_those_of_numpy(explored):
+def test_neighbours_agree_with_numpy(explored):
     table, view = explored
     act(view, "neighbours", row=7)
     rows = table.numpy().astype(np.float64)
@@ -160,7 +160,7 @@ def test_neighbours_are_those_of_numpy(explored):
     assert view.neighbours["of"] == 7
 
 
-def test_analogies_are_those_of_numpy(explored):
+def test_analogies_agree_with_numpy(explored):
     table, view = explored
     act(view, "analogy", rows=[1, 2, 3])
     unit = table.numpy() / np.linalg.norm(table.numpy(), axis=1, keepdims=True)
@@ -179,7 +179,7 @@ def test_points_are_the_principal_components(explored):
     assert view.shares == pytest.approx(shares.tolist())
 
 
-def test_a_wish_that_cannot_be_met_is_said_and_changes_nothing(explored):
+def test_an_impossible_request_is_reported_and_changes_nothing(explored):
     _, view = explored
     act(view, "neighbours", row=7)
     before = view.neighbours
@@ -192,13 +192,13 @@ def test_a_wish_that_cannot_be_met_is_said_and_changes_nothing(explored):
     assert view.notice == ""
 
 
-def test_tables_of_one_row_two_columns_and_other_types():
+def test_tables_of_one_row_two_columns_and_other_types_are_shown():
     one = explore_embeddings(torch.ones(1, 4), CharTokenizer("a"), chosen="a")
     assert one.neighbours == {"of": 0, "cosine": [], "dot": []}
     assert "nearest by cosine: none" in one.alt
     assert explore_embeddings(torch.eye(2), CharTokenizer("ab")).dims == 2
-    learning = torch.eye(3, dtype=torch.bfloat16).requires_grad_()
-    assert explore_embeddings(learning, CharTokenizer("abc")).dims == 3
+    trainable = torch.eye(3, dtype=torch.bfloat16).requires_grad_()
+    assert explore_embeddings(trainable, CharTokenizer("abc")).dims == 3
 
 
 def test_rows_without_a_token_are_shown():
@@ -207,7 +207,7 @@ def test_rows_without_a_token_are_shown():
     assert view.kind_names[view.kind_numbers()[3]] == "special or unused"
 
 
-def test_special_tokens_are_a_kind():
+def test_special_tokens_have_their_own_kind():
     tokenizer = BPETokenizer.train("low low", vocab_size=258, special_tokens=["<|end|>"])
     view = explore_embeddings(torch.randn(tokenizer.vocab_size, 4), tokenizer)
     row = tokenizer.special_tokens["<|end|>"]
@@ -240,7 +240,7 @@ def test_special_tokens_are_a_kind():
         ("\u0301", "other script"),
     ],
 )
-def test_kinds_of_tokens(text, kind):
+def test_the_kind_of_a_token(text, kind):
     assert token_kind(text.encode()) == kind
 
 
@@ -251,7 +251,7 @@ def test_every_token_has_a_kind(data, special):
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_the_real_table(smollm2):
+def test_neighbours_and_an_analogy_in_the_table_of_smollm2(smollm2):
     model, tokenizer = smollm2
     view = explore_embeddings(model.embed.weight, tokenizer, " king", (" man", " woman", " king"))
     assert len(view) == 49_152
@@ -264,7 +264,7 @@ def test_the_real_table(smollm2):
 
 
 @pytest.mark.slow
-def test_the_static_picture_is_the_same_each_time_and_has_words():
+def test_the_static_picture_is_reproducible_and_described():
     assert awkward().svg() == awkward().svg()
     assert awkward().fallback_html() == awkward().fallback_html()
     ET.fromstring(awkward().svg())
@@ -315,7 +315,7 @@ def test_the_picture_follows_the_state(explored):
     assert len(set(pictures)) == len(pictures)
 
 
-def test_the_page_holds_everything_and_no_token_becomes_markup(tmp_path):
+def test_the_page_is_complete_and_no_token_becomes_markup(tmp_path):
     page = awkward().save(tmp_path / "view.html").read_text()
     payload = json.loads(re.search(r'<script type="application/json" id="payload">(.*?)</script>', page, re.S)[1])
     assert set(payload["state"]) == set(EmbeddingsView.shown)
@@ -324,14 +324,14 @@ def test_the_page_holds_everything_and_no_token_becomes_markup(tmp_path):
     assert "<b>" not in re.sub(r"<script.*?</script>", "", page, flags=re.S)
 
 
-def test_the_view_forgets_everything_when_it_closes(explored):
+def test_closing_the_view_closes_its_comm(explored):
     _, view = explored
     view.close()
     assert view.comm is None
 
 
 @pytest.mark.slow
-def test_the_second_map_is_drawn_and_said(explored):
+def test_the_second_map_is_drawn_and_described(explored):
     _, view = explored
     first = view.svg()
     act(view, "map")

@@ -1,4 +1,4 @@
-"""Interrupts that come between two cells, with a kernel's loop that turns by hand."""
+"""Interrupts that arrive between two cells, with a kernel's event loop that the tests step by hand."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ class Loop(asyncio.AbstractEventLoop):
         self.due.append((function, arguments))
 
     def add_reader(self, *_):
-        """Nothing ever waits here."""
+        """Do nothing: this loop never waits."""
 
     def turn(self):
         due, self.due = self.due, []
@@ -34,7 +34,7 @@ class Loop(asyncio.AbstractEventLoop):
 
 @pytest.fixture
 def loop(monkeypatch):
-    """What waits for messages, in a kernel that is idle and therefore ignores interrupts."""
+    """The event loop of a kernel that is idle and therefore ignores interrupts."""
     loop = Loop()
     monkeypatch.setattr(under_test, "kernel", SimpleNamespace)
     monkeypatch.setattr(under_test.asyncio, "get_running_loop", lambda: loop)
@@ -87,7 +87,7 @@ def test_somebody_elses_handler_is_left_alone(loop):
     loop.turn()
     assert (signal.getsignal(signal.SIGINT), loop.due) == (theirs, [])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    on_interrupt(lambda: None)()  # the next work tries again
+    on_interrupt(lambda: None)()  # the next piece of work tries again
     loop.turn()
     before = interrupts()
     interrupt()
@@ -118,6 +118,6 @@ asyncio.run(idle())
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="there no signal goes to a thread")
+@pytest.mark.skipif(sys.platform == "win32", reason="on Windows, no signal can be sent to a thread")
 def test_an_interrupt_that_reaches_another_thread_takes_effect_at_once():
     subprocess.run([sys.executable, "-c", IN_ANOTHER_THREAD], check=True, timeout=60)

@@ -31,7 +31,7 @@ def test_javascript(file):
 @pytest.mark.slow
 @pytest.mark.parametrize("view", sorted(WIDGETS.glob("*/view.mjs")), ids=lambda path: path.parent.name)
 def test_a_view_and_all_that_it_imports_are_one_module(view, tmp_path):
-    """In one file no two modules may give something the same name, which none of them shows alone."""
+    """In a single file, no two modules may define the same name; no module shows such a clash on its own."""
     if not shutil.which("node"):
         skip_or_fail("no Node.js; install it to test the widgets' JavaScript")
     whole = tmp_path / "whole.mjs"
@@ -42,9 +42,9 @@ def test_a_view_and_all_that_it_imports_are_one_module(view, tmp_path):
 
 
 @pytest.mark.parametrize("view", sorted(WIDGETS.glob("*/view.mjs")), ids=lambda path: path.parent.name)
-def test_a_view_has_no_way_of_its_own_to_python(view):
+def test_a_view_reaches_python_only_through_the_shared_code(view):
     own = "".join(file.read_text(encoding="utf-8") for file in view.parent.glob("*.mjs"))
     if view.parent.name != "shared":
         assert "export default widget(" in own
-        for way in ("model.send", "model.set", "save_changes", "model.on", "ResizeObserver"):
-            assert way not in own, f"{way}: see the head of shared/base.py"
+        for forbidden in ("model.send", "model.set", "save_changes", "model.on", "ResizeObserver"):
+            assert forbidden not in own, f"{forbidden}: see the docstring of shared/base.py"

@@ -1,4 +1,4 @@
-"""The logit lens from plain arrays: numbers, words, pictures."""
+"""The logit lens from plain arrays: numbers, descriptions and pictures."""
 
 import xml.etree.ElementTree as ET
 
@@ -17,7 +17,7 @@ def logits(seq=4, n_layers=4, seed=0):
     return 3 * np.random.default_rng(seed).normal(size=(n_layers, seq, len(VOCABULARY)))
 
 
-def test_cells_are_what_the_logits_say():
+def test_cells_agree_with_the_logits():
     given = logits()
     cells, probabilities = cells_of(given), np.exp(given) / np.exp(given).sum(-1, keepdims=True)
     np.testing.assert_array_equal(cells.top[..., 0], given.argmax(-1))
@@ -28,7 +28,7 @@ def test_cells_are_what_the_logits_say():
         assert cells.ranks[layer, position] == (given[layer, position] > given[layer, position, answer[position]]).sum()
 
 
-def test_bytes_lose_next_to_nothing():
+def test_packing_loses_next_to_nothing():
     cells = cells_of(logits())
     again = Cells.unpack(cells.pack(), *cells.top.shape)
     np.testing.assert_array_equal(again.top, cells.top)
@@ -37,7 +37,7 @@ def test_bytes_lose_next_to_nothing():
     np.testing.assert_allclose(again.entropy, cells.entropy, atol=1e-6)
 
 
-def test_the_picture_and_the_words_hold_any_token():
+def test_the_picture_and_its_description_handle_any_token():
     first, second = (logit_lens_view(TOKENS, logits(), VOCABULARY) for _ in range(2))
     assert first.svg() == second.svg()
     assert repr(first) == repr(second)
@@ -49,9 +49,9 @@ def test_the_picture_and_the_words_hold_any_token():
     assert "</script><b>" not in first.to_html()
 
 
-def test_the_words_say_from_where_on_the_answer_stays():
+def test_the_description_says_from_which_layer_on_the_answer_stays():
     given = np.zeros((4, 1, len(VOCABULARY)))
-    given[[0, 2, 3], 0, 2] = 5  # the answer early, lost, and there again
+    given[[0, 2, 3], 0, 2] = 5  # the answer comes early, is lost, and comes back
     given[1, 0, 0] = 5
     assert "its first choice from layer 2 on" in logit_lens_view(["a"], given, VOCABULARY).alt
     given[1, 0, 2] = 9
@@ -71,7 +71,7 @@ def test_the_picture_has_the_rank_of_the_answer_or_of_the_pinned_token():
     assert view.alt.endswith("“·Paris” begins as the 5,000th choice and is 3rd at layer 3.")
 
 
-def test_two_runs_and_what_does_not_fit():
+def test_two_runs_are_shown_and_input_that_does_not_fit_is_refused():
     view = logit_lens_view(TOKENS, logits(), VOCABULARY, other=logits(seq=2, seed=1), other_tokens=["a", "b"])
     assert view.b["tokens"] == ["a", "b"]
     for wrong, message in (

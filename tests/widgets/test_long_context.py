@@ -1,4 +1,4 @@
-"""The long context view from plain arrays: averages, grids that grow, words, pictures, errors."""
+"""The long context view from plain arrays: averages, growing grids, descriptions, pictures and errors."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -19,13 +19,13 @@ def both(**options):
     return long_context_view(losses, grids, lengths=[128, 512], depths=DEPTHS, trained=256, needles=2, **options)
 
 
-def test_averages_of_blocks_and_what_is_left_over():
+def test_averages_of_blocks_and_of_the_rest():
     losses = {"a": np.arange(10.0)[None], "b": np.arange(3.0)[None]}
     found = averaged(losses, np.arange(1, 11), 4)
     assert found.first.tolist() == [1, 5, 9]
     assert found.last.tolist() == [4, 8, 10]
     assert found.mean[0].tolist() == [1.5, 5.5, 8.5]
-    assert found.mean[1].tolist()[:1] == [1.0]  # of the three that are there
+    assert found.mean[1].tolist()[:1] == [1.0]  # of the three values that are there
     assert np.isnan(found.mean[1, 1:]).all()
 
 
@@ -50,7 +50,7 @@ def test_means_on_both_sides_of_the_trained_length():
     assert sides(rows, positions, 32) == [None, 3.0]
 
 
-def test_a_grid_grows():
+def test_a_grid_is_filled_cell_by_cell():
     view = both()
     before = view.svg()
     assert "not measured yet" in view.alt
@@ -74,12 +74,12 @@ def test_a_grid_grows():
         (("plain", 128, 0, np.nan), "between 0 and 1; got nan"),
     ],
 )
-def test_a_cell_that_is_not_there_is_said(cell, words):
+def test_an_unknown_cell_or_an_impossible_share_is_refused(cell, words):
     with pytest.raises(ValueError, match=words):
         both().put(*cell)
 
 
-def test_pictures_hold_and_are_the_same_each_time():
+def test_pictures_are_valid_and_reproducible():
     first, second = both(), both()
     assert first.svg() == second.svg()
     assert repr(first) == repr(second)
@@ -105,7 +105,7 @@ def test_pictures_hold_and_are_the_same_each_time():
         ),
     ],
 )
-def test_one_value_many_values_many_grids(view):
+def test_one_value_many_values_and_many_grids_are_drawn(view):
     ET.fromstring(view().svg())
     assert len(view().alt) >= 20
 
@@ -127,6 +127,6 @@ def test_one_value_many_values_many_grids(view):
         (None, {"a": [[1, 1]]}, {"lengths": [1], "depths": [0, 0]}, "may appear only once in a grid"),
     ],
 )
-def test_what_does_not_fit_is_said(losses, grids, options, words):
+def test_input_that_does_not_fit_is_refused_with_a_reason(losses, grids, options, words):
     with pytest.raises(ValueError, match=words):
         long_context_view(losses, grids, **options)

@@ -1,4 +1,4 @@
-"""The rotary view: its numbers come from the library's rotation, and its pictures hold."""
+"""The rotary view: its numbers come from the library's rotation, and its pictures are valid."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -15,7 +15,7 @@ from llmlib.widgets import RotaryView
 
 @pytest.mark.slow
 @given(key_at=st.integers(0, 100), distance=st.integers(0, 100), seed=st.integers(0, 9))
-def test_the_score_is_the_dot_product_of_the_librarys_rotation(key_at, distance, seed):
+def test_the_score_is_the_dot_product_after_the_librarys_rotation(key_at, distance, seed):
     generator = torch.Generator().manual_seed(seed)
     query, key = torch.randn(2, 8, generator=generator, dtype=torch.float64)
     view = explore_rotary(8, 100.0, query, key, query_position=key_at + distance, key_position=key_at)
@@ -30,7 +30,7 @@ def test_the_score_is_the_dot_product_of_the_librarys_rotation(key_at, distance,
     assert view.score(distance) == pytest.approx(expected.item(), abs=1e-3)
 
 
-def test_pictures_hold_and_are_the_same_each_time():
+def test_pictures_are_valid_and_reproducible():
     first, second = explore_rotary(), explore_rotary()
     assert first.svg() == second.svg()
     assert repr(first) == repr(second)
@@ -47,7 +47,7 @@ def test_the_picture_follows_the_state():
     assert "distance 16" in view.alt
 
 
-def test_one_dial_many_dials_and_a_frequency_of_zero():
+def test_one_dial_many_dials_and_a_frequency_of_zero_are_drawn():
     for view in (RotaryView([0.0]), explore_rotary(64), RotaryView([1.0], max_position=20)):
         ET.fromstring(view.svg())
     assert svg_circles(explore_rotary(64)) == 33  # the dials and the point on the curve
@@ -68,11 +68,11 @@ def svg_circles(view):
         ({"query": [float("nan")] * 4}, "finite"),
     ],
 )
-def test_what_does_not_fit_is_said(arguments, words):
+def test_arguments_that_do_not_fit_are_refused_with_a_reason(arguments, words):
     with pytest.raises(ValueError, match=words):
         RotaryView([1.0, 0.1], **arguments)
 
 
-def test_no_frequency_is_an_error():
+def test_at_least_one_frequency_is_required():
     with pytest.raises(ValueError, match="at least one frequency"):
         RotaryView([])

@@ -1,4 +1,4 @@
-"""The sampling lab from plain arrays: what is worth showing, branches, pictures."""
+"""The sampling lab from plain arrays: the tokens it shows, branches and pictures."""
 
 import json
 import math
@@ -23,7 +23,7 @@ def logits(n=8, seed=0):
     return 2 * np.random.default_rng(seed).normal(size=n)
 
 
-def test_stages_are_described_by_what_they_do():
+def test_stages_report_what_they_cut_and_keep():
     first = np.log([0.5, 0.25, 0.125, 0.125])
     second, third = np.array([first[0], first[1], OUT, first[3]]), np.array([OUT, first[1], OUT, first[3]])
     tokens, stages = compare([("model", first), ("a", second), ("b", third)])
@@ -36,7 +36,7 @@ def test_stages_are_described_by_what_they_do():
     assert [stage["rest"] for stage in stages] == pytest.approx([0, 0, 0])
 
 
-def test_the_likeliest_before_and_after_are_shown():
+def test_the_likeliest_tokens_before_and_after_are_shown():
     first = np.arange(100.0)[::-1]  # 0 is the likeliest
     only_unlikely = np.where(np.arange(100) < 50, OUT, first)
     tokens, stages = compare([("model", first), ("typical_p", only_unlikely)])
@@ -44,7 +44,7 @@ def test_the_likeliest_before_and_after_are_shown():
     assert stages[1]["rest"] == pytest.approx(1 - sum(stages[1]["p"]))
 
 
-def test_where_no_token_is_left_nothing_breaks():
+def test_nothing_breaks_when_no_token_is_left():
     tokens, stages = compare([("model", logits()), ("constraint", np.full(8, OUT))])
     assert {token["cut"] for token in tokens} == {"constraint"}
     assert (stages[1]["kept"], stages[1]["entropy"], stages[1]["mass"]) == (0, 0, 0)
@@ -54,13 +54,13 @@ def test_where_no_token_is_left_nothing_breaks():
     assert "and 0.00 nats after" in view.alt
 
 
-def test_some_tokens_are_always_shown():
+def test_requested_tokens_are_always_shown():
     tokens, _ = compare([("model", np.arange(100.0)[::-1])], always=[70, 3])
     assert [token["id"] for token in tokens] == [*range(BEFORE), 70]
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 49_151)), max_size=40))
-def test_a_tree_comes_back_from_its_bytes(steps):
+def test_a_tree_survives_packing(steps):
     tree = Branches()
     for parent, id in steps:
         tree.add(parent % len(tree), id, -id / 1000, 0.5, "chance")
@@ -71,7 +71,7 @@ def test_a_tree_comes_back_from_its_bytes(steps):
     assert set(tree.ends()) == {n for n in range(len(tree)) if n not in {node.parent for node in tree.nodes}}
 
 
-def test_what_was_added_last_can_be_taken_back():
+def test_the_newest_nodes_of_a_tree_can_be_removed():
     tree = Branches()
     first = tree.add(PROMPT, 1, -1.0, 0.5, "chance")
     tree.add(first, 2, -1.0, 0.5, "chance")
@@ -90,7 +90,7 @@ def grown():
     return view
 
 
-def test_the_picture_and_the_words_hold_any_token():
+def test_the_picture_and_its_description_handle_any_token():
     first, second = grown(), grown()
     assert first.svg() == second.svg()
     assert repr(first) == repr(second)
@@ -107,14 +107,14 @@ def test_the_picture_and_the_words_hold_any_token():
     ET.fromstring(SamplingView().svg())
 
 
-def test_a_prompt_of_blanks_is_seen():
+def test_a_prompt_of_blanks_is_visible():
     view = sampling_view("  \n", {"model": logits()}, VOCABULARY)
     assert "··⏎" in "".join(ET.fromstring(view.svg()).itertext())
 
 
-def test_without_a_setting_the_picture_has_one_bar_a_token():
+def test_without_a_setting_the_picture_has_one_bar_per_token():
     bars = {name: grown().svg().count(f'height="{h}" fill="{name}"') for name, h in ((GREY, 7), (BLUE, 10))}
-    assert bars == {GREY: 9, BLUE: 8}  # eight tokens, and a key of another size
+    assert bars == {GREY: 9, BLUE: 8}  # eight tokens, and a legend in which only the grey bar has the same height
     plain = sampling_view("a", {"model": logits()}, VOCABULARY).svg()
     assert GREY not in plain
     assert plain.count(f'height="10" fill="{BLUE}"') == 8
@@ -145,7 +145,7 @@ def test_a_text_of_thousands_of_tokens_is_drawn():
     assert len(view.written()) == 3000
 
 
-def test_what_does_not_fit():
+def test_stages_that_do_not_fit_are_refused():
     for stages, message in (
         ({}, "There are no stages to show: pass at least the model's logits"),
         ({"model": logits(5)}, r"shape \(5,\), but the vocabulary has 8 tokens"),

@@ -80,7 +80,7 @@ def test_javascript_computes_what_the_library_computes(in_the_browser):
                 expected
             )
             assert said["words"] == [amount(n), amount(d)]
-            if not isinstance(law, Law) or loss - law.E < 1e-6:  # so near to E, few digits are left
+            if not isinstance(law, Law) or loss - law.E < 1e-6:  # so close to E, few digits are left
                 continue
             cheapest = law.cheapest(loss, 1e13)
             assert said["back"] == pytest.approx(d, rel=1e-6)
@@ -90,7 +90,7 @@ def test_javascript_computes_what_the_library_computes(in_the_browser):
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
-def test_the_picture_computes_it_too(law):
+def test_the_picture_computes_what_the_library_computes(law):
     row = checked(law_row(law))
     for n, d in PLACES:
         assert loss_of(row, n, d) == pytest.approx(float(law.loss(n, d)), rel=1e-9)
@@ -110,7 +110,7 @@ def test_without_answers_the_cheapest_model_is_the_best_for_its_compute(in_the_b
     assert inference_flops(chinchilla["cheap"], 1e13) < chinchilla["all"]
 
 
-def test_all_figures_have_a_source_and_own_runs_come_along():
+def test_all_figures_have_a_source_and_own_runs_are_included():
     n, d = np.repeat([1e5, 4e5, 1.6e6], 3), np.tile([1e6, 3e6, 9e6], 3)
     fitted = fit(n, d, 1.02 * LAWS[3].loss(n, d), bootstraps=0)
     view = explore_scaling({"mine": fitted}, {"others": [(1e6, 1e7, 3.2)]}, law="mine")
@@ -123,7 +123,7 @@ def test_all_figures_have_a_source_and_own_runs_come_along():
     assert "Your own runs: 9 of mine, 1 of others." in view.alt
 
 
-def test_pictures_hold_and_are_the_same_each_time():
+def test_pictures_are_valid_and_reproducible():
     first, second = explore_scaling(), explore_scaling()
     assert first.svg() == second.svg()
     assert repr(first) == repr(second)
@@ -162,6 +162,6 @@ PLAIN = {"name": "Ours", "E": 1.7, "A": 400, "B": 400, "alpha": 0.3, "beta": 0.3
         (lambda: ScalingView([PLAIN], tokens=-1), "tokens must be a positive number; got -1"),
     ],
 )
-def test_what_does_not_fit_is_said(given, words):
+def test_input_that_does_not_fit_is_refused_with_a_reason(given, words):
     with pytest.raises(ValueError, match=words):
         given()

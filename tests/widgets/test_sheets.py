@@ -1,4 +1,4 @@
-"""Style sheets of views, questions and plots share one page; none may reach into what another has drawn."""
+"""Style sheets of views, questions and plots share one page; none may affect what another one has drawn."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ FOLDERS = sorted([path.parent for path in SHARED.parent.glob("*/view.css")] + [P
 
 
 def root_of(folder: Path) -> str:
-    """The class that a view's JavaScript gives to the element that holds it."""
+    """Return the class that a view's JavaScript gives to the element that contains it."""
     (name,) = re.findall(r'\bwidget\("([\w-]+)"', (folder / "view.mjs").read_text())
     return name
 
@@ -41,7 +41,7 @@ def test_a_view_styles_nothing_but_itself(folder):
     assert [one for one in selectors_of(own_sheets(folder)) if not root.search(one)] == []
 
 
-def test_what_views_of_runs_share_styles_nothing_but_their_boards():
+def test_the_shared_sheet_of_views_of_runs_styles_only_their_boards():
     (sheet,) = RunsView.sheets
     assert [one for one in selectors_of(sheet.read_text()) if ".llm-run-board" not in one] == []
     assert stylesheet(FOLDERS[0], RunsView.sheets).startswith((SHARED / "shared.css").read_text() + sheet.read_text())
@@ -53,13 +53,13 @@ def test_the_sheets_of_a_views_parts_come_after_its_own(tmp_path):
     assert own_sheets(tmp_path) == ".view {}\n.a {}\n.b {}\n"
 
 
-def test_no_two_views_have_the_same_root():
+def test_no_two_views_have_the_same_root_class():
     roots = [root_of(folder) for folder in FOLDERS]
     assert len(set(roots)) == len(roots)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_what_turns_plots_round_in_dark_meets_no_part_of_a_view(folder):
+def test_the_sheet_that_inverts_plots_in_dark_themes_affects_no_view(folder):
     turned = classes_in(SHEET)
     assert turned
     used = classes_in("".join(path.read_text() for path in folder.iterdir() if path.suffix in {".css", ".mjs"}))
@@ -67,5 +67,5 @@ def test_what_turns_plots_round_in_dark_meets_no_part_of_a_view(folder):
     assert turned.isdisjoint(used | shared)
 
 
-def test_what_is_hidden_stays_hidden_whichever_sheet_comes_last():
+def test_hidden_elements_stay_hidden_whichever_sheet_comes_last():
     assert re.search(r"\.llm \[hidden\] \{\s*display: none !important;\s*\}", stylesheet(FOLDERS[0]))

@@ -1,4 +1,4 @@
-"""The threshold view: its numbers agree with `llmlib.evaluation`, its pictures hold, and bad input is refused."""
+"""The threshold view: its numbers agree with `llmlib.evaluation`, its pictures are valid, and bad input is refused."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -17,7 +17,7 @@ answers = st.lists(st.tuples(st.integers(0, 20).map(lambda k: k / 20), st.boolea
 
 @pytest.mark.slow
 @given(answers, st.floats(-0.1, 1.1))
-def test_the_numbers_are_those_of_evaluation(rows, threshold):
+def test_the_numbers_agree_with_llmlib_evaluation(rows, threshold):
     sure, right = (np.array(column) for column in zip(*rows))
     view = threshold_view({"p": sure}, right, threshold=threshold)
     about, one = view.about["scores"][0], view.looked_at()
@@ -51,7 +51,7 @@ def test_the_numbers_are_those_of_evaluation(rows, threshold):
         ([1e9, 1e9 + 1, -1e-9], [1, 1, 1]),
     ],
 )
-def test_one_answer_ten_thousand_all_right_all_wrong_all_the_same(scores, right):
+def test_one_answer_ten_thousand_all_right_all_wrong_and_all_the_same_are_shown(scores, right):
     view = threshold_view(scores, right)
     ET.fromstring(view.svg())
     assert len(view.svg()) < 120_000
@@ -62,12 +62,12 @@ def test_one_answer_ten_thousand_all_right_all_wrong_all_the_same(scores, right)
     assert f"of {len(right):,} let through" in repr(view)
 
 
-def test_half_are_let_through_at_first():
+def test_half_of_the_answers_are_let_through_at_first():
     sure = np.linspace(0.2, 0.9, 100)
     assert threshold_view(sure, sure > 0.5).let_through.sum() == 50
 
 
-def test_the_picture_and_the_words_follow_the_reader():
+def test_the_picture_and_its_description_follow_the_reader():
     right = [1, 0, 1, 0]
     view = threshold_view({"a": [0.9, 0.8, 0.3, 0.1], "b": [3, 1, 2, 0]}, right, names=("real", "invented"))
     again = threshold_view({"a": [0.9, 0.8, 0.3, 0.1], "b": [3, 1, 2, 0]}, right, names=("real", "invented"))
@@ -82,7 +82,7 @@ def test_the_picture_and_the_words_follow_the_reader():
     )  # 0 … 3 are not probabilities
 
 
-def test_odd_texts_and_names_and_no_request_to_anybody():
+def test_odd_texts_and_names_are_escaped_and_the_page_loads_nothing():
     n = len(ODD)
     view = threshold_view({"<i>p</i> 漢字": [k / n for k in range(n)]}, [1, 0] * (n // 2), ODD, names=("<b>", "مرحبا"))
     assert len(view.texts[4]) == 300
@@ -111,7 +111,7 @@ def test_texts_of_many_answers_stay_small():
         (([0.5], [1], ["a", "b"]), "a text for each of the 1"),
     ],
 )
-def test_what_does_not_fit_is_said(arguments, words):
+def test_input_that_does_not_fit_is_refused_with_a_reason(arguments, words):
     with pytest.raises(ValueError, match=words):
         threshold_view(*arguments)
 
@@ -125,6 +125,6 @@ def test_what_does_not_fit_is_said(arguments, words):
         ({"bins": 0}, "bins must be 1 or more"),
     ],
 )
-def test_an_option_that_cannot_be_is_said(options, words):
+def test_an_impossible_option_is_refused_with_a_reason(options, words):
     with pytest.raises(ValueError, match=words):
         threshold_view([0.5, 0.2], [1, 0], **options)

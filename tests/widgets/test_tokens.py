@@ -1,4 +1,4 @@
-"""The tokens view: what Python puts into it, what it answers, and that its pictures and colours are right."""
+"""The tokens view: its data from Python, its answers, its pictures and its colours."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def tokens_of(row):
 
 @pytest.mark.slow
 @given(st.text(max_size=40))
-def test_the_tokens_are_the_text(text):
+def test_the_tokens_add_up_to_the_text(text):
     view = explore_tokens(BPETokenizer.train("aa ab é🙂", vocab_size=258), text)
     sent = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     assert b"".join(tokens_of(view.encodings[0])) == sent.encode()
@@ -52,7 +52,7 @@ def test_names_come_from_the_mapping_and_counts_from_the_whole_text(tokenizer):
     assert mine["count"] == len(tokenizer.encode(text))
 
 
-def test_text_becomes_a_special_token_only_when_the_reader_says_so(tokenizer):
+def test_text_becomes_a_special_token_only_when_the_reader_asks_for_it(tokenizer):
     view = explore_tokens(tokenizer, "a<|end|>")
     assert view.encodings[0]["special"] == []
     assert act(view, "special", value=True)
@@ -74,7 +74,7 @@ def test_an_error_is_shown_and_the_last_good_text_stays():
     assert (view.notice, view.text, view.encodings[0]["count"]) == ("", "bac", 3)
 
 
-def test_pictures_hold_text_as_text_and_are_the_same_each_time(tokenizer):
+def test_pictures_escape_text_and_are_reproducible(tokenizer):
     first, second = (explore_tokens(tokenizer, AWKWARD) for _ in range(2))
     assert first.svg() == second.svg()
     assert repr(first) == repr(second)
@@ -90,7 +90,7 @@ def test_the_picture_of_a_long_text_stays_small(tokenizer):
     assert len(explore_tokens(tokenizer, "abc " * 5000).svg()) < 100_000
 
 
-def test_no_text_is_no_error(tokenizer):
+def test_an_empty_text_is_not_an_error(tokenizer):
     view = explore_tokens(tokenizer, "")
     assert "0 tokens" in view.alt
     ET.fromstring(view.svg())
@@ -116,7 +116,7 @@ def test_an_encoding_is_plain_data():
         ("\ufffd".encode(), "\ufffd"),
     ],
 )
-def test_labels(data, label):
+def test_token_labels(data, label):
     assert token_label(data) == label
 
 
@@ -160,6 +160,6 @@ def test_text_on_token_colours_meets_wcag_aa():
     hues = re.findall(r"--llm-hue-\d: (#[0-9a-f]{6})", css)
     assert hues[:6] == list(HUES)
     light, dark = hues[:6], hues[6:]
-    assert len(dark) == 12  # by JupyterLab's theme, and by the system's wish
+    assert len(dark) == 12  # once for JupyterLab's theme, once for the system's setting
     assert min(contrast("#1f2328", hue) for hue in light) >= 4.5
     assert min(contrast("#e6edf3", hue) for hue in dark) >= 4.5

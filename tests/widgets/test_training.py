@@ -1,4 +1,4 @@
-"""The training dashboard from plain numbers: curves that stay small, words, pictures."""
+"""The training dashboard from plain numbers: curves that stay small, descriptions and pictures."""
 
 import math
 import time
@@ -18,7 +18,7 @@ NAMES = ("<i>small</i>", "漢字 & مرحبا")
 
 
 def filled(steps, seed=0):
-    """A curve of noise, and the numbers that went into it."""
+    """Return a curve of noise and the numbers that went into it."""
     given = np.random.default_rng(seed).normal(size=(steps, 2))
     curve = Curve(2)
     for step, values in enumerate(given, start=1):
@@ -28,7 +28,7 @@ def filled(steps, seed=0):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, MOST, MOST + 1, 5000, 100_000])
-def test_a_curve_is_small_and_says_what_went_into_it(steps):
+def test_a_curve_is_small_and_summarises_what_went_into_it(steps):
     curve, given = filled(steps)
     assert len(curve) <= MOST
     assert curve.first[0] == 1
@@ -41,7 +41,7 @@ def test_a_curve_is_small_and_says_what_went_into_it(steps):
         np.testing.assert_array_equal(curve.high[:, k], own.max(0))
 
 
-def test_bytes_hold_lows_and_highs_only_where_a_point_is_several_steps():
+def test_bytes_contain_lows_and_highs_only_if_a_point_covers_several_steps():
     for steps, rows in ((MOST, 2), (MOST + 1, 6)):
         curve, _ = filled(steps)
         packed = np.frombuffer(curve.pack(), "<u4")
@@ -54,7 +54,7 @@ def test_bytes_hold_lows_and_highs_only_where_a_point_is_several_steps():
 
 
 def sizes(groups, scale=1.0):
-    """Statistics of a step: quantiles that rise, another for each kind and group."""
+    """Return statistics of a step: rising quantiles, different ones for each kind and group."""
     rising = scale * 10.0 ** np.arange(-4, 1)
     return {kind: np.outer(np.arange(1, groups + 1) * 10**k, rising) for k, kind in enumerate(KINDS)}
 
@@ -72,7 +72,7 @@ def test_a_history_is_short_and_holds_the_first_and_the_newest(records, every):
     assert history.of("updates")[:, 0, 0].tolist() == [step / every for step in history.steps]
 
 
-def test_a_history_comes_back_from_its_bytes_and_refuses_what_does_not_fit():
+def test_a_history_survives_packing_and_refuses_what_does_not_fit():
     history, values = History(), np.random.default_rng(0).random((2, 3, 2, 5), dtype=np.float32)
     for k, each in enumerate(values):
         history.add(k + 1, 0.5 * k, ["a", "b"], each)
@@ -85,7 +85,7 @@ def test_a_history_comes_back_from_its_bytes_and_refuses_what_does_not_fit():
         history.add(3, 1.0, ["a", "c"], values[0])
 
 
-def test_what_was_measured_inside_is_shown_and_drawn():
+def test_statistics_from_inside_a_model_are_sent_and_drawn():
     view = TrainingView()
     view.add_run("not looked into")
     run = view.add_run("one", steps=20)
@@ -98,7 +98,7 @@ def test_what_was_measured_inside_is_shown_and_drawn():
     np.testing.assert_array_equal(np.frombuffer(view.inside[n:], "<u4", 6), [4, 2, 5, 10, 15, 20])
     words = list(ET.fromstring(view.svg()).itertext())
     assert "one: how far each step moved the weights, ‖Δw‖ / ‖w‖ (a rule of thumb: 0.001)" in words
-    assert words[words.index("<block>") + 1] == "0.002"  # of 2 · 0.01 / step
+    assert words[words.index("<block>") + 1] == "0.002"  # the median over the steps of 2 · 0.01 / step
     assert view.svg() == view.svg()
     view.log(
         run,
@@ -132,7 +132,7 @@ def trained(steps=50):
     return view
 
 
-def test_the_picture_and_the_words_are_those_of_the_finished_runs():
+def test_the_picture_and_its_description_show_the_finished_runs():
     first, second = trained(), trained()
     assert first.svg() == second.svg()
     assert repr(first) == repr(second)
@@ -146,7 +146,7 @@ def test_the_picture_and_the_words_are_those_of_the_finished_runs():
     assert "</script><b>" not in first.to_html()
 
 
-def test_what_is_shown_is_whole_whenever_the_page_asks():
+def test_the_state_for_the_page_is_complete():
     view = trained()
     assert view.runs[0]["seconds"] == 25
     assert view.samples[-1] == [1, 50, "50 <b>\x00 tales"]
@@ -155,7 +155,7 @@ def test_what_is_shown_is_whole_whenever_the_page_asks():
     assert len(np.frombuffer(view.curves, "<u4")) == 2 * ((3 + 50 * 7) + (3 + 5 * 4))
 
 
-def test_a_view_that_has_not_begun_has_a_picture_too():
+def test_a_view_without_runs_or_with_a_new_one_has_a_picture_too():
     view = TrainingView()
     assert view.alt == "Training. There is no run yet."
     ET.fromstring(view.svg())
@@ -168,7 +168,7 @@ def test_a_view_that_has_not_begun_has_a_picture_too():
         view.mark(0, "done")
 
 
-def test_samples_are_thinned_out_and_cut():
+def test_samples_are_thinned_out_and_shortened():
     view = TrainingView()
     run = view.add_run("one")
     for step in range(1, 20 * MOST_SAMPLES):
@@ -178,11 +178,11 @@ def test_samples_are_thinned_out_and_cut():
     assert len(steps) <= MOST_SAMPLES
     assert steps[0] == 1
     assert steps[-1] == 20 * MOST_SAMPLES - 1
-    assert max(np.diff(steps)) <= 80  # nowhere a large gap
+    assert max(np.diff(steps)) <= 80  # no large gap anywhere
     assert view.samples[0][2] == "x" * (LONGEST_SAMPLE - 1) + "…"
 
 
-def test_showing_costs_little_and_nothing_is_left_out_at_the_end(monkeypatch):
+def test_steps_are_shown_only_when_due_but_the_last_ones_always(monkeypatch):
     view = TrainingView()
     run, shown = view.add_run("one"), []
     monkeypatch.setattr(type(view), "show", lambda self: shown.append(self._about[0]["step"]))

@@ -1,4 +1,4 @@
-"""What tuning changed, from plain arrays: numbers, pictures and words for any tokens."""
+"""The tuning view from plain arrays: numbers, pictures and descriptions for any tokens."""
 
 import math
 import xml.etree.ElementTree as ET
@@ -40,7 +40,7 @@ def test_each_token_is_scored_by_the_logits_before_it():
 
 
 @given(st.integers(1, 12), st.integers(0, 10_000))
-def test_the_likeliest_are_the_largest(vocab_size, seed):
+def test_the_likeliest_tokens_have_the_largest_logits(vocab_size, seed):
     rows = np.random.default_rng(seed).normal(size=(3, vocab_size))
     expected = nothing(4, vocab_size)
     look(expected, 1, rows, np.zeros(3, dtype=np.int64))
@@ -51,28 +51,28 @@ def test_the_likeliest_are_the_largest(vocab_size, seed):
     assert np.isnan(expected.log_probs[0])
 
 
-def test_what_is_far_too_large_for_an_exponential_is_no_problem():
+def test_logits_that_are_too_large_for_an_exponential_are_no_problem():
     expected = nothing(2, 3)
     look(expected, 1, np.array([[1e4, 0.0, -1e4]]), np.array([0]))
     assert expected.log_probs[1] == 0
 
 
 @given(st.lists(st.floats(-20, 20), max_size=40))
-def test_nine_of_ten_tokens_lie_within_the_scale(moves):
+def test_nine_in_ten_tokens_are_within_the_scale(moves):
     scale = scale_of(np.array([math.nan, *moves]))
     assert scale in SCALES
     if scale < SCALES[-1]:
         assert sum(abs(move) <= scale for move in moves) >= 0.9 * len(moves)
 
 
-def test_signs_are_read_without_colour():
+def test_signs_can_be_read_without_colour():
     assert [signed(x) for x in (0.04, -0.04, 0.06, -7.25, math.nan)] == ["0", "0", "+0.1", "−7.2", "–"]
     words = " ".join(ET.fromstring(made().svg()).itertext())
     assert "+" in words
     assert "−" in words
 
 
-def test_means_are_over_messages_and_over_what_was_trained_on():
+def test_means_are_taken_over_messages_and_over_the_trained_tokens():
     view = made(10, spans=[("user", 0, 4), ("assistant", 4, 10)], mask=[k >= 6 for k in range(10)])
     before, after = view.log_probs()
     surprise = {role: (mean.tokens, mean.base, mean.tuned) for role, mean in view.means()}
@@ -83,7 +83,7 @@ def test_means_are_over_messages_and_over_what_was_trained_on():
 
 
 @pytest.mark.parametrize("n", [1, 2, 20, 2000])
-def test_the_picture_and_the_words_hold_any_token(n):
+def test_the_picture_and_its_description_handle_any_token(n):
     view, again = (made(n, mask=[True] * n, titles=("<base>", "tuned")) for _ in range(2))
     assert view.svg() == again.svg()
     ET.fromstring(view.svg())
@@ -122,7 +122,7 @@ def test_an_empty_view_is_drawn():
     assert "no tokens to compare" in TuningView().alt
 
 
-def test_what_does_not_fit():
+def test_input_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="both models must have read the same tokens"):
         tuning_view([0, 1], logits(2, 0), logits(3, 0), VOCABULARY)
     with pytest.raises(ValueError, match="The logits of base"):

@@ -1,4 +1,4 @@
-"""Acts that are done in a thread: what comes meanwhile is heard, and ends what is no longer needed."""
+"""Acts that are done in a thread: acts that arrive meanwhile are handled, and end work that is no longer needed."""
 
 import threading
 import time
@@ -11,11 +11,11 @@ from llmlib.widgets.shared.worker import CANCELLED, INTERRUPTED, Worker
 
 
 class Desk:
-    """A worker in a kernel: writes texts, and computes for as long as it is not called off."""
+    """A worker in a kernel: it collects texts, and computes until it is called off."""
 
     def __init__(self):
         self.acts, self.sent, self.notices = Acts(), [], []
-        self.wish, self.shown, self.begun = [], [], threading.Semaphore(0)
+        self.texts, self.shown, self.begun = [], [], threading.Semaphore(0)
         self.endless = True
         self.acts.on("text", self.set_text, then=self.show)
         self.acts.on("glance", lambda: self.shown.append("glance"))
@@ -24,19 +24,19 @@ class Desk:
     def set_text(self, text):
         if not text:
             raise ValueError("Write some text.")
-        self.wish.append(text)
+        self.texts.append(text)
 
     def show(self):
         self.begun.release()
         while self.endless:
             time.sleep(0.002)
             self.worker.check()
-        self.shown.append(" ".join(self.wish))
+        self.shown.append(" ".join(self.texts))
 
     def ask(self, number, kind, client="page", **details):
         self.worker.ask(client, [{"number": number, "kind": kind, "details": details}])
 
-    def at_work(self):
+    def until_working(self):
         assert self.begun.acquire(timeout=30)
 
     def until_idle(self):
@@ -66,9 +66,9 @@ def desk(monkeypatch):
     until(lambda: not listening)
 
 
-def test_whoever_asks_does_not_wait(desk):
+def test_asking_does_not_block(desk):
     desk.ask(1, "text", text="a")
-    desk.at_work()
+    desk.until_working()
     assert desk.sent == [{"client": "page", "begun": True}]
     desk.endless = False
     desk.until_idle()
@@ -77,9 +77,9 @@ def test_whoever_asks_does_not_wait(desk):
 
 
 @pytest.mark.parametrize(("end", "said"), [("cancel", CANCELLED), ("interrupt", INTERRUPTED)])
-def test_work_is_ended_and_the_next_is_done(desk, end, said):
+def test_work_can_be_ended_and_the_next_act_is_done(desk, end, said):
     desk.ask(1, "text", text="a")
-    desk.at_work()
+    desk.until_working()
     desk.worker.call_off() if end == "cancel" else desk.interrupt()
     desk.until_idle()
     assert desk.answers() == [{"client": "page", "done": 1, "refused": [1]}]
@@ -101,13 +101,13 @@ def test_a_cancel_that_comes_too_late_ends_nothing(desk):
     assert [answer["refused"] for answer in desk.answers()] == [[], []]
 
 
-def test_newer_acts_end_work_that_they_need_again_and_nothing_is_lost(desk):
+def test_newer_acts_restart_the_work_that_they_need_and_nothing_is_lost(desk):
     desk.ask(1, "text", text="a")
-    desk.at_work()
+    desk.until_working()
     desk.ask(2, "text", text="b")
-    desk.at_work()
-    desk.ask(3, "text", text="")  # refused, and what was under way is done all the same
-    desk.at_work()
+    desk.until_working()
+    desk.ask(3, "text", text="")  # refused, but the work under way is still done
+    desk.until_working()
     desk.endless = False
     desk.until_idle()
     assert desk.shown == ["a b"]
@@ -115,9 +115,9 @@ def test_newer_acts_end_work_that_they_need_again_and_nothing_is_lost(desk):
     assert desk.notices[-1] == "Write some text."
 
 
-def test_other_acts_wait_for_the_end_of_the_work(desk):
+def test_acts_that_do_not_need_the_work_wait_for_its_end(desk):
     desk.ask(1, "text", text="a")
-    desk.at_work()
+    desk.until_working()
     desk.ask(2, "glance")
     time.sleep(0.05)
     assert desk.shown == []
@@ -128,9 +128,9 @@ def test_other_acts_wait_for_the_end_of_the_work(desk):
 
 def test_each_page_gets_the_answer_to_its_own_acts(desk):
     desk.ask(7, "text", client="one", text="a")
-    desk.at_work()
+    desk.until_working()
     desk.ask(7, "text", client="other", text="")
-    desk.at_work()
+    desk.until_working()
     desk.endless = False
     desk.until_idle()
     assert desk.answers() == [
@@ -139,7 +139,7 @@ def test_each_page_gets_the_answer_to_its_own_acts(desk):
     ]
 
 
-def test_an_answer_comes_whatever_happens(desk, monkeypatch):
+def test_an_act_that_ends_the_thread_is_still_answered(desk, monkeypatch):
     desk.acts.on("end", lambda: (_ for _ in ()).throw(SystemExit))
     monkeypatch.setattr(threading, "excepthook", lambda *_: None)
     desk.ask(5, "end")

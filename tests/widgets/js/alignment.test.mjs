@@ -27,7 +27,7 @@ const group = (rewards, more = {}) => ({
   ...more,
 });
 
-test("numbers are written with few signs", () => {
+test("numbers are written briefly", () => {
   assert.equal(brief(-0.5), "−0.5");
   assert.equal(brief(0.12345), "0.123");
   assert.equal(brief(-0.0001), "0");
@@ -43,7 +43,7 @@ test("the last step of a run in words", () => {
   assert.equal(numbersOf({ measures: [], cut_off: null, equal_groups: 1, groups: 0 }), "all rewards equal in 1 group");
 });
 
-test("answers stand in the order of their advantages, the same ones together", () => {
+test("answers are sorted by their advantages, and the same ones are merged", () => {
   const rows = merged({
     answers: ["a", "b", "a", "a", "c"],
     rewards: [0, 1, 0, 1, null],
@@ -81,7 +81,7 @@ test("a group says what it teaches", () => {
   assert.equal(groupInWords(group([])), "This group has no answers.");
 });
 
-test("the group on show is the first that differs, of the step that the reader is at", () => {
+test("the group shown is the first one whose rewards differ, at the reader's step", () => {
   assert.equal(telling([{ spread: 0 }, { spread: null }, { spread: 1 }]), 2);
   assert.equal(telling([{ spread: 0 }]), 0);
   const groups = [
@@ -93,7 +93,7 @@ test("the group on show is the first that differs, of the step that the reader i
   assert.deepEqual(steps, [1, 9]);
   assert.equal(stepOnShow(steps, null), 9);
   assert.equal(stepOnShow(steps, 8), 1);
-  assert.equal(stepOnShow(steps, 0), 1, "a step that has been forgotten");
+  assert.equal(stepOnShow(steps, 0), 1, "a step that is no longer stored");
   assert.equal(nearestStep(steps, 6), 9);
   assert.equal(whenInWords(steps, 9, true), "after step 9, the newest of 2 saved steps");
   assert.equal(whenInWords(steps, 1, false), "after step 1, number 1 of 2 saved steps");

@@ -56,7 +56,7 @@ test("shares and ratios", () => {
   );
 });
 
-test("boxes know how often they are there", () => {
+test("boxes know how many copies of them there are", () => {
   const leaf = { id: "up", repeat: 1, boxes: [] };
   const tree = { id: "model", repeat: 1, boxes: [{ id: "layer", repeat: 30, boxes: [leaf] }] };
   const { copies, around } = index(tree).get("up");
@@ -67,7 +67,7 @@ test("boxes know how often they are there", () => {
   );
 });
 
-test("a shape names its axes, and counts tokens where there are some", () => {
+test("a shape names its axes, and counts the tokens if their number is known", () => {
   const axes = [
     ["head", 9],
     ["seq", 8192],
@@ -77,7 +77,7 @@ test("a shape names its axes, and counts tokens where there are some", () => {
   assert.equal(shapeInWords(axes, 14), "9 head × 14 seq × 64 d_head");
 });
 
-test("opened values come back from their codes", () => {
+test("opened values are decoded", () => {
   const opened = unpackOpened({ panels: 1, rows: 1, columns: 3, scale: 4 }, view(Int8Array.from([127, -64, -128])));
   assert.equal(opened.at(0, 0, 0), 4);
   assert.ok(Math.abs(opened.at(0, 0, 1) + 1.016) < 1e-3);
@@ -86,7 +86,7 @@ test("opened values come back from their codes", () => {
   assert.equal(span(3, 8, 8), "3");
 });
 
-test("what is said about each token", () => {
+test("facts about each token are unpacked", () => {
   assert.equal(unpackTokens(view(new Uint8Array(0))), null);
   assert.deepEqual(unpackTokens(view(Float32Array.from([1, 2, 3, 4, 5, 6, 7, 8])))(1), {
     norm: 2,
@@ -96,10 +96,10 @@ test("what is said about each token", () => {
   });
 });
 
-test("the ways of tokens", () => {
-  const way = unpackFollowed({ layers: 1, seq: 2 }, view(Float32Array.from({ length: 16 }, (_, k) => k)));
+test("the paths of tokens are unpacked", () => {
+  const path = unpackFollowed({ layers: 1, seq: 2 }, view(Float32Array.from({ length: 16 }, (_, k) => k)));
   assert.deepEqual(
-    [way.norm, way.start, way.end, way.attention, way.mlp].map((part) => [...part]),
+    [path.norm, path.start, path.end, path.attention, path.mlp].map((part) => [...part]),
     [
       [0, 1, 2, 3],
       [4, 5, 6, 7],
@@ -134,7 +134,7 @@ test("panels fit into their width", () => {
   }
 });
 
-test("a slider gives sizes that go together", () => {
+test("a slider gives compatible sizes", () => {
   const sizes = { n_heads: 9 };
   for (let at = 0; at <= 1000; at += 50) {
     assert.equal(fromSlider("d_model", at, sizes) % 18, 0);
@@ -180,9 +180,9 @@ test("the strip divides all of a measure among the kinds of boxes", () => {
   );
 });
 
-test("boxes stand in rows, in the order of the flow, and none is left out", () => {
+test("boxes are placed in rows, in the order of the flow, and none is left out", () => {
   const ids = (one) => inRows(one).map((row) => row.map((part) => part.id ?? part));
-  assert.deepEqual(ids(TREE), [["embed"], ["layer"], ["final_norm"]], "an arrow leads somewhere");
+  assert.deepEqual(ids(TREE), [["embed"], ["layer"], ["final_norm"]], "each arrow leads to a box");
   assert.deepEqual(ids(TREE.boxes[1].boxes[0]), [["attention_norm", "→", "query"], ["odd"]]);
 });
 
@@ -211,7 +211,7 @@ const TOUR = {
   next: [{ id: 3, token: " on", logit: 12.5, p: 0.625 }],
 };
 
-test("eight stations, each with the numbers of the text and of the layer that is chosen", () => {
+test("eight stations, each with numbers of the text and of the chosen layer", () => {
   const all = stations(TOUR, ["the", " cat", " sat"], 1, true);
   const words = all.map((station) => station.words);
   assert.deepEqual(
@@ -244,7 +244,7 @@ test("eight stations, each with the numbers of the text and of the layer that is
   for (const said of words) assert.ok(said.split(/[.;:] /).length <= 5, said);
 });
 
-test("a tour of odd models", () => {
+test("a tour of unusual models", () => {
   const alone = {
     ...TOUR,
     ids: [5],

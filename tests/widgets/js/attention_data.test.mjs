@@ -46,7 +46,7 @@ test("mean and maximum of the heads of a layer", () => {
   for (const how of ["mean", "max"]) assert.ok(Number.isNaN(d.weightAt(d.headPattern(broken, 0, how), 1, 0)));
 });
 
-test("differences are signed and mix causal with full patterns", () => {
+test("differences are signed, and a causal and a full pattern can be compared", () => {
   const a = pattern([
     [1, 0],
     [0.3, 0.7],
@@ -138,12 +138,12 @@ test("scores of heads that do one thing only", () => {
       twice,
     ).induction,
     0,
-  ); // to look at oneself is no induction
+  ); // looking at oneself is not induction
   const alone = d.headScores(pattern([[1]]), [[]]);
   assert.deepEqual(alone, { entropy: 0, distance: 0, previous: 0, first: 0, duplicate: 0, induction: 0 });
 });
 
-test("how far two patterns are apart, and a scale on which it can be seen", () => {
+test("how far apart two patterns are, and a scale on which this can be seen", () => {
   const a = pattern([
     [1, 0, 0],
     [0.3, 0.7, 0],
@@ -182,11 +182,11 @@ test("how far two patterns are apart, and a scale on which it can be seen", () =
   assert.ok(Number.isNaN(d.weightAt(d.difference(a, broken), 1, 0)));
 });
 
-test("heads in the order of a score", () => {
+test("heads are sorted by a score", () => {
   assert.deepEqual(d.orderHeads([0.1, 0.9, 0.5, 0.9]), [1, 3, 2, 0]);
 });
 
-test("colours run from the paper to the strongest, with colours of their own for outside and NaN", () => {
+test("colours run from the paper to the strongest, with separate colours for outside and NaN", () => {
   assert.deepEqual(parseColour("#0b5cad"), [11, 92, 173]);
   assert.deepEqual(parseColour("rgb(1, 2, 3)"), [1, 2, 3]);
   const table = d.colourTable(["#ffffff", "#000000"], "#111111", "#ff0000");

@@ -27,7 +27,7 @@ test("zoom keeps the point under the pointer and stays inside", () => {
   assert.deepEqual(d.revealCell(near, 20, 10, n), { x: 10, y: 18.75, span: 25 });
 });
 
-test("what lies under a point", () => {
+test("the cell or row under a point is found", () => {
   const view = { x: 10, y: 20, span: 10 };
   assert.deepEqual(d.cellAt(view, 0, 0, 100, 50), [20, 10]);
   assert.deepEqual(d.cellAt(view, 99, 55, 100, 50), [25, 19]);
@@ -64,10 +64,10 @@ test("a table of thumbnails fits, and each can be seen", () => {
     assert.ok(places.every(({ y }, k) => y === places[Math.floor(k / heads) * heads].y));
   }
   assert.ok(d.tableLayout(30, 9, 516, 625).place(0).thumb >= 18, "SmolLM2's heads on a small screen");
-  assert.equal(d.tableLayout(80, 64, 500, 600).place(0).thumb, 12, "too many to fit: still as large as can be clicked");
+  assert.equal(d.tableLayout(80, 64, 500, 600).place(0).thumb, 12, "too many to fit, but still large enough to click");
 });
 
-test("in the order of a score the first ones are large, and all fit", () => {
+test("sorted by a score, the first thumbnails are large, and all fit", () => {
   for (const [total, width, height] of [
     [270, 404, 625],
     [270, 236, 625],
@@ -122,29 +122,29 @@ test("arrow keys lead to the nearest thumbnail, also between rows of different s
   }
 });
 
-test("what a part of a heat map shows", () => {
+test("the tokens that a part of a heat map shows", () => {
   assert.deepEqual(d.seenTokens(0, 10), [0, 9]);
   assert.deepEqual(d.seenTokens(3.6, 4), [4, 7]);
 });
 
-test("what stands side by side fits", () => {
+test("maps and lines side by side fit the width", () => {
   for (const width of [300, 500, 719, 720, 840, 930, 1200, 1500])
     for (const board of [false, true])
       for (const screen of [600, 800, 1080]) {
         for (const maps of [1, 2, 3]) {
           const { heat, lines, room, side } = d.headLayout(width, screen, { maps, board, left: 74 });
-          const told = `${width} ${maps}: ${heat}, ${lines}`;
-          assert.ok(heat >= 140 && heat <= 620, told);
-          assert.ok(room + (side ? 368 : 0) <= width, told);
-          assert.ok(!side || board, "a column of its own only for a board");
-          if (width >= 720) assert.ok(maps * (heat + 72) + 12 * (maps - 1) + (lines && 12 + lines) <= room + 2, told);
+          const sizes = `${width} ${maps}: ${heat}, ${lines}`;
+          assert.ok(heat >= 140 && heat <= 620, sizes);
+          assert.ok(room + (side ? 368 : 0) <= width, sizes);
+          assert.ok(!side || board, "only a board gets its own column");
+          if (width >= 720) assert.ok(maps * (heat + 72) + 12 * (maps - 1) + (lines && 12 + lines) <= room + 2, sizes);
         }
       }
   const laptop = d.headLayout(840, 800, { board: true, left: 74 });
-  assert.ok(laptop.side && laptop.heat <= 360, "the board stands beside a head that fits the screen");
+  assert.ok(laptop.side && laptop.heat <= 360, "the board is beside a head that fits the screen");
 });
 
-test("the board goes where all of it ends higher up", () => {
+test("the board goes where the whole view is shorter", () => {
   assert.equal(d.boardUnder({ width: 484, height: 240 }, 840), true, "under a short grid");
   assert.equal(d.boardUnder({ width: 300, height: 560 }, 840), false, "beside a tall one");
   assert.equal(d.boardUnder({ width: 300, height: 240 }, 560), false, "in one column it follows the head");

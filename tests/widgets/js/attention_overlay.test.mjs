@@ -5,7 +5,7 @@ import { headStyle, looksOf, turned, visibleHeads } from "../../../llmlib/widget
 import { parseColour } from "../../../llmlib/widgets/shared/canvas.mjs";
 import { pattern } from "./attention_patterns.mjs";
 
-test("looks of all heads of a layer", () => {
+test("looks of all heads of a layer are collected and filtered", () => {
   const heads = [
     [0, pattern([[1], [0.2, 0.8], [0, 0.5, 0.5]])],
     [2, pattern([[1], [1, 0], [0.98, 0.02, 0]])],
@@ -18,7 +18,7 @@ test("looks of all heads of a layer", () => {
       [0, 2, 2],
       [2, 2, 0],
     ],
-    "the strongest last, faint ones not",
+    "the strongest come last, and faint ones are left out",
   );
   assert.deepEqual(
     looksOf(heads, 0, "to").map(({ head, from }) => [head, from]),
@@ -42,8 +42,8 @@ test("looks of all heads of a layer", () => {
   assert.deepEqual(turned([0, 2], 2), [0]);
 });
 
-// What is left of red, green and blue with all cones, without those for green, for red (Machado, Oliveira and
-// Fernandes, 2009).
+// What remains of red, green and blue with all cones, without those for green, and without those for red (Machado,
+// Oliveira and Fernandes, 2009).
 const CONES = {
   all: [
     [1, 0, 0],
@@ -62,7 +62,7 @@ const CONES = {
   ],
 };
 
-/** How light a colour is, and what it is in the space L*a*b*, where distances are as large as they look. */
+/** How light a colour is, and its place in L*a*b*, a space in which distances are as large as they look. */
 function seen(colour, cones = "all") {
   const linear = parseColour(colour).map((c) => ((c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
   const [r, g, b] = CONES[cones].map((row) =>
@@ -100,6 +100,6 @@ test("heads have colours that stand out from the paper and from each other, for 
       );
   }
   const styles = Array.from({ length: 32 }, (_, head) => JSON.stringify(headStyle(head, false)));
-  assert.equal(new Set(styles).size, 32, "colours come again with other dashes");
+  assert.equal(new Set(styles).size, 32, "colours repeat with other dashes");
   assert.deepEqual(headStyle(32, false), headStyle(0, false));
 });

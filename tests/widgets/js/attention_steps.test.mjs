@@ -14,7 +14,7 @@ import { attend, number, rowsOf, rowText, shortRow, story } from "../../../llmli
 
 const close = (a, b) => a.forEach((x, i) => assert.ok(Math.abs(x - b[i]) < 1e-12, `${a} is not ${b}`));
 
-test("rows come out of the bytes at any offset, and moved ones take their places", () => {
+test("rows are unpacked at any offset, and moved ones replace them", () => {
   const bytes = new Uint8Array(17);
   const view = new DataView(bytes.buffer, 1);
   [1, 2, 3, -4].forEach((x, i) => view.setFloat32(4 * i, x, true));
@@ -28,7 +28,7 @@ test("rows come out of the bytes at any offset, and moved ones take their places
   ]);
 });
 
-test("the stages of attention, each switch off and on", () => {
+test("the stages of attention, with each switch off and on", () => {
   const q = [2, 0, 0, 0];
   const keys = [
     [1, 0, 0, 0],
@@ -76,7 +76,7 @@ test("numbers have two decimals, a real minus sign, and no negative zero", () =>
   assert.equal(rowText([1, -1]), "(1.00, −1.00)");
 });
 
-test("the plane holds all arrows, and points go there and back", () => {
+test("the plane has room for all arrows, and points are mapped there and back", () => {
   assert.equal(reach([[0.1, 0.2]]), 2);
   assert.equal(
     reach([
@@ -86,7 +86,7 @@ test("the plane holds all arrows, and points go there and back", () => {
     4,
   );
   assert.deepEqual(toPlane([0, 0], 100, 2), [50, 50]);
-  assert.deepEqual(toPlane([2, 2], 100, 2), [86, 14]); // its tip is inside as a whole
+  assert.deepEqual(toPlane([2, 2], 100, 2), [86, 14]); // the whole tip is inside
   assert.deepEqual(fromPlane(...toPlane([0.5, -1.25], 340, 2), 340, 2), [0.5, -1.25]);
   assert.deepEqual(fromPlane(-50, 500, 100, 2), [-2, -2]);
 });
@@ -99,11 +99,11 @@ test("arrow keys nudge a vector and stop at the edge; other keys do nothing", ()
 });
 
 test("the story tells what a stage does, and what is switched off", () => {
-  const told = { scaled: true, masked: true, width: 4, name: (row) => `t${row}`, made: { weights: [0.25, 0.75] } };
-  assert.match(story(1, told), /√4 = 2.00/);
-  assert.match(story(1, { ...told, scaled: false }), /^Scaling is switched off/);
-  assert.match(story(2, { ...told, masked: false }), /sees later tokens/);
-  assert.match(story(3, told), /The largest goes to “t1”: 0.75/);
+  const state = { scaled: true, masked: true, width: 4, name: (row) => `t${row}`, made: { weights: [0.25, 0.75] } };
+  assert.match(story(1, state), /√4 = 2.00/);
+  assert.match(story(1, { ...state, scaled: false }), /^Scaling is switched off/);
+  assert.match(story(2, { ...state, masked: false }), /sees later tokens/);
+  assert.match(story(3, state), /The largest goes to “t1”: 0.75/);
 });
 
 test("a wide vector is cut with an ellipsis", () => {
@@ -139,7 +139,7 @@ test("weighted values, one after the other, end at the output", () => {
   close(chain(values, made.weights).at(-1), made.output);
 });
 
-test("a segment meets a box or it does not", () => {
+test("a segment crosses a box or it does not", () => {
   const box = { left: 10, right: 20, top: 10, bottom: 20 };
   assert.ok(crosses([0, 0], [30, 30], box));
   assert.ok(crosses([12, 12], [14, 14], box));
@@ -185,7 +185,7 @@ test("names overlap no arrow and no other name, and stay inside", () => {
       0,
     );
   }
-  // no room at all, and no error
+  // there is no room at all, but no error
   const dense = Array.from({ length: 40 }, () => ({ x: 170, y: 170, label: "x".repeat(40) }));
   assert.equal(placeNames(dense, [], size).length, 40);
 });

@@ -7,7 +7,7 @@ import { goTo, placeOf, settle, stateOf } from "../../../llmlib/widgets/attentio
 import * as words from "../../../llmlib/widgets/attention/words.mjs";
 import { pattern } from "./attention_patterns.mjs";
 
-test("on how many queries a score rests", () => {
+test("how many queries a score is based on", () => {
   const counted = (text) => {
     const tokens = [...text];
     const same = d.earlierSame(tokens);
@@ -58,7 +58,7 @@ test("titles say which heads, of which model, on which text", () => {
   ]);
 });
 
-test("a place is kept and found again", () => {
+test("a place is saved and restored", () => {
   const state = { ...stateOf({ layer: 2, head: 1, drawn: "layer", hidden: [3] }), token: 4 };
   assert.deepEqual(placeOf(state), {
     way: "from",
@@ -92,7 +92,7 @@ test("choices that the texts no longer allow fall back", () => {
   assert.deepEqual([state.layer, state.head, state.drawn], [null, null, "head"]);
 });
 
-test("a token is pinned and unpinned, a cell is read out, and only what changes is shown", () => {
+test("a token is pinned and unpinned, a cell is read out, and only changes are shown", () => {
   const state = stateOf({ layer: 0, head: 0 });
   const text = { tokens: ["The", " cat"], title: "text A", n: 2 };
   const patterns = {

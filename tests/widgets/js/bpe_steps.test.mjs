@@ -24,7 +24,7 @@ const merges = [
   [e, r],
 ];
 
-test("the vocabulary grows by what each merge makes", () => {
+test("the vocabulary grows by the token of each merge", () => {
   const table = vocabulary(merges);
   assert.equal(table.length, 259);
   assert.equal(new TextDecoder().decode(table[257]), "low");
@@ -129,7 +129,7 @@ const learned = [
 ];
 const [start] = replay([SEEN], learned, true);
 
-test("the pairs to choose from stand in the order of reading, and hold the right one", () => {
+test("the choices are in reading order and include the right pair", () => {
   const asked = question(replay([SEEN], learned, true), 0, learned, "train");
   assert.deepEqual(asked.right, [97, 98]);
   assert.deepEqual(asked.choices[0], { pair: [97, 98], count: 3 });
@@ -140,14 +140,14 @@ test("the pairs to choose from stand in the order of reading, and hold the right
   assert.notEqual(asks.choices[0].pair.join(), "97,98"); // to be first would give it away
 });
 
-test("nothing is asked at the end, nor where the merges come from another text", () => {
+test("nothing is asked at the end, or if the merges come from another text", () => {
   const states = replay([SEEN], learned, true);
   assert.equal(question(states, 2, learned, "train"), null);
   assert.equal(question(replay([SEEN], [[99, 100]], true), 0, [[99, 100]], "train"), null);
   assert.equal(question(replay([""], learned, true), 0, learned, "train"), null);
 });
 
-test("while encoding, the pair that was learned first is right, even where many are unknown", () => {
+test("while encoding, the pair that was learned first is right, even if many are unknown", () => {
   const text = "abcdefghijklmnop";
   const asked = question(
     replay(
@@ -206,7 +206,7 @@ test("a verdict says why, and ties are explained by their ids", () => {
   assert.match(verdict(encoding, [98, 99], table), /was never learned/);
 });
 
-test("an open question keeps the next merge out of the story, a tie is reported", () => {
+test("an open question keeps the next merge out of the story, and a tie is reported", () => {
   const states = replay([SEEN], learned, true);
   assert.equal(story(states, 0, learned, "train", true), "Start: 12 bytes, each a token of its own.");
   assert.match(
@@ -214,6 +214,6 @@ test("an open question keeps the next merge out of the story, a tie is reported"
     /seen twice. 2 other pairs are just as frequent. In a tie, the smaller ids go first.$/,
   );
   assert.deepEqual(tied(start.words, [97, 98]), []);
-  // not the commonest: learned elsewhere
+  // not the most frequent pair: the merge comes from another text
   assert.deepEqual(tied(replay(["cdab cdab xy"], [], true)[0].words, [120, 121]), []);
 });

@@ -18,7 +18,7 @@ const user = (content) => ({ role: "user", content });
 const said = (content, speaker) =>
   speaker === undefined ? { role: "assistant", content } : { role: "assistant", content, speaker };
 
-test("a message that comes back does not displace what was typed meanwhile", () => {
+test("a returned message does not replace what was typed meanwhile", () => {
   assert.equal(withReturned("too long", ""), "too long");
   assert.equal(withReturned("too long", "Hi"), "too long\nHi");
 });
@@ -61,7 +61,7 @@ test("votes in words", () => {
   assert.equal(tallyInWords({}, names), "");
 });
 
-test("readings come back from their bytes, wherever these begin", () => {
+test("readings are unpacked at any offset", () => {
   const bytes = new DataView(new ArrayBuffer(48 * 3 + 1), 1);
   for (let k = 0; k < 3; k++) {
     bytes.setUint32(48 * k, 10 + k, true);

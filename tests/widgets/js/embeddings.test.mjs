@@ -25,7 +25,7 @@ import {
 } from "../../../llmlib/widgets/embeddings/data.mjs";
 import { cloudOf, flat, near, SQUARE, unaligned } from "./embeddings_clouds.mjs";
 
-test("arrays arrive whole, wherever their bytes begin, and are centred", () => {
+test("arrays are unpacked at any offset and centred", () => {
   assert.equal(SQUARE.n, 4);
   assert.deepEqual([0, 1, 2, 3].map(SQUARE.label), ["·a", "<b>", "∅", "⟨F0 9F⟩"]);
   assert.deepEqual(SQUARE.texts(), [" a", "<b>", "", "\ufffd"]);
@@ -60,7 +60,7 @@ test("y grows upwards, and one unit is as long as the camera says", () => {
   near(y[2], 25, 0.01);
 });
 
-test("a flat look at three dimensions only differs by perspective", () => {
+test("three dimensions seen from the front differ only by perspective", () => {
   const cloud = cloudOf(
     [
       [-1, 0, 0],
@@ -76,7 +76,7 @@ test("a flat look at three dimensions only differs by perspective", () => {
   assert.ok(z[2] > z[3]);
 });
 
-test("turns are rotations: to and fro is nothing, and lengths stay", () => {
+test("turns are rotations: there and back changes nothing, and lengths stay the same", () => {
   let m = turned(turned(flat.turn, 0.4, 0), 0, -0.9);
   for (const r of [0, 3, 6]) near(Math.hypot(m[r], m[r + 1], m[r + 2]), 1);
   m = turned(turned(m, 0, 0.9), -0.4, 0);
@@ -108,7 +108,7 @@ test("dragging moves points with the pointer; zooming keeps the point under it",
   assert.ok(Math.abs(panned(flat, -1e9, 0, 200, 100).x) <= 2);
 });
 
-test("a row comes to the middle only if it is not on the picture already", () => {
+test("a row is moved to the middle only if it is not in the picture already", () => {
   assert.equal(revealed(flat, [100, 50], 200, 100), flat);
   const close = { ...flat, zoom: 5 };
   const { x, y } = projectCloud(SQUARE, close, 200, 100, makeScreen(4));
@@ -117,7 +117,7 @@ test("a row comes to the middle only if it is not on the picture already", () =>
   near(to.y[1], 50, 0.01);
 });
 
-test("the first camera shows the cloud, outliers aside; one point and equal points are no trouble", () => {
+test("the first camera shows the cloud without outliers; one point or equal points are no problem", () => {
   const many = cloudOf(
     [...Array.from({ length: 1000 }, (_, i) => [0.1 * Math.sin(i), 0.1 * Math.cos(i), 0]), [1, 1, 0]],
     Array(1001).fill("x"),
@@ -159,7 +159,7 @@ test("the first camera shows the cloud, outliers aside; one point and equal poin
   );
 });
 
-test("cameras travel as numbers, and what is none is refused", () => {
+test("cameras are sent as numbers, and anything that is not a camera is refused", () => {
   const camera = { ...flat, x: 0.123456789, zoom: 7 };
   near(soundCamera(cameraNumbers(camera), flat).x, 0.12346, 1e-9);
   for (const wrong of [undefined, [], [1, 2], Array(12).fill("x"), Array(12).fill(NaN)])
@@ -177,7 +177,7 @@ test("search finds parts of tokens, the best first", () => {
   assert.deepEqual(searchTokens(WORDS, "", {}), { rows: [], total: 0 });
   assert.deepEqual(searchTokens(WORDS, "⏎").rows, [7]);
   assert.deepEqual(searchTokens(WORDS, "zebra"), { rows: [], total: 0 });
-  assert.deepEqual(searchTokens(WORDS, "(?:[").total, 0); // no pattern, plain text
+  assert.deepEqual(searchTokens(WORDS, "(?:[").total, 0); // plain text, not a pattern
 });
 
 test("a word means the token with its space; quotes mean it exactly", () => {

@@ -45,7 +45,7 @@ test("points are drawn where they are, hidden kinds are not, and nothing is draw
   assert.equal(pixels[30 * size + 30] >>> 24, 255);
 });
 
-test("blending is right for every pair of colours, also from dark to light", () => {
+test("blending is right for every pair of colours, including dark to light", () => {
   const screen = makeScreen(1);
   const order = Uint32Array.from([0]);
   const pixels = new Uint32Array(81);
@@ -79,12 +79,12 @@ test("blending is right for every pair of colours, also from dark to light", () 
   }
 });
 
-test("in three dimensions what is near is drawn last, and stronger", () => {
+test("in three dimensions, near points are drawn last and stronger", () => {
   const screen = makeScreen(3);
   const order = Uint32Array.from([0, 1, 2]);
   screen.z.set([0.9, -0.9, 0]);
   assert.deepEqual([...depthOrder(screen, order).sorted], [1, 2, 0]);
-  screen.z.set([99, -99, 0]); // outside of the levels
+  screen.z.set([99, -99, 0]); // outside the levels
   assert.deepEqual([...depthOrder(screen, order).sorted], [1, 2, 0]);
   const pixels = new Uint32Array(81);
   const [far, close] = [-0.9, 0.9].map((z) => {
@@ -121,7 +121,7 @@ test("the nearest point is picked, never a hidden one or one too far", () => {
   assert.equal(rowsInside(screen, SQUARE.kinds, new Set(), 100, 100, 3), null);
 });
 
-test("labels do not touch, the first have the right of way, and the edge turns them round", () => {
+test("labels do not touch, the first ones have priority, and the edge flips them", () => {
   const item = (x, y, label) => ({ x, y, label });
   const kept = placeLabels(
     [
@@ -153,7 +153,7 @@ test("labels do not touch, the first have the right of way, and the edge turns t
   assert.ok(labelWidth("漢字") > labelWidth("ab"));
 });
 
-test("labels keep off the dots, and where there is no room stand farther away on a line", () => {
+test("labels keep clear of the dots, and are placed farther away on a line if there is no room", () => {
   const crowd = Array.from({ length: 12 }, (_, k) => ({
     x: 200 + (k % 4) * 6,
     y: 150 + k,
@@ -179,7 +179,7 @@ test("labels keep off the dots, and where there is no room stand farther away on
 test("arrows point from one to the other, and need room", () => {
   const path = arrowPath(0, 0, 100, 0);
   const numbers = path.match(/-?[\d.]+/g).map(Number);
-  assert.equal(Math.max(...numbers.filter((_, k) => k % 2 === 0)), 93); // the tip keeps off the point
+  assert.equal(Math.max(...numbers.filter((_, k) => k % 2 === 0)), 93); // the tip keeps clear of the point
   assert.equal(arrowPath(0, 0, 5, 5), "");
   assert.equal(arrowPath(3, 3, 3, 3), "");
 });

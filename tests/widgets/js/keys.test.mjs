@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { arrowOf, roving, stepEitherWay, stepping, stepTo } from "../../../llmlib/widgets/shared/keys.mjs";
 
-/** Parts of a list that know which of them has the focus, and what the keyboard brings to it. */
+/** A list, its parts (the list knows which one has the focus), and a function that presses a key on that part. */
 function listOf(count) {
   const listeners = {};
   const list = { addEventListener: (name, f) => (listeners[name] ??= []).push(f) };
@@ -25,7 +25,7 @@ function listOf(count) {
   return { list, parts, press };
 }
 
-test("a key leads along a line, and not beyond its ends", () => {
+test("keys lead along a line, but not beyond its ends", () => {
   assert.deepEqual(
     [
       stepTo("ArrowRight", 0, 3),
@@ -44,25 +44,25 @@ test("a key leads along a line, and not beyond its ends", () => {
   assert.deepEqual([arrowOf("ArrowUp"), arrowOf("ArrowRight"), arrowOf("Home")], [[-1, 0], [0, 1], null]);
 });
 
-test("of a list Tab reaches the part that had the keyboard last, and keys lead to the others", () => {
+test("Tab reaches the part of a list that had the focus last, and keys lead to the others", () => {
   const { list, parts, press } = listOf(3);
   const reached = () => parts.map(({ tabindex }) => tabindex);
-  const been = [];
+  const visited = [];
   roving(
     list,
     () => parts,
     (key, here) => stepTo(key, here, 3),
-    (to) => been.push(to),
+    (to) => visited.push(to),
   );
   parts[0].focus();
   assert.deepEqual(reached(), [0, -1, -1]);
   assert.equal(press("ArrowRight"), true);
-  assert.deepEqual([list.focused, reached(), been], [1, [-1, 0, -1], [1]]);
+  assert.deepEqual([list.focused, reached(), visited], [1, [-1, 0, -1], [1]]);
   assert.equal(press("Enter"), false);
-  assert.deepEqual([list.focused, been], [1, [1]]);
+  assert.deepEqual([list.focused, visited], [1, [1]]);
 });
 
-test("keys step through the states of a view, where nothing else needs them", () => {
+test("keys step through the states of a view if nothing else needs them", () => {
   const { list, parts, press } = listOf(1);
   let state = 1;
   stepping(list, "input", { here: () => state, count: () => 4, go: (to) => (state = to) });

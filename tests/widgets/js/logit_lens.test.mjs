@@ -42,7 +42,7 @@ const meta = {
 };
 const side = unpack(meta, packed());
 
-test("cells come back from their bytes", () => {
+test("cells are unpacked from their bytes", () => {
   assert.equal(wordAt(side, 0, 1), " two");
   assert.equal(wordAt(side, 1, 0, 1), "one");
   assert.ok(Math.abs(probabilityAt(side, 1, 0) - 0.64) < 1e-4);
@@ -55,7 +55,7 @@ test("from which layer on an answer stays", () => {
   assert.equal(settledAt(side, 1), 0);
 });
 
-test("each measure says how strong a cell is and what it says", () => {
+test("each measure gives the shade and the label of a cell", () => {
   assert.ok(Math.abs(MEASURES.probability.shade(side, 2) - 0.8) < 1e-4);
   assert.equal(MEASURES.rank.label(side, 0), "6");
   assert.equal(MEASURES.entropy.shade(side, 0), 0.75);
@@ -87,14 +87,14 @@ test("a cell in words", () => {
   );
 });
 
-test("pinned ranks only where they fit the cells", () => {
+test("pinned ranks are used only if they fit the cells", () => {
   const buffer = new ArrayBuffer(32);
   new Uint32Array(buffer, 0, 4).set([4, 3, 2, 1]);
   assert.deepEqual([...unpackPinned(new DataView(buffer), 4).rank], [4, 3, 2, 1]);
   assert.equal(unpackPinned(new DataView(buffer), 5), null);
 });
 
-test("the parts of a logit add up, whichever way they are told", () => {
+test("the parts of a logit add up, by heads and by layers", () => {
   const who = { layers: 2, heads: 2, embedding: 0.5, norm_bias: -0.25 };
   const values = new DataView(Float32Array.from([1, -2, 3, 4, 0.5, 0, 0.125, 0]).buffer); // heads, MLPs, biases
   const sum = (parts) => parts.reduce((total, part) => total + part.value, 0);

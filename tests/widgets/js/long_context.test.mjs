@@ -17,7 +17,7 @@ import {
   unpackLosses,
 } from "../../../llmlib/widgets/long_context/data.mjs";
 
-/** Numbers as Python packs them, at an odd place in a larger buffer. */
+/** Numbers as Python packs them, at an odd offset in a larger buffer. */
 function packed(...parts) {
   const all = parts.flatMap((part) => [...new Uint8Array(part.buffer)]);
   return new DataView(Uint8Array.from([0, 0, 0, ...all]).buffer, 3);
@@ -45,7 +45,7 @@ const ARMS = [
   { name: "NTK", row: 1 },
 ];
 
-test("levels of averaging, whatever the alignment", () => {
+test("levels of averaging are unpacked at any offset", () => {
   assert.deepEqual(
     LEVELS.map(({ width, last }) => [width, ...last]),
     [
@@ -57,7 +57,7 @@ test("levels of averaging, whatever the alignment", () => {
   assert.ok(Number.isNaN(LEVELS[0].arms[1].mean[2]));
 });
 
-test("the point that holds a position", () => {
+test("the point that contains a position is found", () => {
   assert.deepEqual(
     [0, 1, 2, 3, 99].map((position) => pointAt(LEVELS[1], position)),
     [0, 0, 0, 1, 1],

@@ -31,7 +31,7 @@ test("an adapter adds B A to a weight, and leaves the others as they are", () =>
   assert.deepEqual([...tuned[`${names[0]}.weight`].data], [1, 0, 10, 21]);
   assert.deepEqual([...tuned["lm_head.weight"].data], [1, 0, 7, 8]);
   assert.equal(tuned[`${names[1]}.weight`], one);
-  assert.deepEqual([...one.data], [1, 0, 0, 1], "the base keeps its own");
+  assert.deepEqual([...one.data], [1, 0, 0, 1], "the base keeps its own weights");
 });
 
 test("temperature and top_p", () => {
@@ -64,7 +64,7 @@ function fileOf(header, bytes) {
   return whole.buffer;
 }
 
-test("weights are read from the library's own file", () => {
+test("weights are read from a safetensors file", () => {
   close(fromBfloat16(Uint16Array.from([0x3f80, 0xc000])), [1, -2]);
   const header = { __metadata__: { format: "pt" }, w: { dtype: "BF16", shape: [2], data_offsets: [0, 4] } };
   const { w } = readSafetensors(fileOf(header, [0x80, 0x3f, 0x00, 0xc0]));
@@ -77,17 +77,17 @@ test("weights are read from the library's own file", () => {
 function act(model, kind, details = {}) {
   const client = String(Math.random());
   return new Promise((resolve) => {
-    const heard = (message) => {
+    const listener = (message) => {
       if (message.client !== client || !message.done) return;
-      model.off("msg:custom", heard);
+      model.off("msg:custom", listener);
       resolve(message.refused.length === 0);
     };
-    model.on("msg:custom", heard);
+    model.on("msg:custom", listener);
     model.send({ client, acts: [{ number: 1, kind, details }] });
   });
 }
 
-test("acts are done in order, and what they need once", async () => {
+test("acts are done in order, and the work that they need is done once", async () => {
   const model = pageModel({ letters: "" });
   const done = [];
   model.onAct(
@@ -124,7 +124,7 @@ const alphabet = {
 };
 const about = { layers: 1, heads: 1, context: 30, endId: "{".charCodeAt(0), vocabulary: 2001 };
 
-test("one text in all views: it is begun, grows, ends, and is taken back", async () => {
+test("all views share one text: it is begun, grows, is taken back and ends", async () => {
   const play = new Playground(alphabet, about);
   assert.equal(await act(play.next, "prompt", { text: "ab" }), true);
   assert.equal(play.next.get("rest"), "2,000 other tokens share the remaining 25%.");
@@ -135,7 +135,7 @@ test("one text in all views: it is begun, grows, ends, and is taken back", async
   assert.equal(play.next.get("tokens").join(""), "abc");
   await act(play.writer, "write");
   await play.growing;
-  assert.equal(play.next.get("tokens").join("").at(-1), "{", "it ends where the model ends it");
+  assert.equal(play.next.get("tokens").join("").at(-1), "{", "the text ends where the model ends it");
   assert.equal(play.writer.get("writing"), false);
   assert.match(play.writer.get("notice"), /^The model has ended its text here/);
   assert.equal(play.attention.get("a").tokens.length, 27);
@@ -143,7 +143,7 @@ test("one text in all views: it is begun, grows, ends, and is taken back", async
   assert.deepEqual([play.next.get("prompt"), play.next.get("picked")], ["xy", 0]);
 });
 
-test("what cannot be done is refused in words, and changes nothing", async () => {
+test("an impossible act is refused with a reason, and changes nothing", async () => {
   const play = new Playground(alphabet, about);
   await act(play.next, "prompt", { text: "ab" });
   for (const [text, why] of [

@@ -21,7 +21,7 @@ test("the first choice of each question is the one that counts", () => {
   );
 });
 
-test("the score comes at the end, and says what happens with what was missed", () => {
+test("the score comes at the end, and says what happens to missed questions", () => {
   const two = [question, question];
   assert.equal(score(two, [], true), "");
   assert.equal(score(two, [[0, 1]], true), "1 of 2 answered.");

@@ -16,7 +16,7 @@ const turned = (vector, frequencies, position) => {
   return out;
 };
 
-test("the score is the dot product of the turned vectors, wherever they stand", () => {
+test("the score is the dot product of the turned vectors, whatever their positions", () => {
   const frequencies = [1, 0.3, 0.01];
   const q = [1, -2, 0.5, 0.3, 1, 2];
   const k = [0.2, 1, -1, 1, 0, 3];
@@ -46,7 +46,7 @@ test("hands turn counter-clockwise from the right", () => {
   near(tip(Math.PI / 2, 10)[1], -10); // up on the screen
 });
 
-test("the key never stands after the query, and both stay inside", () => {
+test("the key never comes after the query, and both stay inside", () => {
   assert.deepEqual(moved("query", 3, 20, 14, 200), { query: 3, key: 3 });
   assert.deepEqual(moved("query", 300, 20, 14, 200), { query: 200, key: 14 });
   assert.deepEqual(moved("key", 30, 20, 14, 200), { query: 30, key: 30 });
@@ -61,7 +61,7 @@ test("periods in words", () => {
   assert.equal(period(0), "never turns");
 });
 
-test("a plot holds its values and zero", () => {
+test("a plot includes its values and zero", () => {
   const { low, high, points } = plot([2, -1, 1], 100, 30);
   assert.deepEqual([low, high], [-1, 2]);
   assert.deepEqual(points, [

@@ -39,7 +39,7 @@ function packed(width, values, rows) {
   return new Uint8Array(bytes.buffer);
 }
 
-/** Several of them, at an odd offset. */
+/** Several curves, at an odd offset. */
 function together(...parts) {
   const whole = new Uint8Array(1 + parts.reduce((sum, part) => sum + part.length, 0));
   let at = 1;
@@ -57,7 +57,7 @@ const wide = packed(2, 4, [
 const seen = packed(1, 1, [[4, 4, 2, 2.5]]);
 const curves = unpackCurves(together(wide, seen))[0];
 
-test("curves come back from their bytes", () => {
+test("curves are unpacked from their bytes", () => {
   const runs = unpackCurves(together(wide, seen, packed(1, 4, []), packed(1, 1, [])));
   assert.equal(runs.length, 2);
   assert.deepEqual([...runs[0].steps.last], [2, 4]);
@@ -77,12 +77,12 @@ test("curves come back from their bytes", () => {
       [5, 3],
     ],
   );
-  assert.deepEqual([...runs[0].dashed.high[0]], [2.5], "one step is its own highest");
+  assert.deepEqual([...runs[0].dashed.high[0]], [2.5], "a single step is its own highest value");
   assert.equal(runs[1].steps.n, 0);
   assert.deepEqual(unpackCurves(new DataView(new ArrayBuffer(0))), []);
 });
 
-test("a curve is read where it is pointed at, and nowhere beyond its end", () => {
+test("a curve is read where the pointer is, and not beyond its end", () => {
   assert.deepEqual(
     [0, 2.9, 3.1, 5].map((x) => nearest([2, 4], x)),
     [0, 0, 1, 1],
@@ -92,7 +92,7 @@ test("a curve is read where it is pointed at, and nowhere beyond its end", () =>
   const reading = readingAt(curves, 3.9, "steps");
   assert.equal(stepsInWords(reading), "steps 3 to 4");
   assert.deepEqual([reading.values[0], reading.low, reading.high, reading.dashed], [2, 1, 3, [2.5]]);
-  assert.deepEqual(readingAt(curves, 2, "steps").dashed, [], "it was not validated there");
+  assert.deepEqual(readingAt(curves, 2, "steps").dashed, [], "there was no validation at this step");
   assert.equal(readingAt(curves, 1, "seconds").last, 2);
   assert.equal(
     readingInWords("small", reading, metrics, ["validation"]),
@@ -100,11 +100,11 @@ test("a curve is read where it is pointed at, and nowhere beyond its end", () =>
   );
 });
 
-test("the scale holds what is drawn", () => {
+test("the scale covers what is drawn", () => {
   const [low, high] = domainOf([[1, 3, NaN], [2]]);
   assert.ok(low < 1 && low > 0.8 && high > 3 && high < 3.2);
   assert.equal(domainOf([[1, 3]], { fromZero: true })[0], 0);
-  assert.ok(domainOf([[0, 1, 100]], { log: true })[0] > 0.5, "zero has no place on a scale of powers");
+  assert.ok(domainOf([[0, 1, 100]], { log: true })[0] > 0.5, "zero has no place on a logarithmic scale");
   assert.deepEqual(domainOf([[]]), [0, 1]);
   const [same, above] = domainOf([[2, 2]]);
   assert.ok(same < 2 && above > 2);
@@ -112,7 +112,7 @@ test("the scale holds what is drawn", () => {
   assert.equal(scaleOf([1, 3], false)(2), 0.5);
 });
 
-test("a run that goes astray does not flatten the others", () => {
+test("a run that diverges does not flatten the others", () => {
   const calm = [6, 3, 2];
   const wild = [6, 5000, 100000];
   assert.equal(capOf([calm, wild]), 9);
@@ -125,7 +125,7 @@ test("ticks are round", () => {
   assert.deepEqual(ticksBetween(0, 1000, 5), [0, 200, 400, 600, 800, 1000]);
   assert.deepEqual(ticksBetween(0, 0.003, 3), [0, 0.001, 0.002, 0.003]);
   assert.deepEqual(logTicksBetween(0.9, 110, 6), [1, 2, 5, 10, 20, 50, 100]);
-  assert.deepEqual(logTicksBetween(2.1, 4.1, 4), [2.5, 3, 3.5, 4], "powers are too few");
+  assert.deepEqual(logTicksBetween(2.1, 4.1, 4), [2.5, 3, 3.5, 4], "powers alone are too few");
   assert.deepEqual([0.0003, 12345, 2.5, 0, 5e7, -3.14e12].map(shortly), [
     "0.0003",
     "12.3k",
@@ -148,7 +148,7 @@ test("a step has a place on its curve, by step or by time", () => {
   assert.equal(placeOfStep(steps, 1, "seconds"), null);
 });
 
-test("a moving average begins where the curve does, and what is missing stays missing", () => {
+test("a moving average begins where the curve does, and missing values stay missing", () => {
   const alike = (x, y) => Math.abs(x - y) < 1e-5 || (Number.isNaN(x) && Number.isNaN(y));
   const near = (a, b) => a.forEach((value, k) => assert.ok(alike(value, b[k]), `${a} / ${b}`));
   near([...movingAverage([4, 4, 4], 0.9)], [4, 4, 4]);
@@ -164,14 +164,14 @@ test("a moving average begins where the curve does, and what is missing stays mi
   assert.ok(Math.abs(far.at(-1) - 0.5) < 0.02);
 });
 
-test("a window holds its points, and one more on each side", () => {
+test("a window contains its points, and one more on each side", () => {
   assert.deepEqual(inWindow([1, 2, 3, 4, 5], [2, 3]), [0, 4]);
   assert.deepEqual(inWindow([1, 2, 3], [0, 9]), [0, 3]);
   assert.deepEqual(inWindow([10, 20], [12, 15]), [0, 2], "a line goes through a window without points");
   assert.deepEqual(inWindow([], [0, 1]), [0, 0]);
 });
 
-test("a window is as wide as it must be and stays within the run", () => {
+test("a window is as wide as it must be, and stays within the run", () => {
   assert.deepEqual(windowBetween(300, 200, 1000, 4), [200, 300]);
   assert.deepEqual(windowBetween(2, 2, 1000, 4), [0, 4]);
   assert.deepEqual(windowBetween(999, 1000, 1000, 4), [996, 1000]);
@@ -181,7 +181,7 @@ test("a window is as wide as it must be and stays within the run", () => {
   assert.deepEqual(moveInto([10, 20], 12), [10, 20]);
 });
 
-test("a long run is drawn with a point a pixel, and its spikes stay", () => {
+test("a long run is drawn with one point per pixel, and its spikes stay", () => {
   const n = 100_000;
   const xs = Float64Array.from({ length: n }, (_, k) => k);
   const mean = Float64Array.from(xs, (x) => Math.sin(x / 9000));
@@ -220,7 +220,7 @@ test("a run is described in words", () => {
     seconds: 10,
   };
   assert.equal(standingOf(run), "running: step 250 of 1,000, about 30 s left");
-  assert.equal(standingOf(run, 2), "running: step 250 of 1,000, about 1 min 0 s left", "two take turns");
+  assert.equal(standingOf(run, 2), "running: step 250 of 1,000, about 1 min 0 s left", "two runs take turns");
   assert.equal(
     standingOf({ ...run, in_cell: true }),
     "running in a cell (interrupt the cell to pause): step 250 of 1,000, about 30 s left",

@@ -35,7 +35,7 @@ const chain = (length, from = 0, first = 1) =>
   Array.from({ length }, (_, k) => [k ? first + k - 1 : from, 100 + k, -1]);
 const widthOf = () => 50;
 
-test("a tree comes back from its bytes", () => {
+test("a tree is unpacked from its bytes", () => {
   const tree = treeOf([
     [0, 7, -1],
     [1, 8, -2],
@@ -44,8 +44,8 @@ test("a tree comes back from its bytes", () => {
   assert.deepEqual([...tree.parents], [-1, 0, 1, 1]);
   assert.deepEqual(pathTo(tree, 3), [1, 3]);
   assert.deepEqual(pathTo(tree, 0), []);
-  const told = treeAsJson(tree, "The", { 7: " cat", 8: " sat" });
-  assert.deepEqual(told[0], {
+  const listed = treeAsJson(tree, "The", { 7: " cat", 8: " sat" });
+  assert.deepEqual(listed[0], {
     node: 0,
     parent: null,
     id: null,
@@ -54,10 +54,10 @@ test("a tree comes back from its bytes", () => {
     chance: 1 / 2,
     way: "prompt",
   });
-  assert.deepEqual(told[2], { node: 2, parent: 1, id: 8, token: " sat", log_prob: -2, chance: 0.5, way: "chance" });
+  assert.deepEqual(listed[2], { node: 2, parent: 1, id: 8, token: " sat", log_prob: -2, chance: 0.5, way: "chance" });
 });
 
-test("a first child follows in the same row, each other one opens a row below", () => {
+test("a first child follows in the same row, and each other child opens a row below", () => {
   const tree = treeOf([
     [0, 1, -1],
     [1, 2, -1],
@@ -89,7 +89,7 @@ test("a first child follows in the same row, each other one opens a row below", 
   );
 });
 
-test("a long stretch is folded but for its ends, unless the text ends in it or it was opened", () => {
+test("a long stretch is folded except for its ends, unless the text ends in it or it was opened", () => {
   const tree = treeOf(chain(30));
   const { boxes } = layOut(tree, { at: 30, widthOf });
   assert.equal(boxes.length, 1 + 3 + 1 + 3);
@@ -100,7 +100,7 @@ test("a long stretch is folded but for its ends, unless the text ends in it or i
   assert.equal(layOut(tree, { at: 15, widthOf }).boxes.length, 31);
   assert.equal(layOut(tree, { at: 30, open: new Set([4]), widthOf }).boxes.length, 31);
   assert.equal(layOut(treeOf(chain(8)), { at: 8, widthOf }).boxes.length, 9);
-  assert.ok(layOut(treeOf(chain(20_000)), { at: 20_000, widthOf }).boxes.length < 10, "and no depth is too much");
+  assert.ok(layOut(treeOf(chain(20_000)), { at: 20_000, widthOf }).boxes.length < 10, "no tree is too deep");
 });
 
 test("every node is shown or folded, whatever the tree", () => {
@@ -158,7 +158,7 @@ test("the keyboard goes to parents, children and neighbours", () => {
   );
 });
 
-test("a scale is true and holds what is drawn", () => {
+test("a scale covers what is drawn, and has ticks", () => {
   assert.deepEqual(
     [0, 0.03, 0.31, 0.8, 0.81, 1].map((p) => scaleFor(p).end),
     [0.04, 0.04, 0.4, 0.8, 1, 1],
@@ -166,7 +166,7 @@ test("a scale is true and holds what is drawn", () => {
   assert.deepEqual(scaleFor(0.5).ticks, [0, 0.2, 0.4, 0.6000000000000001, 0.8]);
 });
 
-test("a step shows as cut only what it has cut, or one before it", () => {
+test("a step shows only what it or an earlier step has cut", () => {
   const stages = ["model", "logit_bias", "temperature", "top_k"].map((name) => ({ name }));
   const seen = (cut) => [1, 2, 3, null].map((k) => cutAt(cut, stages, k));
   assert.deepEqual(seen("top_k"), ["", "", "top_k", "top_k"]);
@@ -174,10 +174,10 @@ test("a step shows as cut only what it has cut, or one before it", () => {
   assert.deepEqual(seen(""), Array(4).fill(""));
 });
 
-test("the scale of draws holds all that is drawn, and nothing else", () => {
+test("the scale of draws covers everything that is drawn, and nothing else", () => {
   assert.equal(mostDrawn([0.4, 0.3], [0, 0], 0), 0.4, "before the first draw");
   assert.equal(mostDrawn([0.1, 0], [0.5, 0.1], 100), 0.5);
-  assert.equal(mostDrawn([0.5, 0.5], [0.5, 0.5], 100), 0.6, "the range in which most end, whole");
+  assert.equal(mostDrawn([0.5, 0.5], [0.5, 0.5], 100), 0.6, "the whole range in which most draws end");
 });
 
 test("draws and how far they stray", () => {
@@ -218,7 +218,7 @@ test("a slider of tokens", () => {
   assert.equal(placeOf(5, 1), 99);
 });
 
-test("what a text is measured by", () => {
+test("the measures of a text", () => {
   assert.deepEqual(measures([1, 2, 1, 2, 1], [-1, -2, -3, -1, -1]), { surprise: 1.6, distinct: 0.5 });
   assert.ok(Number.isNaN(measures([], []).surprise));
 });

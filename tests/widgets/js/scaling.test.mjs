@@ -84,7 +84,7 @@ test("other numbers in words", () => {
   assert.deepEqual([1.97351, 12.34].map(nats), ["1.974", "12.3"]);
 });
 
-test("what is outside of a law's runs is said, and how far", () => {
+test("sizes outside a law's runs are reported, with how far outside they are", () => {
   assert.deepEqual(outside(law, 1e9, 1e10), []);
   assert.deepEqual(outside(law, 70e9, 1e10), ["4.4 times the largest number of parameters"]);
   assert.deepEqual(outside(law, 7e6, 1e12), [
@@ -94,18 +94,21 @@ test("what is outside of a law's runs is said, and how far", () => {
   assert.deepEqual(outside({ ...law, parameters: null, tokens: null }, 1, 1), []);
 });
 
-test("a window holds what it is for", () => {
+test("a window contains what it is meant to show", () => {
   const holds = ({ n, d }, a, b) => n[0] < a && a < n[1] && d[0] < b && b < d[1];
   const whole = windowOf("all", all);
   assert.ok(holds(whole, 2e4, 4e4) && holds(whole, 70e9, 1.4e12) && holds(whole, 16e9, 5e9));
   assert.ok(!holds(windowOf("models", all), 4e5, 4e5));
   assert.ok(!holds(windowOf("runs", all), 70e9, 1.4e12) && holds(windowOf("runs", all), 4e5, 4e5));
-  assert.ok(holds(windowOf("models", { ...all, you: { n: 1e3, d: 1e15 } }), 1e3, 1e15), "your model is never lost");
+  assert.ok(
+    holds(windowOf("models", { ...all, you: { n: 1e3, d: 1e15 } }), 1e3, 1e15),
+    "your model is always in the window",
+  );
   const [low, high] = around([5]);
   assert.ok(low < 5 && high > 5);
 });
 
-test("lines have the loss that is written on them", () => {
+test("lines have the loss with which they are labelled", () => {
   const view = windowOf("all", all);
   const levels = levelsOf(law, view);
   assert.ok(levels.length >= 4 && levels.every((level) => level > law.E));
@@ -142,7 +145,7 @@ test("over compute, own runs are where they were measured, and others where the 
   assert.ok(marks.every(({ y: loss }) => loss > y.range[0] && loss < y.range[1]));
 });
 
-test("the bowl is lowest where training and answering together are", () => {
+test("the total in the bowl is training plus answering", () => {
   const { lines, marks } = bowlOf(all);
   const [training, answering, both] = lines.map(({ points }) => points);
   both.forEach(([, flops], k) => near(flops, training[k][1] + answering[k][1]));

@@ -27,7 +27,7 @@ function queue() {
 }
 const kinds = (acts) => acts.map(({ kind }) => kind).join(" ");
 
-test("acts go one message at a time, in order, and none is left behind", async () => {
+test("acts are sent one message at a time, in order, and none is lost", async () => {
   const { sent, queue: one } = queue();
   const promises = ["a", "b", "c"].map((kind) => one.add(kind));
   assert.deepEqual(sent.map(kinds), ["a"]);
@@ -41,7 +41,7 @@ test("acts go one message at a time, in order, and none is left behind", async (
   assert.ok(one.idle);
 });
 
-test("only the very same wish is overtaken by a newer one", async () => {
+test("a request is replaced only by a newer one of the same kind right behind it", async () => {
   const { sent, queue: one } = queue();
   one.add("pick");
   const skipped = one.add("heat", { value: 1 }, "heat");
@@ -56,7 +56,7 @@ test("only the very same wish is overtaken by a newer one", async () => {
   assert.equal(await skipped, true);
 });
 
-test("what nobody will answer comes back; a late answer to it is not taken for another", async () => {
+test("abandoned acts are refused; a late answer to one is not taken for the answer to another", async () => {
   const { sent, queue: one } = queue();
   const promises = [one.add("a"), one.add("b")];
   one.abandon();
@@ -76,7 +76,7 @@ test("what nobody will answer comes back; a late answer to it is not taken for a
   assert.equal(await dead.add("a"), false);
 });
 
-test("what waits can be sent while earlier acts are under way, and each is answered once", async () => {
+test("waiting acts can be sent while earlier ones are under way, and each is answered once", async () => {
   const sent = [];
   const one = new Queue(
     (acts, first) => sent.push([kinds(acts), first]),
@@ -99,7 +99,7 @@ test("what waits can be sent while earlier acts are under way, and each is answe
   assert.ok(one.idle);
 });
 
-test("busy is said after a moment, and waiting is not dying", () => {
+test("the view soon says that Python is computing, but that it is waiting if the work does not begin", () => {
   assert.equal(standing({ begun: false, elapsed: 50 }), "");
   assert.equal(standing({ begun: false, elapsed: 500 }), "computing");
   assert.equal(standing({ begun: true, elapsed: 60_000 }), "computing");
@@ -124,7 +124,7 @@ test("a saved notebook holds each view's picture under the view's name, and othe
       { id: "one", html: "<i>" },
     ]).one.state.value,
     /<i>$/,
-    "a view that changes on its own has a newer one",
+    "a view that changes on its own has a newer picture",
   );
   const before = withPictures(undefined, picturesOf([{ [VIEW]: { model_id: "gone" }, "text/html": "" }]));
   before[STATE].state.slider = { model_name: "IntSliderModel", state: {} };
@@ -133,7 +133,7 @@ test("a saved notebook holds each view's picture under the view's name, and othe
   assert.equal(
     withPictures(whole, pictures)[STATE].state.one.model_name,
     "AnyModel",
-    "the reader's own saving goes first",
+    "what the reader saved takes precedence",
   );
 });
 
@@ -185,7 +185,7 @@ test("bytes of a divided character stay as Python wrote them", () => {
   assert.equal(visibleToken("⟨a b⟩"), "⟨a·b⟩");
 });
 
-/** A field, and what a reader does to it. */
+/** A text field, and how a reader types into it. */
 function typedField(used) {
   const box = Object.assign(new EventTarget(), { value: "" });
   return {
@@ -198,7 +198,7 @@ function typedField(used) {
   };
 }
 
-test("a text that is, on its way, the one that was there before is not written over", () => {
+test("a text that is briefly the same as an earlier one while it is typed is not overwritten", () => {
   let used = "one";
   const { box, field, type } = typedField(() => used);
   field.follow();
@@ -215,7 +215,7 @@ test("a text that is, on its way, the one that was there before is not written o
   assert.equal(box.value, "three", "all that was typed has been used");
 });
 
-test("what is asked for many times before a frame is drawn once in it", () => {
+test("what is requested several times before a frame is drawn once in it", () => {
   const frames = new Map();
   globalThis.requestAnimationFrame = (draw) => frames.set(frames.size + 1, draw).size;
   globalThis.cancelAnimationFrame = (frame) => frames.delete(frame);
@@ -289,7 +289,7 @@ test("the board shows heads as the reader left them until Python has switched th
   );
 });
 
-test("one is one", () => {
+test("counts use the singular for one", () => {
   assert.deepEqual(
     [0, 1, 1200].map((n) => howMany(n, "token")),
     ["0 tokens", "1 token", "1,200 tokens"],
@@ -304,7 +304,7 @@ const boxOf = (label, value) => ({
   },
 });
 
-test("what is typed and not used is found, of each label", () => {
+test("text that was typed but not used is found, by its label", () => {
   const [used, typed, tabs, others] = ["a", "b", "c", "d"].map((label) => boxOf(label, `text ${label}`));
   ownText(used, (text) => text === "text a");
   ownText(typed);
@@ -312,11 +312,11 @@ test("what is typed and not used is found, of each label", () => {
   setAside(tabs, "of the first tab");
   tabs.label = "second tab";
   assert.deepEqual(unusedIn([used, typed, tabs, others]), { b: "text b", c: "of the first tab" });
-  tabs.label = "c"; // it is back in the box, and counts for what it is there
+  tabs.label = "c"; // it is back in the box, where its text counts as used
   assert.deepEqual(unusedIn([tabs]), {});
 });
 
-test("a draft is given out once, and never one that has been used meanwhile", () => {
+test("a draft is returned once, and never if it has been used meanwhile", () => {
   const kept = new Map();
   const storage = {
     getItem: (key) => kept.get(key) ?? null,
@@ -338,7 +338,7 @@ test("a draft is given out once, and never one that has been used meanwhile", ()
     },
   };
   assert.equal(keepTexts(full, "here", { "Your text": "new" }), false);
-  assert.deepEqual(takeTexts(storage, "here"), {}); // rather none than another one
+  assert.deepEqual(takeTexts(storage, "here"), {}); // losing the draft is better than returning an old one
 });
 
 test("a view is named by its notebook, cell, output and kind", async () => {

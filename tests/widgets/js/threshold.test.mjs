@@ -24,7 +24,7 @@ import {
 const VALUES = [0.9, 0.2, 0.5, 0.5, 0.7, 0];
 const RIGHT = [1, 0, 1, 0, 0, 1];
 
-/** As Python packs them, at an odd place in a larger buffer. */
+/** A score as Python packs it, at an odd offset in a larger buffer. */
 function score(values = VALUES, right = RIGHT, axis = { low: 0, high: 1, step: 0.005 }) {
   const n = values.length;
   const bytes = new Uint8Array(3 + 9 * n);
@@ -46,7 +46,7 @@ test("four groups at a threshold; a score that equals it is let through", () => 
   assert.equal(reaching(score(), 0.91), 0);
 });
 
-test("the steps of the curves take equal scores together, and go from none to all", () => {
+test("the steps of the curves combine equal scores, and go from none to all", () => {
   const steps = stepsOf(score());
   assert.deepEqual(
     steps.map(({ kept, right, wrong }) => [kept, right, wrong]),
@@ -77,10 +77,10 @@ test("a step of the slider and its threshold", () => {
   many.forEach((_, k) => assert.equal(reaching(all, thresholdAt(all, k)), 200 - k));
 });
 
-test("as many are let through in another score", () => {
+test("the slider finds the threshold that lets as many through", () => {
   const one = score();
   for (const kept of [0, 1, 2, 4, 5, 6]) assert.equal(reaching(one, thresholdAt(one, tickFor(one, kept))), kept);
-  assert.equal(thresholdAt(one, tickFor(one, 1)), 0.805); // the middle of all that let one through
+  assert.equal(thresholdAt(one, tickFor(one, 1)), 0.805); // the middle of all thresholds that let one through
 });
 
 test("every answer is in one bin, the highest in the last", () => {
@@ -93,7 +93,7 @@ test("every answer is in one bin, the highest in the last", () => {
   assert.deepEqual(binned(score([1], [1]), 7).at(-1).to, 1);
 });
 
-test("the answers of a group, the nearest to the threshold first", () => {
+test("the answers of a group are sorted, the nearest to the threshold first", () => {
   const one = score();
   assert.deepEqual(nearestOf(one, 4, "kept_right", 9), [2, 0]);
   assert.deepEqual(nearestOf(one, 4, "kept_wrong", 1), [3]);

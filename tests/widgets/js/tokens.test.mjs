@@ -7,7 +7,7 @@ import { describe, joined, lines, numbers, parts } from "../../../llmlib/widgets
 const bytes = (text) => new TextEncoder().encode(text);
 const label = (text) => tokenLabel(bytes(text));
 
-test("labels show white space, name signs without ink and show divided characters as bytes", () => {
+test("labels show white space, name invisible characters and show divided characters as bytes", () => {
   assert.equal(label(" Paris\n"), "·Paris⏎");
   assert.equal(label(""), "∅");
   assert.equal(label("<b>&amp;"), "<b>&amp;");
@@ -21,13 +21,13 @@ test("labels show white space, name signs without ink and show divided character
   assert.equal(tokenLabel(Uint8Array.of(0xc0, 0x80)), "⟨C0 80⟩"); // an overlong form is not UTF-8
 });
 
-test("whole characters are told from left-over bytes", () => {
+test("whole characters are told apart from left-over bytes", () => {
   assert.deepEqual(characters(bytes("aé")), [{ text: "a" }, { text: "é" }]);
   assert.deepEqual(characters(bytes("\ufeffa")), [{ text: "\ufeff" }, { text: "a" }]);
   assert.deepEqual(characters(bytes("漢").subarray(1)), [{ bytes: [0xbc, 0xa2] }]);
 });
 
-test("bytes travel as hexadecimal digits", () => {
+test("bytes are sent as hexadecimal digits", () => {
   assert.deepEqual([...fromHex("00ff7f")], [0, 255, 127]);
   assert.equal(fromHex("").length, 0);
   assert.equal(hex([0, 255]), "00 FF");
@@ -82,7 +82,7 @@ test("numbers and descriptions", () => {
   assert.match(describe(bytes("<|x|>"), 9, 4, [], true), /a special token/);
 });
 
-test("lone surrogates are replaced, pairs stay", () => {
+test("lone surrogates are replaced, and pairs stay", () => {
   assert.equal(wellFormed("a\ud83d🙂\ude42"), "a\ufffd🙂\ufffd");
 });
 

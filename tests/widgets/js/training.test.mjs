@@ -11,13 +11,13 @@ import {
 } from "../../../llmlib/widgets/training/sizes.mjs";
 import { stripFrame } from "../../../llmlib/widgets/training/strip.mjs";
 
-test("what was seen inside comes back from its bytes", () => {
+test("statistics from inside a model are unpacked from their bytes", () => {
   const n = 2;
   const groups = 2;
   const bytes = new DataView(new ArrayBuffer(1 + 4 * (2 + 2 * n + n * 3 * groups * 5) + 8), 1);
   [n, groups, 1, 10].forEach((value, k) => bytes.setUint32(4 * k, value, true));
   for (let k = 0; k < 2 + n * 3 * groups * 5; k++) bytes.setFloat32(16 + 4 * k, k < 2 ? k + 0.5 : k - 2, true);
-  const [run, empty] = unpackInside(bytes); // a run that nobody has looked into has no record
+  const [run, empty] = unpackInside(bytes); // a run without statistics has no records
   assert.deepEqual(
     [[...run.steps], [...run.seconds]],
     [
@@ -30,9 +30,9 @@ test("what was seen inside comes back from its bytes", () => {
   assert.equal(empty.n, 0);
 });
 
-test("sizes are placed among powers of ten, and told in few signs", () => {
+test("sizes are placed among powers of ten, and written briefly", () => {
   assert.deepEqual(powersOf([0.002, 0.5, 0, NaN], 9), [-3, 0]);
-  assert.deepEqual(powersOf([1e-9, 0.5], 3), [-3, 0], "next to nothing hides nothing");
+  assert.deepEqual(powersOf([1e-9, 0.5], 3), [-3, 0], "a size of next to nothing does not hide the others");
   assert.deepEqual(powersOf([0.001, 0.001], 9), [-3, -2]);
   assert.deepEqual(powersOf([NaN, 0], 9), [-4, 0]);
   assert.equal(placeAmong(0.01, [-3, -1]), 0.5);
@@ -40,8 +40,8 @@ test("sizes are placed among powers of ten, and told in few signs", () => {
     [0, 1e9, NaN].map((size) => placeAmong(size, [-3, -1])),
     [0, 1, null],
   );
-  const told = ["0.0012", "3.2e-5", "140", "0", "not known", "0.01"];
-  assert.deepEqual([0.00123, 3.2e-5, 140, 0, NaN, 0.01].map(sizeInWords), told);
+  const expected = ["0.0012", "3.2e-5", "140", "0", "not known", "0.01"];
+  assert.deepEqual([0.00123, 3.2e-5, 140, 0, NaN, 0.01].map(sizeInWords), expected);
   assert.equal(sizeInWords(1e-4), "1e-4");
   assert.equal(
     quantilesInWords("block 1", 1200, [1, 2, 3, 4, 5]),
@@ -66,7 +66,7 @@ test("a strip has a place for each part and step, and finds them again", () => {
   assert.ok(stripFrame(60, [0, 1], 480).row >= 10, "rows of a deep model can still be seen");
 });
 
-test("samples of several runs at one time", () => {
+test("samples of several runs are found by their step", () => {
   const samples = [
     [0, 10, "a"],
     [0, 20, "b"],

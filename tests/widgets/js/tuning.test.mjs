@@ -13,7 +13,7 @@ import {
   unpackMoves,
 } from "../../../llmlib/widgets/tuning/data.mjs";
 
-/** Two models over three tokens, two of the likeliest each, as Python packs them, at an odd offset. */
+/** Two models over three tokens, with the two likeliest of each, as Python packs them, at an odd offset. */
 function packed() {
   const n = 3;
   const shown = 2;
@@ -29,7 +29,7 @@ function packed() {
   return unpackMoves(bytes, n, shown);
 }
 
-test("numbers come back from their bytes", () => {
+test("numbers are unpacked from their bytes", () => {
   const moves = packed();
   assert.deepEqual([...moves.moves], [NaN, 0, 1]);
   assert.deepEqual(
@@ -50,13 +50,13 @@ test("means leave the first token out", () => {
   assert.equal(meanSurprise(packed(), [0]).tokens, 0);
 });
 
-test("the scale holds nine of ten tokens", () => {
+test("the scale covers nine in ten tokens", () => {
   assert.deepEqual([scaleOf([]), scaleOf([NaN, 0.1, -0.2, 1.5]), scaleOf([0.1]), scaleOf([99])], [0.5, 2, 0.5, 8]);
   assert.equal(scaleOf([1, 1, 1, 1, 1, 1, 1, 1, 1, 7]), 8);
   assert.equal(scaleOf([...Array.from({ length: 19 }, () => -1), 7]), 1);
 });
 
-test("colours are even about the middle", () => {
+test("colours are symmetric around the middle", () => {
   assert.deepEqual(
     [-9, -2, 0, NaN, 2, 9].map((move) => shadeOf(move, 2)),
     [0, 0, 128, 128, 255, 255],
@@ -78,7 +78,7 @@ test("the middle of a long message is folded away", () => {
   assert.deepEqual(foldOf(500), [40, 480]);
 });
 
-test("the token that has moved most, either way", () => {
+test("the token that has moved most, in either direction", () => {
   assert.equal(movedMost([NaN, 1, -3, 2]), 2);
   assert.equal(movedMost([NaN]), null);
   assert.equal(movedMost([]), null);
