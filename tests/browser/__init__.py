@@ -1,1 +1,1 @@
-"""Tests that drive a real browser. A package, so that its modules may have the names of those beside it."""
+"""Tests that drive a real browser. A package, so that its modules may share names with modules in other folders."""

@@ -1,10 +1,10 @@
-"""What the tests of the table do in each view, and what is to be seen there afterwards."""
+"""What the tests in the table (views.py) do in each view, and what the view must show afterwards."""
 
 import re
 
 from playwright.sync_api import expect
 
-from browser.bench import click
+from browser.bench import CLICK_EACH, choose_radio, click
 
 ODD = "👩‍👩‍👧‍👦 é <b>x</b> مرحبا بالعالم abc 123"
 LONG = "one two three " * 400  # about 1,000 tokens
@@ -61,14 +61,14 @@ def next_token_long(bench, view):
     click(view, "Let chance pick", 10)
     expect(view.locator(".llm-picked")).to_have_count(10)
     expect(view.locator(".llm-picked").last).to_be_visible()
-    assert view.bounding_box()["height"] < bench.page.viewport_size["height"], "text, candidates and buttons together"
+    assert view.bounding_box()["height"] < bench.page.viewport_size["height"], "text, candidates and buttons all fit"
     assert view.locator(".llm-token-list").evaluate(AT_ITS_END)
     broken = "all => all.filter((one) => one.getClientRects().length > 1).map((one) => one.textContent)"
-    assert view.locator(".llm-token").evaluate_all(broken) == [], "no box breaks inside its token"
+    assert view.locator(".llm-token").evaluate_all(broken) == [], "no token is broken across lines"
     shares = "all => all.map((bar) => bar.getBoundingClientRect().width / bar.parentElement.clientWidth)"
     shown = [float(p) for p in bench.python("next_token.probabilities").strip("[]").split(",")]
     drawn = view.locator(".llm-bar").evaluate_all(shares)
-    assert all(abs(share - p) < 0.01 for share, p in zip(drawn, shown, strict=True)), "the track is 100%"
+    assert all(abs(share - p) < 0.01 for share, p in zip(drawn, shown, strict=True)), "a full track means 100%"
 
 
 # --- tokens -------------------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ TYPE_AND_TICK = """(view, word) => {
 def tokens_clicks(bench, view):
     box, special = view.get_by_label("Your text"), view.get_by_label("Recognise special tokens")
     box.fill("")
-    box.press_sequentially("one two " * 6)  # quicker than the answers come
+    box.press_sequentially("one two " * 6)  # faster than the answers arrive
     expect(view.locator(".llm-token")).to_have_count(int(bench.python("len(tokenizer.encode('one two ' * 6))")))
     view.evaluate(TYPE_AND_TICK, "<|im_end|>")
     expect(view.locator(".llm-special")).to_have_count(7)
@@ -103,7 +103,7 @@ def tokens_odd(bench, view):
     labels, lefts = boxes.all_text_contents(), [box.bounding_box()["x"] for box in boxes.all()]
     latin = [left for label, left in zip(labels, lefts) if re.search(r"[a-z0-9]", label) and "⟨" not in label]
     assert latin == sorted(latin), "abc 123 reads from left to right, as in the text"
-    assert max(latin) < lefts[0], "and stands to the left of the Arabic word before it"
+    assert max(latin) < lefts[0], "and it is to the left of the Arabic word before it"
     assert view.get_by_label("Your text").evaluate("box => getComputedStyle(box).direction") == "rtl"
 
 
@@ -135,6 +135,14 @@ def bpe_clicks(bench, view):
     click(view, "One step back (Left arrow)", 2)
     expect(view.locator(".llm-happened")).to_contain_text("Step 3")
     bench.expect("bpe.step", "3")
+    view.get_by_label("Text to learn from").fill("two two one")
+    quick = ("Go to the end (End)", "One step back (Left arrow)", "Learn from this text")
+    view.evaluate(CLICK_EACH, quick)  # the second step may reach Python after the text
+    expect(view.locator(".llm-happened")).to_contain_text("Start: 11 bytes")
+    assert bench.python("bpe.step") == "0"
+    click(view, "One step forward (Right arrow)")
+    expect(view.locator(".llm-happened")).to_contain_text("Step 1")
+    bench.expect("bpe.step", "1")
     for tab, kept in (("Encode a text", "a draft"), ("Learn merges", "another")):
         view.get_by_role("tab", name=tab).click()
         view.locator("textarea").fill(kept)
@@ -148,7 +156,7 @@ def bpe_odd(bench, view):
     expect(view.locator(".llm-stage .llm-token").first).to_have_text("⟨F0⟩")
     expect(view.get_by_label("Text to learn from")).to_have_value(ODD)
 
-    learn(view, "مرحبا 🙂🙂 abc 🙂🙂 def")  # an emoji goes with its neighbours, and else with the text
+    learn(view, "مرحبا 🙂🙂 abc 🙂🙂 def")  # an emoji takes its neighbours' direction, or else the text's
     expect(view.locator(".llm-piece", has_text="⟨F0⟩").first).to_have_attribute("dir", "rtl")
     expect(view.locator(".llm-piece", has_text="⟨F0⟩").last).to_have_attribute("dir", "ltr")
 
@@ -229,7 +237,7 @@ def attend(view, text, tokens):
 def attention_clicks(bench, view):
     attend(view, "one two", 2)
     board = view.get_by_label("Ablation board")
-    view.get_by_label("switches it off").check(force=True)
+    choose_radio(view.get_by_label("switches it off"))
     switches = "node => { for (const one of node.querySelectorAll('.llm-thumb')) one.click(); }"
     view.evaluate(switches)
     expect(board).to_contain_text("8 of 8 heads off")
@@ -242,7 +250,7 @@ def attention_clicks(bench, view):
     expect(board).to_contain_text("1 of 8 heads off")
     click(view, "Switch all on")
     expect(board).to_contain_text("all heads on")
-    view.get_by_label("opens a head").check(force=True)
+    choose_radio(view.get_by_label("opens a head"))
     view.get_by_label("Text", exact=True).fill("")
     view.get_by_label("Text", exact=True).press_sequentially("one two three four")
     expect(view).to_have_attribute("data-tokens", bench.python("len(tokenizer.encode('one two three four'))"))
@@ -270,7 +278,7 @@ def attention_long(bench, view):
     view.get_by_label("Layer 1, head 2", exact=True).click()
     expect(view.locator(".llm-heat canvas")).to_be_visible()
     expect(view.locator(".llm-strip [role=option]")).to_have_count(count)
-    click(view, "Next head", 5)  # the one that came last is shown whole
+    click(view, "Next head", 5)  # the head of the last click is shown completely
     expect(view.get_by_label("Where you are")).to_contain_text("Layer 0, head 3")
     expect(view.locator(".llm-heat canvas")).to_be_visible()
     bench.expect("(attention.opened['layer'], attention.opened['head'])", "(0, 3)")
@@ -288,7 +296,7 @@ def attention_head(bench, view):
     expect(view.locator(".llm-heat").first).to_be_visible()
 
 
-# --- views of their own -------------------------------------------------------------------------------------------
+# --- attention, step by step --------------------------------------------------------------------------------------
 
 
 def stepper_clicks(bench, view):
@@ -304,92 +312,14 @@ def stepper_odd(bench, view):
     expect(view.get_by_role("rowheader").first).to_have_text("⟨F0⟩")
 
 
-# --- thresholds and long contexts ---------------------------------------------------------------------------------
-
-
-def step_right(slider, times):
-    """Move a slider to its beginning, and step by step to the right, as quickly as a machine can."""
-    slider.evaluate(
-        """(slider, times) => { slider.value = 0; for (let k = 0; k < times; k++) {
-          slider.value = Number(slider.value) + 1; slider.dispatchEvent(new Event("input")); } }""",
-        times,
-    )
-
-
-def threshold_score(view, number):
-    view.get_by_role("radiogroup", name="Which score").get_by_role("radio").nth(number).check(force=True)
-
-
-def threshold_other(bench, view):
-    threshold_score(view, 1)
-
-
-def threshold_texts(bench, view, group, start):
-    """What is listed of a group of answers where all are let through, or none is."""
-    threshold_score(view, 0)
-    step_right(view.get_by_label("Threshold", exact=True), start)
-    view.locator(f"input[value={group}]").check(force=True)
-    expect(view.locator(f".llm-tile[data-group={group}] .llm-count")).not_to_have_text("0")
-    return view.locator(".llm-listing li")
-
-
-def threshold_clicks(bench, view):
-    threshold_score(view, 0)
-    step_right(view.get_by_label("Threshold", exact=True), 80)
-    bench.expect("(gate.threshold, gate.let_through.sum().item())", "(0.4, 36)")
-    expect(view.locator(".llm-headline")).to_contain_text("confidence ≥ 0.4 lets 36 of 60 through")
-    for group in ("lost_wrong", "lost_right"):
-        view.locator(f"input[value={group}]").check(force=True)
-    expect(view.locator(".llm-texts-near .llm-title")).to_contain_text("right, lost: 16")
-    threshold_score(view, 1)  # as many are let through there
-    bench.expect("(gate.score == odd, gate.let_through.sum().item())", "(True, 36)")
-
-
-def threshold_odd(bench, view):
-    expect(threshold_texts(bench, view, "kept_right", 1).filter(has_text=ODD).first).to_be_attached()
-    expect(view.get_by_role("radiogroup", name="Which score")).to_contain_text(ODD[:30])
-
-
-def threshold_empty(bench, view):
-    expect(threshold_texts(bench, view, "kept_right", 1).filter(has_text="(empty)").first).to_be_attached()
-
-
-def threshold_long(bench, view):
-    expect(threshold_texts(bench, view, "lost_right", 199).filter(has_text="one t…")).not_to_have_count(0)
-
-
-def long_context_clicks(bench, view):
-    step_right(view.get_by_label("Position to read"), 20)
-    bench.expect("far.place['position'] in (21, 84, 200)", "True")  # by how many positions an average is of
-    missing = view.get_by_role("button", name="Measure the missing cells")
-    if missing.is_visible():
-        missing.dblclick()
-    expect(view.locator("td", has_text="·")).to_have_count(0)
-    expect(missing).to_be_hidden()
-    first = view.get_by_role("grid").first
-    for cell in first.get_by_role("gridcell").filter(has_text="%").all():
-        cell.click()
-    bench.expect("far.place['cell']", "[1, 1]")
-    bench.python("far.put('as trained', 128, 1, 0) or far.put(odd, 128, 1, 1)")
-    reading = view.locator(".llm-reading")
-    expect(reading).to_contain_text("128 tokens (2 × the trained length), needle 100% in: as trained 0 of 1 found")
-    expect(reading).to_contain_text("1 of 1 found.")
-    expect(first.get_by_role("gridcell").last).to_be_focused()  # while the other grid changes
-
-
-def long_context_odd(bench, view):
-    expect(view.locator(".llm-means")).to_contain_text(ODD[:30])
-    expect(view.locator(".llm-needles figcaption").last).to_contain_text(ODD[:30])
-
-
 # --- questions ----------------------------------------------------------------------------------------------------
 
 
 def questions_clicks(bench, view):
-    """All choices of the last question in one go: all show their reasons, the first one counts."""
+    """Open all choices of the last question at once: all show their reasons, but only the first choice counts."""
     last = view.locator(".llm-question").last
     last.evaluate("node => { for (const one of node.querySelectorAll('summary')) one.click(); }")
     expect(last.locator("details p")).to_have_count(2)
     expect(last.locator(".llm-first")).to_have_count(1)
     bench.expect("asked.opened[-2:]", "[[2, 0], [2, 1]]")
-    assert bench.python("[one for one in told if one['question'] == 2]") == "[{'question': 2, 'choice': 0}]"
+    assert bench.python("[one for one in reported_choices if one['question'] == 2]") == "[{'question': 2, 'choice': 0}]"

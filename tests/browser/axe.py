@@ -1,4 +1,4 @@
-"""axe-core (the one that the package axe-playwright-python brings along) on a page, or on parts of it."""
+"""Run axe-core, as bundled with the package axe-playwright-python, on a page or on parts of it."""
 
 from axe_playwright_python.base import AXE_SCRIPT
 
@@ -11,33 +11,36 @@ RUN = """async (nodes, [rules, left_out]) => {
   const where = (nodes) => nodes.map((one) => one.html.slice(0, 200)).join(" | ");
   return violations.map(({ id, impact, nodes }) => `${id} (${impact}): ${where(nodes)}`);
 }"""
-# What a view must not have twice on a page, so that it can be shown twice itself.
+# Rules about what must be unique on a page: a view must not break them if it is shown twice.
 UNIQUE = ("landmark-unique", "duplicate-id", "duplicate-id-active", "duplicate-id-aria")
-# What depends on colours: in a second theme all else is as it was in the first.
+# Rules that depend on colours: all other rules give the same results in a second theme as in the first.
 OF_COLOURS = ("color-contrast", "link-in-text-block")
 
 
 def violations(nodes):
-    """What axe finds in a locator's nodes, one line per rule; for a whole page, use `page.locator(":root")`."""
+    """Return what axe finds in a locator's nodes, one line per rule; for a whole page, use `page.locator(":root")`."""
     return _found(nodes, None, ())
 
 
 def faults_of_colour(nodes):
-    """The same for colours alone, for what axe has seen in another theme and at another width."""
+    """Return violations of colour rules only, in nodes that axe has checked in another theme and at another width."""
     return _found(nodes, OF_COLOURS, ())
 
 
 def faults_of_form(nodes):
-    """The same for all but colours, which take by far the longest, for what axe has seen at another width."""
+    """Return violations of all rules except colours, which take by far the longest.
+
+    This is for nodes that axe has checked at another width.
+    """
     return _found(nodes, None, OF_COLOURS)
 
 
 def not_unique(nodes):
-    """What axe finds twice in a locator's nodes."""
+    """Return what axe finds more than once in a locator's nodes although it must be unique."""
     return _found(nodes, UNIQUE, ())
 
 
 def _found(nodes, rules, left_out):
-    if not nodes.evaluate_all(IS_THERE):  # half a megabyte, which is not sent for nothing
+    if not nodes.evaluate_all(IS_THERE):  # the script is half a megabyte: send it only if it is missing
         nodes.evaluate_all(LOAD, AXE_SCRIPT)
     return nodes.evaluate_all(RUN, [rules, left_out])

@@ -1,4 +1,4 @@
-"""A notebook that is open in JupyterLab: what the tests do with it."""
+"""A notebook that is open in JupyterLab, and what tests do with it."""
 
 import json
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import nbformat
+from playwright.sync_api import expect
 
 from browser.lessons import cells_of_views
 from browser.looks import STICKS_OUT, UNREADABLE, keep_picture
@@ -18,8 +19,8 @@ OPEN = """() => {
   const context = window.jupyterapp?.shell.currentWidget?.sessionContext, kernel = context?.session?.kernel;
   return context?.isReady && kernel?.connectionStatus === "connected" && kernel.status === "idle";
 }"""
-NO_CODE = {"source_hidden": True}  # the editors of a page's cells take a quarter of its time, and no view needs them
-KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # else JupyterLab asks for one
+NO_CODE = {"source_hidden": True}  # code editors take a quarter of a page's time, and no view needs them
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # otherwise JupyterLab asks for a kernel
 VIEWPORT = {"width": 1280, "height": 1000}
 RUN = "async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
 RUN_LAST = """async (source) => {
@@ -31,9 +32,9 @@ RUN_LAST = """async (source) => {
 }"""
 IS_UP = "() => Boolean(window.jupyterapp)"
 CLOSE_ALL = """() => {
-  for (const widget of [...window.jupyterapp.shell.widgets("main")]) widget.dispose(); // to close one asks to save it
+  for (const widget of [...window.jupyterapp.shell.widgets("main")]) widget.dispose(); // closing asks about saving
 }"""
-# Opens a notebook alone in the JupyterLab that is there already.
+# Opens a notebook in the running JupyterLab, and closes everything else there.
 OPEN_HERE = """async (path) => {
   const { commands, shell } = window.jupyterapp, others = [...shell.widgets("main")];
   const panel = await commands.execute("docmanager:open", { path });
@@ -41,14 +42,14 @@ OPEN_HERE = """async (path) => {
   await panel.revealed;
   shell.activateById(panel.id);
 }"""
-# JupyterLab attaches cells out of sight when it is idle, which on a busy machine is never.
+# JupyterLab attaches cells that are out of sight only when it is idle, and on a busy machine it never is.
 ATTACH_ALL = """async () => {
   const [{ content }] = window.jupyterapp.shell.widgets("main");
   content.notebookConfig = { ...content.notebookConfig, windowingMode: "none" };
   content.update();
   await Promise.all(content.widgets.map((cell) => cell.ready));
 }"""
-# The same without a kernel.
+# Like OPEN_HERE, but without a kernel.
 READ = """async (path) => {
   const { commands, shell } = window.jupyterapp, others = [...shell.widgets("main")];
   const panel = await commands.execute("docmanager:open", { path });
@@ -58,16 +59,16 @@ READ = """async (path) => {
 }"""
 FORMULAS_SET = """async () => {
   const [panel] = window.jupyterapp.shell.widgets("main");
-  await panel.content.rendermime.latexTypesetter?.typeset(document.createElement("p")); // after all that wait for it
+  await panel.content.rendermime.latexTypesetter?.typeset(document.createElement("p")); // the last in the queue
 }"""
-# Whether each cell of the only notebook shows what it holds.
+# Whether each cell of the only open notebook shows its content.
 ALL_SHOWN = """() => {
   const [panel, ...others] = window.jupyterapp.shell.widgets("main");
   return !others.length && panel?.content.widgets?.every((cell) => cell.model.type === "markdown"
     ? cell.node.querySelector(".jp-MarkdownOutput")?.childElementCount
     : cell.node.querySelectorAll(".jp-OutputArea-output").length === cell.model.outputs.length);
 }"""
-# A view in sight; alone, without the other cells: a page has twice the work with eighteen views as with one.
+# Scrolls to a view. `alone` hides the other cells: a page has twice as much work with eighteen views as with one.
 SHOW = """(view, alone) => {
   const own = view.closest(".jp-Cell");
   for (const cell of own.parentElement.children) cell.style.display = alone && cell !== own ? "none" : "";
@@ -77,16 +78,16 @@ ERRORS = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON().c
   .flatMap((cell) => (cell.outputs ?? []).filter((output) => output.output_type === "error"))
   .map((output) => `${output.ename}: ${output.evalue}`)"""
 ASK = """async (code) => {
-  const kernel = window.llmAside ?? window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const kernel = window.llmSecondKernel ?? window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
   const future = kernel.requestExecute({ code: "", silent: true, user_expressions: { answer: code } });
   const { content } = await future.done, { answer } = content.user_expressions;
   return answer.data?.["text/plain"] ?? `${answer.ename}: ${answer.evalue}`;
 }"""
-# Another way to the same kernel, which does not wait for its cells.
-GO_ASIDE = """async () => {
+# Opens another connection to the same kernel, which does not wait for running cells.
+CONNECT_AGAIN = """async () => {
   const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
   const { subshell_id } = (await kernel.requestCreateSubshell({}).done).content;
-  window.llmAside = kernel.clone({ handleComms: false, subshellId: subshell_id });
+  window.llmSecondKernel = kernel.clone({ handleComms: false, subshellId: subshell_id });
 }"""
 BEGIN = """async (code) => {
   const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
@@ -95,7 +96,7 @@ BEGIN = """async (code) => {
     future.onIOPub = ({ header }) => { if (header.msg_type === "execute_input") begun(); };
   });
 }"""
-COME_BACK = "() => { window.llmAside.dispose(); delete window.llmAside; }"
+DISCONNECT = "() => { window.llmSecondKernel.dispose(); delete window.llmSecondKernel; }"
 CLICK = """(node, [label, times]) => {
   const button = () => [...node.querySelectorAll("button")].find((one) => (one.ariaLabel ?? one.textContent) === label);
   for (let k = 0; k < times; k++) button().click();
@@ -109,7 +110,7 @@ CLICK_EACH = """(node, labels) => {
 
 
 class Bench:
-    """JupyterLab with one notebook. `problems` are errors that the page has met."""
+    """JupyterLab with one notebook. `problems` collects errors on the page."""
 
     def __init__(self, page, lab):
         self.page, self.lab, self.name = page, lab, ""
@@ -118,12 +119,12 @@ class Bench:
         page.on("console", self.listen)
 
     def listen(self, message):
-        """Jupyter catches what goes wrong where a message from Python is dealt with, and only logs it."""
+        """Collect logged errors: if handling a message from Python fails, Jupyter only logs the error."""
         if message.type == "error" and re.search(r"(Type|Range|Reference|Syntax)?Error:", message.text):
             self.problems.append(message.text)
 
     def open(self, name, sources=None, code=False):
-        """Open a notebook, made from these cells if they are given; without loading JupyterLab, if it is there."""
+        """Open a notebook, made from `sources` if they are given. Load JupyterLab only if it is not running yet."""
         self.name = name
         if sources is not None:
             self.put(name, sources, code)
@@ -134,7 +135,7 @@ class Bench:
             self.load()
 
     def load(self):
-        """Load JupyterLab, for the first time or once more, with the notebook."""
+        """Load or reload JupyterLab with the notebook."""
         self.page.goto(self.lab(f"notebooks/{self.name}"))
         self.ready()
 
@@ -143,11 +144,11 @@ class Bench:
         self.page.wait_for_function(OPEN)
 
     def read(self, path):
-        """Open a lesson as it is stored and, as in `make lab`, trusted; all but its code is shown, without a kernel."""
+        """Open a stored lesson without a kernel. It is trusted, as in `make lab`, and only its code is hidden."""
         content = nbformat.read(path, 4)
         for cell in content.cells:
             if cell.cell_type == "code":
-                cell.metadata.trusted = True  # what is stored with this mark, the server signs
+                cell.metadata.trusted = True  # the server signs what is stored with this mark
                 cell.metadata.jupyter = NO_CODE
         self.store(f"stored_{path.name}", content)
         if not self.page.evaluate(IS_UP):
@@ -171,7 +172,7 @@ class Bench:
         return self.request(f"contents/notebooks/{name}")["content"]
 
     def request(self, path, method="GET", data=None):
-        """Ask the Jupyter server."""
+        """Send a request to the Jupyter server, and return its answer."""
         url = urlsplit(self.lab(""))
         token = re.search(r"token=(\w+)", url.query)[1]
         request = urllib.request.Request(
@@ -189,7 +190,7 @@ class Bench:
         assert found == [], found
 
     def lesson(self, name):
-        """Open a lesson's views, with the cells that these need, and run them: the whole takes a page far longer."""
+        """Open a lesson's views with the cells that they need, and run these: a whole lesson takes far longer."""
         lesson = nbformat.read(NOTEBOOKS / name, 4)
         lesson.cells = [lesson.cells[number] for number in cells_of_views(NOTEBOOKS / name)]
         for cell in lesson.cells:
@@ -200,45 +201,45 @@ class Bench:
         return self.page
 
     def shown(self, selector, alone=False):
-        """A view, scrolled into sight."""
-        view = self.page.locator(f":light({selector})")  # no shadow roots: quicker
+        """Scroll a view into sight, and return it."""
+        view = self.page.locator(f":light({selector})")  # faster, since it does not search shadow roots
         view.evaluate(SHOW, alone)
         return view
 
     def python(self, expression):
-        """What an expression is worth in the kernel, written."""
+        """Evaluate an expression in the kernel, and return its value as text."""
         return self.page.evaluate(ASK, expression)
 
     @contextmanager
-    def aside(self):
-        """Ask the kernel what things are worth while a cell runs."""
-        self.page.evaluate(GO_ASIDE)
+    def second_connection(self):
+        """Let `python` evaluate expressions while a cell runs."""
+        self.page.evaluate(CONNECT_AGAIN)
         try:
             yield
         finally:
-            self.page.evaluate(COME_BACK)
+            self.page.evaluate(DISCONNECT)
 
     def begin(self, code):
-        """Run code in the kernel as a cell does, and wait until it has begun."""
+        """Run code in the kernel as a cell does, and wait until it has started."""
         self.page.evaluate(BEGIN, code)
 
-    def expect(self, expression, written):
-        """What an expression is worth in the kernel, once what the page has to tell has arrived there."""
+    def expect(self, expression, value):
+        """Wait until an expression has this value in the kernel: messages from the page may still be on their way."""
         for _ in range(800):
-            if (now := self.python(expression)) == written:
+            if (now := self.python(expression)) == value:
                 return
             self.page.wait_for_timeout(25)
-        raise AssertionError(f"{expression} is {now}, not {written}")
+        raise AssertionError(f"{expression} is {now}, not {value}")
 
     def keep_busy(self, seconds, uninterruptible=False):
-        """Let the kernel run a long cell that leaves no thread a turn, and wait until it has begun, not until its end.
+        """Start a long cell that lets no other thread run; wait until it has started, but not until it ends.
 
-        Otherwise an act that comes at once could start before the cell. An uninterruptible cell ignores interrupts.
+        Otherwise an action right after this call could run before the cell. An uninterruptible cell ignores interrupts.
         """
         code = f"import ctypes, signal, time; time.sleep(1); ctypes.PyDLL(None).sleep({seconds})"
         if uninterruptible:
             code = code.replace("time.sleep(1)", "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(1)")
-        self.begin(code)  # in its first second a thread can say so; then it keeps the interpreter's lock
+        self.begin(code)  # for a second, a thread can report the start; then the cell holds the GIL
         self.page.wait_for_timeout(1300)
 
     def restart(self):
@@ -248,7 +249,7 @@ class Bench:
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
 
     def theme(self, name):
-        self.page.locator("#jupyterlab-splash").wait_for(state="detached")  # JupyterLab trips over one that still fades
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")  # JupyterLab fails while one is still fading
         self.page.evaluate(
             "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", f"JupyterLab {name}"
         )
@@ -260,9 +261,9 @@ class Bench:
         return self.page.locator("body").get_attribute("data-jp-theme-light") == "true"
 
     def look(self, name, views=None):
-        """In both themes: all words in the views can be read, and none sticks out; a picture of the screen for people.
+        """In both themes, check that all words are readable and nothing sticks out, and keep a screenshot for people.
 
-        The theme in which this ends is the other one, so that all that follows is done in that.
+        This ends in the other theme, so that everything after it is tested in that theme.
         """
         for number in range(2):
             if number:
@@ -277,8 +278,8 @@ class Bench:
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
 
     def clear(self):
-        """Leave nothing behind for others."""
-        self.theme("Light")  # the server remembers the last one
+        """Clean up for the tests of other modules."""
+        self.theme("Light")  # the server remembers the last theme
         self.page.evaluate(CLOSE_ALL)
         self.page.set_viewport_size(VIEWPORT)
         self.end_kernels()
@@ -290,5 +291,11 @@ class Bench:
 
 
 def click(view, label, times=1):
-    """Click a button as fast as a machine can: without a pause, not even for the page to draw."""
+    """Click a button as fast as a machine can, without even a pause for the page to draw."""
     view.evaluate(CLICK, [label, times])
+
+
+def choose_radio(radio):
+    """Choose a radio button by its label. Playwright waits until that is still, but cannot wait for a hidden button."""
+    radio.locator("xpath=ancestor::label").click()
+    expect(radio).to_be_checked()

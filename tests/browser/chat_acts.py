@@ -1,4 +1,4 @@
-"""What the tests of the table do in conversations, and in what tuning has changed of one."""
+"""What the tests in the table (views.py) do in the chat view and in the tuning view."""
 
 import math
 
@@ -15,7 +15,7 @@ def say(view, text):
     expect(view.get_by_label("Your message")).to_have_value("")
 
 
-def hush(view):
+def stop_answer(view):
     click(view, "Stop")
     expect(view.get_by_role("log")).to_have_attribute("aria-busy", "false")
 
@@ -27,8 +27,8 @@ def chat_clicks(bench, view):
         say(view, f"message {number}")
         expect(view.locator(".llm-user")).to_have_count(number)
         expect(view.locator(".llm-model .llm-said").nth(number - 1)).not_to_be_empty()
-        assert bench.python("chat.notice") == "''"  # it was sent once; a second time would be refused
-        hush(view)
+        assert bench.python("chat.notice") == "''"  # it was sent once: a second message would be refused
+        stop_answer(view)
     expect(view.locator(".llm-user .llm-said")).to_have_text(["message 1", "message 2", "message 3"])
     say(view, "message 4")
     expect(view.locator(".llm-user")).to_have_count(4)
@@ -40,8 +40,8 @@ def chat_odd(bench, view):
     click(view, "Start over")
     say(view, ODD)
     expect(view.locator(".llm-user .llm-said")).to_have_text([ODD])
-    hush(view)
-    click(view, "Start over")  # what a model says that was never trained is no text
+    stop_answer(view)
+    click(view, "Start over")  # the answer of an untrained model is not readable text
     expect(view.locator(".llm-message")).to_have_count(0)
 
 
@@ -50,7 +50,7 @@ def chat_empty(bench, view):
     for text in ("", "  \n "):
         view.get_by_label("Your message").fill(text)
         click(view, "Send", 5)
-    assert bench.python("chat.messages") == "[]"  # asked after all that was sent
+    assert bench.python("chat.messages") == "[]"  # the kernel gets this after everything that was sent
     expect(view.locator(".llm-message")).to_have_count(0)
     expect(view.locator(".llm-notice")).to_be_empty()
 
@@ -59,7 +59,7 @@ def chat_long(bench, view):
     click(view, "Start over")
     say(view, LONG)
     expect(view.locator(".llm-user .llm-said")).to_have_text([LONG.strip()])
-    hush(view)
+    stop_answer(view)
     click(view, "Start over")
     expect(view.locator(".llm-message")).to_have_count(0)
     view.get_by_label("Your message").fill(LONG * 9)
@@ -73,7 +73,7 @@ CHAT = (chat_clicks, chat_odd, chat_empty, chat_long)
 
 # --- what tuning changed ------------------------------------------------------------------------------------------
 
-TOLD = [{"role": "user", "content": f"one two\n{ODD}"}, {"role": "assistant", "content": "three four"}]
+CONVERSATION = [{"role": "user", "content": f"one two\n{ODD}"}, {"role": "assistant", "content": "three four"}]
 WALK = """view => {
   for (let k = 0; k < 30; k++) {
     const key = new KeyboardEvent("keydown", { key: k % 3 ? "ArrowRight" : "End", bubbles: true });
@@ -95,7 +95,7 @@ def tuning_clicks(bench, view):
     tokens.first.hover()
     expect(view.locator(".llm-detail")).to_contain_text("is the first token")
     view.locator("table").hover()
-    expect(view.locator(".llm-likeliest")).to_have_count(2)  # of the one that has the keyboard
+    expect(view.locator(".llm-likeliest")).to_have_count(2)  # those of the token with the focus
 
 
 def tuning_odd(bench, view):

@@ -1,5 +1,6 @@
-"""A real Chromium, for all tests that need one: Playwright can be started only once in a process."""
+"""One real Chromium for all tests that need it: Playwright can be started only once in a process."""
 
+import os
 import shutil
 from contextlib import contextmanager
 from urllib.parse import urlparse
@@ -7,8 +8,30 @@ from urllib.parse import urlparse
 import pytest
 from needs import skip_or_fail
 
-# The shell is Chromium without its windows, and takes a tenth less processor time for the same pages.
+# The headless shell is Chromium without windows. It takes a tenth less CPU time for the same pages.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+DELAY = "LLMLIB_TEST_DELAY"  # the longest delay of a message between a page and its kernel, in milliseconds
+# Delays each message at random. Messages stay in order within a connection, but not between two connections.
+SLOWLY = """
+window.WebSocket = class extends WebSocket {
+  #due = { in: 0, out: 0 };
+  #waiting = { in: [], out: [] };
+  #handler = null;
+  #later(direction, deliver) {
+    this.#due[direction] = Math.max(this.#due[direction], performance.now() + MOST * Math.random());
+    this.#waiting[direction].push(deliver);
+    setTimeout(() => this.#waiting[direction].shift()(), this.#due[direction] - performance.now());
+  }
+  send(data) {
+    this.#later("out", () => super.send(data));
+  }
+  set onmessage(handler) {
+    this.#handler = handler;
+    super.onmessage = (event) => this.#later("in", () => this.#handler?.(event));
+  }
+};
+"""
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +39,7 @@ def chromium():
     """The system's Chromium, headless."""
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=120_000)  # on a machine that does much else, a minute is soon over
+    expect.set_options(timeout=120_000)  # on a busy machine, a minute is soon over
 
     with sync_playwright() as playwright, launched(playwright) as browser:
         yield browser
@@ -24,7 +47,7 @@ def chromium():
 
 @contextmanager
 def launched(playwright):
-    """The system's Chromium for one `with`; skips or fails without one."""
+    """Open the system's Chromium for a `with` block; without one, skip the test or fail."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         skip_or_fail("no Chromium; on Debian and Ubuntu: sudo apt install chromium")
@@ -36,7 +59,7 @@ def launched(playwright):
 
 @pytest.fixture
 def page(chromium):
-    """A fresh page. `page.foreign` collects requests to any host but this machine's server."""
+    """A fresh page. `page.foreign` collects the URLs of requests to other machines."""
     page = new_page(chromium)
     yield page
     page.context.close()
@@ -46,6 +69,8 @@ def new_page(chromium):
     from browser.bench import VIEWPORT
 
     context = chromium.new_context(viewport=VIEWPORT, accept_downloads=True)
+    if delay := os.environ.get(DELAY):
+        context.add_init_script(SLOWLY.replace("MOST", delay))
     page = context.new_page()
     page.set_default_timeout(120_000)
     page.foreign = []

@@ -1,4 +1,4 @@
-"""A real JupyterLab to point a real Chromium at."""
+"""Fixtures that open a real JupyterLab in a real Chromium."""
 
 import json
 import os
@@ -22,7 +22,7 @@ LAB = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyterlab.labapp 
 
 @pytest.fixture(scope="session")
 def desk(chromium, lab):
-    """One page for all tests with JupyterLab, since a second one would load everything again."""
+    """One page for all tests with JupyterLab, since a second page would load everything again."""
     page = new_page(chromium)
     page.set_default_timeout(120_000)
     yield Bench(page, lab)
@@ -31,7 +31,7 @@ def desk(chromium, lab):
 
 @pytest.fixture(scope="module")
 def bench(desk):
-    """A page with JupyterLab for all tests of a module."""
+    """The page with JupyterLab, cleaned up after the tests of each module."""
     yield desk
     desk.clear()
     assert desk.page.foreign == []
@@ -39,13 +39,13 @@ def bench(desk):
 
 @pytest.fixture
 def picture(page):
-    """Keep a screenshot by name."""
+    """A function that keeps a screenshot under a name."""
     return lambda name: keep_picture(page, name)
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory, chromium):
-    """JupyterLab serving a copy of the notebooks; gives a function from a path to the URL that opens it."""
+    """A JupyterLab server with a copy of the notebooks: a function from a path to the URL that opens it."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, folder / "notebooks")
     with socket.socket() as free:
@@ -53,9 +53,9 @@ def lab(tmp_path_factory, chromium):
         port = free.getsockname()[1]
     token = secrets.token_hex(16)
     private = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
-    private["LLMLIB_DATA_DIR"] = str(folder / "progress")  # answers given here change no warm-up of other tests
+    private["LLMLIB_DATA_DIR"] = str(folder / "progress")  # answers given here must not change warm-ups in other tests
     warm = None
-    if sys.platform == "linux":  # elsewhere a fork may not use what was imported
+    if sys.platform == "linux":  # elsewhere, a forked process may not use what was imported before
         place = os.environ.get(kernels.PLACE)
         if not place:
             warm = kernels.start(place := folder / "warm")
@@ -83,7 +83,7 @@ def lab(tmp_path_factory, chromium):
         stderr=subprocess.DEVNULL,
     )
     base = f"http://127.0.0.1:{port}"
-    until = time.monotonic() + 300  # on a machine that does much else, its imports alone take a minute
+    until = time.monotonic() + 300  # on a busy machine, its imports alone take a minute
     while not _answers(f"{base}/api/status?token={token}"):
         if server.poll() is not None or time.monotonic() > until:
             server.kill()
@@ -93,7 +93,7 @@ def lab(tmp_path_factory, chromium):
     server.terminate()
     try:
         server.wait(timeout=20)
-    except subprocess.TimeoutExpired:  # a kernel that is still starting holds it back
+    except subprocess.TimeoutExpired:  # a kernel that is still starting delays it
         server.kill()
         server.wait()
     if warm:

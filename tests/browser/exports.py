@@ -1,4 +1,4 @@
-"""Click what a view's Save menu offers, and read the files."""
+"""Click the buttons in a view's Save menu, and read the files."""
 
 import io
 import json
@@ -10,17 +10,20 @@ from PIL import Image
 
 
 def check_exports(page, view, name, html=True):
-    """SVG, PNG and, from a view with Python behind it, a page: each is well-formed. Returns the SVG's root."""
+    """Check that the SVG, the PNG and, for a view with Python, the page are well-formed; return the SVG's root."""
     menu = view.locator("summary", has_text="Save")
     if menu.evaluate("summary => !summary.parentElement.open"):
         menu.click()
-    root = ET.fromstring(saved(page, view, "SVG", f"{name}.svg"))
+    before, source = b"", saved(page, view, "SVG", f"{name}.svg")
+    while source != before:  # Python may not know yet what the page shows
+        before, source = source, saved(page, view, "SVG", f"{name}.svg")
+    root = ET.fromstring(source)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     width, height = (float(root.get(side)) for side in ("width", "height"))
     picture = Image.open(io.BytesIO(saved(page, view, "PNG", f"{name}.png")))
     assert picture.size == (2 * int(width), 2 * int(height))
     pixels = np.asarray(picture.convert("RGB"))
-    assert len(np.unique(pixels.reshape(-1, 3)[::7], axis=0)) > 2, "something is drawn"
+    assert len(np.unique(pixels.reshape(-1, 3)[::7], axis=0)) > 2, "the picture must not be blank"
     if html:
         source = saved(page, view, "HTML page", f"{name}.html").decode()
         payload = json.loads(re.search(r'id="payload">(.*?)</script>', source, re.S)[1])

@@ -1,4 +1,4 @@
-"""What the tests of the table do in each view with the keyboard alone: its main functions, and that they worked."""
+"""What the tests in the table (views.py) do in each view by keyboard: use its main functions, and check the results."""
 
 import re
 
@@ -22,7 +22,7 @@ def next_token(bench, view):
     first = view.locator(".llm-candidate").first
     use(view, first)
     expect(view.locator(".llm-picked")).to_have_count(1)
-    expect(first).to_be_focused()  # the list is new, the keyboard still at its place
+    expect(first).to_be_focused()  # the list has been drawn again, and the focus is still in its place
     press(bench.page, "Enter")
     expect(view.locator(".llm-picked")).to_have_count(2)
 
@@ -35,7 +35,7 @@ def chat(bench, view):
     use(view, stop)
     expect(log).to_have_attribute("aria-busy", "false")
     expect(view.locator(".llm-model .llm-said")).not_to_be_empty()
-    expect(box).to_be_focused()  # there is nothing to stop any more
+    expect(box).to_be_focused()  # there is nothing left to stop
     edit = button(view, "Edit this message")
     use(view, edit)
     expect(view.get_by_label("Changed message")).to_be_focused()
@@ -95,7 +95,7 @@ def tokens(bench, view):
 
 
 def bpe(bench, view):
-    """Predict wrongly, then rightly; a step that is not predicted is not gone, and the choices get the focus."""
+    """Predict wrongly, then correctly. A step that is not predicted cannot be taken; the choices get the focus."""
     page, forward, choices = bench.page, view.get_by_label("One step forward"), view.locator(".llm-choices button")
     step, stage = view.get_by_label("Step", exact=True), view.locator(".llm-stage")
     predict = view.get_by_label("Predict first")
@@ -118,7 +118,7 @@ def bpe(bench, view):
     expect(forward).to_be_focused()
     press(page, "Enter")
     expect(step).to_have_value("1")
-    press(page, "End")  # not past the next question
+    press(page, "End")  # it stops at the next question
     expect(step).to_have_value("1")
     expect(choices.first).to_be_focused()
     key = [int(id) for id in bench.python("bpe.merges[1]").strip("[]").split(", ")]
@@ -132,7 +132,7 @@ def bpe(bench, view):
     use(view, stage, "End")
     expect(step).to_have_value("2")
     use(view, predict, "Space")
-    use(view, stage, "Home", "Space")  # plays now, since it was asked to
+    use(view, stage, "Home", "Space")  # plays now, since the user asked for it
     expect(button(view, "Pause")).to_be_visible()
     expect(step).not_to_have_value("0")
     press(page, "Space", "End")
@@ -183,7 +183,7 @@ def embedding(bench, view):
 
 
 def stepper(bench, view):
-    """Through the stages, to each arrow, beyond the edge and back, to another query and another rule."""
+    """Go through the stages and arrows, move an arrow against the edge and back, and change the query and the mask."""
     page, stages = bench.page, view.get_by_role("group", name="Stage", exact=True)
     use(view, view.locator(".llm-holder"), "Home")
     use(view, stages.get_by_role("button", name="1 q·k"), "ArrowRight")
@@ -199,7 +199,7 @@ def stepper(bench, view):
     expect(key).not_to_have_attribute("aria-valuetext", before)
     inside = """tip => { const a = tip.getBoundingClientRect(), b = tip.ownerSVGElement.getBoundingClientRect();
       return a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom; }"""
-    assert key.evaluate(inside), "a dragged arrow stays inside, with its whole tip"
+    assert key.evaluate(inside), "the whole tip of a moved arrow stays inside the drawing"
     use(view, button(view, "Undo all moves"))
     expect(key).to_have_attribute("aria-valuetext", before)
     use(view, view.locator(".llm-holder"), "End")
@@ -220,7 +220,7 @@ def stepper(bench, view):
 
 def rotary(bench, view):
     use(view, view.get_by_label("Position of the query"), "Home", *["ArrowRight"] * 3)
-    bench.expect("(rotary.query_position, rotary.key_position)", "(3, 0)")  # the key gives way
+    bench.expect("(rotary.query_position, rotary.key_position)", "(3, 0)")  # the key has moved with the query
     expect(view.locator(".llm-sum")).to_contain_text("Distance 3")
     use(view, view.get_by_label("Move both together"), "ArrowRight")
     bench.expect("(rotary.query_position, rotary.key_position)", "(4, 1)")
@@ -286,14 +286,14 @@ def scaling(bench, view):
 
 
 def questions(bench, view):
-    """Open the second choice of the first question, and then the first; only the one that came first counts."""
+    """Open the second choice of the first question, and then the first: only the one opened first counts."""
     choices = view.locator(".llm-question").first.locator("details")
     for number, key in ((1, "Enter"), (0, "Space")):
         use(view, choices.nth(number).locator("summary"), key)
         expect(choices.nth(number).locator("p")).to_be_visible()
         expect(choices.nth(number).locator("summary")).to_be_focused()
     bench.expect("asked.opened[-2:]", "[[0, 1], [0, 0]]")
-    assert bench.python("[one for one in told if one['question'] == 0]") == "[{'question': 0, 'choice': 1}]"
+    assert bench.python("[one for one in reported_choices if one['question'] == 0]") == "[{'question': 0, 'choice': 1}]"
     expect(choices.nth(1)).to_have_class(re.compile("llm-first"))
     press(bench.page, "Enter")
     expect(choices.first.locator("p")).to_be_hidden()

@@ -1,32 +1,32 @@
-"""The keyboard alone: from control to control by Tab, and on from there; the focus never falls to the page's body."""
+"""Keyboard use in tests: Tab moves between controls, and other keys work there. The body must never get the focus."""
 
 from playwright.sync_api import expect
 
-MOST = 100  # presses of a key before it is said that it leads nowhere
+MOST = 100  # presses of a key before a test gives up
 
-# Where Tab has to halt in a view; of a group of radio buttons, at the one that is chosen.
+# The controls of a view where Tab has to stop; in a group of radio buttons, only the chosen one.
 TABBABLE = """(view) => [...view.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")]
   .filter((node) => node.tabIndex >= 0 && !node.disabled && !(node.type === "radio" && !node.checked) &&
     node.checkVisibility({ visibilityProperty: true }))"""
 NAME = "(node) => node.ariaLabel || node.textContent.trim().slice(0, 40) || node.tagName"
-FOCUS_FIRST = f"(view) => {{ window.llmHalts = []; ({TABBABLE})(view)[0].focus(); }}"
-HALT = f"""(view) => {{
+FOCUS_FIRST = f"(view) => {{ window.llmTabStops = []; ({TABBABLE})(view)[0].focus(); }}"
+NEXT_STOP = f"""(view) => {{
   const now = document.activeElement;
   if (!view.contains(now)) return null;
-  window.llmHalts.push(now);
+  window.llmTabStops.push(now);
   return ({NAME})(now);
 }}"""
-MISSED = f"(view) => ({TABBABLE})(view).filter((node) => !window.llmHalts.includes(node)).map({NAME})"
-HALTS_AT = f"(view, node) => ({TABBABLE})(view).includes(node)"
+MISSED = f"(view) => ({TABBABLE})(view).filter((node) => !window.llmTabStops.includes(node)).map({NAME})"
+STOPS_AT = f"(view, node) => ({TABBABLE})(view).includes(node)"
 HOLDS_FOCUS = "(view) => view.contains(document.activeElement)"
 HAS_FOCUS = "(node) => document.activeElement === node"
 
 
 def tab_through(view):
-    """Where Tab halts in a view, from its first control on, and the controls at which it does not."""
+    """Press Tab from a view's first control on; return the controls where it stops, and those that it misses."""
     view.evaluate(FOCUS_FIRST)
     stops = []
-    while len(stops) < MOST and (now := view.evaluate(HALT)) is not None:
+    while len(stops) < MOST and (now := view.evaluate(NEXT_STOP)) is not None:
         stops.append(now)
         view.page.keyboard.press("Tab")
         view.page.wait_for_timeout(10)
@@ -36,17 +36,17 @@ def tab_through(view):
 def press(page, *keys):
     for key in keys:
         page.keyboard.press(key)
-        assert page.evaluate("document.activeElement !== document.body"), f"after {key} the keyboard is nowhere"
+        assert page.evaluate("document.activeElement !== document.body"), f"after {key}, nothing has the focus"
 
 
 def go(view, target):
-    """Go to a control where Tab stops. `tab_through` has shown that Tab gets there, so we jump.
+    """Focus a control where Tab stops. `tab_through` has shown that Tab gets there, so this does not press Tab.
 
-    What the kernel still computes may be hidden until it is there: we wait for it, as a person would.
+    A control may be hidden while the kernel still computes: wait for it, as a person would.
     """
     expect(target).to_be_visible()
     expect(target).to_be_enabled()
-    assert view.evaluate(HALTS_AT, target.element_handle()), f"Tab does not lead to {target}"
+    assert view.evaluate(STOPS_AT, target.element_handle()), f"Tab does not lead to {target}"
     target.focus()
 
 
@@ -61,12 +61,12 @@ def button(view, name):
 
 
 def reachable(view, role):
-    """Of parts that the arrow keys lead through, the one that Tab leads to."""
+    """Return the one that Tab leads to, among parts that the arrow keys lead through."""
     return view.locator(f"[role={role}][tabindex='0']")
 
 
 def until(view, key, target):
-    """Press a key until a part that it leads through has the focus."""
+    """Press a key until it has moved the focus to `target`."""
     for _ in range(MOST):
         if target.evaluate(HAS_FOCUS):
             return
@@ -75,28 +75,28 @@ def until(view, key, target):
 
 
 def write(view, target, text):
-    """Type a text in the place of the one that is there."""
+    """Replace the text of a box by typing."""
     use(view, target, "Control+A", "Delete")
     view.page.keyboard.type(text)
 
 
 def choose(view, group, words):
-    """One of several radio buttons, with the arrow keys."""
+    """Choose one of several radio buttons with the arrow keys."""
     radios = view.get_by_role("radiogroup", name=group, exact=True)
     go(view, radios.locator("input:checked"))
     for _ in range(MOST):
         if radios.get_by_role("radio", name=words).is_checked():
             return
         press(view.page, "ArrowRight")
-    raise AssertionError(f"{words!r} is not to be had")
+    raise AssertionError(f"{words!r} cannot be chosen")
 
 
 def pick(view, label, value):
-    """One of the values of a list that opens."""
+    """Choose a value from a drop-down list with the arrow keys."""
     chosen = view.get_by_label(label, exact=True)
     use(view, chosen, "Home")
     for _ in range(MOST):
         if chosen.input_value() == value:
             return
         press(view.page, "ArrowDown")
-    raise AssertionError(f"{value!r} is not to be had")
+    raise AssertionError(f"{value!r} cannot be chosen")

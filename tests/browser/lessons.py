@@ -1,5 +1,7 @@
-"""Which cells of a lesson its views need: in a browser only these are shown and run, since nbval runs all of them, and
-test_pages shows all."""
+"""Find the cells that a lesson's views need.
+
+Browser tests show and run only these cells, since nbval runs all cells, and test_pages shows all of them.
+"""
 
 import dis
 from types import CodeType
@@ -10,7 +12,7 @@ from llmlib import explore, widgets
 
 
 def cells_of_views(path):
-    """Numbers of the cells that show a view, and of those in which something that they need gets its name."""
+    """Return the numbers of the cells that show a view, and of the cells that define names they need."""
     cells = [(n, cell.source) for n, cell in enumerate(nbformat.read(path, 4).cells) if cell.cell_type == "code"]
     views = {*explore.__all__, *widgets.__all__}
     found, needed = [], set()
@@ -23,7 +25,7 @@ def cells_of_views(path):
 
 
 def names(code):
-    """What a cell binds, and what it uses that it has not bound before; the insides of functions count as used."""
+    """Return the names that a cell binds, and those that it uses before it binds them, also in functions."""
     bound, used = set(), set()
     for instruction in dis.get_instructions(code):
         if instruction.opname in ("STORE_NAME", "STORE_GLOBAL"):

@@ -1,4 +1,4 @@
-"""How a view looks to its readers."""
+"""Screenshots, and checks of how a view looks to its readers."""
 
 import io
 import os
@@ -8,12 +8,23 @@ import numpy as np
 from PIL import Image
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
+FRAMES = """() => new Promise((done) => {
+  let left = 4;
+  const next = () => (left-- ? requestAnimationFrame(next) : done());
+  next();
+})"""
+
+
+def wait_until_drawn(page, milliseconds=100):
+    """Wait at least this long, and then for four frames, which take longer on a busy machine."""
+    page.wait_for_timeout(milliseconds)
+    page.evaluate(FRAMES)
 
 
 def keep_picture(shown, name):
-    """A screenshot for people to look at; git ignores the folder. In a run of several workers (`make test`) none is.
+    """Keep a screenshot for people to look at, except in a run with several workers (`make test`); git ignores it.
 
-    Either way the page has been painted: a view reads its colours again after the theme has changed.
+    Either way, the page has been painted afterwards: a view reads its colours again after the theme has changed.
     """
     if "PYTEST_XDIST_WORKER" not in os.environ:
         SCREENSHOTS.mkdir(exist_ok=True)
@@ -23,21 +34,21 @@ def keep_picture(shown, name):
 
 
 def contrast(one, other):
-    """By how much two colours (red, green, blue up to 255) stand out from each other (WCAG); there may be many."""
+    """Return the contrast (WCAG) of two colours, or of many; a colour is red, green and blue, each up to 255."""
 
-    def light(colours):
+    def luminance(colours):
         parts = np.asarray(colours) / 255
         parts = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
         return parts @ (0.2126, 0.7152, 0.0722)
 
-    dark, bright = np.sort(np.broadcast_arrays(light(one), light(other)), axis=0)
+    dark, bright = np.sort(np.broadcast_arrays(luminance(one), luminance(other)), axis=0)
     return (bright + 0.05) / (dark + 0.05)
 
 
-# Words in a view whose contrast with what is behind them is under 4.5 : 1 (WCAG AA).
+# Words in a view whose contrast with their background is below 4.5 : 1 (WCAG AA).
 UNREADABLE = """view => {
   const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => {
+  const luminance = ([r, g, b]) => {
     const [R, G, B] = [r, g, b].map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
     return 0.2126 * R + 0.7152 * G + 0.0722 * B;
   };
@@ -51,11 +62,11 @@ UNREADABLE = """view => {
   return [...view.querySelectorAll("*:not(style, svg *)")].filter((node) => node.checkVisibility() &&
     [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim())
   ).map((node) => {
-    const [a, b] = [light(rgb(getComputedStyle(node).color)), light(behind(node))].sort((x, y) => y - x);
+    const [a, b] = [luminance(rgb(getComputedStyle(node).color)), luminance(behind(node))].sort((x, y) => y - x);
     return [(a + 0.05) / (b + 0.05), `${node.tagName}.${node.className} ${node.textContent.slice(0, 30)}`];
   }).filter(([ratio]) => ratio < 4.5).map(([ratio, what]) => `${ratio.toFixed(2)} ${what}`);
 }"""
-# How far anything in a view sticks out of it to the right, in pixels; what scrolls on its own, or is hidden, does not.
+# How far a view's content sticks out to the right, in pixels, except parts that scroll on their own or are hidden.
 STICKS_OUT = """view => {
   const right = view.getBoundingClientRect().right;
   const inside = (node) => {
@@ -67,8 +78,8 @@ STICKS_OUT = """view => {
   const ends = nodes.filter((node) => !inside(node)).map((node) => node.getBoundingClientRect().right);
   return Math.max(0, view.scrollWidth - view.clientWidth, ...ends.map((end) => end - right));
 }"""
-# Words in a view that are cut off, with no ellipsis and no way to scroll to the rest: by a box that hides what is
-# outside of it, or by the edge of a drawing. The few pixels of a line's height that have no ink may be hidden.
+# Words in a view that are cut off by a box that hides its overflow or by the edge of a drawing, with no ellipsis and no
+# way to scroll to the rest. The few pixels of a line's height that have no ink may be hidden.
 CUT_OFF = """view => {
   const hides = (overflow) => /hidden|clip/.test(overflow), scrolls = (overflow) => /auto|scroll/.test(overflow);
   const words = (node) => [...node.childNodes].filter((one) => one.nodeType === 3 && one.data.trim()).flatMap((one) => {
@@ -76,7 +87,7 @@ CUT_OFF = """view => {
     range.selectNodeContents(one);
     return [...range.getClientRects()];
   });
-  const cutters = function* (node) { // itself and the boxes around it; beyond one that scrolls, none cuts
+  const cutters = function* (node) { // the node and the boxes around it; outside a box that scrolls, none cuts
     let free = false, across = true, down = true;
     for (let box = node; view.contains(box); box = box.parentElement) {
       const { overflowX, overflowY, position, textOverflow } = getComputedStyle(box);
@@ -97,23 +108,23 @@ CUT_OFF = """view => {
     }).filter(([pixels]) => pixels > 1)
     .map(([pixels, node]) => `${pixels.toFixed(0)} pixels of ${node.tagName} “${node.textContent.slice(0, 30)}”`);
 }"""
-WIDTHS = (1000, 1280)  # of a window in which nothing of a view may be cut
+WIDTHS = (1000, 1280)  # window widths at which no part of a view may be cut off
 
 
 def cut(view):
-    """What is not to be seen whole: parts that stick out of a view, and words that are cut off."""
+    """Return what is not fully visible: parts that stick out of a view, and words that are cut off."""
     out = view.evaluate(STICKS_OUT)
     return ([f"{out:.0f} pixels stick out"] if out > 1 else []) + view.evaluate(CUT_OFF)
 
 
 def widen(page, width):
-    """Give the window another width."""
+    """Set the width of the window."""
     page.set_viewport_size({"width": width, "height": 900})
-    page.wait_for_timeout(150)  # what is drawn in pixels is drawn again
+    wait_until_drawn(page, 150)
 
 
-# Where the words of a view are, in pixels from its left upper corner; controls that are switched off may be faint, and
-# of a line that is scrolled out of sight by more than half there is nothing to read.
+# Where the words of a view are, in pixels from its upper left corner. Disabled controls are left out, since they may be
+# faint, and so are lines that are scrolled out of sight by more than half.
 WORDS = """view => {
   const corner = view.getBoundingClientRect();
   const isInSight = (node, { top, bottom }) => {
@@ -138,17 +149,17 @@ WORDS = """view => {
 
 
 def faint_words(view, least=3.0):
-    """Words that do not stand out from what is painted around them, as the screen shows it.
+    """Return words that, on a screenshot, do not stand out from what is painted around them.
 
-    Each is judged by the pixel that stands out most from the commonest one in its box; thin strokes are never painted
-    in their full colour, so less is asked here than of the colours that are declared (`UNREADABLE`).
+    A word is judged by the pixel that stands out most from the commonest colour in its box. Thin strokes are never
+    painted in their full colour, so the limit is lower than for declared colours (`UNREADABLE`).
     """
     words = view.evaluate(WORDS)
     screen = np.asarray(Image.open(io.BytesIO(view.screenshot())).convert("RGB"))
     faint = []
     for text, x, y, width, height in words:
         box = screen[max(0, round(y)) : round(y + height), max(0, round(x)) : round(x + width)].reshape(-1, 3)
-        if len(box) < 20:  # outside of what is to be seen
+        if len(box) < 20:  # outside the visible part
             continue
         colours, counts = np.unique(box, axis=0, return_counts=True)
         strongest = contrast(colours[counts.argmax()], colours).max()

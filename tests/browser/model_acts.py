@@ -1,4 +1,4 @@
-"""What the tests of the table do in the logit lens and in the architecture view."""
+"""What the tests in the table (views.py) do in the logit lens and in the architecture view."""
 
 from playwright.sync_api import expect
 
@@ -7,7 +7,7 @@ from browser.bench import click
 
 
 def write(bench, view, text):
-    """Type a text, and wait until it is read."""
+    """Type a text, and wait until the model has read it."""
     view.get_by_label("Text", exact=True).fill(text)
     expect(view).to_have_attribute("data-tokens", bench.python(f"len(tokenizer.encode({text!r}))"))
 
@@ -22,14 +22,14 @@ def grid(view):
 def lens_clicks(bench, view):
     write(bench, view, "one two three")
     pins = "node => { for (let k = 0; k < 9; k++) node.querySelectorAll('.llm-place li button')[k % 4].click(); }"
-    view.evaluate(pins)  # the first one is the last
+    view.evaluate(pins)  # the last click is on the first button
     expect(view.locator(".llm-place li button").first).to_have_attribute("aria-pressed", "true")
     bench.expect("lens.pinned['id'] == int(lens.cells().top[-1, -1, 0])", "True")
     expect(view.get_by_role("button", name="Unpin")).to_be_visible()
     view.evaluate("node => [...node.querySelectorAll('button')].find((b) => b.textContent.startsWith('Unpin')).click()")
     bench.expect("lens.pinned", "{}")
     grid(view).focus()
-    for key in ("ArrowUp", "ArrowUp", "ArrowLeft", "Enter"):  # from the last word up
+    for key in ("ArrowUp", "ArrowUp", "ArrowLeft", "Enter"):  # up, from the last word
         bench.page.keyboard.press(key)
     expect(view.locator(".llm-who")).to_contain_text("parts together")
     bench.expect("lens.who['position'] == lens.place['position'] == len(lens.a['tokens']) - 2", "True")

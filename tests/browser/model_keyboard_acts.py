@@ -1,11 +1,11 @@
-"""What the tests of the table do with the keyboard alone in views of models, and that it worked."""
+"""What the tests in the table (views.py) do by keyboard in views of models, with checks of the results."""
 
 import re
 
 from playwright.sync_api import expect
 
 from browser.keys import button, choose, go, pick, press, reachable, use, write
-from browser.training_acts import STATE, STEP, of
+from browser.training_acts import STATE, STEP, for_view
 
 TEXT = "one two three four one two three four"
 
@@ -20,7 +20,7 @@ def attention(bench, view):
         use(view, button(view, "All heads"))
     write(view, view.get_by_label("Text", exact=True), TEXT)
     expect(view).to_have_attribute("data-tokens", bench.python(f"len(tokenizer.encode({TEXT!r}))"))
-    here = view.locator(".llm-thumb[tabindex='0']")  # one stop for all heads
+    here = view.locator(".llm-thumb[tabindex='0']")  # Tab stops once for all heads
     use(view, here, "Home")
     focused("Layer 0, head 0")
     press(page, "ArrowDown", "ArrowRight", "ArrowUp", "ArrowLeft", "ArrowRight")
@@ -33,7 +33,7 @@ def attention(bench, view):
     expect(board).to_contain_text("1 of 8 heads off")
     expect(view.locator("[aria-live=polite]").last).to_have_text("Layer 0, head 1, switched off")
     expect(view.get_by_text("side by side")).to_be_visible()
-    focused("Layer 0, head 1, switched off")  # also once Python has answered
+    focused("Layer 0, head 1, switched off")  # also after Python has answered
     press(page, "Space")
     expect(board).to_contain_text("all heads on")
     expect(view.locator(".llm-predictions")).to_have_attribute("aria-busy", "false")
@@ -56,7 +56,7 @@ def attention(bench, view):
     use(view, button(view, "Next head"))
     expect(view.get_by_label("Where you are")).not_to_contain_text(opened)
     choose(view, "What is drawn", "all heads in the layer")
-    one_head = view.locator(".llm-one-head[tabindex='0']")  # one stop for all of them
+    one_head = view.locator(".llm-one-head[tabindex='0']")  # Tab stops once for all of them
     use(view, one_head, "ArrowRight", "Space")
     expect(view.get_by_role("button", name="Head 1")).to_have_attribute("aria-pressed", "false")
     use(view, button(view, "Show all"))
@@ -94,7 +94,7 @@ def architecture(bench, view):
     use(view, button(view, "Next ›"), "Enter", "ArrowRight", "End")
     expect(view.locator("[aria-current=step]")).to_contain_text("Next token")
     choose(view, "What to look at", "Boxes")
-    expect(values).to_be_hidden()  # of the whole model there are none
+    expect(values).to_be_hidden()  # the whole model has no values
 
 
 def lens(bench, view):
@@ -121,7 +121,7 @@ def training(bench, view):
     before = int(bench.python(STEP))
     press(bench.page, "Enter")
     bench.expect(f"{STEP} > {before + 10}", "True")
-    expect(button(view, "Pause")).to_be_focused()  # the same button, with another word
+    expect(button(view, "Pause")).to_be_focused()  # the same button with another label
     press(bench.page, "Enter")
     bench.expect(STATE, "'paused'")
     bench.expect("any(one.busy for one in training._tracked)", "False")
@@ -153,12 +153,12 @@ def training(bench, view):
 
 def alignment(bench, view):
     go(view, view.get_by_role("button", name=re.compile("^(Start|Resume)$")))
-    step = of(view, STEP)
+    step = for_view(view, STEP)
     before = int(bench.python(step))
     press(bench.page, "Enter")
     bench.expect(f"{step} > {before + 10}", "True")
     press(bench.page, "Enter")
-    bench.expect(of(view, STATE), "'paused'")
+    bench.expect(for_view(view, STATE), "'paused'")
     bench.expect("any(one.busy for one in alignment._tracked)", "False")
     expect(view).to_have_attribute("data-steps", bench.python(step))
     use(view, view.get_by_role("application", name="Curves"), "End", "ArrowLeft")

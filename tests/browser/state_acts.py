@@ -1,4 +1,4 @@
-"""What the tests of states do: each function brings a view into one state, whatever state it was in."""
+"""Functions for test_states: each brings a view into one state, whatever state it was in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class States:
 
 
 def bpe_asked(bench, view):
-    """The same text again: without predictions."""
+    """Learn from the same text again, so that there are no predictions yet."""
     view.get_by_role("tab", name="Learn merges").click()
     view.get_by_label("Show bytes").uncheck()
     view.get_by_label("Predict first").check()
@@ -51,7 +51,7 @@ def bpe_encoding(bench, view):
 
 def stepper_stage(number, name):
     def state(bench, view):
-        view.get_by_role("button", name=f"{number + 1} {name}").click()  # JupyterLab may take the focus from keys
+        view.get_by_role("button", name=f"{number + 1} {name}").click()  # keys may fail: JupyterLab can take the focus
         expect(view.locator("[aria-current=step]")).to_have_text(f"{number + 1} {name}")
         if bench.page.viewport_size["width"] >= 1280:
             table, plane = (view.locator(part).bounding_box() for part in (".llm-stages", ".llm-plane"))
@@ -64,38 +64,38 @@ def stepper_stage(number, name):
 # --- embeddings ---------------------------------------------------------------------------------------------------
 
 
-def lay(view, way, overlay):
-    """One of the maps, whole, with this on it."""
+def show_map(view, name, overlay):
+    """Show one of the maps completely, with an overlay on it."""
     view.get_by_label("Search for a token").fill("")
-    view.get_by_role("button", name=way, exact=True).click()
+    view.get_by_role("button", name=name, exact=True).click()
     view.get_by_role("button", name="Reset view").click()
     view.get_by_role("button", name=overlay, exact=True).click()
 
 
 def embedding_neighbours(bench, view):
-    lay(view, "2-D", "Neighbours")
+    show_map(view, "2-D", "Neighbours")
     expect(view.locator(".llm-spoke")).to_have_count(12)
 
 
 def embedding_analogy(bench, view):
-    lay(view, "2-D", "Analogy")
+    show_map(view, "2-D", "Analogy")
     expect(view.locator(".llm-arrow")).to_have_count(2)
     expect(view.locator(".llm-answers tbody tr")).to_have_count(6)
 
 
 def embedding_turned(bench, view):
-    lay(view, "3-D", "Neighbours")
+    show_map(view, "3-D", "Neighbours")
     view.locator(".llm-plot canvas").press("ArrowLeft")
     expect(view.locator(".llm-reading")).to_contain_text("these 3 directions")
 
 
 def embedding_near(bench, view):
-    lay(view, "t-SNE", "Neighbours")
+    show_map(view, "t-SNE", "Neighbours")
     expect(view.locator(".llm-reading")).to_contain_text("t-SNE keeps neighbours together")
 
 
 def embedding_search(bench, view):
-    lay(view, "2-D", "Neighbours")
+    show_map(view, "2-D", "Neighbours")
     search = view.get_by_label("Search for a token")
     search.press_sequentially("a")
     expect(view.get_by_role("option")).not_to_have_count(0)
@@ -104,7 +104,7 @@ def embedding_search(bench, view):
 
 
 def embedding_empty(bench, view):
-    lay(view, "2-D", "Neighbours")
+    show_map(view, "2-D", "Neighbours")
     for key in ["+"] * 4 + ["ArrowLeft"] * 60:
         view.locator(".llm-plot canvas").press(key)
     expect(view.get_by_role("button", name="No tokens in view: reset")).to_be_visible()

@@ -1,6 +1,4 @@
-"""Lesson 03 in a real JupyterLab: the view of attention's steps and the dials, by mouse and by keyboard, in both
-themes.
-"""
+"""Lesson 03 in a real JupyterLab: the attention steps and the dials, by mouse and by keyboard, in both themes."""
 
 import re
 
@@ -15,11 +13,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.mark.network
 @pytest.mark.timeout(600)
-def test_step_drag_and_turn(bench):
+def test_attention_steps_and_dials_by_mouse_and_keyboard(bench):
     page = bench.lesson("03_attention.ipynb")
     step_through(bench, page)
     drag(bench, page)
-    view = page.locator(".llm-rotary").last  # eight clocks; the main road has two
+    view = page.locator(".llm-rotary").last  # the one with eight dials; the one on the main road has two
     view.evaluate("node => node.scrollIntoView()")
     turn(page, view)
     bench.look("attention_rotary", view)
@@ -57,7 +55,7 @@ def step_through(bench, page):
 
 def drag(bench, page):
     view = page.locator(".llm-attention-steps").first
-    view.get_by_role("button", name="1 q·k").click()  # the last stage draws values alone
+    view.get_by_role("button", name="1 q·k").click()  # the last stage draws only values
     tip = view.get_by_role("slider", name="query of space, it")
     tip.focus()
     expect(tip).to_have_attribute("aria-valuetext", "(2.00, 0.50)")
@@ -105,11 +103,11 @@ def turn(page, view):
     before = dial.get_attribute("x2")
     view.get_by_label("Move both together").focus()
     page.keyboard.press("ArrowRight")
-    expect(total).to_contain_text("Distance 6: dot product 6.445")  # both have turned, and nothing has changed
+    expect(total).to_contain_text("Distance 6: dot product 6.445")  # both have turned, so the sum is the same
     expect(dial).not_to_have_attribute("x2", before)
     expect(key).to_have_value("15")
     query.focus()
-    page.keyboard.press("Home")  # the key gives way
+    page.keyboard.press("Home")  # the key moves with the query
     expect(key).to_have_value("0")
     expect(total).to_contain_text("Distance 0: dot product 8.000")
     curve = view.get_by_role("img", name=re.compile("Dot product for distances"))

@@ -1,4 +1,4 @@
-"""The attention view in JupyterLab: a live view, and one that was saved from it."""
+"""The attention view in JupyterLab: a live view, and a page that was saved from it."""
 
 import json
 import re
@@ -25,7 +25,7 @@ view
 """
 
 
-# Scrolls a view to the top, until it is found to have stayed there while the page was laid out again.
+# Scrolls a view to the top, and tells whether it was there already: then the page's layout has settled.
 AT_THE_TOP = """(node) => {
   const top = () => node.getBoundingClientRect().y, before = top();
   node.scrollIntoView();
@@ -34,7 +34,7 @@ AT_THE_TOP = """(node) => {
 
 
 def switch_off_on_a_laptop(bench, view, board):
-    """All of what becomes of the prediction is in sight beside the head, and nothing moves while it is computed."""
+    """The whole new prediction is in sight beside the head, and nothing moves while the prediction is computed."""
     page = bench.page
     view.get_by_label("Layer 0, head 3", exact=True).click()
     bench.look("attention_lab_head", view)
@@ -91,7 +91,7 @@ def test_a_live_view_in_jupyterlab(bench):
     view.get_by_text("side by side").click()
     expect(view.locator(".llm-heat")).to_have_count(3)
     view.locator(".llm-heat canvas").first.focus()
-    for key in ("ArrowUp", "ArrowUp", "ArrowDown", "0", "0"):  # to JupyterLab these would mean something else
+    for key in ("ArrowUp", "ArrowUp", "ArrowDown", "0", "0"):  # in JupyterLab, these keys mean something else
         page.keyboard.press(key)
     expect(page.locator(".jp-Dialog")).to_have_count(0)
     expect(view.locator(".llm-reading")).to_contain_text("r (12) looks at a (0)")
@@ -103,7 +103,7 @@ def test_a_live_view_in_jupyterlab(bench):
 
     view.get_by_label("Second text to compare").fill("a cat sat on it")
     expect(view).to_contain_text("text B")
-    expect(view.locator(".llm-heat")).to_have_count(2)  # no difference of texts of different length
+    expect(view.locator(".llm-heat")).to_have_count(2)  # no difference for texts of different lengths
     view.get_by_label("Text", exact=True).fill("")
     expect(view.locator(".llm-notice")).to_contain_text("at least one token")
 

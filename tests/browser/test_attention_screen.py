@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.axe import faults_of_colour, violations
-from browser.looks import UNREADABLE, cut, keep_picture
+from browser.looks import UNREADABLE, cut, keep_picture, wait_until_drawn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -24,7 +24,7 @@ for parameter in model.parameters():
 explore_attention(model, tokenizer, {TEXT!r}, continuation=" on")
 """
 
-# What of these nodes is cut off: by the window, or by any box around them that hides or scrolls what is outside of it.
+# The nodes that are cut off by the window, or by any box around them that hides or scrolls its overflow.
 CUT = """all => all.filter((node) => {
   const { left, top, right, bottom } = node.getBoundingClientRect();
   const outside = (box) => left < box.left - 1 || top < box.top - 1 || right > box.right + 1 || bottom > box.bottom + 1;
@@ -50,7 +50,7 @@ def lab_with_a_view(bench):
 
 @pytest.fixture
 def view(lab_with_a_view):
-    """The view at its grid, at the top of a screen of 1280 × 900, with all heads on; nothing may go wrong behind it."""
+    """The view with its grid and all heads on, at the top of a 1280 × 900 window. The page may report no errors."""
     bench = lab_with_a_view
     bench.page.set_viewport_size({"width": 1280, "height": 900})
     view = bench.page.locator(".llm-attention")
@@ -92,16 +92,16 @@ def test_all_heads_and_the_board_are_in_sight_and_nothing_scrolls_inside(view):
     sides = view.locator(".llm-thumb").evaluate_all("all => all.map((one) => one.getBoundingClientRect().width)")
     assert min(sides) >= 12
     board, grid = view.get_by_label("Ablation board").bounding_box(), view.locator(".llm-grid").bounding_box()
-    assert board["x"] > grid["x"] + grid["width"], "beside it, not below"
+    assert board["x"] > grid["x"] + grid["width"], "the board is beside the grid, not below it"
 
 
-def test_the_wheel_over_the_grid_scrolls_the_page_and_the_numbers_of_the_heads_stay(view):
+def test_the_wheel_over_the_grid_scrolls_the_page_but_head_numbers_stay_in_sight(view):
     page, box = view.page, view.locator(".llm-grid").bounding_box()
     page.mouse.move(box["x"] + 100, box["y"] + 200)
     before = page.evaluate(SCROLLED)
     page.mouse.wheel(0, 400)
     page.wait_for_function(f"({SCROLLED})() >= {before + 399}")
-    page.wait_for_timeout(100)  # what has to follow does so in the next frame
+    wait_until_drawn(page)
     numbers, edge = view.locator(".llm-numbers").bounding_box(), page.locator(".jp-WindowedPanel-outer").bounding_box()
     assert view.locator(".llm-grid").bounding_box()["y"] < edge["y"] - 100
     assert numbers["y"] == pytest.approx(edge["y"], abs=1)
@@ -109,7 +109,7 @@ def test_the_wheel_over_the_grid_scrolls_the_page_and_the_numbers_of_the_heads_s
     page.wait_for_function(f"({SCROLLED})() <= {before + 1}")
 
 
-def test_it_says_what_it_shows_and_what_to_do(view):
+def test_the_guide_says_what_is_shown_and_what_to_do(view):
     guide = view.locator(".llm-guide")
     expect(guide).to_contain_text("Each square is a head")
     expect(guide).to_contain_text("Click a square to open it")
@@ -121,10 +121,10 @@ def test_it_says_what_it_shows_and_what_to_do(view):
     view.get_by_label("Heads", exact=True).select_option("each")
 
 
-def test_a_score_says_on_how_few_queries_it_rests(view):
+def test_a_score_says_if_it_is_based_on_few_queries(view):
     view.get_by_label("Layer 1, head 1", exact=True).hover()
     row = view.get_by_label("The head under the pointer").locator("tr", has_text="induction")
-    expect(row.locator("td").last).to_have_text("only 4")  # of "the cat sat": the last t of cat, the space, a, t
+    expect(row.locator("td").last).to_have_text("only 4")  # in "the cat sat": the t of "cat", the second space, a, t
     view.get_by_label("Order").select_option("induction")
     expect(view.locator(".llm-order")).to_contain_text("is based on only 4 queries in this text, too few")
     expect(view.locator(".llm-thumb").first).to_have_attribute("aria-label", re.compile("on only 4 queries"))
@@ -147,7 +147,7 @@ def test_differences_can_be_seen_and_ordered(view):
     shares = [float(re.search(r"difference <?([\d.]+)%", label)[1]) for label in labels]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 0
-    assert min(layers[:20]) > 20, "what comes before a head that is off stays as it was"
+    assert min(layers[:20]) > 20, "layers before the switched-off head stay the same"
     expect(view.locator(".llm-legend")).to_contain_text("change in points, scaled to all heads")
     view.locator(".llm-thumb").nth(40).click()
     expect(view.locator(".llm-legend")).to_contain_text("change in points, scaled to this head")
@@ -158,7 +158,7 @@ def test_differences_can_be_seen_and_ordered(view):
 
 
 def new_numbers(view):
-    """Let Python answer, whatever the mouse is doing."""
+    """Make Python send new numbers, whatever the mouse is doing."""
     for text in ("abc", TEXT):
         view.get_by_label("Text", exact=True).fill(text)
         expect(view).to_have_attribute("data-tokens", str(len(text)))
@@ -192,7 +192,7 @@ def test_nothing_is_cut_and_axe_finds_nothing_in_any_state(view, lab_with_a_view
     def look(state):
         for theme in ("Light", "Dark") if width == 1280 else ("Light",):
             bench.theme(theme)
-            view.page.wait_for_timeout(200)
+            wait_until_drawn(view.page, 200)
             by_axe = violations if theme == "Light" else faults_of_colour
             found[f"{state}, {theme}"] = by_axe(view) + view.evaluate(UNREADABLE) + cut(view)
             keep_picture(view.page, f"attention_{state.replace(' ', '_')}_{width}_{theme.lower()}")

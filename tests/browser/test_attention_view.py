@@ -1,4 +1,4 @@
-"""The attention view in a real browser: a page from disk."""
+"""The attention view in a real browser, as a page from disk."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -8,6 +8,7 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
+from browser.bench import choose_radio
 from browser.looks import UNREADABLE
 from llmlib.interpret import head_scores
 from llmlib.widgets import attention_view
@@ -26,7 +27,7 @@ def softmax(n_layers, n_heads, n, seed=0):
 
 @pytest.fixture
 def opened(page, tmp_path):
-    """Save a view, open the page from disk, and make sure that nothing goes wrong in it."""
+    """A function that saves a view and opens the page from disk; the page may report no errors."""
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: message.type == "error" and problems.append(message.text))
@@ -49,7 +50,7 @@ def compared():
     return attention_view(TOKENS, a, other=b, titles=("before", "after"))
 
 
-# The colours of a canvas that are there without the paper showing through, each often enough to be a line.
+# The colours in a canvas with enough pixels for a line; faint pixels do not count.
 DRAWN = """canvas => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height), found = {};
   for (let k = 0; k < data.length; k += 4) if (data[k + 3] > 60) {
@@ -66,7 +67,7 @@ def reading(page):
 
 
 def cell(page, query, key, n=10):
-    """The middle of a cell of the heat map, on the screen."""
+    """Return the middle of a cell of the heat map, in window coordinates."""
     box = page.locator(".llm-heat canvas").first.bounding_box()
     return box["x"] + (key + 0.5) * box["width"] / n, box["y"] + (query + 0.5) * box["height"] / n
 
@@ -107,13 +108,13 @@ def test_from_grid_to_head_to_token_with_the_mouse(opened, compared):
     expect(page.locator(".llm-detail")).to_contain_text("What looks at ·slept")
     page.mouse.move(*cell(page, 9, 0))
     expect(reading(page)).to_have_text(re.compile(r"·\$x\$ \(9\) looks at <b>The</b> \(0\)"))
-    expect(page.locator(".llm-focus")).to_have_text("·slept")  # what is kept stays
+    expect(page.locator(".llm-focus")).to_have_text("·slept")  # the clicked token stays
     expect(page.locator(".llm-attention b")).to_have_count(0)
     page.get_by_role("button", name="All heads").click()
     expect(page.get_by_label("Layer 1, head 2", exact=True)).to_be_focused()
 
 
-def test_the_lines_read_both_ways(opened, compared):
+def test_the_lines_can_be_read_in_both_directions(opened, compared):
     page = opened(compared)
     page.get_by_label("Layer 0, head 0", exact=True).click()
     box = page.locator(".llm-lines canvas").bounding_box()
@@ -129,7 +130,7 @@ def test_the_lines_read_both_ways(opened, compared):
     expect(page.locator(".llm-strip [aria-selected=true]")).to_have_text("·cat")
 
 
-def test_everything_from_the_keyboard(opened, compared):
+def test_everything_works_from_the_keyboard(opened, compared):
     page = opened(compared)
     keys = page.keyboard
     page.get_by_label("Layer 0, head 0", exact=True).focus()
@@ -166,7 +167,7 @@ def test_everything_from_the_keyboard(opened, compared):
     keys.press("Escape")
     expect(page.get_by_label("Layer 2, head 2", exact=True)).to_be_focused()
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
-    assert float(outline.removesuffix("px")) >= 2, "focus can be seen"
+    assert float(outline.removesuffix("px")) >= 2, "the focus must be visible"
 
 
 def test_means_orders_and_differences(opened, compared):
@@ -218,12 +219,12 @@ def test_all_heads_of_a_layer_by_colour(opened, compared, picture):
         said = heads.get_by_role("button").nth(head).get_attribute("aria-label")
         assert re.match(rf"Head {head}, looks most at (space, )?(.+), (\d+)%", said)[2] in TOKENS[row.argmax()]
         assert int(said.removesuffix("%").split()[-1]) == pytest.approx(100 * row.max(), abs=1.1)
-    page.get_by_label("what looks at it").check(force=True)
+    choose_radio(page.get_by_label("what looks at it"))
     expect(heads.get_by_role("button").first).to_have_attribute("aria-label", re.compile("the most attention from"))
-    page.get_by_label("where a token looks").check(force=True)
+    choose_radio(page.get_by_label("where a token looks"))
 
     drawn = canvas.evaluate(DRAWN)
-    assert set(strokes) <= set(drawn), "a line of each head"
+    assert set(strokes) <= set(drawn), "each head has a line"
     heads.get_by_role("button").first.focus()
     keys.press("ArrowRight")
     keys.press("Space")
@@ -274,7 +275,7 @@ def test_zoom_and_pan_of_a_long_text(opened, picture):
     page.mouse.up()
     page.mouse.move(x, y)
     assert reading(page).text_content() != zoomed
-    expect(page.locator(".llm-strip [aria-selected=true]")).to_have_count(0)  # to drag is not to click
+    expect(page.locator(".llm-strip [aria-selected=true]")).to_have_count(0)  # dragging is not clicking
     picture("attention_zoomed_light")
     page.get_by_role("button", name="All", exact=True).click()
     page.mouse.move(*cell(page, 150, 100, 300))
@@ -282,7 +283,7 @@ def test_zoom_and_pan_of_a_long_text(opened, picture):
 
 
 @pytest.mark.parametrize("place", ["grid", "head"])
-def test_pictures_of_what_is_seen(opened, compared, place):
+def test_exported_pictures_show_what_is_on_the_screen(opened, compared, place):
     page = opened(compared)
     if place == "head":
         page.get_by_label("Layer 1, head 2", exact=True).click()
@@ -321,7 +322,7 @@ def test_awkward_patterns(opened, picture):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_how_it_looks(opened, compared, picture, theme):
+def test_words_are_readable_in_both_themes(opened, compared, picture, theme):
     page = opened(compared, theme)
     page.get_by_label("Layer 1, head 2", exact=True).hover()
     picture(f"attention_grid_{theme}")

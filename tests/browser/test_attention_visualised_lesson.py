@@ -5,12 +5,14 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from browser.bench import choose_radio
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.mark.network
 @pytest.mark.timeout(900)
-def test_look_and_intervene(bench):
+def test_look_at_heads_and_switch_them_off(bench):
     page = bench.lesson("04_attention_visualised.ipynb")
     expect(page.locator(".llm-attention")).to_have_count(5)
     look_at_a_real_head(bench, page)
@@ -43,7 +45,7 @@ def switch_off_the_handful(bench, page):
     view = explorer(page, 0)
     board = view.get_by_label("Ablation board")
     expect(board.locator(".llm-predictions tbody tr").first).to_contain_text("·Mary")
-    view.get_by_label("switches it off").check(force=True)
+    choose_radio(view.get_by_label("switches it off"))
     for layer, head in ((23, 3), (29, 1), (20, 0), (19, 2)):
         view.get_by_label(f"Layer {layer}, head {head}", exact=True).click()
         expect(view.get_by_label(f"Layer {layer}, head {head}, switched off")).to_be_visible()

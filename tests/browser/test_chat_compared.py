@@ -1,4 +1,4 @@
-"""Several models in one chat, in JupyterLab and by keyboard alone; its files, and its page without Python."""
+"""A chat with several models in JupyterLab: by keyboard alone, its files, and its page without Python."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from browser.axe import faults_of_colour, violations
 from browser.bench import click
 from browser.exports import check_exports
 from browser.keys import press
-from browser.looks import STICKS_OUT, UNREADABLE
+from browser.looks import STICKS_OUT, UNREADABLE, wait_until_drawn
 from browser.views import SETUP
 from llmlib.widgets import ChatView, tuning_view
 from llmlib.widgets.chat.readings import pack, reading
@@ -33,12 +33,12 @@ def alive(bench):
     assert bench.problems == []
 
 
-def answered(view):
+def wait_for_answers(view):
     expect(view.get_by_role("log")).to_have_attribute("aria-busy", "false")
 
 
 @pytest.mark.timeout(300)
-def test_by_keyboard_alone(alive):
+def test_a_comparison_by_keyboard_alone(alive):
     bench, view = alive
     page, box = bench.page, view.get_by_label("Your message", exact=True)
     box.focus()
@@ -46,7 +46,7 @@ def test_by_keyboard_alone(alive):
         page.keyboard.type(text)
         press(page, "Enter")
         bench.expect("duo.answering or len(duo.messages)", str(3 if text == "one" else 6))
-        answered(view)
+        wait_for_answers(view)
     expect(view.locator(".llm-who").nth(1)).to_have_text("base")
     view.get_by_label("Edit this message").first.focus()
     press(page, "Enter")
@@ -59,7 +59,7 @@ def test_by_keyboard_alone(alive):
     page.keyboard.type("three")
     press(page, "Enter")
     bench.expect("duo.answering or [m['content'] for m in duo.messages if m['role'] == 'user']", "['three']")
-    answered(view)
+    wait_for_answers(view)
     expect(box).to_be_focused()
     expect(view.locator(".llm-user")).to_have_count(1)
     view.get_by_role("button", name="Tokens in tuned’s answer").focus()
@@ -71,7 +71,7 @@ def test_by_keyboard_alone(alive):
 
 
 @pytest.mark.timeout(300)
-def test_a_blind_comparison(alive):
+def test_a_blind_comparison_hides_the_names_until_the_vote(alive):
     bench, view = alive
     page = bench.page
     blind = view.get_by_label("Blind comparison")
@@ -80,7 +80,7 @@ def test_a_blind_comparison(alive):
     bench.expect("duo.blind", "True")
     view.get_by_label("Your message", exact=True).fill("four")
     press(page, "Enter")
-    answered(view)
+    wait_for_answers(view)
     turn = view.locator(".llm-turn").last
     expect(turn.locator(".llm-model .llm-who")).to_have_text(["A", "B"])
     assert violations(view) == []
@@ -88,7 +88,7 @@ def test_a_blind_comparison(alive):
     assert "base" not in secret
     assert "tuned" not in secret
     turn.get_by_role("button", name="B is better").focus()
-    page.evaluate("() => { for (let k = 0; k < 5; k++) document.activeElement.click(); }")  # only one is a vote
+    page.evaluate("() => { for (let k = 0; k < 5; k++) document.activeElement.click(); }")  # only the first is a vote
     expect(turn.locator(".llm-result")).to_contain_text("You chose B: A was")
     expect(view.get_by_label("Your message", exact=True)).to_be_focused()
     assert bench.python("duo.notice") == "''"
@@ -126,7 +126,7 @@ def test_settings_and_two_views_at_once(alive):
         one.get_by_label("Your message", exact=True).fill("one two")
         click(one, "Send")
     for one, length in ((view, 3), (other, 2)):
-        answered(one)
+        wait_for_answers(one)
         expect(one.locator(".llm-message")).to_have_count(length)
     bench.expect("[note.get('tokens') for note in duo.notes + single.notes]", "[None, 20, 20, None, 60]")
     view.get_by_text("in turn").click()
@@ -138,7 +138,7 @@ def test_files_and_the_saved_picture(alive):
     bench, view = alive
     view.get_by_label("Your message", exact=True).fill("a message to find again")
     click(view, "Send")
-    answered(view)
+    wait_for_answers(view)
     check_exports(bench.page, view, "conversation")
     view.locator("summary", has_text="Save").click()
     with bench.page.expect_download() as download:
@@ -147,30 +147,30 @@ def test_files_and_the_saved_picture(alive):
     lines = [json.loads(line) for line in download.value.path().read_text(encoding="utf-8").splitlines()]
     assert lines == json.loads(eval(bench.python("__import__('json').dumps(duo.conversations())")))
     bench.save()
-    for _ in range(60):  # the cell ended with a picture of no messages; a long conversation is cut at its end
+    for _ in range(60):  # at the end of the cell, the picture had no messages; it cuts off the end of a long chat
         if any("one two" in picture for picture in pictures_in(bench.stored("compared.ipynb"))):
             return
         bench.page.wait_for_timeout(500)
-    raise AssertionError("the saved notebook has the picture with which the cell ended")
+    raise AssertionError("the saved notebook still has the picture from the end of the cell")
 
 
 def pictures_in(notebook):
-    """The SVG sources that a saved notebook has in the place of its widgets."""
+    """Return the SVG sources that a saved notebook has in place of its widgets."""
     states = notebook["metadata"].get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {"state": {}})
     found = [re.search(r"svg\+xml;base64,([^\"]+)", one["state"].get("value", "")) for one in states["state"].values()]
     return [base64.b64decode(one[1]).decode() for one in found if one]
 
 
-def looked_at(page, node, path, view, more=lambda: None):
-    """Open the page of a view: nothing to find for axe, nothing that sticks out or cannot be read, in both themes."""
+def check_page(page, node, path, view, interact=lambda: None):
+    """Open the page of a view. In both themes, axe finds nothing, nothing sticks out, and all words are readable."""
     page.goto(view.save(path).as_uri())
     node.wait_for()
-    more()
+    interact()
     for width in (1280, 1000, 620):
         page.set_viewport_size({"width": width, "height": 900})
         for scheme in ("dark", "light"):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            page.wait_for_timeout(100)
+            wait_until_drawn(page)
             assert node.evaluate(UNREADABLE) == []
             assert node.evaluate(STICKS_OUT) <= 1
             by_axe = violations if scheme == "dark" else faults_of_colour
@@ -178,7 +178,7 @@ def looked_at(page, node, path, view, more=lambda: None):
 
 
 def conversation():
-    """Three models: one without a template, one that was cut, one with odd tokens; then a blind question."""
+    """Return a chat with three models: one has no template, one was cut, one has odd tokens; then a blind question."""
     words = ["<i>", " 🙂", "\n", "مرحبا", "漢字" * 9, "⟨F0 9F⟩"]
     tokens = [reading(k, -3.0 * k, [(j, -0.5 - j) for j in range(5)]) for k in range(6)]
     answer = lambda text, k: {"role": "assistant", "content": text, "speaker": k}  # noqa: E731
@@ -223,20 +223,20 @@ def test_the_page_of_a_comparison(page, tmp_path):
     page.on("pageerror", lambda error: problems.append(str(error)))
     node = page.locator(".llm-chat")
 
-    def more():
+    def interact():
         for button in node.get_by_role("button", name="’s answer, and how likely").all():
             button.click()
         node.get_by_role("option").nth(3).focus()
         node.locator(".llm-more > summary").click()
         expect(node.locator(".llm-turn").last.locator(".llm-model .llm-said")).to_have_text(["three", "one", "two"])
 
-    looked_at(page, node, tmp_path / "view.html", conversation(), more)
+    check_page(page, node, tmp_path / "view.html", conversation(), interact)
     assert page.locator("i, b").count() == 0
     assert problems == page.foreign == []
 
 
 @pytest.mark.timeout(300)
-def test_the_page_of_what_tuning_changed(page, tmp_path):
+def test_the_page_of_a_tuning_view(page, tmp_path):
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     rng, words = np.random.default_rng(0), ["<i>", " 🙂", "\n", "مرحبا", "漢字" * 9, "⟨F0 9F⟩", "one", " two"]
@@ -247,7 +247,7 @@ def test_the_page_of_what_tuning_changed(page, tmp_path):
     )
     node = page.locator(".llm-tuning")
 
-    def more():
+    def interact():
         options = node.get_by_role("option")
         options.nth(20).focus()
         page.keyboard.press("ArrowRight")
@@ -263,13 +263,13 @@ def test_the_page_of_what_tuning_changed(page, tmp_path):
         before = f"{-view.means()[1][1].base:.2f}".replace("-", "")
         expect(node.locator("tbody tr").nth(1)).to_contain_text(before)
 
-    looked_at(page, node, tmp_path / "view.html", view, more)
+    check_page(page, node, tmp_path / "view.html", view, interact)
     assert page.locator("i").count() == 0
     assert problems == page.foreign == []
 
 
 @pytest.mark.timeout(300)
-def test_a_question_with_which_a_view_begins_is_answered_by_Send(bench):
+def test_Send_answers_a_question_that_a_view_starts_with(bench):
     asked = DUO.replace("duo = ", "asked = ").replace("max_new_tokens", "messages=talk, max_new_tokens")
     bench.open("asked.ipynb", (SETUP, 'talk = [{"role": "user", "content": "one"}]', asked, "asked"))
     bench.run()

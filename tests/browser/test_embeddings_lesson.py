@@ -1,4 +1,4 @@
-"""Lesson 02 in a real JupyterLab: the explorer of the table by mouse and by keyboard, in both themes."""
+"""Lesson 02 in a real JupyterLab: the embeddings view by mouse and by keyboard, in both themes."""
 
 import pytest
 from playwright.sync_api import expect
@@ -10,15 +10,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.mark.network
 @pytest.mark.timeout(900)
-def test_explore_the_table(bench):
+def test_explore_the_embedding_table(bench):
     page = bench.lesson("02_embeddings.ipynb")
     table = page.locator(".llm-embeddings").first
     table.evaluate("node => node.scrollIntoView()")
-    explore_attention(bench, page, table)
+    explore_table(bench, page, table)
 
 
-def explore_attention(bench, page, view):
-    """Ask Python for neighbours and analogies, from the map of all tokens."""
+def explore_table(bench, page, view):
+    """Ask Python for neighbours and analogies on the map of all tokens."""
     panel, near = view.get_by_label("The pinned token"), view.locator(".llm-chosen li")
     expect(view.locator(".llm-reading")).to_contain_text("49,152 of 49,152 tokens")
     expect(near).to_have_count(12)
@@ -32,7 +32,7 @@ def explore_attention(bench, page, view):
     expect(near.first).to_contain_text("·Tuesday")
     panel.get_by_role("button", name="dot product").click()
     expect(near.first).to_contain_text("·strugg")
-    near.first.get_by_role("button").click()  # a neighbour becomes the chosen one
+    near.first.get_by_role("button").click()  # a neighbour becomes the chosen token
     expect(panel.locator("strong")).to_have_text("·strugg")
     expect(near).to_have_count(12)
 
@@ -50,7 +50,7 @@ def explore_attention(bench, page, view):
     expect(view.locator(".llm-arrow")).to_have_count(2)
     view.get_by_role("button", name="3-D").click()
     view.locator(".llm-plot canvas").focus()
-    for key in ("ArrowLeft", "ArrowDown", "+", "+", "b", "m", "0"):  # to JupyterLab these would mean something else
+    for key in ("ArrowLeft", "ArrowDown", "+", "+", "b", "m", "0"):  # in JupyterLab, these keys mean something else
         page.keyboard.press(key)
     expect(page.locator(".jp-Dialog")).to_have_count(0)
     expect(view.locator(".llm-plot canvas")).to_be_focused()

@@ -1,4 +1,4 @@
-"""The embeddings view in a real browser, on a page from disk; `test_embeddings_lesson` has the live one."""
+"""The embeddings view in a real browser, as a page from disk; `test_embeddings_lesson` tests the live view."""
 
 import re
 
@@ -16,7 +16,7 @@ LABELS = [" king", " queen", " man", " woman", "<b>king</b>", "7", "🙂", b"\xf
 
 
 def crowd(n=3000, chosen=0):
-    """Ten tokens with names, apart from each other, in a crowd of others."""
+    """Return a view with ten named tokens, apart from each other, in a crowd of other tokens."""
     generator = np.random.default_rng(0)
     points = generator.normal(size=(n, 3)) * [1.0, 0.6, 0.4]
     points[:10] = [[np.cos(k), np.sin(k), 0.3 * np.cos(3 * k)] for k in 2 * np.pi * np.arange(10) / 10]
@@ -31,7 +31,7 @@ def crowd(n=3000, chosen=0):
 
 @pytest.fixture
 def opened(page, tmp_path):
-    """Save a view, open the page from disk, and make sure that nothing goes wrong in it."""
+    """A function that saves a view and opens the page from disk; the page may report no errors."""
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: message.type == "error" and problems.append(message.text))
@@ -58,7 +58,7 @@ def middle(page):
 
 
 def place(page):
-    """Where the pinned token is, on the screen."""
+    """Return where the pinned token is, in window coordinates."""
     box, dot = canvas(page).bounding_box(), page.locator(".llm-plot circle[r='6'][stroke-width='2']")
     return box["x"] + float(dot.get_attribute("cx")), box["y"] + float(dot.get_attribute("cy"))
 
@@ -83,7 +83,7 @@ def test_point_click_drag_and_zoom_with_the_mouse(opened):
     page.mouse.move(x, y)
     expect(tooltip(page)).to_have_text("·king · id 0 · word")
     box = tooltip(page).bounding_box()
-    assert abs(box["x"] - x) < 30, "right beside the pointer"
+    assert abs(box["x"] - x) < 30, "the tooltip is right beside the pointer"
     assert abs(box["y"] - y) < 40
     page.get_by_label("Unpin the token").click()
     expect(panel).to_contain_text("Click a point")
@@ -97,13 +97,13 @@ def test_point_click_drag_and_zoom_with_the_mouse(opened):
     settled(page)
     to = place(page)
     assert (to[0] - x, to[1] - y) == pytest.approx((-60, 20), abs=1)
-    expect(panel).to_contain_text("id 0")  # to drag is not to click
+    expect(panel).to_contain_text("id 0")  # dragging is not clicking
     page.mouse.move(*to)
     for _ in range(8):
         page.mouse.wheel(0, -120)
-    expect(page.locator(".llm-plot text").nth(6)).to_be_attached()  # near enough to read the others
+    expect(page.locator(".llm-plot text").nth(6)).to_be_attached()  # near enough to show the names of others
     settled(page)
-    assert place(page) == pytest.approx(to, abs=12), "what is under the pointer stays there"  # whole pixels, enlarged
+    assert place(page) == pytest.approx(to, abs=12), "the token stays under the pointer"  # whole pixels, enlarged
     page.get_by_role("button", name="Reset view").click()
     settled(page)
     assert place(page) == pytest.approx((x, y), abs=1)
@@ -123,7 +123,7 @@ def test_the_wheel_scrolls_the_page_until_the_map_has_the_focus(opened):
     assert place(page) != before
 
 
-def test_everything_from_the_keyboard(opened):
+def test_everything_works_from_the_keyboard(opened):
     page = opened(crowd())
     search = page.get_by_role("combobox", name="Search for a token")
     search.focus()
@@ -138,7 +138,7 @@ def test_everything_from_the_keyboard(opened):
     panel = page.get_by_label("The pinned token")
     expect(panel).to_contain_text("<b>king</b>")
     expect(options).to_have_count(0)
-    expect(panel).to_contain_text("needs Python")  # and is said so
+    expect(panel).to_contain_text("needs Python")  # and the page says so
     panel.get_by_role("button", name="·king").press("Enter")
     expect(panel.get_by_role("listitem")).to_have_count(3)
     panel.get_by_role("button", name="dot product").press("Enter")
@@ -181,13 +181,13 @@ def test_kinds_can_be_hidden(opened):
     coloured = """canvas => { const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
         let n = 0; for (let i = 0; i < data.length; i += 4) n += data[i] !== 255; return n; }"""
     few = canvas(page).evaluate(coloured)
-    assert 9 * 10 < few < 9 * 60, "nine discs"
+    assert 9 * 10 < few < 9 * 60, "nine discs are drawn"
     piece.press("Enter")
     settled(page)
     assert canvas(page).evaluate(coloured) > 10 * few
 
 
-def test_three_dimensions_turn(opened, picture):
+def test_the_map_in_three_dimensions_can_be_turned(opened, picture):
     page = opened(crowd())
     page.get_by_role("button", name="3-D").click()
     expect(page.get_by_role("button", name="3-D")).to_have_attribute("aria-pressed", "true")
@@ -207,7 +207,7 @@ def test_three_dimensions_turn(opened, picture):
     picture("embedding_3d_light")
 
 
-def test_either_neighbours_or_an_analogy_lie_on_the_map(opened):
+def test_the_map_shows_either_neighbours_or_an_analogy(opened):
     page = opened(crowd())
     expect(page.locator(".llm-spoke")).to_have_count(3)
     expect(page.locator(".llm-arrow")).to_have_count(0)
@@ -215,12 +215,12 @@ def test_either_neighbours_or_an_analogy_lie_on_the_map(opened):
     expect(page.locator(".llm-arrow")).to_have_count(2)
     expect(page.locator(".llm-spoke")).to_have_count(0)
     expect(page.get_by_label("The pinned token")).to_be_hidden()
-    page.locator(".llm-answers button").first.press("Enter")  # its neighbours are wanted now
+    page.locator(".llm-answers button").first.press("Enter")  # this asks for the answer's neighbours
     expect(page.locator(".llm-answers")).to_be_hidden()
     expect(page.get_by_role("button", name="Neighbours")).to_be_focused()
 
 
-def test_where_nothing_is_a_way_back_is_offered(opened):
+def test_a_map_without_tokens_offers_a_reset(opened):
     page = opened(crowd())
     back = page.get_by_role("button", name="No tokens in view: reset")
     expect(back).to_be_hidden()
@@ -239,7 +239,7 @@ def test_where_nothing_is_a_way_back_is_offered(opened):
 
 
 def names_apart(page):
-    """Whether no two names on the map overlap; their boxes have a halo of 3 pixels on each side."""
+    """Return whether no two names on the map overlap; their boxes have a halo of 3 pixels on each side."""
     boxes = [text.bounding_box() for text in page.locator(".llm-plot svg text").all()]
 
     def overlap(a, b, start, size):
@@ -249,7 +249,7 @@ def names_apart(page):
     return len(boxes) > 1 and all(min(overlap(a, b, "x", "width"), overlap(a, b, "y", "height")) < 7 for a, b in pairs)
 
 
-def test_a_second_map_with_its_caution(opened):
+def test_the_t_sne_map_is_shown_with_a_caution(opened):
     page = opened(crowd())
     expect(page.get_by_role("button", name="t-SNE")).to_have_count(0)  # a page without Python cannot make one
     view = crowd()
@@ -263,12 +263,12 @@ def test_a_second_map_with_its_caution(opened):
     settled(page)
     assert names_apart(page)
     rings = page.locator(".llm-plot circle[r='3.5'][stroke-width='1.5']")
-    expect(rings).to_have_count(1)  # row 2000 has a place, and no point
+    expect(rings).to_have_count(1)  # row 2000 has a place on this map but no point
     page.get_by_role("button", name="2-D").click()
     expect(reading(page)).to_contain_text("3,000 of 3,000 tokens")
 
 
-def test_pictures_of_what_is_seen(opened):
+def test_exported_pictures_show_what_is_on_the_screen(opened):
     page = opened(crowd())
     page.get_by_role("button", name="Analogy").click()
     root = check_exports(page, page.locator(".llm-embeddings"), "embeddings", html=False)
@@ -295,7 +295,7 @@ def test_awkward_tokens_one_row_and_two_columns(opened):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_how_it_looks(opened, picture, theme):
+def test_words_are_readable_and_a_narrow_page_needs_no_sideways_scrolling(opened, picture, theme):
     page = opened(crowd(), theme)
     picture(f"embedding_map_{theme}")
     page.get_by_role("combobox").fill("x1")

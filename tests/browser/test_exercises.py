@@ -1,4 +1,4 @@
-"""Reports, tasks and questions as JupyterLab shows them: in both themes, and in a notebook that is not trusted."""
+"""Reports, tasks and questions in JupyterLab: in both themes, and in a notebook that is not trusted."""
 
 import re
 
@@ -57,7 +57,7 @@ def test_reports_in_jupyterlab(bench):
         assert page.get_by_text(text).count(), text
 
     bench.look("exercises", reports)
-    link = page.get_by_role("link", name="03 Attention")  # JupyterLab resolves those that lead to files, and opens them
+    link = page.get_by_role("link", name="03 Attention")  # JupyterLab resolves links to files, and opens them
     expect(link).to_have_attribute("href", re.compile("notebooks/03_attention.ipynb"))
 
 
@@ -69,14 +69,14 @@ QUIZ = [
 ]
 
 
-def test_a_quiz_by_keyboard_keeps_the_score_and_brings_back_what_was_wrong(bench):
+def test_a_quiz_by_keyboard_keeps_the_score_and_missed_questions_come_back(bench):
     page = bench.page
     page.set_viewport_size({"width": 1280, "height": 1900})
     bench.open("quiz.ipynb", QUIZ)
     bench.run()
     view = page.locator(".llm-questions")
     view.wait_for()
-    groups, said = view.get_by_role("group").filter(has=page.locator("details")), view.get_by_role("status").first
+    groups, status = view.get_by_role("group").filter(has=page.locator("details")), view.get_by_role("status").first
     wanted = [False, True, False]
     first = None
     for number, right in enumerate(wanted):
@@ -87,9 +87,9 @@ def test_a_quiz_by_keyboard_keeps_the_score_and_brings_back_what_was_wrong(bench
         assert choice.locator("p strong").inner_text() == ("Right." if right else "Not quite.")
         expect(choice.locator("summary")).to_be_focused()
         first = first or choice
-    groups.first.locator(".llm-right summary").click()  # a second choice shows its reason and changes no score
+    groups.first.locator(".llm-right summary").click()  # a second choice shows its reason and does not change the score
     expect(groups.first.locator(".llm-right")).not_to_have_class(re.compile("llm-first"))
-    expect(said).to_have_text(
+    expect(status).to_have_text(
         "1 of 3 right on the first try. What you missed will come up again in the warm-up of a later lesson."
     )
     summary = "3 of 8 answered, 1 right on the first try, 2 will come back"
@@ -108,7 +108,7 @@ def test_a_quiz_by_keyboard_keeps_the_score_and_brings_back_what_was_wrong(bench
     assert bench.problems == []
 
 
-def test_a_quiz_that_was_saved_and_opened_again_shows_its_choices(bench):
+def test_a_saved_quiz_shows_its_choices_when_it_is_opened_again(bench):
     bench.open("quiz_again.ipynb", QUIZ[:2])
     bench.run()
     bench.page.locator(".llm-questions").wait_for()

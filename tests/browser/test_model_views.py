@@ -1,4 +1,4 @@
-"""Views of models and of their training as pages without Python: looking around works, and pictures come out."""
+"""Views of models and of their training as pages without Python: readers can look around and save pictures."""
 
 import dataclasses
 import math
@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from small_models import KINDS
 
 from browser.axe import violations
+from browser.bench import choose_radio
 from browser.exports import check_exports
 from browser.looks import STICKS_OUT, UNREADABLE
 from llmlib.explore import explore_architecture
@@ -24,7 +25,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.fixture
 def opened(page, tmp_path):
-    """Save a view and open its page; nothing goes wrong there, sticks out or is hard to read, in both themes."""
+    """A function that saves a view and opens its page.
+
+    The page may report no errors. In both themes, nothing may stick out or be hard to read.
+    """
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
 
@@ -36,11 +40,11 @@ def opened(page, tmp_path):
             page.set_viewport_size({"width": width, "height": 900})
             for scheme in ("dark", "light"):
                 page.emulate_media(color_scheme=scheme)
-                page.evaluate(TWO_FRAMES)  # until colours set by scripts, and pixels, have followed
+                page.evaluate(TWO_FRAMES)  # until scripts have updated colours and pixels
                 assert node.evaluate(UNREADABLE) == []
                 assert node.evaluate(STICKS_OUT) <= 1
         page.set_viewport_size({"width": 1000, "height": 900})
-        page.evaluate(TWO_FRAMES)  # until the view is as wide as that: tests point at places in it
+        page.evaluate(TWO_FRAMES)  # until the view has this width: tests point at places in it
         return node
 
     yield open
@@ -91,7 +95,7 @@ def test_architecture(page, opened):
 
 
 def take_the_tour(page, explorer, view):
-    """With the keyboard alone, on a page without Python."""
+    """Take the guided tour by keyboard alone, on a page without Python."""
     explorer.get_by_label("What to look at").get_by_label("Boxes").focus()
     page.keyboard.press("ArrowRight")
     tour, here = explorer.locator(".llm-tour"), explorer.locator("[aria-current=step]")
@@ -105,9 +109,9 @@ def take_the_tour(page, explorer, view):
     page.keyboard.press("ArrowRight")
     expect(here).to_have_text("Pattern")
     layer = int(re.match(r"Layer (\d+)", tour.locator("h4").text_content())[1])
-    told = view.tour["layers"][layer]
-    assert told["weight"] == max(one["weight"] for one in view.tour["layers"])
-    expect(tour).to_contain_text(f"head {told['head']} pays the most attention")
+    shown_layer = view.tour["layers"][layer]
+    assert shown_layer["weight"] == max(one["weight"] for one in view.tour["layers"])
+    expect(tour).to_contain_text(f"head {shown_layer['head']} pays the most attention")
     expect(explorer.locator("[aria-live=polite]")).to_contain_text(f"3 of 8: Layer {layer}: each head looks back")
     for box in ("+ attention", "MLP", "3 × layer", "Output table", "Next token"):
         page.keyboard.press("ArrowRight")
@@ -115,7 +119,7 @@ def take_the_tour(page, explorer, view):
         expect(here).to_contain_text(box)
         expect(here).to_have_css("outline-style", "solid")
     expect(next_one).to_be_disabled()
-    expect(back).to_be_focused()  # the button that had the keyboard is of no use any more
+    expect(back).to_be_focused()  # the button that had the focus is disabled now
     expect(tour.locator(".llm-value").first).to_have_text(re.compile(r"^\d+(\.\d)?%$"))
     page.keyboard.press("ArrowRight")
     expect(tour).to_contain_text("8 of 8")
@@ -135,19 +139,19 @@ def test_training(page, opened):
             due = step % 1000 == 0
             loss = 1 + 3 / (1 + speed * step / 300)
             numbers = {"learning_rate": 0.003, "gradient_norm": 1.0, "tokens_per_second": 5000.0, "seconds": 0.01}
-            told = {"validation_loss": loss + 0.5, "sample": f"{name} at {step}"} if due else {}
+            occasional = {"validation_loss": loss + 0.5, "sample": f"{name} at {step}"} if due else {}
             if step % 500 == 0:
-                told["statistics"] = {
+                occasional["statistics"] = {
                     "groups": ["embedding", "block 0", "output"],
                     "updates": np.outer([1, 2, 3], QUANTILES) / speed,
                     "gradients": np.full((3, 5), 1e-5),
                     "activations": np.full((3, 5), np.nan),
                 }
-            view.log(run, step, loss=loss, **numbers, **told)
+            view.log(run, step, loss=loss, **numbers, **occasional)
         view.mark(run, "finished" if speed == 3 else "failed", "" if speed == 3 else "The loss is <i>nan</i>.")
     board = opened(view, ".llm-training")
     expect(board.get_by_role("alert").first).to_have_text("The loss is <i>nan</i>.")
-    expect(board.get_by_role("button", name="Pause")).to_have_count(0)  # nobody would hear it
+    expect(board.get_by_role("button", name="Pause")).to_have_count(0)  # without Python, nothing can be paused
     charts = board.get_by_role("application", name="Curves")
     charts.focus()
     page.keyboard.press("End")
@@ -169,12 +173,12 @@ def test_training(page, opened):
     zoomed = board.locator(".llm-zoomed .llm-note")
     expect(zoomed).to_have_text(re.compile(r"^Steps \d+ to \d+$"))
     charts.focus()
-    page.keyboard.press("End")  # beyond the window, which follows
+    page.keyboard.press("End")  # beyond the zoomed part, which follows
     expect(zoomed).to_have_text(re.compile(r"^Steps \d+ to 3000$"))
     page.keyboard.press("0")
     expect(zoomed).to_be_empty()
     page.keyboard.press("+")
-    expect(zoomed).to_have_text("Steps 1500 to 3000")  # half of all, as near to the last step as can be
+    expect(zoomed).to_have_text("Steps 1500 to 3000")  # half of all steps, as near to the last one as possible
     page.mouse.dblclick(plot["x"] + 200, plot["y"] + 100)
     expect(zoomed).to_be_empty()
     page.mouse.move(1, 1)
@@ -236,7 +240,7 @@ def test_alignment(page, opened):
     expect(rows.last).to_have_text("not a numbernot a number(empty)")
     expect(board.locator(".llm-says")).to_have_text("1 reward is not a number: check the reward function.")
     prompt = board.locator(".llm-group .llm-prompt")
-    assert prompt.evaluate("box => box.scrollTop > 0"), "the question, at its end, is in sight"
+    assert prompt.evaluate("box => box.scrollTop > 0"), "the question, at the end of the prompt, is in sight"
     plot = board.locator(".llm-plot svg").first.bounding_box()
     page.mouse.click(plot["x"] + 60, plot["y"] + 100)
     expect(board.locator(".llm-group")).to_contain_text(re.compile(r"after step \d\d?, number \d of \d+"))
@@ -258,10 +262,10 @@ def test_alignment(page, opened):
 
 
 def test_threshold(page, opened):
-    """Drag the line with the mouse; ten thousand answers, and three."""
+    """Show ten thousand answers; then, with three answers, drag the line with the mouse."""
     n = 10_000
-    sure = (np.arange(n) * 7919 % n) / n
-    opened(threshold_view(sure, np.arange(n) * 31 % 97 < 97 * sure), ".llm-threshold")
+    confidence = (np.arange(n) * 7919 % n) / n
+    opened(threshold_view(confidence, np.arange(n) * 31 % 97 < 97 * confidence), ".llm-threshold")
     view = threshold_view({"p": [0.9, 0.5, 0.1], "log p": [-0.1, -0.7, -2.3]}, [1, 1, 0], ["<b>a</b>", "", "c"])
     gate = opened(view, ".llm-threshold")
     picture = gate.locator(".llm-histogram svg")
@@ -275,14 +279,14 @@ def test_threshold(page, opened):
     page.mouse.up()
     expect(gate.locator(".llm-headline")).to_have_text("p ≥ 1 lets nothing through.")
     expect(gate.get_by_label("Threshold", exact=True)).to_be_focused()
-    page.mouse.move(*at(0.2))  # no longer held
-    gate.locator("input[value=lost_right]").check(force=True)
+    page.mouse.move(*at(0.2))  # the mouse button is up, so nothing is dragged
+    choose_radio(gate.locator("input[value=lost_right]"))
     expect(gate.locator(".llm-listing li")).to_have_text(["0.9<b>a</b>", "0.5(empty)"])
     expect(gate.locator(".llm-tile .llm-count")).to_have_text(["2", "0", "1", "0"])
     root = check_exports(page, gate, "threshold", html=False)
     assert "p ≥ 1 lets nothing through." in "".join(root.itertext())
     gate.get_by_text("log p", exact=True).click()
-    expect(gate.locator(".llm-headline")).to_contain_text("lets nothing through")  # as many as before
+    expect(gate.locator(".llm-headline")).to_contain_text("lets nothing through")  # as many answers as before
     assert violations(gate) == []
 
 
@@ -299,7 +303,7 @@ def test_long_context(page, opened):
     far.get_by_text("64", exact=True).click()
     expect(far.locator(".llm-means thead th").last).to_have_text("positions 193 to 256")
     far.get_by_label("Show <b>plain</b>").uncheck()
-    expect(far.locator(".llm-positions svg path")).to_have_count(2)  # the line and the band of the other
+    expect(far.locator(".llm-positions svg path")).to_have_count(2)  # the line and the band of the other model
     far.get_by_role("grid").last.get_by_role("gridcell").nth(1).click()
     page.keyboard.press("ArrowDown")
     expect(far.locator(".llm-reading")).to_have_text(

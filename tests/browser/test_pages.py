@@ -1,8 +1,7 @@
-"""What all pages of the course share, in JupyterLab: plots in both themes, lines that fit, nothing for axe to find.
+"""All lessons in JupyterLab: plots in both themes, lines that fit, and nothing for axe to find.
 
-axe is asked about what a lesson brings: its rendered Markdown and its outputs. What stands around them (menus, side
-bars, prompts, the editors that hold code) is JupyterLab's own. It is the same for every notebook, and no lesson can
-mend it.
+axe checks only a lesson's own content: its rendered Markdown and its outputs. Everything around that (menus, side bars,
+prompts, code editors) belongs to JupyterLab. It is the same for every notebook, and no lesson can fix it.
 """
 
 from itertools import pairwise
@@ -23,18 +22,18 @@ CELLS = [
     "#" * LONGEST_LINE,
 ]
 OURS = ".jp-MarkdownOutput, .jp-OutputArea-output"
-# By how many pixels code is wider than the room for it: in a cell, or quoted in Markdown. (In a lesson, whose columns
-# are counted in another test, its cells are folded.)
+# By how many pixels code is wider than the room for it, in a cell or in Markdown. (In a lesson, the code cells are
+# folded; another test counts their columns.)
 TOO_WIDE = """() => [...document.querySelectorAll(".jp-CodeCell .cm-scroller, .jp-MarkdownOutput pre")]
   .map((code) => code.scrollWidth - code.clientWidth).filter((pixels) => pixels > 0)"""
-# axe, which takes longest for colours, does not measure the contrast of what is scrolled out of sight.
+# axe takes longest for colours, and does not measure the contrast of text that is scrolled out of sight.
 PALE = f"(nodes) => nodes.flatMap({UNREADABLE})"
 FILTERS = "nodes => nodes.map((node) => getComputedStyle(node).filter)"
 TURNED = {"light": "none", "dark": "invert(0.933) hue-rotate(180deg)"}
-# The levels of all headings in the order of the page, those in outputs too.
+# The levels of all headings, also in outputs, in the order of the page.
 LEVELS = """(nodes) => nodes.flatMap((node) => [...node.querySelectorAll("h1, h2, h3, h4, h5, h6")])
   .map((heading) => Number(heading.tagName[1]))"""
-MUTE = "nodes => nodes.filter((image) => image.alt.trim().length < 20).map((image) => image.outerHTML.slice(0, 200))"
+NO_ALT = "nodes => nodes.filter((image) => image.alt.trim().length < 20).map((image) => image.outerHTML.slice(0, 200))"
 
 
 def test_a_plot_keeps_its_description_and_follows_the_theme_and_the_longest_line_needs_no_scrolling(bench):
@@ -45,12 +44,12 @@ def test_a_plot_keeps_its_description_and_follows_the_theme_and_the_longest_line
     for theme, turned in TURNED.items():
         bench.theme(theme.capitalize())
         assert plot.evaluate_all(FILTERS) == [turned]
-    assert bench.page.locator("#jp-left-stack").is_visible()  # the file browser: the narrowest that a notebook gets
+    assert bench.page.locator("#jp-left-stack").is_visible()  # the file browser: with it, a notebook is narrowest
     assert bench.page.evaluate(TOO_WIDE) == []
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
-def test_a_lesson_as_it_is_stored(bench, lesson):
+def test_a_stored_lesson_is_accessible_and_readable_in_both_themes(bench, lesson):
     notebook = bench.read(lesson)
     pictures = notebook.locator("img")
     for number in range(2):
@@ -61,7 +60,7 @@ def test_a_lesson_as_it_is_stored(bench, lesson):
             assert faults_of_form(notebook.locator(OURS)) == []
         assert notebook.locator(OURS).evaluate_all(PALE) == [], theme
         assert set(pictures.evaluate_all(FILTERS)) == {TURNED[theme]}
-    assert pictures.evaluate_all(MUTE) == []
+    assert pictures.evaluate_all(NO_ALT) == []
     levels = notebook.locator(OURS).evaluate_all(LEVELS)
     assert levels[0] == 1
     assert levels.count(1) == 1

@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 RESTARTED = "The kernel was restarted: run the cell again."
 SELECTORS = {row.name: row.selector for row in VIEWS}
-# Views in which a text is used only when the reader says so; in the others it is used letter by letter.
+# Views that use a typed text only when the reader says so; the other views use it letter by letter.
 UNUSED = ("NextTokenView", "ChatView", "BPEStepsView", "EmbeddingsView", "ArchitectureView", "SamplingView")
 every_view = pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
 
@@ -23,7 +23,7 @@ def alive(bench):
 
 
 @pytest.mark.timeout(300)
-def test_busy_is_not_dead(alive):
+def test_a_busy_kernel_is_reported_and_clicks_are_done_later(alive):
     view = alive.page.locator(".llm-next-token")
     alive.keep_busy(8)
     click(view, "Let chance pick", 3)
@@ -45,12 +45,12 @@ def test_an_interrupt_of_the_kernel_ends_an_answer(alive):
     expect(log).to_have_attribute("aria-busy", "false")
     expect(said).not_to_be_empty()
     alive.expect("0 < chat.notes[-1]['tokens'] < 2000", "True")  # it did not end by itself
-    alive.interrupt()  # an idle kernel ignores it, as ever
+    alive.interrupt()  # an idle kernel ignores it, as usual
     alive.expect("1 + 1", "2")
 
 
 @pytest.mark.timeout(300)
-def test_the_keyboard_keeps_its_place(alive):
+def test_the_focus_moves_to_the_right_place_and_back(alive):
     page, chat = alive.page, alive.page.locator(".llm-chat")
     chat.get_by_label("Your message").fill("two")
     page.keyboard.press("Enter")
@@ -71,7 +71,7 @@ def test_the_keyboard_keeps_its_place(alive):
 
 @pytest.fixture(scope="module")
 def restarted(alive):
-    """The same page after a restart, before which somebody has typed, and sent a message that nobody has answered."""
+    """The page after a restart. Before that, somebody typed into the views, and sent a message that got no answer."""
     for row in VIEWS:
         if row.box:
             view = alive.page.locator(row.selector)
@@ -111,18 +111,18 @@ def test_a_restart_is_announced_and_nothing_is_lost(restarted, row):
 
 
 def kept_drafts(bench):
-    """The drafts of this notebook: the page may also keep those of a notebook that it showed before."""
+    """Return the drafts of this notebook; the page may also keep drafts of a notebook that it showed before."""
     kept = bench.page.evaluate("() => Object.keys(sessionStorage)")
     return [key for key in kept if key.startswith("llm-draft") and "kernels.ipynb" in key]
 
 
 @pytest.mark.timeout(300)
-def test_running_the_cells_again_brings_all_back(restarted):
+def test_running_the_cells_again_brings_back_views_and_typed_texts(restarted):
     view = restarted.page.locator(".llm-next-token")
     expect(view.get_by_text("What you typed will be in the new view.")).to_be_visible()
     boxes = {row.name: row.box for row in VIEWS}
-    of = lambda name: restarted.page.locator(SELECTORS[name]).get_by_label(boxes[name], exact=True)  # noqa: E731
-    typed = {name: of(name) for name in UNUSED}
+    box_of = lambda name: restarted.page.locator(SELECTORS[name]).get_by_label(boxes[name], exact=True)  # noqa: E731
+    typed = {name: box_of(name) for name in UNUSED}
     unused = {name: box.input_value() for name, box in typed.items()}
     if not unused["ChatView"]:  # the model had begun to answer it
         del unused["ChatView"]
@@ -140,24 +140,24 @@ def test_running_the_cells_again_brings_all_back(restarted):
 
 
 @pytest.mark.timeout(300)
-def test_a_page_that_is_loaded_again_finds_its_views_alive(restarted):
+def test_views_still_work_after_the_page_is_reloaded(restarted):
     restarted.run()
     restarted.save()
     restarted.load()
     view = restarted.page.locator(".llm-next-token")
     click(view, "Let chance pick", 2)
     expect(view.locator(".llm-picked")).to_have_count(2)
-    # JupyterLab says so when it draws a view before the kernel has sent its models, and then draws it again.
+    # JupyterLab logs this when it draws a view before the kernel has sent its models; then it draws the view again.
     assert [problem for problem in restarted.problems if "widget model not found" not in problem] == []
 
 
 @pytest.mark.timeout(300)
-def test_a_message_that_is_being_changed_outlives_a_restart(alive):
+def test_a_message_that_is_being_edited_survives_a_restart(alive):
     chat = alive.page.locator(".llm-chat")
     chat.evaluate("view => view.scrollIntoView()")
     chat.get_by_label("Your message").fill("three")
     click(chat, "Send")
-    expect(chat.get_by_role("button", name="Stop")).to_be_enabled()  # before, what follows would be of earlier messages
+    expect(chat.get_by_role("button", name="Stop")).to_be_enabled()  # until then, there are only earlier messages
     click(chat, "Stop")
     expect(chat.get_by_role("button", name="Edit this message").last).to_be_enabled()
     click(chat, "Edit this message")
@@ -171,10 +171,10 @@ def test_a_message_that_is_being_changed_outlives_a_restart(alive):
 
 @pytest.fixture(scope="module", params=["trusted", "from elsewhere"])
 def opened_again(alive, request):
-    """The notebook, saved with its views and opened again with a new kernel; or as somebody else's, not trusted."""
+    """The notebook, saved with its views and opened again: with a new kernel, or untrusted, as somebody else's."""
     if request.param == "trusted":
         alive.run()
-        for row in VIEWS:  # what the page has not drawn yet is not saved
+        for row in VIEWS:  # a view that the page has not drawn yet is not saved
             alive.shown(row.selector)
         alive.save()
     content = alive.stored("kernels.ipynb")

@@ -15,7 +15,7 @@ def test_take_two_tokens_and_see_the_branches(bench):
     view.evaluate("node => node.scrollIntoView()")
     expect(view).to_contain_text("Once upon a time, there was a")
     bars = view.locator(".llm-next li button")
-    expect(bars.first).to_contain_text("small")  # SmolLM2's likeliest
+    expect(bars.first).to_contain_text("small")  # SmolLM2's likeliest token
     bars.first.click()
     expect(written(view)).to_have_count(1)
     bars.first.click()

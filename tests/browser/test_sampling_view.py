@@ -17,7 +17,7 @@ from llmlib.widgets.sampling.branches import Branches
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SETTINGS = "{'temperature': 0.8, 'top_k': 20}"
-# By how many pixels a column of the bars is off its head; one list per row: bar, before, after.
+# By how many pixels each column of the bars is off its heading; one list per row: bar, before, after.
 ASKEW = """view => {
   const edges = (line, names) => names.map((name) => line.querySelector(name).getBoundingClientRect().right);
   const heads = [".llm-ticks", ":scope > :nth-child(3)", ":scope > :nth-child(4)"];
@@ -43,7 +43,7 @@ def alive(bench):
 
 
 @pytest.mark.timeout(300)
-def test_files(alive):
+def test_pictures_a_page_and_the_tree_can_be_saved(alive):
     bench, view = alive
     click(view, "Let chance pick", 3)
     click(view, "◀ Back", 2)
@@ -61,14 +61,14 @@ def test_files(alive):
 
 
 @pytest.mark.timeout(300)
-def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
+def test_one_setting_can_be_shown_alone_and_a_token_can_be_banned(alive):
     bench, view = alive
     tab(view, "Next token")
     click(view, "Let chance pick")
     view.get_by_role("button", name="top_k 20").click()
     expect(view.locator(".llm-next .llm-legend")).to_contain_text("after this setting")
-    kept, of = eval(bench.python("lab.stages[-1]['kept'], lab.stages[-2]['kept']"))
-    expect(view.locator(".llm-next .llm-facts")).to_contain_text(f"{kept} of {of} tokens left")
+    kept, total = eval(bench.python("lab.stages[-1]['kept'], lab.stages[-2]['kept']"))
+    expect(view.locator(".llm-next .llm-facts")).to_contain_text(f"{kept} of {total} tokens left")
     bench.expect("lab.place['stage']", "'top_k'")
     view.get_by_role("button", name="all together").click()
     ban = view.get_by_role("button", name="Ban").first
@@ -76,21 +76,21 @@ def test_a_setting_is_seen_alone_and_a_token_is_banned(alive):
     ban.click()
     bench.expect("len(lab.banned)", "1")
     bench.theme("Dark")
-    assert view.evaluate(UNREADABLE) == [], "what is beside a grey bar too"
+    assert view.evaluate(UNREADABLE) == [], "also the words beside a grey bar"
     bench.theme("Light")
     expect(view.locator(".llm-bans").get_by_role("button", name="Allow")).to_have_count(1)
     expect(view.get_by_role("button", name="Allow", exact=False).first).to_be_visible()
     bench.page.set_viewport_size({"width": 1200, "height": 1000})  # hardly any room is left for the bars
     bench.page.wait_for_function("() => document.querySelector('.llm-sampling .llm-ticks').clientWidth < 100")
     assert view.evaluate(OVERLAPPING_TICKS) == []
-    bench.page.set_viewport_size({"width": 1000, "height": 1000})  # none beside the bars
+    bench.page.set_viewport_size({"width": 1000, "height": 1000})  # no room beside the bars
     expect(view.locator(".llm-board:not(.llm-beside)")).to_be_visible()
     parts = (".llm-settings", ".llm-next", ".llm-more")
     tops = [view.locator(part).bounding_box()["y"] for part in parts]
     assert tops == sorted(tops), "however many settings are open, the bars are in sight"
     bench.page.set_viewport_size(VIEWPORT)
     expect(view.locator(".llm-beside .llm-settings .llm-more")).to_be_visible()
-    assert {off for row in view.evaluate(ASKEW) for off in row} <= {0, 1}, "each number stands under its head"
+    assert {off for row in view.evaluate(ASKEW) for off in row} <= {0, 1}, "each number is under its heading"
     expect(view.locator(".llm-cut", has_text="cut: banned")).to_have_count(1)
     pattern = view.get_by_label("pattern", exact=True)
     for text, said in (("(a", "Still in use: no pattern."), ("zzz", "already breaks the pattern")):
@@ -156,7 +156,7 @@ def test_a_page_without_python(page, tmp_path):
     tab(node, "Branches")
     expect(node).not_to_contain_text("lick a token")
     faded = "nodes => nodes.filter((node) => getComputedStyle(node).opacity !== '1').length"
-    assert node.locator("[role=treeitem], .llm-line").evaluate_all(faded) == 0, "what is to be read is not faded"
+    assert node.locator("[role=treeitem], .llm-line").evaluate_all(faded) == 0, "no text is faded"
     fold = node.get_by_role("treeitem", name="more").first
     before = node.get_by_role("treeitem").count()
     fold.click()
@@ -167,7 +167,7 @@ def test_a_page_without_python(page, tmp_path):
 
 
 def press(bench, node):
-    """Click as a hand does: the mouse is down for a while, in which tokens are written. What stood there then."""
+    """Click as a hand does, holding the mouse down while tokens are written; return the text that was there first."""
     node.scroll_into_view_if_needed()
     box, mouse = node.bounding_box(), bench.page.mouse
     mouse.move(box["x"] + min(8, box["width"] / 2), box["y"] + box["height"] / 2)
@@ -179,7 +179,7 @@ def press(bench, node):
 
 
 def write(view, button, tokens, at_least=6):
-    """Let the view write on by itself, and wait for some tokens."""
+    """Let the view keep writing by itself, and wait for some tokens."""
     click(view, button)
     expect(tokens.nth(at_least)).to_be_attached()
     expect(view.get_by_role("button", name="Pause")).to_be_visible()
@@ -199,11 +199,11 @@ def test_no_click_is_lost_while_texts_are_written(alive):
         expect(written(view)).to_have_count(2)
     write(view, "Keep writing", written(view))
     slow = "nodes => nodes.filter((node) => getComputedStyle(node).transitionDuration !== '0s').length"
-    assert view.locator(".llm-bar").evaluate_all(slow) == 0, "a bar is as long as its number says"
+    assert view.locator(".llm-bar").evaluate_all(slow) == 0, "a bar always has the length of its number"
     word = press(bench, view.locator(".llm-next li > .llm-line code").first)
     expect(view.get_by_role("button", name="Keep writing")).to_be_visible()
     bench.expect("lab.branches()[lab.at]['way']", "'reader'")
-    expect(written(view).last).to_have_text(word)  # not what has moved there meanwhile
+    expect(written(view).last).to_have_text(word)  # not the token that has moved there meanwhile
     tab(view, "Side by side")
     cards = view.locator(".llm-card")
     tokens = cards.first.locator(".llm-token")
@@ -225,12 +225,12 @@ def test_no_click_is_lost_while_texts_are_written(alive):
 
 
 @pytest.mark.timeout(300)
-def test_an_interrupt_of_the_kernel_pauses_what_is_written(alive):
+def test_interrupting_the_kernel_pauses_the_writing(alive):
     bench, view = alive
     tab(view, "Next token")
     use(view, "one")
     expect(written(view)).to_have_count(0)
-    for _ in range(4):  # between two acts, or in the midst of one
+    for _ in range(4):  # between two actions, or in the middle of one
         write(view, "Keep writing", written(view))
         bench.interrupt()
         expect(view.get_by_role("button", name="Keep writing")).to_be_visible()
@@ -242,7 +242,7 @@ def test_an_interrupt_of_the_kernel_pauses_what_is_written(alive):
 
 
 @pytest.mark.timeout(300)
-def test_two_views_of_a_lab_know_what_is_being_written(alive):
+def test_two_views_of_a_lab_both_show_and_pause_the_writing(alive):
     bench, view = alive
     tab(view, "Next token")
     use(view, "two")
@@ -257,9 +257,9 @@ def test_two_views_of_a_lab_know_what_is_being_written(alive):
             for each in (first, second):
                 expect(each.get_by_role("button", name="Keep writing")).to_be_visible()
             bench.expect("lab.writing", "{}")
-            known = bench.python("lab.at")
+            paused_at = bench.python("lab.at")
             bench.page.wait_for_timeout(300)
-            assert bench.python("lab.at") == known
+            assert bench.python("lab.at") == paused_at
             click(one, "Go to prompt")
             expect(written(one)).to_have_count(0)
     finally:
@@ -268,7 +268,7 @@ def test_two_views_of_a_lab_know_what_is_being_written(alive):
 
 
 @pytest.mark.timeout(300)
-def test_written_tokens_are_reached_with_the_keyboard(alive):
+def test_written_tokens_can_be_reached_with_the_keyboard(alive):
     bench, view = alive
     tab(view, "Next token")
     use(view, "four")
@@ -302,7 +302,7 @@ def test_written_tokens_are_reached_with_the_keyboard(alive):
 
 
 @pytest.mark.timeout(300)
-def test_a_prompt_of_blanks_and_an_end_without_a_text(alive):
+def test_a_prompt_of_blanks_and_a_pattern_that_allows_no_text(alive):
     _, view = alive
     use(view, "  ")
     expect(view.locator(".llm-prompt").first).to_have_text("··")

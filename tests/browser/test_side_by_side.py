@@ -1,10 +1,10 @@
-"""Every view, plots, questions and a cell that works the same model, in one trusted notebook."""
+"""Every view, plots, questions and a cell that runs the views' model, in one trusted notebook."""
 
 import pytest
 from playwright.sync_api import expect
 
-from browser.bench import VIEWPORT
-from browser.looks import faint_words, keep_picture
+from browser.bench import VIEWPORT, choose_radio
+from browser.looks import faint_words, keep_picture, wait_until_drawn
 from browser.views import QUESTIONS, TABLE, VIEWS, cells
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -16,7 +16,7 @@ use_style()
 plt.plot([1, 2, 3], [1, 4, 9])
 show_plot("A curve that rises from 1 to 9, ever more steeply.")
 """
-# A model's run takes a minute in which it can be ended twenty times a second, like a long text's.
+# Makes a run of a model take a minute. As with a long text, the run can be ended on the way, twenty times a second.
 SLOW = """
 import time
 from pathlib import Path
@@ -28,7 +28,7 @@ def slowly(self, ids, **options):
     return forward(self, ids, **options)
 slow, Transformer.forward = False, slowly
 """
-# What a reader's cell does with the model that is in the views, until the file is there.
+# What a reader's cell does with the views' model, until the file exists.
 LOOP = """
 from llmlib import trace
 from llmlib.interpret import ablate
@@ -38,11 +38,11 @@ with torch.no_grad():
     while not Path("enough").exists():
         with trace(model) as t:
             model(ids)
-        assert len(t.pattern) == 2 and t.pattern[0].shape[-1] == ids.shape[1], "somebody else's text"
+        assert len(t.pattern) == 2 and t.pattern[0].shape[-1] == ids.shape[1], "the pattern is from another text"
         with ablate(model, [(0, 1)]):
             model(ids)
         runs += 1
-        time.sleep(0.03)  # on a machine with much else to do, a thread that never rests leaves others no turn
+        time.sleep(0.03)  # on a busy machine, a thread that never rests leaves others no turn
 ended = True
 """
 MOVES = """view => {
@@ -74,13 +74,13 @@ def quiet(together):
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("theme", ["Dark", "Light"])
-def test_all_words_can_be_read_as_they_are_painted(quiet, theme):
+def test_all_words_are_readable_on_a_screenshot(quiet, theme):
     quiet.theme(theme)
-    quiet.page.set_viewport_size({"width": 1280, "height": 2200})  # JupyterLab cuts what is outside of its window
+    quiet.page.set_viewport_size({"width": 1280, "height": 2200})  # JupyterLab cuts off what is outside its window
     faint = {}
     for row in TABLE:
         view = quiet.shown(row.selector, alone=True)
-        view.page.wait_for_timeout(300)
+        wait_until_drawn(view.page, 300)
         faint[row.name] = faint_words(view)
         keep_picture(view, f"together_{row.name}_{theme.lower()}")
     quiet.page.set_viewport_size(VIEWPORT)
@@ -93,12 +93,12 @@ def test_nothing_moves_under_the_mouse_when_python_begins_to_compute(quiet):
     assert {row.name: moved for row in live if (moved := quiet.shown(row.selector).evaluate(MOVES))} == {}
 
 
-# For each view whose model may run for long: what begins it, and what shows that something newer was done instead.
+# For each view whose model may run for long: the box that starts a run, and an expression for the text in use.
 LONG_WORK = {
-    "AttentionView": ("Text", "one two", "attention.text"),
-    "LogitLensView": ("Text", "one two", "lens.text"),
-    "NextTokenView": ("Your text", "one two", "next_token.prompt"),
-    "SamplingView": ("Your prompt", "one two", "lab.prompt"),
+    "AttentionView": ("Text", "attention.text"),
+    "LogitLensView": ("Text", "lens.text"),
+    "NextTokenView": ("Your text", "next_token.prompt"),
+    "SamplingView": ("Your prompt", "lab.prompt"),
 }
 
 
@@ -110,17 +110,18 @@ def slow(quiet):
 
 
 def write(box, text):
-    """Type a text, and use it where it is not used as it is typed."""
+    """Type a text; in views that do not use it as it is typed, press Enter."""
     box.fill(text)
     if box.get_attribute("aria-label") != "Text":
         box.press("Enter")
 
 
 def begin(bench, name, text):
-    """Let a view begin with a long run, and wait until it can be cancelled."""
+    """Start a long run in a view, and wait until it can be cancelled."""
     row = next(row for row in VIEWS if row.name == name)
     view = bench.shown(row.selector)
-    box = view.get_by_label(LONG_WORK[name][0], exact=True).first
+    label, _ = LONG_WORK[name]
+    box = view.get_by_label(label, exact=True).first
     write(box, text)
     expect(view.locator(".llm-cancel")).to_be_visible()
     return view, box
@@ -128,8 +129,8 @@ def begin(bench, name, text):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", LONG_WORK)
-def test_long_work_can_be_ended(slow, name):
-    shown = LONG_WORK[name][2]
+def test_long_work_can_be_cancelled_interrupted_or_replaced(slow, name):
+    _, shown = LONG_WORK[name]
     before = slow.python(shown)
     view, box = begin(slow, name, "four four")
     view.get_by_role("button", name="Cancel").click()
@@ -142,7 +143,7 @@ def test_long_work_can_be_ended(slow, name):
     )
     assert slow.python(shown) == before
     view, box = begin(slow, name, "two two")
-    slow.python("globals().update(slow=False)")  # heard by the next run
+    slow.python("globals().update(slow=False)")  # takes effect in the next run
     write(box, "one")
     slow.expect(shown, "'one'")
     expect(view.locator(".llm-notice")).to_be_empty()
@@ -151,11 +152,11 @@ def test_long_work_can_be_ended(slow, name):
 
 @pytest.fixture
 def looping(quiet):
-    """A cell works the model of the views as long as the test lasts, and nothing happens to it."""
+    """The notebook with a cell that runs the views' model as long as the test lasts; the cell must not fail."""
     quiet.python("Path('enough').unlink(missing_ok=True)")
     quiet.begin(LOOP)
     try:
-        with quiet.aside():
+        with quiet.second_connection():
             quiet.expect("runs > 1", "True")
             yield quiet
             assert quiet.python("ended") == "False"
@@ -166,9 +167,9 @@ def looping(quiet):
 
 @pytest.mark.timeout(600)
 def test_views_and_a_cell_use_one_model_at_once(looping):
-    """Heads off and texts in two views of the model, while a cell traces and ablates it, and the theme is switched."""
+    """Two views switch heads off and read texts while a cell traces and ablates their model and the theme changes."""
     attention, lens = looping.shown(".llm-attention"), looping.page.locator(".llm-logit-lens")
-    attention.get_by_label("switches it off").check(force=True)
+    choose_radio(attention.get_by_label("switches it off"))
     for head in range(4):
         attention.locator(".llm-thumb").nth(head).click()
     expect(attention.get_by_label("Ablation board")).to_contain_text("4 of 8 heads off")
@@ -189,12 +190,12 @@ def test_views_and_a_cell_use_one_model_at_once(looping):
 
 @pytest.mark.timeout(600)
 def test_every_view_works_while_a_cell_runs_the_model(looping):
-    """All that quick clicks do on a quiet kernel, where Python answers them, and another theme in between."""
+    """Views that need Python pass the test of quick clicks as on an idle kernel, with a change of theme in between."""
     for number, row in enumerate(row for row in TABLE if not row.works_alone):
         row.clicks(looping, looping.shown(row.selector))
         if number % 5 == 2:
             looping.theme("Dark" if looping.is_light else "Light")
 
 
-def test_questions_are_beside_them(quiet):
+def test_questions_are_shown_beside_the_views(quiet):
     expect(quiet.shown(QUESTIONS.selector)).to_contain_text("What is 0?")

@@ -1,4 +1,4 @@
-"""Views in all their states: nothing for axe to find, nothing cut, in JupyterLab."""
+"""Views in all their states in JupyterLab: axe finds nothing, and nothing is cut off."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def states(bench):
 
 
 def cut_at(bench, view):
-    """At which widths of the window something in a view is cut, and what."""
+    """Return what is cut off in a view, by the width of the window."""
     found = {}
     for width in WIDTHS:
         widen(bench.page, width)

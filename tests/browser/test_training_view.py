@@ -1,4 +1,4 @@
-"""A run under way in a real JupyterLab: its page is loaded again, the kernel is interrupted, a cell waits or trains."""
+"""A training run in a real JupyterLab: its page is reloaded, the kernel is interrupted, a cell waits or trains."""
 
 import re
 
@@ -48,7 +48,7 @@ def view(under_way):
 
 
 @pytest.mark.timeout(300)
-def test_a_run_that_fails_says_why_and_the_other_goes_on(under_way, view):
+def test_a_run_that_fails_says_why_and_the_other_continues(under_way, view):
     expect(view.get_by_role("alert").nth(1)).to_contain_text("is too high: try a third of it")
     expect(view.locator(".llm-standing").nth(1)).to_contain_text("failed")
     expect(view.get_by_role("button", name="Pause wild")).to_be_disabled()
@@ -56,18 +56,18 @@ def test_a_run_that_fails_says_why_and_the_other_goes_on(under_way, view):
 
 
 @pytest.mark.timeout(300)
-def test_an_interrupt_between_two_cells_pauses(under_way, view):
-    under_way.page.wait_for_timeout(500)  # the handler is there once the cell has ended
+def test_an_interrupt_between_two_cells_pauses_the_run(under_way, view):
+    under_way.page.wait_for_timeout(500)  # the handler is in place once the cell has ended
     under_way.interrupt()
     expect(view.locator(".llm-standing").first).to_contain_text("paused: step")
     view.get_by_role("button", name="Resume steady").focus()
     under_way.page.keyboard.press("Enter")
     pause = view.get_by_role("button", name="Pause steady")
-    expect(pause).to_be_focused()  # the button is the same, with another word
+    expect(pause).to_be_focused()  # the same button with another label
 
 
 @pytest.mark.timeout(300)
-def test_a_page_that_is_loaded_again_shows_the_run_going_on(under_way, view):
+def test_a_reloaded_page_shows_that_the_run_continues(under_way, view):
     under_way.save()
     before = int(under_way.python(STEP))
     under_way.page.goto("about:blank")  # it is closed for a while
@@ -79,7 +79,7 @@ def test_a_page_that_is_loaded_again_shows_the_run_going_on(under_way, view):
 
 
 @pytest.mark.timeout(300)
-def test_buttons_answer_while_a_cell_awaits_the_end(under_way, view):
+def test_buttons_work_while_a_cell_awaits_the_end_of_a_run(under_way, view):
     under_way.page.evaluate(BEGIN, 2)
     under_way.page.wait_for_timeout(300)
     view.get_by_role("button", name="Pause steady").click()
@@ -88,7 +88,7 @@ def test_buttons_answer_while_a_cell_awaits_the_end(under_way, view):
     under_way.page.keyboard.press("Enter")
     expect(view.locator(".llm-standing").first).to_contain_text("stopped: step")
     assert under_way.page.evaluate("() => document.activeElement !== document.body")
-    under_way.expect(STATE, "'stopped'")  # asked after the cell: it has ended
+    under_way.expect(STATE, "'stopped'")  # the kernel answers after the cell, so the cell has ended
 
 
 @pytest.mark.timeout(300)

@@ -1,4 +1,4 @@
-"""Lesson 05 in a real JupyterLab: SmolLM2 as boxes and halfway through, in both themes."""
+"""Lesson 05 in a real JupyterLab: SmolLM2 in the architecture view and in the logit lens, in both themes."""
 
 import pytest
 from playwright.sync_api import expect
@@ -7,10 +7,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.mark.timeout(600)
-def test_open_a_box_and_stop_halfway(bench):
+def test_open_a_box_and_read_the_logit_lens(bench):
     page = bench.lesson("05_transformer.ipynb")
     open_a_box(bench, page)
-    stop_halfway(bench, page)
+    read_the_logit_lens(bench, page)
 
 
 def open_a_box(bench, page):
@@ -26,11 +26,11 @@ def open_a_box(bench, page):
     bench.look("lesson_05_follow", view)
 
 
-def stop_halfway(bench, page):
+def read_the_logit_lens(bench, page):
     view = page.locator(".llm-logit-lens")
     view.evaluate("node => node.scrollIntoView()")
     view.get_by_role("application").first.focus()
-    page.keyboard.press("ArrowUp")  # from the last word up
+    page.keyboard.press("ArrowUp")  # up, from the last word
     page.keyboard.press("Enter")
     expect(view.locator(".llm-who")).to_contain_text("head 23.4")
     bench.look("lesson_05_lens", view)

@@ -1,13 +1,16 @@
-"""All views in one JupyterLab, one of them in sight: as many clicks as a machine can make, odd, empty and long texts,
-another theme, the keyboard alone, narrow windows, no motion, the same view twice."""
+"""The tests that every view gets, in one JupyterLab where one view is in sight at a time.
+
+They cover quick clicks; odd, empty and long texts; another theme; the keyboard alone; narrow windows; no motion; and
+the same view twice.
+"""
 
 import pytest
 from playwright.sync_api import expect
 
 from browser.axe import faults_of_form, not_unique
-from browser.bench import RUN_LAST, VIEWPORT, click
+from browser.bench import RUN_LAST, VIEWPORT, choose_radio, click
 from browser.keys import HOLDS_FOCUS, tab_through
-from browser.looks import STICKS_OUT, UNREADABLE, WIDTHS, cut, widen
+from browser.looks import STICKS_OUT, UNREADABLE, WIDTHS, cut, wait_until_drawn, widen
 from browser.sampling_acts import tab
 from browser.views import TABLE, VIEWS, cells
 from llmlib import widgets
@@ -15,7 +18,7 @@ from llmlib.widgets.shared.base import View
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-# Where the parts of a view are: to be the same after the theme has been changed there and back.
+# Where the parts of a view are; this must stay the same if the theme is changed and changed back.
 LAYOUT = """view => {
   const box = view.getBoundingClientRect();
   const nodes = [...view.querySelectorAll("canvas, svg, button, input, [role=group]")];
@@ -28,7 +31,7 @@ every_view = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 
 
 def every(column):
-    """A test for each view; where there is nothing to do, the reason says why."""
+    """Parametrize a test by view; skip views without anything to do, for the reason given in the table."""
     params = []
     for row in TABLE:
         what = getattr(row, column)
@@ -46,7 +49,7 @@ def all_views(bench):
 
 @pytest.fixture
 def opened(all_views):
-    """The bench, and a function from a row to its view on the page; nothing may go wrong behind the scenes."""
+    """The bench, and a function from a row to its view on the page; the page may report no errors."""
     yield all_views, lambda row: all_views.shown(row.selector, alone=True)
     assert all_views.problems == []
 
@@ -59,7 +62,7 @@ def test_every_view_has_a_row():
 
 @pytest.mark.timeout(300)
 @every("clicks")
-def test_as_many_clicks_as_a_machine_can_make(opened, row):
+def test_quick_clicks_are_all_handled(opened, row):
     bench, find = opened
     row.clicks(bench, find(row))
 
@@ -71,7 +74,7 @@ def test_odd_texts(opened, row):
     view = find(row)
     row.odd(bench, view)
     expect(view).not_to_contain_text("\ufffd")
-    expect(view.locator("b, x")).to_have_count(0)  # a text is no markup
+    expect(view.locator("b, x")).to_have_count(0)  # a text is not treated as HTML
 
 
 @pytest.mark.timeout(300)
@@ -89,34 +92,33 @@ def test_a_text_of_a_thousand_tokens(opened, row):
 
 
 def look(view):
-    """Where the parts of a view are, what sticks out, what cannot be read."""
+    """Return where the parts of a view are, whether nothing sticks out, and what cannot be read."""
     return view.evaluate(LAYOUT), view.evaluate(STICKS_OUT) <= 1, view.evaluate(UNREADABLE)
 
 
 def settled(view, wanted=None):
-    """The look as soon as it is as wanted (or no longer changes), or as it is after some seconds."""
+    """Return the look as soon as it is as wanted (or no longer changes), or after some seconds."""
     for _ in range(20):
         before = wanted or look(view)
-        view.page.wait_for_timeout(100)
+        wait_until_drawn(view.page)
         if (now := look(view)) == before:
             break
     return now
 
 
 def squeezed(view, before):
-    """The look after the view has had no room, as JupyterLab gives it none while it takes in the outputs of a cell."""
+    """Return the look after the view had no room for a while, as it has while JupyterLab takes in a cell's outputs."""
     for width in ("0", "5px", ""):
         view.evaluate("(view, width) => { view.style.width = width; }", width)
-        view.page.wait_for_timeout(50)
+        wait_until_drawn(view.page, 50)
     return settled(view, wanted=before)
 
 
 @pytest.fixture(scope="module")
 def themed(all_views):
-    """For each view, its look before the theme is changed, then in one theme after the other; what axe finds; and the
-    look after it has been squeezed.
+    """For each view, its look before the theme changes and then in each theme; what axe finds; its look once squeezed.
 
-    axe is not asked about colours: the look says what cannot be read, and axe sees them on the page of a view.
+    axe does not check colours here: the look says what cannot be read, and axe checks colours on the page of a view.
     """
     bench = all_views
     seen, found, after = {}, {}, {}
@@ -137,7 +139,7 @@ def themed(all_views):
 
 @pytest.mark.timeout(300)
 @every_view
-def test_another_theme_leaves_the_layout(themed, row):
+def test_another_theme_does_not_change_the_layout(themed, row):
     looks = themed[0][row.name]
     for layout, nothing_sticks_out, unreadable in looks:
         assert layout == looks[0][0]
@@ -147,21 +149,21 @@ def test_another_theme_leaves_the_layout(themed, row):
 
 @pytest.mark.timeout(300)
 @every_view
-def test_nothing_for_axe_to_find_in_jupyterlab(themed, row):
+def test_axe_finds_nothing_in_jupyterlab(themed, row):
     assert themed[1][row.name] == []
 
 
 @pytest.mark.timeout(300)
 @every_view
 @pytest.mark.usefixtures("opened")
-def test_a_page_without_room_breaks_nothing(themed, row):
+def test_a_view_looks_the_same_after_it_had_no_room(themed, row):
     seen, _, after = themed
     assert after[row.name] == seen[row.name][0]
 
 
 @pytest.fixture(scope="module")
 def narrow(all_views):
-    """For each view, at each width of the window, what of it is cut."""
+    """For each view, what is cut off at each width of the window."""
     bench, found = all_views, {row.name: {} for row in TABLE}
     try:
         for width in WIDTHS:
@@ -198,7 +200,7 @@ LOOKS = """view => [view.outerHTML, ...[...view.querySelectorAll("canvas")].map(
 
 @pytest.fixture
 def calm(opened):
-    """For somebody who wants no motion, and has no mouse."""
+    """The views for somebody who wants no motion, and has no mouse."""
     page = opened[0].page
     page.mouse.move(0, 0)  # where nothing can come under it
     page.emulate_media(reduced_motion="reduce")
@@ -208,24 +210,27 @@ def calm(opened):
 
 @pytest.fixture(scope="module")
 def moved():
-    """For each view that has been used, what moved while it was, and by itself afterwards."""
+    """For each view that has been used, what moved during the use, and by itself afterwards."""
     return {}
 
 
 def used(bench, view, row):
-    """Use a view by the keyboard alone; what moves then."""
+    """Use a view by keyboard alone; return what moved."""
     view.evaluate(WATCH)
     row.keyboard(bench, view)
     seen = view.evaluate(MOVED)
-    view.page.wait_for_timeout(200)  # the last answers
     before = view.evaluate(LOOKS)
-    view.page.wait_for_timeout(300)
-    return seen if view.evaluate(LOOKS) == before else [*seen, "it goes on by itself"]
+    for _ in range(40):  # Python may still be answering
+        wait_until_drawn(view.page, 300)
+        if (now := view.evaluate(LOOKS)) == before:
+            return seen
+        before = now
+    return [*seen, "it keeps changing by itself"]
 
 
 @pytest.mark.timeout(300)
 @every_view
-def test_the_keyboard_alone_does_it(calm, moved, row):
+def test_everything_works_by_keyboard_alone(calm, moved, row):
     bench, find = calm
     view = find(row)
     stops, missed = tab_through(view)
@@ -237,14 +242,14 @@ def test_the_keyboard_alone_does_it(calm, moved, row):
 
 @pytest.mark.timeout(300)
 @every_view
-def test_nothing_moves_for_who_wants_no_motion(calm, moved, row):
+def test_nothing_moves_if_the_user_wants_no_motion(calm, moved, row):
     bench, find = calm
     if row.name not in moved:
         moved[row.name] = used(bench, find(row), row)
     assert moved[row.name] == []
 
 
-def test_motion_is_noticed_where_it_is_welcome(opened):
+def test_motion_is_detected_if_it_is_allowed(opened):
     bench, find = opened
     view = find(next(row for row in TABLE if row.name == "SamplingView"))
     tab(view, "Next token")
@@ -269,7 +274,7 @@ def test_the_same_view_twice_in_a_notebook(opened):
     expect(page.locator(TABLE[0].selector)).to_have_count(1)
 
 
-# Each answer to a choice of a model waits until it is its turn.
+# Makes each answer to a choice of a model wait for its turn.
 IN_TURN = """
 import threading
 turn, kind = threading.Semaphore(0), type(architecture)
@@ -279,8 +284,8 @@ kind.put = lambda view, *of: (turn.acquire(), put(view, *of))
 
 
 @pytest.mark.timeout(300)
-def test_an_answer_to_an_earlier_choice_takes_back_no_later_one(opened):
-    """From model to model with the arrow keys, while Python is still busy with the first of them."""
+def test_an_answer_to_an_earlier_choice_does_not_undo_a_later_one(opened):
+    """Choose model after model with the arrow keys, while Python is still busy with the first of them."""
     bench, _ = opened
     view = bench.shown(".llm-architecture", alone=True)
     title, press = view.locator("h3"), bench.page.keyboard.press
@@ -297,5 +302,5 @@ def test_an_answer_to_an_earlier_choice_takes_back_no_later_one(opened):
     expect(title).to_have_text("Llama-3-8B")
     expect(choices.nth(3)).to_be_focused()
     bench.begin("kind.put = put")
-    choices.first.check(force=True)
+    choose_radio(choices.first)
     expect(title).to_have_text("Your model")

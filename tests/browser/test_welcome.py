@@ -63,6 +63,6 @@ def test_pick_tokens_and_chat(bench):
     bench.look("welcome_chat_refused", chat)
     chat.get_by_label("Your message").fill("And of Spain?")
     chat.get_by_role("button", name="Send").click()
-    expect(chat.locator(".llm-message")).to_have_count(6)  # before, the log is at rest, too
+    expect(chat.locator(".llm-message")).to_have_count(6)  # before that, the log is idle too
     expect(chat.get_by_role("log")).to_have_attribute("aria-busy", "false", timeout=120_000)
     expect(chat.get_by_role("status")).to_be_empty()

@@ -1,4 +1,4 @@
-"""What the tests of the table do in the views of runs: the training and the alignment dashboard."""
+"""What the tests in the table (views.py) do in the views of runs: the training and the alignment dashboards."""
 
 from playwright.sync_api import expect
 
@@ -10,56 +10,56 @@ STATE = "training.runs[0]['state']"
 PAUSE = "view => [...view.querySelectorAll('button')].find((node) => node.textContent.trim() === 'Pause')?.click()"
 
 
-def of(view, expression):
-    """What `expression` says about the training dashboard, changed to fit this view."""
+def for_view(view, expression):
+    """Return an expression about the training dashboard, changed to fit this view."""
     return expression.replace("training", "alignment") if "llm-alignment" in view.get_attribute("class") else expression
 
 
-def rest(bench, view):
-    """Pause, and see that no step is taken any more."""
-    view.evaluate(PAUSE)  # in one go: an earlier click may take the button away at any moment
-    bench.expect(of(view, STATE), "'paused'")
-    bench.expect(of(view, "any(one.busy for one in training._tracked)"), "False")
-    taken = bench.python(of(view, STEP))
+def pause(bench, view):
+    """Pause, and check that no more steps are taken."""
+    view.evaluate(PAUSE)  # in one call: an earlier click may remove the button at any moment
+    bench.expect(for_view(view, STATE), "'paused'")
+    bench.expect(for_view(view, "any(one.busy for one in training._tracked)"), "False")
+    taken = bench.python(for_view(view, STEP))
     expect(view).to_have_attribute("data-steps", taken)
     expect(view.locator(".llm-standing")).to_contain_text("paused: step")
-    assert bench.python(of(view, STEP)) == taken
+    assert bench.python(for_view(view, STEP)) == taken
 
 
-def move(bench, view, kind="Resume"):
-    """Go on, until some more steps have been taken."""
-    before = int(bench.python(of(view, STEP)))
+def run_on(bench, view, kind="Resume"):
+    """Start or resume a run, and wait until some more steps have been taken."""
+    before = int(bench.python(for_view(view, STEP)))
     click(view, kind, 5)
-    bench.expect(of(view, STATE), "'running'")
-    bench.expect(f"{of(view, STEP)} > {before + 10}", "True")
+    bench.expect(for_view(view, STATE), "'running'")
+    bench.expect(f"{for_view(view, STEP)} > {before + 10}", "True")
 
 
 def clicks(bench, view):
-    move(bench, view, "Start")
+    run_on(bench, view, "Start")
     expect(view.locator(".llm-standing")).to_contain_text("of 100,000")
     click(view, "Pause", 9)
-    rest(bench, view)
-    for _ in range(2):  # quickly twice
+    pause(bench, view)
+    for _ in range(2):  # two quick clicks on each button
         view.evaluate(CLICK_EACH, ["Resume", "Resume"])
         expect(view.get_by_role("button", name="Pause", exact=True)).to_be_visible()
         view.evaluate(CLICK_EACH, ["Pause", "Pause"])
         expect(view.get_by_role("button", name="Resume", exact=True)).to_be_visible()
-    move(bench, view)
+    run_on(bench, view)
     click(view, "Stop", 3)
-    bench.expect(of(view, STATE), "'stopped'")
+    bench.expect(for_view(view, STATE), "'stopped'")
     expect(view.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
-    move(bench, view)
-    rest(bench, view)
+    run_on(bench, view)
+    pause(bench, view)
     taken = "[step.step for [run] in [training.steps.values()] for step in run]"
-    bench.expect(of(view, f"{taken} == list(range(1, {STEP} + 1))"), "True")
+    bench.expect(for_view(view, f"{taken} == list(range(1, {STEP} + 1))"), "True")
     expect(view.locator(".llm-notice")).to_be_empty()
 
 
 def write(bench, view, text):
-    """Let the pupil write this text next."""
+    """Let the pupil write this text in its next steps."""
     bench.python(f"samples.append({text!r})")
-    move(bench, view)
-    rest(bench, view)
+    run_on(bench, view)
+    pause(bench, view)
 
 
 def odd(bench, view):
@@ -70,8 +70,8 @@ def odd(bench, view):
     bench.page.keyboard.press("Home")
     expect(view.locator(".llm-text")).to_have_text("one two")
     bench.expect("training.place['sample']", "5")
-    move(bench, view)  # who looks back is left there
-    rest(bench, view)
+    run_on(bench, view)  # a reader who looks back stays there
+    pause(bench, view)
     expect(view.locator(".llm-text")).to_have_text("one two")
     click(view, "Newest")
     expect(view.locator(".llm-text")).to_have_text(ODD)
@@ -98,8 +98,8 @@ def alignment_odd(bench, view):
     bench.page.keyboard.press("Home")
     expect(answer).to_have_text("one two")
     bench.expect("alignment.place['at']", "1")
-    move(bench, view)  # who looks back is left there
-    rest(bench, view)
+    run_on(bench, view)  # a reader who looks back stays there
+    pause(bench, view)
     expect(answer).to_have_text("one two")
     click(view, "Newest")
     expect(answer).to_have_text(ODD)

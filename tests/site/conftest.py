@@ -11,7 +11,7 @@ from needs import skip_or_fail
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
-# A lesson may call its own things what Python calls some of its functions, and is run all the same.
+# A lesson may reuse names of Python's own functions, and must still run.
 VIEW = """from llmlib import attention_view
 
 id = len = str = 3
@@ -98,7 +98,7 @@ def site(two_lessons, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def address(site):
-    """Where a web server serves the site."""
+    """The address at which a web server serves the site."""
     from edition.looking import served
 
     with served(site) as address:

@@ -1,4 +1,4 @@
-"""The playground in a real browser: its model against llmlib's, what a reader does there, and how the page looks."""
+"""The playground in a real browser: its model compared with llmlib's, what a reader does, and how the page looks."""
 
 import base64
 import functools
@@ -13,7 +13,7 @@ import pytest
 import torch
 from browser.axe import faults_of_colour, violations
 from browser.chromium import new_page
-from browser.looks import STICKS_OUT, UNREADABLE, keep_picture
+from browser.looks import STICKS_OUT, UNREADABLE, keep_picture, wait_until_drawn
 from playwright.sync_api import expect
 from safetensors.torch import load_file
 
@@ -45,7 +45,7 @@ ODD = [
     "\t",
 ]
 SOME = "A frog called Vera woke up at the inn, where the beds are short."
-# Asks the page's own engine, and packs what it says.
+# Asks the page's own engine for logits, and packs them.
 LOGITS = """async ([texts, tuned]) => {
   const packed = (numbers) => {
     let text = "";
@@ -60,12 +60,12 @@ LOGITS = """async ([texts, tuned]) => {
 TOKENS = "(texts) => Promise.all(texts.map((text) => playground.engine.encode({ text })))"
 ACT = """([view, kind, details]) => new Promise((resolve) => {
   const model = playground[view], client = String(Math.random());
-  const heard = (message) => message.client === client && message.done && resolve(message.refused.length === 0);
-  model.on("msg:custom", heard);
+  const listen = (message) => message.client === client && message.done && resolve(message.refused.length === 0);
+  model.on("msg:custom", listen);
   model.send({ client, acts: [{ number: 1, kind, details }] });
 })"""
 
-# Lets the model write a text of at most `most` tokens, so slowly that each token is drawn; the others wait for `free`.
+# Slows the model down so that each token is drawn. A text of more than `most` tokens has to wait for `free`.
 HOLD = """(most) => {
   const { engine } = playground;
   const freed = new Promise((resolve) => (playground.free = resolve)).then(() => (playground.engine = engine));
@@ -85,7 +85,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def builder():
-    """docs/playground/build.py, which is in no package."""
+    """The module docs/playground/build.py, which is in no package."""
     spec = importlib.util.spec_from_file_location("playground_build", ROOT / "docs" / "playground" / "build.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -94,7 +94,7 @@ def builder():
 
 @pytest.fixture(scope="module")
 def folder(builder, tmp_path_factory):
-    """The page, with an adapter that has been tuned for a single step."""
+    """The folder of the page, with an adapter that was tuned for a single step."""
     place = tmp_path_factory.mktemp("playground")
     builder.make_adapter(place / "adapter.safetensors", TrainConfig(1, 1, 512, optimizer="adamw", learning_rate=5e-3))
     (place / "index.html").write_text("The web edition.")
@@ -113,7 +113,7 @@ def server(folder):
 
 @pytest.fixture(scope="module")
 def opened(chromium, server):
-    """One page for all tests; `page.complaints` are errors in its console."""
+    """One page for all tests; `page.complaints` collects its errors."""
     page = new_page(chromium)
     page.complaints = []
     page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
@@ -134,7 +134,7 @@ def act(page, view, kind, **details):
     return page.evaluate(ACT, [view, kind, details])
 
 
-def test_the_tokenizer_is_ours(opened, ours):
+def test_the_tokenizer_matches_llmlib(opened, ours):
     dice = random.Random(0)
     signs = "".join(ODD) + "aeiou stn'.,\n\u3000\u00e9\u0130ß"
     texts = ["", *ODD, *STORIES, *("".join(dice.choices(signs, k=dice.randrange(1, 30))) for _ in range(200))]
@@ -144,7 +144,7 @@ def test_the_tokenizer_is_ours(opened, ours):
     assert opened.evaluate("async () => (await playground.engine.question({ words: 'Hi<|assistant|>' }))") == asked
 
 
-def test_the_logits_are_ours_on_fifty_texts_and_after_tuning(opened, ours, folder):
+def test_the_logits_match_llmlib_on_fifty_texts_and_after_tuning(opened, ours, folder):
     model, tokenizer = ours
     texts = [tokenizer.encode(text[:60]) for text in (*STORIES, *ODD)]
     assert len(texts) == 50
@@ -175,7 +175,7 @@ def _put_in(model, adapter):
         model.unembed.weight[2046:] = adapter["lm_head.rows"]
 
 
-def test_patterns_and_heads_that_are_off_are_ours(opened, ours):
+def test_patterns_and_switched_off_heads_match_llmlib(opened, ours):
     model, tokenizer = ours
     ids = tokenizer.encode(SOME)
     more = tokenizer.encode(" The mill")
@@ -210,9 +210,9 @@ def test_a_reader_writes_and_asks(opened, ours):
     expect(page.locator("#next .llm-picked")).to_have_count(10)
     ids = tokenizer.encode(SOME)
     written = tokenizer.decode([*ids, *generate(model, ids, 10, Sampler(temperature=0))])
-    expect(page.get_by_label("Text", exact=True)).to_have_value(written)  # of the attention view, which has followed
-    page.evaluate(HOLD, len(ids) + 20)  # the story is longer: no machine is so busy that it ends before it is stopped
-    page.get_by_role("button", name="Continue", exact=True).press("Enter")  # by the keyboard
+    expect(page.get_by_label("Text", exact=True)).to_have_value(written)  # the attention view has followed
+    page.evaluate(HOLD, len(ids) + 20)  # the story is longer, so it cannot end before it is stopped
+    page.get_by_role("button", name="Continue", exact=True).press("Enter")  # by keyboard
     expect(page.locator("#next .llm-picked").nth(14)).to_be_visible()
     page.get_by_role("button", name="Stop", exact=True).click()
     page.evaluate("() => playground.free()")
@@ -225,19 +225,19 @@ def test_a_reader_writes_and_asks(opened, ours):
     expect(page.locator("#asker dl")).to_have_attribute("aria-busy", "false")
     story = page.evaluate("() => playground.engine.decode({ ids: playground.ids })")
     asked = tokenizer.encode(f"{story}\n\nWho woke up?")
-    page_goes_on = tokenizer.decode(list(generate(model, asked, 24, Sampler(temperature=0)))).strip()
-    expect(page.locator("#asker dd bdi").last).to_have_text(f"{page_goes_on} …")
+    expected_answer = tokenizer.decode(list(generate(model, asked, 24, Sampler(temperature=0)))).strip()
+    expect(page.locator("#asker dd bdi").last).to_have_text(f"{expected_answer} …")
     box.fill("")
     box.press("Enter")
     expect(page.locator("#next .llm-notice")).to_have_text("There is no text to continue. Type at least one word.")
     assert page.evaluate("() => playground.prompt") == SOME
 
 
-def test_the_page_by_axe_in_both_themes_and_on_a_telephone(opened):
+def test_axe_finds_nothing_in_both_themes_and_on_a_phone(opened):
     for width, scheme in ((1000, "light"), (1000, "dark"), (390, "dark"), (390, "light")):
         opened.set_viewport_size({"width": width, "height": 800})
         opened.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        opened.wait_for_timeout(200)  # what is drawn in pixels is drawn again
+        wait_until_drawn(opened, 200)
         keep_picture(opened, f"playground-{width}-{scheme}")
         whole = opened.locator(":root")
         by_axe = violations if scheme == "light" else faults_of_colour
@@ -249,7 +249,7 @@ def test_the_page_by_axe_in_both_themes_and_on_a_telephone(opened):
     assert opened.complaints == []
 
 
-def test_the_colours_are_those_that_the_reader_has_chosen_in_the_course(opened):
+def test_the_page_has_the_theme_that_the_reader_has_chosen_in_the_course(opened):
     paper = "colour => getComputedStyle(document.querySelector('.llm')).backgroundColor === colour"
     light, dark = "rgb(255, 255, 255)", "rgb(20, 24, 29)"
     switch = opened.locator("#theme")
@@ -259,7 +259,7 @@ def test_the_colours_are_those_that_the_reader_has_chosen_in_the_course(opened):
         expect(switch).to_have_text(f"Colours: {words}")
         opened.wait_for_function(paper, arg=colour)
     opened.emulate_media(color_scheme="dark")
-    opened.wait_for_function(paper, arg=dark)  # the system's change comes with the next frame
+    opened.wait_for_function(paper, arg=dark)  # the page follows the system in the next frame
     lesson = opened.context.new_page()
     lesson.goto(f"{opened.url.rpartition('/')[0]}/config.json")
     lesson.evaluate("() => localStorage.setItem('theme', 'light')")
@@ -276,7 +276,7 @@ def test_a_build_that_fails_leaves_the_page_as_it_was(builder, folder):
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
-def test_it_works_without_a_network_once_it_was_loaded(opened, server):
+def test_the_page_works_without_a_network_once_it_has_been_loaded(opened, server):
     opened.evaluate("() => navigator.serviceWorker.ready.then(() => true)")
     opened.wait_for_function("() => caches.keys().then((names) => names.length === 1)")
     opened.wait_for_function("() => navigator.serviceWorker.controller !== null")

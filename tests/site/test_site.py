@@ -14,12 +14,13 @@ from edition.lessons import Lesson
 from edition.looking import FIRST_PAGE, Reader, served
 from edition.reference import arguments_of, class_of, faces_of, modules, prose
 from edition.views import PAGE, SHOWN, UNSAVED, collected
+from playwright.sync_api import expect
 
 slow = pytest.mark.slow
 
 
 @slow
-def test_nothing_is_wrong_in_the_files_of_a_site(site):
+def test_the_files_of_a_site_have_no_faults(site):
     assert faults_of_files(site) == []
     described = BeautifulSoup((site / "lessons" / "01_one.html").read_text(encoding="utf-8"), "html.parser")
     assert described.find("meta", attrs={"name": "description"})["content"] == "You see a view."
@@ -41,7 +42,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_in_a_file_is_found(tmp_path, wrong):
+def test_a_fault_in_a_file_is_found(tmp_path, wrong):
     head = '<html lang="en"><title>A page</title><meta name="description" content="It is short."><h1>A page</h1>'
     (tmp_path / "x.png").touch()
     for words, faults in ((head, []), (head + wrong, [f"index.html: {WRONG[wrong]}"])):
@@ -50,7 +51,7 @@ def test_what_is_wrong_in_a_file_is_found(tmp_path, wrong):
 
 
 @slow
-def test_a_lesson_as_a_page(site):
+def test_a_lesson_becomes_a_page(site):
     one = BeautifulSoup((site / "lessons" / "01_one.html").read_text(encoding="utf-8"), "html.parser")
     article = one.find("article")
     assert len(article.find_all("math")) == 2
@@ -74,7 +75,7 @@ def test_a_lesson_as_a_page(site):
 
 
 @slow
-def test_a_site_that_cannot_be_built_leaves_the_old_one(site, two_lessons, tmp_path):
+def test_a_build_that_fails_leaves_the_old_site(site, two_lessons, tmp_path):
     target = tmp_path / "site"
     (target / "_static").mkdir(parents=True)
     (target / "_static" / "site.js").touch()
@@ -95,12 +96,12 @@ def test_a_folder_with_other_files_is_not_replaced(tmp_path):
     assert (tmp_path / "letters.txt").read_text() == "mine"
 
 
-def test_a_site_that_cannot_be_moved_leaves_the_old_one(tmp_path):
+def test_a_move_that_fails_leaves_the_old_site(tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "work").mkdir()
     (tmp_path / "site" / "index.html").write_text("the old one")
     with pytest.raises(FileNotFoundError):
-        _replace(tmp_path / "site", tmp_path / "work" / "made")  # it is not there
+        _replace(tmp_path / "site", tmp_path / "work" / "made")  # this does not exist
     assert (tmp_path / "site" / "index.html").read_text() == "the old one"
 
 
@@ -122,8 +123,8 @@ def shown(number, **more):
     return nbformat.v4.new_output("display_data", data={SHOWN: number, **more})
 
 
-def test_the_pages_of_views_find_their_cells():
-    """The first cell shows two views, the second nothing; the third finishes what the first view shows."""
+def test_pages_of_views_are_assigned_to_their_cells():
+    """The first cell shows two views, the second nothing; the third completes the first view."""
     outputs = [
         [shown("0"), shown("1"), shown("0", **{PAGE: "begun"}), shown("1", **{PAGE: "other"})],
         [],
@@ -133,23 +134,23 @@ def test_the_pages_of_views_find_their_cells():
     assert collected(cells, "a") == {0: ["finished", "other"]}
 
 
-def test_a_view_that_cannot_be_saved_says_which_and_what_to_do():
+def test_the_error_names_a_view_that_cannot_be_saved_and_says_what_to_do():
     cells = [nbformat.v4.new_code_cell("", outputs=[shown("0", **{UNSAVED: "OddView: TypeError: no"})])]
     with pytest.raises(SiteError, match=r"03\.ipynb, cell 0: .*OddView: TypeError: no.*VIEWS=no"):
         collected(cells, "03.ipynb")
 
 
 def test_the_reference_has_all_examples_and_signatures_as_they_are_written():
-    known = {one.name: one for one in modules("__init__.py", "attention.py", "training/*.py", "sampling/*.py")}
-    faces = faces_of(list(known.values()))
+    found_modules = {one.name: one for one in modules("__init__.py", "attention.py", "training/*.py", "sampling/*.py")}
+    faces = faces_of(list(found_modules.values()))
     assert faces["llmlib.train"] == faces["llmlib.training.train"] == "llmlib.training.loop.train"
-    assert "llmlib.attention.RMSNorm" not in faces  # what it imports for itself
-    attention = known["llmlib.attention"]
+    assert "llmlib.attention.RMSNorm" not in faces  # it only imports this for itself
+    attention = found_modules["llmlib.attention"]
     mask = next(node for node in attention.public if node.name == "causal_mask")
     assert arguments_of(mask, attention, skip_first=False).startswith(
         "n_query: int, n_key: int, window: int | None=None"
     )
-    sampler = known["llmlib.sampling.sampler"]
+    sampler = found_modules["llmlib.sampling.sampler"]
     described = class_of(next(node for node in sampler.public if node.name == "Sampler"), sampler, {})
     assert described.startswith("``````{py:class} Sampler(temperature: Numbers = 1.0, ")
     assert described.count(">>>") == 2
@@ -159,11 +160,11 @@ def test_the_reference_has_all_examples_and_signatures_as_they_are_written():
 
 
 @pytest.mark.parametrize("name", ["lessons", "pages"])
-def test_the_examples_in_docstrings(name):
+def test_the_examples_in_docstrings_pass(name):
     pytest.importorskip("docutils")
-    tried = doctest.testmod(importlib.import_module(f"edition.{name}"))
-    assert tried.attempted > 0
-    assert tried.failed == 0
+    results = doctest.testmod(importlib.import_module(f"edition.{name}"))
+    assert results.attempted > 0
+    assert results.failed == 0
 
 
 # --- in a browser ---------------------------------------------------------------------------------------------------
@@ -171,7 +172,7 @@ def test_the_examples_in_docstrings(name):
 
 @pytest.fixture
 def reader(page, address):
-    """Opens a page of the site; what the console or the network complain about is collected, and must be nothing."""
+    """A reader that opens pages of the site; at the end, it must have no complaints from the console or the network."""
     reader = Reader(page, address)
     yield reader
     assert reader.complaints == []
@@ -180,13 +181,13 @@ def reader(page, address):
 @pytest.mark.parametrize("name", ["index.html", "lessons/01_one.html", "lessons/02_two.html", "search.html?q=view"])
 @pytest.mark.browser
 @slow
-def test_nothing_is_wrong_with_a_page(reader, name):
+def test_a_page_has_no_faults(reader, name):
     assert [*reader.faults(name)] == []
 
 
 @pytest.mark.browser
 @slow
-def test_the_weight_of_a_page_is_that_of_all_it_asks_for(reader, site):
+def test_the_weight_of_a_page_includes_everything_it_loads(reader, site):
     reader.open("index.html")
     least = sum((site / name).stat().st_size for name in ("index.html", "_static/site.css", "_static/theme.js"))
     assert least < reader.weight < FIRST_PAGE
@@ -194,7 +195,7 @@ def test_the_weight_of_a_page_is_that_of_all_it_asks_for(reader, site):
 
 @pytest.mark.browser
 @slow
-def test_what_is_wrong_with_a_page_is_found(page, site, tmp_path):
+def test_faults_of_a_page_are_found(page, site, tmp_path):
     lesson = (site / "lessons" / "01_one.html").read_text(encoding="utf-8")
     spoilt = """<h6>x</h6><p style="color: #bbb; width: 2000px">words</p><button style="outline: none"></button>
       <script>console.error("no"); fetch("http://127.0.0.2:9/x").catch(() => {});</script></article>"""
@@ -217,7 +218,7 @@ def test_what_is_wrong_with_a_page_is_found(page, site, tmp_path):
 
 @pytest.mark.browser
 @slow
-def test_a_view_comes_alive_where_there_is_room_in_the_theme_of_the_page(reader):
+def test_a_view_comes_alive_in_the_theme_of_the_page_if_there_is_room(reader):
     page = reader.open("index.html")
     page.set_viewport_size({"width": 390, "height": 800})
     page.evaluate("localStorage.setItem('theme', 'dark')")  # the system's is light
@@ -233,11 +234,9 @@ def test_a_view_comes_alive_where_there_is_room_in_the_theme_of_the_page(reader)
     inside.wait_for()
     page.wait_for_function("document.querySelector('.live-view').classList.contains('is-alive')")
     assert not view.locator("img").is_visible()
-    paper = "node => getComputedStyle(node).backgroundColor"
-    assert inside.evaluate(paper) == "rgb(20, 24, 29)"
+    expect(inside).to_have_css("background-color", "rgb(20, 24, 29)")
     page.evaluate("document.body.dataset.theme = 'light'")
-    page.wait_for_timeout(100)
-    assert inside.evaluate(paper) == "rgb(255, 255, 255)"
+    expect(inside).to_have_css("background-color", "rgb(255, 255, 255)")
     heights = inside.evaluate("node => [node.getBoundingClientRect().bottom, innerHeight]")
     assert heights[0] <= heights[1] < heights[0] + 60
 
@@ -266,7 +265,7 @@ def test_answers_are_given_by_keyboard_and_remembered(reader):
 
 @pytest.mark.browser
 @slow
-def test_hints_come_one_after_the_other_and_a_folded_path_opens_for_its_address(reader):
+def test_hints_appear_one_by_one_and_a_folded_path_opens_for_its_address(reader):
     page = reader.open("lessons/02_two.html")
     hints = page.locator("details.hint")
     seen = []

@@ -48,9 +48,11 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
     label: "",
     button: "",
     used: learned,
-    use(text) {
+    async use(text) {
       pause();
-      hub.act(model.get("mode"), { text });
+      const [name, step] = [stepName(), at()];
+      hub.look({ [name]: 0 }); // before the text: a step that reached Python later would be taken in the new text
+      if (!(await hub.act(model.get("mode"), { text }))) hub.look({ [name]: step });
     },
   });
   const drafts = { train: { text: "", own: "" }, encode: { text: "", own: "" } }; // each tab keeps its unused text

@@ -9,8 +9,9 @@ the only entry points, and everything below applies to all code that uses them.
 
 State. Traits with `sync=True` describe everything that is shown, and each trait has one writer. Only Python writes what
 Python knows, inside one `hold_sync`, so that the browser never sees half of a change. Only the browser writes where the
-user is looking (a position, a step, a tab), with `hub.look({place})`, which works without Python. In the browser,
-`follow(model, names, update)` calls `update` once for all changes that came in one message.
+user is looking (a position, a step, a tab), with `hub.look({place})`, which works without Python. Such a change may reach
+Python after an action that was sent later, so no action may rely on it. In the browser, `follow(model, names, update)`
+calls `update` once for all changes that came in one message.
 
 Actions. When the user changes something that Python stores, that change is called an action (`act` in the code's
 names): the browser calls `hub.act("pick", {id})`, and Python registers `view.on_act("pick", function, then=show)`. An

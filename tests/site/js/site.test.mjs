@@ -10,7 +10,7 @@ test("only the first choice of a question counts", () => {
   assert.deepEqual(withAnswer(once, "Why?", 0), { "What?": 2, "Why?": 0 });
 });
 
-test("how a reader stands", () => {
+test("the standing counts answers, and once all are given, those that were right on the first try", () => {
   const questions = [
     { name: "a", right: 0 },
     { name: "b", right: 1 },
@@ -23,14 +23,14 @@ test("how a reader stands", () => {
   assert.equal(standing(questions.slice(0, 1), { a: 1 }), "Not right on the first try.");
 });
 
-test("what is kept may be anything", () => {
+test("anything stored that is not an answer is ignored", () => {
   assert.deepEqual(readAnswers('{"a": 1, "b": "x", "c": null}'), { a: 1 });
   for (const odd of ["", "null", "7", "not JSON", "[]"]) assert.deepEqual(readAnswers(odd), {});
 });
 
-test("the playground's switch leads through all themes, first to the one that is seen to differ", () => {
-  const way = (system) => ["auto", nextTheme("auto", system), nextTheme(nextTheme("auto", system), system)];
-  assert.deepEqual(way("light"), ["auto", "dark", "light"]);
-  assert.deepEqual(way("dark"), ["auto", "light", "dark"]);
+test("the playground's switch goes through all themes, first to the one that looks different", () => {
+  const sequence = (system) => ["auto", nextTheme("auto", system), nextTheme(nextTheme("auto", system), system)];
+  assert.deepEqual(sequence("light"), ["auto", "dark", "light"]);
+  assert.deepEqual(sequence("dark"), ["auto", "light", "dark"]);
   for (const system of ["light", "dark"]) assert.equal(nextTheme(system, system), "auto");
 });
