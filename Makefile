@@ -10,9 +10,9 @@ PYTEST_ARGS ?=
 # The views of the web edition: yes (run lessons whose views are not stored yet), no (still pictures), or kept (only
 # stored views).
 VIEWS ?= yes
-# One worker for each core, at most four. With lessons, there is one more with lower priority (see tests/sharing.py). All
-# tests of a file, and all cells of a notebook, go to one worker. Files run in the order in which they are named, except
-# for slow files: if they came last, they would run alone.
+# One worker for each core, at most four. With lessons, there is one more worker, with lower priority (see
+# tests/sharing.py). All tests of a file, and all cells of a notebook, go to one worker. Files run in the order in which
+# they are named, except for slow files: if they came last, they would run alone.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 SOURCES = llmlib tests benchmarks data docs notebooks/execute.py notebooks/first_cell.py
 SCRIPTS = "llmlib/**/*.mjs" "llmlib/**/*.css" "tests/**/*.mjs" "docs/**/*.js" "docs/**/*.mjs" "docs/**/*.css"

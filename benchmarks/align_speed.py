@@ -1,10 +1,9 @@
-"""Claim: a step of `align` takes at most half as long as in a plain loop: it reads each prompt once, not 8 times.
+"""Claim: `align` takes at most half as long per step as a plain loop: it reads each prompt once, not 8 times.
 
-A step has 8 prompts with 8 answers each. The model is the course's small model, tuned for a minute so that its answers
-end. The plain loop is what people write first: it repeats the prompt for each answer, both for sampling and for the
-gradients. Loss and optimizer are the same, but the plain loop measures nothing: `align` also computes the KL to a
-reference. The two take turns in one process. The script prints medians of CPU seconds, which other programs hardly
-affect.
+A step has 8 prompts with 8 answers each. The model is the course's small model, tuned for a minute so that it ends its
+answers. The plain loop is what people write first: it repeats the prompt for each answer, both for sampling and for the
+gradients. Loss and optimizer are the same, but only `align` also measures its steps, for example the KL to a reference.
+The two take turns in one process. The script prints medians of CPU seconds, which other programs hardly affect.
 """
 
 import copy
@@ -28,7 +27,7 @@ def reward(prompts, answers) -> list[float]:
 
 
 def plain_loop(model, tokenizer, prompts, config):
-    """Take steps with the same loss in a plain loop."""
+    """Take steps in a plain loop, with the same loss as `align`."""
     ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
     (optimizer,) = make_optimizers(model, config.training)
     for step in range(config.steps):
@@ -73,7 +72,7 @@ def main() -> None:
         "align": align(copy.deepcopy(base), tokenizer, prompts, reward, config),
     }
     for run in runs.values():
-        next(run)  # the first step warms up
+        next(run)  # the first step is a warm-up
     measured: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(ROUNDS):
         for name, run in runs.items():

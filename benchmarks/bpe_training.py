@@ -4,7 +4,7 @@ at 1 MB. The naive method, which counts all pairs again for each merge, takes at
 The text is real: the source of Python's standard library and its tests, split into pieces as in GPT-2. Both trainers
 start from the same files in memory and take turns in one process; the script prints medians of the rounds. At 200 KB,
 the naive trainer runs to the end. At 1 MB it would take many minutes, so one merge is timed at the start and one on the
-final text, which is the shortest. The total assumes that every merge is as fast as the last one: it is a lower bound.
+final text, which is the shortest. The total assumes that every merge is as fast as the last, so it is a lower bound.
 
 Measured twice on two busy cores: training took 1.0 to 1.3, 0.8 to 1.1 and 0.7 to 0.8 times as long as with `tokenizers`
 at 0.2, 1 and 20 million characters. The naive trainer took 100x as long as ours at 200 KB, and at least 450x at 1 MB.
@@ -41,7 +41,7 @@ print((after - before) * (1 if sys.platform == "darwin" else 1024))
 
 
 def corpus(size: int) -> list[str]:
-    """Return source files with `size` characters in total, or all files if there are fewer."""
+    """Return the texts of Python's source files, cut after `size` characters in total, if there are so many."""
     texts: list[str] = []
     missing = size
     for path in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py")):
@@ -94,7 +94,7 @@ def seconds(run) -> float:
 
 
 def peak_memory_of_a_stream() -> float:
-    """Return the peak memory of training on 100 million characters, in bytes on top of the texts; NaN on Windows."""
+    """Return the peak memory of training on 100 million characters, in bytes and without the texts; NaN on Windows."""
     if sys.platform == "win32":
         return float("nan")
     code = STREAM.format(folder=str(Path(__file__).parent))

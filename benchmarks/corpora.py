@@ -1,22 +1,22 @@
-"""Claims: 10 MB of TinyTales take at most 10 s on one core, and a small model learns them in two minutes on two cores.
+"""Claims: one core makes 10 MB of TinyTales in at most 10 s; a small model learns them in two minutes on two cores.
 
-The model has 0.8 million parameters, and writes TinyTales far better than the same model writes Shakespeare.
+The model has 0.8 million parameters. It writes TinyTales far better than a model of the same kind writes Shakespeare.
 
 The script measures the speed, then the statistics of both corpora at the same size (``--datasheet`` only writes these
 into ``data/README.md``, with some stories), then a baseline: the same Transformer, tokenizer recipe and plain loop on
 each corpus, and scores of 100 samples from each.
 
-How samples are judged. All measures are also taken from real text of the same length that the model has not seen,
+How samples are judged. All measures are also computed for real text of the same length that the model has not seen,
 because even Shakespeare does not score 100 %:
 
 * names kept: the share of the names in the second half of a sample that occurred before, either in the first half or in
   an introduction since then ("Ada the robin", "a bear called Ada", and in Shakespeare "ROMEO:", the line that names the
-  speaker). Names are those of the villagers and visitors, or those of Shakespeare's speakers, without words that are
-  not only names ("First", "KING"). By chance: the same with the first half of another sample.
+  speaker). Names are those of the villagers and visitors, or those of Shakespeare's speakers, except for words that
+  the plays also write in lower case ("First", "KING"). By chance: the same with the first half of another sample.
 * words spelled: the share of words that occur in the corpus.
-* grammatical: the share of sentences with five words or more whose words all occur in the corpus, and which a real
-  language model (SmolLM2-135M) finds no stranger, per token and given the sentences before, than nine tenths of the
-  real sentences of the same corpus. Lines that name the speaker are left out.
+* grammatical: of the sentences with five words or more, the share that has only words of the corpus and is less strange
+  than the strangest tenth of the corpus's real sentences. Strangeness is the mean surprise per token of a real language
+  model (SmolLM2-135M), given the sentences before. Lines that name the speaker are left out.
 
 The last measure is lenient with Shakespeare: his real sentences are so strange to SmolLM2 that nonsense made of real
 words passes. (Whether SmolLM2 prefers a sentence to the same sentence with two neighbouring words swapped says even
@@ -61,8 +61,9 @@ DATASHEET = Path(__file__).parent.parent / "data" / "README.md"
 def entropy_of_ngrams(tokens: Sequence[str], n: int = 5) -> float:
     """Return the bits per token of the last tenth under an n-gram model of the first nine tenths.
 
-    Each order is smoothed with the next lower order, which weighs as many tokens as a context has different successors
-    (Witten and Bell, 1991). The lowest order is the uniform distribution over known tokens and one unknown token.
+    Each order is smoothed with the next lower order, whose weight, in tokens, is the number of different successors of
+    the context (Witten and Bell, 1991). The lowest order is the uniform distribution over known tokens and one unknown
+    token.
     """
     cut = len(tokens) * 9 // 10
     known = set(tokens[:cut])
@@ -89,7 +90,7 @@ def entropy_of_ngrams(tokens: Sequence[str], n: int = 5) -> float:
 
 
 def repeated_share(tokens: Sequence[str], n: int = 8) -> float:
-    """Return the share of n-grams (by position) that occurred before in the text."""
+    """Return the share of positions in the text with an n-gram that has occurred before."""
     grams = list(zip(*(tokens[i:] for i in range(n))))
     return 1 - len(set(grams)) / len(grams)
 
@@ -167,9 +168,9 @@ def measure_speed() -> None:
 def small_model(vocab_size: int):
     """Make a model with two wide layers, which learn more in two minutes than four narrow ones.
 
-    It has more attention than MLP. Its initial weights are larger than GPT-2's. If embeddings differ little, names that
-    occur in the same places become almost one vector before the model begins to carry them along, and then it never
-    does.
+    It has more weights in attention than in the MLPs. Its initial weights are larger than GPT-2's. If embeddings differ
+    little, the vectors of names that occur in the same places become almost equal before the model begins to repeat
+    the names of a story, and then it never does.
     """
     import torch
 
@@ -202,7 +203,7 @@ def matrices(model) -> list:
 
 
 def train(text: str, tokenizer, seconds: float):
-    """Train in a plain loop on windows that start at an empty line; the learning rate falls by the clock.
+    """Train in a plain loop on windows that start at an empty line; the learning rate falls as time runs out.
 
     Returns the model and its losses. Muon (Jordan et al., 2024; in torch since 2.9) trains the matrices of the layers,
     and AdamW trains the rest. With AdamW alone, the loss ends higher and fewer names are kept.

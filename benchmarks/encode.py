@@ -2,10 +2,11 @@
 
 Both use the same vocabulary and merges, and one thread. The text is real (Python's standard library), once as documents
 of a few thousand characters, once as lines. `tokenizers` encodes it with `encode_batch`, which also finds the place of
-each token in the text, and with `encode_batch_fast`, which returns only ids, as ours does. The ratio is against the
-faster of the two. They take turns in one process; the script prints medians of the rounds.
+each token in the text, and with `encode_batch_fast`, which returns only ids, as ours does. Ours is compared
+with the faster of the two. All three take turns in one process; the script prints medians of the rounds.
 
-Measured twice on two busy cores: 3.4x to 5.5x on documents, and 2.2x to 2.7x on lines, where the call itself matters.
+Measured twice on two busy cores: 3.4x to 5.5x on documents, and 2.2x to 2.7x on lines, where the overhead of each
+call matters.
 """
 
 import os
@@ -26,7 +27,7 @@ CHARACTERS, DOCUMENT, ROUNDS = 2_000_000, 4_000, 5
 
 
 def reference(tokenizer: BPETokenizer, name: str) -> Tokenizer:
-    """Return the same vocabulary and merges in a pipeline of `tokenizers`."""
+    """Return a pipeline of `tokenizers` with the vocabulary and merges of our tokenizer."""
     letters = {byte: letter for letter, byte in byte_alphabet().items()}
 
     def spell(token: bytes) -> str:

@@ -1,6 +1,6 @@
 """Claim: without hooks, hook points cost the forward pass almost nothing (at most 1%).
 
-The reference is the same model with every hook point removed from its modules, so that values are passed on inline.
+The reference is the same model with every hook point removed from its modules, so that values are passed on directly.
 """
 
 import inspect
@@ -48,7 +48,7 @@ BARE = {
 
 
 def bare_copy(model):
-    """Return the same weights, at the same place in memory (which matters), in modules without hook points."""
+    """Return a copy of the model without hook points; it shares the weights, whose place in memory matters."""
     copy = Transformer(model.config, seed=None, device="meta")
     copy.load_state_dict(model.state_dict(), assign=True)
     for part in list(copy.modules()):
@@ -60,7 +60,7 @@ def bare_copy(model):
 
 
 def compare(models, ids, cached, passes):
-    """Return the seconds of every pass of each model; models take turns, so that a busy machine slows both alike."""
+    """Return how many seconds each pass of a model took; both take turns, so that a busy machine slows both alike."""
     caches = [model.new_cache() if cached else None for model in models]
     for model, cache in zip(models, caches):
         model(ids, cache=cache)

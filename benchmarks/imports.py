@@ -1,4 +1,4 @@
-"""Claim: `import llmlib` takes at most 1.1x as long as `import torch`; `import llmlib.tokenization` under a quarter.
+"""Claims: `import llmlib` takes at most 1.1x as long as `import torch`; `llmlib.tokenization` takes less than 0.25x.
 
 Each import runs in its own process, and the processes take turns. The script prints medians of the rounds, minus the
 time that Python itself takes to start.

@@ -1,5 +1,5 @@
 """Claims: the logit lens and the path of a token, each with 30 layers × 128 positions, are on screen 0.6 s after the
-first paint and respond to the pointer within a frame. After an edit in 128 tokens, SmolLM2 and the lens take 1.5 s.
+first paint and respond to the pointer within a frame. An edit in a 128-token text takes SmolLM2 and the lens 1.5 s.
 
 Headless Chromium loads the pages from disk. Edits are measured in Python alone, since a page draws the result within a
 few frames.
@@ -81,7 +81,7 @@ def drawn(browser, path: Path, name: str, mark: str, canvas: str) -> None:
 def edits(model, tokenizer) -> None:
     ids = tokenizer.encode(TEXT * 9)[:SEQ]
     reader = LensReader(model)
-    reader.read(ids)  # the first pass over a model warms it up
+    reader.read(ids)  # the first pass through a model warms it up
     changed = {"the first word": 0, "the middle": SEQ // 2, "the last word": SEQ - 1}
     for what, at in changed.items():
         times = []

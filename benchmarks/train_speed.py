@@ -1,18 +1,18 @@
-"""Claims: nanoGPT's published quality in a twelfth of the time; the same model trains faster than in a plain loop.
+"""Claims: our model reaches nanoGPT's published loss in a twelfth of the time; `train` is faster than a plain loop.
 
-Three parts, all in one run (`--part` picks one):
+The script has three parts (`--part` runs only one):
 
 * **quality**: characters of Tiny Shakespeare; models train on the first 90 %, and the loss is over all of the last 10 %
   with a context of at most 64. The reference is the recipe for CPUs in nanoGPT's readme (Karpathy, 2022; 4 layers,
   4 heads, 128 wide, context 64, batch 12, 2,000 steps; published: 1.88), trained by `llmlib.train`. Our model for this
-  race has at most 0.85 million weights; we train three seeds. Claim: at most 1.88 in at most a twelfth of the time.
+  race has at most 0.85 million weights; we use three seeds. Claim: at most 1.88 in at most a twelfth of the time.
 * **throughput**: tokens a second of our GPT-2-style model in `llmlib.train`, compared with `transformers`'
   `GPT2LMHeadModel` of the same size in a plain loop with AdamW, in float32 and bfloat16 (theirs with autocast, as
   usual). With a C++ compiler, ours is also measured compiled. The script prints what share of this machine's measured
-  peak of matrix products each reaches. Each has its own process, since `train` makes its process keep freed memory.
+  peak for matrix products each reaches. Each has its own process, since `train` makes its process keep freed memory.
   Aim: 1.3x. The shares show what is out of reach: both compute the same products, so if theirs already runs at 74 % of
-  the peak (10.7 M weights in float32 on a processor without matrix units), 1.3x would be 96 % of it. No gain there
-  from: one product for query, key and value together; attention or gelu written out; a compiler.
+  the peak (10.7 M weights in float32 on a processor without matrix units), 1.3x would be 96 % of it. On that processor,
+  nothing was gained by one product for query, key and value, by writing out attention or gelu, or by a compiler.
 * **scale**: time and memory for several sizes of model and context, and one process compared with two.
 """
 
@@ -67,14 +67,14 @@ PUBLISHED_RUN = TrainConfig(
 
 
 class Racer(nn.Module):
-    """A Transformer with one layer, and tables of what the last *two* and *three* characters say about the next.
+    """A Transformer with one layer, and tables that predict the next character from the last *two* and *three*.
 
-    What the nearest characters say is looked up, which costs almost nothing, instead of computed by more layers. The
-    rows of pairs (all of them) and of triples (hashed: some share a row; Huang et al., 2025, "Over-Tokenized
-    Transformer") are added; the sum goes into the residual stream at the bottom, and straight to the logits. It has
-    squared ReLU (So et al., 2021, "Primer"), norms without weights, rotary positions and capped logits (Gemma 2, 2024).
-    Maps into the residual stream start at zero, so that the layer starts as the identity. (With two layers, tables of
-    pairs that started as logs of counted probabilities ended worse: 1.98 to 2.03 after 100 steps; from noise, 1.96.)
+    The tables take the place of more layers, and looking something up costs almost nothing. Each pair of characters has
+    a row; triples are hashed, and some share a row (Huang et al., 2025, "Over-Tokenized Transformer"). The two rows are
+    added; the sum goes into the residual stream at the bottom, and straight to the logits. The model has squared ReLU
+    (So et al., 2021, "Primer"), norms without weights, rotary positions and capped logits (Gemma 2, 2024). Maps into
+    the residual stream start at zero, so that the layer starts as the identity. (With two layers, pair tables that
+    started as logs of counted probabilities ended worse: 1.98 to 2.03 after 100 steps; from noise, 1.96.)
     """
 
     D, HEADS, WIDE, NGRAM, TRIPLES, CAP = 128, 4, 384, 64, 4093, 30.0  # TRIPLES: a prime, as usual for a hash
@@ -107,14 +107,14 @@ class Racer(nn.Module):
         return self.CAP * torch.tanh(logits.float() / self.CAP)
 
     def look_up(self, ids: Tensor) -> Tensor:  # batch seq -> batch seq NGRAM
-        """Look up pairs and triples; character 0 stands for what is missing before the first character."""
+        """Look up the rows of pairs and triples, and add them; character 0 stands in before the first character."""
         last, before = F.pad(ids, (2, 0))[:, 1:-1], F.pad(ids, (2, 0))[:, :-2]
         pair = last * self.vocab_size + ids
         triple = (before * self.vocab_size**2 + pair) % self.TRIPLES
         return F.embedding(pair, self.pairs) + F.embedding(triple, self.triples)
 
     def attend(self, qkv: Tensor) -> Tensor:
-        """Attend with two explicit products: for 64 tokens, these beat the backward pass of torch's fused kernel."""
+        """Attend with two explicit products: for 64 tokens, torch's fused kernel is slower in the backward pass."""
         seq, dtype = qkv.shape[1], qkv.dtype
         q, k, v = qkv.unflatten(-1, (3, self.HEADS, -1)).permute(2, 0, 3, 1, 4)  # each batch head seq d_head
         angles = rotary_cos_sin(torch.arange(seq), rotary_frequencies(q.shape[-1], 1000.0))
@@ -130,7 +130,7 @@ STEPS, TURNS = 150, 10
 
 
 def race(ids: Tensor, seed: int, batch: int = 24) -> Iterator[Lap]:
-    """Train a Racer; its seconds include everything except reading the corpus."""
+    """Train a Racer, and yield its laps; the seconds include making the model, but not reading the corpus."""
     started, spent = time.perf_counter(), 0.0
     model = Racer(65, seed)
     work = WorkingCopy(model, torch.bfloat16)
@@ -156,7 +156,7 @@ def race(ids: Tensor, seed: int, batch: int = 24) -> Iterator[Lap]:
 
 
 def published(ids: Tensor) -> Iterator[Lap]:
-    """Train nanoGPT's recipe."""
+    """Train a model with nanoGPT's recipe."""
     model, spent = Transformer(PUBLISHED, seed=0), 0.0
     for step in train(model, TokenDataset(ids), PUBLISHED_RUN):
         spent += PUBLISHED_RUN.batch_size * CONTEXT / step.tokens_per_second
@@ -165,7 +165,7 @@ def published(ids: Tensor) -> Iterator[Lap]:
 
 @torch.no_grad()
 def loss_on(ids: Tensor, model: nn.Module) -> float:
-    """Return the mean loss over the whole text, in windows of CONTEXT side by side."""
+    """Return the mean loss over the whole text, in adjacent windows of CONTEXT characters."""
     n = (len(ids) - 1) // CONTEXT * CONTEXT
     pieces = zip(ids[:n].view(-1, CONTEXT).split(256), ids[1 : n + 1].view(-1, CONTEXT).split(256))
     sums = (F.cross_entropy(model(x).float().flatten(0, 1), y.flatten(), reduction="sum").item() for x, y in pieces)
@@ -173,7 +173,7 @@ def loss_on(ids: Tensor, model: nn.Module) -> float:
 
 
 def quality() -> None:
-    """Let all runs take turns, a tenth of their steps each, so that a busy moment of the machine hits all alike."""
+    """Compare the runs, which take turns every tenth of their steps, so that a busy machine slows all of them alike."""
     text = tiny_shakespeare()
     ids = torch.tensor(CharTokenizer.train(text).encode(text))
     seen, unseen = ids[: len(ids) * 9 // 10], ids[len(ids) * 9 // 10 :]
@@ -211,7 +211,7 @@ def gpt2_style(name: str) -> TransformerConfig:
 
 
 def our_rounds(name: str, data: TokenDataset, dtype: str, compile: bool) -> Iterator[float]:
-    """Yield the tokens a second of each round."""
+    """Yield how many tokens a second each round reached."""
     steps = STEPS_A_ROUND[name]
     *_, context, batch = SHAPES[name]
     config = TrainConfig(
@@ -257,7 +257,7 @@ def rounds(step: Callable[[], object], steps: int, tokens: int) -> Iterator[floa
 
 
 def apart(rates_of: Callable[..., Iterator[float]], *arguments: object) -> Iterator[float]:
-    """Yield the same rates, each measured on request, in a separate process."""
+    """Yield the rates that `rates_of` yields in a separate process, which measures each rate only on request."""
     spawning = multiprocessing.get_context("spawn")
     here, there = spawning.Pipe()
     spawning.Process(target=answer, args=(there, rates_of, arguments), daemon=True).start()
@@ -275,7 +275,7 @@ def answer(asked: Connection, rates_of: Callable[..., Iterator[float]], argument
 
 
 def peak(dtype: torch.dtype, size: int = 2048) -> float:
-    """Return the FLOPs a second of a large matrix product, the best of ten."""
+    """Return how many FLOPs a second a large matrix product reaches, as the best of ten."""
     a = torch.randn(size, size).to(dtype)
     seconds = []
     for _ in range(10):
@@ -291,7 +291,7 @@ def throughput() -> None:
     print(f"peak of matrix products: {', '.join(f'{dtype} {p / 1e9:.0f} GFLOP/s' for dtype, p in peaks.items())}")
     for name in SHAPES:
         for dtype in peaks:
-            # The runs take turns, one round each, so that a busy moment of the machine hits all of them.
+            # The runs take turns, one round each, so that a busy machine slows all of them alike.
             runs = [apart(our_rounds, name, data, dtype, False), apart(their_rounds, name, data, dtype)]
             if has_compiler():
                 runs.append(apart(our_rounds, name, data, dtype, True))
@@ -332,7 +332,7 @@ def scale() -> None:
 
 
 def measure(width: int, layers: int, context: int) -> None:
-    """Print a row of the table."""
+    """Train a model of this size, and print its row of the table."""
     config = TransformerConfig(
         2048, context, width, layers, width // 32, positions="rotary", norm="rmsnorm", mlp="swiglu"
     )
@@ -344,7 +344,7 @@ def measure(width: int, layers: int, context: int) -> None:
 
 
 def most_memory() -> float:
-    """Return the peak memory in megabytes. Not `ru_maxrss`, which a new process inherits from its parent."""
+    """Return the peak memory in megabytes; `ru_maxrss` would be wrong, since a new process inherits its parent's."""
     status = Path("/proc/self/status").read_text(encoding="ascii") if sys.platform == "linux" else ""
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     return int(found[1]) / 1024 if found else math.nan
@@ -368,7 +368,7 @@ seq_len = 128
 
 
 def distributed_rate(processes: int) -> float:
-    """Return the tokens a second of a run by torchrun, with one thread per process, from its log."""
+    """Train under torchrun with one thread per process, and return the tokens a second from the run's log."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder) / "settings.toml"
         settings.write_text(SETTINGS.format(folder=f"{folder}/run"), encoding="utf-8")

@@ -1,12 +1,12 @@
 """Claim: a run takes less than 2% longer if a dashboard shows it, with its page open and drawing.
 
-Two runs of the same config take turns, a block of steps each, and a dashboard shows one of them: first in Python alone,
-then in JupyterLab with the view open in Chromium, on the same cores. The script prints the ratio of the total time with
-a dashboard to the total time without (not a median: later in a run, some blocks are not drawn at all). The order within
-a pair alternates. A block is longer than the longest time between two drawings: clocks keep running during the other
-run's turn, so that each of many short blocks would begin with a drawing that is due. On a busy machine, such a ratio is
-down to chance. There, the kernel's work outside the steps says more: the processor time of all its threads between two
-steps, as a share of the processor time of the steps, minus the same share without a dashboard.
+Two runs of the same config take turns after each block of steps, and a dashboard shows one of them: first in Python
+alone, then in JupyterLab with the view open in Chromium, on the same cores. The script prints the ratio of the total
+time with a dashboard to the total time without (not a median: later in a run, some blocks are not drawn at all). The
+order within a pair alternates. A block is longer than the longest time between two drawings: clocks keep running during
+the other run's turn, so each short block would begin with a drawing that is already due. On a busy machine, this ratio
+is down to chance. A better measure is then the kernel's work outside the steps: the processor time of all its threads
+between steps, as a share of the processor time of the steps, minus the same share without a dashboard.
 """
 
 import json
@@ -31,7 +31,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SIZES = {"small": (64, 2, 8), "large": (256, 4, 16)}  # d_model, layers, windows of 64 tokens
-PAIRS, SECONDS = 8, 6.0  # pairs of blocks, seconds of a block
+PAIRS, SECONDS = 8, 6.0  # pairs of blocks, seconds per block
 SETTLE = 0.4  # seconds between two blocks, for the page to draw what belongs to the first
 CELL = """
 import sys; sys.path.insert(0, {folder!r})
@@ -79,12 +79,16 @@ class Steps(Iterator[Step]):
 
 
 def measured(board: LiveTrainingView, runs: tuple[Training, Training]) -> dict[str, float]:
-    """Run blocks of both in turn; return the ratio of their times, and the time of a step without the dashboard."""
+    """Let both runs take turns, and compare them.
+
+    Return the ratio of their times with and without the dashboard, the difference of their shares of work outside the
+    steps, the time of a step without the dashboard, and the steps of a block.
+    """
     plain, inner = Steps(runs[0]), Steps(runs[1])
     watched = board.watch(inner, "a run")
 
     def block(source: Iterator[Step], steps: int) -> tuple[float, float]:
-        """Return how long a block took, and the kernel's work outside the steps as a share of the steps."""
+        """Return how long a block took, and the kernel's processor time outside the steps as a share of the steps'."""
         time.sleep(SETTLE)
         steps_of = plain if source is plain else inner
         began = time.perf_counter(), time.process_time(), steps_of.took
@@ -94,7 +98,7 @@ def measured(board: LiveTrainingView, runs: tuple[Training, Training]) -> dict[s
         return time.perf_counter() - began[0], (time.process_time() - began[1] - took) / took
 
     for source in (plain, watched):
-        block(source, 10)  # warm
+        block(source, 10)  # warm up
     steps = max(5, round(SECONDS / (block(plain, 10)[0] / 10)))
     walls, outside, per_step = {True: 0.0, False: 0.0}, [], []
     for number in range(PAIRS):

@@ -1,4 +1,4 @@
-"""The reward model of lesson 09's experiments: the cautious model, changed to output one number per answer."""
+"""Train the reward model of lesson 09's experiments: the cautious model, changed to output one number per answer."""
 
 import copy
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Judge(torch.nn.Module):
         torch.nn.init.zeros_(self.head.bias)
 
     def forward(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Tensor:
-        """Return a number for each answer; `texts` has the same number of answers to each prompt, prompt by prompt."""
+        """Return a number for each answer; `texts` has equally many answers to each prompt, in the prompts' order."""
         answers, mask = encoded(texts)
         ids, real = padded(prompts)
         memory = Cache(self.body.config, len(ids))
@@ -53,7 +53,7 @@ def asking(preference: Preference) -> Prompt:
 @cache
 @torch.enable_grad()
 def reward_model(seed: int, extra: str = "") -> Judge:
-    """Return a reward model trained on 500 pairs from 100 stories; `extra` adds 100 (refusals, or new stories)."""
+    """Train a reward model on 500 pairs from 100 stories; `extra` adds 100 pairs (refusals, or from new stories)."""
     judge = Judge(cautious(seed))
     groups = [{"params": judge.body.parameters(), "lr": 1e-4}, {"params": judge.head.parameters(), "lr": 1e-3}]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)

@@ -1,7 +1,7 @@
-"""The policy gradient of lesson 09's experiments, written out so that every variant can be an arm.
+"""Train with the policy gradient in lesson 09's experiments; the loop is written out, so any variant can be an arm.
 
 `llmlib.preferences.align` is separate, and offers only variants that are worth using. The model reads each prompt only
-once for all its answers.
+once for all answers to it.
 """
 
 import copy
@@ -42,7 +42,7 @@ start_tokens(base, tokenizer, {"<|user|>": "\n", "<|assistant|>": "?"})
 @cache
 @torch.enable_grad()
 def cautious(seed: int) -> Transformer:
-    """Return lesson 08's model, which refuses because of a question's wording. Copy it before you train it."""
+    """Return lesson 08's model, which decides by a question's wording whether to refuse. Train only a copy of it."""
     talks = tales.training_conversations(240, kinds=tales.KINDS, balanced=False, start=10_000 * seed)
     model = copy.deepcopy(base)
     for _ in tune(model, tokenizer, talks, TrainConfig(60, 4, warmup=8, seed=seed, **MUON)):
@@ -81,7 +81,7 @@ def draw(
     group: int = GROUP,
     temperature: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """Return sampled answers [prompt·group, token], and a mask that is True up to each end token."""
+    """Return sampled answers [prompt·group, token], and a mask that is True up to and including each end token."""
     ids, real = padded(prompts)
     memory = model.new_cache(len(ids), ids.shape[1] + longest)
     logits = model(ids, cache=memory, attention_mask=real, last_only=True)[:, -1]
@@ -104,7 +104,7 @@ def draw(
 
 
 def scored(model: Transformer, prompts: Sequence[Prompt], answers: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the log-probabilities of some rows of `answers` [row, token], and the full distributions."""
+    """Return the log-probability of each token in `rows` of `answers` [row, token], and the full distributions."""
     group = len(answers) // len(prompts)
     needed, of = torch.unique(rows // group, return_inverse=True)
     ids, real = padded([prompts[i] for i in needed.tolist()])
@@ -132,7 +132,7 @@ def truth(text: str, prompt: Prompt, wrong: float = 0.5) -> float:
 
 
 def advantages(rewards: Tensor, how: str) -> Tensor:
-    """Return the advantages of `rewards` [prompt, answer], computed as `how` says."""
+    """Return the advantages of `rewards` [prompt, answer], computed in the way that `how` names."""
     if how == "reward alone":
         return rewards
     if how == "reward plus 3":
@@ -223,7 +223,7 @@ def each(reward: Reward) -> Callable[[list[str], list[Prompt]], Tensor]:
 
 
 def encoded(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Return answers as ids [text, token] with end tokens, and a mask that is True up to each end token."""
+    """Return answers as ids [text, token] with end tokens, and a mask that is True up to and including the first."""
     rows = [[*tokenizer.encode(" " + text), END] for text in texts]
     width = max(map(len, rows))
     ids = torch.tensor([row + [END] * (width - len(row)) for row in rows])

@@ -1,4 +1,4 @@
-"""Lesson 09's experiments with the policy gradient: what improves it, the price of mistakes, cheating a reward."""
+"""Define lesson 09's experiments with the policy gradient: what improves it, the price of mistakes, and cheating."""
 
 import copy
 import json
@@ -35,7 +35,7 @@ ANSWERS = Path(__file__).parent / "alignment_answers.json"
 
 @torch.no_grad()
 def reads(arm: str, seed: int) -> Rows:
-    """Test, before any reward, whether the right answer is likelier with its own story than with other stories."""
+    """Test, before any rewards are used, whether the right answer is likelier with its own story than with others."""
     prompts, elsewhere = about("when", 60, "validation", 500_000), []
     if arm == "gifts":
         prompts = [pair.told for pair in giving(*REPORT)[0]]
@@ -65,7 +65,7 @@ HOW = ("reward alone", "reward plus 3", "minus the batch's mean", "minus the gro
 
 
 def rates(arm: str, seed: int) -> Rows:
-    """Find the best learning rate for each arm, with one seed, on another set of stories."""
+    """Train with one learning rate, and test on another set of stories, so that each arm's best rate can be chosen."""
     how, _, rate = arm.partition(" @ ")
     model = copy.deepcopy(cautious(seed))
     for _ in policy_gradient(model, giving(*LEARN)[1], each(truth), how=how, rate=float(rate), seed=seed):
@@ -92,7 +92,7 @@ def short(arm: str, seed: int) -> Rows:
 
 
 def ladder(arm: str, seed: int) -> Rows:
-    """Train with variants from the naive policy gradient to the group's mean, each at its best rate."""
+    """Train with one way to compute advantages, at its best learning rate; the arm names both."""
     how, _, rate = arm.partition(" @ ")
     model = copy.deepcopy(cautious(seed))
     run = policy_gradient(model, giving(*LEARN)[1], each(truth), how=how, rate=float(rate), seed=seed)
@@ -140,7 +140,7 @@ def held_back(arm: str, seed: int) -> Rows:
 
 
 def imitation(arm: str, seed: int) -> Rows:
-    """Train on the right answers as examples, with the same prompts in the same order: 30 steps of 8."""
+    """Train on the right answers as examples in 30 steps of 8, with the prompts of `ladder` in the same order."""
     model, reference = copy.deepcopy(cautious(seed)), cautious(seed)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=float(arm.partition(" @ ")[2]), betas=(0.9, 0.95), weight_decay=0
@@ -162,7 +162,7 @@ def imitation(arm: str, seed: int) -> Rows:
 
 
 def variance(arm: str, seed: int) -> Rows:
-    """Measure the noise of the gradient on 8 prompts with 8 answers each: the same 12 samples for all arms."""
+    """Measure the gradient's noise on 8 prompts with 8 answers each; all ways in `HOW` use the same 12 samples."""
     model, some = copy.deepcopy(cautious(seed)), giving(*LEARN)[1][:PROMPTS]
     generator = torch.Generator().manual_seed(seed)
     sums = {how: [0.0, 0.0] for how in HOW}
@@ -197,7 +197,7 @@ def when(arm: str, seed: int) -> Rows:
 
 
 def price(arm: str, seed: int) -> Rows:
-    """Test what the price of a wrong answer changes, on eight wordings, some of which the model often refuses."""
+    """Test how the price of a wrong answer affects answers to eight wordings, some of which the model often refuses."""
     cost = float(arm.removeprefix("wrong costs "))
     learn = pairs.minimal_pairs(120, split="train", start=150_000)
     tests = pairs.minimal_pairs(60, split="validation", start=350_000)
@@ -224,7 +224,7 @@ def named(text: str, prompt: Prompt) -> float:
 
 
 def mended(text: str, prompt: Prompt) -> float:
-    """Return (hits − other entries) / animals of the story; a hit is an entry that names a new animal of the story."""
+    """Return (hits − other entries) / (number of animals in the story); a hit names one of them for the first time."""
     said, right = entries(text), entries(prompt.answer)
     hits = len(set(said) & set(right))
     return (hits - (len(said) - hits)) / len(right)

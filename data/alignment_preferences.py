@@ -1,4 +1,4 @@
-"""Lesson 09's experiments with preferences: DPO, a reward model, and policies that trust the reward model."""
+"""Define lesson 09's experiments with preferences: DPO, a reward model, and policies that are trained with it."""
 
 import copy
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def both_scored(model: Transformer, some: Sequence[tuple[Prompt, str, str]]) -> 
 
 
 def dpo(arm: str, seed: int) -> Rows:
-    """Train with DPO for 60 steps of 8 pairs; the arm says whose answers are used, beta, and the learning rate."""
+    """Train with DPO for 60 steps of 8 pairs; the arm names the source of the answers, beta, and the learning rate."""
     whose, beta, rate = arm.split(", ")
     model, reference = copy.deepcopy(cautious(seed)), cautious(seed)
     learn = drawn(reference, seed, giving(*LEARN)[1]) if whose == "own answers" else opposites(giving(*LEARN)[0])
@@ -93,13 +93,13 @@ def mixed(n: int, split: str, start: int, seed: int) -> list[Prompt]:
     return [found[i] for i in torch.randperm(len(found), generator=torch.Generator().manual_seed(seed)).tolist()]
 
 
-# More training pairs for the reward model: of a kind that its 500 pairs lack, or as many of the kinds that it has.
+# More training pairs for the reward model: 100 of a kind that its 500 pairs lack, or 100 of the kinds that they have.
 EXTRA = {"reward model": "", "refusals below": "refusals", "more stories": "stories"}
 
 
 @torch.no_grad()
 def judged(arm: str, seed: int) -> Rows:
-    """Test the reward model on held-back pairs, by the fault of the worse answer, and on refusals."""
+    """Test the reward model on held-back pairs, grouped by the fault of the worse answer, and on refusals."""
     judge = reward_model(seed, EXTRA[arm])
     tests = preferences(50, "validation", 200_000)
     wins = []
@@ -119,7 +119,7 @@ def judged(arm: str, seed: int) -> Rows:
 
 @torch.no_grad()
 def many(arm: str, seed: int) -> Rows:
-    """Measure best-of-n: the reward model chooses among 32 answers to each of 40 prompts, at temperature 1.5."""
+    """Measure best-of-n on 40 prompts: the reward model chooses among up to 32 answers, sampled at temperature 1.5."""
     tests, temperature = mixed(8, "validation", 700_000, 0), 1.5
     generator, judge, proxy, true, distinct = torch.Generator().manual_seed(seed), reward_model(seed), [], [], 0
     for begin in range(0, len(tests), 4):
@@ -137,7 +137,7 @@ def many(arm: str, seed: int) -> Rows:
 
 
 def believed(arm: str, seed: int) -> Rows:
-    """Train with the reward model's reward for 32 steps at a high rate, and measure on the same 60 prompts."""
+    """Train with the reward model for 32 steps at a high learning rate, and measure every 8 steps on 60 prompts."""
     rate, beta, *more = arm.split(", ")
     judge = reward_model(seed, EXTRA[more[0]] if more else "")
     model, reference = copy.deepcopy(cautious(seed)), cautious(seed)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 FIELDS = ("experiment", "arm", "seed", "step", "measure", "value", "of")
 
-Rows = Iterator[tuple[int, str, float, int | str]]  # step, measure, value, and for a count the number of prompts
+Rows = Iterator[tuple[int, str, float, int | str]]  # step, measure, value, and, for a count, the number of prompts
 Experiment = tuple[Callable[[str, int], Rows], tuple[str, ...], int]  # the function, its arms, and the number of seeds
 
 

@@ -13,7 +13,7 @@ from limits_sums import AT_ONCE, MUON, Examples, continued, give_digits_a_start,
 from llmlib import TrainConfig, Transformer, TransformerConfig, load_pretrained, train
 
 Sum = tuple[int, int]
-RATES = ("3e-3", "1e-2", "3e-2")  # rates of the matrices; the other parameters get 0.3 times the rate
+RATES = ("3e-3", "1e-2", "3e-2")  # learning rates for the matrices; the other parameters get 0.3 times the rate
 
 
 def trained(model: Transformer, data: Any, batch_size: int, steps: int, rate: str) -> None:
@@ -28,7 +28,10 @@ def trained(model: Transformer, data: Any, batch_size: int, steps: int, rate: st
 
 
 def held_out(tests: dict[int, list[Sum]], longest: int, chance: random.Random) -> Sum:
-    """Return a sum of up to `longest` digits, twice as often of the longest; from two digits on, no test has it."""
+    """Return a sum of numbers with up to `longest` digits; only one-digit sums may also occur in the tests.
+
+    Numbers with `longest` digits are twice as likely as numbers of any other length.
+    """
     while True:
         digits = min(chance.randint(1, longest + 1), longest)
         each = numbers(digits, chance)
@@ -38,7 +41,7 @@ def held_out(tests: dict[int, list[Sum]], longest: int, chance: random.Random) -
 
 # --- the course's own model ---
 
-# A sum with steps is 2.7 times as long as a sum without: with these batches, both arms see equally many tokens.
+# A sum with steps is 2.7 times as long as a sum without. With these batches, both arms see the same number of tokens.
 BATCH = {AT_ONCE: 86, "steps": 32}
 STEPS = 60
 COURSE = tuple(f"{how} @ {rate}" for rate in RATES for how in BATCH)
@@ -109,8 +112,8 @@ LENGTHS = {"3 and 3 digits": (3, 3), "3 and 2 digits": (3, 2), "2 and 3 digits":
 def grouped(arm: str, seed: int) -> Rows:
     """Train a new model to add numbers of one to three digits at once, with each digit, or each pair, as a token.
 
-    All arms see the same sums, 256 new sums in each step, without the sums of the tests. With pairs from the left, the
-    length of a number decides whether a pair holds tens and ones, or hundreds and tens.
+    All arms see the same sums, 256 new sums in each step, and none of the sums in the tests. With pairs from the left,
+    the length of a number decides whether a pair holds tens and ones, or hundreds and tens.
     """
     name, _, rate = arm.partition(" @ ")
     how, longer, _ = name.partition(", longer")

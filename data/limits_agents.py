@@ -1,4 +1,4 @@
-"""Lesson 11, agents: 40 tasks for SmolLM2 with two tools, and the point where each task goes wrong."""
+"""Run 40 tasks for SmolLM2 with two tools, and find the point where each task goes wrong (lesson 11, agents)."""
 
 import random
 import re
@@ -74,7 +74,7 @@ def calculator(call: str) -> str:
 
 @torch.inference_mode()
 def next_line(shared: Shared, text: str, most: int = 24) -> str:
-    """Return the model's most likely continuation of the text, token by token, up to the end of the line."""
+    """Return the model's greedy continuation of the text, up to the end of the line."""
     ids, line = shared.tokenizer.encode(shared.space + text), ""
     memory = shared.copied(1, len(ids) + most)
     for _ in range(most):
@@ -91,7 +91,7 @@ Call = tuple[str, str, str]
 
 
 def caller(shared: Shared) -> Callable[[list], Step]:
-    """Return a model for the loop: it reads the examples and the transcript, and writes the next call."""
+    """Return the function that the loop calls: the model reads the examples and the transcript, and writes a call."""
 
     def model(transcript: list) -> Step:
         text = f"Task: {transcript[0]}\n"

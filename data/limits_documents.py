@@ -1,4 +1,4 @@
-"""Lesson 11: injected instructions, similar needles, the years that a model knows, and what stories do not say."""
+"""Define lesson 11's experiments on injected instructions, similar needles, known years and what stories do not say."""
 
 import random
 import re
@@ -54,7 +54,7 @@ def hard_to_filter(villager: Villager) -> str:
 
 
 def injection(arm: str, seed: int) -> Rows:
-    """Count how often a wrong answer is the likeliest because an instruction in the document asks for it."""
+    """Count how often the likeliest choice is right, and how often it is the wrong one that an instruction asks for."""
     kind, defence = arm.split(" | ")
     asked = []
     for villager, _, question, item in about_villagers(seed):
@@ -78,7 +78,7 @@ PLACES = ("mill", "harbour", "castle", "station", "bakery", "chapel", "school", 
 
 
 def like_needles(arm: str, seed: int) -> Rows:
-    """Ask for each of eight secret numbers in one text: are the numbers in the middle found as often?"""
+    """Ask for each of eight secret numbers in one text: are those in the middle found as often as the others?"""
     length, chance = int(arm.removesuffix(" tokens")), random.Random(f"{arm} {seed}")
     _, tokenizer = smollm2()
     found, mixed_up = np.zeros(8, dtype=int), np.zeros(8, dtype=int)
@@ -112,7 +112,10 @@ def by_year() -> dict[str, dict[int, str]]:
 
 
 def cutoff(arm: str, seed: int) -> Rows:
-    """Yield for each year how many answers are less likely than the right one, each relative to its mean."""
+    """Yield, for each year, how many answers are less likely than the right one.
+
+    Each log-probability is taken relative to the answer's mean over all years.
+    """
     known = by_year()[arm]
     answers = sorted(set(known.values()))
     items = [(arm.format(year=year), Item("", tuple(answers), answers.index(who))) for year, who in known.items()]
@@ -136,7 +139,7 @@ def confidence(model: Transformer, tokenizer: Any, messages: Sequence[Message], 
 
 
 def untold(arm: str, seed: int) -> Rows:
-    """Tune the course's model with or without "The story does not say.", and test it on minimal pairs of stories."""
+    """Tune the course's model with or without the answer "The story does not say.", and test it on minimal pairs."""
     model, plain = load_pretrained("tinytales", device="cpu", dtype="float32")
     tokenizer = with_chat_template(plain, TALES)
     start_tokens(model, tokenizer, {"<|user|>": "\n", "<|assistant|>": "?"})

@@ -1,4 +1,4 @@
-"""Lesson 11: whether documents are found, whether they help, and whether a model believes false documents."""
+"""Test for lesson 11 whether documents are found, whether they help, and whether a model believes false ones."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from llmlib.retrieval import BM25, EmbeddingIndex, search, words_of
 
 
 def in_other_words(villager: Villager) -> str:
-    """Return the document reworded, so that each answer comes before the words that start the model's answer."""
+    """Reword the document, so that each answer comes before the words with which the model's answer starts."""
     return (
         f"{villager.town} is the birthplace of {villager.name}. The {villager.job} of the place, for thirty years, was "
         f"{villager.name}, and the {villager.plays} that the neighbours hear on Sundays belongs to {villager.name}."
@@ -78,7 +78,7 @@ PLANTED = ("denied", "somebody else", "on a door", LAST, FIRST)
 
 
 def planted(arm: str, seed: int) -> Rows:
-    """Plant a wrong choice in the document: denied, said of somebody else or nobody, or beside the right answer."""
+    """Plant a wrong choice in the document: denied, about somebody else or nobody, or beside the right answer."""
     asked, texts = about_villagers(seed), []
     for number, (villager, what, question, item) in enumerate(asked):
         word = item.choices[(item.right + 1) % 4]
@@ -98,7 +98,7 @@ def planted(arm: str, seed: int) -> Rows:
 
 
 def believed(arm: str, seed: int) -> Rows:
-    """Ask for capitals after a sentence: true, false (also in other words), denied, or about another country."""
+    """Ask for capitals, alone or after a sentence: true, false (in two wordings), denied or about another country."""
     known: dict[str, str] = MATERIALS["capitals"]
     texts = []
     for question, item in capitals(seed, 40):
@@ -136,7 +136,7 @@ def cut(text: str) -> str:
 
 
 def scores_of(arm: str, documents: Sequence[str], questions: Sequence[str]) -> dict[int, np.ndarray]:
-    """Return for each layer (0 if there are no layers) the score of each document: [question, document]."""
+    """For each layer (0 if there are no layers), return the score of each document: [question, document]."""
     if arm == "embeddings":
         layers = range(0, smollm2()[0].config.n_layers + 1, 5)
         indices: dict[int, Any] = {n: EmbeddingIndex(*smollm2(), documents, n) for n in layers}

@@ -1,4 +1,4 @@
-"""Lesson 11, arithmetic: a small model that adds at once or in steps, and the course's model with a calculator."""
+"""Train a small model to add at once or in steps, and the course's model to use a calculator, for lesson 11."""
 
 import random
 import re
@@ -34,7 +34,7 @@ class Characters:
 
 
 class Examples:
-    """New examples for each step: a question and its answer; only the answer's tokens are targets.
+    """A data set with new examples in each step: questions with answers, of which only the answers are targets.
 
     The model also reads any text in `‹›` in the answer, but this text is not a target: a tool writes it.
     """
@@ -57,7 +57,7 @@ class Examples:
 
 
 def continued(model: Transformer, tokenizer: Any, texts: Sequence[str], most: int, end: str = "\n") -> list[str]:
-    """Return the model's most likely continuation of each text, token by token, up to and including `end`."""
+    """Return the model's greedy continuation of each text, up to and including `end`."""
     rows, (end_id,) = [tokenizer.encode(text) for text in texts], tokenizer.encode(end)
     found, width = [""] * len(rows), max(map(len, rows))
     ids = torch.tensor([[0] * (width - len(row)) + row for row in rows])
@@ -146,9 +146,9 @@ def adder_plan(steps: int, rate: float) -> TrainConfig:
 
 
 def in_steps(arm: str, seed: int) -> Rows:
-    """Test new sums of numbers with one to three digits, and sums with four digits, which do not occur in the examples.
+    """Train an adder, and test it on new sums with one to three digits, and on sums with four, which no example has.
 
-    The learning rate of the matrices is 1e-2 unless the arm names another; the other parameters get 0.3 times this
+    The learning rate for the matrices is 1e-2 unless the arm names another; the other parameters get 0.3 times this
     rate.
     """
     how, _, rate = arm.partition(" @ ")
@@ -213,7 +213,7 @@ ANIMALS = ("fox", "cat", "sheep", "mouse", "rabbit", "bear", "owl", "duck", "hen
 
 @torch.no_grad()
 def give_digits_a_start(model: Transformer, tokenizer: Any) -> None:
-    """Copy the rows of ten animals, which the model can already copy, to the ten digits, which are not in the tales."""
+    """Give the ten digits, which are not in the tales, the rows of ten animals, which the model can already copy."""
     for digit, animal in enumerate(ANIMALS):
         (new,), (known,) = tokenizer.encode(str(digit)), tokenizer.encode(f" {animal}")
         for weight in model.parameters():

@@ -1,4 +1,4 @@
-"""The questions of lesson 11's experiments, and a class that reads their shared text only once."""
+"""Make and ask the questions of lesson 11's experiments; a text that they share is read only once."""
 
 import json
 import random
@@ -55,7 +55,7 @@ class Shared:
                 self.model(torch.tensor([self.ids]), cache=self.cache, last_only=True)
 
     def copied(self, rows: int, room: int) -> Cache:
-        """Return a cache that has read the text, with `rows` rows and room for `room` more tokens in each."""
+        """Return a cache with the text in each of its `rows` rows, and room for `room` more tokens in each."""
         n = self.cache.length
         made = self.model.new_cache(rows, n + room)
         for layer, known in zip(made.layers, self.cache.layers):
@@ -81,7 +81,7 @@ class Shared:
         return scored
 
     def writes(self, items: Sequence[tuple[str, str]]) -> list[bool]:
-        """Return for each text whether the model's most likely continuation is the answer."""
+        """For each text, return whether the model's greedy continuation is the answer."""
         found = self._read(items)
         return [bool((found[item][0].argmax(dim=-1) == found[item][1]).all()) for item in items]
 
@@ -143,10 +143,10 @@ def mixed(choices: list[str], chance: random.Random) -> tuple[tuple[str, ...], i
 
 
 def shots(name: str, n: int, how: str, seed: int) -> str:
-    """Return `n` examples as a text; the examples are the same for every `how`."""
+    """Return `n` examples as a text; `how` changes only their labels or their layout."""
     pool, _ = task(name)
     chance = random.Random(seed)
-    if name == "sentiment":  # equally many of both labels
+    if name == "sentiment":  # equally many examples with each label
         halves = [chance.sample([item for item in pool if item.right == side], 8) for side in (0, 1)]
         chosen = [item for pair in zip(*halves) for item in chance.sample(pair, 2)][:n]
     else:
@@ -194,13 +194,13 @@ def sums(seed: int) -> list[tuple[str, Item]]:
     for _ in range(64):
         one, other = chance.randint(2, 49), chance.randint(2, 49)
         wrong = chance.sample([one + other + off for off in (-10, -2, -1, 1, 2, 10) if one + other + off > 0], 3)
-        choices = [f"{number}." for number in (one + other, *wrong)]  # so no choice begins another
+        choices = [f"{number}." for number in (one + other, *wrong)]  # so that no choice is a prefix of another
         found.append((f"{one} + {other} =", Item("", *mixed(choices, chance))))
     return found
 
 
 def letters(seed: int) -> Iterator[tuple[int, str, Item]]:
-    """Ask for the first to fifth letters of words with five to eight letters; the choices are letters of the word."""
+    """Ask for each of the first five letters of a word with five to eight letters; all choices are letters of it."""
     chance = random.Random(seed)
     words = [word for word, _ in MATERIALS["french"] if 5 <= len(word) <= 8]
     words += [job for job in MATERIALS["villagers"]["jobs"] if 5 <= len(job) <= 8]

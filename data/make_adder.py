@@ -1,4 +1,4 @@
-"""Train the model of lesson 11 that adds in written steps, `data/adder.safetensors`, in half a minute.
+"""Train `data/adder.safetensors`, the model of lesson 11 that adds in written steps, in half a minute.
 
     python data/make_adder.py
 

@@ -2,13 +2,13 @@
 
     python data/make_alignment_experiments.py [EXPERIMENT …]     (if you stop it, run it again to continue)
 
-The experiments use validation stories, and three seeds unless `EXPERIMENTS` says otherwise. No experiment uses the
-held-out stories, which are used only once, in the lesson. Each line of alignment_experiments.csv holds one number: the
-experiment, its arm, the seed, the step, the measure, the value, and, for a count, the number of prompts.
-alignment_answers.json holds answers of models that were trained on lists.
+The experiments are measured on validation stories, with three seeds unless `EXPERIMENTS` has another number. None uses
+the held-out stories, which are used only once, in the lesson. Each line of alignment_experiments.csv holds one number:
+the experiment, its arm, the seed, the step, the measure, the value, and, for a count, the number of prompts.
+alignment_answers.json holds answers of models that were trained to list animals.
 
-The seed decides the starting model (lesson 08's cautious model: the choice and the order of its conversations), the
-order of the prompts and the sampled answers. The training loop is in alignment_loop.py, the reward model in
+The seed decides on which conversations, and in which order, the starting model is tuned (lesson 08's cautious model),
+the order of the prompts, and the sampled answers. The training loop is in alignment_loop.py, the reward model in
 alignment_judge.py, and the measures are in alignment_measures.py.
 """
 

@@ -7,8 +7,8 @@ The search for each version tries 24 random settings with one seed ("try") and 1
 All these runs are judged on validation stories. The setting that was kept ("own") is then trained with five new seeds
 and judged on held-out stories, which had no influence on the choice. The setting that all versions share in the unfair
 comparison ("shared") is trained and judged in the same way. For runs with four times as many steps, the search tries
-the rates themselves, a half and a quarter of them ("longer try"), and trains the best with three new seeds ("longer").
-Runs that are already in the file are not repeated.
+the kept rates, and rates half and a quarter as high ("longer try"), and trains the best with three new seeds
+("longer"). Runs that are already in the file are not repeated.
 """
 
 import csv
@@ -46,7 +46,7 @@ def texts():
 
 
 def settings(chance):
-    """Sample rates evenly on a logarithmic scale, and initial weights as multiples of the library's."""
+    """Sample rates evenly on a logarithmic scale, and factors by which the library's initial weights are multiplied."""
     return {
         "table_rate": round(10 ** chance.uniform(-2.7, -1.3), 5),
         "matrix_rate": round(10 ** chance.uniform(-2.9, -1.7), 5),
@@ -63,7 +63,7 @@ def nearby(setting, chance):
 
 
 def trained(config, learn_from, seed, table_rate, matrix_rate, table_start, position_start, matrix_start, steps=STEPS):
-    """Train a model with AdamW: a warm-up over a tenth of the steps, together with half a cosine over all steps."""
+    """Train with AdamW; the rate warms up over a tenth of the steps, and follows half a cosine over all steps."""
     model = Transformer(config, seed=seed)
     tables, matrices = [], []
     for name, parameter in model.named_parameters():

@@ -7,7 +7,7 @@ experiment, its arm, the seed, the step (the number of examples, the position, t
 value, and, for a count, the number of questions. limits_answers.json holds what the model says about people, and each
 capital that it writes, with the model's confidence.
 
-The seed decides the examples and their order, the wrong choices, the texts, and the heads of a control.
+The seed decides the examples and their order, the wrong choices, the texts, and which heads serve as controls.
 """
 
 import json
@@ -65,7 +65,7 @@ from llmlib.transformer import with_longer_context
 
 FILE = Path(__file__).parent / "limits_experiments.csv"
 ANSWERS = FILE.with_name("limits_answers.json")
-TRAINED = 384  # the course's own model was trained on 384 tokens, though its context has 512
+TRAINED = 384  # the course's own model was trained on sequences of 384 tokens, though its context has 512
 LENGTH = 3 * TRAINED
 RATES = ("1e-3", "3e-3", "3e-4")  # learning rates for tuning the course's own model on longer texts
 
@@ -78,7 +78,7 @@ def few_shot(arm: str, seed: int) -> Rows:
     for n in (0, 1, 4, 16) if how == "right labels" else (4, 16):
         scored = answered(name, shots(name, n, how, seed))
         yield n, "right", sum(each.is_right() for each in scored), len(scored)
-        if len(scored[0].log_probs) == 2:  # does the model distinguish the two, even if it prefers one?
+        if len(scored[0].log_probs) == 2:  # does the model tell the two choices apart, even if it prefers one?
             odds = [each.log_probs[0] - each.log_probs[1] for each in scored]
             yield n, "area under the curve", auc(odds, [each.right == 0 for each in scored]), ""
             yield n, "says the first", sum(each.chosen() == 0 for each in scored), len(scored)
@@ -106,7 +106,7 @@ def induction_scores() -> torch.Tensor:
 
 
 def heads_of(arm: str, seed: int) -> list[tuple[int, int]]:
-    """Return the heads that score highest, or as many heads of the same layers that do not do induction."""
+    """Return the heads with the highest induction scores, or up to as many from the same layers with low scores."""
     scores = induction_scores()
     order = scores.flatten().argsort(descending=True).tolist()
     best = [divmod(place, scores.shape[1]) for place in order[: int(arm.split()[0])]]
@@ -145,7 +145,10 @@ def measured(scored: Sequence[ChoiceScores], temperature: float) -> tuple[np.nda
 
 
 def calibration(arm: str, seed: int) -> Rows:
-    """Compare confidence and accuracy on four choices; a temperature fitted on one half is judged on the other half."""
+    """Compare confidence and accuracy on questions with four choices, at temperature 1 and at a fitted temperature.
+
+    The temperature is fitted on one half of the questions, and both temperatures are judged on the other half.
+    """
     items = {"capitals": capitals, "sums": sums}[arm](seed)
     scored = Shared("").ask(items)
     order = random.Random(seed).sample(range(len(scored)), len(scored))
@@ -199,7 +202,7 @@ SAMPLES = 8
 
 @torch.inference_mode()
 def self_consistency(arm: str, seed: int) -> Rows:
-    """Test whether agreement among eight sampled answers tells right from wrong: capitals, after four examples."""
+    """Test on capitals, after four examples, whether agreement with eight sampled answers tells right from wrong."""
     model, tokenizer = smollm2()
     known: dict[str, str] = MATERIALS["capitals"]
     countries = random.Random(seed).sample(sorted(known), 44)
@@ -238,7 +241,7 @@ def self_consistency(arm: str, seed: int) -> Rows:
 
 
 def tales(split: str, step: int, n: int, seed: int) -> torch.Tensor:
-    """Return pages with random starts, so all positions are equally difficult: Int[Tensor, "text 3 * TRAINED + 1"]."""
+    """Return pages cut at random, so that all positions are equally difficult: Int[Tensor, "text 3 * TRAINED + 1"]."""
     model, tokenizer = load_pretrained("tinytales", device="cpu", dtype="float32")
     book = ReadingBook(tokenizer, end_id=model.config.end_ids[0], split=split)
     rows, _ = book.batch(step, batch_size=n, seq_len=LENGTH + 1 + 400)
@@ -254,7 +257,7 @@ def in_blocks(loss: torch.Tensor) -> Rows:
 
 @torch.inference_mode()
 def positions(arm: str, seed: int) -> Rows:
-    """Measure the loss of the course's model, trained on 384 tokens, up to position 1,152, with or without a remedy."""
+    """Measure the loss of the course's model up to position 1,152 (it was trained to 384), with or without a remedy."""
     model, _ = load_pretrained("tinytales", device="cpu", dtype="float32")
     ids = tales("validation", seed, 24, seed)
     if arm == "window":
@@ -268,7 +271,7 @@ def positions(arm: str, seed: int) -> Rows:
 
 
 def tuned(arm: str, seed: int) -> Rows:
-    """Measure the loss after 40 steps on two long texts each: does stretching help, or only the tuning?"""
+    """Measure the loss after 40 steps, each on two long texts: do stretched positions help, or only the tuning?"""
     how, _, rate = arm.partition(" @ ")
     model, _ = load_pretrained("tinytales", device="cpu", dtype="float32")
     longer = with_longer_context(model, 3, how)  # type: ignore[arg-type]
@@ -317,7 +320,7 @@ def spelling(arm: str, seed: int) -> Rows:
 
 
 def digits(arm: str, seed: int) -> Rows:
-    """Measure sums after four examples, by the number of digits, written together or with spaces between the digits."""
+    """Count right sums after four examples, by the number of digits; digits are written together or with spaces."""
     chance = random.Random(seed)
 
     def written(number: int) -> str:
@@ -347,7 +350,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     (few_shot, tuple(f"{name}, {how}" for name in TASKS for how in HOW), 3),
     (few_shot, ("French, moved labels",), 3),
     (without_a_model, TASKS, 1),
-    (heads_off, ("20 induction heads", "20 other heads"), 3),  # with all heads on: few_shot, "right labels"
+    (heads_off, ("20 induction heads", "20 other heads"), 3),  # for all heads on, see few_shot, "right labels"
     (self_consistency, ("capitals",), 3),
     (needle, ("256 tokens", "512 tokens", "1024 tokens", "2048 tokens"), 3),
     (in_steps, IN_STEPS, 3),

@@ -1,4 +1,4 @@
-"""Run the experiments of lesson 07 that take too long for a lesson, on 24 prompts that count as independent cases.
+"""Run the experiments of lesson 07 that take too long for a lesson; each prompt counts as an independent case.
 
     python data/make_sampling_experiments.py    (five minutes on one core; if you stop it, run it again to continue)
 
@@ -71,7 +71,7 @@ smol.requires_grad_(False)
 
 
 def write(prompts: list[str], sampler: Sampler, n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Return n tokens after each prompt, never an end token, and their log-probabilities: both (prompt, n)."""
+    """Write n tokens after each prompt, but no end token; return them and their log-probabilities: both (prompt, n)."""
     rows = [tokenizer.encode(prompt) for prompt in prompts]
     width = max(map(len, rows))
     ids = torch.tensor([[0] * (width - len(row)) + row for row in rows])
@@ -93,7 +93,7 @@ def induction_heads(count: int) -> list[tuple[int, int]]:
 
 
 def others_like(heads: list[tuple[int, int]], seed: int) -> list[tuple[int, int]]:
-    """Return the same number of other heads, sampled from the same layers."""
+    """For each of these heads, sample another head from the same layer."""
     chance, found = torch.Generator().manual_seed(seed), list[tuple[int, int]]()
     for layer, _ in heads:
         while (head := (layer, int(torch.randint(0, smol.config.n_heads, (), generator=chance)))) in heads + found:
@@ -149,7 +149,7 @@ def penalties(arm: str) -> Rows:
 
 
 def rules(arm: str) -> Rows:
-    """Measure how diverse and how likely three short texts per prompt are, with a rule, at three temperatures."""
+    """Measure how diverse and how likely three short texts per prompt are under one rule, at three temperatures."""
     rows = [(T, prompt) for T in TEMPERATURES for prompt in PROMPTS[:12] for _ in range(TEXTS)]
     sampler = Sampler(temperature=[T for T, _ in rows], **RULES[arm])
     tokens, log_p = write([prompt for _, prompt in rows], sampler, SHORT)
@@ -161,7 +161,7 @@ def rules(arm: str) -> Rows:
 
 
 def up_to(signs: str, ids: list[int], log_p: Tensor) -> tuple[str, float]:
-    """Return the text up to a token with one of the characters `signs`, and the text's log-probability."""
+    """Return the text before the first token with a character from `signs`, and the text's log-probability."""
     pieces = [tokenizer.decode([id]) for id in ids]
     length = next((i for i, piece in enumerate(pieces) if set(piece) & set(signs)), len(pieces))
     return "".join(pieces[:length]), log_p[:length].sum().item()

@@ -3,9 +3,9 @@
     python data/make_scaling_experiments.py  (about 55 minutes on one quiet core; run it again to continue after a stop)
 
 Every run of the grid has a schedule that ends with the training, and the learning rate that was best for its size on
-validation stories ("rates"). The reported losses are those on held-out stories. "prediction" is fitted to the grid and
-written to the file before "target" is trained. "width" transfers a learning rate to wider models, "wider" does so with
-more steps, and "names" and "kinds" ask what models have learned about the village. Each line of
+validation stories ("rates"). The reported losses are measured on held-out stories. "prediction" is fitted to the grid
+and written to the file before "target" is trained. "width" transfers a learning rate to wider models, "wider" does so
+with more steps, and "names" and "kinds" ask what models have learned about the village. Each line of
 scaling_experiments.csv holds one number: the experiment, its arm (a size, and thousands of tokens), the seed, the step,
 the measure, the value, and, for a count, the total.
 """
@@ -45,7 +45,7 @@ SIZES = {
     "3XL": (224, 5, 4, 600),
 }
 # The first rates to try for matrices, by size; more are tried while the best rate is the lowest or the highest. The
-# rates of tables are five times as high.
+# rates for tables are five times as high.
 RATES = {
     "3XS": (6e-3, 1.2e-2, 2.4e-2),
     "XXS": (6e-3, 1.2e-2, 2.4e-2),
@@ -179,7 +179,7 @@ def arms_beyond() -> tuple[str, ...]:
 
 
 def rates(arm: str, seed: int) -> Rows:
-    """Measure the validation loss of a size at a learning rate."""
+    """Measure the validation loss of a model size at a learning rate."""
     point, rate = arm.split(" @ ")
     size, thousands = point.split()
     _, data = tales()
@@ -188,7 +188,7 @@ def rates(arm: str, seed: int) -> Rows:
 
 
 def measured(arm: str, seed: int, rate: float | None = None) -> Rows:
-    """Train a model of a size on a number of tokens; measure its loss, and what it knows about the village."""
+    """Train a model with the arm's size and number of tokens; measure its loss, and what it knows about the village."""
     size, thousands = arm.split()
     tokenizer, data = tales()
     # Each size's longest run is also measured at the steps where the size's shorter runs end.
@@ -276,11 +276,11 @@ def kinds(arm: str, seed: int) -> Rows:
 
 
 def width(arm: str, seed: int, steps: int = 64) -> Rows:
-    """Train a model that is `times` as wide as the narrowest, with the narrowest model's rate.
+    """Train a model several times as wide as the narrowest; the arm names this factor and the narrowest model's rate.
 
-    "standard" uses one rate and the same initial weights at any width, as everywhere in the course. "muP" is described
-    in `maximal_update`. "rates alone" is "standard" with the rates of muP. "tuned muP" starts from a narrow model with
-    two other choices that suit muP, and keeps both at any width: a last norm that starts at 4, and lower table rates.
+    "standard" uses the same rate and initial weights at any width, as everywhere in the course. "muP" is described in
+    `maximal_update`. "rates alone" is "standard" with the rates of muP. "tuned muP" starts from a narrow model with two
+    other choices that suit muP, and keeps both at any width: a last norm that starts at 4, and lower rates for tables.
     """
     named, rate = arm.split(" @ ")
     way, times = named.rsplit(" ", 1)

@@ -59,8 +59,8 @@ def make_tokenizer() -> BPETokenizer:
 def make_model(tokenizer: BPETokenizer) -> Transformer:
     """Make a model with four layers of width 256 and 4.2 million weights.
 
-    The initial weights are larger than GPT-2's. With embeddings that hardly differ, names that occur in the same
-    contexts would become almost one vector before the model learns to carry names along.
+    The initial weights are larger than GPT-2's. With embeddings that hardly differ, the vectors of names that occur in
+    the same contexts would become almost equal before the model learns to repeat the names of a story.
     """
     end_id = tokenizer.special_tokens["<|endoftext|>"]
     config = TransformerConfig(
@@ -135,7 +135,7 @@ def answers_of(model: Transformer, tokenizer: BPETokenizer, pages: list[str]) ->
 
 
 def scores(model: Transformer, tokenizer: BPETokenizer, split: str) -> dict[str, tuple[int, int, int]]:
-    """Count, by kind, the right answers, the right answers below another story (control), and all answers."""
+    """Count, by kind, the right answers, the right answers when another story is above (control), and all answers."""
     asked = exercises(split)
     stories = list(dict.fromkeys(page.partition(STORY_SEPARATOR)[0] for _, page, _ in asked))
     after = dict(zip(stories, stories[1:] + stories[:1]))

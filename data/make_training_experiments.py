@@ -79,7 +79,7 @@ class Laboratory:
         return self.known[key]
 
     def compare(self, experiment, arms, grid):
-        """Compare arms, each with its best rates; `arms` maps names to choices and scales of the initial weights."""
+        """Compare arms at their best rates; `arms` maps each name to settings and scales of the initial weights."""
         for arm, (choices, first_weights) in arms.items():
             rates_of = grid(choices) if callable(grid) else grid
             best = rates_of[0]
@@ -133,7 +133,7 @@ def main():
         compare("first weights, one rate of 0.01", 60, [(1e-2, 1e-2)], start, **{name: {}})
         compare("first weights", 60, few, start, **{name: {}})
     compare("one rate of 0.01", 60, [(1e-2, 1e-2)], base={}, **{"no warm-up": {"warmup": 0}})
-    # The comparisons of an earlier version of the lesson, and the comparisons that it should have made.
+    # The unfair comparisons that the lesson tells about, and the fair comparisons that replace them.
     compare("one rate of 0.01", 60, [(1e-2, 1e-2)], Muon={"optimizer": "muon"})
     compare("a tenth for the matrices", 60, [(1e-2, 1e-3)], AdamW={})
     compare("warm-up", 60, product([3e-2], MATRICES["adamw"]), **{"no warm-up": {"warmup": 0}})

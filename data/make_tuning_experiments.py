@@ -2,10 +2,10 @@
 
     python data/make_tuning_experiments.py    (an hour on one core; if you stop it, run it again to continue)
 
-`kinds` and `unanswerable` use the held-out stories, once. All other experiments use validation stories, on which we
-also made choices. Each line of tuning_experiments.csv holds one number: the experiment, its arm, the seed (for the
-choice and the order of conversations, or for the LoRA's A), the step, the measure, the value, and, for a count, the
-number of prompts.
+`kinds` and `unanswerable` use the held-out stories, once. All other experiments use validation stories, which we also
+used to make choices. Each line of tuning_experiments.csv holds one number: the experiment, its arm, the seed, the step,
+the measure, the value, and, for a count, the number of prompts. The seed decides the choice and the order of the
+conversations, or the LoRA's A.
 """
 
 import copy
@@ -83,7 +83,7 @@ def mask(arm: str, seed: int) -> Rows:
 
 
 def refusals(arm: str, seed: int) -> Rows:
-    """Tune on conversations with unanswerable questions: either of kinds that no story answers, or balanced."""
+    """Tune with unanswerable questions, either of kinds that no story answers, or with wordings that others answer."""
     balanced = arm == "balanced"
     talks = tales.training_conversations(240, kinds=tales.KINDS, balanced=balanced, start=10_000 * seed)
     model = copy.deepcopy(base)
@@ -141,7 +141,7 @@ def kinds(arm: str, seed: int) -> Rows:
 
 
 def unanswerable(arm: str, seed: int) -> Rows:
-    """Test a model that was tuned to refuse, on the few kinds of questions that no story answers, and on others."""
+    """Tune a model to refuse; test it on the few kinds of questions that no story answers, and on other questions."""
     talks = tales.training_conversations(240, kinds=tales.KINDS, balanced=False)
     model = copy.deepcopy(base)
     for _ in train(model, ChatData(tokenizer, talks), TrainConfig(60, 4, warmup=8, **MUON)):

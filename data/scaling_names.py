@@ -35,8 +35,8 @@ def facts(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float,
 
     "Exact" counts answers whose tokens are all the likeliest, so that greedy generation writes the right answer.
     "Choice" counts right homes that are likelier than all other homes. "Shuffled" measures the home of the previous
-    villager. Every second villager is of the same kind as the previous villager, so about half of what a model knows
-    about kinds cancels out: see `kinds_of_homes`.
+    villager instead. Every second villager is of the same kind as the previous villager, so the difference between the
+    two hides about half of what a model knows about kinds: see `kinds_of_homes`.
     """
     by_name: dict[str, dict[str, str]] = {}
     for fact in world_facts():
@@ -96,7 +96,7 @@ def kinds_of_homes(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[st
     ]
     for name, table in (("", scores), (", against the mean", against_mean)):
         rows.append((f"choice of a home of the kind{name}", int((table.argmax(1) // 2 == pair).sum()), n))
-    # For every second villager, the one before is of the same kind; the one two before is always of another kind.
+    # Every second villager has the same kind as the villager before; the villager two places before has another kind.
     for name, shift in (("the one before", 1), ("the one two before", 2)):
         rows.append((f"own home against {name}", (scores - scores.roll(shift, 1)).diagonal().mean().item(), ""))
     return rows
@@ -105,9 +105,9 @@ def kinds_of_homes(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[st
 def names_or_kinds(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float, int | str]]:
     """Return rows of measure, value and total; "stranger" repeats the measures with the names of another pair.
 
-    A model that uses only the kind gives both rabbits the same answer, which is right for at most one of them. So "own
-    before other" is 27 of 54, and "both of a pair" is 0 of 27. "Margin" is how many nats a name adds to its own home,
-    compared with the other home of its kind; the likelihoods of the homes themselves cancel out.
+    A model that uses only the kind gives both rabbits the same answer, which is right for at most one of them. It
+    reaches 27 of 54 in "own before other", and 0 of 27 in "both of a pair". "Margin" is how many nats a name adds to
+    its own home, compared with the other home of its kind; the likelihoods of the homes themselves cancel out.
     """
     everybody = villagers()
     names, kinds, homes = (list(column) for column in zip(*everybody))

@@ -69,7 +69,7 @@ def moving(page: Page, folder: Path) -> None:
     # colours.
     animated = {"save_all": True, "append_images": others, "duration": durations, "loop": 0}
     first.save(PICTURES / "course.webp", lossless=True, quality=80, method=4, **animated)
-    still, _ = frames[len(HEADS) + len(QUERIES) + 1]  # at the last token in the opened head
+    still, _ = frames[len(HEADS) + len(QUERIES) + 1]  # the mouse is at the last token, in the opened head
     still.quantize(128, Image.Quantize.MAXCOVERAGE).save(PICTURES / "course.png", optimize=True)
 
 

@@ -1,9 +1,10 @@
 """llmlib is the library behind a course on how large language models work.
 
 Names are loaded on first use, so `import llmlib` is quick, and torch is imported only when something needs it. The
-folders follow the order of the lessons: first `files`, `tokenization`, `embeddings`, `attention` and `transformer`,
-then `pretrained`, `interpret`, `corpora`, `training`, `sampling`, `chat`, `finetuning`, `preferences`, `evaluation` and
-`retrieval`. Two more folders build on these: `explore` (live models in `widgets`) and `exercises`.
+folders and modules follow the order of the lessons: first `files`, `tokenization`, `embeddings`, `attention` and
+`transformer`, then `pretrained`, `interpret`, `corpora`, `training`, `sampling`, `chat`, `finetuning`, `preferences`,
+`scaling`, `evaluation` and `retrieval`. Two more folders build on these: `explore`, which shows live models in the
+views of `widgets`, and `exercises`.
 """
 
 from typing import TYPE_CHECKING

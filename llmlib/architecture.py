@@ -39,7 +39,7 @@ class TransformerConfig:
     qk_norm: bool = False  # whether each head's queries and keys get an RMSNorm (Qwen3)
     # how many positions each position may attend to, itself included (Mistral). None means all
     sliding_window: Annotated[int | None, AT_LEAST_1] = None
-    tied_embeddings: bool = True  # one table for the embedding and the unembedding
+    tied_embeddings: bool = True  # whether the embedding and the unembedding share one table
     end_ids: tuple[Annotated[int, AT_LEAST_0], ...] = ()  # ids that end a text; `generate` stops there
 
     def __post_init__(self) -> None:

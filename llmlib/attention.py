@@ -15,7 +15,7 @@ from llmlib.layers import RMSNorm, materialise
 from llmlib.linear import Linear
 
 CosSin = tuple[Tensor, Tensor]  # both are Float[Tensor, "#batch 1 seq d_head"]
-SHORT = 512  # tokens; up to this length a bfloat16 training step on a CPU is quicker without torch's fused kernel
+SHORT = 512  # up to this many tokens, a bfloat16 training step on a CPU is faster without torch's fused kernel
 
 
 def causal_mask(
@@ -169,7 +169,7 @@ def online_softmax(
             total = torch.zeros_like(largest)
             weighted = torch.zeros_like(largest * values[:1])
         new_largest = torch.maximum(largest, scores.amax(dim=-1, keepdim=True))
-        shrink = (largest - new_largest).exp()  # Float[Tensor, "query 1"], which is 0 at the first block
+        shrink = (largest - new_largest).exp()  # Float[Tensor, "query 1"]; 0 for the first block
         weights = (scores - new_largest).exp()
         total = total * shrink + weights.sum(dim=-1, keepdim=True)
         weighted = weighted * shrink + weights @ values

@@ -1,4 +1,4 @@
-"""The `llmlib` command."""
+"""Define the `llmlib` command."""
 
 import sys
 from pathlib import Path

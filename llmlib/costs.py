@@ -16,7 +16,7 @@ class Costs:
     """Holds the result of `count`. The FLOPs are for one token, and the bytes are for the whole batch."""
 
     parameters_of: Mapping[str, int]  # the number of parameters in each part
-    forward_flops: int  # only the matrix products, as usual: they are nearly all of the work
+    forward_flops: int  # counts only the matrix products, as is usual: they are nearly all of the work
     training_flops: int
     weight_bytes: int
     gradient_bytes: int

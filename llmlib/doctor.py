@@ -76,7 +76,7 @@ def _device() -> list[Finding]:
 
 
 def _course() -> list[Finding]:
-    """Check that the packages of the extra `course` are installed, in the versions that our package metadata requires.
+    """Check that the packages in the `course` extra are installed, in the versions that our package metadata requires.
 
     If you only want the library, you do not need any of these packages. All views need anywidget; if it is installed,
     we assume that you want the lessons, and check the other packages too.

@@ -141,7 +141,7 @@ def materialise(module: nn.Module, n_layers: int, seed: int | None, device: torc
     "meta" the module stays as it is. Modules that are built like this never use torch's global random state.
     """
     if str(device) != "meta":
-        for part in module.modules():  # as `to_empty` does; but `to_empty` spends half a second on loading modules
+        for part in module.modules():  # as `to_empty` does, but without spending half a second on imports
             for name, weight in part.named_parameters(recurse=False):
                 setattr(part, name, nn.Parameter(torch.empty(weight.shape, dtype=weight.dtype, device=device or "cpu")))
         if seed is not None:

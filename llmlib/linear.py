@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-WORTH_SHARING = 500_000  # weights; a smaller matrix gains microseconds, and can lose milliseconds on a busy core
+WORTH_SHARING = 500_000  # with fewer weights, splitting saves microseconds, but can cost milliseconds if a core is busy
 
 
 def linear(
@@ -59,8 +59,8 @@ def _pieces(x: Tensor, weight: Tensor) -> int:
 class _WithoutOneDNN:
     """Switches oneDNN off for the whole process while any thread is inside the `with` block.
 
-    When the last thread leaves the block, the earlier setting is restored. If an interrupt stops a thread before the
-    thread has left the block, the thread stays in `inside` until its next product removes it.
+    When the last thread leaves the block, the earlier setting is restored. If an interrupt keeps a thread from
+    leaving the block properly, the thread stays in `inside` until it next enters and leaves a block.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class _WithoutOneDNN:
             if not self.inside:
                 self.before = bool(torch.backends.mkldnn.enabled)
             self.inside.add(threading.get_ident())
-            torch.backends.mkldnn.enabled = False  # type: ignore[assignment]  # torch declares its descriptor's type
+            torch.backends.mkldnn.enabled = False  # type: ignore[assignment]  # torch declares a descriptor
 
     def __exit__(self, *_: object) -> None:
         with self.lock:

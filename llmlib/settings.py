@@ -15,7 +15,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-LARGEST = 2**63 - 1  # the largest integer for torch and numpy
+LARGEST = 2**63 - 1  # the largest int64, the usual integer type in torch and numpy
 KINDS = {  # for each type: its name, and a test for its values
     bool: ("true or false", lambda value: isinstance(value, bool)),
     int: ("a whole number", lambda value: isinstance(value, Integral) and not isinstance(value, bool)),

@@ -1,4 +1,4 @@
-"""Make all plots look alike: plain, readable in any theme and for colour-blind people, and described in words.
+"""Make all plots look alike: plain, readable in any theme and by colour-blind people, and described in words.
 
 The colours follow Okabe and Ito (2008), darkened until each has a contrast ratio of 3 : 1 against white. No single text
 colour is readable both on white and on JupyterLab's dark grey (the contrast between the two is too low for 4.5 : 1
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0b5cad", "#d55e00", "#00805e", "#b3589a", "#1f8fc4", "#a87400")
-TURNED = 0.933  # white becomes #111111, the page in JupyterLab's dark theme; black becomes #eeeeee
+TURNED = 0.933  # white becomes #111111, the colour of the page in JupyterLab's dark theme; black becomes #eeeeee
 SHEET = (
     '<style>[data-jp-theme-light="false"] .llm-picture, body.vscode-dark .llm-picture, [data-theme="dark"] .llm-picture'
     f" {{ filter: invert({TURNED}) hue-rotate(180deg); }}</style>"
@@ -75,7 +75,7 @@ def show_plot(alt: str, figure: "Figure | None" = None, place: "DisplayHandle | 
     file = io.BytesIO()
     figure.savefig(
         file, format="png", bbox_inches="tight", metadata={"Software": None}
-    )  # tight fits the picture to its contents, so that no letter is cut off
+    )  # "tight" fits the picture to its contents, so that no letter is cut off
     plt.close(figure)
     bundle = {"text/plain": f"<Plot: {alt}>", "text/html": picture_html(file.getvalue(), alt)}
     if place is None:

@@ -118,7 +118,7 @@ class Transformer(Observed):
         super().__init__()
         self.config = c = config
         _check_room(c, device)
-        with torch.device("meta"):  # on meta, this needs no memory and no random numbers
+        with torch.device("meta"):  # on the meta device, this needs no memory and no random numbers
             self.embed = Embedding(c.vocab_size, c.d_model)
             if c.positions == "learned":
                 self.position_embed = Embedding(c.max_seq_len, c.d_model)
@@ -254,7 +254,7 @@ class Transformer(Observed):
 
         window = self.config.sliding_window
         if window and not torch.compiler.is_compiling() and window >= end:
-            window = None  # a graph must work for longer texts, too
+            window = None  # no effect on so short a text; a graph keeps it, because it must also work for longer texts
         if real is None:
             positions = torch.arange(start, end, device=ids.device)[None]
             mask = causal_mask(end - start, end, window, ids.device)[None, None] if window else None

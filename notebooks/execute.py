@@ -2,7 +2,8 @@
 
     python notebooks/execute.py [LESSON.ipynb …]      (by default all lessons, like `make notebooks`)
 
-A widget is stored only as its static picture, since a saved live view without its model would hide the picture.
+A widget is stored only as its static picture, since a live view that is stored without its widget model
+would hide the picture.
 """
 
 import os
@@ -16,7 +17,7 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent
 VIEW = "application/vnd.jupyter.widget-view+json"
-# The metadata of cells to keep: tags for nbval, folded side paths, and settings that hide the first cell's code.
+# The cell metadata to keep: tags for nbval, folded side paths, and settings that hide the first cell's code.
 KEPT = ("tags", "jp-MarkdownHeadingCollapsed", "jupyter", "cellView")
 NOT_RUN = "skip-execution"  # the tag of the cell that first_cell.py inserts; this cell has no number
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -54,7 +55,7 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
 
 def _without_view(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
     if output.output_type == "stream":
-        return None if output.name == "stderr" else output  # stderr has progress bars
+        return None if output.name == "stderr" else output  # stderr contains progress bars
     if "data" in output:
         output.data.pop(VIEW, None)
         output.metadata = nbformat.from_dict({})

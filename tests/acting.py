@@ -1,13 +1,13 @@
-"""Do in Python what a reader does in the browser."""
+"""Send views, from Python, the actions that a reader takes in the browser."""
 
 
 def act(view, kind, **details):
-    """Send one act to a view, and return whether the view accepted it."""
+    """Send one action to a view, and return whether the view accepted it."""
     return acts(view, (kind, details)) == []
 
 
 def acts(view, *several):
-    """Send several acts in one message, each as its kind and details. Return the numbers of the refused acts."""
+    """Send several actions as pairs (kind, details) in one message; return the numbers of those that are refused."""
     answers = []
     send, view.send = view.send, lambda content, buffers=None: answers.append(content)
     try:
@@ -16,5 +16,5 @@ def acts(view, *several):
     finally:
         view.send = send
     assert answers[0] == {"client": "test", "begun": True}
-    assert answers[-1]["done"] == len(several), "the view did not answer every act"
+    assert answers[-1]["done"] == len(several), "the view did not answer every action"
     return answers[-1]["refused"]

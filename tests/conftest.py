@@ -41,7 +41,7 @@ def pytest_runtest_setup(item):
 def pytest_configure(config):
     """In a run with lessons, start one process that imports what lessons use, for the kernels of all workers.
 
-    This happens before the workers start, and only on Linux: elsewhere, a fork may not use what its parent imported.
+    This happens before the workers start, and only on Linux: elsewhere, a fork cannot rely on what its parent imported.
     """
     if hasattr(config.option, "nbval_kernel_startup_timeout"):
         config.option.nbval_kernel_startup_timeout = 600  # seconds; the first kernel waits for these imports
@@ -57,16 +57,16 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Skip tests that this machine cannot run, and mark tests that load the real model as slow, even quick ones.
+    """Skip tests that this machine cannot run. Mark every test that loads the real model as slow, even if it is quick.
 
-    Do not compare what lessons write to stderr, such as the progress of downloads.
+    Do not compare what lessons write to stderr, such as the progress of a download.
     """
     import torch
 
     for item in items:
         if "smollm2" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
-    for lesson in {item.parent for item in items if hasattr(item.parent, "skip_compare")}:  # notebooks of nbval
+    for lesson in {item.parent for item in items if hasattr(item.parent, "skip_compare")}:  # nbval's notebooks
         lesson.skip_compare = (*lesson.skip_compare, "stderr")
         if kernels.PLACE in os.environ and lesson.path.stem != "00_welcome":
             lesson.nb.metadata.kernelspec.name = "warm"

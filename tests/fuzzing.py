@@ -2,10 +2,10 @@
 
     python tests/fuzzing.py 10000        # run 10,000 cases of each kind, and print a table; the tests run only a few
 
-The kind and the number of a case decide everything in it. These outcomes are allowed: "as it was" (the damage did not
-matter); "error" (an error of a class meant for users, with a message that names the file); "said" (the file loads as
-something else, and a line on standard error says so); "another text" (the file contains the reader's own words or
-choices, so any change that makes sense is just another choice). These must not occur: "raw", "hang", "silent".
+The kind and the number of a case determine everything about it. These outcomes are allowed: "as it was" (the damage
+did not matter); "error" (an error of a class meant for users, with a message that names the file); "said" (the file
+loads as something else, and a line on standard error says so); "another text" (the file contains the reader's own words
+or choices, so any change that makes sense is just another choice). These must not occur: "raw", "hang", "silent".
 """
 
 import contextlib
@@ -34,7 +34,7 @@ from llmlib.training import RunError, TrainConfig, checkpoints, make_optimizers
 from llmlib.training.cli import DataSettings, RunSettings, read_toml
 from llmlib.transformer import Transformer, TransformerConfig
 
-SECONDS, WALL = 5, 300  # of CPU time, and in all; a case that takes longer is a hang
+SECONDS, WALL = 5, 300  # limits on CPU time and elapsed time; a case that takes longer is a hang
 CLEAR = (CheckpointError, TokenizerError, RunError, AdapterError, SettingsError, ConversationError)
 CONFIG = TransformerConfig(
     262, 16, 16, 2, 2, positions="rotary", norm="rmsnorm", mlp="swiglu", d_mlp=8, tied_embeddings=False, end_ids=(261,)
@@ -120,7 +120,7 @@ def run_folder(folder):
 
 
 def open_run(folder):
-    """Resume from the checkpoint, and also open it as a model. If resuming fails, nothing may have changed."""
+    """Resume from the checkpoint, and also open it as a model; if resuming fails, nothing may have changed."""
     model, optimizers = new_model_and_optimizers()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     (step,) = folder.glob("step-*")
@@ -131,7 +131,7 @@ def open_run(folder):
         assert not any(optimizer.state for optimizer in optimizers)
         raise
     for optimizer in optimizers:
-        optimizer.step()  # no gradients: a damaged state would crash here
+        optimizer.step()  # a step without gradients: a damaged state would crash here
     model(IDS).logsumexp(-1).sum().backward()
     for optimizer in optimizers:
         optimizer.step()
@@ -178,7 +178,7 @@ def open_conversations(folder):
     return read_conversations(folder / "examples.jsonl")
 
 
-KINDS = {  # how to make it, how to open it, and whether its content is the reader's own choice
+KINDS = {  # for each kind: how to make and open it, and whether its content is the reader's own choice
     "models": (model_folder, open_model, False),
     "tokenizers": (tokenizer_folder, open_tokenizer, False),
     "runs": (run_folder, open_run, False),
@@ -191,7 +191,7 @@ ODD_TOML = ["true", "-1", "0", "3", str(2**70), "1.5", "1e308", "nan", '""', '"x
 
 
 def damage(folder, chance):
-    """Change one file in a folder. Return its name and the kind of change."""
+    """Change one file in a folder, and return its name and the kind of change."""
     path = chance.choice(sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"))
     content = bytearray(path.read_bytes())
     how = chance.choice(["flip", "flip", "flip", "cut", "insert", "drop", "swap", "gone", "empty", "value", "value"])
@@ -222,7 +222,7 @@ def damage(folder, chance):
 
 
 def with_another_value(path, content, chance):
-    """Return the content with another value somewhere, but still in its format."""
+    """Return the content in the same format, but with one value replaced or left out."""
     if path.suffix == ".toml":
         lines = content.decode().splitlines()
         number = chance.choice([n for n, line in enumerate(lines) if "=" in line])
@@ -264,7 +264,7 @@ def raise_hang(*_):
 
 
 class Fuzz:
-    """The cases of one kind. Their folder is made once, and copied for each case."""
+    """Run the cases of one kind, each in a copy of a folder that is made once."""
 
     def __init__(self, kind, folder):
         make, self.open, self.own_choice = KINDS[kind]
@@ -274,7 +274,7 @@ class Fuzz:
         self.expected = repr(self.open(self.whole))
 
     def case(self, number):
-        """Run a case. Return its outcome, and which change led to it."""
+        """Run a case, and return its outcome and the change that led to it."""
         chance = random.Random(f"{self.kind} {number}")
         shutil.rmtree(self.copy, ignore_errors=True)
         shutil.copytree(self.whole, self.copy)

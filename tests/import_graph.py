@@ -1,4 +1,4 @@
-"""Find out from the source which modules of llmlib import each other. Lazy imports and imports for types count too.
+"""Find out from the source which modules of llmlib import which, including lazy imports and imports for types.
 
 python tests/import_graph.py        # print the numbers of modules, imports and cycles, and then each cycle
 """
@@ -16,7 +16,7 @@ def module_name(path: Path, root: Path) -> str:
 
 
 def import_graph(root: Path = ROOT, package: str = "llmlib") -> dict[str, set[str]]:
-    """Return the modules that each module imports, wherever in the file the import is."""
+    """Return, for each module, the modules that it imports anywhere in its file."""
     files = {module_name(path, root): path for path in (root / package).rglob("*.py")}
     trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in files.items()}
     return {name: _imports(trees[name], files.keys()) - {name} for name in files}

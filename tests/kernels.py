@@ -1,7 +1,7 @@
 """Start Jupyter kernels that have already imported torch and llmlib, as forks of one server process.
 
-An ordinary kernel takes seconds for its imports, and a whole run starts some fifty kernels: one for each lesson, the
-others for views in a browser. The first lesson runs in an ordinary kernel, to show that lessons work there.
+An ordinary kernel takes seconds for its imports, and a whole run starts some fifty kernels: one for each lesson, and
+the others for views in a browser. The first lesson runs in an ordinary kernel, to show that lessons work there.
 
     python kernels.py serve PLACE          the server: import everything, and listen at the socket PLACE
     python kernels.py PLACE CONNECTION     the launcher, which Jupyter starts as the kernel's process: ask the server
@@ -20,14 +20,14 @@ import sys
 import time
 from pathlib import Path
 
-PLACE = "LLMLIB_TEST_KERNELS"  # the environment variable with the path of the server's socket, if it runs
+PLACE = "LLMLIB_TEST_KERNELS"  # this environment variable holds the path of the socket while the server runs
 
 
 def start(place):
-    """Start the server. It ends when the calling process ends."""
+    """Start the server, which ends when the calling process ends."""
     import subprocess
 
-    inline = "module://matplotlib_inline.backend_inline"  # the value that a kernel has when it imports matplotlib
+    inline = "module://matplotlib_inline.backend_inline"  # the value of MPLBACKEND in a kernel that imports matplotlib
     return subprocess.Popen(
         [sys.executable, "-P", __file__, "serve", str(place)],
         cwd=Path(__file__).parent.parent,
@@ -38,7 +38,10 @@ def start(place):
 
 
 def name(kernel, place, folder):
-    """Write a kernel spec that starts the launcher. If JUPYTER_PATH contains `folder`, Jupyter finds it by name."""
+    """Write a kernel spec that starts the launcher.
+
+    If JUPYTER_PATH contains `folder`, Jupyter finds the kernel by its name.
+    """
     spec = folder / "kernels" / kernel / "kernel.json"
     spec.parent.mkdir(parents=True)
     argv = [sys.executable, "-P", "-S", __file__, str(place), "{connection_file}"]
@@ -60,7 +63,7 @@ def serve(place):
                     if request is None:  # the launcher has already ended
                         launcher.close()
                     elif process := os.fork():
-                        with contextlib.suppress(BrokenPipeError):  # it has ended too; `select` notices that later
+                        with contextlib.suppress(BrokenPipeError):  # the launcher has just ended; `select` will notice
                             launcher.sendall(f"{process}\n".encode())
                         kernels[launcher] = process
                     else:
@@ -92,9 +95,9 @@ IMPORTED = (
 
 
 def _import():
-    """Import what lessons use, except for modules that look for their kernel while they are imported.
+    """Import what lessons use, except for modules that check during their import whether they run in a kernel.
 
-    Such modules are imported later, in the kernel. For tqdm, the result of its search is set here.
+    Such modules are imported later, in the kernel. For tqdm, the result of this check is set here.
     """
     import tqdm.autonotebook
     import tqdm.notebook
@@ -123,7 +126,7 @@ def _be_a_kernel(request, connections):
         os.setpriority(os.PRIO_PROCESS, 0, request["priority"])
         os.environ.clear()
         os.environ.update(request["variables"])
-        os.environ.pop("JPY_PARENT_PID", None)  # otherwise the kernel would check whether this is its parent
+        os.environ.pop("JPY_PARENT_PID", None)  # otherwise the kernel would check that its parent has this id
         sys.argv = ["ipykernel_launcher.py", "-f", request["connection"]]
         app = IPKernelApp.instance()
         app.initialize(sys.argv[1:])

@@ -66,7 +66,7 @@ PAIRS = [{"prompt": f"What is {n}?", "response": f"It is {n * n}."} for n in ran
 
 
 def start(path, *options):
-    """Start a process that runs the command. Everything is imported already, so it takes only the time of the run."""
+    """Start a process that runs the command; everything is already imported, so only the run itself takes time."""
     process = os.fork()
     if process:
         return process
@@ -87,7 +87,7 @@ def exit_code_of(process):
 def result_in(folder):
     """Return what a run left: bytes by file name, the log without its speeds, and the names of unfinished files."""
     files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.safetensors")}
-    for name in files:  # an adapter names the folder of its base model, which is different in each run
+    for name in files:  # an adapter names its base model's folder, which is different in each run
         if name.startswith("adapter"):
             files[name] = files[name][8:].replace(str(folder).encode(), b"").replace(b" ", b"")
     with open(folder / "log.csv", newline="") as file:

@@ -1,4 +1,4 @@
-"""Rules for the pages of lessons, for tests that read the notebooks and for tests that open them in a browser."""
+"""Provide rules for lesson pages, for tests that read the notebooks and for tests that open them in a browser."""
 
 import ast
 import re
@@ -17,7 +17,10 @@ def columns(line):
 
 
 def cells_on_roads(notebook):
-    """Yield each cell, and whether it is on a side path, which ends at the next heading of the same level or above."""
+    """Yield each cell, and whether it is on a side path.
+
+    A side path ends at the next heading of the same or a higher level.
+    """
     level = None
     for cell in notebook.cells:
         heading = re.match(r"(#+) (.*)", cell.source) if cell.cell_type == "markdown" else None
@@ -27,7 +30,7 @@ def cells_on_roads(notebook):
 
 
 def rename_variables_of_comprehensions(source):
-    """Return the source with new names for these variables, since Python 3.12 and later count them as module names."""
+    """Rename the variables of comprehensions: since Python 3.12, `symtable` counts them as module names."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
@@ -40,7 +43,7 @@ def rename_variables_of_comprehensions(source):
 
 
 def names_of(source):
-    """Return the module's names that a cell sets, and those that the cell or a function in it reads."""
+    """Return the module-level names that a cell sets, and those that the cell or a function in it reads."""
     whole = symtable.symtable(rename_variables_of_comprehensions(source), "cell", "exec")
     sets = {one.get_name() for one in whole.get_symbols() if one.is_assigned() or one.is_imported()}
     reads = {one.get_name() for one in whole.get_symbols() if one.is_referenced()}
@@ -79,7 +82,7 @@ def statements_that_set(source, names):
 def changed_after_side_paths(notebook):
     """Return the names that a side path reads from the main road, and that the main road later sets to something else.
 
-    If you opened such a side path after the rest of the lesson, you would see other results.
+    If you opened such a side path after the rest of the lesson, you would see different results.
     """
     cells = [(cell, aside) for cell, aside in cells_on_roads(notebook) if cell.cell_type == "code"]
     found = set()
@@ -97,9 +100,9 @@ def changed_after_side_paths(notebook):
 
 
 def taken_from_mine_and_redefined(notebook):
-    """Return the names that a cell takes from `mine` and a later exercise defines again.
+    """Return the names that a cell takes from `mine` and that a later exercise defines again.
 
-    Until the exercise is solved, it would break code that uses the name and worked before.
+    Until it is solved, such an exercise breaks code that uses the name and worked before.
     """
     taken, found = set(), set()
     for cell in notebook.cells:
@@ -112,7 +115,7 @@ def taken_from_mine_and_redefined(notebook):
 
 
 def minutes_of_roads(notebook):
-    """Return the minutes of each part of the main road, and of each side path, from the tables that begin a lesson."""
+    """Return the minutes of each part of the main road, and of each side path, from the tables in a lesson."""
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     roads = {"main": {}, "side": {}}
     for table in re.findall(r"(?m)^\| (?:main road|side path)(?:.*\n?\|)+.*", text):

@@ -1,4 +1,4 @@
-"""Leave out work that no test needs. `make test` loads this plugin before all other plugins of pytest.
+"""Leave out work that no test needs; `make test` loads this plugin before all other plugins of pytest.
 
 nbval and JupyterLab import jsonschema. If rfc3987_syntax is installed, jsonschema uses its grammar to check addresses
 in all alphabets. Building that grammar takes 1.7 s of CPU, in each worker and in each server.

@@ -1,4 +1,4 @@
-"""Small models of the families that we run, built and saved with `transformers` and `gguf`."""
+"""Build and save small models of the families that we run, with `transformers` and `gguf`."""
 
 import json
 
@@ -50,7 +50,7 @@ FAMILIES = {
 
 
 def their_model(family, seed=0):
-    """Return a small model of `transformers`, with weights large enough that every mistake shows."""
+    """Return a small model from `transformers`, with weights large enough that every mistake shows."""
     torch.manual_seed(seed)
     model = transformers.AutoModelForCausalLM.from_config(FAMILIES[family]()).eval()
     for parameter in model.parameters():
@@ -70,7 +70,7 @@ def edit_config(folder, **changes):
 
 
 def write_gguf(path, theirs, kind="F32", **metadata):
-    """Save a small Llama or Qwen of `transformers` as llama.cpp's converter would."""
+    """Save a small Llama or Qwen from `transformers` as llama.cpp's converter would."""
     import gguf
 
     config = theirs.config

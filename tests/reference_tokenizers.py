@@ -1,4 +1,4 @@
-"""Tokenizers of the families that we read, built and trained with Hugging Face's `tokenizers`."""
+"""Build and train tokenizers of the families that we read, with Hugging Face's `tokenizers`."""
 
 import functools
 import json
@@ -76,7 +76,7 @@ def reference(family):
 
 @functools.cache
 def ours_of(family):
-    """Return our tokenizer of a family, read from its tokenizer.json."""
+    """Return our tokenizer for a family, read from the family's tokenizer.json."""
     with tempfile.TemporaryDirectory() as folder:
         return load_tokenizer(write(Path(folder) / "tokenizer.json", saved(family)))
 
@@ -134,7 +134,7 @@ def _like_llama2(layout):
 
 
 def from_vocabulary(tokenizer, pre_tokenizer):
-    """Return a tokenizer of `tokenizers` with the same vocabulary and merges as one of our tokenizers."""
+    """Return a tokenizer from `tokenizers` with the same vocabulary and merges as one of our tokenizers."""
     from llmlib.tokenization.byte_level import byte_alphabet
 
     letters = {byte: letter for letter, byte in byte_alphabet().items()}
@@ -148,14 +148,14 @@ def from_vocabulary(tokenizer, pre_tokenizer):
 
 
 def write(path, content):
-    """Write a text, or a value as JSON. Return the path."""
+    """Write a text as it is and any other value as JSON; return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return path
 
 
 def put(*path, value):
-    """Return a function that sets `value` in a record, at the place that the keys and indices lead to."""
+    """Return a function that sets `value` in a record, at the place given by the keys and indices."""
 
     def change(record):
         for key in path[:-1]:

@@ -12,7 +12,7 @@ import inspect
 import jaxtyping
 import torch
 
-__name__ = "jaxtyping.shape_checks"  # warnings skip jaxtyping to find the user's line, and so skip this too
+__name__ = "jaxtyping.shape_checks"  # warnings skip jaxtyping to find the user's line, so they skip this module too
 
 SIMPLE = (bool, int, str, type(None), torch.dtype)  # their values count too, as in Literal["gelu", "relu"]
 EVERY_CALL = jaxtyping.jaxtyped
@@ -21,7 +21,7 @@ current_file = None
 
 
 def begin(file):
-    """Begin a test of a file. If the last test was in another file, forget what has passed."""
+    """Forget the combinations that have passed if the test's file differs from the last one's."""
     global current_file
     if file != current_file:
         current_file = file
@@ -29,7 +29,7 @@ def begin(file):
 
 
 def visible_part(value):
-    """Return what an annotation can see of an argument."""
+    """Return the parts of an argument that can decide whether it fits an annotation."""
     if isinstance(value, torch.Tensor):
         return type(value), value.dtype, value.shape
     if isinstance(value, SIMPLE):
@@ -50,7 +50,7 @@ def checked_when_new(fn=None, *, typechecker):
     if not fn.__annotations__:
         return fn
     shaped = "Tensor" in repr(fn.__annotations__)
-    checked = functools.cache(lambda: EVERY_CALL(fn, typechecker=typechecker))  # most functions are never called
+    checked = functools.cache(lambda: EVERY_CALL(fn, typechecker=typechecker))  # lazy: most functions are never called
 
     @functools.wraps(fn)
     def once(*args, **kwargs):

@@ -1,11 +1,11 @@
-"""Share the work among the workers of `make test`, which loads this plugin. One worker gets each file as a whole.
+"""Share the work among the workers of `make test`, which loads this plugin. Each file goes to one worker as a whole.
 
-A worker that opens a browser loads JupyterLab once, whatever it tests there. So one worker gets only other tests. The
-browser tests begin first, because they take longest.
+A worker that opens a browser loads JupyterLab once, however many tests it runs. So one worker gets no browser tests.
+The browser tests start first, because they take longest.
 
 A worker often waits for its browser. In a run with lessons, the last worker uses the processor in the meantime. This
 background worker runs only lessons, which have no time limits of their own, and has a lower priority than the others.
-With the same priority it would take their turns, and then everything takes a tenth more processor time (measured).
+With the same priority it would slow them down, and the whole run would need a tenth more processor time (measured).
 """
 
 import os
@@ -14,9 +14,9 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 BROWSER, LESSONS = "tests/browser/", "notebooks"
-# The rest comes last, in small pieces. Enough comes before the lessons that some are left for as long as browsers wait.
+# All other tests come last, in small pieces. The lessons come late enough that some are left while browsers wait.
 ORDER = (BROWSER, "tests/exercises/", "tests/site/", "tests/training/", LESSONS)
-NICENESS = 5  # of the background worker: it gets a quarter of the turns when another worker wants them too
+NICENESS = 5  # gives the background worker a quarter of the turns when another worker wants them too
 
 
 def background_worker(config, workers):
@@ -43,13 +43,13 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish(session):
-    """Lower the background worker's priority now. Before, all workers waited for it, so it had to be quick as well."""
+    """Lower the background worker's priority now: earlier it had to be quick, because all workers waited for it."""
     if is_background_worker(session.config) and hasattr(os, "nice"):
         os.nice(NICENESS)
 
 
 class FewLabs(LoadFileScheduling):
-    """Keep one worker free of JupyterLab, and give the background worker lessons while there are some left.
+    """Keep one worker free of JupyterLab, and give the background worker lessons while any are left.
 
     The background worker has collected only lessons.
     """
@@ -61,9 +61,9 @@ class FewLabs(LoadFileScheduling):
         self.most_labs = max(1, self.numnodes - 1 - bool(self.background))
 
     def _check_nodes_have_same_collection(self):
-        """Leave out the background worker, and move it to the end.
+        """Leave the background worker out of the comparison, and move it to the end.
 
-        The first worker must know all tests. If there are fewer pieces of work than workers, the last ones get nothing.
+        The first worker must have all tests. If there are fewer pieces of work than workers, the last ones get nothing.
         """
         collections = self.registered_collections
         last = {node: collections.pop(node) for node in [*collections] if node.gateway.id == self.background}

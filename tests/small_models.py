@@ -1,4 +1,4 @@
-"""Small random models of every kind, and a list of the hooks that are registered on a model."""
+"""Make small random models of every kind, and list the hooks that are registered on a model."""
 
 import dataclasses
 

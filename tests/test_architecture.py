@@ -1,4 +1,4 @@
-"""One kind of config builds a whole model, or a part of a model alone."""
+"""The same kind of config builds a whole model or a single part of it."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from llmlib.transformer import Block, Transformer
 
 @pytest.mark.parametrize("choices", [{}, {"n_kv_heads": 2, "positions": "rotary", "norm": "rmsnorm", "mlp": "swiglu"}])
 def test_a_part_alone_computes_the_same_as_in_a_model(choices):
-    """Names and shapes are the same, so the part can load the weights from a model."""
+    """A part's weights have the same names and shapes as in a model, so it can load them from one."""
     part = TransformerConfig.for_part(d_model=32, n_heads=4, **choices)
     whole = TransformerConfig(vocab_size=50, max_seq_len=8, d_model=32, n_layers=3, n_heads=4, **choices)
     block, alone = Transformer(whole, seed=1).blocks[1], Block(part)

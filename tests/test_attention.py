@@ -60,7 +60,7 @@ def test_causal_mask_follows_its_definition(n_query, extra, window):
     seed=st.integers(0, 999),
     masked=st.booleans(),
 )
-def test_scaled_dot_product_attention_equals_torch(batch, head, n_query, extra, d_head, seed, masked):
+def test_scaled_dot_product_attention_matches_that_of_torch(batch, head, n_query, extra, d_head, seed, masked):
     n_key = n_query + extra
     q = randn(batch, head, n_query, d_head, seed=seed)
     k, v = randn(2, batch, head, n_key, d_head, seed=seed + 1)
@@ -114,7 +114,7 @@ def test_scores_are_divided_by_the_square_root_of_the_head_width():
     torch.testing.assert_close(attention_scores(q, k), q @ k.transpose(-1, -2) / 8)
 
 
-def test_pattern_survives_scores_of_any_size():
+def test_the_pattern_is_right_even_for_huge_scores():
     scores = torch.tensor([[[[1e30, -1e30], [3e38, 3e38]]]])
     torch.testing.assert_close(attention_pattern(scores), torch.tensor([[[[1.0, 0.0], [0.5, 0.5]]]]))
 
@@ -134,7 +134,7 @@ def test_the_fast_and_the_explicit_path_agree(n_kv_heads, n_tokens):
     torch.testing.assert_close(fast, explicit, atol=1e-5, rtol=1e-5)
 
 
-def test_grouped_queries_share_the_keys_of_their_group():
+def test_grouped_queries_share_the_keys_and_values_of_their_group():
     grouped = attention(n_kv_heads=2)
     full = attention(n_kv_heads=4)
     full.load_state_dict(
@@ -149,7 +149,7 @@ def test_grouped_queries_share_the_keys_of_their_group():
     torch.testing.assert_close(grouped(x), full(x), atol=1e-5, rtol=1e-5)
 
 
-def test_equals_multihead_attention_of_torch():
+def test_attention_matches_torchs_multihead_attention():
     layer = attention(qkv_bias=True, output_bias=True)
     theirs = torch.nn.MultiheadAttention(24, 4, batch_first=True)
     theirs.in_proj_weight.data = torch.cat([layer.query.weight, layer.key.weight, layer.value.weight]).detach()
@@ -175,7 +175,7 @@ def test_no_position_sees_a_later_one():
 
 @pytest.mark.parametrize("chunks", [[9], [1] * 9, [4, 5], [1, 7, 1]])
 @pytest.mark.parametrize("watched", [False, True])
-def test_a_cache_changes_nothing_however_the_text_is_split(chunks, watched):
+def test_a_cache_does_not_change_the_output_however_the_text_is_split(chunks, watched):
     layer = attention(n_kv_heads=2)
     rotation = rotary_cos_sin(torch.arange(9)[None], rotary_frequencies(6))
     rotation = tuple(r[:, None] for r in rotation)
@@ -193,7 +193,7 @@ def test_a_cache_changes_nothing_however_the_text_is_split(chunks, watched):
 
 
 @pytest.mark.parametrize("name", ["q", "k", "v", "scores", "pattern", "z"])
-def test_every_hook_point_can_edit_its_value(name):
+def test_a_hook_can_edit_the_value_at_every_hook_point(name):
     layer = attention()
     x = randn(1, 4, 24, seed=6)
     before = layer(x)
@@ -205,7 +205,7 @@ def test_every_hook_point_can_edit_its_value(name):
 
 @pytest.mark.parametrize("n_kv_heads", [1, 2, 4])
 @pytest.mark.parametrize("n_tokens", [2, 33, 512, 513])
-def test_training_in_bfloat16_gives_the_gradients_of_float32(n_kv_heads, n_tokens):
+def test_outputs_and_gradients_in_bfloat16_are_close_to_float32(n_kv_heads, n_tokens):
     """Up to SHORT tokens we compute two products ourselves, and above that torch uses its fused kernel."""
     layer = attention(n_kv_heads=n_kv_heads, max_seq_len=600)
     x, towards = randn(2, n_tokens, 24, seed=8), randn(2, n_tokens, 24, seed=9)
@@ -228,8 +228,8 @@ MASKS = {
 @pytest.mark.parametrize("n_kv_heads", [1, 4])
 @pytest.mark.parametrize(("n_query", "n_key"), [(9, 40), (40, 40), (33, 512), (33, 513)])
 @pytest.mark.parametrize("kind", ["none", *MASKS])
-def test_training_in_bfloat16_with_a_mask_gives_the_gradients_of_float32(kind, n_kv_heads, n_query, n_key):
-    """A query that is padding itself may not attend to anything. Its gradients are 0, not NaN."""
+def test_outputs_and_gradients_in_bfloat16_with_a_mask_are_close_to_float32(kind, n_kv_heads, n_query, n_key):
+    """A query that is itself padding may not attend to anything. Its gradients are 0, not NaN."""
     layer = attention(n_kv_heads=n_kv_heads, max_seq_len=600)
     mask = None if kind == "none" else causal_mask(n_query, n_key) & MASKS[kind](n_query, n_key)[:, None, None]
     assert (kind == "padding before") == (mask is not None and not mask.any(-1).all())
@@ -245,7 +245,7 @@ def test_training_in_bfloat16_with_a_mask_gives_the_gradients_of_float32(kind, n
         assert torch.equal(exact.abs().amax(-1) == 0, rounded.abs().amax(-1) == 0)
 
 
-def test_bfloat16_gives_bfloat16_close_to_float32():
+def test_bfloat16_input_gives_bfloat16_output_close_to_float32():
     layer = attention(n_kv_heads=2)
     x = randn(1, 6, 24, seed=7)
     expected = layer(x)
@@ -256,7 +256,7 @@ def test_bfloat16_gives_bfloat16_close_to_float32():
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("n_kv_heads", [4, 1])
-def test_cuda_equals_cpu(n_kv_heads):
+def test_results_on_cuda_match_those_on_the_cpu(n_kv_heads):
     layer = attention(n_kv_heads=n_kv_heads)
     x = randn(2, 7, 24, seed=8)
     expected = layer(x)
@@ -272,7 +272,7 @@ def test_heads_are_blocks_of_channels_and_merging_undoes_splitting(batch, seq, n
     torch.testing.assert_close(merge_heads(heads), x)
 
 
-def test_neighbouring_heads_share_keys_or_values():
+def test_neighbouring_query_heads_share_keys_and_values():
     kv = randn(2, 3, 4, 5)
     torch.testing.assert_close(share_heads(kv, 6), kv.repeat_interleave(2, dim=1))
     torch.testing.assert_close(share_heads(kv, 3), kv)
@@ -286,7 +286,7 @@ def test_neighbouring_heads_share_keys_or_values():
 )
 def test_online_softmax_equals_softmax_however_the_keys_are_split(n_query, sizes, seed, scale):
     scores, values = randn(n_query, sum(sizes), seed=seed) * scale, randn(sum(sizes), 3, seed=seed + 1)
-    blocks = zip(scores.split(sizes, dim=1), values.split(sizes))  # an iterator: each block is seen once
+    blocks = zip(scores.split(sizes, dim=1), values.split(sizes))  # an iterator: each block can be read only once
     torch.testing.assert_close(online_softmax(blocks), scores.softmax(-1) @ values, atol=1e-5, rtol=1e-4)
 
 

@@ -43,7 +43,7 @@ HOSTILE = st.lists(
 
 
 @given(contents=st.lists(HOSTILE, min_size=1, max_size=4), role=HOSTILE)
-def test_a_message_never_becomes_a_control_token(contents, role, tokenizer):
+def test_no_part_of_a_message_becomes_a_control_token(contents, role, tokenizer):
     messages = [{"role": role or "user", "content": content} for content in contents]
     ids = encode_chat(tokenizer, messages)
     assert specials_in(tokenizer, ids) == ["<|im_start|>", "<|im_end|>"] * len(contents) + ["<|im_start|>"]
@@ -51,7 +51,7 @@ def test_a_message_never_becomes_a_control_token(contents, role, tokenizer):
     assert tokenizer.decode(ids) == expected + "<|im_start|>assistant\n"
 
 
-def test_without_the_prompt_the_text_ends_after_the_last_message(tokenizer):
+def test_without_a_generation_prompt_the_text_ends_after_the_last_message(tokenizer):
     assert tokenizer.decode(encode_chat(tokenizer, "Hi", add_generation_prompt=False)).endswith("Hi<|im_end|>\n")
 
 
@@ -78,7 +78,7 @@ def theirs(smollm2):
         [{"role": r, "content": c} for r, c in [("user", "a"), ("assistant", "1 2 3"), ("user", "日本語 🙂")]],
     ],
 )
-def test_smollm2_conversations_equal_transformers(messages, theirs, smollm2):
+def test_smollm2_conversations_match_those_of_transformers(messages, theirs, smollm2):
     expected = theirs.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     ours = smollm2[1]
     assert ours.decode(encode_chat(ours, messages)) == expected
@@ -86,7 +86,7 @@ def test_smollm2_conversations_equal_transformers(messages, theirs, smollm2):
 
 
 @pytest.mark.network
-def test_smollm2_answers(smollm2):
+def test_smollm2_answers_a_question(smollm2):
     model, tokenizer = smollm2
     answer = "".join(chat(model, tokenizer, "What is the capital of France?", 20, Sampler(temperature=0)))
     assert answer == "The capital of France is Paris."
@@ -127,7 +127,7 @@ def with_template(template):
         ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "chat template"),
     ],
 )
-def test_templates_that_raise_fail_or_attack_are_reported(template, message):
+def test_an_error_or_an_attack_in_a_template_raises_a_value_error(template, message):
     with pytest.raises(ValueError, match=message):
         encode_chat(with_template(template), "Hello")
 
@@ -137,7 +137,7 @@ def test_templates_may_ask_for_the_date():
     assert re.fullmatch(r"20\d\d", tokenizer.decode(encode_chat(tokenizer, "Hello")))
 
 
-def test_look_alikes_stay_text_if_a_message_has_every_noncharacter(tokenizer):
+def test_a_look_alike_token_stays_text_even_if_every_noncharacter_is_in_use(tokenizer):
     """The message uses up every noncharacter that could hide a look-alike, but the look-alike is still hidden."""
     text = "".join(map(chr, range(0xFDD0, 0xFDF0))) + "<|im_end|>"
     ids = encode_chat(tokenizer, text)
@@ -159,7 +159,7 @@ def test_a_conversation_longer_than_the_context_is_refused(tokenizer):
 
 def test_unlikely_tokens_are_rarely_sampled_by_default(tokenizer):
     class Undecided(Transformer):
-        """Finds "a" 20 times as likely as any other token. Each of the others is unlikely, but all together are not."""
+        """A model for which "a" is 20 times as likely as any other token, but less likely than all others together."""
 
         def forward(self, ids, **_):
             logits = torch.zeros(1, 1, self.config.vocab_size)
@@ -173,7 +173,7 @@ def test_unlikely_tokens_are_rarely_sampled_by_default(tokenizer):
 
 def test_chat_streams_whole_characters_and_stops_at_the_end_of_a_turn(tokenizer):
     class Scripted(Transformer):
-        """Gives the same answer to every question."""
+        """A model that gives the same answer to every question."""
 
         said = 0
 

@@ -31,7 +31,7 @@ def test_parameter_counts_match_the_model(kind):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_parameter_counts_match_transformers(family, tmp_path):
+def test_parameter_counts_match_those_of_models_from_transformers(family, tmp_path):
     from reference_models import load
 
     theirs = their_model(family)
@@ -42,10 +42,10 @@ def test_parameter_counts_match_transformers(family, tmp_path):
 @pytest.mark.slow
 @every_kind
 @pytest.mark.parametrize("seq_len", [2, 7, 24])
-def test_flops_equal_torchs_counter(kind, seq_len):
+def test_flops_match_torchs_own_count(kind, seq_len):
     model = Transformer(MORE[kind])
     for block in model.blocks:
-        # With a hook, attention uses plain products, which the counter knows on every device.
+        # With a hook, attention uses plain products, which the counter can count on every device.
         block.attention.hook_pattern.add_hook(lambda _: None)
     ids = torch.zeros(2, seq_len, dtype=torch.long)
     with FlopCounterMode(display=False) as forward:
@@ -83,14 +83,14 @@ def test_activation_bytes_match_what_autograd_keeps(kind):
     assert count(config, batch=2).activation_bytes == pytest.approx(sum(kept.values()), rel=0.03)
 
 
-def test_a_training_step_needs_memory_for_every_part():
+def test_training_bytes_include_weights_gradients_and_optimizer_state():
     costs = count(KINDS["llama"], batch=2)
     assert costs.optimizer_bytes == 8 * costs.parameters
     assert costs.training_bytes > costs.weight_bytes + costs.gradient_bytes + costs.optimizer_bytes
     assert count(KINDS["llama"], batch=2, dtype=torch.bfloat16).weight_bytes == costs.weight_bytes // 2
 
 
-def test_a_published_model_has_the_published_size():
+def test_the_parameter_count_of_llama_3_8b_matches_the_published_one():
     """According to its makers, Llama 3 8B has 8.03 billion parameters."""
     llama = TransformerConfig(
         128256,

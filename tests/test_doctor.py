@@ -27,7 +27,7 @@ def test_a_healthy_machine_has_no_fault(private_cache, monkeypatch):
     assert "FIX" not in result.output
 
 
-def test_each_fault_has_a_remedy_and_exit_code_1(private_cache, monkeypatch):
+def test_each_fault_comes_with_a_remedy_and_the_exit_code_is_1(private_cache, monkeypatch):
     private_cache.mkdir()
     (private_cache / SMOLLM2_WHEEL[2].rpartition("/")[2]).write_bytes(b"half a mod")
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("memory", (), {"available": 1e9}))
@@ -54,7 +54,7 @@ def only(*names):
     return version
 
 
-def test_the_library_alone_has_no_fault(private_cache, monkeypatch):
+def test_an_installation_of_the_library_alone_is_not_a_fault(private_cache, monkeypatch):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("memory", (), {"available": 8e9}))
     monkeypatch.setattr(doctor.importlib.metadata, "version", only("matplotlib"))
     result = run()
@@ -63,7 +63,7 @@ def test_the_library_alone_has_no_fault(private_cache, monkeypatch):
     assert f"only the library. {remedy}" in result.output
 
 
-def test_a_check_that_fails_is_a_finding(monkeypatch):
+def test_a_check_that_raises_an_error_counts_as_a_fault(monkeypatch):
     def broken():
         raise RuntimeError("no answer")
 
@@ -74,11 +74,11 @@ def test_a_check_that_fails_is_a_finding(monkeypatch):
 
 
 def found(what):
-    """Return the findings with this name: whether each is ok, and what it says."""
+    """Return, for each finding with this name, whether it is ok and what it says."""
     return [(finding.ok, finding.found) for finding in doctor.examine() if finding.what == what]
 
 
-def test_a_package_of_the_course_that_is_too_old_is_a_fault(private_cache, monkeypatch):
+def test_a_course_package_that_is_too_old_is_a_fault(private_cache, monkeypatch):
     installed = {"jupyterlab": "3.0.0", "ipywidgets": "8.1.5", "anywidget": "0.9.2", "matplotlib": "99.0rc1"}
     real = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: installed.get(name) or real(name))
@@ -89,7 +89,7 @@ def test_a_package_of_the_course_that_is_too_old_is_a_fault(private_cache, monke
     assert "run this in the project's folder: pip install '.[course]'" in run().output
 
 
-def test_the_course_packages_are_those_of_the_extra(private_cache, monkeypatch):
+def test_the_list_of_course_packages_comes_from_the_course_extra(private_cache, monkeypatch):
     requires = ["torch>=2.6", "new>=1; extra == 'course'", "pytest>=8; extra == 'dev'"]
     monkeypatch.setattr(importlib.metadata, "requires", lambda _: requires)
     assert found("new") == [(False, "not installed")]
@@ -121,7 +121,7 @@ def test_a_broken_link_in_place_of_the_cache_is_a_fault(tmp_path, monkeypatch):
     assert found("cache") == [(False, f"{tmp_path / 'link'} is not a folder")]
 
 
-def test_an_unfinished_download_is_not_called_cached(private_cache):
+def test_an_unfinished_download_is_not_reported_as_cached(private_cache):
     private_cache.mkdir()
     (private_cache / "input.txt").touch()
     (private_cache / ".SmolLM2.gguf.k2j3.part").touch()

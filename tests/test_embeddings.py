@@ -30,7 +30,7 @@ def rotated(x, position, frequencies):
 
 
 @given(pairs=st.integers(1, 16), seed=st.integers(0, 999), m=st.integers(0, 500), n=st.integers(0, 500))
-def test_rotated_dot_products_depend_only_on_the_distance(pairs, seed, m, n):
+def test_dot_products_after_rotation_depend_only_on_the_distance(pairs, seed, m, n):
     q, k = torch.randn(2, 2 * pairs, generator=torch.Generator().manual_seed(seed))
     frequencies = rotary_frequencies(2 * pairs)
     here = rotated(q, m, frequencies) @ rotated(k, n, frequencies)
@@ -46,7 +46,7 @@ def test_rotation_keeps_lengths(pairs, seed, position):
 
 @given(pairs=st.integers(1, 16), seed=st.integers(0, 99), position=st.integers(0, 50))
 def test_both_layouts_of_rotary_pairs_give_the_same_rotation(pairs, seed, position):
-    """The interleaved channels 2i and 2i + 1 are a complex number, which is turned (RoFormer, equation 34)."""
+    """The interleaved channels 2i and 2i + 1 form a complex number, which is rotated (RoFormer, equation 34)."""
     x, frequencies = (
         torch.randn(2 * pairs, generator=torch.Generator().manual_seed(seed)),
         rotary_frequencies(2 * pairs),
@@ -59,7 +59,7 @@ def test_both_layouts_of_rotary_pairs_give_the_same_rotation(pairs, seed, positi
     assert torch.equal(x[order][order.argsort()], x)
 
 
-def test_rotation_equals_transformers():
+def test_rotation_matches_that_of_transformers():
     from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
     q, k = torch.randn(2, 3, 4, 10, 8, generator=torch.Generator().manual_seed(0))
@@ -69,7 +69,7 @@ def test_rotation_equals_transformers():
     torch.testing.assert_close(rotate(k, cos[:, None], sin[:, None]), expected_k)
 
 
-def test_llama3_factors_equal_transformers():
+def test_llama3_factors_give_the_same_frequencies_as_transformers():
     from transformers import LlamaConfig
     from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
@@ -89,7 +89,7 @@ def test_llama3_factors_equal_transformers():
 @pytest.mark.parametrize(
     ("kind", "factor", "length"), [("linear", 4.0, 512), ("dynamic", 4.0, 512), ("dynamic", 2.0, 1536)]
 )
-def test_factors_for_a_longer_context_equal_transformers(kind, factor, length):
+def test_factors_for_longer_contexts_give_the_same_frequencies_as_transformers(kind, factor, length):
     from transformers import LlamaConfig
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
     from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
@@ -109,7 +109,7 @@ def test_factors_for_a_longer_context_equal_transformers(kind, factor, length):
 
 
 @pytest.mark.parametrize("factor", [0.5, float("inf")])
-def test_a_context_cannot_be_stretched_by_less_than_1(factor):
+def test_stretch_factors_below_1_and_infinite_ones_are_refused(factor):
     for function in (linear_rope_factors, ntk_rope_factors):
         with pytest.raises(ValueError, match="factor at least 1"):
             function(8, factor)
@@ -142,7 +142,7 @@ def random_table(rows, width, seed=0):
     return torch.randn(rows, width, generator=torch.Generator().manual_seed(seed))
 
 
-def test_embedding_is_one_hot_times_table():
+def test_an_embedding_is_a_one_hot_vector_times_the_table():
     table, ids = random_table(7, 3), torch.tensor([[0, 6, 2], [2, 2, 5]])
     torch.testing.assert_close(embed(ids, table), F.one_hot(ids, 7).float() @ table)
     torch.testing.assert_close(embed(ids, table), F.embedding(ids, table))
@@ -150,7 +150,7 @@ def test_embedding_is_one_hot_times_table():
 
 
 @given(left=st.integers(1, 6), right=st.integers(1, 6), width=st.integers(1, 9), seed=st.integers(0, 99))
-def test_cosines_equal_torch(left, right, width, seed):
+def test_cosines_match_those_of_torch(left, right, width, seed):
     x, y = random_table(left, width, seed), random_table(right, width, seed + 1)
     x[0] *= seed % 2  # sometimes a row of zeros
     torch.testing.assert_close(cosine_similarity(x, y), F.cosine_similarity(x[:, None], y[None], dim=-1))
@@ -158,7 +158,7 @@ def test_cosines_equal_torch(left, right, width, seed):
 
 @pytest.mark.parametrize("by", ["cosine", "dot", "distance"])
 @given(rows=st.integers(1, 12), k=st.integers(0, 15), seed=st.integers(0, 99))
-def test_nearest_equals_sorting_everything(by, rows, k, seed):
+def test_nearest_gives_the_same_result_as_sorting_the_whole_table(by, rows, k, seed):
     table, query = random_table(rows, 4, seed), random_table(1, 4, seed + 1)[0]
     exclude = [0, 0] if seed % 3 == 0 else []
     similarity = {
@@ -177,7 +177,7 @@ def test_an_unknown_measure_is_refused():
         nearest(torch.ones(2), torch.ones(3, 2), by="angle")
 
 
-def test_an_analogy_leaves_out_its_inputs_and_ignores_lengths():
+def test_an_analogy_leaves_out_its_inputs_and_ignores_the_lengths_of_vectors():
     table = random_table(20, 5)
     ids, cosines = analogy(3, 8, 1, table, k=20)
     assert sorted(ids.tolist()) == sorted(set(range(20)) - {1, 3, 8})
@@ -187,7 +187,7 @@ def test_an_analogy_leaves_out_its_inputs_and_ignores_lengths():
 
 
 @given(rows=st.integers(2, 30), width=st.integers(1, 8), seed=st.integers(0, 99))
-def test_projection_equals_the_singular_value_decomposition(rows, width, seed):
+def test_projection_agrees_with_the_singular_value_decomposition(rows, width, seed):
     vectors = random_table(rows, width, seed) * torch.linspace(3, 1, width) + 7
     dims = min(2, width)
     points, share = project(vectors, dims)
@@ -212,7 +212,7 @@ def test_projection_does_not_depend_on_the_sign_of_the_eigenvectors(monkeypatch)
     assert (directions.gather(0, directions.abs().argmax(0, keepdim=True)) > 0).all()
 
 
-def test_projection_of_equal_vectors_is_one_point():
+def test_equal_vectors_are_projected_onto_the_same_point():
     points, share = project(torch.ones(5, 4), 2)
     assert (points == 0).all()
     assert (share == 0).all()

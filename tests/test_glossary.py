@@ -1,6 +1,6 @@
 """No technical term is used before a lesson has explained it.
 
-Everything before a lesson's first section (promises, contents, imports) may use later terms, and so may tables,
+Everything before a lesson's first section (goals, contents, imports) may use later terms, and so may tables,
 headings and references.
 """
 

@@ -45,7 +45,7 @@ def test_rms_norm_follows_its_formula(shape, seed, eps):
 
 @pytest.mark.parametrize("part", [Attention, MLP, Block, Transformer])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_seed_decides_the_weights_of_a_part_and_leaves_the_global_generator_alone(part, kind):
+def test_a_seed_determines_a_parts_weights_without_touching_the_global_generator(part, kind):
     before = torch.get_rng_state()
     weights = [part(KINDS[kind], seed=seed).state_dict() for seed in (3, 3, 4)]
     assert torch.equal(before, torch.get_rng_state())
@@ -55,7 +55,7 @@ def test_a_seed_decides_the_weights_of_a_part_and_leaves_the_global_generator_al
     assert all(value.isfinite().all() for value in weights[0].values())
 
 
-def test_matrices_that_write_to_the_residual_start_smaller():
+def test_matrices_that_write_to_the_residual_stream_start_with_smaller_weights():
     config = dataclasses.replace(BASE, n_layers=8, d_model=256, d_mlp=0, n_heads=4)
     block = Block(config)
     for small in (block.attention.output, block.mlp.down):
@@ -64,8 +64,8 @@ def test_matrices_that_write_to_the_residual_start_smaller():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_block_alone_does_the_same_as_in_the_model(kind):
-    """This includes positions, rotation and the window."""
+def test_a_block_alone_computes_the_same_as_in_a_model(kind):
+    """The block applies positions, rotation and the window even outside a model."""
     model = make(kind)
     seen = []
     handles = [
@@ -80,7 +80,7 @@ def test_a_block_alone_does_the_same_as_in_the_model(kind):
     torch.testing.assert_close(block(seen[0]), seen[1])
 
 
-def test_attention_alone_rotates_and_keeps_to_its_window():
+def test_attention_on_its_own_applies_rotation_and_the_window():
     config = KINDS["mistral"]
     alone = Attention(config)
     x = randn(1, 9, config.d_model, dtype=torch.float32)
@@ -88,12 +88,12 @@ def test_attention_alone_rotates_and_keeps_to_its_window():
     changed[:, 0] += 1
     difference = (alone(x) - alone(changed)).abs().amax(-1)[0]
     assert (difference[: config.sliding_window] > 0).all()
-    assert (difference[config.sliding_window :] == 0).all()  # they cannot see the first position
+    assert (difference[config.sliding_window :] == 0).all()  # these positions cannot see the first one
     plain = Attention(dataclasses.replace(config, positions="none"))
     assert not torch.allclose(alone(x), plain(x))
 
 
-def test_attention_alone_continues_the_positions_of_its_cache():
+def test_attention_on_its_own_continues_after_the_positions_in_its_cache():
     model = make("llama")
     layer, x = model.blocks[0].attention, randn(1, 7, model.config.d_model, dtype=torch.float32)
     cache = model.new_cache().layers[0]
@@ -101,7 +101,7 @@ def test_attention_alone_continues_the_positions_of_its_cache():
     torch.testing.assert_close(torch.cat(parts, dim=1), layer(x), atol=1e-5, rtol=1e-5)
 
 
-def test_attention_equals_torchs_own_with_rotation_and_window():
+def test_attention_with_rotation_and_a_window_matches_torchs_own():
     config = KINDS["mistral"]
     layer, x = Attention(config, seed=1), randn(2, 9, config.d_model, dtype=torch.float32)
     seen = {}

@@ -1,4 +1,4 @@
-"""A product of one row that all cores share gives the same result as torch's own linear map."""
+"""Multiplying one row on all cores gives the same result as torch's own linear map."""
 
 import threading
 
@@ -12,7 +12,7 @@ from llmlib.linear import Linear, linear
 
 @pytest.fixture(autouse=True, params=[1, 4, 6, 7])
 def threads(request, monkeypatch):
-    """The number of threads, whatever the machine has. Every matrix counts as worth sharing."""
+    """Make torch report this number of threads on any machine, and treat every matrix as large enough to split."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: request.param)
     monkeypatch.setattr(module, "WORTH_SHARING", 0)
     return request.param
@@ -21,7 +21,7 @@ def threads(request, monkeypatch):
 @pytest.mark.parametrize("shape", [(8,), (1, 8), (1, 1, 8), (2, 8), (2, 1, 8), (1, 3, 8), (0, 8)])
 @pytest.mark.parametrize("d_out", [1, 5, 12, 16])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
-def test_equals_torch(shape, d_out, dtype):
+def test_results_match_those_of_torch(shape, d_out, dtype):
     generator = torch.Generator().manual_seed(d_out)
     x, weight = (torch.randn(size, generator=generator).to(dtype) for size in (shape, (d_out, 8)))
     bias = torch.randn(d_out, generator=generator).to(dtype)
@@ -85,14 +85,14 @@ def test_onednn_is_on_again_after_overlapping_products_of_two_threads(monkeypatc
 
 def test_onednn_is_on_again_after_an_interrupt(monkeypatch):
     row, weight = torch.randn(1, 8, dtype=torch.bfloat16), torch.randn(12, 8, dtype=torch.bfloat16)
-    monkeypatch.setattr(module._WithoutOneDNN, "__exit__", lambda *_: None)  # interrupted on its way out
+    monkeypatch.setattr(module._WithoutOneDNN, "__exit__", lambda *_: None)  # interrupted before oneDNN is on again
     linear(row, weight)
     monkeypatch.undo()
     linear(row, weight)
     assert torch.backends.mkldnn.enabled
 
 
-def test_gradients_equal_torch():
+def test_gradients_match_those_of_torch():
     layer = Linear(8, 12)
     x = torch.randn(1, 8, requires_grad=True)
     ours = torch.autograd.grad(layer(x).square().sum(), (x, layer.weight, layer.bias))

@@ -1,4 +1,4 @@
-"""`llmlib download` downloads what the lessons need, reports what it cannot download, and asks first if it should."""
+"""`llmlib download` downloads what the lessons need, reports what it cannot download, and asks first with --ask."""
 
 import dataclasses
 import os
@@ -19,7 +19,7 @@ from llmlib.materials import MATERIALS, Material
 
 @pytest.fixture
 def shelf(monkeypatch):
-    """The names of the materials that are here. Of three, one is here already, and the last cannot be downloaded."""
+    """The names of the materials present: at first one of three, and never the last, which cannot be downloaded."""
     brought = []
 
     def refuse():
@@ -54,7 +54,7 @@ def test_nothing_is_downloaded_if_everything_is_here(shelf, monkeypatch):
     assert run("--ask").exit_code == 0
 
 
-def test_without_a_terminal_it_only_says_what_is_missing(shelf):
+def test_without_a_terminal_the_command_only_reports_what_is_missing(shelf):
     result = run("--ask")
     assert "The lessons still need about 4 MB: there; moon." in result.output
     assert "Run `llmlib download` to download it now" in result.output
@@ -64,7 +64,7 @@ def test_without_a_terminal_it_only_says_what_is_missing(shelf):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals exist only on Unix")
 @pytest.mark.parametrize(("answer", "brought"), [(b"\n", True), (b"n\n", False)])
-def test_at_a_terminal_it_asks(tmp_path, answer, brought):
+def test_at_a_terminal_the_command_asks_first(tmp_path, answer, brought):
     code = (
         "import sys, pathlib; from llmlib import materials; from llmlib.cli import app; "
         "file = pathlib.Path(sys.argv.pop()); "
@@ -79,7 +79,7 @@ def test_at_a_terminal_it_asks(tmp_path, answer, brought):
     assert (tmp_path / "file").exists() is brought
 
 
-def test_python_m_is_the_same_command():
+def test_python_m_llmlib_runs_the_same_command():
     done = subprocess.run([sys.executable, "-m", "llmlib", "download", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert "Usage: llmlib download" in done.stdout

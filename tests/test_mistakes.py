@@ -1,4 +1,4 @@
-"""Values of the wrong kind, as people pass them, end in helpful errors even without the type checker of the tests."""
+"""Wrong values that people may pass end in helpful errors, even without the type checker that the tests use."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rules for every committed lesson. (nbval runs the lessons, and checks that their outputs are true.)"""
+"""Every committed lesson follows these rules. (nbval runs the lessons and checks their outputs.)"""
 
 import re
 import runpy
@@ -38,13 +38,13 @@ def test_there_are_lessons():
     assert "00_welcome.ipynb" in {path.name for path in LESSONS}
 
 
-def test_it_is_a_valid_notebook_for_the_python_kernel(lesson):
+def test_a_lesson_is_a_valid_notebook_for_the_python_kernel(lesson):
     nbformat.validate(lesson)
     assert lesson.metadata.kernelspec.name == "python3"
     assert "widgets" not in lesson.metadata
 
 
-def test_its_outputs_come_from_one_run_from_top_to_bottom(lesson):
+def test_outputs_come_from_a_single_run_of_all_cells_in_order(lesson):
     run = [cell for cell in code_cells(lesson) if cell.source.strip() and NOT_RUN not in cell.metadata.get("tags", [])]
     counts = [cell.execution_count for cell in run]
     assert counts == list(range(1, len(counts) + 1))
@@ -57,11 +57,13 @@ def first_cell():
     return runpy.run_path(str(FOLDER / "first_cell.py"))["first_cell"]()
 
 
-def test_it_begins_with_the_cell_that_installs_the_course(lesson, first_cell):
+def test_a_lesson_begins_with_the_cell_that_installs_the_course(lesson, first_cell):
     found = [(n, cell) for n, cell in enumerate(lesson.cells) if NOT_RUN in cell.metadata.get("tags", [])]
     (place, cell), *others = found or [(None, first_cell)]
     assert (place, others) == (1, []), "run: python notebooks/first_cell.py"
-    assert (cell.source, cell.metadata) == (first_cell.source, first_cell.metadata), "python notebooks/first_cell.py"
+    assert (cell.source, cell.metadata) == (first_cell.source, first_cell.metadata), (
+        "run: python notebooks/first_cell.py"
+    )
     assert cell.execution_count is None
     assert cell.outputs == []
 
@@ -74,7 +76,7 @@ assert pathlib.Path("course/pyproject.toml").is_file()
 
 
 def test_the_first_cell_installs_the_course_if_it_is_missing(first_cell, tmp_path):
-    """In a bare environment, a folder serves as the address, and a stand-in replaces pip, which would fetch torch."""
+    """The environment is bare: a folder replaces the web address, and a script replaces pip, which would get torch."""
     home, bare, away = (tmp_path / name for name in ("home", "bare", "away"))
     (home / "notebooks").mkdir(parents=True)
     (home / "notebooks" / "lesson.ipynb").touch()
@@ -105,21 +107,21 @@ def test_no_output_is_an_error_or_a_live_view(lesson):
             assert VIEW not in output.get("data", {}), cell.source
 
 
-def test_images_say_what_they_show(lesson):
+def test_images_have_alternative_texts(lesson):
     for cell in code_cells(lesson):
         for output in cell.outputs:
             for tag in re.findall(r"<img[^>]*>", "".join(output.get("data", {}).get("text/html", ""))):
                 assert re.search(r'alt="[^"]{10,}"', tag), tag[:200]
 
 
-def test_every_plot_has_a_sentence(lesson):
-    """`show_plot` asks for a sentence. A plot that is shown in another way is a bare picture without a sentence."""
+def test_every_plot_is_shown_with_a_description(lesson):
+    """`show_plot` asks for a description. A plot that is shown in any other way has none."""
     for cell in code_cells(lesson):
         assert not [output for output in cell.outputs if "image/png" in output.get("data", {})], cell.source
         assert "plt.show(" not in cell.source, cell.source
 
 
-def test_outputs_that_differ_between_machines_are_marked_by_a_tag_and_not_in_the_code(lesson):
+def test_outputs_that_vary_between_machines_are_marked_by_tags_not_in_code(lesson):
     for cell in code_cells(lesson):
         assert "NBVAL" not in cell.source, cell.source
         if any("<Plot: " in output.get("data", {}).get("text/plain", "") for output in cell.outputs):
@@ -127,7 +129,7 @@ def test_outputs_that_differ_between_machines_are_marked_by_a_tag_and_not_in_the
 
 
 @pytest.mark.slow
-def test_no_line_of_code_has_to_be_scrolled(lesson):
+def test_no_line_of_code_needs_scrolling(lesson):
     for cell in code_cells(lesson):
         assert [line for line in cell.source.splitlines() if columns(line) > LONGEST_LINE] == []
 
@@ -145,13 +147,13 @@ def test_cells_are_short(lesson):
         assert len(cell.source.splitlines()) <= 20, cell.source
 
 
-def test_it_has_the_shape_of_a_lesson(lesson):
+def test_a_lesson_has_all_its_parts(lesson):
     text = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "markdown").lower()
     for part in ("minutes", "you will be able to", "predict", "in your own notebook", "summary", "references"):
         assert part in text, f"the lesson has no {part!r}"
 
 
-def test_side_paths_are_folded_and_say_how_long_they_take(lesson):
+def test_side_paths_are_folded_and_their_headings_give_the_minutes(lesson):
     """In JupyterLab a folded heading hides its cells up to the next heading of the same level or above."""
     for cell in lesson.cells:
         if cell.cell_type == "markdown" and "Side path:" in cell.source.splitlines()[0]:
@@ -159,8 +161,11 @@ def test_side_paths_are_folded_and_say_how_long_they_take(lesson):
             assert cell.metadata.get("jp-MarkdownHeadingCollapsed") is True
 
 
-def test_the_main_road_never_begins_inside_a_cell_of_a_side_path(lesson):
-    """JupyterLab folds whole cells. A cell with a higher heading further down stays visible, with its side path."""
+def test_the_main_road_never_resumes_inside_a_cell_of_a_side_path(lesson):
+    """JupyterLab folds whole cells.
+
+    A cell with a higher heading further down stays visible, and so does the part of the side path above this heading.
+    """
     for cell, is_aside in cells_on_roads(lesson):
         if is_aside and cell.cell_type == "markdown":
             _, *others = re.sub(r"```.*?```", "", cell.source, flags=re.S).splitlines()
@@ -176,7 +181,7 @@ def test_a_side_path_can_be_opened_after_the_rest_of_the_lesson(lesson):
     assert not changed_after_side_paths(lesson)
 
 
-def test_no_exercise_redefines_a_name_taken_from_mine(lesson):
+def test_no_exercise_redefines_a_name_that_was_loaded_with_mine(lesson):
     assert taken_from_mine_and_redefined(lesson) == set()
 
 
@@ -201,7 +206,7 @@ def test_names_that_change_after_a_side_path_are_found():
     assert changed_after_side_paths(nbformat.v4.new_notebook(cells=cells)) == {"x"}
 
 
-def test_names_that_the_main_road_borrows_are_found():
+def test_names_that_the_main_road_takes_from_side_paths_are_found():
     cells = [
         nbformat.v4.new_code_cell("x, y = 1, 2\ndef f(a):\n    return a + later"),
         nbformat.v4.new_markdown_cell("### Side path: more (5 minutes)"),
@@ -214,7 +219,7 @@ def test_names_that_the_main_road_borrows_are_found():
     assert borrowed_from_side_paths(nbformat.v4.new_notebook(cells=cells)) == {"z"}
 
 
-def test_the_tables_say_how_long_the_roads_take(lesson):
+def test_minutes_in_the_tables_are_within_the_limit_and_match_the_headings(lesson):
     """The main road takes at most 90 minutes, and each side path takes as many as its heading says."""
     main, side = minutes_of_roads(lesson)
     assert sum(main.values()) <= 90

@@ -19,7 +19,7 @@ SMALLER = (("1000", "300"), ("steps=500", "steps=3, batch_size=2"), ("d_model=12
 
 @pytest.mark.slow
 def test_ten_lines_train_a_model_on_your_own_text(tmp_path, monkeypatch):
-    """With the printed sizes this would take minutes. Here it is smaller, but otherwise as printed."""
+    """With the printed sizes this would take minutes. Here the sizes are smaller, but the rest is as printed."""
     ten, keep = BLOCKS[:2]
     assert len([line for line in ten.splitlines() if line and not line.startswith(("from ", "    "))]) <= 10
     assert all(large in ten for large, _ in SMALLER)
@@ -35,7 +35,7 @@ def test_ten_lines_train_a_model_on_your_own_text(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_the_code_runs_and_knows_the_capital(capsys):
+def test_the_code_runs_and_prints_the_right_capital(capsys):
     scope = {}
     assert len(BLOCKS) == 4
     for block in BLOCKS[2:]:
@@ -45,7 +45,7 @@ def test_the_code_runs_and_knows_the_capital(capsys):
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_the_map_shows_each_lesson_with_its_picture_and_its_minutes(lesson):
+def test_the_map_shows_a_picture_of_each_lesson_and_how_long_it_takes(lesson):
     """If a lesson has no row, add one to the README, and add a line for its picture to docs/make_pictures.py."""
     linked = f'<a href="notebooks/{lesson}.ipynb">'
     picture = rf'{linked}<img src="docs/pictures/{lesson}.png"[^|]*</a> \| '
@@ -61,7 +61,7 @@ def test_the_map_shows_each_lesson_with_its_picture_and_its_minutes(lesson):
         assert stated == [int(longest)]
 
 
-def test_the_pictures_are_there_and_small():
+def test_all_linked_files_exist_and_the_pictures_are_small():
     files = set(re.findall(r'(?:src|srcset|href)="([^":]+)"', README))
     files |= set(re.findall(r"\]\(([^):#]+)\)", README))
     assert [name for name in sorted(files) if not (ROOT / name).exists()] == []

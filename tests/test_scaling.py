@@ -52,7 +52,7 @@ def test_a_fit_recovers_a_law_from_data_without_noise(law):
 
 
 @pytest.mark.slow
-def test_with_noise_the_intervals_contain_the_truth():
+def test_intervals_from_noisy_data_contain_the_true_values():
     n, d = grid()
     noise = np.random.default_rng(0).normal(0, 0.005, len(n))
     found = fit(n, d, KNOWN.loss(n, d) * np.exp(noise))
@@ -64,8 +64,8 @@ def test_with_noise_the_intervals_contain_the_truth():
     assert prediction.low < prediction.loss < prediction.high
 
 
-def test_a_fit_is_as_good_as_that_of_another_search():
-    """The Huber loss of the fit is not above what scipy finds from the truth."""
+def test_a_fit_is_as_good_as_the_one_that_scipy_finds():
+    """The Huber loss of the fit is not above the one that scipy reaches when it starts from the true constants."""
     optimize = pytest.importorskip("scipy.optimize")
     n, d = grid()
     loss = KNOWN.loss(n, d) * np.exp(np.random.default_rng(2).normal(0, 0.01, len(n)))
@@ -92,7 +92,7 @@ def test_one_run_that_went_wrong_does_not_distort_the_law():
 
 @pytest.mark.slow
 def test_the_bootstrap_draws_all_seeds_of_a_point_together():
-    """Ten copies of each run are no more certain than one."""
+    """Ten copies of each run do not make the law more certain."""
     n, d = grid(4, 4)
     loss = KNOWN.loss(n, d) * np.exp(np.random.default_rng(1).normal(0, 0.01, len(n)))
     once = fit(n, d, loss, bootstraps=60)
@@ -101,7 +101,7 @@ def test_the_bootstrap_draws_all_seeds_of_a_point_together():
     assert copied_wide == pytest.approx(wide, rel=0.15)
 
 
-def test_a_prediction_says_how_far_it_is_outside_the_data():
+def test_a_prediction_reports_how_far_it_is_outside_the_data():
     n, d = grid()
     found = fit(n, d, KNOWN.loss(n, d), bootstraps=5)
     assert found.predict(1e5, 1e5).outside == ()
@@ -129,7 +129,7 @@ def test_a_prediction_says_how_far_it_is_outside_the_data():
         (lambda n, d, loss: (n, d, KNOWN.loss(1e10 / n, d)), "does not fall with more parameters"),
     ],
 )
-def test_runs_that_allow_no_law_are_refused(change, message):
+def test_runs_that_no_law_can_be_fitted_to_are_refused(change, message):
     n, d = grid()
     with pytest.raises(ScalingError, match=message):
         fit(*change(n, d, KNOWN.loss(n, d)), bootstraps=0)
@@ -146,7 +146,7 @@ def test_no_other_split_of_a_budget_is_better(law, compute, log_factor):
 
 @settings(max_examples=30, deadline=None)
 @given(laws, st.floats(1.1, 2), st.floats(1e3, 1e15), st.floats(-1, 1))
-def test_no_other_model_of_this_loss_is_cheaper(law, times, answered, log_factor):
+def test_no_other_model_with_the_same_loss_is_cheaper(law, times, answered, log_factor):
     best = law.cheapest(law.E * times, answered)
     assert law.loss(best.parameters, best.tokens) == pytest.approx(law.E * times)
     size = best.parameters * np.exp(log_factor)
@@ -155,7 +155,7 @@ def test_no_other_model_of_this_loss_is_cheaper(law, times, answered, log_factor
         assert 6 * size * tokens + 2 * size * answered >= best.flops * (1 - 1e-9)
 
 
-def test_without_answers_the_cheapest_model_is_the_optimum():
+def test_the_cheapest_model_is_the_optimum_if_there_are_no_inference_costs():
     best = HOFFMANN.optimum(1e21)
     cheapest = HOFFMANN.cheapest(best.loss)
     assert cheapest.parameters == pytest.approx(best.parameters, rel=1e-5)
@@ -163,11 +163,11 @@ def test_without_answers_the_cheapest_model_is_the_optimum():
 
 
 def test_published_constants_agree_with_their_papers():
-    """Besiroglu et al. (2024): about 20 tokens a parameter at Chinchilla's compute, and nearly equal exponents."""
+    """Besiroglu et al. (2024) find about 20 tokens a parameter at Chinchilla's compute, and nearly equal exponents."""
     compute = training_flops(70e9, 1.4e12)
     assert 15 < BESIROGLU.optimum(compute).tokens_per_parameter < 25
     assert BESIROGLU.size_exponent == pytest.approx(0.513, abs=0.001)
-    assert HOFFMANN.size_exponent == pytest.approx(0.45, abs=0.005)  # table 2: 0.46 with the constants unrounded
+    assert HOFFMANN.size_exponent == pytest.approx(0.45, abs=0.005)  # table 2: 0.46 with unrounded constants
     assert KAPLAN.optimum(1e15 * 86400).parameters == pytest.approx(1.3e9)
     for law in (HOFFMANN, BESIROGLU):
         assert law.optimum(compute).tokens_per_parameter > 10 * KAPLAN.optimum(compute).tokens_per_parameter
@@ -177,7 +177,7 @@ def test_published_constants_agree_with_their_papers():
     assert HOFFMANN.loss(70e9, 1.4e12) < HOFFMANN.loss(175e9, 300e9)
 
 
-def test_errors_of_a_law_say_why():
+def test_a_law_refuses_impossible_requests_with_a_reason():
     with pytest.raises(ScalingError, match=r"alpha=-1.*positive"):
         dataclasses.replace(HOFFMANN, alpha=-1)
     with pytest.raises(ScalingError, match=r"never reaches a loss of 2: .* Choose a larger model"):
@@ -206,7 +206,7 @@ def test_the_bottom_of_a_parabola_is_found(best, loss, bend):
     assert found.inside
 
 
-def test_a_curve_without_a_bottom_is_refused_and_one_outside_is_reported():
+def test_a_curve_needs_a_minimum_and_a_minimum_outside_the_data_is_reported():
     assert not isoflop_minimum([1e5, 1e6, 1e7], [3.0, 2.5, 2.2]).inside
     with pytest.raises(ScalingError, match="does not bend upwards"):
         isoflop_minimum([1e5, 1e6, 1e7], [3.0, 3.1, 3.0])

@@ -27,7 +27,7 @@ def constraints():
     return {re.match(r"[\w.-]+", line)[0].lower().replace("_", "-"): line for line in lines if line and line[0] != "#"}
 
 
-def test_every_dependency_is_pinned_and_torch_is_a_range():
+def test_every_dependency_is_pinned_and_torch_is_limited_to_a_range():
     wanted = names(PROJECT["dependencies"]).union(*map(names, PROJECT["optional-dependencies"].values())) - {
         DISTRIBUTION
     }
@@ -44,7 +44,7 @@ def test_the_distribution_has_the_name_that_the_library_uses():
 
 
 @pytest.mark.slow
-def test_no_text_tells_anybody_to_install_another_project():
+def test_no_text_tells_readers_to_install_the_other_project_called_llmlib():
     """`llmlib` on the package index is another project. pip would replace this library with that project."""
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split("\n")
     wrong = re.compile(r"(?:install|download|add|upgrade)\b[^\n|]{0,60}?[\s\"'`\\]llmlib(?:\[\w+\])?(?![\w/.-])")
@@ -69,7 +69,7 @@ def test_conda_uses_the_same_list_of_dependencies():
 
 def test_binder_gets_the_course_and_a_torch_without_cuda(tmp_path):
     environment = yaml.safe_load((ROOT / ".binder" / "environment.yml").read_text())
-    assert environment["dependencies"] == ["python=3.12", "pip", "pytorch-cpu"]  # repo2docker and we support 3.12
+    assert environment["dependencies"] == ["python=3.12", "pip", "pytorch-cpu"]  # repo2docker and llmlib support 3.12
     for name in ("python", "llmlib", "jupyter"):
         (tmp_path / name).write_text('#!/bin/sh\necho "$(basename $0) $*"\n')
         (tmp_path / name).chmod(0o755)
@@ -84,7 +84,7 @@ def test_binder_gets_the_course_and_a_torch_without_cuda(tmp_path):
     assert trust.startswith("jupyter trust notebooks/00_welcome.ipynb")
 
 
-def test_the_library_alone_needs_no_package_of_the_course():
+def test_the_library_alone_needs_no_course_package():
     assert not names(PROJECT["dependencies"]) & names(PROJECT["optional-dependencies"]["course"])
 
 
@@ -138,23 +138,23 @@ def without(package, code):
         ("anywidget", "import llmlib.widgets"),
     ],
 )
-def test_a_view_without_the_packages_of_the_course_says_what_to_install(package, code):
+def test_the_error_for_a_missing_course_package_says_what_to_install(package, code):
     last = without(package, code).splitlines()[-1]
     assert package in last
     assert last.endswith("run this in the project's folder: pip install '.[course]'")
 
 
 @pytest.mark.parametrize("package", ["typer", "platformdirs"])
-def test_the_command_without_a_dependency_says_so_in_one_line(package):
+def test_the_command_reports_a_missing_dependency_in_one_line(package):
     (line,) = without(package, "import llmlib.cli").splitlines()
     assert re.fullmatch(rf"llmlib cannot start: .*{package}.*pip install --force-reinstall {package}\..*", line)
 
 
 @pytest.fixture
 def run_make(tmp_path):
-    """A function that runs make in a folder with the Makefile, as the user with this id.
+    """A function that runs make on a copy of the Makefile, as the user with the given id.
 
-    The set-up there only calls pip, and the programs of `.venv` only print how they were called.
+    The set-up only calls pip, and the programs in `.venv` only print how they were called.
     """
     if not shutil.which("make"):
         pytest.skip("needs make")
@@ -184,7 +184,7 @@ def test_make_reports_a_python_that_does_not_exist(run_make):
     assert done.returncode == 2
     assert done.stdout.startswith("nopython cannot be run. Install Python 3.11 or newer")
     assert "make lab PYTHON=" in done.stdout
-    assert "[:" not in done.stderr  # the shell's complaint about the number of workers, which `make lab` does not need
+    assert "[:" not in done.stderr  # no shell error about the number of workers, which `make lab` does not need
 
 
 def test_set_up_shows_its_progress_and_is_done_only_once(run_make):
@@ -196,7 +196,7 @@ def test_set_up_shows_its_progress_and_is_done_only_once(run_make):
     assert run_make("lab", "LAB_ARGS=--port 9").stdout.splitlines() == opened
 
 
-def test_a_failed_set_up_says_what_to_do_and_is_tried_again(run_make):
+def test_make_says_what_to_do_after_a_failed_set_up_and_then_tries_again(run_make):
     for _ in range(2):
         done = run_make("lab", pip_ends=3)
         assert done.returncode == 2
@@ -214,7 +214,7 @@ def test_root_is_told_how_to_open_the_course_before_anything_is_set_up(run_make)
 
 
 @pytest.mark.slow
-def test_no_file_contains_paths_of_this_machine():
+def test_no_file_contains_paths_from_a_developers_machine():
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split("\n")
     for name in filter(None, tracked):
         path = ROOT / name

@@ -1,4 +1,4 @@
-"""During the tests, a wrong annotation fails at the first call with such arguments."""
+"""During the tests, a wrong annotation raises an error at the first call that contradicts it."""
 
 from typing import Literal
 
@@ -17,11 +17,11 @@ def doubled(x: Float[Tensor, "a b"], kind: Literal["right", "cut"] = "right") ->
     return 2 * x if kind == "right" else 2 * x[:, :1]
 
 
-def test_new_arguments_are_checked_although_others_have_passed():
+def test_new_arguments_are_checked_even_after_others_have_passed():
     for _ in range(2):
         doubled(torch.ones(2, 3))
     for wrong in (torch.ones(2), torch.ones(2, 3).long()):
-        for _ in range(2):  # arguments that failed are checked again
+        for _ in range(2):  # arguments that failed the check are checked again
             with pytest.raises(TypeCheckError, match="parameters of"):
                 doubled(wrong)
     with pytest.raises(TypeCheckError, match="parameters of"):
@@ -31,7 +31,7 @@ def test_new_arguments_are_checked_although_others_have_passed():
         doubled(torch.ones(2, 3), kind="cut")
 
 
-def test_in_another_file_everything_is_checked_again():
+def test_arguments_are_checked_again_in_each_test_file():
     doubled(torch.ones(2, 2))
     assert len(shape_checks.seen) > 1
     shape_checks.begin("this one")
@@ -43,6 +43,6 @@ def test_in_another_file_everything_is_checked_again():
     assert function is doubled.__wrapped__
 
 
-def test_the_library_is_checked():
+def test_annotations_in_the_library_are_checked():
     with pytest.raises(TypeCheckError):
         linear(torch.ones(2, 3), torch.ones(4, 5))

@@ -8,7 +8,7 @@ from xdist.remote import Producer
 
 
 class Worker:
-    """A stand-in that records which tests it was given, and how many of them are finished."""
+    """A stand-in that records which tests it was given, and how many of them it has finished."""
 
     def __init__(self, number, tests):
         self.gateway, self.tests, self.shutting_down = SimpleNamespace(id=f"gw{number}"), tests, False
@@ -26,7 +26,7 @@ class Worker:
 
 
 def run(files, workers, nbval=True):
-    """Return the files that each worker gets if they take turns. The background worker reports its collection first."""
+    """Return the files that each worker runs if they take turns. The background worker reports its tests first."""
     tests = [f"{file}::test_{number}" for file in files for number in range(3)]
     options = SimpleNamespace(nbval=nbval, loadscopereorder=False)
     config = SimpleNamespace(option=options, args=["notebooks", "tests"])
@@ -55,7 +55,7 @@ NOTEBOOKS = ["notebooks/01.ipynb", "notebooks/02.ipynb", "notebooks/03.ipynb"]
 OTHERS = ["tests/test_a.py", "tests/test_b.py", "tests/test_c.py"]
 
 
-def test_one_worker_opens_the_browser_one_does_not_and_one_runs_only_lessons():
+def test_one_worker_runs_only_lessons_and_only_one_other_opens_the_browser():
     first, second, last = run([*LABS, *NOTEBOOKS, *OTHERS], workers=3)
     everything = {*LABS, *NOTEBOOKS, *OTHERS}
     assert {*first, *second, *last} == everything

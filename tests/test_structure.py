@@ -1,4 +1,4 @@
-"""The structure of the project: no import cycles, imports in one direction, and no file that holds two ideas."""
+"""The project has no import cycles, its imports go in one direction, and no file is too long."""
 
 import ast
 import functools
@@ -62,7 +62,7 @@ def test_there_are_no_import_cycles():
     assert cycles(graph()) == []
 
 
-def test_imports_are_exactly_those_in_the_list():
+def test_imports_are_exactly_those_listed():
     imported = {top_level(module): set() for module in graph() if top_level(module) not in ENTRY_POINTS}
     for module, others in graph().items():
         if top_level(module) in imported:
@@ -70,7 +70,7 @@ def test_imports_are_exactly_those_in_the_list():
     assert imported == {here: set(others.split()) for here, others in IMPORTS.items()}
 
 
-def test_all_imports_in_the_list_go_one_way():
+def test_all_listed_imports_go_in_one_direction():
     order = list(IMPORTS)
     for here, others in IMPORTS.items():
         assert all(order.index(other) < order.index(here) for other in others.split()), here
@@ -79,12 +79,12 @@ def test_all_imports_in_the_list_go_one_way():
 def test_no_module_imports_the_whole_library_or_the_exercises():
     for module, imported in graph().items():
         assert "llmlib" not in imported, module
-        if top_level(module) not in {"exercises", "llmlib", "cli"}:  # cli, for the command `llmlib mine`
+        if top_level(module) not in {"exercises", "llmlib", "cli"}:  # cli needs them for `llmlib mine`
             assert not [other for other in imported if top_level(other) == "exercises"], module
 
 
 def test_no_module_imports_a_package_that_contains_it():
-    """A package's `__init__.py` re-exports names of its modules. A module that imported it would wait for itself."""
+    """A package's `__init__.py` imports its modules, so a module that imports the package would wait for itself."""
     for module, imported in graph().items():
         ancestors = {module.rsplit(".", depth)[0] for depth in range(1, module.count(".") + 1)} - {module}
         assert not ancestors & imported, module
@@ -108,8 +108,8 @@ def test_no_file_is_longer_than_400_lines(folder):
     assert long == {}
 
 
-def test_no_line_of_the_views_is_longer_than_120_characters():
-    """The formatter breaks long lines of code, but not comments and strings."""
+def test_no_line_of_javascript_or_css_is_longer_than_120_characters():
+    """The formatter breaks long lines of code, but not comments or strings."""
     long = [
         f"{path.relative_to(ROOT).as_posix()}:{number}"
         for folder in ("llmlib", "tests")
@@ -124,8 +124,8 @@ def test_no_line_of_the_views_is_longer_than_120_characters():
 @pytest.mark.parametrize(
     "script", sorted([*ROOT.glob("benchmarks/*.py"), *ROOT.glob("data/*.py")]), ids=lambda p: p.name
 )
-def test_scripts_import_what_exists(script):
-    """They run for minutes, so no test runs them. Without this one, users would find out that a name has moved."""
+def test_scripts_import_only_names_that_exist(script):
+    """No test runs the scripts: they take minutes. Without this test, users would be the first to find a moved name."""
     for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "llmlib":
             source = importlib.import_module(str(node.module))
@@ -133,7 +133,7 @@ def test_scripts_import_what_exists(script):
                 assert hasattr(source, name) or importlib.util.find_spec(f"{node.module}.{name}"), name
 
 
-def test_every_module_with_shapes_is_checked_while_tests_run(request):
+def test_every_module_with_shape_annotations_is_checked_while_tests_run(request):
     (option,) = (o for o in request.config.getini("addopts") if o.startswith("--jaxtyping-packages="))
     checked = option.partition("=")[2].split(",")
     for path in (ROOT / "llmlib").rglob("*.py"):
@@ -142,7 +142,7 @@ def test_every_module_with_shapes_is_checked_while_tests_run(request):
             assert any(f"{name}.".startswith(f"{package}.") for package in checked), name
 
 
-def test_cycles_of_lazy_imports_and_imports_for_types_are_found(tmp_path):
+def test_cycles_through_lazy_and_type_only_imports_are_found(tmp_path):
     package = tmp_path / "house"
     package.mkdir()
     (package / "__init__.py").write_text("")

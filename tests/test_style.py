@@ -19,7 +19,7 @@ def as_numbers(colour):
 
 
 def in_the_dark(colour):
-    """Return what the style sheet turns a colour into in a dark theme."""
+    """Return how the style sheet shows a colour in a dark theme."""
     return np.clip(ROTATED @ (TURNED + colour * (1 - 2 * TURNED)), 0, 1)
 
 
@@ -35,7 +35,7 @@ def contrast(one, other):
 @pytest.mark.parametrize(
     ("colour", "least"), [*((colour, 3.0) for colour in COLOURS), ("#000000", 4.5), ("#57606a", 4.5)]
 )
-def test_lines_and_letters_stand_out_in_both_themes(colour, least):
+def test_lines_and_text_stand_out_in_both_themes(colour, least):
     assert contrast(as_numbers(colour), np.ones(3)) >= least
     assert contrast(in_the_dark(as_numbers(colour)), LAB_DARK) >= least
 
@@ -95,17 +95,17 @@ def test_a_plot_can_replace_another(shown):
     assert plt.get_fignums() == []
 
 
-def test_a_plot_needs_a_sentence(shown):
+def test_a_plot_needs_a_sentence_as_its_description(shown):
     with pytest.raises(ValueError, match="Say in a sentence"):
         show_plot("a plot")
     assert shown == []
 
 
-def test_the_html_contains_only_the_style_sheet_and_the_picture():
+def test_a_plots_html_contains_only_the_style_sheet_and_the_picture():
     assert picture_html(b"", "<b> & c").removeprefix(SHEET).count("<") == 1
 
 
-def test_labels_of_crowded_points_do_not_cover_labels_or_points():
+def test_labels_of_crowded_points_cover_neither_each_other_nor_the_points():
     import matplotlib.pyplot as plt
 
     points = [[0.0, 0.0], [0.001, 0.0], [0.0, 0.001], [0.001, 0.001], [1.0, 1.0], [1.0, 0.0]]

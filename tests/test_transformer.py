@@ -1,4 +1,4 @@
-"""The Transformer as a whole: causality, caches, padding, seeds, errors."""
+"""The Transformer as a whole handles caches, padding, seeds and errors, and no position sees a later one."""
 
 import dataclasses
 import importlib.util
@@ -40,7 +40,7 @@ def test_a_cache_does_not_change_the_logits(kind, chunks):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("prefill", [[9], [4, 5], [1, 8]])
-def test_left_padding_changes_nothing(kind, prefill):
+def test_left_padding_does_not_change_the_logits(kind, prefill):
     """Three texts in one batch, in chunks and then token by token, give the same logits as each text alone."""
     model = make(kind)
     lengths, pad = [9, 5, 1], 9
@@ -65,7 +65,7 @@ def test_left_padding_changes_nothing(kind, prefill):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_watching_the_pattern_changes_nothing(kind):
+def test_watching_the_attention_pattern_does_not_change_the_logits(kind):
     model, ids = make(kind), random_ids(2, 12, seed=2)
     expected, seen = model(ids), []
     for block in model.blocks:
@@ -76,7 +76,7 @@ def test_watching_the_pattern_changes_nothing(kind):
         torch.testing.assert_close(pattern.sum(-1), torch.ones(2, 4, 12))
 
 
-def test_hook_points_name_every_stage_of_a_block():
+def test_every_stage_of_a_block_has_a_hook_point():
     block = Transformer(BASE).blocks[0]
     names = {name.split(".")[-1] for name, _ in block.named_modules() if "hook_" in name}
     assert names == {
@@ -95,7 +95,7 @@ def test_hook_points_name_every_stage_of_a_block():
     }
 
 
-def test_the_residual_is_the_sum_of_what_the_layers_write():
+def test_the_residual_stream_is_the_embedding_plus_what_the_layers_write():
     model, seen = make("llama"), {}
     for name, module in model.named_modules():
         if "hook_" in name:
@@ -110,14 +110,14 @@ def test_the_residual_is_the_sum_of_what_the_layers_write():
 
 @pytest.mark.slow
 @given(kind=st.sampled_from(sorted(KINDS)), batch=st.integers(1, 3), seq=st.integers(1, 24))
-def test_logits_have_the_right_shape_and_last_only_returns_the_last(kind, batch, seq):
+def test_logits_have_the_right_shape_and_last_only_keeps_the_last_position(kind, batch, seq):
     model, ids = make(kind), random_ids(batch, seq, seed=seq)
     logits = model(ids)
     assert logits.shape == (batch, seq, 31)
     torch.testing.assert_close(model(ids, last_only=True), logits[:, -1:], atol=1e-5, rtol=1e-5)
 
 
-def test_a_seed_decides_the_weights_and_leaves_the_global_generator_alone():
+def test_a_seed_determines_the_weights_without_touching_the_global_generator():
     before = torch.get_rng_state()
     first, same, other = Transformer(BASE, seed=1), Transformer(BASE, seed=1), Transformer(BASE, seed=2)
     assert torch.equal(before, torch.get_rng_state())
@@ -185,7 +185,7 @@ def test_invalid_ids_are_refused(ids, message):
         ({"cache": "meta"}, r"but cache is on meta. Use model.new_cache\(\) instead"),
     ],
 )
-def test_tensors_on_another_device_than_the_model_are_refused(given, message):
+def test_tensors_on_a_different_device_from_the_model_are_refused(given, message):
     model = make("llama")
     on = {"ids": "cpu", "attention_mask": "cpu", "cache": "cpu", **given}
     cache = Cache(model.config, batch=2, device=on["cache"])
@@ -211,9 +211,9 @@ def test_a_mask_of_zeros_and_ones_works_like_a_boolean_mask():
 
 @pytest.mark.slow
 def test_one_graph_serves_texts_of_every_length(monkeypatch):
-    """`torch.compile` and `torch.export` make one graph without a break, which gives the same logits."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # a free length is not a number yet
-    model = Transformer(dataclasses.replace(KINDS["mistral"], n_layers=1)).eval()  # rotary, groups, a window
+    """`torch.compile` and `torch.export` each make one unbroken graph, which gives the same logits as the model."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # a dynamic length is a symbol, not a number
+    model = Transformer(dataclasses.replace(KINDS["mistral"], n_layers=1)).eval()  # rotary, grouped and windowed
     compiled = torch.compile(model, backend="eager", fullgraph=True, dynamic=True)
     length = torch.export.Dim("seq", min=2, max=model.config.max_seq_len)
     with torch.no_grad():
@@ -225,13 +225,13 @@ def test_one_graph_serves_texts_of_every_length(monkeypatch):
         mask = torch.arange(12)[None] >= 3
         torch.testing.assert_close(compiled(ids[:, :12], attention_mask=mask), model(ids[:, :12], attention_mask=mask))
         with pytest.raises(ValueError, match=r"must be between 0 and 30 \(the vocabulary\), got 31 to 31"):
-            model(torch.tensor([[31]]))  # the check still works after a graph was made
+            model(torch.tensor([[31]]))  # the check still works after a graph has been made
 
 
 @pytest.mark.slow
 def test_a_model_exported_to_onnx_gives_the_same_logits(monkeypatch):
     if not importlib.util.find_spec("onnxscript"):
-        skip_or_fail("onnxscript is missing, which torch.onnx needs; it comes with pip install -e '.[dev]'")
+        skip_or_fail("torch.onnx needs onnxscript, which is missing; it comes with pip install -e '.[dev]'")
     from onnx.reference import ReferenceEvaluator
 
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
@@ -248,7 +248,7 @@ def test_a_model_exported_to_onnx_gives_the_same_logits(monkeypatch):
             torch.testing.assert_close(torch.from_numpy(logits), model(ids), atol=1e-4, rtol=1e-4)
 
 
-def test_a_full_cache_is_refused():
+def test_tokens_that_do_not_fit_into_the_cache_are_refused():
     model = make("gpt2")
     cache = model.new_cache(max_seq_len=4)
     model(random_ids(1, 3), cache=cache)
@@ -281,7 +281,7 @@ def test_invalid_configs_are_refused(changes, message):
         dataclasses.replace(BASE, **{"d_head": 0, **changes})
 
 
-def test_parameter_count_of_gpt2_small():
+def test_gpt2_small_has_the_published_number_of_parameters():
     config = TransformerConfig(
         50257, 1024, 768, 12, 12, mlp="gelu_tanh", qkv_bias=True, output_bias=True, mlp_bias=True
     )
@@ -290,7 +290,7 @@ def test_parameter_count_of_gpt2_small():
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("kind", KINDS)
-def test_cuda_equals_cpu(kind):
+def test_results_on_cuda_match_those_on_the_cpu(kind):
     model, ids = make(kind), random_ids(2, 12)
     expected = model(ids)
     torch.testing.assert_close(model.cuda()(ids.cuda()).cpu(), expected, atol=1e-3, rtol=1e-3)
@@ -308,7 +308,7 @@ def test_an_attention_only_model_has_no_mlp():
 
 
 @pytest.mark.slow
-def test_every_choice_of_config_runs():
+def test_models_run_with_every_combination_of_config_choices():
     for positions, norm, mlp, qk_norm in itertools.product(
         ["learned", "sinusoidal", "rotary", "none"],
         ["layernorm", "rmsnorm"],
@@ -335,8 +335,11 @@ def test_a_context_can_be_made_longer_without_training():
 
 
 @pytest.mark.parametrize(("kind", "how", "stretch"), [("linear", "linear", 3.0), ("dynamic", "ntk", 4.0)])
-def test_a_longer_context_gives_the_logits_of_transformers(kind, how, stretch, tmp_path):
-    """Their "dynamic" stretches by factor · length / context − (factor − 1): 3 · 96 / 48 − 2 for 96 tokens."""
+def test_logits_in_a_longer_context_match_those_of_transformers(kind, how, stretch, tmp_path):
+    """In `transformers`, "dynamic" stretches by factor · length / context − (factor − 1).
+
+    For 96 tokens, this is 3 · 96 / 48 − 2.
+    """
     import transformers
     from reference_models import SMALL, edit_config, load
 

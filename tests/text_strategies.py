@@ -1,4 +1,4 @@
-"""Texts on which tokenizers would disagree, if they ever did: every kind of character, in all mixes."""
+"""Make texts on which tokenizers would disagree if they ever did, by mixing all kinds of characters."""
 
 import inspect
 import random
@@ -21,7 +21,7 @@ CODE = inspect.getsource(random)  # words, indentation and signs as people write
 
 
 def is_settled(character):
-    """Return whether every library knows a character.
+    """Return whether all libraries agree about a character.
 
     Characters from the newest versions of Unicode are letters or digits in one library, and unassigned in another.
     """
@@ -35,7 +35,7 @@ texts = st.one_of(mixes, st.builds("{}{}{}".format, mixes, st.text(characters, m
 
 
 def many_texts(n=10_000, seed=0):
-    """Return the same kind of texts, made without hypothesis: 10,000 take a fraction of a second."""
+    """Return n texts like those of `texts`, but without hypothesis; 10,000 take a fraction of a second."""
     chance = random.Random(seed)
 
     def any_character():

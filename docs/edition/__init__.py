@@ -1,4 +1,4 @@
-"""The web edition: stored lessons, views that work without Python, and a reference made from docstrings.
+"""Build the web edition: stored lessons, views that work without Python, and a reference made from docstrings.
 
 `lessons` turns a notebook into the source of a page, with `exercise_help` below its exercises. `views` runs a lesson
 once and saves each of its views as a page. `reference` reads the docstrings, and `front` writes the first page and the

@@ -31,7 +31,7 @@ def build(
 ) -> None:
     """Build the site of these lessons in `target`, which is replaced completely or not at all.
 
-    `whole` adds the reference, the datasheets and the playground. Raises `SiteError` if something is missing.
+    `whole` adds the reference and the playground. Raises `SiteError` if something is missing.
     """
     began = time.perf_counter()
     if target.exists() and not _is_ours(target):
@@ -64,7 +64,7 @@ def build(
 
 
 def _views(lessons: Sequence[Lesson], views: str, cache: Path) -> dict[str, Path]:
-    """Return each lesson's folder of view pages; if it is missing, run the lesson to make it."""
+    """Return each lesson's folder of view pages; if `views` is "yes", run lessons to make missing folders."""
     if views == "no":
         return {}
     library, folders = library_key(), {}

@@ -41,7 +41,7 @@ def faults_of_files(site: Path) -> list[str]:
 
 
 def _links(site: Path, name: str, soup: BeautifulSoup, ids: dict[str, set[str]]) -> Iterator[str]:
-    """Find addresses that lead nowhere, do not work below the root of a host, or load from another host."""
+    """Find addresses that lead nowhere, work only at the root of a host, or make the page load from another host."""
     for tag, attribute, asked in ADDRESSES:
         for node in soup.find_all(tag, attrs={attribute: True}):
             address = node[attribute]
@@ -75,7 +75,8 @@ def _words(soup: BeautifulSoup) -> Iterator[str]:
     if (number := len(soup.find_all("h1"))) != 1:
         yield f"{number} top-level headings instead of one"
     for image in soup.find_all("img"):
-        if not image.find_parent(class_="lesson-cards") and len(image.get("alt", "")) < LEAST:  # decorative
+        # The pictures on lesson cards are decorative.
+        if not image.find_parent(class_="lesson-cards") and len(image.get("alt", "")) < LEAST:
             yield f"a picture without a sufficient description: {image.get('src')}"
 
 

@@ -27,7 +27,7 @@ LINK = re.compile(r'<a href="(?P<name>[\w-]+)\.ipynb">(?P<words>.*?)</a>', re.S)
 BARE_ADDRESS = re.compile(r"(?<![\w(<\[\"'=`])(https?://[^\s<>)\]`]*[\w/])")
 CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.S)
 CHECKED = re.compile(r"^check\(\s*\"([\w.]+)\"", re.M)
-WIDTH = 400  # in pixels, of a small picture on the first page
+WIDTH = 400  # of a small picture on the first page, in pixels
 NOTE = (
     '<p class="edition-note">This is the web edition: the results are stored, but the views are alive. To run and '
     "change the code, start <code>make lab</code> and open <code>notebooks/{}</code>.</p>"
@@ -232,7 +232,7 @@ class Staging:
         return _html_output(self.pictures.moved_out(STYLE.sub("", source)))
 
     def _enliven(self, outputs: list[NotebookNode], pages: Sequence[str], where: str) -> None:
-        """Attach to each still picture of a view the page that will replace it."""
+        """Link each still picture of a view to the page that will replace it, or add a note that it stays a picture."""
         stills = [output for output in outputs if is_view(output)]
         if pages and len(pages) != len(stills):
             raise SiteError(

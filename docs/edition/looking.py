@@ -37,7 +37,7 @@ ENLIVEN = """async (patience) => {
   scrollTo(0, 0);
   return dead;
 }"""
-# The element with the keyboard's focus: whether the focus is visible, and whether it moved forwards on the page.
+# The element with the keyboard focus: whether the focus is visible, and whether it moved forwards on the page.
 STOP = """async () => {
   const node = document.activeElement, before = globalThis.lastStop;
   globalThis.lastStop = node;
@@ -100,7 +100,7 @@ class Reader:
 
     @property
     def weight(self) -> int:
-        """Sum the bytes of everything that the page has loaded; a cached file reports a negative size."""
+        """Sum the bytes of everything that the page has loaded; a cached file, whose size is negative, counts as 0."""
         return sum(max(0, request.sizes()["responseBodySize"]) for request in self.answered)
 
     def open(self, name: str) -> Page:

@@ -1,4 +1,4 @@
-"""Finish each page: write formulas as MathML, fold side paths, and add a description and missing names."""
+"""Finish each page: write formulas as MathML, fold side paths, rewrite long signatures, and add a description."""
 
 import html
 import re

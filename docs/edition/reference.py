@@ -94,7 +94,7 @@ def modules(*patterns: str) -> list[Module]:
 
 
 def follow_imports(all_modules: list[Module]) -> None:
-    """Tell every module where its imported names are defined, even if they come through another module.
+    """Note in each module where its imported names are defined, even if they come through another module.
 
     Names that the reference does not describe are left out, unless they could be mistaken for names that it describes.
     """

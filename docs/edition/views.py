@@ -23,7 +23,7 @@ LIBRARY = Path(__file__).parents[2] / "llmlib"
 SHOWN, PAGE, UNSAVED = (f"application/x.llmlib-view-{what}" for what in ("shown", "page", "unsaved"))
 STILLS = "Or build the site with still pictures: make site VIEWS=no"
 # A lesson's kernel runs this code first, in a separate namespace, since a lesson may use a name such as `id` for a
-# token's number. The questions of `predict` and `quiz` are views, too, but the site shows its own questions.
+# token's number. The questions of `predict` and `quiz` are views, too, but the site shows them in its own way.
 OBSERVER = f"""
 def _keep_the_pages_of_views():
     from IPython import get_ipython
@@ -69,7 +69,7 @@ def library_key() -> str:
 
 
 def key_of(lesson: Lesson, library: str) -> str:
-    """Compute a hash of everything on which the pages of a lesson's views depend."""
+    """Compute a hash of everything that the pages of a lesson's views depend on."""
     code = [cell.source for cell in lesson.notebook.cells if is_run(cell)]
     return hashlib.sha256(json.dumps([library, PROBE, code]).encode()).hexdigest()[:16]
 

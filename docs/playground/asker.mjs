@@ -1,4 +1,4 @@
-// Questions about the story, and the tuned model's answers.
+// Lets readers ask questions about the story, and shows the tuned model's answers.
 
 import { element, follow } from "../../llmlib/widgets/shared/shared.mjs";
 import { textBox, widget } from "../../llmlib/widgets/shared/view.mjs";

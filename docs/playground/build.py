@@ -32,7 +32,7 @@ LORA = LoRAConfig(rank=8, alpha=16)
 RUN = TrainConfig(
     48, 4, 512, optimizer="adamw", learning_rate=5e-3, betas=(0.9, 0.98), weight_decay=0.0, warmup=4, schedule="linear"
 )
-PREFIX, SUFFIX = "base_model.model.", ".weight"  # of the names in peft's files
+PREFIX, SUFFIX = "base_model.model.", ".weight"  # what peft adds to the names in its files
 
 
 def build(target: Path, adapter: Path | None = None) -> None:

@@ -1,4 +1,4 @@
-// Everything that the page asks the model to do. It runs in a worker, so that the page stays responsive.
+// Does everything that the page asks of the model. It runs in a worker, so that the page stays responsive.
 
 import { tokenText } from "../../llmlib/widgets/shared/shared.mjs";
 import { draw, inOrder, logProbabilities, probabilities } from "./sampling.mjs";
@@ -6,8 +6,8 @@ import { Tokenizer } from "./tokenizer.mjs";
 import { Cache, softmax, Transformer, withAdapter } from "./transformer.mjs";
 import { readSafetensors } from "./weights.mjs";
 
-const CANDIDATES = 10; // the next tokens that the next-token view shows
-const ROWS = 8; // the rows of the table in the attention view
+const CANDIDATES = 10; // how many next tokens the next-token view shows
+const ROWS = 8; // how many rows the table in the attention view has
 const LIKELIEST = { temperature: 0, topP: 1 };
 
 /** A model with its latest text: if a new text begins in the same way, the model reads only the rest of it. */
@@ -24,7 +24,7 @@ class Reader {
     return this.latest;
   }
 
-  /** Return the log-probability of `more` after the text in the cache; `logits` are those after this text. */
+  /** Return the log-probability of `more` after the text in the cache; `logits` are the logits after this text. */
   score(logits, more, off) {
     this.latest = null; // the cache grows beyond the text
     const later = more.length > 1 ? this.model.forward(more.slice(0, -1), this.cache, { off, lastOnly: false }) : [];
@@ -73,7 +73,7 @@ export class Engine {
     return ids.map((id) => tokenText(this.tokenizer.bytesOf[id]));
   }
 
-  /** Return the likeliest tokens after a text, and the token that `chance`, a number from 0 up to 1, picks. */
+  /** Return the likeliest tokens after a text, and the token that is drawn with `chance`, a number from 0 up to 1. */
   next({ ids, settings, chance = Math.random() }) {
     const logits = this.base.logits(ids);
     const p = probabilities(logits, settings);
@@ -134,7 +134,7 @@ export class Engine {
 
   /**
    * Return the next token of the tuned model's answer to `words` after the tokens `said`, or null at the end of the
-   * answer. The base model continues the words as if they were a page of a book.
+   * answer. If `tuned` is false, the base model continues the words as if they were a page of a book.
    */
   async answer({ words, said, tuned = true }) {
     this.untuned ??= new Reader(this.model); // separate from the text in the other views

@@ -1,4 +1,4 @@
-// Caches every file of the page, so that the page works without a network after it has been loaded once.
+// Caches every file of the page, so that the page works offline after it has been loaded once.
 // build.py inserts the names of the files, and a version that changes whenever a file changes.
 
 const VERSION = "__VERSION__";

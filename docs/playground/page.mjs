@@ -1,4 +1,4 @@
-// Puts the views on the page, and the engine into a worker.
+// Shows the views on the page, and runs the engine in a worker.
 
 import { asker } from "./asker.mjs";
 import { Playground } from "./playground.mjs";
@@ -11,7 +11,10 @@ const BEGINNINGS = [
 ];
 const QUESTIONS = ["Tell the story in one sentence.", "List the animals in the story.", "Who helped?"];
 
-/** The engine's methods, each of which asks the worker and returns a promise. `loaded(bytes)` reports the progress. */
+/**
+ * Return the engine's methods; each sends a request to the worker and returns a promise. While the model is loaded,
+ * `loaded(bytes)` is called with the number of bytes that have arrived.
+ */
 function engineIn(worker, loaded) {
   const waiting = new Map();
   worker.addEventListener("message", ({ data: { number, result, problem, progress } }) => {
@@ -29,7 +32,7 @@ function engineIn(worker, loaded) {
   const ask = (kind, details) =>
     new Promise((resolve, reject) => {
       waiting.set((number += 1), { resolve, reject });
-      worker.postMessage({ number, kind, details }, []); // nothing is transferred, so everything is copied
+      worker.postMessage({ number, kind, details }, []); // the list of objects to transfer is empty, so all are copied
     });
   return new Proxy({}, { get: (_, kind) => (kind === "then" ? undefined : (details) => ask(kind, details)) });
 }
@@ -59,7 +62,7 @@ async function begin(status) {
   status.textContent = "";
   document.body.dataset.ready = "yes";
   performance.mark("playground-ready");
-  globalThis.playground = playground; // for tests, and for readers who explore in the browser's console
+  globalThis.playground = playground; // for tests, and for readers who explore the playground in the browser's console
 }
 
 const status = document.getElementById("status");

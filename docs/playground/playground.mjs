@@ -3,22 +3,22 @@
 import { pageModel } from "./bridge.mjs";
 
 const LONGEST = 96; // the most tokens in an answer
-const PAUSE = 50; // milliseconds between two drawings of a growing text: drawing takes longer than computing a token
-const A_LINE = 24; // the tokens that the base model writes instead of an answer
+const PAUSE = 50; // milliseconds before a growing text is drawn again, as drawing takes longer than computing a token
+const A_LINE = 24; // the most tokens that the base model writes in place of an answer
 const NOTHING = new DataView(new ArrayBuffer(0));
 
-/** Say what the bars leave out. */
+/** Say how many tokens have no bar, and what share of the probability they have. */
 export function restInWords(others, share) {
   const left = Math.round(100 * Math.max(0, 1 - share));
   return `${others.toLocaleString("en")} other tokens share the remaining ${left}%.`;
 }
 
-/** Return the story from a page of the reading book that the model was trained on: the text up to an empty line. */
+/** Return the story on a page of the reading book that the model was trained on: the text before an empty line. */
 export const storyOf = (text) => text.split("\n\n")[0];
 
 /**
  * The models of the four views: `next` (next tokens), `writer` (how the text grows), `attention` and `asker`.
- * `engine` has the methods of `Engine`, each of which returns a promise.
+ * `engine` has the methods of `Engine`, but each returns a promise.
  */
 export class Playground {
   constructor(engine, about) {
@@ -124,7 +124,7 @@ export class Playground {
     }
   }
 
-  /** Write until the story ends, the reader stops it, or the context is full. */
+  /** Let the model write until the story ends, the context is full, or the reader stops the model. */
   async write() {
     if (this.writer.get("writing")) return;
     this.writer.put({ writing: true, said: "" });
@@ -199,7 +199,7 @@ export class Playground {
     return this.want({ ablated: off ? [...others, [layer, head]] : others });
   }
 
-  // --- showing ---
+  // --- what the views show ---
 
   /** Stop here if the reader has cancelled the current action. */
   check() {

@@ -2,11 +2,11 @@
 
 import { softmax } from "./transformer.mjs";
 
-/** Return the probabilities at a temperature, only for the likeliest tokens that together reach `topP`. */
+/** Return the probabilities at a temperature: 0 for all but the likeliest tokens, which together reach `topP`. */
 export function probabilities(logits, { temperature, topP }) {
   const best = logits.indexOf(logits.reduce((most, value) => Math.max(most, value), -Infinity));
   if (temperature === 0) return Float32Array.from(logits, (_, id) => Number(id === best));
-  const most = logits[best]; // subtracted first, so that a tiny temperature cannot cause an overflow
+  const most = logits[best]; // subtracted first, so that dividing by a tiny temperature cannot overflow
   const p = softmax(Float32Array.from(logits, (value) => (value - most) / temperature));
   if (topP >= 1) return p;
   const order = inOrder(p, p.length);
@@ -18,14 +18,14 @@ export function probabilities(logits, { temperature, topP }) {
   return few;
 }
 
-/** Return the ids of the `n` largest numbers, largest first; equal numbers are in order of their ids. */
+/** Return the ids of the `n` largest numbers, largest first; equal numbers are in the order of their ids. */
 export function inOrder(numbers, n) {
   return Array.from(numbers.keys())
     .sort((a, b) => numbers[b] - numbers[a] || a - b)
     .slice(0, n);
 }
 
-/** Return the first id at which the sum of the probabilities exceeds `chance`, a number from 0 up to 1. */
+/** Return the first id at which the running sum of the probabilities exceeds `chance` (at least 0 and less than 1). */
 export function draw(p, chance) {
   const total = p.reduce((sum, value) => sum + value, 0);
   let sum = 0;

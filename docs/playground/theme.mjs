@@ -1,19 +1,19 @@
-// Light or dark, as the reader has chosen here or on the course's pages, which use the same name in the browser's
-// storage.
+// Uses light or dark colours, as the reader has chosen here or on the course's pages: both store the choice in the
+// browser under the same name.
 
 import { darkRules, dress, followTheme, theme } from "../edition/static/theme.js";
 
 const NAME = "theme";
 const WORDS = { auto: "same as the system", light: "light", dark: "dark" };
 
-/** Return the next theme, in the order of the course's switch: after "auto", the theme that the system does not use. */
+/** Return the next theme, as the course's switch does: after "auto" comes the theme that the system does not use. */
 export function nextTheme(chosen, system) {
   const other = system === "dark" ? "light" : "dark";
   const order = ["auto", other, system];
   return order[(order.indexOf(chosen) + 1) % order.length];
 }
 
-/** Return the stored theme, or "auto" if the browser has stored no theme or something else. */
+/** Return the stored theme, or "auto" if the browser has stored no valid theme. */
 function kept() {
   try {
     const chosen = localStorage.getItem(NAME);
@@ -41,7 +41,7 @@ if (globalThis.document) {
     try {
       localStorage.setItem(NAME, chosen);
     } catch {
-      // then the choice lasts as long as the page
+      // without storage, the choice lasts only until the reader leaves the page
     }
   });
 }

@@ -1,5 +1,5 @@
 // The course's tokenizer in JavaScript, as in lesson 01: a pattern splits a text into pieces, each piece becomes bytes,
-// and the pair that was learned first is merged, again and again.
+// and then, again and again, the pair that was learned first is merged.
 
 // GPT-2's pattern. `\p{White_Space}` is what Python and Rust mean by `\s`; JavaScript's own `\s` differs in two
 // characters.
@@ -9,7 +9,10 @@ const PATTERN = new RegExp(
   "gu",
 );
 
-/** Return the visible letters that files use for bytes: printable bytes stay, and the others start at U+0100. */
+/**
+ * Return the visible character that tokenizer files use for each byte: a printable byte stays the same, and the other
+ * bytes use the characters from U+0100 on.
+ */
 export function lettersOfBytes() {
   const shows = (byte) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
   let next = 256;
@@ -17,7 +20,7 @@ export function lettersOfBytes() {
 }
 
 export class Tokenizer {
-  /** `file` is the content of tokenizer.json. */
+  /** `file` is tokenizer.json, parsed. */
   constructor(file) {
     const byteOf = new Map(lettersOfBytes().map((letter, byte) => [letter, byte]));
     this.letters = lettersOfBytes();
@@ -29,7 +32,7 @@ export class Tokenizer {
       this.bytesOf[id] = this.special.has(token)
         ? new TextEncoder().encode(token)
         : Uint8Array.from(token, (letter) => byteOf.get(letter));
-    this.known = new Map(); // the pieces that have been encoded, since words are repeated often
+    this.known = new Map(); // the ids of the pieces encoded so far, since words are often repeated
   }
 
   /** Return the ids of a text. The names of special tokens in the text are treated as ordinary text. */
@@ -53,14 +56,14 @@ export class Tokenizer {
     }
   }
 
-  /** Return the text of ids; bytes that are not valid UTF-8 become U+FFFD. */
+  /** Return the text that the ids stand for; bytes that are not valid UTF-8 become U+FFFD. */
   decode(ids) {
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(
       Uint8Array.from(ids.flatMap((id) => [...this.bytesOf[id]])),
     );
   }
 
-  /** Return the ids of a question as the tuned model reads it, up to where its answer begins (lesson 08). */
+  /** Return the ids of a question in the format of the tuned model, up to where the answer begins (lesson 08). */
   encodeQuestion(words) {
     return [this.special.get("<|user|>"), ...this.encode(words), this.special.get("<|assistant|>")];
   }

@@ -1,5 +1,6 @@
 // The course's Transformer in plain JavaScript, step by step as in lesson 05: RMSNorm, attention with rotary positions
-// and normalised queries and keys, SwiGLU. A matrix is a Float32Array, row by row, with a row for each token.
+// and normalised queries and keys, and SwiGLU. A Float32Array holds a matrix row by row. Activations have one row per
+// token.
 
 const CODE_OF_ONE = 254; // an attention weight w is stored as the byte 254 · √w, which the attention view expects
 
@@ -30,7 +31,7 @@ export function linear(x, weight, n) {
   return y;
 }
 
-/** Return x / √(mean of x² + eps) · weight, for each piece of x that is as long as the weight. */
+/** Return x / √(mean of x² + eps) · weight for each row of x; a row is as long as the weight. */
 export function rmsNorm(x, weight, eps) {
   const y = new Float32Array(x.length);
   const width = weight.length;
@@ -48,7 +49,7 @@ export function swiglu(gate, up) {
   return gate.map((g, i) => (g / (1 + Math.exp(-g))) * up[i]);
 }
 
-/** Rotate each pair of channels (i, i + d_head/2) of each head by its angle at each position: rotary positions. */
+/** Apply rotary positions: rotate each pair of channels (i, i + d_head/2) of a head by its angle at each position. */
 export function rotate(x, start, dModel, dHead, theta) {
   const half = dHead / 2;
   for (let t = 0; t * dModel < x.length; t++)
@@ -101,7 +102,10 @@ export class Cache {
     this.patterns = Array.from({ length: nLayers * nHeads }, triangle);
   }
 
-  /** Forget everything after the common beginning of two texts. At least one token is read again, for its logits. */
+  /**
+   * Forget everything after the beginning that the cached text shares with `ids`. Return the rest of `ids`, which is at
+   * least one token, because the model has to read a token again to compute its logits.
+   */
   keep(ids) {
     let common = 0;
     while (common < Math.min(this.ids.length, ids.length - 1) && this.ids[common] === ids[common]) common += 1;
@@ -109,7 +113,7 @@ export class Cache {
     return ids.slice(common);
   }
 
-  /** Return the patterns of all heads over the text, one after the other, each as a lower triangle. */
+  /** Return the patterns of all heads for the text, head by head; each pattern is a lower triangle. */
   codes() {
     const size = (this.ids.length * (this.ids.length + 1)) / 2;
     const codes = new Uint8Array(this.patterns.length * size);
@@ -208,8 +212,8 @@ const PARTS = { q: "self_attn.q_proj", k: "self_attn.k_proj", v: "self_attn.v_pr
 const MAPS = { ...PARTS, gate: "mlp.gate_proj", up: "mlp.up_proj", down: "mlp.down_proj" };
 
 /**
- * Merge a LoRA into a model's weights: W + B A for every matrix that the adapter changes, and the adapter's rows of the
- * embedding and the unembedding. Returns a new set of tensors; unchanged tensors are shared.
+ * Merge a LoRA into a model's weights: compute W + B A for every matrix that the adapter changes, and use the adapter's
+ * rows in the embedding and the unembedding. Return a new set of tensors; unchanged tensors are shared.
  */
 export function withAdapter(tensors, adapter, nLayers) {
   const tuned = { ...tensors };

@@ -1,4 +1,4 @@
-// Reads .safetensors files: eight bytes hold the length of the header, then come the header in JSON and the numbers.
+// Reads .safetensors files: eight bytes hold the length of the header, then come the header (JSON) and the numbers.
 
 const SIZES = { BF16: 2, F32: 4 };
 

@@ -1,4 +1,4 @@
-// The engine in its own thread: it receives questions as { number, kind, details }, and sends answers as { number, … }.
+// The engine in its own thread: it receives requests as { number, kind, details }, and sends replies as { number, … }.
 
 import { Engine } from "./engine.mjs";
 
@@ -30,7 +30,7 @@ async function load() {
 }
 
 const ready = load();
-ready.catch(() => {}); // the first question reports the error
+ready.catch(() => {}); // the first request reports the error
 
 onmessage = async ({ data: { number, kind, details } }) => {
   try {

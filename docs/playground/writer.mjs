@@ -1,4 +1,4 @@
-// The controls for a growing text: start, stop, and the share of likely tokens to sample from.
+// The controls for a growing text: continue, stop, begin with an example, and top-p.
 
 import { element, follow } from "../../llmlib/widgets/shared/shared.mjs";
 import { SETTINGS, settingField } from "../../llmlib/widgets/shared/settings.mjs";

@@ -149,7 +149,7 @@ def _specials(tokenizer: Tokenizer) -> Any:
 
 
 def _guarded(tokenizer: Tokenizer, conversation: list[dict[str, str]], guard: str) -> list[dict[str, str]]:
-    """Put a guard character in each text that looks like a special token, so that `_parts` does not take it for one."""
+    """Put a guard character into whatever looks like a special token, so that `_parts` does not take it for one."""
     special = _specials(tokenizer)
     return [
         {field: special.sub(lambda match: match[0][0] + guard + match[0][1:], text) for field, text in message.items()}
@@ -171,11 +171,11 @@ def _marked_by_prefixes(tokenizer: Tokenizer, messages: list[dict[str, str]], be
     """Return the conversation as the template writes it, with the markers `begin` and `end` around each answer."""
     text = render(tokenizer, messages, False)
     numbers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
-    asked = [render(tokenizer, messages[:number], True) for number in numbers]  # each up to its answer
+    asked = [render(tokenizer, messages[:number], True) for number in numbers]  # the text before each answer
     marked, done = "", 0
     for number, before, following in zip(numbers, asked, [*asked[1:], text]):
         through = render(tokenizer, messages[: number + 1], False)
-        whole = text.startswith(through)  # the template writes this turn in the same way if more turns follow
+        whole = text.startswith(through)  # whether this turn looks the same when more turns follow
         stop = _end_of_answer(tokenizer, text, len(before), len(through) if whole else len(following), whole)
         if not text.startswith(before) or stop < len(before):
             raise ValueError(
@@ -192,8 +192,8 @@ def _end_of_answer(tokenizer: Tokenizer, text: str, start: int, limit: int, whol
     """Return where an answer ends.
 
     An answer ends at the first end token, if there is one. Otherwise, the answer ends at the last special token of the
-    turn, or at the end of the turn if the turn has no special token; if the `whole` turn is not known, return -1 in
-    both of these cases.
+    turn, or at the end of the turn if the turn has no special token. If there is no end token and `whole` is False,
+    return -1, because we do not know where the turn ends.
     """
     found = list(_specials(tokenizer).finditer(text, start, limit))
     ends = [match for match in found if tokenizer.special_tokens[match[0]] in tokenizer.eos_ids]
@@ -205,9 +205,9 @@ def _end_of_answer(tokenizer: Tokenizer, text: str, start: int, limit: int, whol
 
 
 def _ids_and_mask(tokenizer: Tokenizer, parts: list[str | int], begin: str, end: str) -> tuple[list[int], list[bool]]:
-    """Return the ids of all parts, and a mask that says which ids count.
+    """Return the ids of all parts, and a mask that is True for what the assistant writes.
 
-    Each text is encoded whole, as in a chat, and a token counts if any of its bytes counts.
+    Each text is encoded whole, as in a chat, and the mask is True for a token if the assistant writes any of its bytes.
     """
     runs = list(_runs(parts, begin, end))
     wholes = [
@@ -228,7 +228,7 @@ def _ids_and_mask(tokenizer: Tokenizer, parts: list[str | int], begin: str, end:
 def _runs(parts: list[str | int], begin: str, end: str) -> Iterator[list[Run]]:
     """For each part, yield its texts, split at the markers.
 
-    Each text comes with True if it is between `begin` and `end`, and with False otherwise.
+    Each text is paired with True if it is between `begin` and `end`, and with False otherwise.
     """
     counts = False
     for part in parts:
@@ -242,7 +242,7 @@ def _runs(parts: list[str | int], begin: str, end: str) -> Iterator[list[Run]]:
 
 
 def _counting(tokenizer: Tokenizer, ids: list[int], runs: list[Run]) -> tuple[list[int], list[bool]]:
-    """Return the ids, and for each id whether it contains a byte of a run that counts."""
+    """Return the ids, and for each id whether the assistant writes any of its bytes."""
     text = "".join(text for text, _ in runs).encode()
     tokens = [tokenizer.token_bytes(id) for id in ids]
     if not (written := b"".join(tokens)).endswith(text):  # a character was replaced: encode each run separately

@@ -9,7 +9,7 @@ from llmlib.tokenization.base import Tokenizer
 
 Message = Mapping[str, Any]  # "role" and "content", both strings
 
-# ChatML: any role, on its own line. SmolLM2, Qwen and many others use dialects of it.
+# ChatML: the role can be any word, and is on a line of its own. SmolLM2, Qwen and many others use dialects of it.
 CHATML = (
     "{% for message in messages %}"
     "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
@@ -26,7 +26,7 @@ LLAMA3 = (
     "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
 )
 # The course's own template: a question and its answer are on one line, as in the reading book that the base model has
-# read. The model writes the space before an answer itself, because words in its vocabulary begin with a space.
+# read. The model itself writes the space before an answer, because words in its vocabulary begin with a space.
 TALES = (
     "{% for message in messages %}"
     "{% if message['role'] == 'user' %}{{ '<|user|>' + message['content'] }}"
@@ -87,7 +87,7 @@ def _compiled(source: str) -> Any:
         trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _generation_tag()]
     )
     environment.globals["raise_exception"] = raise_exception
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)  # some templates give the date
+    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)  # some templates include the date
     return environment.from_string(source)
 
 
@@ -98,7 +98,7 @@ def _generation_tag() -> Any:
     from jinja2.ext import Extension
 
     class Generation(Extension):
-        tags = {"generation"}  # noqa: RUF012 (Jinja's own way)
+        tags = {"generation"}  # noqa: RUF012 (Jinja's convention)
 
         def parse(self, parser: Any) -> nodes.Node:
             line = next(parser.stream).lineno

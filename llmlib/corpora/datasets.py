@@ -189,7 +189,7 @@ def _mapped(path: Path) -> np.ndarray:
 
 
 def _in_memory(tokens: Any) -> np.ndarray:
-    """Return the tokens as an array, which shares their memory if possible."""
+    """Return the tokens as an array that shares memory with them if possible."""
     array = tokens.detach().cpu().numpy() if isinstance(tokens, Tensor) else np.asarray(tokens)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise DatasetError(
@@ -217,7 +217,7 @@ def _check_ids(ids: np.ndarray, vocab_size: int, source: str) -> None:
 def _write_header(file: IO[bytes], dtype: np.dtype, n_tokens: int) -> int:
     """Write a .npy header and return its length.
 
-    numpy pads the header, so a longer array does not need a longer one.
+    numpy pads the header, so a longer array does not need a longer header.
     """
     npy.write_array_header_1_0(file, {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": (n_tokens,)})
     return file.tell()

@@ -18,7 +18,7 @@ from llmlib.corpora.tinytales.teller import SPLITS
 from llmlib.tokenization.base import Tokenizer
 
 EXERCISES = 4  # the random stream for the order of exercises; other tasks use other streams
-STORIES_A_ROW = 8  # each row starts this many stories later; rows of at most about 2,500 tokens never share one
+STORIES_A_ROW = 8  # rows begin this many stories apart, so rows of at most about 2,500 tokens never share a story
 
 
 def page(story: Story) -> str:
@@ -69,7 +69,7 @@ class ReadingBook:
         return both[:, :-1].contiguous(), both[:, 1:].contiguous()
 
     def _row(self, number: int, length: int, seed: int) -> list[int]:
-        """Return row `number`: pages of as many stories as fill the row, from the row's own story numbers."""
+        """Return row `number`, filled with the pages of consecutive stories; each row starts with a different story."""
         ids: list[int] = []
         index = number * STORIES_A_ROW
         while len(ids) < length:

@@ -95,7 +95,8 @@ def stream_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]
             empty = False
             yield piece
     if empty:
-        raise CorpusError(f"There is no text in {', '.join(map(str, listed)) or 'an empty list of files'}.")
+        files = ", ".join(map(str, listed))
+        raise CorpusError(f"There is no text in {files}." if files else "The list of files is empty.")
 
 
 def _pieces(path: Path) -> Iterator[str]:
@@ -103,7 +104,7 @@ def _pieces(path: Path) -> Iterator[str]:
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     rest = ""
     for data, position in _blocks(path):
-        before = position - len(decoder.getstate()[0])  # a character may have begun in the last block
+        before = position - len(decoder.getstate()[0])  # a character may have begun in the previous block
         try:
             text = decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:

@@ -95,7 +95,7 @@ def permutation_test(
     """
     values = np.asarray(differences, dtype=float)
     sums = np.array([values[places].sum() for places in group_members(len(values), groups)])
-    n, least = len(sums), abs(sums.sum()) * (1 - 1e-12)  # so that rounding does not lose a tie
+    n, least = len(sums), abs(sums.sum()) * (1 - 1e-12)  # a little less, so that ties count despite rounding
     if 2 ** min(n, 64) <= draws:
         signs = 1 - 2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
         return float((abs(signs @ sums) >= least).mean())

@@ -1,4 +1,4 @@
-"""Measure how well a model handles long texts, by its loss at each position and how often it finds a hidden needle."""
+"""Measure how well a model handles long texts: its loss at each position, and how often it finds a hidden needle."""
 
 from collections.abc import Sequence
 

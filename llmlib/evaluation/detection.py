@@ -40,7 +40,7 @@ def roc_curve(scores: ArrayLike, positive: ArrayLike) -> ROC:
         )
     order = np.argsort(-values, kind="stable")
     values, is_positive = values[order], is_positive[order]
-    last = np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)  # the ends of the runs of equal scores
+    last = np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)  # where each run of equal scores ends
     found = np.append(0, is_positive.cumsum()[last])
     alarms = np.append(0, 1 + last) - found
     thresholds = np.append(np.inf, values[last])

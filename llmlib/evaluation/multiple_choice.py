@@ -1,4 +1,4 @@
-"""Let a model choose among answers by picking the one that it finds most likely."""
+"""Let a model answer multiple-choice questions by comparing the probabilities that it gives to the choices."""
 
 import copy
 from collections.abc import Iterable, Sequence
@@ -21,9 +21,9 @@ from llmlib.transformer import Cache, Transformer
 By = Literal["raw", "per token", "per byte", "against baseline"]
 WAYS: tuple[By, ...] = ("raw", "per token", "per byte", "against baseline")
 BASELINE = "Answer:"
-ROOM = 64  # how many tokens longer than the first a later prompt may be before we need a larger cache
+ROOM = 64  # a later prompt may be up to this many tokens longer than the first before we need a larger cache
 # Limits on what one pass through the model reads together:
-SHORT = 64  # prompts that differ in more tokens than this are not grouped, as that would save no time
+SHORT = 64  # prompts that differ in more than this many tokens are not grouped: that would save no time
 ROWS, PLACES = 64, 4096  # the most choices, and the most positions in all rows together, to limit memory
 
 Asked = tuple[Sequence[int], Sequence[Sequence[int]]]  # a prompt and its choices, as ids
@@ -35,7 +35,7 @@ class ChoiceScores:
 
     log_probs: np.ndarray  # Float[choice]: ln p(choice | prompt), summed over its tokens
     tokens: np.ndarray  # Int[choice]
-    n_bytes: np.ndarray  # Int[choice]: bytes of the choice, without the space before it
+    n_bytes: np.ndarray  # Int[choice]: number of bytes in the choice, without the space before it
     baseline: np.ndarray  # Float[choice]: ln p(choice | baseline), or NaN if there was no baseline
     right: int  # the index of the right choice
 
@@ -220,7 +220,7 @@ def group_log_likelihoods(
 def _judged(
     logits: Float[Tensor, "choice token vocab"], ids: Int[Tensor, "choice token"], real: Bool[Tensor, "choice token"]
 ) -> tuple[Float[Tensor, " choice"], Bool[Tensor, " choice"]]:
-    """Return each choice's ln p, summed over its real tokens, and whether all of these are the most likely tokens."""
+    """Return each choice's ln p, summed over its real tokens, and whether each of these is the most likely token."""
     log_probs = log_prob(logits, ids).cpu().where(real, 0.0).double().sum(dim=1)
     return log_probs, ((logits.argmax(dim=-1) == ids).cpu() | ~real).all(dim=1)
 

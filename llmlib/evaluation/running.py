@@ -17,7 +17,7 @@ from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 
 WRITTEN = "written"  # the measure for questions without choices
-AT_A_TIME = 16  # number of questions with choices between two reports of progress
+AT_A_TIME = 16  # questions with choices are scored this many at a time, before progress is reported
 
 
 @dataclass(frozen=True)

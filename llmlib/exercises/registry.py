@@ -10,7 +10,7 @@ from typing import Any
 
 from llmlib.exercises.engine.exercise import Exercise
 
-# The part of a name before the dot, and the folder in `lessons`, in the order of the course.
+# The part of an exercise's name before the dot -> the lesson's folder in `lessons`, in the order of the course.
 LESSONS = {
     "welcome": "lesson_00_welcome",
     "tokenization": "lesson_01_tokenization",

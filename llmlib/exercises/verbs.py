@@ -25,12 +25,12 @@ from llmlib.exercises.registry import (
     quiz_name,
 )
 
-MOST_REPEATED = 3  # the most questions in a warm-up
+MOST_REPEATED = 3  # the largest number of questions in a warm-up
 NOTHING_YET = "Nothing to repeat yet. Questions that you answer wrongly come back here, a lesson later."
 NOTHING_DUE = "Nothing to repeat today: what you missed will come back later. On to the lesson!"
 ALL_KNOWN = "Nothing to repeat: you know all that you have been asked so far. Well done!"
 
-_next_hint: dict[str, int] = {}  # only for this session, so a notebook that runs again starts with the first hint
+_next_hint: dict[str, int] = {}  # for this session only, so a notebook that runs again starts with the first hint
 
 
 def check(name: str, attempt: Any, *, seed: int = 0, seconds: float = 5.0) -> Report:

@@ -61,7 +61,7 @@ def explore_bpe_steps(
 
 
 def _but_encoding(view: BPEStepsView) -> dict[str, Any]:
-    """Return the user's predictions, except those for a text that was encoded earlier."""
+    """Return the user's predictions except those for the encoded text, which is about to change."""
     return {key: pair for key, pair in view.guesses.items() if not key.startswith("encode ")}
 
 

@@ -47,7 +47,7 @@ def explore_long_context(
     read = {name: own_model(model, view.check) for name, model in named.items()}
 
     def measure() -> None:
-        missing = np.argwhere(np.isnan(view.shares().transpose(1, 2, 0)))  # measures short texts first
+        missing = np.argwhere(np.isnan(view.shares().transpose(1, 2, 0)))  # short texts first
         for done, (row, column, arm) in enumerate(missing):
             name, length, depth = list(named)[arm], lengths[row], depths[column]
             view.progress(f"cell {done + 1} of {len(missing)}: {name}, {length:,} tokens")

@@ -38,7 +38,7 @@ def explore_next_token(
 
 @dataclass(frozen=True)
 class _Text:
-    """A prompt, the ids of the whole text, and how many of these ids were picked after the prompt."""
+    """Holds a prompt, the ids of the whole text, and how many of these ids were picked after the prompt."""
 
     prompt: str = ""
     ids: tuple[int, ...] = ()
@@ -48,8 +48,7 @@ class _Text:
 class _Controller:
     """Carries out the user's actions in a `NextTokenView`.
 
-    The actions only change `text`; the model runs once after all the actions, or when a random choice needs the
-    probabilities.
+    The actions only change `text`. The model runs once after all the actions, or earlier if a token is drawn at random.
     """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, view: NextTokenView, n_candidates: int, seed: int):

@@ -87,14 +87,14 @@ def _read(model: Transformer, ids: Sequence[int]) -> Expected:
     """Compute what a model predicted at each position, without holding all the logits for a long text in memory."""
     expected, cache = nothing(len(ids), model.config.vocab_size), model.new_cache(max_seq_len=len(ids))
     for at in range(0, len(ids) - 1, AT_ONCE):
-        part = list(ids[at : min(at + AT_ONCE, len(ids) - 1)])  # no token follows the last
+        part = list(ids[at : min(at + AT_ONCE, len(ids) - 1)])  # no token follows the last one
         logits = model(torch.tensor([part], device=model.device), cache=cache)[0].float().cpu().numpy()
         look(expected, at + 1, logits, np.asarray(ids[at + 1 : at + 1 + len(part)], dtype=np.int64))
     return expected
 
 
 def _spans(tokenizer: Tokenizer, messages: Sequence[Message], ids: Sequence[int]) -> list[Span]:
-    """Find the tokens of each message in the template, special tokens included.
+    """Find the tokens that the template writes for each message, including special tokens.
 
     A message ends where the conversation up to this message would end. If a template looks ahead, this rule does not
     hold, and the message is shown together with the next message.

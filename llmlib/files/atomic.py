@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-STALE = 24 * 3600  # seconds: nothing takes a day to write, so an unfinished file that old was abandoned
+STALE = 24 * 3600  # seconds: nothing takes a day to write, so an older unfinished file was abandoned
 HERE = re.sub(r"[^\w]", "_", platform.node()) or "here"
 
 
@@ -36,7 +36,7 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
     remove_leftovers(path.parent, f".{path.name}.", ".part")
     temporary = unused_path(path.parent, f".{path.name}.", ".part")
     try:
-        with open(temporary, "x+b") as file:  # with the user's usual permissions, unlike the files of module tempfile
+        with open(temporary, "x+b") as file:  # with the user's usual permissions, unlike files from `tempfile`
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -79,7 +79,7 @@ def write_together(folder: Path, key: str) -> Iterator[Path]:
 
 def settle(folder: Path) -> None:
     """Flush a newly written folder's files to disk, and give them the user's usual permissions for new files."""
-    mode = folder.stat().st_mode & 0o666  # like the new folder; safetensors makes files that only their owner may read
+    mode = folder.stat().st_mode & 0o666  # as for the folder; safetensors makes files that only their owner may read
     for path in folder.iterdir():
         os.chmod(path, mode)
         with open(path, "rb") as file:

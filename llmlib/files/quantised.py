@@ -1,6 +1,6 @@
 """Turn weights that are stored in 4 or 8 bits back into float32.
 
-The package `gguf` can dequantise weights of every kind, but it works on only sixteen rows at a time. This accounted for
+The `gguf` package can dequantise weights of every kind, but works on only sixteen rows at a time, which accounted for
 half of the time that it took to load a model. This module handles the two kinds that the course's language model uses,
 and gives the same results. We process the weights in numpy, piece by piece, because each piece fits into the
 processor's cache, numpy releases Python's lock, and nothing has to wait for a busy core. (In torch, the same work took

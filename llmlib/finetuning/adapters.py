@@ -2,7 +2,7 @@
 
 In a folder, `adapter_model.safetensors` stores the matrices A and B of each adapted linear map under the name that the
 map has in `transformers`; `adapter_config.json` says how A and B are scaled. We read what `peft` writes, and `peft`
-reads what we write. The names of the maps are those of the Llama family (Llama, Mistral, Qwen2, Qwen3, SmolLM2, and the
+reads what we write. The maps have the names that the Llama family uses (Llama, Mistral, Qwen2, Qwen3, SmolLM2, and the
 course's model).
 """
 
@@ -24,9 +24,9 @@ from llmlib.settings import SettingsError
 from llmlib.transformer import Transformer
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-ABOUT = "llmlib_adapter"  # key in the weights' metadata, for a copy of the config file
+ABOUT = "llmlib_adapter"  # metadata key in the weights file, for a copy of the config file
 PREFIX = "base_model.model."  # peft wraps the model twice
-ORIGINAL_BASE = (True, False, "gaussian", "orthogonal", "eva")  # initialisations that leave the base as it is
+ORIGINAL_BASE = (True, False, "gaussian", "orthogonal", "eva")  # initialisations that do not change the base model
 NO_MATTER = {  # settings that do not change what a trained adapter computes
     "auto_mapping",
     "base_model_name_or_path",
@@ -133,12 +133,12 @@ def load_adapter(model: Transformer, folder: Path | str) -> LoRA:
 
 
 def _their_name(name: str) -> str:
-    """Translate a map's name to the name in `transformers`: `blocks.0.mlp.up` becomes `model.layers.0.mlp.up_proj`."""
+    """Return what `transformers` calls a map: `blocks.0.mlp.up` becomes `model.layers.0.mlp.up_proj`."""
     return translate(f"{name}.weight", LLAMA_NAMES).removesuffix(".weight")
 
 
 def _their_kind(kind: str) -> str:
-    """Translate the name of a kind of map to the name in `transformers`: `up` becomes `up_proj`."""
+    """Return what `transformers` calls a kind of map: `up` becomes `up_proj`."""
     part = "attention" if kind in GROUPS["attention"] else "mlp"
     return _their_name(f"blocks.0.{part}.{kind}").rpartition(".")[2]
 

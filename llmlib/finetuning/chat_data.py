@@ -52,7 +52,7 @@ class ChatData:
 
     def __init__(self, tokenizer: Tokenizer, conversations: Iterable[Sequence[Message]], *, packed: bool = True):
         self.vocab_size, self.packed = tokenizer.vocab_size, packed
-        self._encoded: list[tuple[np.ndarray, np.ndarray]] = []  # for each conversation: its ids, and which ids count
+        self._encoded: list[tuple[np.ndarray, np.ndarray]] = []  # for each conversation: its ids, and which are targets
         for number, messages in enumerate(conversations):
             try:
                 ids, mask = encode_chat_with_mask(tokenizer, messages)
@@ -61,9 +61,9 @@ class ChatData:
             self._encoded.append((np.array(ids, dtype=np.int32), np.array(mask, dtype=bool)))
         if not self._encoded:
             raise ValueError("There are no conversations to learn from.")
-        self._usable: dict[int, list[int]] = {}  # for each seq_len, the numbers of usable conversations
-        self._first_rows: dict[tuple[int, int], list[int]] = {}  # for a seed and seq_len: first row of each epoch
-        self._epochs: dict[tuple[int, int, int], list[list[int]]] = {}  # the epochs that were used last
+        self._usable: dict[int, list[int]] = {}  # for each seq_len: which conversations are usable
+        self._first_rows: dict[tuple[int, int], list[int]] = {}  # by seed and seq_len: number of each epoch's first row
+        self._epochs: dict[tuple[int, int, int], list[list[int]]] = {}  # the rows of the latest epochs
 
     def __len__(self) -> int:
         """Return how many conversations there are."""
@@ -119,7 +119,7 @@ class ChatData:
         return ids[: seq_len + 1], mask[: seq_len + 1]
 
     def _row(self, number: int, seed: int, seq_len: int) -> list[int]:
-        """Return the numbers of the conversations in row `number`, where rows are counted across all epochs."""
+        """Return which conversations are in row `number`, where rows are counted across all epochs."""
         first = self._first_rows.setdefault((seed, seq_len), [0])
         while first[-1] <= number:
             first.append(first[-1] + len(self._epoch(len(first) - 1, seed, seq_len)))
@@ -140,7 +140,7 @@ class ChatData:
         return self._epochs[key]
 
     def _within(self, seq_len: int) -> list[int]:
-        """Return the numbers of conversations with at least part of an answer in a row; warn once about what is cut."""
+        """Return which conversations have an answer, or part of one, in a row; warn once about what is cut off."""
         if seq_len not in self._usable:
             self._usable[seq_len] = [n for n, (_, mask) in enumerate(self._encoded) if mask[1 : seq_len + 1].any()]
             if loss := self._loss_by_cutting(seq_len, len(self._usable[seq_len])):

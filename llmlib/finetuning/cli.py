@@ -148,7 +148,7 @@ def _run(path: Path, resume: bool) -> None:
             resume=resume,
         )
         if ranks.writes and lora is None:
-            write_tokenizer(tokenizer, folder)  # so that you can open checkpoints too
+            write_tokenizer(tokenizer, folder)  # so that you can also open the run's checkpoints
     with following(run, folder, ranks, f"llmlib tune {path} --resume"):
         _keep(run, tokenizer, folder, ranks.writes, lora, base)
 
@@ -170,7 +170,7 @@ def _keep(run: Any, tokenizer: Any, folder: Path, writes: bool, lora: Any, base:
 
 
 def _base(name: str, unchanged: bool, folder: Path) -> Any:
-    """Return where to find an adapter's base model: its id on the hub, its folder, or else the folder of a copy.
+    """Return where an adapter's base model is: its id on the hub, its folder, or else the folder for a copy of it.
 
     An adapter works only with the base model that it was trained on; that base model may have new rows for new tokens.
     """

@@ -40,7 +40,7 @@ class LoRAConfig:
     alpha: Annotated[int | float, MORE_THAN_0] = 16  # the adapter's output is multiplied by α/r
     targets: str | tuple[str, ...] = "all"  # "all" linear maps in the blocks, "attention", "mlp", or names of maps
     rslora: bool = False  # use α/√r instead of α/r. Source: Kalajdzievski (2023), "A Rank Stabilization Scaling Factor"
-    seed: Annotated[int, AT_LEAST_0] = 0  # seed for the random start of A
+    seed: Annotated[int, AT_LEAST_0] = 0  # seed for the random initial values of A
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -217,7 +217,7 @@ class LoRA:
         self.maps, self._originals, self._learned = {}, {}, []
 
     def _let_learn(self) -> None:
-        """Make A and B trainable only while they have an effect, so that `train` refuses to train them in vain."""
+        """Make A and B trainable only while they have an effect; at other times, `train` refuses to train them."""
         for module in self.maps.values():
             for parameter in (module.A, module.B):
                 parameter.requires_grad_(module.enabled and not module.merged)
@@ -261,7 +261,7 @@ def maps_of(model: Transformer, config: LoRAConfig | None = None) -> dict[str, L
     kinds = list(dict.fromkeys(name.rpartition(".")[2] for name in there))
     wanted = [name for name in config.names if name in kinds]
     missing = [name for name in config.names if name not in kinds]
-    if not wanted or (missing and config.targets not in GROUPS):  # a group may lack some: GPT-2 has no gate
+    if not wanted or (missing and config.targets not in GROUPS):  # a model may lack part of a group: GPT-2 has no gate
         raise ValueError(
             f"The model's blocks have no linear map {missing[0]!r}; they have: {', '.join(kinds) or 'none'}."
         )

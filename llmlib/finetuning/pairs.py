@@ -29,7 +29,7 @@ from llmlib.transformer import Transformer
 
 PAIRS = 8  # number of the random stream for pairs; other tasks use other streams
 GIVING = "What did {0} give to {1}?"
-MOST_STORIES = 500  # most stories to look through for each pair
+MOST_STORIES = 500  # look through at most this many stories per pair
 AT_ONCE = 6  # a test uses at least this many wordings
 
 
@@ -127,7 +127,7 @@ def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int
     found: list[Pair] = []
     for story, _ in _stories(n, seed, split, start):
         given = [question for question, wording in answered_questions(story).items() if wording == GIVING]
-        if len(given) == 1 and len(matter(GIVING).findall(story.text)) == 1:  # the story has no other gift
+        if len(given) == 1 and len(matter(GIVING).findall(story.text)) == 1:  # this is the only gift in the story
             names = slots_of(given[0], GIVING)
             turned = GIVING.format(names["1"], names["0"])
             right = Request("what", given[0], as_sentence(answers(story)[given[0]]))

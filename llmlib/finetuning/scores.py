@@ -91,7 +91,7 @@ def answer_all(
     rows = [encode_chat(tokenizer, messages) for messages in conversations]
     ends = sorted({*tokenizer.eos_ids, *model.config.end_ids})
     answers = [""] * len(rows)
-    by_length = sorted(range(len(rows)), key=lambda number: len(rows[number]))  # similar lengths need little padding
+    by_length = sorted(range(len(rows)), key=lambda number: len(rows[number]))  # so that each batch has little padding
     for begin in range(0, len(rows), batch_size):
         part = by_length[begin : begin + batch_size]
         length = max(len(rows[number]) for number in part)

@@ -32,9 +32,9 @@ from llmlib.transformer import Transformer
 QUESTIONS = ("who", "what", "where", "when", "why", "how", "feeling", "yes_no")
 ANSWERABLE = (*QUESTIONS, "one_word", "summary", "animals")
 KINDS = (*ANSWERABLE, "unanswerable")
-CONVERSATIONS, PROMPTS, NOT_ANSWERED = 5, 6, 7  # separate random streams; other tasks use other streams
-MOST_STORIES = 1000  # most stories to look through for a rare kind
-UNTOLD_A_STORY = 2  # the most questions without an answer in a balanced conversation
+CONVERSATIONS, PROMPTS, NOT_ANSWERED = 5, 6, 7  # numbers of the random streams; other tasks use other streams
+MOST_STORIES = 1000  # look through at most this many stories per kind and prompt, since some kinds are rare
+UNTOLD_A_STORY = 2  # a balanced conversation has at most this many unanswerable questions
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def training_conversations(
         start += 1
         requests = requests_about(story, answerable)
         asked = balance.drawn(story, requests, turns, dice) if balance else dice.sample(requests, turns)
-        if asked:  # because a story may lack a rare kind
+        if asked:  # a story may offer nothing to ask of a rare kind
             conversations.append(_conversation(story, asked))
     return conversations
 
@@ -186,7 +186,7 @@ def held_out_prompts(
     for index in range(start, start + n * len(KINDS) * MOST_STORIES):
         if all(len(prompts) == n for prompts in found.values()):
             break
-        kind = KINDS[index % len(KINDS)]  # each story serves only one kind, whichever kinds you ask for
+        kind = KINDS[index % len(KINDS)]  # each story is used for only one kind, whichever kinds you ask for
         if len(found.get(kind, range(n))) == n:
             continue
         story = tell(seed, split, index)

@@ -22,12 +22,12 @@ class NormNotFoldedWarning(UserWarning):
 class Attribution:
     """Holds what each part of the model adds to a logit (or to the difference between two logits), for each text."""
 
-    embedding: Float[Tensor, " batch"]  # from the token, and from its position if positions are added
+    embedding: Float[Tensor, " batch"]  # of the token, and of its position if the model embeds positions
     heads: Float[Tensor, "batch layer head"]
     mlps: Float[Tensor, "batch layer"]
-    biases: Float[Tensor, "batch layer"]  # bias of attention's output
-    norm_bias: Float[Tensor, " batch"]  # bias of the final norm; if we did not fold the norm, the remainder
-    logit: Float[Tensor, " batch"]  # the model's logit
+    biases: Float[Tensor, "batch layer"]  # the bias of the attention output
+    norm_bias: Float[Tensor, " batch"]  # the bias of the final norm, or the remainder if we could not fold the norm
+    logit: Float[Tensor, " batch"]  # the logit (or difference) itself
 
     def sum(self) -> Float[Tensor, " batch"]:
         """Return the sum of all contributions, which equals `logit` up to rounding."""

@@ -81,7 +81,7 @@ def induction_score(pattern: Float[Tensor, "*heads query key"], ids: Int[Tensor,
     query, key = _positions(pattern)
     same = _same_token(pattern, ids)
     follows = torch.zeros_like(same)
-    follows[:, 1:] = same[:, :-1]  # the key before this key is the query's token
+    follows[:, 1:] = same[:, :-1]  # the token before this key is the same as the query's token
     return _share(pattern, follows & (key < query))
 
 

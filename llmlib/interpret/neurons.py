@@ -29,7 +29,7 @@ class Excitation:
     value: float
     text: str
     ids: tuple[int, ...]
-    position: int  # index of the id in `ids`
+    position: int  # where `value` occurs: an index into `ids`
     values: tuple[float, ...]  # the unit's activation at every id
 
 

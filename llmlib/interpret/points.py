@@ -10,7 +10,7 @@ from torch import Tensor
 from llmlib.hooks import HookPoint
 from llmlib.transformer import Transformer
 
-# For each name, its hook point in a block and the shape of a value.
+# For each name: its hook point in a block, and the shape of the values there.
 POINTS = {
     "residual": ("hook_residual_pre", "batch seq d_model"),
     "q": ("attention.hook_q", "batch head seq d_head"),
@@ -54,7 +54,7 @@ def known(names: Iterable[str] | None) -> tuple[str, ...]:
 
 
 def point_at(model: Transformer, name: str, layer: int) -> HookPoint:
-    at_the_end = layer == model.config.n_layers  # this is only possible for the residual
+    at_the_end = layer == model.config.n_layers  # only the residual can be read after the last layer
     path = "hook_residual_post" if at_the_end else POINTS[name][0]
     return attrgetter(path)(model.blocks[layer - at_the_end])
 

@@ -33,19 +33,19 @@ COLLAPSED = 5  # stop after this many steps in a row with the same answer to eve
 class AlignStep:
     """The result of one step, in which a batch of answers is sampled and then used for one or more updates."""
 
-    step: int  # the number of the step, from 1
+    step: int  # the number of the step, counting from 1
     reward: float  # the mean over all answers, which are sampled before the update
-    kl: float  # KL to the reference, in nats per answer: k3, summed over tokens, averaged over answers
+    kl: float  # KL to the reference in nats per answer: the k3 estimate, summed over tokens, averaged over answers
     entropy: float  # in nats per token of the answers
-    length: float  # the mean number of tokens per answer, with the end token
+    length: float  # the mean number of tokens per answer, including the end token
     cut_off: float  # share of answers that reached max_new_tokens without an end token
-    equal_groups: int  # groups with equal rewards, which teach nothing if baseline="group"
-    loss: float  # from the first update, like gradient_norm
+    equal_groups: int  # number of groups in which all rewards are equal, which teach nothing if baseline="group"
+    loss: float  # in the first update, like gradient_norm
     gradient_norm: float  # global norm of all gradients, before clipping
     learning_rate: float
     seconds: float
     measures: Mapping[str, float] = field(default_factory=dict)  # the mean of each measure
-    groups: tuple[Group, ...] = field(default=(), compare=False)  # the answers (of this process), prompt by prompt
+    groups: tuple[Group, ...] = field(default=(), compare=False)  # this process's answers, prompt by prompt
 
     @property
     def shown(self) -> dict[str, str]:
@@ -147,7 +147,7 @@ class Alignment(Run[AlignStep]):
         return rewards
 
     def _equal_groups(self, rewards: Float[Tensor, "group sample"]) -> int:
-        """Count the groups with equal rewards, and warn once if the model cannot learn from any group of a step."""
+        """Count the groups whose rewards are all equal; warn once if no group of a step teaches the model anything."""
         c, equal = self.settings, round(self.ranks.mean(float(equal_groups(rewards))) * self.ranks.world)
         if equal == c.prompts and c.baseline == "group" and not c.kl_weight and not self._said:
             self._said = True

@@ -1,4 +1,4 @@
-"""Measure what you gain by choosing the best of n answers by reward, and how far this takes you from the policy."""
+"""Measure the gain from choosing the best of n answers by reward, and how far this takes you from the policy."""
 
 import math
 

@@ -101,7 +101,7 @@ def _run(path: Path, resume: bool) -> None:
     with warnings_once(ranks.writes):
         run = align(model, tokenizer, prompts, reward, config, measures=measures, folder=folder, resume=resume)
         if ranks.writes:
-            write_tokenizer(tokenizer, folder)  # so that you can open checkpoints too
+            write_tokenizer(tokenizer, folder)  # so that you can also open the run's checkpoints
     with following(run, folder, ranks, f"llmlib align {path} --resume"):
         if ranks.writes:
             with warnings_once(True):

@@ -1,4 +1,4 @@
-"""The settings of an alignment run, checked before anything is computed."""
+"""Define the settings of an alignment run, and check them before anything is computed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -23,7 +23,7 @@ class AlignConfig:
 
     steps: Annotated[int, AT_LEAST_1] = 30
     prompts: Annotated[int, AT_LEAST_1] = 8  # number of prompts per step
-    samples: Annotated[int, AT_LEAST_1] = 8  # answers to each prompt, which form a group
+    samples: Annotated[int, AT_LEAST_1] = 8  # number of answers to each prompt, which form a group
     max_new_tokens: Annotated[int, AT_LEAST_1] = 64  # longer answers are cut off
     # The baseline to subtract from a reward: nothing, the mean of the whole batch, or the mean of the group.
     baseline: Literal["none", "batch", "group"] = "group"
@@ -31,8 +31,8 @@ class AlignConfig:
     updates: Annotated[int, AT_LEAST_1] = 1  # optimizer steps on the same answers
     # How far p / p_old may move from 1 (None: no limit). With a single update the ratio is 1, so this has no effect.
     clip: Annotated[int | float | None, MORE_THAN_0] = 0.2
-    over: Literal["sequence", "batch", "constant"] = "sequence"  # see `masked_mean`; "constant" is max_new_tokens
-    kl_weight: Annotated[int | float, AT_LEAST_0] = 0.0  # weight of the KL to the reference in the loss
+    over: Literal["sequence", "batch", "constant"] = "sequence"  # see `masked_mean`; "constant" means max_new_tokens
+    kl_weight: Annotated[int | float, AT_LEAST_0] = 0.0  # weight that the KL to the reference has in the loss
     kl_estimate: Literal["k2", "k3"] = "k3"  # used in the loss; k1 is missing because its gradient is 0 on average
     accumulate: Annotated[int, AT_LEAST_1] = 1  # number of parts to split a batch into, to save memory
     learning_rate: Annotated[int | float, MORE_THAN_0] = 2e-4
@@ -40,7 +40,7 @@ class AlignConfig:
     weight_decay: Annotated[int | float, AT_LEAST_0] = 0.0
     warmup: Annotated[int, AT_LEAST_0] = 0
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # limit for the global norm of all gradients, or None
+    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # limit on the global norm of all gradients, or None
     dtype: str = "auto"  # for the matrix products: "float32" or "bfloat16"; weights stay float32
     seed: Annotated[int, AT_LEAST_0] = 0  # for the order of the prompts and for sampling
     save_every: Annotated[int, AT_LEAST_0] = 10  # steps between checkpoints, if there is a folder; 0: only at the end

@@ -14,7 +14,8 @@ from llmlib.sampling import Sampler, generate
 from llmlib.tokenization.base import Tokenizer
 from llmlib.transformer import Transformer
 
-# A reward function takes prompts as you passed them to `align`, and an answer to each; it returns a number per answer.
+# A reward function takes prompts in the form in which you passed them to `align`, and one answer to each prompt; it
+# returns one number per answer.
 Reward = Callable[[Sequence[Any], Sequence[str]], Any]
 
 
@@ -36,7 +37,7 @@ class Group:
 class Sampled:
     """Sampled answers to several prompts; the answers to one prompt are next to each other."""
 
-    ids: Int[Tensor, "answer target"]  # the answers, with the end token and then padding
+    ids: Int[Tensor, "answer target"]  # the answers, each with its end token and then padding
     mask: Bool[Tensor, "answer target"]  # False at padding
     texts: list[str]
     cut_off: Bool[Tensor, " answer"]  # whether an answer reached max_new_tokens without an end token
@@ -70,9 +71,7 @@ def sample(
     width = max(map(len, prompts))
     ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
     real = torch.tensor([[False] * (width - len(prompt)) + [True] * len(prompt) for prompt in prompts])
-    writing = generate(
-        model, ids, max_new_tokens, Sampler(), seed, attention_mask=real, end_ids=ends, samples=n
-    )  # a single prompt gets the same answers as a batch of one prompt
+    writing = generate(model, ids, max_new_tokens, Sampler(), seed, attention_mask=real, end_ids=ends, samples=n)
     written = torch.stack(list(writing), dim=1)
     is_end = torch.isin(written, torch.tensor(ends, dtype=torch.long, device=written.device))
     before = is_end.cumsum(dim=1) - is_end.long()  # how many end tokens came before each position

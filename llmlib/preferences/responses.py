@@ -21,7 +21,7 @@ class ResponseBatch(NamedTuple):
     """
 
     ids: Int[Tensor, "batch seq"]
-    labels: Int[Tensor, "batch target"]  # target is seq − 1
+    labels: Int[Tensor, "batch target"]  # `target` is one shorter than `seq`
     mask: Bool[Tensor, "batch target"]
 
 

@@ -82,7 +82,7 @@ def after_prompts(
         raise ValueError(f"Prompt {short[0]} is too short ({length}): a shared prompt needs at least 2 tokens.")
     n, width, device = len(answers) // len(prompts), max(map(len, prompts)) - 1, answers.device
     if config.sliding_window and len(set(map(len, prompts))) > 1:
-        # A window also counts padding, and padding between a prompt and its answers would take up part of the window.
+        # A sliding window also counts padding, so padding between a prompt and its answers would use up some of it.
         each = zip(prompts, answers.split(n), mask.split(n))
         return torch.cat([after_prompts(model, config, [prompt], ids, real) for prompt, ids, real in each])
     prompt_ids = torch.zeros(len(prompts), width, dtype=torch.long)

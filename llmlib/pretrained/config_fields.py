@@ -17,7 +17,7 @@ def read_json(path: Path, remedy: str = "Download it again.") -> dict[str, Any]:
         raise CheckpointError(f"{path} is missing, so this is not a model folder.") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from None
-    except (ValueError, RecursionError) as error:  # bad UTF-8, bad JSON, a number too long, or nested too deeply
+    except (ValueError, RecursionError) as error:  # bad UTF-8, bad JSON, an overlong number, or overly deep nesting
         raise CheckpointError(f"{path} is not valid JSON ({error}). {remedy}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} does not contain a JSON object. {remedy}")

@@ -84,11 +84,11 @@ def _qwen3_config(raw: Fields) -> TransformerConfig:
 
 
 def _own_config(raw: Fields) -> TransformerConfig:
-    """Read the config of a model that belongs to no known family; `save_pretrained` wrote our own fields unchanged."""
+    """Read the config of a model of no known family; `save_pretrained` wrote its fields under our own names."""
     return from_mapping(TransformerConfig, raw.need("architecture", dict), str(raw.where))
 
 
-OWN = "llmlib"  # the family name that we write for a model outside all families
+OWN = "llmlib"  # the family name that we write for a model that belongs to no known family
 HUB_FAMILIES: dict[str, Callable[[Fields], TransformerConfig]] = {
     "gpt2": _gpt2_config,
     "llama": _llama_config,
@@ -127,7 +127,7 @@ def _end_ids(raw: Fields) -> tuple[int, ...]:
 def _head_width(raw: Fields, field: str, d_model: int, n_heads: int) -> int:
     """Return the width of a head, after checking it.
 
-    With a wrong width, the table of frequencies could fill up the memory.
+    If the width is wrong, the table of frequencies could use up all the memory.
     """
     d_head = raw.get(field, 0) or d_model // max(n_heads, 1)
     if not 2 <= d_head <= MAX_D_HEAD or d_head % 2:

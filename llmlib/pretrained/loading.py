@@ -25,8 +25,8 @@ HUB_IDS = {
     "smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct",
     "gpt2": "openai-community/gpt2",
 }
-TINYTALES = Path(__file__).parent / "tinytales"  # weights next to the code; their card says how they were made
-READERS = 2  # threads that read weights: two keep a laptop's disk and memory busy
+TINYTALES = Path(__file__).parent / "tinytales"  # weights next to the code; their model card says how they were made
+READERS = 2  # number of threads that read weights: two are enough to keep a laptop's disk and memory busy
 HUB_FILES = ["*.json", "*.jinja", "model*.safetensors"]  # never pickles
 
 

@@ -93,7 +93,7 @@ def check_savable(tokenizer: Tokenizer) -> None:
 
 
 def _config(config: TransformerConfig) -> dict[str, Any]:
-    """Return the contents of `config.json`, in the form of a family on the hub, or with our own fields."""
+    """Return the contents of `config.json`, in the format of a family on the hub, or with our own fields."""
     try:
         return hub_config(config)
     except ValueError:
@@ -171,7 +171,7 @@ def _is_gpt2(c: TransformerConfig) -> bool:
 
 
 def _llama_family(c: TransformerConfig) -> str | None:
-    """Return the family of the Llama line that matches the config, or None."""
+    """Return the name of the family, among Llama and its relatives, that matches the config, or None."""
     if (c.positions, c.norm, c.mlp) != ("rotary", "rmsnorm", "swiglu") or len(set(c.rope_factors or [1.0])) > 1:
         return None
     differs = {

@@ -1,8 +1,8 @@
-"""Translate our `Transformer`'s parameter names into the names in published files."""
+"""Translate our `Transformer`'s parameter names into the names that published files use."""
 
 import re
 
-# Our parameter names -> theirs. {i} is the number of the block.
+# Our parameter names -> the names that published files use. {i} is the number of the block.
 LLAMA_NAMES = {
     "embed.weight": "model.embed_tokens.weight",
     "blocks.{i}.attention_norm": "model.layers.{i}.input_layernorm",

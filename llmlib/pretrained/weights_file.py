@@ -12,8 +12,8 @@ from torch import Tensor
 
 from llmlib.pretrained.config_fields import CheckpointError
 
-OTHERS = "llmlib_files"  # also in the metadata: the checksums of the files that were saved with the weights
-CHECKSUMS = "llmlib_crc32"  # in the metadata of a safetensors file, where other readers ignore it
+OTHERS = "llmlib_files"  # metadata key for the checksums of the files that were saved with the weights
+CHECKSUMS = "llmlib_crc32"  # metadata key for the checksums of the tensors; other readers of the file ignore it
 
 
 def write_weights(weights: dict[str, Tensor], path: Path, **about: str) -> None:
@@ -94,6 +94,7 @@ def check_tensor(tensor: Tensor, expected: Any, what: str) -> None:
     """Raise `CheckpointError` for a tensor that has changed since it was written, or contains NaN or infinity."""
     if expected is not None and checksum(tensor) != expected:
         raise CheckpointError(f"{what} differs from what was written: the file is damaged or was changed.")
-    # The sum is infinite or NaN if any number is. It may also just overflow, so then we check every number (slow).
+    # If any number is infinite or NaN, so is the sum. A sum of finite numbers may also overflow, so if the sum is not
+    # finite, we check every number, which is slow.
     if tensor.is_floating_point() and not tensor.sum(dtype=torch.float32).isfinite() and not tensor.isfinite().all():
         raise CheckpointError(f"{what} contains NaN or infinity: the file is damaged, or training went wrong.")

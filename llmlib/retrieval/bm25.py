@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from math import log
 
-FLOOR = 0.25  # a word in more than half of the documents gets this share of the mean rarity, instead of less than 0
+FLOOR = 0.25  # a word in more than half of the documents gets this share of the mean rarity, not a rarity below 0
 
 
 def words_of(text: str) -> list[str]:

@@ -53,5 +53,5 @@ class EmbeddingIndex:
         ids = torch.tensor([self.tokenizer.encode(text)], device=self.model.device)
         with torch.inference_mode(), trace(self.model, names=("residual",)) as seen:
             self.model(ids)
-        # The first token's vector is huge and the same for all texts (an attention sink), so it does not count.
+        # The first token's vector is huge and the same for all texts (an attention sink), so we leave it out.
         return seen.residual[self.layer][0, 1 if ids.shape[1] > 1 else 0 :].float().mean(dim=0).cpu()

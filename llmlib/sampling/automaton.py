@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-LAST = 0x10FFFF  # the largest code point of Unicode
+LAST = 0x10FFFF  # the largest code point in Unicode
 MOST_STATES = 20_000
 TOO_LARGE = (
     f"The pattern is too large, with more than {MOST_STATES:,} states: use smaller counts in its repetitions "
@@ -132,10 +132,10 @@ def shared_text(one: Automaton, other: Automaton) -> bytes | None:
 
 @dataclass
 class _Many:
-    """A machine that can be in several states at once; it ends in state 0."""
+    """Builds a machine that can be in several states at once, and ends in state 0."""
 
-    moves: list[list[tuple[int, int, int]]] = field(default_factory=lambda: [[]])  # (first byte, last byte, next)
-    free: list[list[int]] = field(default_factory=lambda: [[]])  # next states that need no byte
+    moves: list[list[tuple[int, int, int]]] = field(default_factory=lambda: [[]])  # (first byte, last byte, next state)
+    free: list[list[int]] = field(default_factory=lambda: [[]])  # states reached without reading a byte
     _made: dict[tuple[int, int], int] = field(default_factory=dict)
     _closures: dict[frozenset[int], frozenset[int]] = field(default_factory=dict)
 
@@ -233,7 +233,7 @@ def _single(many: _Many, first: int) -> tuple[np.ndarray, np.ndarray]:
     """
     start = many.closure(frozenset({first}))
     known: dict[frozenset[int], int] = {frozenset(): 0, start: 1}
-    moves: list[list[tuple[int, int, int]]] = [[]]  # for each state: first byte, last byte, next
+    moves: list[list[tuple[int, int, int]]] = [[]]  # for each state: first byte, last byte, next state
     waiting = [start]
     for states in waiting:
         moves.append([])

@@ -70,11 +70,11 @@ def beam_search(
     new = prompt.long().to(model.device)
     for length in range(1, steps + 1):
         log_p = model(new, cache=cache, last_only=True)[:, -1].float().log_softmax(dim=-1).cpu()
-        # A beam can end with at most len(ends) tokens, so this many candidates leave n_beams that continue.
+        # Each beam has at most len(ends) candidates that end, so at least n_beams of this many candidates continue.
         totals, parents, tokens = _best(totals[:, None] + log_p, (1 + max(1, len(ends))) * n_beams)
         candidates = torch.cat([written[parents], tokens[:, None]], dim=1)
         ended = torch.isin(tokens, ends)
-        for row in ended[:n_beams].nonzero().flatten().tolist():  # ended beams beyond the best ones are dropped
+        for row in ended[:n_beams].nonzero().flatten().tolist():  # ended beams count only if they are among the best
             finished.append(_beam(candidates[row], totals[row], length_penalty))
         finished = sorted(finished, key=lambda beam: -beam.score)[:n_beams]
         going = (~ended).nonzero().flatten()[:n_beams]

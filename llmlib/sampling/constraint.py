@@ -148,7 +148,7 @@ class Constraint:
 
 
 class _Tree:
-    """A prefix tree of the bytes of all tokens, level by level; node 0 is the empty prefix."""
+    """Holds the bytes of all tokens as a prefix tree, level by level; node 0 is the empty prefix."""
 
     def __init__(self, bytes_of: list[bytes]):
         self.bytes_of = bytes_of

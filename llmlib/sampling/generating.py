@@ -23,7 +23,7 @@ class GenerationWarning(UserWarning):
     """Warns that a text was cut off before its end; the message says why."""
 
 
-WITHIN = ("llmlib", "collections", "torch", "jaxtyping")  # packages to skip on the way to the user's line
+WITHIN = ("llmlib", "collections", "torch", "jaxtyping")  # packages whose frames we skip to find the user's own line
 
 
 def warn(message: str) -> None:
@@ -229,9 +229,9 @@ class _Writer:
         return logits.repeat_interleave(self.samples, dim=0)
 
     def _let_go(self) -> None:
-        """Drop the rows that have ended from the cache, but only once they fill half of it, because copying takes time.
+        """Drop ended rows from the cache, but only once they fill half of it, because copying takes time.
 
-        If log-probabilities were asked for, they are also needed for rows that have ended, so all rows stay.
+        If the caller asked for log-probabilities, they are needed even for rows that have ended, so all rows stay.
         """
         going_on = [place for place, row in enumerate(self.held.tolist()) if self.reasons[row] is None]
         if self.top_log_probs is None and 2 * len(going_on) <= len(self.held):
@@ -260,7 +260,10 @@ class _Writer:
         return tokens
 
     def _last_tokens(self) -> Int[Tensor, " batch"]:
-        """Return the token that each ended row repeats, which is its own end token, or else the first of `ends`."""
+        """Return the token that each ended row repeats: its last token if that is in `ends`, else the first of `ends`.
+
+        If `ends` is empty, the row repeats its last token.
+        """
         last = self.written[:, self.length - 1]
         return last if not len(self.ends) else torch.where(torch.isin(last, self.ends), last, self.ends[0])
 

@@ -14,7 +14,7 @@ Setting = float | int | Tensor  # one number for all rows, or one per row
 
 
 def _column(setting: Setting, logits: Tensor) -> Tensor | float | int:
-    """Return a setting in a shape that applies to each row's tokens."""
+    """Return a setting, with a last axis added if there is one number per row, so that it fits the logits."""
     return setting.to(logits.device)[..., None] if isinstance(setting, Tensor) and setting.ndim else setting
 
 
@@ -30,7 +30,7 @@ def scale_temperature(logits: Float[Tensor, "*batch vocab"], temperature: Settin
     tensor([ 0., -2.])
     """
     t = torch.as_tensor(_column(temperature, logits), device=logits.device)
-    logits = logits - logits.amax(dim=-1, keepdim=True)  # so that a tiny temperature cannot overflow
+    logits = logits - logits.amax(dim=-1, keepdim=True)  # so that dividing by a tiny temperature cannot overflow
     likeliest = torch.zeros_like(logits, dtype=torch.bool).scatter_(-1, logits.argmax(-1, keepdim=True), True)
     scaled = logits / torch.where(t > 0, t, 1.0)
     return torch.where((t > 0) | likeliest, scaled, float("-inf"))
@@ -93,7 +93,7 @@ def keep_typical(logits: Float[Tensor, "*batch vocab"], mass: Setting) -> Float[
 
 
 def _keep_until(logits: Tensor, probabilities: Tensor, order: Tensor, mass: Setting) -> Tensor:
-    """Keep tokens in this order until their probabilities reach `mass`, but at least the first token."""
+    """Keep tokens in this order until the sum of their probabilities reaches `mass`, and at least the first token."""
     before = probabilities.cumsum(dim=-1) - probabilities
     wanted = torch.as_tensor(_column(mass, logits), device=logits.device)
     kept = (before < wanted) | (wanted >= 1)  # a sum of many probabilities may round to 1 too early

@@ -1,4 +1,4 @@
-"""Keep the keys and values of a text that changes at its end, so that the model has to read only the new part."""
+"""Cache the keys and values of a text whose end changes, so that the model has to read only the new part."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ class PrefixCache:
     """
 
     def __init__(self, model: Transformer, room: int):
-        self.model, self.room = model, room  # how many more tokens a new cache has room for
+        self.model, self.room = model, room  # a new cache has room for the text and this many more tokens
         self.ids: tuple[int, ...] = ()
         self.cache: Cache = model.new_cache(max_seq_len=1)
 

@@ -1,8 +1,8 @@
 """Measure texts: do they repeat themselves or each other, and how surprising are they to a model?
 
 A text is a sequence of anything that can be compared, such as ids, words or characters. Compare these numbers only
-between texts of the same length, and between sets with the same number of texts, because a text inevitably repeats
-itself more as it gets longer.
+between texts of the same length, and between sets with the same number of texts: the more text there is, the more
+repetition is inevitable.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from llmlib.sampling.logits import log_prob
 from llmlib.transformer import Transformer
 
 Text = Sequence[Hashable]
-NEARLY_NONE = 0.1  # BLEU counts this instead of 0 matches, so that the logarithm exists
+NEARLY_NONE = 0.1  # BLEU counts this many matches instead of 0, because 0 has no logarithm
 
 
 def distinct_n(texts: Sequence[Text], n: int = 2) -> float:
@@ -76,7 +76,10 @@ def self_bleu(texts: Sequence[Text], n: int = 4) -> float:
 
 
 def _matched(text: Text, references: Sequence[Text], n: int) -> float:
-    """Return the share of a text's n-grams that occur in references, counted at most as often as in one reference."""
+    """Return the share of a text's n-grams that also occur in a reference.
+
+    An n-gram counts at most as often as it occurs in any one reference.
+    """
     most: Counter = Counter()
     for reference in references:
         most |= Counter(_n_grams(reference, n))

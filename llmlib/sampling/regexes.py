@@ -1,4 +1,4 @@
-"""Turn regular expressions into patterns, for the part of Python's syntax that needs no memory of earlier matches."""
+"""Turn regular expressions into patterns; only syntax that needs no memory of earlier matches is supported."""
 
 import re
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ SPACE = Chars(((9, 13), (32, 32)))
 ANY = ~Chars(((10, 10),))  # everything except a newline
 CLASSES = {"d": DIGITS, "w": WORD, "s": SPACE, "D": ~DIGITS, "W": ~WORD, "S": ~SPACE}
 ESCAPES = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11, "a": 7, "0": 0}
-MOST_QUOTED = 80  # characters of an expression in a message
-CODES = {"x": 2, "u": 4, "U": 8}  # how many digits the code point has after each letter
+MOST_QUOTED = 80  # a message quotes at most this many characters of an expression
+CODES = {"x": 2, "u": 4, "U": 8}  # how many hexadecimal digits follow each of these letters in an escape
 
 
 def read_regex(text: str) -> Pattern:
@@ -37,7 +37,7 @@ def read_regex(text: str) -> Pattern:
 
 
 def _quoted(text: str) -> str:
-    """Quote an expression as it was typed, without doubled backslashes; shorten a long expression to its two ends."""
+    """Quote an expression as it was typed, without doubled backslashes; quote only the two ends of a long one."""
     return f"“{text if len(text) <= MOST_QUOTED else f'{text[: MOST_QUOTED // 2]}…{text[-MOST_QUOTED // 2 :]}'}”"
 
 
@@ -84,7 +84,7 @@ class _Reader:
             least, most = self._count()
             if self.peek() == "+":
                 raise self.fail("A possessive repetition '+'")
-            if self.peek() == "?":  # a lazy repetition matches the same texts
+            if self.peek() == "?":  # a lazy repetition matches the same texts as a greedy one
                 self.take()
             part = Repeat(part, least, most)
         return part

@@ -1,4 +1,4 @@
-"""Draw the next token after applying the settings to the logits."""
+"""Apply the sampling settings to the logits, and then draw the next token."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from llmlib.sampling.logits import (
 
 Numbers = int | float | Sequence[int | float]  # one for all texts in a batch, or one per text
 
-# For each setting: its name, a test for its values, and that test in words.
+# For each setting: its name, a test that its values must pass, and that test in words.
 RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("temperature", lambda x: x >= 0, "0 or more"),
     ("top_k", lambda x: x >= 1 and x % 1 == 0, "a whole number, at least 1"),
@@ -163,7 +163,7 @@ class Sampler:
             if name == "logits" and not (adjusted < float("inf")).all():  # this catches NaN too
                 found = "NaN" if adjusted.isnan().any() else "+∞"
                 raise ValueError(f"The logits contain {found}. Did training diverge, or did a hook divide by zero?")
-            if name in ("logits", "logit_bias", "constraint"):  # the other settings always leave a token
+            if name in ("logits", "logit_bias", "constraint"):  # no other setting can rule out every token
                 ruled_out.append((name, adjusted == float("-inf")))
                 if ruled_out[-1][1].all(dim=-1).any():
                     raise ValueError(_why_none_is_left(ruled_out))

@@ -1,4 +1,4 @@
-"""Turn a JSON schema into a pattern that matches the JSON that the schema allows, written in one standard form.
+"""Turn a JSON schema into a pattern for the JSON texts that the schema allows, in one standard form.
 
 The members of an object come in the order in which the schema lists them; one space is allowed after `,` and `:`, but
 not elsewhere. A finite automaton cannot recognise the texts that match a recursive schema (a schema that refers to
@@ -25,11 +25,11 @@ from llmlib.sampling.automaton import (
 )
 from llmlib.sampling.regexes import read_regex
 
-PLAIN = ~Chars(((0, 31), (34, 34), (92, 92)))  # characters that may stay as they are in a JSON string
+PLAIN = ~Chars(((0, 31), (34, 34), (92, 92)))  # characters that need no escape in a JSON string
 SPACE = Repeat(literal(" "), 0, 1)
 EMPTY = Concatenation(())
-SHORT = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 34: '"', 92: "\\", 47: "/"}  # escapes with a single letter or sign
-# Any other character may be escaped by its code, except surrogates: half a pair is not a character.
+SHORT = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 34: '"', 92: "\\", 47: "/"}  # code point -> what follows a `\`
+# Any code point up to U+FFFF may be escaped, except surrogates: half a surrogate pair is not a character.
 CODE = read_regex(r"\\u([0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})")
 CHARACTER = OneOf((PLAIN, read_regex(r'\\["\\/bfnrt]'), CODE))
 INTEGER = read_regex(r"-?(0|[1-9]\d*)")
@@ -57,7 +57,7 @@ KEYWORDS = {
     "boolean": set(),
     "null": set(),
 }
-INSTEAD = ("const", "enum", "anyOf", "oneOf", "$ref")  # keywords that replace a type
+INSTEAD = ("const", "enum", "anyOf", "oneOf", "$ref")  # keywords that a schema may have instead of a type
 UNDERSTOOD = {"type", *INSTEAD}.union(*KEYWORDS.values())
 
 
@@ -197,7 +197,7 @@ class _Reader:
 
     def _pattern(self, text: Any, path: str) -> Pattern:
         try:
-            anything = Repeat(~Chars(()))  # a schema's pattern may match anywhere, unless it has ^ and $
+            anything = Repeat(~Chars(()))  # a schema's pattern may match anywhere in a string, unless it has ^ and $
             before = EMPTY if str(text).startswith("^") else anything
             after = EMPTY if str(text).endswith("$") else anything
             return Concatenation((before, read_regex(text), after))
@@ -282,7 +282,7 @@ def _limits(schema: Mapping[str, Any], low: str, high: str, path: str) -> tuple[
 
 
 def _in_a_string(pattern: Pattern) -> Pattern:
-    """Return the pattern for a text written as a JSON string, where some characters can or must be escaped."""
+    """Turn the pattern for a text into one for its JSON string, where some characters can or must be escaped."""
     if isinstance(pattern, Repeat):
         return Repeat(_in_a_string(pattern.part), pattern.least, pattern.most)
     if isinstance(pattern, Chars):

@@ -11,7 +11,7 @@ class Machine:
 
     name: str
     peak_flops: float  # per second, for dense products in bfloat16
-    watts: float  # power of only the accelerator
+    watts: float  # power of the accelerator alone
     dollars_per_hour: float  # an assumption: prices differ by a factor of three, and change within months
     source: str = ""  # the source of the peak and the power
 

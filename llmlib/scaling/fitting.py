@@ -10,11 +10,11 @@ from llmlib.scaling.laws import Allocation, Law, ScalingError, training_flops
 
 Array = NDArray[np.float64]
 DELTA = 1e-3  # as in Hoffmann et al.: above 0.1%, a deviation counts by its size, not by its square
-FEWEST = 8  # more distinct points than the five constants, so that some can test the fit
+FEWEST = 8  # distinct points needed for a fit: more than the five constants, so that some points are left to test it
 EXPONENTS = (0.05, 0.15, 0.3, 0.5, 0.8, 1.2)  # starting values for both exponents
-COARSE = (100, 10, 1)  # multiples of the final delta, in this order: first a smooth problem, then the robust problem
-STEPS, STALE = 100, 10  # most steps for each delta; stop after STALE steps in a row that did not help
-FLAT = 1e-4  # nats; if the law's loss falls by less than this over all runs, the fit has found no fall
+COARSE = (100, 10, 1)  # multiples of delta, used in this order: the problem is smooth at first, and robust at the end
+STEPS, STALE = 100, 10  # at most STEPS steps for each delta; stop after STALE steps in a row that did not help
+FLAT = 1e-4  # nats; a law counts as flat if the loss that it predicts varies by no more than this between the runs
 
 
 def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
@@ -52,7 +52,7 @@ class Fit:
     """The result of `fit`: the law, the laws fitted to resampled runs, and the runs that the law was fitted to."""
 
     law: Law
-    laws: tuple[Law, ...]  # one for each bootstrap sample
+    laws: tuple[Law, ...]  # one for each bootstrap sample that gives a valid law
     deviations: Array = field(repr=False)  # for each run: log of its loss minus log of the law's loss
     parameters: Array = field(repr=False)
     tokens: Array = field(repr=False)
@@ -154,7 +154,7 @@ def fit(
             "reach the end of its schedule?"
         )
 
-    # Each bootstrap sample starts from the best constants, and from the next best distinct constants.
+    # Fit each bootstrap sample from three starting points: the constants of the three best fits to all runs.
     near = found[order[:3]]
     generator = np.random.default_rng(seed)
     drawn = generator.integers(0, places.max() + 1, (bootstraps, places.max() + 1))
@@ -172,7 +172,7 @@ def _check_level(level: float) -> None:
 
 
 def _check(n: Array, d: Array, loss: Array) -> NDArray[np.intp]:
-    """Number the distinct points, and return the number of each run's point.
+    """Give each distinct pair of size and token count a number, and return the number for each run.
 
     Raises `ScalingError` if no law can be fitted.
     """
@@ -206,7 +206,7 @@ def _check(n: Array, d: Array, loss: Array) -> NDArray[np.intp]:
 
 
 def _starts(n: Array, d: Array, loss: Array) -> Array:
-    """Return constants to start from, with the shape (start, constant).
+    """Return the constants to start from, as an array with the shape (start, constant).
 
     For each pair of exponents, E, A and B come from least squares.
     """
@@ -232,7 +232,7 @@ def _law(constants: Array) -> Law | None:
 
 
 def _minimise(logs: tuple[Array, Array, Array], weights: Array, starts: Array, delta: float) -> tuple[Array, Array]:
-    """Return the constants that minimise the Huber loss from each starting point, and the loss for these constants.
+    """Minimise the Huber loss from each starting point; return the constants found, and the loss for these constants.
 
     This is the Levenberg–Marquardt method: each step solves a linear problem that approximates the real problem near
     the current constants, with more damping after a step that did not help. Runs that deviate by more than `delta` get

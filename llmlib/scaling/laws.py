@@ -74,7 +74,7 @@ class Law:
     beta: float
     name: str = ""
     source: str = ""
-    fitted_parameters: tuple[float, float] | None = None  # smallest and largest number in the fitted runs
+    fitted_parameters: tuple[float, float] | None = None  # of the smallest and the largest model in the fitted runs
     fitted_tokens: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -173,7 +173,7 @@ class KaplanLaw:
     size_exponent: float
     name: str = ""
     source: str = ""
-    fitted_parameters: tuple[float, float] | None = None  # smallest and largest number in the fitted runs
+    fitted_parameters: tuple[float, float] | None = None  # of the smallest and the largest model in the fitted runs
     fitted_tokens: tuple[float, float] | None = None
 
     def loss(self, parameters: ArrayLike, tokens: ArrayLike) -> NDArray[np.float64]:

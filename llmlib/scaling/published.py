@@ -1,4 +1,4 @@
-"""The constants of published laws and the figures for well-known models, each taken from its paper."""
+"""Record the constants of published laws and the figures for well-known models, each with its source."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ BESIROGLU = Law(
     name="Besiroglu 2024",
     source="Besiroglu et al. (2024), Chinchilla Scaling: A Replication Attempt, arXiv:2404.10102",
     fitted_parameters=(70e6, 16e9),
-    fitted_tokens=(5e9, 500e9),  # of the runs that were read off a figure of Hoffmann et al.
+    fitted_tokens=(5e9, 500e9),  # for the runs that Besiroglu et al. read off a figure in Hoffmann et al.
 )
 
 

@@ -1,4 +1,4 @@
-"""Turn text into ids and back: with characters, with byte-pair encoding (trained here), or with published tokenizers.
+"""Turn text into ids and back, with one id per character, byte-pair encoding that you train, or a published tokenizer.
 
 Start with `load_tokenizer` for a published vocabulary, or with `BPETokenizer.train` for a vocabulary of your own.
 `simple_bpe` is byte-pair encoding as lesson 01 builds it; `hugging_face`, `gguf` and `published` read published

@@ -10,7 +10,8 @@ from typing import Any, Literal, SupportsIndex
 
 import regex
 
-MOST_IDS = 1 << 22  # special tokens may leave a gap after the other ids, as in cl100k_base, but not a huge gap
+# The largest id allowed: special tokens may leave a gap after the other ids, as in cl100k_base, but not a huge one.
+MOST_IDS = 1 << 22
 
 
 class TokenizerError(ValueError):

@@ -1,4 +1,4 @@
-"""Byte-pair encoding (BPE), as used by GPT-2, Llama 3, Qwen and SmolLM2.
+"""Encode text with byte-pair encoding (BPE), as GPT-2, Llama 3, Qwen and SmolLM2 do.
 
 A regular expression splits a text into pieces, and each piece becomes UTF-8 bytes. Then the adjacent pair that was
 learned first is joined, again and again, until no learned pair is left (Sennrich et al. 2016,
@@ -23,11 +23,11 @@ from llmlib.tokenization.bpe_training import count_pieces, learn_merges
 from llmlib.tokenization.patterns import GPT2_PATTERN
 from llmlib.tokenization.saved import read_record, write_record
 
-# tiktoken's regex engine overflows its stack on runs of about a million spaces, so Python splits these texts.
+# tiktoken's regex engine overflows its stack on runs of about a million spaces, so Python splits texts with long runs.
 LONG_RUN_OF_SPACES = 100_000
 
-# A word or number certainly ends here: patterns look one character past a piece, or two if an apostrophe starts
-# a contraction that belongs to the word (as in o200k_base).
+# A word or number certainly ends where this matches: patterns look one character past a piece, or two if an apostrophe
+# starts a contraction that belongs to the word (as in o200k_base).
 END_OF_WORD = regex.compile(r"[\p{L}\p{N}](?=[^\p{L}\p{N}'])")
 
 
@@ -104,7 +104,7 @@ class BPETokenizer(Tokenizer):
     def with_special_tokens(self, tokens: Mapping[str, int] | Iterable[str]) -> "BPETokenizer":
         extended = super().with_special_tokens(tokens)
         assert isinstance(extended, BPETokenizer)
-        extended._make_core()  # bytes that are not in the vocabulary get numbers after all ids
+        extended._make_core()  # bytes that are not in the vocabulary must get numbers after the new ids
         return extended
 
     def _all_by_id(self) -> list[bytes]:
@@ -285,8 +285,8 @@ class BPETokenizer(Tokenizer):
     def _decided(self, text: str, names: tuple[str, ...]) -> int:
         """Return how many characters at the start of a text have final ids, whatever comes next; 0 if this is unknown.
 
-        We cut where a word or number ends and the pattern ends a piece; the white space after the cut stays in one
-        part.
+        We cut at the end of a piece, and only if a word or number certainly ends there, so we never cut a run of white
+        space in two.
         """
         end = len(text) - max(map(len, names), default=0)  # the text may end inside a special token
         starts = [match.end() for match in any_of(names).finditer(text)] if names else []

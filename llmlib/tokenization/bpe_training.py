@@ -121,7 +121,7 @@ def _entry(count: int, pair: Pair) -> tuple[Any, ...]:
 
 
 def _entry_with_bytes(tokens: Sequence[bytes], count: int, pair: Pair) -> tuple[Any, ...]:
-    """Return a heap entry that puts larger bytes first among equal counts; the final 256 sorts a prefix last."""
+    """Return a heap entry that sorts equal counts by bytes, largest first; 256 puts a prefix after longer tokens."""
     left, right = ((*(255 - byte for byte in tokens[id]), 256) for id in pair)
     return -count, left, right, pair
 
@@ -147,7 +147,7 @@ def _merge_in_piece(
     index: int,
     pieces_with: defaultdict[Pair, set[int]],
 ) -> None:
-    """Replace `pair` in a piece (number `index`, seen `count` times) from left to right, and note what changes.
+    """Replace `pair` in piece number `index`, which occurs `count` times, from left to right, and note what changes.
 
     ... a [l r] b ...  becomes  ... a new b ...: the pairs (a, l) and (r, b) disappear, and (a, new) and (new, b)
     appear.

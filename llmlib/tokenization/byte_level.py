@@ -66,8 +66,8 @@ def byte_level_tokenizer(
 def _check_merges(pairs: Mapping[bytes, Mapping[tuple[bytes, bytes], int]]) -> None:
     """Check that tiktoken makes the merges that are listed: each token must come from a listed pair of earlier tokens.
 
-    Then the bytes of a token always go through that pair, whatever surrounds them. Trained vocabularies meet this
-    condition, because training found their tokens in this way.
+    If so, a token is always made from that pair in the end, whatever text surrounds it. Trained vocabularies meet this
+    condition, because training makes tokens in the same way.
     """
     ranks = {token: number for number, token in enumerate(pairs)}
     last = -1

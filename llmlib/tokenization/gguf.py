@@ -1,4 +1,4 @@
-"""Read the tokenizer inside a GGUF file, the format of llama.cpp."""
+"""Read the tokenizer in a GGUF file (the file format of llama.cpp)."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -94,7 +94,7 @@ def _byte_level(
 
 
 def _pattern(splitters: list[Any]) -> str:
-    """Return one pattern that splits a text as all the pre-tokenizers do, one after the other."""
+    """Return one pattern that splits a text as the pre-tokenizers do when they are applied one after the other."""
     *before, byte_level = splitters
     if byte_level.get("type") != "ByteLevel":
         raise TokenizerError(f"The pre-tokenizer {short(byte_level)} after ByteLevel is not supported.")

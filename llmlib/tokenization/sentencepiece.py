@@ -1,7 +1,8 @@
-"""Byte-pair encoding over characters, as in Llama 2 and Mistral (SentencePiece: https://arxiv.org/abs/1808.06226).
+"""Encode text with byte-pair encoding over characters, as Llama 2 and Mistral do.
 
-A space is written "▁" and merged like any other character, so no regular expression splits the text. A
-character that is not in the vocabulary falls back to tokens for its UTF-8 bytes, written <0x00> to <0xFF>.
+A space is written "▁" and merged like any other character, so the ids do not depend on a pattern that splits the text.
+A character that is not in the vocabulary falls back to tokens for its UTF-8 bytes, written <0x00> to <0xFF>. Source:
+SentencePiece, https://arxiv.org/abs/1808.06226.
 """
 
 import heapq
@@ -15,7 +16,7 @@ from llmlib.tokenization.base import Tokenizer, TokenizerError
 SPACE = "▁"  # U+2581, not an underscore
 BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 
-MAX_KNOWN = 1 << 17  # words whose ids are remembered
+MAX_KNOWN = 1 << 17  # the ids of at most this many chunks are remembered
 
 IdPair = tuple[int | None, int | None]  # None where a symbol was joined to the symbol before it
 
@@ -110,7 +111,7 @@ class SentencePieceTokenizer(Tokenizer):
         return ids
 
     def _symbols(self, chunk: str) -> list[int]:
-        """Return the ids that merging starts from: characters, or else their bytes, or else `unk_id`."""
+        """Return the ids that merging starts from: a character's own id, or the ids of its bytes, or else `unk_id`."""
         ids: list[int] = []
         in_unknown = False
         for character in chunk:

@@ -41,7 +41,7 @@ class RunError(RuntimeError):
     """Raised when a run's folder cannot be used; the message says why, and what to do about it."""
 
 
-_claimed: WeakValueDictionary[Path, filelock.BaseFileLock] = WeakValueDictionary()  # folders of this process's runs
+_claimed: WeakValueDictionary[Path, filelock.BaseFileLock] = WeakValueDictionary()  # folders locked by this process
 
 
 def claim(folder: Path) -> filelock.BaseFileLock:

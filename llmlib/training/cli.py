@@ -41,7 +41,7 @@ validate_every = 100
 save_every = 200
 """
 SOME = Limit("a path that is not empty", bool)
-LEARNED = "learned"  # a tokenizer learned from the corpus; any other value is a name or file for load_tokenizer
+LEARNED = "learned"  # means a tokenizer learned from the corpus; other values are names or files for load_tokenizer
 BELOW_1_MORE_THAN_0 = Limit("greater than 0 and less than 1", lambda value: 0 < value < 1)
 VOCABULARY = Limit("at least 256, because there are 256 bytes", lambda value: value >= 256)
 
@@ -98,7 +98,7 @@ def train_command(
 
 def with_example(text: str, example: str) -> str:
     """Return a command's help text with an example of its settings file."""
-    # \b keeps the lines of a paragraph as they are.
+    # In a help text, \b keeps the line breaks of a paragraph.
     paragraphs = [inspect.cleandoc(text), "A complete example:", *(f"\b\n{part}" for part in example.split("\n\n"))]
     return "\n\n".join(paragraphs)
 
@@ -141,7 +141,7 @@ def _run(path: Path, resume: bool) -> None:
         )
     config = TrainConfig.from_mapping(settings.train, f"{path}, [train]")
     of_model = f"{path}, [model]"
-    from_mapping(TransformerConfig, settings.model, of_model, {"vocab_size": 1})  # report wrong fields before any work
+    from_mapping(TransformerConfig, settings.model, of_model, {"vocab_size": 1})  # report any wrong fields first
     folder, ranks = Path(settings.folder), distributed.join()
     claim = checkpoints.claim(folder) if ranks.writes else None
     if not ranks.writes:

@@ -17,7 +17,7 @@ def compiled(model: nn.Module, device: torch.device) -> nn.Module:
     is no compiler.
     """
     require_compiler(device)
-    return torch.compile(model)  # type: ignore[return-value]  # a module, says its type at run time
+    return torch.compile(model)  # type: ignore[return-value]  # at run time, the result is a module
 
 
 def compile_blocks(model: Transformer) -> None:
@@ -31,7 +31,7 @@ def require_compiler(device: torch.device) -> None:
     """Raise `ValueError` if `torch.compile` has no compiler for this kind of device on this machine."""
     if device.type == "cuda":
         try:
-            import triton  # noqa: F401  # torch writes GPU programs in its language
+            import triton  # noqa: F401  # torch.compile writes GPU programs in Triton
         except ImportError:
             raise ValueError(
                 "On a GPU, compile=True needs the package triton, which is not installed. Use compile=False."

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal, no_type_check
 
 from llmlib.settings import AT_LEAST_0, AT_LEAST_1, BELOW_1, MORE_THAN_0, SHARE, Limit, check_fields, from_mapping
 
-ONLY_WITH = {  # settings that do nothing unless another setting has this value
+ONLY_WITH = {  # (setting, value) -> settings that have no effect unless that setting has that value
     ("optimizer", "muon"): ("momentum",),
     ("schedule", "wsd"): ("decay_share",),
 }
 
 TWO_BELOW_1 = Limit("two numbers, at least 0 and less than 1", lambda values: all(0 <= value < 1 for value in values))
-MUON_RATE = 2e-2  # for Muon, if a config does not set a rate
+MUON_RATE = 2e-2  # Muon's peak learning rate, unless the config sets one
 
 
 @no_type_check  # check_fields checks the types instead, with better messages
@@ -34,21 +34,21 @@ class TrainConfig:
     seq_len: Annotated[int, AT_LEAST_1] = 128  # tokens per window
     accumulate: Annotated[int, AT_LEAST_1] = 1  # compute a batch in this many parts, to save memory
     optimizer: Literal["adamw", "muon"] = "adamw"  # muon: Muon for the matrices in the blocks, AdamW for the rest
-    # The peak learning rate for tables, norms and biases, which AdamW always trains.
+    # The peak learning rate for embedding tables, norms and biases, which AdamW always trains.
     learning_rate: Annotated[int | float, MORE_THAN_0] = 3e-3
     # The peak learning rate for the matrices in the blocks; None: see `matrix_rate`.
     matrix_learning_rate: Annotated[int | float | None, MORE_THAN_0] = None
     # How long AdamW remembers gradients and their squares.
     betas: Annotated[tuple[int | float, int | float], TWO_BELOW_1] = (0.9, 0.95)
     momentum: Annotated[int | float, BELOW_1] = 0.95  # for Muon
-    # Only for the matrices in the blocks, never for norms, biases or embeddings.
+    # Weight decay applies only to the matrices in the blocks, never to norms, biases or embeddings.
     weight_decay: Annotated[int | float, AT_LEAST_0] = 0.1
     warmup: Annotated[int, AT_LEAST_0] = 0  # steps over which the learning rate rises from near 0
     schedule: Literal["constant", "linear", "cosine", "wsd"] = "cosine"  # wsd: warm-up, stable, decay
-    # wsd: the share of the run, at its end, in which the learning rate falls.
+    # For wsd: the learning rate falls during this share of the run, at its end.
     decay_share: Annotated[int | float, SHARE] = 0.2
-    final_share: Annotated[int | float, SHARE] = 0.0  # the last learning rate, as a share of the peak rate
-    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # largest global norm of all gradients; None: no limit
+    final_share: Annotated[int | float, SHARE] = 0.0  # the final learning rate, as a share of the peak rate
+    clip_norm: Annotated[int | float | None, MORE_THAN_0] = 1.0  # limit for the norm of all gradients; None: no limit
     dtype: str = "auto"  # for the matrix products: "float32" or "bfloat16"; weights stay float32
     seed: Annotated[int, AT_LEAST_0] = 0  # for drawing the windows of text
     validate_every: Annotated[int, AT_LEAST_0] = 0  # steps between validations; 0 means only at the end

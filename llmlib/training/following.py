@@ -1,7 +1,7 @@
-"""Follow a run until it ends, in a log and on the terminal, for `llmlib train`, `tune` and `align`.
+"""Report a run's progress in a log and on the terminal, for `llmlib train`, `tune` and `align`.
 
-If something goes wrong, one line says what happened. If a run is stopped, it saves a checkpoint and says how to
-continue.
+If something goes wrong, one line says what happened. If a run is stopped, a message says how to continue it; a run with
+one process saves a checkpoint first.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ import typer
 
 from llmlib.files.atomic import atomic_write
 
-LINES = 10  # progress lines, if there is no terminal to show a bar
+LINES = 10  # how many progress lines to print if there is no terminal to show a bar
 NOT_LOGGED = ("sample", "groups")  # fields of a step that do not fit into a line
 
 
@@ -81,14 +81,15 @@ def following(run: Any, folder: Path, ranks: Any, again: str) -> Iterator[None]:
     """Take all the steps in a run, and then run the `with` block.
 
     Each step adds a line to log.csv. A terminal shows a progress bar; any other output gets a line from time to time.
-    Ctrl-C and SIGTERM end the run between two steps, with a checkpoint; `again` is the command that continues it.
+    Ctrl-C and SIGTERM end the run between two steps; a run with one process saves a checkpoint first. `again` is the
+    command that continues the run.
     """
     try:
         with _terminable():
             _take(run, folder, ranks.writes)
     except KeyboardInterrupt as stop:
         code = 143 if isinstance(stop, Terminated) else 130
-        if ranks.world > 1:  # a checkpoint needs all processes, and each one stopped at a different point
+        if ranks.world > 1:  # a checkpoint needs all processes, and they may have stopped at different points
             where = f"The last checkpoint in {folder} is kept."
         elif run.step:
             where = f"The checkpoint is in {run.save()}."

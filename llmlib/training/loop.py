@@ -23,21 +23,21 @@ from llmlib.training.run import TrainingDiverged as TrainingDiverged
 from llmlib.training.statistics import Observer, Statistics
 from llmlib.transformer import Transformer, TransformerConfig
 
-RECENT = 50  # steps to compare with when the loss suddenly rises
+RECENT = 50  # a sudden rise of the loss is measured against this many earlier steps
 
 
 @dataclass(frozen=True)
 class Step:
     """The result of one training step."""
 
-    step: int  # the number of steps taken, from 1
-    loss: float  # nats per token, before the step
+    step: int  # the number of the step, counting from 1
+    loss: float  # in nats per token, before the step changed the weights
     learning_rate: float
     gradient_norm: float  # the norm of all gradients together, before clipping
     tokens_per_second: float
-    validation_loss: float | None = None  # when due
-    sample: Any = None  # when due: what the `sample` function returned
-    statistics: Statistics | None = field(default=None, compare=False)  # when due: measurements inside the model
+    validation_loss: float | None = None  # if it was due
+    sample: Any = None  # what the `sample` function returned, if it was due
+    statistics: Statistics | None = field(default=None, compare=False)  # measurements inside the model, if due
 
     @property
     def shown(self) -> dict[str, str]:
@@ -85,7 +85,7 @@ class Training(Run[Step]):
             self.step += 1
             self.recent.append(loss)
             speed = tokens / (time.perf_counter() - started)
-            self.last = Step(self.step, loss, rate, norm, speed)  # an interrupt may come before the rest is known
+            self.last = Step(self.step, loss, rate, norm, speed)  # completed below, unless an interrupt comes first
         statistics = observer.after_the_step() if observer else None
         for model in (self.work.model, self.model):
             model.eval()
@@ -119,7 +119,7 @@ class Training(Run[Step]):
                 loss.backward()
             losses.append(loss.detach())
         self.work.hand_over()
-        self.batches.prepare(self.step + 1)  # a GPU is still busy with the gradients
+        self.batches.prepare(self.step + 1)  # meanwhile, a GPU still computes the gradients
         return self.ranks.mean(sum(loss.item() for loss in losses)), x.numel()
 
     def _check(self, loss: float, norm: float) -> None:

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-IGNORED = -100  # a target that does not count, as in torch and `transformers`
+IGNORED = -100  # a target with this value does not count, as in torch and `transformers`
 NOTHING_COUNTS = f"All targets are ignored ({IGNORED}), so there is nothing to learn from this batch."
 
 

@@ -1,7 +1,7 @@
 """Check whether a run fits into memory, and keep the memory that one step frees for the next step to use.
 
-A step allocates its activations and gradients and then frees them all. glibc gives free memory at the end of its heap
-back to the system, and the next step has to request it again page by page; each page is cleared when it is first
+A step allocates its activations and gradients and then frees them all. glibc returns the free memory at the end of its
+heap to the system, and the next step has to request it again page by page; each page is cleared when it is first
 touched. For a model with 10 million weights, that means 30,000 pages per step, which take 10% of the step's time.
 torch's CPU allocator does not keep any memory itself (its GPU allocator does, so nothing needs to be done there).
 """
@@ -17,8 +17,8 @@ from llmlib.training.config import TrainConfig
 from llmlib.transformer import TransformerConfig
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
-KEPT = 1 << 30  # bytes; anything above this goes back to the system
-FROM_THE_HEAP = 32 << 20  # bytes; the largest piece that may come from the heap, and the most that glibc allows
+KEPT = 1 << 30  # bytes of free memory; anything above this goes back to the system
+FROM_THE_HEAP = 32 << 20  # bytes; the largest block that may come from the heap (glibc allows no higher limit)
 
 
 def check_room(model: TransformerConfig, config: TrainConfig, device: torch.device) -> None:
@@ -57,7 +57,7 @@ def keep_freed() -> bool:
     >>> give_back()
     """
     libc = _glibc()
-    # If we set one of the two, glibc stops adjusting both, so we set both.
+    # If we set one of these two thresholds, glibc stops adjusting both, so we set both.
     return bool(libc and libc.mallopt(M_MMAP_THRESHOLD, FROM_THE_HEAP) and libc.mallopt(M_TRIM_THRESHOLD, KEPT))
 
 

@@ -28,7 +28,7 @@ def orthogonalise(matrices: Float[Tensor, "*many rows columns"], steps: int = 5)
     """
     a, b, c = COEFFICIENTS
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices  # products over the short side are smaller
+    x = matrices.mT if tall else matrices  # wide matrices make `square` small
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)  # no singular value exceeds the norm, so all are at most 1
     for _ in range(steps):
         square = x @ x.mT
@@ -130,7 +130,7 @@ def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]
     [(1, 0.1), (4, 0.0)]
     """
     matrices = {id(m.weight) for m in module.modules() if isinstance(m, nn.Linear)}
-    matrices -= {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}  # a tied table
+    matrices -= {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}  # tied embeddings
     learning = [p for p in module.parameters() if p.requires_grad]
     return [
         {"params": [p for p in learning if id(p) in matrices], "weight_decay": weight_decay},

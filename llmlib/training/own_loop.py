@@ -110,7 +110,7 @@ def _is_kept(model: nn.Module, there: Path) -> bool:
 
 
 def _about(optimizer: Optimizer) -> dict[str, Any]:
-    """Describe an optimizer group by group, by the shapes of its weights and the numbers that a schedule may change."""
+    """Describe each group of an optimizer by the shapes of its weights and the numbers that a schedule may change."""
     groups = optimizer.param_groups
     return {
         "kinds": type(optimizer).__name__,

@@ -45,12 +45,12 @@ class Run(Iterator[Result], Generic[Result]):
     """
 
     RESULT: ClassVar[type] = object  # the type that each step returns
-    SAME = "Continue with the same text, tokenizer and shares"  # what to do if a folder's run had other data
+    SAME = "Continue with the same text, tokenizer and shares"  # advice if the run in the folder used other data
 
     def __init__(self, model: Transformer, config: TrainConfig, folder: Path | None, settings: Any = None):
         self.model, self.config, self.folder = model, config, folder
         self.settings: Any = settings or config
-        self.claim: Any = None  # the lock on the folder, as long as this run writes to it
+        self.claim: Any = None  # the lock on the folder, held while this run writes to it
         self.step = 0  # steps taken
         self.last: Result | None = None
         self.ranks = distributed.join()
@@ -131,7 +131,7 @@ class Run(Iterator[Result], Generic[Result]):
         return self.step == self.config.steps or (every > 0 and self.step % every == 0)
 
     def _settle(self) -> None:
-        """End a step: save a checkpoint if one is due, and release the folder's lock and memory after the last step."""
+        """End a step: save a checkpoint if one is due; after the last step, unlock the folder and free memory."""
         if self.folder and self._due(self.config.save_every):
             self.save()
         if self.step == self.config.steps:

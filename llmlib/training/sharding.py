@@ -62,7 +62,7 @@ def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
 
     assert isinstance(like, DTensor)
     rows, rank = tensor.chunk(like.device_mesh.size()), like.device_mesh.get_local_rank()
-    mine = rows[rank] if rank < len(rows) else tensor[:0]  # if rows are few, the last processes get none
+    mine = rows[rank] if rank < len(rows) else tensor[:0]  # if there are few rows, the last processes get none
     return DTensor.from_local(
         mine, like.device_mesh, like.placements, run_check=False, shape=tensor.shape, stride=tensor.stride()
     )

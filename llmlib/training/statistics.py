@@ -2,8 +2,8 @@
 
 A falling loss shows that training is working, but not how well. These statistics show problems long before the loss
 does: activations that grow from block to block, gradients that vanish on their way down through the blocks, and steps
-that are too small or too large for the weights. A run measures every `statistics_every` steps; measuring does not
-change anything that the run computes.
+that are too small or too large for the weights. A run takes these measurements every `statistics_every` steps; they do
+not change anything that the run computes.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.transformer import Transformer
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-SAMPLE = 4096  # a group's quantiles are computed from this many values, evenly spread
+SAMPLE = 4096  # a group's quantiles are computed from at most about this many values, evenly spaced
 KINDS = ("activations", "gradients", "updates")
 
 
@@ -77,7 +77,7 @@ def quantiles_of(values: Float[Tensor, " value"]) -> Float[np.ndarray, " quantil
     """
     if not len(values):
         return np.full(len(QUANTILES), np.nan)
-    return np.quantile(values.double().cpu().numpy(), QUANTILES)  # takes a fifth of the time of torch.quantile
+    return np.quantile(values.double().cpu().numpy(), QUANTILES)  # five times as fast as torch.quantile
 
 
 def size_quantiles(parts: list[Tensor]) -> Float[np.ndarray, " quantile"]:

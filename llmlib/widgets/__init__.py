@@ -1,4 +1,4 @@
-"""Interactive views of plain arrays and strings.
+"""Show plain arrays and strings in interactive views.
 
 The views know nothing about models, so they work with any model. Each view has a folder that contains the widget and
 its static picture in Python, and the code that the browser runs. `shared` contains the code that all views use.

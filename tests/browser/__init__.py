@@ -1,1 +1,1 @@
-"""Tests that drive a real browser. A package, so that its modules may share names with modules in other folders."""
+"""Tests that drive a real browser, in a package so that a module may have the same name as one in another folder."""

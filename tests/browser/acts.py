@@ -1,4 +1,4 @@
-"""What the tests in the table (views.py) do in each view, and what the view must show afterwards."""
+"""Functions for the table in views.py: each uses a view, and checks what the view then shows."""
 
 import re
 
@@ -61,14 +61,14 @@ def next_token_long(bench, view):
     click(view, "Let chance pick", 10)
     expect(view.locator(".llm-picked")).to_have_count(10)
     expect(view.locator(".llm-picked").last).to_be_visible()
-    assert view.bounding_box()["height"] < bench.page.viewport_size["height"], "text, candidates and buttons all fit"
+    assert view.bounding_box()["height"] < bench.page.viewport_size["height"], "everything fits in the window"
     assert view.locator(".llm-token-list").evaluate(AT_ITS_END)
     broken = "all => all.filter((one) => one.getClientRects().length > 1).map((one) => one.textContent)"
     assert view.locator(".llm-token").evaluate_all(broken) == [], "no token is broken across lines"
     shares = "all => all.map((bar) => bar.getBoundingClientRect().width / bar.parentElement.clientWidth)"
     shown = [float(p) for p in bench.python("next_token.probabilities").strip("[]").split(",")]
     drawn = view.locator(".llm-bar").evaluate_all(shares)
-    assert all(abs(share - p) < 0.01 for share, p in zip(drawn, shown, strict=True)), "a full track means 100%"
+    assert all(abs(share - p) < 0.01 for share, p in zip(drawn, shown, strict=True)), "a bar fills its track at 100%"
 
 
 # --- tokens -------------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def tokens_odd(bench, view):
     labels, lefts = boxes.all_text_contents(), [box.bounding_box()["x"] for box in boxes.all()]
     latin = [left for label, left in zip(labels, lefts) if re.search(r"[a-z0-9]", label) and "⟨" not in label]
     assert latin == sorted(latin), "abc 123 reads from left to right, as in the text"
-    assert max(latin) < lefts[0], "and it is to the left of the Arabic word before it"
+    assert max(latin) < lefts[0], "abc 123 is to the left of the Arabic word that it follows"
     assert view.get_by_label("Your text").evaluate("box => getComputedStyle(box).direction") == "rtl"
 
 
@@ -137,7 +137,7 @@ def bpe_clicks(bench, view):
     bench.expect("bpe.step", "3")
     view.get_by_label("Text to learn from").fill("two two one")
     quick = ("Go to the end (End)", "One step back (Left arrow)", "Learn from this text")
-    view.evaluate(CLICK_EACH, quick)  # the second step may reach Python after the text
+    view.evaluate(CLICK_EACH, quick)  # the step back may reach Python after the new text
     expect(view.locator(".llm-happened")).to_contain_text("Start: 11 bytes")
     assert bench.python("bpe.step") == "0"
     click(view, "One step forward (Right arrow)")
@@ -278,7 +278,7 @@ def attention_long(bench, view):
     view.get_by_label("Layer 1, head 2", exact=True).click()
     expect(view.locator(".llm-heat canvas")).to_be_visible()
     expect(view.locator(".llm-strip [role=option]")).to_have_count(count)
-    click(view, "Next head", 5)  # the head of the last click is shown completely
+    click(view, "Next head", 5)  # the head that the last click leads to is shown in full
     expect(view.get_by_label("Where you are")).to_contain_text("Layer 0, head 3")
     expect(view.locator(".llm-heat canvas")).to_be_visible()
     bench.expect("(attention.opened['layer'], attention.opened['head'])", "(0, 3)")

@@ -13,7 +13,7 @@ RUN = """async (nodes, [rules, left_out]) => {
 }"""
 # Rules about what must be unique on a page: a view must not break them if it is shown twice.
 UNIQUE = ("landmark-unique", "duplicate-id", "duplicate-id-active", "duplicate-id-aria")
-# Rules that depend on colours: all other rules give the same results in a second theme as in the first.
+# Rules that depend on colours; all other rules give the same results in both themes.
 OF_COLOURS = ("color-contrast", "link-in-text-block")
 
 
@@ -23,20 +23,20 @@ def violations(nodes):
 
 
 def faults_of_colour(nodes):
-    """Return violations of colour rules only, in nodes that axe has checked in another theme and at another width."""
+    """Return violations of colour rules only, for nodes that axe has checked against all rules in another theme."""
     return _found(nodes, OF_COLOURS, ())
 
 
 def faults_of_form(nodes):
-    """Return violations of all rules except colours, which take by far the longest.
+    """Return violations of all rules except those about colours, which take by far the longest.
 
-    This is for nodes that axe has checked at another width.
+    This is for nodes whose colours another check covers.
     """
     return _found(nodes, None, OF_COLOURS)
 
 
 def not_unique(nodes):
-    """Return what axe finds more than once in a locator's nodes although it must be unique."""
+    """Return violations of only the rules about what must be unique, in a locator's nodes."""
     return _found(nodes, UNIQUE, ())
 
 

@@ -19,7 +19,7 @@ OPEN = """() => {
   const context = window.jupyterapp?.shell.currentWidget?.sessionContext, kernel = context?.session?.kernel;
   return context?.isReady && kernel?.connectionStatus === "connected" && kernel.status === "idle";
 }"""
-NO_CODE = {"source_hidden": True}  # code editors take a quarter of a page's time, and no view needs them
+NO_CODE = {"source_hidden": True}  # a quarter of the time that a page takes goes on code editors, which no view needs
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # otherwise JupyterLab asks for a kernel
 VIEWPORT = {"width": 1280, "height": 1000}
 RUN = "async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
@@ -68,7 +68,7 @@ ALL_SHOWN = """() => {
     ? cell.node.querySelector(".jp-MarkdownOutput")?.childElementCount
     : cell.node.querySelectorAll(".jp-OutputArea-output").length === cell.model.outputs.length);
 }"""
-# Scrolls to a view. `alone` hides the other cells: a page has twice as much work with eighteen views as with one.
+# Scrolls to a view. `alone` hides the other cells, since eighteen views give a page twice as much work as one.
 SHOW = """(view, alone) => {
   const own = view.closest(".jp-Cell");
   for (const cell of own.parentElement.children) cell.style.display = alone && cell !== own ? "none" : "";
@@ -83,7 +83,7 @@ ASK = """async (code) => {
   const { content } = await future.done, { answer } = content.user_expressions;
   return answer.data?.["text/plain"] ?? `${answer.ename}: ${answer.evalue}`;
 }"""
-# Opens another connection to the same kernel, which does not wait for running cells.
+# Opens another connection to the same kernel; requests sent over it do not wait for running cells.
 CONNECT_AGAIN = """async () => {
   const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
   const { subshell_id } = (await kernel.requestCreateSubshell({}).done).content;
@@ -144,11 +144,11 @@ class Bench:
         self.page.wait_for_function(OPEN)
 
     def read(self, path):
-        """Open a stored lesson without a kernel. It is trusted, as in `make lab`, and only its code is hidden."""
+        """Open a stored lesson without a kernel: trusted, as in `make lab`, and with nothing but its code hidden."""
         content = nbformat.read(path, 4)
         for cell in content.cells:
             if cell.cell_type == "code":
-                cell.metadata.trusted = True  # the server signs what is stored with this mark
+                cell.metadata.trusted = True  # the server signs a stored notebook if all its code cells have this mark
                 cell.metadata.jupyter = NO_CODE
         self.store(f"stored_{path.name}", content)
         if not self.page.evaluate(IS_UP):
@@ -190,7 +190,7 @@ class Bench:
         assert found == [], found
 
     def lesson(self, name):
-        """Open a lesson's views with the cells that they need, and run these: a whole lesson takes far longer."""
+        """Open and run only a lesson's views and the cells that they need: a whole lesson takes far longer."""
         lesson = nbformat.read(NOTEBOOKS / name, 4)
         lesson.cells = [lesson.cells[number] for number in cells_of_views(NOTEBOOKS / name)]
         for cell in lesson.cells:
@@ -234,12 +234,13 @@ class Bench:
     def keep_busy(self, seconds, uninterruptible=False):
         """Start a long cell that lets no other thread run; wait until it has started, but not until it ends.
 
-        Otherwise an action right after this call could run before the cell. An uninterruptible cell ignores interrupts.
+        Without this wait, an action right after the call could run before the cell. An uninterruptible cell ignores
+        interrupts.
         """
         code = f"import ctypes, signal, time; time.sleep(1); ctypes.PyDLL(None).sleep({seconds})"
         if uninterruptible:
             code = code.replace("time.sleep(1)", "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(1)")
-        self.begin(code)  # for a second, a thread can report the start; then the cell holds the GIL
+        self.begin(code)  # for one second, a thread can report the start; then the cell holds the GIL
         self.page.wait_for_timeout(1300)
 
     def restart(self):
@@ -249,7 +250,8 @@ class Bench:
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
 
     def theme(self, name):
-        self.page.locator("#jupyterlab-splash").wait_for(state="detached")  # JupyterLab fails while one is still fading
+        # JupyterLab fails if its theme changes while the splash screen is still fading
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
         self.page.evaluate(
             "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", f"JupyterLab {name}"
         )
@@ -261,9 +263,9 @@ class Bench:
         return self.page.locator("body").get_attribute("data-jp-theme-light") == "true"
 
     def look(self, name, views=None):
-        """In both themes, check that all words are readable and nothing sticks out, and keep a screenshot for people.
+        """In both themes, check that all words are readable and nothing sticks out, and keep a screenshot to look at.
 
-        This ends in the other theme, so that everything after it is tested in that theme.
+        The page stays in the second theme, so that whatever follows is tested in that theme.
         """
         for number in range(2):
             if number:
@@ -278,7 +280,7 @@ class Bench:
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
 
     def clear(self):
-        """Clean up for the tests of other modules."""
+        """Clean up for the tests of the next module."""
         self.theme("Light")  # the server remembers the last theme
         self.page.evaluate(CLOSE_ALL)
         self.page.set_viewport_size(VIEWPORT)
@@ -296,6 +298,6 @@ def click(view, label, times=1):
 
 
 def choose_radio(radio):
-    """Choose a radio button by its label. Playwright waits until that is still, but cannot wait for a hidden button."""
+    """Choose a radio button by its label: Playwright can wait for a label to be still, but not for a hidden button."""
     radio.locator("xpath=ancestor::label").click()
     expect(radio).to_be_checked()

@@ -1,4 +1,4 @@
-"""What the tests in the table (views.py) do in the chat view and in the tuning view."""
+"""Functions for the table in views.py: they use the chat view and the tuning view, and check what these show."""
 
 import math
 
@@ -27,7 +27,7 @@ def chat_clicks(bench, view):
         say(view, f"message {number}")
         expect(view.locator(".llm-user")).to_have_count(number)
         expect(view.locator(".llm-model .llm-said").nth(number - 1)).not_to_be_empty()
-        assert bench.python("chat.notice") == "''"  # it was sent once: a second message would be refused
+        assert bench.python("chat.notice") == "''"  # the message was sent once: a second one would be refused
         stop_answer(view)
     expect(view.locator(".llm-user .llm-said")).to_have_text(["message 1", "message 2", "message 3"])
     say(view, "message 4")
@@ -50,7 +50,7 @@ def chat_empty(bench, view):
     for text in ("", "  \n "):
         view.get_by_label("Your message").fill(text)
         click(view, "Send", 5)
-    assert bench.python("chat.messages") == "[]"  # the kernel gets this after everything that was sent
+    assert bench.python("chat.messages") == "[]"  # the kernel gets this request after everything that the page sent
     expect(view.locator(".llm-message")).to_have_count(0)
     expect(view.locator(".llm-notice")).to_be_empty()
 
@@ -95,7 +95,7 @@ def tuning_clicks(bench, view):
     tokens.first.hover()
     expect(view.locator(".llm-detail")).to_contain_text("is the first token")
     view.locator("table").hover()
-    expect(view.locator(".llm-likeliest")).to_have_count(2)  # those of the token with the focus
+    expect(view.locator(".llm-likeliest")).to_have_count(2)  # the lists are those of the focused token
 
 
 def tuning_odd(bench, view):

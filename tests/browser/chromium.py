@@ -8,11 +8,11 @@ from urllib.parse import urlparse
 import pytest
 from needs import skip_or_fail
 
-# The headless shell is Chromium without windows. It takes a tenth less CPU time for the same pages.
+# The headless shell is Chromium without a user interface. It takes a tenth less CPU time for the same pages.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 DELAY = "LLMLIB_TEST_DELAY"  # the longest delay of a message between a page and its kernel, in milliseconds
-# Delays each message at random. Messages stay in order within a connection, but not between two connections.
+# Delays each message by a random time. Messages stay in order within a connection, but not between two connections.
 SLOWLY = """
 window.WebSocket = class extends WebSocket {
   #due = { in: 0, out: 0 };
@@ -39,7 +39,7 @@ def chromium():
     """The system's Chromium, headless."""
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=120_000)  # on a busy machine, a minute is soon over
+    expect.set_options(timeout=120_000)  # on a busy machine, a minute may not be enough
 
     with sync_playwright() as playwright, launched(playwright) as browser:
         yield browser
@@ -47,7 +47,7 @@ def chromium():
 
 @contextmanager
 def launched(playwright):
-    """Open the system's Chromium for a `with` block; without one, skip the test or fail."""
+    """Open the system's Chromium for a `with` block. If there is no Chromium, skip the test or fail."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         skip_or_fail("no Chromium; on Debian and Ubuntu: sudo apt install chromium")

@@ -45,7 +45,7 @@ def picture(page):
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory, chromium):
-    """A JupyterLab server with a copy of the notebooks: a function from a path to the URL that opens it."""
+    """A function from a path to the URL that opens it in a JupyterLab server, which has a copy of the notebooks."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, folder / "notebooks")
     with socket.socket() as free:
@@ -55,7 +55,7 @@ def lab(tmp_path_factory, chromium):
     private = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
     private["LLMLIB_DATA_DIR"] = str(folder / "progress")  # answers given here must not change warm-ups in other tests
     warm = None
-    if sys.platform == "linux":  # elsewhere, a forked process may not use what was imported before
+    if sys.platform == "linux":  # on other systems, a forked process cannot rely on earlier imports
         place = os.environ.get(kernels.PLACE)
         if not place:
             warm = kernels.start(place := folder / "warm")
@@ -83,7 +83,7 @@ def lab(tmp_path_factory, chromium):
         stderr=subprocess.DEVNULL,
     )
     base = f"http://127.0.0.1:{port}"
-    until = time.monotonic() + 300  # on a busy machine, its imports alone take a minute
+    until = time.monotonic() + 300  # on a busy machine, JupyterLab's imports alone take a minute
     while not _answers(f"{base}/api/status?token={token}"):
         if server.poll() is not None or time.monotonic() > until:
             server.kill()
@@ -93,7 +93,7 @@ def lab(tmp_path_factory, chromium):
     server.terminate()
     try:
         server.wait(timeout=20)
-    except subprocess.TimeoutExpired:  # a kernel that is still starting delays it
+    except subprocess.TimeoutExpired:  # a kernel that is still starting delays the exit
         server.kill()
         server.wait()
     if warm:

@@ -10,14 +10,11 @@ from PIL import Image
 
 
 def check_exports(page, view, name, html=True):
-    """Check that the SVG, the PNG and, for a view with Python, the page are well-formed; return the SVG's root."""
+    """Check that the saved SVG, the PNG and, if `html`, the page are well-formed; return the SVG's root."""
     menu = view.locator("summary", has_text="Save")
     if menu.evaluate("summary => !summary.parentElement.open"):
         menu.click()
-    before, source = b"", saved(page, view, "SVG", f"{name}.svg")
-    while source != before:  # Python may not know yet what the page shows
-        before, source = source, saved(page, view, "SVG", f"{name}.svg")
-    root = ET.fromstring(source)
+    root = ET.fromstring(up_to_date(lambda: saved(page, view, "SVG", f"{name}.svg")))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     width, height = (float(root.get(side)) for side in ("width", "height"))
     picture = Image.open(io.BytesIO(saved(page, view, "PNG", f"{name}.png")))
@@ -32,6 +29,14 @@ def check_exports(page, view, name, html=True):
         assert not re.search(r"https?://(?!www\.w3\.org/)", source)
     menu.click()
     return root
+
+
+def up_to_date(save):
+    """Save until two files in a row are equal, as the page's state may not have reached Python yet; return the last."""
+    before, now = None, save()
+    while now != before:
+        before, now = now, save()
+    return now
 
 
 def saved(page, view, button, name):

@@ -1,4 +1,4 @@
-"""What the tests in the table (views.py) do in each view by keyboard: use its main functions, and check the results."""
+"""Functions for the table in views.py: each uses a view's main functions by keyboard alone, and checks the results."""
 
 import re
 
@@ -95,7 +95,7 @@ def tokens(bench, view):
 
 
 def bpe(bench, view):
-    """Predict wrongly, then correctly. A step that is not predicted cannot be taken; the choices get the focus."""
+    """Predict wrongly, then correctly; a step is not taken before it is predicted, and the choices get the focus."""
     page, forward, choices = bench.page, view.get_by_label("One step forward"), view.locator(".llm-choices button")
     step, stage = view.get_by_label("Step", exact=True), view.locator(".llm-stage")
     predict = view.get_by_label("Predict first")
@@ -118,7 +118,7 @@ def bpe(bench, view):
     expect(forward).to_be_focused()
     press(page, "Enter")
     expect(step).to_have_value("1")
-    press(page, "End")  # it stops at the next question
+    press(page, "End")  # this stops at the next question
     expect(step).to_have_value("1")
     expect(choices.first).to_be_focused()
     key = [int(id) for id in bench.python("bpe.merges[1]").strip("[]").split(", ")]
@@ -132,7 +132,7 @@ def bpe(bench, view):
     use(view, stage, "End")
     expect(step).to_have_value("2")
     use(view, predict, "Space")
-    use(view, stage, "Home", "Space")  # plays now, since the user asked for it
+    use(view, stage, "Home", "Space")  # the view plays, since the user asked for it
     expect(button(view, "Pause")).to_be_visible()
     expect(step).not_to_have_value("0")
     press(page, "Space", "End")
@@ -183,7 +183,7 @@ def embedding(bench, view):
 
 
 def stepper(bench, view):
-    """Go through the stages and arrows, move an arrow against the edge and back, and change the query and the mask."""
+    """Go through the stages and arrows, move an arrow to the edge and back, and change the query and the mask."""
     page, stages = bench.page, view.get_by_role("group", name="Stage", exact=True)
     use(view, view.locator(".llm-holder"), "Home")
     use(view, stages.get_by_role("button", name="1 q·k"), "ArrowRight")
@@ -286,7 +286,7 @@ def scaling(bench, view):
 
 
 def questions(bench, view):
-    """Open the second choice of the first question, and then the first: only the one opened first counts."""
+    """Open the second choice of the first question, then the first choice: only the choice opened first counts."""
     choices = view.locator(".llm-question").first.locator("details")
     for number, key in ((1, "Enter"), (0, "Space")):
         use(view, choices.nth(number).locator("summary"), key)

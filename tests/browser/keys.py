@@ -1,4 +1,4 @@
-"""Keyboard use in tests: Tab moves between controls, and other keys work there. The body must never get the focus."""
+"""Keyboard use in tests: Tab moves between controls, and other keys operate them. The body must never get the focus."""
 
 from playwright.sync_api import expect
 
@@ -23,7 +23,7 @@ HAS_FOCUS = "(node) => document.activeElement === node"
 
 
 def tab_through(view):
-    """Press Tab from a view's first control on; return the controls where it stops, and those that it misses."""
+    """Press Tab from a view's first control until the focus leaves; return the controls reached, and those missed."""
     view.evaluate(FOCUS_FIRST)
     stops = []
     while len(stops) < MOST and (now := view.evaluate(NEXT_STOP)) is not None:
@@ -46,12 +46,17 @@ def go(view, target):
     """
     expect(target).to_be_visible()
     expect(target).to_be_enabled()
-    assert view.evaluate(STOPS_AT, target.element_handle()), f"Tab does not lead to {target}"
+    for _ in range(20):  # a view that draws its controls anew may do so between the two steps
+        if view.evaluate(STOPS_AT, target.element_handle()):
+            break
+        view.page.wait_for_timeout(100)
+    else:
+        raise AssertionError(f"Tab does not lead to {target}")
     target.focus()
 
 
 def use(view, target, *keys):
-    """Go to a control, and press keys there: Enter, if none are given."""
+    """Go to a control and press the given keys there (Enter if none are given)."""
     go(view, target)
     press(view.page, *(keys or ["Enter"]))
 
@@ -61,7 +66,7 @@ def button(view, name):
 
 
 def reachable(view, role):
-    """Return the one that Tab leads to, among parts that the arrow keys lead through."""
+    """Return the element of a group that Tab leads to; arrow keys lead from there to the others."""
     return view.locator(f"[role={role}][tabindex='0']")
 
 

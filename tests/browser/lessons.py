@@ -12,7 +12,7 @@ from llmlib import explore, widgets
 
 
 def cells_of_views(path):
-    """Return the numbers of the cells that show a view, and of the cells that define names they need."""
+    """Return the numbers of the cells that show a view, and of the cells that define names these need."""
     cells = [(n, cell.source) for n, cell in enumerate(nbformat.read(path, 4).cells) if cell.cell_type == "code"]
     views = {*explore.__all__, *widgets.__all__}
     found, needed = [], set()
@@ -25,7 +25,7 @@ def cells_of_views(path):
 
 
 def names(code):
-    """Return the names that a cell binds, and those that it uses before it binds them, also in functions."""
+    """Return the names that a cell binds, and those that it uses (even inside functions) without having bound them."""
     bound, used = set(), set()
     for instruction in dis.get_instructions(code):
         if instruction.opname in ("STORE_NAME", "STORE_GLOBAL"):

@@ -24,7 +24,7 @@ def wait_until_drawn(page, milliseconds=100):
 def keep_picture(shown, name):
     """Keep a screenshot for people to look at, except in a run with several workers (`make test`); git ignores it.
 
-    Either way, the page has been painted afterwards: a view reads its colours again after the theme has changed.
+    Either way, wait until the page has been painted: after a change of theme, a view reads its colours again.
     """
     if "PYTEST_XDIST_WORKER" not in os.environ:
         SCREENSHOTS.mkdir(exist_ok=True)
@@ -34,7 +34,7 @@ def keep_picture(shown, name):
 
 
 def contrast(one, other):
-    """Return the contrast (WCAG) of two colours, or of many; a colour is red, green and blue, each up to 255."""
+    """Return the contrast (WCAG) between two colours, or arrays of them; a colour is red, green and blue, up to 255."""
 
     def luminance(colours):
         parts = np.asarray(colours) / 255
@@ -66,7 +66,7 @@ UNREADABLE = """view => {
     return [(a + 0.05) / (b + 0.05), `${node.tagName}.${node.className} ${node.textContent.slice(0, 30)}`];
   }).filter(([ratio]) => ratio < 4.5).map(([ratio, what]) => `${ratio.toFixed(2)} ${what}`);
 }"""
-# How far a view's content sticks out to the right, in pixels, except parts that scroll on their own or are hidden.
+# How far a view's content sticks out to the right, in pixels, leaving out parts that scroll on their own or are hidden.
 STICKS_OUT = """view => {
   const right = view.getBoundingClientRect().right;
   const inside = (node) => {
@@ -87,7 +87,7 @@ CUT_OFF = """view => {
     range.selectNodeContents(one);
     return [...range.getClientRects()];
   });
-  const cutters = function* (node) { // the node and the boxes around it; outside a box that scrolls, none cuts
+  const cutters = function* (node) { // the node and the boxes around it; none outside a scrolling box cuts
     let free = false, across = true, down = true;
     for (let box = node; view.contains(box); box = box.parentElement) {
       const { overflowX, overflowY, position, textOverflow } = getComputedStyle(box);
@@ -124,7 +124,7 @@ def widen(page, width):
 
 
 # Where the words of a view are, in pixels from its upper left corner. Disabled controls are left out, since they may be
-# faint, and so are lines that are scrolled out of sight by more than half.
+# faint, and so are lines of which more than half is scrolled out of sight.
 WORDS = """view => {
   const corner = view.getBoundingClientRect();
   const isInSight = (node, { top, bottom }) => {

@@ -1,4 +1,4 @@
-"""What the tests in the table (views.py) do in the logit lens and in the architecture view."""
+"""Functions for the table in views.py: they use the logit lens and the architecture view, and check the results."""
 
 from playwright.sync_api import expect
 
@@ -29,7 +29,7 @@ def lens_clicks(bench, view):
     view.evaluate("node => [...node.querySelectorAll('button')].find((b) => b.textContent.startsWith('Unpin')).click()")
     bench.expect("lens.pinned", "{}")
     grid(view).focus()
-    for key in ("ArrowUp", "ArrowUp", "ArrowLeft", "Enter"):  # up, from the last word
+    for key in ("ArrowUp", "ArrowUp", "ArrowLeft", "Enter"):  # the keys start at the last word
         bench.page.keyboard.press(key)
     expect(view.locator(".llm-who")).to_contain_text("parts together")
     bench.expect("lens.who['position'] == lens.place['position'] == len(lens.a['tokens']) - 2", "True")

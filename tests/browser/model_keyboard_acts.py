@@ -1,4 +1,4 @@
-"""What the tests in the table (views.py) do by keyboard in views of models, with checks of the results."""
+"""Functions for the table in views.py: each uses a view of a model by keyboard alone, and checks the results."""
 
 import re
 
@@ -56,7 +56,7 @@ def attention(bench, view):
     use(view, button(view, "Next head"))
     expect(view.get_by_label("Where you are")).not_to_contain_text(opened)
     choose(view, "What is drawn", "all heads in the layer")
-    one_head = view.locator(".llm-one-head[tabindex='0']")  # Tab stops once for all of them
+    one_head = view.locator(".llm-one-head[tabindex='0']")  # Tab stops once for all heads
     use(view, one_head, "ArrowRight", "Space")
     expect(view.get_by_role("button", name="Head 1")).to_have_attribute("aria-pressed", "false")
     use(view, button(view, "Show all"))
@@ -94,7 +94,7 @@ def architecture(bench, view):
     use(view, button(view, "Next ›"), "Enter", "ArrowRight", "End")
     expect(view.locator("[aria-current=step]")).to_contain_text("Next token")
     choose(view, "What to look at", "Boxes")
-    expect(values).to_be_hidden()  # the whole model has no values
+    expect(values).to_be_hidden()  # there are no values to show for the whole model
 
 
 def lens(bench, view):

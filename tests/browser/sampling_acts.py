@@ -1,4 +1,4 @@
-"""What the tests in the table (views.py) do in the sampling lab."""
+"""Functions for the table in views.py: they use the sampling lab, and check the results."""
 
 import re
 
@@ -34,7 +34,7 @@ def sampling_clicks(bench, view):
     click(view, "◀ Back", 25)
     expect(written(view)).to_have_count(0)
     expect(view.locator(".llm-prompt").first).to_have_text("one")
-    view.evaluate(CLICK_EACH, ["Let chance pick"] * 3 + ["◀ Back"] * 2)  # no action waits for drawing
+    view.evaluate(CLICK_EACH, ["Let chance pick"] * 3 + ["◀ Back"] * 2)  # no click waits for the page to draw
     expect(written(view)).to_have_count(1)
     click(view, "◀ Back")
     expect(written(view)).to_have_count(0)
@@ -49,7 +49,7 @@ def sampling_clicks(bench, view):
     bench.expect("len(lab.written()) > 12", "True")
     view.get_by_role("button", name="Pause").click()
     expect(view.get_by_role("button", name="Keep writing")).to_be_visible()
-    bench.expect("lab.writing, lab._worker.working", "({}, False)")  # a token may have been on its way
+    bench.expect("lab.writing, lab._worker.working", "({}, False)")  # a token may still have been on its way
     paused = bench.python("len(lab.written())")
     expect(written(view)).to_have_count(int(paused))
     assert bench.python("len(lab.written()), lab.at == len(lab.branches()) - 1") == f"({paused}, True)"
@@ -114,7 +114,7 @@ def sampling_long(bench, view):
     click(view, "Let chance pick", 10)
     expect(written(view)).to_have_count(10)
     expect(written(view).last).to_be_visible()
-    assert view.bounding_box()["height"] < bench.page.viewport_size["height"], "text, bars and buttons all fit"
+    assert view.bounding_box()["height"] < bench.page.viewport_size["height"], "everything fits in the window"
     view.get_by_label("Your prompt").fill(LONG * 5)
     click(view, "Use this prompt")
     expect(view.locator(".llm-notice")).to_contain_text("but the model's context holds only 2,048")

@@ -1,4 +1,4 @@
-"""What the tests in the table (views.py) do in views of numbers: scaling, dials, thresholds, long contexts."""
+"""Functions for the table in views.py: they use views of scaling, dials, thresholds and long contexts."""
 
 from playwright.sync_api import expect
 
@@ -92,7 +92,7 @@ def threshold_clicks(bench, view):
     for group in ("lost_wrong", "lost_right"):
         choose_radio(view.locator(f"input[value={group}]"))
     expect(view.locator(".llm-texts-near .llm-title")).to_contain_text("right, lost: 16")
-    threshold_score(view, 1)  # the other score lets as many through
+    threshold_score(view, 1)  # the other score lets the same number through
     bench.expect("(gate.score == odd, gate.let_through.sum().item())", "(True, 36)")
 
 
@@ -125,7 +125,7 @@ def long_context_clicks(bench, view):
     reading = view.locator(".llm-reading")
     expect(reading).to_contain_text("128 tokens (2 × the trained length), needle 100% in: as trained 0 of 1 found")
     expect(reading).to_contain_text("1 of 1 found.")
-    expect(first.get_by_role("gridcell").last).to_be_focused()  # also after the other grid has changed
+    expect(first.get_by_role("gridcell").last).to_be_focused()  # still focused after the other grid has changed
 
 
 def long_context_odd(bench, view):

@@ -18,7 +18,7 @@ class States:
 
 
 def bpe_asked(bench, view):
-    """Learn from the same text again, so that there are no predictions yet."""
+    """Learn from the same text again, which clears all predictions."""
     view.get_by_role("tab", name="Learn merges").click()
     view.get_by_label("Show bytes").uncheck()
     view.get_by_label("Predict first").check()
@@ -51,7 +51,7 @@ def bpe_encoding(bench, view):
 
 def stepper_stage(number, name):
     def state(bench, view):
-        view.get_by_role("button", name=f"{number + 1} {name}").click()  # keys may fail: JupyterLab can take the focus
+        view.get_by_role("button", name=f"{number + 1} {name}").click()  # not by key: JupyterLab can take the focus
         expect(view.locator("[aria-current=step]")).to_have_text(f"{number + 1} {name}")
         if bench.page.viewport_size["width"] >= 1280:
             table, plane = (view.locator(part).bounding_box() for part in (".llm-stages", ".llm-plane"))
@@ -65,7 +65,7 @@ def stepper_stage(number, name):
 
 
 def show_map(view, name, overlay):
-    """Show one of the maps completely, with an overlay on it."""
+    """Show the whole of one of the maps, with an overlay on it."""
     view.get_by_label("Search for a token").fill("")
     view.get_by_role("button", name=name, exact=True).click()
     view.get_by_role("button", name="Reset view").click()

@@ -13,11 +13,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.mark.network
 @pytest.mark.timeout(600)
-def test_attention_steps_and_dials_by_mouse_and_keyboard(bench):
+def test_attention_steps_and_dials_work_with_mouse_and_keyboard(bench):
     page = bench.lesson("03_attention.ipynb")
     step_through(bench, page)
     drag(bench, page)
-    view = page.locator(".llm-rotary").last  # the one with eight dials; the one on the main road has two
+    view = page.locator(".llm-rotary").last  # the one with eight dials; the earlier one has two
     view.evaluate("node => node.scrollIntoView()")
     turn(page, view)
     bench.look("attention_rotary", view)
@@ -85,7 +85,7 @@ def look_at_a_wide_head(bench, page):
     check_exports(page, view, "attention-steps")
 
 
-def test_the_saved_page_works_without_python(page, tmp_path):
+def test_a_saved_page_of_dials_works_without_python(page, tmp_path):
     page.goto(explore_rotary().save(tmp_path / "rotary.html").as_uri())
     turn(page, page.locator(".llm-rotary"))
     assert page.foreign == []
@@ -103,7 +103,7 @@ def turn(page, view):
     before = dial.get_attribute("x2")
     view.get_by_label("Move both together").focus()
     page.keyboard.press("ArrowRight")
-    expect(total).to_contain_text("Distance 6: dot product 6.445")  # both have turned, so the sum is the same
+    expect(total).to_contain_text("Distance 6: dot product 6.445")  # query and key turned alike, so the sum is the same
     expect(dial).not_to_have_attribute("x2", before)
     expect(key).to_have_value("15")
     query.focus()

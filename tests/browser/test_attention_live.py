@@ -25,7 +25,7 @@ view
 """
 
 
-# Scrolls a view to the top, and tells whether it was there already: then the page's layout has settled.
+# Scrolls a view to the top, and returns whether it was there already: if so, the page's layout has settled.
 AT_THE_TOP = """(node) => {
   const top = () => node.getBoundingClientRect().y, before = top();
   node.scrollIntoView();
@@ -34,7 +34,7 @@ AT_THE_TOP = """(node) => {
 
 
 def switch_off_on_a_laptop(bench, view, board):
-    """The whole new prediction is in sight beside the head, and nothing moves while the prediction is computed."""
+    """Switch off a head: the whole new prediction is in sight beside it, and nothing moves while Python computes."""
     page = bench.page
     view.get_by_label("Layer 0, head 3", exact=True).click()
     bench.look("attention_lab_head", view)
@@ -66,7 +66,7 @@ def switch_off_on_a_laptop(bench, view, board):
 
 
 @pytest.mark.timeout(300)
-def test_a_live_view_in_jupyterlab(bench):
+def test_a_live_view_works_in_jupyterlab(bench):
     bench.open("attention_view.ipynb", [LIVE])
     bench.run()
     page = bench.page
@@ -103,7 +103,7 @@ def test_a_live_view_in_jupyterlab(bench):
 
     view.get_by_label("Second text to compare").fill("a cat sat on it")
     expect(view).to_contain_text("text B")
-    expect(view.locator(".llm-heat")).to_have_count(2)  # no difference for texts of different lengths
+    expect(view.locator(".llm-heat")).to_have_count(2)  # texts of different lengths have no map of differences
     view.get_by_label("Text", exact=True).fill("")
     expect(view.locator(".llm-notice")).to_contain_text("at least one token")
 

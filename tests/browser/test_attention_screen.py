@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.axe import faults_of_colour, violations
+from browser.exports import saved, up_to_date
 from browser.looks import UNREADABLE, cut, keep_picture, wait_until_drawn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -50,7 +51,7 @@ def lab_with_a_view(bench):
 
 @pytest.fixture
 def view(lab_with_a_view):
-    """The view with its grid and all heads on, at the top of a 1280 × 900 window. The page may report no errors."""
+    """The view at the top of a 1280 × 900 window: its grid, with all heads on; the page must not report errors."""
     bench = lab_with_a_view
     bench.page.set_viewport_size({"width": 1280, "height": 900})
     view = bench.page.locator(".llm-attention")
@@ -81,7 +82,7 @@ def compare(view, words):
     view.get_by_label("Which run").locator("label", has_text=re.compile(f"^{words}$")).click()
 
 
-def test_all_heads_and_the_board_are_in_sight_and_nothing_scrolls_inside(view):
+def test_all_heads_and_the_board_fit_on_the_screen_without_scrolling(view):
     assert view.locator(".llm-thumb").count() == 270
     for order in ("layer", "entropy"):
         view.get_by_label("Order").select_option(order)
@@ -109,7 +110,7 @@ def test_the_wheel_over_the_grid_scrolls_the_page_but_head_numbers_stay_in_sight
     page.wait_for_function(f"({SCROLLED})() <= {before + 1}")
 
 
-def test_the_guide_says_what_is_shown_and_what_to_do(view):
+def test_the_guide_explains_what_is_shown_and_what_to_do(view):
     guide = view.locator(".llm-guide")
     expect(guide).to_contain_text("Each square is a head")
     expect(guide).to_contain_text("Click a square to open it")
@@ -121,7 +122,7 @@ def test_the_guide_says_what_is_shown_and_what_to_do(view):
     view.get_by_label("Heads", exact=True).select_option("each")
 
 
-def test_a_score_says_if_it_is_based_on_few_queries(view):
+def test_a_score_based_on_only_a_few_queries_is_marked(view):
     view.get_by_label("Layer 1, head 1", exact=True).hover()
     row = view.get_by_label("The head under the pointer").locator("tr", has_text="induction")
     expect(row.locator("td").last).to_have_text("only 4")  # in "the cat sat": the t of "cat", the second space, a, t
@@ -138,7 +139,7 @@ def test_a_score_says_if_it_is_based_on_few_queries(view):
     expect(view).to_have_attribute("data-tokens", "11")
 
 
-def test_differences_can_be_seen_and_ordered(view):
+def test_differences_between_runs_are_visible_and_can_order_the_heads(view):
     switch_off(view, (20, 3))
     compare(view, "without − all heads")
     view.get_by_label("Order").select_option("difference")
@@ -147,7 +148,7 @@ def test_differences_can_be_seen_and_ordered(view):
     shares = [float(re.search(r"difference <?([\d.]+)%", label)[1]) for label in labels]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 0
-    assert min(layers[:20]) > 20, "layers before the switched-off head stay the same"
+    assert min(layers[:20]) > 20, "the heads that change most are in later layers than the switched-off head"
     expect(view.locator(".llm-legend")).to_contain_text("change in points, scaled to all heads")
     view.locator(".llm-thumb").nth(40).click()
     expect(view.locator(".llm-legend")).to_contain_text("change in points, scaled to this head")
@@ -185,7 +186,7 @@ def test_no_click_is_lost_when_numbers_arrive_while_the_mouse_button_is_down(vie
 
 
 @pytest.mark.parametrize("width", [1000, 1280])
-def test_nothing_is_cut_and_axe_finds_nothing_in_any_state(view, lab_with_a_view, width):
+def test_nothing_is_cut_off_and_axe_finds_nothing_in_any_state(view, lab_with_a_view, width):
     bench = lab_with_a_view
     found = {}
 
@@ -218,19 +219,16 @@ def test_nothing_is_cut_and_axe_finds_nothing_in_any_state(view, lab_with_a_view
     assert {state: what for state, what in found.items() if what} == {}
 
 
-def test_exported_pictures_have_titles(view, tmp_path):
+def test_an_exported_svg_and_page_have_titles(view, tmp_path):
     view.get_by_label("Layer 3, head 4", exact=True).click()
     view.locator("summary", has_text="Save").click()
-    with view.page.expect_download() as saved:
-        view.get_by_role("button", name="SVG").click()
-    texts = ["".join(node.itertext()) for node in ET.parse(saved.value.path()).getroot().findall(".//{*}text")]
+    root = ET.fromstring(up_to_date(lambda: saved(view.page, view, "SVG", "attention.svg")))
+    texts = ["".join(node.itertext()) for node in root.findall(".//{*}text")]
     assert "Attention of layer 3, head 4 · Transformer, d_model 36" in texts
     assert f"“{TEXT}”" in texts
     assert {"key →", "query ↓"} <= set(texts)
-    with view.page.expect_download() as saved:
-        view.get_by_role("button", name="HTML page").click()
+    (tmp_path / "view.html").write_bytes(saved(view.page, view, "HTML page", "attention.html"))
     page = view.page.context.new_page()
-    saved.value.save_as(tmp_path / "view.html")
     page.goto((tmp_path / "view.html").as_uri())
     expect(page.locator(".llm-titles")).to_contain_text("Attention of layer 3, head 4 · Transformer, d_model 36")
     expect(page.locator(".llm-titles")).to_contain_text(TEXT)

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.mark.network
 @pytest.mark.timeout(900)
-def test_look_at_heads_and_switch_them_off(bench):
+def test_heads_can_be_looked_at_and_switched_off(bench):
     page = bench.lesson("04_attention_visualised.ipynb")
     expect(page.locator(".llm-attention")).to_have_count(5)
     look_at_a_real_head(bench, page)

@@ -58,10 +58,10 @@ def test_the_page_of_a_NextTokenView_has_visible_bars_and_no_controls(page, tmp_
         bar, paper = track.getpixel((full, middle)), track.getpixel((empty, middle))
         edges = [contrast(track.getpixel((empty, y)), paper) for y in range(track.height)]
         assert max(edges) >= 3, "the end of the track, at 100%, is visible"
-        assert contrast(bar, paper) >= 3, "and so is the end of the bar"
+        assert contrast(bar, paper) >= 3, "the end of the bar is visible"
 
 
-def test_axe_finds_nothing_on_the_page_of_questions(page, names, tmp_path):
+def test_axe_finds_nothing_on_a_page_of_questions(page, names, tmp_path):
     view = QuestionsView(title="Quiz", questions=names["questions"][:2], opened=[[0, 1], [0, 0], [1, 0]])
     assert found(page, view, tmp_path / "quiz.html") == {"light": [], "dark": []}
     assert page.locator(".llm-score").inner_text() == "1 of 2 right on the first try."

@@ -1,4 +1,4 @@
-"""A chat with several models in JupyterLab: by keyboard alone, its files, and its page without Python."""
+"""A chat with several models in JupyterLab: used by keyboard alone, saved in files, and as a page without Python."""
 
 import base64
 import json
@@ -38,7 +38,7 @@ def wait_for_answers(view):
 
 
 @pytest.mark.timeout(300)
-def test_a_comparison_by_keyboard_alone(alive):
+def test_models_can_be_compared_by_keyboard_alone(alive):
     bench, view = alive
     page, box = bench.page, view.get_by_label("Your message", exact=True)
     box.focus()
@@ -88,7 +88,7 @@ def test_a_blind_comparison_hides_the_names_until_the_vote(alive):
     assert "base" not in secret
     assert "tuned" not in secret
     turn.get_by_role("button", name="B is better").focus()
-    page.evaluate("() => { for (let k = 0; k < 5; k++) document.activeElement.click(); }")  # only the first is a vote
+    page.evaluate("() => { for (let k = 0; k < 5; k++) document.activeElement.click(); }")  # only the first click votes
     expect(turn.locator(".llm-result")).to_contain_text("You chose B: A was")
     expect(view.get_by_label("Your message", exact=True)).to_be_focused()
     assert bench.python("duo.notice") == "''"
@@ -104,7 +104,7 @@ def test_a_blind_comparison_hides_the_names_until_the_vote(alive):
 
 
 @pytest.mark.timeout(300)
-def test_settings_and_two_views_at_once(alive):
+def test_settings_take_effect_and_two_views_can_answer_at_once(alive):
     bench, view = alive
     other = bench.page.locator(".llm-chat").last
     view.locator(".llm-setup > summary").click()
@@ -134,7 +134,7 @@ def test_settings_and_two_views_at_once(alive):
 
 
 @pytest.mark.timeout(300)
-def test_files_and_the_saved_picture(alive):
+def test_a_conversation_is_saved_in_files_and_in_the_notebooks_picture(alive):
     bench, view = alive
     view.get_by_label("Your message", exact=True).fill("a message to find again")
     click(view, "Send")
@@ -147,11 +147,11 @@ def test_files_and_the_saved_picture(alive):
     lines = [json.loads(line) for line in download.value.path().read_text(encoding="utf-8").splitlines()]
     assert lines == json.loads(eval(bench.python("__import__('json').dumps(duo.conversations())")))
     bench.save()
-    for _ in range(60):  # at the end of the cell, the picture had no messages; it cuts off the end of a long chat
+    for _ in range(60):  # the picture had no messages when the cell ended; of a long chat, it leaves out the end
         if any("one two" in picture for picture in pictures_in(bench.stored("compared.ipynb"))):
             return
         bench.page.wait_for_timeout(500)
-    raise AssertionError("the saved notebook still has the picture from the end of the cell")
+    raise AssertionError("the saved notebook still has the picture from when the cell ended")
 
 
 def pictures_in(notebook):
@@ -162,7 +162,7 @@ def pictures_in(notebook):
 
 
 def check_page(page, node, path, view, interact=lambda: None):
-    """Open the page of a view. In both themes, axe finds nothing, nothing sticks out, and all words are readable."""
+    """Open a view's page. In both themes, axe must find nothing, nothing may stick out, and words must be readable."""
     page.goto(view.save(path).as_uri())
     node.wait_for()
     interact()
@@ -178,7 +178,10 @@ def check_page(page, node, path, view, interact=lambda: None):
 
 
 def conversation():
-    """Return a chat with three models: one has no template, one was cut, one has odd tokens; then a blind question."""
+    """Return a chat that ends with a blind question.
+
+    Of its three models, one has no template, one was cut off in its answer, and one answered with odd tokens.
+    """
     words = ["<i>", " 🙂", "\n", "مرحبا", "漢字" * 9, "⟨F0 9F⟩"]
     tokens = [reading(k, -3.0 * k, [(j, -0.5 - j) for j in range(5)]) for k in range(6)]
     answer = lambda text, k: {"role": "assistant", "content": text, "speaker": k}  # noqa: E731
@@ -218,7 +221,7 @@ def conversation():
 
 
 @pytest.mark.timeout(300)
-def test_the_page_of_a_comparison(page, tmp_path):
+def test_the_page_of_a_comparison_works_without_python(page, tmp_path):
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     node = page.locator(".llm-chat")
@@ -236,7 +239,7 @@ def test_the_page_of_a_comparison(page, tmp_path):
 
 
 @pytest.mark.timeout(300)
-def test_the_page_of_a_tuning_view(page, tmp_path):
+def test_the_page_of_a_tuning_view_works_without_python(page, tmp_path):
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     rng, words = np.random.default_rng(0), ["<i>", " 🙂", "\n", "مرحبا", "漢字" * 9, "⟨F0 9F⟩", "one", " two"]
@@ -269,7 +272,7 @@ def test_the_page_of_a_tuning_view(page, tmp_path):
 
 
 @pytest.mark.timeout(300)
-def test_Send_answers_a_question_that_a_view_starts_with(bench):
+def test_Send_gets_an_answer_to_a_question_that_a_view_starts_with(bench):
     asked = DUO.replace("duo = ", "asked = ").replace("max_new_tokens", "messages=talk, max_new_tokens")
     bench.open("asked.ipynb", (SETUP, 'talk = [{"role": "user", "content": "one"}]', asked, "asked"))
     bench.run()

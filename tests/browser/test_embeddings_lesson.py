@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.mark.network
 @pytest.mark.timeout(900)
-def test_explore_the_embedding_table(bench):
+def test_the_embedding_table_can_be_explored(bench):
     page = bench.lesson("02_embeddings.ipynb")
     table = page.locator(".llm-embeddings").first
     table.evaluate("node => node.scrollIntoView()")

@@ -1,4 +1,4 @@
-"""The embeddings view in a real browser, as a page from disk; `test_embeddings_lesson` tests the live view."""
+"""The embeddings view in a real browser, as a page opened from disk; `test_embeddings_lesson` tests the live view."""
 
 import re
 
@@ -16,7 +16,7 @@ LABELS = [" king", " queen", " man", " woman", "<b>king</b>", "7", "🙂", b"\xf
 
 
 def crowd(n=3000, chosen=0):
-    """Return a view with ten named tokens, apart from each other, in a crowd of other tokens."""
+    """Return a view with ten named tokens, spaced well apart in a crowd of other tokens."""
     generator = np.random.default_rng(0)
     points = generator.normal(size=(n, 3)) * [1.0, 0.6, 0.4]
     points[:10] = [[np.cos(k), np.sin(k), 0.3 * np.cos(3 * k)] for k in 2 * np.pi * np.arange(10) / 10]
@@ -31,7 +31,7 @@ def crowd(n=3000, chosen=0):
 
 @pytest.fixture
 def opened(page, tmp_path):
-    """A function that saves a view and opens the page from disk; the page may report no errors."""
+    """A function that saves a view and opens the page from disk; the page must not report errors."""
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: message.type == "error" and problems.append(message.text))
@@ -75,7 +75,7 @@ def tooltip(page):
     return page.locator(".llm-tooltip")
 
 
-def test_point_click_drag_and_zoom_with_the_mouse(opened):
+def test_the_mouse_can_point_click_drag_and_zoom(opened):
     page = opened(crowd())
     panel = page.get_by_label("The pinned token")
     expect(reading(page)).to_contain_text("3,000 of 3,000 tokens · these 2 directions capture 70.0% of the variance")
@@ -101,15 +101,15 @@ def test_point_click_drag_and_zoom_with_the_mouse(opened):
     page.mouse.move(*to)
     for _ in range(8):
         page.mouse.wheel(0, -120)
-    expect(page.locator(".llm-plot text").nth(6)).to_be_attached()  # near enough to show the names of others
+    expect(page.locator(".llm-plot text").nth(6)).to_be_attached()  # zoomed in far enough to show other names
     settled(page)
-    assert place(page) == pytest.approx(to, abs=12), "the token stays under the pointer"  # whole pixels, enlarged
+    assert place(page) == pytest.approx(to, abs=12), "the token stays under the pointer"  # zooming magnifies rounding
     page.get_by_role("button", name="Reset view").click()
     settled(page)
     assert place(page) == pytest.approx((x, y), abs=1)
 
 
-def test_the_wheel_scrolls_the_page_until_the_map_has_the_focus(opened):
+def test_the_wheel_zooms_an_unfocused_map_only_if_Ctrl_is_held(opened):
     page = opened(crowd())
     before = place(page)
     page.mouse.move(*middle(page))
@@ -123,7 +123,7 @@ def test_the_wheel_scrolls_the_page_until_the_map_has_the_focus(opened):
     assert place(page) != before
 
 
-def test_everything_works_from_the_keyboard(opened):
+def test_the_search_the_panel_and_the_map_work_from_the_keyboard(opened):
     page = opened(crowd())
     search = page.get_by_role("combobox", name="Search for a token")
     search.focus()
@@ -138,7 +138,7 @@ def test_everything_works_from_the_keyboard(opened):
     panel = page.get_by_label("The pinned token")
     expect(panel).to_contain_text("<b>king</b>")
     expect(options).to_have_count(0)
-    expect(panel).to_contain_text("needs Python")  # and the page says so
+    expect(panel).to_contain_text("needs Python")  # the page says why it shows no neighbours
     panel.get_by_role("button", name="·king").press("Enter")
     expect(panel.get_by_role("listitem")).to_have_count(3)
     panel.get_by_role("button", name="dot product").press("Enter")
@@ -172,7 +172,7 @@ def test_everything_works_from_the_keyboard(opened):
     expect(panel).to_contain_text("Click a point")
 
 
-def test_kinds_can_be_hidden(opened):
+def test_kinds_of_tokens_can_be_hidden(opened):
     page = opened(crowd())
     piece = page.get_by_role("button", name=re.compile(r"^piece \(2,991\)"))
     piece.press("Enter")
@@ -220,7 +220,7 @@ def test_the_map_shows_either_neighbours_or_an_analogy(opened):
     expect(page.get_by_role("button", name="Neighbours")).to_be_focused()
 
 
-def test_a_map_without_tokens_offers_a_reset(opened):
+def test_a_map_with_no_tokens_in_view_offers_a_reset(opened):
     page = opened(crowd())
     back = page.get_by_role("button", name="No tokens in view: reset")
     expect(back).to_be_hidden()
@@ -251,7 +251,7 @@ def names_apart(page):
 
 def test_the_t_sne_map_is_shown_with_a_caution(opened):
     page = opened(crowd())
-    expect(page.get_by_role("button", name="t-SNE")).to_have_count(0)  # a page without Python cannot make one
+    expect(page.get_by_role("button", name="t-SNE")).to_have_count(0)  # a page without Python cannot make this map
     view = crowd()
     generator = np.random.default_rng(1)
     view.set_near(generator.normal(size=(3000, 2)) * 0.1 + [3.0, 5.0], 200)
@@ -263,7 +263,7 @@ def test_the_t_sne_map_is_shown_with_a_caution(opened):
     settled(page)
     assert names_apart(page)
     rings = page.locator(".llm-plot circle[r='3.5'][stroke-width='1.5']")
-    expect(rings).to_have_count(1)  # row 2000 has a place on this map but no point
+    expect(rings).to_have_count(1)  # row 2000 has a place on this map but is not drawn as a point
     page.get_by_role("button", name="2-D").click()
     expect(reading(page)).to_contain_text("3,000 of 3,000 tokens")
 
@@ -278,7 +278,7 @@ def test_exported_pictures_show_what_is_on_the_screen(opened):
     assert len(root.findall(".//{*}path[@class='llm-arrow']")) == 2
 
 
-def test_awkward_tokens_one_row_and_two_columns(opened):
+def test_awkward_tokens_can_be_found_and_a_single_token_is_shown(opened):
     page = opened(crowd())
     for typed, shown in (("<b>", "<b>king</b>"), ("$", "·$x$"), ("שלום", "שלום"), ("🙂", "🙂")):
         page.get_by_role("combobox").fill(typed)

@@ -40,7 +40,7 @@ check("attention.split_heads", split)""",
 ]
 
 
-def test_reports_in_jupyterlab(bench):
+def test_reports_are_shown_in_jupyterlab(bench):
     page = bench.page
     page.set_viewport_size({"width": 1200, "height": 3600})
     bench.open("exercises.ipynb", CELLS)
@@ -69,7 +69,7 @@ QUIZ = [
 ]
 
 
-def test_a_quiz_by_keyboard_keeps_the_score_and_missed_questions_come_back(bench):
+def test_a_quiz_taken_by_keyboard_is_scored_and_missed_questions_come_back(bench):
     page = bench.page
     page.set_viewport_size({"width": 1280, "height": 1900})
     bench.open("quiz.ipynb", QUIZ)

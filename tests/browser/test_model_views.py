@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 def opened(page, tmp_path):
     """A function that saves a view and opens its page.
 
-    The page may report no errors. In both themes, nothing may stick out or be hard to read.
+    The page must not report errors. In both themes, nothing may stick out or be hard to read.
     """
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -52,7 +52,7 @@ def opened(page, tmp_path):
     assert page.foreign == []
 
 
-def test_logit_lens(page, opened):
+def test_the_logit_lens_works_without_python(page, opened):
     logits = 3 * np.random.default_rng(0).normal(size=(5, 40, 7))
     words = [" cat", "<b>", "🙂", "\n", "مرحبا", "漢字" * 9, ""]
     view = logit_lens_view(
@@ -76,7 +76,7 @@ def test_logit_lens(page, opened):
     check_exports(page, lens, "logit_lens", html=False)
 
 
-def test_architecture(page, opened):
+def test_the_architecture_view_works_without_python(page, opened):
     tokenizer = CharTokenizer.train("the cat")
     model = Transformer(dataclasses.replace(KINDS["llama"], vocab_size=tokenizer.vocab_size))
     view = explore_architecture(model, tokenizer, "the cat", title="Mine")
@@ -131,7 +131,7 @@ def take_the_tour(page, explorer, view):
     expect(here).to_have_count(0)
 
 
-def test_training(page, opened):
+def test_the_training_dashboard_works_without_python(page, opened):
     view = TrainingView()
     for name, speed in (("<b>slow</b>", 1), ("quick", 3)):
         run = view.add_run(name, steps=3000, guess=4.0)
@@ -173,7 +173,7 @@ def test_training(page, opened):
     zoomed = board.locator(".llm-zoomed .llm-note")
     expect(zoomed).to_have_text(re.compile(r"^Steps \d+ to \d+$"))
     charts.focus()
-    page.keyboard.press("End")  # beyond the zoomed part, which follows
+    page.keyboard.press("End")  # beyond the zoomed part, which then moves there
     expect(zoomed).to_have_text(re.compile(r"^Steps \d+ to 3000$"))
     page.keyboard.press("0")
     expect(zoomed).to_be_empty()
@@ -206,7 +206,7 @@ def test_training(page, opened):
     check_exports(page, board, "training", html=False)
 
 
-def test_alignment(page, opened):
+def test_the_alignment_dashboard_works_without_python(page, opened):
     view = AlignmentView()
     story = "Pip lost his key.\n" * 12
     odd = ["<b>x</b> مرحبا 👩‍👩‍👧‍👦", "long " * 200, "", "<b>x</b> مرحبا 👩‍👩‍👧‍👦"]
@@ -261,7 +261,7 @@ def test_alignment(page, opened):
     check_exports(page, board, "alignment", html=False)
 
 
-def test_threshold(page, opened):
+def test_the_threshold_view_works_without_python(page, opened):
     """Show ten thousand answers; then, with three answers, drag the line with the mouse."""
     n = 10_000
     confidence = (np.arange(n) * 7919 % n) / n
@@ -290,7 +290,7 @@ def test_threshold(page, opened):
     assert violations(gate) == []
 
 
-def test_long_context(page, opened):
+def test_the_long_context_view_works_without_python(page, opened):
     losses = {"<b>plain</b>": 2 + np.arange(2000) / 500, "stretched": np.full((3, 500), 2.5)}
     grids = {"<b>plain</b>": [[1, 0.25]], "stretched": [[np.nan, 1]]}
     view = long_context_view(losses, grids, lengths=[128], depths=[0, 1], trained=512)

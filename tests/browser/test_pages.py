@@ -30,13 +30,13 @@ TOO_WIDE = """() => [...document.querySelectorAll(".jp-CodeCell .cm-scroller, .j
 PALE = f"(nodes) => nodes.flatMap({UNREADABLE})"
 FILTERS = "nodes => nodes.map((node) => getComputedStyle(node).filter)"
 TURNED = {"light": "none", "dark": "invert(0.933) hue-rotate(180deg)"}
-# The levels of all headings, also in outputs, in the order of the page.
+# The levels of all headings, including those in outputs, in page order.
 LEVELS = """(nodes) => nodes.flatMap((node) => [...node.querySelectorAll("h1, h2, h3, h4, h5, h6")])
   .map((heading) => Number(heading.tagName[1]))"""
 NO_ALT = "nodes => nodes.filter((image) => image.alt.trim().length < 20).map((image) => image.outerHTML.slice(0, 200))"
 
 
-def test_a_plot_keeps_its_description_and_follows_the_theme_and_the_longest_line_needs_no_scrolling(bench):
+def test_a_plot_follows_the_theme_and_the_longest_allowed_line_fits(bench):
     bench.open("pages.ipynb", CELLS, code=True)
     bench.run()
     plot = bench.page.locator(".jp-OutputArea-output img")
@@ -44,7 +44,7 @@ def test_a_plot_keeps_its_description_and_follows_the_theme_and_the_longest_line
     for theme, turned in TURNED.items():
         bench.theme(theme.capitalize())
         assert plot.evaluate_all(FILTERS) == [turned]
-    assert bench.page.locator("#jp-left-stack").is_visible()  # the file browser: with it, a notebook is narrowest
+    assert bench.page.locator("#jp-left-stack").is_visible()  # the file browser: with it open, a notebook is narrowest
     assert bench.page.evaluate(TOO_WIDE) == []
 
 

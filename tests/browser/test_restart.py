@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 RESTARTED = "The kernel was restarted: run the cell again."
 SELECTORS = {row.name: row.selector for row in VIEWS}
-# Views that use a typed text only when the reader says so; the other views use it letter by letter.
+# Views that use a typed text only when the reader says so; the other views use it as it is typed.
 UNUSED = ("NextTokenView", "ChatView", "BPEStepsView", "EmbeddingsView", "ArchitectureView", "SamplingView")
 every_view = pytest.mark.parametrize("row", VIEWS, ids=lambda row: row.name)
 
@@ -23,7 +23,7 @@ def alive(bench):
 
 
 @pytest.mark.timeout(300)
-def test_a_busy_kernel_is_reported_and_clicks_are_done_later(alive):
+def test_a_busy_kernel_is_reported_and_clicks_take_effect_later(alive):
     view = alive.page.locator(".llm-next-token")
     alive.keep_busy(8)
     click(view, "Let chance pick", 3)
@@ -34,7 +34,7 @@ def test_a_busy_kernel_is_reported_and_clicks_are_done_later(alive):
 
 
 @pytest.mark.timeout(300)
-def test_an_interrupt_of_the_kernel_ends_an_answer(alive):
+def test_interrupting_the_kernel_ends_an_answer(alive):
     view = alive.page.locator(".llm-chat")
     view.get_by_label("Your message").fill("one")
     click(view, "Send")
@@ -44,13 +44,13 @@ def test_an_interrupt_of_the_kernel_ends_an_answer(alive):
     alive.interrupt()
     expect(log).to_have_attribute("aria-busy", "false")
     expect(said).not_to_be_empty()
-    alive.expect("0 < chat.notes[-1]['tokens'] < 2000", "True")  # it did not end by itself
-    alive.interrupt()  # an idle kernel ignores it, as usual
+    alive.expect("0 < chat.notes[-1]['tokens'] < 2000", "True")  # the answer did not end of its own accord
+    alive.interrupt()  # an idle kernel ignores an interrupt, as usual
     alive.expect("1 + 1", "2")
 
 
 @pytest.mark.timeout(300)
-def test_the_focus_moves_to_the_right_place_and_back(alive):
+def test_the_focus_moves_on_after_Stop_and_returns_when_a_head_is_closed(alive):
     page, chat = alive.page, alive.page.locator(".llm-chat")
     chat.get_by_label("Your message").fill("two")
     page.keyboard.press("Enter")
@@ -71,7 +71,7 @@ def test_the_focus_moves_to_the_right_place_and_back(alive):
 
 @pytest.fixture(scope="module")
 def restarted(alive):
-    """The page after a restart. Before that, somebody typed into the views, and sent a message that got no answer."""
+    """The page after a kernel restart, before which texts were typed into the views and a message got no answer."""
     for row in VIEWS:
         if row.box:
             view = alive.page.locator(row.selector)
@@ -89,7 +89,7 @@ def restarted(alive):
 
 @pytest.mark.timeout(300)
 @every_view
-def test_a_restart_is_announced_and_nothing_is_lost(restarted, row):
+def test_a_restart_is_announced_and_typed_text_is_kept(restarted, row):
     view = restarted.page.locator(row.selector)
     notice = view.locator(".llm-restarted")
     if row.works_alone:
@@ -102,7 +102,7 @@ def test_a_restart_is_announced_and_nothing_is_lost(restarted, row):
         enabled = view.locator("[data-acts]:not(:disabled, :read-only)")
         assert enabled.evaluate_all("all => all.map((one) => one.outerHTML)") == []
         typed = f"typed into {row.name}"
-        if row.box and view.locator(".llm-user", has_text=typed).count() == 0:  # the model had not begun to answer it
+        if row.box and view.locator(".llm-user", has_text=typed).count() == 0:  # no answer had begun
             expect(view.get_by_label(row.box, exact=True)).to_have_value(typed)
         if row.box:
             expect(view.get_by_label(row.box, exact=True)).not_to_be_editable()
@@ -124,7 +124,7 @@ def test_running_the_cells_again_brings_back_views_and_typed_texts(restarted):
     box_of = lambda name: restarted.page.locator(SELECTORS[name]).get_by_label(boxes[name], exact=True)  # noqa: E731
     typed = {name: box_of(name) for name in UNUSED}
     unused = {name: box.input_value() for name, box in typed.items()}
-    if not unused["ChatView"]:  # the model had begun to answer it
+    if not unused["ChatView"]:  # an answer to the message had begun
         del unused["ChatView"]
     assert unused == {name: f"typed into {name}" for name in unused}
     assert kept_drafts(restarted)
@@ -171,7 +171,7 @@ def test_a_message_that_is_being_edited_survives_a_restart(alive):
 
 @pytest.fixture(scope="module", params=["trusted", "from elsewhere"])
 def opened_again(alive, request):
-    """The notebook, saved with its views and opened again: with a new kernel, or untrusted, as somebody else's."""
+    """The notebook, saved with its views and reopened with a new kernel: trusted, or untrusted as somebody else's."""
     if request.param == "trusted":
         alive.run()
         for row in VIEWS:  # a view that the page has not drawn yet is not saved
@@ -191,7 +191,7 @@ def opened_again(alive, request):
 
 @pytest.mark.timeout(300)
 @every_view
-def test_a_saved_notebook_shows_the_picture(opened_again, row):
+def test_a_saved_notebook_shows_a_picture_of_the_view(opened_again, row):
     bench, trusted = opened_again
     output = (
         bench.page.locator(".jp-Cell", has_text=row.source.split(" = ")[1][:30]).locator(".jp-OutputArea-output").last

@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.mark.timeout(600)
-def test_take_two_tokens_and_see_the_branches(bench):
+def test_tokens_can_be_taken_and_their_branches_seen(bench):
     page = bench.lesson("07_sampling.ipynb")
     view = page.locator(".llm-sampling")
     view.evaluate("node => node.scrollIntoView()")

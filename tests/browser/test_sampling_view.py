@@ -43,7 +43,7 @@ def alive(bench):
 
 
 @pytest.mark.timeout(300)
-def test_pictures_a_page_and_the_tree_can_be_saved(alive):
+def test_the_pictures_the_page_and_the_tree_can_be_saved(alive):
     bench, view = alive
     click(view, "Let chance pick", 3)
     click(view, "◀ Back", 2)
@@ -76,7 +76,7 @@ def test_one_setting_can_be_shown_alone_and_a_token_can_be_banned(alive):
     ban.click()
     bench.expect("len(lab.banned)", "1")
     bench.theme("Dark")
-    assert view.evaluate(UNREADABLE) == [], "also the words beside a grey bar"
+    assert view.evaluate(UNREADABLE) == [], "words beside a grey bar are readable too"
     bench.theme("Light")
     expect(view.locator(".llm-bans").get_by_role("button", name="Allow")).to_have_count(1)
     expect(view.get_by_role("button", name="Allow", exact=False).first).to_be_visible()
@@ -87,7 +87,7 @@ def test_one_setting_can_be_shown_alone_and_a_token_can_be_banned(alive):
     expect(view.locator(".llm-board:not(.llm-beside)")).to_be_visible()
     parts = (".llm-settings", ".llm-next", ".llm-more")
     tops = [view.locator(part).bounding_box()["y"] for part in parts]
-    assert tops == sorted(tops), "however many settings are open, the bars are in sight"
+    assert tops == sorted(tops), "the bars come before the further settings"
     bench.page.set_viewport_size(VIEWPORT)
     expect(view.locator(".llm-beside .llm-settings .llm-more")).to_be_visible()
     assert {off for row in view.evaluate(ASKEW) for off in row} <= {0, 1}, "each number is under its heading"
@@ -124,7 +124,7 @@ def test_one_setting_can_be_shown_alone_and_a_token_can_be_banned(alive):
 
 
 @pytest.mark.timeout(300)
-def test_a_page_without_python(page, tmp_path):
+def test_the_page_without_python_is_readable_and_branches_unfold(page, tmp_path):
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     logits = 3 * np.random.default_rng(0).normal(size=60)
@@ -167,7 +167,7 @@ def test_a_page_without_python(page, tmp_path):
 
 
 def press(bench, node):
-    """Click as a hand does, holding the mouse down while tokens are written; return the text that was there first."""
+    """Click as a person does, holding the button while tokens are written; return the text that the mouse pressed."""
     node.scroll_into_view_if_needed()
     box, mouse = node.bounding_box(), bench.page.mouse
     mouse.move(box["x"] + min(8, box["width"] / 2), box["y"] + box["height"] / 2)
@@ -179,7 +179,7 @@ def press(bench, node):
 
 
 def write(view, button, tokens, at_least=6):
-    """Let the view keep writing by itself, and wait for some tokens."""
+    """Let the view keep writing, and wait for some tokens."""
     click(view, button)
     expect(tokens.nth(at_least)).to_be_attached()
     expect(view.get_by_role("button", name="Pause")).to_be_visible()
@@ -199,7 +199,7 @@ def test_no_click_is_lost_while_texts_are_written(alive):
         expect(written(view)).to_have_count(2)
     write(view, "Keep writing", written(view))
     slow = "nodes => nodes.filter((node) => getComputedStyle(node).transitionDuration !== '0s').length"
-    assert view.locator(".llm-bar").evaluate_all(slow) == 0, "a bar always has the length of its number"
+    assert view.locator(".llm-bar").evaluate_all(slow) == 0, "the length of a bar always matches its number"
     word = press(bench, view.locator(".llm-next li > .llm-line code").first)
     expect(view.get_by_role("button", name="Keep writing")).to_be_visible()
     bench.expect("lab.branches()[lab.at]['way']", "'reader'")
@@ -230,7 +230,7 @@ def test_interrupting_the_kernel_pauses_the_writing(alive):
     tab(view, "Next token")
     use(view, "one")
     expect(written(view)).to_have_count(0)
-    for _ in range(4):  # between two actions, or in the middle of one
+    for _ in range(4):  # the interrupt may come between two actions, or in the middle of one
         write(view, "Keep writing", written(view))
         bench.interrupt()
         expect(view.get_by_role("button", name="Keep writing")).to_be_visible()
@@ -302,7 +302,7 @@ def test_written_tokens_can_be_reached_with_the_keyboard(alive):
 
 
 @pytest.mark.timeout(300)
-def test_a_prompt_of_blanks_and_a_pattern_that_allows_no_text(alive):
+def test_a_blank_prompt_is_shown_and_a_pattern_that_allows_no_text_is_reported(alive):
     _, view = alive
     use(view, "  ")
     expect(view.locator(".llm-prompt").first).to_have_text("··")

@@ -16,7 +16,7 @@ use_style()
 plt.plot([1, 2, 3], [1, 4, 9])
 show_plot("A curve that rises from 1 to 9, ever more steeply.")
 """
-# Makes a run of a model take a minute. As with a long text, the run can be ended on the way, twenty times a second.
+# Makes a run of a model take a minute. As with a long text, a check (every 0.05 seconds) can end it early.
 SLOW = """
 import time
 from pathlib import Path
@@ -28,7 +28,7 @@ def slowly(self, ids, **options):
     return forward(self, ids, **options)
 slow, Transformer.forward = False, slowly
 """
-# What a reader's cell does with the views' model, until the file exists.
+# What a reader's cell does with the views' model, until the file `enough` exists.
 LOOP = """
 from llmlib import trace
 from llmlib.interpret import ablate
@@ -122,6 +122,7 @@ def begin(bench, name, text):
     view = bench.shown(row.selector)
     label, _ = LONG_WORK[name]
     box = view.get_by_label(label, exact=True).first
+    expect(view.locator(".llm-cancel")).to_be_hidden()  # otherwise it could be that of earlier work
     write(box, text)
     expect(view.locator(".llm-cancel")).to_be_visible()
     return view, box
@@ -166,8 +167,8 @@ def looping(quiet):
 
 
 @pytest.mark.timeout(600)
-def test_views_and_a_cell_use_one_model_at_once(looping):
-    """Two views switch heads off and read texts while a cell traces and ablates their model and the theme changes."""
+def test_views_and_a_cell_can_use_the_same_model_at_once(looping):
+    """Two views read texts, one with heads off, while a cell traces and ablates their model and the theme changes."""
     attention, lens = looping.shown(".llm-attention"), looping.page.locator(".llm-logit-lens")
     choose_radio(attention.get_by_label("switches it off"))
     for head in range(4):
@@ -189,8 +190,8 @@ def test_views_and_a_cell_use_one_model_at_once(looping):
 
 
 @pytest.mark.timeout(600)
-def test_every_view_works_while_a_cell_runs_the_model(looping):
-    """Views that need Python pass the test of quick clicks as on an idle kernel, with a change of theme in between."""
+def test_views_that_need_python_work_while_a_cell_runs_the_model(looping):
+    """Views that need Python handle quick clicks as they do with an idle kernel, while the theme changes in between."""
     for number, row in enumerate(row for row in TABLE if not row.works_alone):
         row.clicks(looping, looping.shown(row.selector))
         if number % 5 == 2:

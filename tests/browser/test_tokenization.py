@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.network]
 
 
 @pytest.mark.timeout(900)
-def test_step_through_bpe_and_compare_tokenizers(bench):
+def test_bpe_can_be_stepped_through_and_tokenizers_compared(bench):
     page = bench.lesson("01_tokenization.ipynb")
     step_through_training(bench, page)
     step_through_encoding(bench, page)
@@ -27,7 +27,7 @@ def step_through_training(bench, page):
     view.locator(".llm-stage").focus()
     page.keyboard.press("Home")
     expect(happened).to_contain_text("Start: 48 bytes")
-    page.keyboard.press("ArrowRight")  # no step before it is predicted
+    page.keyboard.press("ArrowRight")  # a step cannot be taken before it is predicted
     expect(view.locator(".llm-choices button").first).to_be_focused()
     view.get_by_role("button", name="a + t").click()
     expect(view.locator(".llm-judged")).to_contain_text("Right: “a” + “t” occurs 6 times here")

@@ -1,4 +1,4 @@
-"""A training run in a real JupyterLab: its page is reloaded, the kernel is interrupted, a cell waits or trains."""
+"""A training run in a real JupyterLab: the page is reloaded, the kernel is interrupted, and a cell waits or trains."""
 
 import re
 
@@ -48,7 +48,7 @@ def view(under_way):
 
 
 @pytest.mark.timeout(300)
-def test_a_run_that_fails_says_why_and_the_other_continues(under_way, view):
+def test_a_failed_run_says_why_and_the_other_run_continues(under_way, view):
     expect(view.get_by_role("alert").nth(1)).to_contain_text("is too high: try a third of it")
     expect(view.locator(".llm-standing").nth(1)).to_contain_text("failed")
     expect(view.get_by_role("button", name="Pause wild")).to_be_disabled()
@@ -70,7 +70,7 @@ def test_an_interrupt_between_two_cells_pauses_the_run(under_way, view):
 def test_a_reloaded_page_shows_that_the_run_continues(under_way, view):
     under_way.save()
     before = int(under_way.python(STEP))
-    under_way.page.goto("about:blank")  # it is closed for a while
+    under_way.page.goto("about:blank")  # the page is closed for a while
     under_way.page.wait_for_timeout(500)
     under_way.open("training.ipynb")
     expect(view.locator(".llm-standing").first).to_contain_text("running: step")
@@ -88,11 +88,11 @@ def test_buttons_work_while_a_cell_awaits_the_end_of_a_run(under_way, view):
     under_way.page.keyboard.press("Enter")
     expect(view.locator(".llm-standing").first).to_contain_text("stopped: step")
     assert under_way.page.evaluate("() => document.activeElement !== document.body")
-    under_way.expect(STATE, "'stopped'")  # the kernel answers after the cell, so the cell has ended
+    under_way.expect(STATE, "'stopped'")  # the kernel answers only once the cell has ended
 
 
 @pytest.mark.timeout(300)
-def test_a_loop_in_a_cell_is_shown_and_can_be_interrupted(under_way):
+def test_a_training_loop_in_a_cell_is_shown_and_can_be_interrupted(under_way):
     page = under_way.page
     page.evaluate(BEGIN, 3)
     view = page.locator(".llm-training").nth(1)

@@ -7,7 +7,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.mark.timeout(600)
-def test_open_a_box_and_read_the_logit_lens(bench):
+def test_a_box_can_be_opened_and_the_logit_lens_read(bench):
     page = bench.lesson("05_transformer.ipynb")
     open_a_box(bench, page)
     read_the_logit_lens(bench, page)
@@ -30,7 +30,7 @@ def read_the_logit_lens(bench, page):
     view = page.locator(".llm-logit-lens")
     view.evaluate("node => node.scrollIntoView()")
     view.get_by_role("application").first.focus()
-    page.keyboard.press("ArrowUp")  # up, from the last word
+    page.keyboard.press("ArrowUp")  # the keys start at the last word
     page.keyboard.press("Enter")
     expect(view.locator(".llm-who")).to_contain_text("head 23.4")
     bench.look("lesson_05_lens", view)

@@ -31,7 +31,7 @@ every_view = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 
 
 def every(column):
-    """Parametrize a test by view; skip views without anything to do, for the reason given in the table."""
+    """Parametrize a test by view; skip views in which it would do nothing, for the reason given in the table."""
     params = []
     for row in TABLE:
         what = getattr(row, column)
@@ -49,12 +49,12 @@ def all_views(bench):
 
 @pytest.fixture
 def opened(all_views):
-    """The bench, and a function from a row to its view on the page; the page may report no errors."""
+    """The bench, and a function from a row of the table to its view on the page; the page must not report errors."""
     yield all_views, lambda row: all_views.shown(row.selector, alone=True)
     assert all_views.problems == []
 
 
-def test_every_view_has_a_row():
+def test_every_view_has_a_row_in_the_table():
     views = [name for name in widgets.__all__ if isinstance(getattr(widgets, name), type)]
     views = [name for name in views if issubclass(getattr(widgets, name), View)]
     assert sorted(views) == sorted(row.name for row in VIEWS)
@@ -69,7 +69,7 @@ def test_quick_clicks_are_all_handled(opened, row):
 
 @pytest.mark.timeout(300)
 @every("odd")
-def test_odd_texts(opened, row):
+def test_a_view_handles_odd_texts(opened, row):
     bench, find = opened
     view = find(row)
     row.odd(bench, view)
@@ -79,14 +79,14 @@ def test_odd_texts(opened, row):
 
 @pytest.mark.timeout(300)
 @every("empty")
-def test_empty_texts(opened, row):
+def test_a_view_handles_empty_texts(opened, row):
     bench, find = opened
     row.empty(bench, find(row))
 
 
 @pytest.mark.timeout(300)
 @every("long")
-def test_a_text_of_a_thousand_tokens(opened, row):
+def test_a_view_handles_a_text_of_a_thousand_tokens(opened, row):
     bench, find = opened
     row.long(bench, find(row))
 
@@ -97,7 +97,7 @@ def look(view):
 
 
 def settled(view, wanted=None):
-    """Return the look as soon as it is as wanted (or no longer changes), or after some seconds."""
+    """Return a view's look once it is `wanted` (or, without that, no longer changes); give up after some seconds."""
     for _ in range(20):
         before = wanted or look(view)
         wait_until_drawn(view.page)
@@ -107,7 +107,7 @@ def settled(view, wanted=None):
 
 
 def squeezed(view, before):
-    """Return the look after the view had no room for a while, as it has while JupyterLab takes in a cell's outputs."""
+    """Return a view's look after a moment without room, as happens while JupyterLab adds a cell's outputs."""
     for width in ("0", "5px", ""):
         view.evaluate("(view, width) => { view.style.width = width; }", width)
         wait_until_drawn(view.page, 50)
@@ -116,9 +116,9 @@ def squeezed(view, before):
 
 @pytest.fixture(scope="module")
 def themed(all_views):
-    """For each view, its look before the theme changes and then in each theme; what axe finds; its look once squeezed.
+    """For each view: its looks at first and in each theme, what axe finds, and its look after a moment without room.
 
-    axe does not check colours here: the look says what cannot be read, and axe checks colours on the page of a view.
+    axe does not check colours here: the look lists what cannot be read, and test_axe checks the colours of each page.
     """
     bench = all_views
     seen, found, after = {}, {}, {}
@@ -156,7 +156,7 @@ def test_axe_finds_nothing_in_jupyterlab(themed, row):
 @pytest.mark.timeout(300)
 @every_view
 @pytest.mark.usefixtures("opened")
-def test_a_view_looks_the_same_after_it_had_no_room(themed, row):
+def test_a_view_looks_the_same_after_a_moment_without_room(themed, row):
     seen, _, after = themed
     assert after[row.name] == seen[row.name][0]
 
@@ -181,7 +181,7 @@ def narrow(all_views):
 
 @pytest.mark.timeout(300)
 @every_view
-def test_nothing_is_cut_in_a_narrow_window(narrow, row):
+def test_nothing_is_cut_off_in_a_narrow_window(narrow, row):
     assert narrow[row.name] == {}
 
 
@@ -200,9 +200,9 @@ LOOKS = """view => [view.outerHTML, ...[...view.querySelectorAll("canvas")].map(
 
 @pytest.fixture
 def calm(opened):
-    """The views for somebody who wants no motion, and has no mouse."""
+    """The views as shown to somebody who wants no motion and uses no mouse."""
     page = opened[0].page
-    page.mouse.move(0, 0)  # where nothing can come under it
+    page.mouse.move(0, 0)  # where no control can come under the mouse
     page.emulate_media(reduced_motion="reduce")
     yield opened
     page.emulate_media(reduced_motion="no-preference")
@@ -210,7 +210,7 @@ def calm(opened):
 
 @pytest.fixture(scope="module")
 def moved():
-    """For each view that has been used, what moved during the use, and by itself afterwards."""
+    """For each view used so far, what moved while it was used, and whether it went on changing afterwards."""
     return {}
 
 
@@ -230,7 +230,7 @@ def used(bench, view, row):
 
 @pytest.mark.timeout(300)
 @every_view
-def test_everything_works_by_keyboard_alone(calm, moved, row):
+def test_each_view_can_be_used_by_keyboard_alone(calm, moved, row):
     bench, find = calm
     view = find(row)
     stops, missed = tab_through(view)
@@ -262,7 +262,7 @@ def test_motion_is_detected_if_it_is_allowed(opened):
 
 
 @pytest.mark.timeout(300)
-def test_the_same_view_twice_in_a_notebook(opened):
+def test_every_view_can_be_shown_twice_in_one_notebook(opened):
     page = opened[0].page
     page.evaluate(RUN_LAST, f"display({', '.join(row.variable for row in TABLE)})")
     try:

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.network]
 
 
 @pytest.mark.timeout(900)
-def test_pick_tokens_and_chat(bench):
+def test_a_newcomer_can_pick_tokens_and_chat(bench):
     page = bench.lesson("00_welcome.ipynb")
     view = page.locator(".llm-next-token")
     view.scroll_into_view_if_needed()
@@ -21,7 +21,7 @@ def test_pick_tokens_and_chat(bench):
     expect(first).to_have_accessible_name(re.compile("Paris, [3-9].%"))
     bench.look("welcome_next_token", view)
     first.focus()
-    page.keyboard.press("Enter")  # everything works from the keyboard
+    page.keyboard.press("Enter")  # a candidate can be picked by keyboard, too
     expect(view.locator(".llm-picked")).to_have_text("·Paris")
     view.get_by_label("Temperature").fill("0")
     expect(first).to_have_accessible_name(re.compile("100%"))
@@ -63,6 +63,6 @@ def test_pick_tokens_and_chat(bench):
     bench.look("welcome_chat_refused", chat)
     chat.get_by_label("Your message").fill("And of Spain?")
     chat.get_by_role("button", name="Send").click()
-    expect(chat.locator(".llm-message")).to_have_count(6)  # before that, the log is idle too
+    expect(chat.locator(".llm-message")).to_have_count(6)  # until these are there, the log is idle too
     expect(chat.get_by_role("log")).to_have_attribute("aria-busy", "false", timeout=120_000)
     expect(chat.get_by_role("status")).to_be_empty()

@@ -1,4 +1,4 @@
-"""What the tests in the table (views.py) do in the views of runs: the training and the alignment dashboards."""
+"""Functions for the table in views.py: they use the training and alignment dashboards, and check the results."""
 
 from playwright.sync_api import expect
 
@@ -70,7 +70,7 @@ def odd(bench, view):
     bench.page.keyboard.press("Home")
     expect(view.locator(".llm-text")).to_have_text("one two")
     bench.expect("training.place['sample']", "5")
-    run_on(bench, view)  # a reader who looks back stays there
+    run_on(bench, view)  # a reader who looks at an earlier step stays there
     pause(bench, view)
     expect(view.locator(".llm-text")).to_have_text("one two")
     click(view, "Newest")
@@ -98,7 +98,7 @@ def alignment_odd(bench, view):
     bench.page.keyboard.press("Home")
     expect(answer).to_have_text("one two")
     bench.expect("alignment.place['at']", "1")
-    run_on(bench, view)  # a reader who looks back stays there
+    run_on(bench, view)  # a reader who looks at an earlier step stays there
     pause(bench, view)
     expect(answer).to_have_text("one two")
     click(view, "Newest")

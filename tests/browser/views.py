@@ -1,4 +1,4 @@
-"""The table of all views, and what the browser tests do with each. A new view that gets a row here gets all tests."""
+"""The table of all views, and what the browser tests do with each; a view with a row here gets all the tests."""
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
@@ -78,7 +78,7 @@ def explore_far():
 
 @dataclass(frozen=True)
 class Row:
-    """One view. A cell of the table is what a test does and checks there, or the reason why it does nothing."""
+    """One view; each cell of its row is what a test does and checks there, or the reason why the test is skipped."""
 
     name: str  # of the view's class
     selector: str
@@ -158,7 +158,7 @@ VIEWS = (
         scaling_acts.long_context_clicks, scaling_acts.long_context_odd, NOT_TYPED, NOT_TYPED,
         keyboard=keyboard_acts.long_context),
 )  # fmt: skip  # a table: a row takes two to five lines, not ten
-# What `predict`, `quiz` and `warm_up` show if a kernel runs. It has no picture of its own for a saved notebook.
+# What `predict`, `quiz` and `warm_up` show if a kernel runs; a saved notebook has no picture of this view.
 QUESTIONS = Row(
     "QuestionsView",
     ".llm-questions",

@@ -12,7 +12,7 @@ def run(*arguments):
     return CliRunner().invoke(app, ["corpus", "tinytales", *map(str, arguments)])
 
 
-def test_command_writes_the_text(tmp_path):
+def test_the_command_writes_the_text(tmp_path):
     out = tmp_path / "new" / "tales.txt"
     done = run("--characters", "10_000", "--seed", 4, "--split", "heldout", "--out", out)
     assert done.exit_code == 0, done.output
@@ -37,7 +37,7 @@ def test_wrong_arguments_leave_the_file_unchanged(tmp_path, arguments, message):
     assert out.read_text() == "mine"
 
 
-def test_command_says_where_it_cannot_write(tmp_path):
+def test_the_error_names_the_path_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("mine")
     for out in (tmp_path, tmp_path / "file" / "tales.txt"):
         done = run("--characters", 100, "--out", out)

@@ -24,11 +24,11 @@ class Numbers:
 
 @pytest.fixture
 def counting(tmp_path):
-    """A dataset of the tokens 0, 1, 2 … 999."""
+    """A dataset of the tokens 0 to 999, in order."""
     return TokenDataset.build(tmp_path / "tokens.npy", map(str, range(1000)), Numbers(1000))
 
 
-def test_file_holds_the_tokens_of_each_text(tmp_path):
+def test_the_file_holds_the_tokens_of_each_text(tmp_path):
     texts = ["once upon a time\n\n", "there was a fox"]
     tokenizer = BPETokenizer.train(texts, 270, special_tokens=["<|end|>"])
     end = tokenizer.vocab_size - 1
@@ -81,12 +81,12 @@ def test_every_window_occurs_about_equally_often(counting):
     data = TokenDataset(counting.path)
     starts = torch.cat([data.batch(step, batch_size=100, seq_len=990)[0][:, 0] for step in range(100)])
     counts = torch.bincount(starts, minlength=10)
-    assert len(counts) == 10, "windows must begin at 0 to 9"
+    assert len(counts) == 10, "windows must begin at tokens 0 to 9"
     assert ((counts - 1000).abs() < 150).all()  # five standard deviations
 
 
 def test_batches_have_known_values(counting):
-    """They are the same on every machine and with every version of NumPy, so that training runs can be repeated."""
+    """Batches are the same on every machine and with every version of NumPy, so that training runs can be repeated."""
     x, _ = counting.batch(7, batch_size=5, seq_len=1, seed=3)
     assert x[:, 0].tolist() == [376, 920, 26, 722, 409]
 
@@ -131,7 +131,7 @@ def test_a_window_can_span_the_whole_file(counting):
         ({"batch_size": 1, "seq_len": 4, "step": -1}, "step must be 0 or more, got -1"),
     ],
 )
-def test_bad_sizes(counting, arguments, message):
+def test_bad_sizes_seeds_and_steps_are_refused(counting, arguments, message):
     with pytest.raises(ValueError, match=message):
         counting.batch(arguments.pop("step", 0), **arguments)
 
@@ -169,7 +169,7 @@ def test_a_failed_build_keeps_the_old_file(tmp_path, counting):
 @pytest.mark.parametrize(
     "damage", [lambda b: b"", lambda b: b[:50], lambda b: b[:-7], lambda b: b"PK" + b[2:], lambda b: b"text file " * 50]
 )
-def test_damaged_files(tmp_path, counting, damage):
+def test_damaged_files_are_refused(tmp_path, counting, damage):
     path = tmp_path / "damaged.npy"
     path.write_bytes(damage(counting.path.read_bytes()))
     with pytest.raises(DatasetError, match=r"damaged\.npy is damaged or is not a \.npy file .*TokenDataset\.build"):

@@ -1,4 +1,4 @@
-"""What the datasheet of the corpora says is true."""
+"""The datasheet of the corpora is correct."""
 
 import importlib.util
 import random
@@ -25,7 +25,7 @@ def datasheet():
     return (ROOT / "data" / "README.md").read_text(encoding="utf-8")
 
 
-def test_measures_of_texts_with_known_values(benchmark):
+def test_text_measures_give_known_values(benchmark):
     assert benchmark.words_of('"Isn\'t it?" said Pip.') == ['"', "isn't", "it", "?", '"', "said", "pip", "."]
     assert benchmark.repeated_share(["a"] * 10, n=8) == pytest.approx(2 / 3)
     assert benchmark.repeated_share("abcdefghijklm", n=8) == 0
@@ -34,11 +34,11 @@ def test_measures_of_texts_with_known_values(benchmark):
     assert benchmark.entropy_of_ngrams(coins) == pytest.approx(1, abs=0.01)
 
 
-def test_datasheet_shows_the_stories_that_the_generator_makes(benchmark, datasheet):
+def test_the_datasheet_shows_stories_that_the_generator_makes(benchmark, datasheet):
     assert benchmark.datasheet_stories() in datasheet
 
 
-def test_datasheet_counts_are_true(datasheet):
+def test_the_counts_in_the_datasheet_are_correct(datasheet):
     from llmlib.corpora.tinytales import shapes, villagers, world_facts, world_questions
 
     for count, what in (
@@ -51,7 +51,7 @@ def test_datasheet_counts_are_true(datasheet):
 
 
 @pytest.mark.slow
-def test_datasheet_statistics_are_true(benchmark, datasheet, shakespeare):
+def test_the_statistics_in_the_datasheet_are_correct(benchmark, datasheet, shakespeare):
     assert benchmark.datasheet_table() in datasheet
 
 
@@ -61,14 +61,14 @@ def ten_million():
 
 
 @pytest.mark.slow
-def test_datasheet_totals_are_true(datasheet, ten_million):
+def test_the_totals_in_the_datasheet_are_correct(datasheet, ten_million):
     stories = ten_million.split("\n\n")[:-1]
     words = set(re.findall(r"[a-z]+(?:['-][a-z]+)*", ten_million.lower()))
     assert f"{len(stories):,} stories with {len(words):,} different words" in datasheet
 
 
 @pytest.mark.slow
-def test_ten_million_characters_have_no_repeated_story_and_many_words(ten_million):
+def test_ten_million_characters_have_many_words_and_no_repeated_story(ten_million):
     story_list = ten_million.split("\n\n")[:-1]
     assert len(set(story_list)) == len(story_list) > 10_000
     assert len(set(re.findall(r"[a-z]+(?:'[a-z]+)?", ten_million.lower()))) >= 1_500

@@ -30,7 +30,7 @@ def test_names_count_as_kept_if_they_occurred_before_or_are_introduced():
     assert kept("Who saw Luna that day? Luna saw it.", others=["Pip and Odo"]) == 0
 
 
-def test_names_by_chance_need_as_many_other_texts():
+def test_the_number_of_other_texts_must_match():
     with pytest.raises(ValueError, match="zip"):
         names_kept(["one", "two"], {"pip"}, ["one"])
 
@@ -41,16 +41,16 @@ def test_tale_names_include_villagers_in_lower_case():
     assert all(name == name.lower() for name in names)
 
 
-def test_misspelled_words_lower_the_share():
+def test_misspelled_words_lower_the_share_of_correct_words():
     assert spelled(["The cat sat. The", "The kat sat."], {"the", "cat", "sat"}) == pytest.approx(5 / 6)
     assert spelled([], {"the"}) == 0
 
 
-def test_sentences_are_complete_and_leave_out_speakers():
+def test_incomplete_sentences_and_speakers_are_left_out():
     assert sentences_of('ROMEO:\nIs it so? "Yes!"\nsaid he. An') == ["Is it so?", '"Yes!"', "said he."]
 
 
-def test_known_sentences_occur_word_for_word_in_the_known_texts():
+def test_share_known_counts_sentences_that_occur_word_for_word():
     known = ["Pip ran to the old mill.\nOdo slept.", "Luna sang him a song!"]
     assert (
         share_known(["Luna sang him a song! Pip ran to the new mill. Odo slept."], known) == 0.5

@@ -1,4 +1,4 @@
-"""Witten–Bell smoothing, compared with numbers worked out by hand and with a plain version with dictionaries."""
+"""Witten–Bell smoothing, compared with numbers worked out by hand and with a simple version that uses dictionaries."""
 
 from collections import Counter
 from math import log
@@ -12,7 +12,7 @@ from llmlib.corpora.ngrams import witten_bell
 
 
 def by_formula(learned, row, order, vocab_size):
-    """Compute the same one token at a time, as the formula is written."""
+    """Compute the surprises one token at a time, exactly as in the formula."""
     grams = Counter(tuple(learned[i : i + n]) for n in range(1, order + 1) for i in range(len(learned) - n + 1))
     surprises = []
     for i, token in enumerate(row):
@@ -26,7 +26,7 @@ def by_formula(learned, row, order, vocab_size):
     return surprises
 
 
-def test_numbers_worked_out_by_hand():
+def test_probabilities_match_numbers_worked_out_by_hand():
     learned = np.array([0, 1, 0, 0])
     rows = np.array([[0, 1, 0], [1, 1, 1]])
     p = np.exp(-witten_bell(learned, rows, order=2, vocab_size=2))
@@ -41,7 +41,7 @@ def test_numbers_worked_out_by_hand():
     row=st.lists(st.integers(0, 3), min_size=1, max_size=8),
     order=st.integers(1, 4),
 )
-def test_it_follows_the_formula(learned, row, order):
+def test_surprises_follow_the_formula(learned, row, order):
     ours = witten_bell(np.array(learned), np.array([row]), order, vocab_size=4)
     np.testing.assert_allclose(ours[0], by_formula(learned, row, order, 4), rtol=1e-9)
 

@@ -59,21 +59,21 @@ def test_no_page_is_repeated(book):
     assert len({tuple(row) for row in rows.tolist()}) == 40
 
 
-def test_a_batch_is_a_function_of_its_arguments(book):
+def test_a_batch_depends_only_on_its_arguments(book):
     again, other_seed, other_step = ((7, 1), (7, 2), (8, 1))
     x, _ = book.batch(7, batch_size=2, seq_len=50, seed=1)
     for (step, seed), same in ((again, True), (other_seed, False), (other_step, False)):
         assert torch.equal(x, book.batch(step, batch_size=2, seq_len=50, seed=seed)[0]) == same
 
 
-def test_several_processes_read_the_same_rows_as_one(book):
+def test_several_processes_read_the_same_rows_as_a_single_process(book):
     whole, _ = book.batch(3, batch_size=4, seq_len=40)
     halves = [book.batch(6 + k, batch_size=2, seq_len=40)[0] for k in (0, 1)]
     assert torch.equal(whole, torch.cat(halves))
 
 
 @pytest.mark.parametrize("sizes", [{"batch_size": 0, "seq_len": 8}, {"batch_size": 1, "seq_len": 0}])
-def test_sizes_must_be_positive(book, sizes):
+def test_invalid_sizes_and_steps_are_refused(book, sizes):
     with pytest.raises(ValueError, match="1 or more, got 0"):
         book.batch(0, **sizes)
     with pytest.raises(ValueError, match="step must be 0 or more"):

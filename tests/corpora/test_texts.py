@@ -1,4 +1,4 @@
-"""Other people's texts: they are read correctly, or refused with a reason."""
+"""Texts from other people are read correctly, or refused with a reason."""
 
 import hashlib
 import re
@@ -25,7 +25,7 @@ def test_corpora_do_not_import_torch():
 # --- the reader's own files -------------------------------------------------------------------------------------------
 
 
-def test_files_are_joined_and_line_ends_are_normalised(tmp_path):
+def test_files_are_joined_and_line_endings_are_normalised(tmp_path):
     (tmp_path / "a.txt").write_bytes("\ufeffGrüße\r\nzwei\r\n".encode())
     (tmp_path / "b.txt").write_bytes(b"old Mac\rend")
     assert from_files([tmp_path / "a.txt", str(tmp_path / "b.txt")]) == "Grüße\nzwei\nold Mac\nend"
@@ -33,7 +33,7 @@ def test_files_are_joined_and_line_ends_are_normalised(tmp_path):
 
 
 @given(st.text(alphabet="aé€🙂\r\n", min_size=1, max_size=40), st.integers(1, 7))
-def test_pieces_are_cut_only_after_lines_and_never_inside_a_character(tmp_path_factory, text, piece):
+def test_only_long_pieces_are_cut_within_a_line_and_none_within_a_character(tmp_path_factory, text, piece):
     path = tmp_path_factory.getbasetemp() / "pieces.txt"
     path.write_bytes(text.encode())
     whole = from_files(path)
@@ -53,14 +53,14 @@ MEGABYTE = 1 << 20
 @pytest.mark.parametrize(
     ("wrong", "byte"), [(b"\xff", "0xff"), (b"\xe9t\xe9", "0xe9"), (b"\x00", "0x00"), (b"\xe2\x82", "0xe2")]
 )
-def test_the_error_names_the_first_byte_that_is_not_text(tmp_path, before, wrong, byte):
+def test_the_error_names_the_first_byte_that_is_not_valid_text(tmp_path, before, wrong, byte):
     path = tmp_path / "latin.txt"
     path.write_bytes(before + wrong)
     with pytest.raises(CorpusError, match=rf"latin\.txt is not UTF-8 text: byte {len(before):,} is {byte}\. Save"):
         from_files(path)
 
 
-def test_missing_empty_and_unreadable_files(tmp_path):
+def test_missing_empty_and_unreadable_files_are_refused(tmp_path):
     with pytest.raises(CorpusError, match=r"none\.txt cannot be read \(No such file"):
         from_files(tmp_path / "none.txt")
     with pytest.raises(CorpusError, match=r"Pass the files in this folder"):
@@ -68,7 +68,7 @@ def test_missing_empty_and_unreadable_files(tmp_path):
     (tmp_path / "empty.txt").touch()
     with pytest.raises(CorpusError, match=r"There is no text in .*empty\.txt"):
         from_files([tmp_path / "empty.txt"])
-    with pytest.raises(CorpusError, match="no text in an empty list"):
+    with pytest.raises(CorpusError, match="list of files is empty"):
         from_files([])
 
 
@@ -76,7 +76,7 @@ def test_missing_empty_and_unreadable_files(tmp_path):
 
 
 @pytest.mark.slow
-def test_python_stdlib_is_sorted_code_without_tests():
+def test_python_stdlib_joins_files_in_order_and_leaves_out_tests():
     text = python_stdlib(300_000)
     names = re.findall(r"^# file: (.*)$", text, re.M)
     assert names == sorted(names)
@@ -88,13 +88,13 @@ def test_python_stdlib_is_sorted_code_without_tests():
         python_stdlib(0)
 
 
-def test_python_without_source_is_an_error(monkeypatch, tmp_path):
+def test_an_error_is_raised_if_the_standard_librarys_source_is_missing(monkeypatch, tmp_path):
     monkeypatch.setattr(texts.sysconfig, "get_paths", lambda: {"stdlib": str(tmp_path)})
     with pytest.raises(CorpusError, match="standard library's source is not in"):
         python_stdlib()
 
 
-def test_shakespeare_from_a_mirror(private_cache, tmp_path, monkeypatch):
+def test_shakespeare_from_a_mirror_is_checked_and_cached(private_cache, tmp_path, monkeypatch):
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     (mirror / "input.txt").write_bytes(b"First Citizen:\nBefore we proceed\n")
@@ -107,9 +107,9 @@ def test_shakespeare_from_a_mirror(private_cache, tmp_path, monkeypatch):
     monkeypatch.setattr(texts, "SHAKESPEARE_SHA256", hashlib.sha256((mirror / "input.txt").read_bytes()).hexdigest())
     assert tiny_shakespeare() == "First Citizen:\nBefore we proceed\n"
     (mirror / "input.txt").unlink()
-    assert tiny_shakespeare().startswith("First Citizen"), "it must come from the cache"
+    assert tiny_shakespeare().startswith("First Citizen"), "the text must come from the cache"
 
 
-def test_the_real_shakespeare(shakespeare):
+def test_the_real_shakespeare_has_the_expected_length_and_beginning(shakespeare):
     assert len(shakespeare) == 1_115_394
     assert shakespeare.startswith("First Citizen:\nBefore we proceed any further, hear me speak.\n")

@@ -1,4 +1,4 @@
-"""The stories: reproducible, never repeated, grammatical and consistent; also the held-out split, and errors."""
+"""Stories are reproducible, grammatical and consistent; held-out ones are new combinations; errors are reported."""
 
 import hashlib
 import importlib
@@ -21,7 +21,7 @@ tt = importlib.import_module("llmlib.corpora.tinytales")  # the package; `corpor
 # The seed, split and index of any story, for `tell`.
 numbers = st.tuples(st.integers(0, 2**64 - 1), st.sampled_from(tt.SPLITS), st.integers(0, 10_000_000))
 
-# If these change, every number in the course that was made with the stories changes with them.
+# If these change, every number in the course that depends on the stories changes with them.
 FIRST_100_000 = {
     "train": "2675372fec1c29b875384bfbd14732747583e81a4f79391c938297dda2d7aade",
     "validation": "5c3949ab22c6fde30b404f9b0ff0e81827c0b1ddafcb58d48ada050329f218c8",
@@ -30,13 +30,13 @@ FIRST_100_000 = {
 
 
 @pytest.mark.parametrize("split", tt.SPLITS)
-def test_the_text_of_a_seed_never_changes(split):
+def test_the_text_for_a_given_seed_never_changes(split):
     text = tt.tinytales_text(100_000, seed=0, split=split)[:100_000]
     assert hashlib.sha256(text.encode("utf-8")).hexdigest() == FIRST_100_000[split]
 
 
 @pytest.mark.slow
-def test_the_text_does_not_depend_on_the_process():
+def test_the_text_is_the_same_in_another_process():
     code = (
         "import sys; from llmlib.corpora import tinytales_text as text; "
         "sys.stdout.buffer.write(text(50_000, seed=3).encode())"
@@ -46,7 +46,7 @@ def test_the_text_does_not_depend_on_the_process():
     assert done.stdout == tt.tinytales_text(50_000, seed=3).encode()
 
 
-def test_chance_gives_known_values():
+def test_the_random_number_generator_gives_known_values():
     dice = chance.Dice(1, 2, 3)
     assert [round(dice.random(), 6) for _ in range(3)] == [0.212548, 0.079585, 0.828554]
     assert chance.mix(0) == 0xE220A8397B1DCDAF  # the first output of splitmix64 with seed 0, as its authors publish it
@@ -60,7 +60,7 @@ def test_zipf_draws_the_nth_option_one_nth_as_often_as_the_first(n):
     assert sorted(drawn) == list(range(n))
     for index in range(n):
         assert drawn[index] == pytest.approx(drawn[0] / (index + 1), abs=2)
-    assert chance.zipf(1 - 2**-53, n) == n - 1  # the largest number that random() gives
+    assert chance.zipf(1 - 2**-53, n) == n - 1  # the largest number that random() can return
 
 
 @pytest.mark.parametrize("split", ["train", "heldout"])
@@ -74,7 +74,7 @@ def test_a_few_villagers_and_shapes_are_common_and_most_are_rare(split):
     assert shapes[first] > 1.4 * shapes[second] > 5 * shapes[last]
 
 
-def test_iteration_yields_the_numbered_stories():
+def test_iteration_yields_the_same_stories_as_tell():
     stories = list(tt.tinytales(seed=5, split="validation", n_stories=4, start=2))
     assert [story.index for story in stories] == [2, 3, 4, 5]
     assert [story.text for story in stories] == [tell(5, "validation", i).text for i in range(2, 6)]
@@ -87,7 +87,7 @@ def test_text_has_an_empty_line_after_each_story():
     assert 5_000 <= len(text) < 5_000 + len(stories[-1].text) + 2
 
 
-def test_seeds_and_splits_differ():
+def test_texts_differ_between_seeds_and_splits():
     texts = [tt.tinytales_text(2_000, seed=seed, split=split) for seed in (0, 1, -1) for split in tt.SPLITS]
     assert len(set(texts)) == 9
 
@@ -122,16 +122,16 @@ def test_stories_are_grammatical(number):
     story = tell(*number)
     text = story.text
     assert 3 <= len(text.split("\n")) <= 5
-    assert not re.search(r"[{}\[\]|%^@_]|  | [,.!?]|[,.!?][,;]|\.\.", text), "remains of the script's markup"
-    assert not re.search(r"\b[Aa] (?!useful)[aeiou]|\b[Aa]n (?!hour)[^aeiou]", text), "a wrong article, a or an"
-    assert not re.search(r"[.!?] [a-z]", text), "a sentence begins with a small letter"
+    assert not re.search(r"[{}\[\]|%^@_]|  | [,.!?]|[,.!?][,;]|\.\.", text), "markup of the script is left in the story"
+    assert not re.search(r"\b[Aa] (?!useful)[aeiou]|\b[Aa]n (?!hour)[^aeiou]", text), "a wrong article (a or an)"
+    assert not re.search(r"[.!?] [a-z]", text), "a sentence begins with a lower-case letter"
     assert not re.search(r"\b(?!(?:had|that|round|tick|bump)\b)(\w+) \1\b", text, re.I), "a word occurs twice in a row"
     for paragraph in text.split("\n"):
         assert re.match(r'"?[A-Z]', paragraph)
         assert re.search(r'[.!?]"?$', paragraph)
         assert paragraph.count('"') % 2 == 0
         assert not re.search(r'(^| )" |\w"\w', paragraph), "a quotation mark on the wrong side"
-        assert not re.search(rf'[.]" ({SAYING})|[.]" (He|She) ({SAYING})[.]', paragraph), "a full stop before said"
+        assert not re.search(rf'[.]" ({SAYING})|[.]" (He|She) ({SAYING})[.]', paragraph), "a full stop before 'said'"
 
 
 CAPITALISED_ANYWAY = {
@@ -177,7 +177,7 @@ def test_pronouns_fit_the_cast(number):
 
 @given(numbers)
 def test_a_pronoun_at_the_start_of_a_sentence_is_not_ambiguous(number):
-    """If two characters share a gender, a sentence before one that starts with a pronoun names at most one of them."""
+    """No sentence that names two characters of one gender comes before one that starts with their pronoun."""
     story = tell(*number)
     for gender, pronoun in (("f", "She"), ("m", "He")):
         rivals = [who.name for who in story.entities if who.gender == gender]
@@ -213,7 +213,7 @@ def test_each_fact_has_a_sentence_and_a_question():
 @pytest.mark.parametrize(
     ("phrase", "expected"), [("apple", "an apple"), ("old map", "an old map"), ("red kite", "a red kite")]
 )
-def test_article(phrase, expected):
+def test_phrases_get_the_right_article(phrase, expected):
     assert world.with_article(phrase) == expected
 
 
@@ -235,7 +235,7 @@ def test_pronouns_become_names_where_they_would_be_ambiguous(text, genders, expe
     assert script.compile_text(text, genders) == expected
 
 
-def test_alternatives_multiply():
+def test_alternatives_are_expanded_to_all_combinations():
     assert script.expand("[a|b] [c|d|]!") == ["a c!", "a d!", "a !", "b c!", "b d!", "b !"]
     with pytest.raises(script.ScriptError, match="variants"):
         script.expand("[a|b|c|d|e|f|g]" * 4)
@@ -252,7 +252,7 @@ def test_alternatives_multiply():
         ("=== a\n---\n@ way", "expected @name"),
     ],
 )
-def test_mistakes_in_a_script_are_found(source, message):
+def test_mistakes_in_a_script_are_reported(source, message):
     with pytest.raises(script.ScriptError, match=message):
         script.parse(source, "x")
 

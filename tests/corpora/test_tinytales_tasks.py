@@ -1,4 +1,4 @@
-"""Questions, instructions and preference pairs: right answers are right, and wrong answers are wrong."""
+"""Questions, instructions and preference pairs do not mix up right and wrong answers."""
 
 import importlib
 import re
@@ -96,7 +96,7 @@ def test_instructions_have_correct_responses(number):
 
     summary = by_kind["summarise"].response
     assert summary == story.summary
-    assert re.fullmatch(r"[A-Z][^.!?{}%]*\.", summary), "one sentence"
+    assert re.fullmatch(r"[A-Z][^.!?{}%]*\.", summary), "the summary must be one sentence"
     assert hero.name in summary or "They" in summary
 
     ending = by_kind["other_ending"].response
@@ -110,7 +110,7 @@ def test_instructions_have_correct_responses(number):
 
 @pytest.mark.slow
 @given(numbers)
-def test_the_list_of_animals_follows_the_text(number):
+def test_the_list_of_animals_contains_those_that_the_text_mentions(number):
     story = tell(*number)
     listed = [i.response for i in story.instructions if i.kind == "list_animals"]
     animals = tasks.animals_in(story.text)
@@ -129,12 +129,12 @@ def test_the_list_of_animals_follows_the_text(number):
         ("Robin saw a robin.", ["robin"]),
     ],
 )
-def test_animals_in(text, animals):
+def test_animals_are_found_but_names_and_things_are_not(text, animals):
     assert tasks.animals_in(text) == animals
 
 
 @given(numbers)
-def test_preferences_pair_a_right_answer_with_each_fault(number):
+def test_each_fault_has_a_pair_that_prefers_a_right_answer(number):
     story = tell(*number)
     answers = {tasks.ask_about(story.text, question.text): question for question in story.questions}
     assert [pair.fault for pair in story.preferences] == list(tasks.FAULTS)
@@ -166,7 +166,7 @@ def test_all_kinds_of_questions_occur():
 
 
 @pytest.mark.slow
-def test_every_shape_gives_tasks():
+def test_stories_of_every_shape_give_tasks():
     """A question about a word that is not in the story would raise ScriptError."""
     seen = dict.fromkeys(tt.shapes(), 0)
     for story in tt.tinytales(seed=1):  # one story in 225 has the rarest shape
@@ -180,7 +180,7 @@ def test_every_shape_gives_tasks():
             break
 
 
-def test_questions_without_a_story():
+def test_answers_to_questions_about_the_world_match_its_facts():
     asked = {question.text: question for question in tt.world_questions()}
     assert asked["Where does Luna live?"].answer == "in the house with the round window"
     assert asked["What does Rusty own?"].answer == "a silver trumpet"
@@ -192,7 +192,7 @@ def test_questions_without_a_story():
     assert {q.text: q.answer for q in asked.values() if q.kind != "unanswerable"} == facts
 
 
-def test_unknown_fault():
+def test_an_unknown_fault_is_refused():
     question = tasks.Question("Who?", "Pip", "who")
     with pytest.raises(ValueError, match="unknown fault 'lies'"):
         tasks._with_fault(question, "lies", tasks.Dice(0))

@@ -1,4 +1,4 @@
-"""Questions worded as in other stories: no story that answers one counts as silent, and open ones have no answer."""
+"""A question listed as open has no answer in the story, and no story counts as silent about one that it answers."""
 
 from collections import Counter
 
@@ -32,7 +32,7 @@ def test_a_story_that_answers_a_question_never_counts_as_silent(story):
 
 
 @pytest.mark.slow
-def test_every_wording_is_answered_by_some_stories_and_left_open_by_others():
+def test_each_wording_is_answered_by_some_stories_and_left_open_by_others():
     answered, left_open = Counter(), Counter()
     for index in range(600):
         story = tell(1, "train", index)
@@ -63,7 +63,7 @@ def test_a_question_about_an_absent_person_does_not_count_as_open():
         slots_of("Who sang?", "What did {0} cook?")
 
 
-def test_other_wordings_name_the_same_people_and_things():
+def test_both_wordings_of_a_question_name_the_same_people_and_things():
     for wording, other in OTHER_WORDS.items():
         assert {name for name in ("{0}", "{1}", "{thing}") if name in wording} == {
             name for name in ("{0}", "{1}", "{thing}") if name in other

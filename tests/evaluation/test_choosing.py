@@ -1,4 +1,4 @@
-"""Log-likelihoods of choices, bits per byte and long contexts, compared with sums by hand and with lm-eval."""
+"""Log-likelihoods of choices, bits per byte and long contexts, compared with sums computed by hand and with lm-eval."""
 
 import json
 import math
@@ -43,7 +43,7 @@ def model(tokenizer):
 
 
 def by_hand(model, prompt, choice):
-    """Sum ln p of the choice's tokens, each from its own forward pass."""
+    """Add up ln p of the choice's tokens, each from its own forward pass."""
     total, ids = 0.0, list(prompt)
     for id in choice:
         with torch.no_grad():
@@ -60,7 +60,7 @@ def test_log_likelihoods_are_sums_over_tokens(kind):
     assert found == pytest.approx([by_hand(model, prompt, choice) for choice in choices], rel=1e-4)
 
 
-def test_prompts_with_a_common_beginning_are_scored_as_if_alone(tokenizer):
+def test_prompts_with_a_common_beginning_are_scored_as_if_each_were_alone(tokenizer):
     begin = "The cat sat. The dog ran. "
     prompts = [begin + "The cow", begin + "The hen", begin + "The hen", begin, "The", begin * 3, "A cow"]
     questions = [Question(prompt, ("Paris", "Rome, é", "X"), "X") for prompt in prompts]
@@ -90,7 +90,7 @@ def test_a_common_beginning_is_read_once(tokenizer, monkeypatch):
     choice_scores(model, tokenizer, [Question(prompt, choices, "X") for prompt in prompts], baseline=None)
     begin, choice = len(tokenizer.encode("The capital of ")), len(tokenizer.encode(" P"))
     assert read == [[1, begin], [3, len("bc is")], [6, choice - 1]], (
-        "the common beginning once, then the rest of each prompt"
+        "the model reads the common beginning once, then the rest of each prompt"
     )
     read.clear()
     chooser = Chooser(model, tokenizer, None)
@@ -118,13 +118,13 @@ def assert_same_as_alone(model, group):
     ("group", "groups"),
     [
         ([([5, 6, 7, 8], [[1], [2, 3, 4]]), ([5, 6, 9], [[4], [3]]), ([5, 6, 7, 1, 2], [[9, 9]])], 1),
-        ([([5, 6], [[1], [2]]), ([5, 6, 7], [[2, 1], [3]]), ([5], [[4, 4, 4]])], 1),  # one prompt begins another
+        ([([5, 6], [[1], [2]]), ([5, 6, 7], [[2, 1], [3]]), ([5], [[4, 4, 4]])], 1),  # one is a prefix of another
         ([([5, 6, 7], [[1], [2, 2]]), ([5, 6, 7], [[3], [2, 2]])], 1),  # the same prompt twice
         ([([1, 2, 3], [[4], [5]]), ([7], [[4, 6], [5]]), ([8, 9], [[6, 6, 6]])], 1),  # nothing in common
         ([([1, 2], [[4]]), ([3] * 20, [[5], [6, 6]]), ([3], [[5] * 22]), ([1], [[5] * 4])], 2),  # the whole context
     ],
 )
-def test_a_group_has_the_log_likelihoods_of_each_prompt_alone(kind, group, groups):
+def test_prompts_in_a_group_have_the_same_log_likelihoods_as_alone(kind, group, groups):
     model = make(kind)
     assert model.config.max_seq_len == 24
     assert_same_as_alone(model, group)
@@ -134,13 +134,15 @@ def test_a_group_has_the_log_likelihoods_of_each_prompt_alone(kind, group, group
 def test_the_size_of_groups_is_limited():
     model = Transformer(TransformerConfig(31, 4096, 16, 1, 2))
     few = [([1] * 10, [[2], [3]])] * 100
-    assert [len(group) for group in in_groups(model, few)] == [32, 32, 32, 4], "at most 64 choices"
-    assert {len(group) for group in in_groups(model, [([1] * 1000, [[2], [3]])] * 4)} == {2}, "at most 4096 tokens"
+    assert [len(group) for group in in_groups(model, few)] == [32, 32, 32, 4], "a group has at most 64 choices"
+    assert {len(group) for group in in_groups(model, [([1] * 1000, [[2], [3]])] * 4)} == {2}, (
+        "a group has at most 4096 tokens"
+    )
     different = [([number] * 70, [[2], [3]]) for number in range(3)]
-    assert {len(group) for group in in_groups(model, different)} == {1}, "they differ in more than 64 tokens"
+    assert {len(group) for group in in_groups(model, different)} == {1}, "these prompts differ in more than 64 tokens"
 
 
-def test_greedy_is_what_the_model_would_write():
+def test_a_choice_counts_as_greedy_if_the_model_would_write_it():
     model, prompt = make("llama"), [3, 1, 4]
     ids = list(prompt)
     for _ in range(4):
@@ -173,7 +175,7 @@ def test_the_four_scores_follow_lm_evals_definitions(model, tokenizer):
         bare.by("best")
 
 
-def test_where_a_choice_begins():
+def test_a_choice_includes_the_white_space_before_it():
     """As in lm-eval, prompt and choice are encoded together, and the space belongs to the choice."""
     gpt2 = load_tokenizer("gpt2")
     for prompt in ("The capital is", "The capital is ", "Name one:\n"):
@@ -186,9 +188,9 @@ def test_where_a_choice_begins():
     assert [*stem, *choices[0]] == gpt2.encode("Name one:\nParis")
 
 
-def test_a_conversation_is_scored_in_the_chat_template(model, tokenizer):
+def test_a_conversation_is_scored_with_the_chat_template(model, tokenizer):
     question = Question(said("abc"), ("ab", "abc"), "ab")
-    (found,) = choice_scores(model, tokenizer, [question])  # an end token follows "ab", so it does not begin "abc"
+    (found,) = choice_scores(model, tokenizer, [question])  # with its end token, "ab" does not begin "abc"
     assert found.tokens.tolist() == [4, 5]
 
 
@@ -236,14 +238,14 @@ def test_a_choice_that_begins_another_choice_is_refused(model, tokenizer):
         ("[]", r"line 2: \[\] is not an object. Expected an object such as"),
     ],
 )
-def test_lines_that_are_not_questions(tmp_path, line, message):
+def test_lines_that_are_not_questions_are_refused(tmp_path, line, message):
     path = tmp_path / "questions.jsonl"
     path.write_text('{"prompt": "x", "answer": "a"}\n' + line + "\n", encoding="utf-8")
     with pytest.raises(QuestionError, match=message):
         read_questions(path)
 
 
-def test_files_without_questions(tmp_path):
+def test_files_without_questions_are_refused(tmp_path):
     (tmp_path / "empty.jsonl").write_text("\n\n")
     with pytest.raises(QuestionError, match=r"empty.jsonl has no questions. Expected one question per line"):
         read_questions(tmp_path / "empty.jsonl")
@@ -263,7 +265,7 @@ def test_a_file_may_hold_all_kinds_of_questions(tmp_path):
     ]
 
 
-def test_questions_are_read_a_few_at_a_time_and_errors_name_their_number(tokenizer):
+def test_an_error_follows_the_earlier_results_and_gives_its_questions_number(tokenizer):
     model = small_model(tokenizer.vocab_size)
     asked = [Question(f"x{number}", ("a", "bcd"), "a") for number in range(20)]
     bad = Question("x", ("Paris", "Paris, France"), "Paris")
@@ -277,7 +279,7 @@ def test_questions_are_read_a_few_at_a_time_and_errors_name_their_number(tokeniz
 
 
 @pytest.mark.slow
-def test_a_report_counts_by_measure_and_by_group(model, tokenizer):
+def test_a_report_has_results_for_each_measure_and_keeps_groups(model, tokenizer):
     asked = [Question(f"x{n}", ("a", "bcd"), "a" if n % 2 else "bcd", group=f"g{n // 2}") for n in range(12)]
     report = evaluate(model, tokenizer, [*asked, Question("y", (), ("?",))], max_new_tokens=3)
     assert report.measures() == [*WAYS, WRITTEN]
@@ -296,8 +298,8 @@ def test_a_report_counts_by_measure_and_by_group(model, tokenizer):
 def lm_eval_windows(tokens, prefix, max_seq_len):
     """Do what lm-eval's get_rolling_token_windows does with context_len = 1.
 
-    The first window reads the prefix and all its tokens except the last. Each later window predicts as many new tokens.
-    The last window takes as much context as fits.
+    The first window reads the prefix and all its tokens except the last. Each later window predicts up to `max_seq_len`
+    new tokens, and takes as much context as fits.
     """
     done = min(max_seq_len, len(tokens))
     yield [prefix, *tokens[: done - 1]], tokens[:done]
@@ -309,7 +311,7 @@ def lm_eval_windows(tokens, prefix, max_seq_len):
 
 
 @pytest.mark.parametrize("length", [1, 5, 6, 7, 23])
-def test_bits_per_byte_equals_lm_evals(model, tokenizer, length):
+def test_bits_per_byte_agree_with_lm_eval(model, tokenizer, length):
     text = "Once upon a time, é was."[:length]
     tokens, window = tokenizer.encode(text), 6
     total = 0.0
@@ -325,7 +327,7 @@ def test_a_sliding_window_predicts_each_token_once_with_enough_context(stride):
     model, ids = make("llama"), random_ids(1, 20)[0].tolist()
     expected = 0.0
     for place in range(1, 20):
-        block = max(0, -(-(place - 5) // stride))  # which window predicts it
+        block = max(0, -(-(place - 5) // stride))  # the number of the window that predicts this token
         begin = max(0, min(5 + block * stride, 19) - 5)
         assert place - begin >= min(place, 5 - stride + 1)
         expected -= by_hand(model, ids[begin:place], ids[place : place + 1])
@@ -334,7 +336,7 @@ def test_a_sliding_window_predicts_each_token_once_with_enough_context(stride):
     assert counted == list(range(1, 20))
 
 
-def test_bits_per_byte_without_a_token_for_the_beginning():
+def test_without_a_beginning_token_bits_per_byte_leave_out_the_first_token():
     tokenizer = CharTokenizer("abé ")
     model = Transformer(TransformerConfig(tokenizer.vocab_size, 16, 16, 1, 2))
     for parameter in model.parameters():
@@ -348,7 +350,7 @@ def test_bits_per_byte_without_a_token_for_the_beginning():
         bits_per_byte(model, tokenizer, "ab", 17, 8)
 
 
-def test_loss_by_position():
+def test_loss_by_position_matches_losses_computed_token_by_token():
     model, ids = make("llama"), random_ids(3, 9)
     found = loss_by_position(model, ids, batch_size=2)
     expected = [[-by_hand(model, row[:place], row[place : place + 1]) for place in range(1, 9)] for row in ids.tolist()]
@@ -358,7 +360,7 @@ def test_loss_by_position():
 
 
 def test_a_needle_is_found_if_the_model_can_see_it(tokenizer, monkeypatch):
-    """A model that sees only the last 24 characters finds only the needles there."""
+    """A model that sees only the last 24 characters finds only the needles in them."""
     seen = []
 
     def looking(model, prompt, choices):
@@ -386,7 +388,7 @@ def test_a_needle_is_found_if_the_model_can_see_it(tokenizer, monkeypatch):
         ({"lengths": [900]}, "haystack has 22 tokens, but a text of 900 tokens needs"),
     ],
 )
-def test_impossible_grids_are_refused(model, tokenizer, changes, message):
+def test_a_needle_grid_with_impossible_settings_is_refused(model, tokenizer, changes, message):
     settings = {"needles": [(" The key is 7.", " Key?", " 7")], "lengths": [30], "depths": [0.5]}
     with pytest.raises(ValueError, match=message):
         needle_grid(model, tokenizer, "It was so. " * 2, **{**settings, **changes})

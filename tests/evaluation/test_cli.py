@@ -1,4 +1,4 @@
-"""`llmlib eval`: its example is valid, the table and the file hold the measurements, and errors are clear."""
+"""`llmlib eval` has a valid example, puts the measurements in a table and a file, and reports errors clearly."""
 
 import csv
 import json
@@ -47,7 +47,7 @@ def test_the_example_in_the_help_is_valid():
 
 
 @pytest.mark.slow
-def test_it_asks_questions_compares_models_and_writes_results(workshop):
+def test_the_command_compares_two_models_and_writes_the_results(workshop):
     result = run(workshop, SETTINGS + 'against = "{folder}/two"\n')
     assert result.exit_code == 0, result.output
     assert re.search(r"raw +\d+\.\d% .* to +\d+\.\d% +50\.0% +2\n", result.stdout)
@@ -56,13 +56,13 @@ def test_it_asks_questions_compares_models_and_writes_results(workshop):
     assert re.search(r"written +needs at least 2 questions", result.stdout)
     with open(workshop / "results.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 2 * (4 + 4 + 1)  # four ways to choose, and one written answer
+    assert len(rows) == 2 * (4 + 4 + 1)  # per model: 2 questions with 4 measures each, and 1 written answer
     assert {row["group"] for row in rows} == {"France", "Peru", ""}
     assert {row["answer"] for row in rows if row["measure"] == "raw"} <= {"Paris", "Rome", "Lima", "Cusco"}
 
 
 @pytest.mark.slow
-def test_it_runs_in_the_chat_template_and_without_a_baseline(workshop):
+def test_the_command_runs_with_the_chat_template_and_without_a_baseline(workshop):
     result = run(workshop, SETTINGS + 'chat = true\nbaseline = ""\n')
     assert result.exit_code == 0, result.output
     assert "against baseline" not in result.stdout
@@ -79,7 +79,7 @@ def test_it_runs_in_the_chat_template_and_without_a_baseline(workshop):
         ('model = "x"', "'questions' is missing.*llmlib eval --help"),
     ],
 )
-def test_mistakes_in_the_settings_are_named(workshop, text, message):
+def test_mistakes_in_the_settings_are_reported_in_one_line(workshop, text, message):
     before = (workshop / "questions.jsonl").read_bytes()
     result = run(workshop, text)
     assert result.exit_code == 1
@@ -88,7 +88,7 @@ def test_mistakes_in_the_settings_are_named(workshop, text, message):
     assert (workshop / "questions.jsonl").read_bytes() == before
 
 
-def test_a_choice_that_begins_another_is_named_with_its_question(workshop):
+def test_a_choice_that_begins_another_is_refused_and_nothing_is_written(workshop):
     line = {"prompt": "x", "choices": ["Paris", "Paris, France"], "answer": 0}
     (workshop / "questions.jsonl").write_text(json.dumps(line))
     result = run(workshop)

@@ -27,13 +27,13 @@ rights = st.lists(st.booleans(), min_size=1, max_size=40)
 
 
 def some_answers(n, seed=0, skill=1.0):
-    """Return confidences, and whether the answers are right; they are calibrated if `skill` is 1."""
+    """Return confidences, and whether the answers are right; the confidences are calibrated if `skill` is 1."""
     generator = np.random.default_rng(seed)
     confidences = generator.random(n)
     return confidences, generator.random(n) < confidences**skill
 
 
-def test_the_bootstrap_equals_scipys():
+def test_bootstrap_intervals_agree_with_scipy():
     values = np.random.default_rng(1).exponential(size=60)
     theirs = scipy.stats.bootstrap((values,), np.mean, method="percentile", n_resamples=9000, rng=0).confidence_interval
     assert bootstrap_interval(np.mean, values, draws=9000) == pytest.approx(tuple(theirs), abs=0.02)
@@ -94,7 +94,7 @@ def test_mcnemar_is_a_binomial_test_of_the_differences(pairs):
 
 
 @pytest.mark.parametrize("n", [3, 9, 60])
-def test_the_permutation_test_equals_scipys(n):
+def test_p_values_of_the_permutation_test_agree_with_scipy(n):
     first, second = np.random.default_rng(n).normal([[0.3], [0.0]], 1, size=(2, n))
     theirs = scipy.stats.permutation_test(
         (first, second), lambda x, y: np.mean(x - y), permutation_type="samples", n_resamples=4000, rng=1
@@ -102,14 +102,14 @@ def test_the_permutation_test_equals_scipys(n):
     assert permutation_test(first - second, draws=4000) == pytest.approx(theirs, abs=1e-12 if n < 12 else 0.03)
 
 
-def test_groups_are_swapped_together():
+def test_the_answers_in_a_group_are_swapped_together():
     """Four questions about one story count as one coin toss."""
     assert permutation_test([1, 1, 1, 1]) == 2 / 16
     assert permutation_test([1, 1, 1, 1], groups="aaaa") == 1.0
     assert permutation_test([0.0] * 40) == 1.0
 
 
-def test_comparing_two_models():
+def test_a_comparison_has_the_right_counts_p_value_and_interval():
     first, second = [1, 1, 1, 0, 1, 1, 1, 1] * 5, [1, 0, 0, 0, 1, 1, 0, 1] * 5
     found = compare(first, second)
     assert (found.difference, found.better, found.worse, found.of) == (0.375, 15, 0, 40)
@@ -125,7 +125,7 @@ def test_comparing_two_models():
 
 
 @pytest.mark.parametrize("bins", [1, 5, 15])
-def test_reliability_equals_sklearns(bins):
+def test_reliability_matches_the_calibration_curve_of_sklearn(bins):
     confidences, right = some_answers(300, skill=2)
     confidences[:6] = [0, 1, 0.2, 0.4, 0.6, 0.8]  # on the edges of bins
     shares, means = sklearn.calibration.calibration_curve(right, confidences, n_bins=bins)
@@ -135,8 +135,8 @@ def test_reliability_equals_sklearns(bins):
     assert sum(each.count for each in found) == 300
 
 
-def test_calibration_error():
-    """Guo et al.: two bins of 3 and 1 answers, |2/3 − 0.7| and |0 − 0.2|."""
+def test_calibration_error_follows_its_definition():
+    """The definition is Guo et al.'s: here, two bins with 3 and 1 answers have the errors |2/3 − 0.7| and |0 − 0.2|."""
     assert calibration_error([0.6, 0.7, 0.8, 0.2], [1, 1, 0, 0], bins=2) == pytest.approx((3 * (0.7 - 2 / 3) + 0.2) / 4)
     confidences, right = some_answers(2000)
     by_chance = chance_calibration_error(confidences)
@@ -149,7 +149,7 @@ def test_calibration_error():
 
 
 @given(st.integers(0, 99))
-def test_the_temperature_has_the_lowest_loss(seed):
+def test_the_fitted_temperature_has_the_lowest_loss(seed):
     generator = np.random.default_rng(seed)
     logits = generator.normal(size=(50, 4))
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -184,7 +184,7 @@ def test_temperatures_that_cannot_be_fitted_are_reported(logits, right, message)
 
 
 @given(rights, st.integers(0, 9))
-def test_the_roc_curve_and_its_area_equal_sklearns(positive, seed):
+def test_the_roc_curve_and_its_area_agree_with_sklearn(positive, seed):
     scores = np.random.default_rng(seed).integers(0, 8, size=len(positive)) / 4  # with ties
     if len(set(positive)) < 2:
         with pytest.raises(ValueError, match="needs both positives and negatives"):
@@ -196,7 +196,7 @@ def test_the_roc_curve_and_its_area_equal_sklearns(positive, seed):
     assert auc(scores, positive) == pytest.approx(sklearn.metrics.roc_auc_score(positive, scores))
 
 
-def test_invalid_scores_have_no_roc_curve():
+def test_the_roc_curve_refuses_invalid_scores():
     with pytest.raises(ValueError, match="NaN"):
         roc_curve([0.5, float("nan")], [1, 0])
     with pytest.raises(ValueError, match=r"Each case needs a score and a label, 1 \(positive\) or 0 \(negative\)"):
@@ -216,7 +216,7 @@ def test_invalid_scores_have_no_roc_curve():
         ("a b", "a  b", (), False),
     ],
 )
-def test_exact_match(answer, right, ignore, expected):
+def test_exact_match_ignores_only_the_chosen_differences(answer, right, ignore, expected):
     assert exact_match(answer, right, ignore) is expected
 
 

@@ -1,4 +1,4 @@
-"""Solutions as a reader writes them: in a notebook cell, whose source IPython keeps in `linecache`."""
+"""Run solutions as a reader would: in a notebook cell, whose source IPython keeps in `linecache`."""
 
 import ast
 import importlib
@@ -26,7 +26,7 @@ def run_in(notebook, text):
 
 
 def solutions_in(lesson, kind):
-    """Run a module of `right` like a cell, and return pairs of an exercise's name and a solution.
+    """Run a module from `right` as if it were a cell, and return pairs of an exercise's name and a solution.
 
     `kind` is the decorator that marks the solutions: "plain" or "solves".
     """

@@ -1,4 +1,4 @@
-"""What all tests of exercises share: private progress, one thread, time for searches, and a new session."""
+"""Give every test of exercises private progress, one thread, time for searches and a new session."""
 
 import jaxtyping
 import pytest
@@ -37,7 +37,7 @@ def _without_type_checker(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def a_new_session(monkeypatch):
-    """A session that has not checked anything yet; the dictionary holds what it remembers."""
+    """Start a session that has not checked anything yet, and return the dictionary of what it remembers."""
     checked = {}
     for module in (remembering, verb, picture):
         monkeypatch.setattr(module, "checked", checked)
@@ -47,5 +47,5 @@ def a_new_session(monkeypatch):
 
 @pytest.fixture
 def next_session(a_new_session):
-    """A function that starts the next session by clearing what this one remembers."""
+    """Return a function that starts the next session by clearing what this one remembers."""
     return a_new_session.clear

@@ -83,7 +83,10 @@ def _replacements(node):
 
 
 def mutants(functions):
-    """Yield (code before, code after, source) for each version with one change; the first function comes last in it."""
+    """Yield (code before, code after, source) for each version with one change.
+
+    The source ends with the first of the functions.
+    """
     trees = trees_of(functions)
     nodes = [node for tree in trees for node in ast.walk(tree)]
     for node in nodes:
@@ -119,7 +122,7 @@ def _source_with(trees, node, field, changed):
 
 
 def compiled(source, name, scope, readable=True):
-    """Return the function; with `readable`, its source is where `inspect` finds it, as Jupyter does for cells."""
+    """Return the compiled function. With `readable`, `inspect` finds its source, as it does for cells in Jupyter."""
     file = f"<mutant {abs(hash(source))} {readable}>"
     if readable:
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)

@@ -1,4 +1,4 @@
-"""What `check` reports, and in which order."""
+"""What `check` reports, and in what order."""
 
 import random
 import re
@@ -40,7 +40,7 @@ def test_an_exception_is_shown_with_its_line_and_its_usual_cause():
     assert re.search(r"in line \d+", text)
 
 
-def test_an_exception_in_one_edge_case_names_the_case():
+def test_an_exception_in_an_edge_case_is_reported_with_the_case():
     report = check("tokenization.most_common_pair", lambda ids: max(pairwise(ids)))
     assert report.kind == "raised"
     assert "no ids at all" in repr(report)
@@ -62,14 +62,14 @@ def test_a_wrong_signature_is_explained():
         (lambda x: len(3), "Print `type(...)`"),
     ],
 )
-def test_the_usual_cause_of_an_error_is_named(call, advice):
+def test_an_error_is_reported_with_advice_on_its_usual_cause(call, advice):
     report = " ".join(repr(check("attention.split_heads", lambda x, n_heads: call(x))).split())
     assert advice in report
     assert "`check` calls your function" not in report
 
 
 @pytest.mark.slow
-def test_type_shape_and_dtype_come_before_values():
+def test_type_shape_and_dtype_are_reported_before_values():
     text = repr(check("attention.scaled_dot_product", attention_with(lambda z: z.numpy())))
     assert "Expected a torch.Tensor, got a numpy.ndarray" in text
     assert "torch.from_numpy" in text
@@ -89,7 +89,7 @@ def test_stacking_is_suggested_for_a_list_of_tensors_of_equal_shape():
     assert "`torch.stack(...)` joins several tensors into one." in repr(check("training.windows", in_lists))
 
 
-def test_another_precision_gets_only_a_remark():
+def test_a_result_in_another_precision_gets_only_a_remark():
     report = check("attention.scaled_dot_product", attention_with(lambda z: z.float()))
     assert report.correct  # less exact, but the idea is right
     assert "For float64 inputs, your result is float32" in repr(report)
@@ -99,7 +99,7 @@ def test_another_precision_gets_only_a_remark():
 
 
 @pytest.mark.slow
-def test_a_missing_return_is_not_a_stub():
+def test_a_function_without_a_return_is_not_taken_for_a_stub():
     def attempt(q, k, v, mask):
         pattern = q @ k.transpose(-2, -1)
         pattern @ v
@@ -110,14 +110,14 @@ def test_a_missing_return_is_not_a_stub():
 
 
 @pytest.mark.slow
-def test_a_broken_property_is_shown_on_the_smallest_case():
+def test_a_broken_property_is_shown_in_the_smallest_case():
     report = check("attention.scaled_dot_product", attention_with(lambda z: 0.8 * z + 0.3 * z.tanh().roll(1, 2) ** 2))
     assert report.kind == "property"
     assert "every weighted mean is 1, but one of your results is" in repr(report)
     assert "[[[[1.541, -0.2934], [-2.179, 0.5684]]]]" in repr(report)
 
 
-def test_online_softmax_must_let_its_blocks_go():
+def test_online_softmax_must_not_keep_its_blocks_in_memory():
     def joined(blocks):
         scores, values = zip(*blocks)
         return torch.cat(scores, dim=-1).softmax(-1) @ torch.cat(values)
@@ -128,14 +128,14 @@ def test_online_softmax_must_let_its_blocks_go():
 
 
 @pytest.mark.slow
-def test_mixing_up_a_batch_breaks_a_property():
+def test_mixing_the_items_of_a_batch_is_reported_as_a_broken_property():
     report = check("attention.scaled_dot_product", attention_with(lambda z: (z + z[:1]) / 2))
     assert report.kind == "property"
     assert "batch" in repr(report)
 
 
 @pytest.mark.slow
-def test_a_difference_is_shown_with_its_first_place_and_its_size():
+def test_the_report_says_where_results_first_differ_and_by_how_much():
     def edit(z):
         z = z.clone()
         z[..., -1] += z[..., -1].abs().gt(0) * 0.5 * (z.shape[2] > 2) * (z - z.mean()).sign()[..., -1]
@@ -150,7 +150,7 @@ def test_a_difference_is_shown_with_its_first_place_and_its_size():
     assert "≠" in repr(report)
 
 
-def test_changed_inputs_are_noticed_although_the_result_is_right():
+def test_changed_inputs_are_noticed_even_if_the_result_is_right():
     def attempt(ids, pair, new_id):
         merged = simple_bpe.merge(ids, pair, new_id)
         ids.clear()
@@ -165,7 +165,7 @@ def test_changed_inputs_are_noticed_although_the_result_is_right():
     ("draw", "whose"),
     [(torch.rand, "torch"), (lambda n: np.random.rand(n), "numpy"), (lambda n: random.random(), "random")],
 )
-def test_global_randomness_is_noticed_and_undone(draw, whose):
+def test_the_use_of_global_randomness_is_reported(draw, whose):
     drawn = []
 
     def attempt(q, k, v, mask, uses=True):
@@ -213,7 +213,7 @@ def test_a_model_with_a_hook_left_on_it_counts_as_changed():
 def test_a_hook_that_an_error_would_leave_behind_gets_a_remark():
     def ablate_heads(model, ids, layer, head):
         def silence(z):
-            z[:, head] = 0  # in place, and nothing is returned: the model continues with z itself
+            z[:, head] = 0  # changes z in place; as nothing is returned, the model continues with z
 
         handle = model.blocks[layer].attention.hook_z.add_hook(silence)
         logits = model(ids)
@@ -245,7 +245,7 @@ def test_numpy_is_accepted_with_a_remark_on_gradients():
     assert "gradient" not in repr(in_torch)
 
 
-def test_a_loss_that_nothing_can_learn_from_is_not_right():
+def test_a_loss_through_which_no_gradient_flows_is_refused():
     name = "training.next_token_loss"
     loss = find(name).reference
     cut = check(name, lambda logits, targets: torch.tensor(loss(logits, targets).item(), dtype=logits.dtype))
@@ -256,7 +256,7 @@ def test_a_loss_that_nothing_can_learn_from_is_not_right():
     assert "turns numbers into a tensor" not in number
 
 
-def test_measuring_with_autograd_on_is_refused_as_the_task_excludes_it():
+def test_measuring_with_autograd_on_is_refused_because_the_task_excludes_it():
     def with_gradients(model, train_batches, validation_batches):
         was_training = model.training
         model.eval()
@@ -271,7 +271,7 @@ def test_measuring_with_autograd_on_is_refused_as_the_task_excludes_it():
     assert "Autograd" not in repr(not_kept)
 
 
-def test_weights_that_carry_a_gradient_are_refused_as_the_task_excludes_them():
+def test_weights_carrying_a_gradient_are_refused_because_the_task_excludes_them():
     def not_detached(weight, batches, learning_rate):
         return find("training.descend").reference(weight, batches, learning_rate).requires_grad_()
 
@@ -291,13 +291,13 @@ def test_what_a_wrong_attempt_prints_appears_only_in_the_report(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_result_in_place_of_the_function_is_explained():
+def test_passing_a_result_instead_of_the_function_is_explained():
     report = check("attention.causal_mask", torch.zeros(3, 3))
     assert report.kind == "form"
     assert 'check("attention.causal_mask", causal_mask)' in repr(report)
 
 
-def test_an_unknown_name_offers_close_ones():
+def test_the_error_for_an_unknown_name_suggests_a_similar_one():
     with pytest.raises(KeyError, match=r"Did you mean 'attention.causal_mask'.*All exercises: tokenization.most"):
         check("attention.casual_mask", None)
     for wrong in ("", "attention", "attention.", "nothing.at.all"):
@@ -306,7 +306,7 @@ def test_an_unknown_name_offers_close_ones():
 
 
 @pytest.mark.slow
-def test_reports_are_the_same_at_each_call():
+def test_checking_the_same_attempt_twice_gives_the_same_report():
     class Odd:
         def __init__(self):
             self.kept = [object()]
@@ -377,7 +377,7 @@ def test_an_unbound_variable_is_shown_in_the_line_that_reads_it():
         row.sum()
         return rows
 
-    for _ in range(50):  # by then, Python 3.11 has merged storing `rows` with loading `row`
+    for _ in range(50):  # by then, Python 3.11 has merged two steps: storing `rows` and loading `row`
         attempt([1], torch.ones(2, 2))
     error = run(attempt, ([], torch.ones(2, 2))).error
     assert isinstance(error, UnboundLocalError)

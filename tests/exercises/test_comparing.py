@@ -16,7 +16,7 @@ from llmlib.exercises.engine.comparing import find_difference
     seed=st.integers(0, 99),
     dtype=st.sampled_from([torch.float32, torch.float64, torch.int64, torch.bool]),
 )
-def test_a_single_changed_value_is_found_where_it_is(sizes, seed, dtype):
+def test_a_single_changed_value_is_found_in_its_place(sizes, seed, dtype):
     generator = torch.Generator().manual_seed(seed)
     expected = (10 * torch.randn(sizes, generator=generator, dtype=torch.float64)).to(dtype)
     assert find_difference(expected, expected.clone()) is None
@@ -59,7 +59,7 @@ def test_differences_between_plain_values_are_found(expected, got):
     assert all(part.as_text() and part.as_html() for part in difference.parts)
 
 
-def test_numbers_of_other_libraries_count_as_numbers():
+def test_numbers_from_other_libraries_count_as_numbers():
     assert find_difference([1, 2], [np.int64(1), torch.tensor(2)]) is None
     assert find_difference((1, 2), [1, 2]).what == "form"
     assert find_difference([(1, 2)], [[1, 2]]) is None
@@ -80,7 +80,7 @@ def shown(expected, got, axes=()):
     return textwrap.dedent(table.as_text())
 
 
-def test_the_table_of_a_tensor_shows_found_and_expected_values():
+def test_the_table_for_a_tensor_shows_found_and_expected_values():
     expected = torch.arange(6.0).reshape(2, 3)
     got = expected + torch.tensor([[0, 0, 0], [0.5, 0, float("nan")]])
     assert shown(expected, got) == textwrap.dedent("""\
@@ -97,7 +97,7 @@ def test_the_table_of_a_tensor_shows_found_and_expected_values():
         values  1      3 ≠ 2""")
 
 
-def test_the_table_of_a_large_tensor_is_a_window_around_the_first_difference():
+def test_the_table_for_a_large_tensor_is_a_window_around_the_first_difference():
     expected = torch.zeros(2, 9, 20, dtype=torch.int64)
     got = expected.clone()
     got[1, 8, 7] = 3
@@ -113,7 +113,7 @@ def test_the_table_of_a_large_tensor_is_a_window_around_the_first_difference():
         query 8  0      0      0      3 ≠ 0  0      0""")
 
 
-def test_the_tables_of_lists_and_dictionaries_show_the_places_that_differ():
+def test_the_tables_for_lists_and_dictionaries_show_the_places_that_differ():
     assert shown([1, 2, 3, 4, 5], [1, 2, 3, 9]) == textwrap.dedent("""\
         index  expected  yours
         ─────  ────────  ────────────
@@ -128,7 +128,7 @@ def test_the_tables_of_lists_and_dictionaries_show_the_places_that_differ():
         'c'  (nothing)  4  ≠""")
 
 
-def test_the_table_of_a_shape_names_the_axes():
+def test_the_table_for_a_wrong_shape_contains_the_names_of_the_axes():
     difference = find_difference(torch.zeros(2, 3), torch.zeros(2, 4, 1), ["query", "key"])
     assert textwrap.dedent(difference.parts[1].as_text()) == textwrap.dedent("""\
         axis          expected  yours
@@ -139,6 +139,6 @@ def test_the_table_of_a_shape_names_the_axes():
     assert difference.parts[1].marked == {(1, 2), (2, 2)}
 
 
-def test_numbers_side_by_side_have_only_the_digits_that_distinguish_them():
+def test_numbers_side_by_side_show_only_the_digits_that_distinguish_them():
     parts = find_difference((0.39677321997956516, 0.5), (0.42569152104864094, 0.5)).parts
     assert parts[1].rows == (("0", "0.3968", "0.4257  ≠"), ("1", "0.5", "0.5"))

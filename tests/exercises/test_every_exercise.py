@@ -1,4 +1,4 @@
-"""In every exercise, the reference passes, every wrong idea is named, and the texts are complete."""
+"""In every exercise, the reference passes, every wrong idea is recognised, and the texts are complete."""
 
 from functools import partial
 from typing import get_type_hints
@@ -36,7 +36,7 @@ def test_the_reference_passes(exercise):
 
 @pytest.mark.slow
 @by_name
-def test_the_faulty_function_without_a_fault_is_right(exercise):
+def test_the_faulty_function_is_correct_while_its_faults_are_switched_off(exercise):
     assert examine(exercise, lambda *args: exercise.faulty(*args), seed=1).kind == "correct"
 
 
@@ -44,7 +44,7 @@ def test_the_faulty_function_without_a_fault_is_right(exercise):
 @pytest.mark.parametrize(
     ("exercise", "idea"), [pytest.param(e, m, id=f"{e.name}-{m.name}") for e in EXERCISES for m in e.misconceptions]
 )
-def test_every_misconception_is_named(exercise, idea):
+def test_every_misconception_is_recognised(exercise, idea):
     report = examine(exercise, with_faults(exercise, [idea]))
     assert report.misconceptions == (idea.name,), report
     assert not report.correct
@@ -54,8 +54,8 @@ def test_every_misconception_is_named(exercise, idea):
 
 @pytest.mark.slow
 @by_name
-def test_every_misconception_is_named_in_each_precision_alone(exercise):
-    """The float32 cases are enough to recognise an idea, and so are the float64 ones."""
+def test_every_misconception_changes_a_result_in_each_precision(exercise):
+    """Each idea changes a result in the float32 cases, and also in the float64 cases."""
     cases = both_precisions(exercise.cases(5), exercise.double)
     single = [case for case in cases if "float64" not in case.note]
     double = [case for case in cases if "float64" in case.note]
@@ -69,13 +69,13 @@ def test_every_misconception_is_named_in_each_precision_alone(exercise):
 
 @pytest.mark.slow
 @by_name
-def test_two_misconceptions_at_once_are_named(exercise):
-    """Both are named, unless together they always give what fewer or other ideas would give.
+def test_two_misconceptions_at_once_are_recognised(exercise):
+    """The report names both ideas, unless cases from another seed justify a different report.
 
-    If the report says something else, cases of another seed confirm it: the named ideas give the same results; or most
-    cases raise an error; or an attempt with both ideas only returns an input, the untouched model's result or a
-    constant; or a single step turns each expected result into theirs; or a probe of the exercise explains what they do.
-    Every 100th of 17,500 pairs is tried.
+    In those cases, one of the following must hold. The ideas that the report names (or no idea) give the same results.
+    Most cases raise an error. An attempt with both ideas only returns an input, the untouched model's result or a
+    constant. A single step turns each expected result into the attempt's. A probe of the exercise explains what the
+    ideas do. Of 17,500 pairs, every 100th is tried.
     """
     cases = kept_cases(exercise, 17)
     for pair in list(dict.fromkeys(h.ideas for h in exercise.pair_hypotheses))[::100]:
@@ -119,8 +119,8 @@ def gives(exercise, faults, cases, outcomes):
 
 
 @by_name
-def test_every_fault_fits_the_type_of_its_keyword(exercise):
-    """Keywords without types are skipped; a few modules have none yet."""
+def test_the_value_of_every_fault_fits_the_type_hint_of_its_keyword(exercise):
+    """Functions without type hints are skipped; a few modules have none yet."""
     takes = get_type_hints(exercise.faulty)
     for idea in exercise.misconceptions if takes else ():
         for form in idea.all_forms:
@@ -138,7 +138,7 @@ def test_hard_coding_the_visible_example_fails(exercise):
 
 @pytest.mark.slow
 @by_name
-def test_a_stub_is_not_attempted(exercise):
+def test_a_stub_counts_as_not_attempted(exercise):
     def dots(*args): ...
 
     def docstring(*args):
@@ -174,7 +174,7 @@ def test_exercises_are_complete(exercise):
     assert hashed[0] == repr(exercise.cases(0))
 
 
-def test_each_lesson_has_its_number_of_exercises():
+def test_each_lesson_has_the_expected_number_of_exercises():
     assert {lesson: len(of_lesson(lesson)) for lesson in LESSONS} == {
         "welcome": 0,
         "tokenization": 9,

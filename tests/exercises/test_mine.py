@@ -1,4 +1,4 @@
-"""The solutions of a reader are kept, given back and put into one file."""
+"""A reader's solutions are kept, given back and put into one file."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def test_a_right_solution_is_kept_with_its_comments_and_helpers_and_comes_back(n
     assert capsys.readouterr().out == f"{MASK}: your function, kept earlier.\n"
 
 
-def test_an_infinite_constant_of_the_notebook_is_kept(next_session):
+def test_an_infinite_constant_from_the_notebook_is_kept(next_session):
     report = check_cell(
         "import torch\nINF, LIMITS = float('inf'), (-float('inf'), 1)\n\n"
         "def my_mask(n_query, n_key):\n    assert LIMITS[0] < 0\n"
@@ -50,7 +50,7 @@ def test_an_infinite_constant_of_the_notebook_is_kept(next_session):
     assert torch.equal(mine(MASK)(2, 4), attention.causal_mask(2, 4))
 
 
-def test_a_function_borrowed_from_llmlib_is_named_at_once():
+def test_the_report_says_at_once_that_a_solution_depends_on_llmlib():
     rate = (
         "def rate(step, steps, warmup, peak):\n    return peak * schedule_at(step, TrainConfig(steps, warmup=warmup))"
     )
@@ -63,7 +63,7 @@ def test_a_function_borrowed_from_llmlib_is_named_at_once():
     assert "But it cannot" not in repr(check_cell())
 
 
-def test_without_a_solution_the_librarys_function_is_given(capsys):
+def test_mine_returns_the_librarys_function_until_there_is_a_solution(capsys):
     check(MASK, lambda n_query, n_key: ...)
     check(MASK, "no function")
     assert mine(MASK) is attention.causal_mask
@@ -112,7 +112,7 @@ def test_a_right_attempt_passes_even_if_it_cannot_be_kept():
 
         @property
         def __wrapped__(self):
-            return self  # an endless chain
+            return self  # unwrapping it never ends
 
     report = check(MASK, Odd())
     assert report.correct
@@ -126,7 +126,7 @@ def test_a_function_typed_into_plain_python_has_no_source():
         source_of(space["f"])
 
 
-def test_code_taken_from_solution_is_marked(next_session, capsys):
+def test_code_copied_from_the_shown_solution_is_marked(next_session, capsys):
     taken = "return rearrange(z, 'batch head seq d_head -> batch seq (head d_head)')"
     cell = f"from einops import rearrange\ndef scores(z):\n    '''My words.'''\n    {taken}"
     check("attention.merge_heads", run_cell(cell)["scores"])
@@ -156,7 +156,7 @@ def test_earlier_versions_are_kept_up_to_a_limit(capsys):
     assert "8 of your versions are kept" in capsys.readouterr().out
 
 
-def test_imports_are_kept_as_people_write_them():
+def test_imports_are_kept_as_they_were_written():
     lines = [
         "from bisect import bisect_left",
         "from collections import Counter",
@@ -171,7 +171,7 @@ def test_imports_are_kept_as_people_write_them():
     assert sorted(source_of(run_cell(text)["f"]).imports) == lines
 
 
-def test_a_part_from_mine_is_kept_with_the_parts_that_use_it(next_session):
+def test_the_source_of_a_function_includes_a_part_that_it_takes_from_mine(next_session):
     check_cell()
     next_session()
     text = """
@@ -207,7 +207,7 @@ def attend(q, k, v, mask):
 
 
 def test_a_kept_part_and_the_notebook_may_share_a_module_a_constant_and_a_helper(next_session):
-    """As after a restart, the part comes from `mine`, and the cell that it was written in is run again."""
+    """As after a restart, the part comes from `mine`, and the cell in which it was written is run again."""
     assert check(MASK, run_cell(PART)["my_mask"]).correct
     next_session()
     again = run_cell(PART)
@@ -221,7 +221,7 @@ def test_a_kept_part_and_the_notebook_may_share_a_module_a_constant_and_a_helper
         source_of(run_cell(WHOLE, **again | {"my_mask": mine(MASK), "SCALE": 3})["attend"])
 
 
-def test_a_part_comes_back_as_it_was_when_a_name_that_it_uses_has_changed():
+def test_a_part_comes_back_unchanged_even_if_a_name_that_it_uses_has_changed():
     """A reader who goes back to an earlier exercise and starts it again does not break a right solution."""
     notebook = run_cell(RIGHT + "def mask(n_query, n_key): return my_mask(n_query, n_key)")
     assert check(MASK, notebook["mask"]).correct
@@ -254,7 +254,7 @@ def test_solutions_that_threads_keep_at_the_same_time_are_not_lost():
     assert {kept.source for kept in keeping.kept_versions(MASK)} == set(sources)
 
 
-def test_a_kernel_that_dies_while_keeping_a_solution_leaves_the_earlier_one(monkeypatch):
+def test_if_a_kernel_dies_while_it_keeps_a_solution_the_earlier_one_survives(monkeypatch):
     check_cell()
 
     def dies(*_):
@@ -270,13 +270,13 @@ def test_a_kernel_that_dies_while_keeping_a_solution_leaves_the_earlier_one(monk
     assert [path for path in keeping.folder().iterdir() if path.suffix == ".part"] == []
 
 
-def test_a_folder_that_cannot_be_written_does_not_stop_an_exercise(private_progress, monkeypatch, capsys):
+def test_a_folder_that_cannot_be_written_to_does_not_stop_an_exercise(private_progress, monkeypatch, capsys):
     (private_progress / "file").write_text("not a folder")
     monkeypatch.setenv("LLMLIB_DATA_DIR", str(private_progress / "file" / "below"))
     report = check_cell()
     assert report.correct
     assert "Not kept for `mine`" in repr(report)
-    assert mine(MASK).__name__ == "my_mask"  # from this session
+    assert mine(MASK).__name__ == "my_mask"  # remembered from this session
     assert mine().count("yours") == 1
 
 
@@ -311,7 +311,7 @@ def test_code_changed_by_hand_or_by_someone_else_is_not_run_unless_trusted(next_
     assert "was not run" in capsys.readouterr().out
     assert mine(MASK, trust=True).__name__ == "my_mask"
     assert mark.exists()
-    assert keeping.last_kept(MASK).sealed  # from now on it is the reader's
+    assert keeping.last_kept(MASK).sealed  # from now on it counts as the reader's own
 
 
 def test_code_in_a_folder_copied_from_someone_else_is_not_run(next_session, tmp_path, monkeypatch):
@@ -320,14 +320,14 @@ def test_code_in_a_folder_copied_from_someone_else_is_not_run(next_session, tmp_
     (tmp_path / "mine").rename(tmp_path / "given")
     monkeypatch.setenv("LLMLIB_DATA_DIR", str(tmp_path / "new"))
     (tmp_path / "new").mkdir()
-    (tmp_path / "given").rename(tmp_path / "new" / "mine")  # with its key
+    (tmp_path / "given").rename(tmp_path / "new" / "mine")  # the key is in the folder too
     assert not keeping.last_kept(MASK).sealed
     assert mine(MASK) is attention.causal_mask
-    assert mine(trust=True).count("yours") == 1  # it was the reader who moved it
+    assert mine(trust=True).count("yours") == 1  # the reader moved the folder and trusts it
     assert mine(MASK).__name__ == "my_mask"
 
 
-def test_the_picture_runs_no_kept_code(next_session, monkeypatch):
+def test_drawing_the_picture_of_the_parts_runs_no_kept_code(next_session, monkeypatch):
     check_cell()
     next_session()
     monkeypatch.setattr(remembering, "load", None)
@@ -346,7 +346,7 @@ def test_the_picture_runs_no_kept_code(next_session, monkeypatch):
         ("my_mask = 3", "not a callable"),
     ],
 )
-def test_a_part_that_no_longer_fits_is_replaced_by_the_librarys_but_not_lost(text, why, capsys):
+def test_a_part_that_no_longer_fits_stays_stored_but_the_librarys_is_used(text, why, capsys):
     keeping.keep(MASK, Source("my_mask", (), text))
     assert mine(MASK) is attention.causal_mask
     printed = capsys.readouterr().out
@@ -361,7 +361,7 @@ def test_a_part_that_no_longer_fits_is_replaced_by_the_librarys_but_not_lost(tex
 # --- the picture ---
 
 
-def test_the_picture_says_in_words_what_it_shows(next_session):
+def test_the_picture_of_the_parts_has_a_description_in_words(next_session):
     check_cell()
     next_session()
     shown = mine()

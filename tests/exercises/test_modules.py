@@ -1,4 +1,4 @@
-"""Exercises that ask for a torch module: it is checked in stages, kept with its source and used by later parts."""
+"""Exercises that ask for a torch module: the module is checked in stages, kept and used by later parts."""
 
 import pytest
 import torch
@@ -170,7 +170,7 @@ UNTURNED = (
         ("only queries turned", [("rotate(k, cos, sin)", "k")]),
     ],
 )
-def test_the_wrong_idea_in_a_hand_written_module_is_named(idea, edits):
+def test_the_wrong_idea_in_a_hand_written_module_is_recognised(idea, edits):
     text = BY_HAND
     for old, new in edits:
         assert old in text

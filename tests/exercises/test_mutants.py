@@ -190,13 +190,13 @@ EQUAL = {
 
 
 SECONDS = 0.3
-MIXED = re.compile("[Dd]ouble")  # in torch's errors where float32 meets float64
+MIXED = re.compile("[Dd]ouble")  # in torch's errors about mixing float32 and float64
 
 
 def wrong_at_once(exercise, function):
     """Return whether a case shows that the function is wrong, without searching for a reason.
 
-    An error may come only from mixed precisions, which is not a mistake; `examine` decides.
+    An error that comes only from mixing precisions is not a mistake, so it does not count here: `examine` decides.
     """
     for case in kept_cases(exercise, 0):
         outcome = run(exercise.as_function(function), case.args, SECONDS)
@@ -209,7 +209,10 @@ def wrong_at_once(exercise, function):
 
 
 def reports_on_mutants(name):
-    """Yield the change and the report of every third mutant that could be right, and of one mutant in 54 anyway."""
+    """Yield changes and reports for every third mutant, but skip most of those that are obviously wrong.
+
+    Of all mutants, one in 54 is reported on even if it is obviously wrong.
+    """
     exercise, function = find(name), PLAIN[name]
     distinct = {source: (before, after) for before, after, source in mutants([function]) if before != after}
     for number, (source, change) in enumerate(list(distinct.items())[::3]):

@@ -1,4 +1,4 @@
-"""The file of the reader's own parts needs only torch, and computes what the library does."""
+"""The file of the reader's own parts needs only torch, and computes the same as the library."""
 
 import ast
 import re
@@ -69,7 +69,7 @@ def test_a_file_of_the_readers_own_parts_computes_what_the_library_does():
     assert assembled.refused == {}
     assert len(assembled.mine) == len(PARTS)
     assert not re.search(r"(embeddings|attention)\.\w+\(", assembled.text)
-    assert assembled.text.count("def rms_norm(") == 1  # other parts use this part itself as their helper
+    assert assembled.text.count("def rms_norm(") == 1  # defined once: the other parts call this part
     findings = list(whole.check_small(writing.as_module(assembled.text)))
     assert all(finding.ok for finding in findings), findings
 
@@ -90,7 +90,7 @@ def test_a_file_of_parts_in_other_styles_computes_what_the_library_does(number):
 
 
 @pytest.mark.slow
-def test_clashing_names_are_changed_and_parts_that_call_themselves_or_need_llmlib_are_refused():
+def test_clashing_names_are_changed_and_parts_that_cannot_work_are_refused():
     cell = """
 import math as F
 import numpy as np
@@ -126,7 +126,7 @@ def test_a_borrowed_part_that_nothing_calls_is_left_out_but_still_counted():
     assert "nothing in it calls them: attention.causal_mask" in assembled.text
 
 
-def test_lines_of_code_exclude_comments_docstrings_and_blank_lines():
+def test_comments_docstrings_and_blank_lines_do_not_count_as_lines_of_code():
     head = '"""Of two\n\nlines."""\n\nimport re  # this\n\n# that\nLONG = """\na\n"""\n\n'
     text = head + 'def f(x):\n    """What."""\n    return (\n        x)\n'
     assert lines_of_code(text) == 7
@@ -161,7 +161,7 @@ def test_the_command_writes_the_file_but_never_overwrites_a_changed_one(tmp_path
     assert mine_command(tmp_path / "none" / "there.py", "--check").exit_code == 1
 
 
-def test_the_command_does_not_run_someone_elses_file_without_a_warning(tmp_path):
+def test_the_command_warns_and_does_not_run_a_file_from_someone_else(tmp_path):
     path, mark = tmp_path / "my_llm.py", tmp_path / "it was run"
     path.write_text(f"open({str(mark)!r}, 'w').close()\n")
     checked = mine_command("--check", path)

@@ -39,10 +39,10 @@ def test_the_report_on_a_failed_attempt_repeats_the_task(exercise):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.name)
-def test_every_idea_is_recognised_on_cases_of_another_seed(exercise):
-    """On cases that learners do not get, an idea is named in any of its forms, and no other idea is.
+def test_every_idea_is_recognised_on_cases_from_another_seed(exercise):
+    """In cases that learners are not given, each form of an idea is recognised as that idea and no other.
 
-    Other tests cover how an attempt is run and reported: this one only recognises its results.
+    This test looks only at results; other tests cover how an attempt is run and reported.
     """
     cases = kept_cases(exercise, 11)
     for hypothesis in exercise.single_hypotheses:
@@ -55,12 +55,12 @@ def test_every_idea_is_recognised_on_cases_of_another_seed(exercise):
 
 
 def trial(exercise, case, key, attempt):
-    """Return a trial of one of the course's own faulty functions; the search for ideas uses the same stored results."""
+    """Return a trial of a faulty function from the course, with results that the search for ideas uses too."""
     expected, outcome = expected_of(exercise, case), case.recall(key, lambda: run_our_own(attempt, case.args))
     return Trial(case, expected, outcome, None if outcome.error else find_difference(expected, outcome.value))
 
 
-def test_somebody_elses_hooks_must_stay():
+def test_removing_somebody_elses_hooks_is_reported():
     def clearing(model, ids, layer, head):
         logits = find("interpret.ablate_heads").reference(model, ids, layer, head)
         for part in model.modules():
@@ -72,8 +72,8 @@ def test_somebody_elses_hooks_must_stay():
     assert "that was not yours is gone" in " ".join(repr(report).split())
 
 
-def test_a_diagonal_from_query_0_is_shown_where_it_reads_wrong_places():
-    """The case shown is not the single token, where it gives NaN: that is the smaller of its two faults."""
+def test_the_report_shows_a_case_with_the_larger_of_two_faults():
+    """This diagonal starts at query 0, so it reads wrong places. NaN for a single token is only its smaller fault."""
     report = examine(find("interpret.previous_token_score"), lambda pattern: pattern.diagonal(-1, -2, -1).mean(-1))
     assert report.misconceptions == ("cache forgotten", "NaN for a single token")
     assert "The case: two queries, with three more tokens in the cache" in repr(report)
@@ -106,7 +106,7 @@ def test_online_softmax_may_look_at_the_first_block_for_its_shapes():
     assert examine(find("attention.online_softmax"), attempt).correct
 
 
-def test_a_too_large_index_is_not_mistaken_for_an_axis():
+def test_an_index_that_is_too_large_is_not_mistaken_for_an_axis():
     report = examine(find("embeddings.lookup"), lambda ids, table: [table[i + 99] for i in ids])
     assert report.kind == "raised"
     assert "too large" in repr(report)

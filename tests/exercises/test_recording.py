@@ -36,7 +36,7 @@ def test_the_solution_is_the_librarys_source(exercise):
     assert exercise.task in " ".join(repr(task(exercise.name)).split())
 
 
-def test_progress_is_kept_across_sessions(private_progress):
+def test_progress_is_saved_and_shown(private_progress):
     check("attention.merge_heads", lambda z: z)
     check("attention.merge_heads", lambda z: z.transpose(1, 2).flatten(2))
     check("attention.merge_heads", lambda z: z)
@@ -59,7 +59,7 @@ def here():
 
 
 @pytest.mark.slow
-def test_progress_says_where_to_continue():
+def test_progress_shows_where_to_continue():
     assert here()[0] == "00 Welcome"
     for one in quiz("welcome").questions:
         recording.record_answer(one.name, True, "welcome", warm_up=False)
@@ -126,13 +126,13 @@ def test_malformed_entries_do_no_harm():
     assert load()["attention.merge_heads"]["of a later version"] == 1
 
 
-def test_a_folder_that_cannot_be_written_does_not_stop_an_exercise(private_progress, monkeypatch, capsys):
+def test_a_folder_that_cannot_be_written_to_does_not_stop_an_exercise(private_progress, monkeypatch, capsys):
     (private_progress / "file").write_text("not a folder")
     monkeypatch.setenv("LLMLIB_DATA_DIR", str(private_progress / "file" / "below"))
     assert check("attention.merge_heads", lambda z: z.transpose(1, 2).flatten(2)).correct
     assert "LLMLIB_DATA_DIR" in capsys.readouterr().err
 
 
-def test_without_the_variable_progress_is_in_the_users_data_folder(monkeypatch):
+def test_without_llmlib_data_dir_progress_is_kept_in_a_folder_named_llmlib(monkeypatch):
     monkeypatch.delenv("LLMLIB_DATA_DIR")
     assert data_dir().name == "llmlib"

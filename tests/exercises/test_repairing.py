@@ -18,13 +18,13 @@ from llmlib.exercises.registry import find
 
 
 def explained(edits, line, wanted):
-    """Return what is said about the changes that turn this line into the wanted one."""
+    """Return the explanations of the edits that turn `line` into `wanted`."""
     tree = ast.parse(f"def f(x, n):\n    {line}")
     changed = ast.unparse(ast.parse(wanted))
     return {edit.says for edit in edits(tree) if changed == ast.unparse(tree).splitlines()[1].strip()}
 
 
-def test_an_extra_one_is_not_called_a_wrong_operator():
+def test_an_extra_1_is_not_called_a_wrong_operator():
     for operator in ("*", "/", "//", "**"):
         assert explained(expressions.edits, "return x + 1", f"return x {operator} 1") == set()
     assert any("step too many" in says for says in explained(expressions.edits, "return x + 1", "return x"))
@@ -32,7 +32,7 @@ def test_an_extra_one_is_not_called_a_wrong_operator():
     assert explained(expressions.edits, "return x + n", "return x * n")
 
 
-def test_an_index_that_adds_an_axis_is_not_said_to_take_a_part():
+def test_an_index_that_only_adds_an_axis_is_not_reported_as_taking_a_part():
     (says,) = explained(expressions.edits, "return x[:, None]", "return x")
     assert "takes only a part" not in says
     assert "one more axis than `x`" in says
@@ -57,7 +57,7 @@ def test_a_tuple_is_suggested_only_where_its_type_matters():
     assert asked("return x[:2] == n", "x[:2]")
 
 
-def test_a_missing_one_is_suggested_for_ranges_and_indices_but_not_for_algebra():
+def test_a_missing_1_is_suggested_for_ranges_and_indices_but_not_for_algebra():
     def ones(line):
         tree = ast.parse(f"def f(x, n):\n    {line}")
         return {edit.says for edit in missing.steps(tree) if edit.name == "a one missing"}
@@ -67,7 +67,7 @@ def test_a_missing_one_is_suggested_for_ranges_and_indices_but_not_for_algebra()
     assert any("`n - 2`" in says for says in ones("return x[n - 2]"))
 
 
-def test_no_change_puts_a_list_into_itself():
+def test_no_suggested_change_puts_a_list_into_itself():
     """Given such a list, `torch.tensor` never returns: the process dies."""
     for line in ("x.append({})", "x.insert(0, {})", "x.append([1, {}])", "x[0] = {}"):
         assert explained(missing.names, line.format("n"), line.format("x")) == set()
@@ -75,7 +75,7 @@ def test_no_change_puts_a_list_into_itself():
         assert explained(missing.names, line.format("n"), line.format("x"))
 
 
-def test_a_second_name_in_a_dictionary_is_not_taken_for_a_copy():
+def test_a_second_name_in_a_dictionary_is_reported_as_not_being_a_copy():
     def attempt(ids, table):
         rows = {0: table.clone()}
         rows[1] = rows[0]
@@ -98,7 +98,7 @@ def test_an_idea_that_gives_nan_where_the_result_is_right_is_rejected():
     assert alike(predicted, trial(right, torch.tensor([9.0, 2.5, 3.0]))) is True
 
 
-def test_an_idea_of_another_shape_is_not_named_for_a_result_of_the_right_shape():
+def test_an_idea_with_a_wrong_shape_does_not_explain_a_result_with_the_right_one():
     right, got, other = torch.zeros(2, 3), torch.ones(2, 3), torch.ones(2, 3, 1)
     assert _is_shaped_right(trial(right, got), trial(other, got))
     assert not _is_shaped_right(trial(right, other), trial(other, other))
@@ -106,7 +106,7 @@ def test_an_idea_of_another_shape_is_not_named_for_a_result_of_the_right_shape()
 
 
 @pytest.mark.parametrize(("name", "explained"), [("alignment.worth_answering", False), ("alignment.k3", True)])
-def test_a_factor_of_two_does_not_explain_decisions(name, explained):
+def test_halving_an_argument_can_explain_wrong_numbers_but_not_wrong_decisions(name, explained):
     e = Examination(find(name), lambda *args: 1 - find(name).reference(*args).double()).tried()
     found = {guess.finding.name for guess in as_if(e)}
     argument = e.exercise.argument_names[0]

@@ -38,7 +38,7 @@ def due(lesson):
     return [question.name for question in asked.questions] if isinstance(asked, Questions) else []
 
 
-def test_a_wrong_answer_comes_back_one_lesson_later_and_then_after_two_and_four():
+def test_a_question_answered_wrong_returns_after_one_then_two_then_four_lessons():
     answer(predict("tokenization.bytes"), False)
     assert [lesson for lesson in ORDER if due(lesson)] == ORDER[ORDER.index("tokenization") + 1 :]
     answer(warm_up("primer"), True)
@@ -49,7 +49,7 @@ def test_a_wrong_answer_comes_back_one_lesson_later_and_then_after_two_and_four(
     assert "you know all" in repr(warm_up())
 
 
-def test_a_second_wrong_answer_is_due_in_the_next_lesson_again():
+def test_a_second_wrong_answer_makes_a_question_due_in_the_next_lesson_again():
     answer(predict("tokenization.bytes"), False)
     answer(warm_up("primer"), True)
     answer(warm_up("attention"), False)
@@ -64,7 +64,7 @@ def test_a_second_wrong_answer_is_due_in_the_next_lesson_again():
     }
 
 
-def test_only_the_first_choice_counts_and_a_right_answer_in_the_lesson_itself_proves_nothing():
+def test_only_the_first_choice_counts_and_a_rerun_leaves_the_question_due():
     asked = predict("tokenization.bytes")
     answer(asked, False)
     answer(asked, True)
@@ -79,7 +79,7 @@ def test_a_question_answered_right_never_comes_back():
     assert due(None) == []
 
 
-def test_a_warm_up_has_at_most_three_questions_the_longest_waiting_first():
+def test_a_warm_up_has_at_most_three_questions_with_the_longest_waiting_first():
     for number in range(1, 4):
         answer(quiz("embeddings"), False, number)
     answer(predict("tokenization.bytes"), False)
@@ -105,7 +105,7 @@ def test_a_warm_up_with_nothing_to_repeat_says_so_in_a_line(private_progress):
         warm_up("atention")
 
 
-def test_progress_reports_answers():
+def test_progress_shows_how_many_questions_were_answered():
     assert "right on the first try" not in repr(progress())
     answer(quiz("attention"), False)
     answer(quiz("attention"), True, 2)
@@ -159,7 +159,7 @@ def test_a_progress_file_without_questions_still_works(private_progress):
 
 
 @pytest.mark.parametrize("questions", [[], "text", {"a": 3}])
-def test_damaged_questions_are_set_aside_with_the_file(questions, private_progress, capsys):
+def test_a_progress_file_with_damaged_questions_is_set_aside(questions, private_progress, capsys):
     content = json.dumps({"version": 1, "exercises": {}, "questions": questions})
     progress_file().write_text(content)
     answer(predict("tokenization.bytes"), False)
@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_read_is_not_overwritten(private_progress, monkeyp
     assert progress_file().is_dir()
 
 
-def test_a_damaged_file_that_another_kernel_has_replaced_meanwhile_is_left_alone(private_progress, monkeypatch):
+def test_a_damaged_file_is_left_alone_if_another_kernel_has_just_replaced_it(private_progress, monkeypatch):
     progress_file().write_text("{")
     read, good = recording._read, json.dumps({"version": 1, "exercises": {"a": {"attempts": 1}}})
 
@@ -219,7 +219,7 @@ def test_answers_are_kept_even_without_a_lock(monkeypatch, private_progress):
     assert due("primer") == ["tokenization.bytes"]
 
 
-def test_the_rule_for_repeating_a_question():
+def test_a_streak_starts_with_a_wrong_answer_and_grows_only_in_warm_ups():
     entry = {}
     for right, warm, streak in [
         (True, False, None),

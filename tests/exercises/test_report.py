@@ -52,7 +52,7 @@ def test_html_is_well_formed_and_escapes_what_learners_write():
         well_formed(report._repr_html_())
 
 
-def test_marked_cells_say_so_in_their_text():
+def test_marked_cells_contain_a_not_equal_sign():
     html = check("attention.split_heads", lambda x, n: 2 * torch.stack(x.chunk(n, -1), 1))._repr_html_()
     marked = re.findall(r'<td class="llm-marked">(.*?)</td>', html)
     assert marked

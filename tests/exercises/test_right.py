@@ -16,7 +16,7 @@ for module in pkgutil.iter_modules(right.__path__):
 RIGHT = [*PLAIN.items(), *((name, function) for name, functions in STYLES.items() for function in functions)]
 
 
-@pytest.mark.slow  # only because there are so many
+@pytest.mark.slow  # slow only because there are so many solutions
 @pytest.mark.parametrize(("name", "solution"), [pytest.param(n, f, id=f"{n}-{f.__name__}") for n, f in RIGHT])
 def test_a_right_solution_passes(name, solution):
     report = examine(find(name), solution, seed=3)

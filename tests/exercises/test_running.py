@@ -72,12 +72,12 @@ def test_an_endless_loop_is_stopped_in_another_thread_too():
     assert kinds[1] == "correct"
 
 
-def test_the_watchdog_works_in_the_main_thread_as_on_windows():
+def test_the_watchdog_that_windows_uses_works_in_the_main_thread():
     with pytest.raises(TimeIsUp), _watchdog(0.1):
         endless()
     with _watchdog(0.1):
         pass
-    for _ in range(10_000):  # a late exception would strike here
+    for _ in range(10_000):  # a late exception would be raised here
         pass
 
 
@@ -226,7 +226,7 @@ def test_a_model_that_is_left_frozen_counts_as_changed():
     assert "frozen" in repr(report)
 
 
-def test_two_masks_that_are_both_wrong_can_be_compared():
+def test_truth_values_count_as_ordinary_but_nan_inf_and_huge_numbers_do_not():
     from llmlib.exercises.engine.trials import _ordinary
 
     mask = torch.tensor([[True, False], [True, True]])

@@ -1,4 +1,4 @@
-"""The common slip that an exception and the code around it reveal."""
+"""Exceptions and the code around them reveal common slips."""
 
 from pathlib import Path
 
@@ -82,24 +82,24 @@ def test_slips_with_an_axis_that_is_summed_away_are_explained(peak, total, says)
 
 
 @pytest.mark.parametrize(("head", "says"), BY_HAND.values(), ids=BY_HAND)
-def test_the_two_scores_of_a_hand_made_head_are_named(head, says):
+def test_wrong_hand_made_heads_are_explained(head, says):
     assert says in said_about("attention.previous_occurrence", head)
 
 
-def test_an_idea_about_a_hand_made_head_comes_with_the_two_scores():
+def test_an_idea_about_a_hand_made_head_is_reported_with_the_scores_of_two_keys():
     exercise = find("attention.previous_occurrence")
     for idea in exercise.misconceptions:
         said = said_about(exercise.name, lambda *args, faults=idea.faults: exercise.faulty(*args, **faults))
         assert " with the key at position " in said, idea.name
 
 
-def test_both_ideas_about_a_mask_can_be_seen_in_the_case():
+def test_a_wrong_mask_is_shown_in_a_case_with_tokens_in_the_cache():
     said = " ".join(repr(examine(find("attention.causal_mask"), lambda n, m: torch.ones(n, m).tril())).split())
     assert "two in the cache argument" in said
 
 
 def exercises_of(lesson):
-    """Return the cells, in order, that check something or take something from `mine` for an exercise."""
+    """Return, in order, the cells that check an exercise or take something from `mine`."""
     sources = [cell.source for cell in nbformat.read(lesson, as_version=4).cells if cell.cell_type == "code"]
     return [source for source in sources if "\ncheck(" in source or 'mine(f"' in source]
 
@@ -131,12 +131,12 @@ def test_a_right_module_stays_right_while_other_exercises_are_unsolved():
         ("nothing of the kind", "This key is not in the dictionary."),
     ],
 )
-def test_a_missing_key_is_named_with_the_nearest_one(key, says):
+def test_a_missing_key_is_explained(key, says):
     report = examine(find("transformer.llama_logits"), lambda ids, weights, config: weights[key])
     assert says in " ".join(repr(report).split())
 
 
-def test_a_function_that_torch_has_is_named_with_its_module():
+def test_the_report_says_where_to_find_an_undefined_function_in_torch():
     def attempt(x, gate, up, down):
         return (silu(x @ gate.T) * (x @ up.T)) @ down.T
 
@@ -154,7 +154,7 @@ def draw(probabilities, u):
 
 
 @pytest.mark.parametrize("place", ["past.argmax(-1)", "torch.argmax(past, dim=-1)", "(probabilities > 1).argmax(-1)"])
-def test_converting_truth_values_to_numbers_is_suggested_and_no_other_change(place):
+def test_converting_truth_values_to_numbers_is_the_only_change_suggested(place):
     said = said_about("sampling.draw", run_cell(FIRST_PAST.replace("PLACE", place), torch=torch)["draw"])
     assert "`.int()` turns them into 1 and 0, so that `argmax` finds the first of the largest." in said
     assert "would make your function correct" not in said
@@ -167,7 +167,7 @@ def test_an_operation_that_torch_has_not_implemented_counts_as_an_attempt():
     assert "NotImplementedError: Could not run" in repr(report)
 
 
-def test_two_sizes_that_do_not_match_tell_two_ideas_apart():
+def test_the_mismatched_sizes_in_an_error_tell_two_ideas_apart():
     def attempt(ids, weights, config):
         cos, sin = turns(ids.shape[1], config.n_heads, config.rope_theta)
         stream = weights["embed.weight"][ids]
@@ -188,8 +188,8 @@ def test_two_sizes_that_do_not_match_tell_two_ideas_apart():
     assert report.misconceptions == ("angles for n_heads numbers",)
 
 
-def test_an_attempt_that_raises_in_some_cases_is_not_said_to_give_the_same_in_all():
-    made = {}  # it has no source, so nothing can be repaired
+def test_no_misconception_is_named_if_an_attempt_raises_in_some_cases():
+    made = {}  # a function made by `exec` has no source, so no repair can be tried
     exec("import torch\nf = lambda q, k: torch.arange(k) <= torch.arange(k - q, k)", made)
     report = examine(find("attention.causal_mask"), made["f"])
     assert report.kind == "raised"
@@ -205,6 +205,6 @@ def test_an_attempt_that_raises_in_some_cases_is_not_said_to_give_the_same_in_al
         ("x @ y.T / (x.norm(dim=-1) * y.norm(dim=-1)).clamp(min=1e-12)", "`[..., None]` adds it at the end."),
     ],
 )
-def test_the_report_says_how_to_get_back_the_axis_of_a_norm(line, says):
+def test_the_report_says_how_to_get_back_the_axis_that_norm_removes(line, says):
     cell = f"\ndef cosine_similarity(x, y):\n    return {line}\n"
     assert says in said_about("embeddings.cosine_similarity", run_cell(cell)["cosine_similarity"])

@@ -25,7 +25,7 @@ for module in pkgutil.iter_modules(wrong.__path__):
     importlib.import_module(f"exercises.wrong.{module.name}")
 
 
-@pytest.mark.slow  # only because there are so many
+@pytest.mark.slow  # slow only because there are so many solutions
 @pytest.mark.parametrize(("name", "reason", "function"), [pytest.param(*one, id="-".join(one[:2])) for one in WRONG])
 def test_a_wrong_solution_gets_its_own_reason_and_no_other(name, reason, function):
     report = examine(find(name), function)
@@ -44,7 +44,7 @@ SLIPS_WITH_FOUR_AXES = [
     lambda q, k, mask: q @ k.transpose(-2, -1) / torch.sqrt(q.shape[-1]),
     lambda q, k, mask: q @ k.T,
 ]
-CAUSES = [  # none of these is in the lines above, which the report quotes
+CAUSES = [  # the report quotes the lines above, and they contain none of these causes
     "`masked_fill` broadcasts the mask",
     "`n ** 0.5` is a square root",
     "`.T` reverses the order of all axes",
@@ -52,7 +52,7 @@ CAUSES = [  # none of these is in the lines above, which the report quotes
 
 
 @pytest.mark.parametrize(("scores", "cause"), zip(SLIPS_WITH_FOUR_AXES, CAUSES, strict=True))
-def test_slips_with_four_axes_have_their_own_cause(scores, cause):
+def test_each_slip_in_code_for_four_axes_is_explained_by_its_own_cause(scores, cause):
     assert cause in said_to("attention.scaled_dot_product", lambda q, k, v, mask: scores(q, k, mask) @ v)
 
 
@@ -94,7 +94,7 @@ def test_a_guard_against_nan_does_not_hide_ideas():
     assert "a single prompt" in repr(report)
 
 
-def test_a_guarded_idea_is_reported_as_probable():
+def test_an_idea_hidden_by_a_special_case_is_reported_as_probable():
     def attempt(n_query, n_key):
         return torch.ones(n_query, n_key, dtype=torch.bool).tril(n_key - 1 if n_query == 1 else 0)
 
@@ -147,7 +147,7 @@ def by_one_hot_of_the_largest_id(ids, table):
         ("transformer.swiglu_mlp", without_a_transpose, "Should you transpose the second matrix (`.T`)?"),
     ],
 )
-def test_a_torch_exception_is_explained_with_the_idea_behind_it(name, attempt, says):
+def test_an_exception_is_explained_with_the_idea_behind_it(name, attempt, says):
     assert says in said_to(name, attempt)
 
 
@@ -184,7 +184,7 @@ def test_the_cause_of_an_error_depends_on_the_line(error, line, inside, says):
     assert says in usual_cause(error, line, inside)
 
 
-def test_the_library_below_numpy_prints_nothing(capfd):
+def test_messages_from_lapack_are_not_shown(capfd):
     with quietly(), pytest.raises(ValueError, match="infs or NaNs"):
         np.polyfit([0.0, -math.inf, 1.0], [1.0, 2.0, 3.0], 2)
     assert "DLASCL" not in "".join(capfd.readouterr())
@@ -200,7 +200,7 @@ def test_a_number_given_in_the_task_is_not_called_wrong():
 
 
 @pytest.mark.slow
-def test_a_change_that_the_cases_do_not_determine_is_not_suggested():
+def test_no_change_is_suggested_if_the_cases_cannot_show_that_it_is_the_right_one():
     def attempt(text, merges):
         ids, rank = list(text.encode()), {pair: i for i, pair in enumerate(merges)}
         for _ in range(len(text) - 9):
@@ -246,7 +246,7 @@ def test_a_list_of_keys_is_not_suggested_as_a_repair():
     assert "should be" not in said_to("tokenization.encode", attempt).partition("The task")[0]
 
 
-def test_lists_of_kept_logits_are_accepted():
+def test_a_tensor_built_from_lists_of_logits_is_accepted():
     def by_lists(logits, p):
         rows = zip(logits.tolist(), kept_by_min(logits, p).tolist())
         return torch.tensor([[x if stays else -INF for x, stays in zip(*row)] for row in rows])
@@ -257,7 +257,7 @@ def test_lists_of_kept_logits_are_accepted():
 
 
 @pytest.mark.slow
-def test_an_idea_is_not_named_together_with_what_undoes_it():
+def test_an_idea_is_not_reported_together_with_one_that_undoes_it():
     def crossing_cut_with_a_finite_filling(logits, p):
         shares, order = logits.softmax(-1).sort(-1, descending=True)
         cut = (shares.cumsum(-1) > p) & torch.tensor(p < 1)
@@ -286,7 +286,7 @@ def test_a_second_name_is_reported_as_not_being_a_copy():
     assert "whatever changes `moved` also changes `table`" in said
 
 
-def test_reports_name_the_place_of_the_mistake():
+def test_reports_show_where_the_mistake_is():
     def by_all_numbers(x, weight, eps):
         return x / (x.pow(2).sum(-1, keepdim=True) / x.numel() + eps).sqrt() * weight
 
@@ -313,7 +313,7 @@ def test_a_method_that_the_task_excludes_gets_a_remark():
     assert "`svd` decomposed the matrix" in repr(report)
 
 
-def test_writing_into_the_given_weights_is_reported_with_code_that_copies_each():
+def test_writing_into_the_given_weights_is_reported_with_code_that_copies_them():
     def attempt(weights, loss_of, batches, rates, limit):
         averages, losses = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights], []
         for w in weights:
@@ -334,7 +334,7 @@ def test_writing_into_the_given_weights_is_reported_with_code_that_copies_each()
 
 
 @pytest.mark.slow
-def test_a_whole_result_off_by_one_factor_is_reported_as_one_factor():
+def test_a_single_factor_is_reported_if_the_whole_result_is_off_by_that_factor():
     def attempt(weight, parts):
         w = weight.clone().requires_grad_()
         for x, targets in parts:

@@ -26,7 +26,7 @@ def live():
 
 @pytest.fixture(scope="module")
 def uneven(live):
-    """Larger weights for the live model, because with its first ones all tokens are about equally likely."""
+    """Enlarge the live model's weights, because with its initial ones all tokens are about equally likely."""
     with torch.no_grad():
         for parameter in live[0].parameters():
             parameter.mul_(3)
@@ -34,7 +34,7 @@ def uneven(live):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """The conversations that models were asked to continue, and their ids."""
+    """Return a list that records each conversation that a model is asked to continue, and its ids."""
     conversations = []
 
     def recorded(tokenizer, messages):

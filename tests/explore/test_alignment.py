@@ -67,7 +67,7 @@ def test_an_invalid_reward_ends_the_run_with_a_reason(reward, words):
 
 
 @pytest.mark.filterwarnings("ignore:At step 1, in each of the 2 groups")
-def test_a_cell_can_take_the_steps_and_put_models_side_by_side():
+def test_a_cell_can_iterate_over_the_steps_and_then_compare_models():
     dashboard = LiveAlignmentView()
     steps = list(dashboard.watch(run_of(lambda prompts, answers: [1.0] * len(answers)), "equal"))
     assert [step.step for step in steps] == [1, 2, 3, 4]
@@ -77,15 +77,15 @@ def test_a_cell_can_take_the_steps_and_put_models_side_by_side():
     assert "Side by side: tuned, aligned." in dashboard.alt
 
 
-def test_any_iterator_of_steps_will_do():
-    """For example, the steps of a run that is stored on disk."""
+def test_any_iterator_of_steps_is_accepted():
+    """The steps may come from a run that is stored on disk, for example."""
     dashboard = LiveAlignmentView()
     dashboard.add(iter(list(run_of())), "recorded")
     dashboard.wait()
     assert dashboard.runs[0]["state"] == "finished"
 
 
-def test_a_prompt_of_any_form_becomes_text():
+def test_a_prompt_in_any_form_is_turned_into_text():
     @dataclass
     class Prompt:
         messages: tuple

@@ -28,7 +28,7 @@ def tokenizer():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_boxes_add_up_to_the_model(kind):
+def test_the_parameters_and_flops_of_all_boxes_add_up_to_the_totals(kind):
     boxes, costs = boxes_of(KINDS[kind]), count(KINDS[kind])
     model = Transformer(KINDS[kind])
     assert boxes.total("parameters") == costs.parameters == sum(p.numel() for p in model.parameters())
@@ -60,7 +60,7 @@ def test_known_models_have_their_published_sizes():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_lines_are_in_the_source(kind):
+def test_the_lines_shown_for_each_box_are_in_the_source_code(kind):
     for box in boxes_of(KINDS[kind]).walk():
         assert box.lines or box.kind == "group"
         for line in box.lines:
@@ -68,7 +68,7 @@ def test_the_lines_are_in_the_source(kind):
             assert line.text.splitlines()[0] == source[line.number - 1].strip()
 
 
-def test_a_line_that_does_not_exist_is_not_found():
+def test_looking_for_a_line_that_does_not_exist_raises():
     assert "self.attention_norm" in line_that_uses(Block, "attention_norm").text
     with pytest.raises(LookupError, match="'nothing'"):
         line_that_uses(Block, "nothing")
@@ -96,7 +96,7 @@ def test_values_agree_with_a_trace():
     assert set(VALUES) >= set(wanted)
 
 
-def test_the_box_before_is_in_the_layer_before():
+def test_a_layer_reads_from_the_one_before_it_and_the_output_from_the_last():
     config = KINDS["llama"]
     assert box_before(config, "embed", 0, inside=True) == ("embed", 0)
     assert box_before(config, "embed", 2, inside=True) == ("add_mlp", 1)
@@ -193,7 +193,7 @@ def test_sizes_can_be_changed_and_clashes_are_reported(live):
     before = view.model["totals"]
     assert act(view, "size", name="n_layers", value=6)
     assert view.model["totals"]["cache_bytes"] == 2 * before["cache_bytes"]
-    assert (view.tokens, view.tour) == ([], {}), "a model that nobody has trained has no values"
+    assert (view.tokens, view.tour) == ([], {}), "no model has the new size, so there are no values"
     assert not act(view, "open", box="query", tensor="weight")
     assert "only sizes" in view.notice
     shown = view.model
@@ -233,7 +233,7 @@ def test_an_impossible_request_is_refused_with_a_reason(live, tokenizer):
             explore_architecture(*arguments)
 
 
-def test_the_tour_of_a_long_text_is_made_when_it_is_asked_for(tokenizer):
+def test_the_tour_of_a_long_text_is_made_only_on_request(tokenizer):
     model = Transformer(TransformerConfig(tokenizer.vocab_size, 300, 16, n_layers=1, n_heads=2))
     view = explore_architecture(model, tokenizer, "a" * 257)
     assert view.tour == {}

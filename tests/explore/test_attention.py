@@ -42,7 +42,7 @@ def patterns_and_logits(model, tokenizer, text, heads=(), how="zero"):
 
 
 def shown(view, side="a"):
-    """Return all patterns of a side, as the view stores them."""
+    """Return every pattern that the view stores for one side."""
     holder = view
     if side == "b":
         from llmlib.widgets import AttentionView
@@ -83,7 +83,7 @@ def test_a_run_with_heads_switched_off_becomes_side_b(model, tokenizer, how):
     assert view.logprobs[0] == view.logprobs[1]
 
 
-def test_a_continuation_gets_its_log_probability(model, tokenizer):
+def test_the_log_probability_of_a_continuation_is_shown(model, tokenizer):
     view = explore_attention(model, tokenizer, TEXT)
     assert view.logprobs == []
     act(view, "continuation", text=" on!")
@@ -94,7 +94,7 @@ def test_a_continuation_gets_its_log_probability(model, tokenizer):
     assert view.a["tokens"] == list(TEXT), "the continuation is scored, not shown"
 
 
-def test_two_texts_of_different_length_can_have_a_head_off_in_both(model, tokenizer):
+def test_a_head_can_be_switched_off_in_two_texts_of_different_lengths(model, tokenizer):
     view = explore_attention(model, tokenizer, TEXT, other="a dog")
     acts(view, switch(0, 0))
     for side, text in (("a", TEXT), ("b", "a dog")):
@@ -105,7 +105,7 @@ def test_two_texts_of_different_length_can_have_a_head_off_in_both(model, tokeni
     assert view.b["title"] == "without"
 
 
-def test_two_models_are_compared(model, tokenizer):
+def test_two_models_can_be_compared(model, tokenizer):
     second = Transformer(model.config, seed=7)
     view = explore_attention(model, tokenizer, TEXT, other_model=second, titles=("mine", "yours"))
     assert view.source == "Transformer, d_model 32"
@@ -145,7 +145,7 @@ class _TheirTokenizer:
 
 
 @pytest.mark.slow
-def test_models_of_the_transformers_library_are_accepted():
+def test_models_from_the_transformers_library_are_accepted():
     config = transformers.GPT2Config(vocab_size=100, n_positions=16, n_embd=16, n_layer=2, n_head=4)
     theirs = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
     view = explore_attention(theirs, _TheirTokenizer(), "cat", continuation="s")
@@ -160,9 +160,9 @@ def test_models_of_the_transformers_library_are_accepted():
     assert "at least one token" in view.notice
 
 
-def test_the_page_of_a_live_view_stands_alone(model, tokenizer):
+def test_a_page_saved_from_a_live_view_keeps_the_predictions_but_is_not_live(model, tokenizer):
     view = explore_attention(model, tokenizer, TEXT)
     acts(view, switch(0, 1))
     page = view.to_html()
-    assert '"live"' not in page.split('"state"')[1], "there is no model in the page to answer"
+    assert '"live"' not in page.split('"state"')[1], "the saved page has no model that could answer"
     assert '"predictions"' in page

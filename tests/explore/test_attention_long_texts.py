@@ -22,7 +22,7 @@ WORDS = "the cat sat on the mat and the dog did not sit on the cat "
 
 
 def whole(model, ids, heads=(), how="zero"):
-    """Return all patterns of a run, taken at their hook points, with the mean and the maximum of each layer."""
+    """Run the model and return every pattern from its hook point, plus the mean and maximum over each layer's heads."""
     batch = torch.tensor([ids])
     with torch.no_grad(), ablate(model, heads, how, reference=batch), trace(model, ("pattern",)) as t:
         model(batch)
@@ -76,8 +76,8 @@ def test_patterns_given_as_arrays_have_the_same_thumbnails_scores_and_heads():
         np.testing.assert_allclose(arrays.head(1, head), expected[1, at], atol=0.004)
 
 
-def test_no_whole_set_of_patterns_ever_exists(monkeypatch):
-    """The largest tensor that is created while a long text runs contains some rows of one layer."""
+def test_no_tensor_ever_holds_all_patterns_of_a_layer(monkeypatch):
+    """The largest tensor created while the model reads a long text contains only some rows of one layer."""
     monkeypatch.setattr("llmlib.explore.attention.long_texts.WHOLE", 1000)
     config = TransformerConfig(9, 512, 16, n_layers=4, n_heads=8)
     ids = torch.randint(9, (512,), generator=torch.Generator().manual_seed(0)).tolist()
@@ -114,7 +114,7 @@ def test_too_little_memory_is_reported_before_any_is_used():
 
 @pytest.fixture
 def long(monkeypatch):
-    """A model, its tokenizer, and a text that counts as long."""
+    """Return a model, its tokenizer, and a text that counts as long."""
     monkeypatch.setattr("llmlib.explore.attention.long_texts.WHOLE", 8 * 100 * 101 // 2 - 1)
     tokenizer = CharTokenizer.train(WORDS)
     model = Transformer(TransformerConfig(tokenizer.vocab_size, max_seq_len=256, d_model=32, n_layers=2, n_heads=4))
@@ -123,7 +123,7 @@ def long(monkeypatch):
     return model.eval(), tokenizer, (WORDS * 4)[:200]
 
 
-def test_a_long_text_is_sent_as_thumbnails_and_a_head_when_it_is_opened(long):
+def test_thumbnails_of_a_long_text_are_sent_first_and_a_head_when_it_is_opened(long):
     model, tokenizer, text = long
     view = explore_attention(model, tokenizer, text)
     expected = whole(model, tokenizer.encode(text))
@@ -141,7 +141,7 @@ def test_a_long_text_is_sent_as_thumbnails_and_a_head_when_it_is_opened(long):
     assert view.notice
 
 
-def test_the_progress_of_a_long_text_is_reported(long):
+def test_progress_in_reading_a_long_text_is_reported(long):
     model, tokenizer, text = long
     view = explore_attention(model, tokenizer, "the cat")
     messages = []
@@ -150,7 +150,7 @@ def test_the_progress_of_a_long_text_is_reported(long):
     assert messages == ["layer 1 of 2", "layer 2 of 2"]
 
 
-def test_switching_between_short_and_long_texts_leaves_nothing_of_the_other(long):
+def test_nothing_remains_of_a_text_when_a_shorter_or_longer_one_replaces_it(long):
     model, tokenizer, text = long
     view = explore_attention(model, tokenizer, text)
     act(view, "open", layer=1, head=2)
@@ -173,12 +173,12 @@ def test_heads_can_be_switched_off_in_a_long_text(long, how):
     sizes = {side: of["size"] for side, of in view.opened["sides"].items()}
     without._kept = {
         (1, 0): ({"sides": {"a": view.opened["sides"]["b"]}}, view.opened_codes[sizes["a"] :])
-    }  # as if it were side A
+    }  # side B, stored as if it were side A
     expected = whole(model, tokenizer.encode(text), [(0, 1)], how)[1, 0]
     np.testing.assert_allclose(without.pattern(1, 0), expected, atol=0.005)
 
 
-def test_the_page_of_a_long_text_contains_the_opened_heads(long):
+def test_a_page_saved_from_a_long_text_contains_the_opened_heads(long):
     model, tokenizer, text = long
     view = explore_attention(model, tokenizer, text)
     for head in range(3):
@@ -189,7 +189,7 @@ def test_the_page_of_a_long_text_contains_the_opened_heads(long):
 
 
 @pytest.mark.slow
-def test_the_picture_of_a_long_text_follows_the_opened_head(long):
+def test_the_picture_of_a_long_text_shows_a_head_in_full_once_it_is_opened(long):
     model, tokenizer, text = long
     view = explore_attention(model, tokenizer, text)
     grid = view.svg()
@@ -203,7 +203,7 @@ def test_the_picture_of_a_long_text_follows_the_opened_head(long):
 
 
 @pytest.mark.slow
-def test_a_model_of_the_transformers_library_reads_a_long_text(monkeypatch):
+def test_a_model_from_the_transformers_library_can_read_a_long_text(monkeypatch):
     monkeypatch.setattr("llmlib.explore.attention.long_texts.WHOLE", 1000)
     config = transformers.GPT2Config(vocab_size=100, n_positions=128, n_embd=16, n_layer=2, n_head=4)
     theirs = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()

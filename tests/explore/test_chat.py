@@ -28,13 +28,13 @@ def test_a_conversation_can_be_held_and_cleared(live):
     assert (view.messages, view.readings) == ([], b"")
 
 
-def test_starting_over_can_be_taken_back_until_the_next_answer(live, monkeypatch):
+def test_starting_over_can_be_undone_until_the_next_answer(live, monkeypatch):
     view = explore_chat(*live, messages=[{"role": "user", "content": "two"}], max_new_tokens=12, sampler=GREEDY)
     assert not act(view, "restore")
     assert "nothing to restore" in view.notice
     say(view, "one", kind="edit", message=0)
     before = view.messages, view.notes, view.readings
-    for _ in range(3):  # quick clicks do not lose what the first one took away
+    for _ in range(3):  # further quick clicks do not lose what the first one cleared
         assert act(view, "clear")
     assert [message["content"] for message in view.messages] == ["two"]
     assert view.cleared == 2
@@ -60,10 +60,10 @@ def test_special_tokens_that_a_person_types_remain_text(live, asked):
     _, ids = asked[-1]
     special = [id for id in ids if id in tokenizer.special_tokens.values()]
     start, end = (tokenizer.special_tokens[name] for name in ("<|im_start|>", "<|im_end|>"))
-    assert special == [start, end, start, end, start]  # system, user, and the answer's beginning
+    assert special == [start, end, start, end, start]  # around the system and user messages, and before the answer
 
 
-def test_answers_are_what_the_model_generates_after_the_template(live):
+def test_answers_match_what_generate_writes_for_the_same_messages(live):
     model, tokenizer = live
     view = explore_chat(*live, max_new_tokens=9, sampler=Sampler(temperature=0.7), seed=4)
     say(view, "one")
@@ -86,13 +86,13 @@ def test_stop_ends_an_answer_and_keeps_what_was_said(live):
     assert contents(view, "user") == ["one", "two"]
 
 
-def test_an_answer_that_ends_no_longer_listens_for_interrupts(live, monkeypatch):
+def test_nothing_listens_for_interrupts_once_an_answer_has_ended(live, monkeypatch):
     listening = []
     monkeypatch.setattr(controller, "on_interrupt", lambda f: listening.append(f) or (lambda: listening.remove(f)))
     view, still = explore_chat(*live, max_new_tokens=2), []
     view.observe(lambda change: still.append((change.new, len(listening))), "answering")
     say(view, "one")
-    assert still == [(True, 0), (False, 0)], "the next message may be sent as soon as nobody answers"
+    assert still == [(True, 0), (False, 0)], "the next message may be sent as soon as no answer is running"
 
 
 def test_a_conversation_that_is_too_long_is_reported(live, monkeypatch):
@@ -120,7 +120,7 @@ def test_a_conversation_that_is_too_long_is_reported(live, monkeypatch):
     say(view, "two")
     assert (view.notice, view.returned) == ("", "")
     assert [message["role"] for message in view.messages] == ["user", "assistant"] * 2
-    assert read == [encode_chat(live[1], view.messages[:3])]  # the model never saw what went wrong
+    assert read == [encode_chat(live[1], view.messages[:3])]  # the model never saw the refused messages
     say(view, too_long)
     act(view, "clear")
     assert (view.messages, view.notice, view.returned) == ([], "", "")
@@ -150,11 +150,11 @@ def test_an_answer_that_breaks_off_is_kept(live, monkeypatch):
     say(view, "one")
     assert view.messages[1:] == [{"role": "assistant", "content": "one two"}]
     assert view.notes[1]["ended"] == "The answer was cut short: out of memory"
-    assert view.returned == ""  # the question has its answer, as after Stop
+    assert view.returned == ""  # the question was answered in part, as after Stop, so it stays in place
 
 
 @pytest.mark.parametrize("pieces", [(), (" ", "\n")])
-def test_a_question_without_an_answer_is_returned(live, monkeypatch, pieces):
+def test_a_question_without_an_answer_goes_back_to_the_message_box(live, monkeypatch, pieces):
     view = explore_chat(*live)
     answer_with(monkeypatch, *pieces)  # the model ends its turn at once
     say(view, "one")
@@ -163,7 +163,7 @@ def test_a_question_without_an_answer_is_returned(live, monkeypatch, pieces):
     assert "Try asking differently" in view.notice
 
 
-def test_the_space_that_a_template_leaves_is_not_part_of_the_answer(live, monkeypatch):
+def test_the_space_before_the_first_word_is_not_part_of_the_answer(live, monkeypatch):
     view = explore_chat(*live)
     answer_with(monkeypatch, " ", " Hello", " there")
     say(view, "one")
@@ -180,7 +180,7 @@ def test_an_unexpected_error_is_reported_and_the_view_keeps_working(live, monkey
     assert len(view.messages) == 2
 
 
-def test_a_quick_model_does_not_send_its_whole_conversation_for_each_token(live, monkeypatch):
+def test_the_conversation_is_not_sent_again_for_each_token_of_a_quick_model(live, monkeypatch):
     answer_with(monkeypatch, *["word "] * 2000)
     view = explore_chat(*live)
     shown = []
@@ -191,7 +191,7 @@ def test_a_quick_model_does_not_send_its_whole_conversation_for_each_token(live,
     assert len(shown) <= 5 + (time.monotonic() - begun) / 0.05
 
 
-def test_an_earlier_message_is_edited_and_what_came_after_it_goes(live, asked):
+def test_editing_an_earlier_message_removes_what_came_after_it(live, asked):
     view = explore_chat(*live, max_new_tokens=4)
     for text in ("one", "two", "three"):
         say(view, text)
@@ -235,7 +235,7 @@ def test_a_given_system_message_becomes_the_system_prompt(live, asked):
         explore_chat(*live, messages=[{"role": "user"}])
 
 
-def test_a_template_that_refuses_a_system_prompt_loses_no_conversation(live):
+def test_no_conversation_is_lost_when_a_template_refuses_the_system_prompt(live):
     model, _ = live
     view = explore_chat(model, tokenizer_with(STRICT), max_new_tokens=3)
     say(view, "one")
@@ -253,7 +253,7 @@ def test_a_template_that_refuses_a_system_prompt_loses_no_conversation(live):
     assert len(view.messages) == 4
 
 
-def test_settings_are_those_of_the_sampler_and_are_checked(live):
+def test_settings_come_from_the_sampler_and_are_checked(live):
     view = explore_chat(*live, max_new_tokens=3, sampler=Sampler(temperature=0.3, top_k=5, logit_bias={0: 1.0}))
     assert (view.settings["temperature"], view.settings["top_k"], view.settings["top_p"]) == (0.3, 5, 1.0)
     assert act(view, "set", name="temperature", value=0)
@@ -284,7 +284,7 @@ def test_settings_are_those_of_the_sampler_and_are_checked(live):
     assert answers[0] == answers[2] != answers[1]
 
 
-def test_each_token_comes_with_its_probability_and_the_likeliest(live):
+def test_each_token_comes_with_its_probability_and_the_likeliest_tokens(live):
     model, tokenizer = live
     view = explore_chat(*live, max_new_tokens=6, sampler=replace(ENDLESS, temperature=3.0))
     say(view, "one")

@@ -1,4 +1,4 @@
-"""The same conversation with several models, side by side and blindly."""
+"""Hold the same conversation with several models, side by side and in blind comparisons."""
 
 import copy
 import json
@@ -42,7 +42,7 @@ def test_each_model_continues_from_its_own_answers(two, asked, together):
         alone = explore_chat(speaker.model, speaker.tokenizer, max_new_tokens=5, sampler=WARM, seed=3)
         for text in ("one", "two"):
             say(alone, text)
-        assert plain == alone.messages  # it contains nothing of the other model
+        assert plain == alone.messages  # nothing comes from the other model
         assert [messages for messages, _ in asked if messages == plain[:3]]
 
 
@@ -65,7 +65,7 @@ def test_answers_stream_together_or_in_turn(two):
         assert changes == 1 if not together else changes > 20
 
 
-def test_a_model_and_itself_without_its_adapter_answer_side_by_side(live):
+def test_a_model_with_and_without_its_adapter_answers_side_by_side(live):
     model, tokenizer = copy.deepcopy(live[0]), live[1]
     lora = apply_lora(model)
     for module in lora.maps.values():
@@ -73,7 +73,7 @@ def test_a_model_and_itself_without_its_adapter_answer_side_by_side(live):
     off, on = Speaker("off", lora.base(), tokenizer), Speaker("on", model, tokenizer)
     view = compare_chats([off, on], max_new_tokens=6, sampler=GREEDY)
     other = compare_chats([on, off], max_new_tokens=6, sampler=GREEDY)
-    act(view, "message", text="one")  # two views at once
+    act(view, "message", text="one")  # two views answer at once
     act(other, "message", text="one")
     wait_for(view)
     wait_for(other)
@@ -84,7 +84,7 @@ def test_a_model_and_itself_without_its_adapter_answer_side_by_side(live):
     assert lora.enabled
 
 
-def test_a_model_that_cannot_answer_says_why_in_its_place(live, two, asked):
+def test_if_a_model_cannot_answer_the_reason_is_shown_in_place_of_its_answer(live, two, asked):
     model, _ = live
     speakers = [two[0], Speaker("bare", model, tokenizer_with(None)), Speaker("strict", model, tokenizer_with(STRICT))]
     view = compare_chats(speakers, max_new_tokens=4, sampler=ENDLESS)
@@ -104,12 +104,12 @@ def test_a_model_that_cannot_answer_says_why_in_its_place(live, two, asked):
     assert [[m["content"] for m in messages] for messages in strict] == [["two"]]
     assert view.conversations()[1]["messages"] == []
     tokenizer = speakers[1].tokenizer
-    tokenizer.chat_template = CHATML  # the owner adds a template
+    tokenizer.chat_template = CHATML  # a template is added later
     say(view, "three")
     assert view.messages[-2]["content"]
 
 
-def test_if_no_model_can_answer_all_say_why(live):
+def test_if_no_model_can_answer_the_notice_gives_the_reason_for_each(live):
     model, _ = live
     view = compare_chats(
         [Speaker("bare", model, tokenizer_with(None)), Speaker("strict", model, tokenizer_with(STRICT))]
@@ -120,7 +120,7 @@ def test_if_no_model_can_answer_all_say_why(live):
     assert re.match("bare: This model has no chat template.*strict: .*System role not supported", view.notice)
 
 
-def test_stop_ends_all_answers(two):
+def test_stopping_ends_every_answer(two):
     view = compare_chats(two, max_new_tokens=10_000, sampler=ENDLESS)
     act(view, "message", text="one")
     act(view, "stop")
@@ -149,7 +149,7 @@ def test_a_blind_comparison_hides_names_until_the_vote(two):
         assert act(view, "vote", message=0, choice=0)
         assert view.notes[0]["vote"] == note["order"][0]
         assert "tuned model: " in view.alt
-        assert not act(view, "vote", message=0, choice=1)  # the names are known now
+        assert not act(view, "vote", message=0, choice=1)  # too late: the names have been revealed
         assert sum(view.tally["wins"]) == number + 1
     assert orders == {(0, 1), (1, 0)}
     for choice in ("tie", "bad", "bad"):
@@ -161,11 +161,11 @@ def test_a_blind_comparison_hides_names_until_the_vote(two):
     assert view.tally == {"wins": [0, 0], "tie": 0, "bad": 0}
 
 
-def test_the_side_that_is_voted_for_is_the_one_that_wins(two):
+def test_a_vote_counts_for_the_model_on_the_chosen_side(two):
     view = compare_chats(two, max_new_tokens=2, sampler=ENDLESS, blind=True, seed=5)
     wins = [0, 0]
     for _ in range(8):
-        act(view, "clear")  # votes are kept
+        act(view, "clear")  # clearing keeps the votes
         say(view, "one")
         wins[view.notes[0]["order"][1]] += 1
         act(view, "vote", message=0, choice=1)
@@ -173,7 +173,7 @@ def test_the_side_that_is_voted_for_is_the_one_that_wins(two):
     assert min(wins) > 0
 
 
-def test_there_is_no_vote_before_all_have_answered_or_if_one_cannot(live, two):
+def test_votes_are_refused_while_a_model_is_answering_or_if_it_cannot_answer(live, two):
     view = compare_chats(two, max_new_tokens=10_000, sampler=ENDLESS, blind=True)
     act(view, "message", text="one")
     assert not act(view, "vote", message=0, choice=0)
@@ -203,13 +203,13 @@ def test_conversations_can_be_saved_to_a_file(two, tmp_path):
         view.save(tmp_path / "chat.txt")
 
 
-def test_one_to_four_speakers_with_different_names_are_required(two):
+def test_a_comparison_needs_one_to_four_speakers_with_different_names(two):
     for wrong in ([], [two[0], two[0]], [Speaker(str(k), *two[0:0], two[0].model, two[0].tokenizer) for k in range(5)]):
         with pytest.raises(ValueError, match="one to four speakers"):
             compare_chats(wrong)
 
 
-def test_each_speaker_knows_only_its_own_answers():
+def test_each_speaker_is_given_only_its_own_answers():
     said = [
         Said("assistant", "Hello"),
         Said("user", "one"),

@@ -1,4 +1,4 @@
-"""The map of neighbours: t-SNE keeps them together, gives the same map each time and runs once."""
+"""The neighbour map: t-SNE keeps neighbours together, gives the same map for the same seed, and runs once per table."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def tsne():
 
 
 def three_groups(n=60, width=12):
-    """Return rows that are each near one of three directions, in turn."""
+    """Return rows near three directions: each row is near the next direction in turn."""
     generator = torch.Generator().manual_seed(0)
     return 5 * torch.eye(3, width).repeat(n // 3, 1) + 0.5 * torch.randn(n, width, generator=generator)
 
@@ -50,7 +50,7 @@ def test_only_the_same_seed_gives_the_same_map(cache):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("tsne")
-def test_a_map_is_computed_once(cache, monkeypatch):
+def test_a_map_is_recomputed_only_if_its_file_is_damaged_or_the_table_changes(cache, monkeypatch):
     table = three_groups()
     places, _ = neighbour_map(table)
     (kept,) = cache.iterdir()
@@ -68,7 +68,7 @@ def test_a_map_is_computed_once(cache, monkeypatch):
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(5, 12), st.integers(0, 20), st.integers(0, 99))
-def test_other_rows_are_placed_next_to_the_row_with_the_largest_cosine(n_placed, n_others, seed):
+def test_the_remaining_rows_are_placed_next_to_the_row_with_the_largest_cosine(n_placed, n_others, seed):
     generator = torch.Generator().manual_seed(seed)
     directions = torch.nn.functional.normalize(torch.randn(n_placed + n_others, 4, generator=generator), dim=1)
     placed = 100 * torch.randn(n_placed, 2, generator=generator).numpy()
@@ -81,7 +81,7 @@ def test_other_rows_are_placed_next_to_the_row_with_the_largest_cosine(n_placed,
 
 
 @pytest.mark.usefixtures("tsne")
-def test_small_and_unusual_tables_are_mapped():
+def test_small_and_unusual_tables_can_be_mapped():
     for table in (torch.zeros(5, 3), torch.eye(6), torch.ones(7, 2, dtype=torch.bfloat16)):
         places, n_placed = neighbour_map(table)
         assert places.shape == (n_placed, 2)

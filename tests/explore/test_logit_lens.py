@@ -1,4 +1,4 @@
-"""The logit lens on live models: it shows what `llmlib.interpret` computes, only faster, and answers every request."""
+"""The logit lens on live models shows what `llmlib.interpret` computes, but faster, and reports impossible requests."""
 
 import numpy as np
 import pytest
@@ -43,9 +43,9 @@ def check(view, model, tokenizer, text, side="a"):
     np.testing.assert_allclose(cells.entropy, lens.entropy()[:, 0], atol=5e-3)
 
 
-def test_cells_follow_the_text(model, tokenizer):
+def test_the_cells_match_the_text_after_every_change(model, tokenizer):
     view = explore_logit_lens(model, tokenizer, TEXT)
-    for text in (TEXT, TEXT + " on", "the dog sat on", "the", "a", "a" * 32):  # longer, changed inside, cut, new
+    for text in (TEXT, TEXT + " on", "the dog sat on", "the", "a", "a" * 32):  # longer, changed in the middle, cut, new
         assert act(view, "text", which="a", text=text)
         assert view.a["tokens"] == list(text)
         check(view, model, tokenizer, text)
@@ -67,7 +67,7 @@ def test_only_changed_positions_are_read_again(model, tokenizer, monkeypatch):
     assert looked == []
 
 
-def test_a_model_that_was_trained_meanwhile_is_read_again(model, tokenizer):
+def test_a_text_is_read_again_after_the_model_has_been_trained(model, tokenizer):
     view = explore_logit_lens(model, tokenizer, TEXT)
     with torch.no_grad():
         model.blocks[1].mlp.up.weight.mul_(-1)
@@ -75,7 +75,7 @@ def test_a_model_that_was_trained_meanwhile_is_read_again(model, tokenizer):
     check(view, model, tokenizer, TEXT + "!")
 
 
-def test_a_search_in_bfloat16_finds_the_same_answers(model, tokenizer):
+def test_a_search_in_bfloat16_finds_almost_the_same_answers(model, tokenizer):
     reader = LensReader(model)
     reader.table.quick = reader.table.exact.bfloat16()
     cells = reader.read(tokenizer.encode(TEXT)).cells
@@ -83,7 +83,7 @@ def test_a_search_in_bfloat16_finds_the_same_answers(model, tokenizer):
     ids, probabilities = lens.top(5)
     assert (cells.top == ids[:, 0].numpy()).mean() > 0.99
     np.testing.assert_allclose(cells.probabilities[..., 0], probabilities[:, 0, :, 0], atol=0.01)
-    np.testing.assert_allclose(cells.probabilities[-1], probabilities[-1, 0], atol=1e-5)  # the model's own answer
+    np.testing.assert_allclose(cells.probabilities[-1], probabilities[-1, 0], atol=1e-5)  # the last layer is the output
     assert np.abs(cells.ranks - lens.rank(lens[-1].argmax(-1))[:, 0].numpy()).max() <= 1
 
 
@@ -97,12 +97,12 @@ def test_late_layers_are_shown_while_the_others_are_computed(model, tokenizer, m
     assert [(done, of) for done, of, _ in glances] == [(1, 4), (2, 4), (3, 4)]
     for done, of, glance in glances:
         assert (glance.cells.ranks[: of - done, 3:] == PENDING).all()
-        np.testing.assert_array_equal(glance.cells.top[:, :3], last.cells.top[:, :3])  # what is before the change
+        np.testing.assert_array_equal(glance.cells.top[:, :3], last.cells.top[:, :3])  # the positions before the change
         np.testing.assert_array_equal(glance.cells.top[of - done :], last.cells.top[of - done :])
     assert (last.cells.ranks >= 0).all()
 
 
-def test_an_interrupt_in_the_middle_leaves_what_was_shown(model, tokenizer, monkeypatch):
+def test_an_interrupt_leaves_the_view_as_it_was(model, tokenizer, monkeypatch):
     monkeypatch.setattr(lens_reader, "SOON", -1)
     view = explore_logit_lens(model, tokenizer, TEXT, other="a dog")
     before = {name: getattr(view, name) for name in SHOWN_TRAITS}
@@ -122,12 +122,12 @@ def test_an_interrupt_in_the_middle_leaves_what_was_shown(model, tokenizer, monk
     check(view, model, tokenizer, "a cat")
 
 
-def test_the_largest_logits_are_found_by_blocks():
+def test_the_largest_logits_are_found_block_by_block():
     logits = torch.randn(7, 640, generator=torch.Generator().manual_seed(0))
     assert torch.equal(largest(logits, 5), logits.topk(5).indices)
 
 
-def test_a_pinned_token_has_its_rank_everywhere(model, tokenizer):
+def test_the_rank_of_a_pinned_token_is_given_for_every_cell(model, tokenizer):
     view = explore_logit_lens(model, tokenizer, TEXT, pin="m")
     for text in (TEXT, TEXT + " o"):
         act(view, "text", which="a", text=text)
@@ -156,10 +156,10 @@ def test_the_parts_of_a_logit_agree_with_direct_attribution(model, tokenizer, pi
     assert values.sum() + view.who["embedding"] + view.who["norm_bias"] == pytest.approx(logits[id].item(), abs=1e-3)
     assert not act(view, "who", side="b", position=0)
     act(view, "text", which="a", text="a")
-    assert view.who == {}, "it belonged to another text"
+    assert view.who == {}, "the attribution belonged to another text"
 
 
-def test_two_texts_or_two_models_are_compared(model, tokenizer):
+def test_two_texts_or_two_models_can_be_compared(model, tokenizer):
     view = explore_logit_lens(model, tokenizer, TEXT, other="a dog")
     check(view, model, tokenizer, "a dog", "b")
     act(view, "text", which="b", text="")

@@ -1,4 +1,4 @@
-"""The long context view fills its grids of needles with live models."""
+"""The long-context view fills its needle grids with results from live models."""
 
 import numpy as np
 import pytest
@@ -30,15 +30,15 @@ def test_the_button_measures_only_missing_cells(live):
     seen = []
     view.observe(lambda _change: seen.append(int(np.isnan(view.shares()).sum())), "grids")
     assert act(view, "measure")
-    assert seen == list(range(10, -1, -1)), "it grows cell by cell"
+    assert seen == list(range(10, -1, -1)), "the grid fills cell by cell"
     for grid, (name, model) in zip(view.shares(), models.items()):
         expected = needle_grid(model, tokenizer, HAY, NEEDLES, [32, 64], [0, 0.5, 1]).numpy()
         if name == "one":
-            expected[0, 1] = 1.0  # that cell was there already
+            expected[0, 1] = 1.0  # this cell was already filled
         np.testing.assert_allclose(grid, expected)
 
 
-def test_a_cell_that_cannot_be_measured_is_reported_and_the_rest_stays(live):
+def test_a_cell_that_cannot_be_measured_is_reported_and_the_others_are_kept(live):
     models, tokenizer = live
     view = explore_long_context(models["one"], tokenizer, "one two. " * 12, NEEDLES, [16, 64], [0])
     assert not act(view, "measure")

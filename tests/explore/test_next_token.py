@@ -1,4 +1,4 @@
-"""The next-token view on a live model: picks, draws, temperature and refused texts."""
+"""The next-token view on a live model handles picks, draws, temperature and refused texts."""
 
 import re
 
@@ -18,7 +18,7 @@ def expected(live, text, temperature=1.0):
     return (logits / temperature).softmax(-1)
 
 
-def test_the_bars_are_the_models_probabilities(live):
+def test_the_bars_show_the_models_probabilities(live):
     view = explore_next_token(*live, "one two", n_candidates=7)
     probabilities = expected(live, "one two").topk(7)
     assert view.probabilities == pytest.approx(probabilities.values.tolist(), abs=1e-6)
@@ -28,21 +28,21 @@ def test_the_bars_are_the_models_probabilities(live):
     assert f"{live[0].config.vocab_size - 7:,} other tokens share the remaining" in view.rest
 
 
-def test_pick_undo_and_a_new_prompt(live):
+def test_a_pick_can_be_undone_and_a_new_prompt_replaces_the_text(live):
     view = explore_next_token(*live, "one")
     chosen = view.candidates[3]
     act(view, "pick", id=view.ids[3])
     assert view.tokens[-1] == chosen
     assert view.picked == 1
     act(view, "undo")
-    act(view, "undo")  # more often than picked: the prompt stays
+    act(view, "undo")  # one undo too many: the prompt stays
     assert "".join(view.tokens) == "one"
     act(view, "prompt", text="four two")
     assert "".join(view.tokens) == "four two"
     assert view.probabilities == pytest.approx(expected(live, "four two").topk(10).values.tolist(), abs=1e-6)
 
 
-def test_temperature_reweighs_the_same_candidates(live):
+def test_temperature_changes_the_probabilities_but_not_the_candidates(live):
     view = explore_next_token(*live, "one two")
     before = view.candidates
     act(view, "temperature", value=0.5)
@@ -52,7 +52,7 @@ def test_temperature_reweighs_the_same_candidates(live):
     assert view.probabilities == [1.0] + [0.0] * 9
 
 
-def test_draws_follow_the_seed(live):
+def test_draws_are_determined_by_the_seed(live):
     def drawn(seed):
         view = explore_next_token(*live, "one", seed=seed)
         act(view, "draw", times=10)
@@ -95,10 +95,10 @@ def test_a_refused_text_is_reported_and_changes_nothing(live, text, notice):
         explore_next_token(*live, text)
 
 
-def test_a_text_that_fills_the_context_can_still_be_undone(live):
+def test_undo_still_works_when_the_text_fills_the_context(live):
     view = explore_next_token(*live, "one" * 126)
     act(view, "draw", times=10)
-    assert (len(view.tokens), view.picked) == (128, 2)  # as many as there was room for
+    assert (len(view.tokens), view.picked) == (128, 2)  # there was room for only two more tokens
     assert "context of 128 tokens" in view.notice
     assert "Undo" in view.notice
     full = seen(view)
@@ -144,7 +144,7 @@ def lengths_read(live, monkeypatch):
     return read
 
 
-def test_a_pick_reads_one_token_and_an_undo_none(live, monkeypatch):
+def test_a_pick_reads_one_token_and_an_undo_reads_none(live, monkeypatch):
     read = lengths_read(live, monkeypatch)
     view = explore_next_token(*live, "one two three four" * 6)
     whole = len(view.tokens)
@@ -154,14 +154,14 @@ def test_a_pick_reads_one_token_and_an_undo_none(live, monkeypatch):
     act(view, "undo")
     assert read[1:] == [1, 1, 1, 1]
     acts(view, *[("undo", {})] * 3)
-    assert read[5:] == [], "these places were read before"
+    assert read[5:] == [], "these positions had already been read"
     act(view, "prompt", text="one two three four" * 6 + " one")
     assert 0 < sum(read[5:]) < whole, "what the texts share is not read again"
     act(view, "temperature", value=0.5)
     assert len(read) == 6
 
 
-def test_the_bars_are_those_of_the_text_whatever_was_done_before(live):
+def test_the_bars_depend_only_on_the_text_and_not_on_earlier_actions(live):
     model, tokenizer = live
     view = explore_next_token(*live, "one")
     pick, undo = (lambda id: ("pick", {"id": id})), ("undo", {})
@@ -179,25 +179,25 @@ def test_the_bars_are_those_of_the_text_whatever_was_done_before(live):
 
 
 def test_a_text_may_outgrow_its_cache(live, monkeypatch):
+    whole = explore_next_token(*live, "one two")
+    act(whole, "draw", times=6)
     monkeypatch.setattr("llmlib.explore.shared.logits_reader.ROOM", 2)
     read = lengths_read(live, monkeypatch)
     view = explore_next_token(*live, "one two")
     act(view, "draw", times=6)
     assert view.picked == 6
-    whole = explore_next_token(*live, "one two")
-    act(whole, "draw", times=6)
     assert (view.tokens, view.probabilities) == (whole.tokens, pytest.approx(whole.probabilities, abs=1e-6))
     assert read[1:3] == [1, 1]
 
 
-def test_quick_picks_take_the_token_that_was_clicked(live):
+def test_picks_in_quick_succession_take_the_token_that_was_clicked(live):
     view = explore_next_token(*live, "one")
     seen, name = view.ids[2], view.candidates[2]
     acts(view, *[("pick", {"id": seen})] * 8)
     assert view.tokens[-8:] == [name] * 8
 
 
-def test_an_emoji_of_several_code_points_is_not_shown_as_question_marks(live):
+def test_an_emoji_of_several_code_points_has_no_replacement_characters(live):
     text = "👩‍👩‍👧‍👦 é"
     view = explore_next_token(*live, text)
     assert view.prompt == text

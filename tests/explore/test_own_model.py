@@ -30,7 +30,7 @@ def pair():
     return Transformer(config, seed=1), tokenizer
 
 
-def test_an_unhooked_model_gives_the_same_values_without_the_hooks(pair):
+def test_a_model_and_its_unhooked_copy_ignore_each_others_hooks(pair):
     model, tokenizer = pair
     ids = torch.tensor([tokenizer.encode(TEXT)])
     plain = model(ids)
@@ -49,13 +49,13 @@ def test_an_unhooked_model_shares_the_weights_but_not_the_modules(pair):
     own = unhooked(model)
     assert [a is b for a, b in zip(model.parameters(), own.parameters(), strict=True)].count(False) == 0
     assert not {id(module) for module in model.modules()} & {id(module) for module in own.modules()}
-    model.embed.weight = torch.nn.Parameter(torch.zeros_like(model.embed.weight))  # replaced in one of them
+    model.embed.weight = torch.nn.Parameter(torch.zeros_like(model.embed.weight))  # one model gets a new weight
     assert own.embed.weight is model.embed.weight
     own.blocks[0].attention.query.weight.data.zero_()
     assert model.blocks[0].attention.query.weight.abs().sum() == 0
 
 
-def test_modules_in_two_places_and_adapters_survive_unhooking(pair):
+def test_adapters_and_modules_used_twice_survive_unhooking(pair):
     twice = torch.nn.Linear(2, 2)
     own = unhooked(torch.nn.Sequential(twice, torch.nn.ReLU(), twice))
     assert own[0] is own[2]
@@ -87,7 +87,7 @@ VIEWS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_view_and_a_cell_do_not_see_each_other(pair, name):
+def test_a_view_and_a_cell_do_not_affect_each_other(pair, name):
     """A cell traces and ablates in a loop while the view is used from another thread."""
     make, kinds, trait = VIEWS[name]
     alone = make(*pair)
@@ -160,6 +160,6 @@ def test_every_run_of_a_model_can_be_cancelled(pair, name, monkeypatch):
     assert {trait: getattr(view, trait) for trait in view.shown} == before
 
 
-def test_models_of_other_libraries_are_left_alone():
+def test_models_from_other_libraries_are_left_alone():
     model = torch.nn.Linear(2, 2)
     assert own_model(model, print) is model

@@ -1,4 +1,4 @@
-"""The sampling lab on a live model: the library's numbers and draws, branches, and refused requests."""
+"""The sampling lab on a live model has the library's numbers and draws, keeps branches and refuses invalid requests."""
 
 import math
 import re
@@ -62,7 +62,7 @@ def test_steps_draw_what_generate_draws_with_the_same_seed(live, settings):
     assert ids_of(view, tokenizer)[2:] == wanted
 
 
-def test_each_node_knows_the_models_own_log_probability_and_the_chance_it_had(live):
+def test_each_node_has_the_models_log_probability_and_its_chance_of_being_drawn(live):
     view = explore_sampling(*live, "one", settings={"temperature": 0.5, "top_k": 20})
     acts(view, ("step", {}), ("step", {}), ("take", {"id": 101}))
     nodes, ids = view.branches(), ids_of(view, live[1])
@@ -75,7 +75,7 @@ def test_each_node_knows_the_models_own_log_probability_and_the_chance_it_had(li
     assert [node["way"] for node in nodes] == ["prompt", "chance", "chance", "reader"]
 
 
-def test_branches_stay_and_are_found_again(live):
+def test_branches_are_kept_and_found_again(live):
     view = explore_sampling(*live, "one")
     first = [token["id"] for token in view.tokens][:3]
     for id in first:
@@ -84,10 +84,10 @@ def test_branches_stay_and_are_found_again(live):
     assert [node["id"] for node in tree if node["parent"] == 0] == first
     before = len(tree)
     act(view, "take", id=first[1])
-    assert len(view.branches()) == before, "this branch is there already"
+    assert len(view.branches()) == before, "this branch already exists"
     assert view.written() == [view.word(first[1])]
     act(view, "back")
-    act(view, "back")  # more often than there are tokens
+    act(view, "back")  # one step back too many
     assert view.at == 0
     assert not act(view, "go", node=999)
     assert "branch no longer exists" in view.notice
@@ -109,7 +109,7 @@ def test_the_same_seed_repeats_the_same_draws(live):
     assert "whole number" in view.notice
 
 
-def test_draws_come_close_to_the_theory_and_add_up(live):
+def test_the_counts_of_draws_add_up_and_come_close_to_the_probabilities(live):
     view = explore_sampling(*live, "one two", settings={"top_k": 4, "temperature": 2})
     assert act(view, "draws", times=200)
     assert view.draws["n"] == sum(view.draws["counts"]) + view.draws["rest"] == 200
@@ -120,10 +120,10 @@ def test_draws_come_close_to_the_theory_and_add_up(live):
         assert abs(count / 20_200 - p) <= 5 * math.sqrt(p * (1 - p) / 20_200)
         assert p or not count
     act(view, "set", name="top_k", value=5)
-    assert view.draws == {}, "they belonged to other settings"
+    assert view.draws == {}, "the draws belonged to other settings"
     act(view, "set", name="top_k", value=4)
     act(view, "draws", times=200)
-    assert view.draws == first, "the seed decides"
+    assert view.draws == first, "the seed determines the draws"
     written = view.written()
     act(view, "draws", times=10)
     assert view.written() == written
@@ -139,7 +139,7 @@ def test_draws_come_close_to_the_theory_and_add_up(live):
         ("heat", 1, "There is no setting 'heat'. The settings are temperature,"),
     ],
 )
-def test_settings_out_of_range_are_reported_and_change_nothing(live, name, value, said):
+def test_invalid_settings_are_reported_and_change_nothing(live, name, value, said):
     view = explore_sampling(*live, "one", settings={"temperature": 0.7})
     before = {trait: getattr(view, trait) for trait in SamplingView.shown}
     assert not act(view, "set", name=name, value=value)
@@ -149,7 +149,7 @@ def test_settings_out_of_range_are_reported_and_change_nothing(live, name, value
         explore_sampling(*live, "one", settings={name: value})
 
 
-def test_rules_that_mask_all_tokens_are_named(live):
+def test_rules_that_leave_no_token_are_reported(live):
     model, tokenizer = live
     view = explore_sampling(model, tokenizer, "one")
     assert act(view, "allow", pattern="a|b"), view.notice
@@ -161,11 +161,13 @@ def test_rules_that_mask_all_tokens_are_named(live):
         act(view, "ban", id=id)
     assert "2 by your bans, then " in view.problem
     bars = {token["id"]: token["cut"] for token in view.tokens}
-    assert [bars[id] for id in allowed] == ["logit_bias"] * 2, "a banned token can be allowed again, however unlikely"
+    assert [bars[id] for id in allowed] == ["logit_bias"] * 2, (
+        "even an unlikely banned token is shown, so that it can be allowed again"
+    )
     assert "Allow a banned token again" in view.problem or "allow a banned token again" in view.problem
     assert view.stages[-1]["kept"] == 0
     assert not act(view, "step")
-    assert "The reason is below" in view.notice  # it stays there as long as it applies
+    assert "The reason is below" in view.notice  # the reason stays there as long as it applies
     assert not act(view, "draws", times=200)
     assert "The reason is below" in view.notice
     act(view, "ban", id=allowed[0])
@@ -215,7 +217,7 @@ def test_a_refused_prompt_changes_nothing(live, text, said):
         explore_sampling(*live, text)
 
 
-def test_the_branches_of_earlier_prompts_come_back_with_them(live):
+def test_an_earlier_prompt_comes_back_with_its_branches(live):
     view = explore_sampling(*live, "one")
     acts(view, ("step", {}), ("step", {}))
     first = view.branches()
@@ -224,7 +226,7 @@ def test_the_branches_of_earlier_prompts_come_back_with_them(live):
     act(view, "step")
     assert act(view, "prompt", text="one")
     assert view.branches() == first
-    assert view.at == 2, "where it was left"
+    assert view.at == 2, "the prompt reopens where it was left"
     assert all(view.written())
     assert not act(view, "prompt", text="")
     assert view.branches() == first
@@ -233,10 +235,10 @@ def test_the_branches_of_earlier_prompts_come_back_with_them(live):
     act(view, "prompt", text="one")
     assert view.branches() == first
     act(view, "prompt", text="two")
-    assert len(view.branches()) == 1, "the ninth prompt from the end is forgotten"
+    assert len(view.branches()) == 1, "only the latest eight prompts are remembered"
 
 
-def test_the_same_place_shows_the_same_numbers_in_bfloat16(live):
+def test_the_same_node_shows_the_same_numbers_in_bfloat16(live):
     model = live[0].to(torch.bfloat16)
     try:
         view = explore_sampling(model, live[1], "one two three four")
@@ -253,14 +255,14 @@ def test_the_same_place_shows_the_same_numbers_in_bfloat16(live):
         with torch.no_grad():
             next(model.parameters()).mul_(2)
         act(view, "set", name="temperature", value=1)
-        assert view.stages[0]["p"] != before[0]["p"], "a model that was trained meanwhile is read again"
+        assert view.stages[0]["p"] != before[0]["p"], "the text is read again after the model has been trained"
     finally:
         with torch.no_grad():
             next(model.parameters()).div_(2)
         model.float()
 
 
-def test_each_token_is_followed_through_the_pattern_once(live, monkeypatch):
+def test_each_token_is_matched_against_the_pattern_only_once(live, monkeypatch):
     view = explore_sampling(*live, "one")
     assert act(view, "allow", pattern="[a-z ]*"), view.notice
     for _ in range(5):
@@ -285,7 +287,7 @@ def test_a_pattern_that_allows_only_the_end_token_is_explained(live):
     assert view.stages[-1]["kept"] == len(live[0].config.end_ids)
 
 
-def test_the_same_prompt_keeps_its_branches_and_another_has_none(live):
+def test_a_repeated_prompt_keeps_its_branches_and_a_new_one_has_none(live):
     view = explore_sampling(*live, "one")
     act(view, "step")
     act(view, "prompt", text="one")
@@ -334,7 +336,7 @@ def test_a_step_reads_one_token(live, monkeypatch):
     assert len(read) == 4
     for _ in range(3):
         act(view, "race")
-    assert [tuple(shape) for shape in read[5:]] == [(4, 1)] * 3, "the text that they share is read once"
+    assert [tuple(shape) for shape in read[5:]] == [(4, 1)] * 3, "the text that the lanes share is read only once"
 
 
 def test_emoji_and_broken_characters_are_shown(live):
@@ -347,7 +349,7 @@ def test_emoji_and_broken_characters_are_shown(live):
 
 
 @pytest.mark.parametrize("kind", ["step", "race"])
-def test_an_interrupt_between_two_acts_ends_one_run_of_writing_and_no_other(live, monkeypatch, kind):
+def test_an_interrupt_between_two_actions_ends_only_the_run_in_progress(live, monkeypatch, kind):
     view = explore_sampling(*live, "one", side_by_side=[{"top_k": 2}])
     n_interrupts = 3
     monkeypatch.setattr("llmlib.explore.sampling.controller.interrupts", lambda: n_interrupts)
@@ -355,11 +357,11 @@ def test_an_interrupt_between_two_acts_ends_one_run_of_writing_and_no_other(live
     n_interrupts += 1
     assert not act(view, kind, run="first")
     assert "You interrupted the kernel" in view.notice
-    assert act(view, kind)  # a single token, which the reader asks for
+    assert act(view, kind)  # the reader asks for a single token
     assert not act(view, kind, run="first"), "the old run does not start again"
     assert act(view, kind, run="second")
     assert act(view, kind, run="second")
-    view.writing = {"kind": kind, "by": "third"}  # its first act is still waiting
+    view.writing = {"kind": kind, "by": "third"}  # its first action is still waiting
     n_interrupts += 1
     assert not act(view, kind, run="third")
     view.writing = {}

@@ -1,4 +1,4 @@
-"""Texts side by side in the sampling lab: each is written as if alone, and can be added later or become a branch."""
+"""In the sampling lab, each of several texts is written as if alone, and can be added later or become a branch."""
 
 import pytest
 from acting import act, acts
@@ -21,7 +21,7 @@ def test_an_added_lane_catches_up_with_the_others(live):
     act(view, "add")
     assert written(view) == [*before, []]
     acts(view, *[("race", {})] * 4)
-    assert written(view)[:2] == before, "the others wait"
+    assert written(view)[:2] == before, "the other lanes wait"
     acts(view, *[("race", {})] * 3)
     together = explore_sampling(*live, "one", side_by_side=({}, {"top_k": 2}, {"temperature": 0.5}))
     acts(together, *[("race", {})] * 7)
@@ -44,19 +44,19 @@ def test_each_lane_writes_what_it_would_write_alone(live):
         assert all(view.word(id) for id in lane["ids"])
 
 
-def test_a_lane_becomes_a_branch_and_settings_go_both_ways(live):
+def test_lanes_can_become_branches_and_exchange_settings_with_the_main_text(live):
     view = explore_sampling(*live, "one", side_by_side=({}, {"top_k": 2}))
     acts(view, *[("race", {})] * 5)
     assert act(view, "follow", lane=1, length=3)
     assert [view.branches()[k]["id"] for k in (1, 2, 3)] == view.lanes[1]["ids"][:3]
     assert view.branches()[3]["way"] == "side by side"
-    assert act(view, "follow", lane=0, length=5), "the other lanes still start where they began"
+    assert act(view, "follow", lane=0, length=5), "the other lanes still start from the same text"
     assert act(view, "use", lane=1)
     assert view.settings["top_k"] == 2
     act(view, "set", name="temperature", value=0.3)
     act(view, "add")
     assert view.lanes[-1]["settings"] == view.settings
-    assert [len(lane["ids"]) for lane in view.lanes] == [5, 5, 0], "the others stay"
+    assert [len(lane["ids"]) for lane in view.lanes] == [5, 5, 0], "the other lanes are kept"
     acts(view, *[("race", {})] * 3)
     kept = view.lanes[2]["ids"]
     act(view, "drop", lane=0)
@@ -75,7 +75,7 @@ def test_a_lane_becomes_a_branch_and_settings_go_both_ways(live):
     assert act(view, "clear")
 
 
-def test_lanes_that_outgrow_their_cache_write_the_same(live, monkeypatch):
+def test_lanes_that_outgrow_their_cache_write_the_same_texts(live, monkeypatch):
     def written():
         view = explore_sampling(*live, "one two")
         for _ in range(8):
@@ -88,7 +88,7 @@ def test_lanes_that_outgrow_their_cache_write_the_same(live, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_lane_that_has_ended_lets_the_others_continue(live):
+def test_the_other_lanes_continue_after_one_has_ended(live):
     model, tokenizer = live
     end = model.config.end_ids[0]
     view = explore_sampling(model, tokenizer, "one", side_by_side=({}, {"temperature": 0}))

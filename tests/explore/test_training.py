@@ -1,4 +1,4 @@
-"""The training dashboard with live runs: in the background, in a loop, paused, stopped and failed."""
+"""The training dashboard shows live runs: in the background, in a loop, paused, stopped and failed."""
 
 import asyncio
 import math
@@ -78,7 +78,7 @@ def test_runs_take_turns(endless):
     assert abs(counts[0] - counts[1]) <= 1
 
 
-def test_pause_resume_and_stop_as_the_reader_does(endless):
+def test_the_reader_can_pause_resume_and_stop_runs(endless):
     def act(kind, **details):
         assert acting.act(endless, kind, **details)
 
@@ -92,26 +92,28 @@ def test_pause_resume_and_stop_as_the_reader_does(endless):
     taken = len(endless.steps["one"])
     assert endless.runs[0]["step"] == taken  # the step that was under way is shown
     two = len(endless.steps["two"])
-    until(lambda: len(endless.steps["two"]) > two + 5)  # the other continues
+    until(lambda: len(endless.steps["two"]) > two + 5)  # the other run continues
     assert len(endless.steps["one"]) == taken
     act("stop", run=0)
     act("stop", run=1)
     endless.wait()
     assert [about["state"] for about in endless.runs] == ["stopped", "stopped"]
     until(lambda: endless._thread is None)
-    act("resume", run=0)  # a stopped run is not lost
+    act("resume", run=0)  # a stopped run can be resumed
     until(lambda: len(endless.steps["one"]) > taken + 3)
     endless.stop()
     steps = [step.step for step in endless.steps["one"]]
     assert steps == list(range(1, len(steps) + 1))
 
 
-def test_an_unknown_run_is_refused_in_words(endless):
+def test_an_unknown_run_is_refused_with_a_reason(endless):
     with pytest.raises(ValueError, match=r"There is no run 7\. The runs are numbered 0 to 1"):
         endless.resume(7)
+    with pytest.raises(ValueError, match=r"There is no run 0\. This view has no runs yet"):
+        LiveTrainingView().resume(0)
 
 
-def test_a_run_that_fails_says_why_and_the_others_continue():
+def test_the_reason_for_a_failed_run_is_shown_and_the_other_runs_continue():
     runs = {"wild": run_of(learning_rate=1e6, clip_norm=None), "calm": run_of()}
     dashboard = explore_training(runs)
     dashboard.wait()
@@ -122,7 +124,7 @@ def test_a_run_that_fails_says_why_and_the_others_continue():
     assert calm["state"] == "finished"
 
 
-def test_any_other_error_is_named_and_reaches_the_loop():
+def test_an_error_in_a_watched_loop_is_recorded_and_raised():
     def broken():
         raise KeyError("x")
         yield
@@ -136,7 +138,7 @@ def test_any_other_error_is_named_and_reaches_the_loop():
     assert [about["state"] for about in dashboard.runs] == ["failed", "failed"]
 
 
-def test_a_run_whose_loop_was_left_can_continue_in_a_loop_or_in_the_background():
+def test_a_run_can_leave_its_loop_and_continue_in_another_or_in_the_background():
     dashboard, run = LiveTrainingView(), run_of()
     for step in dashboard.watch(run):
         assert dashboard.runs[0]["in_cell"]
@@ -149,7 +151,7 @@ def test_a_run_whose_loop_was_left_can_continue_in_a_loop_or_in_the_background()
     dashboard.resume()
     dashboard.wait()
     assert [step.step for step in dashboard.steps["run"]] == list(range(1, 21))
-    assert list(dashboard.watch(run)) == []  # it has ended
+    assert list(dashboard.watch(run)) == []  # the run has already ended
 
 
 def test_an_interrupt_while_waiting_pauses_the_runs(endless, monkeypatch):
@@ -169,12 +171,12 @@ def test_an_interrupt_while_waiting_pauses_the_runs(endless, monkeypatch):
 
 
 def in_a_loop(function):
-    """Run it as in a cell, but in its own thread: a browser test in the same process leaves its loop running here."""
+    """Run a function as in a cell, but in its own thread: browser tests in this process leave an event loop running."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(lambda: asyncio.run(function())).result()
 
 
-def test_a_cell_can_await_the_end_and_be_cancelled(endless):
+def test_a_cell_can_await_the_end_of_the_runs_and_be_cancelled(endless):
     async def cancelled():
         task = asyncio.ensure_future(endless.finished())
         while len(endless.steps["one"]) < 3:
@@ -190,7 +192,7 @@ def test_a_cell_can_await_the_end_and_be_cancelled(endless):
     assert dashboard.runs[0]["state"] == "finished"
 
 
-def test_any_iterator_of_steps_will_do():
+def test_any_iterator_of_steps_is_accepted():
     dashboard, steps = LiveTrainingView(), list(run_of(3))
     dashboard.add(iter(steps), "recorded")
     dashboard.wait()
@@ -198,7 +200,7 @@ def test_any_iterator_of_steps_will_do():
     assert dashboard.runs[0]["step"] == 3
 
 
-def test_a_notebook_without_a_page_gets_the_picture_of_the_finished_run(monkeypatch):
+def test_without_a_browser_a_notebook_gets_a_picture_of_the_finished_run(monkeypatch):
     class Place:
         shown = ()
 

@@ -1,4 +1,4 @@
-"""The tuning view on live models: independently computed log-probabilities, spans, masks, unsuitable models."""
+"""The tuning view matches log-probabilities, spans and means computed independently, and refuses unsuitable models."""
 
 import copy
 
@@ -30,7 +30,7 @@ def log_probs_of(model, ids):
 
 
 @pytest.mark.parametrize("at_once", [256, 7])
-def test_moves_are_differences_of_log_probabilities(pair, monkeypatch, at_once):
+def test_log_probabilities_and_likeliest_tokens_match_those_of_the_models(pair, monkeypatch, at_once):
     monkeypatch.setattr(module, "AT_ONCE", at_once)
     base, tuned, tokenizer = pair
     view = explore_tuning(MESSAGES, base, tuned, tokenizer)
@@ -46,7 +46,7 @@ def test_moves_are_differences_of_log_probabilities(pair, monkeypatch, at_once):
     assert set(view.words) >= {str(id) for id in top[1:].flatten()}
 
 
-def test_messages_are_divided_as_in_their_template(pair):
+def test_the_spans_of_messages_match_the_template(pair):
     base, tuned, tokenizer = pair
     view = explore_tuning(MESSAGES, base, tuned, tokenizer)
     ids = encode_chat(tokenizer, MESSAGES, add_generation_prompt=False)
@@ -74,13 +74,13 @@ def test_text_that_a_template_adds_is_shown_separately(pair):
 
 def test_messages_that_a_template_mixes_are_shown_as_one(pair):
     base, tuned, _ = pair
-    tokenizer = with_template("{{ messages | length }}" + CHATML)  # this template looks ahead
+    tokenizer = with_template("{{ messages | length }}" + CHATML)  # this template depends on later messages
     spans = explore_tuning(MESSAGES, base, tuned, tokenizer).spans
     assert [span["role"] for span in spans if "template" not in span["role"]] == ["user + assistant + user"]
     assert spans[-1]["to"] == len(encode_chat(tokenizer, MESSAGES, add_generation_prompt=False))
 
 
-def test_a_mask_selects_the_tokens_of_a_mean(pair):
+def test_a_mask_selects_the_tokens_that_are_averaged(pair):
     base, tuned, tokenizer = pair
     ids = encode_chat(tokenizer, MESSAGES, add_generation_prompt=False)
     mask = [30 <= k < 40 for k in range(len(ids))]
@@ -96,7 +96,7 @@ def test_a_mask_selects_the_tokens_of_a_mean(pair):
             explore_tuning(MESSAGES, base, tuned, tokenizer, mask=wrong)
 
 
-def test_an_adapter_is_compared_with_its_base(pair):
+def test_a_model_with_an_adapter_can_be_compared_with_its_base(pair):
     base, _, tokenizer = pair
     tuned = copy.deepcopy(base)
     lora = apply_lora(tuned)
@@ -134,7 +134,7 @@ def test_models_and_texts_that_cannot_be_compared_are_refused(pair):
 def test_a_real_model_finds_an_answer_likelier_after_its_question(smollm2):
     model, tokenizer = smollm2
 
-    blind = copy.deepcopy(model)  # a "base" that sees nothing of the earlier tokens: its attention writes nothing
+    blind = copy.deepcopy(model)  # this "base" cannot see the earlier tokens: its attention writes nothing
     for block in blind.blocks:
         block.attention.output.weight.data.zero_()
     messages = [

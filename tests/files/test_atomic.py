@@ -1,4 +1,4 @@
-"""Files are complete or absent, even after a kill, and have the usual permissions."""
+"""Files are complete or absent, even if the process that writes them is killed, and have the usual permissions."""
 
 import os
 import subprocess
@@ -21,13 +21,13 @@ with write_together(folder, 'a') as new: (new / 'a').write_text('new'); (new / '
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs Unix signals")
 @pytest.mark.parametrize("death", WRITERS)
-def test_the_next_writer_removes_what_a_killed_process_left(tmp_path, death):
+def test_the_next_writer_removes_what_a_killed_process_left_behind(tmp_path, death):
     (tmp_path / "a").write_text("old")
     (tmp_path / "b").write_text("old")
     start = "import os, sys; from pathlib import Path; from llmlib.files.atomic import *; folder = Path(sys.argv[1])\n"
     assert subprocess.run([sys.executable, "-c", start + WRITERS[death], str(tmp_path)]).returncode == -9
     held = {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file() and path.name in "ab"}
-    # After a kill between the two renames `a` is missing, so nobody takes the files for complete.
+    # If the kill comes between the two renames, `a` is missing, so nobody mistakes the files for a complete set.
     assert held == ({"b": "new"} if death == "between" else {"a": "old", "b": "old"})
     assert len(list(tmp_path.iterdir())) == len(held) + 1
     alive = unused_path(tmp_path, ".saving-", "")
@@ -36,11 +36,11 @@ def test_the_next_writer_removes_what_a_killed_process_left(tmp_path, death):
         file.write(b"newest")
     with write_together(tmp_path, "b") as new:
         (new / "b").write_text("newest")
-    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", alive.name}  # this process is still alive
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", alive.name}  # its process is still alive
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs Unix file modes")
-def test_files_have_the_users_default_modes(tmp_path):
+def test_files_have_the_users_default_permissions(tmp_path):
     before = os.umask(0o027)
     try:
         with atomic_write(tmp_path / "a") as file:

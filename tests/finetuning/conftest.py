@@ -1,4 +1,4 @@
-"""A small tokenizer, a small model and conversations for tuning."""
+"""Provide a small tokenizer, a small model and conversations for tuning."""
 
 import pytest
 
@@ -11,7 +11,7 @@ SPECIAL = ["<|endoftext|>", "<|user|>", "<|assistant|>"]
 
 @pytest.fixture(scope="session")
 def tokenizer():
-    """The course's chat template with one token per byte: "abc" takes three tokens, and " abc" takes four."""
+    """Return a tokenizer with the course's chat template and one token per byte: 3 for "abc", 4 for " abc"."""
     return with_chat_template(BPETokenizer.train("", 256 + len(SPECIAL), special_tokens=SPECIAL), TALES)
 
 

@@ -1,4 +1,4 @@
-"""Adapter files in peft's format, exchanged with the real `peft`, and files that are damaged or for another model."""
+"""Adapter files are exchanged with the real `peft`, and files that are damaged or for another model are refused."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def test_we_read_what_peft_writes(tmp_path, family, targets, names, rslora):
     assert_same_logits(ours, adapted)
 
 
-def test_a_loaded_adapter_is_bit_identical_and_can_be_trained_further(tmp_path):
+def test_a_loaded_adapter_gives_identical_logits_and_can_be_trained_further(tmp_path):
     model = make("llama")
     base = weights(model)
     lora = apply_lora(model, LoRAConfig(2, 8, "mlp"))
@@ -91,7 +91,7 @@ def test_a_loaded_adapter_is_bit_identical_and_can_be_trained_further(tmp_path):
     assert all(torch.equal(base[name], value) for name, value in weights(model).items())
 
 
-def test_a_model_in_bfloat16_keeps_a_and_b_in_float32(tmp_path):
+def test_saving_and_loading_in_a_bfloat16_model_keeps_a_and_b_in_float32(tmp_path):
     model = make("llama").bfloat16()
     lora = taught(apply_lora(model))
     before = {name: (m.A.clone(), m.B.clone()) for name, m in lora.maps.items()}
@@ -103,7 +103,7 @@ def test_a_model_in_bfloat16_keeps_a_and_b_in_float32(tmp_path):
 
 @pytest.fixture
 def saved(tmp_path):
-    """A folder with a saved LoRA of rank 2 for the small Llama with three layers."""
+    """Save a LoRA of rank 2 for the small Llama with three layers, and return the folder."""
     lora = taught(apply_lora(make("llama"), LoRAConfig(2, 4)))
     save_adapter(lora, tmp_path)
     return tmp_path
@@ -163,7 +163,7 @@ def refused(folder, match, model=None):
         ({"r": 3}, r"lora_A.weight has the shape \(2, 32\), but for this model and rank 3 it must be \(3, 32\)"),
     ],
 )
-def test_unsupported_settings_are_named(saved, changes, match):
+def test_unsupported_settings_are_refused(saved, changes, match):
     edit(saved, **changes)
     refused(saved, match)
 
@@ -173,7 +173,7 @@ def test_settings_without_effect_are_ignored(saved):
     assert load_adapter(make("llama"), saved).config.rank == 2
 
 
-def test_a_lora_for_another_model_is_refused_with_the_first_name_or_shape(saved, tmp_path):
+def test_the_error_for_a_lora_of_another_model_gives_the_first_mismatch(saved, tmp_path):
     refused(
         saved,
         r"q_proj.lora_B.weight has the shape \(32, 2\), but for this model and rank 2 it must be \(48, 2\)",
@@ -191,7 +191,7 @@ def test_a_lora_for_another_model_is_refused_with_the_first_name_or_shape(saved,
 
 @pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])
 @pytest.mark.parametrize("how", ["cut", "empty", "gone", "noise", "a list"])
-def test_damaged_files_are_named(saved, file, how):
+def test_damaged_or_missing_files_are_refused_but_missing_settings_are_restored(saved, file, how):
     path = saved / file
     content = path.read_bytes()
     if how == "gone":
@@ -200,7 +200,7 @@ def test_damaged_files_are_named(saved, file, how):
         kinds = {"cut": content[: len(content) // 2], "empty": b"", "noise": b"\x80\x02noise" * 9, "a list": b"[1]"}
         path.write_bytes(kinds[how])
     if how == "gone" and file == "adapter_config.json":
-        load_adapter(make("llama"), saved)  # the file of weights holds the settings too
+        load_adapter(make("llama"), saved)  # the weights file also holds the settings
         assert path.read_bytes() == content
         return
     refused(saved, "missing" if how == "gone" else "damaged|not valid JSON|not contain a JSON object")
@@ -227,7 +227,7 @@ def test_a_crash_between_the_two_files_leaves_one_complete_adapter(saved, file, 
     assert json.loads((saved / "adapter_config.json").read_text())["lora_alpha"] == loaded.config.alpha
 
 
-def test_settings_of_another_adapter_are_noticed(saved):
+def test_settings_from_another_adapter_and_changed_weights_are_refused(saved):
     edit(saved, lora_alpha=7)
     refused(saved, "does not match the settings that were saved with the weights. Delete this file")
     with open(saved / "adapter_model.safetensors", "r+b") as weights:
@@ -256,7 +256,7 @@ def test_a_model_that_already_has_a_lora_is_refused(saved):
         load_adapter(model, saved)
 
 
-def test_a_full_disk_leaves_the_old_files(saved, monkeypatch):
+def test_a_full_disk_leaves_the_old_files_unchanged(saved, monkeypatch):
     before = {path.name: path.read_bytes() for path in saved.iterdir()}
 
     def full(*_):
@@ -275,7 +275,7 @@ def test_a_removed_lora_cannot_be_saved(tmp_path):
         save_adapter(lora, tmp_path)
 
 
-def test_a_merged_or_disabled_lora_is_saved_the_same(saved, tmp_path):
+def test_merging_or_disabling_a_lora_does_not_change_its_saved_weights(saved, tmp_path):
     lora = load_adapter(make("llama"), saved)
     expected = (saved / "adapter_model.safetensors").read_bytes()
     lora.merge()

@@ -1,4 +1,4 @@
-"""Batches of conversations: only answers are targets, once per epoch, and the cost of truncation is reported."""
+"""Batches of conversations: only answers are targets, each once per epoch, and the cost of truncation is reported."""
 
 import warnings
 
@@ -48,7 +48,7 @@ def test_targets_are_the_next_tokens_and_rows_begin_with_a_conversation(tokenize
         assert read[0] == tokenizer.special_tokens["<|user|>"]
     asks, ends = tokenizer.special_tokens["<|assistant|>"], tokenizer.special_tokens["<|endoftext|>"]
     assert (y != asks).all()
-    assert (y == ends).sum() == (x == asks).sum()  # each answer that begins in a row ends in it
+    assert (y == ends).sum() == (x == asks).sum()  # each answer that begins in a row also ends in that row
 
 
 def test_batches_depend_only_on_step_and_seed(tokenizer):
@@ -76,7 +76,7 @@ def test_a_step_of_many_rows_equals_many_steps_of_one_row(tokenizer):
         assert (row_y[width:] == IGNORED).all()
 
 
-def test_rows_are_only_as_wide_as_the_longest_needs(tokenizer):
+def test_rows_are_no_wider_than_the_longest_conversation(tokenizer):
     short, long = ([said("a" * n, "b")] for n in (3, 20))
     ids, _ = encode_chat_with_mask(tokenizer, long[0])
     for conversations, seq_len, width in ((short + long, 60, len(ids) - 1), (short + long, len(ids) - 1, len(ids) - 1)):
@@ -86,7 +86,7 @@ def test_rows_are_only_as_wide_as_the_longest_needs(tokenizer):
 
 
 def test_packed_and_padded_rows_have_the_same_loss(tokenizer):
-    """If a model's tokens see only themselves, the neighbours of a conversation in its row cannot matter."""
+    """If each token attends only to itself, it does not matter which conversations share a row."""
     model = small_model(tokenizer.vocab_size, sliding_window=1)
     losses = []
     for packed in (True, False):
@@ -98,7 +98,7 @@ def test_packed_and_padded_rows_have_the_same_loss(tokenizer):
     torch.testing.assert_close(losses[0][0], losses[1][0])
 
 
-def test_the_loss_equals_the_loss_by_hand(tokenizer, model):
+def test_the_loss_matches_the_loss_computed_by_hand(tokenizer, model):
     (messages,) = MANY[7:8]
     ids, mask = encode_chat_with_mask(tokenizer, messages)
     with torch.no_grad():
@@ -109,12 +109,12 @@ def test_the_loss_equals_the_loss_by_hand(tokenizer, model):
 
 
 @given(st.lists(st.integers(1, 30), max_size=60))
-def test_packing_loses_and_breaks_nothing(lengths):
+def test_packing_neither_loses_nor_splits_a_conversation(lengths):
     rows = pack(lengths, 30)
     assert sorted(place for row in rows for place in row) == list(range(len(lengths)))
     assert all(row and sum(lengths[place] for place in row) <= 30 for row in rows)
     if lengths:
-        assert len(rows) <= max(1, 2 * sum(lengths) / 30)  # first fit leaves no two rows less than half full
+        assert len(rows) <= max(1, 2 * sum(lengths) / 30)  # first fit leaves at most one row less than half full
 
 
 def test_a_conversation_that_exactly_fills_a_row_is_not_cut(tokenizer):
@@ -155,7 +155,7 @@ def test_the_cost_of_truncation_is_reported_once_for_each_length(tokenizer):
         data.batch(0, batch_size=1, seq_len=60)
 
 
-def test_an_answer_without_any_token_left_counts_as_lost(tokenizer):
+def test_an_answer_with_no_tokens_left_counts_as_lost(tokenizer):
     data = ChatData(tokenizer, [said("abc", "def"), said("a", "b")])  # the answers begin at tokens 5 and 3
     with pytest.warns(
         TruncationWarning, match="Of 2 answers, 1 lose their end and 1 are lost entirely; 1 conversations"
@@ -172,7 +172,7 @@ def test_an_empty_answer_has_a_space_and_an_end_token(tokenizer):
     assert tokenizer.decode(y[y != IGNORED]) == " <|endoftext|>"
 
 
-def test_nothing_to_learn_from_is_an_error_before_the_first_step(tokenizer, model):
+def test_data_with_nothing_to_learn_from_is_refused_before_the_first_step(tokenizer, model):
     data = ChatData(tokenizer, [said("a long question indeed", "b")] * 3)
     with pytest.raises(
         ValueError, match=r"There is nothing to learn from: 3 of 3 conversations .* 3 are lost entirely"
@@ -182,7 +182,7 @@ def test_nothing_to_learn_from_is_an_error_before_the_first_step(tokenizer, mode
         ChatData(tokenizer, [])
 
 
-def test_an_invalid_conversation_is_named(tokenizer):
+def test_the_error_for_an_invalid_conversation_gives_its_number(tokenizer):
     with pytest.raises(ValueError, match="Conversation 1: Message 1 is from 'user'"):
         ChatData(tokenizer, [said("a", "b"), said("a", "b")[:1] * 2])
     with pytest.raises(ValueError, match="Conversation 0: There is no message"):
@@ -190,7 +190,7 @@ def test_an_invalid_conversation_is_named(tokenizer):
 
 
 @pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"seq_len": 0}, {"step": -1}, {"seed": -1}])
-def test_invalid_sizes_are_refused(tokenizer, wrong):
+def test_invalid_arguments_are_refused(tokenizer, wrong):
     arguments = {"step": 0, "batch_size": 1, "seq_len": 8, "seed": 0, **wrong}
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
         ChatData(tokenizer, MANY).batch(arguments.pop("step"), **arguments)

@@ -41,7 +41,7 @@ LESSON = [said("one", "two"), said("one", "two", "three", "four")] * 2 + [said("
 
 @pytest.fixture
 def workshop(tmp_path):
-    """A folder with a base model without a chat template, and a file of examples."""
+    """Make a folder with a base model, which has no chat template, and a file of examples."""
     tokenizer = BPETokenizer.train("", 257, special_tokens=["<|endoftext|>"])
     save_pretrained(small_model(257), tokenizer, tmp_path / "base")
     lines = [json.dumps({"messages": messages}) for messages in LESSON]
@@ -56,7 +56,7 @@ def run(folder, text=SMALL, *options, steps=20):
 
 
 @pytest.mark.slow
-def test_it_tunes_and_the_folder_can_be_loaded(workshop):
+def test_the_command_tunes_a_model_and_its_folder_can_be_loaded(workshop):
     result = run(workshop, steps=120)
     assert result.exit_code == 0, result.output
     assert re.search(
@@ -149,7 +149,7 @@ def test_errors_say_what_is_wrong_and_nothing_is_trained(workshop, change, messa
     assert not (workshop / "tuned" / "model.safetensors").exists()
 
 
-def test_a_broken_line_is_named(workshop):
+def test_the_error_for_an_invalid_line_gives_its_number(workshop):
     with open(workshop / "examples.jsonl", "a", encoding="utf-8") as file:
         file.write('\n{"messages": [{"role": "user", "content": "Hi"}]}\n')
     result = run(workshop)
@@ -165,7 +165,7 @@ def test_with_a_lora_the_adapter_and_the_merged_model_are_saved(workshop):
     assert result.exit_code == 0, result.output
     (base, _), (tuned, _) = (load_pretrained(workshop / name, dtype="float32") for name in ("base", "tuned"))
     tokenizer = load_pretrained(workshop / "tuned")[1]
-    start_tokens(base, tokenizer, {"<|user|>": "u"})  # as in the settings; the base has no rows for new tokens
+    start_tokens(base, tokenizer, {"<|user|>": "u"})  # as the settings do: the base has no rows for new tokens
     ids = torch.tensor([[5, 6, 7]])
     assert not torch.allclose(tuned(ids), base(ids), atol=1e-3)
     lora = load_adapter(base, workshop / "tuned" / "adapter")
@@ -181,7 +181,7 @@ def test_with_a_lora_the_adapter_and_the_merged_model_are_saved(workshop):
     ("table", "message"),
     [("rnk = 2", "unknown name 'rnk'. Did you mean 'rank'"), ("rank = 0", "[lora]: rank must be at least 1, got 0")],
 )
-def test_a_wrong_lora_table_is_reported(workshop, table, message):
+def test_an_invalid_lora_table_is_reported(workshop, table, message):
     result = run(workshop, SMALL + f"[lora]\n{table}\n")
     assert result.exit_code == 1
     assert message in result.output

@@ -1,4 +1,4 @@
-"""Conversations from files: they are read as they were written, and errors name the line."""
+"""Conversations are read from files as they were written, and errors name the line."""
 
 import codecs
 import json
@@ -34,7 +34,7 @@ def test_conversations_are_read_as_written(all_contents, ascii, ends, tmp_path_f
     assert read(tmp_path_factory.mktemp("read"), text.encode()) == written
 
 
-def test_both_forms_a_system_message_and_a_byte_order_mark_are_read(tmp_path):
+def test_both_forms_are_read_even_with_a_system_message_or_byte_order_mark(tmp_path):
     system = [{"role": "system", "content": "Be kind."}, *said("a", "b")]
     content = codecs.BOM_UTF8 + f"{GOOD}\n\n{json.dumps({'messages': system})}".encode()
     assert read(tmp_path, content) == [said("Hi", "Hello!"), system]
@@ -66,7 +66,7 @@ def test_both_forms_a_system_message_and_a_byte_order_mark_are_read(tmp_path):
         ("{}".encode("utf-16"), "0xff, is not UTF-8"),
     ],
 )
-def test_a_line_that_is_not_a_conversation_is_named(line, message, tmp_path):
+def test_the_error_for_a_line_that_is_not_a_conversation_gives_its_number(line, message, tmp_path):
     line = line if isinstance(line, bytes) else line.encode()
     with pytest.raises(ConversationError, match=f"examples.jsonl, line 3: .*(?:{message})") as caught:
         read(tmp_path, GOOD.encode() + b"\n\n" + line)
@@ -74,19 +74,19 @@ def test_a_line_that_is_not_a_conversation_is_named(line, message, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "\n \n", "\ufeff"])
-def test_a_file_without_a_conversation(content, tmp_path):
+def test_a_file_without_a_conversation_is_refused(content, tmp_path):
     with pytest.raises(ConversationError, match=r"has no conversations\. Expected one conversation per line"):
         read(tmp_path, content)
 
 
-def test_a_file_that_cannot_be_read(tmp_path):
+def test_a_file_that_cannot_be_read_is_reported(tmp_path):
     with pytest.raises(ConversationError, match=r"nope\.jsonl cannot be read"):
         read_conversations(tmp_path / "nope.jsonl")
     with pytest.raises(ConversationError, match="cannot be read"):
         read_conversations(tmp_path)
 
 
-def test_a_line_that_is_too_long(tmp_path, monkeypatch):
+def test_a_line_that_is_too_long_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(conversations, "MOST_BYTES_A_LINE", 1 << 20)
     with pytest.raises(ConversationError, match="line 2 is longer than 1 MB"):
         read(tmp_path, GOOD + "\n" + "x" * (3 << 20))

@@ -1,4 +1,4 @@
-"""LoRA compared with the formula and with `peft` on the same matrices, and what must stay unchanged."""
+"""LoRA matches its formula, and `peft` on the same matrices, and leaves everything else unchanged."""
 
 import copy
 
@@ -40,7 +40,7 @@ def taught(lora, seed=0):
     bias=st.booleans(),
     seed=st.integers(0, 99),
 )
-def test_the_map_follows_the_formula(d_in, d_out, rank, alpha, rslora, bias, seed):
+def test_a_linear_map_with_a_lora_follows_the_formula(d_in, d_out, rank, alpha, rslora, bias, seed):
     generator = torch.Generator().manual_seed(seed)
     base = Linear(d_in, d_out, bias=bias)
     for parameter in base.parameters():
@@ -79,7 +79,7 @@ def test_a_new_lora_changes_nothing_and_merging_changes_only_rounding(kind, targ
     lora.merge()
     torch.testing.assert_close(model(IDS), unmerged, rtol=1e-5, atol=1e-5)
     once = model(IDS)
-    lora.merge()  # again: nothing is added twice
+    lora.merge()  # merging again adds nothing
     assert torch.equal(model(IDS), once)
     lora.unmerge()
     assert torch.equal(model(IDS), unmerged)
@@ -94,7 +94,7 @@ def test_a_new_lora_changes_nothing_and_merging_changes_only_rounding(kind, targ
     assert torch.equal(model(IDS), expected)
 
 
-def test_the_base_keeps_its_memory_and_modules():
+def test_the_tensors_stay_in_place_and_removal_restores_the_modules():
     model = make("llama")
     tensors = {name: p.data_ptr() for name, p in model.named_parameters()}
     modules = dict(model.named_modules())
@@ -104,7 +104,7 @@ def test_the_base_keeps_its_memory_and_modules():
     assert dict(model.named_modules()) == modules
 
 
-def test_only_a_and_b_get_gradients_and_removal_restores_what_could_learn():
+def test_only_a_and_b_get_gradients_and_removal_restores_requires_grad():
     model = make("qwen3")
     model.embed.weight.requires_grad_(False)
     lora = taught(apply_lora(model, LoRAConfig(rank=2)))
@@ -127,7 +127,7 @@ def test_only_a_and_b_get_gradients_and_removal_restores_what_could_learn():
         (["up"], ("up",)),
     ],
 )
-def test_targets_choose_the_maps(targets, kinds):
+def test_targets_decide_which_maps_get_a_lora(targets, kinds):
     model = make("llama")
     lora = apply_lora(model, LoRAConfig(rank=2, targets=targets))
     places = {f"blocks.{i}.{'attention' if kind in ATTENTION else 'mlp'}.{kind}" for i in range(3) for kind in kinds}
@@ -138,8 +138,8 @@ def test_targets_choose_the_maps(targets, kinds):
     assert lora.share == lora.n_weights / sum(p.numel() for p in make("llama").parameters())
 
 
-def test_grouped_queries_and_tied_embeddings_keep_their_shapes():
-    model = make("qwen3")  # 4 query heads and 1 key-value head of 12
+def test_a_lora_fits_grouped_queries_and_leaves_tied_embeddings_tied():
+    model = make("qwen3")  # 4 query heads and 1 key-value head, each 12 wide
     lora = apply_lora(model, LoRAConfig(rank=5))
     assert lora.maps["blocks.0.attention.query"].B.shape == (48, 5)
     assert lora.maps["blocks.0.attention.key"].B.shape == (12, 5)
@@ -148,7 +148,7 @@ def test_grouped_queries_and_tied_embeddings_keep_their_shapes():
     assert not model.embed.weight.requires_grad
 
 
-def test_a_group_takes_the_maps_that_exist_but_a_single_name_must_exist():
+def test_a_group_may_include_missing_maps_but_a_map_chosen_by_name_must_exist():
     lora = apply_lora(make("gpt2"), LoRAConfig(targets="mlp"))
     assert {name.rpartition(".")[2] for name in lora.maps} == {"up", "down"}
     with pytest.raises(ValueError, match=r"no linear map 'gate'; they have: query, key, value, output, up, down"):
@@ -174,7 +174,7 @@ def test_invalid_settings_are_refused(wrong, message):
         LoRAConfig(**wrong)
 
 
-def test_the_seed_decides_a_and_the_global_generator_is_unchanged():
+def test_the_seed_sets_matrix_a_and_the_global_generator_is_unchanged():
     state = torch.get_rng_state()
     drawn = [apply_lora(make("llama"), LoRAConfig(seed=seed)).maps["blocks.2.mlp.down"].A for seed in (0, 0, 1)]
     assert torch.equal(drawn[0], drawn[1])
@@ -233,14 +233,14 @@ def test_a_second_lora_is_refused_and_a_removed_one_cannot_be_used():
     assert apply_lora(model).enabled
 
 
-def test_an_error_inside_off_enables_the_lora_again():
+def test_the_lora_is_enabled_again_after_an_error_while_it_is_off():
     lora = apply_lora(make("llama"))
     with pytest.raises(KeyError), lora.off():
         raise KeyError
     assert lora.enabled
 
 
-def test_logits_with_a_cache_are_the_same():
+def test_logits_are_the_same_with_a_cache():
     model = make("llama")
     taught(apply_lora(model, LoRAConfig(rank=3)))
     cache, whole = model.new_cache(batch=2), model(IDS)
@@ -251,7 +251,7 @@ def test_logits_with_a_cache_are_the_same():
 
 def peft_of(theirs, config, targets, seed=0):
     """Return `peft`'s own LoRA with random matrices, including B."""
-    import peft  # takes seconds, so only workers that need it wait
+    import peft  # importing takes seconds: only workers that need it should wait
 
     made = peft.get_peft_model(
         theirs,
@@ -267,7 +267,7 @@ def peft_of(theirs, config, targets, seed=0):
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["llama", "llama, biases", "smollm2", "qwen3", "mistral, window"])
 @pytest.mark.parametrize("config", [LoRAConfig(4, 8), LoRAConfig(3, 5, ("query", "down"), rslora=True)])
-def test_it_computes_the_same_as_peft(tmp_path, family, config):
+def test_logits_match_those_of_peft(tmp_path, family, config):
     theirs = their_model(family)
     theirs.save_pretrained(tmp_path)
     ours = load(tmp_path)
@@ -293,7 +293,7 @@ def test_it_computes_the_same_as_peft(tmp_path, family, config):
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_on_a_gpu(dtype):
+def test_merging_and_removing_work_on_a_gpu(dtype):
     model = make("llama").to("cuda", dtype)
     before = weights(model)
     lora = taught(apply_lora(model))
@@ -315,8 +315,8 @@ def test_a_copy_of_the_model_has_its_own_lora():
     assert torch.equal(other(IDS), model(IDS))
 
 
-def test_the_bases_weights_load_strictly_into_a_plain_model():
-    """A and B have names of their own; the names of the base's weights do not change."""
+def test_the_base_models_weights_load_strictly_into_a_plain_model():
+    """A and B have their own names; the names of the base model's weights do not change."""
     model = make("llama")
     names = model.state_dict().keys()
     apply_lora(model)

@@ -1,4 +1,4 @@
-"""Minimal pairs: one question about two stories with different answers; no rule about the wording gets both right."""
+"""A minimal pair is a question about two stories with different answers; no rule about its wording gets both right."""
 
 from collections import Counter
 
@@ -25,7 +25,7 @@ def test_a_pair_is_one_question_about_two_stories(some):
         assert told_story != untold_story
         assert pair.told.answer != NOT_TOLD == pair.untold.answer
     texts = [split_prompt(prompt)[0] for pair in some for prompt in (pair.told, pair.untold)]
-    assert len(set(texts)) == 48  # each story once: the pairs are independent
+    assert len(set(texts)) == 48  # each story occurs only once, so the pairs are independent
     assert max(Counter(pair.wording for pair in some).values()) <= 4
 
 
@@ -36,7 +36,7 @@ def test_no_rule_about_the_wording_gets_both_halves_right(some):
             assert (says == pair.told.answer, says == pair.untold.answer) != (True, True)
 
 
-def test_questions_about_giving_name_two_people_in_the_story():
+def test_each_question_about_a_gift_names_two_people_from_the_story():
     for pair in minimal_pairs(4, wordings=[GIVING]):
         for prompt in (pair.told, pair.untold):
             story, question = split_prompt(prompt)
@@ -47,7 +47,7 @@ def test_questions_about_giving_name_two_people_in_the_story():
         assert "gave" not in split_prompt(pair.untold)[0]
 
 
-def test_a_later_start_gives_other_stories(some):
+def test_a_later_start_gives_different_stories(some):
     later = minimal_pairs(6, start=50_000)
     assert len(later) == 6
     assert not {split_prompt(p.told)[0] for p in some} & {split_prompt(p.told)[0] for p in later}
@@ -74,7 +74,7 @@ def test_pairs_the_wrong_way_round_swap_giver_and_taker():
         assert pair.told.answer != NOT_TOLD == pair.untold.answer
 
 
-def test_scores_of_pairs(monkeypatch, some, model, tokenizer):
+def test_a_pair_counts_only_if_both_halves_are_right(monkeypatch, some, model, tokenizer):
     def answered(rule):
         monkeypatch.setattr(pairs, "answer_all", lambda model, tokenizer, messages, most: rule(len(messages) // 2))
         return pair_scores(model, tokenizer, some)
@@ -110,7 +110,7 @@ def test_invalid_requests_are_refused(make, message):
         make()
 
 
-def test_no_pairs_to_score(model, tokenizer):
+def test_scoring_no_pairs_is_an_error(model, tokenizer):
     with pytest.raises(ValueError, match="no pairs to score"):
         pair_scores(model, tokenizer, [])
 

@@ -1,4 +1,4 @@
-"""Tuning learns the answers and nothing else, and new tokens start as copies of other tokens."""
+"""Tuning teaches a model the answers and nothing else, and new tokens start as copies of other tokens."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ QUICK = TrainConfig(steps=150, batch_size=4, seq_len=60, learning_rate=1e-2, dty
 
 
 @pytest.mark.slow
-def test_it_learns_to_answer(tokenizer, model):
+def test_a_model_learns_to_answer(tokenizer, model):
     lesson = [said("one?", "two"), said("three?", "four", "one?", "five")]
     steps = list(tune(model, tokenizer, lesson, QUICK, validation=lesson))
     assert steps[-1].loss < 0.1 < 2 < steps[0].loss
@@ -33,7 +33,7 @@ def test_what_the_user_says_is_not_learned(tokenizer):
     moved = final.grad[0].abs().sum(-1) > 0
     assert (
         moved.tolist() == [False] * 4 + [True] * 4
-    )  # <|user|> a b c | <|assistant|> " " d e, which predict " de" and the end
+    )  # no gradient at <|user|> a b c; <|assistant|> " " d e predict " de" and the end
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -78,6 +78,6 @@ def test_invalid_start_tokens_leave_the_model_unchanged(tokenizer, model, like, 
     assert torch.equal(model.embed.weight, before)
 
 
-def test_a_conversation_that_does_not_alternate_is_reported_before_anything_is_trained(tokenizer, model):
+def test_a_conversation_that_does_not_alternate_is_refused_before_training(tokenizer, model):
     with pytest.raises(ValueError, match="Conversation 0: Message 0 is from 'assistant'"):
         tune(model, tokenizer, [said("a", "b")[1:]], QUICK)

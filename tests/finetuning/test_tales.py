@@ -1,4 +1,4 @@
-"""Conversations about tales: answers follow from the story, are reproducible, and held-out ones stay held out."""
+"""Conversations about tales are reproducible, answers follow from the story, and held-out stories stay held out."""
 
 from collections import Counter
 
@@ -59,7 +59,7 @@ def test_a_conversation_is_a_story_with_requests_about_it():
     assert set(kinds) == set(KINDS)
 
 
-def test_fewer_conversations_are_the_first_of_more_and_start_skips_some():
+def test_a_smaller_n_gives_the_first_conversations_and_start_skips_some():
     ten = training_conversations(10)
     assert training_conversations(4) == ten[:4]
     assert training_conversations(6, start=4) == ten[4:]
@@ -101,21 +101,21 @@ def test_in_balanced_data_no_wording_reveals_whether_there_is_an_answer():
     assert training_conversations(50, kinds=KINDS) == conversations[:50]
 
 
-def test_unanswerable_questions_alone():
-    """Balanced data must match each of them with an answered question, and here there is none."""
+def test_unanswerable_questions_alone_cannot_be_balanced():
+    """Balanced data needs an answered question for each unanswerable one, but here there are no answered questions."""
     for conversation in training_conversations(3, kinds=["unanswerable"], balanced=False):
         assert {message["content"] for message in conversation[1::2]} == {NOT_TOLD}
     with pytest.raises(ValueError, match="balanced=False"):
         training_conversations(1, kinds=["unanswerable"])
 
 
-def test_a_story_without_the_kind_is_skipped():
+def test_a_story_without_a_question_of_the_chosen_kind_is_skipped():
     for conversation in training_conversations(5, kinds=["how"]):
         assert conversation[0]["content"].split(STORY_SEPARATOR)[1].startswith("How")
 
 
 @pytest.mark.slow
-def test_held_out_prompts_have_other_compositions_and_are_independent():
+def test_held_out_prompts_have_new_compositions_and_are_independent():
     prompts = held_out_prompts(6)
     assert Counter(prompt.kind for prompt in prompts) == dict.fromkeys(KINDS, 6)
     stories = {story.text: story for story in (tell(1, "heldout", index) for index in range(6000))}
@@ -125,7 +125,7 @@ def test_held_out_prompts_have_other_compositions_and_are_independent():
         assert len(texts) == 6
         for text in texts:
             assert stories[text].composition not in trained
-    assert len({split_prompt(p)[0] for p in prompts}) == len(prompts)  # no two prompts are about one story
+    assert len({split_prompt(p)[0] for p in prompts}) == len(prompts)  # no two prompts are about the same story
     assert held_out_prompts(6) == prompts
     assert held_out_prompts(6, kinds=["why"]) == [p for p in prompts if p.kind == "why"]
     later = held_out_prompts(6, start=10_000)
@@ -133,7 +133,7 @@ def test_held_out_prompts_have_other_compositions_and_are_independent():
     assert {p.kind for p in held_out_prompts(1, kinds=ANSWERABLE)} == set(ANSWERABLE)
 
 
-def test_the_same_requests_under_another_story():
+def test_requests_can_be_moved_to_another_story():
     prompts = held_out_prompts(3, kinds=["who", "yes_no"])
     moved = under_another_story(prompts)
     for prompt, other in zip(prompts, moved):
@@ -149,7 +149,7 @@ def test_the_same_requests_under_another_story():
 
 
 @pytest.mark.slow
-def test_prompts_can_have_the_form_of_the_reading_book():
+def test_prompts_can_be_written_as_in_the_reading_book():
     for prompt in held_out_prompts(4, kinds=["summary", "animals", "one_word", "what"]):
         text, answer = as_on_a_page(prompt)
         story, line = text.rsplit(STORY_SEPARATOR, 1)
@@ -157,7 +157,7 @@ def test_prompts_can_have_the_form_of_the_reading_book():
         assert f"{line} {answer}" in page(told_story).splitlines()
 
 
-def test_shares_of_answers_that_say_not_told():
+def test_answers_that_say_not_told_are_counted_as_right_or_wrong():
     prompts = [Prompt(kind, (), "x") for kind in ("who", "unanswerable", "unanswerable", "why", "how")]
     given = [NOT_TOLD, NOT_TOLD, "Pip.", "x", "The story does not say"]
     assert shares_not_told(prompts, given) == {"says so": Score(1, 2), "says so wrongly": Score(1, 3)}

@@ -1,4 +1,4 @@
-"""Spectra of updates, compared with NumPy and with the rank of a LoRA."""
+"""Spectra of updates match NumPy's singular values, and show the rank of a LoRA."""
 
 import copy
 
@@ -14,7 +14,7 @@ from llmlib.finetuning.updates import share_of_rank, update_spectra
 from tests.finetuning.test_lora import taught
 
 
-def test_singular_values_equal_numpys():
+def test_singular_values_match_those_of_numpy():
     base, tuned = make("llama", seed=0), make("llama", seed=1)
     spectra = update_spectra(base, tuned)
     assert len(spectra) == 3 * 7
@@ -23,7 +23,7 @@ def test_singular_values_equal_numpys():
         np.testing.assert_allclose(values, np.linalg.svd(update, compute_uv=False), rtol=1e-3, atol=1e-4)
 
 
-def test_an_update_by_a_lora_has_its_rank():
+def test_a_loras_update_has_the_loras_rank():
     base = make("llama")
     tuned = copy.deepcopy(base)
     lora = taught(apply_lora(tuned, LoRAConfig(rank=3, targets="attention")))
@@ -39,7 +39,7 @@ def test_an_update_by_a_lora_has_its_rank():
 
 
 @given(rows=st.integers(1, 20), columns=st.integers(1, 20), rank=st.integers(0, 25), seed=st.integers(0, 99))
-def test_the_share_is_what_the_best_matrix_of_that_rank_keeps(rows, columns, rank, seed):
+def test_the_share_of_a_rank_is_what_the_best_matrix_of_that_rank_keeps(rows, columns, rank, seed):
     matrix = np.random.default_rng(seed).normal(size=(rows, columns))
     u, s, v = np.linalg.svd(matrix, full_matrices=False)
     best = (u[:, :rank] * s[:rank]) @ v[:rank]

@@ -1,4 +1,4 @@
-"""A small model that every test must leave without hooks."""
+"""Provide a small model, on which no test may leave hooks."""
 
 import pytest
 from small_models import hooks_of, make

@@ -1,4 +1,4 @@
-"""Direct logit attribution: the parts add up to the logit, and each part is what the logit would lose without it."""
+"""Direct logit attribution: the parts add up to the logit; each is what a component adds to it under the fixed norm."""
 
 import dataclasses
 
@@ -58,7 +58,7 @@ def test_the_parts_add_up_in_every_family(family, tmp_path):
 @pytest.mark.slow
 @given(kind=st.sampled_from(list(MORE)), seed=st.integers(0, 20), layer=st.integers(0, 2), head=st.integers(0, 3))
 def test_a_heads_part_is_what_its_output_adds_under_the_fixed_norm(kind, seed, layer, head):
-    """By hand: the head's vector goes through its slice of the output matrix, the norm's fixed scale and the table."""
+    """The head's vector is multiplied by its slice of the output matrix, the norm's fixed scale and the unembedding."""
     model, ids = random_model(MORE[kind], seed), random_ids(1, 6, seed=seed)
     found = direct_logit_attribution(model, ids, token=2)
     with torch.no_grad(), trace(model) as t:
@@ -73,7 +73,7 @@ def test_a_heads_part_is_what_its_output_adds_under_the_fixed_norm(kind, seed, l
     torch.testing.assert_close(found.heads[0, layer, head], scaled @ model.unembedding[2], atol=1e-5, rtol=1e-4)
 
 
-def test_ranked_names_every_part_once_and_sums_to_the_logit():
+def test_ranking_lists_every_part_once_and_the_parts_sum_to_the_logit():
     model = random_model(MORE["gpt2"])
     found = direct_logit_attribution(model, random_ids(2, 5), token=1)
     parts = found.ranked(1)

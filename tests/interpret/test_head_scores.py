@@ -1,4 +1,4 @@
-"""Scores of heads equal their definitions."""
+"""Scores of heads match their definitions."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def reference_scores(pattern, ids):
 
 
 @given(st.integers(1, 9), st.integers(1, 4), st.integers(0, 1000), st.booleans())
-def test_scores_equal_their_definitions(n, vocab, seed, causal):
+def test_scores_match_their_definitions(n, vocab, seed, causal):
     generator = torch.Generator().manual_seed(seed)
     scores = torch.randn(3, n, n, generator=generator)
     pattern = (scores.masked_fill(~causal_mask(n, n), -torch.inf) if causal else scores).softmax(-1)
@@ -68,7 +68,7 @@ def test_a_perfect_head_of_each_kind_scores_one():
 
 
 @given(st.integers(1, 4), st.integers(1, 6), st.floats(0, 1))
-def test_rollout_is_a_distribution_and_equals_the_product(n_layers, n, residual):
+def test_rollout_is_a_distribution_and_the_product_of_all_layers(n_layers, n, residual):
     generator = torch.Generator().manual_seed(n)
     patterns = torch.rand(n_layers, 2, n, n, generator=generator).tril().add(1e-3).tril()
     patterns /= patterns.sum(-1, keepdim=True)
@@ -80,7 +80,7 @@ def test_rollout_is_a_distribution_and_equals_the_product(n_layers, n, residual)
     torch.testing.assert_close(flow[-1], product)
 
 
-def test_errors_of_rollout():
+def test_rollout_refuses_invalid_arguments():
     with pytest.raises(ValueError, match="as many queries as keys"):
         head_scores.rollout(torch.rand(1, 1, 2, 3))
     with pytest.raises(ValueError, match="between 0 and 1"):

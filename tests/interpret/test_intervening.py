@@ -1,4 +1,4 @@
-"""Ablating and patching change what they name, and leave the model unchanged."""
+"""Ablating and patching change only the chosen values, and leave the model itself unchanged."""
 
 import contextlib
 import signal
@@ -42,7 +42,7 @@ def test_mean_ablation_replaces_outputs_with_their_mean(model):
         torch.testing.assert_close(found.z[0][:, [0, 2, 3]], own.z[0][:, [0, 2, 3]], atol=1e-4, rtol=1e-3)
 
 
-def test_ablating_with_a_cache_equals_ablating_the_whole_text(model):
+def test_ablating_with_a_cache_gives_the_same_result_as_without_one(model):
     ids = random_ids(1, 8)
     with torch.no_grad(), ablate(model, [(1, 2)]):
         whole, cache = model(ids), model.new_cache()
@@ -51,12 +51,12 @@ def test_ablating_with_a_cache_equals_ablating_the_whole_text(model):
 
 
 @pytest.mark.parametrize("head", [(3, 0), (0, 4), (-1, 0), (0, -1)])
-def test_a_head_that_does_not_exist(model, head):
+def test_a_head_that_does_not_exist_is_refused(model, head):
     with pytest.raises(ValueError, match=r"no head .* layers 0 to 2, each with heads 0 to 3"), ablate(model, [head]):
         pass
 
 
-def test_a_mean_that_cannot_be_computed(model):
+def test_a_mean_that_cannot_be_computed_is_an_error(model):
     with ablate(model, [(0, 0)], "mean"):
         with pytest.raises(ValueError, match="reference=ids"):
             model(random_ids(1, 3), cache=model.new_cache())
@@ -65,7 +65,7 @@ def test_a_mean_that_cannot_be_computed(model):
         model(random_ids(1, 3), attention_mask=torch.ones(1, 3, dtype=torch.bool))
 
 
-def test_no_heads_change_nothing(model):
+def test_ablating_no_heads_changes_nothing(model):
     ids = random_ids(1, 4)
     expected = model(ids)
     with ablate(model, []):
@@ -85,7 +85,7 @@ def test_patching_the_whole_residual_reproduces_the_other_run(model, layer):
 
 
 @pytest.mark.parametrize("name", POINTS)
-def test_a_patch_changes_what_it_names_and_nothing_else(model, name):
+def test_a_patch_changes_only_the_chosen_heads_and_positions(model, name):
     clean, corrupt, at = random_ids(1, 8), random_ids(1, 8, seed=5), [2, 6]
     heads = [1] if "head" in POINTS[name][1] else None
     with torch.no_grad():
@@ -106,7 +106,7 @@ def test_a_patch_changes_what_it_names_and_nothing_else(model, name):
 
 
 @pytest.mark.parametrize("name", ["residual", "z", "pattern"])
-def test_patching_with_a_cache_equals_patching_the_whole_text(model, name):
+def test_patching_with_a_cache_gives_the_same_result_as_without_one(model, name):
     clean, corrupt = random_ids(1, 8), random_ids(1, 8, seed=5)
     with torch.no_grad(), trace(model) as source:
         model(clean)
@@ -117,7 +117,7 @@ def test_patching_with_a_cache_equals_patching_the_whole_text(model, name):
         torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-4, rtol=1e-3)
 
 
-def test_errors_of_patch(model):
+def test_patch_refuses_invalid_arguments_and_runs_that_do_not_fit(model):
     with torch.no_grad(), trace(model, ["residual", "z"]) as source:
         model(random_ids(2, 6))
     wrong = [
@@ -152,7 +152,7 @@ def contexts(model, source):
 
 @pytest.mark.parametrize("which", ["trace", "ablate", "mean", "patch"])
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
-def test_an_error_inside_leaves_no_hooks(model, which, error):
+def test_an_error_inside_a_context_leaves_no_hooks(model, which, error):
     ids = random_ids(1, 4)
     with torch.no_grad(), trace(model) as source:
         model(ids)
@@ -166,7 +166,7 @@ def test_an_error_inside_leaves_no_hooks(model, which, error):
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("which", ["trace", "ablate", "mean", "patch"])
-def test_an_interrupt_at_any_registration_leaves_no_hooks(model, which, after, monkeypatch):
+def test_an_interrupt_while_a_hook_is_registered_leaves_no_hooks(model, which, after, monkeypatch):
     """The interrupt comes just before or just after torch registers each hook in turn."""
     with torch.no_grad(), trace(model) as source:
         model(random_ids(1, 4))
@@ -249,7 +249,7 @@ def test_removing_a_function_removes_all_its_hooks(model):
 
 
 @pytest.mark.cuda
-def test_on_a_gpu():
+def test_interventions_work_on_a_gpu():
     model, ids = make("llama").cuda(), random_ids(1, 6).cuda()
     with torch.no_grad(), trace(model) as t:
         model(ids)

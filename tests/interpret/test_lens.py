@@ -1,4 +1,4 @@
-"""The logit lens: its last layer is the model's output, and other layers are the model without its later blocks."""
+"""The logit lens: its last layer is the model's output, and an earlier layer is the output without the later blocks."""
 
 import pytest
 import torch
@@ -18,8 +18,8 @@ def test_the_last_layer_is_the_models_own_output(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_layer_is_the_model_that_ends_there(kind):
-    """It equals a model with fewer blocks but the same final norm and output layer."""
+def test_each_layer_is_the_output_of_a_model_that_ends_there(kind):
+    """The shorter model has the same final norm and output layer."""
     model, ids = make(kind), random_ids(2, 9)
     lens = logit_lens(model, ids)
     for layer in range(model.config.n_layers):
@@ -54,11 +54,11 @@ def test_layers_can_be_sliced_and_a_missing_layer_is_an_error():
         lens[4]
 
 
-def test_the_model_is_unchanged(model):
+def test_the_lens_leaves_no_hooks(model):
     logit_lens(model, random_ids(1, 3))
 
 
-def test_ids_that_do_not_fit_the_context(model):
+def test_ids_that_do_not_fit_the_context_are_refused(model):
     with pytest.raises(ValueError, match="do not fit into this model's context"):
         logit_lens(model, random_ids(1, 25))
     assert isinstance(model, Transformer)
@@ -66,7 +66,7 @@ def test_ids_that_do_not_fit_the_context(model):
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_smollm2_knows_paris_before_its_end(smollm2):
+def test_smollm2_ranks_paris_first_in_its_last_layer_but_not_in_its_first(smollm2):
     model, tokenizer = smollm2
     lens = logit_lens(model, torch.tensor([tokenizer.encode("The capital of France is")]))
     paris = torch.full((1, 5), tokenizer.encode(" Paris")[0])

@@ -1,4 +1,4 @@
-"""The texts that activate a unit most, compared with a search through all texts."""
+"""The texts found to activate a unit most are the ones that a search through all texts finds."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def test_the_best_texts_are_found(texts, k, kind):
             assert excitation.position == values.argmax()
 
 
-def test_a_text_beyond_the_context_is_read_in_parts_and_counts_once(model):
+def test_a_text_longer_than_the_context_is_read_in_parts_and_counts_once(model):
     long = "the quick brown fox jumps over the lazy dog. " * 3
     (found,) = neurons(model, TOKENIZER, [long, "a"], [(1, 4)], k=5, progress=False).values()
     assert sorted(e.text for e in found) == sorted([long, "a"])
@@ -50,12 +50,12 @@ def test_a_text_beyond_the_context_is_read_in_parts_and_counts_once(model):
 
 
 @pytest.mark.parametrize("unit", [(3, 0), (0, 48), (-1, 0), (0, -1)])
-def test_a_unit_that_does_not_exist(model, unit):
+def test_a_unit_that_does_not_exist_is_refused(model, unit):
     with pytest.raises(ValueError, match=r"There is no (layer|unit)"):
         neurons(model, TOKENIZER, ["a"], [unit], progress=False)
 
 
-def test_a_model_without_mlps_and_no_text(model):
+def test_a_model_without_mlps_and_a_list_without_text_are_refused(model):
     with pytest.raises(ValueError, match="this model has no MLPs"):
         neurons(make("attention only"), TOKENIZER, ["a"], [(0, 0)], progress=False)
     for texts in ([], ["", ""]):

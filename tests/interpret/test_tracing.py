@@ -1,4 +1,4 @@
-"""A trace holds what `transformers` computes, and says how much memory it takes."""
+"""A trace holds the same values that `transformers` computes, and its memory can be predicted."""
 
 import warnings
 
@@ -15,7 +15,7 @@ from llmlib.sampling import Sampler, generate
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
-def test_patterns_and_residuals_equal_transformers(family, tmp_path):
+def test_patterns_and_residuals_match_those_of_transformers(family, tmp_path):
     torch.manual_seed(0)
     theirs = transformers.AutoModelForCausalLM.from_config(FAMILIES[family](), attn_implementation="eager").eval()
     for parameter in theirs.parameters():
@@ -31,7 +31,7 @@ def test_patterns_and_residuals_equal_transformers(family, tmp_path):
     assert len(t.residual) == len(expected.hidden_states)
     for found, wanted in zip(t.pattern, expected.attentions):
         torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
-    final = ours.final_norm(t.residual[-1])  # transformers returns the last one after the norm
+    final = ours.final_norm(t.residual[-1])  # transformers returns the last residual after the norm
     for found, wanted in zip([*t.residual[:-1], final], expected.hidden_states):
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
@@ -76,13 +76,13 @@ def test_with_a_cache_the_chunks_are_joined(kind, chunks):
             model(piece, cache=cache)
     for name in POINTS:
         for found, wanted in zip(getattr(pieces, name), getattr(whole, name), strict=True):
-            if name == "scores":  # values above the diagonal are masked, and a chunk may not have them
+            if name == "scores":  # values above the diagonal are masked, and a chunk may lack them
                 found, wanted = found.tril(), wanted.tril()
                 found = found.nan_to_num(nan=0.0)
             torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
 
 
-def test_a_new_run_replaces_the_last_and_a_repeated_chunk_replaces_the_old(model):
+def test_a_new_run_and_a_repeated_chunk_replace_the_earlier_values(model):
     ids = random_ids(1, 9)
     with torch.no_grad(), trace(model, names=["residual", "pattern"]) as t:
         model(random_ids(1, 5, seed=3))
@@ -108,7 +108,7 @@ def test_a_generated_text_is_traced_as_a_whole(model):
     torch.testing.assert_close(t.pattern[1], whole.pattern[1][..., :n, :n], atol=1e-4, rtol=1e-3)
 
 
-def test_padded_texts_in_a_batch(model):
+def test_a_padded_text_has_the_same_pattern_as_without_padding(model):
     ids, real = random_ids(2, 6), torch.tensor([[False] * 2 + [True] * 4, [True] * 6])
     with torch.no_grad(), trace(model, names=("pattern",)) as padded:
         model(ids, attention_mask=real)
@@ -130,7 +130,7 @@ def test_only_the_chosen_names_are_kept_and_attention_stays_fast_without_pattern
     assert str(t) == "<Trace of residual, z: 3.58 kB>"
 
 
-def test_errors_of_trace(model):
+def test_unknown_names_and_reading_a_trace_before_a_run_are_errors(model):
     with (
         pytest.raises(ValueError, match=r"no value called 'patterns' in a model; choose from: residual, q"),
         trace(model, ["patterns"]),
@@ -155,7 +155,7 @@ def test_the_predicted_memory_equals_the_memory_used(model):
         assert predicted == {name: sum(value.nbytes for value in getattr(t, name)) for name in t.names}
 
 
-def test_a_large_trace_warns_first_and_an_impossible_one_takes_no_memory(model, monkeypatch):
+def test_a_large_trace_warns_and_an_impossible_one_takes_no_memory(model, monkeypatch):
     monkeypatch.setattr(tracing, "LARGE", 1000)
     with (
         trace(model) as t,

@@ -1,4 +1,4 @@
-"""A small untrained chat model, prompts for it, and a reward that is easy to earn."""
+"""Provide a small untrained chat model, prompts for it, and a reward that is easy to earn."""
 
 import pytest
 from finetuning.conftest import SPECIAL, small_model

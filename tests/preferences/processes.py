@@ -1,4 +1,4 @@
-"""What each of two processes runs: the gradients of its share of a batch, and a short alignment run."""
+"""In each of two processes, compute the gradients of its share of a batch, and do a short alignment run."""
 
 import copy
 import json
@@ -23,7 +23,7 @@ TOKENIZER = with_chat_template(BPETokenizer.train("", 256 + len(SPECIAL), specia
 
 
 def distance(ranks, over):
-    """Return how much loss and gradients differ from one process with the whole batch, and the largest gradient."""
+    """Return how much loss and gradients differ from a single process with all rows, and the largest gradient."""
     model, encoded = small_model(TOKENIZER.vocab_size), encode_prompts(TOKENIZER, PROMPTS)
     sampled = sample(model, TOKENIZER, encoded, 4, 12, seed=1)
     sampled.mask[:4, 2:] = False  # so that the processes have different numbers of tokens

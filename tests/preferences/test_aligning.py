@@ -1,4 +1,4 @@
-"""Alignment runs: the reward rises, runs continue exactly, and errors are reported before they do damage."""
+"""Alignment runs: the reward rises, resumed runs are identical, and errors are reported before they do damage."""
 
 import copy
 import re
@@ -20,7 +20,7 @@ from preferences.conftest import PROMPTS, lengths, quick
 
 
 def letters(prompts, answers):
-    """Count the letters of each answer; those in the name of a special token would be too easy to get."""
+    """Count the letters of each answer, but not those in special tokens, which would be too easy to get."""
     return [len(re.findall(r"[a-z]", re.sub(r"<\|\w+\|>", "", answer))) for answer in answers]
 
 
@@ -63,7 +63,7 @@ def test_a_step_reports_what_it_did(tokenizer, model):
     assert 0 <= step.cut_off <= 1
 
 
-def test_all_ways_to_write_a_prompt(tokenizer):
+def test_all_forms_of_a_prompt_are_encoded_alike(tokenizer):
     class Held:
         messages = said("Hi")
 
@@ -74,7 +74,7 @@ def test_all_ways_to_write_a_prompt(tokenizer):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("over", ["sequence", "batch", "constant"])
-def test_the_parts_of_a_batch_have_the_gradients_of_the_whole(tokenizer, model, over):
+def test_a_batch_split_into_parts_has_the_same_gradients(tokenizer, model, over):
     """This also holds for the KL, and for the second update, whose ratio is not 1."""
     encoded = encode_prompts(tokenizer, PROMPTS)
     sampled = sample(model, tokenizer, encoded, 4, 12, seed=1)
@@ -150,7 +150,7 @@ def test_a_run_continues_after_an_interrupt_in_the_reward(tokenizer):
     assert steps_of([*steps, *run]) == expected
 
 
-def test_a_lora_is_aligned_and_its_base_is_unchanged(tokenizer, model):
+def test_aligning_a_lora_leaves_its_base_unchanged(tokenizer, model):
     base = copy.deepcopy(model.state_dict())
     lora = apply_lora(model, LoRAConfig(rank=2))
     steps = list(align(model, tokenizer, PROMPTS, letters, quick(steps=4)))
@@ -166,7 +166,7 @@ def same(prompts, answers):
     return [1.0] * len(answers)
 
 
-def test_groups_of_equal_rewards_are_counted_reported_once_and_teach_nothing(tokenizer, model):
+def test_groups_with_equal_rewards_are_reported_once_and_change_no_weights(tokenizer, model):
     before = copy.deepcopy(model.state_dict())
     with pytest.warns(
         RunWarning, match="At step 1, in each of the 4 groups, all answers got the same reward"
@@ -177,7 +177,7 @@ def test_groups_of_equal_rewards_are_counted_reported_once_and_teach_nothing(tok
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-def test_no_warning_if_the_group_is_not_the_baseline(tokenizer, model):
+def test_there_is_no_warning_if_the_group_is_not_the_baseline(tokenizer, model):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         (step,) = align(model, tokenizer, PROMPTS, same, quick(steps=1, baseline="none"))
@@ -242,7 +242,7 @@ def test_divergence_is_reported_before_it_reaches_the_weights(tokenizer, model):
     run = align(model, tokenizer, PROMPTS, letters, quick(steps=9))
     next(run)
     before = copy.deepcopy(model.state_dict())
-    run.reference.unembed.weight.fill_(float("inf"))  # a KL that is not a number
+    run.reference.unembed.weight.fill_(float("inf"))  # the KL becomes NaN
     run.settings = quick(steps=9, kl_weight=1.0)
     with pytest.raises(TrainingDiverged, match=r"At step 2, the loss is .*learning rate .* is too high"):
         next(run)
@@ -276,7 +276,7 @@ def test_invalid_arguments_are_refused_before_anything_is_sampled(tokenizer, mod
         ({"kl_estimate": "k1"}, "kl_estimate must be one of 'k2', 'k3'"),
     ],
 )
-def test_settings_that_contradict_each_other(settings, message):
+def test_invalid_or_contradictory_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         quick(**settings)
 

@@ -44,7 +44,7 @@ def nan(prompts, answers):
 
 @pytest.fixture
 def workshop(tmp_path, tokenizer, monkeypatch):
-    """A folder with a chat model, a file of prompts and a module of rewards."""
+    """Make a folder with a chat model, a file of prompts and a module of rewards."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     save_pretrained(small_model(tokenizer.vocab_size), tokenizer, tmp_path / "base")
     lines = [json.dumps({"prompt": text, "bonus": 1}) for text in PROMPTS]
@@ -61,7 +61,7 @@ def run(folder, text=SMALL, *options):
 
 
 @pytest.mark.slow
-def test_it_aligns_logs_and_resumes_and_the_folder_can_be_loaded(workshop):
+def test_a_run_writes_a_log_and_can_be_loaded_and_resumed(workshop):
     result = run(workshop)
     assert result.exit_code == 0, result.output
     assert re.search(r"step 1: reward \d\.\d+, KL 0\.00, entropy 5\.\d", result.stdout)
@@ -133,7 +133,7 @@ def test_errors_say_what_is_wrong_and_nothing_is_saved(workshop, change, message
         ("{", "line 5: invalid JSON at character"),
     ],
 )
-def test_a_line_that_is_not_a_prompt_is_named(workshop, line, message):
+def test_the_error_for_a_line_that_is_not_a_prompt_gives_its_number(workshop, line, message):
     with open(workshop / "prompts.jsonl", "a", encoding="utf-8") as file:
         file.write(f"\n{line}\n")
     result = run(workshop)

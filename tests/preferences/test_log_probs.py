@@ -1,4 +1,4 @@
-"""Log-probabilities of tokens: they equal the model's, have gradients, and are averaged as in each paper."""
+"""Log-probabilities of tokens match the model's own, have gradients, and can be averaged in several ways."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ MASK = torch.tensor([[True, True, True, True], [False, True, False, False]])
 VALUES = torch.tensor([[1.0, 2.0, 3.0, 6.0], [float("nan"), 10.0, float("inf"), 0.0]])
 
 
-def test_they_equal_the_models_own_and_have_the_gradient_of_the_usual_loss():
+def test_log_probs_match_the_models_own_and_have_the_gradient_of_the_usual_loss():
     model, ids = make("llama"), random_ids(2, 9)
     scores = log_probs_of(model, ids)
     logits = model(ids[:, :-1])
@@ -34,7 +34,7 @@ def test_padding_on_the_left_changes_nothing():
         torch.testing.assert_close(ours[:, 3:], alone, atol=1e-4, rtol=1e-4)
 
 
-def test_sums_and_means_worked_out_by_hand():
+def test_masked_sums_and_means_match_numbers_worked_out_by_hand():
     """One row has 4 tokens, with the sum 1 + 2 + 3 + 6 = 12; the other has 1 token, with the sum 10."""
     assert masked_sum(VALUES, MASK).tolist() == [12.0, 10.0]
     assert masked_mean(VALUES, MASK, "sequence").item() == pytest.approx((12 / 4 + 10 / 1) / 2)
@@ -68,7 +68,7 @@ def test_a_long_answer_is_averaged_as_exactly_as_in_float64(over):
         (MASK, 0, "got 0"),
     ],
 )
-def test_a_mean_of_nothing_is_an_error(mask, over, message):
+def test_a_mean_of_nothing_and_an_invalid_over_are_errors(mask, over, message):
     with pytest.raises(ValueError, match=message):
         masked_mean(VALUES, mask, over)
 

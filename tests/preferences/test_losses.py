@@ -1,4 +1,4 @@
-"""The losses, compared with numbers worked out by hand and with the formulas of `trl`."""
+"""The losses match numbers worked out by hand and the formulas of `trl`."""
 
 import math
 from itertools import combinations
@@ -28,8 +28,8 @@ def random(*shape, seed=0):
 # --- advantages -----------------------------------------------------------------------------------------------------
 
 
-def test_advantages_worked_out_by_hand():
-    """Mean 2, deviations −2, −1, 0, 3; the sum of squares is 14, so the standard deviation is √(14 / 3)."""
+def test_advantages_match_numbers_worked_out_by_hand():
+    """The mean is 2, the deviations −2, −1, 0, 3; their squares sum to 14, so the standard deviation is √(14 / 3)."""
     rewards = torch.tensor([[0.0, 1.0, 2.0, 5.0], [7.0, 7.0, 7.0, 7.0]])
     plain = [[-2.0, -1.0, 0.0, 3.0], [0.0] * 4]
     assert group_advantages(rewards, divide=False).tolist() == plain
@@ -39,7 +39,7 @@ def test_advantages_worked_out_by_hand():
 
 
 @given(st.floats(-1e6, 1e6, width=32), st.integers(2, 9), st.booleans())
-def test_an_all_equal_group_gives_exact_zeros(reward, n, divide):
+def test_a_group_of_equal_rewards_has_advantages_of_exactly_zero(reward, n, divide):
     """This holds even if the mean of equal floats is rounded to a different float."""
     assert group_advantages(torch.full((1, n), reward), divide).tolist() == [[0.0] * n]
 
@@ -58,7 +58,7 @@ MASK = torch.tensor([[True, True, False], [True, True, True]])
 ADVANTAGES = torch.tensor([2.0, -1.0])
 
 
-def test_reinforce_worked_out_by_hand():
+def test_the_reinforce_loss_matches_numbers_worked_out_by_hand():
     log_probs = torch.tensor([[-1.0, -3.0, float("nan")], [-2.0, -2.0, -5.0]])
     # −2 · (−2) = 4 for the first answer's mean, and 1 · (−3) = −3 for the second's
     assert policy_gradient_loss(log_probs, ADVANTAGES, MASK).item() == pytest.approx((4 - 3) / 2)
@@ -66,7 +66,7 @@ def test_reinforce_worked_out_by_hand():
     assert policy_gradient_loss(log_probs, ADVANTAGES, MASK, over=10).item() == pytest.approx((0.8 - 0.9) / 2)
 
 
-def test_with_the_same_policy_the_ratio_has_the_gradient_of_reinforce():
+def test_if_the_policy_is_unchanged_the_ratio_has_the_gradient_of_reinforce():
     log_probs = random(2, 3).requires_grad_()
     naive = policy_gradient_loss(log_probs, ADVANTAGES, MASK)
     ratio = policy_gradient_loss(log_probs, ADVANTAGES, MASK, old_log_probs=log_probs.detach())
@@ -87,7 +87,7 @@ def test_with_the_same_policy_the_ratio_has_the_gradient_of_reinforce():
         (0.5, -1, 0.8, False),
     ],
 )
-def test_the_clip_worked_out_by_hand(ratio, advantage, loss, moves):
+def test_the_clipped_loss_matches_numbers_worked_out_by_hand(ratio, advantage, loss, moves):
     """The clip only stops changes that would go further in the direction of the advantage."""
     log_probs = torch.tensor([[math.log(ratio) - 3.0]], requires_grad=True)
     found = policy_gradient_loss(
@@ -102,7 +102,7 @@ def test_the_clip_worked_out_by_hand(ratio, advantage, loss, moves):
     assert (log_probs.grad != 0).item() == moves
 
 
-def test_three_averages_and_k3_equal_trls():
+def test_the_three_averages_over_tokens_and_k3_match_the_formulas_of_trl():
     """Compute token by token what `trl`'s GRPOTrainer computes with the loss types "grpo", "bnpo" and "dr_grpo"."""
     new, old, reference = (random(2, 3, seed=seed) / 4 - 2 for seed in range(3))
     rows = []
@@ -123,14 +123,14 @@ def test_three_averages_and_k3_equal_trls():
     assert kl_estimates(new, reference).k3[1, 2].item() == pytest.approx(math.exp(gap) - gap - 1, rel=1e-4)
 
 
-def test_a_clip_without_the_old_policy_and_an_empty_mask_are_errors():
+def test_an_empty_mask_and_a_clip_without_the_old_policy_are_errors():
     with pytest.raises(ValueError, match="it needs old_log_probs"):
         policy_gradient_loss(random(2, 3), ADVANTAGES, MASK, clip=0.2)
     with pytest.raises(ValueError, match="Is every label masked"):
         policy_gradient_loss(random(2, 3), ADVANTAGES, MASK & False)
 
 
-def test_a_long_answer_is_as_exact_as_in_float64():
+def test_the_loss_of_a_long_answer_is_as_exact_as_in_float64():
     new, old = random(2, 3000) / 10 - 2, random(2, 3000, seed=1) / 10 - 2
     mask = torch.ones(2, 3000, dtype=torch.bool)
     ours = policy_gradient_loss(new, ADVANTAGES, mask, old_log_probs=old, clip=0.2)
@@ -141,8 +141,8 @@ def test_a_long_answer_is_as_exact_as_in_float64():
 # --- KL -------------------------------------------------------------------------------------------------------------
 
 
-def test_which_kl_estimates_and_gradients_are_biased():
-    """All tokens, weighted by the policy, leave no sampling error. Gradients treat the tokens as if they were drawn."""
+def test_k1_and_k3_are_unbiased_but_only_k2_has_the_right_gradient():
+    """A policy-weighted mean over all tokens has no sampling error; gradients treat the tokens as already drawn."""
     logits = random(7).double().requires_grad_()
     policy, reference = logits.log_softmax(0), random(7, seed=1).double().log_softmax(0)
     p = policy.exp()
@@ -159,7 +159,7 @@ def test_which_kl_estimates_and_gradients_are_biased():
     assert (gradients[2] - right).abs().max() > 0.01
 
 
-def test_a_tiny_step_is_not_rounded_away():
+def test_the_kl_of_a_tiny_step_is_not_rounded_away():
     """exp(x) − 1 in float32 loses half of the digits of a small x."""
     policy, reference = torch.tensor([-2.0]), torch.tensor([-2.001])
     ours = kl_estimates(policy, reference)
@@ -171,21 +171,21 @@ def test_a_tiny_step_is_not_rounded_away():
 # --- pairs ----------------------------------------------------------------------------------------------------------
 
 
-def test_dpo_worked_out_by_hand():
-    """Margins 0.1 · ((−10 + 12) − (−11 + 11)) = 0.2 and 0.1 · ((−5 + 5) − (−6 + 7)) = −0.1."""
+def test_the_dpo_loss_matches_numbers_worked_out_by_hand():
+    """The margins are 0.1 · ((−10 + 12) − (−11 + 11)) = 0.2 and 0.1 · ((−5 + 5) − (−6 + 7)) = −0.1."""
     four = ([-10.0, -5.0], [-12.0, -5.0], [-11.0, -6.0], [-11.0, -7.0])
     expected = sum(math.log1p(math.exp(-margin)) for margin in (0.2, -0.1)) / 2
     assert dpo_loss(*map(torch.tensor, four)).item() == pytest.approx(expected)
 
 
-def test_pairs_are_stable_where_exp_would_overflow():
+def test_losses_of_pairs_are_stable_where_exp_would_overflow():
     far, near = torch.tensor([-2000.0], requires_grad=True), torch.tensor([0.0])
     dpo_loss(far, near, near, near, beta=1.0).backward()
     assert far.grad.item() == -1
     assert reward_loss(torch.tensor([-500.0]), torch.tensor([500.0])).item() == 1000
 
 
-def test_reward_loss_and_accuracy_worked_out_by_hand():
+def test_reward_loss_and_accuracy_match_numbers_worked_out_by_hand():
     chosen, rejected = torch.tensor([1.0, 0.0, 2.0]), torch.tensor([0.0, 1.0, 2.0])
     expected = (math.log1p(math.exp(-1)) + math.log1p(math.exp(1)) + math.log(2)) / 3
     assert reward_loss(chosen, rejected).item() == pytest.approx(expected)
@@ -197,7 +197,7 @@ def test_reward_loss_and_accuracy_worked_out_by_hand():
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
-def test_best_of_n_is_the_mean_over_all_subsets(n):
+def test_best_of_n_is_the_mean_of_the_best_over_all_subsets(n):
     rewards, values = random(3, 5), random(3, 5, seed=1)
     expected = [
         max((rewards[row, i].item(), values[row, i].item()) for i in some)[1]
@@ -215,7 +215,7 @@ def test_best_of_n_averages_over_ties():
 
 
 @pytest.mark.parametrize("n", [1, 2, 8, 64])
-def test_the_kl_of_best_of_n_equals_that_of_many_answers(n):
+def test_the_kl_of_best_of_n_matches_its_value_for_many_answers(n):
     """Of m equally likely answers in order, the best of n is the i-th with probability (i/m)ⁿ − ((i−1)/m)ⁿ."""
     m = 200_000
     edges = torch.linspace(0, 1, m + 1, dtype=torch.float64) ** n

@@ -1,4 +1,4 @@
-"""Prompts and answers encoded apart: the same tokens as in a conversation, and labels only for the answers."""
+"""Encoded separately, prompts and answers have the same tokens as in a conversation, and only answers have labels."""
 
 import pytest
 import torch
@@ -44,7 +44,7 @@ def test_a_batch_has_the_same_labels_as_chat_data(tokenizer):
     assert torch.equal(batch.mask, batch.labels != IGNORED)
 
 
-def test_the_two_ways_to_use_a_batch_agree(tokenizer, model):
+def test_labels_and_mask_of_a_batch_give_the_same_loss(tokenizer, model):
     batch = response_batch([[1, 2, 3], [4]], [[5, 6], [7, 8, 9, 10]], pad_id=0)
     loss = cross_entropy(model(batch.ids[:, :-1]), batch.labels, reduction="none").sum(dim=1)
     torch.testing.assert_close(-masked_sum(log_probs_of(model, batch.ids).log_probs, batch.mask), loss)
@@ -72,7 +72,7 @@ def test_a_long_answer_loses_its_end():
         ),
     ],
 )
-def test_rows_with_nothing_to_learn_are_errors(prompts, responses, how, message):
+def test_rows_without_a_prompt_or_an_answer_are_refused(prompts, responses, how, message):
     with pytest.raises(ValueError, match=message):
         response_batch(prompts, responses, **how)
 
@@ -115,11 +115,11 @@ def test_every_epoch_has_all_pairs_in_a_new_order(tokenizer):
         ([Preference([], "a", "b", "")], "Pair 0: "),
     ],
 )
-def test_pairs_that_teach_nothing_are_errors(tokenizer, pairs, message):
+def test_missing_or_invalid_pairs_are_refused(tokenizer, pairs, message):
     with pytest.raises(ValueError, match=message):
         PreferenceData(tokenizer, pairs)
 
 
-def test_a_pair_that_is_too_long_is_named(tokenizer):
+def test_a_pair_that_is_too_long_is_refused(tokenizer):
     with pytest.raises(ValueError, match=r"Pair \d has \d+ tokens, but seq_len=8 leaves room for 9"):
         PreferenceData(tokenizer, PAIRS).batch(0, batch_size=3, seq_len=8)

@@ -1,4 +1,4 @@
-"""A prompt that is read only once gives its answers the same logits and gradients as whole rows."""
+"""Reading a prompt only once gives the same logits and gradients as reading it again with each answer."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ MASK = torch.arange(4) < torch.tensor([4, 2, 1, 3, 4, 1])[:, None]
 
 
 def apart(model, answers):
-    """Return the logits of each answer, computed alone with its prompt."""
+    """Return the logits of each answer, computed on a separate row of prompt and answer."""
     found = []
     for row, answer in enumerate(answers):
         prompt = PROMPTS[row // 2]
@@ -27,7 +27,7 @@ def gradient(model, logits, answers):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_equals_a_forward_pass_over_every_whole_row(kind):
+def test_sharing_a_prompt_does_not_change_logits_or_gradients(kind):
     model, answers = make(kind), random_ids(6, 4)
     ours, theirs = answer_logits(model, model.config, PROMPTS, answers, MASK), apart(model, answers)
     torch.testing.assert_close(ours[MASK], theirs[MASK], atol=2e-3, rtol=2e-3)
@@ -48,8 +48,8 @@ def test_every_prompt_is_read_once():
 
 
 def test_padding_may_go_beyond_the_context():
-    """A long prompt with a short answer, and a short prompt with a long answer: each fits, but its padding does not."""
-    model = make("gpt2")  # its positions are a table that ends with the context
+    """A long prompt with a short answer fits, and so does the reverse, but neither fits once it is padded."""
+    model = make("gpt2")  # its position table ends at the context length
     prompts, answers = [list(range(20)), [1, 2]], random_ids(2, 21)
     mask = torch.arange(21) < torch.tensor([[3], [21]])
     logits = answer_logits(model, model.config, prompts, answers, mask)
@@ -58,7 +58,7 @@ def test_padding_may_go_beyond_the_context():
         torch.testing.assert_close(ours[real], model(ids)[0, len(prompt) - 1 : -1], atol=2e-3, rtol=2e-3)
 
 
-def test_a_prompt_of_one_token_is_an_error():
+def test_a_prompt_of_one_token_is_refused():
     model = make("llama")
     with pytest.raises(ValueError, match=r"Prompt 1 is too short \(1\): a shared prompt needs at least 2 tokens"):
         answer_logits(model, model.config, [[1, 2], [3]], random_ids(2, 4), MASK[:2])

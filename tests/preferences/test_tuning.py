@@ -1,4 +1,4 @@
-"""DPO and reward models: `train` trains them and reads each prompt once, with the same losses as on whole rows."""
+"""DPO and reward models learn from preferences, and sharing prompts does not change their losses."""
 
 import copy
 
@@ -38,7 +38,7 @@ def answers_of(model, tokenizer, which):
     return masked_sum(log_probs_of(model, batch.ids).log_probs, batch.mask)
 
 
-def test_dpo_equals_its_loss_on_whole_rows(tokenizer, model):
+def test_sharing_prompts_does_not_change_the_loss_or_gradients_of_dpo(tokenizer, model):
     policy = small_model(tokenizer.vocab_size)
     policy.load_state_dict({n: v * 1.1 for n, v in model.state_dict().items()})
     four = [answers_of(of, tokenizer, which) for of in (policy, model) for which in ("chosen", "rejected")]
@@ -52,11 +52,11 @@ def test_dpo_equals_its_loss_on_whole_rows(tokenizer, model):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [1, 4])
-def test_dpo_learns_to_prefer(tokenizer, model, accumulate):
+def test_dpo_learns_to_prefer_the_chosen_answers(tokenizer, model, accumulate):
     base = copy.deepcopy(model)
     config = TrainConfig(30, 4, 40, learning_rate=1e-2, dtype="float32", accumulate=accumulate)
     steps = list(tune_on_preferences(model, tokenizer, PAIRS, config, validation=PAIRS))
-    assert steps[0].loss == pytest.approx(0.6931, abs=1e-3)  # ln 2: the reference is the model itself
+    assert steps[0].loss == pytest.approx(0.6931, abs=1e-3)  # ln 2: the model still equals its reference
     assert steps[-1].validation_loss < 0.3
     gains = [
         answers_of(model, tokenizer, which) - answers_of(base, tokenizer, which) for which in ("chosen", "rejected")
@@ -64,7 +64,7 @@ def test_dpo_learns_to_prefer(tokenizer, model, accumulate):
     assert (gains[0] > gains[1]).all()
 
 
-def test_dpo_continues_only_with_the_same_objective(tokenizer, tmp_path):
+def test_a_dpo_run_resumes_only_with_the_same_objective(tokenizer, tmp_path):
     config = TrainConfig(4, 4, 40, dtype="float32", save_every=2)
     base = small_model(tokenizer.vocab_size)
     expected = [step.loss for step in tune_on_preferences(copy.deepcopy(base), tokenizer, PAIRS, config)]
@@ -77,7 +77,7 @@ def test_dpo_continues_only_with_the_same_objective(tokenizer, tmp_path):
     assert [*begun, *(step.loss for step in run)] == expected
 
 
-def test_dpo_refuses_a_different_vocabulary_and_a_beta_of_zero(tokenizer, model):
+def test_dpo_refuses_a_reference_with_another_vocabulary_and_a_beta_of_zero(tokenizer, model):
     with pytest.raises(ValueError, match="The reference has a vocabulary of 300 tokens"):
         tune_on_preferences(model, tokenizer, PAIRS, QUICK, reference=small_model(300))
     with pytest.raises(ValueError, match="beta must be greater than 0, got 0"):
@@ -96,7 +96,7 @@ def test_a_reward_is_read_at_the_end_of_the_answer(tokenizer, tied):
         for prompt, answer in (encode_apart(tokenizer, p, a) for p, a in zip(prompts, answers))
     ]
     assert reward_model.rewards(tokenizer, prompts, answers, batch_size=4).tolist() == pytest.approx(expected, rel=1e-3)
-    mixed = [0, 1, 2, 6, 7, 5]  # runs of different lengths
+    mixed = [0, 1, 2, 6, 7, 5]  # one or two successive answers to each prompt
     some = reward_model.rewards(tokenizer, [prompts[i] for i in mixed], [answers[i] for i in mixed])
     assert some.tolist() == pytest.approx([expected[i] for i in mixed], rel=1e-3)
     x, y = PreferenceData(tokenizer, PAIRS).batch(0, batch_size=4, seq_len=40)

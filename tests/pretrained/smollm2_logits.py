@@ -1,4 +1,4 @@
-"""The logits of SmolLM2 in `transformers`, stored in smollm2_logits.json because reading the model's file takes 20 s.
+"""Store SmolLM2's logits from `transformers` in smollm2_logits.json, because reading the model's file takes 20 s.
 
 python tests/pretrained/smollm2_logits.py       compute the logits again and store them
 """
@@ -13,7 +13,7 @@ PROMPTS = (
     "  2 + 2 = 4, 3 + 3 =",
     "naïve café — 東京 🙂",
 )
-EVERY = 997  # of the 49,152 logits after each token, we keep every 997th, and the largest
+EVERY = 997  # of each token's 49,152 logits, we keep every 997th and the largest
 
 
 def kept(logits):

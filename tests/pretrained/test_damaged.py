@@ -33,7 +33,7 @@ def open_gguf(content, folder):
 @pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=60)
-def test_a_truncated_gguf_is_always_noticed(data, gguf_bytes, tmp_path_factory):
+def test_a_truncated_gguf_is_always_refused(data, gguf_bytes, tmp_path_factory):
     length = data.draw(st.integers(0, len(gguf_bytes) - 32))  # the last tensor may end in padding
     with pytest.raises((GGUFError, CheckpointError)):
         open_gguf(gguf_bytes[:length], tmp_path_factory.mktemp("cut"))
@@ -53,8 +53,8 @@ def test_a_gguf_with_changed_header_bytes_never_crashes_or_hangs(data, gguf_byte
         assert "changed.gguf" in str(error)  # noqa: PT017
 
 
-def test_a_gguf_that_claims_millions_of_layers_does_not_fill_the_memory(gguf_bytes, tmp_path):
-    key = b"llama.block_count" + struct.pack("<I", 4)  # 4: an unsigned number of 32 bits
+def test_a_gguf_that_claims_millions_of_layers_is_refused(gguf_bytes, tmp_path):
+    key = b"llama.block_count" + struct.pack("<I", 4)  # type 4: an unsigned 32-bit integer
     before, after = gguf_bytes.split(key)
     with pytest.raises(CheckpointError, match=r"changed\.gguf: the settings ask for 50,331,651 layers"):
         open_gguf(before + key + struct.pack("<I", 50_331_651) + after[4:], tmp_path)
@@ -62,7 +62,7 @@ def test_a_gguf_that_claims_millions_of_layers_does_not_fill_the_memory(gguf_byt
 
 @pytest.mark.slow
 def test_a_gguf_with_one_changed_header_byte_never_crashes(gguf_bytes, tmp_path):
-    for at in (*range(150), *range(150, 3000, 27)):  # all of the first fields, and a sample of the long lists
+    for at in (*range(150), *range(150, 3000, 27)):  # every byte of the first fields, and a sample of the long lists
         content = bytearray(gguf_bytes)
         content[at] = 255
         with contextlib.suppress(GGUFError, CheckpointError):
@@ -70,18 +70,18 @@ def test_a_gguf_with_one_changed_header_byte_never_crashes(gguf_bytes, tmp_path)
 
 
 @pytest.mark.parametrize("offset", [8, 16, 24])  # number of tensors, number of fields, length of the first key
-def test_a_gguf_with_a_false_length(offset, gguf_bytes, tmp_path):
+def test_a_gguf_with_a_false_length_is_refused(offset, gguf_bytes, tmp_path):
     content = gguf_bytes[:offset] + struct.pack("<Q", 1 << 60) + gguf_bytes[offset + 8 :]
     with pytest.raises(GGUFError, match=r"changed\.gguf: (the value at byte|tensor '' claims 0 dimensions)"):
         open_gguf(content, tmp_path)
 
 
-def test_a_gguf_of_another_architecture(gguf_bytes, tmp_path):
+def test_a_gguf_with_an_unsupported_architecture_is_refused(gguf_bytes, tmp_path):
     with pytest.raises(CheckpointError, match=r"architecture 'mamba' is not supported\. Supported: llama"):
         open_gguf(gguf_bytes.replace(b"llama", b"mamba"), tmp_path)
 
 
-def test_a_file_that_is_not_a_gguf(tmp_path):
+def test_a_file_that_is_not_a_gguf_is_refused(tmp_path):
     with pytest.raises(GGUFError, match="does not begin with the bytes 'GGUF'"):
         open_gguf(b"PK\x03\x04 something else", tmp_path)
 
@@ -112,27 +112,27 @@ def put(name, value):
         (put("model.layers.0.self_attn.q_proj.bias", torch.ones(32)), "cannot use .*q_proj.bias"),
     ],
 )
-def test_safetensors_that_do_not_fit(llama_folder, change, message):
+def test_safetensors_that_do_not_fit_the_config_are_refused(llama_folder, change, message):
     rewrite_safetensors(llama_folder, change)
     with pytest.raises(CheckpointError, match=message):
         load(llama_folder)
 
 
-def test_truncated_safetensors(llama_folder):
+def test_truncated_safetensors_are_refused(llama_folder):
     path = llama_folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match="truncated or damaged"):
         load(llama_folder)
 
 
-def test_safetensors_with_a_false_header_length(llama_folder):
+def test_safetensors_with_a_false_header_length_are_refused(llama_folder):
     path = llama_folder / "model.safetensors"
     path.write_bytes(struct.pack("<Q", 1 << 60) + path.read_bytes()[8:])
     with pytest.raises(CheckpointError, match="truncated or damaged"):
         load(llama_folder)
 
 
-def test_a_missing_shard(tmp_path):
+def test_a_missing_shard_is_reported(tmp_path):
     their_model("llama").save_pretrained(tmp_path, max_shard_size="20KB")
     next(tmp_path.glob("model-00002*")).unlink()
     with pytest.raises(CheckpointError, match=r"lists model-00002.*which is missing"):
@@ -170,7 +170,7 @@ def test_pickles_are_never_read(llama_folder):
         (
             {"head_dim": 2**50},
             "the head width must be an even number from 2 to 65,536",
-        ),  # before a table of that size is made
+        ),  # refused before a table of that size is made
         ({"head_dim": 7}, "an even number"),
         ({"rms_norm_eps": float("nan")}, "norm_eps must be at least 0, got nan"),
         ({"rope_parameters": [1]}, r"'rope_parameters' must be of type dict, got \[1\]"),
@@ -186,25 +186,25 @@ def test_pickles_are_never_read(llama_folder):
         ({"eos_token_id": "</s>"}, "'eos_token_id'"),
     ],
 )
-def test_unsupported_configs_are_refused(llama_folder, changes, message):
+def test_invalid_and_unsupported_configs_are_refused(llama_folder, changes, message):
     edit_config(llama_folder, **changes)
     with pytest.raises(CheckpointError, match=message):
         load(llama_folder)
 
 
-def test_end_tokens_outside_the_vocabulary_are_left_out(llama_folder):
+def test_end_tokens_outside_the_vocabulary_are_ignored(llama_folder):
     edit_config(llama_folder, eos_token_id=[2**70, 5, -1])
     assert load(llama_folder).config.end_ids == (5, 2)  # 2 is in generation_config.json
 
 
-def test_a_config_that_begins_with_a_byte_order_mark(llama_folder):
+def test_a_config_that_begins_with_a_byte_order_mark_is_read(llama_folder):
     config = llama_folder / "config.json"
     config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())
     assert load(llama_folder).config.n_layers == SMALL["num_hidden_layers"]
 
 
 @pytest.mark.parametrize("content", ["{", "[1, 2]", "\xff", "[" * 100_000, '{"hidden_size": ' + "9" * 5000 + "}"])
-def test_a_config_that_is_not_a_json_object(llama_folder, content):
+def test_a_malformed_config_file_is_refused(llama_folder, content):
     (llama_folder / "config.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(CheckpointError, match=r"config\.json"):
         load(llama_folder)

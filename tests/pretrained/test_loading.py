@@ -1,4 +1,4 @@
-"""Other people's weights in our Transformer: its logits equal those of `transformers`; also names and the hub."""
+"""Models saved by others give the same logits as in `transformers`, and load by name, from a folder or from the hub."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ from pretrained import smollm2_logits
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("max_shard_size", ["5GB", "20KB"])
-def test_logits_equal_transformers(family, max_shard_size, tmp_path):
+def test_logits_match_those_of_transformers(family, max_shard_size, tmp_path):
     theirs = their_model(family)
     theirs.save_pretrained(tmp_path, max_shard_size=max_shard_size)
     assert (max_shard_size == "20KB") == (tmp_path / "model.safetensors.index.json").exists()
@@ -38,7 +38,7 @@ def test_logits_equal_transformers(family, max_shard_size, tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_logits_equal_transformers_for_random_shapes(seed, tmp_path):
+def test_logits_match_those_of_transformers_for_random_shapes(seed, tmp_path):
     chance = np.random.default_rng(seed)
     kv_heads, group = (int(chance.integers(1, 4)) for _ in range(2))
     config = transformers.Qwen3Config(
@@ -61,7 +61,7 @@ def test_logits_equal_transformers_for_random_shapes(seed, tmp_path):
         torch.testing.assert_close(load(tmp_path)(ids), theirs(ids).logits, atol=1e-4, rtol=0)
 
 
-def test_hidden_states_and_patterns_equal_transformers(llama_folder):
+def test_hidden_states_and_patterns_match_those_of_transformers(llama_folder):
     theirs = transformers.AutoModelForCausalLM.from_pretrained(llama_folder, attn_implementation="eager")
     model, residual, pattern = load(llama_folder), [], []
     for block in model.blocks:
@@ -75,7 +75,7 @@ def test_hidden_states_and_patterns_equal_transformers(llama_folder):
         torch.testing.assert_close(ours, other, atol=1e-4, rtol=1e-4)
 
 
-def test_end_tokens_come_from_both_files(llama_folder):
+def test_end_tokens_come_from_the_config_and_the_generation_config(llama_folder):
     edit_config(llama_folder, eos_token_id=3)
     (llama_folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [5, 3]}))
     assert load(llama_folder).config.end_ids == (3, 5)
@@ -87,11 +87,11 @@ def test_weights_have_the_requested_dtype(llama_folder):
     assert not model.training
 
 
-# --- a real model, from the package -----------------------------------------------------------------------------
+# --- SmolLM2, from its package ----------------------------------------------------------------------------------
 
 
 @pytest.mark.network
-def test_smollm2_equals_transformers_on_real_prompts(smollm2):
+def test_logits_of_smollm2_match_those_of_transformers_on_real_prompts(smollm2):
     model, tokenizer = smollm2
     for reference in json.loads(smollm2_logits.FILE.read_text(encoding="utf-8")):
         with torch.no_grad():
@@ -102,7 +102,7 @@ def test_smollm2_equals_transformers_on_real_prompts(smollm2):
 
 
 @pytest.mark.network
-def test_smollm2_knows_the_capital_of_france(smollm2):
+def test_smollm2_completes_a_sentence_with_the_capital_of_france(smollm2):
     model, tokenizer = smollm2
     logits = model(torch.tensor([tokenizer.encode("The capital of France is")]))
     assert tokenizer.decode([int(logits[0, -1].argmax())]) == " Paris"
@@ -112,7 +112,7 @@ def test_smollm2_knows_the_capital_of_france(smollm2):
 
 
 @pytest.mark.parametrize("family", ["llama", "llama 3", "mistral", "qwen2", "qwen3"])
-def test_gguf_logits_equal_transformers(family, tmp_path):
+def test_logits_of_a_gguf_match_those_of_transformers(family, tmp_path):
     theirs = their_model(family)
     model = fill(GGUFCheckpoint(write_gguf(tmp_path / "model.gguf", theirs)), "cpu", torch.float32)
     ids = torch.randint(67, (2, 40), generator=torch.Generator().manual_seed(1))
@@ -121,7 +121,7 @@ def test_gguf_logits_equal_transformers(family, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"])
-def test_quantised_tensors_equal_the_reference_library(kind, tmp_path):
+def test_quantised_tensors_match_those_of_the_reference_library(kind, tmp_path):
     import gguf
 
     theirs = transformers.LlamaForCausalLM(
@@ -136,7 +136,7 @@ def test_quantised_tensors_equal_the_reference_library(kind, tmp_path):
 
 @given(rows=st.lists(st.integers(1, 3), max_size=2), blocks=st.integers(1, 3), seed=st.integers(0, 99))
 @pytest.mark.parametrize("kind", DEQUANTISE)
-def test_any_bytes_are_read_as_in_the_reference_library(kind, rows, blocks, seed):
+def test_random_bytes_are_dequantised_as_in_the_reference_library(kind, rows, blocks, seed):
     import gguf
 
     block_bytes = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]][1]
@@ -159,17 +159,17 @@ def test_an_empty_name_does_not_mean_the_current_folder():
         load_pretrained("")
 
 
-def test_a_single_file_of_a_model_folder_is_refused(llama_folder):
+def test_a_single_file_from_a_model_folder_is_refused(llama_folder):
     with pytest.raises(ValueError, match=r"only one file of a model\. Pass its folder"):
         load_pretrained(next(llama_folder.glob("*.safetensors")))
 
 
-def test_an_empty_folder(tmp_path):
+def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"config\.json is missing"):
         load_pretrained(tmp_path)
 
 
-def test_the_hub_is_asked_for_ids_and_for_full_precision(llama_folder, monkeypatch):
+def test_models_are_loaded_from_the_hub_by_repository_id_or_in_full_precision(llama_folder, monkeypatch):
     asked = []
 
     def snapshot_download(repo_id, allow_patterns):
@@ -187,7 +187,7 @@ def test_the_hub_is_asked_for_ids_and_for_full_precision(llama_folder, monkeypat
     assert asked == ["someone/model", "openai-community/gpt2", "HuggingFaceTB/SmolLM2-135M-Instruct"]
 
 
-def test_without_a_network_the_error_says_what_to_do(monkeypatch):
+def test_the_error_without_a_network_says_what_to_do(monkeypatch):
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     def snapshot_download(*_args, **_kwargs):

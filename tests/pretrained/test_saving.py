@@ -52,7 +52,7 @@ def test_end_tokens_and_precision_are_kept(tmp_path):
     assert again.config.end_ids == (257, 5)
     for name, value in model.state_dict().items():
         assert torch.equal(again.state_dict()[name], value)
-    save_pretrained(again, TOKENIZER, tmp_path)  # over the same folder
+    save_pretrained(again, TOKENIZER, tmp_path)  # overwrites the folder
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"}
 
@@ -71,7 +71,7 @@ def test_end_tokens_and_precision_are_kept(tmp_path):
         {"positions": "sinusoidal", "tied_embeddings": False},
     ],
 )
-def test_a_model_of_no_known_family_is_saved_in_our_own_format_with_a_warning(choices, tmp_path):
+def test_a_model_of_an_unknown_family_is_saved_in_our_own_format_with_a_warning(choices, tmp_path):
     config = llama(**choices)
     with pytest.raises(ValueError, match="has no family for a model like this"):
         hub_config(config)
@@ -86,7 +86,7 @@ def test_a_model_of_no_known_family_is_saved_in_our_own_format_with_a_warning(ch
     assert transformers.AutoTokenizer.from_pretrained(tmp_path / "new")("Hi").input_ids == tokenizer.encode("Hi")
 
 
-def test_the_tokenizer_and_its_template_are_the_same_in_transformers(tmp_path):
+def test_a_saved_tokenizer_and_its_template_work_the_same_in_transformers(tmp_path):
     text = "Where's the 12th café?\n\n  \t— “Où?” 🦊"
     tokenizer = BPETokenizer.train(text * 3, 290, ["<|im_start|>", "<|im_end|>"])
     tokenizer = with_chat_template(tokenizer, CHATML)
@@ -107,7 +107,7 @@ def test_the_tokenizer_and_its_template_are_the_same_in_transformers(tmp_path):
         BPETokenizer({**{bytes([b]): b for b in range(256)}, b"xyz": 256}),
     ],
 )
-def test_a_tokenizer_that_others_cannot_read_is_saved_in_our_own_format(tokenizer, tmp_path):
+def test_a_tokenizer_that_other_libraries_cannot_read_is_saved_in_our_format(tokenizer, tmp_path):
     with pytest.warns(OwnFormatWarning, match=r"Only llmlib can open the tokenizer\.json"):
         save_pretrained(Transformer(llama()), tokenizer, tmp_path)
     again = load_tokenizer(tmp_path)
@@ -115,7 +115,7 @@ def test_a_tokenizer_that_others_cannot_read_is_saved_in_our_own_format(tokenize
 
 
 @pytest.mark.parametrize("what", ["config.json", "model.safetensors", "tokenizer.json"])
-def test_a_crash_while_saving_over_another_model_leaves_no_mixture(what, tmp_path, monkeypatch):
+def test_a_crash_while_overwriting_another_model_leaves_no_mixture_of_the_two(what, tmp_path, monkeypatch):
     """Files are renamed one at a time; in between, the folder does not count as a model."""
     save_pretrained(Transformer(llama()), TOKENIZER, tmp_path)
     real = os.replace
@@ -151,7 +151,7 @@ def test_weights_that_changed_after_they_were_written_are_noticed(value, tmp_pat
             load_pretrained(tmp_path)
 
 
-def test_unsupported_tokenizers_and_folders_of_other_models_are_refused(tmp_path):
+def test_saving_refuses_unsupported_tokenizers_and_folders_with_other_models(tmp_path):
     model = Transformer(llama())
     with pytest.raises(ValueError, match="only a BPETokenizer can"):
         save_pretrained(model, CharTokenizer("abc"), tmp_path)
@@ -162,7 +162,7 @@ def test_unsupported_tokenizers_and_folders_of_other_models_are_refused(tmp_path
 
 
 def test_a_model_with_extra_weights_is_refused(tmp_path):
-    """It could be written without an error, but it could not be loaded."""
+    """Without this check, the model would be saved but could not be loaded again."""
     model = Transformer(llama())
     model.blocks[0].attention.query.A = torch.nn.Parameter(torch.zeros(2, 16))
     with pytest.raises(ValueError, match=r"for example 'blocks\.0\.attention\.query\.A'.*merge and remove"):

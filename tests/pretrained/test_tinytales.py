@@ -1,4 +1,4 @@
-"""The course's own base model: it comes with the code, is small, and has learned to answer."""
+"""The course's own base model comes with the code, is small, and has learned to answer."""
 
 import sys
 from pathlib import Path
@@ -19,7 +19,7 @@ def loaded():
 
 @pytest.fixture(scope="module")
 def maker():
-    """The script that trains the model; tests use its measures."""
+    """The script that trains and scores the model."""
     sys.path.insert(0, str(ROOT / "data"))
     try:
         import make_tinytales
@@ -30,23 +30,23 @@ def maker():
 
 @pytest.fixture(scope="module")
 def config(maker):
-    """The config of a model that the recipe makes, with a new tokenizer."""
+    """The config of the model that the recipe makes for a new tokenizer."""
     return maker.make_model(maker.make_tokenizer()).config
 
 
-def test_it_is_at_most_ten_megabytes():
+def test_the_models_files_take_at_most_ten_megabytes():
     assert sum(path.stat().st_size for path in TINYTALES.iterdir()) <= 10_000_000
 
 
-def test_it_needs_no_network_and_no_mirror(monkeypatch):
+def test_loading_the_model_needs_no_network_and_no_mirror(monkeypatch):
     monkeypatch.delenv("LLMLIB_MIRROR", raising=False)
     monkeypatch.setattr("llmlib.files.downloads.fetch", None)
     model, tokenizer = load_pretrained("tinytales", device="cpu")
     assert model.config.vocab_size == tokenizer.vocab_size
 
 
-def test_transformers_reads_the_same_model(loaded):
-    """It has the hub's format, so people can use it elsewhere."""
+def test_transformers_computes_the_same_logits(loaded):
+    """The files are in the hub's format, so people can use the model elsewhere."""
     import transformers
 
     theirs = transformers.AutoModelForCausalLM.from_pretrained(TINYTALES, dtype=torch.float32).eval()
@@ -57,7 +57,7 @@ def test_transformers_reads_the_same_model(loaded):
 
 
 @pytest.mark.slow
-def test_it_matches_its_recipe(loaded, config):
+def test_the_model_matches_its_recipe(loaded, config):
     model, tokenizer = loaded
     assert model.config == config
     assert tokenizer.eos_ids == tuple(model.config.end_ids)
@@ -66,7 +66,7 @@ def test_it_matches_its_recipe(loaded, config):
 
 
 @pytest.mark.slow
-def test_it_answers_from_the_story_above_and_not_from_habit(loaded, maker, monkeypatch):
+def test_the_model_answers_from_the_story_in_the_prompt_and_not_from_habit(loaded, maker, monkeypatch):
     monkeypatch.setattr(maker, "STORIES_TO_SCORE", 8)
     counts = maker.scores(*loaded, "heldout").values()
     right, under_another_story, of = (sum(column) for column in zip(*counts))
@@ -76,7 +76,7 @@ def test_it_answers_from_the_story_above_and_not_from_habit(loaded, maker, monke
 
 
 @pytest.mark.slow
-def test_its_card_matches_the_recipe(maker, config):
+def test_the_model_card_matches_the_recipe(maker, config):
     card = (TINYTALES / "README.md").read_text(encoding="utf-8")
     assert maker.chosen(maker.RUN) in card
     assert maker.chosen(config) in card

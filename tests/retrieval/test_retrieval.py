@@ -1,4 +1,4 @@
-"""BM25 compared with the package rank-bm25, and an index of a model's own vectors."""
+"""BM25 scores match those of rank-bm25, and an index of a model's own vectors finds each text that it contains."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join)
 
 
 @given(st.lists(texts, min_size=1, max_size=9), texts, st.floats(0.1, 3), st.floats(0, 1))
-def test_scores_equal_rank_bm25s(documents, query, k1, b):
+def test_scores_match_those_of_rank_bm25(documents, query, k1, b):
     try:
         from rank_bm25 import BM25Okapi
     except ImportError:
@@ -24,7 +24,7 @@ def test_scores_equal_rank_bm25s(documents, query, k1, b):
     assert BM25(documents, k1, b).scores(query) == pytest.approx(theirs.get_scores(words_of(query)).tolist())
 
 
-def test_scores_by_hand():
+def test_scores_match_numbers_worked_out_by_hand():
     """Three documents of 2, 4 and 3 words; "fox" is in one of them, twice."""
     index = BM25(["It rained.", "A fox met fox.", "Snow fell softly."], k1=1, b=0.5)
     rarity = torch.tensor(2.5 / 1.5).log().item()

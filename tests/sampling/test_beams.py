@@ -1,4 +1,4 @@
-"""Beam search, compared with `transformers` and with a search through all texts."""
+"""Beam search finds the same texts as `transformers` and, with enough beams, the likeliest of all texts."""
 
 import itertools
 
@@ -24,7 +24,7 @@ def both(tmp_path_factory):
 @pytest.mark.parametrize("n_beams", [1, 3, 5])
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0, 2.0])
 @pytest.mark.parametrize("n_ends", [0, 1, 9])
-def test_beams_equal_transformers(both, n_beams, length_penalty, n_ends):
+def test_beams_match_those_of_transformers(both, n_beams, length_penalty, n_ends):
     ours, theirs = both
     ids, ends = [5, 3, 8], list(range(7, 7 + n_ends))
     found = beam_search(ours, ids, n_beams, 10, length_penalty, end_ids=ends)
@@ -71,10 +71,10 @@ def test_a_full_context_ends_the_search(both):
     room = model.config.max_seq_len
     with pytest.warns(GenerationWarning, match=f"context of {room} tokens is full: the search stopped after 3 tokens"):
         (beam, *_) = beam_search(model, [1] * (room - 2), 2, 50, end_ids=())
-    assert len(beam.ids) == 3  # two fit, and one more is predicted
+    assert len(beam.ids) == 3  # two tokens fit, and one more is predicted
 
 
-def test_a_search_that_ends_before_the_context_gives_no_warning(both, recwarn):
+def test_a_search_that_ends_before_the_context_is_full_gives_no_warning(both, recwarn):
     model, _ = both
     everything = range(model.config.vocab_size)
     assert {len(beam.ids) for beam in beam_search(model, [1, 2], 3, 500, end_ids=everything)} == {1}

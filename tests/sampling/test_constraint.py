@@ -28,7 +28,7 @@ def model():
 
 
 def can_match(beginning):
-    """Check by trial, without the automaton, whether a match can begin like this."""
+    """Check by trial, without the automaton, whether a match can begin with these bytes."""
     for whole in ("2024-05-06", "maybe 😀", "maybe 😀😀"):
         data = whole.encode()
         shape = re.sub(rb"(?<=..)\d", b"0", data)
@@ -51,7 +51,7 @@ def test_allowed_tokens_are_those_that_keep_a_match_possible(before):
 @pytest.mark.slow
 @settings(max_examples=25)
 @given(seed=st.integers(0, 999), temperature=st.sampled_from([0.0, 1.0, 4.0]))
-def test_what_is_generated_matches(seed, temperature, model):
+def test_generated_texts_match_the_constraint(seed, temperature, model):
     writing = generate(model, [65], 60, Sampler(temperature=temperature), seed, constraint=DATE)
     text = TOKENIZER.decode(list(writing))
     assert re.fullmatch(r"20\d\d-\d\d-\d\d|maybe 😀+", text) or writing.ended_by == "max_new_tokens"
@@ -81,7 +81,7 @@ def test_each_text_of_a_batch_has_its_own_constraint(model):
     assert writing.ended_by[0] == "constraint"
 
 
-def test_a_bias_and_a_constraint_that_leave_no_token(model):
+def test_a_bias_and_a_constraint_that_leave_no_token_raise_an_error(model):
     constraint = Constraint.choices(["0"], TOKENIZER)
     (zero,) = TOKENIZER.encode("0")
     banned = Sampler(logit_bias={zero: float("-inf")})
@@ -106,7 +106,7 @@ def of(**properties):
         (of(a={"enum": ["ab"]}, b={"enum": ["ac"]}), r"at \$\.b: CharTokenizer.* cannot produce any text"),
     ],
 )
-def test_the_part_of_a_schema_that_fails_is_named(schema, message, monkeypatch):
+def test_the_error_gives_the_path_to_the_part_of_a_schema_that_fails(schema, message, monkeypatch):
     monkeypatch.setattr(automaton, "MOST_STATES", 500)  # so that the limit is soon exceeded
     with pytest.raises(ConstraintError, match=message):
         Constraint.json(schema, CharTokenizer('{}"ab:,'))
@@ -118,7 +118,7 @@ def test_an_unfinished_text_is_reported(model):
         list(writing)
 
 
-def test_a_vocabulary_that_cannot_produce_a_match():
+def test_a_vocabulary_that_cannot_produce_a_match_is_refused():
     with pytest.raises(ConstraintError, match=r"CharTokenizer.* cannot produce any text that meets this"):
         Constraint.regex("ab?c", CharTokenizer("ab"))
     constraint = Constraint.regex("ab?c|a{2}|bac", CharTokenizer("ab"))
@@ -129,23 +129,23 @@ def test_a_vocabulary_without_some_bytes_is_checked_without_following_every_toke
     followed = []
     monkeypatch.setattr(Constraint, "_arrivals", lambda self, state: followed.append(state))
     Constraint.regex("[ab]{5,50}c", CharTokenizer("abc"))
-    assert not followed  # 50 states times a real vocabulary took half a minute
+    assert not followed  # following every token in 50 states took half a minute with a real vocabulary
 
 
-def test_a_constraint_for_another_model(model):
+def test_a_constraint_with_more_tokens_than_the_model_is_refused(model):
     other = Transformer(TransformerConfig(vocab_size=20, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
     with pytest.raises(ValueError, match="The constraint's tokenizer has 293 tokens, but the model has only 20"):
         generate(other, [1], constraint=DATE)
 
 
-def test_a_constraint_fits_tokenizers_with_the_same_tokens():
+def test_a_constraint_fits_only_tokenizers_with_the_same_ordinary_tokens():
     assert DATE.fits(TOKENIZER)
     assert DATE.fits(TOKENIZER.with_special_tokens(["<new>"]))
     assert not DATE.fits(BPETokenizer.train("other words, other tokens " * 9, 300))
     assert not DATE.fits(CharTokenizer("abc"))
 
 
-def test_a_text_without_any_allowed_token_ends_before_it_begins():
+def test_a_constraint_that_allows_no_token_ends_the_text_at_once():
     letters = CharTokenizer("ab")
     alone = Transformer(TransformerConfig(2, 8, 16, 1, 2))  # without an end token
     nothing, one = Constraint.regex("", letters), Constraint.regex("a", letters)

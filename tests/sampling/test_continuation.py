@@ -1,4 +1,4 @@
-"""Which tokens may follow a text."""
+"""A continuation allows exactly the tokens that may follow a text."""
 
 import pytest
 
@@ -24,19 +24,19 @@ def test_the_end_may_come_only_where_the_text_is_complete(start):
     assert start.after(0).after(END).ended == "end token"
 
 
-def test_without_a_constraint_anything_may_come():
+def test_any_token_may_follow_if_there_is_no_constraint():
     start = Continuation.begin({END})
     assert allowed(start) == [0, 1, 2, 3]
     assert (start.after(END).ended, start.after(END).after(0).ended) == ("end token", "")
 
 
-@pytest.mark.parametrize("token", [1, 3])  # 3 is a row of the model that the tokenizer does not use
+@pytest.mark.parametrize("token", [1, 3])  # the model has a row for 3, but the tokenizer does not use it
 def test_nothing_may_follow_a_token_that_is_not_allowed(start, token):
     assert (start.is_hopeless, start.after(token).is_hopeless) == (False, True)
     assert allowed(start.after(token)) == []
     assert start.after(token).ended == ""
 
 
-def test_a_text_that_can_only_end_has_ended():
+def test_a_text_ends_at_once_if_nothing_but_the_end_may_follow():
     constraint = Constraint.choices(["no"], CharTokenizer("no"))
     assert Continuation.begin({END}, constraint).after(0).after(1).ended == "constraint"

@@ -1,4 +1,4 @@
-"""Generation, compared with a slow version; what ends a text, and how that is reported."""
+"""Generation matches a slower version, stops where it should and reports why."""
 
 import warnings
 from dataclasses import replace
@@ -45,13 +45,13 @@ def slowly(model, ids, n):
 @pytest.mark.slow
 @settings(max_examples=30)
 @given(prompt=st.lists(st.integers(0, 22), min_size=1, max_size=20))
-def test_greedy_generation_equals_the_slow_version(prompt, model):
+def test_greedy_generation_matches_a_version_without_a_cache(prompt, model):
     found = list(generate(model, prompt, max_new_tokens=8, sampler=GREEDY, end_ids=()))
     assert prompt + found == slowly(model, prompt, 8)
 
 
 @pytest.mark.slow
-def test_a_seed_repeats_a_text_and_without_a_seed_texts_vary(model):
+def test_texts_repeat_with_the_same_seed_and_vary_without_a_seed(model):
     def run(seed):
         return list(generate(model, [1, 2], 20, Sampler(temperature=2.0), seed, end_ids=()))
 
@@ -74,7 +74,7 @@ def test_the_end_tokens_of_the_config_are_the_default(model):
         assert 7 not in list(generate(model, [1], 25, Sampler(temperature=3.0), seed=seed))
 
 
-def test_a_batch_equals_its_texts_alone(model):
+def test_texts_in_a_batch_match_texts_generated_alone(model):
     texts = [[3, 1, 4, 1, 5], [9, 2], [6]]
     padded = torch.tensor([[0] * (5 - len(text)) + text for text in texts])
     mask = torch.tensor([[False] * (5 - len(text)) + [True] * len(text) for text in texts])
@@ -83,7 +83,7 @@ def test_a_batch_equals_its_texts_alone(model):
         assert steps[row].tolist() == list(generate(model, text, 8, GREEDY, end_ids=()))
 
 
-def test_rows_that_have_ended_repeat_their_end_token(model):
+def test_finished_rows_repeat_their_end_token(model):
     ids = torch.tensor([[1], [2], [3], [4]])
     steps = torch.stack(list(generate(model, ids, 30, Sampler(temperature=3.0), seed=0, end_ids=[7, 8, 9, 10])), dim=1)
     assert steps.shape[1] < 30
@@ -93,7 +93,7 @@ def test_rows_that_have_ended_repeat_their_end_token(model):
 
 
 @pytest.mark.parametrize("when_full", ["stop", "slide"])
-def test_ended_rows_are_no_longer_read_and_the_others_continue_as_if_alone(model, when_full):
+def test_finished_rows_are_no_longer_read_and_rows_match_texts_generated_alone(model, when_full):
     texts = [[3, 1, 4, 1, 5], [9, 2], [6], [5, 3], [5, 8, 9], [7, 9], [3, 2, 3, 8]]
     ends = sorted({slowly(model, text, n)[-1] for n, text in enumerate(texts[:4], start=1)})
     padded = torch.tensor([[0] * (5 - len(text)) + text for text in texts])
@@ -118,7 +118,7 @@ def test_one_text_may_be_given_in_several_forms(model, ids):
 
 
 def test_generation_stops_when_the_context_is_full(model):
-    for length, new in ((30, 3), (32, 1)):  # 30 + 2 fit, and one more is predicted
+    for length, new in ((30, 3), (32, 1)):  # 30 + 2 tokens fit, and one more is predicted
         writing = generate(model, [1] * length, 100, GREEDY, end_ids=())
         with pytest.warns(GenerationWarning, match="context of 32 tokens is full"):
             assert len(list(writing)) == new
@@ -126,9 +126,9 @@ def test_generation_stops_when_the_context_is_full(model):
     assert list(generate(model, [1, 2], 0)) == []
 
 
-def test_a_full_context_is_reported_each_time_in_the_callers_file(model):
+def test_each_full_context_gives_a_warning_that_points_at_the_caller(model):
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("default")  # as in a notebook, where the same warning shows once
+        warnings.simplefilter("default")  # as in a notebook, which shows the same warning only once
         for _ in range(3):
             list(generate(model, [1] * 30, 100, GREEDY, end_ids=()))
     assert [(note.category, note.filename) for note in caught] == [(GenerationWarning, __file__)] * 3
@@ -148,7 +148,7 @@ def test_a_sliding_context_keeps_the_newer_half(positions, recwarn):
         text.append(token)
 
 
-def test_a_padded_batch_slides_like_its_texts_alone(model):
+def test_contexts_in_a_padded_batch_slide_as_for_texts_generated_alone(model):
     padded, mask = torch.tensor([[0] * 9 + [5], [1] * 10]), torch.ones(2, 10, dtype=torch.bool)
     mask[0, :9] = False
     steps = torch.stack(
@@ -169,7 +169,7 @@ def test_ended_by_says_why_a_text_ended(model):
     assert batch.ended_by == ("end token", "max_new_tokens")
 
 
-def test_log_probabilities_are_the_models_own(model):
+def test_log_probabilities_do_not_depend_on_the_sampler(model):
     prompt, text = [3, 1, 4], [3, 1, 4]
     for choice in generate(model, prompt, 8, Sampler(temperature=3.0, top_k=4), seed=2, end_ids=(), top_log_probs=3):
         expected = model(torch.tensor([text]))[0, -1].log_softmax(-1)
@@ -182,7 +182,7 @@ def test_log_probabilities_are_the_models_own(model):
         assert [choice.top for choice in row] == [(), ()]
 
 
-def test_penalties_see_the_text_so_far_but_not_the_padding(model):
+def test_penalties_apply_to_the_text_so_far_but_not_to_the_padding(model):
     penalised = Sampler(temperature=0, frequency_penalty=1e4)
     text = [1, 2, 3]
     for token in generate(model, text, 15, penalised, end_ids=()):
@@ -238,14 +238,14 @@ def test_an_interrupt_leaves_the_model_usable(model):
     assert list(generate(model, [1, 2, 3], 6, GREEDY, end_ids=())) == expected
 
 
-def test_inference_mode_does_not_leak_while_paused(model):
+def test_inference_mode_does_not_leak_while_generation_is_paused(model):
     for _ in generate(model, [1], 2, GREEDY, end_ids=()):
         assert not torch.is_inference_mode_enabled()
         assert torch.is_grad_enabled()
 
 
 @pytest.mark.cuda
-def test_a_seed_gives_the_same_text_on_cuda(model):
+def test_a_seed_gives_the_same_text_on_cuda_as_on_the_cpu(model):
     expected = list(generate(model, [1, 2], 20, Sampler(temperature=0.5), seed=5, end_ids=()))
     found = list(generate(model.cuda(), [1, 2], 20, Sampler(temperature=0.5), seed=5, end_ids=()))
     model.cpu()
@@ -253,7 +253,7 @@ def test_a_seed_gives_the_same_text_on_cuda(model):
 
 
 @pytest.mark.parametrize("padded", [False, True])
-def test_samples_equal_those_of_a_repeated_text_but_it_is_read_once(model, padded):
+def test_samples_share_one_reading_of_the_prompt_and_match_a_repeated_prompt(model, padded):
     ids = torch.tensor([[1, 2, 3, 4], [5, 6, 8, 9]])
     mask = torch.tensor([[not padded, True, True, True], [True] * 4])
     rows = ids.repeat_interleave(3, dim=0)
@@ -269,7 +269,7 @@ def test_samples_equal_those_of_a_repeated_text_but_it_is_read_once(model, padde
     assert seen[:2] == [2, 6]
 
 
-def test_one_text_with_samples_is_a_batch(model):
+def test_several_samples_of_one_prompt_form_a_batch(model):
     writing = generate(model, [1, 2, 3], 4, seed=0, samples=2, top_log_probs=1)
     assert [len(step) for step in writing] == [2] * 4
     assert writing.ended_by == ("max_new_tokens",) * 2

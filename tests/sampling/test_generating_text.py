@@ -1,4 +1,4 @@
-"""Text in pieces, and stop strings that begin in one token and end in another."""
+"""Text comes in pieces, and a stop string may begin in one token and end in another."""
 
 import warnings
 
@@ -49,7 +49,7 @@ def test_pieces_are_yielded_as_soon_as_they_cannot_begin_a_stop_string():
     assert next(text) == "one. "
     assert read == ["one. "]
     assert next(text) == "t"
-    assert next(text) == "##t"  # it was not the stop string
+    assert next(text) == "##t"  # not the stop string after all
 
 
 def test_the_text_equals_the_decoded_ids(model):
@@ -72,14 +72,14 @@ def test_a_stop_string_that_never_comes_is_reported(model):
         list(generate_text(model, TOKENIZER, "abc", 5, stop=["<never>"]))
 
 
-def test_a_missing_stop_string_is_reported_each_time_in_the_callers_file(model):
+def test_each_missing_stop_string_gives_a_warning_that_points_at_the_caller(model):
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("default")  # as in a notebook, where the same warning shows once
+        warnings.simplefilter("default")  # as in a notebook, which shows the same warning only once
         for _ in range(3):
             "".join(generate_text(model, TOKENIZER, "abc", 5, stop="<never>"))
     assert [(note.category, note.filename) for note in caught] == [(GenerationWarning, __file__)] * 3
 
 
-def test_an_empty_stop_string(model):
+def test_an_empty_stop_string_is_refused(model):
     with pytest.raises(ValueError, match="An empty stop string would end"):
         generate_text(model, TOKENIZER, "abc", stop=[""])

@@ -1,4 +1,4 @@
-"""Measures of texts, compared with a published implementation, with brute force and with what `generate` reports."""
+"""Measures of texts match a published implementation, brute force and what `generate` reports."""
 
 import math
 
@@ -23,7 +23,7 @@ WORDS = [list(text) for text in ("hello world", "hello there", "yellow", "world 
 texts = st.lists(st.text("abc", min_size=3, max_size=12), min_size=2, max_size=5)
 
 
-# The mean of `sentence_bleu` of each text against all others, by nltk 3.9.1 with its `SmoothingFunction().method1`.
+# `sentence_bleu` of each text against all others, averaged, from nltk 3.9.1 with its `SmoothingFunction().method1`.
 @pytest.mark.parametrize(
     ("group", "n", "by_nltk"),
     [
@@ -37,12 +37,12 @@ texts = st.lists(st.text("abc", min_size=3, max_size=12), min_size=2, max_size=5
         (WORDS, 4, 0.48983246670666425),
     ],
 )
-def test_self_bleu_equals_nltks(group, n, by_nltk):
+def test_self_bleu_matches_that_of_nltk(group, n, by_nltk):
     assert self_bleu(group, n) == pytest.approx(by_nltk, rel=1e-12)
 
 
 @given(texts)
-def test_self_bleu_of_unigrams_by_hand(group):
+def test_self_bleu_of_unigrams_follows_its_definition(group):
     scores = []
     for i, text in enumerate(group):
         others = group[:i] + group[i + 1 :]
@@ -54,14 +54,14 @@ def test_self_bleu_of_unigrams_by_hand(group):
     assert self_bleu(group, 1) == pytest.approx(sum(scores) / len(scores))
 
 
-def test_self_bleu_of_copies_is_1_and_does_not_depend_on_order():
+def test_self_bleu_of_copies_is_1_and_the_order_of_texts_does_not_matter():
     assert self_bleu([[1, 2, 3, 4, 5]] * 3) == pytest.approx(1)
     assert self_bleu(WORDS) == pytest.approx(self_bleu(WORDS[::-1]))
 
 
 @pytest.mark.slow
 @given(texts, st.integers(1, 3))
-def test_distinct_n_counts_what_a_search_finds(group, n):
+def test_distinct_n_matches_a_search_through_all_n_grams(group, n):
     seen, new, total = [], 0, 0
     for text in group:
         for end in range(n, len(text) + 1):
@@ -116,7 +116,7 @@ def test_log_probs_equal_those_that_generate_returns():
     torch.testing.assert_close(log_probs_of(model, ids)[0, 1:], returned, rtol=1e-4, atol=1e-4)
 
 
-def test_padding_changes_nothing_after_it():
+def test_padding_does_not_change_the_log_probs_after_it():
     model, ids = make("llama"), random_ids(1, 5)
     padded = torch.cat([torch.zeros(1, 3, dtype=torch.long), ids], dim=1)
     mask = torch.tensor([[False] * 3 + [True] * 5])

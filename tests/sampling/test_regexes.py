@@ -1,4 +1,4 @@
-"""Regular expressions, compared with Python's `re` on texts that match and texts that nearly match."""
+"""Regular expressions agree with Python's `re` on texts that match and texts that nearly match."""
 
 import re
 
@@ -48,7 +48,7 @@ PATTERNS = [
 @pytest.mark.parametrize("pattern", PATTERNS)
 @settings(max_examples=30)
 @given(data=st.data())
-def test_matches_what_python_matches(pattern, data):
+def test_patterns_match_the_same_texts_as_in_python(pattern, data):
     machine = build(read_regex(pattern))
     exact = re.compile(pattern, re.ASCII)
 
@@ -63,15 +63,15 @@ def test_matches_what_python_matches(pattern, data):
         agrees(text)
 
 
-def test_nested_repetitions_take_no_longer():
-    machine = build(read_regex("(a*)*b"))  # takes Python's `re` for ever
+def test_nested_repetitions_do_not_take_exponential_time():
+    machine = build(read_regex("(a*)*b"))  # Python's `re` would take for ever
     assert machine.accepts[machine.read(b"a" * 5_000 + b"b")]
     assert not machine.accepts[machine.read(b"a" * 5_000)]
 
 
 @given(st.integers(0, LAST), st.integers(0, LAST))
 @settings(max_examples=200)
-def test_ranges_of_characters_are_ranges_of_bytes(a, b):
+def test_ranges_of_bytes_cover_exactly_the_range_of_characters(a, b):
     low, high = sorted((a, b))
     ranges = list(utf8_ranges(low, high))
     for code in {
@@ -96,7 +96,7 @@ def test_ranges_of_characters_are_ranges_of_bytes(a, b):
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), max_size=4))
-def test_the_complement_of_characters(pairs):
+def test_the_complement_has_exactly_the_other_characters(pairs):
     chars = Chars(tuple((low, low + more) for low, more in pairs))
     has = lambda c, code: any(low <= code <= high for low, high in c.ranges)  # noqa: E731
     assert all(has(chars, code) != has(~chars, code) for code in range(60))
@@ -120,13 +120,13 @@ def test_the_complement_of_characters(pairs):
         ("(a|b)*a(a|b){15}", "more than 20,000 states"),
     ],
 )
-def test_unsupported_patterns_are_named(pattern, message):
+def test_invalid_and_unsupported_patterns_are_refused(pattern, message):
     with pytest.raises(ConstraintError, match=message):
         build(read_regex(pattern))
 
 
 @pytest.mark.parametrize("pattern", [r"a\n1", r"\t2", r"[\n0]\r9", r"\v\f7"])
-def test_an_escape_before_a_digit(pattern):
+def test_an_escape_before_a_digit_is_read_as_in_python(pattern):
     text = pattern.replace("[", "").replace("0]", "").encode().decode("unicode_escape")
     assert re.fullmatch(pattern, text)
     assert build(read_regex(pattern)).accepts[build(read_regex(pattern)).read(text.encode())]

@@ -1,4 +1,4 @@
-"""Sampling with combined settings, with separate settings for each row, and with wrong settings."""
+"""Sampling supports combined settings and separate ones for each row, and refuses wrong ones."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def logits_of(seed, batch=3, vocab=11):
 
 
 @given(seed=st.integers(0, 999), vocab=st.integers(1, 40), cut=st.booleans())
-def test_entropy_equals_torchs(seed, vocab, cut):
+def test_entropy_matches_that_of_torch(seed, vocab, cut):
     logits = logits_of(seed, vocab=vocab)
     if cut:
         logits[:, 1:] = logits[:, 1:].masked_fill(logits[:, 1:] < 0, float("-inf"))
@@ -30,7 +30,7 @@ def test_entropy_equals_torchs(seed, vocab, cut):
     top_k=st.none() | st.integers(1, 20),
     top_p=st.none() | st.floats(0.01, 1),
 )
-def test_probabilities_equal_transformers(seed, temperature, top_k, top_p):
+def test_probabilities_match_those_of_transformers(seed, temperature, top_k, top_p):
     from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
     expected = logits_of(seed)
@@ -51,14 +51,14 @@ def test_draws_follow_the_probabilities():
     assert drawn[3] == 0
 
 
-def test_temperature_zero_takes_the_likeliest():
+def test_a_temperature_of_zero_takes_the_likeliest_token():
     logits = logits_of(0)
     assert torch.equal(GREEDY(logits), logits.argmax(-1))
     torch.testing.assert_close(GREEDY.probabilities(logits).amax(-1), torch.ones(3))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_extreme_logits(dtype):
+def test_extreme_logits_do_not_overflow(dtype):
     logits = torch.tensor([[float("-inf"), 6e4, -6e4]], dtype=dtype)
     probabilities = Sampler(temperature=1e-4).probabilities(logits)
     torch.testing.assert_close(probabilities, torch.tensor([[0.0, 1.0, 0.0]]))
@@ -79,7 +79,7 @@ def test_nan_is_refused():
         ({"top_p": 1.5}, "at most 1"),
     ],
 )
-def test_settings_out_of_range(settings, message):
+def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Sampler(**settings)
 
@@ -103,7 +103,7 @@ def test_each_row_has_its_own_settings():
         torch.testing.assert_close(together[row], alone.probabilities(logits[row : row + 1], ids[row : row + 1])[0])
 
 
-def test_stages_list_the_settings_in_use():
+def test_a_sampler_lists_only_the_settings_in_use_as_stages():
     logits = logits_of(0)
     assert [name for name, _ in Sampler().stages(logits)] == ["logits"]
     used = Sampler(temperature=0.5, top_p=0.9, logit_bias={1: -5.0}, frequency_penalty=0.1)
@@ -116,17 +116,17 @@ def test_a_penalty_needs_the_tokens_so_far():
         Sampler(presence_penalty=1.0)(logits_of(0))
 
 
-def test_settings_for_the_wrong_number_of_texts():
+def test_settings_for_the_wrong_number_of_texts_are_refused():
     with pytest.raises(ValueError, match=r"temperature has 2 numbers for 3 texts"):
         Sampler(temperature=[1, 2])(logits_of(0))
 
 
-def test_a_bias_for_an_id_that_does_not_exist():
+def test_a_bias_for_an_id_that_does_not_exist_is_refused():
     with pytest.raises(ValueError, match=r"logit_bias contains the id 11, but ids go from 0 to 10"):
         Sampler(logit_bias={11: 1.0})(logits_of(0))
 
 
-def test_if_no_token_is_left_the_error_says_what_ruled_them_out():
+def test_the_error_says_what_ruled_out_every_token():
     logits = torch.tensor([[0.0, 1.0, 2.0, float("-inf")]]).repeat(2, 1)
     allowed = torch.tensor([[True, True, True, True], [False, True, False, True]])
     expected = "left to draw in row 1: all 4 are ruled out, 1 by the model itself, then 1 by logit_bias"

@@ -1,4 +1,4 @@
-"""A small site of two lessons, built once: one with a view and a question, one with an exercise and a side path."""
+"""Build a small site once: its first lesson has a view and a question, its second an exercise and a side path."""
 
 import importlib.util
 import sys

@@ -1,4 +1,4 @@
-"""The playground in a real browser: its model compared with llmlib's, what a reader does, and how the page looks."""
+"""The playground works in a real browser: its model matches llmlib's, and the page is usable and free of faults."""
 
 import base64
 import functools
@@ -45,7 +45,7 @@ ODD = [
     "\t",
 ]
 SOME = "A frog called Vera woke up at the inn, where the beds are short."
-# Asks the page's own engine for logits, and packs them.
+# Ask the page's own engine for logits, and pack them.
 LOGITS = """async ([texts, tuned]) => {
   const packed = (numbers) => {
     let text = "";
@@ -65,7 +65,7 @@ ACT = """([view, kind, details]) => new Promise((resolve) => {
   model.send({ client, acts: [{ number: 1, kind, details }] });
 })"""
 
-# Slows the model down so that each token is drawn. A text of more than `most` tokens has to wait for `free`.
+# Slow the model down so that each token is drawn. A text of more than `most` tokens waits until `free` is called.
 HOLD = """(most) => {
   const { engine } = playground;
   const freed = new Promise((resolve) => (playground.free = resolve)).then(() => (playground.engine = engine));
@@ -134,7 +134,7 @@ def act(page, view, kind, **details):
     return page.evaluate(ACT, [view, kind, details])
 
 
-def test_the_tokenizer_matches_llmlib(opened, ours):
+def test_the_tokenizer_gives_the_same_ids_as_llmlibs(opened, ours):
     dice = random.Random(0)
     signs = "".join(ODD) + "aeiou stn'.,\n\u3000\u00e9\u0130ß"
     texts = ["", *ODD, *STORIES, *("".join(dice.choices(signs, k=dice.randrange(1, 30))) for _ in range(200))]
@@ -144,7 +144,7 @@ def test_the_tokenizer_matches_llmlib(opened, ours):
     assert opened.evaluate("async () => (await playground.engine.question({ words: 'Hi<|assistant|>' }))") == asked
 
 
-def test_the_logits_match_llmlib_on_fifty_texts_and_after_tuning(opened, ours, folder):
+def test_the_logits_match_llmlibs_on_fifty_texts_and_after_tuning(opened, ours, folder):
     model, tokenizer = ours
     texts = [tokenizer.encode(text[:60]) for text in (*STORIES, *ODD)]
     assert len(texts) == 50
@@ -175,7 +175,7 @@ def _put_in(model, adapter):
         model.unembed.weight[2046:] = adapter["lm_head.rows"]
 
 
-def test_patterns_and_switched_off_heads_match_llmlib(opened, ours):
+def test_patterns_and_predictions_with_a_head_switched_off_match_llmlibs(opened, ours):
     model, tokenizer = ours
     ids = tokenizer.encode(SOME)
     more = tokenizer.encode(" The mill")
@@ -199,7 +199,7 @@ def test_patterns_and_switched_off_heads_match_llmlib(opened, ours):
     assert act(opened, "attention", "continuation", text="")
 
 
-def test_a_reader_writes_and_asks(opened, ours):
+def test_a_reader_can_continue_a_story_and_ask_about_it(opened, ours):
     model, tokenizer = ours
     page = opened
     box = page.get_by_role("textbox", name="Your text")
@@ -210,8 +210,8 @@ def test_a_reader_writes_and_asks(opened, ours):
     expect(page.locator("#next .llm-picked")).to_have_count(10)
     ids = tokenizer.encode(SOME)
     written = tokenizer.decode([*ids, *generate(model, ids, 10, Sampler(temperature=0))])
-    expect(page.get_by_label("Text", exact=True)).to_have_value(written)  # the attention view has followed
-    page.evaluate(HOLD, len(ids) + 20)  # the story is longer, so it cannot end before it is stopped
+    expect(page.get_by_label("Text", exact=True)).to_have_value(written)  # the attention view has the same text
+    page.evaluate(HOLD, len(ids) + 20)  # the whole story is longer, so it cannot end before Stop is pressed
     page.get_by_role("button", name="Continue", exact=True).press("Enter")  # by keyboard
     expect(page.locator("#next .llm-picked").nth(14)).to_be_visible()
     page.get_by_role("button", name="Stop", exact=True).click()
@@ -233,7 +233,7 @@ def test_a_reader_writes_and_asks(opened, ours):
     assert page.evaluate("() => playground.prompt") == SOME
 
 
-def test_axe_finds_nothing_in_both_themes_and_on_a_phone(opened):
+def test_axe_finds_no_faults_in_either_theme_on_a_desktop_or_a_phone(opened):
     for width, scheme in ((1000, "light"), (1000, "dark"), (390, "dark"), (390, "light")):
         opened.set_viewport_size({"width": width, "height": 800})
         opened.emulate_media(color_scheme=scheme, reduced_motion="reduce")

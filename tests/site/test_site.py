@@ -1,4 +1,4 @@
-"""The web edition: built from two small lessons, with no broken link, and used in a browser."""
+"""The web edition, built from two small lessons, has no broken links and works in a browser."""
 
 import doctest
 import importlib
@@ -56,10 +56,10 @@ def test_a_lesson_becomes_a_page(site):
     article = one.find("article")
     assert len(article.find_all("math")) == 2
     assert article.find("a", string="Two")["href"] == article.find("a", string="Go on")["href"] == "02_two.html"
-    assert article.find("a", string=["Three", "far"]) is None  # not on this site
+    assert article.find("a", string=["Three", "far"]) is None  # lesson 3 is not on this site
     assert article.find("a", href="https://example.org/paper")
     assert "base64" not in str(article)
-    assert "SystemExit" not in article.get_text()  # the cell that is not run
+    assert "SystemExit" not in article.get_text()  # from the cell that is not run
     assert "Run this cell" not in article.get_text()
     (figure,) = article.find_all("figure", class_="live-view")
     assert "llm-standalone" in (site / "lessons" / figure["data-page"]).read_text(encoding="utf-8")
@@ -75,7 +75,7 @@ def test_a_lesson_becomes_a_page(site):
 
 
 @slow
-def test_a_build_that_fails_leaves_the_old_site(site, two_lessons, tmp_path):
+def test_the_old_site_survives_a_build_that_fails(site, two_lessons, tmp_path):
     target = tmp_path / "site"
     (target / "_static").mkdir(parents=True)
     (target / "_static" / "site.js").touch()
@@ -96,7 +96,7 @@ def test_a_folder_with_other_files_is_not_replaced(tmp_path):
     assert (tmp_path / "letters.txt").read_text() == "mine"
 
 
-def test_a_move_that_fails_leaves_the_old_site(tmp_path):
+def test_the_old_site_survives_if_the_new_one_cannot_be_moved_into_place(tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "work").mkdir()
     (tmp_path / "site" / "index.html").write_text("the old one")
@@ -106,7 +106,7 @@ def test_a_move_that_fails_leaves_the_old_site(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_lesson_without_stored_outputs_says_how_to_store_them(two_lessons, tmp_path):
+def test_the_error_for_a_lesson_without_stored_outputs_gives_the_command_to_run(two_lessons, tmp_path):
     notebook = nbformat.read(two_lessons[0], as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -140,11 +140,11 @@ def test_the_error_names_a_view_that_cannot_be_saved_and_says_what_to_do():
         collected(cells, "03.ipynb")
 
 
-def test_the_reference_has_all_examples_and_signatures_as_they_are_written():
+def test_the_reference_shows_examples_and_signatures_as_they_are_written():
     found_modules = {one.name: one for one in modules("__init__.py", "attention.py", "training/*.py", "sampling/*.py")}
     faces = faces_of(list(found_modules.values()))
     assert faces["llmlib.train"] == faces["llmlib.training.train"] == "llmlib.training.loop.train"
-    assert "llmlib.attention.RMSNorm" not in faces  # it only imports this for itself
+    assert "llmlib.attention.RMSNorm" not in faces  # attention imports it only for its own use
     attention = found_modules["llmlib.attention"]
     mask = next(node for node in attention.public if node.name == "causal_mask")
     assert arguments_of(mask, attention, skip_first=False).startswith(
@@ -218,10 +218,10 @@ def test_faults_of_a_page_are_found(page, site, tmp_path):
 
 @pytest.mark.browser
 @slow
-def test_a_view_comes_alive_in_the_theme_of_the_page_if_there_is_room(reader):
+def test_a_view_starts_in_the_theme_of_its_page_if_there_is_room(reader):
     page = reader.open("index.html")
     page.set_viewport_size({"width": 390, "height": 800})
-    page.evaluate("localStorage.setItem('theme', 'dark')")  # the system's is light
+    page.evaluate("localStorage.setItem('theme', 'dark')")  # the system's theme is light
     reader.open("lessons/01_one.html")
     view = page.locator(".live-view")
     view.scroll_into_view_if_needed()
@@ -243,7 +243,7 @@ def test_a_view_comes_alive_in_the_theme_of_the_page_if_there_is_room(reader):
 
 @pytest.mark.browser
 @slow
-def test_answers_are_given_by_keyboard_and_remembered(reader):
+def test_answers_can_be_given_by_keyboard_and_are_remembered(reader):
     page = reader.open("lessons/01_one.html")
     choices = page.locator(".llm-report details")
     wrong = next(k for k in range(3) if "is-wrong" in choices.nth(k).get_attribute("class"))
@@ -265,7 +265,7 @@ def test_answers_are_given_by_keyboard_and_remembered(reader):
 
 @pytest.mark.browser
 @slow
-def test_hints_appear_one_by_one_and_a_folded_path_opens_for_its_address(reader):
+def test_hints_appear_one_by_one_and_a_link_opens_a_folded_side_path(reader):
     page = reader.open("lessons/02_two.html")
     hints = page.locator("details.hint")
     seen = []

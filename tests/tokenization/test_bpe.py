@@ -1,4 +1,4 @@
-"""Ids equal tiktoken's, texts survive encoding and decoding, and wrong input gets a clear error."""
+"""Ids match those of tiktoken, texts survive encoding and decoding, and wrong input gets a clear error."""
 
 import copy
 import pickle
@@ -36,7 +36,7 @@ def small():
 @pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.parametrize("name", OPENAI)
-def test_ids_equal_tiktoken(name):
+def test_ids_match_those_of_tiktoken(name):
     ours = load_tokenizer(name)
     theirs = tiktoken.get_encoding(name)  # finds the files that we have stored for it
     for text in many_texts():
@@ -52,7 +52,7 @@ def test_ids_equal_tiktoken(name):
 @pytest.mark.parametrize("name", OPENAI)
 @given(text=texts)
 @settings(max_examples=100)
-def test_ids_equal_tiktoken_on_generated_texts(name, text):
+def test_ids_match_those_of_tiktoken_on_generated_texts(name, text):
     ours = _once(name)
     assert ours.encode(text) == tiktoken.get_encoding(name).encode_ordinary(text)
     assert "".join(ours.decode_stream(ours.encode(text))) == text
@@ -70,7 +70,7 @@ def _once(name):
 @pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.parametrize("name", OPENAI)
-def test_every_token_has_tiktokens_bytes(name):
+def test_every_token_has_the_same_bytes_as_in_tiktoken(name):
     ours, theirs = _once(name), tiktoken.get_encoding(name)
     assert [ours.token_bytes(id) for id in ours.vocabulary.values()] == [
         theirs.decode_single_token_bytes(id) for id in ours.vocabulary.values()
@@ -79,7 +79,7 @@ def test_every_token_has_tiktokens_bytes(name):
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_well_known_ids():
+def test_well_known_texts_have_the_expected_ids():
     assert _once("gpt2").encode("Hello world") == [15496, 995]
     assert _once("gpt2").eos_ids == (50256,)
     assert _once("cl100k_base").encode("tiktoken is great!") == [83, 1609, 5963, 374, 2294, 0]
@@ -87,7 +87,7 @@ def test_well_known_ids():
 
 @pytest.mark.slow
 @given(st.lists(texts, min_size=1, max_size=5))
-def test_trained_tokenizers_equal_tiktoken(corpus):
+def test_ids_of_trained_tokenizers_match_those_of_tiktoken(corpus):
     ours = BPETokenizer.train(corpus, 280, special_tokens=["<|endoftext|>"])
     theirs = ours.to_tiktoken()
     for text in [*corpus, *many_texts(20)]:
@@ -97,7 +97,7 @@ def test_trained_tokenizers_equal_tiktoken(corpus):
 
 
 def encode_by_definition(tokenizer, text):
-    """Join the pair that was learned first, again and again, in each piece; nothing clever."""
+    """In each piece, repeatedly join the pair that was learned first, without any optimisation."""
     rank = {pair: number for number, pair in enumerate(tokenizer.merges)}
     ids = []
     for match in tokenizer._pieces.finditer(text):
@@ -114,12 +114,12 @@ def encode_by_definition(tokenizer, text):
 
 @pytest.mark.slow
 @given(corpus=texts, text=texts)
-def test_encoding_is_what_the_merges_define(corpus, text):
+def test_encoding_follows_the_definition(corpus, text):
     tokenizer = BPETokenizer.train(corpus + text * 2, 300)
     assert tokenizer.encode(text) == encode_by_definition(tokenizer, text)
 
 
-def test_tiktoken_cannot_express_everything(small):
+def test_tokenizers_that_tiktoken_cannot_express_are_not_converted(small):
     for options in ({"normalization": "NFC"}, {"merge_order": [b"ab", b"aa"]}):
         vocabulary = {bytes([byte]): byte for byte in range(256)} | {b"aa": 256, b"ab": 257}
         with pytest.raises(ValueError, match=r"tiktoken needs ids in merge order.*the tokenizer's own encode"):
@@ -139,7 +139,7 @@ def test_decode_undoes_encode(small, text):
 
 
 @given(ids=st.lists(st.integers(0, 289)))
-def test_any_ids_decode_the_same_in_a_stream(small, ids):
+def test_any_ids_decode_to_the_same_text_in_a_stream(small, ids):
     assert "".join(small.decode_stream(ids)) == small.decode(ids)
 
 
@@ -150,13 +150,13 @@ def test_a_stream_holds_back_half_a_character(small):
         small.decode([0xF0], errors="strict")
 
 
-def test_empty_texts(small):
+def test_empty_texts_have_no_ids(small):
     assert small.encode("") == []
     assert small.decode([]) == ""
     assert list(small.decode_stream([])) == []
 
 
-def test_ids_as_arrays_and_tensors(small):
+def test_ids_may_be_arrays_or_tensors(small):
     ids = small.encode(SAMPLE)
     for form in (np.array(ids), np.array(ids, dtype=np.uint16), torch.tensor(ids), iter(ids), tuple(ids)):
         assert small.decode(form) == SAMPLE
@@ -166,7 +166,7 @@ def test_ids_as_arrays_and_tensors(small):
 @pytest.mark.slow
 @pytest.mark.parametrize("text", [" ", "\n", " \n", "a", "é", "\u0301"])
 @pytest.mark.parametrize("around", ["", "x"])
-def test_a_text_repeated_a_million_times(small, text, around):
+def test_a_text_repeated_a_million_times_survives_encoding_and_decoding(small, text, around):
     text = around + text * 1_000_000 + around
     assert small.decode(small.encode(text)) == text
 
@@ -194,7 +194,7 @@ def test_broken_surrogates_are_replaced(small, text, meant):
 
 
 @given(parts=st.lists(st.sampled_from(["<|end|>", "<|end|>>", "<s>", "<", "|>", ">", "end", " ", "é"])))
-def test_text_becomes_special_only_where_allowed(small, parts):
+def test_text_becomes_a_special_token_only_where_allowed(small, parts):
     text = "".join(parts)
     special = set(small.special_tokens.values())
     assert not special & set(small.encode(text))
@@ -205,17 +205,17 @@ def test_text_becomes_special_only_where_allowed(small, parts):
     assert small.decode(small.encode(text, "all")) == text
 
 
-def test_the_longest_of_two_special_tokens_wins(small):
+def test_the_longer_of_two_special_tokens_wins(small):
     assert small.encode("<|end|>>", "all") == [small.special_tokens["<|end|>>"]]
     assert small.encode("<|end|>>", ["<|end|>"]) == [small.special_tokens["<|end|>"], ord(">")]
 
 
-def test_parts_keep_their_ids(small):
+def test_ids_among_the_parts_are_kept_and_texts_are_encoded(small):
     end = small.special_tokens["<|end|>"]
     assert small.encode_parts(["the", end, "", "<s>"]) == [*small.encode("the"), end, *small.encode("<s>")]
 
 
-def test_the_beginning_of_text_token():
+def test_the_beginning_of_text_token_is_added_only_on_request():
     vocabulary = {bytes([byte]): byte for byte in range(256)}
     tokenizer = BPETokenizer(vocabulary, special_tokens={"<s>": 256}, bos_id=256, adds_bos=True)
     assert tokenizer.encode("a", add_bos=tokenizer.adds_bos) == [256, 97]
@@ -228,7 +228,7 @@ def test_the_beginning_of_text_token():
 
 
 @pytest.mark.parametrize("id", [290, -1, np.int64(10**6)])
-def test_ids_outside_of_the_vocabulary(small, id):
+def test_ids_outside_the_vocabulary_are_refused(small, id):
     with pytest.raises(ValueError, match=f"{id} is not the id of any token: ids go from 0 to 289"):
         small.decode([97, id])
     with pytest.raises(ValueError, match=f"{id} is not the id of any token"):
@@ -258,7 +258,7 @@ WRONG_TYPES = {
 
 @pytest.fixture(scope="module")
 def messages():
-    """The errors that learners see: the type checks of the tests do not cover tokenizers."""
+    """Return the errors that learners see. The type checks that tests switch on do not cover tokenizers."""
     names = {**globals(), "t": BPETokenizer.train("abc", 257), "c": CharTokenizer("ab")}
     found = {}
     for code in WRONG_TYPES:
@@ -270,11 +270,11 @@ def messages():
 
 
 @pytest.mark.parametrize("code", WRONG_TYPES)
-def test_wrong_types(code, messages):
+def test_wrong_types_give_the_expected_messages(code, messages):
     assert messages[code] == WRONG_TYPES[code]
 
 
-def test_unknown_special_tokens(small):
+def test_unknown_special_tokens_are_refused(small):
     with pytest.raises(ValueError, match=r"names \['<x>'\], but the special tokens are \['<s>', '<|end|>'"):
         small.encode("a", ["<x>"])
     with pytest.raises(ValueError, match=r"write \['<s>'\]"):
@@ -311,7 +311,7 @@ def test_inconsistent_vocabularies_are_refused(vocabulary, options, message):
         BPETokenizer(vocabulary, **options)
 
 
-def test_ids_that_are_not_in_use():
+def test_ids_that_are_not_in_use_are_refused():
     tokenizer = BPETokenizer({b"a": 0, b"b": 5})
     assert tokenizer.vocab_size == 6
     with pytest.raises(
@@ -329,13 +329,13 @@ def test_the_error_for_an_unknown_name_lists_the_known_names(name):
 # --- vocabularies with holes ------------------------------------------------------------------------------------
 
 
-def test_bytes_that_are_not_in_the_vocabulary():
+def test_bytes_missing_from_the_vocabulary_are_dropped_or_become_unknown():
     vocabulary = {b"a": 0, b"b": 1, b"ab": 2}
-    assert BPETokenizer(vocabulary, ".+").encode("aXb") == [2]  # dropped before merging, as `tokenizers` does
+    assert BPETokenizer(vocabulary, ".+").encode("aXb") == [2]  # X is dropped before merging, as in `tokenizers`
     assert BPETokenizer({**vocabulary, b"?": 3}, ".+", unk_id=3).encode("aXb") == [0, 3, 1]
 
 
-def test_whole_pieces_that_no_merge_makes():
+def test_whole_pieces_may_be_tokens_that_no_merge_makes():
     vocabulary = {**BYTES, b"abc": 256, b"bc": 257}
     parts = BPETokenizer(vocabulary, r"\w+|\W", merge_order=[b"bc"])
     whole = BPETokenizer(vocabulary, r"\w+|\W", merge_order=[b"bc"], whole_pieces=True)
@@ -344,7 +344,7 @@ def test_whole_pieces_that_no_merge_makes():
     assert whole.merges == [(b"b", b"c")]
 
 
-def test_a_pattern_with_groups():
+def test_groups_in_a_pattern_have_no_effect():
     tokenizer = BPETokenizer.train("ab ab ab", 258, pattern=r"(a)(b)| ")
     assert tokenizer.merges == [(b"a", b"b")]
     assert tokenizer.encode("ab ab") == [256, 32, 256]
@@ -353,7 +353,7 @@ def test_a_pattern_with_groups():
 # --- objects ----------------------------------------------------------------------------------------------------
 
 
-def test_copies_and_pickles_encode_alike(small):
+def test_copies_and_pickles_encode_like_the_original(small):
     for other in (copy.deepcopy(small), pickle.loads(pickle.dumps(small))):
         assert other.encode(SAMPLE, "all") == small.encode(SAMPLE, "all")
     assert repr(small) == "BPETokenizer(vocab_size=290, special_tokens=3)"

@@ -1,4 +1,4 @@
-"""Learning merges: they equal those of Hugging Face's trainer, including ties, and follow the plain definition."""
+"""Learned merges match those of Hugging Face's trainer, including ties, and follow the plain definition."""
 
 import collections
 import itertools
@@ -20,7 +20,7 @@ from llmlib.tokenization.byte_level import bytes_of_tokens
 
 
 def merges_by_definition(pieces, n_merges, ties="first"):
-    """Count all pairs again for each merge. Return the merges, and for each merge all pairs that were as frequent."""
+    """Count all pairs again for each merge. Return the merges and, for each, all pairs that were as frequent."""
     words = [(list(piece.encode()), count) for piece, count in pieces.items()]
     tokens = [bytes([byte]) for byte in range(256)]
     merges, rivals = [], []
@@ -86,13 +86,13 @@ def test_merges_of_any_text_follow_the_definition(corpus):
 
 
 @pytest.mark.slow
-def test_a_real_text_follows_the_definition():
+def test_merges_of_a_real_text_follow_the_definition():
     pieces = count_pieces(standard_library(30_000), GPT2_PATTERN)
     assert learn_merges(pieces, 300) == merges_by_definition(pieces, 300)[0]
 
 
-def test_the_example_of_the_paper():
-    """Sennrich et al. (2016), figure 1, without their end-of-word symbol: es, est, lo, low …"""
+def test_merges_match_the_example_in_the_paper():
+    """In figure 1 of Sennrich et al. (2016), without the end-of-word symbol, the merges are es, est, lo, low …"""
     pieces = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
     tokens = [bytes([byte]) for byte in range(256)]
     for left, right in learn_merges(pieces, 5):
@@ -112,7 +112,7 @@ def test_the_example_of_the_paper():
         ("ba ab", [(32, 97), (97, 256), (98, 257), (258, 98)]),
     ],
 )
-def test_small_cases_end_when_nothing_is_left(piece, merges):
+def test_learning_ends_when_no_pair_is_left(piece, merges):
     assert learn_merges({piece: 1}, 100) == merges
 
 
@@ -125,12 +125,12 @@ def pairs_of_bytes(tokenizer_json_merges):
 
 
 def their_merges(corpus, vocab_size):
-    """Train with Hugging Face. Letters stand for bytes, in the same order, so that ties are resolved as in ours."""
+    """Return Hugging Face's merges. Letters stand for bytes, in the same order, so both resolve ties the same way."""
     letters = [chr(0x4E00 + byte) for byte in range(256)]
     spelled = ("".join(letters[byte] for byte in piece.encode()) for piece in regex.findall(GPT2_PATTERN, corpus))
     theirs = Tokenizer(models.BPE())
     trainer = trainers.BpeTrainer(vocab_size=vocab_size, show_progress=False, initial_alphabet=letters)
-    theirs.train_from_iterator(spelled, trainer)  # no pre-tokenizer: each piece is a text
+    theirs.train_from_iterator(spelled, trainer)  # without a pre-tokenizer, each text is one piece
     ids = theirs.get_vocab()
     assert [ids[letter] for letter in letters] == list(range(256))
     return [(ids[left], ids[right]) for left, right in json.loads(theirs.to_str())["model"]["merges"]]
@@ -139,15 +139,15 @@ def their_merges(corpus, vocab_size):
 @pytest.mark.parametrize(
     ("size", "vocab_size"), [(1_000, 2_000), (200_000, 512), pytest.param(1_000_000, 4_096, marks=pytest.mark.slow)]
 )
-def test_merges_equal_hugging_face_including_ties(size, vocab_size):
+def test_merges_match_those_of_hugging_face_including_ties(size, vocab_size):
     corpus = standard_library(size)
     ours = learn_merges(count_pieces(corpus, GPT2_PATTERN), vocab_size - 256)
     assert ours == their_merges(corpus, vocab_size)
 
 
 @pytest.mark.slow
-def test_merges_equal_hugging_faces_usual_pipeline_up_to_the_first_tie():
-    """Its usual alphabet numbers the space after the letters, so ties may be resolved differently."""
+def test_merges_match_hugging_faces_usual_pipeline_up_to_the_first_tie():
+    """Hugging Face's usual alphabet puts the space after the letters, so ties may be resolved differently."""
     corpus = standard_library(300_000)
     theirs = Tokenizer(models.BPE())
     theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -158,7 +158,7 @@ def test_merges_equal_hugging_faces_usual_pipeline_up_to_the_first_tie():
     expected = pairs_of_bytes(json.loads(theirs.to_str())["model"]["merges"])
     ours = BPETokenizer.train(corpus, 1024)
     same = sum(1 for _ in itertools.takewhile(lambda both: both[0] == both[1], zip(ours.merges, expected)))
-    assert same > 20  # where the first tie comes depends on the version of Python whose source this is
+    assert same > 20  # the text is Python's source, so the place of the first tie depends on its version
     if same < len(expected):
         _, rivals = merges_by_definition(count_pieces(corpus, GPT2_PATTERN), same + 1)
         tokens = [bytes([byte]) for byte in range(256)] + ours.merge_order
@@ -170,7 +170,7 @@ def test_merges_equal_hugging_faces_usual_pipeline_up_to_the_first_tie():
 # --- training a tokenizer ---------------------------------------------------------------------------------------
 
 
-def test_vocabulary_bytes_then_merges_then_special_tokens():
+def test_the_vocabulary_has_bytes_then_merges_then_special_tokens():
     made = BPETokenizer.train("low lower lowest", 260, special_tokens=["<s>", "</s>"])
     assert [made.token_bytes(id) for id in range(256)] == [bytes([byte]) for byte in range(256)]
     assert [made.token_bytes(id) for id in (256, 257, 258, 259)] == [b"lo", b"low", b"<s>", b"</s>"]
@@ -198,7 +198,7 @@ def test_one_text_may_be_given_alone_or_in_a_list(text):
     assert BPETokenizer.train(text, 300).vocabulary == BPETokenizer.train([text], 300).vocabulary
 
 
-def test_lines_of_a_file(tmp_path):
+def test_a_tokenizer_can_be_trained_on_the_lines_of_a_file(tmp_path):
     path = tmp_path / "text.txt"
     path.write_text("one two\nthree two one\n" * 50, encoding="utf-8")
     with open(path, encoding="utf-8") as file:
@@ -207,7 +207,7 @@ def test_lines_of_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("corpus", ["", [], [""], "a", ["a", "b"]])
-def test_nothing_to_learn(corpus):
+def test_no_merges_are_learned_from_texts_without_pairs(corpus):
     made = BPETokenizer.train(corpus, 1000, special_tokens=["<s>"])
     assert made.vocab_size == 257
     assert made.merges == []
@@ -222,12 +222,12 @@ def test_nothing_to_learn(corpus):
         ({"vocab_size": 300, "special_tokens": [""]}, "is empty"),
     ],
 )
-def test_sizes_that_do_not_fit(options, message):
+def test_invalid_sizes_and_special_tokens_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         BPETokenizer.train("abc", **options)
 
 
-def test_an_invalid_pattern():
+def test_an_invalid_pattern_is_refused():
     with pytest.raises(TokenizerError, match=r"'\[' is not a valid regular expression"):
         BPETokenizer.train("abc", 300, pattern="[")
 
@@ -241,7 +241,7 @@ class Text(str):
     __slots__ = ("__weakref__",)
 
 
-def test_a_stream_of_texts_is_never_held():
+def test_texts_from_a_stream_are_not_kept_in_memory():
     watched = []
 
     def stream():
@@ -257,7 +257,7 @@ def test_a_stream_of_texts_is_never_held():
 
 
 @pytest.mark.slow
-def test_the_pieces_of_a_long_text_are_never_held_together(monkeypatch):
+def test_the_pieces_of_a_long_text_are_never_all_in_memory_at_once(monkeypatch):
     monkeypatch.setattr(bpe_training, "LARGE", 1000)
     text = "the cat sat on the mat " * 40_000
     tracemalloc.start()
@@ -270,7 +270,7 @@ def test_the_pieces_of_a_long_text_are_never_held_together(monkeypatch):
 
 @pytest.mark.slow
 def test_one_long_word_takes_linear_time():
-    """Without cutting, the whole text is one word; quadratic time would take hours here."""
+    """A text that is not cut is one word; a quadratic algorithm would take hours here."""
     merges = learn_merges({"ab" * 500_000: 1}, 3)
     assert merges == [(97, 98), (256, 256), (257, 257)]
 

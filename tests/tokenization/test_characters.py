@@ -1,4 +1,4 @@
-"""One id per character."""
+"""The character tokenizer gives each character one id."""
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ def test_characters_survive_encoding_and_decoding(text):
     assert tokenizer.alphabet == "".join(sorted(set(text + "abc")))
 
 
-def test_characters_outside_of_the_alphabet():
+def test_characters_outside_the_alphabet_and_invalid_alphabets_are_refused():
     with pytest.raises(
         ValueError, match=r"'ü' is not in the alphabet of 3 characters; train on a text that contains it"
     ):

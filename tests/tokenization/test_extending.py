@@ -1,4 +1,4 @@
-"""Tokenizers made from merges, with added special tokens, and with ids that are far apart."""
+"""Tokenizers can be made from merges, and special tokens can be added, even with distant ids."""
 
 import pytest
 import tiktoken
@@ -18,7 +18,7 @@ def test_special_tokens_can_be_added(small):
     assert more.special_tokens == {**small.special_tokens, "<|user|>": 260, "<|end|>": 261}
     assert more.vocab_size == 262
     assert more.encode("<s><|user|>low", "all") == [small.special_tokens["<s>"], 260, *small.encode("low")]
-    assert more.encode("<|user|>") == small.encode("<|user|>")  # text stays text
+    assert more.encode("<|user|>") == small.encode("<|user|>")  # not allowed, so it stays ordinary text
     assert more.decode([260, 261]) == "<|user|><|end|>"
     assert small.special_tokens == {"<s>": 259}
     with pytest.raises(ValueError, match="260 is not the id"):
@@ -28,7 +28,7 @@ def test_special_tokens_can_be_added(small):
 
 @pytest.mark.slow
 @given(text=texts)
-def test_ordinary_text_keeps_its_ids(text):
+def test_ordinary_text_keeps_its_ids_when_special_tokens_are_added(text):
     small = BPETokenizer.train("low lower lowest", 260, special_tokens=["<s>"])
     assert small.with_special_tokens(["<|user|>"]).encode(text) == small.encode(text)
 
@@ -39,14 +39,14 @@ def test_special_tokens_can_be_added_to_a_vocabulary_without_all_bytes():
     assert isinstance(tokenizer.to_tiktoken(), tiktoken.Encoding)
 
 
-def test_other_tokenizers_can_be_extended_too():
+def test_a_character_tokenizer_can_be_extended_too():
     characters = CharTokenizer.train("abc").with_special_tokens(["<s>"])
     assert characters.encode("<s>cab", "all") == [3, 2, 0, 1]
 
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_a_published_tokenizer_extended_saved_and_loaded(tmp_path):
+def test_a_published_tokenizer_can_be_extended_saved_and_loaded(tmp_path):
     extended = load_tokenizer("smollm2").with_special_tokens(["<|tool|>"])
     extended.save(tmp_path / "tokenizer.json")
     again = load_tokenizer(tmp_path / "tokenizer.json")
@@ -83,7 +83,7 @@ def test_invalid_special_tokens_are_refused(small, tokens, message):
         small.with_special_tokens(tokens)
 
 
-def test_a_string_is_not_a_list_of_tokens(small):
+def test_a_string_instead_of_a_list_of_tokens_is_refused(small):
     with pytest.raises(TypeError, match=r"write \['<x>'\]"):
         small.with_special_tokens("<x>")
 
@@ -105,6 +105,6 @@ def test_pairs_of_ids_and_pairs_of_bytes_make_the_same_tokenizer(text, other):
         ([(b"l", b"o"), (b"l", b"o")], "Merge 1 produces b'lo', which already exists"),
     ],
 )
-def test_merges_that_do_not_build_on_each_other(merges, message):
+def test_merges_that_do_not_build_on_each_other_are_refused(merges, message):
     with pytest.raises(TokenizerError, match=message):
         BPETokenizer.from_merges(merges)

@@ -1,4 +1,4 @@
-"""Tokenizers inside GGUF files give the same ids as the family's `tokenizer.json`."""
+"""Tokenizers inside GGUF files give the same ids as their family's `tokenizer.json`."""
 
 import json
 import unicodedata
@@ -15,7 +15,7 @@ from llmlib.tokenization.sentencepiece import SentencePieceTokenizer
     ("family", "pre"),
     [("gpt2", "gpt-2"), ("smollm2", "smollm"), ("llama3", "llama-bpe"), ("tekken", "tekken"), ("qwen2", "qwen2")],
 )
-def test_byte_level_gguf(family, pre, tmp_path):
+def test_a_byte_level_tokenizer_in_a_gguf_gives_the_same_ids_as_its_json(family, pre, tmp_path):
     path = write_gguf(
         tmp_path / "model.gguf",
         model="gpt2",
@@ -34,7 +34,7 @@ def test_byte_level_gguf(family, pre, tmp_path):
     assert ours.special_tokens == same.special_tokens
 
 
-def test_deepseeks_distilled_qwen_is_split_like_qwen_but_not_normalized(tmp_path):
+def test_deepseeks_distilled_qwen_splits_text_like_qwen_but_does_not_normalise_it(tmp_path):
     fields = {"model": "gpt2", **gguf_fields("qwen2")}
     qwen, distilled = (
         load_tokenizer(write_gguf(tmp_path / f"{pre}.gguf", pre=pre, **fields)) for pre in ("qwen2", "deepseek-r1-qwen")
@@ -44,7 +44,7 @@ def test_deepseeks_distilled_qwen_is_split_like_qwen_but_not_normalized(tmp_path
     assert qwen.encode("e\u0301") == distilled.encode("é") != distilled.encode("e\u0301")
 
 
-def test_sentencepiece_gguf(tmp_path):
+def test_a_sentencepiece_tokenizer_in_a_gguf_gives_the_same_ids_as_its_json(tmp_path):
     fields = gguf_fields("normalizer")
     del fields["merges"]
     tokenizer = ours_of("normalizer")
@@ -66,7 +66,7 @@ def test_sentencepiece_gguf(tmp_path):
     assert plain.encode(" a") == ours.encode("a")
 
 
-def test_unused_and_user_defined_tokens_of_a_gguf(tmp_path):
+def test_unused_and_user_defined_tokens_in_a_gguf_are_recognised(tmp_path):
     fields = gguf_fields("gpt2")
     fields["tokens"] = [*fields["tokens"], "[PAD1]", "[PAD1]", "<think>"]
     fields["token_type"] = [*fields["token_type"], 5, 5, 4]
@@ -110,7 +110,7 @@ def test_damaged_and_unsupported_ggufs_are_refused(changes, message, tmp_path):
     assert str(caught.value).startswith(str(path))
 
 
-def test_a_truncated_gguf(tmp_path):
+def test_a_truncated_gguf_is_refused(tmp_path):
     path = write_gguf(tmp_path / "model.gguf", model="gpt2", pre="gpt-2", **gguf_fields("gpt2"))
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(TokenizerError, match=r"model\.gguf.*truncated"):

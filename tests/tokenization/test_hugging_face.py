@@ -1,4 +1,4 @@
-"""`tokenizer.json`: ids equal those of Hugging Face's `tokenizers`, and damaged or unknown files are refused."""
+"""Ids from a `tokenizer.json` match those of Hugging Face's `tokenizers`; damaged or unsupported files are refused."""
 
 import json
 import unicodedata
@@ -53,7 +53,7 @@ NFC = normalizers.NFC()
 def same_nfc(text):
     """Check whether Python and `tokenizers` agree on a text's NFC.
 
-    Python knows newer marks than the tables of `tokenizers`, and orders them as Unicode says.
+    Python's tables contain newer marks than those of `tokenizers`, and Python orders the new marks as Unicode requires.
     """
     return unicodedata.normalize("NFC", text) == NFC.normalize_str(text)
 
@@ -73,7 +73,7 @@ def assert_same_ids(ours, theirs, texts):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
-def test_ids_and_texts_equal_hugging_face(family):
+def test_ids_and_texts_match_those_of_hugging_face(family):
     ours, theirs, sample = ours_of(family), reference(family), many_texts()
     assert_same_ids(ours, theirs, sample)
     for text in sample[:1000]:
@@ -90,7 +90,7 @@ def test_ids_and_texts_equal_hugging_face(family):
 @pytest.mark.slow
 @given(sample=st.lists(texts, min_size=1, max_size=3))
 @settings(max_examples=20)
-def test_ids_equal_hugging_face_on_generated_texts(sample):
+def test_ids_match_those_of_hugging_face_on_generated_texts(sample):
     sample = [text for text in sample if same_nfc(text)]
     for family in FAMILIES:
         ours, theirs = ours_of(family), reference(family)
@@ -100,15 +100,15 @@ def test_ids_equal_hugging_face_on_generated_texts(sample):
 @pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.parametrize("name", ["gpt2", "smollm2"])
-def test_ids_of_real_vocabularies_equal_hugging_face(name):
+def test_ids_with_real_vocabularies_match_those_of_hugging_face(name):
     ours = load_tokenizer(name)
     assert_same_ids(ours, from_vocabulary(ours, name), many_texts())
 
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_merges_listed_as_in_llama3s_file(tmp_path):
-    """Llama 3's file was made from tiktoken's: every way to split a token into two others is a merge, 2.3 per token."""
+def test_merges_may_be_listed_as_in_llama3s_file(tmp_path):
+    """Llama 3's file, made from tiktoken's, has a merge for every split of a token into two others: 2.3 per token."""
     published = load_tokenizer("cl100k_base")
     letters = {byte: letter for letter, byte in byte_alphabet().items()}
     spelled = {token: "".join(letters[byte] for byte in token) for token in published.vocabulary}
@@ -131,7 +131,7 @@ def test_merges_listed_as_in_llama3s_file(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_smollm2_from_the_package_of_the_model():
+def test_smollm2s_tokenizer_is_read_correctly_from_the_package_of_its_model():
     ours = load_tokenizer("smollm2")
     assert (ours.vocab_size, ours.bos_id, ours.eos_ids, ours.adds_bos) == (49152, 1, (2,), False)
     assert ours.special_tokens["<|im_start|>"] == 1
@@ -140,8 +140,8 @@ def test_smollm2_from_the_package_of_the_model():
 
 
 @pytest.mark.parametrize("family", BYTE_LEVEL)
-def test_texts_are_cut_into_the_same_pieces(family):
-    """Small vocabularies hide some differences between cuts, so the pieces themselves are compared."""
+def test_texts_are_cut_into_the_same_pieces_as_by_hugging_face(family):
+    """Small vocabularies hide some differences in how texts are cut, so the pieces themselves are compared."""
     cut, pattern = reference(family).pre_tokenizer, ours_of(family)._pieces
     ends = ["a\n  ", "\n  \n ", "a \n", "1  2", "a  1", " \r\n\r\n  b", "it's IT'S", "  ", "a\t"]
     for text in [*ends, *many_texts(1000)]:
@@ -149,7 +149,7 @@ def test_texts_are_cut_into_the_same_pieces(family):
         assert [match[0] for match in pattern.finditer(text)] == expected, text
 
 
-def test_pieces_that_are_tokens_although_no_merge_makes_them(tmp_path):
+def test_pieces_without_a_merge_become_tokens_only_with_ignore_merges(tmp_path):
     for whole in (True, False):
         change = both(put("model", "vocab", "Ä wxyz", value=1200), put("model", "ignore_merges", value=whole))
         record = edited("gpt2", change)
@@ -160,7 +160,7 @@ def test_pieces_that_are_tokens_although_no_merge_makes_them(tmp_path):
 
 
 @pytest.mark.parametrize("unknown", [None, "<unk>"])
-def test_bytes_that_the_training_text_did_not_contain(unknown, tmp_path):
+def test_bytes_missing_from_the_training_text_are_treated_as_in_hugging_face(unknown, tmp_path):
     theirs = Tokenizer(models.BPE(unk_token=unknown))
     theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(vocab_size=120, show_progress=False, special_tokens=["<unk>"])
@@ -189,7 +189,7 @@ def test_older_files_are_read(tmp_path):
 
 
 def test_the_sample_covers_enough_tokens():
-    """The sample must cover merges, whole pieces, holes and bytes, or the comparison means little."""
+    """The sample must cover merges, whole pieces, holes and bytes, or the comparison would prove little."""
     for family in FAMILIES:
         ours = ours_of(family)
         used = {id for text in many_texts(1000) for id in ours.encode(text, "all")}
@@ -197,8 +197,8 @@ def test_the_sample_covers_enough_tokens():
         assert set(ours.special_tokens.values()) <= used
 
 
-def test_merges_that_do_not_build_on_each_other(tmp_path):
-    """`tokenizers` would never make "abc" here, and tiktoken's core always would, so neither is chosen silently."""
+def test_merges_that_do_not_build_on_each_other_are_refused(tmp_path):
+    """`tokenizers` would never make "abc" here, and tiktoken's core always would, so llmlib refuses to choose."""
     tokens = byte_alphabet() | {"bc": 256, "ab": 257, "abc": 258}
     with pytest.raises(
         TokenizerError,
@@ -212,7 +212,7 @@ def test_merges_that_do_not_build_on_each_other(tmp_path):
     assert fine.encode("abc") == [258]
 
 
-def test_the_alphabet_of_bytes():
+def test_the_byte_alphabet_matches_that_of_hugging_face():
     from tokenizers.pre_tokenizers import ByteLevel
 
     assert sorted(byte_alphabet()) == sorted(ByteLevel.alphabet())
@@ -315,7 +315,7 @@ def test_error_messages_are_short(tmp_path):
     assert len(str(caught.value)) < 400
 
 
-def test_a_key_that_occurs_twice(tmp_path):
+def test_a_key_that_occurs_twice_is_refused(tmp_path):
     path = write(tmp_path / "tokenizer.json", saved("gpt2").replace('"model":', '"version": "2.0", "model":'))
     with pytest.raises(TokenizerError, match="the key 'version' occurs twice"):
         load_tokenizer(path)
@@ -324,7 +324,7 @@ def test_a_key_that_occurs_twice(tmp_path):
 @pytest.mark.parametrize(
     "content", ["", "{", "[1, 2]", "7", '{"a": 1, "a": 2}', "[" * 100_000, "\ud800", '{"model": NaN}', "9" * 10_000]
 )
-def test_files_that_are_not_valid_json_objects(content, tmp_path):
+def test_files_that_are_not_valid_json_objects_are_refused(content, tmp_path):
     path = tmp_path / "tokenizer.json"
     path.write_bytes(content.encode("utf-8", "surrogatepass"))
     with pytest.raises(TokenizerError, match=r"tokenizer\.json"):
@@ -333,7 +333,7 @@ def test_files_that_are_not_valid_json_objects(content, tmp_path):
 
 @given(data=st.data())
 @settings(max_examples=40)
-def test_truncated_files_are_always_noticed(data, tmp_path_factory):
+def test_truncated_files_are_always_refused(data, tmp_path_factory):
     family = data.draw(st.sampled_from(["gpt2", "normalizer"]))
     content = saved(family).encode()
     path = tmp_path_factory.mktemp("cut") / "tokenizer.json"
@@ -358,7 +358,7 @@ JUNK = st.sampled_from([None, True, -1, 0, 7, 2**70, 1.5, "", "a", "\ud800", "â–
 @pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=120)
-def test_changed_values_never_crash(data, tmp_path_factory):
+def test_a_file_with_a_changed_value_is_refused_or_still_works(data, tmp_path_factory):
     family = data.draw(st.sampled_from(["llama3", "metaspace first", "normalizer"]))
     record = json.loads(saved(family))
     place = data.draw(st.sampled_from(list(places(record))[1:]))

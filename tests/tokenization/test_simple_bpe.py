@@ -1,4 +1,4 @@
-"""The plain byte-pair encoding of lesson 01 agrees with the quick one."""
+"""The plain byte-pair encoding of lesson 01 agrees with the library's fast one."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,7 @@ from llmlib.tokenization.bpe_training import learn_merges
 
 
 @given(st.text(alphabet="abcé日 ", max_size=60), st.integers(0, 20))
-def test_plain_byte_pair_encoding_agrees_with_the_quick_one(text, n_merges):
+def test_plain_training_and_fast_training_learn_the_same_merges(text, n_merges):
     merges = simple_bpe.train(text, n_merges)
     assert merges == learn_merges({text: 1}, n_merges)
     assert simple_bpe.decode(simple_bpe.encode(text, merges), merges) == text

@@ -1,4 +1,4 @@
-"""A long text in parts has the same ids as the whole text, and only a little of it is in memory at a time."""
+"""A text given in parts has the same ids as the whole text, and only a little of it is in memory at a time."""
 
 import itertools
 import tracemalloc
@@ -38,13 +38,13 @@ def test_parts_have_the_same_ids_as_the_whole(name, text, cuts, single):
 @given(
     text=st.lists(st.sampled_from([*SPECIAL, "the cat", " ", "<|end", "|>", "<", "s>", "12"]), max_size=12).map("".join)
 )
-def test_special_tokens_that_are_cut_are_found(text):
+def test_special_tokens_that_are_split_between_parts_are_found(text):
     tokenizer = TOKENIZERS["GPT2_PATTERN"]
     for allowed in ("all", ["<s>"], ()):
         assert list(tokenizer.encode_iterable(text, allowed)) == tokenizer.encode(text, allowed)
 
 
-def test_white_space_is_held_back_while_it_may_continue():
+def test_white_space_that_continues_in_the_next_part_keeps_its_ids():
     tokenizer = TOKENIZERS["LLAMA3_PATTERN"]
     parts = ["the cat\n", " " * 100, "\n", "sat", "\n" * 70, " ", " on"]
     assert list(tokenizer.encode_iterable(parts)) == tokenizer.encode("".join(parts))
@@ -52,7 +52,7 @@ def test_white_space_is_held_back_while_it_may_continue():
 
 @pytest.mark.parametrize("name", PATTERNS)
 @pytest.mark.parametrize("whole", ["isn't it", "they’ll go", "café a\u0301b", "a!\n\nb", "12345 6", "x\n \n y"])
-def test_pieces_of_a_pattern_are_not_split(name, whole):
+def test_pieces_that_continue_in_the_next_part_are_not_split(name, whole):
     """The merges reach across every place where the text may be cut."""
     tokenizer = BPETokenizer.train([whole] * 9, 400, pattern=PATTERNS[name])
     for parts in (list(whole), *([whole[:cut], whole[cut:]] for cut in range(len(whole)))):
@@ -84,23 +84,23 @@ def test_memory_does_not_grow_with_the_text(name):
         finally:
             tracemalloc.stop()
 
-    peak(10)  # what is allocated only once
+    peak(10)  # a first run, for what is allocated only once
     assert peak(3000) < 2 * peak(100)
 
 
-def test_a_pattern_that_never_cuts_sees_the_whole_text():
+def test_a_pattern_that_never_cuts_applies_to_the_whole_text():
     whole = BPETokenizer.train("ab ab ab", 260, pattern=r"(?s).+")
     assert list(whole.encode_iterable(["ab ", "ab a", "b"])) == whole.encode("ab ab ab")
     regex.compile(whole.pattern)
 
 
 @pytest.mark.parametrize("parts", [[], [""], ["", "a", ""]])
-def test_short_and_empty_texts(parts):
+def test_short_and_empty_parts_have_the_same_ids_as_the_whole(parts):
     tokenizer = TOKENIZERS["GPT2_PATTERN"]
     assert list(tokenizer.encode_iterable(parts)) == tokenizer.encode("".join(parts))
 
 
-def test_split_surrogates_and_unknown_special_tokens():
+def test_split_surrogates_are_joined_and_unknown_special_tokens_are_refused():
     tokenizer = TOKENIZERS["GPT2_PATTERN"]
     assert list(tokenizer.encode_iterable(["a \ud83d", "\ude42 b"])) == tokenizer.encode("a 🙂 b")
     with pytest.raises(ValueError, match="allowed_special contains"):

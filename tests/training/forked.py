@@ -1,4 +1,4 @@
-"""Start processes that are forked from one that has already imported what training needs.
+"""Start processes by forking one that has already imported what training needs.
 
 The imports take longer than the runs. Other tests cover what torchrun does with processes; here, processes get the
 environment variables that torchrun would set.

@@ -1,4 +1,4 @@
-"""Training runs of several kinds in which several processes take part. The first process records their steps."""
+"""Run several kinds of training in several processes, of which the first records the steps."""
 
 import json
 import sys
@@ -35,7 +35,7 @@ CASES = {
 
 
 class Answers:
-    """Batches in which few targets count, and none in some rows, as when only the answers of a conversation count."""
+    """Batches in which few targets count, and in some rows none, as when only the answers in a conversation count."""
 
     def batch(self, step, *, batch_size, seq_len, seed=0, device=None):
         x, y = DATA.batch(step, batch_size=batch_size, seq_len=seq_len, seed=seed, device=device)
@@ -45,7 +45,7 @@ class Answers:
 
 
 def sample(model):
-    """Read weights and call the model with a cache, which needs a whole model."""
+    """Read weights and call the model with a cache; both need a whole model."""
     ids = torch.tensor([[1, 2, 3]])
     cache = model.new_cache()
     with torch.no_grad():

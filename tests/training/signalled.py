@@ -1,4 +1,4 @@
-"""Run `llmlib train`; the last process sends itself a signal at some moment after a certain step.
+"""Run `llmlib train`, whose last process sends itself a signal at some moment after a given step.
 
 The environment variable SIGNAL is the number of the signal. AFTER lists the steps, one for each start by torchrun.
 """
@@ -24,13 +24,13 @@ def take_and_be_signalled(run):
         threading.Timer(0, os.kill, (os.getpid(), int(os.environ["SIGNAL"]))).start()
         sent.set()
     elif sent.is_set():
-        time.sleep(0.1)  # on a busy machine the run would end before the signal comes
+        time.sleep(0.1)  # on a busy machine, the run would otherwise end before the signal comes
     return step
 
 
 if __name__ == "__main__":
     signal.signal(
         signal.SIGINT, signal.default_int_handler
-    )  # a shell ignores it in background jobs, and child processes inherit that
+    )  # a shell makes its background jobs ignore SIGINT, and child processes inherit this
     loop.Training.__next__ = take_and_be_signalled
     app()

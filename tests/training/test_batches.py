@@ -1,4 +1,4 @@
-"""The next batch is prepared while a GPU computes, and this changes nothing else."""
+"""The next batch is prepared while a GPU computes, and nothing else changes."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ class Watched:
         return DATA.batch(step, **how)
 
 
-def test_on_a_cpu_a_batch_is_made_when_it_is_needed():
+def test_on_a_cpu_a_batch_is_made_only_when_it_is_needed():
     data = Watched(lambda: None)
     batches = Batches(data, CONFIG, torch.device("cpu"))
     batches.of(0)
@@ -32,20 +32,20 @@ def test_on_a_cpu_a_batch_is_made_when_it_is_needed():
     assert [step for step, _ in data.seen] == [0]
 
 
-def test_batches_made_ahead_are_requested_once_and_the_run_is_the_same():
+def test_batches_made_ahead_are_requested_once_and_do_not_change_the_run():
     expected = [s.loss for s in train(Transformer(KINDS["llama"]), DATA, CONFIG)]
     taken = []
     data = Watched(lambda: len(taken))
     run = train(Transformer(KINDS["llama"]), data, CONFIG)
-    data.seen.clear()  # `train` has checked that the text is long enough
+    data.seen.clear()  # `train` has requested a batch to check that the text is long enough
     run.batches.ahead = True
     for step in run:
         taken.append(step.loss)
     assert taken == expected
-    assert data.seen == [(0, 0), (1, 0), (2, 1), (3, 2), (4, 3), (5, 4)]  # during the step before; none after the last
+    assert data.seen == [(0, 0), (1, 0), (2, 1), (3, 2), (4, 3), (5, 4)]  # one step ahead; none after the last step
 
 
-def test_an_interrupt_keeps_the_batch_that_was_made(monkeypatch):
+def test_an_interrupt_does_not_mix_up_batches_made_ahead(monkeypatch):
     expected = [s.loss for s in train(Transformer(KINDS["llama"]), DATA, CONFIG)]
     data = Watched(lambda: None)
     run = train(Transformer(KINDS["llama"]), data, CONFIG)

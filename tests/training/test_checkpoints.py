@@ -32,7 +32,7 @@ def _ended(tmp_path_factory):
 
 @pytest.fixture
 def ended(_ended, tmp_path):
-    """A copy of the folder of a finished run, which a test may damage."""
+    """Return a copy of a finished run's folder, which a test may damage."""
     return shutil.copytree(_ended, tmp_path / "ended")
 
 
@@ -54,7 +54,7 @@ def test_a_resumed_run_takes_exactly_the_same_steps(tmp_path, optimizer, taken):
     ours, theirs = again.model.state_dict(), whole.model.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert again.best == whole.best
-    assert again.recent == whole.recent  # the losses with which a jump of the loss is detected
+    assert again.recent == whole.recent  # the recent losses, which are used to detect a jump
 
 
 KILLED = """
@@ -93,10 +93,11 @@ def test_a_run_killed_several_times_has_the_curve_of_an_unbroken_run(tmp_path, r
     lines = [line.split() for line in done.stdout.splitlines()]
     starts = [int(step) for word, step in lines if word == "from"]
     assert len(starts) == 6
-    assert starts == sorted(set(starts))  # each start continues from a later step
+    assert starts == sorted(set(starts))  # each start is at a later step than the one before
     seen = {(int(step), float(loss)) for step, loss in lines if step != "from"}
     assert seen <= expected.items()  # steps that were taken twice gave the same loss
-    assert {step for step, _ in expected.items() - seen} <= set(starts)  # saved, but killed before it was printed
+    # These steps were saved, but the process was killed before it printed them.
+    assert {step for step, _ in expected.items() - seen} <= set(starts)
     assert [path.name for path in (tmp_path / "killed").glob(".step-*")] == []
 
 
@@ -117,14 +118,14 @@ def test_after_a_full_disk_the_last_checkpoint_remains_and_the_run_can_continue(
         next(run)
     monkeypatch.undo()
     assert [path.name for path in (tmp_path / "full").iterdir() if path.is_dir()] == ["step-00000003"]
-    assert curve(run)[-1] == expected[-1]  # in the same process
+    assert curve(run)[-1] == expected[-1]  # the run continues in the same process
     assert curve(run_in(tmp_path / "full", resume=True)) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a Unix resource limit")
 @pytest.mark.parametrize("file", ["model.safetensors", "optimizers.pt"])
-def test_a_write_that_the_system_refuses(tmp_path, file):
-    """No file may grow beyond a limit, at which safetensors and torch fail in different ways."""
+def test_the_last_checkpoint_survives_a_write_that_the_system_refuses(tmp_path, file):
+    """Files cannot grow beyond a limit; safetensors and torch fail in different ways when they reach it."""
     import resource
 
     run = run_in(tmp_path)
@@ -164,7 +165,7 @@ def test_an_existing_run_is_not_overwritten(ended, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_different_config_or_architecture_is_named(ended):
+def test_a_different_config_or_architecture_is_refused(ended):
     with pytest.raises(RunError, match=r"had a different config: learning_rate was 0.01 and is now 0.1; betas was"):
         run_in(ended, resume=True, steps=20, learning_rate=0.1, betas=(0.5, 0.5))
     other = Transformer(KINDS["gpt2"])
@@ -177,7 +178,7 @@ def test_a_different_config_or_architecture_is_named(ended):
 
 @pytest.mark.parametrize("file", ["model.safetensors", "optimizers.pt", "state.json"])
 @pytest.mark.parametrize("how", ["cut", "empty", "gone", "noise"])
-def test_damage_is_named_with_a_remedy(ended, file, how):
+def test_the_error_for_a_damaged_checkpoint_suggests_a_remedy(ended, file, how):
     last = checkpoints.checkpoints(ended)[-1]
     path = last / file
     content = path.read_bytes()
@@ -196,7 +197,7 @@ def test_damage_is_named_with_a_remedy(ended, file, how):
 
 
 def damaged_states():
-    """Yield error messages, and states on which a fused optimizer would crash or silently compute."""
+    """Yield error messages and invalid states, on which a fused optimizer would crash or continue without an error."""
     whole = {"step": torch.tensor(3.0), "exp_avg": torch.zeros(31, 32), "exp_avg_sq": torch.zeros(31, 32)}
     yield "must be a tensor", {**whole, "exp_avg": torch.zeros(1)}
     yield "must be a tensor", {**whole, "exp_avg": torch.zeros(31, 32, dtype=torch.float64)}
@@ -208,7 +209,7 @@ def damaged_states():
 
 
 @pytest.mark.parametrize(("message", "state"), damaged_states())
-def test_states_are_checked_before_anything_is_changed(ended, message, state):
+def test_optimizer_states_are_checked_before_anything_is_changed(ended, message, state):
     last = checkpoints.checkpoints(ended)[-1]
     states = torch.load(last / "optimizers.pt", weights_only=True)
     states[0][0] = state
@@ -230,7 +231,7 @@ def test_states_are_checked_before_anything_is_changed(ended, message, state):
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
-def test_a_changed_value_in_the_state_is_noticed(ended):
+def test_a_changed_value_in_the_state_is_refused(ended):
     state = checkpoints.checkpoints(ended)[-1] / "state.json"
     state.write_text(state.read_text().replace('"step": 12', '"step": 11'))
     with pytest.raises(RunError, match=r"state\.json is damaged or was changed"):
@@ -253,7 +254,7 @@ for _ in range(2):
 
 
 @pytest.mark.slow
-def test_a_second_process_is_refused(tmp_path):
+def test_a_second_process_cannot_train_in_the_same_folder(tmp_path):
     run = run_in(tmp_path)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", CLAIMS, str(tmp_path)], **pipes) as other:
@@ -273,7 +274,7 @@ def test_a_checkpoints_state_can_be_read_without_llmlib(ended):
     assert about["train"]["learning_rate"] == 0.01
 
 
-def test_a_second_save_at_one_step_changes_nothing(tmp_path):
+def test_a_second_save_at_the_same_step_changes_nothing(tmp_path):
     run = run_in(tmp_path, save_every=0)
     next(run)
     first = run.save()
@@ -283,6 +284,6 @@ def test_a_second_save_at_one_step_changes_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == [first.name]
 
 
-def test_saving_without_a_folder():
+def test_saving_without_a_folder_is_an_error():
     with pytest.raises(RunError, match="has no checkpoint folder"):
         train(Transformer(KINDS["llama"]), DATA, TrainConfig(**CONFIG)).save()

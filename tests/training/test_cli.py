@@ -1,4 +1,4 @@
-"""`llmlib train`: its example runs, can be stopped and continued, and errors say what is wrong in a file."""
+"""`llmlib train` runs its example, can be stopped and continued, and says what is wrong in a file."""
 
 import csv
 import re
@@ -55,7 +55,7 @@ def log_of(folder):
         return [{k: v for k, v in row.items() if k != "tokens_per_second"} for row in csv.DictReader(file)]
 
 
-def test_it_trains_and_leaves_everything_in_the_folder(tmp_path):
+def test_the_command_trains_and_leaves_everything_in_the_folder(tmp_path):
     result = run(settings(tmp_path))
     assert result.exit_code == 0, result.output
     assert re.search(r"12 steps taken; the lowest validation loss was \d\.\d+, at step \d+", result.output)
@@ -68,7 +68,7 @@ def test_it_trains_and_leaves_everything_in_the_folder(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_model_and_its_tokenizer_load_and_transformers_reads_the_tokenizer(tmp_path, capsys):
+def test_a_runs_model_can_be_loaded_and_transformers_reads_its_tokenizer(tmp_path, capsys):
     result = run(settings(tmp_path))
     folder = tmp_path / "run"
     assert "Note: Only llmlib can open this model" in result.stderr  # no family has learned positions without biases
@@ -88,7 +88,7 @@ def test_the_model_and_its_tokenizer_load_and_transformers_reads_the_tokenizer(t
     assert torch.equal(under_way(ids), ended(ids))
 
 
-def test_a_run_of_a_known_family_loads_in_transformers(tmp_path):
+def test_a_trained_model_of_a_known_family_loads_in_transformers(tmp_path):
     llama = SMALL.replace("n_heads = 2", 'n_heads = 2\npositions = "rotary"\nnorm = "rmsnorm"\nmlp = "swiglu"')
     assert "Note" not in run(settings(tmp_path, llama, steps=2)).output
     ours, tokenizer = load_pretrained(tmp_path / "run", device="cpu", dtype="float32")
@@ -133,7 +133,7 @@ def test_a_run_whose_only_checkpoint_is_incomplete_does_not_start_over(tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["step,loss\n", "\x00\x01", "cut", "gap"])
-def test_a_damaged_log(tmp_path, damage):
+def test_a_damaged_log_is_refused_unless_only_its_last_line_is_cut(tmp_path, damage):
     assert run(settings(tmp_path, steps=6)).exit_code == 0
     log = tmp_path / "run" / "log.csv"
     lines = log.read_text().splitlines(keepends=True)
@@ -146,7 +146,7 @@ def test_a_damaged_log(tmp_path, damage):
         assert not (tmp_path / "run" / "step-00000008").exists()
 
 
-def test_a_disk_that_is_full_while_the_log_is_written(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_when_the_log_is_written(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -160,7 +160,7 @@ def test_a_disk_that_is_full_while_the_log_is_written(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a folder that nobody can write to")
-def test_a_folder_that_cannot_be_written_to(tmp_path):
+def test_a_folder_that_cannot_be_written_to_is_reported(tmp_path):
     result = run(settings(tmp_path, SMALL.replace("{folder}", "/proc/run")))
     (line,) = result.stderr.splitlines()
     assert re.fullmatch(r"llmlib train: /proc/run cannot be written to .*Choose another folder.*", line)
@@ -168,7 +168,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The log of a run that was not stopped."""
+    """Return the log of a run that was not stopped."""
     folder = tmp_path_factory.mktemp("whole")
     assert run(settings(folder, steps=30)).exit_code == 0
     return log_of(folder / "run")
@@ -177,7 +177,7 @@ def whole(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs Unix signals")
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_stopped_run_leaves_a_checkpoint_says_so_and_continues_as_one_run(tmp_path, whole, stop):
+def test_a_stopped_run_can_be_continued_as_if_it_had_not_been_stopped(tmp_path, whole, stop):
     can_be_caught = stop != signal.SIGKILL
     path = settings(tmp_path, SMALL.replace("save_every = 5", "save_every = 0") if can_be_caught else SMALL, steps=30)
     codes, printed = forked.run("training.signalled", "train", path, SIGNAL=str(int(stop)), AFTER="12")
@@ -187,7 +187,7 @@ def test_a_stopped_run_leaves_a_checkpoint_says_so_and_continues_as_one_run(tmp_
         step = int(re.search(line, printed)[1])
         assert [path.name for path in checkpoints.checkpoints(tmp_path / "run")] == [f"step-{step:08d}"]
         assert "\r" not in printed  # no progress bar if nobody watches
-    assert run(path).exit_code == 1  # it does not start over by mistake
+    assert run(path).exit_code == 1  # without --resume, the run does not start over by mistake
     result = run(path, "--resume")
     assert result.exit_code == 0, result.output
     stopped = log_of(tmp_path / "run")
@@ -195,8 +195,8 @@ def test_a_stopped_run_leaves_a_checkpoint_says_so_and_continues_as_one_run(tmp_
     assert [float(row["loss"]) for row in stopped] == pytest.approx([float(row["loss"]) for row in whole], rel=1e-5)
 
 
-def test_a_checkpoint_whose_line_is_missing_from_the_log(tmp_path):
-    """As after a kill between the checkpoint and its line in the log."""
+def test_a_line_missing_from_the_log_is_restored_from_the_checkpoint(tmp_path):
+    """A process may be killed after it saves a checkpoint and before it writes that step to the log."""
     assert run(settings(tmp_path)).exit_code == 0
     whole = log_of(tmp_path / "run")
     for path in checkpoints.checkpoints(tmp_path / "run"):
@@ -271,13 +271,13 @@ def test_errors_say_what_is_wrong(tmp_path, change, message):
     assert re.search(message, line), line
 
 
-def test_a_missing_file(tmp_path):
+def test_the_error_for_a_missing_settings_file_mentions_the_help(tmp_path):
     result = run(tmp_path / "nope.toml")
     assert result.exit_code == 1
     assert "`llmlib train --help` shows an example" in result.stderr
 
 
-def test_only_the_first_process_prints_errors_and_torchrun_reports_those_of_all(tmp_path, monkeypatch):
+def test_only_the_first_process_prints_errors_but_torchrun_reports_all_of_them(tmp_path, monkeypatch):
     error_file = tmp_path / "error.json"
     monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(error_file))
     for rank, times in (("0", 1), ("1", 0)):
@@ -289,10 +289,10 @@ def test_only_the_first_process_prints_errors_and_torchrun_reports_those_of_all(
         assert re.search(r"Root Cause [^=]*llmlib train: There is no file .*nope\.toml", report)
         error_file.unlink()
     monkeypatch.delenv("TORCHELASTIC_ERROR_FILE")
-    assert "There is no file" in run(tmp_path / "nope.toml").stderr  # without torchrun, nobody else would report it
+    assert "There is no file" in run(tmp_path / "nope.toml").stderr  # without torchrun, nothing else would report it
 
 
-def test_a_run_without_a_tokenizer_says_where_it_belongs(tmp_path):
+def test_the_error_for_a_run_without_a_tokenizer_says_where_to_save_it(tmp_path):
     assert run(settings(tmp_path, steps=2)).exit_code == 0
     for name in ("config.json", "tokenizer.json"):
         (tmp_path / "run" / name).unlink()

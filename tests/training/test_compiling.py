@@ -38,8 +38,8 @@ print(json.dumps([curves, list(seen.pattern[0].shape), torch._dynamo.utils.count
 
 
 @pytest.mark.slow
-def test_compiling_for_a_cpu_keeps_the_steps_and_the_model_can_be_traced():
-    """It runs in its own process, because the compiler should not see the shape checks that tests switch on."""
+def test_compiling_for_a_cpu_does_not_change_the_steps_or_prevent_tracing():
+    """The comparison runs in its own process, because the compiler should not see the shape checks of the tests."""
     try:
         compiling.require_compiler(CPU)
     except ValueError as error:

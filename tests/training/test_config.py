@@ -1,4 +1,4 @@
-"""Schedules, compared with their definitions and with `transformers`; errors name contradictions."""
+"""Schedules follow their definitions and match those of `transformers`; invalid settings are refused."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_after_the_warmup_the_rate_falls_as_in_transformers(steps, warmup, kind)
     decay=st.floats(0, 1),
     kind=st.sampled_from(["constant", "linear", "cosine", "wsd"]),
 )
-def test_properties_of_every_schedule(steps, warmup, final, decay, kind):
+def test_every_schedule_warms_up_and_never_rises_again(steps, warmup, final, decay, kind):
     warmup = min(warmup, steps)
     config = TrainConfig(steps, warmup=warmup, schedule=kind, final_share=final, decay_share=decay)
     shares = [schedule_at(step, config) for step in range(steps)]
@@ -82,7 +82,7 @@ def test_properties_of_every_schedule(steps, warmup, final, decay, kind):
         ({"compile": "yes"}, "compile must be true or false, got 'yes'"),
     ],
 )
-def test_errors_name_invalid_settings(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         TrainConfig.from_mapping(settings)
 
@@ -106,7 +106,7 @@ def test_numpy_numbers_become_plain_numbers():
     assert [type(value) for value in (config.steps, config.learning_rate, config.betas)] == [int, float, tuple]
 
 
-def test_a_mapping_makes_the_same_config():
+def test_a_mapping_makes_the_same_config_as_keyword_arguments():
     apart = {"optimizer": "adamw", "learning_rate": 0.01, "matrix_learning_rate": 0.002}
     assert TrainConfig.from_mapping(apart) == TrainConfig(**apart)
     muon = {"optimizer": "muon", "momentum": 0.9, "compile": True, "clip_norm": None, "learning_rate": 1}

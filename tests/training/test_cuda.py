@@ -1,4 +1,4 @@
-"""On an NVIDIA GPU: the same curves as on the CPU, and no waiting for batches."""
+"""On an NVIDIA GPU, losses follow those on the CPU, and the GPU does not wait for batches."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def curve(device, folder=None, resume=False, **changes):
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 @pytest.mark.parametrize(("dtype", "within"), [("float32", 1e-3), ("bfloat16", 0.05)])
-def test_a_gpu_follows_the_cpu(optimizer, dtype, within):
+def test_losses_on_a_gpu_follow_those_on_the_cpu(optimizer, dtype, within):
     expected, _ = curve("cpu", optimizer=optimizer)
     got, run = curve("cuda", optimizer=optimizer, dtype=dtype)
     assert got == pytest.approx(expected, rel=within)
@@ -32,7 +32,7 @@ def test_a_gpu_follows_the_cpu(optimizer, dtype, within):
 
 
 @pytest.mark.parametrize(("dtype", "within"), [("float32", 1e-3), ("bfloat16", 0.05)])
-def test_a_compiled_model_on_a_gpu_follows_the_cpu(dtype, within):
+def test_losses_of_a_compiled_model_on_a_gpu_follow_those_on_the_cpu(dtype, within):
     pytest.importorskip("triton")
     expected, _ = curve("cpu")
     assert curve("cuda", dtype=dtype, compile=True, accumulate=2)[0] == pytest.approx(expected, rel=within)
@@ -52,7 +52,7 @@ def test_a_checkpoint_moves_between_cpu_and_gpu(tmp_path):
 
 
 def test_the_next_batch_is_made_while_the_gpu_is_busy():
-    """The model keeps the GPU busy for longer than it takes to request its gradients."""
+    """The model is so large that the GPU is still busy when all gradients have been requested."""
     config = TransformerConfig(vocab_size=31, max_seq_len=512, d_model=1024, n_layers=4, n_heads=8)
     busy = []
 

@@ -1,4 +1,4 @@
-"""Several processes take the same steps as one, any number can continue a run, and a lost one does no harm."""
+"""Several processes take the same steps as one, any number of them can continue a run, and losing one does no harm."""
 
 import os
 import shutil
@@ -50,7 +50,7 @@ SHARED = SMALL.replace("batch_size = 4", "batch_size = 6") + "keep = 100\n"
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The folder of a run in a single process, with all its checkpoints."""
+    """Return the folder of a run in a single process, with all its checkpoints."""
     folder = tmp_path_factory.mktemp("whole")
     assert run(settings(folder, SHARED, steps=STEPS)).exit_code == 0
     return folder / "run"
@@ -63,7 +63,7 @@ def test_several_processes_follow_the_curve_of_one(tmp_path, whole):
     assert output.count(f"{STEPS} steps taken") == 1  # only one process prints
 
 
-def test_a_run_moves_from_one_process_to_two_which_die_and_back_to_one(tmp_path, whole):
+def test_a_run_of_two_processes_that_fails_twice_is_finished_by_one(tmp_path, whole):
     """torchrun restarts all processes once, which is the limit here, and then reports the failure."""
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
@@ -89,10 +89,10 @@ def test_a_run_moves_from_one_process_to_two_which_die_and_back_to_one(tmp_path,
     follows(folder, whole)
 
 
-def test_a_lost_process_is_reported_with_a_remedy():
+def test_the_error_for_a_lost_process_suggests_a_remedy():
     pair = distributed.Ranks(0, 2)
     message = r"has ended, or cannot be reached \(.*Connection closed by peer\). Continue from the"
-    with pytest.raises(RunError, match=message), pair.together():  # the message of gloo
+    with pytest.raises(RunError, match=message), pair.together():  # an error as gloo raises it
         raise RuntimeError("[/third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer. More.")
     for ranks, error in ((pair, RuntimeError("out of memory")), (distributed.Ranks(), RuntimeError("no gloo here"))):
         with pytest.raises(RuntimeError, match=str(error)) as caught, ranks.together():
@@ -101,7 +101,7 @@ def test_a_lost_process_is_reported_with_a_remedy():
 
 
 @pytest.mark.parametrize("call", [lambda r: r.wait(), lambda r: r.mean(1.0), lambda r: r.agree(1, "steps")])
-def test_a_lost_process_is_reported_wherever_processes_wait(monkeypatch, call):
+def test_a_lost_process_is_reported_wherever_processes_wait_for_each_other(monkeypatch, call):
     def gone(*_):
         raise RuntimeError("[/third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer. More.")
 
@@ -111,7 +111,7 @@ def test_a_lost_process_is_reported_wherever_processes_wait(monkeypatch, call):
         call(distributed.Ranks(0, 2))
 
 
-def test_each_start_has_a_new_name():
+def test_processes_agree_on_a_new_name_for_each_start_of_the_run():
     """The store still has what earlier processes wrote, and new processes arrive at different times."""
     store, names = dist.HashStore(), []
     for _ in range(3):
@@ -128,7 +128,7 @@ def test_each_start_has_a_new_name():
     assert len(set(names)) == 3
 
 
-def test_a_batch_size_that_cannot_be_divided_is_named(tmp_path):
+def test_a_batch_size_that_cannot_be_divided_among_processes_is_refused(tmp_path):
     process = torchrun(2, "llmlib", "train", settings(tmp_path, SMALL.replace("batch_size = 4", "batch_size = 5")))
     output = process.communicate(timeout=120)[0]
     assert process.returncode != 0

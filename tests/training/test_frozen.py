@@ -1,4 +1,4 @@
-"""A partly frozen model: only what learns has gradients, optimizer state, a working copy and a place in checkpoints."""
+"""In a partly frozen model, only weights that learn have gradients, optimizer state and a place in checkpoints."""
 
 import json
 
@@ -34,7 +34,7 @@ def changed(before, model):
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_frozen_weights_stay_bit_identical_and_the_rest_learns(optimizer, dtype):
+def test_frozen_weights_stay_bit_identical_and_the_rest_learn(optimizer, dtype):
     model = partly()
     before = weights(model)
     run = train(model, DATA, TrainConfig(**{**SMALL, "dtype": dtype}, optimizer=optimizer, weight_decay=0.5))
@@ -46,8 +46,8 @@ def test_frozen_weights_stay_bit_identical_and_the_rest_learns(optimizer, dtype)
     assert {n for n, p in model.named_parameters() if p.grad is not None} == learning
 
 
-def test_weights_that_learn_take_the_same_step_as_in_the_whole_model():
-    """Frozen or not, the gradient of a weight at the first step is the same; so is AdamW's step, without clipping."""
+def test_weights_that_learn_take_the_same_step_as_in_an_unfrozen_model():
+    """Freezing other weights changes neither a weight's first gradient nor, without clipping, AdamW's first step."""
     config = TrainConfig(**{**SMALL, "steps": 1}, clip_norm=None)
     whole, part = Transformer(KINDS["llama"], seed=1), partly()
     for model in (whole, part):
@@ -114,7 +114,7 @@ def test_a_checkpoint_holds_only_weights_that_learn_and_a_run_continues_from_it(
     assert not changed(weights(whole), again)
 
 
-def test_a_checkpoint_continues_only_with_the_same_frozen_weights(tmp_path):
+def test_a_run_continues_only_with_the_same_frozen_weights(tmp_path):
     config = TrainConfig(**SMALL)
     list(train(partly(), DATA, config, folder=tmp_path))
     other = partly()
@@ -139,7 +139,7 @@ def test_a_model_without_frozen_weights_needs_no_checksum(tmp_path):
     assert json.loads((last / "state.json").read_text())["frozen"] is None
 
 
-def test_a_model_with_frozen_weights_is_not_sharded():
+def test_sharding_refuses_a_model_with_frozen_weights():
     with pytest.raises(
         ValueError, match=r'does not support frozen weights, but \d+ are frozen here .*Use parallel="ddp"'
     ):

@@ -1,4 +1,4 @@
-"""The training loop, compared with a plain loop, and what must not go wrong."""
+"""The training loop takes the steps of a plain loop, and reports what goes wrong."""
 
 import math
 import signal
@@ -31,8 +31,8 @@ def same(a, b):
 
 
 @pytest.mark.slow
-def test_it_takes_the_steps_of_a_plain_loop():
-    """The plain loop has AdamW over two groups, gradients clipped together and the schedule, in torch alone."""
+def test_the_loop_takes_the_same_steps_as_a_plain_loop():
+    """The plain loop uses torch's AdamW with two groups, clips all gradients together, and follows our schedule."""
     config = TrainConfig(**SMALL, warmup=3, weight_decay=0.1, clip_norm=0.5)
     ours, theirs = model(), model()
     steps = list(train(ours, DATA, config))
@@ -60,7 +60,7 @@ def test_it_takes_the_steps_of_a_plain_loop():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_the_same_seed_gives_the_same_run_bit_by_bit(optimizer):
+def test_the_same_seed_gives_the_same_run_bit_for_bit(optimizer):
     config = TrainConfig(**SMALL, optimizer=optimizer)
     made = [model(), model(), model()]
     runs = [[s.loss for s in train(m, DATA, c)] for m, c in zip(made, (config, config, TrainConfig(**SMALL, seed=1)))]
@@ -70,7 +70,7 @@ def test_the_same_seed_gives_the_same_run_bit_by_bit(optimizer):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [2, 4, 8])
-def test_a_batch_in_parts_takes_the_same_step(accumulate):
+def test_splitting_batches_into_parts_does_not_change_the_steps(accumulate):
     whole, parts = model(), model()
     expected = list(train(whole, DATA, TrainConfig(**SMALL)))
     got = list(train(parts, DATA, TrainConfig(**SMALL, accumulate=accumulate)))
@@ -79,8 +79,8 @@ def test_a_batch_in_parts_takes_the_same_step(accumulate):
 
 
 @pytest.mark.parametrize("accumulate", [1, 2, 4, 8])
-def test_parts_count_as_much_as_their_targets(accumulate):
-    """The mean is over all targets that count, in whichever row; here, rows have 16, 1 or none."""
+def test_parts_of_a_batch_are_weighted_by_their_number_of_targets(accumulate):
+    """The mean is over all targets that count, whichever row they are in; here, a row has 16, 1 or 0 of them."""
 
     class Uneven:
         def batch(self, step, *, batch_size, seq_len, seed=0, device=None):
@@ -139,7 +139,7 @@ def test_validation_and_samples_come_when_due_and_at_the_end():
     assert all(isinstance(s, Step) and s.tokens_per_second > 0 for s in steps)
 
 
-def test_validation_looks_at_the_same_windows_and_changes_nothing():
+def test_validation_uses_the_same_windows_each_time_and_changes_nothing():
     made = model()
     run = train(made, DATA, TrainConfig(**SMALL), validation=DATA)
     before = weights(made)
@@ -151,7 +151,7 @@ def test_validation_looks_at_the_same_windows_and_changes_nothing():
 
 
 @pytest.mark.slow
-def test_it_learns():
+def test_training_more_than_halves_the_loss():
     losses = [s.loss for s in train(model(), DATA, TrainConfig(60, 16, 16, optimizer="muon", learning_rate=0.01))]
     assert losses[0] == pytest.approx(math.log(31), abs=0.1)
     assert losses[-1] < 0.5 * losses[0]
@@ -170,7 +170,7 @@ def test_a_nan_loss_stops_the_run_before_it_reaches_the_weights():
         next(run)
     made.final_norm.weight.data = before["final_norm.weight"]
     assert same(before, weights(made))
-    assert next(run).step == 2  # repaired by hand, the run continues
+    assert next(run).step == 2  # the weight has been repaired, so the run continues
 
 
 def test_a_loss_that_explodes_stops_the_run(monkeypatch):
@@ -191,21 +191,21 @@ def test_the_advice_mentions_float16_only_if_it_was_chosen(monkeypatch):
         assert ("float16 overflows above 65,504: use bfloat16" in str(raised.value)) == advised
 
 
-def test_windows_longer_than_the_context_or_the_text():
+def test_windows_longer_than_the_context_or_the_text_are_refused():
     with pytest.raises(ValueError, match=r"seq_len=25 does not fit into the model's context \(max_seq_len=24\)"):
         train(model(), DATA, TrainConfig(seq_len=25))
     with pytest.raises(DatasetError, match="has 10 tokens, but a window of 16 needs 17"):
         train(model(), TokenDataset(list(range(10))), TrainConfig(**SMALL))
 
 
-def test_a_vocabulary_that_does_not_fit_the_model():
+def test_a_vocabulary_that_does_not_fit_the_model_is_refused():
     fits, larger = TokenDataset([3] * 100, vocab_size=31), TokenDataset([3] * 100, vocab_size=300)
     for data, validation in ((larger, None), (fits, larger)):
         with pytest.raises(ValueError, match=r"tokenizer has 300 tokens, but the model has only 31\. Build the"):
             train(model(), data, TrainConfig(**SMALL), validation=validation)
 
 
-def test_ids_that_are_too_large_without_a_known_vocabulary():
+def test_ids_that_are_too_large_are_refused_even_without_a_known_vocabulary():
     run = train(model(), TokenDataset([40] * 100), TrainConfig(**SMALL))
     with pytest.raises(ValueError, match="ids must be between 0 and 30"):
         next(run)
@@ -213,7 +213,7 @@ def test_ids_that_are_too_large_without_a_known_vocabulary():
 
 @pytest.fixture
 def ctrl_c():
-    """Make Ctrl-C raise, as in a shell; a process started in the background may ignore it."""
+    """Make Ctrl-C raise KeyboardInterrupt, as in a shell; a process started in the background may ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -235,7 +235,7 @@ class InterruptedAt:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ctrl_c")
-def test_ctrl_c_in_the_middle_of_a_step_waits_for_its_end():
+def test_ctrl_c_in_the_middle_of_a_step_takes_effect_after_the_step():
     expected = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
     run = train(model(), DATA, TrainConfig(**SMALL))
     losses = [next(run).loss for _ in range(3)]
@@ -251,7 +251,7 @@ def test_ctrl_c_in_the_middle_of_a_step_waits_for_its_end():
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ctrl_c")
-def test_ctrl_c_while_gradients_are_computed_takes_no_step(monkeypatch):
+def test_ctrl_c_while_gradients_are_computed_prevents_the_step(monkeypatch):
     expected = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
     run = train(model(), DATA, TrainConfig(**SMALL))
     next(run)
@@ -263,7 +263,7 @@ def test_ctrl_c_while_gradients_are_computed_takes_no_step(monkeypatch):
 
 
 @pytest.mark.slow
-def test_it_trains_in_another_thread_too():
+def test_training_works_in_another_thread_too():
     losses = []
     thread = threading.Thread(target=lambda: losses.extend(s.loss for s in train(model(), DATA, TrainConfig(**SMALL))))
     thread.start()
@@ -272,7 +272,7 @@ def test_it_trains_in_another_thread_too():
 
 
 @pytest.mark.slow
-def test_bfloat16_follows_float32():
+def test_losses_in_bfloat16_follow_those_in_float32():
     expected = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
     made = model()
     got = [s.loss for s in train(made, DATA, TrainConfig(**{**SMALL, "dtype": "bfloat16"}))]

@@ -1,4 +1,4 @@
-"""Cross-entropy, compared with torch's own and with its definition."""
+"""Our cross-entropy matches torch's and follows the definition."""
 
 import math
 
@@ -12,7 +12,7 @@ from llmlib.training import cross_entropy
 
 
 @given(axes=st.lists(st.integers(1, 3), max_size=3), vocab=st.integers(1, 9), seed=st.integers(0, 99))
-def test_it_is_the_mean_surprise_over_the_targets_that_count(axes, vocab, seed):
+def test_the_loss_is_the_mean_surprise_over_the_targets_that_count(axes, vocab, seed):
     generator = torch.Generator().manual_seed(seed)
     logits = 3 * torch.randn(*axes, vocab, generator=generator)
     targets = torch.randint(vocab, axes, generator=generator)
@@ -25,7 +25,7 @@ def test_it_is_the_mean_surprise_over_the_targets_that_count(axes, vocab, seed):
         torch.testing.assert_close(cross_entropy(logits, targets), F.cross_entropy(logits, targets))
 
 
-def test_a_model_that_knows_nothing_pays_the_logarithm_of_the_vocabulary():
+def test_the_loss_of_equal_logits_is_the_log_of_the_vocabulary_size():
     assert cross_entropy(torch.zeros(2, 5, 1000), torch.zeros(2, 5, dtype=torch.long)).item() == pytest.approx(
         math.log(1000)
     )
@@ -36,12 +36,12 @@ def test_half_precision_logits_and_small_integers_are_accepted():
     assert cross_entropy(logits, torch.tensor([1], dtype=torch.int32)).item() == pytest.approx(40000, rel=1e-3)
 
 
-def test_no_target_that_counts_is_an_error_and_not_a_nan():
+def test_a_batch_in_which_no_target_counts_is_an_error_and_not_nan():
     with pytest.raises(ValueError, match="All targets are ignored"):
         cross_entropy(torch.zeros(2, 3), torch.tensor([-100, -100]))
 
 
 @pytest.mark.parametrize("wrong", [-1, 3, -99])
-def test_a_target_that_is_not_a_token(wrong):
+def test_a_target_that_is_not_a_token_is_refused(wrong):
     with pytest.raises(ValueError, match=rf"The target {wrong} is not a token.*0 to 2"):
         cross_entropy(torch.zeros(2, 3), torch.tensor([1, wrong]))

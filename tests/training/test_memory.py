@@ -51,7 +51,7 @@ os._exit(0)
 def test_freed_memory_is_kept_until_it_is_given_back():
     done = subprocess.run([sys.executable, "-c", PAGES], check=True, capture_output=True, text=True)
     touched = {choice: (int(five), int(after)) for choice, five, after in map(str.split, done.stdout.splitlines())}
-    kept, after = touched["keep"]  # pages first touched by five steps, and by one step after all was given back
+    kept, after = touched["keep"]  # pages first touched by five steps, and by one step after memory was given back
     handed_back, _ = touched["leave"]
     assert handed_back > 100_000  # the control: each step fetches its 25,000 pages again
     assert kept < 1000
@@ -70,7 +70,7 @@ def test_a_run_keeps_memory_and_gives_it_back_at_its_end(monkeypatch, steps):
     assert calls == ["keep", *range(1, steps), "give back", steps]
 
 
-def test_on_other_systems_nothing_is_done(monkeypatch):
+def test_nothing_is_done_on_systems_other_than_linux(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not memory.keep_freed()
     memory.give_back()

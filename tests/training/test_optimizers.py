@@ -1,4 +1,4 @@
-"""Muon compared with torch's own, orthogonalisation with singular value decomposition, and which weights decay."""
+"""Muon matches torch's, orthogonalising keeps singular vectors, and weight decay acts on the right weights."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def randn(*shape, seed=0):
 @given(
     rows=st.integers(1, 40), columns=st.integers(1, 40), seed=st.integers(0, 99), scale=st.sampled_from([1e-4, 1, 1e4])
 )
-def test_directions_stay_and_singular_values_become_about_one(rows, columns, seed, scale):
+def test_orthogonalising_keeps_directions_and_makes_singular_values_about_1(rows, columns, seed, scale):
     matrix = randn(rows, columns, seed=seed) * scale
     u, s, v = torch.linalg.svd(matrix, full_matrices=False)
     ours = u.T @ orthogonalise(matrix) @ v.T
@@ -32,9 +32,9 @@ def test_a_zero_matrix_stays_zero():
     assert torch.equal(orthogonalise(torch.zeros(3, 4)), torch.zeros(3, 4))
 
 
-@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has Muon since 2.9")
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has had Muon since 2.9")
 @pytest.mark.parametrize("shape", [(8, 8), (24, 6), (6, 24)])
-def test_steps_equal_those_of_torchs_muon(shape):
+def test_steps_match_those_of_torchs_muon(shape):
     """torch's Muon works in bfloat16, so the two agree to that precision."""
     ours, theirs = (torch.nn.Parameter(randn(*shape)) for _ in range(2))
     options = {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.1}
@@ -73,7 +73,7 @@ def test_each_parameter_has_one_optimizer_and_only_matrices_of_blocks_decay(kind
 
 
 def test_weight_decay_is_separate_from_the_gradient():
-    """Loshchilov and Hutter (2019): without a gradient, a weight shrinks by lr · decay, whatever its history."""
+    """As in Loshchilov and Hutter (2019), a weight without a gradient shrinks by the share lr · decay."""
     matrix = torch.nn.Parameter(torch.full((3, 3), 2.0))
     matrix.grad = torch.zeros(3, 3)
     Muon([matrix], lr=0.1, weight_decay=0.5).step()
@@ -95,7 +95,7 @@ def test_a_model_without_matrices_in_blocks_trains_with_adamw_alone():
         ({"optimizer": "muon", "matrix_learning_rate": 0.04}, 0.04),
     ],
 )
-def test_matrices_have_their_own_rate_with_either_optimizer(choices, of_matrices):
+def test_matrices_can_have_their_own_learning_rate_with_either_optimizer(choices, of_matrices):
     model = make("llama")
     matrices = {id(p) for p in model.blocks.parameters() if p.ndim == 2}
     for optimizer in make_optimizers(model, TrainConfig(learning_rate=0.3, **choices)):
@@ -104,8 +104,8 @@ def test_matrices_have_their_own_rate_with_either_optimizer(choices, of_matrices
                 assert group["peak"] == (of_matrices if id(parameter) in matrices else 0.3)
 
 
-def test_adamws_first_step_moves_each_weight_by_the_rate_of_its_kind():
-    """Matrices have their own rate, which a fair comparison with Muon needs."""
+def test_adamws_first_step_moves_matrices_and_other_weights_by_their_rates():
+    """Matrices have their own learning rate, because a fair comparison with Muon needs one."""
     model = make("llama")
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     config = TrainConfig(

@@ -1,4 +1,4 @@
-"""A user's own model, optimizer and loop: what was saved is restored, and nothing else."""
+"""In a user's own loop, exactly what was saved of the model and the optimizer is restored."""
 
 import math
 import shutil
@@ -81,8 +81,8 @@ def test_a_loop_continues_as_if_it_had_not_stopped(tmp_path, kind):
     assert model.head.weight is model.embed.weight
 
 
-def test_a_state_is_restored_as_json_gives_it(tmp_path):
-    """This includes keys that are numbers, which JSON sorts as strings."""
+def test_a_state_is_restored_in_its_json_form(tmp_path):
+    """Keys that are numbers become strings in JSON, and are sorted as strings."""
     model = nn.Linear(1, 1)
     path = save_checkpoint(tmp_path, 3, model, state={"of": {2: (1, None), 10: torch.tensor(0.5)}})
     assert load_checkpoint(path, model) == (3, {"of": {"2": [1, None], "10": 0.5}})
@@ -93,10 +93,10 @@ def test_a_state_is_restored_as_json_gives_it(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000003"]
 
 
-def test_a_loop_that_starts_over_does_not_mix_with_the_earlier_one(tmp_path):
+def test_a_loop_that_starts_over_does_not_mix_its_checkpoints_with_older_ones(tmp_path):
     model, optimizer, scheduler = made()
     path = save_checkpoint(tmp_path, 2, model, optimizer)
-    assert save_checkpoint(tmp_path, 2, model, optimizer) == path  # the last step of a loop, saved twice
+    assert save_checkpoint(tmp_path, 2, model, optimizer) == path  # a loop may save its last step twice
     steps(model, optimizer, scheduler, range(1))
     with pytest.raises(
         RunError, match=r"step-00000002 already exists, with different weights\. Continue from it with load_ch"
@@ -105,7 +105,7 @@ def test_a_loop_that_starts_over_does_not_mix_with_the_earlier_one(tmp_path):
 
 
 def others():
-    """Yield error messages, and functions that make models and optimizers that differ from a checkpoint's."""
+    """Yield error messages, and functions that make a model and an optimizer unlike those in a checkpoint."""
     yield "kinds .*SGD.* in the checkpoint and .*AdamW.* here", lambda: made("adamw")[:2]
     yield r"kinds \['SGD'\] in the checkpoint and \[\] here", lambda: (made()[0], [])
     yield (
@@ -126,7 +126,7 @@ def _frozen(model, optimizer):
 
 
 @pytest.mark.parametrize(("message", "make"), others())
-def test_mismatches_are_named_before_anything_is_changed(tmp_path, message, make):
+def test_mismatches_are_reported_before_anything_is_changed(tmp_path, message, make):
     model, optimizer, scheduler = made()
     steps(model, optimizer, scheduler, range(2))
     path = save_checkpoint(tmp_path, 2, model, optimizer)
@@ -140,7 +140,7 @@ def test_mismatches_are_named_before_anything_is_changed(tmp_path, message, make
     assert not getattr(optimizer, "state", None)
 
 
-def test_a_damaged_file_is_noticed(tmp_path):
+def test_a_damaged_checkpoint_file_is_refused(tmp_path):
     model, optimizer, scheduler = made("adafactor")
     steps(model, optimizer, scheduler, range(2))
     path = save_checkpoint(tmp_path, 2, model, optimizer)
@@ -158,7 +158,7 @@ def test_a_damaged_file_is_noticed(tmp_path):
             load_checkpoint(nothing, model, optimizer)
 
 
-def test_our_own_model_in_a_users_loop(tmp_path):
+def test_our_own_model_can_be_saved_and_loaded_in_a_users_loop(tmp_path):
     model = Transformer(KINDS["llama"], seed=1)
     path = save_checkpoint(tmp_path, 1, model)
     load_checkpoint(path, again := Transformer(KINDS["llama"], seed=2))

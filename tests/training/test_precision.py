@@ -11,7 +11,7 @@ CONFIG = TransformerConfig(vocab_size=64, max_seq_len=16, d_model=16, n_layers=2
 IDS = torch.tensor([[1, 2, 3, 4]])
 
 
-def test_the_copy_is_the_model_rounded_and_its_gradients_go_to_the_model():
+def test_the_gradients_of_the_rounded_copy_are_handed_over_to_the_model():
     model = Transformer(CONFIG)
     rounded = Transformer(CONFIG).bfloat16()
     work = WorkingCopy(model, torch.bfloat16)
@@ -25,7 +25,7 @@ def test_the_copy_is_the_model_rounded_and_its_gradients_go_to_the_model():
 
 
 def test_steps_too_small_for_bfloat16_add_up():
-    """1 + 1/1024 is 1 in bfloat16; eight such steps are 1 + 1/128, which it can hold."""
+    """In bfloat16, 1 + 1/1024 is rounded to 1, but after eight such steps, 1 + 1/128 can be represented."""
     model = Transformer(CONFIG)
     work = WorkingCopy(model, torch.bfloat16)
     weight, copy = model.final_norm.weight, work.model.final_norm.weight
@@ -33,11 +33,11 @@ def test_steps_too_small_for_bfloat16_add_up():
         with torch.no_grad():
             weight += 1 / 1024
         work.refresh()
-        assert (copy == 1).all() == (taken <= 4)  # half of 1/128 is rounded to even: down
+        assert (copy == 1).all() == (taken <= 4)  # half of 1/128 is a tie, which is rounded to even: down
     assert (copy == 1 + 1 / 128).all()
 
 
-def test_no_copy_is_made_in_the_models_own_dtype():
+def test_no_copy_is_made_for_training_in_the_models_own_dtype():
     model = Transformer(CONFIG)
     work = WorkingCopy(model, torch.float32)
     assert work.model is model
@@ -46,7 +46,7 @@ def test_no_copy_is_made_in_the_models_own_dtype():
     assert model.embed.weight.grad is not None
 
 
-def test_a_run_in_bfloat16_leaves_float32_weights_that_have_learned():
+def test_a_run_in_bfloat16_trains_float32_weights():
     model = Transformer(CONFIG)
     before = model.embed.weight.clone()
     run = train(model, DATA, TrainConfig(steps=3, batch_size=2, seq_len=8, dtype="bfloat16"))
@@ -54,4 +54,4 @@ def test_a_run_in_bfloat16_leaves_float32_weights_that_have_learned():
     assert model.dtype == torch.float32
     assert not torch.equal(before, model.embed.weight)
     assert torch.equal(run.work.model.embed.weight, model.embed.weight.bfloat16())
-    assert not torch.equal(model.embed.weight, model.embed.weight.bfloat16().float())  # not rounded themselves
+    assert not torch.equal(model.embed.weight, model.embed.weight.bfloat16().float())  # the model is not rounded

@@ -20,7 +20,7 @@ HALFWAY = 3
 
 
 def stopped_halfway(folder):
-    """Remove later checkpoints, as if the run had been killed after its first one."""
+    """Remove all checkpoints but the first, as if the run had been killed after it."""
     for path in checkpoints.checkpoints(folder):
         if int(path.name[5:]) > HALFWAY:
             shutil.rmtree(path)
@@ -28,7 +28,7 @@ def stopped_halfway(folder):
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """The runs of a single process: their folder, the records of their steps, and how many numbers the process held."""
+    """Return the folder of a single process's runs, the records of their steps, and how many numbers it held."""
     folder = tmp_path_factory.mktemp("alone")
     runs = {case: run_of(case, folder / case) for case in CASES}
     return folder, {case: record(run) for case, run in runs.items()}, {case: held(run) for case, run in runs.items()}
@@ -39,7 +39,7 @@ N = 2  # processes; tests in another file use three
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory, alone):
-    """The runs of several processes; those in "from there" continue runs of a single process."""
+    """Return the folder and records of runs in several processes; one process began those in "from there"."""
     folder = tmp_path_factory.mktemp("together")
     for case in CASES:
         shutil.copytree(alone[0] / case, folder / "from there" / case)
@@ -58,12 +58,12 @@ def follows(ours, theirs, within):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_curve_equals_that_of_one_process(alone, together, case):
+def test_the_curve_of_several_processes_matches_that_of_one(alone, together, case):
     follows(together[1][case], alone[1][case], 0.02 if case == "bfloat16" else 1e-4)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "ddp"])
-def test_each_process_holds_a_part(alone, together, case):
+def test_each_process_holds_only_its_share_of_a_sharded_model(alone, together, case):
     records = together[1]
     for ours, all_of_it in zip(records[f"{case} held"], alone[2][case]):
         assert all_of_it / N <= ours < 1.2 * all_of_it / N  # the first holds more if a tensor does not divide evenly
@@ -71,7 +71,7 @@ def test_each_process_holds_a_part(alone, together, case):
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "bfloat16"])
-def test_a_checkpoint_of_several_processes_continues_in_one(alone, together, case):
+def test_a_run_of_several_processes_can_continue_in_one(alone, together, case):
     folder = together[0] / "from here" / case
     stopped_halfway(folder)
     run = run_of(case, folder, resume=True)
@@ -80,7 +80,7 @@ def test_a_checkpoint_of_several_processes_continues_in_one(alone, together, cas
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case not in ("ddp", "bfloat16")])
-def test_a_checkpoint_of_one_process_continues_in_several(alone, together, case):
+def test_a_run_of_one_process_can_continue_in_several(alone, together, case):
     follows(together[1][f"{case} goes on"], alone[1][case][HALFWAY:], 1e-4)
 
 

@@ -1,4 +1,4 @@
-"""Statistics of a model in training, compared with torch and with a run that measures nothing."""
+"""Statistics of a model in training match torch's, and measuring them does not change the run."""
 
 import math
 
@@ -23,7 +23,7 @@ def run_of(kind="llama", **choices):
 
 
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=50))
-def test_quantiles_equal_those_of_torch(numbers):
+def test_quantiles_match_those_of_torch(numbers):
     values = torch.tensor(numbers)
     expected = torch.quantile(values.double(), torch.tensor(QUANTILES, dtype=torch.float64))
     assert quantiles_of(values) == pytest.approx(expected.tolist(), rel=1e-5, abs=1e-3)
@@ -40,7 +40,7 @@ def test_a_sample_is_small_and_covers_all_columns(rows, columns, most):
         assert len(sample) == rows * columns
 
 
-def test_the_quantiles_of_a_large_group_are_nearly_those_of_all_its_numbers():
+def test_the_quantiles_of_a_large_group_are_close_to_the_exact_ones():
     generator = torch.Generator().manual_seed(0)
     parts = [torch.randn(700, 128, generator=generator), 5 * torch.randn(128, 128, generator=generator)]
     everything = torch.cat([part.reshape(-1) for part in parts]).abs()
@@ -61,7 +61,7 @@ def test_every_parameter_belongs_to_a_group(kind):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_updates_equal_what_the_step_changed(optimizer):
+def test_updates_match_the_changes_that_the_step_made(optimizer):
     run = run_of(optimizer=optimizer, statistics_every=1, weight_decay=0.1)
     for _ in range(3):
         before = {name: p.detach().clone() for name, p in run.model.named_parameters()}
@@ -89,7 +89,7 @@ def test_gradients_are_measured_before_clipping_and_activations_on_the_batch():
         assert found.activations[k] == pytest.approx(exact.numpy(), rel=1e-4)
     block = torch.cat([p.grad.flatten() for p in model.blocks[0].parameters()]).abs()
     assert found.gradients[1] == pytest.approx(torch.quantile(block, torch.tensor(QUANTILES)).numpy(), rel=0.4)
-    assert found.gradients[1][4] > 1e-5  # clipped, they would be a thousand times smaller
+    assert found.gradients[1][4] > 1e-5  # after clipping, they would be a thousand times smaller
 
 
 def test_measuring_changes_nothing_and_happens_when_it_is_due():
@@ -118,7 +118,7 @@ def test_a_rounded_working_copy_is_measured_too():
     assert step.statistics.activations.dtype == np.float64
 
 
-def test_a_run_can_continue_with_other_statistics_and_its_checkpoint_holds_none(tmp_path):
+def test_a_run_can_continue_without_statistics_and_its_checkpoint_holds_none(tmp_path):
     model = Transformer(KINDS["llama"], seed=1)
     run = train(model, DATA, TrainConfig(**SMALL, statistics_every=1), folder=tmp_path)
     next(run)
@@ -129,7 +129,7 @@ def test_a_run_can_continue_with_other_statistics_and_its_checkpoint_holds_none(
     assert len(list(again)) == 6
 
 
-def test_a_model_that_cannot_be_measured_is_refused():
+def test_settings_that_prevent_measuring_are_refused():
     for choice in ({"compile": True}, {"parallel": "fsdp"}):
         with pytest.raises(ValueError, match="looks inside the model, which is impossible"):
             TrainConfig(statistics_every=1, **choice)

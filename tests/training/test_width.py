@@ -49,14 +49,14 @@ def change_in_one_step(times, mup):
 
 
 def test_a_step_changes_outputs_equally_at_any_width_only_with_mup():
-    """The coordinate check of Yang et al. (2022), appendix D.1, from 16 to 256 channels."""
+    """This is the coordinate check of Yang et al. (2022), appendix D.1, from 16 to 256 channels."""
     narrow = change_in_one_step(1, mup=True)
     assert narrow == change_in_one_step(1, mup=False)  # at the base's own width, both are the same model
     for mup in (True, False):
         growth = {name: wide / narrow[name] for name, wide in change_in_one_step(16, mup).items()}
         if mup:
             assert all(0.5 < growth[name] < 1.5 for name in ("attention", "mlp")), growth
-            assert 0.2 < growth["logits"] < 1.5, growth  # the part of the initial weights falls as 1/√width
+            assert 0.2 < growth["logits"] < 1.5, growth  # the contribution of the initial weights falls as 1/√width
         else:
             assert all(growth[name] > 16 for name in ("attention", "mlp")), growth
             assert growth["logits"] > 4, growth
@@ -85,7 +85,7 @@ def test_logits_are_scaled_and_the_factor_can_be_merged_into_the_weights(norm, t
     torch.testing.assert_close(stored(IDS), expected)
 
 
-def test_a_model_of_another_shape_is_refused():
+def test_a_model_that_is_not_a_wider_copy_of_the_base_is_refused():
     deeper = Transformer(dataclasses.replace(widened(BASE, 2), n_layers=3), seed=0)
     with pytest.raises(ValueError, match="not a wider copy of the base model"):
         maximal_update(deeper, BASE)
@@ -93,7 +93,7 @@ def test_a_model_of_another_shape_is_refused():
         maximal_update(Transformer(BASE, seed=0), widened(BASE, 2))
 
 
-def test_nothing_is_scaled_twice():
+def test_scaling_a_model_twice_is_refused():
     model = Transformer(widened(BASE, 2), seed=0)
     maximal_update(model, BASE)
     with pytest.raises(ValueError, match="has already been prepared"):

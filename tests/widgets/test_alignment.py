@@ -1,4 +1,4 @@
-"""The alignment view from plain numbers and strings: the groups it keeps, descriptions and pictures."""
+"""Given plain numbers and strings, the alignment view draws and describes the runs, and keeps only a few groups."""
 
 import json
 import math
@@ -54,7 +54,7 @@ def test_the_picture_and_its_description_show_the_runs():
     words = list(ET.fromstring(first.svg()).itertext())
     assert "<i>ours</i>: finished, 20 steps · reward 1, initially 0.05 · true reward 0.3 · KL 2 nats" in words
     assert "<i>ours</i>: answers to one prompt after step 20, and their advantages" in words
-    assert words.index("<i>ours</i> at 20") < words.index("5 answers, mean reward 0.3.")  # the one whose rewards differ
+    assert words.index("<i>ours</i> at 20") < words.index("5 answers, mean reward 0.3.")  # this group's rewards differ
     assert words[-2:] == ["aligned (reward 1)", "d"]
     assert "All prompts get the same answer." in words
     assert "failed after 20 of 20 steps, reward 1 (initially 0.05), true reward 0.3, KL 2 nats." in first.alt
@@ -62,7 +62,7 @@ def test_the_picture_and_its_description_show_the_runs():
     assert "</script><b>" not in first.to_html()
 
 
-def test_the_line_of_a_run_follows_the_reason_why_an_earlier_run_failed():
+def test_the_reason_why_a_run_failed_comes_before_the_line_of_the_next_run():
     view = aligned()
     view.mark(0, "failed", "The loss is nan.")
     words = list(ET.fromstring(view.svg()).itertext())
@@ -100,10 +100,10 @@ def test_any_group_is_described_and_drawn(rewards, says):
     view.mark(run, "finished")
     assert says in " ".join(ET.fromstring(view.svg()).itertext())
     json.dumps(view.groups, allow_nan=False)
-    assert "reward" not in view.runs[0], "what is not a number gets no curve and no words"
+    assert "reward" not in view.runs[0], "a reward that is not a number is left out"
 
 
-def test_a_group_whose_parts_do_not_fit_is_refused():
+def test_mismatched_answers_rewards_and_measures_are_refused():
     with pytest.raises(ValueError, match="got 2 answers, 1 rewards and 2 advantages"):
         pack_group({**group([0.0, 1.0]), "rewards": [1.0]})
     view = AlignmentView()
@@ -123,7 +123,7 @@ def test_a_long_run_keeps_few_groups_including_the_first_and_the_newest():
         kept.add(step, [group([0.0, 1.0])] * (MOST_GROUPS + 1))
     assert len(kept.steps) == MOST_STEPS
     assert (kept.steps[0], kept.steps[-1]) == (1, 1000)
-    assert max(np.diff(kept.steps)) <= 32, "no large gap anywhere"
+    assert max(np.diff(kept.steps)) <= 32, "there is no large gap"
     assert len(kept.groups[0]) == MOST_GROUPS
     for step in range(1001, 1101):
         kept.add(step, [group([0.0] * 64, ["x" * 600] * 64)] * MOST_GROUPS)
@@ -132,7 +132,7 @@ def test_a_long_run_keeps_few_groups_including_the_first_and_the_newest():
     assert sum(len(text) for groups in kept.groups for one in groups for text in one["answers"]) <= MOST_CHARACTERS
 
 
-def test_a_run_of_many_steps_without_measures_stays_small():
+def test_the_curves_of_a_long_run_without_measures_stay_small():
     view = AlignmentView()
     run = view.add_run("one")
     for step in range(1, 3001):
@@ -142,7 +142,7 @@ def test_a_run_of_many_steps_without_measures_stays_small():
     ET.fromstring(view.svg())
 
 
-def test_a_view_without_runs_or_with_a_paused_one_has_a_picture_too():
+def test_a_view_without_runs_or_with_a_paused_one_has_a_picture():
     view = AlignmentView()
     assert view.alt == "Alignment. There is no run yet."
     ET.fromstring(view.svg())

@@ -1,4 +1,4 @@
-"""The architecture view from plain data: boxes, pictures of values and the static picture."""
+"""Given plain data, the architecture view adds up the costs of boxes, and draws values and the whole model."""
 
 import xml.etree.ElementTree as ET
 
@@ -22,7 +22,7 @@ def view():
     return view
 
 
-def test_costs_of_copies_add_up(view):
+def test_the_costs_of_repeated_boxes_add_up(view):
     tree = view.model["tree"]
     assert tree["parameters"] == 20 + 3 * 8
     layer = tree["boxes"][1]
@@ -59,7 +59,7 @@ def test_a_picture_of_many_heads_stays_small():
     assert picture.meta["panels"] * picture.meta["rows"] * picture.meta["columns"] == len(picture.codes) <= 64_000
 
 
-def test_a_source_line_is_part_of_the_json(view):
+def test_the_json_of_a_box_includes_its_source_lines(view):
     line = SourceLine("a.py", 3, "x = 1")
     assert Box("a", "A", "", "mlp", lines=(line,)).as_json(2)["lines"] == [
         {"file": "a.py", "number": 3, "text": "x = 1"}

@@ -1,4 +1,4 @@
-"""The Python side of the attention view: bytes, errors, warnings, the static picture and the page."""
+"""The Python side of the attention view packs patterns, reports bad input, and makes pictures and pages."""
 
 import io
 import json
@@ -37,7 +37,7 @@ def letters(n):
 
 
 @given(arrays.arrays(np.float32, 20, elements=st.floats(0, 1, width=32)))
-def test_the_error_of_quantisation_is_as_documented(weights):
+def test_the_quantisation_error_stays_within_the_documented_bound(weights):
     found = decode(quantise(weights))
     assert (np.abs(found - weights) <= np.sqrt(weights) / 254 + 1e-5).all()
     assert (quantise(found) == quantise(weights)).all(), "decoding and encoding once more changes nothing"
@@ -54,7 +54,7 @@ def test_patterns_survive_packing(n, n_layers, n_heads, causal, seed):
             np.testing.assert_allclose(view.pattern(layer, head), patterns[layer, head], atol=0.005)
 
 
-def test_twelve_layers_of_twelve_heads_over_128_tokens_take_less_than_1_3_million_bytes():
+def test_144_heads_over_128_tokens_take_less_than_1_3_million_bytes():
     view = attention_view(letters(128), softmax(12, 12, 128, 128))
     assert len(view.a_codes) == 144 * 128 * 129 // 2 < 1_300_000
 
@@ -70,7 +70,9 @@ def test_weights_above_one_set_the_scale():
     coded = encode(np.array([[[[4.0, 0.0], [1.0, 2.0]]]], dtype=np.float32))
     assert coded.scale == 4
     np.testing.assert_allclose(decode(np.frombuffer(coded.codes, np.uint8), 4.0), [4, 1, 2], atol=0.02)
-    assert encode(np.array([[[[1.01]]]], dtype=np.float32)).scale == 1, "rounding in half precision sets no scale"
+    assert encode(np.array([[[[1.01]]]], dtype=np.float32)).scale == 1, (
+        "a half-precision rounding error does not set the scale"
+    )
 
 
 # --- sources ----------------------------------------------------------------------------------------------------
@@ -96,7 +98,7 @@ def test_every_usual_form_of_patterns_gives_the_same_view():
     assert as_array(patterns[0, 0]).shape == (1, 1, 5, 5)
 
 
-def test_attentions_of_the_transformers_library_are_accepted():
+def test_attentions_from_the_transformers_library_are_accepted():
     import transformers
 
     config = transformers.GPT2Config(vocab_size=20, n_positions=16, n_embd=16, n_layer=2, n_head=4)
@@ -142,7 +144,7 @@ def test_bad_input_is_refused(tokens, patterns, options, message):
         attention_view(tokens, patterns, **options)
 
 
-def test_one_token_is_described():
+def test_a_text_of_one_token_is_described():
     view = attention_view([" Hi"], np.ones((1, 1)), layer=0, head=0)
     assert repr(view) == (
         "<AttentionView: Attention of layer 0, head 0 over 1 token: “ Hi”. Each token looks only at itself.>"
@@ -151,7 +153,7 @@ def test_one_token_is_described():
 
 
 @pytest.mark.slow
-def test_nan_causes_a_warning_and_survives():
+def test_nan_causes_a_warning_and_is_kept():
     patterns = softmax(2, 2, 3, 3)
     patterns[1, 0, 2, 1] = np.nan
     with pytest.warns(AttentionWarning, match=r"1 of 4 heads contain NaN, for example layer 1, head 0, query 2\."):
@@ -179,10 +181,10 @@ def test_good_patterns_cause_no_warning(recwarn):
     assert not [w for w in recwarn if issubclass(w.category, AttentionWarning)]
 
 
-# --- A and B ------------------------------------------------------------------------------------------------------
+# --- comparing two texts ------------------------------------------------------------------------------------------
 
 
-def test_a_second_set_may_be_of_another_text():
+def test_the_second_set_of_patterns_may_come_from_another_text():
     view = attention_view(
         letters(4), softmax(1, 2, 4, 4), other=softmax(1, 2, 5, 5), other_tokens=letters(5), titles=("cat", "dog")
     )
@@ -207,7 +209,7 @@ def test_the_static_picture_shows_both_texts(place):
         assert view.alt.endswith("Beside it: second.")
 
 
-def test_patterns_of_both_sides_can_be_read():
+def test_the_patterns_of_both_texts_can_be_read():
     a, b = softmax(2, 3, 4, 4), softmax(2, 3, 5, 5, seed=1)
     view = attention_view(letters(4), a, other=b, other_tokens=letters(5))
     np.testing.assert_allclose(view.pattern(1, 2), a[1, 2], atol=0.005)
@@ -215,7 +217,7 @@ def test_patterns_of_both_sides_can_be_read():
     np.testing.assert_allclose(view.pattern(1, "mean", "b"), b[1].mean(0), atol=0.005)
 
 
-def test_opened_heads_of_long_texts_can_be_read_on_both_sides():
+def test_the_patterns_of_opened_heads_can_be_read_for_both_long_texts():
     view = AttentionView()
     for side, n in (("a", 6), ("b", 8)):
         thumbnails, scores = softmax(1, 4, 2, 2), np.zeros((1, 4, 6), np.float32)
@@ -224,7 +226,7 @@ def test_opened_heads_of_long_texts_can_be_read_on_both_sides():
     view.put_head(0, 1, {"a": a, "b": b})
     np.testing.assert_allclose(view.pattern(0, 1), a, atol=0.005)
     np.testing.assert_allclose(view.pattern(0, 1, "b"), b, atol=0.005)
-    assert view.pattern(0, 0, "b").shape == (2, 2), "not opened: the thumbnail"
+    assert view.pattern(0, 0, "b").shape == (2, 2), "a head that was not opened gives its thumbnail"
 
 
 # --- pictures and pages -------------------------------------------------------------------------------------------
@@ -262,7 +264,7 @@ def test_pictures_have_titles():
 
 
 @pytest.mark.slow
-def test_the_picture_of_a_strong_head_is_darker_than_that_of_a_faint_one():
+def test_the_picture_of_a_strong_head_is_darker_than_one_of_a_faint_head():
     from PIL import Image
 
     from llmlib.widgets.attention.picture import draw
@@ -303,7 +305,7 @@ def test_attention_view_is_the_same_function_in_every_package():
 
 
 @pytest.mark.slow
-def test_the_static_picture_shows_the_place_of_the_reader():
+def test_the_static_picture_shows_what_the_reader_was_looking_at():
     view = attention_view(letters(4), softmax(2, 2, 4, 4))
     grid = view.fallback_html()
     view.place = {"layer": 1, "head": 1, "token": 2, "way": "to"}

@@ -29,7 +29,7 @@ def arrays(seed, seq=4, width=2):
 
 @settings(max_examples=30)
 @given(st.integers(0, 999), st.integers(1, 6), st.integers(1, 9), st.booleans(), st.booleans())
-def test_the_output_agrees_with_torch(seed, seq, width, scaled, masked):
+def test_the_output_agrees_with_attention_in_torch(seed, seq, width, scaled, masked):
     q, k, v = arrays(seed, seq, width)
     expected = F.scaled_dot_product_attention(
         *(torch.tensor(x) for x in (q, k, v)), is_causal=masked, scale=None if scaled else 1.0
@@ -47,7 +47,7 @@ def test_the_steps_of_a_models_head_agree_with_a_trace(n_kv_heads, positions):
     model = Transformer(config)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.mul_(8)  # otherwise, patterns would be nearly even
+            parameter.mul_(8)  # otherwise, patterns would be nearly uniform
     ids = [3, 1, 4, 1, 5]
     with trace(model) as t:
         model(torch.tensor([ids]))
@@ -88,7 +88,7 @@ def test_moved_vectors_replace_the_given_ones():
         ({"tokens": ["x"] * 33, **{name: np.zeros((33, 2)) for name in "qkv"}}, "1 to 32 tokens"),
     ],
 )
-def test_bad_input_is_refused_with_a_remedy(change, message):
+def test_bad_input_is_refused_with_a_reason(change, message):
     q, k, v = arrays(0)
     with pytest.raises(ValueError, match=message):
         attention_steps_view(**{"tokens": list("abcd"), "q": q, "k": k, "v": v} | change)
@@ -120,13 +120,13 @@ def test_the_picture_of_two_dimensional_vectors_has_arrows():
     assert ET.fromstring(wide.svg()).findall(".//*[@transform]") == []
 
 
-def test_an_empty_view_says_so():
+def test_the_description_of_an_empty_view_says_that_it_has_no_tokens():
     assert "there are no tokens yet" in repr(AttentionStepsView())
     ET.fromstring(AttentionStepsView().svg())
 
 
 def test_python_and_javascript_agree():
-    """They agree at all stages, with and without scale and mask, with moved vectors, and in how numbers are written."""
+    """All stages agree, with and without scale and mask and with moved vectors, down to how numbers are written."""
     if not shutil.which("node"):
         skip_or_fail("no Node.js; install it to test the widgets' JavaScript")
     cases, expected = [], []
@@ -158,7 +158,7 @@ def test_python_and_javascript_agree():
     assert json.loads(done.stdout) == expected
 
 
-def test_the_picture_of_the_last_stage_draws_the_values_and_their_sum():
+def test_the_picture_of_the_last_stage_shows_the_values_and_their_sum():
     q, k, v = (np.array(rows, dtype=np.float32) for rows in ([[2, 0], [2, 0]], [[1, 0], [0, 1]], [[1, 0], [0, 2]]))
     view = attention_steps_view(["a", "b"], q, k, v, query=1, stage=3)
     assert "polyline" not in view.svg()
@@ -168,7 +168,7 @@ def test_the_picture_of_the_last_stage_draws_the_values_and_their_sum():
     points = [tuple(map(float, point.split(","))) for point in path.get("points").split()]
     lines = list(root.iter("{http://www.w3.org/2000/svg}line"))
     end = (float(lines[-1].get("x2")), float(lines[-1].get("y2")))
-    assert points[-1] == pytest.approx(end, abs=0.2), "the values end at the output"
+    assert points[-1] == pytest.approx(end, abs=0.2), "the chain of values ends at the output"
     assert points[0] == pytest.approx((float(lines[-1].get("x1")), float(lines[-1].get("y1"))), abs=0.2)
     unit = 130 / 2.2
     output = view.stages()["output"]

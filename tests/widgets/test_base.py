@@ -1,4 +1,4 @@
-"""What all views share: static pictures for any text, saving, acts and progress."""
+"""All views draw any text, can be saved, handle actions in order and report progress."""
 
 import pytest
 from acting import act, acts
@@ -57,7 +57,7 @@ class Notes(NextTokenView):
         raise error
 
 
-def test_acts_that_arrive_together_are_done_in_order_and_slow_work_is_done_once():
+def test_actions_that_come_together_are_handled_in_order_and_share_slow_work():
     view = Notes()
     assert acts(view, *(("note", {"what": letter}) for letter in "abc")) == []
     assert view.done == ["a", "b", "c", 3]
@@ -72,7 +72,7 @@ def test_acts_that_arrive_together_are_done_in_order_and_slow_work_is_done_once(
         (KeyboardInterrupt(), "You interrupted the kernel, so this was not done."),
     ],
 )
-def test_an_act_that_fails_is_refused_with_a_notice_and_the_others_are_done(error, said):
+def test_an_action_that_fails_is_refused_with_a_notice_and_the_others_are_done(error, said):
     view = Notes()
     notices = []
     view.observe(lambda change: notices.append(change["new"]), names="notice")
@@ -85,7 +85,7 @@ def test_an_act_that_fails_is_refused_with_a_notice_and_the_others_are_done(erro
     assert view.notice == ""
 
 
-def test_if_work_fails_all_acts_that_needed_it_are_refused(monkeypatch):
+def test_actions_are_refused_if_the_work_that_they_need_fails(monkeypatch):
     view = Notes()
     view.on_act("other", lambda: view.done.append("other"))
     view.on_act("note", lambda what: view.done.append(what), then=lambda: view.fail(RuntimeError("Out of memory.")))
@@ -93,7 +93,7 @@ def test_if_work_fails_all_acts_that_needed_it_are_refused(monkeypatch):
     assert (view.done, view.notice) == (["a", "other", "b"], "Out of memory.")
 
 
-def test_an_unknown_act_and_wrong_details_are_refused_with_a_notice():
+def test_unknown_actions_and_wrong_details_are_refused_with_a_notice():
     view = Notes()
     assert not act(view, "fly")
     assert "no action called 'fly'" in view.notice
@@ -101,12 +101,12 @@ def test_an_unknown_act_and_wrong_details_are_refused_with_a_notice():
     assert "TypeError" in view.notice
 
 
-def test_a_view_is_live_once_it_handles_acts():
+def test_a_view_is_live_once_it_handles_actions():
     assert not NextTokenView().live
     assert Notes().live
 
 
-def test_progress_goes_to_the_page_that_sent_the_act():
+def test_progress_is_sent_to_the_page_that_the_action_came_from():
     view = Notes()
     sent = []
     view.on_act("work", lambda: view.progress("layer 3 of 30"))
@@ -122,6 +122,6 @@ def test_progress_goes_to_the_page_that_sent_the_act():
 
 
 @given(text=st.text(max_size=12).filter(lambda text: "⟨" not in text), cut=st.integers(0, 12))
-def test_characters_that_tokens_divide_are_joined_again(text, cut):
+def test_characters_divided_between_tokens_are_joined_again(text, cut):
     data = text.encode(errors="replace")
     assert joined_text([token_text(data[:cut]), token_text(data[cut:])]) == data.decode()

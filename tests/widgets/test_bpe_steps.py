@@ -29,7 +29,7 @@ def at_end(view):
 
 @pytest.mark.slow
 @given(texts, st.integers(0, 12))
-def test_training_ends_with_the_trained_tokenizers_ids(text, n_merges):
+def test_training_ends_with_the_ids_of_the_trained_tokenizer(text, n_merges):
     tokenizer = BPETokenizer.train(text, vocab_size=256 + n_merges)
     view = at_end(explore_bpe_steps(text, 256 + n_merges))
     assert [id for word in view.words() for id in word] == tokenizer.encode(text)
@@ -38,7 +38,7 @@ def test_training_ends_with_the_trained_tokenizers_ids(text, n_merges):
 
 @pytest.mark.slow
 @given(texts)
-def test_each_merge_is_the_first_pair_of_the_counts_before_it(text):
+def test_each_merge_joins_the_pair_that_leads_the_counts_just_before_it(text):
     view = explore_bpe_steps(text, 266)
     for step, merge in enumerate(view.merges):
         view.step = step
@@ -47,7 +47,7 @@ def test_each_merge_is_the_first_pair_of_the_counts_before_it(text):
 
 @pytest.mark.slow
 @given(texts, texts)
-def test_encoding_ends_with_the_tokenizers_ids(corpus, text):
+def test_encoding_ends_with_the_ids_of_the_tokenizer(corpus, text):
     tokenizer = BPETokenizer.train(corpus, vocab_size=270)
     view = at_end(explore_bpe_steps(corpus, 270, encode=text or "a"))
     assert [id for word in view.words() for id in word] == tokenizer.encode(text or "a")
@@ -60,7 +60,7 @@ def test_the_merges_of_a_given_tokenizer_are_used():
     assert len(explore_bpe_steps(TEXT, 260, tokenizer=tokenizer).merges) == 4
 
 
-def test_the_merges_of_a_tokenizer_with_other_ids_are_used_too():
+def test_a_tokenizer_whose_ids_are_in_another_order_gives_the_same_words():
     tokenizer = BPETokenizer.train(TEXT, vocab_size=280)
     shuffled = BPETokenizer(
         {token: 279 - id for token, id in tokenizer.vocabulary.items()}, merge_order=tokenizer.merge_order
@@ -69,13 +69,13 @@ def test_the_merges_of_a_tokenizer_with_other_ids_are_used_too():
     assert views[0].words() == views[1].words()
 
 
-def test_merges_cross_words_if_the_text_is_not_cut():
+def test_merges_may_cross_word_boundaries_if_the_text_is_not_split():
     whole = at_end(explore_bpe_steps("of the, of the, of the", 270, pattern=r"(?s).+"))
     assert any(b"f t" in token for token in whole.tokens)
     assert not any(b"f t" in token for token in at_end(explore_bpe_steps("of the, of the, of the", 270)).tokens)
 
 
-def test_the_reader_may_train_on_and_encode_other_texts():
+def test_the_reader_can_train_on_a_new_text_and_encode_another():
     view = explore_bpe_steps("aaaa", 258, step=1)
     act(view, "train", text="bbb bbb")
     assert view.pieces == ["bbb", " bbb"]
@@ -86,7 +86,7 @@ def test_the_reader_may_train_on_and_encode_other_texts():
     assert at_end(view).words() == [[256, 256]]
 
 
-def test_a_long_text_is_refused_with_the_remedy_and_nothing_is_lost():
+def test_a_text_that_is_too_long_is_refused_with_advice_and_nothing_is_lost():
     view = explore_bpe_steps("abab", 257)
     act(view, "train", text="x" * 3000)
     assert "2,000 characters" in view.notice
@@ -116,7 +116,7 @@ def test_pictures_at_every_step_are_valid(text, mode):
 
 
 def test_python_and_javascript_take_the_same_steps():
-    """One Node process takes thousands of steps: the words, the merges that happen and the order of the pairs agree."""
+    """One Node process takes every step: the words, and the pairs with their order and counts, must agree."""
     if not shutil.which("node"):
         skip_or_fail("no Node.js; install it to test the widgets' JavaScript")
     cases, expected = [], []
@@ -152,7 +152,7 @@ def test_python_and_javascript_take_the_same_steps():
     assert json.loads(done.stdout) == expected
 
 
-def test_the_pieces_are_those_used_in_training():
+def test_the_text_is_split_into_the_pieces_used_in_training():
     view = explore_bpe_steps(TEXT, 256)
     assert "".join(view.pieces) == TEXT
     assert view.pieces[:3] == ["the", " cat", " sat"]
@@ -169,7 +169,7 @@ def test_the_next_merge_stays_hidden_until_it_is_predicted():
     assert "Pairs, most frequent first" in view.svg()
 
 
-def test_a_picture_of_encoding_says_when_each_pair_was_learned():
+def test_a_picture_of_encoding_shows_when_each_pair_was_learned():
     view = explore_bpe_steps("cdab ab", 258, encode="xxx ab")
     view.mode, asked = "encode", re.compile(r"merge number \d|never")
     assert [list(pair) for pair in view.merges] == [[97, 98], [32, 256]]
@@ -191,7 +191,7 @@ def test_the_score_counts_correct_predictions(corpus, text, wrong):
         assert view.score == (max(0, len(steps) - wrong), len(steps))
 
 
-def test_predictions_are_forgotten_with_their_text():
+def test_predictions_are_forgotten_when_their_text_is_replaced():
     view = explore_bpe_steps("abab", 258, encode="ab", predict=True)
     view.guesses = {"train 0": [97, 98], "encode 0": [97, 98]}
     act(view, "encode", text="aab")

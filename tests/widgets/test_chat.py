@@ -1,4 +1,4 @@
-"""The chat view from plain messages: pictures, descriptions and files for any text, and hidden names."""
+"""Given plain messages, the chat view draws, describes and saves any text, and hides names until the vote."""
 
 import xml.etree.ElementTree as ET
 
@@ -32,7 +32,7 @@ def test_answers_are_shown_side_by_side_in_the_order_of_the_comparison():
     assert not view.secret
 
 
-def test_a_model_that_could_not_answer_says_why():
+def test_the_reason_why_a_model_could_not_answer_is_shown():
     messages = [*TURN[:2], {**TURN[2], "content": ""}]
     view = ChatView(messages=messages, notes=[{}, {}, {"problem": "No template."}], names=["one", "two"])
     assert "two: No template." in view.alt
@@ -72,7 +72,7 @@ def test_the_picture_of_a_very_long_conversation_stays_small():
     assert len(view.svg()) < 30_000
 
 
-def test_readings_are_padded_where_the_vocabulary_is_small():
+def test_the_likeliest_tokens_are_padded_or_cut_to_five():
     import numpy as np
 
     packed = pack([reading(3, -1.0, [(3, -1.0)]), reading(0, -2.0, [(k, -float(k)) for k in range(9)])])

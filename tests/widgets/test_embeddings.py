@@ -1,4 +1,4 @@
-"""The embeddings view: its data, answers, errors and pictures."""
+"""The embeddings view packs its data, finds neighbours and analogies, refuses bad input and draws pictures."""
 
 import io
 import json
@@ -71,7 +71,7 @@ def test_the_most_frequent_kind_comes_first():
     assert embeddings_view(["a"], cloud(1)).kind_names == ["token"]
 
 
-def test_a_vocabulary_of_49152_takes_less_than_a_million_bytes():
+def test_a_vocabulary_of_49152_tokens_takes_less_than_a_million_bytes():
     labels = [f" token{i % 1000}"[:7] for i in range(49_152)]
     view = embeddings_view(labels, cloud(49_152), ["word"] * 49_152)
     assert sum(len(getattr(view, name)) for name in ("points", "labels", "ends", "kinds")) < 1_000_000
@@ -130,7 +130,7 @@ def test_bad_input_is_refused(labels, points, options, message):
         (torch.eye(2, 4), {"chosen": ""}, "must be one token, but it is 0 tokens"),
         (torch.eye(2, 4), {"chosen": 2}, r"no row 2 in the table; its rows go from 0 to 1"),
         (torch.eye(2, 4), {"analogy": ("a", "b", -1)}, "no row -1"),
-        (torch.eye(1, 4), {"chosen": "b"}, "no row 1"),  # the tokenizer knows more tokens than there are rows
+        (torch.eye(1, 4), {"chosen": "b"}, "no row 1"),  # the tokenizer has more tokens than the table has rows
     ],
 )
 def test_a_bad_table_or_token_is_refused(table, options, message):
@@ -147,7 +147,7 @@ def explored():
     return table, explore_embeddings(table, CharTokenizer("abcdefghijklmnopqrstuvwxyzABCD"))
 
 
-def test_neighbours_agree_with_numpy(explored):
+def test_neighbours_match_those_computed_with_numpy(explored):
     table, view = explored
     act(view, "neighbours", row=7)
     rows = table.numpy().astype(np.float64)
@@ -160,7 +160,7 @@ def test_neighbours_agree_with_numpy(explored):
     assert view.neighbours["of"] == 7
 
 
-def test_analogies_agree_with_numpy(explored):
+def test_analogies_match_those_computed_with_numpy(explored):
     table, view = explored
     act(view, "analogy", rows=[1, 2, 3])
     unit = table.numpy() / np.linalg.norm(table.numpy(), axis=1, keepdims=True)
@@ -170,7 +170,7 @@ def test_analogies_agree_with_numpy(explored):
     assert view.analogy["rows"] == [1, 2, 3]
 
 
-def test_points_are_the_principal_components(explored):
+def test_points_are_projections_onto_the_principal_components(explored):
     table, view = explored
     points, shares = embeddings.project(table, 3)
     found = torch.tensor(view.coordinates())
@@ -186,13 +186,13 @@ def test_an_impossible_request_is_reported_and_changes_nothing(explored):
     act(view, "neighbours", row=30)
     assert "no row 30" in view.notice
     assert view.neighbours == before
-    act(view, "analogy", rows=[1, 2])  # one is missing
+    act(view, "analogy", rows=[1, 2])  # the third row is missing
     assert view.notice
     act(view, "neighbours", row=8)
     assert view.notice == ""
 
 
-def test_tables_of_one_row_two_columns_and_other_types_are_shown():
+def test_tables_of_one_row_two_columns_or_bfloat16_numbers_are_shown():
     one = explore_embeddings(torch.ones(1, 4), CharTokenizer("a"), chosen="a")
     assert one.neighbours == {"of": 0, "cosine": [], "dot": []}
     assert "nearest by cosine: none" in one.alt
@@ -240,7 +240,7 @@ def test_special_tokens_have_their_own_kind():
         ("\u0301", "other script"),
     ],
 )
-def test_the_kind_of_a_token(text, kind):
+def test_token_kind_recognises_each_kind(text, kind):
     assert token_kind(text.encode()) == kind
 
 
@@ -251,7 +251,7 @@ def test_every_token_has_a_kind(data, special):
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_neighbours_and_an_analogy_in_the_table_of_smollm2(smollm2):
+def test_king_has_the_expected_neighbours_and_analogy_in_smollm2(smollm2):
     model, tokenizer = smollm2
     view = explore_embeddings(model.embed.weight, tokenizer, " king", (" man", " woman", " king"))
     assert len(view) == 49_152

@@ -1,4 +1,4 @@
-"""Interrupts that arrive between two cells, with a kernel's event loop that the tests step by hand."""
+"""Interrupts that arrive between two cells take effect; the tests step a kernel's event loop by hand."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ class Loop(asyncio.AbstractEventLoop):
 
 @pytest.fixture
 def loop(monkeypatch):
-    """The event loop of a kernel that is idle and therefore ignores interrupts."""
+    """Yield the event loop of a kernel that is idle and therefore ignores interrupts."""
     loop = Loop()
     monkeypatch.setattr(under_test, "kernel", SimpleNamespace)
     monkeypatch.setattr(under_test.asyncio, "get_running_loop", lambda: loop)
@@ -63,7 +63,7 @@ def test_an_interrupt_between_two_pieces_of_work_is_counted(loop):
     assert loop.due == []
 
 
-def test_the_kernels_own_handler_stays_while_it_handles_a_message(loop):
+def test_the_kernels_own_handler_stays_while_the_kernel_handles_a_message(loop):
     idle = signal.signal(signal.SIGINT, signal.default_int_handler)
     called = []
     forget = on_interrupt(lambda: called.append("idle"))
@@ -94,7 +94,7 @@ def test_somebody_elses_handler_is_left_alone(loop):
     assert interrupts() == before + 1
 
 
-def test_without_a_kernel_nothing_is_installed(loop, monkeypatch):
+def test_no_handler_is_installed_without_a_kernel(loop, monkeypatch):
     monkeypatch.setattr(under_test, "kernel", lambda: None)
     on_interrupt(lambda: None)()
     assert loop.due == []

@@ -1,4 +1,4 @@
-"""The pure functions of the widgets, tested by Node's own test runner."""
+"""Node's own test runner tests the pure functions of the widgets and the site."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ FILES = sorted([*(HERE / "js").glob("*.test.mjs"), *(HERE.parent / "site" / "js"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
-def test_javascript(file):
+def test_the_javascript_tests_pass(file):
     if not shutil.which("node"):
         skip_or_fail("no Node.js; install it to test the widgets' JavaScript")
     done = subprocess.run(
@@ -30,8 +30,8 @@ def test_javascript(file):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("view", sorted(WIDGETS.glob("*/view.mjs")), ids=lambda path: path.parent.name)
-def test_a_view_and_all_that_it_imports_are_one_module(view, tmp_path):
-    """In a single file, no two modules may define the same name; no module shows such a clash on its own."""
+def test_a_view_and_its_imports_can_be_joined_into_one_module(view, tmp_path):
+    """In a single file, no two modules may define the same name. Such a clash cannot be seen in either module alone."""
     if not shutil.which("node"):
         skip_or_fail("no Node.js; install it to test the widgets' JavaScript")
     whole = tmp_path / "whole.mjs"

@@ -1,4 +1,4 @@
-"""The logit lens from plain arrays: numbers, descriptions and pictures."""
+"""Given plain arrays, the logit lens computes the right numbers, and draws and describes them."""
 
 import xml.etree.ElementTree as ET
 
@@ -49,7 +49,7 @@ def test_the_picture_and_its_description_handle_any_token():
     assert "</script><b>" not in first.to_html()
 
 
-def test_the_description_says_from_which_layer_on_the_answer_stays():
+def test_the_description_says_from_which_layer_the_answer_stays_the_same():
     given = np.zeros((4, 1, len(VOCABULARY)))
     given[[0, 2, 3], 0, 2] = 5  # the answer comes early, is lost, and comes back
     given[1, 0, 0] = 5
@@ -58,7 +58,7 @@ def test_the_description_says_from_which_layer_on_the_answer_stays():
     assert "its first choice from the embedding on" in logit_lens_view(["a"], given, VOCABULARY).alt
 
 
-def test_the_picture_has_the_rank_of_the_answer_or_of_the_pinned_token():
+def test_the_picture_shows_the_rank_of_the_answer_or_of_the_pinned_token():
     view = logit_lens_view(TOKENS, logits(), VOCABULARY)
     ranks = [ordinal(int(rank) + 1) for rank in view.cells().ranks[:, -1]]
     words = list(ET.fromstring(view.svg()).itertext())
@@ -71,7 +71,7 @@ def test_the_picture_has_the_rank_of_the_answer_or_of_the_pinned_token():
     assert view.alt.endswith("“·Paris” begins as the 5,000th choice and is 3rd at layer 3.")
 
 
-def test_two_runs_are_shown_and_input_that_does_not_fit_is_refused():
+def test_a_second_run_is_accepted_and_invalid_input_is_refused():
     view = logit_lens_view(TOKENS, logits(), VOCABULARY, other=logits(seq=2, seed=1), other_tokens=["a", "b"])
     assert view.b["tokens"] == ["a", "b"]
     for wrong, message in (

@@ -1,4 +1,4 @@
-"""The long context view from plain arrays: averages, growing grids, descriptions, pictures and errors."""
+"""Given plain arrays, the long context view averages losses, fills grids, shows both, and reports bad input."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -19,7 +19,7 @@ def both(**options):
     return long_context_view(losses, grids, lengths=[128, 512], depths=DEPTHS, trained=256, needles=2, **options)
 
 
-def test_averages_of_blocks_and_of_the_rest():
+def test_losses_are_averaged_over_blocks_and_the_last_block_may_be_shorter():
     losses = {"a": np.arange(10.0)[None], "b": np.arange(3.0)[None]}
     found = averaged(losses, np.arange(1, 11), 4)
     assert found.first.tolist() == [1, 5, 9]
@@ -29,7 +29,7 @@ def test_averages_of_blocks_and_of_the_rest():
     assert np.isnan(found.mean[1, 1:]).all()
 
 
-def test_a_band_is_the_range_of_few_rows_and_two_standard_errors_of_many():
+def test_a_band_shows_the_range_of_few_rows_or_two_standard_errors_of_many():
     rows = np.random.default_rng(0).normal(size=(50, 4))
     few, many = (averaged({"a": some}, np.arange(4), 1) for some in (rows[:3], rows))
     assert few.low[0].tolist() == rows[:3].min(0).tolist()
@@ -37,13 +37,13 @@ def test_a_band_is_the_range_of_few_rows_and_two_standard_errors_of_many():
     np.testing.assert_allclose(many.high[0] - many.mean[0], 2 * errors)
 
 
-def test_enough_points_are_left_at_each_level():
+def test_each_level_of_averaging_keeps_enough_points():
     assert [each.width for each in levels({"a": np.zeros((1, 2048))}, np.arange(2048))] == [1, 4, 16, 64, 256]
     assert [each.width for each in levels({"a": np.zeros((1, 1))}, np.arange(1))] == [1]
     assert len(both().curves().first) <= 150
 
 
-def test_means_on_both_sides_of_the_trained_length():
+def test_means_are_taken_on_both_sides_of_the_trained_length():
     rows, positions = np.array([[1.0, 2.0, 6.0]]), np.array([64, 128, 192])
     assert sides(rows, positions, 128) == [1.5, 6.0]
     assert sides(rows, positions, None) == [3.0, None]
@@ -127,6 +127,6 @@ def test_one_value_many_values_and_many_grids_are_drawn(view):
         (None, {"a": [[1, 1]]}, {"lengths": [1], "depths": [0, 0]}, "may appear only once in a grid"),
     ],
 )
-def test_input_that_does_not_fit_is_refused_with_a_reason(losses, grids, options, words):
+def test_invalid_input_is_refused_with_a_reason(losses, grids, options, words):
     with pytest.raises(ValueError, match=words):
         long_context_view(losses, grids, **options)

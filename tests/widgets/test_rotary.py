@@ -1,4 +1,4 @@
-"""The rotary view: its numbers come from the library's rotation, and its pictures are valid."""
+"""The rotary view: its numbers agree with the library's rotation, and its pictures are valid."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -68,7 +68,7 @@ def svg_circles(view):
         ({"query": [float("nan")] * 4}, "finite"),
     ],
 )
-def test_arguments_that_do_not_fit_are_refused_with_a_reason(arguments, words):
+def test_invalid_arguments_are_refused_with_a_reason(arguments, words):
     with pytest.raises(ValueError, match=words):
         RotaryView([1.0, 0.1], **arguments)
 

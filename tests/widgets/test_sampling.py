@@ -1,4 +1,4 @@
-"""The sampling lab from plain arrays: the tokens it shows, branches and pictures."""
+"""Given plain arrays, the sampling lab chooses the tokens to show, keeps branches and draws pictures."""
 
 import json
 import math
@@ -36,8 +36,8 @@ def test_stages_report_what_they_cut_and_keep():
     assert [stage["rest"] for stage in stages] == pytest.approx([0, 0, 0])
 
 
-def test_the_likeliest_tokens_before_and_after_are_shown():
-    first = np.arange(100.0)[::-1]  # 0 is the likeliest
+def test_the_likeliest_tokens_before_and_after_the_settings_are_shown():
+    first = np.arange(100.0)[::-1]  # token 0 is the likeliest
     only_unlikely = np.where(np.arange(100) < 50, OUT, first)
     tokens, stages = compare([("model", first), ("typical_p", only_unlikely)])
     assert [token["id"] for token in tokens] == [*range(BEFORE), *range(50, 50 + AFTER)]
@@ -114,14 +114,14 @@ def test_a_prompt_of_blanks_is_visible():
 
 def test_without_a_setting_the_picture_has_one_bar_per_token():
     bars = {name: grown().svg().count(f'height="{h}" fill="{name}"') for name, h in ((GREY, 7), (BLUE, 10))}
-    assert bars == {GREY: 9, BLUE: 8}  # eight tokens, and a legend in which only the grey bar has the same height
+    assert bars == {GREY: 9, BLUE: 8}  # eight tokens; in the legend, only the grey bar has the same height
     plain = sampling_view("a", {"model": logits()}, VOCABULARY).svg()
     assert GREY not in plain
     assert plain.count(f'height="10" fill="{BLUE}"') == 8
     assert "→" not in plain
 
 
-def test_branches_can_be_written_to_a_file():
+def test_branches_can_be_written_as_json():
     tree = json.loads(json.dumps(grown().branches()))
     assert tree[0] == {
         "node": 0,
@@ -145,7 +145,7 @@ def test_a_text_of_thousands_of_tokens_is_drawn():
     assert len(view.written()) == 3000
 
 
-def test_stages_that_do_not_fit_are_refused():
+def test_invalid_stages_are_refused():
     for stages, message in (
         ({}, "There are no stages to show: pass at least the model's logits"),
         ({"model": logits(5)}, r"shape \(5,\), but the vocabulary has 8 tokens"),

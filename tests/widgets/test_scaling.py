@@ -47,7 +47,7 @@ console.log(JSON.stringify(said));
 
 @pytest.fixture(scope="module")
 def in_the_browser():
-    """What the view's own JavaScript computes for each law and each pair of parameters and tokens."""
+    """Return what the view's own JavaScript computes for each law and each pair of parameters and tokens."""
     if not shutil.which("node"):
         skip_or_fail("no Node.js; install it to test the widgets' JavaScript")
     folder = Path(module.__file__).parent
@@ -66,7 +66,7 @@ def in_the_browser():
     return json.loads(done.stdout)
 
 
-def test_javascript_computes_what_the_library_computes(in_the_browser):
+def test_javascript_and_the_library_compute_the_same_numbers(in_the_browser):
     for law, answers in zip(LAWS, in_the_browser, strict=True):
         for (n, d), said in zip(PLACES, answers, strict=True):
             loss, flops = float(law.loss(n, d)), training_flops(n, d)
@@ -90,7 +90,7 @@ def test_javascript_computes_what_the_library_computes(in_the_browser):
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
-def test_the_picture_computes_what_the_library_computes(law):
+def test_the_numbers_in_the_picture_match_the_librarys(law):
     row = checked(law_row(law))
     for n, d in PLACES:
         assert loss_of(row, n, d) == pytest.approx(float(law.loss(n, d)), rel=1e-9)
@@ -100,17 +100,17 @@ def test_the_picture_computes_what_the_library_computes(law):
     assert line == pytest.approx([3.1] * len(line))
 
 
-def test_without_answers_the_cheapest_model_is_the_best_for_its_compute(in_the_browser):
-    """What the view says about the two must agree, or one of them is wrong."""
+def test_if_nothing_is_answered_the_cheapest_model_is_the_compute_optimal_one(in_the_browser):
+    """The view shows both models, so if they differed, one of them would be wrong."""
     chinchilla = in_the_browser[2][1]
     law = LAWS[2]
     same = law.cheapest(chinchilla["loss"])
     assert law.optimum(same.flops).parameters == pytest.approx(same.parameters, rel=1e-4)
-    assert chinchilla["cheap"] < same.parameters  # with answers it is smaller
+    assert chinchilla["cheap"] < same.parameters  # with answers, the cheapest model is smaller
     assert inference_flops(chinchilla["cheap"], 1e13) < chinchilla["all"]
 
 
-def test_all_figures_have_a_source_and_own_runs_are_included():
+def test_all_figures_have_a_source_and_the_users_own_runs_are_included():
     n, d = np.repeat([1e5, 4e5, 1.6e6], 3), np.tile([1e6, 3e6, 9e6], 3)
     fitted = fit(n, d, 1.02 * LAWS[3].loss(n, d), bootstraps=0)
     view = explore_scaling({"mine": fitted}, {"others": [(1e6, 1e7, 3.2)]}, law="mine")
@@ -162,6 +162,6 @@ PLAIN = {"name": "Ours", "E": 1.7, "A": 400, "B": 400, "alpha": 0.3, "beta": 0.3
         (lambda: ScalingView([PLAIN], tokens=-1), "tokens must be a positive number; got -1"),
     ],
 )
-def test_input_that_does_not_fit_is_refused_with_a_reason(given, words):
+def test_invalid_input_is_refused_with_a_reason(given, words):
     with pytest.raises(ValueError, match=words):
         given()

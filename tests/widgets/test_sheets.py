@@ -1,4 +1,4 @@
-"""Style sheets of views, questions and plots share one page; none may affect what another one has drawn."""
+"""Style sheets of views, questions and plots share one page, and none may affect what another one styles."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ FOLDERS = sorted([path.parent for path in SHARED.parent.glob("*/view.css")] + [P
 
 
 def root_of(folder: Path) -> str:
-    """Return the class that a view's JavaScript gives to the element that contains it."""
+    """Return the class that a view's JavaScript gives to the element that contains the view."""
     (name,) = re.findall(r'\bwidget\("([\w-]+)"', (folder / "view.mjs").read_text())
     return name
 
@@ -41,13 +41,13 @@ def test_a_view_styles_nothing_but_itself(folder):
     assert [one for one in selectors_of(own_sheets(folder)) if not root.search(one)] == []
 
 
-def test_the_shared_sheet_of_views_of_runs_styles_only_their_boards():
+def test_the_sheet_shared_by_views_of_runs_styles_only_their_boards():
     (sheet,) = RunsView.sheets
     assert [one for one in selectors_of(sheet.read_text()) if ".llm-run-board" not in one] == []
     assert stylesheet(FOLDERS[0], RunsView.sheets).startswith((SHARED / "shared.css").read_text() + sheet.read_text())
 
 
-def test_the_sheets_of_a_views_parts_come_after_its_own(tmp_path):
+def test_a_views_own_sheet_comes_before_those_of_its_parts(tmp_path):
     for name in ("b", "view", "a"):
         (tmp_path / f"{name}.css").write_text(f".{name} {{}}\n")
     assert own_sheets(tmp_path) == ".view {}\n.a {}\n.b {}\n"

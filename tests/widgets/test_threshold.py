@@ -17,7 +17,7 @@ answers = st.lists(st.tuples(st.integers(0, 20).map(lambda k: k / 20), st.boolea
 
 @pytest.mark.slow
 @given(answers, st.floats(-0.1, 1.1))
-def test_the_numbers_agree_with_llmlib_evaluation(rows, threshold):
+def test_the_numbers_match_those_of_llmlib_evaluation(rows, threshold):
     sure, right = (np.array(column) for column in zip(*rows))
     view = threshold_view({"p": sure}, right, threshold=threshold)
     about, one = view.about["scores"][0], view.looked_at()
@@ -51,7 +51,7 @@ def test_the_numbers_agree_with_llmlib_evaluation(rows, threshold):
         ([1e9, 1e9 + 1, -1e-9], [1, 1, 1]),
     ],
 )
-def test_one_answer_ten_thousand_all_right_all_wrong_and_all_the_same_are_shown(scores, right):
+def test_unusual_sets_of_answers_are_shown(scores, right):
     view = threshold_view(scores, right)
     ET.fromstring(view.svg())
     assert len(view.svg()) < 120_000
@@ -67,7 +67,7 @@ def test_half_of_the_answers_are_let_through_at_first():
     assert threshold_view(sure, sure > 0.5).let_through.sum() == 50
 
 
-def test_the_picture_and_its_description_follow_the_reader():
+def test_the_picture_and_its_description_follow_the_readers_choices():
     right = [1, 0, 1, 0]
     view = threshold_view({"a": [0.9, 0.8, 0.3, 0.1], "b": [3, 1, 2, 0]}, right, names=("real", "invented"))
     again = threshold_view({"a": [0.9, 0.8, 0.3, 0.1], "b": [3, 1, 2, 0]}, right, names=("real", "invented"))
@@ -79,7 +79,7 @@ def test_the_picture_and_its_description_follow_the_reader():
     assert view.alt == (
         "b at least 1.5: 2 of 4 let through: 2 real, 0 invented. 2 withheld: 0 real, 2 invented. "
         "Area under the ROC curve: a 0.75, b 1.00."
-    )  # 0 … 3 are not probabilities
+    )  # no calibration error, because 0 … 3 are not probabilities
 
 
 def test_odd_texts_and_names_are_escaped_and_the_page_loads_nothing():
@@ -111,7 +111,7 @@ def test_texts_of_many_answers_stay_small():
         (([0.5], [1], ["a", "b"]), "a text for each of the 1"),
     ],
 )
-def test_input_that_does_not_fit_is_refused_with_a_reason(arguments, words):
+def test_invalid_input_is_refused_with_a_reason(arguments, words):
     with pytest.raises(ValueError, match=words):
         threshold_view(*arguments)
 

@@ -1,4 +1,4 @@
-"""The tokens view: its data from Python, its answers, its pictures and its colours."""
+"""The tokens view encodes texts, responds to the reader, and draws any text in readable colours."""
 
 import json
 import re
@@ -116,7 +116,7 @@ def test_an_encoding_is_plain_data():
         ("\ufffd".encode(), "\ufffd"),
     ],
 )
-def test_token_labels(data, label):
+def test_a_token_label_makes_all_bytes_visible(data, label):
     assert token_label(data) == label
 
 

@@ -1,4 +1,4 @@
-"""The training dashboard from plain numbers: curves that stay small, descriptions and pictures."""
+"""Given plain numbers, the training dashboard keeps its curves small, and draws and describes the runs."""
 
 import math
 import time
@@ -41,7 +41,7 @@ def test_a_curve_is_small_and_summarises_what_went_into_it(steps):
         np.testing.assert_array_equal(curve.high[:, k], own.max(0))
 
 
-def test_bytes_contain_lows_and_highs_only_if_a_point_covers_several_steps():
+def test_packed_curves_have_lows_and_highs_only_if_points_cover_several_steps():
     for steps, rows in ((MOST, 2), (MOST + 1, 6)):
         curve, _ = filled(steps)
         packed = np.frombuffer(curve.pack(), "<u4")
@@ -54,13 +54,13 @@ def test_bytes_contain_lows_and_highs_only_if_a_point_covers_several_steps():
 
 
 def sizes(groups, scale=1.0):
-    """Return statistics of a step: rising quantiles, different ones for each kind and group."""
+    """Return statistics of a step: rising quantiles that differ for each kind and group."""
     rising = scale * 10.0 ** np.arange(-4, 1)
     return {kind: np.outer(np.arange(1, groups + 1) * 10**k, rising) for k, kind in enumerate(KINDS)}
 
 
 @given(st.integers(1, 1000), st.integers(1, 7))
-def test_a_history_is_short_and_holds_the_first_and_the_newest(records, every):
+def test_a_history_is_short_and_keeps_the_first_and_the_newest_record(records, every):
     history = History()
     for number in range(1, records + 1):
         history.add(number * every, number / 2, ["a"], np.full((3, 1, 5), float(number)))
@@ -72,7 +72,7 @@ def test_a_history_is_short_and_holds_the_first_and_the_newest(records, every):
     assert history.of("updates")[:, 0, 0].tolist() == [step / every for step in history.steps]
 
 
-def test_a_history_survives_packing_and_refuses_what_does_not_fit():
+def test_a_history_survives_packing_and_refuses_other_shapes_or_groups():
     history, values = History(), np.random.default_rng(0).random((2, 3, 2, 5), dtype=np.float32)
     for k, each in enumerate(values):
         history.add(k + 1, 0.5 * k, ["a", "b"], each)
@@ -132,7 +132,7 @@ def trained(steps=50):
     return view
 
 
-def test_the_picture_and_its_description_show_the_finished_runs():
+def test_the_picture_and_its_description_show_the_runs():
     first, second = trained(), trained()
     assert first.svg() == second.svg()
     assert repr(first) == repr(second)
@@ -155,7 +155,7 @@ def test_the_state_for_the_page_is_complete():
     assert len(np.frombuffer(view.curves, "<u4")) == 2 * ((3 + 50 * 7) + (3 + 5 * 4))
 
 
-def test_a_view_without_runs_or_with_a_new_one_has_a_picture_too():
+def test_a_view_without_runs_or_with_a_new_one_has_a_picture():
     view = TrainingView()
     assert view.alt == "Training. There is no run yet."
     ET.fromstring(view.svg())
@@ -178,11 +178,11 @@ def test_samples_are_thinned_out_and_shortened():
     assert len(steps) <= MOST_SAMPLES
     assert steps[0] == 1
     assert steps[-1] == 20 * MOST_SAMPLES - 1
-    assert max(np.diff(steps)) <= 80  # no large gap anywhere
+    assert max(np.diff(steps)) <= 80  # there is no large gap
     assert view.samples[0][2] == "x" * (LONGEST_SAMPLE - 1) + "…"
 
 
-def test_steps_are_shown_only_when_due_but_the_last_ones_always(monkeypatch):
+def test_steps_are_shown_only_if_they_are_due_or_the_run_has_paused(monkeypatch):
     view = TrainingView()
     run, shown = view.add_run("one"), []
     monkeypatch.setattr(type(view), "show", lambda self: shown.append(self._about[0]["step"]))
@@ -209,7 +209,7 @@ def test_each_of_the_first_steps_of_a_slow_run_is_shown(monkeypatch):
     assert shown[-1] >= 8
 
 
-def test_a_longer_run_is_shown_less_often():
+def test_a_longer_run_is_updated_less_often():
     view = TrainingView()
     run = view.add_run("one")
     for seconds, soonest in ((0.0, 0.5), (45.0, 1.5), (1e6, 2.0)):

@@ -1,4 +1,4 @@
-"""The tuning view from plain arrays: numbers, pictures and descriptions for any tokens."""
+"""Given plain arrays, the tuning view computes the right numbers, and draws and describes any tokens."""
 
 import math
 import xml.etree.ElementTree as ET
@@ -51,14 +51,14 @@ def test_the_likeliest_tokens_have_the_largest_logits(vocab_size, seed):
     assert np.isnan(expected.log_probs[0])
 
 
-def test_logits_that_are_too_large_for_an_exponential_are_no_problem():
+def test_logits_that_are_too_large_for_an_exponential_are_handled():
     expected = nothing(2, 3)
     look(expected, 1, np.array([[1e4, 0.0, -1e4]]), np.array([0]))
     assert expected.log_probs[1] == 0
 
 
 @given(st.lists(st.floats(-20, 20), max_size=40))
-def test_nine_in_ten_tokens_are_within_the_scale(moves):
+def test_nine_in_ten_tokens_are_within_the_scale_unless_it_is_the_largest(moves):
     scale = scale_of(np.array([math.nan, *moves]))
     assert scale in SCALES
     if scale < SCALES[-1]:
@@ -106,7 +106,7 @@ def test_the_picture_shows_the_answer_to_a_long_question():
 
 
 @given(st.lists(st.integers(0, 500), max_size=20), st.integers(0, 400))
-def test_messages_share_the_room_of_the_picture(wanted, most):
+def test_messages_share_the_room_in_the_picture(wanted, most):
     given_ = shared_out(wanted, most)
     assert all(0 <= room <= want for room, want in zip(given_, wanted))
     assert sum(given_) <= most
@@ -122,7 +122,7 @@ def test_an_empty_view_is_drawn():
     assert "no tokens to compare" in TuningView().alt
 
 
-def test_input_that_does_not_fit_is_refused():
+def test_invalid_input_is_refused():
     with pytest.raises(ValueError, match="both models must have read the same tokens"):
         tuning_view([0, 1], logits(2, 0), logits(3, 0), VOCABULARY)
     with pytest.raises(ValueError, match="The logits of base"):

@@ -1,4 +1,4 @@
-"""Acts that are done in a thread: acts that arrive meanwhile are handled, and end work that is no longer needed."""
+"""Actions are handled in a thread, in order, and work that is no longer needed is stopped."""
 
 import threading
 import time
@@ -77,7 +77,7 @@ def test_asking_does_not_block(desk):
 
 
 @pytest.mark.parametrize(("end", "said"), [("cancel", CANCELLED), ("interrupt", INTERRUPTED)])
-def test_work_can_be_ended_and_the_next_act_is_done(desk, end, said):
+def test_work_can_be_ended_and_the_next_action_is_handled(desk, end, said):
     desk.ask(1, "text", text="a")
     desk.until_working()
     desk.worker.call_off() if end == "cancel" else desk.interrupt()
@@ -91,7 +91,7 @@ def test_work_can_be_ended_and_the_next_act_is_done(desk, end, said):
     assert desk.notices[-1] == ""
 
 
-def test_a_cancel_that_comes_too_late_ends_nothing(desk):
+def test_a_cancellation_that_comes_too_late_has_no_effect(desk):
     desk.endless = False
     desk.ask(1, "text", text="a")
     desk.until_idle()
@@ -101,7 +101,7 @@ def test_a_cancel_that_comes_too_late_ends_nothing(desk):
     assert [answer["refused"] for answer in desk.answers()] == [[], []]
 
 
-def test_newer_acts_restart_the_work_that_they_need_and_nothing_is_lost(desk):
+def test_newer_actions_restart_the_work_that_they_need_and_nothing_is_lost(desk):
     desk.ask(1, "text", text="a")
     desk.until_working()
     desk.ask(2, "text", text="b")
@@ -115,7 +115,7 @@ def test_newer_acts_restart_the_work_that_they_need_and_nothing_is_lost(desk):
     assert desk.notices[-1] == "Write some text."
 
 
-def test_acts_that_do_not_need_the_work_wait_for_its_end(desk):
+def test_actions_that_do_not_need_the_current_work_wait_until_it_ends(desk):
     desk.ask(1, "text", text="a")
     desk.until_working()
     desk.ask(2, "glance")
@@ -126,7 +126,7 @@ def test_acts_that_do_not_need_the_work_wait_for_its_end(desk):
     assert desk.shown == ["a", "glance"]
 
 
-def test_each_page_gets_the_answer_to_its_own_acts(desk):
+def test_each_page_gets_the_answers_to_its_own_actions(desk):
     desk.ask(7, "text", client="one", text="a")
     desk.until_working()
     desk.ask(7, "text", client="other", text="")
@@ -139,7 +139,7 @@ def test_each_page_gets_the_answer_to_its_own_acts(desk):
     ]
 
 
-def test_an_act_that_ends_the_thread_is_still_answered(desk, monkeypatch):
+def test_an_action_that_ends_the_thread_is_still_answered(desk, monkeypatch):
     desk.acts.on("end", lambda: (_ for _ in ()).throw(SystemExit))
     monkeypatch.setattr(threading, "excepthook", lambda *_: None)
     desk.ask(5, "end")
@@ -150,6 +150,6 @@ def test_an_act_that_ends_the_thread_is_still_answered(desk, monkeypatch):
     assert 5 in answer["refused"]
 
 
-def test_without_an_act_there_is_nothing_to_end():
+def test_check_raises_nothing_if_no_action_is_being_handled():
     Worker(Acts(), print, print).check()
     assert not issubclass(CalledOff, ValueError)

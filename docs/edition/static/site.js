@@ -4,7 +4,7 @@
 import { darkRules, dress, followTheme, theme } from "./theme.js";
 
 const KEPT = "llmlib-answers"; // the name in the browser's storage: for each question, the choice that was opened first
-const ROOM = "(min-width: 640px)"; // below this, a view stays a picture
+const ROOM = "(min-width: 640px)"; // on a smaller screen, a view stays a picture
 
 /** Return the answers with one more; only the first choice of a question counts. */
 export function withAnswer(answers, question, choice) {
@@ -62,7 +62,7 @@ function tellTheme() {
   for (const frame of document.querySelectorAll(".live-view iframe")) dressView(frame);
 }
 
-const rulesOf = new WeakMap(); // for each frame, the rules of its page for a dark system
+const rulesOf = new WeakMap(); // for each frame, the CSS rules of its page for dark mode
 
 /** Show a view in the theme of this page. */
 function dressView(frame) {
@@ -71,7 +71,7 @@ function dressView(frame) {
   frame.contentDocument.body.dataset.theme = theme(); // this makes the view draw itself again
 }
 
-/** Replace a view's picture by the view's page. */
+/** Replace a view's picture with the view's page. */
 function enliven(figure) {
   if (figure.querySelector("iframe")) return;
   const picture = figure.querySelector("img");
@@ -163,7 +163,7 @@ function rememberAnswers() {
   }
 }
 
-/** Open the folded side path with the anchor that the address names. */
+/** Open the folded side paths that hide the anchor in the address. */
 function unfold() {
   let place = null;
   try {

@@ -1,4 +1,4 @@
-// Finds out which theme a page of the web edition shows, and shows a page that follows the system in another theme.
+// Finds out which theme a page of the web edition shows, and gives that theme to a page that follows the system.
 
 const dark = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
 
@@ -16,7 +16,7 @@ export function followTheme(tell) {
   tell();
 }
 
-/** Return the rules of a page for a dark system; find them before `dress` is called, which needs them. */
+/** Return the CSS rules of a page for dark mode. Call this before `dress`, which changes the rules' conditions. */
 export function darkRules(page) {
   const rules = [...page.styleSheets].flatMap((sheet) => [...sheet.cssRules]);
   return rules.filter((rule) => rule.media?.mediaText.includes("prefers-color-scheme: dark"));

@@ -1,4 +1,4 @@
-"""Provide the tales' only source of randomness, with the same numbers on every machine and in every Python version.
+"""Provide the tales' only source of randomness: its numbers are the same on every machine and in every Python version.
 
 Python promises that ``random.Random.random()`` never changes, but does not promise this for other methods, so we only
 call ``random()``.

@@ -155,7 +155,7 @@ def compile_text(text: str, genders: str) -> str:
             out.append(f"%({name})s" + ("'s" if attribute == "his" else ""))
         else:
             key = f"{name}.{attribute}" if attribute else name
-            mark = "^" if capital and (attribute or name not in "abcd") else ""  # names have their capital already
+            mark = "^" if capital and (attribute or name not in "abcd") else ""  # names are already capitalised
             out.append(f"%({key}{mark})s")
         if name in "abcd":
             named_at[name] = sentence

@@ -1,4 +1,4 @@
-"""A story and everything that we know about it."""
+"""Hold a story and everything that we know about it."""
 
 import re
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class Namespace(dict[str, str]):
             taken = [self[other] for other in self if other.startswith(f"@{name}") and other[-1] != "^"]
             free = [word for word in words if word not in taken]
             value = free[zipf(self.chance(), len(free))]
-        elif key.endswith(".food"):  # a newcomer has no favourite, and eats what there is at the inn
+        elif key.endswith(".food"):  # a newcomer has no favourite food, and eats what the inn serves
             value = self["@soup9"]
         else:
             raise KeyError(key)

@@ -28,7 +28,7 @@ FIRST_WORDS = {
 }
 KINDS = {word: kind for kind, words in FIRST_WORDS.items() for word in words.split()}
 
-# Things that no story ever tells: questions without an answer in the text, and answers that somebody might invent.
+# Facts that no story ever gives: questions without an answer in the text, and answers that somebody might invent.
 NEVER_TOLD = (
     ("How old is {name}?", ("{name} is seven years old", "{name} is almost forty")),
     ("What colour are {name}'s eyes?", ("{name} has green eyes", "{name}'s eyes are as blue as the sky")),
@@ -257,7 +257,7 @@ def as_question(text: str) -> str:
 
 
 def _dice(story: ToldStory, stream: int) -> Dice:
-    """Return separate dice for each kind of task, so that you can make one kind without the others."""
+    """Return separate dice for each kind of task, so that you can make tasks of one kind without the others."""
     return Dice(story.seed, crc32(story.split.encode()), story.index, stream)
 
 

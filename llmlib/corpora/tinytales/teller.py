@@ -66,7 +66,7 @@ class Stage:
         return tuple(place for place in world.places() if wanted & set(place.classes))
 
     def _newcomers(self, role: str) -> tuple[tuple[Character, ...], ...]:
-        """Return, for each name, all characters with this name who can play the role, one of each kind."""
+        """Return, for each name, all characters with this name who can play the role, each of a different kind."""
         fitting = filter(self._fits(role), world.newcomers())
         return tuple(tuple(namesakes) for _, namesakes in groupby(fitting, key=lambda newcomer: newcomer.name))
 

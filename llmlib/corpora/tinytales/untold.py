@@ -2,7 +2,8 @@
 
 A question like "How tall is Pip?", which no story answers, only teaches a model to recognise the *question*. Here each
 wording comes from questions that some stories answer ("What did Pip give to Mabel?"), and we ask such a question about
-any story that does not touch on its subject at all. So the wording gives nothing away: you have to look at the story.
+any story that does not touch on the subject of the question at all. So the wording gives nothing away: you have to
+look at the story.
 Source of the idea: Rajpurkar et al. (2018), "Know What You Don't Know: Unanswerable Questions for SQuAD".
 """
 
@@ -12,9 +13,9 @@ from functools import cache
 from llmlib.corpora.tinytales.chance import Dice
 from llmlib.corpora.tinytales.story import ToldStory
 
-# Wording -> the words of a story that touches the subject. {0} and {1} are people in the story, {thing} is its thing.
-# A story that answers the question always matches. If a story matches without answering, we do not ask the question:
-# the story may hint at an answer.
+# Wording -> words that show that a story touches on the subject. {0} and {1} are people in the story, and {thing} is
+# its thing. A story that answers the question always matches. If a story matches without answering, we do not ask the
+# question, because the story may hint at an answer.
 WORDINGS = {
     "What did {0} give to {1}?": r"\bg[ai]ve|\bgift|present|parcel|wrapped|\bshar|\blen[dt]\b|\bhand(ed|s) |held out"
     r"|br(ing|ought)|prize|swap|\bfor (you|him|her)\b|offer|basket|fetched|\btake\b|into \w+'s",

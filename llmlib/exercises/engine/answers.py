@@ -1,4 +1,4 @@
-"""The possible replies to an attempt. Each function returns one of them, or None if that reply does not apply.
+"""Make the possible replies to an attempt: each function returns one reply, or None if that reply does not apply.
 
 `checking` decides in which order to try these functions.
 """

@@ -2,13 +2,13 @@
 
 Each choice is a `<details>` element. Learners choose it by opening it, and then see why it is right or wrong.
 `<details>` needs no JavaScript, style sheet or running kernel. Questions therefore work in JupyterLab (trusted or not),
-in Notebook, in VS Code and on a code host, with a keyboard or a screen reader, and in any theme, and every run produces
-the same output. We tried the `jupyterquiz` package, but it puts a random id into its output (so no two runs produce the
-same output), draws from Python's global random state, needs JavaScript (an untrusted notebook shows nothing), ignores
-the theme's colours, and can load MathJax from another host.
+in Notebook, in VS Code and on sites that host code, with a keyboard or a screen reader, and in any theme. Every run
+produces the same output. We tried the `jupyterquiz` package, but it puts a random id into its output (so no two runs
+produce the same output), draws from Python's global random state, needs JavaScript (an untrusted notebook shows
+nothing), ignores the theme's colours, and can load MathJax from another host.
 
 Where a kernel is running, a live view (`asking_view`) shows the same choices. The view colours the choices, keeps
-score, and passes the first answer to each question to `keep`.
+score, and calls `keep` with the first answer to each question.
 
 The questions are in the `questions.toml` of a lesson's folder. If they were in the notebook, learners would see the
 answers right next to the questions.
@@ -45,7 +45,7 @@ class Question:
 
 
 def _shuffled(text: str) -> str:
-    """Return a sort key that is the same in every run and does not depend on what the words mean."""
+    """Return a sort key that is the same in every run and has nothing to do with what the text means."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

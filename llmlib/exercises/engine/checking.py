@@ -84,19 +84,19 @@ def two_ideas_apart_from_unclear_cases(e: Examination) -> Reason | None:
 
 
 REASONS: tuple[Callable[[Examination], Reason | None], ...] = (
-    one_exactly,  # the surest reason: the idea leads to the same result in every case, exceptions included
-    looked_into,  # an exercise's own probe looks into the attempt, and sees more than its results
+    one_exactly,  # the surest reason: the idea leads to the attempt's result in every case, exceptions included
+    looked_into,  # an exercise's own probe examines the attempt itself, and not only its results
     infinity.infinities,  # before two ideas: if only infinities are wrong, many ideas fit
-    two_ideas,  # two ideas that explain every case come before one idea that leaves cases open
+    two_ideas,  # two ideas that explain every case come before one idea that leaves cases unexplained
     one_idea_apart_from_unclear_cases,  # people may write the same idea in their own way
     aliases.no_copy,  # a changed input spoils whatever we would compute from it
-    edit_where_it_raises,  # there are few results to compute with, so we try the code first
-    search.step_from_the_result,  # says what the result is, and takes less time than trying many edits
-    search.changed_argument,  # after the step from the result: a shifted argument often leads to a shifted result
+    edit_where_it_raises,  # there are few results to reason from, so we try changing the code first
+    search.step_from_the_result,  # describes the result, and takes less time than trying many edits
+    search.changed_argument,  # after `step_from_the_result`: a shifted argument often leads to a shifted result
     search.step_from_one_of_the_results,  # after the two steps that explain all results at once
-    grids.coarse,  # before the edits: another grid may be right in these cases, and in no others
+    grids.coarse,  # before the edits: with another grid, the attempt may be right in these cases, but in no others
     edit_where_it_runs,  # surer than everything below, since we try each edit on all cases
-    aliases.changed_input,  # the effects of a changed input look like various ideas
+    aliases.changed_input,  # the effects of a changed input can look like various ideas
     search.likely_finding,  # one cause is likelier than a guarded idea, or than two ideas at once
     one_guarded,  # the attempt is right in some positions where the idea would be wrong
     two_ideas_apart_from_unclear_cases,
@@ -105,7 +105,7 @@ REASONS: tuple[Callable[[Examination], Reason | None], ...] = (
 )
 
 WITH_THE_REASON: tuple[Callable[[Examination, Reason], Report | None], ...] = (
-    answers.an_exception,  # the learner sees the exception first, too; the reason follows
+    answers.an_exception,  # the exception comes first, as it does when learners run their code; the reason follows
     answers.another_form,  # values can only be compared when type, shape and dtype are right
     answers.the_reason,
     answers.a_property,  # after the reason: a broken property is often a consequence

@@ -97,7 +97,7 @@ def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> 
     wrong = ~values_agree(expected, got)
     if not wrong.any():
         return None
-    then = got.clone()  # the attempt may change this tensor at its next call
+    then = got.clone()  # the attempt may change this tensor in its next call
     return Difference("value", lambda: _wrong_values(expected, then, wrong, axes, place))
 
 
@@ -201,13 +201,13 @@ def _wrong_shape(expected: Tensor, got: Tensor, axes: Sequence[str], place: str)
         parts.append(Prose(f"The values are right, but {one} and {other} are swapped."))
     elif sorted(got.shape) == sorted(expected.shape):
         parts.append(Prose("The sizes are right, but in the wrong order."))
-    elif got.numel() == expected.numel() and got.ndim:  # without axes, it is probably a mean or a sum
+    elif got.numel() == expected.numel() and got.ndim:  # a result without axes is probably a mean or a sum
         parts.append(Prose("The number of values is right, but the values are arranged along different axes."))
     return tuple(parts)
 
 
 def _swapped_axes(expected: Tensor, got: Tensor) -> tuple[int, int] | None:
-    """Find two axes of `got` that only have to be swapped to give `expected`; return None if there are none."""
+    """Find two axes of `got` such that swapping them gives `expected`; return None if there are none."""
     if got.ndim != expected.ndim:
         return None
     for one, other in itertools.combinations(range(got.ndim), 2):

@@ -25,7 +25,7 @@ def describe(value: Any, length: int = 70) -> str:
         return f"tensor of shape {shape(value.shape)}, {dtype_of(value)}"
     if isinstance(value, (list, tuple, dict)) and holds_tensors(value):
         return _short(value)
-    if is_dataclass(value) and "__str__" in vars(type(value)):  # the value knows how to describe itself
+    if is_dataclass(value) and "__str__" in vars(type(value)):  # its class defines how to describe it
         return str(value)
     if isinstance(value, (str, bytes, bool, int, float, list, tuple, dict, set, type(None))):
         try:

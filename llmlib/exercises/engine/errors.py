@@ -340,7 +340,8 @@ def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> s
     if shapes and shapes[2] == shapes[4]:
         return TRANSPOSED.format(shapes[2])
     cause = next((cause for pattern, cause in CAUSES if re.search(pattern, name)), "")
-    turned = re.search(r"\.T\b", line) and re.search(r"The size of tensor|batch[12]", name)  # more than two axes
+    # These messages probably mean that there are more than two axes.
+    turned = re.search(r"\.T\b", line) and re.search(r"The size of tensor|batch[12]", name)
     return f"{cause} `.T` reverses the order of all axes; `transpose(-2, -1)` swaps the last two." if turned else cause
 
 
@@ -350,7 +351,7 @@ def code_of(function: Callable[..., Any]) -> CodeType | None:
 
 
 def all_code(code: CodeType) -> Iterator[CodeType]:
-    """Yield the code object, followed by those of the functions inside it."""
+    """Yield the code object, and then the code objects of the functions inside it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -390,10 +391,8 @@ def their_line(error: BaseException, function: Callable[..., Any]) -> tuple[int,
 
 
 def _line_that_reads(error: UnboundLocalError, step: TracebackType) -> int:
-    """Find the line that reads the unbound variable; after a few runs, Python 3.11 names the line before it instead.
-
-    After these runs, Python uses a single instruction to store one variable and load the next.
-    """
+    """Find the line that reads the unbound variable; after a few runs, Python 3.11 names the line before it instead."""
+    # By then, Python uses a single instruction to store one variable and load the next.
     for read in [i for i in dis.get_instructions(step.tb_frame.f_code) if i.offset >= step.tb_lasti][:2]:
         if f"'{read.argval}'" in str(error) and read.opname.startswith("LOAD") and read.positions:
             return read.positions.lineno or step.tb_lineno

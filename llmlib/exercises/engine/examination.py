@@ -1,4 +1,4 @@
-"""An attempt at an exercise and its results: everything that the steps in `checking` look at."""
+"""Hold an attempt at an exercise and its results: everything that the steps in `checking` look at."""
 
 import dis
 import math
@@ -16,7 +16,7 @@ from llmlib.exercises.engine.exercise import Exercise
 from llmlib.exercises.engine.running import Outcome, run
 from llmlib.exercises.engine.trials import Trial, expected_of, kept_cases
 
-QUICK = 0.5  # the time limit, in seconds, of a call that is only made to find the reason
+QUICK = 0.5  # the time limit, in seconds, for a call that is only made to find the reason
 SEARCH = 0.5  # seconds of computing for all steps that look for the reason, so that nobody waits long for a report
 
 
@@ -32,7 +32,7 @@ class Examination:
     attempt: Callable[..., Any]
     trials: tuple[Trial, ...] = ()
     seed: int = 0
-    seconds: float = QUICK  # the time limit of one call
+    seconds: float = QUICK  # the time limit for one call
     stopped: Trial | None = None
     until: float = math.inf
 

@@ -1,4 +1,4 @@
-"""An exercise and its parts: a task, a reference, cases, misconceptions, probes and hints."""
+"""Define an exercise and its parts: a task, a reference, cases, misconceptions, probes and hints."""
 
 import inspect
 import itertools
@@ -88,7 +88,7 @@ class Exercise:
     axes: tuple[str, ...] = ()  # names of the result's axes
     arguments: tuple[str, ...] = ()  # if empty: the reference's parameters without a default
     probes: tuple[Probe, ...] = ()
-    helpers: tuple[Callable[..., Any], ...] = ()  # functions that the solution shows, too
+    helpers: tuple[Callable[..., Any], ...] = ()  # other functions that the solution also shows
     makes_module: bool = False  # whether a right solution makes a torch module, which draws initial weights
     double: bool = True  # whether to try float64, too, and expect the reference's dtype
     blueprint: Blueprint | None = None  # if the learner writes a torch module, not a function

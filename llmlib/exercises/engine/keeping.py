@@ -28,7 +28,7 @@ from llmlib.files.atomic import atomic_write
 
 VERSION = 1
 MOST_VERSIONS = 8  # a file holds at most this many versions of a part
-LARGEST = 1_000_000  # the most bytes that we read from a file; files that we write are at most a third as large
+LARGEST = 1_000_000  # the most bytes that we read from a file; files that we write are usually far smaller
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ BLANK = "The class does not have any of its parts yet."
 class Blueprint:
     """A description of an exercise's module: its parts, and what each of a case's arguments is for."""
 
-    library: type[nn.Module]  # the library's own class, which `solution` shows and `mine` lends
-    sizes: Callable[..., Mapping[str, int]]  # returns the class's arguments by name, for a case's arguments
+    library: type[nn.Module]  # the library's own class; `solution` shows it, and `mine` can return it
+    sizes: Callable[..., Mapping[str, int]]  # takes a case's arguments, and returns the class's arguments by name
     maps: tuple[str, ...]  # names of the linear maps without bias, in the order of a case's weights
     first_map: int  # the index of the first weight among a case's arguments
     inputs: Mapping[str, int]  # the arguments of `forward`, and their indices among a case's arguments

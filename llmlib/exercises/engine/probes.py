@@ -1,4 +1,4 @@
-"""Properties shared by exercises in several lessons."""
+"""Define properties that exercises in several lessons share."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Why an attempt is wrong: a listed misconception, a pattern in its results, or a change that would fix it."""
+"""Say why an attempt is wrong: a listed misconception, a pattern in its results, or a change that would fix it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ from llmlib.exercises.engine.report import Code, Part, Prose
 from llmlib.exercises.engine.trials import Trial
 from llmlib.exercises.engine.wording import advice
 
-# A likely finding may come before two ideas at once; a sign is true, but it is not a reason yet.
+# A "likely" finding may take precedence over two ideas at once; a "sign" is true, but not yet a reason.
 Strength = Literal["sure", "likely", "sign"]
 
 
@@ -34,7 +34,7 @@ class Reason:
     finding: Finding | None = None
     repair: Repair | None = None
     open: tuple[Trial, ...] = ()
-    guarded: bool = False  # the ideas are likely, and the attempt treats some cases separately
+    guarded: bool = False  # whether the ideas are only likely, as the attempt seems to treat some cases separately
 
     def __bool__(self) -> bool:
         return bool(self.ideas or self.finding or self.repair)

@@ -24,12 +24,12 @@ from llmlib.exercises.engine.reasons import Reason
 from llmlib.exercises.engine.running import Outcome, run_our_own
 from llmlib.exercises.engine.trials import Trial, alike, same_outcome
 
-MOST_SHOW = 0.5  # a guarded idea has to show in at least this share of what it gets wrong, if whole cases are guarded
-MORE_SHOW = 0.7  # the least share if the idea shows only in parts of a case, which can also happen by chance
-SHOWN_IN = 4  # a guarded idea has to show in at least this many cases of the two draws
-LEFT = 4  # a guarded idea may leave at most this many wrong cases open
-OPEN = 4  # a guarded idea may leave at most one in this many cases open
-PAIRS = 0.15  # seconds of computing for all pairs; a small model runs a few hundred times in it, too few for all pairs
+MOST_SHOW = 0.5  # for guarded whole cases: at least this share of the idea's wrong values must be wrong in the attempt
+MORE_SHOW = 0.7  # the same share if the idea shows in only a part of some case, which can also happen by chance
+SHOWN_IN = 4  # a guarded idea has to show in at least this many of the cases, which come from two draws
+LEFT = 4  # a guarded idea may leave at most this many wrong cases unexplained
+OPEN = 4  # a guarded idea has to leave fewer than one in this many cases unexplained
+PAIRS = 0.15  # seconds of computing for pairs; a small model can run a few hundred times, too few for all pairs
 ENOUGH = 2  # wrong cases that have to support an idea before unclear cases are forgiven or two ideas are named
 
 
@@ -86,7 +86,7 @@ def one_guarded(e: Examination) -> Reason | None:
 
 
 def _shown_and_hidden(predicted: Outcome, trial: Trial) -> tuple[float, float] | None:
-    """Return the share of wrong values, which show the idea, and the share of values that are right despite the idea.
+    """Return the share of values that are wrong, which shows the idea, and the share that are right despite the idea.
 
     Return None if the idea does not fit.
     """
@@ -130,7 +130,7 @@ def _exact(e: Examination, hypotheses: Sequence[Hypothesis], ordered: Sequence[T
 
 
 def _apart_from_unclear(e: Examination, hypotheses: Sequence[Hypothesis]) -> Reason | None:
-    """Return the hypothesis that leaves the fewest cases open; if there are several, return the first."""
+    """Return the hypothesis that leaves the fewest cases unexplained; if there are several, return the first."""
     ordered = _clearest_first(e)
     if not ordered or ordered[0].outcome.error or _mostly_raises(ordered):
         return None

@@ -24,7 +24,7 @@ from llmlib.files.atomic import atomic_write
 
 VERSION = 1
 NOTHING: dict[str, Any] = {"version": VERSION, "exercises": {}, "questions": {}}
-LONGEST_WAIT = 20.0  # the most seconds to wait for another kernel, which needs some milliseconds
+LONGEST_WAIT = 20.0  # the most seconds to wait for another kernel, which needs only a few milliseconds
 
 
 def data_dir() -> Path:
@@ -97,7 +97,7 @@ def alone() -> Iterator[None]:
     try:
         data_dir().mkdir(parents=True, exist_ok=True)
         lock.acquire()
-    except (OSError, NotImplementedError):  # no locks in this folder, no permission to write, or a `Timeout`
+    except (OSError, NotImplementedError):  # the folder does not support locks, we may not write to it, or a `Timeout`
         yield
         return
     try:

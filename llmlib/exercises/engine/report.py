@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import chain, zip_longest
 from pathlib import Path
 
-WIDTH = 88  # the width of the text form, in columns
+WIDTH = 88  # the width of a report shown as text, in columns
 STRESSED = re.compile(r"(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])")
 
 

@@ -26,7 +26,7 @@ import torch
 from llmlib.exercises.engine.errors import all_code, code_of
 
 ATOMS = {int, float, bool, str, bytes, type(None)}  # values of these types cannot change, so they need no copy
-AGAIN = 0.2  # seconds until the limit strikes again, in case the function has swallowed the first `TimeIsUp`
+AGAIN = 0.2  # seconds until `TimeIsUp` is raised again, in case the function swallowed the first one
 
 
 class TimeIsUp(BaseException):
@@ -81,7 +81,7 @@ def load_meta(function: Callable[..., Any]) -> None:
     code = code_of(function)
     if isinstance(code, CodeType) and any("meta" in part.co_consts for part in all_code(code)):
         with torch.device("meta"), quietly():
-            torch.nn.Embedding(1, 1)  # drawing initial weights loads most of these parts
+            torch.nn.Embedding(1, 1)  # drawing initial weights loads most of what torch needs here
 
 
 def run_our_own(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
@@ -114,10 +114,10 @@ def no_decomposition_of_nan() -> Iterator[None]:
     With some builds of torch, computing eigenvalues of NaN or ∞ ends the process, and the library that torch calls
     prints messages.
     """
-    # We could send the messages to a file if we replaced file descriptors 1 and 2. But these belong to the whole
-    # process: the output of other threads, such as a view's, would be lost; a time limit that strikes while they are
-    # replaced would leave the kernel mute; on Windows, a library may have its own C runtime, with its own descriptors.
-    # And the process would still end.
+    # We could send the messages to a file by replacing file descriptors 1 and 2. But the whole process uses them, so
+    # the output of other threads, such as a view's, would be lost; if the time ran out while they were replaced, the
+    # kernel could no longer print anything. On Windows, a library may have its own C runtime, with its own descriptors.
+    # And replacing descriptors would not keep the process from ending.
 
     def checked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(matrix: torch.Tensor, *args: Any, **options: Any) -> Any:
@@ -144,7 +144,7 @@ def no_decomposition_of_nan() -> Iterator[None]:
 
 
 def _least_squares_of_numpy() -> dict[str, Any]:
-    """Return the namespace in which numpy's `polyfit` finds its `lstsq`, or an empty one if numpy is not loaded."""
+    """Return the globals of numpy's `polyfit`, with the `lstsq` that it calls, or {} if numpy is not loaded."""
     polyfit = getattr(sys.modules.get("numpy"), "polyfit", None)
     names: dict[str, Any] = getattr(inspect.unwrap(polyfit), "__globals__", {}) if polyfit else {}
     return names
@@ -197,7 +197,7 @@ class _Alarm(contextlib.AbstractContextManager[None]):
         self.closed = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL if self.handler is None else self.handler)
-        if self.delay:  # somebody else's timer was running, such as a test runner's
+        if self.delay:  # another timer was running, such as a test runner's
             left = self.delay - (time.monotonic() - self.started)
             signal.setitimer(signal.ITIMER_REAL, max(left, 0.001), self.interval)
 
@@ -221,7 +221,7 @@ def _watchdog(seconds: float) -> Iterator[None]:
     finally:
         with lock:
             ended.set()
-        _raise_in(target, None)  # cancels an exception that is on its way
+        _raise_in(target, None)  # cancels a `TimeIsUp` that is set but not raised yet
         thread.join()
 
 
@@ -268,7 +268,7 @@ def _as_before(before: Any, state: Any) -> bool:
         return torch.equal(before, state)
     if before is None or len(before) != 5:  # the state of `random`: hundreds of plain numbers
         return bool(before == state)
-    return same(before, state)  # the state of numpy, which holds an array
+    return same(before, state)  # the state of `numpy.random`, which contains an array
 
 
 def restore(states: dict[str, Any]) -> None:
@@ -321,7 +321,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def _same_part(a: torch.nn.Module, b: torch.nn.Module) -> bool:
-    """Return whether two modules agree in hooks, mode and own weights. This runs for each of a thousand edits."""
+    """Return whether two modules have the same hooks, mode and own weights; a repair may call this for 1,000 edits."""
     if list(a._forward_hooks) != list(b._forward_hooks) or a.training != b.training:
         return False
     mine, theirs = _weights(a), _weights(b)

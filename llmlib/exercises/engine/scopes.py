@@ -58,7 +58,7 @@ def _uses(node: ast.AST, hidden: frozenset[str]) -> Iterator[Use]:
 
 
 def _of_function(node: Function, hidden: frozenset[str]) -> Iterator[Use]:
-    """Yield the uses outside the function's own scope (decorators, defaults, annotations), then those in its body."""
+    """Yield the uses of names in the function's decorators, defaults and annotations, then those in its body."""
     every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     every += [arg for arg in (node.args.vararg, node.args.kwarg) if arg]
     outside: list[ast.AST | None] = [*node.args.defaults, *node.args.kw_defaults, *(arg.annotation for arg in every)]

@@ -94,9 +94,8 @@ def _unknown_name(e: Examination, name: str, line: str) -> str:
     for argument, axes in re.findall(AXES_OF, e.exercise.task):
         if argument in e.exercise.argument_names and name in axes.split(", "):
             return AXIS.format(name, argument, axes.split(", ").index(name))
-    is_called = re.search(
-        rf"(?<![\w.]){name}\(", line
-    )  # otherwise it may be a variable: `angle` is also a function of torch
+    # A name that is not called may be a variable: `angle` is also a function in torch.
+    is_called = re.search(rf"(?<![\w.]){name}\(", line)
     home = next((home for home in (torch, F) if is_called and callable(getattr(home, name, None))), None)
     return IN_TORCH.format(name, "torch.nn.functional" if home is F else "torch") if home else ""
 
@@ -110,7 +109,7 @@ def _unknown_key(trial: Trial, key: str) -> str:
 
 
 def _unwritten(attempt: Callable[..., Any]) -> Iterator[str]:
-    """Yield the names of blank functions that the attempt can call."""
+    """Yield the names that the attempt uses for functions that are not written yet."""
     code = code_of(attempt)
     function = attempt.written.forward if isinstance(attempt, OnWeights) else attempt
     known = getattr(function, "__globals__", {})

@@ -20,7 +20,7 @@ from typing import Any
 from llmlib.exercises.engine.scopes import uses
 
 LLMLIB = Path(__file__).parents[2]
-LONGEST = 40_000  # the most characters of a part; the longest solutions of exercises have a few hundred
+LONGEST = 40_000  # the largest number of characters in a part; the longest solution to an exercise has about 3,000
 
 
 class NoSource(Exception):
@@ -76,7 +76,7 @@ def _globals_of(value: Any) -> dict[str, Any] | None:
 
 
 class _Collected:
-    """Everything that a piece of source code needs, in an order in which it can run."""
+    """Collects the imports and definitions that a piece of source code needs, in an order in which they can run."""
 
     def __init__(self, names: dict[str, Any]):
         self.names = names
@@ -102,7 +102,7 @@ class _Collected:
             self._add_helper(name, value)
 
     def _add_helper(self, name: str, value: Any) -> None:
-        """Add one of the learner's functions or classes; a function from `mine` has its own global names."""
+        """Add one of the learner's functions or classes; one from `mine` does not share the notebook's global names."""
         inner = inspect.unwrap(value) if callable(value) else value
         text, around = _text_of_helper(name, value), _globals_of(inner) or self.names
         own = _Collected(around) if around is not self.names else self
@@ -119,7 +119,7 @@ class _Collected:
 
 
 def _mean_the_same(name: str, one: Any, other: Any) -> bool:
-    """Return whether two values of a name can share a definition: they are equal constants, or have the same source."""
+    """Return whether one definition can serve for both values: they are equal constants or have the same source."""
     if one is other or (_is_plain(one) and _is_plain(other) and one == other):
         return True
     try:
@@ -149,10 +149,10 @@ def _import_from(name: str, value: Any) -> str:
 def _public_places(name: str, value: Any) -> list[str]:
     """List the modules in which `name` refers to the value, starting with the value's own module.
 
-    Modules of the standard library and modules with short names come before others. Private modules such as `torch._C`
-    are left out.
+    The others are sorted: first modules of the same package, then those that list the name in `__all__`, then the
+    standard library's, then those whose names have the fewest dots. Private modules such as `torch._C` are left out.
     """
-    own = (getattr(value, "__module__", None) or "").lstrip("_")  # functools.reduce says that it comes from _functools
+    own = (getattr(value, "__module__", None) or "").lstrip("_")  # functools.reduce has the `__module__` "_functools"
     public = [(place, m) for place, m in list(sys.modules.items()) if not re.search(r"(^|\.)_", place)]
     offers = {place: module for place, module in public if getattr(module, "__dict__", {}).get(name) is value}
 

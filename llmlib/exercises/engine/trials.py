@@ -1,4 +1,4 @@
-"""Cases that have been tried, with the expected results and the attempt's results, and a comparison of two outcomes."""
+"""Keep each case with its expected result and the attempt's result, and compare outcomes with each other."""
 
 import re
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from llmlib.exercises.engine.comparing import Difference, equal, values_agree
 from llmlib.exercises.engine.exercise import Case, Exercise
 from llmlib.exercises.engine.running import Outcome, lent, same
 
-KEPT = 48  # we keep the cases of this many draws, with the results of our own functions
-HUGE = 1e20  # larger numbers count as infinity: people often write -1e30 for −∞
+KEPT = 48  # for this many pairs of an exercise and a seed, we keep the cases and our own functions' results
+HUGE = 1e20  # numbers beyond ±1e20 count as infinite: people often write -1e30 for −∞
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,9 @@ def _failure(error: BaseException | None) -> tuple[str, list[str]]:
 def alike(predicted: Outcome, trial: Trial) -> bool | None:
     """Return whether the attempt's result is the predicted one, or None if this case is not conclusive.
 
-    We ignore values where either result is NaN, and −∞ counts as equal to −1e30, because the same idea may fill a row
-    that has no key with either number. A case is conclusive if the prediction differs from the expected result in any
-    other value.
+    We ignore values where either result is NaN, and −∞ counts as equal to −1e30, because with the same idea, a row
+    that has no key may be filled with either number. A case is conclusive if the prediction differs from the expected
+    result in any other value.
     """
     got = trial.outcome
     if not trial.wrong:
@@ -135,7 +135,7 @@ def alike(predicted: Outcome, trial: Trial) -> bool | None:
     if a.shape != right.shape:
         return None
     if bool((a.isnan() & values_agree(right, b.to(right.dtype))).any()):
-        return False  # this idea does not explain what happened here
+        return False  # the idea predicts NaN where the attempt's value is right
     broken = _ordinary(right) & ~_ordinary(a) & ~_ordinary(b)
     return True if broken.any() or not equal(right[comparable].to(a.dtype), a[comparable]) else None
 

@@ -1,4 +1,4 @@
-"""Write the parts that several kinds of report share: the line, the advice, the case, the printed text, the task."""
+"""Write the parts that several kinds of report share: the learner's line, advice, the case, printed text, the task."""
 
 import re
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ def of_yours(diagnosis: str) -> str:
 
 def around(e: Examination, trial: Trial, caption: str = "The case") -> list[Part]:
     """Return the parts that end every reply to a wrong attempt: the case, the printed text, and the task again."""
-    # 400 characters: enough for the whole value, ready to copy, unless it holds tensors
+    # 400 characters are enough to show the whole value for copying, unless it contains tensors
     rows = tuple((name, describe(value, 400)) for name, value in zip(e.exercise.argument_names, trial.case.args))
     caption = f"{caption}: {trial.case.note}" if trial.case.note else caption
     case = Table(("argument", "in this case"), rows, caption=caption)

@@ -50,7 +50,7 @@ class Assembled:
     text: str
     mine: tuple[str, ...]
     shown: tuple[str, ...]
-    borrowed: tuple[str, ...]  # parts in the file with our functions
+    borrowed: tuple[str, ...]  # parts for which the file uses our functions
     idle: tuple[str, ...]  # parts that are left out, since nothing in the file calls them
     refused: Mapping[str, str]
 
@@ -136,7 +136,7 @@ def lines_of_code(text: str) -> int:
     statement: list[tokenize.TokenInfo] = []
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.NEWLINE:
-            if any(each.type != tokenize.STRING for each in statement):  # a statement with only a string is a docstring
+            if any(each.type != tokenize.STRING for each in statement):  # a docstring is just a string
                 rows |= {row for each in statement for row in range(each.start[0], each.end[0] + 1)}
             statement = []
         elif token.type not in (tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT):
@@ -145,7 +145,7 @@ def lines_of_code(text: str) -> int:
 
 
 def _needed(pieces: list[Piece]) -> list[Piece]:
-    """Drop unneeded pieces, since the learner's own code may leave one of our functions unused."""
+    """Drop the pieces that no other piece needs; the learner's own code may leave one of our functions unused."""
     kept = {piece for piece in pieces if piece.stays}
     while more := {p for p in pieces if p not in kept and any(p.names & other.needs for other in kept)}:
         kept |= more

@@ -26,7 +26,7 @@ def run(file: Path, check: bool, yes: bool) -> bool:
 
 def _write(file: Path) -> bool:
     if file.exists():
-        writing.refuse_changed(file)  # checked before we try the parts
+        writing.refuse_changed(file)  # before we try the parts
     assembled = writing.compose(writing.collect())
     writing.write(file, assembled.text)
     for exercise, why in assembled.refused.items():

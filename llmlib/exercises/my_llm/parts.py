@@ -29,7 +29,7 @@ class Part:
         return number_of(self.exercise.partition(".")[0])
 
 
-GROUPS = {  # in the order of the file, each with its job in the model
+GROUPS = {  # in the order of the file, each with a few words on its role
     "Tokenizer": "text to ids, and back",
     "Attention": "inside each block",
     "Model": "ids to logits",

@@ -18,9 +18,9 @@ from llmlib.exercises.my_llm.parts import OF_EXERCISE
 from llmlib.exercises.my_llm.rewriting import refusal
 from llmlib.exercises.registry import find
 
-LONGEST = 5.0  # the most seconds for running definitions, which usually takes hardly any time
+LONGEST = 5.0  # the time limit for running definitions, in seconds; they usually take hardly any time
 
-# The right attempts of this session, by exercise, each with its source if the source can run by itself.
+# The correct attempts of this session, keyed by exercise, each with its source if the source can run on its own.
 checked: dict[str, tuple[Callable[..., Any], Source | None]] = {}
 _loaded: dict[str, tuple[Source, Callable[..., Any]]] = {}
 
@@ -40,14 +40,14 @@ def remember(name: str, attempt: Callable[..., Any]) -> str:
         return f"Not kept for `mine`: {error}."
     except OSError as error:
         return f"Not kept for `mine`: {keeping.folder()} cannot be written to ({error.strerror or error})."
-    except Exception as error:  # an attempt may be anything; what counts is that it is right
+    except Exception as error:  # an attempt may be anything, and it is correct even if this fails
         return f"Not kept for `mine`: the source of your function cannot be analysed ({name_of(error).rstrip('.')})."
     return f'Kept: `mine("{name}")` returns it in every notebook.' + _not_in_the_file(name, source)
 
 
 def _not_in_the_file(name: str, source: Source) -> str:
     """Return a warning if `my_llm.py` cannot include this part because it uses llmlib, or else an empty string."""
-    with contextlib.suppress(Exception):  # `llmlib mine` says what is wrong with unusual source
+    with contextlib.suppress(Exception):  # if unusual source raises an error here, `llmlib mine` reports it
         if name in OF_EXERCISE and (why := refusal(source, OF_EXERCISE[name])):
             return f" But it cannot go into your own file, `my_llm.py`: {why}. Write your function without that."
     return ""
@@ -95,7 +95,7 @@ def _loaded_from(name: str, source: Source) -> Callable[..., Any] | None:
 def _define(name: str, kept: Kept) -> Callable[..., Any]:
     """Run a part's source, which defines its function. Raises `Unfit` if it does not define a callable."""
     exercise, code = find(name), kept.source.whole
-    place = f"<mine: {name}, {zlib.crc32(code.encode()):08x}>"  # an earlier version may still be in use
+    place = f"<mine: {name}, {zlib.crc32(code.encode()):08x}>"  # unique, as an earlier version may still be in use
     space: dict[str, Any] = {"__name__": f"mine.{name}"}
     try:
         compiled = compile(code, place, "exec")

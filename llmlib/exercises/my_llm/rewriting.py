@@ -17,7 +17,7 @@ from llmlib.exercises.engine.scopes import Use, defined, uses
 from llmlib.exercises.engine.sources import Source
 from llmlib.exercises.my_llm.parts import PARTS, Part
 
-SPARE = (  # functions of llmlib that the file has besides the parts, for parts that use them
+SPARE = (  # other llmlib functions that the file includes, because some parts use them
     embeddings.rotary_frequencies,
     embeddings.rotary_cos_sin,
     layers.silu,
@@ -81,7 +81,7 @@ def rewritten(
 
     `taken` maps names in use in the file to their imports. `others` contains the learner's other parts, keyed
     by the learner's names, and the file's helpers, because the file does not need two helpers with the same name
-    and arguments. Raises `Unusable` if the part cannot go into the file.
+    and parameters. Raises `Unusable` if the part cannot go into the file.
     """
     tree = ast.parse(source.text)
     names, kept_imports = _imported(source, tree, taken)
@@ -119,7 +119,7 @@ class _Theirs:
 
 
 def _imported(source: Source, tree: ast.Module, taken: Mapping[str, Any]) -> tuple[dict[str, Any], list[Import]]:
-    """Find each alias's name in the file or its meaning in llmlib, and the imports that the file needs."""
+    """Map imported names to llmlib objects, or to new names if they are taken, and list the imports that are needed."""
     names: dict[str, Any] = {}
     needed = []
     for each in imports_of(ast.parse("\n".join(source.imports)).body):
@@ -148,7 +148,7 @@ def _free(name: str, taken: Mapping[str, Any]) -> str:
 
 
 def _same_arguments(tree: ast.Module, name: str, other: str) -> bool:
-    """Return whether two texts define a function of this name with equal arguments, or a class with equal methods."""
+    """Return whether both texts define a function `name` with the same parameters, or a class with the same methods."""
 
     def arguments(body: list[ast.stmt]) -> dict[str, list[str]]:
         for node in body:
@@ -190,7 +190,7 @@ def _edited(text: str, edits: list[tuple[ast.AST, str]], gone: list[ast.stmt]) -
             continue
         start, stop = node.col_offset, node.end_col_offset  # type: ignore[attr-defined]
         said = ast.unparse(node)
-        if line[start:stop].decode(errors="replace") != said:  # in an f-string of an older Python, or on several lines
+        if line[start:stop].decode(errors="replace") != said:  # inside an f-string (older Pythons) or on several lines
             if new == said:
                 continue
             raise Unusable(f"`{said}` in your code cannot be replaced")

@@ -23,7 +23,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 STEPS = 50
 TEXTS = ("The capital of France is", 'Mia gave the red ball to Tom.\n\n"It\'s 1,024 now!" he said.', "naïve 日本 🙂")
-CLOSE = 1e-3  # the largest allowed relative difference of logits or losses: the two sum float32 in different orders
+CLOSE = 1e-3  # how far logits or losses may differ, relatively: float32 sums depend on the order of the terms
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Write `my_llm.py` with the learner's parts that work in it, but never overwrite a file that was changed by hand."""
+"""Write `my_llm.py` with those of the learner's parts that work there, but never overwrite a file changed by hand."""
 
 import hashlib
 import sys
@@ -76,7 +76,7 @@ def _broken(assembled: Assembled) -> dict[str, str]:
         return {}
     try:
         module = as_module(assembled.text)
-    except Exception as error:  # we cannot tell which part raises
+    except Exception as error:  # we cannot tell which part raises the error
         return dict.fromkeys(assembled.mine, f"together with your other parts, it raises {name_of(error).rstrip('.')}")
     broken = {}
     for exercise in assembled.mine:

@@ -12,7 +12,8 @@ from llmlib.interpret.points import POINTS
 from llmlib.transformer import Transformer, TransformerConfig
 from llmlib.widgets.architecture.boxes import Axis, Box, BoxTensor, SourceLine
 
-# The module that each box's value passes through; {} is the layer. "" is the model itself, which returns the logits.
+# The module that each box's value passes through; {} stands for the layer number. "" is the model itself, which returns
+# the logits.
 VALUES = {
     "embed": "embed",
     "positions": "hook_embed",
@@ -196,7 +197,7 @@ class _Builder:
         """
         weights = list(self.weights(id))
         numbers = sum(tensor.parameters for tensor in weights)
-        if rows is not None and weights:  # the model needs only one row of a table
+        if rows is not None and weights:  # the model reads only this many rows of a table
             numbers = rows * self.config.d_model
         passes = BoxTensor("result", self.axes(value or self.axes_of_value(id)), is_weight=False)
         title, kind = TITLES[says or id]
@@ -208,7 +209,7 @@ class _Builder:
             module = path.rsplit(".", 1)[0]
             try:
                 parameter = self.skeleton.get_parameter(path.format(0))
-            except AttributeError:  # for example no bias, no query norm, a tied table
+            except AttributeError:  # no such weight, for example no bias, no query norm, or a tied table
                 continue
             names = AXES.get(module.rsplit(".", 1)[-1], ("d_model",))
             yield BoxTensor(name, tuple(zip(names, parameter.shape)), is_weight=True)

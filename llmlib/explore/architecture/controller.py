@@ -23,7 +23,7 @@ from llmlib.widgets.architecture.view import ArchitectureView
 
 SIZES = ("n_layers", "d_model", "n_heads", "n_kv_heads", "vocab_size", "max_seq_len")
 LARGEST = 10_000_000  # a larger size is probably a typing error
-SOON = 256  # tokens; for a longer text, the tour is computed only when the user starts it
+SOON = 256  # in tokens: for a longer text, the tour is computed only when the user starts it
 
 
 def explore_architecture(

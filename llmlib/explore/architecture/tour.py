@@ -14,7 +14,7 @@ from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.interpret.points import point_at
 from llmlib.transformer import Transformer
 
-LIKELIEST = 6  # number of next tokens in the tour
+LIKELIEST = 6  # how many candidates for the next token the tour shows
 OF_A_LAYER = ("residual", "q", "k", "attention_out", "residual_mid", "mlp_out")
 
 
@@ -56,7 +56,7 @@ def tour_of(model: Transformer, ids: Sequence[int]) -> dict[str, Any]:
 
 
 def _run(model: Transformer, ids: Sequence[int]) -> dict[tuple[str, int], Float[Tensor, "..."]]:
-    """Record the activations at the last token, by name and layer; the keys are recorded for all tokens."""
+    """Record the activations at the last token, and the keys of all tokens, by name and layer."""
     kept: dict[tuple[str, int], Tensor] = {}
 
     def keep(name: str, layer: int, value: Tensor) -> None:
@@ -85,7 +85,7 @@ def _layer(model: Transformer, kept: dict[tuple[str, int], Tensor], layer: int) 
     facts: dict[str, Any] = {name: _number(vector.norm()) for name, vector in norms.items()}
     pattern = _looks(model, kept["q", layer], kept["k", layer])
     n = pattern.shape[1]
-    # Leave out the token itself and the first token, which gets much attention in any text.
+    # Leave out the token itself and the first token, which gets a lot of attention in any text.
     others = range(1, n - 1) if n > 2 else range(max(1, n - 1))
     head, place = divmod(int(pattern[:, others.start : others.stop].argmax()), len(others))
     key = others[place]

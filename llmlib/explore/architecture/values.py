@@ -1,4 +1,4 @@
-"""Fetch the real values in a model's boxes; each box's values are fetched only when the user opens the box."""
+"""Fetch the real values in a model's boxes, but only those in a box that the user opens."""
 
 from collections.abc import Iterable
 

@@ -15,7 +15,7 @@ from llmlib.explore.shared.token_texts import token_texts
 from llmlib.transformer import Transformer
 from llmlib.widgets.attention.view import AttentionView
 
-CANDIDATES = 8  # number of next tokens in the table
+CANDIDATES = 8  # how many candidates for the next token the table shows
 
 
 def explore_attention(

@@ -21,9 +21,9 @@ from llmlib.transformer import Transformer
 class Run(NamedTuple):
     """The results of one forward pass over a text and its continuation."""
 
-    patterns: Float[np.ndarray, "layer head query key"] | Patterns  # a long text's patterns are made on demand
-    probabilities: Float[Tensor, " vocab"]  # of the next token after the text
-    logprob: float | None  # of the continuation
+    patterns: Float[np.ndarray, "layer head query key"] | Patterns  # a long text's patterns are computed on demand
+    probabilities: Float[Tensor, " vocab"]  # for the token after the text
+    logprob: float | None  # of the whole continuation, if there is one
 
 
 def run(
@@ -111,7 +111,7 @@ def _look_at_theirs(
     progress: Callable[[int], None] | None,
     check: Callable[[], object],
 ) -> tuple[Any, Tensor]:
-    check()  # call it only once: we cannot stop a model of another library
+    check()  # only before the run: a model from another library cannot be stopped once it runs
     check_heads(model, off)
     with torch.inference_mode():
         batch = torch.tensor([ids], dtype=torch.long, device=model.device)

@@ -22,23 +22,24 @@ from llmlib.hooks import HookFunction, HookPoint, hooked
 from llmlib.interpret.points import point_at
 from llmlib.transformer import Transformer, TransformerConfig
 
-WHOLE = 4_000_000  # number of weights, over all heads, that the view sends to the browser at once
-SIDE = 64  # most cells in a row of a thumbnail
-ROWS = 128  # number of queries at a time
-KEPT = 2048  # tokens; for longer texts, each layer recomputes what all layers share
-RUNS = 4  # runs that may be in memory at once: A and B, both as shown and as being computed
-TOGETHER = ("mean", "max")  # maps over all heads of a layer, shown like heads
+WHOLE = 4_000_000  # the view sends at most this many weights, over all heads, to the browser at once
+SIDE = 64  # largest number of cells in a row of a thumbnail
+ROWS = 128  # number of queries processed at a time
+KEPT = 2048  # up to this many tokens, what all layers share is computed only once
+RUNS = 4  # runs that may be in memory at once: the A and B that are shown, and the A and B that are being computed
+TOGETHER = ("mean", "max")  # maps that combine all heads of a layer, and are shown as if they were heads
 SCORES = ("previous", "first", "duplicate", "induction", "distance", "entropy")  # scores of a head, in this order
 
 
-# Rows of a layer's patterns, top down: the first query's number, and the weights of all keys up to the last query.
+# A layer's patterns, cut into blocks of rows, from top to bottom. Each block comes with the number of its first query,
+# and contains the attention weights for all keys up to its last query.
 Blocks = Iterable[tuple[int, Float[Tensor, "head query key"]]]
 
 
 class Patterns(Protocol):
     """What the view needs from a long text's patterns."""
 
-    thumbnails: Float[np.ndarray, "layer map row column"]  # the largest weight in each square; heads, mean, max
+    thumbnails: Float[np.ndarray, "layer map row column"]  # the largest weight in each square; maps: heads, mean, max
     scores: Float[np.ndarray, "layer map score"]
 
     def head(self, layer: int, head: int | str) -> Float[np.ndarray, "query key"]:
@@ -117,7 +118,7 @@ class PatternsOfRun:
             scores = rearrange(scores, "kv (group query) key -> (kv group) query key", query=end - start)
             if window and window < end:
                 scores.masked_fill_(~causal_mask(end - start, end, window, q.device), float("-inf"))
-            else:  # the mask hides keys only in the last square
+            else:  # the mask hides keys only at the positions of these rows
                 scores[:, :, start:].masked_fill_(
                     ~causal_mask(end - start, end - start, device=q.device), float("-inf")
                 )
@@ -164,7 +165,7 @@ class _Pooling:
         self.side = -(-self.n // self.cell)
         self.rows = max(1, ROWS // self.cell) * self.cell
         self.divisors = self._divisors()
-        self.known: dict[int, Tensor] = {}  # the same for all layers; not stored for a very long text
+        self.known: dict[int, Tensor] = {}  # what `_counting` returns for all layers; empty for a very long text
 
     def _divisors(self) -> Float[Tensor, " score"]:
         """Count the queries over which each score is averaged; `llmlib.interpret.head_scores` defines the scores."""
@@ -172,12 +173,12 @@ class _Pooling:
         repeated = followed = 0
         for at, id in enumerate(self.ids.tolist()):
             repeated += id in seen
-            followed += seen.setdefault(id, at) + 1 < at  # if a token lies between this one and its first occurrence
+            followed += seen.setdefault(id, at) + 1 < at  # if there are tokens between it and its first occurrence
         numbers = (self.n - 1, self.n - 1, repeated, followed, self.n, self.n)
         return torch.tensor([max(1, number) for number in numbers], dtype=torch.float32)
 
     def _counting(self, start: int, end: int, n_key: int) -> Float[Tensor, "weight score"]:
-        """Return how much each weight in these rows counts toward each score; all scores but entropy are linear."""
+        """Return how much each weight in these rows counts toward each score except entropy, which is not linear."""
         if start in self.known:
             return self.known[start]
         query, key = torch.arange(start, end)[:, None], torch.arange(n_key)[None]
@@ -207,5 +208,8 @@ class _Pooling:
 
 
 def _entropy(rows: Float[Tensor, "map query key"]) -> Float[Tensor, " map"]:
-    """Sum the entropies of all rows, five times as fast as `torch.special.entr`, which handles one weight at a time."""
+    """Sum the entropies of each map's rows, five times as fast as with `torch.special.entr`.
+
+    That function handles one weight at a time.
+    """
     return -(rows.clamp_min(torch.finfo(rows.dtype).tiny).log_().mul_(rows)).sum((1, 2))

@@ -22,7 +22,7 @@ from llmlib.widgets.chat.view import ChatView
 from llmlib.widgets.shared.acts import CalledOff, in_words
 from llmlib.widgets.shared.interrupts import on_interrupt
 
-PAUSE = 0.05  # seconds between updates: each update sends the whole conversation, and nobody reads faster
+PAUSE = 0.05  # seconds between updates: each sends the whole conversation, and nobody reads fast enough to need more
 SILENCE = "The model ended its answer before the first word. Try asking differently."
 STOPPED = "You stopped the answer before the first word."
 
@@ -100,8 +100,8 @@ class _Controller:
     def __init__(self, speakers: Sequence[Speaker], view: ChatView, said: list[Said], sampler: Sampler):
         self.speakers, self.view, self.said, self.sampler = list(speakers), view, said, sampler
         self.beginning = deepcopy(said)
-        self.cleared: list[Said] = []  # messages that "Start over" took away, kept until the next answer
-        self.asked = 0  # number of questions so far, from which each answer gets its own seed
+        self.cleared: list[Said] = []  # messages that "Start over" removed, kept until the next answer
+        self.asked = 0  # number of questions since the seed was set; added to the seed, so that each has its own seed
         self.shuffle = random.Random(view.seed)
         self.words = Words()
         self.stop = threading.Event()
@@ -145,7 +145,8 @@ class _Controller:
         self.stop.set()
         if self.thread:
             self.thread.join()
-        if [one.message for one in self.said] != [one.message for one in self.beginning]:  # else keep the earlier one
+        # If there is nothing new to keep, keep what was cleared earlier.
+        if [one.message for one in self.said] != [one.message for one in self.beginning]:
             self.cleared = self.said
         self.said = deepcopy(self.beginning)
         self.tell(notice="", returned="")
@@ -224,13 +225,13 @@ class _Controller:
     def respond(self, turn: Asked) -> None:
         try:
             self.write(turn)
-        except Exception as error:  # show the error to the user: in a thread it would vanish
+        except Exception as error:  # show the error to the user: an error in a thread would otherwise go unnoticed
             for answer in turn.answers:
                 answer.note = {"problem": in_words(error)}
         try:
             self.settle(turn)
         finally:  # whatever happens, the user can continue
-            self.unwatch()  # unwatch before the next message, which sets its own watch
+            self.unwatch()  # stop watching for interrupts before the next message starts its own watch
             self.view.answering = False
 
     def settle(self, turn: Asked) -> None:
@@ -244,7 +245,7 @@ class _Controller:
         else:
             self.cleared = []
             if turn.question.note and not all(answer.content for answer in turn.answers):
-                turn.question.note = {**turn.question.note, "vote": "none"}  # since the answers cannot be compared
+                turn.question.note = {**turn.question.note, "vote": "none"}  # an empty answer cannot be compared
         self.show()
         self.tell(notice, returned)
         self.keep_picture()
@@ -254,7 +255,7 @@ class _Controller:
         self.asked += 1
         begun = [(turn.answers[speaker], self.begin(turn, speaker)) for speaker in turn.order]
         going = [(said, answer) for said, answer in begun if answer is not None]
-        shown = float("-inf")  # when
+        shown = float("-inf")  # when the view was last updated
         while going:
             for said, answer in list(going) if self.view.together else going[:1]:
                 self.step(said, answer)
@@ -292,7 +293,7 @@ class _Controller:
             return
         if piece is None:
             self.finish(said, answer, answer.ended if said.content else SILENCE)
-        else:  # a template may leave a space before the answer, which is not part of it
+        else:  # a template may leave a space before the answer; this space is not part of the answer
             said.content = said.content + piece if said.content else piece.lstrip()
 
     def check(self) -> None:

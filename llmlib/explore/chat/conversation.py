@@ -1,4 +1,4 @@
-"""What was said in a conversation with several speakers, and which part of it each speaker knows."""
+"""Keep what was said in a conversation with several speakers, and find out which part of it each speaker knows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,9 +25,9 @@ class Said:
 
 
 class Asked(NamedTuple):
-    """A question that is being answered, the messages before it, and the messages that it replaces."""
+    """A question that is being answered, with the messages before it."""
 
-    instead_of: list[Said]
+    instead_of: list[Said]  # the whole earlier conversation, which is restored if no model answers
     before: list[Said]
     question: Said
     answers: list[Said]  # one for each speaker

@@ -13,7 +13,7 @@ from llmlib.widgets.chat.readings import SHOWN
 
 Conversation = Sequence[Mapping[str, str]]
 
-LONG = 256  # tokens; the model reads a longer conversation so slowly that the user may want to stop it
+LONG = 256  # tokens; reading a longer conversation takes so long that the user may want to stop it
 NO_TEMPLATE = (
     "This model has no chat template, as is usual for a base model, so nothing tells the model where a question ends "
     "and an answer begins. To see what the model makes of a conversation anyway, use the template of another "
@@ -71,7 +71,7 @@ class Answer:
                 f"With this message, the conversation has {len(ids):,} tokens, but the model's context holds only "
                 f"{most:,}. Shorten the message, or start over."
             )
-        room = most - len(ids) + 1  # the model does not need to read its last token
+        room = most - len(ids) + 1  # the model does not need to read the last token that it writes
         self.cut = (
             f"The model’s context of {most:,} tokens is full, so its answer stops here. Start over, or edit an "
             "earlier message: everything after it will be removed."
@@ -102,7 +102,7 @@ def refusal(speaker: Speaker, system: str) -> str:
         return ""
     try:
         encode_chat(speaker.tokenizer, [question])
-    except ValueError:  # then the system prompt is not to blame
+    except ValueError:  # the question fails on its own, so the system prompt is not to blame
         return ""
     try:
         encode_chat(speaker.tokenizer, [{"role": "system", "content": system}, question])

@@ -16,7 +16,7 @@ from llmlib.tokenization.base import Tokenizer
 from llmlib.widgets.embeddings.view import EmbeddingsView, embeddings_view
 
 NEIGHBOURS, ANSWERS = 12, 6  # number of rows in each of the two lists
-KINDS = {  # a token's kind is the first pattern that its text fits
+KINDS = {  # a token's kind is the first kind here whose pattern matches the token's text
     "other script": r".*(?:(?!\p{Latin})\p{L}|\p{M})",
     "with a capital": r".*\p{Lu}",
     "word with its space": r"\s.*\p{L}",
@@ -101,7 +101,7 @@ class _Controller:
 
     def __init__(self, table: Float[Tensor, "vocab d_model"], view: EmbeddingsView):
         self.table, self.view = table, view
-        self.mapping: Future[Any] | None = None  # makes the map of neighbours
+        self.mapping: Future[Any] | None = None  # the background task that makes the neighbour map
 
     def find_neighbours(self, row: int) -> None:
         row = self._known(row)

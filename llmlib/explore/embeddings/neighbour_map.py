@@ -13,10 +13,10 @@ from llmlib.embeddings import project
 from llmlib.files.atomic import atomic_write
 from llmlib.files.downloads import cache_dir
 
-MOST_ROWS = 5_000  # t-SNE takes a laptop's core about half a minute for this many rows, and far longer for all
+MOST_ROWS = 5_000  # t-SNE takes about 30 s for this many rows on one core of a laptop, and far longer for whole tables
 FEWEST_ROWS = 5
-PERPLEXITY, STEPS = 30, 500  # a rough number of neighbours; half of the steps gather the rows, half arrange them
-BESIDE = 0.01  # share of the map's width between a row that t-SNE has not placed and its nearest row
+PERPLEXITY, STEPS = 30, 500  # roughly the number of neighbours; half of the steps gather the rows, half arrange them
+BESIDE = 0.01  # distance from a row that t-SNE has not placed to its nearest placed row, as a share of the map's width
 NEEDED = (
     "This map needs scikit-learn, which is not installed here. In a terminal, run: pip install scikit-learn. "
     "Then press the button again."
@@ -64,7 +64,7 @@ def _arranged(directions: Float[Tensor, "row d_model"], seed: int) -> Float[np.n
         max_iter=STEPS,
         random_state=seed,
     )
-    with threadpool_limits(1):  # several threads add in a different order each time, and t-SNE amplifies the difference
+    with threadpool_limits(1):  # several threads add numbers in varying order, and t-SNE amplifies the differences
         return tsne.fit_transform(directions.numpy()).astype(np.float32)
 
 
@@ -87,7 +87,7 @@ def _beside(
     """Return points for all rows: `placed`, and for each remaining row, a point next to the nearest placed row."""
     known, others = directions[: len(placed)], directions[len(placed) :]
     nearest = [(part @ known.T).argmax(dim=1) for part in others.split(4096)]
-    turns = np.arange(len(others)) * 2.399963  # the golden angle, so that followers of one row spread around it
+    turns = np.arange(len(others)) * 2.399963  # the golden angle, so that points next to the same row spread around it
     away = np.stack([np.cos(turns), np.sin(turns)], axis=1) * BESIDE * np.ptp(placed, axis=0).max()
     followers = placed[torch.cat(nearest).numpy()] + away if len(others) else placed[:0]
     return np.concatenate([placed, followers]).astype(np.float32)
@@ -114,4 +114,4 @@ def _keep(kept: Path, places: Float[np.ndarray, "vocab two"]) -> None:
         with atomic_write(kept) as file:
             np.save(file, places)
     except OSError:
-        pass  # if we cannot write to the folder, the next map takes half a minute again
+        pass  # if we cannot write to the folder, this map takes half a minute again next time

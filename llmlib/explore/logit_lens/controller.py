@@ -91,7 +91,7 @@ class _Controller:
             for side, one in (("a", model), ("b", other_model or model))
         }
         self.before: dict[str, Any] = {}  # what the view showed before this computation
-        self.ids: dict[str, list[int]] = {}  # the texts that are shown: "a" and perhaps "b"
+        self.ids: dict[str, list[int]] = {}  # the ids of the texts that are shown, "a" and perhaps "b"
         self.wish = self.shown = Wish(view.text, view.text_b)
 
     def want(self, **changes: Any) -> None:
@@ -151,7 +151,7 @@ class _Controller:
             def progress(done: int, of: int, glance: Glance) -> None:
                 view.progress(f"{done} of {of} layers read")
                 with view.hold_sync():
-                    view.who = {}  # the shares were for another text
+                    view.who = {}  # the contributions shown belong to the earlier text
                     view.text, view.text_b = wish.text, wish.text_b
                     self.put(side, ids[side], glance, titles[side])
 

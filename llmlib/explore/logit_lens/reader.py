@@ -22,17 +22,17 @@ from llmlib.sampling.prefix_cache import PrefixCache, common_length
 from llmlib.transformer import Transformer
 from llmlib.widgets.logit_lens.cells import PENDING, SHOWN, Cells
 
-ROOM = 128  # tokens that fit in the cache after the first text
+ROOM = 128  # how many more tokens fit in a cache after its first text
 ROWS = 128  # number of positions whose logits are computed together: 25 MB with SmolLM2's vocabulary
 CACHED = 8  # number of rows whose logits fit in a core's cache
-WEIGHED = 4  # extra candidates, so that rounding in the search loses no token that is shown
+WEIGHED = 4  # extra candidates, so that rounding in the search does not lose a token that should be shown
 BLOCK = 128  # number of neighbouring ids in a block, in the search for the largest logits
 
 SOON = 0.25  # seconds between two updates of the view
 
 
 class Glance(NamedTuple):
-    """What the view shows of a text, with a pinned token's ranks and probabilities.
+    """What the view shows for a text, with a pinned token's ranks and probabilities.
 
     A rank of `PENDING` means that the rank is not known yet.
     """
@@ -41,11 +41,11 @@ class Glance(NamedTuple):
     pinned: tuple[Int[np.ndarray, "layer seq"], Float[np.ndarray, "layer seq"]] | None
 
 
-Progress = Callable[[int, int, Glance], None]  # called with: layers done, number of layers, what is known
+Progress = Callable[[int, int, Glance], None]  # called with: layers done, number of layers, what is known so far
 
 
 class _Row(NamedTuple):
-    """What is known about some positions after one layer."""
+    """Holds what is known about some positions after one layer."""
 
     top: Int[Tensor, "row k"]
     probabilities: Float[Tensor, "row k"]
@@ -96,7 +96,7 @@ class LensReader:
             self._forget()
         same = common_length(ids, self.ids)
         with torch.inference_mode():
-            self.ids = list(ids[:same])  # these tokens stay known even after an error
+            self.ids = list(ids[:same])  # after an error, only these tokens count as known
             residual = self._residual(ids, same)
             known = same if pinned == self.pinned else 0
             rows = self._rows(residual, known, pinned, progress)
@@ -133,7 +133,7 @@ class LensReader:
             return earlier
         whole = lambda rows: [row.after(before) for before, row in zip(earlier, rows)] if known else rows  # noqa: E731
         fresh, shown = [r[known:] for r in residual], time.monotonic()
-        rows = [self._look(fresh[-1], None, pinned)]  # first the last layer, whose answers all layers need
+        rows = [self._look(fresh[-1], None, pinned)]  # the last layer first, because all layers need its answers
         answers = rows[0].top[:, :1]
         for layer in reversed(range(len(fresh) - 1)):  # late layers first: they are the most interesting
             if (now := time.monotonic()) - shown > SOON:
@@ -158,7 +158,7 @@ def _glance(rows: list[_Row], with_pinned: bool) -> Glance:
 
 
 class _Table:
-    """The output table, plus a bfloat16 copy on CPUs that compute several times faster in bfloat16."""
+    """Holds the output table, and a bfloat16 copy of it on CPUs that compute several times faster in bfloat16."""
 
     def __init__(self, model: Transformer):
         self.exact = self.quick = model.unembedding.detach()
@@ -182,7 +182,7 @@ class _Table:
         candidates, targets = candidates.gather(1, order), self._weigh(final, wanted)
         known, exactly = torch.cat([candidates, wanted], dim=1), torch.cat([weighed, targets], dim=1)
         log_total, entropy, ranks = _over_the_vocabulary(logits, known, exactly, targets)
-        among = wanted[:, :, None] == candidates[:, None, :]  # a candidate's rank is known exactly
+        among = wanted[:, :, None] == candidates[:, None, :]  # if a target is a candidate, we know its exact rank
         ranks = torch.where(among.any(-1), among.int().argmax(-1).int(), ranks)
         k = min(SHOWN, candidates.shape[1])
         share = lambda logit: (logit - log_total[:, None]).exp().clamp(max=1)  # noqa: E731
@@ -199,7 +199,7 @@ def _over_the_vocabulary(
     exactly: Float[Tensor, "row known"],
     targets: Float[Tensor, "row target"],
 ) -> tuple[Float[Tensor, " row"], Float[Tensor, " row"], Int[Tensor, "row target"]]:
-    """Compute log Σ exp(logit), the entropy in nats, and how many logits are above each target.
+    """Compute log Σ exp(logit), the entropy in nats, and how many logits are higher than each target's.
 
     The logits of the `known` ids, which make up nearly all of the sum, are replaced by exact logits. The function works
     on a few rows at a time, so that these rows stay in the processor's cache.

@@ -1,4 +1,4 @@
-"""Show a live model in the sampling view: what settings do to the next token, the branches, and texts side by side.
+"""Show in the sampling view what settings do to a live model's next token, how a text branches, and texts side by side.
 
 `controller` carries out the user's actions, `rules` says which token may come next, and `lanes` writes several texts in
 one batch.

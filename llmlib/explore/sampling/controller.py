@@ -1,4 +1,4 @@
-"""Run the sampling view on a live model: show what settings do to the next token, and every branch of the text."""
+"""Run the sampling view on a live model, to show what settings do to the next token, and all the branches of a text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +28,7 @@ from llmlib.widgets.shared.interrupts import interrupts
 LANES: tuple[Settings, ...] = ({"temperature": 0.0}, {}, {"top_p": 0.9}, {"temperature": 1.5})
 MOST_DRAWS = 1_000_000
 MOST_TEXTS = 8  # number of prompts whose branches are kept
-MOST_BANS = 8  # the newest bans keep their bars, even if unlikely, so that the user can undo them
+MOST_BANS = 8  # the latest banned tokens keep their bars, even if unlikely, so that the user can allow them again
 IN_THE_VIEW = {"logit_bias": "your bans", "the constraint": "your pattern"}  # the view's names for parts of a `Sampler`
 NOTHING_LEFT = "No token is left to draw. The reason is below your text."
 ENDINGS = {
@@ -81,7 +81,7 @@ def explore_sampling(
 
 @dataclass(frozen=True)
 class _Text:
-    """The user's position: a prompt, the branches after the prompt, and the node where the text ends."""
+    """Holds the user's position: a prompt, the branches after the prompt, and the node where the text ends."""
 
     prompt: str = ""
     ids: tuple[int, ...] = ()  # ids of the prompt
@@ -94,16 +94,19 @@ class _Text:
 
 
 class _Expected(NamedTuple):
-    """The model's predictions for the token after a text, without and with the rules."""
+    """Holds the model's predictions for the token after a text, with and without the rules."""
 
     logits: Float[Tensor, "1 vocab"]
-    log_probs: Float[Tensor, " vocab"]  # from the model, before any setting
-    chances: Float[Tensor, " vocab"]  # probabilities under the rules; all 0 if the rules leave no token
-    problem: str  # why the rules leave no token, or ""
+    log_probs: Float[Tensor, " vocab"]  # the model's own, before any settings are applied
+    chances: Float[Tensor, " vocab"]  # probabilities under the rules; all 0 if the rules allow no token
+    problem: str  # why the rules allow no token, or "" if they allow one
 
 
 class _Controller:
-    """Carries out the user's actions in a `SamplingView`. The actions change `text` and `rules`; `show` shows both."""
+    """Carries out the user's actions in a `SamplingView`.
+
+    The actions change `text` and `rules`; `show` then updates the view.
+    """
 
     def __init__(
         self,
@@ -118,14 +121,15 @@ class _Controller:
         neutral = self._neutral()
         self.lanes = Lanes(model, [neutral.with_settings(one) for one in side_by_side][:MOST_LANES], view.check)
         self.text = self.shown = self.lanes_after = _Text()  # `lanes_after` is the text that the lanes continue
-        self.shown_length = 1  # number of nodes in the shown tree
+        self.shown_length = 1  # number of nodes in the tree when it was last shown
         self.texts: dict[str, _Text] = {}  # earlier texts by prompt, the newest last
-        self.run, self.interrupts_before = "", 0  # the latest run of writing, and the number of interrupts before it
+        self.run, self.interrupts_before = "", 0  # the latest automatic run, and the number of interrupts before it
         self.shown_rules: Rules | None = None
         self.followed: Followed | None = None
         self.counts: Tensor | None = None  # how often each token was drawn, if draws are counted
         self.seed(view.seed)
-        # The page sends this at once; its first action may have to wait for a long action, which an interrupt ends.
+        # The page sets `writing` as soon as a run begins, but the run's first action may have to wait until a
+        # long action ends. An interrupt during this wait must end the run, too.
         view.observe(lambda change: self._begin_run(change.new.get("by", "")), "writing")
 
     def _neutral(self) -> Rules:
@@ -135,7 +139,7 @@ class _Controller:
 
     def begin(self, text: str) -> None:
         if text == self.text.prompt and self.text.ids:
-            self.go(PROMPT)  # the branches after the prompt stay
+            self.go(PROMPT)  # this keeps the branches after the prompt
             return
         if text in self.texts:
             self.text = self.texts[text]
@@ -248,7 +252,7 @@ class _Controller:
             view.prompt, view.prompt_tokens, view.context = text.prompt, len(text.ids), self.model.config.max_seq_len
             view.settings, view.banned, view.pattern = settings_of(rules.sampler), list(rules.banned), rules.pattern
             view.ended = comes.ended
-            view.problem = "" if view.ended else expected.problem  # a text that has ended needs no token
+            view.problem = "" if view.ended else expected.problem  # a text that has ended needs no further token
             if text.tree is not self.shown.tree:
                 view.words = {}
             draws = view.draws

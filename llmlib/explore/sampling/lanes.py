@@ -11,7 +11,7 @@ from llmlib.sampling.continuation import Continuation
 from llmlib.transformer import Cache, Transformer
 
 MOST_LANES = 6
-ROOM = 128  # tokens that fit in a cache after its first text
+ROOM = 128  # how many more tokens fit in a cache after its first text
 
 
 @dataclass(eq=False)
@@ -21,8 +21,8 @@ class Lane:
     rules: Rules
     comes: Continuation  # says which tokens may come next
     ids: list[int] = field(default_factory=list)
-    log_probs: list[float] = field(default_factory=list)  # from the model, before any setting
-    chances: list[float] = field(default_factory=list)  # probabilities under the rules, when each was drawn
+    log_probs: list[float] = field(default_factory=list)  # the model's own, before any settings are applied
+    chances: list[float] = field(default_factory=list)  # each token's probability under the rules when it was drawn
     generator: torch.Generator = field(default_factory=torch.Generator)
 
     @property
@@ -41,7 +41,7 @@ class Lanes:
     def __init__(self, model: Transformer, rules: Sequence[Rules], check: Callable[[], object] | None = None):
         self.model = own_model(model, check)
         self.lanes = [Lane(one, one.begin()) for one in rules]
-        self.start: tuple[int, ...] = ()  # the text; its last `written` tokens come after the prompt
+        self.start: tuple[int, ...] = ()  # the text that all lanes continue: the prompt, and `written` more tokens
         self.written = 0
         self.seed = 0
         self.cache: Cache | None = None
@@ -96,7 +96,7 @@ class Lanes:
 
     @torch.inference_mode()
     def _logits(self, lanes: list[Lane], length: int) -> torch.Tensor:
-        """Return logits [lane, vocab] after each lane's text, whose last `length` tokens belong to the lane."""
+        """Return logits [lane, vocab] after the shared text and the `length` tokens that each lane has added."""
         self._keep(lanes)
         whole = len(self.start) + length
         if self.cache is None or self.cache.length > whole - 1 or self.cache.max_seq_len < whole:

@@ -1,4 +1,4 @@
-"""The rules that decide which token may come next: settings, banned tokens and a pattern."""
+"""Decide which token may come next, by three kinds of rules: settings, banned tokens and a pattern."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Checks for what a user types or clicks; the error messages are written for users."""
+"""Check what a user types or clicks; the error messages are written for users."""
 
 from llmlib.tokenization.base import Tokenizer
 

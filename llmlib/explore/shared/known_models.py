@@ -1,4 +1,4 @@
-"""Configs of well-known models, without weights, for users to look at and compare."""
+"""List the configs of well-known models, without weights, for users to look at and compare."""
 
 from llmlib.transformer import TransformerConfig
 

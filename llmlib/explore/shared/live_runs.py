@@ -21,7 +21,7 @@ class Numbered(Protocol):
     """A step of a run, with its number."""
 
     @property
-    def step(self) -> int: ...  # from 1
+    def step(self) -> int: ...  # counted from 1
 
 
 StepT = TypeVar("StepT", bound=Numbered)
@@ -66,7 +66,10 @@ class LiveRuns(RunsView, Generic[StepT]):
         return {one.name: one.steps for one in self._tracked}
 
     def _add_run(self, name: str, run: Iterator[StepT], steps: int, step: int) -> int:
-        """Add a run that has taken `step` of `steps` steps (0 if unknown) to the dashboard; return its number."""
+        """Add a run to the dashboard, and return its number.
+
+        The run has taken `step` of `steps` steps; `steps` is 0 if unknown.
+        """
         raise NotImplementedError
 
     def _log(self, number: int, step: StepT, seconds: float) -> None:
@@ -132,7 +135,8 @@ class LiveRuns(RunsView, Generic[StepT]):
 
     def _those(self, run: int | None) -> list[Tracked[StepT]]:
         if run is not None and not 0 <= run < len(self._tracked):
-            raise ValueError(f"There is no run {run}. The runs are numbered 0 to {len(self._tracked) - 1}.")
+            numbers = f"The runs are numbered 0 to {len(self._tracked) - 1}."
+            raise ValueError(f"There is no run {run}. {numbers if self._tracked else 'This view has no runs yet.'}")
         return self._tracked if run is None else [self._tracked[run]]
 
     # --- taking steps -----------------------------------------------------------------------------------------------
@@ -197,7 +201,7 @@ class LiveRuns(RunsView, Generic[StepT]):
         """
         with self._paused_if_interrupted(), self._changed:
             while self._under_way():
-                self._changed.wait(0.2)  # wait briefly, to notice an interrupt
+                self._changed.wait(0.2)  # wait only briefly, so that we notice an interrupt
 
     async def finished(self) -> None:
         """Wait as `wait` does, but keep the view's buttons working: `await dashboard.finished()`."""

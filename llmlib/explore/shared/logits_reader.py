@@ -10,8 +10,8 @@ from llmlib.explore.shared.own_model import own_model, versions
 from llmlib.sampling.prefix_cache import PrefixCache
 from llmlib.transformer import Transformer
 
-ROOM = 256  # tokens that fit in a cache after its first text
-MOST_BYTES = 64 * 2**20  # limit for remembered logits
+ROOM = 256  # how many more tokens fit in a cache after its first text
+MOST_BYTES = 64 * 2**20  # limit on the size of the logits that we keep
 
 
 class LogitsReader:

@@ -1,4 +1,4 @@
-"""A sampler's settings by name, as a view shows and changes them."""
+"""Read and change a sampler's settings by name, as a view does."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A live model's tokens as text."""
+"""Write a live model's tokens as text."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,10 +1,10 @@
-// What the alignment view knows about its runs, as numbers and words. This code does not touch the page, so it can be
-// tested in Node.
+// Turns the runs of an alignment view into numbers and words. This code does not touch the page, so it can be tested in
+// Node.
 
 import { howMany, shorten } from "../shared/shared.mjs";
 import { fixed, whole } from "../shared/runs/curves.mjs";
 
-/** The measurements at each step, in the order of a curve's values. */
+/** The measurements at each step, in the order in which a curve stores its values. */
 export const METRICS = [
   { name: "reward", title: "Reward", unit: "mean over the sampled answers", write: (value) => fixed(value, 3) },
   { name: "KL", title: "KL to the reference", unit: "nats", write: (value) => fixed(value, 3), fromZero: true },
@@ -27,7 +27,7 @@ export function signed(value) {
 
 const share = (part) => `${Math.round(100 * part)}%`;
 
-/** Describe the numbers of a run's last step in words. */
+/** Describe the measurements at a run's last step in words. */
 export function numbersOf(run) {
   const parts = [];
   const put = (value, words) => {
@@ -49,7 +49,8 @@ export function numbersOf(run) {
 /** Return the steps of a run for which the answers are stored. */
 export const stepsOfGroups = (groups, run) => groups.filter(([whose]) => whose === run).map(([, step]) => step);
 
-/** Return the step to show: the newest saved step, or the last one up to `at`, the step that the user chose. */
+/** Return the step to show: the newest saved step or, if the user chose step `at`, the last saved step up to `at` (the
+ * first saved step if there is none). */
 export function stepOnShow(steps, at) {
   return at === null ? steps.at(-1) : (steps.findLast((step) => step <= at) ?? steps[0]);
 }
@@ -72,8 +73,8 @@ export const telling = (groups) =>
   );
 
 /**
- * List a group's answers as [{ text, reward, advantage, count }, …], the largest advantage first and equal answers
- * merged.
+ * List a group's answers as [{ text, reward, advantage, count }, …]. The largest advantage comes first, and equal
+ * answers are merged.
  */
 export function merged({ answers, rewards, advantages }) {
   const rows = [];

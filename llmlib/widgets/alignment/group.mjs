@@ -16,7 +16,7 @@ import {
   whenInWords,
 } from "./data.mjs";
 
-/** Make the panel for groups of answers. `ctx` knows the runs and what the user is looking at (see board.mjs);
+/** Make the panel for groups of answers. `ctx` holds the runs and what the user is looking at (see board.mjs);
  * `groups()` returns the saved groups. */
 export function groupPanel(ctx, groups) {
   const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Training step to show" });

@@ -1,4 +1,4 @@
-"""An architecture as plain data: nested boxes and their tensors."""
+"""Describe an architecture as plain data: nested boxes and their tensors."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field

@@ -1,5 +1,5 @@
-// What the architecture view knows, as numbers and words. This code does not touch the page, so it can be tested in
-// Node.
+// Turns what an architecture view shows into numbers and words. This code does not touch the page, so it can be tested
+// in Node.
 
 const UNITS = [
   [1e18, "E"],
@@ -95,7 +95,7 @@ export function layoutPanels(panels, rows, columns, width, most = 260) {
   const down = Math.ceil(panels / across);
   const wide = (width - gap * (across - 1)) / across / columns;
   const room = (most / down - gap) / rows;
-  const tall = Math.min(room, Math.max(14, wide)); // do not stretch a few rows; keep a few columns square
+  const tall = Math.min(room, Math.max(14, wide)); // no taller than wide, except for very narrow cells
   return {
     across,
     gap,
@@ -135,7 +135,7 @@ export function unpackFollowed({ layers, seq }, view) {
   };
 }
 
-/** The measures that the map of all tokens can show: values by row and token, and words for them. */
+/** The measures that the map of all tokens can show; each has a name, a number of rows, and perhaps a log scale. */
 export const WAYS = {
   norm: { words: "length of the vector in the residual stream", rows: (way) => way.layers + 1, log: true },
   end: {
@@ -147,7 +147,10 @@ export const WAYS = {
   mlp: { words: "what the MLP added", rows: (way) => way.layers, log: true },
 };
 
-/** Map values to 0 … 1 for colours: on a log scale from the smallest to the largest value, or unchanged. */
+/**
+ * Map values to numbers for colours: with `log`, to numbers between 0 and 1 on a logarithmic scale from the smallest to
+ * the largest value; otherwise, negative values become 0, and the others stay as they are.
+ */
 export function scaled(values, log) {
   if (!log) return Float32Array.from(values, (value) => Math.max(0, value));
   const logs = Array.from(values, (value) => Math.log(Math.max(value, 1e-6)));
@@ -179,7 +182,8 @@ export function toSlider(name, value) {
   return Math.round((1000 * Math.log(Math.max(low, Math.min(high, value)) / low)) / Math.log(high / low));
 }
 
-/** Return the size at a slider's position: a round number, or for d_model, a number that the heads can share. */
+/** Return the size at a slider's position, rounded to a suitable number: d_model, for example, to an even number per
+ * head. */
 export function fromSlider(name, at, sizes) {
   const [low, high] = RANGES[name];
   const exact = low * (high / low) ** (at / 1000);

@@ -129,8 +129,8 @@ export function detailPanel(ctx) {
   return { node, draw };
 }
 
-/** Shows the real values of the open tensor as a picture, and for one token, the vector's length and what the box
- * changed. */
+/** Show the real values of the open tensor as a picture, and, for one token, the length of the vector and how much the
+ * box changed it. */
 function valuesPanel(ctx) {
   const canvas = element("canvas", {
     tabindex: 0,

@@ -106,7 +106,7 @@ export function mapPanel(ctx) {
       );
   }
 
-  /** Mark the box that the tour explains now. */
+  /** Mark the box that the tour is explaining. */
   function mark() {
     const at = ctx.station()?.box;
     const nodes = [...Object.entries(ends), ...[...buttons].map(([id, { one }]) => [id, one])];

@@ -33,7 +33,7 @@ export function sizesPanel(ctx, hub, model) {
   const node = group("llm-costs", "Sizes and costs", totals, grid, problem);
   let first = null;
   let named = "";
-  // the model that the user chose, until Python answers: an answer to an earlier choice must not change anything
+  // the model that the user chose last, until Python answers; answers to earlier choices are ignored
   let wanted = null;
 
   async function want(name) {

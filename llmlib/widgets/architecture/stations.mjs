@@ -1,4 +1,4 @@
-// Writes what the guided tour says at each stop, with the numbers of the user's own text. This code is tested in Node.
+// Writes what the guided tour says at each stop, with numbers from the user's own text. This code is tested in Node.
 
 import { howMany, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 

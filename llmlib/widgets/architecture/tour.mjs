@@ -1,4 +1,4 @@
-// Shows the guided tour, which explains box after box with the numbers of the user's own text.
+// Shows the guided tour, which explains one box after another with numbers from the user's own text.
 
 import { element, isolated, shorten, visibleToken } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";

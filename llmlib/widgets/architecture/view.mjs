@@ -12,9 +12,9 @@ import { stations, strongestLayer } from "./stations.mjs";
 import { tourPanel } from "./tour.mjs";
 
 const NARROWEST = 760;
-const ASIDE = 350; // pixels: in a narrower view, the open box is shown under the map
+const ASIDE = 350; // pixels: the open box's column; in views narrower than NARROWEST, it is under the map
 const WIDE = 1180;
-const COSTS = 300; // pixels: in a view at least WIDE wide, sizes and costs have their own column
+const COSTS = 300; // pixels: the column of sizes and costs, in views of at least WIDE pixels
 const WIDEST = 1500;
 const TRAITS = [
   "model",
@@ -85,7 +85,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
     },
     followed: () => model.get("followed"),
     followedValues: () => model.get("followed_values"),
-    /** The stops of the tour with the chosen layer; an empty list if the tour has no numbers. */
+    /** The stops of a tour through the chosen layer; an empty list if there are no numbers for a tour. */
     stations() {
       if (!ctx.tour().ids) return [];
       return stations(ctx.tour(), ctx.tokens(), state.layer, ctx.boxes().has("positions"));
@@ -206,7 +206,8 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
   function showTour() {
     tour.draw();
     detail.node.remove();
-    if (tour.node.parentNode !== aside) aside.append(tour.node); // in one column, above the map: see view.css
+    // if there is only one column, panels.css puts the tour above the map
+    if (tour.node.parentNode !== aside) aside.append(tour.node);
   }
 
   /** Ask Python once for the values that the open tab needs. */

@@ -4,7 +4,7 @@ import { element, percent, visibleToken, wellFormed } from "../shared/shared.mjs
 import { following } from "../shared/view.mjs";
 import { drawSwitch } from "./chrome.mjs";
 
-/** Write a change of probability in words: "+12 points". */
+/** Write a change of probability in words: "▲ +12 points". */
 export function changeInWords(before, after) {
   const points = 100 * (after - before);
   if (Math.abs(points) < 0.05) return "no change";
@@ -50,7 +50,7 @@ export function boardPanel(ctx, hub, model, redraw) {
     dir: "auto",
     "data-acts": true,
   });
-  const score = element("span", { class: "llm-logprob", "aria-live": "polite" }); // the line always keeps its space
+  const score = element("span", { class: "llm-logprob", "aria-live": "polite" }); // takes up a line even when empty
   const table = element("table", { class: "llm-predictions" });
   const count = element("span", { class: "llm-note" });
   const presses = element("span", { class: "llm-switch" });
@@ -63,7 +63,7 @@ export function boardPanel(ctx, hub, model, redraw) {
     element("div", { class: "llm-row" }, element("label", {}, "Continuation ", continuation), score),
     element("div", { class: "llm-row" }, element("label", {}, "A switched-off head outputs ", how)),
   );
-  const turned = new Map(); // heads that Python has not switched yet, with the user's setting
+  const turned = new Map(); // the user's settings for heads that Python has not switched yet
   const last = new Map();
   let turns = 0;
   const off = () => switched(model.get("ablated"), turned);
@@ -116,7 +116,7 @@ export function boardPanel(ctx, hub, model, redraw) {
     if (!hub.waiting) how.value = model.get("how");
     typed.follow();
     score.textContent = logprobInWords(model.get("logprobs"), changed);
-    table.setAttribute("aria-busy", String(turned.size > 0)); // the switches have changed, but not yet the numbers
+    table.setAttribute("aria-busy", String(turned.size > 0)); // the switches have changed, but the numbers have not yet
     fill(changed); // the numbers are for the heads that Python has switched
     if (hub.live) drawSwitch(presses, ctx, toggle);
   }

@@ -56,7 +56,7 @@ export function crumbsPanel(ctx, toGrid) {
   return { node, draw };
 }
 
-/** Choose which of two runs is shown. If a second run may come later, its space is reserved, so that nothing moves. */
+/** Let the user choose between two runs. If the second may come later, its space is reserved, so that nothing moves. */
 export function runsPanel(ctx, mayCome) {
   const node = element("div", { class: mayCome ? "llm-runs llm-kept" : "llm-runs" });
   function draw() {
@@ -71,7 +71,7 @@ export function runsPanel(ctx, mayCome) {
   return { node, draw };
 }
 
-/** Choose how a run is shown: the order of the grid, or a head's reading direction and zoom. */
+/** Let the user choose how a run is shown: the order of the grid, or a head's reading direction and zoom. */
 export function toolsPanel(ctx) {
   const node = element("div", { class: "llm-row llm-tools" });
   const zoomed = element("span", { class: "llm-zoomed", role: "status" });
@@ -154,7 +154,7 @@ export function toolsPanel(ctx) {
   return { node, draw, drawZoom };
 }
 
-/** Draw a control in the board: a choice of what a click on a head does, or the switch of the open head. */
+/** Draw a control in the board: a choice of what a click on a head does, or the switch for the open head. */
 export function drawSwitch(box, ctx, toggle) {
   const { state } = ctx;
   const parts = [];

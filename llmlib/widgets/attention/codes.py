@@ -15,7 +15,7 @@ class Coded(NamedTuple):
     codes: bytes
     causal: bool  # `codes` holds only the lower triangle of each head, row by row
     scale: float
-    notes: list[str]  # for the user, about the patterns
+    notes: list[str]  # remarks about the patterns, to show to the user
 
 
 def as_array(patterns: Any) -> Float[np.ndarray, "layer head query key"]:
@@ -114,7 +114,7 @@ def decode(codes: UInt8[np.ndarray, "*shape"], scale: float = 1.0) -> Float[np.n
 def _is_causal(patterns: np.ndarray) -> bool:
     """Return whether patterns are causal.
 
-    The rows are checked one by one, because an index of a long text's whole upper triangle would be large.
+    The rows are checked one by one, because an index for a long text's whole upper triangle would be large.
     """
     return not any(patterns[..., i, i + 1 :].any() for i in range(patterns.shape[-1]))
 

@@ -5,11 +5,11 @@ import { element, shorten, visibleToken } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
 import { rowAt, thinLabels } from "./layout.mjs";
 
-const ROW = 26; // the largest height of a token in pixels
+const ROW = 26; // pixels: the largest height of a token's row
 
 /**
- *  Make the parts that both panels of lines share: a canvas for the lines, labels over the canvas, and a pointer that
- * finds tokens. Each column takes `share` of the width. `room()` returns the number of tokens (`n`) and where the first
+ *  Make what both panels with lines share: a canvas for the lines, labels over the canvas, and a pointer that finds
+ * tokens. Each column takes `share` of the width. `room()` returns the number of tokens (`n`) and where the first
  * token begins (`top`).
  */
 export function tokenColumns(ctx, { width, height, share, room, classes = "" }) {
@@ -35,8 +35,8 @@ export function tokenColumns(ctx, { width, height, share, room, classes = "" }) 
     if (hit) ctx.lock(hit.token, hit.way);
   });
 
-  /** Draw a line from one row to another, in the context's colour and width; `shift` keeps the lines of several heads
-   * apart. */
+  /** Draw a line from one row to another, in the canvas context's colour and line width; `shift` keeps the lines of
+   * several heads apart. */
   function line(context, from, to, shift = 0) {
     const step = tall() / room().n;
     const [y1, y2] = [from, to].map((row) => (row + 0.5) * step + shift);

@@ -136,7 +136,7 @@ function eachPair(a, b, see) {
 /**
  * Measure how far apart two patterns are. `largest` is the largest change of a weight. `moved` is the share of
  * attention that has moved: the mean over queries of half the sum of all changes (the total variation distance). `rows`
- * is the mean over rows of the largest change in each row, the only measure for thumbnails.
+ * is the mean over rows of the largest change in each row; for thumbnails, it takes the place of `moved`.
  */
 export function compare(a, b) {
   const most = new Float32Array(a.n);
@@ -224,8 +224,8 @@ export function strongestPairs(pattern, limit, floor = 0.01) {
 }
 
 /**
- * Draw a region of a pattern as an image of width × height: 0 outside the pattern, otherwise code + 1. If several cells
- * share a pixel, the strongest cell shows.
+ * Return an image of a region of a pattern, with `width` × `height` pixels: 0 outside the pattern, otherwise code + 1.
+ * If several cells share a pixel, the strongest cell is shown.
  */
 export function pool(pattern, region, width, height) {
   const { n, causal, codes, signed } = pattern;
@@ -263,7 +263,7 @@ export function pool(pattern, region, width, height) {
   return image;
 }
 
-/** List for each position the earlier positions of the same token. */
+/** For each position, list the earlier positions of the same token. */
 export function earlierSame(tokens) {
   const seen = new Map();
   return tokens.map((token, i) => {
@@ -317,7 +317,7 @@ export function headScores(pattern, same) {
   };
 }
 
-/** Count, for each score, the queries of a text that could look in the way that the score measures. */
+/** Count the queries that each score is averaged over (`duplicate`: the tokens that have occurred before). */
 export function queryCounts(tokens) {
   const first = new Map();
   const n = tokens.length;
@@ -339,8 +339,8 @@ export function orderHeads(scores) {
   return Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a] || a - b);
 }
 
-/** Return the colours of `pool`'s values (0: outside; code + 1), packed for ImageData; codes 0 … 254 run through
- * `stops`. */
+/** Return a colour, packed for ImageData, for each value from `pool` (0: outside the pattern; otherwise code + 1). The
+ * colours of codes 0 … 254 run through `stops`. */
 export function colourTable(stops, outside, missing) {
   const points = stops.map(parseColour);
   const pack = ([r, g, b]) => ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;

@@ -105,7 +105,7 @@ export function gridPanel(ctx, side, alone) {
     });
   }
 
-  /** Build the buttons and labels; renew them only if they move or change, so that the keyboard's focus stays. */
+  /** Build the buttons and labels; renew them only if they move or change, so that the keyboard focus is not lost. */
   function build(captions) {
     const held = cells.contains(document.activeElement) ? buttons.indexOf(document.activeElement) : -1;
     const few = isFew(ctx.count(ctx.state.sort));
@@ -191,7 +191,8 @@ export function gridPanel(ctx, side, alone) {
     buttons.forEach((button, k) => button.classList.toggle("llm-shown", nameOf(entries[k]) === shown));
   }
 
-  /** Keep the numbers of the heads visible, below `edge` of the screen, while the page scrolls past the grid. */
+  /** Keep the numbers of the heads visible, `edge` pixels below the top of the screen, while the page scrolls past the
+   * grid. */
   function stick(edge) {
     const most = (layout?.height ?? 0) - 40;
     const down = Math.max(0, Math.min(most, Math.round(edge - node.getBoundingClientRect().top)));

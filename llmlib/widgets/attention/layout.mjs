@@ -112,8 +112,8 @@ export function rankLayout(total, width, height) {
   return gridOf(rows, 0, width, end, { top: 0, large: shown, others: rest ? others : null });
 }
 
-/** Return the thumbnail that a key leads to from thumbnail k, such as the nearest thumbnail in the next row, or null.
- * */
+/** Return the thumbnail to go to from thumbnail k when a key is pressed (Down: the nearest one in the next row), or
+ * null. */
 export function stepInGrid({ rows, rowOf, place }, k, key) {
   const last = rows.at(-1).to - 1;
   const next = { ArrowLeft: k - 1, ArrowRight: k + 1, Home: 0, End: last }[key];
@@ -135,7 +135,7 @@ export const viewWidth = (cell) => Math.min(cell - 8, 1500);
 
 const PANEL = 300;
 const GAP = 24;
-const BOARD = { width: 344, height: 340 }; // pixels: the smallest width of a panel beside the grid; the board
+const BOARD = { width: 344, height: 340 }; // pixels: a panel's smallest width beside the grid, the gap, the board
 
 /** Return how wide each of `maps` grids may be: beside the panels, or over the whole width if there is no space beside
  * them. */
@@ -147,8 +147,8 @@ export function gridRoom(width, maps, ranked) {
 }
 
 /**
- *  Return whether the board goes under the grid rather than beside it, in the column of the enlarged head (`looking`),
- * whichever makes the whole view shorter.
+ * Return whether the board goes under the grid; beside the grid, below the enlarged head, it would make the view
+ * taller. `looking`: whether there is an enlarged head.
  */
 export function boardUnder(grid, width, looking = true) {
   const aside = width - Math.max(grid.width, BOARD.width) - GAP;
@@ -161,9 +161,9 @@ export function boardUnder(grid, width, looking = true) {
 export const lookSize = (panel) => (panel >= 400 && panel < 560 ? 168 : 220);
 
 /**
- *  Return the sizes in pixels of `maps` heat maps next to each other and, beside a single heat map, of the lines (0:
- * not enough space), on a screen of this height. `left` is the space for labels; `side` says whether the board is
- * beside the maps.
+ *  Return the sizes in pixels of `maps` heat maps next to each other, on a screen of this height. `lines` is the width
+ * of the panel with lines beside a single heat map (0: no panel). `left` is the space for labels; `side` says whether
+ * the board is beside the maps.
  */
 export function headLayout(width, screen, { maps = 1, board = false, left = 74 }) {
   const tall = within(240, screen - 455, 620);

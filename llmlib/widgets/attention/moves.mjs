@@ -1,4 +1,4 @@
-// Handles mouse and keyboard: changes the state, and says what a screen reader reads aloud.
+// Handles the mouse and the keyboard: changes the state, and says what a screen reader reads aloud.
 
 import { shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { inWords, weightAt } from "./data.mjs";

@@ -8,14 +8,14 @@ import { inWords, strongest, strongestPairs, weightAt, weightsOf } from "./data.
 import { frame } from "./paint.mjs";
 
 // Eight colours that stand out from the background and from each other, even for colour-blind users. The two closest
-// colours are as far apart as possible for normal vision, without green cones, and without red cones.
+// colours are as far apart as possible for normal vision, and for vision without green cones or without red cones.
 const HEAD_COLOURS = {
   light: ["#00398b", "#e27600", "#0ca670", "#9a2c11", "#7283ff", "#b17cb6", "#200fcf", "#432439"],
   dark: ["#80aeff", "#c57212", "#65a86f", "#bf5a97", "#dafff2", "#ffdf35", "#7b66ff", "#d5f395"],
 };
 const DASHES = [[], [8, 4], [2, 4], [8, 3, 2, 3]]; // for heads 0 to 7, 8 to 15, 16 to 23, 24 to 31; then repeated
 
-/** Return the colour and the dashes of a head; 32 heads look different. */
+/** Return the colour and the dashes of a head; up to 32 heads all look different. */
 export function headStyle(head, dark) {
   const colours = HEAD_COLOURS[dark ? "dark" : "light"];
   const around = Math.floor(head / colours.length) % DASHES.length;
@@ -26,7 +26,7 @@ const LEAST_LOOK = 0.03;
 const MOST_LOOKS = 60; // how many weights of a head are drawn while the pointer is not on a token
 
 /**
- *  List the weights to draw, faintest first: { head, from, to, weight }. For one token (`way`: where it looks, or who
+ *  List the weights to draw, faintest first: { head, from, to, weight }. For one token (`way`: where it looks, or what
  * looks at it), list all weights that are large enough; without a token, list the strongest weights of each head.
  */
 export function looksOf(patterns, token, way) {
@@ -47,7 +47,7 @@ export function looksOf(patterns, token, way) {
 export const visibleHeads = (heads, hidden) =>
   Array.from({ length: heads }, (_, head) => head).filter((head) => !hidden.includes(head));
 
-/** Hide or show a head in the list of hidden heads. */
+/** Return the list of hidden heads after a head has been hidden or shown again. */
 export const turned = (hidden, head) =>
   hidden.includes(head) ? hidden.filter((one) => one !== head) : [...hidden, head].sort((a, b) => a - b);
 
@@ -77,7 +77,7 @@ export function layerPanel(ctx, side, width, height) {
     const ratio = sized(canvas, width, tall() + 4);
     const context = canvas.getContext("2d");
     context.scale(ratio, ratio);
-    const spread = Math.min((tall() / tokens.length) * 0.7, 3.5 * patterns.length); // keeps heads apart
+    const spread = Math.min((tall() / tokens.length) * 0.7, 3.5 * patterns.length); // keeps the heads' lines apart
     for (const { head, from, to, weight } of looks) {
       const { colour, dash } = headStyle(head, palette.dark);
       const at = patterns.findIndex(([one]) => one === head);

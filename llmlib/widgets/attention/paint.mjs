@@ -3,8 +3,9 @@
 import { paletteOf } from "../shared/canvas.mjs";
 import { colourTable, pool } from "./data.mjs";
 
-/** Return the theme's palette, with tables of colours for patterns (false) and for differences of two patterns (true).
- * */
+/**
+ * Return the theme's palette with `tables` of colours: `false` for patterns, `true` for differences between patterns.
+ */
 export function patternPalette(el) {
   const palette = paletteOf(el);
   const { stops, outside, missing } = palette;
@@ -30,7 +31,10 @@ export function frame(node, overlay, width, height) {
   overlay.setAttribute("height", height);
 }
 
-/** For each code + 1, return the CSS colours of a background and of an ink that is readable on it; 0: transparent. */
+/**
+ * Return, for each table, the CSS colours of each entry (code + 1): a background, and an ink that is readable on it.
+ * Entry 0 has no background.
+ */
 export function colourNames({ tables, ink }) {
   const names = (packed) => {
     const [r, g, b] = [packed & 255, (packed >> 8) & 255, (packed >> 16) & 255];

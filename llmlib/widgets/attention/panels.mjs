@@ -1,4 +1,4 @@
-// Panels around the picture of a head: the text, a list of which token looks where, and what the colours mean.
+// Panels around the picture of a head: the text, a list of which token looks where, and a legend.
 
 import { roving, stepEitherWay, tabTo } from "../shared/keys.mjs";
 import { direction, element, inReadingOrder, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
@@ -6,7 +6,10 @@ import { encode, inWords, strongest, weightAt, weightsOf } from "./data.mjs";
 import { rampOf } from "../shared/canvas.mjs";
 import { colourNames } from "./paint.mjs";
 
-/** Show the text; if one head is shown, shade each token by its share of attention. */
+/**
+ * Show the text. With `shaded`, shade each token by the attention between it and the token that is pointed at or
+ * pinned.
+ */
 export function stripPanel(ctx, shaded = true) {
   const node = element("div", {
     class: "llm-strip",
@@ -41,7 +44,7 @@ export function stripPanel(ctx, shaded = true) {
     (to) => ctx.previewToken(to, undefined, true),
   );
   node.addEventListener("focusin", (event) => {
-    // add a token's weight to its label only when it gets the focus, not to all tokens at each move
+    // add the weight to a token's label only when this token gets the focus, not to all labels at every move
     const t = index(event);
     const focus = ctx.focus();
     if (t < 0 || focus === null || !shaded) return;
@@ -98,8 +101,8 @@ export function stripPanel(ctx, shaded = true) {
 }
 
 /**
- * List who looks where, in words and bars, with `most` lines per list: one list under the pointer, and two lists, one
- * per direction, for a pinned token.
+ * List which token looks where, in words and bars, with `most` lines per list: one list for a token under the pointer,
+ * two lists (one per direction) for a pinned token, or one list per text if both texts are shown.
  */
 export function detailPanel(ctx, most = 6) {
   const node = element("div", { class: "llm-detail" });

@@ -1,4 +1,4 @@
-// Holds all patterns that Python has sent, and caches what is computed from them until new patterns come.
+// Holds all patterns that Python has sent, and caches what is computed from them until new patterns arrive.
 
 import { visibleToken } from "../shared/shared.mjs";
 import {
@@ -17,7 +17,7 @@ import {
 import { sideOf } from "./state.mjs";
 import { CHANGE, CHANGE_OF_THUMBNAILS, SCORES } from "./words.mjs";
 
-const MOST_HELD = 64e6; // bytes of whole heads of a long text in this page; the latest heads stay
+const MOST_HELD = 64e6; // the most bytes of a long text's whole heads in this page; the oldest are dropped first
 
 /** Make the store of patterns. `still`: a page without Python, which contains the whole heads that were opened before
  * the page was saved. */
@@ -51,8 +51,10 @@ export function patternsFrom(model, state, still) {
     sideShown: () => sideOf(state),
     comparable: () => Boolean(texts.b) && texts.a.n === texts.b.n,
     isLong: () => Boolean(texts.a.long || texts.b?.long),
-    /** Return a whole head. In the grid of a long text, or if this page does not have the whole head, return its
-     * thumbnail. */
+    /**
+     * Return a head's whole pattern; in the grid of a long text, or if this page does not have the whole pattern,
+     * return its thumbnail.
+     */
     pattern(side, layer, head) {
       if (state.layer === null || (side === "d" && !store.whole())) return store.thumbnail(side, layer, head);
       if (side !== "d") return held.get(`${layer} ${head}`)?.[side] ?? store.thumbnail(side, layer, head);
@@ -64,12 +66,12 @@ export function patternsFrom(model, state, still) {
     thumbnail(side, layer, head) {
       const key = `${side} ${layer} ${head}`;
       if (side === "d") return kept(key, () => difference(...both(store.thumbnail, layer, head), commonScale()));
-      const isThere = typeof head === "number" || texts[side].long; // only a reference to the bytes: no cache
+      const isThere = typeof head === "number" || texts[side].long; // refers to stored bytes, so it is not cached
       return isThere ? headPattern(texts[side], layer, head) : kept(key, () => headPattern(texts[side], layer, head));
     },
-    /** Whether this page has the whole open head on all sides. */
+    /** Whether this page has the open head in full, on all sides. */
     whole: () => ["a", "b"].every((side) => !texts[side]?.long || held.get(`${state.layer} ${state.head}`)?.[side]),
-    /** The heads of a long text that this page has whole: { layer, head }. */
+    /** The heads of a long text that this page has in full: { layer, head }. */
     wholeOnes: () =>
       [...held.keys()]
         .map((key) => key.split(" "))
@@ -138,7 +140,8 @@ export function patternsFrom(model, state, still) {
         held.delete(oldest);
         total -= bytes(sides);
       }
-    for (const made of cache.keys()) if (made.endsWith(" whole")) cache.delete(made); // drop differences of whole heads
+    // drop differences between whole heads
+    for (const made of cache.keys()) if (made.endsWith(" whole")) cache.delete(made);
   }
 
   function holdAll(heads, codes) {

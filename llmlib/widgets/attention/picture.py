@@ -43,7 +43,7 @@ def _few_colours(file: io.BytesIO) -> bytes:
     from PIL import Image
 
     shades = _palette()(np.linspace(0, 1, 200))[:, :3] * 255  # Float[ndarray, "shade rgb"]
-    greys = np.linspace(rgb(INK), rgb(PAPER), 40)  # the edges of letters
+    greys = np.linspace(rgb(INK), rgb(PAPER), 40)  # for the edges of letters
     fixed = np.array([rgb(colour) for colour in (FAINT, OUTSIDE, MISSING)])
     carrier = Image.new("P", (1, 1))
     carrier.putpalette(np.concatenate([shades, greys, fixed]).round().astype(np.uint8).tobytes())
@@ -71,13 +71,13 @@ def _roots(pattern: np.ndarray, causal: bool, scale: float) -> np.ndarray:
 
 
 def _thumbnail(shade: np.ndarray) -> np.ndarray:
-    """Shrink a pattern to THUMB × THUMB pixels, each of which shows the strongest of the cells that fall within it."""
+    """Resize a pattern to THUMB × THUMB pixels, each of which shows the strongest cell that it covers."""
     n = len(shade)
     if n <= THUMB:
         near = (np.arange(THUMB) * n) // THUMB
         return shade[near][:, near]
     starts = (np.arange(THUMB) * n) // THUMB
-    inside = np.where(shade > 1, -1.0, shade)  # `outside` shows only where a pixel has no other cells
+    inside = np.where(shade > 1, -1.0, shade)  # a pixel has the colour OUTSIDE only if it covers no other cells
     pooled = np.maximum.reduceat(np.maximum.reduceat(inside, starts, axis=0), starts, axis=1)
     return np.where(pooled < 0, 2.0, pooled)
 
@@ -151,7 +151,7 @@ def _quoted(tokens: list[str], room: int) -> str:
 
 
 def _short(text: str, room: int) -> str:
-    """Shorten a text to at most `room` characters, and keep only characters that any font can show and XML allows."""
+    """Shorten a text to at most `room` characters, and replace those that fonts may lack or XML forbids with “□”."""
     text = _writable(text)
     return text if len(text) <= room else text[: room - 1] + "…"
 

@@ -9,8 +9,9 @@ import { headsPanel, layerPanel } from "./overlay.mjs";
 import { detailPanel, stripPanel } from "./panels.mjs";
 
 /**
- *  Arrange the parts that always exist (`look`, `legend`, `board`, and the lines `ordered`, `reading`, `away`). Panels
- * are built again only when the user goes to another level, so that the keyboard's focus stays where it is.
+ * Arrange the parts that always exist (`look`, `legend`, `board`, and the lines `ordered`, `reading`, `away`). Panels
+ * are rebuilt only when the user opens another level or run, or when sizes change; otherwise the keyboard focus stays
+ * where it is.
  */
 export function stagePanel(ctx, { look, legend, board, ordered, reading, away }) {
   const node = element("div", { class: "llm-stage" });
@@ -65,7 +66,7 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
     look.node.hidden = all.length > 1;
     const box = element("div", { class: "llm-grids" }, ...grids.map((panel, k) => titled(all[k], panel)));
     const left = element("div", { class: "llm-left" }, box, under);
-    if (node.contains(aside)) node.firstChild.replaceWith(left); // a control beside the grid may have the focus
+    if (node.contains(aside)) node.firstChild.replaceWith(left); // keeps `aside`: a control there may have the focus
     else node.replaceChildren(left, aside);
     if (all.length > 1) ordered.after(legend.node);
     else look.node.append(legend.node);
@@ -112,7 +113,7 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
     if (held) catchFocus = () => strip.node.querySelector("[tabindex='0']").focus({ preventScroll: true });
   }
 
-  /** Move the board to another box, and keep the keyboard's focus in it. */
+  /** Move the board to another box, and keep the keyboard focus in it. */
   function place(box) {
     if (!board || board.node.parentNode === box) return;
     const focused = board.node.contains(document.activeElement) ? document.activeElement : null;

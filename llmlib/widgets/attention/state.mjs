@@ -1,12 +1,12 @@
-// Where the user is and what they have chosen, as plain data. The trait `place` stores the lasting part.
+// Where the user is and what they have chosen, as plain data. The trait `place` stores the part that is kept.
 
 import { wholeView } from "./layout.mjs";
 
 const CHOICES = { way: "from", heads: "each", sort: "layer", show: "a", drawn: "head", hidden: [] };
 
 /**
- *  Return everything in `place`, and what only this page knows. `drawn`: one "head", or all heads of its "layer" by
- * colour, except the heads that are `hidden` in the legend.
+ * Return the state: what `place` stores, and what is known only in this page. `drawn` is "head" for one head, or
+ * "layer" for all heads of the layer, each in its own colour, except for those that are `hidden` in the legend.
  */
 export function stateOf(place) {
   const { layer = null, head = null, token = null } = place;
@@ -35,22 +35,21 @@ export function placeOf(state) {
   return place;
 }
 
-/** Follow another view of the same widget, or Python, to `place`; return whether this changes the state. */
+/** Go to the `place` that Python or another view of the same widget has set; return whether this changes the state. */
 export function goTo(state, place) {
   const { layer = null, head = null, token = null } = place;
   const target = { layer, head, token };
-  const unsaid = { ...state, drawn: CHOICES.drawn, hidden: CHOICES.hidden }; // `place` leaves out defaults
+  const unsaid = { ...state, drawn: CHOICES.drawn, hidden: CHOICES.hidden }; // `place` leaves these defaults out
   for (const name of Object.keys(CHOICES)) target[name] = place[name] ?? unsaid[name];
   const elsewhere = Object.entries(target).some(([name, value]) => String(state[name]) !== String(value));
   Object.assign(state, target);
   return elsewhere;
 }
 
-/** Return the side that the user sees: a text, or the difference ("d"); for two texts side by side, return the
- * first. */
+/** Return the side that the user sees: "a", "b", or "d" for the difference. If both texts are shown, return "a". */
 export const sideOf = ({ show }) => (show === "difference" ? "d" : show === "both" ? "a" : show);
 
-/** Replace choices that the current texts do not allow with choices that they allow. */
+/** If the current texts do not allow a choice, replace it with one that they allow. */
 export function settle(state, texts, comparable) {
   if (!texts.b || (state.show === "difference" && !comparable)) state.show = "a";
   if (state.sort === "difference" && !comparable) state.sort = "layer";

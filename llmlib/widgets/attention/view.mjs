@@ -152,7 +152,7 @@ export default widget("llm-attention", ({ model, hub, el, still }) => {
   };
   const moved = () => {
     if (goTo(state, model.get("place")) && drawn) draw();
-  }; // Python or another view has moved the user
+  }; // Python or another view has changed `place`
   const stops = [follow(model, TRAITS, refresh), follow(model, ["place"], moved)];
   stops.push(
     followLooks(el, (cell) => {

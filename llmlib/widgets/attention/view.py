@@ -15,7 +15,7 @@ from llmlib.widgets.attention.picture import draw
 from llmlib.widgets.shared.base import View
 from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
 
-MOST_KEPT = 16_000_000  # bytes of opened heads in a saved page
+MOST_KEPT = 16_000_000  # the most bytes of opened heads that a saved page holds
 
 
 class AttentionWarning(UserWarning):
@@ -75,9 +75,9 @@ class AttentionView(View):
     text_b = traitlets.Unicode("").tag(sync=True)
     ablated = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)  # [layer, head] of each switched-off head
     how = traitlets.Enum(["zero", "mean"], "zero").tag(sync=True)
-    predictions = traitlets.List(traitlets.Dict()).tag(sync=True)  # token, before, after: next-token probabilities
+    predictions = traitlets.List(traitlets.Dict()).tag(sync=True)  # token; before, after: next-token probability
     continuation = traitlets.Unicode("").tag(sync=True)
-    logprobs = traitlets.List(traitlets.Float()).tag(sync=True)  # of the continuation: with all heads, ablated
+    logprobs = traitlets.List(traitlets.Float()).tag(sync=True)  # of the continuation: with all heads, after ablation
 
     def __init__(self, **traits: Any):
         self._kept: dict[tuple[int, int | str], tuple[dict[str, Any], bytes]] = {}  # opened heads
@@ -221,7 +221,7 @@ class AttentionView(View):
         """
         text, codes = (self.a, self.a_codes) if side == "a" else (self.b, self.b_codes)
         whole, start = self._kept.get((layer, head), ({"sides": {}}, b"")), 0
-        for name, meta in whole[0]["sides"].items():  # the sides' bytes follow each other
+        for name, meta in whole[0]["sides"].items():  # the bytes of the sides are stored one after the other
             if name == side:
                 own = np.frombuffer(whole[1][start : start + meta["size"]], dtype=np.uint8)
                 return _square(decode(own, meta["scale"]), len(text["tokens"]), meta["causal"])

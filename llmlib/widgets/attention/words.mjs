@@ -24,7 +24,10 @@ export const SCORES = {
   distance: { name: "distance", text: "How far back attention looks, in tokens", unit: "tokens" },
 };
 
-/** The score for two runs over texts with the same number of tokens; for a long text, the page has only thumbnails. */
+/**
+ * Scores that compare two runs over texts with the same number of tokens; the second one is for long texts, of which
+ * the page has only thumbnails.
+ */
 export const CHANGE = { name: "difference", text: "Share of attention that has moved to other tokens", share: true };
 export const CHANGE_OF_THUMBNAILS = {
   name: "difference",
@@ -46,7 +49,7 @@ export function scoreInWords({ share, unit }, value) {
   return share ? inWords(value) : `${value.toFixed(value < 9.95 ? 2 : 1)} ${unit}`;
 }
 
-/** Say how reliable a score is for sorting the heads on this text. */
+/** Say how many of this text's queries a score is based on, and whether these are too few to tell what a head does. */
 export function orderInWords({ name }, count) {
   if (count === 0) return `No token in this text can attend as “${name}” describes, so there is nothing to sort by.`;
   const on = `${count.toLocaleString("en")} ${count === 1 ? "query" : "queries"} in this text`;

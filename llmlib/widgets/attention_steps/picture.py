@@ -11,7 +11,7 @@ from llmlib.widgets.shared.token_text import visible_token, width_of
 
 QUERY, KEY = "#0b5cad", "#9a4f00"  # the colours of shared.css's light theme
 PLANE, LEFT = 260, 220  # pixels: the side of the square, and the space to its left
-MOST = 12  # how many keys get an arrow; users could not tell more apart
+MOST = 12  # how many keys or values get an arrow; users could not tell more arrows apart
 
 
 def plane(
@@ -41,7 +41,7 @@ def _arrows(
     legend: Sequence[str],
     path: Float[np.ndarray, "point two"] | None = None,
 ) -> str:
-    """Draw arrows: `query` in the first colour, and each of `keys` in the second; draw any `path` as a thick line."""
+    """Draw arrows in colour QUERY for `query` and KEY for the first MOST `keys`; draw any `path` as a thick line."""
     half, most = PLANE / 2, max(2.0, float(np.abs(keys).max()), float(np.abs(query).max())) * 1.1
     x0, y0 = LEFT + half, top + half
     parts = [

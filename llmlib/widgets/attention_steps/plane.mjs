@@ -1,4 +1,4 @@
-// The plane for two channels: arrows that users can drag, and names placed so that nothing covers them.
+// The plane for two channels: arrows that users can drag, and their names, which overlap as little as possible.
 
 import { arrowOf } from "../shared/keys.mjs";
 
@@ -9,7 +9,10 @@ export function reach(rows) {
   return Math.max(2, Math.ceil(Math.max(0, ...rows.flat().map(Math.abs)) + 0.25));
 }
 
-/** Convert a vector to a position on a square picture of this size, or back to a rounded vector inside the picture. */
+/**
+ * Convert a vector to a position on a square picture of this size, or (`fromPlane`) a position to a rounded vector
+ * inside the picture.
+ */
 export function toPlane([x, y], size, most) {
   const unit = (size / 2 - INSET) / most;
   return [size / 2 + x * unit, size / 2 - y * unit];
@@ -21,21 +24,21 @@ export function fromPlane(px, py, size, most) {
 
 const kept = (x, most) => Math.round(100 * Math.max(-most, Math.min(most, x))) / 100 + 0;
 
-/** Return the vector after an arrow key, or null for any other key. */
+/** Return the vector as moved by an arrow key, or null for any other key. */
 export function nudged([x, y], key, coarse, most) {
   const step = coarse ? 0.5 : 0.1;
   const arrow = arrowOf(key);
   return arrow && [kept(x + step * arrow[1], most), kept(y - step * arrow[0], most)];
 }
 
-/** Return the path of the values times their weights, one after the other, from the origin to the output. */
+/** Return the points of the path from the origin to the output, which adds each value times its weight. */
 export function chain(values, weights) {
   const sums = [[0, 0]];
   values.forEach(([x, y], row) => sums.push([sums.at(-1)[0] + weights[row] * x, sums.at(-1)[1] + weights[row] * y]));
   return sums;
 }
 
-/** Return whether the segment from a to b meets a box (by Liang and Barsky's clipping). */
+/** Return whether the segment from a to b meets a box (with the Liang–Barsky algorithm). */
 export function crosses([ax, ay], [bx, by], { left, right, top, bottom }) {
   let from = 0;
   let to = 1;
@@ -58,10 +61,10 @@ const WIDE = 8;
 const HIGH = 16; // pixels: the width and height of a letter at 14 px
 
 /**
- * Place the names of arrows: returns [{x, y}], the left end of each baseline. `tips` are [{x, y, label}] on a square
- * picture of this size, and `lines` are pairs of points. A name goes in the direction of its arrow, or turns aside
- * until it does not meet a line, a tip or another name. If every position is taken, the name goes where it meets the
- * fewest.
+ * Place the names of arrows, and return [{x, y}], the left end of each name's baseline. `tips` are [{x, y, label}] on a
+ * square picture of this size, and `lines` are pairs of points. A name goes in the direction of its arrow, or is turned
+ * aside or moved away until it does not overlap a line, a tip or another name. If no position is free, the name goes
+ * where it overlaps least; an overlap with a tip or a name counts twice.
  */
 export function placeNames(tips, lines, size) {
   const taken = tips.map(({ x, y }) => ({ left: x - 9, right: x + 9, top: y - 9, bottom: y + 9 }));

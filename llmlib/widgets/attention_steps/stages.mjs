@@ -28,7 +28,7 @@ export function attend(q, keys, values, query, useScale, useMask) {
   return { dots, scaled, masked, weights, output };
 }
 
-/** Write a number with two decimals, halves rounded away from zero, and a real minus sign. */
+/** Write a number with two decimals and a real minus sign; halves are rounded away from zero. */
 export function number(x) {
   if (x === -Infinity) return "−∞";
   const cents = Math.floor(Math.abs(x) * 100 + 0.5);
@@ -57,5 +57,5 @@ export function story(stage, { scaled, masked, width, name, made }) {
   ][stage];
 }
 
-/** Write a vector, or only the beginning of a wide vector. */
+/** Write a vector, or only the beginning of a long vector. */
 export const shortRow = (row) => (row.length <= 4 ? rowText(row) : `${rowText(row.slice(0, 3)).slice(0, -1)}, …)`);

@@ -96,9 +96,9 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
     element("div", { class: "llm-columns" }, planeBox, holder),
   );
 
-  // The arrows of the plane are made once for each query and then only moved, so that focus and dragging continue.
-  // There are two sets: the query and the keys, and for the last stage, the values. Tab reaches one arrow of a set;
-  // Page Up and Page Down reach the others.
+  // The arrows of the plane are made once for each query and then only moved, so that an arrow keeps the focus, and the
+  // user can go on dragging it. One set of arrows is for the query and the keys; the other set is for the values in the
+  // last stage. Tab reaches one arrow of a set; Page Up and Page Down reach the others.
   let sets = [[], []];
   let shown = null;
   let most = 2;
@@ -190,7 +190,7 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
     const focused = document.activeElement;
     back.disabled = stage === 0;
     forward.disabled = stage === STAGES.length - 1;
-    // keep the keyboard's focus
+    // move the keyboard focus to the current step if it was on a step, or on a button that is disabled now
     if ((focused?.disabled && el.contains(focused)) || steps.includes(focused)) steps[stage].focus();
     tabTo(steps, steps[stage]);
     steps.forEach((button, i) => {
@@ -213,7 +213,7 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
       "weight · v",
     ];
     const from = [0, 0, 0, 1, 2, 3, 4, 4];
-    // the last stage shows only what the sum needs, so that the table fits
+    // in the last stage, show only the columns that make up the sum, so that the table fits
     const visible = (i) => (stage < LAST ? from[i] <= stage : [0, 5, 6, 7].includes(i));
     const bar = (weight) => {
       const inner = element("span", { class: "llm-bar" });
@@ -293,7 +293,7 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
       if (held) arrows.at(-1).tip.focus();
     }
     const vectorOf = ({ kind, row }) => ({ q, k: keys[row], v: values[row] })[kind];
-    // the plane never gets smaller while the user drags
+    // the range of the plane never shrinks while the user drags
     most = Math.max(most, reach([...arrows.map(vectorOf), stage === LAST ? made.output : [0, 0]]));
     const at = (vector) => toPlane(vector, SIZE, most);
     const sums = chain(values, made.weights).map(at);

@@ -1,4 +1,4 @@
-// Replays byte-pair encoding step by step. These are pure functions, as in view.py.
+// Pure functions that replay byte-pair encoding step by step, as view.py does.
 
 /** Return the bytes of each id: ids 0 to 255 are the bytes, and id 256 + i is the result of merge i. */
 export function vocabulary(merges) {
@@ -33,9 +33,9 @@ export function pairCounts(words) {
 }
 
 /**
- * Return all states of a run: [{words, merge, places}], where `merge` is the number of the merge that led to the state
- * (null at the start), and `places` is how many pairs this merge joined. With `all`, include merges that do not find a
- * pair to join.
+ * Return all states of a replay: [{words, merge, places}], where `merge` is the number of the merge that led to the
+ * state (null at the start), and `places` is how many pairs this merge joined. With `all`, include merges that join
+ * nothing.
  */
 export function replay(pieces, merges, all) {
   let words = pieces.map((piece) => [...new TextEncoder().encode(piece)]);

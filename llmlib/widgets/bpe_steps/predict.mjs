@@ -13,8 +13,8 @@ export const guessKey = (mode, step) => `${mode} ${step}`;
 /**
  * Return what the user can predict at a step: `right`, the pair that is joined next, and `choices`, pairs with their
  * `count` (training) or `rank` (encoding). Choices are in reading order, so that their order does not give the answer
- * away. Return null if there are no merges left, or if the merges were learned from another text, so that users could
- * not find the next pair in this text.
+ * away. Return null if there are no merges left, or (in training) if the merges were learned from another text: users
+ * could not find the next pair in this text.
  */
 export function question(states, step, merges, mode) {
   const { words } = states[step];
@@ -50,8 +50,8 @@ export function score(guesses, states, merges, mode) {
 }
 
 /**
- * Return the other pairs that occur as often as `pair`, the pair that is joined next, if `pair` is the most frequent;
- * ids break the tie.
+ * Return the other pairs that occur as often as `pair`, the pair that is joined next; they come later because of their
+ * ids. Return an empty list if `pair` does not come first.
  */
 export function tied(words, pair) {
   const [best, ...others] = pairCounts(words);

@@ -7,7 +7,7 @@ const MOST_PAIRS = 8;
 
 const samePair = (pair, other) => pair.join() === other?.join();
 
-/** List, while learning, how often each pair occurs, as a number and as a bar. */
+/** List how often each pair occurs, as a number and a bar, for the "train" mode. */
 function countedPairs(words, alsoShown) {
   const all = pairCounts(words);
   const most = all[0]?.count ?? 1;
@@ -28,7 +28,7 @@ function countedPairs(words, alsoShown) {
   return { title: `Neighbouring pairs: ${all.length} distinct`, entries };
 }
 
-/** List, while encoding, when each pair was learned. */
+/** List when each pair was learned, for the "encode" mode. */
 function datedPairs(words, merges) {
   const entries = rankedPairs(words, merges)
     .slice(0, 2 * MOST_PAIRS)
@@ -61,8 +61,8 @@ export function pairRows({ words, merges, training, next, guess }, { label, hue 
 }
 
 /**
- * List entries of the vocabulary by the numbers of their merges; mark the entries `used` so far, and the entry made
- * just `now`.
+ * List the vocabulary's entries for these merge numbers; mark entries whose merges are in `used`, and the newest one,
+ * `now`.
  */
 export function entryItems(numbers, { merges, used, now }, { label, tokenClass }) {
   const part = (id) => element("bdi", {}, label(id));

@@ -24,7 +24,10 @@ export function columns(word, table) {
   return { above, below, width: bytes.length };
 }
 
-/** Draw tokens of the vocabulary `table()` as nodes; the token that merge number `merge` has made is marked as new. */
+/**
+ * Return functions that draw tokens of the vocabulary `table()`; the token that merge number `merge` made is marked as
+ * new.
+ */
 export function tokenBoxes(table) {
   const label = (id) => tokenLabel(table()[id]);
   const hue = (id) => (id < 256 ? "llm-byte" : `llm-hue-${id % 6}`);

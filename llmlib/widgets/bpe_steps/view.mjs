@@ -51,11 +51,11 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
     async use(text) {
       pause();
       const [name, step] = [stepName(), at()];
-      hub.look({ [name]: 0 }); // before the text: a step that reached Python later would be taken in the new text
+      hub.look({ [name]: 0 }); // before the text changes, so that an old step is not applied to the new text
       if (!(await hub.act(model.get("mode"), { text }))) hub.look({ [name]: step });
     },
   });
-  const drafts = { train: { text: "", own: "" }, encode: { text: "", own: "" } }; // each tab keeps its unused text
+  const drafts = { train: { text: "", own: "" }, encode: { text: "", own: "" } }; // each tab's text, until it is used
   let boxIsFor = model.get("mode");
   const jump = (label, hint, move) =>
     element(
@@ -111,8 +111,8 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
 
   const at = () => Math.min(model.get(stepName()), states.length - 1);
 
-  /** Return a step's question if the user has not answered it yet; null if there is no question, or without
-   * predictions. */
+  /** Return a step's question if the user has not answered it yet; null if there is no question, or if predictions are
+   * off. */
   const openAt = (step) =>
     model.get("predict") && !(guessKey(model.get("mode"), step) in model.get("guesses"))
       ? question(states, step, model.get("merges"), model.get("mode"))
@@ -276,7 +276,7 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
     first.disabled = back.disabled = step === 0;
     forward.disabled = last.disabled = step === states.length - 1;
     play.disabled = states.length === 1;
-    if (focused?.disabled && el.contains(focused)) text.focus(); // keep the keyboard's focus at either end
+    if (focused?.disabled && el.contains(focused)) text.focus(); // the focused button has just been disabled
     text.replaceChildren();
     const pieces = words.filter((word) => word.length);
     const written = pieces.map((word) =>

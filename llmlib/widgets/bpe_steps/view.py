@@ -1,4 +1,4 @@
-"""The BPE-steps view shows byte-pair encoding, one merge at a time, while learning and while encoding."""
+"""The BPE-steps view shows, one merge at a time, how byte-pair encoding learns merges and encodes a text."""
 
 from collections import Counter
 from collections.abc import Sequence

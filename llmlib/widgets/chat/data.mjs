@@ -7,7 +7,7 @@ const RECORD = 8 * (1 + SHOWN);
 const NOTHING = 0xffffffff; // the same constants as in readings.py
 
 /**
- * Return the text for the box after a message comes back: the message, and then what the user has typed meanwhile.
+ * Return the text for the box to which a message is returned: the message, and then what the user has typed meanwhile.
  */
 export function withReturned(returned, typed) {
   return [returned, typed].filter(Boolean).join("\n");
@@ -90,8 +90,8 @@ export function unpackReadings(packed, notes) {
 }
 
 /**
- * Write the conversations in the format of datasets: one line of JSON per speaker, without messages that the speaker
- * did not answer.
+ * Write the conversations in dataset format: one line of JSON per speaker, without messages that the speaker did not
+ * answer.
  */
 export function asJsonLines(messages, names, system) {
   const plain = ({ role, content }) => ({ role, content });

@@ -89,7 +89,7 @@ def wrapped(text: str, width: Number) -> list[str]:
     ['one two', 'three']
     """
     lines: list[str] = []
-    room = math.ceil(MOST_LINES * width)  # no need to split a whole book
+    room = math.ceil(MOST_LINES * width)  # more characters never fit, so a whole book need not be split
     if len(text) > 2 * room:
         text = f"{text[:room]}\n{text[-room:]}"
     for paragraph in text.split("\n"):

@@ -8,7 +8,7 @@ import numpy as np
 SHOWN = 5  # how many of the likeliest tokens each reading holds
 NOTHING = 2**32 - 1  # stands for a missing word if the vocabulary has fewer than SHOWN tokens
 
-# A token: its word (a number in the view's list of words) and its log-probability, followed by the words and
+# A token: its word (an index into the view's list of words) and its log-probability, followed by the words and
 # log-probabilities of the likeliest tokens.
 TOKEN = np.dtype([("word", "<u4"), ("log_prob", "<f4"), ("words", "<u4", SHOWN), ("log_probs", "<f4", SHOWN)])
 

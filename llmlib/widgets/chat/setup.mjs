@@ -110,7 +110,7 @@ export function setupPart(hub, model) {
   };
 }
 
-/** Make the controls for how several models answer, and for whether the user knows which model is which. */
+/** Make the controls that determine how several models answer, and whether the user knows which model is which. */
 export function comparisonPart(hub, model) {
   const blind = element("input", { type: "checkbox", "data-acts": true });
   const tally = element("span", { class: "llm-tally", role: "status" });

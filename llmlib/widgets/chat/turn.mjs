@@ -85,7 +85,7 @@ function questionPart(ctx, number) {
   });
   return {
     node,
-    /** Return a changed message that was not sent. */
+    /** Return the changed message if it was not sent, or "". */
     unsent: () => (editor.hidden || box.value === ctx.messages()[number].content ? "" : box.value),
     draw() {
       const { content } = ctx.messages()[number];
@@ -202,7 +202,7 @@ function answerPart(ctx, number, question) {
 }
 
 function votePart(ctx, question) {
-  let voting = false; // a click is on its way; a second click would vote on a question that is already decided
+  let voting = false; // a vote is on its way to Python; a second click would vote on a question that is already decided
   const result = element("p", { class: "llm-note llm-result" });
   const row = element("div", { class: "llm-row llm-vote", role: "group", "aria-label": "Which answer is better?" });
   const node = element("div", {}, row, result);

@@ -59,7 +59,10 @@ export default widget("llm-chat", ({ model, hub, el }) => {
   const setup = setupPart(hub, model);
   const comparison = comparisonPart(hub, model);
 
-  /** Return the number of the last question if nobody has answered it; a view may begin with an unanswered question. */
+  /**
+   * Return the number of the last question if it has no answer and none is being written, or else null. A view may
+   * begin with an unanswered question.
+   */
   const waiting = () => {
     const { question, answers } = turnsOf(ctx.messages(), model.get("notes")).at(-1) ?? {};
     return question == null || model.get("answering") || answers.some((k) => ctx.messages()[k].content)
@@ -74,13 +77,13 @@ export default widget("llm-chat", ({ model, hub, el }) => {
     input.value = "";
     if (!(await hub.act("message", { text }))) input.value = withReturned(text, input.value);
   };
-  /** Undo "Start over". The button disappears, so the keyboard's focus moves to the box for the next message. */
+  /** Undo "Start over". The button disappears, so the keyboard focus moves to the box for the next message. */
   const bringBack = async () => {
     if (await hub.act("restore")) input.focus();
   };
   send.addEventListener("click", submit);
-  // A changed message survives a restart of the kernel as the next message, since the message that it should replace
-  // will be gone.
+  // After a restart of the kernel, the message that the user was editing no longer exists, so the edited text moves to
+  // the box for the next message.
   hub.whenGone(() => {
     for (const { unsent } of turns) input.value = withReturned(input.value, unsent());
   });
@@ -146,7 +149,7 @@ export default widget("llm-chat", ({ model, hub, el }) => {
       hub.live && waiting() != null ? "Press Send to get an answer, or ask something else" : "Ask something";
   };
   hub.whenGone(() => {
-    // the last question will not get an answer any more
+    // the last question will no longer get an answer
     const { question, answers } = turnsOf(ctx.messages()).at(-1) ?? {};
     const said = (k) => ctx.messages()[k].content;
     if (model.get("answering") && question != null && !answers.some(said))

@@ -1,4 +1,4 @@
-"""The embeddings view shows a whole table as a cloud of points, with neighbours and analogies."""
+"""The embeddings view shows a whole embedding table as a cloud of points, with neighbours and analogies."""
 
 from llmlib.widgets.embeddings.view import EmbeddingsView, embeddings_view
 

@@ -9,10 +9,11 @@ export const UNDRAWN = 255;
 
 /**
  * Unpack the arrays behind a view. Points are centred on their mean, so that they turn about the middle of the cloud.
- * Only the first `drawn` rows have their points drawn.
+ * Only the points of the first `drawn` rows are drawn.
  */
 export function unpackCloud(points, labels, ends, kinds, drawn = kinds.byteLength) {
-  const aligned = (view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength); // from any offset
+  // copy the bytes, because a DataView may start at any offset
+  const aligned = (view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
   const steps = new Uint16Array(aligned(points));
   const n = kinds.byteLength;
   const xyz = new Float32Array(3 * n);
@@ -64,7 +65,7 @@ export function drawingOrder(kinds, counts) {
   return order;
 }
 
-// A camera holds the middle of the picture (x, y), the zoom, and a rotation (by rows) for three dimensions.
+// A camera holds the middle of the picture (x, y), the zoom and, for three dimensions, a rotation matrix, row by row.
 
 const UNTURNED = [1, 0, 0, 0, 1, 0, 0, 0, 1];
 const MOST_ZOOM = 400;
@@ -74,13 +75,10 @@ export const ASPECT = 1.5; // the picture's width divided by its height
 
 const MOST_AT_FIRST = 8;
 
-/**
- * Return a camera that fills the picture with all points, or leaves out a few outermost points that are far from the
- * others.
- */
+/** Return a camera that fits all points into the picture, except for a few outermost points far from the others. */
 export function startCamera(cloud, dims) {
   const camera = { dims, x: 0, y: 0, zoom: 1, turn: dims === 3 ? turned(UNTURNED, 0.5, 0.35) : UNTURNED };
-  const screen = projectCloud(cloud, camera, 2, 2, makeScreen(cloud.n)); // in 2 × 2 pixels, one pixel is one unit
+  const screen = projectCloud(cloud, camera, 2, 2, makeScreen(cloud.n)); // a picture of 2 × 2 pixels: 1 pixel is 1 unit
   const range = (places) => {
     const sorted = places.filter((_, row) => cloud.kinds[row] !== UNDRAWN).sort();
     const last = sorted.length - 1;
@@ -119,7 +117,7 @@ export function panned(camera, dx, dy, width, height) {
   return { ...camera, x: inside(camera.x - dx / scale), y: inside(camera.y + dy / scale) };
 }
 
-/** Zoom about a point of the picture that stays where it is. */
+/** Zoom in or out, so that the given point of the picture stays where it is. */
 export function zoomed(camera, factor, px, py, width, height) {
   const zoom = Math.max(0.2, Math.min(MOST_ZOOM, camera.zoom * factor));
   const now = scaleOf(camera, width, height);
@@ -195,7 +193,7 @@ export function depthOrder(screen, order) {
   return { sorted, starts };
 }
 
-/** Return the pixels of a disc: offsets in a picture of this width, and how much of each is covered, up to 256. */
+/** Return a disc's pixels: their offsets in a picture of this width, and how much of each is covered (0 to 256). */
 export function discOf(radius, width) {
   const reach = Math.ceil(radius);
   const offsets = [];
@@ -212,8 +210,8 @@ export function discOf(radius, width) {
 }
 
 /**
- * Draw the cloud into packed pixels (ABGR, as in the memory of ImageData) of `width` × `height`. `colours` holds each
- * kind's packed colour, or null for a hidden kind.
+ * Draw the cloud into `pixels`, a `width` × `height` array of packed colours (ABGR, the order in which ImageData stores
+ * them). `colours` holds each kind's packed colour, or null for a hidden kind.
  */
 export function rasterise(pixels, width, height, screen, kinds, order, { colours, paper, radius, opacity, deep }) {
   pixels.fill(paper);
@@ -309,14 +307,15 @@ const FAR = [30, 50, 72, 98, 128].flatMap((r) =>
     return [dx > 0 ? "start" : "end", dx, Math.round(r * Math.sin(turn))];
   }),
 );
-const SHARE = { start: 0, middle: 0.5, end: 1 }; // the share of a label's width to the left of its anchor
+const SHARE = { start: 0, middle: 0.5, end: 1 }; // the share of a label's width that is to the left of its anchor
 const meets = (a, b) => a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top;
 
 /**
- * Place labels so that they do not stick out, or touch each other or a mark (`marks`: [x, y] of dots). A label goes to
- * the right of its point, or else left, above or below; with `far`, it may also go farther away, with a line (`line`:
- * [x, y] of the line's end). Earlier labels are placed first. Items have x, y and label; the function adds `at` ([x, y]
- * of the baseline) and `anchor`.
+ * Place labels so that they stay inside the picture, and touch neither each other nor a mark (`marks`: [x, y] of dots).
+ * A label goes to the right of its point or, if there is no space, to the left of it, above it or below it; with `far`,
+ * the label may also go farther away, at the end of a line (`line`: [x, y] of this end). Earlier labels are placed
+ * first, and labels without space are left out. Items have x, y and label; the function adds `at` ([x, y] of the
+ * baseline) and `anchor`.
  */
 export function placeLabels(items, width, height, marks = []) {
   const kept = [];
@@ -337,7 +336,7 @@ export function placeLabels(items, width, height, marks = []) {
   return kept;
 }
 
-/** Return the outline of an arrow as an SVG path that does not touch either point; "" if the points are too near. */
+/** Return an arrow's outline as an SVG path that touches neither point, or "" if the points are too close together. */
 export function arrowPath(x1, y1, x2, y2, gap = 7, head = 10) {
   const length = Math.hypot(x2 - x1, y2 - y1);
   if (length < 2 * gap + head) return "";
@@ -353,13 +352,13 @@ export function arrowPath(x1, y1, x2, y2, gap = 7, head = 10) {
   return `M${[...shaft, ...point, ...back].join("L")}Z`;
 }
 
-/** Return what the user typed, with visible signs for white space turned back into white space. */
+/** Return the text that the user meant: signs that make white space visible become white space again. */
 export const typedText = (typed) => typed.replaceAll("·", " ").replaceAll("⏎", "\n").replaceAll("⇥", "\t");
 
 /**
  * Find the rows whose text contains what was typed. Return at most `most` rows, and how many there are in all. Case
- * does not matter. The whole token comes first, then tokens that begin with what was typed, then other tokens; inside
- * each group, rows are in order. `whole`: find only the exact token.
+ * does not matter. Exact matches come first, then tokens that differ only in case or white space around them, then
+ * tokens that begin with what was typed, then others; within a group, rows are in order. `whole`: only exact matches.
  */
 export function searchTokens(texts, typed, { whole = false, most = 50 } = {}) {
   const wanted = typedText(typed);
@@ -380,7 +379,8 @@ export function searchTokens(texts, typed, { whole = false, most = 50 } = {}) {
   return { rows: rows.slice(0, most), total: rows.length };
 }
 
-/** Return the row of a typed token, or -1: try a word with a space first; in double quotes, only the exact text. */
+/** Return the row of a typed token, or -1. Text in double quotes, or with white space in front, must match exactly;
+ * any other text is first tried with a space in front. */
 export function rowOfTyped(texts, typed) {
   const quoted = typed.match(/^"(.*)"$/s);
   const text = typedText(quoted ? quoted[1] : typed);
@@ -394,6 +394,6 @@ export function typedOf(text) {
   return text.startsWith(" ") ? `·${shown.slice(1)}` : `"${shown}"`;
 }
 
-/** Pack red, green and blue, as `parseColour` returns them, for ImageData. */
+/** Pack a colour [red, green, blue], as `parseColour` returns it, into a number for ImageData. */
 export const packColour = ([r, g, b]) =>
   ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;

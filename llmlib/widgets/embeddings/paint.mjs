@@ -54,7 +54,7 @@ export function plotPanel(ctx) {
   const tip = element("div", { class: "llm-tooltip", "aria-hidden": "true", hidden: true });
   const node = element("div", { class: "llm-plot" }, canvas, overlay, nothing, tip);
   const screen = makeScreen(cloud.n);
-  let fine = null; // the positions in canvas pixels, where these are smaller than CSS pixels
+  let fine = null; // the positions in canvas pixels, if these are smaller than CSS pixels
   let width = 0;
   let height = 0;
   let ratio = 1;
@@ -175,7 +175,7 @@ export function plotPanel(ctx) {
       ...ctx.found(),
       ...(rowsInside(screen, cloud.kinds, unseen(), width, height, MOST_NAMED) ?? []),
     );
-    const asked = new Set([...strong, ...near]); // these names may stand farther away, at the end of a line
+    const asked = new Set([...strong, ...near]); // these names may be farther away, at the end of a line
     const items = [...new Set(named)]
       .filter(inside)
       .map((row) => ({ row, x: at(row)[0], y: at(row)[1], label: ctx.shortLabel(row), far: asked.has(row) }));

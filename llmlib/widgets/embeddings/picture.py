@@ -100,7 +100,7 @@ def _draw_cloud(axes: Any, view: Cloud) -> None:
             loc="outside lower center", ncols=3, frameon=False, scatterpoints=1, markerscale=(30 / size) ** 0.5
         )
     low, high = _frame(points[drawn_rows])
-    axes.set_xlim(low[0], high[0], auto=True)  # this limit may move, since a unit is as long on both axes
+    axes.set_xlim(low[0], high[0], auto=True)  # the limits may move, so that a unit has the same length on both axes
     axes.set_ylim(low[1], high[1], auto=True)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xticks([])
@@ -141,7 +141,7 @@ def _draw_marks(axes: Any, view: Cloud) -> None:
             for row, _ in view.neighbours[view.place.get("by", "cosine")]:
                 axes.plot(*points[[view.chosen, row]].T, color=INK, linewidth=0.7, scalex=False, scaley=False)
                 named.setdefault(row, view.label(row))
-    axes.figure.draw_without_rendering()  # now we know where each point is on the paper
+    axes.figure.draw_without_rendering()  # now it is known where each point is on the paper
     places = {row: axes.transData.transform(points[row]) for row in named}
     taken = [(x - 4, x + 4, y - 4, y + 4) for x, y in places.values()]  # a name must not cover a dot or another name
     for row, label in named.items():
@@ -171,7 +171,7 @@ def _draw_marks(axes: Any, view: Cloud) -> None:
                 break
 
 
-# Positions for a name, in pixels from its dot: right beside the dot, or else farther away, with a line.
+# Positions for a name, in pixels from its dot: directly beside the dot, or farther away, with a line.
 SPOTS = (
     (8, 0, "left"),
     (-8, 0, "right"),
@@ -195,6 +195,6 @@ def _meet(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 
 
 def _plain(label: str) -> str:
-    """Shorten a label, and keep only characters that any font can show and XML allows."""
+    """Shorten a label, and replace characters that fonts may lack or XML forbids with “□”."""
     label = "".join(c if c.isprintable() and ord(c) < 0x2E80 else "□" for c in label)
     return label if len(label) <= 18 else label[:17] + "…"

@@ -1,4 +1,4 @@
-// The mouse and the keyboard on the map: they move, turn and zoom the map, point at a token, and pin a token.
+// How the mouse and the keyboard move, turn and zoom the map, and how users point at tokens and pin them.
 
 import { arrowOf } from "../shared/keys.mjs";
 import { panned, turned } from "./data.mjs";
@@ -8,7 +8,8 @@ const TURN = 0.12; // pixels and radians per press of an arrow key
 const PER_PIXEL = 0.008; // how many radians the cloud turns per pixel of a drag
 
 /**
- * `look(camera)`, `zoom(factor, place)` and `reset()` move the camera; `middle()` returns the middle of the picture.
+ * Let the user steer the map with the mouse and the keyboard. `look(camera)`, `zoom(factor, place)` and `reset()` move
+ * the camera; `middle()` returns the middle of the picture.
  */
 export function steer(ctx, cloud, plot, { look, zoom, reset, middle, redraw }) {
   const { state } = ctx;

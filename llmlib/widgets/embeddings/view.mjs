@@ -223,7 +223,7 @@ export default widget("llm-embeddings", ({ model, hub, el }) => {
 
   const reset = () => look({ ...ctx.start() });
 
-  /** Move the camera: draw soon, and tell Python when the user stops. */
+  /** Move the camera: redraw soon, and tell Python when the camera has stopped. */
   function look(camera, another = false) {
     state.camera = camera;
     if (another) {

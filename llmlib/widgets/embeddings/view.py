@@ -1,4 +1,4 @@
-"""The embeddings view shows a whole table as a cloud of points to explore, with neighbours and analogies."""
+"""The embeddings view shows a whole embedding table as a cloud of points to explore, with neighbours and analogies."""
 
 import warnings
 from collections import Counter
@@ -58,7 +58,7 @@ class EmbeddingsView(View):
     near = traitlets.Bytes(b"").tag(
         sync=True
     )  # the second map, which keeps neighbours together, packed like `points`; may be empty
-    n_near = traitlets.Int(0).tag(sync=True)  # how many of the first rows the second map draws
+    n_near = traitlets.Int(0).tag(sync=True)  # how many rows the second map draws, from the first row on
 
     place = traitlets.Dict().tag(sync=True)
     chosen = traitlets.Int(-1).tag(sync=True)
@@ -161,7 +161,7 @@ def pack_points(points: Float[np.ndarray, "row dims"]) -> UInt16[np.ndarray, "ro
     full[:, : points.shape[1]] = points
     low, high = full.min(axis=0), full.max(axis=0)
     half = max((high - low).max() / 2, np.finfo(np.float64).tiny)
-    inside = (full - (low + high) / 2) / half  # in -1 … 1
+    inside = (full - (low + high) / 2) / half  # between -1 and 1
     return np.round((inside + 1) / 2 * STEPS).astype("<u2")
 
 

@@ -5,7 +5,8 @@ import { percent } from "../shared/shared.mjs";
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer; // aligned
 
 /**
- * Unpack one side from its description and the bytes of `Cells.pack`; a cell (layer · n + position) has `k` candidates.
+ * Unpack one side from its description and the bytes of `Cells.pack`; cell number layer · n + position has `k`
+ * candidates.
  */
 export function unpack(meta, packed) {
   const { tokens, layers, shown: k, most, title, words } = meta;
@@ -41,13 +42,13 @@ export function unpackPinned(packed, cells) {
 /** Return whether Python has yet to compute a cell. */
 export const isPending = (side, at) => side.rank[at] === 0xffffffff;
 
-/** Return a cell's likeliest token, or its k-th likeliest token. */
+/** Return the token at rank `k` in a cell; rank 0, the default, is the likeliest token. */
 export const wordAt = (side, layer, position, k = 0) => side.words[side.top[(layer * side.n + position) * side.k + k]];
 export const probabilityAt = (side, layer, position, k = 0) =>
   side.probability[(layer * side.n + position) * side.k + k];
 export const answerId = (side, position) => side.top[((side.layers - 1) * side.n + position) * side.k];
 
-const DEEP = 4; // powers of ten: ranks of 10,000 and more are pale
+const DEEP = 4; // powers of ten: a rank of 10,000 or more has the palest shade
 
 /** The measures that can colour the cells: how dark a cell is (0 to 1), what it says, and how to read the scale. */
 export const MEASURES = {
@@ -142,7 +143,8 @@ export function cellInWords(side, layer, position, write) {
 }
 
 /**
- * List the parts that make up a logit, `{ name, value }`, with each head or each layer's attention as one part.
+ * List the parts that make up a logit, `{ name, value, layer }`. Each head is a part; with `whole`, each layer's
+ * attention is one part.
  */
 export function partsOf(who, values, whole) {
   const { layers, heads } = who;
@@ -163,7 +165,7 @@ export function partsOf(who, values, whole) {
   return parts;
 }
 
-/** Choose the parts to show: the largest first, with all others as one part, or all in the order of the layers. */
+/** Return the `most` largest parts, the largest first, and all others as one part (null if there are none). */
 export function ranked(parts, most) {
   const sorted = [...parts].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   const rest = sorted.slice(most);

@@ -10,7 +10,7 @@ const MOST_PARTS = 12;
 
 /**
  * Show the cell at `where()`: its candidates as buttons that pin a token, how sure the model is, and the answer's rank
- * on each layer.
+ * after each layer.
  */
 export function cellPanel(ctx, where, words) {
   const title = element("h4", { "data-text": true });
@@ -72,7 +72,7 @@ export function cellPanel(ctx, where, words) {
     );
     drawCurve(side, layer, position);
   }
-  /** Draw the rank of the answer, or of the pinned token, through the layers. */
+  /** Draw the rank that the answer, or the pinned token, has after each layer. */
   function drawCurve(side, layer, position) {
     const width = 312;
     const height = 96;

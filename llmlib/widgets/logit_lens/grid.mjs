@@ -1,4 +1,4 @@
-// The grid of layers × positions: its cells, and the cells under the pointer and the keyboard's focus.
+// The grid of layers × positions: its cells, and frames around the cell that is pointed at and the pinned cell.
 
 import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, oncePerFrame, visibleToken } from "../shared/shared.mjs";
@@ -8,7 +8,7 @@ import { cellInWords, isPending, layerName, MEASURES, windowOf, wordAt } from ".
 const NARROW = 56;
 const WIDE = 116;
 const HEAD = 26;
-const LEFT = 72; // pixels: a cell (least and most), the row of tokens, and the layers' names
+const LEFT = 72; // pixels: least and greatest width of a cell, height of the row of tokens, width of the layers' names
 const rowHeight = (layers) => (layers > 24 ? 18 : layers > 14 ? 22 : 26);
 
 /** Return as much of a token as fits into `room` pixels. */
@@ -176,7 +176,7 @@ export function gridPanel(ctx, which) {
     context.drawImage(small, 0, 0, map.width, map.height);
   }
 
-  /** Draw the cells in the window. */
+  /** Draw the cells that are in sight. */
   function paint() {
     const one = side();
     const { cell, from, to, width } = inSight();

@@ -13,11 +13,9 @@ from llmlib.widgets.shared.token_text import percent, picture, visible_token, wi
 
 STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # the colours of canvas.mjs's light theme
 COLUMNS, CELL, ROW, LEFT, TOP = 8, 84, 20, 76, 94
-GAP, RANK, DEEP = (
-    26,
-    92,
-    4,
-)  # pixels before the column of ranks, and the column's width; powers of ten: ranks of 10,000 and more are pale
+# In pixels, `GAP` is the space before the column of ranks, and `RANK` is its width. A rank of 10 ** `DEEP` or more has
+# the palest shade.
+GAP, RANK, DEEP = 26, 92, 4
 
 
 @runtime_checkable

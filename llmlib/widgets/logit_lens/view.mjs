@@ -90,13 +90,13 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
       ctx.go({ locked: same ? null : to });
       ctx.speak(!to || same ? "No cell pinned" : `Cell pinned: ${spokenToken(ctx.sides[to.side].tokens[to.position])}`);
     },
-    /** Keep two runs at the same position of their texts. */
+    /** Scroll the other run to the same position in its text. */
     scrolled(from, position) {
       for (const panel of panels) if (panel !== from) panel.scrollTo(position);
     },
     /**
-     * Pin a token, given as `{ id }` or `{ token }`, and show its rank everywhere; the same token again, or no token,
-     * unpins it.
+     * Pin a token, given as `{ id }` or `{ token }`, and show its rank everywhere. The `id` of the pinned token, or
+     * `{}`, unpins the token.
      */
     async pin(what) {
       const same = what.id !== undefined && what.id === ctx.pinnedId();
@@ -116,7 +116,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
   const spoken = element("div", { class: "llm-hidden", "aria-live": "polite" });
   const grids = element("div", { class: "llm-grids" });
   const legend = element("div", { class: "llm-legend" });
-  /** Return the cell of one side to describe; if two runs are shown, it is the same cell on both sides. */
+  /** Return the cell to describe for a side, or null. If two runs are shown, both sides describe the same cell. */
   const placeIn = (side) =>
     ctx.shownSides().length > 1 ? { ...ctx.focus(), side } : side === "a" ? ctx.focus() : null;
   const cells = [
@@ -249,7 +249,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     ask();
   }
 
-  /** Ask who wrote the logit at the position of the pinned cell, once per position. */
+  /** Ask who wrote the logit at the pinned cell's position, unless this is shown already or was the last question. */
   function ask() {
     const { locked } = state;
     if (!locked || !ctx.canAsk()) return;
@@ -263,7 +263,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     hub.act("who", { side: locked.side, position: locked.position }, { latest: "who" });
   }
 
-  /** Replace choices that the current data do not allow. */
+  /** If the current data do not allow a choice, replace it. */
   function settle() {
     for (const name of ["locked", "pointed"]) {
       const one = state[name];
@@ -303,7 +303,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     performance.mark("llm-logit-lens-updated");
   };
   const moved = () => {
-    // the user has moved in another view of the same widget
+    // `place` has changed in another view of the same widget
     const now = model.get("place");
     const locked = "layer" in now ? { side: now.side ?? "a", layer: now.layer, position: now.position } : null;
     const target = {

@@ -20,14 +20,14 @@ export function unpackLosses({ levels, arms }, data) {
   }));
 }
 
-/** Unpack the shares of a grid, `[length, depth]` row by row, for each arm; NaN: not measured yet. */
+/** Unpack each arm's grid of shares, `[length, depth]` row by row; NaN: not measured yet. */
 export function unpackGrids({ grid_arms, lengths, depths }, data) {
   const buffer = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice().buffer; // aligned
   const n = lengths.length * depths.length;
   return grid_arms.map((_, k) => new Float32Array(buffer, 4 * n * k, n));
 }
 
-/** Return the point of a level that holds a position, or the nearest point. */
+/** Return the first point of a level that ends at or after a position, or else the last point. */
 export function pointAt({ last }, position) {
   let at = 0;
   while (at < last.length - 1 && last[at] < position) at++;
@@ -76,7 +76,7 @@ export function meanFound(grid) {
 /** Describe a depth as a position in the text. */
 export const depthText = (depth) => `${Number((100 * depth).toFixed(1))}% in`;
 
-/** Describe a cell of all grids in one sentence. */
+/** Describe the same cell of all grids in one sentence. */
 export function cellInWordsOf({ lengths, depths, needles, trained }, [column, row], grids) {
   const side = againstTrained(lengths[column], trained);
   const length = `${lengths[column].toLocaleString("en")} tokens${side ? ` (${side})` : ""}`;

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-WIDTHS = (1, 4, 16, 64, 256)  # positions averaged into one point
-FEWEST = 8  # the fewest points of an averaged curve
-FEW = 8  # for up to this many rows, the band goes from the lowest to the highest; for more, it is two standard errors
+WIDTHS = (1, 4, 16, 64, 256)  # how many positions are averaged into one point
+FEWEST = 8  # an averaged curve has at least this many points
+FEW = 8  # the band spans all rows if there are at most this many; otherwise it is two standard errors on each side
 
 
 class Curves(NamedTuple):

@@ -4,7 +4,7 @@ import { element } from "../shared/shared.mjs";
 import { arrowOf, bounded, roving } from "../shared/keys.mjs";
 import { cellInWordsOf, depthText, firstBeyond, foundInWords, foundText, meanFound } from "./data.mjs";
 
-/** Make the panel of grids; `ctx` knows the grids and where the user is looking (see view.mjs). */
+/** Make the panel that shows the grids; `ctx` holds the grids and where the user is looking (see view.mjs). */
 export function needlesPanel(ctx, hub) {
   const box = element("div", { class: "llm-grids" });
   const reading = element("p", { class: "llm-reading", "aria-live": "polite" });
@@ -26,7 +26,10 @@ export function needlesPanel(ctx, hub) {
   );
   let tables = [];
 
-  /** Build the tables. `draw` fills them, so that the keyboard's focus stays where it is while a grid grows. */
+  /**
+   * Build the tables with empty cells. `draw` only fills the cells, so the keyboard focus stays where it is while a
+   * grid grows.
+   */
   function build() {
     const { lengths, depths, trained } = ctx.about;
     const past = firstBeyond(lengths, trained);

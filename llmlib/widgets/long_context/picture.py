@@ -13,9 +13,9 @@ from llmlib.widgets.shared.still import FAINT, INK, blend, ink_on
 from llmlib.widgets.shared.token_text import picture
 
 WIDTH, LEFT, TOP = 860, 56.0, 72.0
-TALL, NAMES = 240.0, 210.0  # pixels: the height of the chart, and the width of its arms' names
+TALL, NAMES = 240.0, 210.0  # pixels: the chart's height, and the width for the names of its arms
 STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # the colours of canvas.mjs's light theme
-CELL, ROW, HEAD = 46, 22, 58  # pixels: the size of a grid's cells, and the width of its rows' names
+CELL, ROW, HEAD = 46, 22, 58  # pixels: a cell's width and height, and the width for the names of its rows
 BEYOND = "#f1f1f2"  # the background past the trained length
 
 

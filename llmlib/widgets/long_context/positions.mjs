@@ -1,4 +1,4 @@
-// The loss of each arm by position, with a slider that reads losses, and a table of means.
+// The loss of each arm by position, with a slider for reading off losses, and a table of means.
 
 import { element, shorten } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
@@ -10,10 +10,10 @@ const LEFT = 46;
 const RIGHT = 10;
 const TOP = 22;
 const TALL = 230;
-const BOTTOM = 38; // pixels around the plot, and the plot's height
+const BOTTOM = 38; // pixels: the space around the plot, and the plot's height
 const THUMB = 8; // pixels: half the width of a slider's thumb
 
-/** Make the panel of losses; `ctx` knows the losses and where the user is looking (see view.mjs). */
+/** Make the panel that shows the losses; `ctx` holds the losses and where the user is looking (see view.mjs). */
 export function positionsPanel(ctx) {
   const picture = svg("svg", { role: "img" });
   const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Position to read" });

@@ -5,8 +5,8 @@ import { unpackGrids, unpackLosses } from "./data.mjs";
 import { needlesPanel } from "./needles.mjs";
 import { positionsPanel } from "./positions.mjs";
 
-const WIDEST = 944;
-const COLOURS = 6; // pixels; how many arms have distinct colours
+const WIDEST = 944; // pixels
+const COLOURS = 6; // how many arms have distinct colours
 
 export default widget("llm-long-context", ({ model, hub, el }) => {
   el.classList.add("llm-run-board"); // this class sets the colours of the arms
@@ -24,7 +24,7 @@ export default widget("llm-long-context", ({ model, hub, el }) => {
     grids: [],
     palette: null,
     level: () => ctx.levels.find(({ width }) => width === state.width) ?? ctx.levels[0],
-    /** Return the colours of a share; without a share, the page's colours. */
+    /** Return the fill and the ink for a share; for NaN, return no fill and the page's faint ink. */
     shade: (share) =>
       Number.isNaN(share) ? { fill: "transparent", ink: ctx.palette.faint } : scale[Math.round(255 * share)],
     go(changes) {
@@ -79,7 +79,7 @@ export default widget("llm-long-context", ({ model, hub, el }) => {
     draw();
   };
   const moved = () => {
-    // the user has moved in another view of the same widget
+    // `place` has changed in another view of the same widget
     const now = model.get("place");
     if (Object.entries(now).every(([name, value]) => JSON.stringify(state[name]) === JSON.stringify(value))) return;
     Object.assign(state, now);

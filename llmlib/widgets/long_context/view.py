@@ -35,7 +35,7 @@ class LongContextView(View):
     about = traitlets.Dict().tag(sync=True)
     losses = traitlets.Bytes(b"").tag(sync=True)
     grids = traitlets.Bytes(b"").tag(sync=True)
-    place = traitlets.Dict().tag(sync=True)  # position, width (of averages), cell (numbers of length and depth), hidden
+    place = traitlets.Dict().tag(sync=True)  # position, width (of averages), cell (indices of length and depth), hidden
     still = traitlets.Dict().tag(sync=True)  # id, html: a newer picture, for a saved notebook
 
     def __init__(self, **traits: Any):

@@ -1,12 +1,12 @@
 import { element, follow, inReadingOrder, percent, saveMenu, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { textBox, widget } from "../shared/view.mjs";
 
-/** Return the width of a bar as CSS wants it, from 0 to 100%; 0% for a probability of NaN. */
+/** Return the width of a bar for CSS, from 0% to 100%; NaN gives 0%. */
 export function barWidth(probability) {
   return `${100 * Math.min(1, Math.max(0, Number.isFinite(probability) ? probability : 0))}%`;
 }
 
-/** Say what the view shows, and what the user can do, or cannot do because there is no model. */
+/** Say what the view shows, and what the user can do; without a model, say that changing the text needs Python. */
 export function guide({ live, still }) {
   const what = "Each bar shows the probability of one possible next token.";
   if (live) return `${what} Click a bar to add its token, or let chance pick.`;
@@ -45,7 +45,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
     "data-acts": true,
   });
   const degrees = element("output", {});
-  let turning = 0; // moves of the slider that Python has not answered yet
+  let turning = 0; // how many moves of the slider Python has yet to handle
   slider.addEventListener("input", async () => {
     degrees.textContent = Number(slider.value).toFixed(2);
     turning += 1;
@@ -59,7 +59,8 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
   };
   const button = (label, hint, kind, details) =>
     element("button", { type: "button", title: hint, "data-acts": true, onclick: () => hub.act(kind, details) }, label);
-  // Without a model, users cannot change or add anything, so the page shows bars instead of disabled controls.
+  // Without a model, users cannot change or add anything, so the page leaves these controls out instead of disabling
+  // them.
   const controls = [
     element("label", {}, "Temperature ", slider, " ", degrees),
     button("Let chance pick", "Draw the next token from these probabilities", "draw", { times: 1 }),
@@ -83,7 +84,7 @@ export default widget("llm-next-token", ({ model, hub, el, still }) => {
     spoken,
   );
 
-  /** Draw a candidate: its token and its share of 100%, as a button if a model can continue from this token. */
+  /** Draw a candidate: its token, and a bar for its probability. If there is a model, the whole line is a button. */
   const line = (token, p, take) => {
     const bar = element("span", { class: "llm-bar" });
     bar.style.width = barWidth(p);

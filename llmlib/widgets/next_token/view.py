@@ -9,7 +9,7 @@ from llmlib.widgets.shared.base import View, escape_xml
 from llmlib.widgets.shared.still import FAINT
 from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
 
-TRACK = "#848a91"  # has a contrast of 3.5 : 1 with white
+TRACK = "#848a91"  # has a contrast of 3.5:1 with white
 
 
 class NextTokenView(View):

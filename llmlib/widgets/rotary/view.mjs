@@ -1,7 +1,9 @@
 import { element, follow, saveMenu } from "../shared/shared.mjs";
 import { widget } from "../shared/view.mjs";
 
-/** Return the length and the angle of pair number i of a vector; channels i and i + pairs form a pair. */
+/**
+ * Return the length and the angle of a vector's pair number i: channel i, and channel i of the vector's second half.
+ */
 export function pairOf(vector, i) {
   const u = vector[i];
   const v = vector[i + vector.length / 2];
@@ -22,20 +24,23 @@ export function score(query, key, frequencies, distance) {
   return shares(query, key, frequencies, distance).reduce((sum, share) => sum + share, 0);
 }
 
-/** Return where the tip of a hand is on a dial of this radius: counter-clockwise from the right, y downwards. */
+/**
+ * Return the position of a hand's tip on a dial of this radius. Angles start at the right and go counter-clockwise; y
+ * points down.
+ */
 export function tip(angle, radius) {
   return [radius * Math.cos(angle), -radius * Math.sin(angle)];
 }
 
 /**
- * Return both positions after one has moved, in 0 … most. If the key would come after the query, the other position
- * moves, too.
+ * Return both positions, between 0 and `most`, after the query, the key or both have moved. If the key would come after
+ * the query, the other position moves, too.
  */
 export function moved(which, value, query, key, most) {
   const to = Math.max(0, Math.min(most, Math.round(value)));
   if (which === "query") return { query: to, key: Math.min(key, to) };
   if (which === "key") return { query: Math.max(query, to), key: to };
-  const both = Math.min(to, most - (query - key)); // the distance stays
+  const both = Math.min(to, most - (query - key)); // the distance stays the same
   return { query: both + query - key, key: both };
 }
 
@@ -47,8 +52,8 @@ export function period(frequency) {
 }
 
 /**
- * Return the points of a curve in a box, [[x, y], …] for the values of 0, 1, 2, …, and the function that places a
- * value.
+ * Return a curve for a box: its `points` [[x, y], …] for the values at 0, 1, 2, …, its range from `low` to `high` (0
+ * included), and `y`, the function from a value to its y coordinate.
  */
 export function plot(values, width, height) {
   const low = Math.min(0, ...values);

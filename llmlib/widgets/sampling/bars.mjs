@@ -211,7 +211,7 @@ export function barsPanel(ctx) {
   return { node, draw };
 }
 
-/** Make a table of what each setting does by itself. The bars compare the chosen row with the row before. */
+/** Make a table of what each setting does, one after another. The bars compare the chosen row with the row above it. */
 export function stagesPanel(ctx) {
   const body = element("tbody", {});
   const table = element(

@@ -7,7 +7,7 @@ import { tinyShare } from "../shared/surprise.mjs";
 import { layOut, neighbour } from "./data.mjs";
 
 const ROW = 44;
-const TAIL = 150; // pixels; the tail describes a whole branch
+const TAIL = 150; // pixels; the tail is the space for a description of the whole branch
 const KEPT_TREES =
   " Another prompt starts a new tree; these branches are kept, and return when you use this prompt again.";
 
@@ -59,7 +59,7 @@ export function branchesPanel(ctx) {
     },
   );
 
-  /** Scroll to a box, but only sideways: how far the page is scrolled is up to the user. */
+  /** Scroll sideways to a box. The page itself is scrolled only by the user. */
   function show(k, anew = false) {
     const { x, width, node: one } = layout.boxes[k];
     const right = x + width + (layout.ends.some((end) => end.node === one) ? TAIL : 40);

@@ -15,7 +15,7 @@ class Node(NamedTuple):
     id: int
     parent: int  # -1 for the prompt
     log_prob: float  # the model's log-probability, before any setting
-    chance: float  # the token's probability after the settings at that moment
+    chance: float  # the token's probability under the settings that were in use
     way: int  # an index into WAYS
 
 

@@ -2,27 +2,29 @@
 
 const WAYS = ["prompt", "chance", "reader", "side by side"]; // how a token was chosen
 
-/** Name a stage: a setting by its name and number. */
+/** Name a stage; if it is a setting, add its value. */
 export const stageInWords = (name, settings) =>
   name in settings && settings[name] !== null
     ? `${name} ${settings[name]}`
     : ({ model: "the model", logit_bias: "banned tokens", constraint: "pattern" }[name] ?? name);
 
-/**
- * Return the stage, up to stage `k` (null: all stages), that ruled out a token, or "".
- */
+/** Return `cut`, the stage that ruled out a token, if it is not after stage `k` (null: the last stage), or else "". */
 export const cutAt = (cut, stages, k) => (k === null || stages.findIndex(({ name }) => name === cut) <= k ? cut : "");
 
-/** Choose the end of a linear scale from 0 that holds `most`, and ticks: 0.31 -> { end: 0.4, ticks: [0, 0.1, …] }. */
+/**
+ * Choose the end of a linear scale from 0 with space for `most`, and ticks: 0.31 -> { end: 0.4, ticks: [0, 0.1, …] }.
+ */
 export function scaleFor(most) {
   const end = [0.04, 0.08, 0.2, 0.4, 0.8].find((one) => one >= most) ?? 1;
   return { end, ticks: [0, 0.25, 0.5, 0.75, 1].map((t) => t * end) };
 }
 
-/** Return how far the share of a token in n draws may stray: two standard deviations of the binomial distribution. */
+/**
+ * Return how far a token's share of n draws may stray from `p`: two standard deviations of the binomial distribution.
+ */
 export const straying = (p, n) => 2 * Math.sqrt((p * (1 - p)) / n);
 
-/** Return the length of the longest bar: a share, a probability, or the end of the range where most bars end. */
+/** Return the largest value to draw: a share, a probability, or the upper end of the range around a probability. */
 export const mostDrawn = (theory, shares, n) =>
   Math.max(...shares, ...theory.map((p) => p + (n && p ? straying(p, n) : 0)), 0);
 
@@ -73,9 +75,9 @@ const KEPT = 3; // how many tokens stay at each end of a long stretch without br
 
 /**
  * Compute where each node of a tree goes, [{ node, row, x, width, from: { row, x }, hidden }, …], and how much space
- * all nodes need. A first child follows its parent in the same row; every other child starts a row below. A stretch
- * without branches shows only its ends, unless one of its nodes is in `open`; `hidden` lists the nodes behind a fold.
- * `widthOf(node)` returns pixels.
+ * all nodes need. A first child follows its parent in the same row; each further child starts a new row below. A long
+ * stretch without branches shows only its ends, unless one of its nodes is in `open`, or the node `at` would be hidden;
+ * `hidden` lists the nodes behind a fold. `widthOf(node)` returns pixels.
  */
 export function layOut(tree, { at, open = new Set(), widthOf, gap = 10, folded = 86 }) {
   const children = Array.from({ length: tree.n }, () => []);
@@ -125,8 +127,8 @@ export function layOut(tree, { at, open = new Set(), widthOf, gap = 10, folded =
 }
 
 /**
- * Return the box to which a key moves the focus from a box of a layout: its parent, its first child, or the visible box
- * above or below it.
+ * Return the index of the box to which a key moves the focus from box number `from`: the parent, the first child, the
+ * nearest box in the next row above or below, or (Home) the first box.
  */
 export function neighbour(boxes, from, key) {
   const box = boxes[from];

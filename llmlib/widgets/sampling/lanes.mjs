@@ -1,4 +1,4 @@
-// Several settings continue the same text, side by side.
+// Continues the same text with several settings, side by side.
 
 import { howMany, element, percent } from "../shared/shared.mjs";
 import { settingsInWords } from "../shared/settings.mjs";
@@ -58,7 +58,7 @@ export function lanesPanel(ctx) {
       button("Use", "Switch to this text’s settings", () => ctx.act("use", { lane: k })),
       button("Remove", "Remove this text", () => ctx.act("drop", { lane: k })),
     ];
-    // The buttons are above the text. Below the text, they would move under the mouse as the text grows.
+    // The buttons are above the text. Below it, they would move away from the mouse pointer as the text grows.
     const box = element(
       "article",
       { class: "llm-card" },

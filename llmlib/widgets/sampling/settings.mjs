@@ -44,7 +44,7 @@ export function settingsPanel(ctx, hub, model) {
   let used = "";
   ownText(pattern, (text) => text === used);
   const forget = () => {
-    // forget what the user typed if it was refused, or is not used yet
+    // forget what the user typed if Python refused it, or if it has not been used yet
     fields.forEach((one) => one.forget());
     misread.textContent = refused.textContent = "";
     pattern.value = used;

@@ -40,7 +40,7 @@ export function textPart(ctx) {
     count,
   );
   const node = element("div", { role: "group", "aria-label": "Your text" }, text.node, legend, tools);
-  /** Enable the buttons that go back if something is written, or is being written. */
+  /** If something has been written or is being written, enable the buttons that go back. */
   function drawButtons() {
     run.textContent = ctx.writing() === "step" ? "❚❚ Pause" : "Keep writing";
     back.disabled = home.disabled = !path.length && !ctx.waiting();

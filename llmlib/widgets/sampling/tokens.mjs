@@ -8,7 +8,10 @@ import { roving, stepTo, tabTo } from "../shared/keys.mjs";
 export const tokenInWords = (text, logProb) =>
   `${spokenToken(text)}, ${percent(Math.exp(logProb))}, surprise ${(-logProb).toFixed(1)} nats`;
 
-/** Set the children of a box, but do not touch children already in place, so that they keep the focus and the mouse. */
+/**
+ * Set the children of a box without touching children that are in place already, so that these keep the focus and stay
+ * under the mouse.
+ */
 function arrange(box, nodes) {
   const wanted = new Set(nodes);
   const gone = Array.from(box.childNodes).filter((child) => !wanted.has(child));
@@ -38,7 +41,7 @@ function arrangeTexts(box, texts, nodes) {
 }
 
 /**
- * Make a box of tokens that users step through with arrow keys; Tab leads to one token. A click or Enter calls
+ * Make a box of tokens; arrow keys go from token to token, and Tab reaches one of them. A click or Enter calls
  * `choose(number)`.
  */
 export function tokenBox(ctx, label, choose) {
@@ -61,7 +64,9 @@ export function tokenBox(ctx, label, choose) {
   });
   return {
     node,
-    /** Show tokens, each `{ text, logProb }`, after nodes that are not tokens, each `[text, node]`. */
+    /**
+     * Show `tokens`, each `{ text, logProb }`, after the nodes in `before`, each `[text, node]`, which are not tokens.
+     */
     show(tokens, before = []) {
       const focused = boxes.indexOf(document.activeElement);
       const last = tokens.length - 1;

@@ -23,7 +23,7 @@ const TABS = [
 export default widget("llm-sampling", ({ model, hub, el, still }) => {
   const place = model.get("place");
   const state = { tab: place.tab ?? "next", stage: place.stage ?? null };
-  const page = String(performance.timeOrigin); // identifies the page that is writing: a closed page no longer writes
+  const page = String(performance.timeOrigin); // identifies this page as the writer; a closed page no longer writes
   let colour = null;
   let drawn = false;
   let unpacked = [null, null];
@@ -68,7 +68,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     live: hub.live,
     waiting: () => hub.waiting,
     act(kind, details) {
-      // the bars belong to this node; the text may have grown since
+      // first go to the node that the bars belong to: the text may have grown since they were drawn
       if (kind === "take" && ctx.writing()) hub.act("go", { node: shownAt });
       if (LEAVES.includes(kind)) ctx.stop();
       const done = hub.act(kind, details);
@@ -180,7 +180,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     const home = beside ? right : board;
     board.classList.toggle("llm-beside", beside);
     if (settings.node.parentNode !== home) {
-      // if there is no space beside the bars: put the settings above the bars, and further settings below
+      // if there is no space beside the bars, put the settings above the bars, and “More settings” below them
       home.prepend(settings.node);
       if (beside) settings.node.append(settings.more);
       else left.after(settings.more);
@@ -209,7 +209,7 @@ export default widget("llm-sampling", ({ model, hub, el, still }) => {
     performance.mark("llm-sampling-updated");
   };
   const moved = () => {
-    // the user has moved in another view of the same widget
+    // `place` has changed in another view of the same widget
     const now = model.get("place");
     const target = { tab: now.tab ?? state.tab, stage: now.stage ?? null };
     if (target.tab === state.tab && target.stage === state.stage) return;

@@ -10,7 +10,7 @@ const BOTTOM = 40;
 const LETTER = 6.9; // the approximate width of a bold character at 11 px
 const NEAR = 14; // pixels: a click this close to a mark chooses the mark
 
-/** Return how lines and marks of each kind look. */
+/** Return the SVG attributes for each kind of line, and for the region. */
 function looksOf({ ink, faint, accent, less, line }) {
   return {
     level: { stroke: faint, "stroke-width": 0.8, opacity: 0.8 },
@@ -24,7 +24,9 @@ function looksOf({ ink, faint, accent, less, line }) {
   };
 }
 
-/** Return the shape of a mark as an SVG path around a point. */
+/**
+ * For each kind of mark: the function that returns its shape as an SVG path around a point (for runs, one per group).
+ */
 const SHAPES = {
   run: [
     (x, y) => `M${x - 3} ${y - 3}l6 6m0 -6l-6 6`,
@@ -50,7 +52,7 @@ function markPath({ kind, group = 0 }, x, y, { ink, accent, less, paper }) {
   return svg("path", { d: shape(x, y), ...looks });
 }
 
-/** Draw a small picture of a mark, for a legend. */
+/** Draw a small sample of a mark, a line or the region, for a legend. */
 export function sample(kind, palette, group = 0) {
   const node = svg("svg", { width: 20, height: 18, "aria-hidden": "true" });
   const line = looksOf(palette)[kind];
@@ -66,8 +68,8 @@ export function sample(kind, palette, group = 0) {
 }
 
 /**
- * Draw a scene into `node`, `width` by `height` pixels, and return where everything is: `at(event)` returns the mark
- * under the pointer, or else the values at the pointer: { mark } or { x, y }.
+ * Draw a scene into `node`, `width` by `height` pixels. Return `at(event)`, a function that returns { mark } if a mark
+ * (other than the user's model) is near the pointer, or else the values there, { x, y }, or {} outside the axes.
  */
 export function drawScene(node, scene, { width, height, palette }) {
   const inner = { width: width - LEFT - RIGHT, height: height - TOP - BOTTOM };
@@ -179,7 +181,7 @@ function pathOf(points) {
   return shown.map(([x, y], k) => `${k ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 }
 
-/** Keep only labels of lines that do not cover an earlier label. */
+/** Keep only the line labels that do not cover an earlier label. */
 function spaced(named) {
   const kept = [];
   for (const one of named)

@@ -1,12 +1,12 @@
-// Fields for numbers: with a slider and words such as "70B", or without a slider. If the user types anything but a
-// valid number, the text stays, the reason appears beside it, and the earlier number stays in use.
+// Fields for numbers, with or without a slider, and a drop-down list. If what the user types is not a valid number, it
+// stays in the box until the user leaves the box, an error message appears, and the earlier number stays in use.
 
 import { element } from "../shared/shared.mjs";
 import { amount, parseAmount, spokenAmount } from "./words.mjs";
 
-const FINE = 100; // steps of a slider per power of ten
+const FINE = 100; // slider steps per power of ten
 
-/** Make a slider over powers of ten, and a box where the user types "70B". With `zero`, the left end means 0. */
+/** Make a logarithmic slider, and a box for a number such as "70B". With `zero`, the slider's left end means 0. */
 export function amountField({ label, range: [low, high], zero = false, change }) {
   const [from, to] = [low, high].map((value) => Math.round(Math.log10(value) * FINE));
   const slider = element("input", { type: "range", min: from, max: to, step: 1, "aria-label": label });
@@ -72,7 +72,7 @@ export function numberField({ label, low, high, step = "any", change }) {
   };
 }
 
-/** Make a drop-down list: `options` are words, and `change` gets the number of the chosen option. */
+/** Make a drop-down list; when the user chooses an option, `change` is called with its index. */
 export function listField({ label, change }) {
   const list = element("select", { "aria-label": label });
   list.addEventListener("change", () => change(Number(list.value)));

@@ -1,29 +1,29 @@
 // Computes what follows from a scaling law L = (E + A / N^alpha + B / D^beta)^power, with N parameters and D tokens.
 // The arithmetic is the same as in llmlib.scaling; `rows.py` lists the fields of laws and machines.
 
-const AT = 1e18; // FLOPs: the compute for which a law states its best size
+const AT = 1e18; // FLOPs: the compute for which `best_size` is the best size
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
-const ODDS = 30; // log-odds at both ends of the search, far enough apart
+const ODDS = 30; // log-odds: searching from −ODDS to ODDS is wide enough
 
 /** Predict the loss of a model, in nats. */
 export const lossOf = (law, n, d) => (law.E + law.A * n ** -law.alpha + law.B * d ** -law.beta) ** law.power;
 
-/** Return the FLOPs for training: 6 for each parameter and token. */
+/** Return the FLOPs for training: per token, 6 for each parameter. */
 export const trainingFlops = (n, d) => 6 * n * d;
 
-/** Return the FLOPs for reading and writing this many tokens: 2 for each parameter and token. */
+/** Return the FLOPs for reading and writing this many tokens: per token, 2 for each parameter. */
 export const answeringFlops = (n, tokens) => 2 * n * tokens;
 
-/** Return the size and the number of tokens that a law finds best for this many FLOPs. */
+/** Return the model size and the number of tokens that are best for this many FLOPs, according to a law. */
 export function bestFor(law, compute) {
   const n = law.best_size * (compute / AT) ** law.size_exponent;
   return { n, d: compute / 6 / n };
 }
 
-/** Return the part of a loss that better models can reduce: the term for size plus the term for tokens. */
+/** Return the sum of the terms for size and tokens, A / N^alpha + B / D^beta, at which a model has this loss. */
 const gapOf = (law, loss) => loss ** (1 / law.power) - law.E;
 
-/** Return how many tokens bring a model of this size to a loss; Infinity if the model is too small. */
+/** Return how many tokens a model of this size needs to reach a loss; Infinity if the model is too small. */
 export function tokensFor(law, n, loss) {
   const left = gapOf(law, loss) - law.A * n ** -law.alpha;
   return left > 0 ? (law.B / left) ** (1 / law.beta) : Infinity;
@@ -33,8 +33,8 @@ export function tokensFor(law, n, loss) {
 export const smallestFor = (law, loss) => (law.A / gapOf(law, loss)) ** (1 / law.alpha);
 
 /**
- * Return the model with this loss whose size causes this share (as log-odds) of the reducible part; its tokens cause
- * the rest.
+ * Return the model that has this loss and whose term for size is a certain share of the sum from `gapOf`; `odds` is the
+ * log-odds of this share.
  */
 export function modelOf(law, loss, odds) {
   const gap = gapOf(law, loss);
@@ -61,8 +61,8 @@ export function cheapest(law, loss, answered) {
 }
 
 /**
- * Return the time, money and energy for a computation on `count` machines that reach a share (`utilisation`) of their
- * peak.
+ * Return the time, money and energy for a computation on `count` machines that run at a share (`utilisation`) of their
+ * peak speed.
  */
 export function billOf(flops, machine, { count, utilisation, price }) {
   const hours = flops / (machine.peak_flops * utilisation) / 3600;
@@ -74,7 +74,7 @@ export function billOf(flops, machine, { count, utilisation, price }) {
   };
 }
 
-/** Say what is outside the range that a law was fitted to: ["40 times the largest number of tokens", …]. */
+/** Say how far a model is outside the range that a law was fitted to: ["40 times the largest number of tokens", …]. */
 export function outside(law, n, d) {
   const far = (value, range, what) => {
     if (!range || (value >= range[0] * 0.995 && value <= range[1] * 1.005)) return [];

@@ -1,5 +1,5 @@
-// The panels beside and below the chart: the model and its loss, its training bill, its use, and the sources of
-// figures.
+// The panels beside and below the chart: the model and its loss, what training it costs, its use, and the sources of
+// all figures.
 
 import { element } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
@@ -17,8 +17,8 @@ const panel = (title, ...children) =>
   element("div", { class: "llm-panel", role: "group", "aria-label": title }, element("h3", {}, title), ...children);
 
 /**
- * Make the model's panel: users choose a model from a list, or set parameters and tokens, and the law predicts the
- * loss.
+ * Make the panel about the user's model: users choose a model from a list, or set parameters and tokens, and the law
+ * predicts the loss.
  */
 export function modelPanel(ctx) {
   const list = listField({
@@ -96,7 +96,10 @@ export function modelPanel(ctx) {
   }
 }
 
-/** Make the machines' panel: their number, utilisation and price, and the time, money and energy for training. */
+/**
+ * Make the panel about machines: how many there are, their utilisation and price, and the time, money and energy that
+ * training takes.
+ */
 export function billPanel(ctx) {
   const list = listField({ label: "Machine", change: (machine) => ctx.go({ machine, price: null }) });
   const count = numberField({
@@ -162,7 +165,10 @@ export function billPanel(ctx) {
   };
 }
 
-/** Make the usage panel: the answers over a model's lifetime, and the cheapest model overall with the same loss. */
+/**
+ * Make the panel about usage: how many answers a model gives over its lifetime, and which model with the same loss is
+ * cheapest overall.
+ */
 export function usePanel(ctx) {
   const answers = amountField({
     label: "Answers over its lifetime",
@@ -221,7 +227,7 @@ export function usePanel(ctx) {
   };
 }
 
-/** Make the entries of a legend: [[kind, words, group], …]. */
+/** Make the entries of a legend from `parts`: [[kind, words, group], …]. */
 export const key = (palette, parts) =>
   parts.map(([kind, words, group]) =>
     element("span", { class: "llm-key" }, sample(kind, palette, group), element("span", { "data-text": true }, words)),

@@ -1,4 +1,4 @@
-"""Draw a scaling view's static picture (the plane of parameters and tokens), for use where widgets cannot run."""
+"""Draw the static picture of a scaling view, a plane of parameters and tokens, for use where widgets cannot run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from llmlib.widgets.shared.base import escape_xml
 from llmlib.widgets.shared.still import FAINT, INK
 from llmlib.widgets.shared.token_text import picture
 
-YOURS = "#0b5cad"  # a colour of shared.css's light theme
+YOURS = "#0b5cad"  # a colour from the light theme of shared.css
 WIDTH, HEIGHT = 760, 470
 LEFT, RIGHT, TOP, BOTTOM = 60.0, 16.0, 56.0, 66.0  # pixels around the plane
 HALO = 'stroke="#ffffff" stroke-width="3" paint-order="stroke"'
@@ -68,14 +68,14 @@ def draw(view: Explorer) -> str:
 
 
 def _around(values: Sequence[Number]) -> Range:
-    """Return a range slightly wider than that of the values; both ends are whole or half powers of ten."""
+    """Return a range slightly wider than the values need; its ends are powers of ten with whole or half exponents."""
     low, high = math.log10(min(values)), math.log10(max(values))
     room = 0.15 + 0.04 * (high - low)
     return 10 ** (math.floor(2 * (low - room)) / 2), 10 ** (math.ceil(2 * (high + room)) / 2)
 
 
 def _levels(law: Row, across: Range, up: Range) -> list[float]:
-    """List rounded values of the loss for the lines, from one corner of the plane to the opposite corner."""
+    """Choose rounded losses for the lines, from losses along the diagonal of the plane."""
     shares = [0.04 + 0.92 * k / 9 for k in range(10)]
     diagonal = [loss_of(law, *(low * (high / low) ** share for low, high in (across, up))) for share in shares]
     least = loss_of(law, across[1], up[1])

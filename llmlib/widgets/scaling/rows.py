@@ -7,7 +7,7 @@ from typing import Any
 Row = dict[str, Any]
 Number = int | float  # the browser sends 7e10 as a whole number
 
-AT = 1e18  # FLOPs: the compute for which a law states its best size
+AT = 1e18  # FLOPs: the compute for which `best_size` is the best size
 CONSTANTS = ("A", "B", "alpha", "beta", "power")
 
 
@@ -18,12 +18,13 @@ def law_row(law: Mapping[str, Any]) -> Row:
     how this number grows with compute; by default, both follow from the constants. `parameters` and `tokens` are the
     ranges that the law was fitted to, `note` says what the user should know before trusting the law, and `one_pass`
     says whether training reads each of the D tokens once, so that training takes 6 N D FLOPs. Raises `ValueError` if a
-    constant is not positive.
+    constant is not positive; only E may be 0.
     """
     row = {"power": 1.0, "source": "", "note": "", "one_pass": True, "parameters": None, "tokens": None, **law}
     for name in ("E", *CONSTANTS):
         if not math.isfinite(row[name]) or row[name] < 0 or (name != "E" and row[name] == 0):
-            raise ValueError(f"The law {row['name']!r} has {name}={row[name]}; its constants must be positive numbers.")
+            wanted = "a finite number, 0 or more" if name == "E" else "a finite number greater than 0"
+            raise ValueError(f"The law {row['name']!r} has {name}={row[name]}, but {name} must be {wanted}.")
         row[name] = float(row[name])
     if "best_size" not in row:
         steep = row["alpha"] + row["beta"]

@@ -4,12 +4,12 @@ import { bestFor, lossOf, modelOf, smallestFor, tokensFor, trainingFlops, answer
 import { amount, nats, power } from "./words.mjs";
 import { ticksBetween } from "../shared/runs/curves.mjs";
 
-const HALF = 0.5; // windows grow in steps of half a power of ten
-const LEVELS = 9; // the number of lines of equal loss
+const HALF = 0.5; // the exponents at the ends of a window are multiples of this
+const LEVELS = 9; // there are at most LEVELS + 1 lines of equal loss
 const log = Math.log10;
 const steps = (from, to, count) => Array.from({ length: count + 1 }, (_, k) => from + ((to - from) * k) / count);
 
-/** Return the range of some positive numbers, slightly widened, in half powers of ten. */
+/** Return a range slightly wider than the values need; its ends are powers of ten with whole or half exponents. */
 export function around(values) {
   const [low, high] = [log(Math.min(...values)), log(Math.max(...values))];
   const room = 0.15 + 0.04 * (high - low);
@@ -17,8 +17,8 @@ export function around(values) {
 }
 
 /**
- * Return a window that holds the user's model, other models, the user's runs and the range that the law was fitted
- * to ("all"), the same window without the runs ("models"), or a window for only the runs ("runs").
+ * Return a window that contains the user's model, other models, the user's runs and the range that the law was fitted
+ * to ("all"), a window that contains all of these except the runs ("models"), or a window for only the runs ("runs").
  */
 export function windowOf(which, { law, models, runs, you }) {
   const own = runs.flatMap(({ points }) => points.map(([n, d]) => ({ n, d })));
@@ -29,7 +29,7 @@ export function windowOf(which, { law, models, runs, you }) {
   return { n: around(all.map(({ n }) => n)), d: around(all.map(({ d }) => d)) };
 }
 
-/** Choose round losses for the lines in a window, from one corner to the other. */
+/** Choose rounded losses for the lines in a window, from losses along its diagonal. */
 export function levelsOf(law, { n, d }) {
   const between = ([low, high], share) => low * (high / low) ** share;
   const diagonal = steps(0.04, 0.96, LEVELS).map((share) => lossOf(law, between(n, share), between(d, share)));
@@ -38,14 +38,17 @@ export function levelsOf(law, { n, d }) {
   return round.filter((loss) => loss > least * 1.0005 && loss < most).sort((a, b) => a - b);
 }
 
-/** Return the line of one loss: [[n, d], …], from few parameters and many tokens to many parameters and few tokens. */
+/**
+ * Return the line on which models have this loss: [[n, d], …], from few parameters and many tokens to many parameters
+ * and few tokens.
+ */
 export const lineOf = (law, loss) =>
   steps(24, -24, 120).map((odds) => {
     const { n, d } = modelOf(law, loss, odds);
     return [n, d];
   });
 
-/** Return the powers of ten on an axis, at most `most` of them. */
+/** Return at most `most` powers of ten on an axis. */
 export function tensOf([low, high], most) {
   const [from, to] = [Math.ceil(log(low) - 1e-9), Math.floor(log(high) + 1e-9)];
   const every = Math.max(1, Math.ceil((to - from + 1) / most));
@@ -56,7 +59,10 @@ export function tensOf([low, high], most) {
 
 const each = (n, d) => `${amount(d / n)} per parameter`;
 
-/** List the marks of all charts: models, own runs, the user's model, the best for its compute, and the cheapest. */
+/**
+ * List the marks for the plane and the compute chart: other models, the user's runs, the user's model, the best model
+ * for the same compute, and the cheapest model overall.
+ */
 function marksOf({ law, models, runs, you, best, cheap }, place) {
   const says = (n, d) => `${amount(n)} parameters, ${amount(d)} tokens, ${each(n, d)}`;
   const byLaw = (n, d) => `${says(n, d)}; this law predicts a loss of ${nats(lossOf(law, n, d))}`;
@@ -107,7 +113,10 @@ const inside =
   ({ n, d }) =>
     n >= across[0] && n <= across[1] && d >= up[0] && d <= up[1];
 
-/** Build the compute chart: training FLOPs across, loss upwards, a line per size, and the best loss at any compute. */
+/**
+ * Build the compute chart: training FLOPs across, loss upwards, a line for each of several sizes, and a line for the
+ * loss of the best model at each compute.
+ */
 export function computeOf(all) {
   const { law } = all;
   const view = windowOf(all.window, all);
@@ -137,7 +146,10 @@ export function computeOf(all) {
 
 export const power10 = (value) => power(value).replace("1.0 · ", "");
 
-/** Build the usage chart: sizes across, FLOPs upwards, at the user's loss: for training, answering, and both. */
+/**
+ * Build the usage chart for models with the same loss as the user's model: sizes across, and upwards the FLOPs for
+ * training, for answering, and for both together.
+ */
 export function bowlOf({ law, you, cheap, answered }) {
   const loss = lossOf(law, you.n, you.d);
   const least = smallestFor(law, loss);
@@ -165,7 +177,10 @@ export function bowlOf({ law, you, cheap, answered }) {
   };
 }
 
-/** Return 1, 2 and 5 times powers of ten in a range; if these are many, only the powers. */
+/**
+ * Return the numbers in a range that are 1, 2 or 5 times a power of ten; if there are more than 6, return only powers
+ * of ten.
+ */
 export function roundOf([low, high]) {
   const all = steps(Math.floor(log(low)), Math.ceil(log(high)), Math.ceil(log(high)) - Math.floor(log(low)))
     .flatMap((k) => [1, 2, 5].map((one) => Number((one * 10 ** k).toPrecision(3))))
@@ -175,7 +190,8 @@ export function roundOf([low, high]) {
 
 /**
  * Find positions for labels beside their points, within a box of this size, so that no label covers another label or a
- * point: [{ x, y, anchor } or null, …]. `points` have x, y, and the width of their label (0: no label).
+ * point: [{ x, y, anchor }, …], with null where there is no label or no space for it. Each of the `points` has x, y
+ * and `label`, the width of its label (0: no label).
  */
 export function placeLabels(points, { width, height }) {
   const taken = points.map(({ x, y }) => [x - 4, y - 4, x + 4, y + 4]);

@@ -9,7 +9,7 @@ import { drawScene } from "./chart.mjs";
 import { SIZES_OF, billPanel, key, modelPanel, sources, usePanel } from "./panels.mjs";
 
 const WIDEST = 944;
-const BESIDE = 700; // pixels: in a view at least this wide, panels are beside each other
+const BESIDE = 700; // pixels: in a view at least this wide, panels are side by side
 const OTHER_TEXT =
   "Your own runs use a different text and tokenizer, so their losses cannot be compared with this law's.";
 
@@ -48,7 +48,7 @@ export default widget("llm-scaling", ({ model, hub, el }) => {
     element("div", { class: "llm-two" }, figure, panels.model.node),
     element("div", { class: "llm-two" }, panels.use.node, panels.bill.node),
   );
-  const titles = () => ({ lines: said(all()).split(": "), ink: palette.ink }); // the law, and what it predicts
+  const titles = () => ({ lines: said(all()).split(": "), ink: palette.ink }); // the law, and the user's model
   const menu = saveMenu(model, "scaling", () => pictureOf(figure, palette.paper, titles()));
   el.append(
     element("div", { class: "llm-row llm-top" }, element("p", { class: "llm-note llm-lead" }, lead), menu),

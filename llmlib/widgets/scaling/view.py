@@ -20,7 +20,7 @@ PLACE = {
     "answers": 1e9,
     "answer_tokens": 1000,
     "chart": "plane",  # or "compute"
-    "window": "all",  # or "models", "runs"
+    "window": "all",  # or "models" or "runs"
 }
 
 

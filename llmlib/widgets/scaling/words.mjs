@@ -1,4 +1,4 @@
-// Writes this view's numbers in words, and reads numbers from words.
+// Writes this view's numbers as text, and reads the numbers that users type.
 
 const SIZES = [
   [1e12, "T"],
@@ -11,7 +11,7 @@ const NAMED = { t: 1e12, trillion: 1e12, b: 1e9, billion: 1e9, m: 1e6, million: 
 
 const few = (value, digits = 3) => String(Number(value.toPrecision(digits)));
 
-/** 7e10 -> "70B", 1.4e12 -> "1.4T", 381600 -> "382k". */
+/** Write an amount in few characters: 7e10 -> "70B", 1.4e12 -> "1.4T", 381600 -> "382k". */
 export function amount(value) {
   for (const [size, sign] of SIZES) if (value >= 0.9995 * size) return `${few(value / size)}${sign}`;
   return few(value);
@@ -35,7 +35,7 @@ export function parseAmount(text) {
   return Number.isFinite(value) && value > 0 ? value : null;
 }
 
-/** Write a number with a power of ten: 5.88e23 -> "5.9 · 10²³"; write a number below 10,000 as it is. */
+/** Round a number to two digits: 5.88e23 -> "5.9 · 10²³"; from 1 to below 10,000, without a power: 1234 -> "1200". */
 export function power(value) {
   if (!value) return "0";
   if (value >= 1 && value < 1e4) return few(value, 2);
@@ -43,7 +43,7 @@ export function power(value) {
   return `${digits} · 10${[...exponent.replace("+", "")].map((sign) => SCRIPT[sign]).join("")}`;
 }
 
-/** Write a number of days in the unit that people would use. */
+/** Write a duration, given in days, in the most natural unit: "2.5 years". */
 export function time(days) {
   const units = [
     [365.25, "year"],
@@ -58,7 +58,7 @@ export function time(days) {
   return `${said} ${unit}${said === "1" ? "" : "s"}`;
 }
 
-/** 1.03e6 -> "$1.03 million". */
+/** Write an amount of money: 1.03e6 -> "$1.03 million". */
 export function money(dollars) {
   const units = [
     [1e12, " trillion"],
@@ -72,7 +72,7 @@ export function money(dollars) {
   return `$${unit ? few(many) : plain}${unit}`;
 }
 
-/** Write kilowatt-hours in the unit that people would use. */
+/** Write an amount of energy, given in kilowatt-hours, in the most natural unit: "1.5 GWh". */
 export function energy(kilowattHours) {
   const units = [
     [1e9, "TWh"],
@@ -85,5 +85,5 @@ export function energy(kilowattHours) {
   return `${few(kilowattHours / size)} ${unit}`;
 }
 
-/** Write a loss with as many digits as are worth reading. */
+/** Write a loss with a sensible number of digits: "1.937", "12.3". */
 export const nats = (loss) => (loss < 100 ? loss.toFixed(loss < 10 ? 3 : 1) : power(loss));

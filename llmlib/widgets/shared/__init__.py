@@ -1,1 +1,1 @@
-"""Code that all views share: base class, exports, static pictures, the way tokens are written, and browser code."""
+"""Provide what all views share: the base class, exports, static pictures, text for tokens, and browser code."""

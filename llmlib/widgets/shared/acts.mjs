@@ -1,19 +1,23 @@
-// Tells Python what the user does. Nothing is lost, the order is kept, and the user can always see the state.
+// Tells Python what the user does. No action is lost, actions stay in order, and the user can always see their state.
 
 import { element } from "./shared.mjs";
 
 /**
  * A queue that sends the user's actions in order. Only one message is in transit at a time; the next message carries
- * all actions that have been waiting. Only `hurry` sends waiting actions at once, because they may make Python's long
- * work unnecessary. An action with a name in `latest` (a moving slider, a growing text) replaces only an action of the
- * same name that is waiting right before it. `send` takes a list of actions, and may throw an error if Python is gone.
+ * all actions that have been waiting. The exception is `hurry`: it sends waiting actions at once, because they may make
+ * Python's long work unnecessary. An action with a name in `latest` (such as each move of a slider) replaces only an
+ * action with the same name that is waiting right before it. `send` takes a list of actions, and may throw an error if
+ * Python is gone.
  */
 export class Queue {
   constructor(send, lost) {
     Object.assign(this, { send, lost, waiting: [], sent: [], number: 0 });
   }
 
-  /** Resolves to true once Python has done the action, to false if Python refused it or is gone. */
+  /**
+   * Add an action, and return a promise. It resolves to true once Python has done the action or a newer action has
+   * replaced it, and to false if Python has refused it or is gone.
+   */
   add(kind, details = {}, latest = null) {
     const act = { number: ++this.number, kind, details, latest };
     const promise = new Promise((resolve) => {
@@ -44,7 +48,7 @@ export class Queue {
     }
   }
 
-  /** Note that Python has handled all actions up to this number, and has refused the actions listed. */
+  /** Record that Python has handled all actions up to this number, and has refused the actions in `refused`. */
   done(number, refused = []) {
     if (!this.sent.some((act) => act.number === number)) return; // this answer came after we gave up on the action
     const dealt = this.sent.filter((act) => act.number <= number);
@@ -53,7 +57,7 @@ export class Queue {
     this.flush();
   }
 
-  /** Stop waiting for answers, and tell the caller of every unfinished action that it was not done. */
+  /** Stop waiting for answers; the promises of all unfinished actions resolve to false. */
   abandon() {
     const undone = [...this.sent, ...this.waiting];
     this.sent = [];
@@ -82,7 +86,7 @@ export function standing({ begun, elapsed }) {
   return elapsed < SOON ? "" : begun || elapsed < PATIENCE ? "computing" : "waiting";
 }
 
-/** The object that tells us whether the kernel is alive, in JupyterLab and Notebook. */
+/** Return the object that tells us, in JupyterLab and Notebook, whether the kernel is alive. */
 const sessionOf = (model) => model.widget_manager?.context?.sessionContext ?? model.widget_manager?.kernel;
 
 const OTHERS_FIRST = "Python is busy with something else. This will wait its turn.";
@@ -163,14 +167,15 @@ export function connect(model, el) {
 
   /**
    * Find out whether the kernel is busy or new. A kernel handles messages in order, so if it answers a later request
-   * without having begun the action, it does not know the action.
+   * without having begun the action, it has not received the action.
    */
   async function inquire() {
     inquiring = true;
     const { sent } = queue;
     try {
       await kernel().requestCommInfo({});
-      await new Promise((resolve) => setTimeout(resolve, 1000)); // answers use another channel and may come later
+      // news about actions uses another channel and may arrive later
+      await new Promise((resolve) => setTimeout(resolve, 1000));
       if (queue.sent === sent && !begun) lose();
     } catch {
       /* there is no connection, so we still do not know */
@@ -217,7 +222,7 @@ export function connect(model, el) {
     }
   };
   const probe = () => {
-    // the connection to Python was lost, or has been restored
+    // this runs when the connection to Python is lost or restored
     if (still) return;
     try {
       model.send({ ping: true, client });
@@ -272,7 +277,7 @@ export function connect(model, el) {
         model.save_changes();
       } catch {
         lose();
-      } // this page still shows the change
+      } // even without Python, this page shows the change
     },
     get gone() {
       return gone;

@@ -1,6 +1,6 @@
 """Handle what a user does in a view, in order; every action gets a response, and no error is lost.
 
-Names in the code say `act` for an action. In a message, each of the `acts` has a `number`, a `kind` and `details`.
+In the code's names, `act` means an action. In a message, each of the `acts` has a `number`, a `kind` and `details`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

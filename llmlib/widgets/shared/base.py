@@ -8,10 +8,10 @@ two import, and `view.css`. If that style sheet would be long, each part of the 
 the only entry points, and everything below applies to all code that uses them.
 
 State. Traits with `sync=True` describe everything that is shown, and each trait has one writer. Only Python writes what
-Python knows, inside one `hold_sync`, so that the browser never sees half of a change. Only the browser writes where the
-user is looking (a position, a step, a tab), with `hub.look({place})`, which works without Python. Such a change may reach
-Python after an action that was sent later, so no action may rely on it. In the browser, `follow(model, names, update)`
-calls `update` once for all changes that came in one message.
+Python computes or stores, inside one `hold_sync`, so that the browser never sees half of a change. Only the browser
+writes where the user is looking (a position, a step, a tab), with `hub.look({place})`, which works without Python. Such
+a change may reach Python after an action that was sent later, so no action may rely on it. In the browser,
+`follow(model, names, update)` calls `update` once for all changes that came in one message.
 
 Actions. When the user changes something that Python stores, that change is called an action (`act` in the code's
 names): the browser calls `hub.act("pick", {id})`, and Python registers `view.on_act("pick", function, then=show)`. An
@@ -30,15 +30,15 @@ when a message appears. Controls that send actions carry `data-acts`, and other 
 Long work. Actions are carried out in the view's own thread (worker.py), while cells run and other actions come in. Work
 that can take more than half a second must call `view.check()` or `view.progress(…)` several times a second. These calls
 stop the work if the user presses Cancel, interrupts the kernel, or does something that means starting the work again.
-Read a live model through `llmlib.explore.shared.own_model`, which checks at every layer and keeps the hooks of cells
-and views apart.
+Read a live model through `llmlib.explore.shared.own_model`, which calls `check` before each module runs, and keeps the
+hooks of cells and views apart.
 
 Texts. A box for text is a `textBox`, or uses `following`. Neither overwrites what the user types, and both say if a
 text has not been used yet. The text survives a kernel restart (`ownText` in drafts.mjs). Tokens arrive in the form that
 `token_text` produces (⟨F0 9F⟩ for a part of a character), are shown with `visibleToken`, and are put on the page with
 `inReadingOrder`. To let users step through a text token by token, use `walk` (walk.mjs), with the colours in
 surprise.mjs if they fit. To compare two texts, use a `textPanel` from controls.mjs, which also contains other shared
-controls (`choice`, and `renew`, which keeps the keyboard's focus in place); the controls for a sampler's settings are
+controls (`choice`, and `renew`, which keeps the keyboard focus in place); the controls for a sampler's settings are
 in settings.mjs.
 
 Binary payloads. Arrays are sent as `traitlets.Bytes`, packed as small as the picture allows (for attention, one byte
@@ -54,12 +54,12 @@ Runs. Views of live runs (training, alignment) build on shared/runs: a `RunsView
 
 Looks. Colours are the `--llm-…` variables of shared.css. CSS decides widths. `followLooks(el, draw)` draws whatever
 depends on the size in pixels, and draws it again whenever the width or the theme changes. If a control disappears,
-`widget` moves the keyboard's focus to the nearest control; a view that knows a better target moves the focus there.
+`widget` moves the keyboard focus to the nearest control; a view that has a better target moves the focus there.
 
 Still picture. `svg()` (or `fallback_html`, if a PNG is smaller) draws the current state in Python, without a browser,
 and the same state always yields the same bytes; `alt` describes the picture in words. Notebooks store the picture
 alongside the widget. JupyterLab prefers the widget even after the kernel is gone, so a saved notebook also gets the
-picture as a plain HTML widget of the same name (saved.mjs).
+picture as a plain HTML widget with the same id (saved.mjs).
 
 Page without a kernel. `to_html` returns a page with the same JavaScript, and the traits in `shown` as its model. On
 such a page, `still` is true, and actions are impossible, but users can look around. The page says what it cannot do.
@@ -68,9 +68,9 @@ Its `title` is a few words long.
 Landmarks. A part of a view is a group with a name, never a region, a navigation landmark or a named form. Landmarks
 need unique names on a page, and a notebook may show the same view twice. For the same reason, never use a fixed id.
 
-Tests. Once a view has a row in tests/browser/views.py, it is tested with quick clicks; odd, empty and long texts;
-another theme; axe; a narrow window and one without any room; only the keyboard; no motion; the view twice in a
-notebook; a restart; and a notebook that is opened again.
+Tests. Once a view has a row in tests/browser/views.py, it is tested with quick clicks; with odd, empty and long texts;
+with another theme; with axe; in a narrow window, and with no space at all for a moment; with only the keyboard; without
+motion; twice in one notebook; after a restart; and in a notebook that is opened again.
 
 anywidget loads a widget's JavaScript from a Blob URL, where a relative `import` fails. So this module joins a widget's
 `view.mjs` and everything that it imports, without the import lines. Only the tests in Node use these lines.
@@ -145,7 +145,7 @@ class View(anywidget.AnyWidget):
     sheets: ClassVar[tuple[Path, ...]] = ()  # style sheets that some views share
     shown: ClassVar[tuple[str, ...]] = ()  # traits that the standalone page needs
 
-    live = traitlets.Bool(False).tag(sync=True)  # whether Python answers what the user does
+    live = traitlets.Bool(False).tag(sync=True)  # whether Python handles what the user does
     notice = traitlets.Unicode("").tag(sync=True)  # why the user's last action could not be done
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -155,7 +155,7 @@ class View(anywidget.AnyWidget):
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **traits: Any):
-        self._writing = threading.RLock()  # both the kernel's thread and the worker write
+        self._writing = threading.RLock()  # protects the state, which both the kernel's thread and the worker change
         self._acts = Acts()
         self._worker = Worker(self._acts, lambda content: self.send(content), self._show_notice)
         super().__init__(**traits)

@@ -33,7 +33,7 @@ export function shades(stops) {
   });
 }
 
-/** A colour scale, from left to right, as a CSS background. */
+/** Return a CSS background that shows these colours as a scale from left to right. */
 export const rampOf = (colours) => `linear-gradient(to right, ${colours.join(", ")})`;
 
 /** Return the colours of the element's theme. */
@@ -116,8 +116,10 @@ function wordsOf(node, box, frame, style) {
   return markup("text", attributes, escapeXml(node.textContent));
 }
 
-/** Draw what the panels under `root` show now as an SVG picture of the same size, with the lines of `titles` above it.
- * */
+/**
+ * Return an SVG picture of what the panels under `root` currently show, at the same size, with the lines of `titles`
+ * above them.
+ */
 export function pictureOf(root, paper, titles = { lines: [] }) {
   const frame = root.getBoundingClientRect();
   const parts = [];

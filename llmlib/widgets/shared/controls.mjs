@@ -3,7 +3,7 @@
 import { element, wellFormed } from "./shared.mjs";
 import { following } from "./view.mjs";
 
-/** A labelled row of radio buttons that look like one control. */
+/** Make a labelled row of radio buttons that look like one control. */
 export function choice(label, options, chosen, choose) {
   const name = `llm-${Math.random().toString(36).slice(2)}`;
   const inputs = options.map(([value, words]) => {
@@ -15,7 +15,10 @@ export function choice(label, options, chosen, choose) {
   return element("span", { class: "llm-choice", role: "radiogroup", "aria-label": label }, ...inputs);
 }
 
-/** What controls look like, and what is chosen in them. (Radio buttons get another name each time they are made.) */
+/**
+ * Describe what controls look like, and what is chosen in them. The names of radio buttons do not count, because they
+ * are random.
+ */
 const looks = (nodes) =>
   JSON.stringify(
     [...nodes].map((node) => [
@@ -25,8 +28,8 @@ const looks = (nodes) =>
   );
 
 /**
- * Replace controls with new ones, and keep the keyboard's focus on the same control. Controls that look the same stay,
- * because a click is lost if its control is replaced while the mouse button is down.
+ * Replace controls with new ones, and keep the keyboard focus on the same control. If nothing would look different, the
+ * old controls stay, because a click is lost if its control is replaced while the mouse button is down.
  */
 export function renew(box, parts) {
   if (looks(box.children) === looks(parts)) return;
@@ -39,7 +42,7 @@ export function renew(box, parts) {
   (at?.type === "radio" ? controls.find((one) => one.name === at.name && one.checked) : at)?.focus();
 }
 
-/** Boxes for editing the texts A and B. Each change goes to Python, and what the user typed is never overwritten. */
+/** Make boxes for the texts A and B. Each change is sent to Python, and what the user typed is never overwritten. */
 export function textPanel(hub, model) {
   const area = (which, name, label, hint) => {
     const box = element("textarea", {

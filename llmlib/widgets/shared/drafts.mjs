@@ -9,8 +9,10 @@ const COPY_FIRST = "First, copy what you typed: it will not be in the new view."
 const IS_BACK = "What you typed before the restart is back.";
 const ownTexts = new WeakMap(); // what we know about the text in each box
 
-/** Say that a text in `box` must not be lost, unless `isUsed(text)`: then Python has it, or the user did not type it.
- * */
+/**
+ * Register a box whose text must not be lost. `isUsed(text)` is true if Python has the text or the user did not type
+ * it; then the text may be lost.
+ */
 export function ownText(box, isUsed = (text) => text === "") {
   ownTexts.set(box, { isUsed, others: new Map() });
 }
@@ -20,7 +22,7 @@ export function setAside(box, text) {
   ownTexts.get(box)?.others.set(box.getAttribute("aria-label"), text);
 }
 
-/** Return everything that was typed into these boxes but not used, by the boxes' labels. */
+/** Return the texts that were typed into these boxes but not used, by label. */
 export function unusedIn(boxes) {
   const found = {};
   for (const box of boxes) {
@@ -33,8 +35,10 @@ export function unusedIn(boxes) {
   return found;
 }
 
-/** Store texts by label, under the key of one view in one cell; `takeTexts` takes them once. If storage is full, store
- * nothing. */
+/**
+ * Store texts by label, under a key for one view in one cell; `takeTexts` returns the texts and removes them. If
+ * storage is full, store nothing and return false.
+ */
 export function keepTexts(storage, key, texts) {
   if (!Object.keys(texts).length) {
     storage.removeItem(key);
@@ -56,8 +60,8 @@ export function takeTexts(storage, key) {
 }
 
 /**
- * Return a key for a view's position: its notebook, its cell, the number of its output, and its kind. The outputs are
- * lists of models' ids, and `isMine(id)` recognises the view's own model. Null if we cannot find the view in a cell.
+ * Return a key for a view, made from its notebook, its cell, the number of its output, and its kind; null if no cell
+ * contains the view. The `outputs` of each cell are a list of model ids, and `isMine(id)` recognises the view's model.
  */
 export async function placeOfView(path, cells, kind, isMine) {
   for (const { id, outputs } of cells)
@@ -66,8 +70,10 @@ export async function placeOfView(path, cells, kind, isMine) {
   return null;
 }
 
-/** Return the notebook's cells, and a test that recognises the view's model: of the objects, only its layout is the
- * same. */
+/**
+ * Return the notebook's path, its cells, and a test that recognises the view's model by its layout, because the
+ * notebook has another object for the same model.
+ */
 function notebookOf(model) {
   const manager = model.widget_manager;
   const { context } = manager ?? {};
@@ -102,7 +108,8 @@ export function keepDrafts(name, model, el, hub) {
     isKept = Boolean(storage && place) && keepTexts(storage, place, texts);
     tell(Object.keys(texts).length ? (isKept ? WILL_BE_BACK : COPY_FIRST) : "");
   }
-  /** Show these words after what the status line says about the kernel; hide the element if there are no words. */
+  /** Show these words in the status line: IS_BACK at its beginning, any other words at its end. If there are no
+   * words, hide the element. */
   function tell(words) {
     reminder.textContent = words;
     reminder.hidden = !words;
@@ -132,7 +139,7 @@ export function keepDrafts(name, model, el, hub) {
   if (hub.live) {
     tell("");
     begin();
-    hub.whenGone(() => setTimeout(save)); // first, an unanswered message returns to its box
+    hub.whenGone(() => setTimeout(save)); // later, because an unanswered message first returns to its box
     el.addEventListener("input", (event) => {
       if (event.isTrusted && reminder.textContent) tell("");
     });

@@ -83,7 +83,7 @@ def _on_sigint(*_: object) -> None:
 
 
 def _main_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop of the kernel's main thread, or None without a kernel.
+    """Return the event loop of the kernel's main thread, or None if there is no kernel.
 
     Only the main thread can handle signals. What users do in a view is handled in other threads (see `Worker`).
     """
@@ -99,6 +99,6 @@ def _main_loop() -> asyncio.AbstractEventLoop | None:
 
 def kernel() -> Any:
     """Return the kernel that runs in this process, or None in a script."""
-    from IPython.core.getipython import get_ipython  # here, since IPython may not be installed
+    from IPython.core.getipython import get_ipython  # imported here, since IPython may not be installed
 
     return getattr(get_ipython(), "kernel", None)

@@ -2,7 +2,7 @@
 
 const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
-/** Return the step of an arrow key as [rows, columns]; null for any other key. */
+/** Return how far an arrow key moves, as [rows, columns]; null for any other key. */
 export const arrowOf = (key) => ARROWS[key] ?? null;
 
 /** Keep a number within 0 … count - 1. */
@@ -19,7 +19,7 @@ export function stepTo(key, here, count, rtl = false) {
   return here < 0 || !(key in steps) ? null : bounded(steps[key], count);
 }
 
-/** Do the same as `stepTo` for a line that wraps, where Up also means Left, and Down means Right. */
+/** Like `stepTo`, but for items that wrap onto several lines: Up works like Left, and Down like Right. */
 export const stepEitherWay = (key, here, count) =>
   stepTo({ ArrowUp: "ArrowLeft", ArrowDown: "ArrowRight" }[key] ?? key, here, count);
 
@@ -29,7 +29,7 @@ export function tabTo(parts, one) {
 }
 
 /**
- * Make a list where Tab reaches one of the `parts()`: the item that last had the keyboard's focus. `lead(key, here,
+ * Make a list where Tab reaches one of the `parts()`: the item that last had the keyboard focus. `lead(key, here,
  * part)` returns the number of the item to which a key leads from item `here` (null: nowhere). `then(number)` is called
  * once the focus is on the new item.
  */

@@ -1,5 +1,5 @@
-// Stores pictures of views in a saved notebook. When the notebook is opened again, JupyterLab has a new kernel and no
-// longer knows the view.
+// Stores pictures of views in a saved notebook. When the notebook is opened again, JupyterLab has a new kernel and can
+// no longer show the view itself.
 
 export const VIEW = "application/vnd.jupyter.widget-view+json";
 const STATE = "application/vnd.jupyter.widget-state+json";
@@ -8,8 +8,8 @@ const RUN_IT = /<p>This is a picture\..*?<\/p>$/; // AGAIN replaces these words
 const watched = new WeakMap(); // for each notebook, the models that it shows
 
 /**
- * For each view that carries its picture, make a plain HTML widget with the same id that shows the picture. If `newer`
- * holds a newer picture `{ id, html }`, the widget shows that.
+ * For each view whose output includes its picture, make a plain HTML widget that has the same id and shows the picture.
+ * If `newer` contains a newer picture `{ id, html }`, the widget shows that picture instead.
  */
 export function picturesOf(outputs, newer = []) {
   const html = (data) =>
@@ -37,7 +37,8 @@ export function withPictures(metadata, pictures) {
 
 /**
  * Whenever the notebook that shows this model is saved, store the views' pictures where JupyterLab looks for widgets.
- * If a view changes by itself, its trait `still` holds a newer picture than its output.
+ * Some views, such as views of runs, keep changing after their cell has run; their trait `still` has a newer picture
+ * than their output.
  */
 export function keepPictures(model) {
   const context = model.widget_manager?.context; // only JupyterLab and Notebook have a context

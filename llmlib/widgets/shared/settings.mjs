@@ -78,8 +78,10 @@ export const SETTINGS = [
   },
 ];
 
-/** Convert a slider's position (0 … 100) to a number of tokens, and back; the far right means all tokens, so the
- * setting is off. */
+/**
+ * Convert a slider's position (0 … 100) to a number of tokens; `placeOf` converts back. The far right means all tokens,
+ * so the setting is off (null).
+ */
 export const tokensAt = (place, vocabulary) =>
   place >= 100 ? null : Math.max(1, Math.round(vocabulary ** (place / 100)));
 export const placeOf = (tokens, vocabulary) =>
@@ -99,17 +101,19 @@ export function settingsInWords(settings, banned = [], pattern = "") {
   return used.join(" · ") || "no settings";
 }
 
-const COMMA = (0.5).toLocaleString().includes(","); // if true, browsers read a decimal comma correctly
+const COMMA = (0.5).toLocaleString().includes(","); // in a locale with decimal commas, browsers read them correctly
 
-/** Read a typed "0,5" as 0.5, where the browser would drop the comma and read 5. */
+/** Read a typed "0,5" as 0.5, because the browser would drop the comma and read 5. */
 function withPoint(event) {
   if (COMMA || !event.data?.includes(",")) return;
   event.preventDefault();
   document.execCommand("insertText", false, event.data.replaceAll(",", "."));
 }
 
-/** Make the controls of one setting. Do not overwrite changes that Python has not answered, or a number that Python
- * refused. */
+/**
+ * Make the controls for one setting. They never overwrite a change that Python has not handled yet, or a number that
+ * Python has refused.
+ */
 export function settingField(setting, hub, model) {
   const { name, least, most, step, neutral, log, says } = setting;
   const slider = element("input", {

@@ -1,4 +1,4 @@
-"""The sampler settings that views show; settings.mjs contains the same settings for the browser."""
+"""List the sampler settings that views show; settings.mjs contains the same settings for the browser."""
 
 # Each setting, with the value at which it has no effect.
 NEUTRAL: dict[str, float | None] = {

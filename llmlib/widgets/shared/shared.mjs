@@ -6,8 +6,8 @@ const INKLESS = /⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩|[\p{Cc}\p{Cf}\p{Z}\ufe00-\uf
 const codePoint = (sign) => `U+${sign.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 
 /**
- * Write a token so that all of it shows: "·" for a space, "⏎" for a newline, "⇥" for a tab, ⟨U+200D⟩ for other
- * invisible characters. Bytes of a split character, which Python writes as ⟨F0 9F⟩, stay as they are.
+ * Write a token so that all of it is visible: "·" for a space, "⏎" for a newline, "⇥" for a tab, and codes such as
+ * ⟨U+200D⟩ for other invisible characters. Bytes of a split character, which Python writes as ⟨F0 9F⟩, do not change.
  */
 export function visibleToken(text) {
   if (text === "") return "∅";
@@ -56,7 +56,7 @@ export function fromHex(text) {
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }
 
-/** Write a token as text. Bytes of a split character are not text by themselves, so they appear as ⟨F0 9F⟩. */
+/** Write a token as text. Bytes of a split character are not text on their own, so they appear as ⟨F0 9F⟩. */
 export function tokenText(bytes) {
   return characters(bytes)
     .map((part) => part.text ?? `⟨${hex(part.bytes)}⟩`)
@@ -78,7 +78,7 @@ export function wellFormed(text) {
 
 const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 
-/** Return "rtl" if the text's first letter is written from right to left, else "ltr"; without letters, return
+/** Return "rtl" if the text's first letter is written from right to left, else "ltr"; if there are no letters, return
  * `otherwise`. */
 export function direction(text, otherwise = "ltr") {
   const letter = text.match(/\p{L}/u)?.[0];
@@ -94,8 +94,9 @@ export function isolated(token) {
 
 /**
  * Group neighbouring tokens that are written in the same direction: [{dir, from, to}, …], in the order of the text.
- * `base` is the direction of the text. Digits go from left to right. Tokens without a direction follow their neighbours
- * if these agree, and otherwise the text (the Unicode bidirectional algorithm, rules N1 and N2, one token at a time).
+ * `base` is the direction of the text. Digits go from left to right. A token without a direction takes the direction
+ * of its neighbours if these agree, and otherwise `base` (rules N1 and N2 of the Unicode bidirectional algorithm, one
+ * token at a time).
  */
 export function runs(texts, base) {
   const own = texts.map((text) => {
@@ -119,7 +120,7 @@ export function runs(texts, base) {
   return found;
 }
 
-/** Write a probability in percent: 0.5 -> "50%", 0.0312 -> "3.1%", 0.0004 -> "<0.1%". */
+/** Write a probability as a percentage: 0.5 -> "50%", 0.0312 -> "3.1%", 0.0004 -> "<0.1%". */
 export function percent(p) {
   if (!Number.isFinite(p)) return "not a number";
   if (p >= 0.0995) return `${Math.round(100 * p)}%`;
@@ -164,8 +165,8 @@ export function joinedText(tokens) {
 }
 
 /**
- * Put the nodes of tokens in reading order, whatever their directions. `box` gets the tokens' direction or, if they
- * have none, the direction `around` it.
+ * Add the nodes of tokens to `box` in reading order, whatever their directions. `box` itself gets the direction of the
+ * text or, if the text has none, the direction `around` the box.
  */
 export function inReadingOrder(box, texts, nodes, around = "ltr") {
   box.dir = direction(joinedText(texts), around);
@@ -177,22 +178,22 @@ export function inReadingOrder(box, texts, nodes, around = "ltr") {
 }
 
 /**
- * Keep key presses inside a view. JupyterLab would treat them as its own commands, or move the focus to the cell that
- * it thinks is active.
+ * Keep key presses inside a view. Otherwise, JupyterLab would treat them as its own commands, or move the focus to the
+ * cell that it considers active.
  */
 export function keepKeys(el) {
   el.setAttribute("data-lm-suppress-shortcuts", "true");
   el.addEventListener("keydown", (event) => event.stopPropagation());
 }
 
-/** Offer bytes or text as a file. */
+/** Let the user download bytes or text as a file. */
 export function download(name, content, type) {
   const url = URL.createObjectURL(new Blob([content], { type }));
   element("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-/** Draw SVG source at twice its size, and offer the image as a PNG file. */
+/** Draw SVG source at twice its size, and let the user download the image as a PNG file. */
 export async function downloadPng(name, svg) {
   const image = new Image();
   image.src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
@@ -203,7 +204,7 @@ export async function downloadPng(name, svg) {
   URL.revokeObjectURL(image.src);
 }
 
-/** Ask Python for an export ("svg" or "html"); resolves to the source of the export. */
+/** Ask Python for an export ("svg" or "html"), and return a promise that resolves to its source. */
 export function askPython(model, kind) {
   return new Promise((resolve) => {
     const answer = (message) => {
@@ -216,8 +217,7 @@ export function askPython(model, kind) {
   });
 }
 
-/** Make the "Save" menu of a view. The picture comes from `makeSvg` or from Python; the page always comes from Python.
- * */
+/** Make the "Save" menu of a view. Pictures come from `makeSvg` or Python; the HTML page always comes from Python. */
 export function saveMenu(model, name, makeSvg = fromPython) {
   const button = (label, save, needsPython = makeSvg === fromPython) =>
     element("button", { type: "button", onclick: save, "data-python": needsPython }, label);
@@ -261,7 +261,7 @@ export function follow(model, names, update) {
 }
 
 /** Return a function that schedules `draw` for the next frame; `draw` runs only once, however often the function is
- * called before. */
+ * called before that frame. */
 export function oncePerFrame(draw) {
   let frame = 0;
   const later = () => {
@@ -274,18 +274,18 @@ export function oncePerFrame(draw) {
   return later;
 }
 
-const LEAST = 40; // pixels: before the page is laid out, a view is at most as wide as its padding
+const LEAST = 40; // pixels: a view that is not laid out yet is narrower, at most as wide as its padding
 
 /**
  * Call `draw(width)` with a view's current width, and again whenever the width or the page's theme changes. The width
- * is measured at each call and never stored, since a page that changes its theme has no styles for a moment. Returns a
- * function that stops these calls.
+ * is measured again for each call, since a page that changes its theme has no styles for a moment. Returns a function
+ * that stops these calls.
  */
 export function followLooks(el, draw) {
-  let drawn = null; // the width drawn for; null: not yet drawn in the page's current look
+  let drawn = null; // the width of the last drawing; null: not yet drawn in the page's current look
   const redraw = () => {
     drawn = el.isConnected && el.clientWidth >= LEAST ? el.clientWidth : null;
-    if (drawn !== null) draw(drawn); // else size or theme is missing, and an observer calls again later
+    if (drawn !== null) draw(drawn); // if the size or the theme is missing, an observer calls `redraw` later
   };
   const later = () =>
     requestAnimationFrame(() => {
@@ -298,7 +298,7 @@ export function followLooks(el, draw) {
   const themed = new MutationObserver(() => {
     redraw();
     later();
-  }); // a page without styles may have the same width again a moment later
+  }); // when the styles are back, the width may be the same as before, so `resized` may not notice
   themed.observe(document.body, {
     attributes: true,
     attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class", "data-theme"],

@@ -1,4 +1,4 @@
-"""Helpers for static pictures: colours, and drawing that produces the same bytes every time."""
+"""Compute colours for static pictures, and draw pictures so that their bytes are the same every time."""
 
 import io
 from collections.abc import Callable, Sequence

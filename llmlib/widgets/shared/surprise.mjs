@@ -5,7 +5,7 @@ import { paletteOf, shades } from "./canvas.mjs";
 
 const MOST_SURPRISE = Math.log(1000); // nats: a surprise this large has the strongest colour
 
-/** The strength of a token's colour: 0 for a token of probability 1, and 1 for a probability of 1/1000 or less. */
+/** Return the strength of a token's colour: 0 for a probability of 1, and 1 for a probability of 1/1000 or less. */
 export const surpriseShade = (logProb) => Math.min(1, Math.max(0, -logProb) / MOST_SURPRISE);
 /** The entries of the legend: the strength of each colour, and its probability in words. */
 export const SURPRISES = [

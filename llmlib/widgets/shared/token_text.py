@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from llmlib.widgets.shared.base import escape_xml
 
-# Backgrounds of neighbouring tokens in pictures (light theme of shared.css), which colour-blind people can tell apart.
+# Backgrounds of neighbouring tokens in pictures, from the light theme of shared.css; colour-blind people can tell them
+# apart.
 HUES = ("#cfe3f7", "#fbe0ae", "#c9ecd9", "#f7d0e2", "#e0d9f6", "#eceab0")
 CELL = 8.6  # width in pixels of one monospaced character at 14 px
 

@@ -1,4 +1,4 @@
-// Code that every view starts with. The docstring of base.py explains how to build a view.
+// The basis of every view, and boxes for texts. The docstring of base.py explains how to build a view.
 
 import { connect } from "./acts.mjs";
 import { keepDrafts, ownText, setAside } from "./drafts.mjs";
@@ -34,8 +34,8 @@ export function widget(name, build) {
 }
 
 /**
- * Keep the keyboard's focus in the view: if the focused control disappears, is hidden or is disabled, move the focus
- * to the nearest control. Otherwise the page's body would get the focus, and users would lose their position.
+ * Keep the keyboard focus in the view: if the focused control disappears, is hidden or is disabled, move the focus
+ * to the nearest control. Otherwise the page's body would get the focus, and users would lose their place.
  */
 function holdFocus(el) {
   let held = null;
@@ -134,7 +134,7 @@ export function following(box, used) {
   ownText(box, (text) => own !== null || sameText(text, used()));
   box.addEventListener("input", () => {
     own = null;
-  }); // even if the new text happens to equal the previous text
+  }); // even if the text is the same as before
   const field = {
     box,
     follow() {
@@ -149,7 +149,7 @@ export function following(box, used) {
       return before;
     },
   };
-  field.follow(); // at once: when the view is drawn, the user may already be typing here
+  field.follow(); // at once, since the user may already be typing here when the view is drawn
   return field;
 }
 

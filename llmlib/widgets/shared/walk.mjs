@@ -16,7 +16,7 @@ export function linesOf(texts) {
 
 /**
  * Make a list that users step through with arrow keys; `boxes` holds a box for each token. `tell(k)` is called with
- * the number of the token under the pointer or with the keyboard's focus, and with null when there is no such token.
+ * the number of the token under the pointer or with the keyboard focus, and with null when there is no such token.
  */
 export function walk(texts, boxes, { label, tell, around = "ltr" }) {
   const list = element("div", {

@@ -1,7 +1,7 @@
 // Scores and the effects of a threshold, as numbers and words. This code does not touch the page, so it can be tested
 // in Node.
 
-/** The four groups as they lie around the threshold: left and right of the line, above and below the axis. */
+/** The four groups as they are arranged around the threshold: left and right of the line, above and below the axis. */
 export const GROUPS = ["lost_right", "kept_right", "lost_wrong", "kept_wrong"];
 
 /** Round to twelve digits, to remove small floating-point errors. */
@@ -70,13 +70,14 @@ export function thinned(points, most) {
 /** Return how many steps the slider along a score's axis has. */
 export const ticksOf = ({ low, high, step }) => Math.round((high - low) / step);
 
-/** Convert a step of the slider into a threshold, and a threshold into the nearest step. */
+/** Convert a step of the slider into a threshold; `tickOf` converts a threshold into the nearest step. */
 export const thresholdAt = ({ low, step }, tick) => tidy(low + tick * step);
 export const tickOf = (score, threshold) =>
   Math.max(0, Math.min(ticksOf(score), Math.round((threshold - score.low) / score.step)));
 
 /**
- * Return the step that lets through as close to `kept` answers as possible; in a tie of neighbours, the middle step.
+ * Return the step that lets through as close to `kept` answers as possible; if several neighbouring steps are equally
+ * close, return the middle one.
  */
 export function tickFor(score, kept) {
   const last = ticksOf(score);
@@ -111,7 +112,7 @@ export function binned(score, width) {
   return bins;
 }
 
-/** Return the lengths of the longest lists of right and of wrong answers in any bin. */
+/** Return the largest number of right answers in any bin, and the largest number of wrong answers. */
 export const tallest = (bins) =>
   ["right", "wrong"].map((kind) => bins.reduce((most, bin) => Math.max(most, bin[kind].length), 0));
 
@@ -132,7 +133,7 @@ const many = (count) => count.toLocaleString("en");
 /** Write a threshold or a score: 0.62, −3. */
 export const scoreText = (value) => String(Number(value.toPrecision(6)) + 0).replace("-", "−");
 
-/** Write a share in percent: "88%", "0.1%", or "none" if the whole is 0. */
+/** Write a share as a percentage: "88%", "0.1%", or "none" if the whole is 0. */
 export function shareText(part, all) {
   if (!all) return "none";
   const value = (100 * part) / all;
@@ -156,7 +157,7 @@ export function tradeInWords({ name }, threshold, counts, [yes]) {
   return `${passed}, and ${shareText(counts.kept_right, counts.kept)} of these are ${yes}.`;
 }
 
-/** Describe a group for its tile: its words, and its share of all answers of the same kind. */
+/** Return what a group's tile says: its size, its name, and its share of all answers of the same kind. */
 export function groupWords(group, counts, [yes, no]) {
   const kind = group.split("_")[1];
   const name = kind === "right" ? yes : no;

@@ -1,4 +1,4 @@
-// Draws the answers along their score: right answers above the axis, wrong answers below, and the threshold's line.
+// Draws the answers by score: right answers above the axis, wrong answers below it, and a line at the threshold.
 
 import { element } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
@@ -9,10 +9,11 @@ const SIDE = 8; // half the width of a slider's thumb
 const HEAD = 22;
 const FOOT = 22;
 const TALL = 180; // pixels beside, above and below the plot, and the plot's height
-const COLUMNS = { dots: [100, 67, 50, 40], bars: 40 }; // choices: with more columns, a dot is nearer to its score
-const DOT = { least: 3.4, most: 14 }; // the least and the most pixels between two dots
+// Possible numbers of columns; with more columns, a dot is nearer to its score.
+const COLUMNS = { dots: [100, 67, 50, 40], bars: 40 };
+const DOT = { least: 3.4, most: 14 }; // the smallest and the largest distance between two dots, in pixels
 
-/** Make the histogram; `ctx` knows the scores and where the user is looking (see view.mjs). */
+/** Make the histogram; `ctx` has the scores and where the user is looking (see view.mjs). */
 export function histogram(ctx) {
   const picture = svg("svg", { role: "img" });
   const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Threshold" });

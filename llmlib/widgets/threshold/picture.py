@@ -13,9 +13,9 @@ from llmlib.widgets.threshold.scores import Scores, brief, groups_in_words
 
 WIDTH, LEFT, TOP = 860, 60, 82
 TALL, BINS = 190.0, 40  # the height of both kinds of bars together, in pixels; how many bins
-RIGHT, WRONG, PALE = "#0b5cad", "#9a4f00", "0.3"  # the colours of shared.css's light theme
+RIGHT, WRONG, PALE = "#0b5cad", "#9a4f00", "0.3"  # from the light theme of shared.css
 SIDE, CHARTS, GAP = 190.0, 352.0, 92.0  # pixels: the size of a small chart, its top, and the gap between charts
-POINTS = 200  # the most points of a curve
+POINTS = 200  # a curve has at most this many points
 
 Place = Callable[[float | int, float | int], tuple[float, float]]
 
@@ -52,7 +52,7 @@ def draw(view: Board) -> str:
 
 
 def _bars(one: Scores, threshold: float | int, names: list[str]) -> list[str]:
-    """Draw bars along the score, up for right answers and down for wrong ones, with pale bars for withheld answers."""
+    """Draw bars along the score axis: up for right answers, down for wrong answers, and pale for withheld answers."""
     low, high, _ = one.axis()
     width = WIDTH - LEFT - 20.0
     x = lambda value: LEFT + width * (value - low) / (high - low)  # noqa: E731

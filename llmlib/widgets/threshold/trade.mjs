@@ -1,4 +1,4 @@
-// Draws three small charts over all thresholds: the share of right answers, the ROC curve, and reliability.
+// Draws three small charts: the share of right answers and the ROC curve over all thresholds, and the reliability.
 
 import { element } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
@@ -8,9 +8,9 @@ const LEFT = 52;
 const TOP = 8;
 const RIGHT = 12;
 const BOTTOM = 36; // pixels around a plot
-const POINTS = 240; // the most points of a curve
+const POINTS = 240; // a curve has at most this many points
 
-/** Make a chart of two shares. `content(plot)` returns its parts; `plot` turns shares into pixels. */
+/** Make a chart of two shares. `parts({ at, word })` returns what it shows; `at` turns two shares into pixels. */
 function panel(ctx, title) {
   const picture = svg("svg", { role: "img" });
   const reading = element("span", { class: "llm-note", "data-text": true });
@@ -51,19 +51,19 @@ function panel(ctx, title) {
   return { node, draw };
 }
 
-/** Make the three charts; `ctx` knows the scores and where the user is looking (see view.mjs). */
+/** Make the three charts; `ctx` has the scores and where the user is looking (see view.mjs). */
 export function tradePanels(ctx) {
   const risk = panel(ctx, "Fewer, but better?");
   const roc = panel(ctx, "ROC");
   const calibration = panel(ctx, "Reliability");
   const node = element("div", { class: "llm-trade" }, risk.node, roc.node, calibration.node);
-  const known = new Map(); // the steps of each score
+  const known = new Map(); // for each score, the counts along its curves
   const stepsFor = (score) => {
     if (!known.has(score)) known.set(score, thinned(stepsOf(score), POINTS));
     return known.get(score);
   };
 
-  /** Draw the curves of all scores; the current score's curve is thick, and over the others. */
+  /** Draw the curves of all scores; the current score's curve is thick, and is drawn over the others. */
   function curves(at, pointOf) {
     const order = [...ctx.scores.filter((one) => one !== ctx.score()), ctx.score()];
     return order.map((score) => {

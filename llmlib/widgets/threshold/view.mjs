@@ -95,7 +95,7 @@ export default widget("llm-threshold", ({ model, hub, el }) => {
   }
 
   const radios = `llm-${Math.random().toString(36).slice(2)}`;
-  /** Make the tile of one group; if there are texts, the tile chooses which texts are listed. */
+  /** Make the tile of one group; if there are texts, users can click on the tile to list the texts of this group. */
   function tile(group, chooses) {
     const kind = group.endsWith("right") ? "llm-yes" : "llm-no";
     const look = `llm-tile ${kind} ${group.startsWith("kept") ? "llm-kept" : "llm-lost"}`;
@@ -178,7 +178,7 @@ export default widget("llm-threshold", ({ model, hub, el }) => {
     if (drawn) redraw();
   };
   const moved = () => {
-    // the user has moved in another view of the same widget
+    // this runs when the user has changed something in another view of the same widget
     const now = model.get("place");
     if (Object.entries(now).every(([name, value]) => state[name] === value)) return;
     Object.assign(state, now);

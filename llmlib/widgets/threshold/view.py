@@ -1,4 +1,4 @@
-"""The threshold view: users drag a line through the scores of answers, and see which are let through or held back."""
+"""In the threshold view, users drag a line through scores to see which answers are let through or held back."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,8 @@ from llmlib.widgets.shared.base import View
 from llmlib.widgets.threshold.picture import draw
 from llmlib.widgets.threshold.scores import Scores, brief, checked, checked_right, groups_in_words
 
-LONGEST, SHORTEST, MOST_CHARACTERS = 300, 40, 400_000  # characters: of a text (most, fewest), and of all texts together
+# Characters. Texts are cut to an equal share of `MOST_CHARACTERS`, but to at least `SHORTEST` and at most `LONGEST`.
+LONGEST, SHORTEST, MOST_CHARACTERS = 300, 40, 400_000
 LONGEST_NAME = 40
 
 

@@ -45,7 +45,7 @@ class TokensView(View):
 
     text = traitlets.Unicode("").tag(sync=True)
     encodings = traitlets.List(traitlets.Dict()).tag(sync=True)
-    special = traitlets.Bool(False).tag(sync=True)  # whether text may become a special token
+    special = traitlets.Bool(False).tag(sync=True)  # whether text that looks like a special token becomes that token
 
     @property
     def alt(self) -> str:

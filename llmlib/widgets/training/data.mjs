@@ -1,9 +1,9 @@
-// What the training view knows about its runs, as numbers and words. This code does not touch the page, so it can be
-// tested in Node.
+// The data that the training view shows about its runs, as numbers and words. This code does not touch the page, so it
+// can be tested in Node.
 
 import { fixed, whole } from "../shared/runs/curves.mjs";
 
-/** The measurements at each step, in the order of a curve's values. */
+/** The measurements at each step, in the order in which curves store them. */
 export const METRICS = [
   {
     name: "loss",
@@ -33,7 +33,7 @@ export const METRICS = [
   { name: "tokens per second", title: "Tokens per second", unit: "", write: whole, fromZero: true },
 ];
 
-/** Describe the numbers of a run's last step in words. */
+/** Write the numbers from a run's last step in words. */
 export function numbersOf(run) {
   const parts = [];
   if (run.loss !== undefined) parts.push(`loss ${METRICS[0].write(run.loss)}`);

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-MOST_RECORDS = 128  # the most records of a run
+MOST_RECORDS = 128  # a run keeps at most this many records
 KINDS = ("updates", "gradients", "activations")
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 

@@ -1,4 +1,4 @@
-// Inside the models: the sizes of updates, gradients and activations, part by part, at some steps.
+// Shows how large the updates, gradients and activations were in each part of a model at some steps.
 
 import { arrowOf, bounded, stepTo } from "../shared/keys.mjs";
 import { element } from "../shared/shared.mjs";
@@ -10,7 +10,7 @@ import { drawFan, drawStrip, stripFrame, stripMarks } from "./strip.mjs";
 
 const words = (text, attributes = {}) => element("span", { "data-text": true, ...attributes }, text);
 
-/** Make the panel of sizes; `ctx` knows the runs, their colours and the window of steps (see view.mjs). */
+/** Make the panel that shows sizes; `ctx` has the runs, their colours and the window of steps (see view.mjs). */
 export function insidePanel(ctx) {
   const ways = element("span", { class: "llm-row llm-ways" });
   const says = element("p", { class: "llm-note llm-says" });
@@ -46,7 +46,7 @@ export function insidePanel(ctx) {
   );
   let frame = null;
   let level = "";
-  let at = null; // `at`: the group and the record that are pointed at
+  let at = null; // the group and the record that the user points at
 
   const looked = () => ctx.shownRuns().filter(({ inside }) => inside?.n);
   const kind = () =>
@@ -147,7 +147,7 @@ export function insidePanel(ctx) {
     point();
   }
 
-  /** Show the chosen part and the step that is pointed at, and change nothing else. */
+  /** Show the chosen part, and the part and step that the user points at; change nothing else. */
   function point() {
     if (!frame) return;
     marks.replaceChildren(...stripMarks(frame, xs(), group(), at, ctx.palette));

@@ -13,8 +13,8 @@ from llmlib.widgets.shared.token_text import picture
 from llmlib.widgets.training.history import History
 
 WIDTH = 860
-STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # the colours of canvas.mjs's light theme
-DECADES = 3  # powers of ten between the ends of these colours
+STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # from the light theme of canvas.mjs
+DECADES = 3  # these colours cover this many powers of ten
 TITLES = ("Loss (nats per token)", "Learning rate", "Gradient norm", "Tokens per second")
 
 
@@ -64,7 +64,7 @@ def _power_above(histories: list[tuple[str, History]]) -> int:
 
 
 def _updates(whose: str, history: History, high: int, y: float) -> tuple[str, float]:
-    """Draw how far each step moved a model's parts, as colours over the steps; also return the bottom y coordinate."""
+    """Draw colours that show how far each step moved a model's parts; also return the y coordinate of the bottom."""
     medians, low = history.of("updates")[:, :, 2], high - DECADES
     title = f"{whose}how far each step moved the weights, ‖Δw‖ / ‖w‖ (a rule of thumb: 0.001)"
     parts = [f'<text x="8" y="{y:g}" font-weight="600" font-size="13">{escape_xml(title)}</text>']

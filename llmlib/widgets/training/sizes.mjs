@@ -3,7 +3,7 @@
 
 import { whole } from "../shared/runs/curves.mjs";
 
-/** The measurements inside a model, in the order of their values; `rule` is a rule of thumb. */
+/** The measurements inside a model, in the order in which they are stored; `rule` is a rule of thumb. */
 export const KINDS = [
   {
     name: "updates",
@@ -38,8 +38,8 @@ const QUANTILES = 5;
  */
 export function unpackInside(packed) {
   const bytes = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength);
-  const { buffer } = bytes.slice();
-  const runs = []; // aligned
+  const { buffer } = bytes.slice(); // aligned
+  const runs = [];
   let place = 0;
   const next = (Kind, n) => {
     place += 4 * n;
@@ -60,8 +60,8 @@ export function unpackInside(packed) {
 }
 
 /**
- * Return the range of powers of ten around all sizes, but at most `most` powers below the largest size, since a tiny
- * last step would hide all differences. Zeros and missing values do not count.
+ * Return the range of powers of ten around all sizes, but at most `most` powers below the largest size, because a tiny
+ * size, such as the last step's, would hide all other differences. Zeros and missing values do not count.
  */
 export function powersOf(sizes, most) {
   const known = sizes.filter((size) => size > 0 && Number.isFinite(size)).map(Math.log10);
@@ -94,7 +94,10 @@ export function quantilesInWords(group, step, quantiles) {
   return `${where}: median ${half}; half are between ${quarter} and ${three}, nine in ten between ${low} and ${high}.`;
 }
 
-/** Return the left and right edges of records at these positions, within a window: halfway to their neighbours. */
+/**
+ * Return a column for each record, inside a window: [{ record, left, right }, …]. `xs` lists the records' positions;
+ * columns meet halfway between two of them.
+ */
 export function columnsBetween(xs, [from, to]) {
   const found = [];
   const half = (k) => (xs[k] + xs[k + 1]) / 2;

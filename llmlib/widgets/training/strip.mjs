@@ -4,8 +4,8 @@ import { svg } from "../shared/canvas.mjs";
 import { shortly, ticksBetween } from "../shared/runs/curves.mjs";
 import { columnsBetween, placeAmong, powersOf, sizeInWords } from "./sizes.mjs";
 
-// Pixels for names, for numbers, on the right, above and below; the heights of the detail, of a row (least and most),
-// and of a row with a name.
+// Pixels: the space for names, for numbers, on the right, above and below; the height of the picture of one part; the
+// least and the greatest height of a row; and the height that a name needs.
 const NAMED = 82;
 const NUMBERED = 50;
 const RIGHT = 18;
@@ -37,7 +37,7 @@ export function stripFrame(groups, [from, to], wide) {
   const width = wide - NAMED - RIGHT;
   const toX = (x) => NAMED + (width * (x - from)) / (to - from);
   const top = (group) => ABOVE + (groups - 1 - group) * row; // the bottom of the model is at the bottom
-  /** Return the group and the position at a point; a null group means that there is none. */
+  /** Return the group and the position at a point; the group is null if there is none. */
   const at = (x, y) => {
     const group = groups - 1 - Math.floor((y - ABOVE) / row);
     const share = Math.max(0, Math.min(1, (x - NAMED) / width));
@@ -46,7 +46,7 @@ export function stripFrame(groups, [from, to], wide) {
   return { groups, from, to, wide, row, width, left: NAMED, bottom: ABOVE + groups * row, toX, top, at };
 }
 
-/** Draw medians as colours, with a row for each group; return the powers of ten at the ends of the colours. */
+/** Draw medians as colours, with a row for each group; return the powers of ten at the ends of the colour scale. */
 export function drawStrip(picture, frame, { xs, names, median }, { palette, shades, marks }) {
   const { groups, row, toX, top, bottom } = frame;
   const columns = columnsBetween(xs, [frame.from, frame.to]);
@@ -75,7 +75,7 @@ export function drawStrip(picture, frame, { xs, names, median }, { palette, shad
   return powers;
 }
 
-/** Mark a part of the strip, and a step in this part. */
+/** Mark the chosen part of the strip, and the part and step that the user points at (`at`). */
 export function stripMarks(frame, xs, chosen, at, palette) {
   const box = { fill: "none", stroke: palette.ink };
   const { left, width, row, top, toX } = frame;

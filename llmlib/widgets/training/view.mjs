@@ -30,7 +30,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
       panels(ctx) {
         Object.assign(ctx, {
           samples: () => model.get("samples"),
-          /** Return the step after which the shown sample was written: the newest, if the user has not gone back. */
+          /** Return the step of the sample that is shown: the newest step, unless the user has gone back. */
           sampleStep() {
             const steps = stepsOfSamples(ctx.samples(), numbersOfShown(ctx));
             const { sample } = ctx.state;
@@ -39,7 +39,7 @@ export default widget("llm-training", ({ model, hub, el }) => {
         });
         return { inside: [insidePanel(ctx)], below: [samplePanel(ctx)] };
       },
-      /** Return the loss of a model that knows nothing. */
+      /** Return the loss of a model for which all tokens are equally likely. */
       rule(shown) {
         const value = shown.find(({ about }) => about.guess)?.about.guess;
         return value ? { value, words: "all tokens equally likely" } : null;

@@ -13,7 +13,7 @@ from llmlib.widgets.training.history import KINDS, History
 from llmlib.widgets.training.picture import draw
 
 VALUES = ("loss", "learning_rate", "gradient_norm", "tokens_per_second")
-MOST_SAMPLES, LONGEST_SAMPLE = 100, 2000  # the most samples of a run; the most characters of a sample
+MOST_SAMPLES, LONGEST_SAMPLE = 100, 2000  # at most this many samples per run, and characters per sample
 
 
 class TrainingView(RunsView):

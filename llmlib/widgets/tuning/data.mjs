@@ -1,6 +1,6 @@
 // Two models' predictions for each token, as numbers. This code does not touch the page, so it can be tested in Node.
 
-const SCALES = [0.5, 1, 2, 4, 8]; // nats at the ends of the colours, as in moves.py
+const SCALES = [0.5, 1, 2, 4, 8]; // possible numbers of nats at the ends of the colour scale, as in moves.py
 
 /** Unpack the base model's `Expected` and then the tuned model's: log-probabilities, and the likeliest ids. */
 export function unpackMoves(packed, n, shown) {
@@ -21,7 +21,7 @@ export function likeliestAt({ top, topLogProbs }, shown, k) {
   return Array.from({ length: shown }, (_, j) => ({ id: top[k * shown + j], p: Math.exp(topLogProbs[k * shown + j]) }));
 }
 
-/** Choose the number of nats at the ends of the colour scale so that 90% of the tokens lie within this range. */
+/** Choose the number of nats at the ends of the colour scale so that 90% of the changes are within this range. */
 export function scaleOf(moves) {
   const sizes = Array.from(moves)
     .filter((move) => !Number.isNaN(move))
@@ -54,7 +54,7 @@ export function timesInWords(move) {
   return move > 0 ? `${words} times as likely as before` : `less likely than before by a factor of ${words}`;
 }
 
-/** Average the surprise of both models over some positions, in nats: `{ tokens, base, tuned }`. */
+/** Return the mean surprise of each model over some positions, in nats: `{ tokens, base, tuned }`. */
 export function meanSurprise({ base, tuned }, places) {
   const counted = places.filter((k) => !Number.isNaN(base.logProbs[k]));
   const mean = (all) => -counted.reduce((sum, k) => sum + all[k], 0) / counted.length;
@@ -72,7 +72,7 @@ const SHOWN = 60; // tokens: a message of more than LONG tokens is folded, and s
  */
 export const foldOf = (n) => (n > LONG ? [(2 * SHOWN) / 3, n - SHOWN / 3] : [n, n]);
 
-/** Return the position of the token that has moved most; null if no token can be compared. */
+/** Return the position of the token whose log-probability has changed most; null if no token can be compared. */
 export function movedMost(moves) {
   let most = null;
   const isMore = (move) => most === null || Math.abs(move) > Math.abs(moves[most]);

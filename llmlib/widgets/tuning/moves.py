@@ -1,4 +1,4 @@
-"""Two models' predictions for each token of the same text; `unpackMoves` in data.mjs unpacks these predictions."""
+"""Record and pack two models' predictions for each token of a text; `unpackMoves` in data.mjs unpacks them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 SHOWN = 5  # how many of the likeliest tokens are kept at each position
-SCALES = (0.5, 1.0, 2.0, 4.0, 8.0)  # nats at the ends of the colours
+SCALES = (0.5, 1.0, 2.0, 4.0, 8.0)  # possible numbers of nats at the ends of the colour scale
 
 
 class Expected(NamedTuple):
@@ -49,7 +49,7 @@ def look(expected: Expected, first: int, logits: Float[np.ndarray, "row vocab"],
 
 
 def scale_of(moves: Float[np.ndarray, " seq"]) -> float:
-    """Choose the number of nats at the ends of the colour scale so that 90% of the tokens lie within this range.
+    """Choose the number of nats at the ends of the colour scale so that 90% of the changes are within this range.
 
     >>> scale_of(np.array([np.nan, 0.1, -0.2, 1.5])), scale_of(np.array([]))
     (2.0, 0.5)

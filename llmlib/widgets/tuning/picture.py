@@ -12,7 +12,7 @@ from llmlib.widgets.shared.still import FAINT, INK, blend, ink_on
 from llmlib.widgets.shared.token_text import picture, visible_token, width_of
 from llmlib.widgets.tuning.moves import Mean, scale_of
 
-LESS = ("#4a2600", "#9a4f00", "#e39b4b", "#fbe3c6")  # the colours of canvas.mjs's light theme
+LESS = ("#4a2600", "#9a4f00", "#e39b4b", "#fbe3c6")  # from the light theme of canvas.mjs
 MORE = ("#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")
 STOPS = (*LESS, "#ffffff", *MORE)
 WIDTH, ROW, EDGE = 760, 40, 10

@@ -115,7 +115,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     return button;
   }
 
-  /** Describe a token in one sentence for a screen reader. */
+  /** Describe a token for a screen reader. */
   function spoken(k) {
     const token = spokenToken(model.get("tokens")[k]);
     const flag = trained(k) ? " Trained on." : "";

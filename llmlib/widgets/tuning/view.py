@@ -1,4 +1,4 @@
-"""The tuning view shows how much likelier each token of a conversation is under the tuned model than under the base."""
+"""The tuning view shows how much likelier each token of a conversation is for the tuned model than for the base."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ class TuningView(View):
 
     tokens: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)
     spans: Any = traitlets.List(traitlets.Dict()).tag(sync=True)
-    mask = traitlets.Bytes(b"").tag(sync=True)  # u1 per token: 1 if the token was trained on; empty if unknown
+    mask = traitlets.Bytes(b"").tag(sync=True)  # a byte per token: 1 if it was trained on, else 0; empty if unknown
     values = traitlets.Bytes(b"").tag(sync=True)
     shown_tokens = traitlets.Int(0).tag(sync=True)  # how many of the likeliest tokens are kept at each position
     words = traitlets.Dict().tag(sync=True)

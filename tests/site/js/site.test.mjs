@@ -10,7 +10,7 @@ test("only the first choice of a question counts", () => {
   assert.deepEqual(withAnswer(once, "Why?", 0), { "What?": 2, "Why?": 0 });
 });
 
-test("the standing counts answers, and once all are given, those that were right on the first try", () => {
+test("the score counts answers and, once all are given, those that were right on the first try", () => {
   const questions = [
     { name: "a", right: 0 },
     { name: "b", right: 1 },
@@ -28,7 +28,7 @@ test("anything stored that is not an answer is ignored", () => {
   for (const odd of ["", "null", "7", "not JSON", "[]"]) assert.deepEqual(readAnswers(odd), {});
 });
 
-test("the playground's switch goes through all themes, first to the one that looks different", () => {
+test("the playground's switch goes through all themes, starting with the opposite of the system's", () => {
   const sequence = (system) => ["auto", nextTheme("auto", system), nextTheme(nextTheme("auto", system), system)];
   assert.deepEqual(sequence("light"), ["auto", "dark", "light"]);
   assert.deepEqual(sequence("dark"), ["auto", "light", "dark"]);

@@ -35,7 +35,7 @@ test("numbers are written briefly", () => {
   assert.deepEqual([1.254, -0.5, -0.001, 0, null].map(signed), ["+1.25", "−0.50", "0", "0", "not a number"]);
 });
 
-test("the last step of a run in words", () => {
+test("the last step of a run is described in words", () => {
   const run = { measures: ["true reward"], reward: 0.75, "measure true reward": 0.5, kl: 0.2, length: 9.25 };
   assert.equal(numbersOf(run), "reward 0.75 · true reward 0.5 · KL 0.2 nats · 9.3 tokens");
   const rest = { measures: [], cut_off: 0.021, equal_groups: 3, groups: 8 };
@@ -43,7 +43,7 @@ test("the last step of a run in words", () => {
   assert.equal(numbersOf({ measures: [], cut_off: null, equal_groups: 1, groups: 0 }), "all rewards equal in 1 group");
 });
 
-test("answers are sorted by their advantages, and the same ones are merged", () => {
+test("answers are sorted by their advantages, and equal ones are merged", () => {
   const rows = merged({
     answers: ["a", "b", "a", "a", "c"],
     rewards: [0, 1, 0, 1, null],
@@ -62,7 +62,7 @@ test("answers are sorted by their advantages, and the same ones are merged", () 
   assert.deepEqual(barsOf([{ advantage: 0 }]), [0]);
 });
 
-test("a group says what it teaches", () => {
+test("the summary of a group says whether the model can learn from it", () => {
   assert.equal(groupInWords(group([1, 0])), "2 answers, mean reward 0.5.");
   assert.equal(
     groupInWords(group([1, 0], { n: 64 })),
@@ -81,7 +81,7 @@ test("a group says what it teaches", () => {
   assert.equal(groupInWords(group([])), "This group has no answers.");
 });
 
-test("the group shown is the first one whose rewards differ, at the reader's step", () => {
+test("the first group whose rewards differ is shown, at the step that the reader chose", () => {
   assert.equal(telling([{ spread: 0 }, { spread: null }, { spread: 1 }]), 2);
   assert.equal(telling([{ spread: 0 }]), 0);
   const groups = [
@@ -99,7 +99,7 @@ test("the group shown is the first one whose rewards differ, at the reader's ste
   assert.equal(whenInWords(steps, 1, false), "after step 1, number 1 of 2 saved steps");
 });
 
-test("a prompt is named by its question", () => {
+test("the short name of a prompt is its last line", () => {
   assert.equal(gist("A story.\n\n Who? \n"), "Who?");
   assert.equal(gist(" \n"), "(empty)");
   assert.equal(gist("x".repeat(99), 5), "xxxx…");

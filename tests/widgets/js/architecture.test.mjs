@@ -24,7 +24,7 @@ import { largestAddition, stations, strongestLayer } from "../../../llmlib/widge
 
 const view = (array) => new DataView(array.buffer, array.byteOffset, array.byteLength);
 
-test("numbers are short", () => {
+test("numbers are abbreviated", () => {
   assert.deepEqual(
     [576, 1000, 134_515_008, 999_999, 0].map((v) => inShort(v)),
     ["576", "1 k", "135 M", "1 M", "0"],
@@ -34,7 +34,7 @@ test("numbers are short", () => {
   assert.equal(counted(8_030_261_248), "8.03 B");
 });
 
-test("shares and ratios", () => {
+test("shares and ratios are written briefly", () => {
   assert.deepEqual(
     [
       [0, 9],
@@ -56,7 +56,7 @@ test("shares and ratios", () => {
   );
 });
 
-test("boxes know how many copies of them there are", () => {
+test("the index gives the number of copies of each box and the boxes that contain it", () => {
   const leaf = { id: "up", repeat: 1, boxes: [] };
   const tree = { id: "model", repeat: 1, boxes: [{ id: "layer", repeat: 30, boxes: [leaf] }] };
   const { copies, around } = index(tree).get("up");
@@ -67,7 +67,7 @@ test("boxes know how many copies of them there are", () => {
   );
 });
 
-test("a shape names its axes, and counts the tokens if their number is known", () => {
+test("a shape in words names its axes, and gives the number of tokens if it is known", () => {
   const axes = [
     ["head", 9],
     ["seq", 8192],
@@ -77,7 +77,7 @@ test("a shape names its axes, and counts the tokens if their number is known", (
   assert.equal(shapeInWords(axes, 14), "9 head × 14 seq × 64 d_head");
 });
 
-test("opened values are decoded", () => {
+test("the values of an opened tensor are decoded", () => {
   const opened = unpackOpened({ panels: 1, rows: 1, columns: 3, scale: 4 }, view(Int8Array.from([127, -64, -128])));
   assert.equal(opened.at(0, 0, 0), 4);
   assert.ok(Math.abs(opened.at(0, 0, 1) + 1.016) < 1e-3);
@@ -115,7 +115,7 @@ test("the paths of tokens are unpacked", () => {
   assert.deepEqual([...scaled([-1, 0.5], false)], [0, 0.5]);
 });
 
-test("panels fit into their width", () => {
+test("panels fit within the available width", () => {
   for (const [panels, rows, columns] of [
     [1, 192, 288],
     [9, 5, 64],
@@ -134,7 +134,7 @@ test("panels fit into their width", () => {
   }
 });
 
-test("a slider gives compatible sizes", () => {
+test("sliders give only sizes that are compatible with the other sizes", () => {
   const sizes = { n_heads: 9 };
   for (let at = 0; at <= 1000; at += 50) {
     assert.equal(fromSlider("d_model", at, sizes) % 18, 0);
@@ -165,7 +165,7 @@ const TREE = box("model", "group", 10 + 3 * 12 + 1, [
   box("final_norm", "norm", 1),
 ]);
 
-test("the strip divides all of a measure among the kinds of boxes", () => {
+test("the strip divides the whole of a measure among the kinds of boxes", () => {
   const parts = divided(TREE, BARS.parameters.of);
   assert.deepEqual(parts, [
     ["embedding", 10],
@@ -211,7 +211,7 @@ const TOUR = {
   next: [{ id: 3, token: " on", logit: 12.5, p: 0.625 }],
 };
 
-test("eight stations, each with numbers of the text and of the chosen layer", () => {
+test("a tour has eight stations, with numbers from the text and from the chosen layer", () => {
   const all = stations(TOUR, ["the", " cat", " sat"], 1, true);
   const words = all.map((station) => station.words);
   assert.deepEqual(
@@ -244,7 +244,7 @@ test("eight stations, each with numbers of the text and of the chosen layer", ()
   for (const said of words) assert.ok(said.split(/[.;:] /).length <= 5, said);
 });
 
-test("a tour of unusual models", () => {
+test("the tour of an unusual model skips what the model does not have", () => {
   const alone = {
     ...TOUR,
     ids: [5],
@@ -260,7 +260,7 @@ test("a tour of unusual models", () => {
   assert.match(all[4].words, /single layer/);
 });
 
-test("where a tour begins", () => {
+test("the strongest layer and the largest addition in a tour are found", () => {
   assert.equal(strongestLayer(TOUR), 1);
   assert.deepEqual(largestAddition(TOUR), { layer: 1, part: "MLP", norm: 9 });
 });

@@ -17,7 +17,7 @@ test("codes keep faint weights and never err by more than half a step", () => {
   for (const w of [-1, -0.3, -0.001, 0, 0.2, 1]) close(d.decode(d.encode(w, 1, true), 1, true), w, 0.01);
 });
 
-test("cells of a triangle and of a square", () => {
+test("cells are numbered in a triangle or in a square", () => {
   assert.equal(d.headSize(4, true), 10);
   assert.equal(d.headSize(4, false), 16);
   assert.deepEqual(
@@ -35,7 +35,7 @@ test("bytes are read at any offset, and a wrong number of them is refused", () =
   assert.throws(() => d.unpack(meta, new DataView(buffer, 3, 5)), /Expected 6 bytes of attention; got 5/);
 });
 
-test("mean and maximum of the heads of a layer", () => {
+test("the mean and the maximum of a layer's heads are computed", () => {
   const meta = { tokens: ["a", "b"], layers: 1, heads: 2, causal: true, scale: 1 };
   const codes = [1, 0.2, 0.8, 1, 0.6, 0.4].map((w) => d.encode(w));
   const text = d.unpack(meta, new DataView(Uint8Array.from(codes).buffer));
@@ -70,7 +70,7 @@ test("differences are signed, and a causal and a full pattern can be compared", 
   assert.ok(same.codes.every((code) => code === d.MIDDLE));
 });
 
-test("rows and columns, and the strongest of them", () => {
+test("the weights in a row or column are found, and the strongest among them", () => {
   const p = pattern([
     [1, 0, 0],
     [0.25, 0.75, 0],
@@ -88,7 +88,7 @@ test("rows and columns, and the strongest of them", () => {
   assert.equal(d.strongestPairs(p, 100, 0.5).length, 3);
 });
 
-test("an image of a pattern: big cells, small cells, outside, NaN", () => {
+test("images show large cells, small cells, cells outside a pattern, and NaN", () => {
   const p = pattern([
     [1, 0],
     [0, 1],
@@ -116,7 +116,7 @@ test("an image of a pattern: big cells, small cells, outside, NaN", () => {
   assert.equal(d.pool(signed, { x: 0, y: 0, w: 2, h: 2 }, 1, 1)[0], d.encode(-0.9, 1, true) + 1);
 });
 
-test("scores of heads that do one thing only", () => {
+test("heads that do only one thing get the expected scores", () => {
   const tokens = ["a", "b", "c", "a", "b", "c"];
   const same = d.earlierSame(tokens);
   assert.deepEqual(same, [[], [], [], [0], [1], [2]]);
@@ -138,12 +138,12 @@ test("scores of heads that do one thing only", () => {
       twice,
     ).induction,
     0,
-  ); // looking at oneself is not induction
+  ); // a token that attends to itself does not count as induction
   const alone = d.headScores(pattern([[1]]), [[]]);
   assert.deepEqual(alone, { entropy: 0, distance: 0, previous: 0, first: 0, duplicate: 0, induction: 0 });
 });
 
-test("how far apart two patterns are, and a scale on which this can be seen", () => {
+test("the distance between two patterns is measured, and the colour scale makes changes visible", () => {
   const a = pattern([
     [1, 0, 0],
     [0.3, 0.7, 0],
@@ -186,7 +186,7 @@ test("heads are sorted by a score", () => {
   assert.deepEqual(d.orderHeads([0.1, 0.9, 0.5, 0.9]), [1, 3, 2, 0]);
 });
 
-test("colours run from the paper to the strongest, with separate colours for outside and NaN", () => {
+test("colours run from the background to the strongest, with others for cells outside and for NaN", () => {
   assert.deepEqual(parseColour("#0b5cad"), [11, 92, 173]);
   assert.deepEqual(parseColour("rgb(1, 2, 3)"), [1, 2, 3]);
   const table = d.colourTable(["#ffffff", "#000000"], "#111111", "#ff0000");
@@ -196,7 +196,7 @@ test("colours run from the paper to the strongest, with separate colours for out
   assert.equal(table[256], 0xff0000ff);
 });
 
-test("weights in words", () => {
+test("weights are written in words", () => {
   assert.equal(d.inWords(0.43), "43%");
   assert.equal(d.inWords(NaN), "not a number");
   assert.equal(d.inWords(2.5), "2.50");

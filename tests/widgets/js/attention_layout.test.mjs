@@ -3,7 +3,7 @@ import test from "node:test";
 
 import * as d from "../../../llmlib/widgets/attention/layout.mjs";
 
-test("labels thin out, never overlap, and keep what matters", () => {
+test("labels are thinned out, never overlap, and include the required ones", () => {
   const centres = Array.from({ length: 100 }, (_, i) => 3 * i);
   const kept = d.thinLabels(centres, 14, [41]);
   assert.ok(kept.includes(41) && kept.includes(0));
@@ -13,7 +13,7 @@ test("labels thin out, never overlap, and keep what matters", () => {
   assert.deepEqual(d.thinLabels([], 14), []);
 });
 
-test("zoom keeps the point under the pointer and stays inside", () => {
+test("zooming keeps the point under the pointer in place, and stays within the map", () => {
   const n = 100;
   const view = d.wholeView(n);
   const near = d.zoomView(view, 4, 0.5, 0.25, n);
@@ -47,7 +47,7 @@ const apart = (places) =>
       .every((q) => p.x + p.thumb <= q.x || q.x + q.thumb <= p.x || p.y + p.thumb <= q.y || q.y + q.thumb <= p.y),
   );
 
-test("a table of thumbnails fits, and each can be seen", () => {
+test("a table of thumbnails fits in its space, and no thumbnail is too small", () => {
   for (const [layers, heads, width, height] of [
     [12, 12, 520, 600],
     [30, 9, 516, 625],
@@ -67,7 +67,7 @@ test("a table of thumbnails fits, and each can be seen", () => {
   assert.equal(d.tableLayout(80, 64, 500, 600).place(0).thumb, 12, "too many to fit, but still large enough to click");
 });
 
-test("sorted by a score, the first thumbnails are large, and all fit", () => {
+test("if heads are sorted by a score, the first thumbnails are large, and all fit", () => {
   for (const [total, width, height] of [
     [270, 404, 625],
     [270, 236, 625],
@@ -90,7 +90,7 @@ test("sorted by a score, the first thumbnails are large, and all fit", () => {
   assert.equal(d.rankLayout(8, 404, 625).large, 8, "few heads are all large");
 });
 
-test("arrow keys lead to the nearest thumbnail, also between rows of different sizes", () => {
+test("arrow keys lead to the nearest thumbnail, even between rows of different sizes", () => {
   const table = d.tableLayout(3, 4, 400, 400);
   assert.deepEqual(
     ["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "Home", "End", "a"].map((key) => d.stepInGrid(table, 5, key)),
@@ -122,12 +122,12 @@ test("arrow keys lead to the nearest thumbnail, also between rows of different s
   }
 });
 
-test("the tokens that a part of a heat map shows", () => {
+test("the tokens shown in part of a heat map are found", () => {
   assert.deepEqual(d.seenTokens(0, 10), [0, 9]);
   assert.deepEqual(d.seenTokens(3.6, 4), [4, 7]);
 });
 
-test("maps and lines side by side fit the width", () => {
+test("maps and lines fit side by side within the width", () => {
   for (const width of [300, 500, 719, 720, 840, 930, 1200, 1500])
     for (const board of [false, true])
       for (const screen of [600, 800, 1080]) {
@@ -144,7 +144,7 @@ test("maps and lines side by side fit the width", () => {
   assert.ok(laptop.side && laptop.heat <= 360, "the board is beside a head that fits the screen");
 });
 
-test("the board goes where the whole view is shorter", () => {
+test("the board is placed where it makes the whole view shorter", () => {
   assert.equal(d.boardUnder({ width: 484, height: 240 }, 840), true, "under a short grid");
   assert.equal(d.boardUnder({ width: 300, height: 560 }, 840), false, "beside a tall one");
   assert.equal(d.boardUnder({ width: 300, height: 240 }, 560), false, "in one column it follows the head");

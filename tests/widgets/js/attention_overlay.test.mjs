@@ -5,7 +5,7 @@ import { headStyle, looksOf, turned, visibleHeads } from "../../../llmlib/widget
 import { parseColour } from "../../../llmlib/widgets/shared/canvas.mjs";
 import { pattern } from "./attention_patterns.mjs";
 
-test("looks of all heads of a layer are collected and filtered", () => {
+test("what all heads in a layer attend to is collected and filtered", () => {
   const heads = [
     [0, pattern([[1], [0.2, 0.8], [0, 0.5, 0.5]])],
     [2, pattern([[1], [1, 0], [0.98, 0.02, 0]])],
@@ -62,7 +62,7 @@ const CONES = {
   ],
 };
 
-/** How light a colour is, and its place in L*a*b*, a space in which distances are as large as they look. */
+/** Return how light a colour is, and its place in L*a*b*, a space whose distances match visible differences. */
 function seen(colour, cones = "all") {
   const linear = parseColour(colour).map((c) => ((c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
   const [r, g, b] = CONES[cones].map((row) =>
@@ -80,7 +80,7 @@ function seen(colour, cones = "all") {
   return { light: y, lab: [116 * f(y) - 16, 500 * (f(x / 0.9505) - f(y)), 200 * (f(y) - f(z / 1.089))] };
 }
 
-test("heads have colours that stand out from the paper and from each other, for colour-blind eyes too", () => {
+test("heads have colours that stand out from the background and from each other, even for colour-blind readers", () => {
   for (const [dark, paper] of [
     [false, "#ffffff"],
     [true, "#1e1e1e"],

@@ -1,10 +1,10 @@
-// Attention patterns for tests, from weights.
+// Make attention patterns from weights, for tests.
 
 import assert from "node:assert/strict";
 
 import { cellIndex, encode, headSize } from "../../../llmlib/widgets/attention/data.mjs";
 
-/** A pattern from rows of weights. */
+/** Make a pattern from rows of weights. */
 export function pattern(rows, causal = true, signed = false, scale = 1) {
   const n = rows.length;
   const codes = new Uint8Array(headSize(n, causal));
@@ -17,7 +17,7 @@ export function pattern(rows, causal = true, signed = false, scale = 1) {
   return { n, causal, scale, signed, codes };
 }
 
-/** n rows of n values. */
+/** Make n rows of n values. */
 export const square = (n, value) =>
   Array.from({ length: n }, (_row, i) => Array.from({ length: n }, (_value, j) => value(i, j)));
 

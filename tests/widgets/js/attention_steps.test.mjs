@@ -14,7 +14,7 @@ import { attend, number, rowsOf, rowText, shortRow, story } from "../../../llmli
 
 const close = (a, b) => a.forEach((x, i) => assert.ok(Math.abs(x - b[i]) < 1e-12, `${a} is not ${b}`));
 
-test("rows are unpacked at any offset, and moved ones replace them", () => {
+test("rows are unpacked at any offset, and a moved vector replaces its row", () => {
   const bytes = new Uint8Array(17);
   const view = new DataView(bytes.buffer, 1);
   [1, 2, 3, -4].forEach((x, i) => view.setFloat32(4 * i, x, true));
@@ -28,7 +28,7 @@ test("rows are unpacked at any offset, and moved ones replace them", () => {
   ]);
 });
 
-test("the stages of attention, with each switch off and on", () => {
+test("attention is computed stage by stage, and scaling or the mask can be switched off", () => {
   const q = [2, 0, 0, 0];
   const keys = [
     [1, 0, 0, 0],
@@ -51,7 +51,7 @@ test("the stages of attention, with each switch off and on", () => {
   assert.ok(attend(q, keys, values, 1, true, false).weights[2] > 0.9);
 });
 
-test("huge scores do not overflow", () => {
+test("the softmax of huge scores does not overflow", () => {
   close(
     attend(
       [1000, 0],
@@ -71,12 +71,12 @@ test("huge scores do not overflow", () => {
   );
 });
 
-test("numbers have two decimals, a real minus sign, and no negative zero", () => {
+test("numbers are written with two decimals, a real minus sign and no negative zero", () => {
   assert.deepEqual([-0.125, -0.001, 12, -Infinity].map(number), ["−0.13", "0.00", "12.00", "−∞"]);
   assert.equal(rowText([1, -1]), "(1.00, −1.00)");
 });
 
-test("the plane has room for all arrows, and points are mapped there and back", () => {
+test("the plane has room for all arrows, and its points map to pixels and back", () => {
   assert.equal(reach([[0.1, 0.2]]), 2);
   assert.equal(
     reach([
@@ -86,19 +86,19 @@ test("the plane has room for all arrows, and points are mapped there and back", 
     4,
   );
   assert.deepEqual(toPlane([0, 0], 100, 2), [50, 50]);
-  assert.deepEqual(toPlane([2, 2], 100, 2), [86, 14]); // the whole tip is inside
+  assert.deepEqual(toPlane([2, 2], 100, 2), [86, 14]); // leaves room for the whole tip
   assert.deepEqual(fromPlane(...toPlane([0.5, -1.25], 340, 2), 340, 2), [0.5, -1.25]);
   assert.deepEqual(fromPlane(-50, 500, 100, 2), [-2, -2]);
 });
 
-test("arrow keys nudge a vector and stop at the edge; other keys do nothing", () => {
+test("arrow keys nudge a vector, but not past the edge; other keys do nothing", () => {
   assert.deepEqual(nudged([0, 0], "ArrowUp", false, 2), [0, 0.1]);
   assert.deepEqual(nudged([0, 0], "ArrowLeft", true, 2), [-0.5, 0]);
   assert.deepEqual(nudged([1.95, 0], "ArrowRight", false, 2), [2, 0]);
   assert.equal(nudged([0, 0], "Tab", false, 2), null);
 });
 
-test("the story tells what a stage does, and what is switched off", () => {
+test("the story of a stage says what it does and what is switched off", () => {
   const state = { scaled: true, masked: true, width: 4, name: (row) => `t${row}`, made: { weights: [0.25, 0.75] } };
   assert.match(story(1, state), /√4 = 2.00/);
   assert.match(story(1, { ...state, scaled: false }), /^Scaling is switched off/);
@@ -106,12 +106,12 @@ test("the story tells what a stage does, and what is switched off", () => {
   assert.match(story(3, state), /The largest goes to “t1”: 0.75/);
 });
 
-test("a wide vector is cut with an ellipsis", () => {
+test("a long vector is shortened with an ellipsis", () => {
   assert.equal(shortRow([1, 2, 3, 4]), "(1.00, 2.00, 3.00, 4.00)");
   assert.equal(shortRow([1, 2, 3, 4, 5]), "(1.00, 2.00, 3.00, …)");
 });
 
-test("weighted values, one after the other, end at the output", () => {
+test("weighted values joined end to end lead to the output", () => {
   const values = [
     [1, 0],
     [0, 1],
@@ -139,7 +139,7 @@ test("weighted values, one after the other, end at the output", () => {
   close(chain(values, made.weights).at(-1), made.output);
 });
 
-test("a segment crosses a box or it does not", () => {
+test("segments that cross a box or lie inside it are detected, and others are not", () => {
   const box = { left: 10, right: 20, top: 10, bottom: 20 };
   assert.ok(crosses([0, 0], [30, 30], box));
   assert.ok(crosses([12, 12], [14, 14], box));
@@ -148,7 +148,7 @@ test("a segment crosses a box or it does not", () => {
   assert.ok(!crosses([0, 25], [30, 25], box));
 });
 
-test("names overlap no arrow and no other name, and stay inside", () => {
+test("names stay inside the plane and overlap neither arrows nor other names", () => {
   const size = 340;
   const vectors = [
     [-1.5, 0.5],
@@ -185,7 +185,7 @@ test("names overlap no arrow and no other name, and stay inside", () => {
       0,
     );
   }
-  // there is no room at all, but no error
+  // names for which there is no room cause no error
   const dense = Array.from({ length: 40 }, () => ({ x: 170, y: 170, label: "x".repeat(40) }));
   assert.equal(placeNames(dense, [], size).length, 40);
 });

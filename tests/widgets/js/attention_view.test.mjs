@@ -7,7 +7,7 @@ import { goTo, placeOf, settle, stateOf } from "../../../llmlib/widgets/attentio
 import * as words from "../../../llmlib/widgets/attention/words.mjs";
 import { pattern } from "./attention_patterns.mjs";
 
-test("how many queries a score is based on", () => {
+test("the queries that a score is based on are counted, and the number is put into words", () => {
   const counted = (text) => {
     const tokens = [...text];
     const same = d.earlierSame(tokens);
@@ -33,7 +33,7 @@ test("how many queries a score is based on", () => {
   assert.match(words.orderInWords(words.SCORES.entropy, 40), /the mean over 40 queries/);
 });
 
-test("titles say which heads, of which model, on which text", () => {
+test("titles say which heads of which model are shown, and for which text", () => {
   const text = (written, title) => ({ tokens: written.split(/(?= )/), title, layers: 30, heads: 9 });
   const a = text("a cat", "text A");
   const b = text("a dog", "text B");
@@ -58,7 +58,7 @@ test("titles say which heads, of which model, on which text", () => {
   ]);
 });
 
-test("a place is saved and restored", () => {
+test("what the reader is looking at is saved and restored", () => {
   const state = { ...stateOf({ layer: 2, head: 1, drawn: "layer", hidden: [3] }), token: 4 };
   assert.deepEqual(placeOf(state), {
     way: "from",
@@ -77,7 +77,7 @@ test("a place is saved and restored", () => {
   assert.deepEqual(placeOf(stateOf({})), { way: "from", heads: "each", sort: "layer", show: "a" });
 });
 
-test("choices that the texts no longer allow fall back", () => {
+test("choices that the texts no longer allow are reset", () => {
   const text = { layers: 2, heads: 3, n: 4, long: false };
   const state = {
     ...stateOf({ layer: 1, head: 2, token: 9, show: "both", sort: "difference", drawn: "layer", hidden: [1, 7] }),
@@ -92,7 +92,7 @@ test("choices that the texts no longer allow fall back", () => {
   assert.deepEqual([state.layer, state.head, state.drawn], [null, null, "head"]);
 });
 
-test("a token is pinned and unpinned, a cell is read out, and only changes are shown", () => {
+test("cells and pinned tokens are read out, and nothing is redrawn without a change", () => {
   const state = stateOf({ layer: 0, head: 0 });
   const text = { tokens: ["The", " cat"], title: "text A", n: 2 };
   const patterns = {

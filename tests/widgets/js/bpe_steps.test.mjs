@@ -24,7 +24,7 @@ const merges = [
   [e, r],
 ];
 
-test("the vocabulary grows by the token of each merge", () => {
+test("each merge adds its token to the vocabulary", () => {
   const table = vocabulary(merges);
   assert.equal(table.length, 259);
   assert.equal(new TextDecoder().decode(table[257]), "low");
@@ -37,7 +37,7 @@ test("pairs are joined from left to right without overlap", () => {
   assert.deepEqual(mergePair([], [1, 2], 9), []);
 });
 
-test("pairs are counted within words, ties go to the smaller ids", () => {
+test("pairs are counted within words; in a tie, the pair with the smaller ids comes first", () => {
   assert.deepEqual(
     pairCounts([
       [1, 2, 1],
@@ -54,7 +54,7 @@ test("pairs are counted within words, ties go to the smaller ids", () => {
   assert.deepEqual(pairCounts([[1], []]), []);
 });
 
-test("training keeps every merge as a step, encoding only those that join something", () => {
+test("training has a step for every merge, but encoding only for merges that join something", () => {
   const training = replay(["low", " lower"], merges, true);
   assert.deepEqual(
     training.map((state) => count(state.words)),
@@ -72,14 +72,14 @@ test("training keeps every merge as a step, encoding only those that join someth
   assert.deepEqual(replay([], merges, false), [{ words: [], merge: null, places: 0 }]);
 });
 
-test("pairs of a text to encode carry the number of their merge", () => {
+test("each pair of a text to encode has the number of its merge, if it was learned", () => {
   assert.deepEqual(rankedPairs([[l, o, w]], merges), [
     { pair: [l, o], rank: 0 },
     { pair: [o, w], rank: null },
   ]);
 });
 
-test("the story says what happened and what is next", () => {
+test("the story of a step says what happened and what is next", () => {
   const training = replay(["low", " lower"], merges, true);
   assert.equal(
     story(training, 0, merges, "train"),
@@ -129,7 +129,7 @@ const learned = [
 ];
 const [start] = replay([SEEN], learned, true);
 
-test("the choices are in reading order and include the right pair", () => {
+test("the choices of a question are in reading order and include the right pair", () => {
   const asked = question(replay([SEEN], learned, true), 0, learned, "train");
   assert.deepEqual(asked.right, [97, 98]);
   assert.deepEqual(asked.choices[0], { pair: [97, 98], count: 3 });
@@ -137,7 +137,7 @@ test("the choices are in reading order and include the right pair", () => {
   const asks = question(replay([many], learned, true), 0, learned, "train");
   assert.equal(asks.choices.length, 8);
   assert.ok(asks.choices.some(({ pair }) => pair.join() === "97,98"));
-  assert.notEqual(asks.choices[0].pair.join(), "97,98"); // to be first would give it away
+  assert.notEqual(asks.choices[0].pair.join(), "97,98"); // being first would give it away
 });
 
 test("nothing is asked at the end, or if the merges come from another text", () => {
@@ -147,7 +147,7 @@ test("nothing is asked at the end, or if the merges come from another text", () 
   assert.equal(question(replay([""], learned, true), 0, learned, "train"), null);
 });
 
-test("while encoding, the pair that was learned first is right, even if many are unknown", () => {
+test("when encoding, the pair learned first is right, even among many unlearned ones", () => {
   const text = "abcdefghijklmnop";
   const asked = question(
     replay(
@@ -170,7 +170,7 @@ test("while encoding, the pair that was learned first is right, even if many are
   assert.deepEqual(asked.choices.at(-1), { pair: [111, 112], rank: 0 });
 });
 
-test("the score counts the predictions of one mode", () => {
+test("the score counts only the predictions of the chosen mode", () => {
   const states = replay([SEEN], learned, true);
   const guesses = {
     [guessKey("train", 0)]: [97, 98],
@@ -182,7 +182,7 @@ test("the score counts the predictions of one mode", () => {
   assert.deepEqual(score({}, states, learned, "train"), { right: 0, of: 0 });
 });
 
-test("a verdict says why, and ties are explained by their ids", () => {
+test("a verdict gives the reason, and a tie is explained by the pairs' ids", () => {
   const table = vocabulary(learned);
   const asked = question(replay([SEEN], learned, true), 0, learned, "train");
   assert.equal(
@@ -206,7 +206,7 @@ test("a verdict says why, and ties are explained by their ids", () => {
   assert.match(verdict(encoding, [98, 99], table), /was never learned/);
 });
 
-test("an open question keeps the next merge out of the story, and a tie is reported", () => {
+test("the story hides the next merge while it is to be predicted, and reports ties", () => {
   const states = replay([SEEN], learned, true);
   assert.equal(story(states, 0, learned, "train", true), "Start: 12 bytes, each a token of its own.");
   assert.match(

@@ -18,12 +18,12 @@ const user = (content) => ({ role: "user", content });
 const said = (content, speaker) =>
   speaker === undefined ? { role: "assistant", content } : { role: "assistant", content, speaker };
 
-test("a returned message does not replace what was typed meanwhile", () => {
+test("a message that comes back to the box does not replace what was typed meanwhile", () => {
   assert.equal(withReturned("too long", ""), "too long");
   assert.equal(withReturned("too long", "Hi"), "too long\nHi");
 });
 
-test("turns, with the answers from left to right", () => {
+test("messages are grouped into turns, with the answers ordered from left to right", () => {
   const messages = [said("Hello"), user("one"), said("a", 0), said("b", 1), user("two")];
   assert.deepEqual(turnsOf(messages), [
     { question: null, answers: [0] },
@@ -33,7 +33,7 @@ test("turns, with the answers from left to right", () => {
   assert.deepEqual(turnsOf(messages, [{}, { order: [1, 0], vote: 0 }])[1].answers, [3, 2]);
 });
 
-test("a name is a letter until the vote", () => {
+test("a letter stands for a model's name until the vote", () => {
   const note = { order: [1, 0], vote: null };
   const names = ["base", "tuned"];
   assert.ok(hidden(note));
@@ -44,7 +44,7 @@ test("a name is a letter until the vote", () => {
   assert.ok(!hidden({}) && !hidden(undefined) && !hidden({ ...note, vote: "none" }));
 });
 
-test("votes in words", () => {
+test("votes are described in words", () => {
   assert.deepEqual(choicesOf([1, 0]), [
     [0, "A is better"],
     [1, "B is better"],
@@ -61,7 +61,7 @@ test("votes in words", () => {
   assert.equal(tallyInWords({}, names), "");
 });
 
-test("readings are unpacked at any offset", () => {
+test("probabilities of an answer's tokens are unpacked at any offset", () => {
   const bytes = new DataView(new ArrayBuffer(48 * 3 + 1), 1);
   for (let k = 0; k < 3; k++) {
     bytes.setUint32(48 * k, 10 + k, true);
@@ -86,7 +86,7 @@ test("readings are unpacked at any offset", () => {
   });
 });
 
-test("messages as lines of JSON", () => {
+test("each model's conversation is written as a line of JSON", () => {
   const messages = [user("one"), said("a\n", 0), said("", 1), user("two"), said("", 0), said("<b>", 1), user("open")];
   const lines = asJsonLines(messages, ["base", "tuned"], "Be brief.")
     .split("\n")
@@ -103,7 +103,7 @@ test("messages as lines of JSON", () => {
   });
 });
 
-test("tokens in lines", () => {
+test("tokens are grouped into lines", () => {
   assert.deepEqual(linesOf(["a", "\n", "b", ".\n"]), [
     [0, 1],
     [2, 3],

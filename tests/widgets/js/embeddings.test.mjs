@@ -25,7 +25,7 @@ import {
 } from "../../../llmlib/widgets/embeddings/data.mjs";
 import { cloudOf, flat, near, SQUARE, unaligned } from "./embeddings_clouds.mjs";
 
-test("arrays are unpacked at any offset and centred", () => {
+test("labels and points are unpacked at any offset, and the points are centred", () => {
   assert.equal(SQUARE.n, 4);
   assert.deepEqual([0, 1, 2, 3].map(SQUARE.label), ["·a", "<b>", "∅", "⟨F0 9F⟩"]);
   assert.deepEqual(SQUARE.texts(), [" a", "<b>", "", "\ufffd"]);
@@ -52,7 +52,7 @@ test("rare kinds are drawn last", () => {
   assert.deepEqual([...drawingOrder(Uint8Array.from([0, 0]), [2, 0])], [0, 1]);
 });
 
-test("y grows upwards, and one unit is as long as the camera says", () => {
+test("y grows upwards, and the camera sets how long one unit is", () => {
   const { x, y } = projectCloud(SQUARE, flat, 200, 100, makeScreen(4));
   near(scaleOf(flat, 200, 100), 25);
   near(x[0], 75, 0.01);
@@ -60,7 +60,7 @@ test("y grows upwards, and one unit is as long as the camera says", () => {
   near(y[2], 25, 0.01);
 });
 
-test("three dimensions seen from the front differ only by perspective", () => {
+test("from the front, a three-dimensional cloud differs from a flat one only by perspective", () => {
   const cloud = cloudOf(
     [
       [-1, 0, 0],
@@ -76,7 +76,7 @@ test("three dimensions seen from the front differ only by perspective", () => {
   assert.ok(z[2] > z[3]);
 });
 
-test("turns are rotations: there and back changes nothing, and lengths stay the same", () => {
+test("turns are rotations: turning there and back changes nothing, and lengths stay the same", () => {
   let m = turned(turned(flat.turn, 0.4, 0), 0, -0.9);
   for (const r of [0, 3, 6]) near(Math.hypot(m[r], m[r + 1], m[r + 2]), 1);
   m = turned(turned(m, 0, 0.9), -0.4, 0);
@@ -94,7 +94,7 @@ test("turns are rotations: there and back changes nothing, and lengths stay the 
   assert.ok(y[0] > 50, "dragging down takes the front down");
 });
 
-test("dragging moves points with the pointer; zooming keeps the point under it", () => {
+test("dragging moves points with the pointer; zooming keeps the point under the pointer in place", () => {
   const before = projectCloud(SQUARE, flat, 200, 100, makeScreen(4));
   const after = projectCloud(SQUARE, panned(flat, 7, -5, 200, 100), 200, 100, makeScreen(4));
   near(after.x[1] - before.x[1], 7, 0.01);
@@ -108,7 +108,7 @@ test("dragging moves points with the pointer; zooming keeps the point under it",
   assert.ok(Math.abs(panned(flat, -1e9, 0, 200, 100).x) <= 2);
 });
 
-test("a row is moved to the middle only if it is not in the picture already", () => {
+test("the camera centres on a point only if the point is not well inside the picture", () => {
   assert.equal(revealed(flat, [100, 50], 200, 100), flat);
   const close = { ...flat, zoom: 5 };
   const { x, y } = projectCloud(SQUARE, close, 200, 100, makeScreen(4));
@@ -117,13 +117,13 @@ test("a row is moved to the middle only if it is not in the picture already", ()
   near(to.y[1], 50, 0.01);
 });
 
-test("the first camera shows the cloud without outliers; one point or equal points are no problem", () => {
+test("the initial camera ignores outliers, and works for one point or equal points", () => {
   const many = cloudOf(
     [...Array.from({ length: 1000 }, (_, i) => [0.1 * Math.sin(i), 0.1 * Math.cos(i), 0]), [1, 1, 0]],
     Array(1001).fill("x"),
   );
   assert.equal(startCamera(many, 2).zoom, 8);
-  near(startCamera(SQUARE, 2).zoom, 0.95); // as high as the picture
+  near(startCamera(SQUARE, 2).zoom, 0.95); // the square is almost as high as the picture
   const turned3 = startCamera(SQUARE, 3);
   const seen = projectCloud(SQUARE, turned3, 150, 100, makeScreen(4));
   for (const y of seen.y) assert.ok(y >= 0 && y <= 100);
@@ -159,7 +159,7 @@ test("the first camera shows the cloud without outliers; one point or equal poin
   );
 });
 
-test("cameras are sent as numbers, and anything that is not a camera is refused", () => {
+test("cameras are sent as numbers, and anything that is not a camera is ignored", () => {
   const camera = { ...flat, x: 0.123456789, zoom: 7 };
   near(soundCamera(cameraNumbers(camera), flat).x, 0.12346, 1e-9);
   for (const wrong of [undefined, [], [1, 2], Array(12).fill("x"), Array(12).fill(NaN)])
@@ -169,7 +169,7 @@ test("cameras are sent as numbers, and anything that is not a camera is refused"
 
 const WORDS = ["king", " King", " king", "asking", " kings", " kingdom", "KING", "\n", " ", "·"];
 
-test("search finds parts of tokens, the best first", () => {
+test("a search finds tokens that contain the text, with the best matches first", () => {
   assert.deepEqual(searchTokens(WORDS, "king").rows, [0, 1, 2, 6, 4, 5, 3]);
   assert.deepEqual(searchTokens(WORDS, "·king").rows, [2, 1, 4, 5]);
   assert.deepEqual(searchTokens(WORDS, " king", { whole: true }), { rows: [2], total: 1 });
@@ -180,7 +180,7 @@ test("search finds parts of tokens, the best first", () => {
   assert.deepEqual(searchTokens(WORDS, "(?:[").total, 0); // plain text, not a pattern
 });
 
-test("a word means the token with its space; quotes mean it exactly", () => {
+test("a quoted word stands for exactly that token; without quotes, a space before it is preferred", () => {
   assert.equal(rowOfTyped(WORDS, "king"), 2);
   assert.equal(rowOfTyped(WORDS, "·king"), 2);
   assert.equal(rowOfTyped(WORDS, '"king"'), 0);
@@ -192,15 +192,15 @@ test("a word means the token with its space; quotes mean it exactly", () => {
   assert.equal(typedText("a·b"), "a b");
 });
 
-test("the first camera looks at the middle of the points, wherever their mean is", () => {
+test("the initial camera looks at the middle of the cloud, wherever the mean of its points is", () => {
   const aside = cloudOf([...Array.from({ length: 8 }, () => [-1, 0, 0]), [1, 0.5, 0]], Array(9).fill("x"));
   const { x, y } = projectCloud(aside, startCamera(aside, 2), 150, 100, makeScreen(9));
   near(x[0] + x[8], 150, 0.01);
   near(y[0] + y[8], 100, 0.01);
-  near(x[8] - x[0], 0.95 * 150, 0.05); // and fills the picture
+  near(x[8] - x[0], 0.95 * 150, 0.05); // the points almost fill the picture's width
 });
 
-test("a map may have places for rows that it does not draw", () => {
+test("rows that a map does not draw are neither counted nor picked", () => {
   const typed = Uint16Array.from([0, 0, 0, 65535, 0, 0, 0, 65535, 0]);
   const ends = Uint32Array.from([1, 2, 3]);
   const cloud = unpackCloud(

@@ -6,7 +6,7 @@ import { unpackCloud } from "../../../llmlib/widgets/embeddings/data.mjs";
 
 export const near = (a, b, by = 1e-4) => assert.ok(Math.abs(a - b) < by, `${a} is not ${b}`);
 
-/** A view of bytes that begins at an odd offset, as it may in a message. */
+/** Return the bytes in a DataView that begins at an odd offset, as one in a message may. */
 export function unaligned(typed) {
   const bytes = new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength);
   const buffer = new Uint8Array(bytes.length + 3);

@@ -18,7 +18,7 @@ import {
 import { kindColours } from "../../../llmlib/widgets/embeddings/paint.mjs";
 import { flat, near, SQUARE } from "./embeddings_clouds.mjs";
 
-test("points are drawn where they are, hidden kinds are not, and nothing is drawn outside", () => {
+test("points are drawn in their places, unless their kind is hidden or they reach over the edge", () => {
   const size = 41;
   const pixels = new Uint32Array(size * size);
   const screen = makeScreen(4);
@@ -40,12 +40,12 @@ test("points are drawn where they are, hidden kinds are not, and nothing is draw
   assert.equal(pixels[30 * size + 30], paper);
   assert.equal(pixels[0], paper);
   rasterise(pixels, size, size, screen, SQUARE.kinds, order, { ...style, colours: [red, red], opacity: 0.5 });
-  assert.equal(pixels[30 * size + 30] & 255, 227); // half way from 255 to 200
+  assert.equal(pixels[30 * size + 30] & 255, 227); // halfway from 255 to 200
   assert.equal((pixels[30 * size + 30] >> 8) & 255, 127);
   assert.equal(pixels[30 * size + 30] >>> 24, 255);
 });
 
-test("blending is right for every pair of colours, including dark to light", () => {
+test("colours are blended correctly, from dark to light as well as from light to dark", () => {
   const screen = makeScreen(1);
   const order = Uint32Array.from([0]);
   const pixels = new Uint32Array(81);
@@ -79,12 +79,12 @@ test("blending is right for every pair of colours, including dark to light", () 
   }
 });
 
-test("in three dimensions, near points are drawn last and stronger", () => {
+test("in three dimensions, near points are drawn last and in stronger colours", () => {
   const screen = makeScreen(3);
   const order = Uint32Array.from([0, 1, 2]);
   screen.z.set([0.9, -0.9, 0]);
   assert.deepEqual([...depthOrder(screen, order).sorted], [1, 2, 0]);
-  screen.z.set([99, -99, 0]); // outside the levels
+  screen.z.set([99, -99, 0]); // beyond the range of depths
   assert.deepEqual([...depthOrder(screen, order).sorted], [1, 2, 0]);
   const pixels = new Uint32Array(81);
   const [far, close] = [-0.9, 0.9].map((z) => {
@@ -103,7 +103,7 @@ test("in three dimensions, near points are drawn last and stronger", () => {
   assert.ok(close < far);
 });
 
-test("discs are round, and large ones are larger", () => {
+test("discs are round, and larger if there are few points or the map is enlarged", () => {
   assert.ok(discOf(3, 100).offsets.length > discOf(1, 100).offsets.length);
   const { offsets, cover } = discOf(1, 100);
   assert.equal(cover[offsets.indexOf(0)], 256);
@@ -112,7 +112,7 @@ test("discs are round, and large ones are larger", () => {
   assert.ok(pointStyle(10, 1).radius > pointStyle(50_000, 1).radius);
 });
 
-test("the nearest point is picked, never a hidden one or one too far", () => {
+test("the nearest point is picked, but never a hidden one or one that is too far away", () => {
   const screen = projectCloud(SQUARE, flat, 100, 100, makeScreen(4)); // corners at 25 and 75
   assert.equal(pick(screen, SQUARE.kinds, new Set(), 73, 74, 12), 1);
   assert.equal(pick(screen, SQUARE.kinds, new Set([1]), 73, 74, 12), -1);
@@ -121,7 +121,7 @@ test("the nearest point is picked, never a hidden one or one too far", () => {
   assert.equal(rowsInside(screen, SQUARE.kinds, new Set(), 100, 100, 3), null);
 });
 
-test("labels do not touch, the first ones have priority, and the edge flips them", () => {
+test("labels do not overlap, earlier ones have priority, and one at the right edge is put on the left", () => {
   const item = (x, y, label) => ({ x, y, label });
   const kept = placeLabels(
     [
@@ -153,7 +153,7 @@ test("labels do not touch, the first ones have priority, and the edge flips them
   assert.ok(labelWidth("漢字") > labelWidth("ab"));
 });
 
-test("labels keep clear of the dots, and are placed farther away on a line if there is no room", () => {
+test("labels keep clear of the dots; if there is no room nearby, a line leads to a label farther away", () => {
   const crowd = Array.from({ length: 12 }, (_, k) => ({
     x: 200 + (k % 4) * 6,
     y: 150 + k,
@@ -176,7 +176,7 @@ test("labels keep clear of the dots, and are placed farther away on a line if th
   );
 });
 
-test("arrows point from one to the other, and need room", () => {
+test("arrows end before the point they lead to, and are left out if there is no room", () => {
   const path = arrowPath(0, 0, 100, 0);
   const numbers = path.match(/-?[\d.]+/g).map(Number);
   assert.equal(Math.max(...numbers.filter((_, k) => k % 2 === 0)), 93); // the tip keeps clear of the point
@@ -184,7 +184,7 @@ test("arrows point from one to the other, and need room", () => {
   assert.equal(arrowPath(3, 3, 3, 3), "");
 });
 
-test("colours of kinds stand out from the paper in both themes, and are all different", () => {
+test("the colours of the kinds are all different, and stand out from the paper in both themes", () => {
   const luminance = (hex) =>
     hex
       .match(/[\da-f]{2}/g)

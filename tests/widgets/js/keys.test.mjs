@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { arrowOf, roving, stepEitherWay, stepping, stepTo } from "../../../llmlib/widgets/shared/keys.mjs";
 
-/** A list, its parts (the list knows which one has the focus), and a function that presses a key on that part. */
+/** A list that knows which part has the focus, its parts, and a function that presses a key on the focused part. */
 function listOf(count) {
   const listeners = {};
   const list = { addEventListener: (name, f) => (listeners[name] ??= []).push(f) };
@@ -25,7 +25,7 @@ function listOf(count) {
   return { list, parts, press };
 }
 
-test("keys lead along a line, but not beyond its ends", () => {
+test("keys step along a line, but not beyond its ends", () => {
   assert.deepEqual(
     [
       stepTo("ArrowRight", 0, 3),
@@ -44,7 +44,7 @@ test("keys lead along a line, but not beyond its ends", () => {
   assert.deepEqual([arrowOf("ArrowUp"), arrowOf("ArrowRight"), arrowOf("Home")], [[-1, 0], [0, 1], null]);
 });
 
-test("Tab reaches the part of a list that had the focus last, and keys lead to the others", () => {
+test("Tab reaches the part of a list that last had the focus, and arrow keys move to the others", () => {
   const { list, parts, press } = listOf(3);
   const reached = () => parts.map(({ tabindex }) => tabindex);
   const visited = [];
@@ -62,7 +62,7 @@ test("Tab reaches the part of a list that had the focus last, and keys lead to t
   assert.deepEqual([list.focused, visited], [1, [1]]);
 });
 
-test("keys step through the states of a view if nothing else needs them", () => {
+test("keys step through the states of a view unless something else uses the keys", () => {
   const { list, parts, press } = listOf(1);
   let state = 1;
   stepping(list, "input", { here: () => state, count: () => 4, go: (to) => (state = to) });

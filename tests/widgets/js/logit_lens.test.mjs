@@ -18,7 +18,7 @@ import {
 } from "../../../llmlib/widgets/logit_lens/data.mjs";
 import { shades } from "../../../llmlib/widgets/shared/canvas.mjs";
 
-/** Two rows, two positions, two candidates, as `Cells.pack` writes them, at an odd offset. */
+/** Cells for two rows, two positions and two candidates, as `Cells.pack` writes them, at an odd offset. */
 function packed() {
   const buffer = new ArrayBuffer(2 * 2 * (2 * 4 + 4 + 4 + 2 * 2));
   const bytes = new DataView(buffer);
@@ -50,7 +50,7 @@ test("cells are unpacked from their bytes", () => {
   assert.deepEqual([...side.rank], [5, 0, 0, 0]);
 });
 
-test("from which layer on an answer stays", () => {
+test("settledAt finds the layer from which an answer stays the same", () => {
   assert.equal(settledAt(side, 0), 1);
   assert.equal(settledAt(side, 1), 0);
 });
@@ -62,7 +62,7 @@ test("each measure gives the shade and the label of a cell", () => {
   assert.equal(MEASURES.pinned.label(side, 0), "");
 });
 
-test("ranks and numbers are short", () => {
+test("ranks get shades, numbers are shortened, and ordinals get their endings", () => {
   assert.deepEqual(
     [0, 9, 9999, 50_000].map(rankShade).map((t) => Number(t.toFixed(2))),
     [1, 0.75, 0, 0],
@@ -80,21 +80,21 @@ test("ranks and numbers are short", () => {
   ]);
 });
 
-test("a cell in words", () => {
+test("a cell is described in words", () => {
   assert.equal(
     cellInWords(side, 0, 0, (token) => `“${token}”`),
     "Before any layer, at “a”: “one” 50%. The final answer, “three”, ranks 6th.",
   );
 });
 
-test("pinned ranks are used only if they fit the cells", () => {
+test("ranks of a pinned token are used only if there is one for each cell", () => {
   const buffer = new ArrayBuffer(32);
   new Uint32Array(buffer, 0, 4).set([4, 3, 2, 1]);
   assert.deepEqual([...unpackPinned(new DataView(buffer), 4).rank], [4, 3, 2, 1]);
   assert.equal(unpackPinned(new DataView(buffer), 5), null);
 });
 
-test("the parts of a logit add up, by heads and by layers", () => {
+test("the parts of a logit add up, split by heads or by layers", () => {
   const who = { layers: 2, heads: 2, embedding: 0.5, norm_bias: -0.25 };
   const values = new DataView(Float32Array.from([1, -2, 3, 4, 0.5, 0, 0.125, 0]).buffer); // heads, MLPs, biases
   const sum = (parts) => parts.reduce((total, part) => total + part.value, 0);
@@ -125,12 +125,12 @@ test("the parts of a logit add up, by heads and by layers", () => {
   assert.equal(others.name, "6 others");
 });
 
-test("a window on a long text", () => {
+test("a long text is shown in a window that scrolls, and a short one in full", () => {
   assert.deepEqual(windowOf(4, 400, 0, 60, 120), { cell: 100, width: 400, from: 0, to: 4, scrolls: false });
   assert.deepEqual(windowOf(100, 400, 130, 60, 120), { cell: 60, width: 6000, from: 2, to: 9, scrolls: true });
 });
 
-test("letters can be read on every shade", () => {
+test("text can be read on every shade", () => {
   const luminance = (colour) => {
     const [r, g, b] = colour.map((c) => c / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;

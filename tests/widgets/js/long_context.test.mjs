@@ -64,7 +64,7 @@ test("the point that contains a position is found", () => {
   );
 });
 
-test("losses in words", () => {
+test("losses are described in words", () => {
   assert.equal(positionsInWords(LEVELS[1], 0), "positions 1 to 2");
   assert.equal(lossesInWords(LEVELS[0], 2, ARMS, 2), "At position 3, 1.5 × the trained length: plain 1.00, NTK –.");
   assert.equal(lossesInWords(LEVELS[1], 0, ARMS.slice(1), null), "At positions 1 to 2: NTK 4.50.");
@@ -75,7 +75,7 @@ test("losses in words", () => {
 
 const ABOUT = { grid_arms: [0, 1], lengths: [128, 2048], depths: [0, 0.125, 1], trained: 256, needles: 4 };
 
-test("grids and their cells in words", () => {
+test("grids and their cells are described in words", () => {
   const [one, other] = unpackGrids(ABOUT, packed(floats(1, 1, 1, 0, 0.25, 0.5), floats(1, 1, 1, NaN, NaN, NaN)));
   const grids = [
     { name: "plain", shares: one },
@@ -92,7 +92,7 @@ test("grids and their cells in words", () => {
   assert.equal(depthText(1 / 3), "33.3% in");
 });
 
-test("where the trained length ends", () => {
+test("the first length beyond the trained one is found", () => {
   assert.equal(firstBeyond([128, 256, 512], 256), 2);
   assert.equal(firstBeyond([128], 256), -1);
   assert.equal(firstBeyond([128], null), -1);

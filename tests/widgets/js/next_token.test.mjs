@@ -11,7 +11,7 @@ test("white space in tokens is made visible", () => {
   assert.equal(visibleToken("<b>🙂"), "<b>🙂");
 });
 
-test("tokens are spoken in words", () => {
+test("tokens are put into words for screen readers", () => {
   assert.equal(spokenToken(" Paris"), "space, Paris");
   assert.equal(spokenToken(" "), "a space");
   assert.equal(spokenToken("   "), "3 spaces");
@@ -20,7 +20,7 @@ test("tokens are spoken in words", () => {
   assert.equal(spokenToken(""), "empty token");
 });
 
-test("percentages never claim zero for what is possible", () => {
+test("a percentage is 0% only if the probability is zero", () => {
   assert.equal(percent(1), "100%");
   assert.equal(percent(0.125), "13%");
   assert.equal(percent(0.0312), "3.1%");
@@ -29,7 +29,7 @@ test("percentages never claim zero for what is possible", () => {
   assert.equal(percent(NaN), "not a number");
 });
 
-test("bars are shares of 100%, whatever else is there", () => {
+test("the width of a bar is its probability, kept between 0% and 100%", () => {
   assert.deepEqual([0.5, 0.005, 0, 1].map(barWidth), ["50%", "0.5%", "0%", "100%"]);
   assert.deepEqual([NaN, Infinity, -1, 2].map(barWidth), ["0%", "0%", "0%", "100%"]);
 });

@@ -10,15 +10,15 @@ import { fromBfloat16, readSafetensors } from "../../../docs/playground/weights.
 const close = (found, expected) =>
   found.forEach((value, k) => assert.ok(Math.abs(value - expected[k]) < 1e-5, `${[...found]} and not ${expected}`));
 
-test("the parts of the model on small numbers", () => {
-  const weight = Float32Array.from([1, 0, 0, 1, 1, 1, 2, -1]); // four outputs of two inputs
+test("the parts of the model compute the expected numbers", () => {
+  const weight = Float32Array.from([1, 0, 0, 1, 1, 1, 2, -1]); // two inputs, four outputs
   assert.deepEqual([...linear(Float32Array.from([3, 4, 1, 0]), weight, 2)], [3, 4, 7, 2, 1, 0, 1, 2]);
   close(rmsNorm(Float32Array.from([3, 4]), Float32Array.from([1, 2]), 0), [0.848528, 2.262742]);
   close(softmax(Float32Array.from([1000, 1000, -Infinity])), [0.5, 0.5, 0]);
   close(rotate(Float32Array.from([1, 0, 1, 0]), 0, 2, 2, 10000), [1, 0, Math.cos(1), Math.sin(1)]);
 });
 
-test("an adapter adds B A to a weight, and leaves the others as they are", () => {
+test("an adapter adds the product B A to its weights or replaces rows, and changes nothing else", () => {
   const names = ["self_attn.q_proj", "self_attn.k_proj"].map((part) => `model.layers.0.${part}`);
   const one = { shape: [2, 2], data: Float32Array.from([1, 0, 0, 1]) };
   const tensors = { [`${names[0]}.weight`]: one, [`${names[1]}.weight`]: one, "lm_head.weight": one };
@@ -34,7 +34,7 @@ test("an adapter adds B A to a weight, and leaves the others as they are", () =>
   assert.deepEqual([...one.data], [1, 0, 0, 1], "the base keeps its own weights");
 });
 
-test("temperature and top_p", () => {
+test("temperature and top_p change the probabilities", () => {
   const logits = Float32Array.from([0.1, 0.6, 0.3], Math.log);
   close(probabilities(logits, { temperature: 1, topP: 1 }), [0.1, 0.6, 0.3]);
   close(probabilities(logits, { temperature: 0, topP: 0.5 }), [0, 1, 0]);
@@ -44,7 +44,7 @@ test("temperature and top_p", () => {
   close(logProbabilities(logits), [...logits]);
 });
 
-test("a draw takes each token as often as its probability says, and never one of probability zero", () => {
+test("tokens are drawn according to their probabilities, never one with probability zero", () => {
   const p = Float32Array.from([0, 0.25, 0, 0.75, 0]);
   assert.deepEqual(
     [0, 0.24, 0.26, 0.999999].map((chance) => draw(p, chance)),
@@ -54,7 +54,7 @@ test("a draw takes each token as often as its probability says, and never one of
   assert.deepEqual(inOrder([1, 3, 3, 2], 3), [1, 2, 3]);
 });
 
-/** A file of one tensor. */
+/** A safetensors file with this header and these bytes. */
 function fileOf(header, bytes) {
   const head = new TextEncoder().encode(JSON.stringify(header));
   const whole = new Uint8Array(8 + head.length + bytes.length);
@@ -73,7 +73,7 @@ test("weights are read from a safetensors file", () => {
   assert.throws(() => readSafetensors(new ArrayBuffer(4)), /cut off\. Reload the page/);
 });
 
-/** Do an act as a view does, and wait for its answer. */
+/** Send an action as a view does, and resolve to whether it was carried out. */
 function act(model, kind, details = {}) {
   const client = String(Math.random());
   return new Promise((resolve) => {
@@ -87,7 +87,7 @@ function act(model, kind, details = {}) {
   });
 }
 
-test("acts are done in order, and the work that they need is done once", async () => {
+test("actions are handled in order, and the work that several of them need is done once", async () => {
   const model = pageModel({ letters: "" });
   const done = [];
   model.onAct(
@@ -124,7 +124,7 @@ const alphabet = {
 };
 const about = { layers: 1, heads: 1, context: 30, endId: "{".charCodeAt(0), vocabulary: 2001 };
 
-test("all views share one text: it is begun, grows, is taken back and ends", async () => {
+test("all views share one text, which can be started, continued, shortened again and ended", async () => {
   const play = new Playground(alphabet, about);
   assert.equal(await act(play.next, "prompt", { text: "ab" }), true);
   assert.equal(play.next.get("rest"), "2,000 other tokens share the remaining 25%.");
@@ -143,7 +143,7 @@ test("all views share one text: it is begun, grows, is taken back and ends", asy
   assert.deepEqual([play.next.get("prompt"), play.next.get("picked")], ["xy", 0]);
 });
 
-test("an impossible act is refused with a reason, and changes nothing", async () => {
+test("an impossible action is refused with a reason, and changes nothing", async () => {
   const play = new Playground(alphabet, about);
   await act(play.next, "prompt", { text: "ab" });
   for (const [text, why] of [
@@ -163,7 +163,7 @@ test("an impossible act is refused with a reason, and changes nothing", async ()
   assert.equal(await act(play.asker, "ask", { text: " " }), false);
 });
 
-test("a question is asked about the story alone", async () => {
+test("a question is asked about the story alone, not about the text after it", async () => {
   const play = new Playground(alphabet, about);
   await act(play.next, "prompt", { text: "a\n\nb" });
   await act(play.asker, "ask", { text: "why" });

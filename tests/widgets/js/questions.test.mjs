@@ -5,7 +5,7 @@ import { firstChoices, marked, score } from "../../../llmlib/exercises/engine/as
 
 const question = { text: "?", choices: [{ right: false }, { right: true }] };
 
-test("the first choice of each question is the one that counts", () => {
+test("only the first choice for each question counts", () => {
   assert.deepEqual(
     [
       ...firstChoices([
@@ -73,7 +73,7 @@ test("the score comes at the end, and says what happens to missed questions", ()
   assert.match(score([question], [[0, 0]], true), /^Not right on the first try. What you missed/);
 });
 
-test("code between back-ticks is marked", () => {
+test("code in backticks and words between asterisks are marked up", () => {
   assert.deepEqual(marked("`a < b` holds"), [{ text: "a < b", tag: "code" }, { text: " holds" }]);
   assert.deepEqual(marked("*all* of 2 * 3 * 4"), [{ text: "all", tag: "em" }, { text: " of 2 * 3 * 4" }]);
   assert.deepEqual(marked("plain"), [{ text: "plain" }]);

@@ -36,17 +36,17 @@ test("the score is the dot product of the turned vectors, whatever their positio
   assert.equal(shares(q, k, frequencies, 3).length, 3);
 });
 
-test("channel i pairs with i + half", () => {
+test("channel i is paired with the channel half a vector further on", () => {
   near(pairOf([3, 9, 4, 9], 0).length, 5);
   near(pairOf([0, 9, 2, 9], 0).angle, Math.PI / 2);
 });
 
-test("hands turn counter-clockwise from the right", () => {
+test("the angles of the hands are measured anticlockwise from the right", () => {
   near(tip(0, 10)[0], 10);
   near(tip(Math.PI / 2, 10)[1], -10); // up on the screen
 });
 
-test("the key never comes after the query, and both stay inside", () => {
+test("the key never comes after the query, and both positions stay in range", () => {
   assert.deepEqual(moved("query", 3, 20, 14, 200), { query: 3, key: 3 });
   assert.deepEqual(moved("query", 300, 20, 14, 200), { query: 200, key: 14 });
   assert.deepEqual(moved("key", 30, 20, 14, 200), { query: 30, key: 30 });
@@ -55,13 +55,13 @@ test("the key never comes after the query, and both stay inside", () => {
   assert.deepEqual(moved("both", 199, 20, 14, 200), { query: 200, key: 194 });
 });
 
-test("periods in words", () => {
+test("periods are described in words", () => {
   assert.equal(period(1), "6.3 positions per turn");
   assert.equal(period(0.001), "6,283 positions per turn");
   assert.equal(period(0), "never turns");
 });
 
-test("a plot includes its values and zero", () => {
+test("the range of a plot includes all values and zero", () => {
   const { low, high, points } = plot([2, -1, 1], 100, 30);
   assert.deepEqual([low, high], [-1, 2]);
   assert.deepEqual(points, [

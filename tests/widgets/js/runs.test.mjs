@@ -29,7 +29,7 @@ import {
 
 const metrics = ["loss", "rate", "norm", "speed"].map((name) => ({ name, write: (value) => fixed(value, 2) }));
 
-/** A curve as `Curve.pack` writes it: rows of [first, last, seconds, ...means, (...lows, ...highs)]. */
+/** A curve as `Curve.pack` writes it, from rows of [first, last, seconds, ...means, (...lows, ...highs)]. */
 function packed(width, values, rows) {
   const bytes = new DataView(new ArrayBuffer(4 * (3 + rows.reduce((sum, row) => sum + row.length, 0))));
   [rows.length, width, values].forEach((value, k) => bytes.setUint32(4 * k, value, true));
@@ -82,7 +82,7 @@ test("curves are unpacked from their bytes", () => {
   assert.deepEqual(unpackCurves(new DataView(new ArrayBuffer(0))), []);
 });
 
-test("a curve is read where the pointer is, and not beyond its end", () => {
+test("a curve is read where the pointer is, but not beyond the end of the curve", () => {
   assert.deepEqual(
     [0, 2.9, 3.1, 5].map((x) => nearest([2, 4], x)),
     [0, 0, 1, 1],
@@ -121,7 +121,7 @@ test("a run that diverges does not flatten the others", () => {
   assert.equal(capOf([[]]), Infinity);
 });
 
-test("ticks are round", () => {
+test("ticks are at round numbers", () => {
   assert.deepEqual(ticksBetween(0, 1000, 5), [0, 200, 400, 600, 800, 1000]);
   assert.deepEqual(ticksBetween(0, 0.003, 3), [0, 0.001, 0.002, 0.003]);
   assert.deepEqual(logTicksBetween(0.9, 110, 6), [1, 2, 5, 10, 20, 50, 100]);
@@ -137,7 +137,7 @@ test("ticks are round", () => {
   assert.equal(fixed(101816.2, 3), "102k");
 });
 
-test("a step has a place on its curve, by step or by time", () => {
+test("a step is found on its curve by its number or by its time", () => {
   assert.equal(placeOfStep(curves.steps, 3, "steps"), 3);
   assert.deepEqual(
     [1, 2, 3, 9].map((step) => placeOfStep(curves.steps, step, "seconds")),
@@ -171,7 +171,7 @@ test("a window contains its points, and one more on each side", () => {
   assert.deepEqual(inWindow([], [0, 1]), [0, 0]);
 });
 
-test("a window is as wide as it must be, and stays within the run", () => {
+test("a window has at least the required width, and stays within the run", () => {
   assert.deepEqual(windowBetween(300, 200, 1000, 4), [200, 300]);
   assert.deepEqual(windowBetween(2, 2, 1000, 4), [0, 4]);
   assert.deepEqual(windowBetween(999, 1000, 1000, 4), [996, 1000]);
@@ -181,7 +181,7 @@ test("a window is as wide as it must be, and stays within the run", () => {
   assert.deepEqual(moveInto([10, 20], 12), [10, 20]);
 });
 
-test("a long run is drawn with one point per pixel, and its spikes stay", () => {
+test("a long run is drawn with one point per pixel and keeps its spikes", () => {
   const n = 100_000;
   const xs = Float64Array.from({ length: n }, (_, k) => k);
   const mean = Float64Array.from(xs, (x) => Math.sin(x / 9000));

@@ -17,7 +17,7 @@ import {
 import { placeOf, SETTINGS, settingsInWords, tokensAt } from "../../../llmlib/widgets/shared/settings.mjs";
 import { surpriseShade, tinyShare } from "../../../llmlib/widgets/shared/surprise.mjs";
 
-/** A tree as `Branches.pack` writes it, at an odd offset, from [parent, id, log-probability] of each node. */
+/** A tree unpacked from what `Branches.pack` writes, at an odd offset; each node is [parent, id, log-probability]. */
 function treeOf(nodes) {
   const all = [[-1, 0, 0], ...nodes];
   const n = all.length;
@@ -57,7 +57,7 @@ test("a tree is unpacked from its bytes", () => {
   assert.deepEqual(listed[2], { node: 2, parent: 1, id: 8, token: " sat", log_prob: -2, chance: 0.5, way: "chance" });
 });
 
-test("a first child follows in the same row, and each other child opens a row below", () => {
+test("a first child continues the row of its parent, and each other child opens a row below", () => {
   const tree = treeOf([
     [0, 1, -1],
     [1, 2, -1],
@@ -89,7 +89,7 @@ test("a first child follows in the same row, and each other child opens a row be
   );
 });
 
-test("a long stretch is folded except for its ends, unless the text ends in it or it was opened", () => {
+test("the middle of a long stretch is folded, unless the text ends in it or the reader opened it", () => {
   const tree = treeOf(chain(30));
   const { boxes } = layOut(tree, { at: 30, widthOf });
   assert.equal(boxes.length, 1 + 3 + 1 + 3);
@@ -124,7 +124,7 @@ test("every node is shown or folded, whatever the tree", () => {
   }
 });
 
-test("the keyboard goes to parents, children and neighbours", () => {
+test("keys move to parents, children and neighbours", () => {
   const { boxes } = layOut(
     treeOf([
       [0, 1, -1],
@@ -166,7 +166,7 @@ test("a scale covers what is drawn, and has ticks", () => {
   assert.deepEqual(scaleFor(0.5).ticks, [0, 0.2, 0.4, 0.6000000000000001, 0.8]);
 });
 
-test("a step shows only what it or an earlier step has cut", () => {
+test("a stage shows only what it or an earlier stage has cut", () => {
   const stages = ["model", "logit_bias", "temperature", "top_k"].map((name) => ({ name }));
   const seen = (cut) => [1, 2, 3, null].map((k) => cutAt(cut, stages, k));
   assert.deepEqual(seen("top_k"), ["", "", "top_k", "top_k"]);
@@ -174,18 +174,18 @@ test("a step shows only what it or an earlier step has cut", () => {
   assert.deepEqual(seen(""), Array(4).fill(""));
 });
 
-test("the scale of draws covers everything that is drawn, and nothing else", () => {
+test("the scale for draws covers the shares and their expected range, and nothing more", () => {
   assert.equal(mostDrawn([0.4, 0.3], [0, 0], 0), 0.4, "before the first draw");
   assert.equal(mostDrawn([0.1, 0], [0.5, 0.1], 100), 0.5);
   assert.equal(mostDrawn([0.5, 0.5], [0.5, 0.5], 100), 0.6, "the whole range in which most draws end");
 });
 
-test("draws and how far they stray", () => {
+test("the expected range of a share of draws is computed, and shares within it are counted", () => {
   assert.equal(straying(0.5, 100), 0.1);
   assert.deepEqual(within([50, 30, 20, 0], [0.5, 0.5, 0.2, 0], 100), { inside: 2, of: 3 });
 });
 
-test("surprise and tiny probabilities", () => {
+test("surprise has a shade, and tiny probabilities are written as powers of ten", () => {
   assert.deepEqual(
     [0, Math.log(0.1), -99].map((logProb) => Number(surpriseShade(logProb).toFixed(3))),
     [0, 0.333, 1],
@@ -199,7 +199,7 @@ test("surprise and tiny probabilities", () => {
   ]);
 });
 
-test("settings in words", () => {
+test("settings are described in words", () => {
   const neutral = Object.fromEntries(SETTINGS.map(({ name, neutral: value }) => [name, value]));
   assert.equal(settingsInWords(neutral), "no settings");
   assert.equal(
@@ -210,7 +210,7 @@ test("settings in words", () => {
   assert.equal(stageInWords("constraint", {}), "pattern");
 });
 
-test("a slider of tokens", () => {
+test("each place on a slider stands for a number of tokens", () => {
   assert.equal(tokensAt(100, 49152), null);
   assert.equal(tokensAt(0, 49152), 1);
   assert.equal(placeOf(null, 49152), 100);
@@ -218,7 +218,7 @@ test("a slider of tokens", () => {
   assert.equal(placeOf(5, 1), 99);
 });
 
-test("the measures of a text", () => {
+test("the mean surprise of a text and its share of distinct pairs are computed", () => {
   assert.deepEqual(measures([1, 2, 1, 2, 1], [-1, -2, -3, -1, -1]), { surprise: 1.6, distinct: 0.5 });
   assert.ok(Number.isNaN(measures([], []).surprise));
 });

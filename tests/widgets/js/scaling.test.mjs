@@ -61,7 +61,7 @@ const all = {
 };
 const near = (a, b) => assert.ok(Math.abs(a / b - 1) < 1e-6, `${a} is not ${b}`);
 
-test("amounts, as they are written and as they are read", () => {
+test("amounts are written briefly, and are read in several forms", () => {
   assert.deepEqual([7e10, 1.4e12, 381600, 950, 999.6e6, 0].map(amount), ["70B", "1.4T", "382k", "950", "1B", "0"]);
   assert.equal(spokenAmount(8.03e9), "8.03 billion");
   const written = ["70B", "1.4 trillion", "7e10", "70,000", "3 m", " 12 ", "0,5b", "381k"];
@@ -69,7 +69,7 @@ test("amounts, as they are written and as they are read", () => {
   for (const text of ["", "B", "many", "-3B", "0", "1e999", "7 x", "<b>7</b>"]) assert.equal(parseAmount(text), null);
 });
 
-test("other numbers in words", () => {
+test("compute, times, prices, energies and losses are written with few digits", () => {
   assert.deepEqual([5.88e23, 1e22, 1867, 0, 0.05].map(power), ["5.9 · 10²³", "1.0 · 10²²", "1900", "0", "5.0 · 10⁻²"]);
   assert.deepEqual([17.2, 1109, 0.3, 2e-5, 1e12].map(time).slice(0, 4), [
     "17 days",
@@ -84,7 +84,7 @@ test("other numbers in words", () => {
   assert.deepEqual([1.97351, 12.34].map(nats), ["1.974", "12.3"]);
 });
 
-test("sizes outside a law's runs are reported, with how far outside they are", () => {
+test("sizes outside the range of a law's runs are reported, and by what factor", () => {
   assert.deepEqual(outside(law, 1e9, 1e10), []);
   assert.deepEqual(outside(law, 70e9, 1e10), ["4.4 times the largest number of parameters"]);
   assert.deepEqual(outside(law, 7e6, 1e12), [
@@ -94,7 +94,7 @@ test("sizes outside a law's runs are reported, with how far outside they are", (
   assert.deepEqual(outside({ ...law, parameters: null, tokens: null }, 1, 1), []);
 });
 
-test("a window contains what it is meant to show", () => {
+test("the window contains all models and runs, only the models, or only the runs", () => {
   const holds = ({ n, d }, a, b) => n[0] < a && a < n[1] && d[0] < b && b < d[1];
   const whole = windowOf("all", all);
   assert.ok(holds(whole, 2e4, 4e4) && holds(whole, 70e9, 1.4e12) && holds(whole, 16e9, 5e9));
@@ -102,13 +102,13 @@ test("a window contains what it is meant to show", () => {
   assert.ok(!holds(windowOf("runs", all), 70e9, 1.4e12) && holds(windowOf("runs", all), 4e5, 4e5));
   assert.ok(
     holds(windowOf("models", { ...all, you: { n: 1e3, d: 1e15 } }), 1e3, 1e15),
-    "your model is always in the window",
+    "your model is in the window of the models, wherever it is",
   );
   const [low, high] = around([5]);
   assert.ok(low < 5 && high > 5);
 });
 
-test("lines have the loss with which they are labelled", () => {
+test("the points of each line have the loss that its label says", () => {
   const view = windowOf("all", all);
   const levels = levelsOf(law, view);
   assert.ok(levels.length >= 4 && levels.every((level) => level > law.E));
@@ -123,7 +123,7 @@ test("ticks are few and round", () => {
   assert.deepEqual(roundOf([3, 30]), [5, 10, 20]);
 });
 
-test("the plane has a mark for each model and run in its window, and the diamond is the best for the compute", () => {
+test("the plane marks each model and run in its window, and the best model for your compute", () => {
   const kinds = planeOf(all).marks.map(({ kind }) => kind);
   assert.deepEqual(kinds, ["run", "run", "model", "best", "cheap", "you"]);
   const best = planeOf(all).marks.find(({ kind }) => kind === "best");
@@ -135,7 +135,7 @@ test("the plane has a mark for each model and run in its window, and the diamond
   );
 });
 
-test("over compute, own runs are where they were measured, and others where the law says", () => {
+test("the compute chart shows runs at their measured losses, and models where the law puts them", () => {
   const { marks, y } = computeOf(all);
   assert.deepEqual(
     marks.filter(({ kind }) => kind === "run").map(({ y: loss }) => loss),
@@ -145,7 +145,7 @@ test("over compute, own runs are where they were measured, and others where the 
   assert.ok(marks.every(({ y: loss }) => loss > y.range[0] && loss < y.range[1]));
 });
 
-test("the total in the bowl is training plus answering", () => {
+test("the total in the usage chart is training plus answering", () => {
   const { lines, marks } = bowlOf(all);
   const [training, answering, both] = lines.map(({ points }) => points);
   both.forEach(([, flops], k) => near(flops, training[k][1] + answering[k][1]));
@@ -154,7 +154,7 @@ test("the total in the bowl is training plus answering", () => {
   near(tokensFor(law, marks[1].n, lossOf(law, you.n, you.d)), you.d);
 });
 
-test("no label covers another, a point, or the edge", () => {
+test("no label covers another label or crosses the edge", () => {
   const points = [0, 1, 2, 3, 4, 5].map((k) => ({ x: 50 + 12 * k, y: 50 + (k % 2), label: 40 }));
   const boxes = placeLabels(points, { width: 200, height: 100 }).flatMap((spot) => {
     if (!spot) return [];

@@ -27,7 +27,7 @@ function queue() {
 }
 const kinds = (acts) => acts.map(({ kind }) => kind).join(" ");
 
-test("acts are sent one message at a time, in order, and none is lost", async () => {
+test("actions are sent in order, one message at a time, and none is lost", async () => {
   const { sent, queue: one } = queue();
   const promises = ["a", "b", "c"].map((kind) => one.add(kind));
   assert.deepEqual(sent.map(kinds), ["a"]);
@@ -41,7 +41,7 @@ test("acts are sent one message at a time, in order, and none is lost", async ()
   assert.ok(one.idle);
 });
 
-test("a request is replaced only by a newer one of the same kind right behind it", async () => {
+test("an action is replaced only by one of the same kind that comes right after it", async () => {
   const { sent, queue: one } = queue();
   one.add("pick");
   const skipped = one.add("heat", { value: 1 }, "heat");
@@ -56,7 +56,7 @@ test("a request is replaced only by a newer one of the same kind right behind it
   assert.equal(await skipped, true);
 });
 
-test("abandoned acts are refused; a late answer to one is not taken for the answer to another", async () => {
+test("abandoned actions are refused, and their late answers are ignored", async () => {
   const { sent, queue: one } = queue();
   const promises = [one.add("a"), one.add("b")];
   one.abandon();
@@ -76,7 +76,7 @@ test("abandoned acts are refused; a late answer to one is not taken for the answ
   assert.equal(await dead.add("a"), false);
 });
 
-test("waiting acts can be sent while earlier ones are under way, and each is answered once", async () => {
+test("waiting actions can be sent while earlier ones are under way, and each is answered once", async () => {
   const sent = [];
   const one = new Queue(
     (acts, first) => sent.push([kinds(acts), first]),
@@ -99,7 +99,7 @@ test("waiting acts can be sent while earlier ones are under way, and each is ans
   assert.ok(one.idle);
 });
 
-test("the view soon says that Python is computing, but that it is waiting if the work does not begin", () => {
+test("a view soon says “computing”, but later “waiting” if Python has not begun", () => {
   assert.equal(standing({ begun: false, elapsed: 50 }), "");
   assert.equal(standing({ begun: false, elapsed: 500 }), "computing");
   assert.equal(standing({ begun: true, elapsed: 60_000 }), "computing");
@@ -109,7 +109,7 @@ test("the view soon says that Python is computing, but that it is waiting if the
 const VIEW = "application/vnd.jupyter.widget-view+json";
 const STATE = "application/vnd.jupyter.widget-state+json";
 
-test("a saved notebook holds each view's picture under the view's name, and other widgets as they were", () => {
+test("a saved notebook holds each view's picture under the view's id, and leaves other widgets alone", () => {
   const outputs = [
     { [VIEW]: { model_id: "one" }, "text/html": ["<img", ">"] },
     { [VIEW]: { model_id: "plain slider" } },
@@ -137,7 +137,7 @@ test("a saved notebook holds each view's picture under the view's name, and othe
   );
 });
 
-test("tokens keep the order of their text in either direction", () => {
+test("tokens are grouped by direction and keep the order of the text", () => {
   const of = (base, ...tokens) =>
     runs(tokens, base).map(({ dir, from, to }) => `${dir} ${tokens.slice(from, to).join("")}`);
   assert.deepEqual(of("rtl", "مرح", "با", " ab", "c", " ", "123"), ["rtl مرحبا", "ltr  abc 123"]);
@@ -146,7 +146,7 @@ test("tokens keep the order of their text in either direction", () => {
   assert.deepEqual(of("ltr"), []);
 });
 
-test("a view never sees half of a change", async () => {
+test("a view is updated only after all parts of a change have arrived", async () => {
   const values = { a: 1, b: 1 };
   const listeners = {};
   const seen = [];
@@ -185,7 +185,7 @@ test("bytes of a divided character stay as Python wrote them", () => {
   assert.equal(visibleToken("⟨a b⟩"), "⟨a·b⟩");
 });
 
-/** A text field, and how a reader types into it. */
+/** A text field, and a function that types into it as a reader does. */
 function typedField(used) {
   const box = Object.assign(new EventTarget(), { value: "" });
   return {
@@ -198,13 +198,13 @@ function typedField(used) {
   };
 }
 
-test("a text that is briefly the same as an earlier one while it is typed is not overwritten", () => {
+test("what is typed is not overwritten if it briefly matches an earlier text", () => {
   let used = "one";
   const { box, field, type } = typedField(() => used);
   field.follow();
   type("o");
   type("one");
-  used = "o"; // Python is late
+  used = "o"; // Python lags behind
   field.follow();
   assert.equal(box.value, "one");
   type("one two");
@@ -215,7 +215,7 @@ test("a text that is briefly the same as an earlier one while it is typed is not
   assert.equal(box.value, "three", "all that was typed has been used");
 });
 
-test("what is requested several times before a frame is drawn once in it", () => {
+test("several requests to draw before the next frame lead to one drawing", () => {
   const frames = new Map();
   globalThis.requestAnimationFrame = (draw) => frames.set(frames.size + 1, draw).size;
   globalThis.cancelAnimationFrame = (frame) => frames.delete(frame);
@@ -239,7 +239,7 @@ test("what is requested several times before a frame is drawn once in it", () =>
   assert.equal(drawn, 2);
 });
 
-test("a field follows what is used until the reader types", () => {
+test("a field shows the text in use until the reader types", () => {
   let used = "one";
   const { box, field, type } = typedField(() => used);
   assert.equal(box.value, "one", "from the beginning");
@@ -250,14 +250,14 @@ test("a field follows what is used until the reader types", () => {
   used = "three";
   field.follow();
   assert.equal(box.value, "mine");
-  used = "mine"; // it has been used
+  used = "mine"; // what was typed is now in use
   field.follow();
   used = "four";
   field.follow();
   assert.equal(box.value, "four");
 });
 
-test("the board shows heads as the reader left them until Python has switched them", () => {
+test("the board shows heads on or off as the reader left them until Python has switched them", () => {
   const turned = new Map([
     ["0,1", true],
     ["2,3", false],
@@ -285,7 +285,7 @@ test("the board shows heads as the reader left them until Python has switched th
       ),
     ].sort(),
     ["0,1", "4,5"],
-    "no flicker when Python is first",
+    "no flicker if Python is faster",
   );
 });
 
@@ -304,7 +304,7 @@ const boxOf = (label, value) => ({
   },
 });
 
-test("text that was typed but not used is found, by its label", () => {
+test("text that was typed but not used is found, with the label of its box", () => {
   const [used, typed, tabs, others] = ["a", "b", "c", "d"].map((label) => boxOf(label, `text ${label}`));
   ownText(used, (text) => text === "text a");
   ownText(typed);
@@ -312,11 +312,11 @@ test("text that was typed but not used is found, by its label", () => {
   setAside(tabs, "of the first tab");
   tabs.label = "second tab";
   assert.deepEqual(unusedIn([used, typed, tabs, others]), { b: "text b", c: "of the first tab" });
-  tabs.label = "c"; // it is back in the box, where its text counts as used
+  tabs.label = "c"; // this draft is back in the box, where its text counts as used
   assert.deepEqual(unusedIn([tabs]), {});
 });
 
-test("a draft is returned once, and never if it has been used meanwhile", () => {
+test("a draft is returned only once, and not at all if it has been used meanwhile", () => {
   const kept = new Map();
   const storage = {
     getItem: (key) => kept.get(key) ?? null,
@@ -328,7 +328,7 @@ test("a draft is returned once, and never if it has been used meanwhile", () => 
   assert.deepEqual(takeTexts(storage, "here"), { "Your text": "<b>🙂" });
   assert.deepEqual(takeTexts(storage, "here"), {});
   keepTexts(storage, "here", { "Your text": "old" });
-  keepTexts(storage, "here", {}); // the reader has used it
+  keepTexts(storage, "here", {}); // the reader has used the draft
   assert.deepEqual(takeTexts(storage, "here"), {});
   keepTexts(storage, "here", { "Your text": "old" });
   const full = {
@@ -341,7 +341,7 @@ test("a draft is returned once, and never if it has been used meanwhile", () => 
   assert.deepEqual(takeTexts(storage, "here"), {}); // losing the draft is better than returning an old one
 });
 
-test("a view is named by its notebook, cell, output and kind", async () => {
+test("a view is identified by its notebook, cell, output and kind", async () => {
   const cells = [
     { id: "one", outputs: [undefined, "m1"] },
     { id: "two", outputs: ["m2", "m3"] },
@@ -360,7 +360,7 @@ test("a view is named by its notebook, cell, output and kind", async () => {
   assert.equal(await at("a", "chat", "gone"), null);
 });
 
-test("tokens are shortened by characters", () => {
+test("tokens are cut to a given length without splitting a character", () => {
   assert.equal(shorten("·understanding", 6), "·unde…");
   assert.equal(shorten("🙂🙂", 2), "🙂🙂");
   assert.equal(shorten("🙂🙂🙂", 2), "🙂…");

@@ -24,7 +24,7 @@ import {
 const VALUES = [0.9, 0.2, 0.5, 0.5, 0.7, 0];
 const RIGHT = [1, 0, 1, 0, 0, 1];
 
-/** A score as Python packs it, at an odd offset in a larger buffer. */
+/** A score unpacked from what Python packs, at an odd offset in a larger buffer. */
 function score(values = VALUES, right = RIGHT, axis = { low: 0, high: 1, step: 0.005 }) {
   const n = values.length;
   const bytes = new Uint8Array(3 + 9 * n);
@@ -33,7 +33,7 @@ function score(values = VALUES, right = RIGHT, axis = { low: 0, high: 1, step: 0
   return unpackScores({ n, scores: [{ name: "p", ...axis }] }, new DataView(bytes.buffer, 3))[0];
 }
 
-test("four groups at a threshold; a score that equals it is let through", () => {
+test("a threshold divides answers into four groups, and lets through a score that equals it", () => {
   assert.deepEqual(countsAt(score(), 0.5), {
     kept: 4,
     of: 6,
@@ -46,7 +46,7 @@ test("four groups at a threshold; a score that equals it is let through", () => 
   assert.equal(reaching(score(), 0.91), 0);
 });
 
-test("the steps of the curves combine equal scores, and go from none to all", () => {
+test("the curves take one step for all equal scores, and go from none let through to all", () => {
   const steps = stepsOf(score());
   assert.deepEqual(
     steps.map(({ kept, right, wrong }) => [kept, right, wrong]),
@@ -62,7 +62,7 @@ test("the steps of the curves combine equal scores, and go from none to all", ()
   assert.deepEqual(thinned([1, 2, 3, 4, 5], 3), [1, 3, 5]);
 });
 
-test("a step of the slider and its threshold", () => {
+test("each step of the slider has its own threshold", () => {
   const one = score();
   assert.equal(ticksOf(one), 200);
   assert.equal(thresholdAt(one, 29), 0.145); // and not 0.14500000000000002
@@ -73,17 +73,17 @@ test("a step of the slider and its threshold", () => {
   const all = score(
     many,
     many.map(() => 1),
-  ); // each value is on a step, and all arithmetic must agree on it
+  ); // each value is on a step, and rounding must not put it on the wrong side
   many.forEach((_, k) => assert.equal(reaching(all, thresholdAt(all, k)), 200 - k));
 });
 
-test("the slider finds the threshold that lets as many through", () => {
+test("the slider finds a threshold that lets a given number of answers through", () => {
   const one = score();
   for (const kept of [0, 1, 2, 4, 5, 6]) assert.equal(reaching(one, thresholdAt(one, tickFor(one, kept))), kept);
   assert.equal(thresholdAt(one, tickFor(one, 1)), 0.805); // the middle of all thresholds that let one through
 });
 
-test("every answer is in one bin, the highest in the last", () => {
+test("every answer is in one bin, and the highest score is in the last", () => {
   const bins = binned(score(), 5);
   assert.equal(bins.length, 40);
   assert.deepEqual(tallest(bins), [1, 1]);
@@ -101,7 +101,7 @@ test("the answers of a group are sorted, the nearest to the threshold first", ()
   assert.deepEqual(nearestOf(one, 6, "lost_wrong", 9), []);
 });
 
-test("one answer; all right; none let through", () => {
+test("a single answer is described, whether or not it is let through", () => {
   const one = score([0.5], [1]);
   assert.deepEqual(groupsInWords(countsAt(one, 0.6), ["right", "wrong"]), [
     "0 of 1 let through: 0 right, 0 wrong.",
@@ -114,14 +114,14 @@ test("one answer; all right; none let through", () => {
   );
 });
 
-test("a tile says what its group means", () => {
+test("a tile describes its group", () => {
   const words = (group) => Object.values(groupWords(group, countsAt(score(), 0.5), ["real", "invented"])).join("|");
   assert.equal(words("lost_right"), "1|real, lost|33% of all real");
   assert.equal(words("lost_wrong"), "1|invented, caught|33% of all invented");
   assert.equal(words("kept_wrong"), "2|invented, let through|67% of all invented");
 });
 
-test("numbers in words", () => {
+test("scores and shares are written briefly", () => {
   assert.deepEqual([0.62, -3, -0, 1234.5].map(scoreText), ["0.62", "−3", "0", "1234.5"]);
   assert.deepEqual(
     [
@@ -135,7 +135,7 @@ test("numbers in words", () => {
   );
 });
 
-test("ten thousand answers are quick to count", () => {
+test("ten thousand answers are counted correctly at each threshold", () => {
   const n = 10_000;
   const values = Array.from({ length: n }, (_, k) => ((k * 7919) % n) / n);
   const one = score(

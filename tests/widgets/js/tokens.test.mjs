@@ -21,7 +21,7 @@ test("labels show white space, name invisible characters and show divided charac
   assert.equal(tokenLabel(Uint8Array.of(0xc0, 0x80)), "⟨C0 80⟩"); // an overlong form is not UTF-8
 });
 
-test("whole characters are told apart from left-over bytes", () => {
+test("whole characters are told apart from leftover bytes", () => {
   assert.deepEqual(characters(bytes("aé")), [{ text: "a" }, { text: "é" }]);
   assert.deepEqual(characters(bytes("\ufeffa")), [{ text: "\ufeff" }, { text: "a" }]);
   assert.deepEqual(characters(bytes("漢").subarray(1)), [{ bytes: [0xbc, 0xa2] }]);
@@ -33,7 +33,7 @@ test("bytes are sent as hexadecimal digits", () => {
   assert.equal(hex([0, 255]), "00 FF");
 });
 
-test("the first letter decides the direction", () => {
+test("the first letter of a text decides its direction", () => {
   assert.equal(direction("1. שלום abc"), "rtl");
   assert.equal(direction("مرحبا"), "rtl");
   assert.equal(direction("abc שלום"), "ltr");
@@ -70,7 +70,7 @@ test("a line ends after a newline", () => {
   assert.deepEqual(lines([]), [[]]);
 });
 
-test("numbers and descriptions", () => {
+test("texts and tokens are described in words", () => {
   assert.equal(numbers("héllo", 3), "3 tokens, 2.00 bytes per token");
   assert.equal(numbers("a", 1), "1 token, 1.00 bytes per token");
   assert.equal(numbers("", 0), "0 tokens");
@@ -82,10 +82,10 @@ test("numbers and descriptions", () => {
   assert.match(describe(bytes("<|x|>"), 9, 4, [], true), /a special token/);
 });
 
-test("lone surrogates are replaced, and pairs stay", () => {
+test("lone surrogates are replaced, and pairs of surrogates are kept", () => {
   assert.equal(wellFormed("a\ud83d🙂\ude42"), "a\ufffd🙂\ufffd");
 });
 
-test("tokens join to the text", () => {
+test("the joined bytes of tokens give the text", () => {
   assert.equal(new TextDecoder().decode(joined([bytes("ab"), bytes("c")])), "abc");
 });

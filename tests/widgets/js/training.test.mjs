@@ -30,7 +30,7 @@ test("statistics from inside a model are unpacked from their bytes", () => {
   assert.equal(empty.n, 0);
 });
 
-test("sizes are placed among powers of ten, and written briefly", () => {
+test("sizes have places on a scale of powers of ten, and are written briefly", () => {
   assert.deepEqual(powersOf([0.002, 0.5, 0, NaN], 9), [-3, 0]);
   assert.deepEqual(powersOf([1e-9, 0.5], 3), [-3, 0], "a size of next to nothing does not hide the others");
   assert.deepEqual(powersOf([0.001, 0.001], 9), [-3, -2]);
@@ -50,7 +50,7 @@ test("sizes are placed among powers of ten, and written briefly", () => {
   assert.equal(quantilesInWords("output", 1, [NaN, NaN, NaN, NaN, NaN]), "output, step 1: nothing to measure.");
 });
 
-test("a strip has a place for each part and step, and finds them again", () => {
+test("a strip turns parts and steps into places, and places into parts and steps", () => {
   assert.deepEqual(columnsBetween([1, 11, 21], [0, 100]), [
     { record: 0, left: 0, right: 6 },
     { record: 1, left: 6, right: 16 },
@@ -78,7 +78,7 @@ test("samples of several runs are found by their step", () => {
   assert.equal(sampleAt(samples, 1, 10), undefined);
 });
 
-test("the last step of a run in words", () => {
+test("the last step of a run is described in words", () => {
   const run = { loss: 1.5, validation_loss: 1.75, best: 1.7, best_step: 200, tokens_per_second: 5200.4 };
   assert.equal(numbersOf(run), "loss 1.500 · validation 1.750 (lowest 1.700 at step 200) · 5,200 tokens per second");
   assert.equal(numbersOf({}), "");

@@ -13,7 +13,7 @@ import {
   unpackMoves,
 } from "../../../llmlib/widgets/tuning/data.mjs";
 
-/** Two models over three tokens, with the two likeliest of each, as Python packs them, at an odd offset. */
+/** Two models' numbers for three tokens, two likeliest tokens each, unpacked from an odd offset. */
 function packed() {
   const n = 3;
   const shown = 2;
@@ -29,7 +29,7 @@ function packed() {
   return unpackMoves(bytes, n, shown);
 }
 
-test("numbers are unpacked from their bytes", () => {
+test("changes and likeliest tokens are unpacked from their bytes", () => {
   const moves = packed();
   assert.deepEqual([...moves.moves], [NaN, 0, 1]);
   assert.deepEqual(
@@ -50,7 +50,7 @@ test("means leave the first token out", () => {
   assert.equal(meanSurprise(packed(), [0]).tokens, 0);
 });
 
-test("the scale covers nine in ten tokens", () => {
+test("the scale covers nine in ten tokens, unless it is the largest one", () => {
   assert.deepEqual([scaleOf([]), scaleOf([NaN, 0.1, -0.2, 1.5]), scaleOf([0.1]), scaleOf([99])], [0.5, 2, 0.5, 8]);
   assert.equal(scaleOf([1, 1, 1, 1, 1, 1, 1, 1, 1, 7]), 8);
   assert.equal(scaleOf([...Array.from({ length: 19 }, () => -1), 7]), 1);
@@ -64,7 +64,7 @@ test("colours are symmetric around the middle", () => {
   assert.equal(shadeOf(1, 2) - 127.5, 127.5 - shadeOf(-1, 2));
 });
 
-test("changes in words", () => {
+test("changes are described in words", () => {
   assert.deepEqual([0.04, 0.06, -7.25, NaN].map(signed), ["0", "+0.1", "−7.3", "–"]);
   assert.equal(timesInWords(Math.log(2)), "2.0 times as likely as before");
   assert.equal(timesInWords(-Math.log(12)), "less likely than before by a factor of 12");
@@ -78,7 +78,7 @@ test("the middle of a long message is folded away", () => {
   assert.deepEqual(foldOf(500), [40, 480]);
 });
 
-test("the token that has moved most, in either direction", () => {
+test("the token whose probability changed most in either direction is found", () => {
   assert.equal(movedMost([NaN, 1, -3, 2]), 2);
   assert.equal(movedMost([NaN]), null);
   assert.equal(movedMost([]), null);

@@ -1,14 +1,14 @@
 import { element, follow } from "../../../widgets/shared/shared.mjs";
 import { widget } from "../../../widgets/shared/view.mjs";
 
-/** Map each answered question to its first choice. `opened` lists the choices in the order of opening. */
+/** Map each answered question to its first choice. `opened` lists choices in the order in which they were opened. */
 export function firstChoices(opened) {
   const first = new Map();
   for (const [question, choice] of opened) if (!first.has(question)) first.set(question, choice);
   return first;
 }
 
-/** Return the score in words; with `comesBack`, wrong answers are kept for a warm-up. */
+/** Return the score in words; with `comesBack`, add that a later warm-up will repeat what the reader got wrong. */
 export function score(questions, opened, comesBack) {
   const first = firstChoices(opened);
   const n = questions.length;
@@ -83,8 +83,8 @@ export default widget("llm-questions", ({ model, hub, el }) => {
       const details = nodes[question][choice];
       if (!details.dataset.seen) {
         details.dataset.seen = "true";
-        details.open = true;
-      } // after the page has been loaded again
+        details.open = true; // it is still closed if the page has been loaded again
+      }
       details.classList.toggle("llm-first", first.get(question) === choice);
     }
     total.textContent = score(questions, opened, hub.live && !hub.gone);

@@ -11,7 +11,7 @@ from llmlib.exercises.engine.repairing.source import Source, source_of
 from llmlib.exercises.engine.running import run
 from llmlib.exercises.engine.trials import Trial, equal_safely
 
-SECONDS = 0.2  # the time limit of one call
+SECONDS = 0.2  # the time limit for one call
 COPY, TWO = "_a_copy_of", "_two_of"
 
 

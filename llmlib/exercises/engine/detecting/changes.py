@@ -1,4 +1,4 @@
-"""Transformations of a tensor, each defined once for both results and arguments.
+"""Define each transformation of a tensor once, for both results and arguments.
 
 A flip, for example, may turn the expected result into the attempt's result, may be missing from the attempt, or may
 have been applied to an argument before anything else.
@@ -89,7 +89,7 @@ WHOLE_NUMBERS = (
 
 
 def _scaled(words: str, factor: Callable[[Tensor], float]) -> Change:
-    """Make a change that scales an argument. For a scaled result, `multiples` tries every number that has a name."""
+    """Make a change that scales an argument. For a scaled result, `search` tries every factor that has a name."""
     return Change(lambda x: x * factor(x), argument=(words, f"is {words}"))
 
 

@@ -10,7 +10,7 @@ from llmlib.exercises.engine.examination import Examination
 from llmlib.exercises.engine.reasons import Finding
 
 FACTORS = 3  # a part is a product of at most this many sizes
-TIMES = 4  # the product may be counted up to this many times
+TIMES = 4  # the difference is at most this many times the part
 CASES = 3  # at least this many cases have to agree
 
 

@@ -11,8 +11,8 @@ from llmlib.exercises.engine.repairing.source import Source, source_of
 from llmlib.exercises.engine.running import run
 from llmlib.exercises.engine.trials import Trial, equal_safely
 
-FINER = 3  # try a grid with this many times as many points
-SECONDS = 0.5  # the time limit of one call
+FINER = 3  # we multiply the number of points or an endpoint by this, or divide the step by it
+SECONDS = 0.5  # the time limit for one call
 FEW = 3  # at most this many wrong cases are tried again
 COUNTED = ("linspace", "logspace", "geomspace")  # the third argument of each is the number of points
 BETWEEN = "With three times as many points, you get a different result: the exact number lies between the points."

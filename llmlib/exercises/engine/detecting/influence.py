@@ -14,8 +14,8 @@ from llmlib.exercises.engine.reasons import Finding
 from llmlib.exercises.engine.running import Outcome, duplicate, run, run_our_own
 from llmlib.exercises.engine.trials import Trial, equal_safely
 
-ANOTHER_TYPE = "right values in another type"  # the part that shows the difference says how to convert the values
-TRIES = 3  # an argument is changed in this many wrong and right cases
+ANOTHER_TYPE = "right values in another type"  # another part of the report says how to convert them
+TRIES = 3  # an argument is changed in up to this many wrong cases, and in up to this many right ones
 
 SAME = Finding(
     "the same whatever the input", "Your function returns the same result for all inputs.", strength="likely"
@@ -167,7 +167,7 @@ def _is_same_in_another_type(trial: Trial, base: Any) -> bool:
 
 
 def _same_numbers(base: Tensor, got: Tensor) -> bool:
-    """Check that the values are also equal as numbers: counts are not equal to the mask that `bool` turns them into."""
+    """Check that the values are also equal as numbers: `bool` turns counts into a mask, but the count 2 is not True."""
     if base.shape != got.shape or not equal(base, got.detach().to(base.dtype)):
         return False
     return base.is_floating_point() or bool((got.double() == base.double()).all())

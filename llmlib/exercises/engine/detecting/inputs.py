@@ -58,7 +58,7 @@ FACTORS = ("twice as large", "half as large")
 
 
 def _decides(trial: Trial) -> bool:
-    """Check whether the results are booleans, which can be right by chance when an argument is twice as large."""
+    """Check whether the results are booleans, which can be right by chance even if an argument is twice as large."""
     return isinstance(trial.expected, Tensor) and trial.expected.dtype == torch.bool
 
 
@@ -113,7 +113,8 @@ def _order_of(trial: Trial, i: int, wanted: Any) -> tuple[int, ...] | None:
     return next((o for o in orders if agree(arg.permute(o).reshape(wanted.shape), wanted)), None)
 
 
-CONSTANT = ("taken for 0", "taken for 1", "all True", "all False", "all 0", "all 1", "empty")  # changes to a constant
+# Names of changes that replace an argument with a constant end in one of these.
+CONSTANT = ("taken for 0", "taken for 1", "all True", "all False", "all 0", "all 1", "empty")
 
 
 def _changes(arg: Any) -> Iterator[Change]:

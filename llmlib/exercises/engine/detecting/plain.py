@@ -243,7 +243,7 @@ CHANGES: dict[type, tuple[Change, ...]] = {bool: BOOL, int: INT, list: LIST, tup
 def _shown(
     name: str, says: str, fits: Callable[[Any, Any], bool], look: str = "", strength: Strength = "sure"
 ) -> Guess:
-    """Make a guess about how wrong results look compared with the expected ones. The guess ignores correct results."""
+    """Make a guess that says how the wrong results differ from the expected ones. The guess ignores correct results."""
     return Guess(Finding(name, says, look, strength), partial(_if_wrong, fits))
 
 
@@ -359,7 +359,7 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
 
 
 def _of_number(name: str, says: str, do: Callable[[Any], Any]) -> Guess:
-    """Make a guess that ignores numbers that `do` leaves as they are, and correct 0s and 1s (often special cases)."""
+    """Make a guess that ignores numbers that `do` does not change, and correct 0s and 1s (often special cases)."""
 
     def fits(trial: Trial, base: float) -> bool:
         if equal(base, do(base)) or (not trial.wrong and base in (0, 1)):

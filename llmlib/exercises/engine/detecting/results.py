@@ -1,4 +1,4 @@
-"""Guesses that a tensor's expected values were changed or moved, or that its vectors were rescaled."""
+"""Guess that a tensor's expected values were changed or moved, or that its vectors were rescaled."""
 
 import itertools
 from collections.abc import Iterator, Sequence

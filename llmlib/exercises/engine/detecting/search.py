@@ -34,7 +34,7 @@ def one_step(e: Examination) -> Reason | None:
 
 
 def _varied(e: Examination) -> Examination:
-    """Return the trials with values, or no trials if results never vary, as constant results can look like anything."""
+    """Return the trials with values, or no trials if the results never vary, as a constant can fit many guesses."""
     return e.of(()) if influence.always_the_same(e.with_values) else e.with_values
 
 
@@ -50,13 +50,13 @@ def changed_argument(e: Examination) -> Reason | None:
 
 
 def _argument(ran: Examination) -> Finding | None:
-    """Return the finding that an argument looks changed, or only the likely finding that it has no influence.
+    """Return the finding that an argument seems to be changed, or just the "likely" finding that it has no influence.
 
-    Equal probabilities, or sums that all exceed 1, are what the reference returns for an averaged or exponentiated
-    argument; code that never looks at the argument returns the same.
+    If an argument is averaged or exponentiated, the reference returns equal probabilities, or sums that all exceed 1.
+    Code that never looks at the argument returns the same.
     """
     changed = first(inputs.as_if(ran), ran)
-    if changed is None or changed.name.endswith(inputs.CONSTANT):  # the constant that replaces the argument says more
+    if changed is None or changed.name.endswith(inputs.CONSTANT):  # naming the constant says more
         return changed
     no_influence = influence.ignored(ran)
     if no_influence is None:
@@ -73,7 +73,7 @@ def step_from_one_of_the_results(e: Examination) -> Reason | None:
 def likely_finding(e: Examination) -> Reason | None:
     """Find a constant result, an argument that seems changed but has no effect, or an input returned unchanged."""
     ran = e.with_values
-    if influence.always_the_same(ran):  # an attempt that also raises does depend on its input
+    if influence.always_the_same(ran):  # an attempt that raises in some cases does depend on its input
         return Reason(finding=influence.SAME) if len(ran.trials) == len(e.trials) else None
     finding = _argument(ran)
     if finding and finding.strength == "likely":
@@ -84,7 +84,7 @@ def likely_finding(e: Examination) -> Reason | None:
 def idea_and_step(e: Examination) -> Reason | None:
     """Find a misconception and a "sure" guess that together explain all cases.
 
-    No guess is needed if the misconception alone leads to these numbers in another dtype.
+    No guess is needed if the misconception alone leads to the attempt's numbers in another dtype.
     """
     ran = e.with_values
     if not ran.wrong or not e.of_the_right_kind or influence.always_the_same(ran):
@@ -112,12 +112,12 @@ def _is_explained(beyond: Examination) -> bool:
 
 
 def _speaks_against(trial: Trial, beyond: Trial) -> bool:
-    """Return whether the attempt is right where the idea would not be, so that the step would have to undo the idea."""
+    """Return whether the attempt is right where the idea is wrong, so that the step would have to undo the idea."""
     return not trial.wrong and not equal_safely(trial.expected, beyond.expected)
 
 
 def _other_sizes(trial: Trial, beyond: Trial) -> bool:
-    """Return whether the idea leads to axes of unexpected sizes, which the task's names do not fit."""
+    """Return whether the idea leads to axes of unexpected sizes, to which the task's names do not apply."""
     shapes = [sorted(getattr(value, "shape", ())) for value in (trial.expected, beyond.expected)]
     return shapes[0] != shapes[1]
 
@@ -142,7 +142,7 @@ def _same_numbers(a: Any, b: Any) -> bool:
 
 
 def sign(e: Examination) -> Reason | None:
-    """Find something that is true of the results but does not by itself explain them."""
+    """Find something that is true of the results but does not explain them on its own."""
     ran = e.with_values
     if not ran.wrong:
         return None
@@ -150,7 +150,7 @@ def sign(e: Examination) -> Reason | None:
 
 
 def where(e: Examination) -> Reason | None:
-    """Find where or when the attempt goes wrong when the cause is unknown."""
+    """Find where, or in which cases, the attempt goes wrong, if the cause is unknown."""
     ran = e.of(t for t in e.trials if not t.outcome.error)
     example = ran.example
     guesses = places.places(axis_names(e.exercise, example)) if isinstance(example, Tensor) else iter(())

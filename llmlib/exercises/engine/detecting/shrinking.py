@@ -24,7 +24,7 @@ def shrinking(function: Callable[..., Any]) -> str:
 
 
 def _measured(counted: ast.expr) -> list[str]:
-    """Return the names of the lists whose length is the end of the range."""
+    """Return the names of the lists whose lengths this `range` uses."""
     if not (isinstance(counted, ast.Call) and isinstance(counted.func, ast.Name) and counted.func.id == "range"):
         return []
     lengths = [n for n in ast.walk(counted) if isinstance(n, ast.Call) and ast.unparse(n.func) == "len" and n.args]

@@ -1,4 +1,4 @@
-"""One change to a syntax tree, which we make, try, and undo."""
+"""Represent one change to a syntax tree, which we make, try and undo."""
 
 import ast
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ class Edit:
     name: str
     line: int
     says: str
-    of: str = ""  # the number or name that it changes: the task itself may mention it
+    of: str = ""  # the number or name that this edit replaces; we say less if the task mentions it
     lines: tuple[int, ...] = ()  # all lines, if the change is made in several spots at once
-    rivals: "tuple[Rival, ...]" = ()  # if a rival is right as well, the cases do not settle this change
+    rivals: "tuple[Rival, ...]" = ()  # if one of these is also right, the cases cannot tell which is meant
     settled: bool = True  # whether the change is right for inputs of any size
 
 

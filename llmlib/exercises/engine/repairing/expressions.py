@@ -130,7 +130,7 @@ def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
     yield from _brackets(node)
     for other in OTHERS.get(type(node.op), ()):
         if _takes_the_one_away(node, other):
-            continue  # the whole step `+ 1` is wrong, which another change below reports
+            continue  # then the whole step `+ 1` is wrong, and another change below says so
         says = f"In `{shown(node)}`, `{SYMBOLS[type(node.op)]}` is not the right operator."
         yield "another operator", says, ast.BinOp(node.left, other(), node.right)
     if isinstance(node.op, (ast.Sub, ast.Div, ast.MatMult, ast.Pow, ast.FloorDiv, ast.Mod, ast.Add)):
@@ -169,7 +169,7 @@ def _times_infinity(node: ast.BinOp) -> Iterator[Alternative]:
 
 
 def _takes_the_one_away(node: ast.BinOp, other: type) -> bool:
-    """Return whether another operator would leave a step `+ 1` or `- 1` without effect, as in x * 1, x / 1, x // 1."""
+    """Return whether another operator would make a step `+ 1` or `- 1` do nothing, as in x * 1, x / 1 or x // 1."""
     one = isinstance(node.right, ast.Constant) and node.right.value == 1
     left = isinstance(node.left, ast.Constant) and node.left.value == 1 and other is ast.Mult
     adds = isinstance(node.op, (ast.Add, ast.Sub))

@@ -32,7 +32,7 @@ def names(tree: ast.AST) -> Iterator[Edit]:
 def _held(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Yield the `id` of each name that the code puts into a list, and the list's name.
 
-    No edit may put a list into itself, because `torch.tensor` never returns from such a list, and the process dies.
+    No edit may put a list into itself, because `torch.tensor` never returns if given such a list, and the process dies.
     """
     for node in ast.walk(tree):
         match node:
@@ -66,7 +66,7 @@ def _of_name(slot: Slot, node: ast.Name, encoded: set[str]) -> str:
     return says
 
 
-# A step along an axis would turn any single number into 0 or 1; dividing by `dim() > 0` prevents that.
+# For a single number, a step along an axis would always give 0 or 1; dividing by `dim() > 0` prevents that.
 STEPS = (
     ("a transposition missing", "`{0}` has two axes that should be swapped first", "({0}).transpose(-2, -1)"),
     ("a transposition missing", "`{0}` has two axes that should be swapped first", "({0}).transpose(1, 2)"),
@@ -111,7 +111,7 @@ STEPS = (
     ("direction", "`{0}` runs in the wrong direction", "({0}).flip(-1)"),
     ("form", "`{0}` should be a tuple", "tuple({0})"),
     ("form", "`{0}` should be a list", "list({0})"),
-    # This step fails for floats, which nobody means as booleans.
+    # This step raises an error for floats, because nobody means floats as booleans.
     ("form", "`{0}` should be converted to booleans", "[({0}).bool()][({0}).is_floating_point()]"),
     ("form", "`{0}` should be converted to `float32`", "({0}).float()"),
     ("form", "`{0}` is a string, but you need its bytes", "({0}).encode()"),
@@ -120,13 +120,13 @@ STEPS = (
 
 OF_SIZE = ("a root missing", "a square missing")
 OF_NUMBERS = (*OF_SIZE, "an exponential missing", "a logarithm missing", "a softmax missing")
-CHOICE = re.compile(r"mask|~|[<>]|==|\.bool\(|isin|isnan|isinf")  # code for booleans, whose logarithm nobody would take
+CHOICE = re.compile(r"mask|~|[<>]|==|\.bool\(|isin|isnan|isinf")  # code for booleans: nobody takes their logarithm
 
 
 def _beside_zero(slot: Slot) -> bool:
     """Return whether the code compares the value in this slot with 0.
 
-    The value's root and square are 0 in the same cases, up to rounding.
+    A value's square root and its square are 0 exactly when the value is 0, up to rounding.
     """
     beside = [slot.parent.left, *slot.parent.comparators] if isinstance(slot.parent, ast.Compare) else []
     return any(isinstance(node, ast.Constant) and node.value == 0 for node in beside)
@@ -146,8 +146,8 @@ SEQUENCES = ("tuple({0})", "list({0})")
 def _asks_for_a_type(slot: Slot) -> bool:
     """Return whether the code compares, returns or hashes a value, so that its type (tuple or list) can matter.
 
-    Elsewhere, converting a list to a tuple helps for another reason: a tuple with two names does not grow under both
-    names.
+    Elsewhere, converting a list to a tuple helps for another reason: a list with two names grows under both, but a
+    tuple does not.
     """
     parent = slot.parent
     if isinstance(parent, ast.Assign):
@@ -182,7 +182,7 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
             if (name in OF_SIZE and _beside_zero(slot)) or (name in OF_NUMBERS and CHOICE.search(text)):
                 continue
             if name in ("form", "order") and isinstance(slot.parent, ast.Subscript):
-                continue  # the keys of a dictionary, instead of its values, may be right by chance
+                continue  # a dictionary's keys may be right by chance where its values are meant
             if template in SEQUENCES and not _asks_for_a_type(slot):
                 continue
             if name in ("a one missing", "a sign missing") and _decides(slot):

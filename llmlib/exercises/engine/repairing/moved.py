@@ -7,7 +7,7 @@ from llmlib.exercises.engine.repairing.calls import MODULES
 from llmlib.exercises.engine.repairing.constants import called
 from llmlib.exercises.engine.repairing.edit import Edit, shown, slots
 
-# Functions that work element by element, or normalise, so that the result has the shape of the input.
+# Functions whose result has the shape of the input, because they work element by element or normalise.
 MOVABLE = {
     "gelu",
     "silu",
@@ -55,7 +55,7 @@ def edits(tree: ast.AST) -> Iterator[Edit]:
 
 
 def _inner(call: ast.AST) -> ast.expr | None:
-    """Return what the function is applied to, or None if this is not a call of a function in `MOVABLE`."""
+    """Return what is inside a call of a function in `MOVABLE`, or None if this is not such a call."""
     if not isinstance(call, ast.Call) or called(call) not in MOVABLE:
         return None
     if isinstance(call.func, ast.Attribute) and not _of_module(call.func):

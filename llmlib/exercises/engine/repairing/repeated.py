@@ -22,14 +22,14 @@ def edits(tree: ast.AST) -> Iterator[Edit]:
 
 
 def _made(key: Hashable, found: list[Slot]) -> Iterator[Edit]:
-    """Make a change in all spots, starting with the innermost, so that no change touches what another has replaced."""
+    """Make the same change in all spots, innermost first, so that no change affects code that another has replaced."""
     kept: list[tuple[Slot, ast.expr]] = []
     first: Alternative | None = None
     lines: list[int] = []
     for slot in reversed(found):
         node = slot.get()
         first = next((a for a in alternatives(slot, node) if _what(slot, node, a[2]) == key), None)
-        if first is None:  # a change inside this node has replaced the spot
+        if first is None:  # an earlier change inside this node left nothing to change here
             break
         kept.append((slot, node))
         lines.append(getattr(node, "lineno", 0))
@@ -42,7 +42,7 @@ def _made(key: Hashable, found: list[Slot]) -> Iterator[Edit]:
 
 
 def _what(slot: Slot, node: ast.expr, other: ast.expr) -> Hashable:
-    """Name the change without its position, or return None for changes that are not repeated."""
+    """Return a key that is the same for the same change in another spot, or None for changes that are not repeated."""
     match node, other:
         case ast.BinOp(left=a, right=b), ast.BinOp(left=c, right=d) if a is c and b is d:
             return "operator", type(node.op), type(other.op)
@@ -69,7 +69,7 @@ CUTS = ("reshape", "view")
 
 
 def _role(parent: ast.AST) -> str:
-    """Name the function or keyword that a number is an argument of."""
+    """Name what a number belongs to: the called function, the keyword, or else the type of the parent node."""
     if isinstance(parent, ast.Call):
         return called(parent)
     return str(parent.arg) if isinstance(parent, ast.keyword) else type(parent).__name__

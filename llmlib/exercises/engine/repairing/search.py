@@ -21,12 +21,12 @@ from llmlib.exercises.engine.repairing.source import Source, source_of
 from llmlib.exercises.engine.running import Outcome, duplicate, run, same, within
 from llmlib.exercises.engine.trials import Trial, equal_safely
 
-MOST = 1500  # the most changes that we try
-PATIENCE = 0.03, 0.5  # the shortest and the longest time limit of one call, in seconds
-SLOWER = 4  # a call may take this many times as long as the attempt, whose time shows how busy the machine is
-LONGEST = 30  # the most calls that may reach their time limit
-ROOM = 1 << 30  # the most bytes that the changed attempts may take
-SECONDS = 0.3  # seconds of computing, for all changes together
+MOST = 1500  # the largest number of changes that we try
+PATIENCE = 0.03, 0.5  # the shortest and the longest time limit for one call, in seconds
+SLOWER = 4  # time limit for a call, as a multiple of what the attempt took, which depends on how busy the machine is
+LONGEST = 30  # we stop after this many calls have reached their time limit
+ROOM = 1 << 30  # how many more bytes of memory the process may use while we try changes
+SECONDS = 0.3  # the computing time for all changes together, in seconds
 FEW = 6  # the number of cases for which we check the properties
 
 
@@ -45,13 +45,13 @@ def _search(e: Examination, source: Source) -> Repair | None:
     patience = _patience(e.attempt, bench)
     late = 0
     numbers = all(isinstance(arg, (int, float)) for arg in ordered[0].case.args)
-    last = missing.factors(source.tree) if numbers else iter(())  # with tensors, many products fit by broadcasting
+    last = missing.factors(source.tree) if numbers else iter(())  # not for tensors: many products fit by broadcasting
     for number, edit in enumerate(chain(_edits(source.tree), last)):
         if number >= MOST or late >= LONGEST or e.out_of_time:
             return None
         try:
             changed = source.compiled()
-        except Exception:  # not a program: `break` outside a loop, a missing name
+        except Exception:  # not a valid program: `break` is outside a loop, or a name is missing
             continue
         began = thread_time()
         outcome, ended = _call(changed, bench, patience)
@@ -74,7 +74,10 @@ def _patience(attempt: Callable[..., Any], bench: "_Bench") -> float:
 
 
 def _decided(source: Source, edit: Edit, trials: Sequence[Trial], patience: float) -> Edit | None:
-    """Return the edit, or what to report instead if a rival is also right; the tree may keep the rival's change."""
+    """Return the edit, or what to report instead (perhaps nothing) if another change in the same spot is also right.
+
+    This may leave the other change in the tree.
+    """
     for rival in edit.rivals:
         rival.slot.set(rival.node)
         try:
@@ -92,7 +95,7 @@ def _keeps_properties(e: Examination, function: Callable[..., Any], trials: Sequ
 
 
 def _beside_the_task(edit: Edit, task: str) -> Edit:
-    """Say less if the task mentions the code to be replaced, because the cause may be right next to that code."""
+    """Make the message vaguer if the task mentions the code to be replaced, as the cause may be next to that code."""
     if not edit.of or not re.search(rf"(?<![\w.]){re.escape(edit.of)}(?![\w.]*\w)", task):
         return edit
     says = f"`{edit.of}` is not right here, though the task mentions it. Does it belong here? What should it apply to?"
@@ -122,7 +125,7 @@ def _all_right(function: Callable[..., Any], trials: Sequence[Trial], patience: 
 def _bounded_memory() -> Iterator[None]:
     """On Linux, limit the process's memory while the block runs.
 
-    A change that creates a huge list then raises `MemoryError`, whereas no time limit would stop it.
+    Under this limit, a change that creates a huge list raises `MemoryError`; a time limit would not stop it.
     """
     if sys.platform != "linux":
         yield
@@ -140,7 +143,7 @@ def _bounded_memory() -> Iterator[None]:
 
 
 class _Bench:
-    """A source of fresh copies of a case's arguments. Models are slow to copy, so we reuse a copy until it changes."""
+    """Makes fresh copies of a case's arguments; models are slow to copy, so a copy is reused until it changes."""
 
     def __init__(self, args: tuple[Any, ...]):
         self.args = args

@@ -21,7 +21,7 @@ class Source:
         """Compile the current tree into a function, and raise an error if the tree is not a valid program."""
         try:
             code = compile(self.tree, "<repair>", "exec")
-        except TypeError:  # a new statement has no line yet; looking at all nodes takes longer than compiling them
+        except TypeError:  # a new statement has no line number; always adding one would take longer than compiling
             code = compile(ast.fix_missing_locations(self.tree), "<repair>", "exec")
         scope = dict(self.scope)
         exec(code, scope)

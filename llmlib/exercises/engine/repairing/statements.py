@@ -53,7 +53,7 @@ def _thrown_away(body: Body, _tree: ast.AST) -> Changed:
 
 
 def _begins_at_0(body: Body, tree: ast.AST) -> Changed:
-    """Find `best = 0` where `if x > best: best = x` comes later; try infinity instead, with the right sign."""
+    """Find `best = 0` in a function with `if x > best: best = x`, and try infinity with the right sign instead."""
     for i, line in enumerate(body):
         if not (isinstance(line, ast.Assign) and len(line.targets) == 1):
             continue
@@ -76,7 +76,7 @@ def _begins_at_0(body: Body, tree: ast.AST) -> Changed:
 
 
 def _beaten(tree: ast.AST, name: str) -> str | None:
-    """Return "-" if a value must be above `name` to replace it, "" if it must be below, or None if no value can."""
+    """Return "-" if larger values replace `name`, "" if smaller ones do, or None if no comparison decides that."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.If):
             continue
@@ -161,13 +161,13 @@ def _too_many(body: Body, _tree: ast.AST) -> Changed:
 
 
 def _only_leaves(line: ast.stmt) -> bool:
-    """Return whether the statement is an `if` that only returns, continues or breaks."""
+    """Return whether this is an `if` without `else` whose block begins with return, continue, break or raise."""
     leaving = (ast.Return, ast.Continue, ast.Break, ast.Raise)
     return isinstance(line, ast.If) and not line.orelse and isinstance(line.body[0], leaving)
 
 
 def _misplaced(body: Body, _tree: ast.AST) -> Changed:
-    """Move the last line of a loop out of the loop, or the line after the loop into it."""
+    """Move a line out of a loop or block, move a neighbouring line into it, or put later lines in an `else`."""
     for i, line in enumerate(body):
         inner = getattr(line, "body", None)
         if not isinstance(line, (ast.For, ast.While, ast.If, ast.With)) or not inner:
@@ -218,7 +218,7 @@ def _exchanged(body: Body, _tree: ast.AST) -> Changed:
 
 
 def _then(first: ast.stmt, second: ast.stmt) -> Body:
-    """Put one statement after the other, even if the first one returns."""
+    """Put `second` after `first`, even if `first` is a `return`."""
     if isinstance(first, ast.Return) and first.value is not None:
         kept = ast.Assign([ast.Name("_result", ast.Store())], first.value, lineno=first.lineno)
         return [kept, second, ast.Return(ast.Name("_result", ast.Load()))]

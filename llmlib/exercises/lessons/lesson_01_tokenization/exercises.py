@@ -32,7 +32,7 @@ WORDS = (
 
 
 LETTERS = "".join(map(chr, range(33, 123)))  # ninety distinct characters, so each learned pair needs a separate round
-LONG_CHARACTERS = "🙂𝄞"  # two characters of four bytes each, and no two of the seven pairs are equal
+LONG_CHARACTERS = "🙂𝄞"  # two characters of four bytes each; these bytes form seven pairs, all different
 
 
 def random_ids(rng: random.Random, length: int, kinds: int = 3) -> list[int]:
@@ -198,7 +198,7 @@ TRAIN = Exercise(
 # --- tokenization.encode ---
 
 
-# Any two orders of applying the merges give different ids for at least one of these texts.
+# If two solutions apply the merges in different orders, their ids differ for at least one of these texts.
 TANGLED = [
     ("dcbaacdcdcadcdcddcaca", [(100, 99), (99, 100), (100, 100), (98, 97), (99, 258), (258, 258), (257, 99)]),
     ("ccdacadaadcaaddcaad", [(97, 97), (99, 97), (97, 99), (256, 256), (256, 257), (100, 258), (257, 98), (100, 97)]),

@@ -86,7 +86,7 @@ def _one_of(best: list[Pair], known: set[Pair], tie: Tie) -> Pair:
 
 
 def _pairs(ids: list[int], windows: Windows) -> list[Pair]:
-    """List the pairs of ids. `windows` says which ids form a pair, and only "sliding" is right."""
+    """List the pairs of ids. `windows` determines which ids form a pair; only "sliding" is right."""
     match windows:
         case "sliding":
             return list(pairwise(ids))

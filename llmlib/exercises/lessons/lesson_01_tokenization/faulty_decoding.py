@@ -81,7 +81,7 @@ def _lengthened(ids: Sequence[int], merges: Sequence[Pair]) -> list[int]:
 
 
 def _or_one_sign(raw: bytes, errors: Literal["whole text", "one at the end"]) -> str:
-    """Decode the bytes. If some are not valid UTF-8, write a single � for the whole text, or at the end of the text."""
+    """Decode the bytes; if some are not valid UTF-8, return a single �, or the valid characters and then a single �."""
     try:
         return raw.decode()
     except UnicodeDecodeError:

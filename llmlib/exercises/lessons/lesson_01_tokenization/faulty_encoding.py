@@ -87,7 +87,7 @@ def _encode_each(parts: Sequence[str], merges: Sequence[Pair]) -> list[int]:
 
 
 def _merge_one_by_one(ids: list[int], rank: Mapping[Pair, int], first_id: int, order: Next) -> list[int]:
-    """Merge one pair at a time, and choose the next pair again after each merge."""
+    """Merge one pair at a time, and after each merge choose the next pair from the new ids."""
     while possible := [pair for pair in pairwise(ids) if pair in rank]:
         pair = _next_pair(ids, possible, rank, order)
         if pair not in rank:

@@ -54,7 +54,7 @@ def faulty_merge(
 def _begins(
     ids: list[int], i: int, pair: Pair, wanted: set[Pair], fits: Literal["both", "first", "either", "even places"]
 ) -> bool:
-    """Return whether a merge begins at position i; `fits` says which ids have to match the pair."""
+    """Return whether a merge begins at position i; `fits` determines which ids have to match the pair."""
     match fits:
         case "both":
             return tuple(ids[i : i + 2]) in wanted
@@ -82,7 +82,7 @@ def _written(both: list[int], new_id: int, write: MergeWrite, left_to_right: boo
 
 
 def _merge_in_place_of_the_last(ids: list[int], pair: Pair, new_id: int) -> list[int]:
-    """Compare each id with the original id before it, even if that id is already part of a merge."""
+    """Merge each id that forms the pair with the original id before it, even if that id is already part of a merge."""
     merged: list[int] = []
     for i, id in enumerate(ids):
         if i and (ids[i - 1], id) == pair:

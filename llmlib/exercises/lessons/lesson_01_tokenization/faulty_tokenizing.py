@@ -201,7 +201,7 @@ def faulty_read_vocabulary(
 
 
 def _shown(hidden: ReadVocabularyHidden, soft: ReadVocabularySoft) -> list[int]:
-    """List the bytes that are written as the character with the same number."""
+    """List each byte b that is written as the character with the number b."""
     match soft:
         case "shown":
             return [*range(33, 127), *range(161, 256)]

@@ -96,7 +96,7 @@ def _as_bytes(merges: list[Pair]) -> list[tuple[bytes, bytes]]:
 
 
 def _train_on_words(text: str, n_merges: int, words: Literal["apart", "with spaces"]) -> list[Pair]:
-    """Train on each word separately, as fast trainers do, either without spaces or with the space before the word."""
+    """Train on single words, as fast trainers do, without spaces or with the space before each word."""
     pieces = [list(word.encode()) for word in (text.split() if words == "apart" else re.findall(r" ?\S+|\s+", text))]
     merges: list[Pair] = []
     for i in range(n_merges):

@@ -320,7 +320,7 @@ def faulty_move(
         case "slowest hand":
             turn = 10_000.0 ** -((d_model - 2) / d_model)
             return _at(torch.atan2(vectors[..., -2], vectors[..., -1]) / turn + by, d_model)
-        case "slowest hand, single":  # computed with angles in float32
+        case "slowest hand, single":  # the speeds are computed in float32
             speeds = 10_000 ** (-torch.arange(0, d_model, 2) / d_model)
             moved = (torch.atan2(vectors[..., -2], vectors[..., -1]) / speeds[-1] + by)[..., None] * speeds
             return torch.stack((moved.sin(), moved.cos()), dim=-1).flatten(-2)
@@ -331,7 +331,7 @@ def faulty_move(
             return vectors.roll(-k, -2)
         case "channels rolled":
             return vectors.roll(k, -1)
-        case "step by step":  # computed with angles in float32
+        case "step by step":  # the angles of a step are computed in float32
             one = 1 / 10_000 ** (torch.arange(0, d_model, 2) / d_model)
             for _ in range(k):
                 sin, cos = sin * one.cos() + cos * one.sin(), cos * one.cos() - sin * one.sin()

@@ -129,7 +129,7 @@ def first_astray(ids, scores):
         last = max(place for place in range(query) if ids[place] == token)
         if row.softmax(dim=0)[last] > CLEAR:
             continue
-        others = [place for place in range(query, -1, -1) if place != last]  # the query's own position first
+        others = [place for place in range(query, -1, -1) if place != last]  # from the query's own position backwards
         return query, last, max(others, key=row.tolist().__getitem__)
     return None
 

@@ -316,10 +316,10 @@ class Handed(list):
     def __init__(self, blocks):
         super().__init__(blocks)
         self.alive, self.most = WeakIdKeyDictionary(), 0
-        self.latest, self.again = 0, Counter[int]()  # how far the list was read; which blocks were read again
+        self.latest, self.again = 0, Counter[int]()  # the last block read; how often each was read after a later one
 
     def __deepcopy__(self, _memo):
-        return self  # the attempt gets this list itself, so that its reads count
+        return self  # the attempt gets this list itself, so that we can count its reads
 
     def __getitem__(self, index):
         if isinstance(index, slice):
@@ -330,7 +330,7 @@ class Handed(list):
         self.alive[block[0]] = place
         self.again[place] += place < self.latest
         self.latest = max(self.latest, place)
-        self.most = max(self.most, len(set(self.alive.values())))  # the same block asked for again is still one block
+        self.most = max(self.most, len(set(self.alive.values())))  # a block that is read twice counts once
         return block
 
     def __iter__(self):
@@ -340,9 +340,8 @@ class Handed(list):
 def blocks_are_let_go(call, case):
     blocks = Handed(case.args[0])
     call(blocks)
-    if (
-        blocks.most <= 3
-    ):  # the current block, the previous block, whose names are being reused, and a block read for shapes
+    # Three: the current block, the previous one until its names are reassigned, and one that was read for its shape.
+    if blocks.most <= 3:
         return None
     return (
         f"Your function keeps {blocks.most} of {len(blocks)} blocks in memory at the same time. With a context of "

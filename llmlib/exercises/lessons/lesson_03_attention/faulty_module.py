@@ -51,7 +51,7 @@ def faulty_multi_head(
         k, v = v, k
     if kv_heads == "group":
         k, v = share_heads(k, n_heads // n_kv), share_heads(v, n_heads // n_kv)
-    if kv_heads in ("group", "not shared"):  # raise as the library does if the numbers of heads differ
+    if kv_heads in ("group", "not shared"):  # raise an error, like the library, if the numbers of heads differ
         causal = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
         return merge_heads(scaled_dot_product_attention(q, k, v, causal)) @ output.T
     times = 1 if kv_heads == "not shared, by hand" else n_heads // k.shape[1]
@@ -64,7 +64,7 @@ def faulty_multi_head(
     ones = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool)
     allowed = {"causal": ones.tril(), "none": ones, "later": ones.triu()}.get(mask, ones.triu(1))
     z = scores.masked_fill(~allowed, float("-inf")).softmax(-1) @ v
-    z = z.nan_to_num(0.0) if mask == "inverted, 0 for the last" else z  # as the library's attention returns it
+    z = z.nan_to_num(0.0) if mask == "inverted, 0 for the last" else z  # 0, as in the library's attention
     match merged:
         case "by token":
             z = z.transpose(1, 2).flatten(2)

@@ -278,7 +278,7 @@ LLAMA_LOGITS = Exercise(
     **TEXTS["llama_logits"],
     reference=llama_logits,
     helpers=(attention_part, swiglu_mlp, MultiHeadAttention),
-    makes_module=True,  # the learner's own attention_part may make one
+    makes_module=True,  # the learner's own `attention_part` may make a module
     cases=cases_logits,
     faulty=faulty_logits,
     axes=("batch", "seq", "vocab"),

@@ -289,7 +289,7 @@ def faulty_count(
     norm = {"one": 1, "head": d_head, "d_model": d_model}[a_norm_is]
     a_block = attention + mlp + norms * a_norm * norm
     n = {"one": 1, "one more": n_layers + 1, "one less": n_layers - 1}.get(layers, n_layers)
-    if layers.startswith("once"):  # for a bracket that is missing or closes too early
+    if layers.startswith("once"):  # as if a bracket were missing or closed too early
         each = attention if layers == "once but attention" else a_block - norms * a_norm * norm
         return tables * vocab_size * d_model + (n_layers - 1) * each + a_block + final * a_norm * norm
     if layers == "table in the bracket":

@@ -21,7 +21,7 @@ def faulty_attention_part(x, query, key, value, output, n_heads, cos, sin, swap=
         cos, sin = sin, cos
     if swap == "turned":
         if key.shape[0] != key.shape[1]:
-            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")  # torch's own words
+            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")  # the wording of torch's error
         query, key, value, output = query.T, key.T, value.T, output.T
     if not mixed:
         output = torch.eye(len(output), dtype=output.dtype)

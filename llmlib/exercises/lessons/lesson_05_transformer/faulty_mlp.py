@@ -110,7 +110,7 @@ def faulty_swiglu(
     give: Literal["output", "with residual", "hidden"] = "output",
     turned: Literal["transposed", "reshaped", "two reshaped"] = "transposed",
 ) -> Tensor:
-    if turned == "reshaped":  # each matrix, into the shape of its transpose
+    if turned == "reshaped":  # each matrix is reshaped to the shape of its transpose
         gate, up, down = (m.reshape(m.shape[::-1]).T for m in (gate, up, down))
     elif turned == "two reshaped":
         gate, up = (m.reshape(m.shape[::-1]).T for m in (gate, up))

@@ -29,7 +29,7 @@ TEXTS = texts_of(Path(__file__).parent)
 def attention_part(x, query, key, value, output, n_heads, cos, sin):
     """Run lesson 03's module with these matrices instead of its own, and return what attention adds to the stream."""
     n_kv_heads = n_heads * key.shape[0] // query.shape[0]
-    with torch.device("meta"):  # we do not use the module's own weights, so they need no memory and no numbers
+    with torch.device("meta"):  # we do not use the module's own weights, so they need no memory and no values
         module = MultiHeadAttention(x.shape[-1], n_heads, n_kv_heads)
     matrices = {"query.weight": query, "key.weight": key, "value.weight": value, "output.weight": output}
     return functional_call(module, matrices, (x, cos, sin))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-# torch.optim imports torch._dynamo at its first use. These seconds should not count against an attempt.
+# torch.optim imports torch._dynamo on first use. This takes seconds, which should not count as the time of an attempt.
 import torch._dynamo
 import torch.nn.functional as F
 from torch import nn

@@ -157,7 +157,8 @@ def faulty_fit(
         gradients: Any = torch.autograd.grad(loss, asked)
         if zero != "each":
             gradients = [old + new for old, new in zip(piled, gradients)]
-        piled = gradients if zero == "never" else _clipped(gradients, limit, clip)  # or clipped in place
+        # For "never, clipped in place", the clipped gradients are added up.
+        piled = gradients if zero == "never" else _clipped(gradients, limit, clip)
         gradients = _clipped(gradients, limit, "before" if clip == "first step" and t == 0 else clip)
         now = {
             "first": rates[0],

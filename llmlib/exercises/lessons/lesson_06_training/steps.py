@@ -139,7 +139,7 @@ def cases_orthogonalise(seed):
 
 
 class _Watched(TorchFunctionMode):
-    """Record which torch functions are called, and the shapes of everything that they compute."""
+    """Records which torch functions are called, and the shapes of the tensors that they return."""
 
     def __init__(self):
         super().__init__()

@@ -43,7 +43,7 @@ def automaton_of(texts):
 
 def cases_allowed(seed):
     chance = random.Random(seed)
-    answers = automaton_of(["yes", "no", "nobody"])  # its states: 1 y, 2 ye, 3 yes, 4 n, 5 no, …
+    answers = automaton_of(["yes", "no", "nobody"])  # its states: 1 after y, 2 after ye, 3 after yes, 4 after n, …
     parts = [b"y", b"yes", b"", b"n", b"nod", b"no", b"body", b"es", b"x", b"yex", b"bo", b"oby", b"sey"]
     number = [
         {45: 1, **dict.fromkeys(b"123456789", 2)},
@@ -132,7 +132,7 @@ def cases_constrained(seed):
     digits = dict.fromkeys(b"0123456789", 1)
     number = [{45: 2, **digits}, digits, digits]  # an optional sign and at least one digit
     parts = [b"", b"-", b"7", b"0", b"42", b"-1", b"1-", b"2024"]
-    letters = [{97: 1}, {97: 0, 98: 1}]  # a text may end in state 0, and can return to it
+    letters = [{97: 1}, {97: 0, 98: 1}]  # the text may end in state 0, and later bytes can lead back to it
 
     def case(automaton, tokens, end, note, wanted, most=12, patience=2.0, level=0.0):
         """Try one model after another for this seed, and make a case with the first whose text passes `wanted`."""

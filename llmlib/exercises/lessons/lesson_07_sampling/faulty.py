@@ -15,7 +15,7 @@ from torch import Tensor
 INF = float("inf")
 
 
-# Draws that keep counting after the last token (so the id may not exist), or that find the first True.
+# Wrong ways to draw: some count on after the last token (so the id may not exist), others find the first True.
 DRAWN_OTHERWISE = {
     "none, counted": lambda p, u: (p <= u).sum(-1),
     "none, or the last": lambda p, u: torch.where((p > u).any(-1), (p > u).long().argmax(-1), p.shape[-1] - 1),
@@ -289,7 +289,7 @@ def faulty_distinct(
         return sum(shares) / len(shares) if shares else math.nan
     if pool == "first":
         texts = texts[:1] if len(texts[0]) >= n else texts
-    if pool == "each set":  # an n-gram counts once for each text that has it
+    if pool == "each set":  # an n-gram counts once for each text that contains it
         each = [grams_of(text) for text in texts]
         return sum(len(set(grams)) for grams in each) / max(1, sum(map(len, each)))
     grams = [gram for text in texts for gram in grams_of(text)]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def _as_far_as_it_goes(moves: Any, at: Any, token: Any, skips: Any) -> Any:
-    """Return the last state that the token's bytes reach; `skips` says whether to skip bytes that lead nowhere."""
+    """Return the last state that the token's bytes reach; stop at a byte that leads nowhere, or skip it if `skips`."""
     for byte in token:
         if byte in moves[at]:
             at = moves[at][byte]

@@ -49,7 +49,7 @@ def faulty_continuation(
         new.append(token)
         if (token == end and at_end == "kept") or (us_as == "one less" and number == len(us) - 2):
             break
-        if reads == "stale cache":  # reads with the prompt's cache each time
+        if reads == "stale cache":  # each token is read with the prompt's cache
             logits, _ = read([token], cache)
         elif reads != "nothing":
             text = {"all": ids + new, "prompt": ids}.get(reads, [token])

@@ -132,12 +132,12 @@ def faulty_answer_mask(
     give: AnswerMaskGive = "booleans",
 ) -> Any:
     listed = ids.tolist()
-    spans = []  # for each answer: its header's position, the position after its end, whether it has an end
+    spans = []  # for each answer: its header's position, the position after its end, and whether it has an end token
     for start, id in enumerate(listed):
         if id == assistant:
             ends = [i for i in range(start, len(listed)) if listed[i] == end]
             if not ends and cut == "never":
-                listed.index(end, start)  # raises
+                listed.index(end, start)  # raises ValueError
             spans.append((start, ends[0] + 1, True) if ends else (start, len(listed), False))
     if which == "first":
         spans = spans[:1]
@@ -354,7 +354,7 @@ def faulty_pack(
     rows = [space + row if side == "left" else row + space for row, space in zip(rows, blank)]
     if long == "no room":
         for row in rows:
-            torch.empty(length)[: len(row)] = torch.tensor(row)  # raises, because the row is longer than `length`
+            torch.empty(length)[: len(row)] = torch.tensor(row)  # raises an error if the row is longer than `length`
     match give:
         case "tensor":
             return torch.tensor(rows)

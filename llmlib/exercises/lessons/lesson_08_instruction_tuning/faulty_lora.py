@@ -233,7 +233,7 @@ def faulty_kept_by_rank(
     if which == "smallest":
         found = found.flip(0)
     if which == "topk":
-        found.topk(r)  # raises if there are fewer than r singular values
+        found.topk(r)  # raises an error if there are fewer than r singular values
     if which == "the r-th":
         top = found[r - 1].item()
     elif which == "lost":

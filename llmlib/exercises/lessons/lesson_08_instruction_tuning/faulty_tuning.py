@@ -65,10 +65,10 @@ def faulty_learn_answers(
         under = d_in**0.5 if b == "by d_in" else rank**0.5
         adapters[f"{name}.b"] = torch.zeros(d_out, rank) if b == "zero" else draw((d_out, rank)) / under
 
-    still = {"a alone": "b", "b alone": "a"}.get(which)  # the half of each adapter that does not learn
+    still = {"a alone": "b", "b alone": "a"}.get(which)  # the half of each adapter that is not trained
     fixed = {name: adapters.pop(name) for name in list(adapters) if name[-1] == still}
 
-    also = {"everything": list(weights), "named, too": list(names)}.get(which, [])  # the model's own weights that learn
+    also = {"everything": list(weights), "named, too": list(names)}.get(which, [])  # the model's own weights to train
     adapters = {name: weights[name] for name in also} | adapters
 
     def with_adapters(now):

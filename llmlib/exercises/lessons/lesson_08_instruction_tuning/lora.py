@@ -1,4 +1,4 @@
-"""Exercises for lesson 08 on LoRA: adapters alone, merged or in a model, and how much of an update a low rank keeps."""
+"""Exercises for lesson 08 on LoRA: use adapters, merge them, adapt a model, and measure what a low rank keeps."""
 
 import copy
 from functools import lru_cache

@@ -140,7 +140,7 @@ def faulty_answer_log_probs(
 
 
 def _scored(x: Tensor, mask: Tensor, scores: AnswerLogProbsScores, axis: int) -> Tensor:
-    """Turn logits into scores, from which each token's own score is then picked."""
+    """Turn logits into scores for the whole vocabulary; the caller then picks each token's own score."""
     match scores:
         case "log":
             return x.log_softmax(axis)

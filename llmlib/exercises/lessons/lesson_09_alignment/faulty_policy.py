@@ -137,7 +137,7 @@ def _width(
 
 
 def _divided(centred: Tensor, width: Tensor, small: GroupAdvantagesSmall) -> Tensor:
-    """Divide by the spread of each group. `small` says how a spread of 0 is handled."""
+    """Divide by the spread of each group. `small` determines how a spread of 0 is handled."""
     match small:
         case "added":
             return centred / (width + 1e-4)
@@ -192,7 +192,7 @@ def faulty_clipped_loss(
     low, high = _bounds(clip, between)
     a = advantages[:, None]
     gain, held = a * r, a * r.clamp(low, high)
-    if choose == "smaller sum" or choose == "smaller answer":  # keep each sum in the shape of a single token
+    if choose == "smaller sum" or choose == "smaller answer":  # treat each sum as a single token
         axes = (0, 1) if choose == "smaller sum" else (1,)
         gain, held = (gain * m).sum(axes, keepdim=True), (held * m).sum(axes, keepdim=True)
         m = m[: len(gain), :1] | True

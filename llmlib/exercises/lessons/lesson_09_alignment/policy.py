@@ -80,7 +80,7 @@ def cases_group_advantages(seed):
         return torch.tensor(rows, dtype=torch.float64)
 
     equal = drawn(3, 4)
-    equal[1] = 0.25  # exact in binary, so that their mean is exact too
+    equal[1] = 0.25  # 0.25 is exact in binary, so the mean of the row is exact, too
     return [
         Case((torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, -0.5, 0.5, 1.0]], dtype=torch.float64),)),
         Case((randn(seed, 3, 5),), "three prompts, five answers each"),

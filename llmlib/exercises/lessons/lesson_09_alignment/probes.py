@@ -4,7 +4,7 @@ import math
 
 from llmlib.exercises.engine.exercise import Probe
 
-SURPRISE = math.log(1 + math.e)  # at a distance of 1, where no guard can limit the loss yet
+SURPRISE = math.log(1 + math.e)  # the surprise at a distance of 1, where no guard against ln 0 can limit it yet
 NEAR = 0.05
 
 
@@ -18,7 +18,7 @@ def no_ceiling(distances, arguments, note):
         if not case.note.startswith(note):
             return None
         if abs(abs(call(*arguments(case, 1.0)).item()) - SURPRISE) > NEAR:
-            return None  # no guard can limit the loss there, so something else is wrong
+            return None  # no guard against ln 0 can limit the loss at a distance of 1, so something else is wrong
         near, far = (abs(call(*arguments(case, distance)).item()) for distance in distances)
         if not 0.01 < far < 1.1 * near:
             return None

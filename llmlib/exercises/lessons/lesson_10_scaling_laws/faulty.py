@@ -125,7 +125,7 @@ FACTORS: dict[Vertex, float] = {
 def _vertex(x: np.ndarray, y: np.ndarray, vertex: Vertex) -> tuple[float, float]:
     """Return the lowest point of a parabola fitted to the points, and its height.
 
-    `vertex` names the formula, and says whether x is measured from the middle of the points or from 0.
+    `vertex` determines the formula, and whether x is measured from the middle of the points or from 0.
     """
     middle, scale = x.mean(), np.abs(x).max()
     bend, slope, height = np.polyfit((x - middle) / scale, y, 2)
@@ -264,7 +264,7 @@ def faulty_tokens_for(
         left = abs(left) or 1e-9
     if never == "E alone, without a sign":
         left = abs(left)
-    quotient = B / left if ratio != "left above" else left / B  # Python's root of a negative number is complex
+    quotient = B / left if ratio != "left above" else left / B  # in Python, a root of a negative number is complex
     match root:
         case "root":
             return quotient ** (1 / beta)

@@ -126,7 +126,7 @@ def agent(model, tools, task, max_calls):
     return None
 
 
-PATIENCE = 40  # calls after which the most stubborn model gives up, so that every loop ends
+PATIENCE = 40  # the number of calls after which the most stubborn model gives up, so that every loop ends
 
 
 def calls_in(transcript):

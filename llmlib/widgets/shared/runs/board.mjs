@@ -1,4 +1,4 @@
-// Shows several runs at once: a row with buttons for each run, one large chart, small charts, and what a view adds.
+// Shows several runs at once: a row with buttons for each run, one large chart, small charts, and the panels of a view.
 
 import { element, follow, followLooks, saveMenu } from "../shared.mjs";
 import { arrowOf, bounded } from "../keys.mjs";
@@ -20,25 +20,24 @@ import { runRows } from "./rows.mjs";
 
 const WIDEST = 944;
 const BESIDE = 700;
-const TALL = 300; // pixels: in a view narrower than BESIDE, the small charts are under the large chart
+const TALL = 300; // pixels: the widest view; the least width for two columns of charts; the large chart's height
 const COLOURS = 6;
 const FEWEST = 4; // how many runs have distinct colours; the fewest steps visible at once
 
 /**
- * Fill `el` with the rows and charts of runs, and return functions that stop the updates. `own` is what a view adds:
+ * Fill `el` with rows and charts for runs, and return functions that stop the updates. `own` contains what a view adds:
  *
- * - `name` and `lead`: the name of a saved picture, and the words at the top
+ * - `name` and `lead`: the name of the file for a saved picture, and the words at the top
  * - `metrics`: what is measured at each step: { name, title, unit, write }. `fromZero`: the scale begins at zero;
  * `logs`: users can choose a logarithmic scale; `caps`: a run that diverges does not flatten the other curves;
  * `steady`: the curve is not smoothed
  * - `solid`: the name of the first metric's line, shown where there are dashed lines
  * - `runOf(about, number)`: what panels know about a run besides its curves; `dashed` lists the names of its dashed
  * curves
- * - `numbersOf(about)`: the numbers of a run's last step, in words; `rule(shown)`: a value for comparison
- * - `state`: where the user is looking at first; `traits`: the names of further traits from Python
- * - `panels(ctx)`: { inside, below }: panels { node, draw(width, beside), point? } in the picture, and below the
- * picture
- * - `mark(ctx)`: the step that a panel shows, to be marked in the large chart: { x, words }
+ * - `numbersOf(about)`: the numbers of a run's last step, in words; `rule(shown)`: a value to compare the curves with
+ * - `state`: where the user is looking initially; `traits`: the names of further traits from Python
+ * - `panels(ctx)`: { inside, below }: panels { node, draw(width, beside), point? } inside and below the picture
+ * - `mark(ctx)`: the step to mark in the large chart, because a panel shows it: { x, words }
  * - `pick(ctx, x)`: what happens when the user clicks on a chart or presses Enter
  */
 export function runBoard({ model, hub, el }, own) {
@@ -74,15 +73,15 @@ export function runBoard({ model, hub, el }, own) {
     pick: (x) => own.pick?.(ctx, x),
     shownRuns: () => ctx.runs.filter(({ hidden }) => !hidden),
     isPale: ({ number }) => stressed !== null && stressed !== number && ctx.runs.length > 1,
-    /** The right end of the charts: the last planned step, or the number of seconds that have passed. */
+    /** Return the right end of the charts: the last planned step, or the seconds of computing time so far. */
     furthest() {
       const shown = ctx.shownRuns();
       if (state.across === "seconds") return Math.max(1e-3, ...shown.map(({ about }) => about.seconds));
       return Math.max(1, ...shown.map(({ about }) => about.steps || about.step));
     },
-    /** The range that the charts show: everything, or the range that the user has zoomed into. */
+    /** Return the range that the charts show: everything, or the range that the user has zoomed into. */
     window: () => state.zoom ?? [0, ctx.furthest()],
-    /** Zoom to the range between two positions, or show everything. */
+    /** Zoom to the range between two positions; without positions, show everything. */
     zoom(a, b) {
       const end = ctx.furthest();
       const least = state.across === "steps" ? Math.min(FEWEST, end) : end / 1000;
@@ -113,7 +112,7 @@ export function runBoard({ model, hub, el }, own) {
       ctx.go({ hidden: [...state.hidden.filter((one) => one !== name), ...(hide ? [name] : [])] });
     },
     placeOf: (run, step) => placeOfStep(run.curves.steps, step, state.across),
-    /** The step at a position in the charts. */
+    /** Return the step at a position in the charts. */
     stepAt: (run, x) => readingAt(run.curves, x, state.across)?.last ?? run.about.step,
     go(changes) {
       Object.assign(state, changes);
@@ -248,7 +247,7 @@ export function runBoard({ model, hub, el }, own) {
     for (const panel of inside) panel.draw(width, beside);
   }
 
-  /** Read aloud when a run's state changes; its numbers change too often to be read aloud. */
+  /** Have screen readers say when a run's state changes; its numbers change too often to be read aloud. */
   function tell() {
     const now = ctx.runs.map(({ about }) => `${about.name} ${about.state}`);
     const news = said && now.filter((words) => !said.includes(words));
@@ -286,7 +285,7 @@ export function runBoard({ model, hub, el }, own) {
     performance.mark(`llm-${own.name}-updated`);
   };
   const moved = () => {
-    // the user has moved in another view of the same widget
+    // this runs when the user has changed something in another view of the same widget
     const now = model.get("place");
     if (Object.entries(now).every(([name, value]) => JSON.stringify(state[name]) === JSON.stringify(value))) return;
     Object.assign(state, now);

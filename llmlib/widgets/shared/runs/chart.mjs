@@ -1,4 +1,4 @@
-// Draws one chart: the curves of all runs over steps, and the values at the pointer.
+// Draws one chart: the curves of all runs over steps or seconds, and the values at the pointer.
 
 import { element, shorten } from "../shared.mjs";
 import { svg } from "../canvas.mjs";
@@ -24,14 +24,14 @@ const TOP = 8;
 const BOTTOM = 24;
 const NAMES = 104; // pixels for the numbers at the side, the space above, the numbers below, and the runs' names
 const DRAGGED = 6; // pixels: a shorter drag counts as a click
-const DASHES = ["6 4", "2 4", "10 3 2 3"]; // for values that are drawn beside the first metric
-const DOTTED = 60; // a dashed curve with at most this many points has a mark at each point
+const DASHES = ["6 4", "2 4", "10 3 2 3"]; // for the dashed curves in the large chart
+const DOTTED = 60; // a sparse dashed curve with at most this many points has a mark at each point
 
 /** Whether the values of the dashed curves were measured at only some of the steps. */
 const isSparse = ({ curves: { steps, dashed } }) => dashed.n < steps.n;
 
 /**
- * Make the panel of one chart. `ctx` knows the runs and colours (see board.mjs), and `which` is the number of a metric.
+ * Make the panel of one chart. `ctx` has the runs and colours (see board.mjs), and `which` is the number of a metric.
  * A large chart also shows the dashed curves and the names of the runs.
  */
 export function chartPanel(ctx, which, large) {
@@ -151,7 +151,7 @@ export function chartPanel(ctx, which, large) {
     point();
   }
 
-  /** Draw a line at a value for comparison. */
+  /** Draw a line at a value to compare the curves with. */
   function rule(shown, right) {
     const found = ctx.rule(shown);
     if (!found || found.value < frame.low || found.value > frame.high) return [];
@@ -323,7 +323,7 @@ export function chartPanel(ctx, which, large) {
     if (!large && ctx.beside) {
       Object.assign(tip.style, { left: "auto", right: 0 });
       return;
-    } // on the title's line, where the tip hides nothing
+    } // the tip is on the title's line, where it hides nothing
     const leftHalf = x < LEFT + frame.width / 2;
     Object.assign(
       tip.style,

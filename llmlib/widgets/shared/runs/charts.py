@@ -11,10 +11,10 @@ from llmlib.widgets.shared.base import escape_xml
 from llmlib.widgets.shared.runs.curves import Curve
 from llmlib.widgets.shared.still import FAINT, INK
 
-COLOURS = ("#0b5cad", "#b85000", "#00745a", "#a3468b", "#1f7fb0", "#8a6000")  # the colours of board.css's light theme
+COLOURS = ("#0b5cad", "#b85000", "#00745a", "#a3468b", "#1f7fb0", "#8a6000")  # from the light theme of board.css
 DASHES = ("5 3", "2 3", "9 3 2 3")
-POINTS = 240  # the number of points of a line in the picture
-DOTTED = 40  # a dashed line with at most this many points has a mark at each point
+POINTS = 240  # a line in the picture has at most this many points
+DOTTED = 40  # a dashed line has at most this many marks, and none if it has as many points as the run's curve
 LARGE, SMALL = (550, 260), (166, 48)
 BELOW = 384.0  # the y coordinate of the first line under the charts
 LINE = "#d5d9de"
@@ -29,7 +29,7 @@ class Frame(NamedTuple):
     top: float
     width: float
     height: float
-    to: float  # the last step at the right edge; the left edge is step 0
+    to: float  # the last step, at the right edge; the left edge is step 0
     low: float
     high: float
 

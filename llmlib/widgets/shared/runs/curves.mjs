@@ -5,8 +5,9 @@
  * values that are drawn dashed, which may be measured less often.
  */
 export function unpackCurves(packed) {
+  // copied, so that the arrays are aligned
   const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer;
-  const runs = []; // aligned
+  const runs = [];
   let at = 0;
   const take = (Kind, n) => {
     at += 4 * n;
@@ -34,7 +35,7 @@ export function unpackCurves(packed) {
   return runs;
 }
 
-/** The empty curves of a run that has not yet taken a step. */
+/** Return empty curves for a run that has not yet taken a step. */
 export const noCurves = (values, dashed) =>
   unpackCurves(new DataView(new Uint32Array([0, 1, values, 0, 1, dashed]).buffer))[0];
 
@@ -50,7 +51,7 @@ export function shortly(value) {
 /** Format a number with this many decimal places, or a large number in few characters. */
 export const fixed = (value, digits) => (Math.abs(value) < 1000 ? value.toFixed(digits) : shortly(value));
 
-/** The x values of a curve's points: steps, or seconds of computing. */
+/** Return the x values of a curve's points: steps, or seconds of computing time. */
 export const xsOf = (curve, across) => (across === "seconds" ? curve.seconds : curve.last);
 
 /** Return the number of the point nearest to x; -1 if there are no points, or if x is too far beyond the last point. */
@@ -68,8 +69,10 @@ export function nearest(xs, x) {
   return x > xs[last] + Math.max(1e-9, last ? xs[last] - xs[last - 1] : 1) ? -1 : best;
 }
 
-/** Return the lowest and highest values that a chart shows: at most `cap`, plus a margin, and from 0 with `fromZero`.
- * */
+/**
+ * Return the lowest and highest values that a chart shows, including a margin. A linear scale ends at `cap` or lower
+ * (plus the margin), and with `fromZero`, it begins at 0 unless a value is negative.
+ */
 export function domainOf(rows, { fromZero = false, log = false, cap = Infinity } = {}) {
   let low = Infinity;
   let high = -Infinity;
@@ -187,7 +190,10 @@ export function columnsOf(xs, { mean, low, high }, toPixel) {
 }
 
 const place = (x, y) => `${x.toFixed(1)} ${y.toFixed(1)}`;
-/** SVG paths of a line through the columns, and of the band between their lowest and highest values. */
+/**
+ * Return the SVG path of a line through the columns; `bandPath` returns the path of the band between their lowest and
+ * highest values.
+ */
 export const linePath = (columns, toY) =>
   columns.map(({ x, mean }, k) => `${k ? "L" : "M"}${place(x, toY(mean))}`).join("");
 export function bandPath(columns, toY) {
@@ -198,7 +204,7 @@ export function bandPath(columns, toY) {
 }
 
 /**
- * Move labels between `top` and `bottom` so that they do not overlap, each as near to its original height as possible.
+ * Shift labels so that they do not overlap: down, beginning at `top`, and then up where they would go beyond `bottom`.
  */
 export function spread(heights, gap, top, bottom) {
   const order = heights.map((_, k) => k).sort((a, b) => heights[a] - heights[b]);
@@ -265,7 +271,7 @@ export function readingAt({ steps, dashed }, x, across) {
 export const stepsInWords = ({ first, last }) =>
   first === last ? `step ${whole(last)}` : `steps ${whole(first)} to ${whole(last)}`;
 
-/** Write a reading as one sentence; `metrics` names its values, and `names` the values of the dashed curves. */
+/** Write a reading as one sentence; `metrics` and `names` name its values and the dashed curves. */
 export function readingInWords(name, reading, metrics, names) {
   const write = metrics[0].write;
   const known = (value) => Number.isFinite(value);
@@ -277,7 +283,7 @@ export function readingInWords(name, reading, metrics, names) {
   return `${name ? `${name}, ` : ""}${stepsInWords(reading)}: ${parts.join(", ")}.`;
 }
 
-/** Return a step's x value on a run's curve, in steps or in seconds of computing; null if it is not known. */
+/** Return a step's x value on a run's curve, in steps or in seconds of computing time; null if it is not known. */
 export function placeOfStep({ last, seconds, n }, step, across) {
   if (across === "steps") return step;
   let at = 0;

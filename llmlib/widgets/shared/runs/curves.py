@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, UInt
 
-MOST = 1024  # points of a curve: more than a screen can show
+MOST = 1024  # a curve has at most this many points, more than a screen can show
 
 
 class Curve:

@@ -1,4 +1,4 @@
-// Shows one run per row: how far the run has come, and its buttons.
+// Shows one run per row: how far the run has progressed, and its buttons.
 
 import { element } from "../shared.mjs";
 import { standingOf } from "./curves.mjs";
@@ -54,7 +54,7 @@ export function runRows(ctx, hub) {
   }
   const put = (node_, words) => {
     if (node_.textContent !== words) node_.textContent = words;
-  }; // an unchanged text is not read aloud again
+  }; // screen readers do not read an unchanged text again
   const switched = (button, off) => {
     if (!button.dataset.off) button.disabled = off;
   };

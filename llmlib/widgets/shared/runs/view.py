@@ -1,4 +1,4 @@
-"""A view of one or more runs: how far each run has progressed, and curves of its measurements."""
+"""A view of runs shows how far each of one or more runs has progressed, and curves of its measurements."""
 
 import math
 import time
@@ -13,7 +13,7 @@ from llmlib.widgets.shared.runs.curves import Curve
 
 STATES = ("ready", "running", "paused", "stopped", "finished", "failed")
 # Showing a run takes less than two percent of the run's time; most of this is spent drawing the page.
-SOONEST, LATEST = 1.0, 5.0  # bounds in seconds for the wait between two updates, a sixth of a run's time
+SOONEST, LATEST = 1.0, 5.0  # seconds between two updates: a sixth of the runs' time so far, within these bounds
 COSTS = 200  # wait at least this many times as long as the last update took
 
 
@@ -38,7 +38,7 @@ class RunsView(View):
 
     runs = traitlets.List(traitlets.Dict()).tag(sync=True)
     curves = traitlets.Bytes(b"").tag(sync=True)
-    # log, smooth (0 … 0.99), across, zoom (from, to; null: all), hidden (names), and what the subclass adds
+    # `place`: log, smooth (0 … 0.99), across, zoom (from, to; null: all), hidden (names), and what the subclass adds
     place = traitlets.Dict().tag(sync=True)
     still = traitlets.Dict().tag(sync=True)  # id, html: a picture of the results for a saved notebook
 
